@@ -1,0 +1,67 @@
+import type { Effect } from './effect.ts';
+import type { JsonObject } from './json.ts';
+import type { Plan } from './plan.ts';
+
+/** `PROXMOX_APPROVAL`: who may decide. See docs/approvals.md. */
+export type ApprovalMode = 'relay' | 'auto' | 'human';
+
+/** How one approval has to be decided, frozen when it is asked for. Ascending strictness. */
+export const WAYS = ['relay', 'elicitation', 'terminal', 'human'] as const;
+/**
+ * - `relay`       the agent passes on the user's yes; no human is verified
+ * - `elicitation` the human answers through the MCP client by typing the guest's name
+ * - `terminal`    the human types the name in the terminal that runs the command
+ * - `human`       only out of band: another terminal or the console
+ */
+export type Way = (typeof WAYS)[number];
+
+/** The stricter of two ways: what was frozen and what holds now. */
+export function stricter(a: Way, b: Way): Way {
+  return WAYS.indexOf(a) >= WAYS.indexOf(b) ? a : b;
+}
+
+export type ApprovalStatus = 'pending' | 'approved' | 'executing' | 'succeeded' | 'failed' | 'unknown' | 'denied' | 'expired' | 'stale';
+
+export interface ApprovalRecord {
+  id: string;
+  operation: string;
+  /** Validated arguments with secrets replaced by references. */
+  args: JsonObject;
+  cluster: string;
+  /** Who asked; only they (and the operator) see and redeem it. */
+  principal: string;
+  channel: string;
+  client?: string;
+  plan: Plan;
+  digest: string;
+  effect: Effect;
+  way: Way;
+  status: ApprovalStatus;
+  /** The agent's own words; unverified, shown last and fenced. */
+  reason?: string;
+  decidedBy?: string;
+  /** `relay`: relayed by agent, no human verified. */
+  decidedVia?: Way;
+  /** Why it was denied or became stale. */
+  note?: string;
+  runId?: string;
+  createdAt: string;
+  expiresAt: string;
+  decidedAt?: string;
+}
+
+/** What a human is asked, and what they must type. Rendered by the server from the plan, never by the agent. */
+export interface Question {
+  approvalId: string;
+  text: string;
+  /** The exact text that means yes: `web1 105`. */
+  mustType: string;
+  way: Way;
+}
+
+/** A human's answer as a face received it. Anything but the exact text is no yes. */
+export interface Answer {
+  approvalId: string;
+  via: Way;
+  typed: string;
+}

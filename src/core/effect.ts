@@ -1,0 +1,23 @@
+/**
+ * What an operation can do to the cluster. Everything else follows from it, once and centrally: MCP annotations, the need for an
+ * approval, whether a dry-run exists, the row in the documentation.
+ *
+ * - `read`    changes nothing
+ * - `change`  changes something that can be changed back, and interrupts nobody
+ * - `disrupt` interrupts a running service (stop, reboot, suspend); needs an approval
+ * - `destroy` loses data or safety for good (delete, power off by force, clearing protection); needs an approval
+ * - `control` acts on this server's own approvals and runs, never on the cluster by itself
+ */
+export type Effect = 'read' | 'change' | 'disrupt' | 'destroy';
+export type OperationEffect = Effect | 'control';
+
+export const EFFECTS = ['read', 'change', 'disrupt', 'destroy'] as const satisfies readonly Effect[];
+
+/** The graver of two effects: a plan may raise its operation's effect, never lower it. */
+export function graver(a: Effect, b: Effect): Effect {
+  return EFFECTS.indexOf(a) >= EFFECTS.indexOf(b) ? a : b;
+}
+
+export function needsApproval(effect: Effect): boolean {
+  return effect === 'disrupt' || effect === 'destroy';
+}

@@ -1,0 +1,295 @@
+import type { JsonObject } from './json.ts';
+
+/** Who has to act so that it works: the agent (another call), the operator (configuration, rights), Proxmox (its state), us (a bug). */
+export type Who = 'agent' | 'operator' | 'proxmox' | 'us';
+
+interface ErrorKind {
+  who: Who;
+  /** Exit code of the command line: 1 failed, 2 usage or configuration, 3 approval required. */
+  exit: 1 | 2 | 3;
+  /** What it means, for the documentation. */
+  meaning: string;
+  /** The next step, shown with every error unless the place that throws knows a better one. */
+  hint: string;
+}
+
+/** Every error that this product answers with. docs/errors.md is generated from it. */
+export const ERRORS = {
+  unknown_operation: {
+    who: 'agent',
+    exit: 2,
+    meaning: 'No operation has this name.',
+    hint: 'Run `proxmox-mcp tools` to see all operations.',
+  },
+  invalid_json: {
+    who: 'agent',
+    exit: 2,
+    meaning: 'The text given as arguments is not JSON.',
+    hint: 'Pass one JSON object, for example --args \'{"vmid": 105}\'.',
+  },
+  invalid_arguments: {
+    who: 'agent',
+    exit: 2,
+    meaning: 'A parameter is missing, unknown or of the wrong type.',
+    hint: 'Correct the named parameters and call again; nothing was done.',
+  },
+  missing_credentials: {
+    who: 'operator',
+    exit: 2,
+    meaning: 'The connection to Proxmox is not configured.',
+    hint: 'Set the named variables, or add --demo to try the embedded cluster.',
+  },
+  invalid_configuration: {
+    who: 'operator',
+    exit: 2,
+    meaning: 'A setting has a value that cannot be used.',
+    hint: 'Correct the named setting; docs/configuration.md lists them all.',
+  },
+  unreachable: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'No endpoint of the cluster answered.',
+    hint: 'Check PROXMOX_HOST and PROXMOX_PORT, the network and the pveproxy service; `proxmox-mcp doctor` tests each step.',
+  },
+  certificate_untrusted: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The certificate of the cluster is not trusted.',
+    hint: 'Run `proxmox-mcp trust` and compare the fingerprint with the one shown on the node.',
+  },
+  certificate_changed: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The cluster shows another certificate authority than the one pinned.',
+    hint: 'If the change was intended, run `proxmox-mcp trust`; otherwise somebody may be in the middle.',
+  },
+  authentication_failed: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'Proxmox refused the API token.',
+    hint: 'Check PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and the expiry of the token.',
+  },
+  permission_denied: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The API token lacks a privilege.',
+    hint: 'Grant the named privilege on the named path to the user and to the token.',
+  },
+  guest_not_found: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'No guest with this VMID is visible to the token.',
+    hint: "Call list_vms to see the guests; a guest outside the token's rights is invisible.",
+  },
+  conflict: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'What was asked for collides with something that exists.',
+    hint: 'Choose another name or VMID, or use the existing guest.',
+  },
+  locked: {
+    who: 'proxmox',
+    exit: 1,
+    meaning: 'The guest is locked by another task.',
+    hint: 'Wait for the task and call again; a stale lock is cleared by the operator on the node.',
+  },
+  guest_running: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The guest runs and must not for this.',
+    hint: 'Stop it first with stop_vm (which needs its own approval).',
+  },
+  guest_protected: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The guest is protected against removal.',
+    hint: 'The operator clears the protection flag in Proxmox if the guest may really go.',
+  },
+  guest_state: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The guest is not in a state that allows this.',
+    hint: 'Look at it with get_vm and choose what fits its state.',
+  },
+  ambiguous: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'Several candidates fit and none may be guessed.',
+    hint: 'Name one of the listed candidates.',
+  },
+  storage_unavailable: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The storage is missing, offline, full or does not take this content.',
+    hint: 'Choose one of the listed storages, or ask the operator for space.',
+  },
+  not_possible: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'Proxmox would refuse this, so it was not sent.',
+    hint: 'Follow the way out named in the message.',
+  },
+  quota_exceeded: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The request is bigger than the operator allows.',
+    hint: 'Tell the user the limit; only the operator raises the named variable.',
+  },
+  forbidden_by_policy: {
+    who: 'operator',
+    exit: 1,
+    meaning: "The operator's policy forbids this to this caller.",
+    hint: 'Tell the user; only the operator changes the policy.',
+  },
+  approval_required: {
+    who: 'agent',
+    exit: 3,
+    meaning: 'A human has to agree first.',
+    hint: 'Show the plan to the user; after a yes call approve with the approval_id.',
+  },
+  approval_needs_human: {
+    who: 'operator',
+    exit: 3,
+    meaning: 'This approval can only be decided out of band.',
+    hint: 'The human runs `proxmox-mcp approvals approve ID` in a terminal, or opens the console.',
+  },
+  approval_unknown: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'No approval of this caller has this id.',
+    hint: 'Call the operation again to get a new approval, or list_approvals.',
+  },
+  approval_expired: { who: 'agent', exit: 1, meaning: 'Nobody decided in time.', hint: 'Call the operation again if it is still wanted.' },
+  approval_used: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'An approval counts once, and this one was used.',
+    hint: 'Look at its outcome with list_approvals or get_task; call the operation again for a new approval.',
+  },
+  approval_denied: { who: 'agent', exit: 1, meaning: 'The human said no.', hint: 'Do not ask again unless the user wants it.' },
+  approval_mismatch: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The approval was given for something else.',
+    hint: 'Redeem it with exactly the operation and arguments it was made for.',
+  },
+  approval_stale: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The cluster changed since the approval was asked for; nothing was sent.',
+    hint: 'Show the difference to the user and call the operation again for a new approval.',
+  },
+  approval_not_confirmed: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The human did not confirm: empty, cancelled, timed out or mistyped.',
+    hint: 'The approval is still pending; ask the user whether they want it.',
+  },
+  too_many_pending: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'Too many approvals wait for a decision already.',
+    hint: 'Let the human decide about the pending ones first.',
+  },
+  task_failed: {
+    who: 'proxmox',
+    exit: 1,
+    meaning: 'Proxmox accepted the request and its task failed.',
+    hint: 'Read the exit status and the log in details.',
+  },
+  task_unknown: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'No such task or run, or not one of this caller.',
+    hint: 'Call get_task without an id to list the recent runs.',
+  },
+  outcome_unknown: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The request may or may not have taken effect; it was not repeated.',
+    hint: 'Look at the guest with get_vm before doing anything else.',
+  },
+  interrupted: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The server ended in the middle and Proxmox shows no trace of the request.',
+    hint: 'Nothing was done in this step; it is safe to call again.',
+  },
+  unsupported_version: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'This Proxmox version does not know the request or one of its parameters.',
+    hint: 'Leave the parameter out or upgrade the node.',
+  },
+  proxmox_refused: {
+    who: 'proxmox',
+    exit: 1,
+    meaning: 'Proxmox refused the request; its own words are in details.',
+    hint: "Read Proxmox's message and correct the call.",
+  },
+  rate_limited: { who: 'agent', exit: 1, meaning: 'Too many calls in a short time.', hint: 'Wait for the named time and call again.' },
+  audit_unavailable: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The audit trail cannot be written, so nothing is done.',
+    hint: 'Check the path in PROXMOX_AUDIT_FILE, its permissions and the free space.',
+  },
+  audit_invalid: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The audit trail is missing, edited or broken.',
+    hint: 'Keep the file as it is and find out who changed it.',
+  },
+  store_unavailable: {
+    who: 'operator',
+    exit: 1,
+    meaning: 'The database of approvals and runs cannot be used.',
+    hint: 'Check PROXMOX_DATA_DIR (or PROXMOX_DATABASE_URL), its permissions and the free space.',
+  },
+  internal: {
+    who: 'us',
+    exit: 1,
+    meaning: 'A fault in this server.',
+    hint: 'Report it with the log; the audit trail shows what was sent.',
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error type. `message` and `details` are shown to agents and humans, so they never hold a secret. */
+export class ProxmoxMcpError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+  /** Proxmox's own wording is kept here verbatim (`proxmox`), beside whatever helps: `candidates`, `differences`, `missing`. */
+  readonly details: JsonObject | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; details?: JsonObject; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'ProxmoxMcpError';
+    this.code = code;
+    this.hint = options.hint ?? ERRORS[code].hint;
+    this.details = options.details;
+  }
+
+  get who(): Who {
+    return ERRORS[this.code].who;
+  }
+  get exit(): 1 | 2 | 3 {
+    return ERRORS[this.code].exit;
+  }
+  /** The form in which MCP, the command line, runs and the audit carry it. */
+  toJSON(): { code: ErrorCode; who: Who; message: string; hint: string; details?: JsonObject } {
+    return { code: this.code, who: this.who, message: this.message, hint: this.hint, ...(this.details ? { details: this.details } : {}) };
+  }
+}
+
+/** Throws an error of the catalogue. */
+export function fail(code: ErrorCode, message: string, options?: { hint?: string; details?: JsonObject; cause?: unknown }): never {
+  throw new ProxmoxMcpError(code, message, options);
+}
+
+/** Anything thrown, as an error of the catalogue; what is not ours becomes `internal` without its text, which might hold anything. */
+export function asError(thrown: unknown): ProxmoxMcpError {
+  if (thrown instanceof ProxmoxMcpError) return thrown;
+  return new ProxmoxMcpError('internal', 'Something went wrong inside the server.', { cause: thrown });
+}

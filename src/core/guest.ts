@@ -1,0 +1,28 @@
+/** Proxmox's two kinds of guest, by the name of their API folder: `qemu` is a VM, `lxc` a container. */
+export type GuestType = 'qemu' | 'lxc';
+
+/**
+ * What makes a guest this guest and no other. VMIDs are recycled and names are not unique, so an approval is bound to all of it.
+ * Any difference at redemption makes the approval stale.
+ */
+export interface GuestIdentity {
+  type: GuestType;
+  vmid: number;
+  /** SMBIOS uuid of a VM; for a container (which has none) a hash of its root volume, MAC addresses, architecture and OS type. */
+  key: string;
+  /** vmgenid: renewed by rollback and restore. Absent where the guest has none. */
+  generation?: string;
+  /** Empty when the guest has no name. */
+  name: string;
+  node: string;
+  protection: boolean;
+  /** The config lock (`backup`, `clone`, …); absent when unlocked. */
+  lock?: string;
+  /** Volume ids of all disks, unused ones included, sorted. */
+  disks: string[];
+}
+
+/** What a human has to type to decide about this guest: names are not unique, numbers alone are easily confused. */
+export function typedName(target: { name: string; vmid: number }): string {
+  return target.name === '' ? String(target.vmid) : `${target.name} ${target.vmid}`;
+}

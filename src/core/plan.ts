@@ -1,0 +1,112 @@
+import type { Effect } from './effect.ts';
+import type { GuestIdentity, GuestType } from './guest.ts';
+import type { Json } from './json.ts';
+
+/** A secret is never in a plan: this stands for it, and its id (an HMAC of the value) makes equal secrets equal plans. */
+export interface SecretRef {
+  $secret: string;
+}
+/** A value that exists only after an earlier step, e.g. `clone.upid`. */
+export interface FromRef {
+  $from: `${string}.${'upid' | 'digest' | 'volid' | 'ip'}`;
+}
+export type ParamValue = string | number | boolean | string[] | SecretRef | FromRef;
+export type Params = Record<string, ParamValue>;
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+export type MutatingMethod = Exclude<Method, 'GET'>;
+
+/** A fact about the cluster that can be looked up with GET requests alone. */
+export type Condition =
+  | { kind: 'guest'; type: GuestType; vmid: number; node: string; is: 'running' | 'stopped' | 'present' | 'absent' | 'unlocked' }
+  /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */
+  | { kind: 'config'; type: GuestType; vmid: number; node: string; has: Record<string, string | null> }
+  /** The disk has at least this size (GiB). */
+  | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number }
+  /** The guest runs on this node. */
+  | { kind: 'location'; type: GuestType; vmid: number; node: string }
+  /** A backup of the guest that finished after the run began lies on the storage. */
+  | { kind: 'backup'; vmid: number; node: string; storage: string };
+
+export interface RequestStep {
+  kind: 'request';
+  /** Short, unique in the plan: `create`, `start`, … */
+  id: string;
+  method: MutatingMethod;
+  /** Below /api2/json, segments already percent-encoded. */
+  path: string;
+  params: Params;
+  /** For the human: what this request is for, e.g. "power off web1 (105)". */
+  purpose: string;
+  /** The worker task that Proxmox starts for it; absent for requests that answer at once. Used to wait, and to find the task again after a crash. */
+  task?: { type: string; id: string; node: string; timeoutSeconds: number };
+  /** What proves, after an unknown answer, that this step took effect. */
+  proof?: Condition;
+  /** May be sent again when the task ended with a lock timeout (which proves that nothing was done). */
+  retryOnLock?: boolean;
+}
+/** Waits until something holds; a timeout fails the run. */
+export interface WaitStep {
+  kind: 'wait';
+  id: string;
+  until: Condition;
+  timeoutSeconds: number;
+  purpose: string;
+}
+/** Refuses to go on when something does not hold at this moment. */
+export interface CheckStep {
+  kind: 'check';
+  id: string;
+  that: Condition;
+  purpose: string;
+}
+export type Step = RequestStep | WaitStep | CheckStep;
+
+/** What a plan takes from the cluster; the quota guard counts it. CPU is sockets × cores, RAM in MiB, disk the sum of all disks in GiB. */
+export interface ResourceDemand {
+  /** 1 when the plan makes a guest that counts (not a template). */
+  newGuests: 0 | 1;
+  vmid: number;
+  /** What the guest will have when all is done. */
+  after: { cpu: number; memoryMib: number; diskGib: number };
+  /** What it has now; zeros for a new guest. Only what rises is checked against the limits. */
+  before: { cpu: number; memoryMib: number; diskGib: number };
+}
+
+/** Facts that a human wants before deciding. Gauges: never part of the digest. */
+export interface PlanFacts {
+  uptimeSeconds?: number;
+  snapshots?: string[];
+  /** ISO time of the newest backup found, null when none was found, absent when it could not be looked up. */
+  lastBackup?: string | null;
+  ha?: string;
+  tags?: string[];
+  pool?: string;
+  disks?: string[];
+}
+
+export interface Plan {
+  operation: string;
+  /** One line: verb, name, VMID, node. */
+  summary: string;
+  effect: Effect;
+  /** Why the effect is graver than the operation's own; shown in the approval. */
+  raisedBecause?: string;
+  target?: GuestIdentity;
+  steps: Step[];
+  /** What must hold when all steps are done. */
+  expected: Condition[];
+  demand?: ResourceDemand;
+  /** Choices made for the caller: `storage: local-lvm (the only one that takes disk images)`. */
+  choices: string[];
+  warnings: string[];
+  before?: Record<string, Json>;
+  after?: Record<string, Json>;
+  /** How to take it back, or that this is impossible. */
+  undo: string;
+  facts?: PlanFacts;
+  /** "Already so": the operation's output; nothing is sent. */
+  existing?: Record<string, Json>;
+  /** The exact call that cleans up when a step fails after a guest was made. */
+  cleanup?: string;
+}

@@ -1,0 +1,65 @@
+import type { Json } from './json.ts';
+import type { Condition, MutatingMethod, Params } from './plan.ts';
+
+/** Version of a node: `9.2.11` gives [9, 2]. */
+export interface ProxmoxVersion {
+  version: string;
+  major: number;
+  minor: number;
+}
+
+/** What planning and reading may do: GET requests, nothing else. */
+export interface ProxmoxReader {
+  /** Names the cluster in approvals, runs and reservations: the sorted endpoints, or `simulator`. */
+  readonly cluster: string;
+  /** GET below /api2/json; `path` has its segments encoded already. Throws errors of the catalogue. */
+  get<T = Json>(path: string, params?: Record<string, string | number>, options?: { signal?: AbortSignal }): Promise<T>;
+  /** Of the node that answers; cached for the life of the process. */
+  version(): Promise<ProxmoxVersion>;
+}
+
+/** A mutating request with all references resolved: the bytes to send. */
+export interface ResolvedRequest {
+  stepId: string;
+  method: MutatingMethod;
+  path: string;
+  params: Record<string, string | number | boolean | string[]>;
+}
+
+/** How Proxmox answered: at once, with a worker task, or nobody knows (596, a cut connection, a timeout). A refusal throws. */
+export type Dispatch = { kind: 'done'; data: Json } | { kind: 'task'; upid: string } | { kind: 'unknown'; reason: string };
+
+export interface TaskStatus {
+  upid: string;
+  running: boolean;
+  /** Present once stopped: `OK`, `WARNINGS: n`, or the error text. */
+  exit?: string;
+}
+
+/** Opened for one granted plan; lets through only the plan's next request, once. */
+export interface Gate {
+  /** Throws `internal` when the request is not the next resolved step of the plan. */
+  pass(request: ResolvedRequest): void;
+}
+
+export interface ProxmoxApi extends ProxmoxReader {
+  /** Sends one mutating request through the gate; never re-sends it unless it provably never left or met a lock timeout. */
+  send(gate: Gate, request: ResolvedRequest, signal?: AbortSignal): Promise<Dispatch>;
+  task(upid: string): Promise<TaskStatus>;
+  /** The last `lines` lines of the task's log. */
+  taskLog(upid: string, lines: number): Promise<string[]>;
+  /** Polls until the task ended; undefined when `timeoutSeconds` passed first. Losing the wait never stops the task. */
+  waitTask(
+    upid: string,
+    options: { timeoutSeconds: number; signal?: AbortSignal; onPoll?: (secondsWaited: number) => void },
+  ): Promise<TaskStatus | undefined>;
+  /** Our own task of this type and id that began at or after `sinceEpoch` (seconds, server clock); the newest one. */
+  findTask(query: { node: string; type: string; id: string; sinceEpoch: number }): Promise<TaskStatus | undefined>;
+  /** Whether a condition holds now; undefined when the token cannot see enough to tell. */
+  holds(condition: Condition, sinceEpoch?: number): Promise<boolean | undefined>;
+  /** The server's clock (epoch seconds), from the Date header of the newest answer; ours before any. */
+  serverTime(): number;
+  close(): Promise<void>;
+}
+
+export type { Params };

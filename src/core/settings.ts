@@ -1,0 +1,47 @@
+import type { ApprovalMode } from './approval.ts';
+
+/** The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. */
+export interface Settings {
+  connection: ConnectionSettings;
+  /** Where guests go when the caller does not say; undefined: chosen sensibly or asked for. */
+  defaults: { node: string; nodeIsExplicit: boolean; storage?: string; pool?: string };
+  limits: LimitSettings;
+  approval: { mode: ApprovalMode; ttlSeconds: number; maxPendingPerPrincipal: number };
+  /** How long a change waits for its task before it answers `running`. */
+  waitSeconds: number;
+  /** Read operations only: the others do not exist for callers. */
+  readOnly: boolean;
+  dataDir: string;
+  auditFile: string;
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Everything happens on the embedded cluster. */
+  demo: boolean;
+}
+
+export interface ConnectionSettings {
+  /** Endpoints of one cluster, in order of preference. */
+  endpoints: { host: string; port: number }[];
+  tokenId: string;
+  tokenSecret: string;
+  verifySsl: boolean;
+  /** SHA-256 fingerprints (AA:BB:…) of accepted leaf certificates. */
+  fingerprints: string[];
+  caFile?: string;
+}
+
+export interface LimitSettings {
+  /** Per guest: vCPUs (sockets × cores), MiB, GiB. */
+  maxCpu: number;
+  maxRamMib: number;
+  maxDiskGib: number;
+  /** Number of guests in the scope. */
+  maxVms: number;
+  /** Sums over the scope; undefined: no limit. */
+  maxTotalCpu?: number;
+  maxTotalRamMib?: number;
+  maxTotalDiskGib?: number;
+  scope: QuotaScope;
+}
+
+/** Which guests count: all visible ones, those created through this server, those of a pool or with a tag. */
+export type QuotaScope = { kind: 'visible' } | { kind: 'created' } | { kind: 'pool'; pool: string } | { kind: 'tag'; tag: string };

@@ -1,0 +1,44 @@
+import type { Answer, ApprovalRecord, Question } from '../core/approval.ts';
+import type { Caller } from '../core/caller.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Plan } from '../core/plan.ts';
+import type { RunRecord } from '../core/run.ts';
+
+/** A step of long work, for progress notifications and the terminal. */
+export interface Progress {
+  done: number;
+  total: number;
+  /** One line; the first one after a task began names its UPID. */
+  message: string;
+}
+
+export interface PerformOptions {
+  dryRun?: boolean;
+  /** Redeem this approval for exactly this operation and these arguments (`call … --approve ID`). */
+  approvalId?: string;
+  /** A human's answer to the question of an earlier `question` result. */
+  answer?: Answer;
+  /** The agent's words for the approval; unverified. */
+  reason?: string;
+  /** Seconds to wait for the outcome before answering `running`; `'end'` waits as long as it takes. Default: the setting. */
+  wait?: number | 'end';
+  onProgress?: (progress: Progress) => void;
+  /** Cancels the wait, never the work. */
+  signal?: AbortSignal;
+}
+
+/** What the one door answers. Refusals and failures are thrown as errors of the catalogue. */
+export type Result =
+  | { kind: 'done'; output: JsonObject }
+  | { kind: 'dry_run'; plan: Plan; requests?: string[] }
+  | { kind: 'approval_required'; approval: ApprovalRecord }
+  /** The face must ask its human and call again with the answer; only for callers whose face said that it can. */
+  | { kind: 'question'; question: Question; approval: ApprovalRecord }
+  | { kind: 'running'; run: RunRecord; upid?: string };
+
+export interface Engine {
+  /** The only door: every face goes through it, every call leaves a line in the audit. */
+  perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
+  /** Waits for running work to reach a safe point and closes the store and the connection. */
+  close(): Promise<void>;
+}

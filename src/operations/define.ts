@@ -1,0 +1,102 @@
+import type * as z from 'zod';
+import type { ApprovalRecord, ApprovalStatus } from '../core/approval.ts';
+import type { Caller } from '../core/caller.ts';
+import type { Effect } from '../core/effect.ts';
+import type { GuestIdentity, GuestType } from '../core/guest.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Plan } from '../core/plan.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { RunRecord } from '../core/run.ts';
+import type { Settings } from '../core/settings.ts';
+
+/** A guest whose create or clone is in flight or so fresh that Proxmox's lists do not show its name yet. */
+export interface FreshGuest {
+  vmid: number;
+  name: string;
+  node: string;
+  type: GuestType;
+}
+
+/** What an operation is given: reading, the operator's settings, and what this server remembers. No way to change anything. */
+export interface OperationContext {
+  api: ProxmoxReader;
+  settings: Settings;
+  /** Set for operations with `claims`: the VMID reserved for this call. In a dry-run it is only looked up. */
+  claimedVmid?: number;
+  /** Guests that other calls are making right now. */
+  fresh: FreshGuest[];
+  /** Space (GiB) that work in flight will take, by `node/storage`. */
+  reservedGib: (node: string, storage: string) => number;
+  /** Whether the guest was created through this server: a row in our store, never a tag or a note. */
+  createdHere: (identity: GuestIdentity) => Promise<boolean>;
+  signal?: AbortSignal;
+}
+
+/** What a new guest takes before it exists: so that two calls cannot make the same one. */
+export interface Claims {
+  /** Idempotence: compared case-insensitively. */
+  name?: string;
+  /** Chosen by the caller; otherwise the engine picks a free one. */
+  vmid?: number;
+}
+
+interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
+  /** The tool's name: snake_case, never renamed. */
+  name: string;
+  title: string;
+  /** For the model: what it does, when to use it; one or two sentences. */
+  description: string;
+  toolset: 'vm' | 'task' | 'approval';
+  /** `z.strictObject` without the parameters that every operation has (dry_run, wait_seconds, reason). */
+  input: I;
+  output: O;
+}
+
+export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
+  effect: 'read';
+  read(ctx: OperationContext, args: z.output<I>): Promise<z.input<O>>;
+}
+
+export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
+  /** The least effect; a plan may raise it. */
+  effect: Exclude<Effect, 'read'>;
+  claims?(args: z.output<I>): Claims;
+  /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
+  plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
+  /** After the last step: reads, and answers from the stored run alone, so that any process can do it, also after a crash. */
+  report(ctx: Pick<OperationContext, 'api' | 'settings'>, args: z.output<I>, run: RunRecord): Promise<z.input<O>>;
+}
+
+/** What control operations act on; the engine supplies it. */
+export interface ControlPorts {
+  caller: Caller;
+  approvals: {
+    list(filter: {
+      status?: ApprovalStatus;
+      limit: number;
+      cursor?: string;
+    }): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }>;
+    approve(id: string, options: { waitSeconds?: number }): Promise<JsonObject>;
+    deny(id: string, reason: string | undefined): Promise<JsonObject>;
+  };
+  tasks: {
+    get(query: { upid?: string; runId?: string; waitSeconds?: number; logLines: number }): Promise<JsonObject>;
+    recent(): Promise<JsonObject>;
+  };
+}
+
+export interface ControlOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
+  effect: 'control';
+  /** Decides something (approve, deny): annotated as not read-only. */
+  decides: boolean;
+  run(ports: ControlPorts, args: z.output<I>): Promise<JsonObject>;
+}
+
+export type Operation = ReadOperation | ChangeOperation | ControlOperation;
+
+/** Gives `read`, `plan` and `report` the types of the operation's own schemas. Has no effect at run time. */
+export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(
+  operation: ReadOperation<I, O> | ChangeOperation<I, O> | ControlOperation<I, O>,
+): Operation {
+  return operation as unknown as Operation;
+}
