@@ -1,0 +1,71 @@
+// Bundles the product into dist/. Development dependencies go into the bundle; only native modules stay outside.
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import esbuild from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const outdir = join(root, 'dist');
+
+// A file appears whole or not at all, and under a name made from its content, so that a server which runs from dist/ meanwhile keeps
+// working. --keep leaves what an earlier build left.
+const result = await esbuild.build({
+  absWorkingDir: root,
+  entryPoints: { cli: 'src/cli/index.ts', docs: 'src/cli/docs.ts' },
+  outdir,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  chunkNames: 'chunk-[hash]',
+  external: ['better-sqlite3', 'pg-native'],
+  // CommonJS dependencies call require() for Node's own modules.
+  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  minifyWhitespace: true,
+  legalComments: 'none',
+  metafile: true,
+  write: false,
+  logLevel: 'error',
+});
+await mkdir(outdir, { recursive: true });
+const isChunk = (file) => file.path.includes('chunk-');
+// Entries last: what they import is there when they appear.
+const files = [...result.outputFiles.filter(isChunk), ...result.outputFiles.filter((file) => !isChunk(file))];
+for (const file of files) await put(file.path, file.contents);
+await put(join(outdir, 'THIRD_PARTY_LICENSES.txt'), await licences(result.metafile));
+await cp(join(root, 'src/simulator/data'), join(outdir, 'data'), { recursive: true }).catch(ignoreMissing);
+await chmod(join(outdir, 'cli.js'), 0o755);
+if (!process.argv.includes('--keep')) {
+  const current = new Set([...files.map((file) => relative(outdir, file.path)), 'data', 'THIRD_PARTY_LICENSES.txt']);
+  for (const name of await readdir(outdir)) if (!current.has(name)) await rm(join(outdir, name), { recursive: true, force: true });
+}
+
+async function put(path, contents) {
+  const current = await readFile(path).catch(() => undefined);
+  if (current?.equals(Buffer.from(contents))) return;
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, contents);
+  await rename(temporary, path);
+}
+
+/** The licences of everything that went into the bundle, as those licences ask for. */
+async function licences(metafile) {
+  const packages = new Set();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match) packages.add(match[1]);
+  }
+  const texts = [];
+  for (const folder of [...packages].sort()) {
+    const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'));
+    const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file ? await readFile(join(root, folder, file), 'utf8') : '';
+    texts.push(`${name} ${version} (${license})\n\n${text.trim()}\n`);
+  }
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function ignoreMissing(error) {
+  if (error.code !== 'ENOENT') throw error;
+}

@@ -1,0 +1,206 @@
+import * as z from 'zod';
+import { endpoints, fingerprints, flag, folder, quotaScope, text, tokenId, whole } from './values.ts';
+
+/** How a value in the system-wide file binds what environment and flags say. `fixed`: it replaces them; the others: the stricter one counts. */
+export type Ceiling = 'lower' | 'true' | 'stricter' | 'fixed';
+
+/** What is known about a variable beside its type: for the loader, the documentation, `.env.example` and `doctor`. */
+export type Described = {
+  section: 'Connection' | 'Placement' | 'Limits' | 'Approval' | 'Behaviour' | 'Files';
+  description: string;
+  /** Shown as the default where it is not a plain value. */
+  defaultText?: string;
+  example: string;
+  secret?: boolean;
+  ceiling?: Ceiling;
+};
+
+function setting<T extends z.ZodType>(type: T, described: Described): T {
+  return type.meta(described) as T;
+}
+
+/** Every variable of this product, once: the settings, their documentation and `.env.example` all come from here. */
+export const configSchema = z.strictObject({
+  PROXMOX_HOST: setting(endpoints.default([]), {
+    section: 'Connection',
+    description: 'Address of a node, or several of one cluster separated by commas. A pasted `https://host:8006/` is understood.',
+    defaultText: 'none; required',
+    example: '192.168.1.10',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_PORT: setting(whole(1, 65_535).default(8006), {
+    section: 'Connection',
+    description: 'API port of every host that names none itself.',
+    example: '8006',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_TOKEN_ID: setting(tokenId.optional(), {
+    section: 'Connection',
+    description: 'API token, as `user@realm!name`.',
+    defaultText: 'none; required',
+    example: 'mcp@pve!agent',
+  }),
+  PROXMOX_TOKEN_SECRET: setting(text.optional(), {
+    section: 'Connection',
+    description: 'Secret of the token: the UUID that Proxmox shows once when the token is made.',
+    defaultText: 'none; required',
+    example: '00000000-0000-0000-0000-000000000000',
+    secret: true,
+  }),
+  PROXMOX_VERIFY_SSL: setting(flag.default(false), {
+    section: 'Connection',
+    description:
+      "Accept only certificates that the system's authorities (or `PROXMOX_CA_FILE`) vouch for. When false, the cluster's own authority is pinned on first use and a changed one is refused.",
+    example: 'false',
+    ceiling: 'true',
+  }),
+  PROXMOX_FINGERPRINT: setting(fingerprints.default([]), {
+    section: 'Connection',
+    description: 'SHA-256 fingerprint of the certificate to accept, or several separated by commas. Nothing else is accepted then.',
+    defaultText: 'none',
+    example: 'AA:BB:…',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_CA_FILE: setting(folder.optional(), {
+    section: 'Connection',
+    description: "PEM file with the authority that signs the nodes' certificates (`/etc/pve/pve-root-ca.pem` on a node).",
+    defaultText: 'none',
+    example: '~/.config/proxmox-mcp/pve-root-ca.pem',
+    ceiling: 'fixed',
+  }),
+
+  PROXMOX_NODE: setting(text.optional(), {
+    section: 'Placement',
+    description: 'Node for new guests when the caller names none. Existing guests are found on any node.',
+    defaultText: 'pve; if no node has that name, the only online one',
+    example: 'pve',
+  }),
+  PROXMOX_STORAGE: setting(text.optional(), {
+    section: 'Placement',
+    description: 'Storage for the disks of new guests when the caller names none.',
+    defaultText: 'the only one that fits; several are an error that lists them',
+    example: 'local-lvm',
+  }),
+  PROXMOX_POOL: setting(text.optional(), {
+    section: 'Placement',
+    description: 'Pool that new guests join.',
+    defaultText: 'none',
+    example: 'agents',
+  }),
+
+  PROXMOX_MAX_CPU: setting(whole(1, 8192).default(16), {
+    section: 'Limits',
+    description: 'vCPUs of one guest: sockets × cores.',
+    example: '16',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_RAM_MB: setting(whole(16, 67_108_864).default(32_768), {
+    section: 'Limits',
+    description: 'Memory of one guest in MiB.',
+    example: '32768',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_DISK_GB: setting(whole(1, 1_048_576).default(500), {
+    section: 'Limits',
+    description: 'All disks of one guest together, in GiB.',
+    example: '500',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_VMS: setting(whole(0, 1_000_000).default(50), {
+    section: 'Limits',
+    description: 'Number of guests in the scope: VMs and containers, templates not counted. 0: nothing can be created.',
+    example: '50',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_TOTAL_CPU: setting(whole(1, 1_000_000).optional(), {
+    section: 'Limits',
+    description: 'vCPUs of all guests in the scope together.',
+    defaultText: 'no limit',
+    example: '64',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_TOTAL_RAM_MB: setting(whole(16, 1_000_000_000).optional(), {
+    section: 'Limits',
+    description: 'Memory of all guests in the scope together, in MiB.',
+    defaultText: 'no limit',
+    example: '131072',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_TOTAL_DISK_GB: setting(whole(1, 1_000_000_000).optional(), {
+    section: 'Limits',
+    description: 'Disks of all guests in the scope together, in GiB.',
+    defaultText: 'no limit',
+    example: '4000',
+    ceiling: 'lower',
+  }),
+  PROXMOX_QUOTA_SCOPE: setting(quotaScope.default({ kind: 'visible' }), {
+    section: 'Limits',
+    description:
+      'Which guests count: `visible` (all that the token sees), `created` (those made through this server), `pool:NAME` or `tag:NAME`.',
+    defaultText: 'visible',
+    example: 'visible',
+    ceiling: 'fixed',
+  }),
+
+  PROXMOX_APPROVAL: setting(z.enum(['relay', 'auto', 'human'], 'one of relay, auto, human').default('auto'), {
+    section: 'Approval',
+    description:
+      'Who may decide about stopping, deleting and the like. `relay`: the agent passes on the user’s yes. `auto`: the human is asked directly where the client can, otherwise relay. `human`: only out of band, in a terminal or the console.',
+    example: 'auto',
+    ceiling: 'stricter',
+  }),
+  PROXMOX_APPROVAL_TTL: setting(whole(30, 86_400).default(900), {
+    section: 'Approval',
+    description: 'Seconds until an undecided approval expires.',
+    example: '900',
+    ceiling: 'lower',
+  }),
+  PROXMOX_MAX_PENDING: setting(whole(1, 1000).default(10), {
+    section: 'Approval',
+    description: 'Undecided approvals that one requester may have at a time; one more is refused.',
+    example: '10',
+    ceiling: 'lower',
+  }),
+
+  PROXMOX_READ_ONLY: setting(flag.default(false), {
+    section: 'Behaviour',
+    description: 'Offer only operations that change nothing; the others do not exist then.',
+    example: 'false',
+    ceiling: 'true',
+  }),
+  PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
+    section: 'Behaviour',
+    description: 'Seconds a change waits for its task before it answers `running`. MCP clients give up after 60.',
+    example: '45',
+  }),
+  PROXMOX_LOG_LEVEL: setting(
+    z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'one of fatal, error, warn, info, debug, trace, silent')
+      .default('warn'),
+    { section: 'Behaviour', description: 'How much is logged, on stderr.', example: 'warn' },
+  ),
+
+  PROXMOX_DATA_DIR: setting(folder.optional(), {
+    section: 'Files',
+    description: 'Folder of the database, the pinned certificate and the audit file. Several servers may share it.',
+    defaultText: '`$XDG_STATE_HOME/proxmox-mcp`, that is `~/.local/state/proxmox-mcp`',
+    example: '~/.local/state/proxmox-mcp',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_AUDIT_FILE: setting(folder.optional(), {
+    section: 'Files',
+    description: 'The audit trail, JSON Lines.',
+    defaultText: '`audit.jsonl` in the data folder',
+    example: '~/.local/state/proxmox-mcp/audit.jsonl',
+    ceiling: 'fixed',
+  }),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type Variable = keyof Config;
+export const VARIABLES = Object.keys(configSchema.shape) as Variable[];
+
+/** What the schema says about one variable. */
+export function describe(name: Variable): Described {
+  return configSchema.shape[name].meta() as unknown as Described;
+}

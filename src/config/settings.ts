@@ -1,0 +1,79 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { fail } from '../core/errors.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Config } from './schema.ts';
+
+export interface SettingsOptions {
+  env: Record<string, string | undefined>;
+  /** The embedded cluster: host and token are ignored and everything lives in `<data>/demo`. */
+  demo: boolean;
+}
+
+/** The variables as the settings that the rest of the product knows. Credentials may still be missing: see `requireCredentials`. */
+export function toSettings(config: Config, { env, demo }: SettingsOptions): Settings {
+  const base = config.PROXMOX_DATA_DIR ?? defaultDataDir(env);
+  const dataDir = demo ? join(base, 'demo') : base;
+  return {
+    connection: {
+      endpoints: demo ? [] : config.PROXMOX_HOST.map(({ host, port }) => ({ host, port: port ?? config.PROXMOX_PORT })),
+      tokenId: demo ? '' : (config.PROXMOX_TOKEN_ID ?? ''),
+      tokenSecret: demo ? '' : (config.PROXMOX_TOKEN_SECRET ?? ''),
+      verifySsl: !demo && config.PROXMOX_VERIFY_SSL,
+      fingerprints: demo ? [] : config.PROXMOX_FINGERPRINT,
+      ...optional('caFile', demo ? undefined : config.PROXMOX_CA_FILE),
+    },
+    defaults: {
+      node: config.PROXMOX_NODE ?? 'pve',
+      nodeIsExplicit: config.PROXMOX_NODE !== undefined,
+      ...optional('storage', config.PROXMOX_STORAGE),
+      ...optional('pool', config.PROXMOX_POOL),
+    },
+    limits: {
+      maxCpu: config.PROXMOX_MAX_CPU,
+      maxRamMib: config.PROXMOX_MAX_RAM_MB,
+      maxDiskGib: config.PROXMOX_MAX_DISK_GB,
+      maxVms: config.PROXMOX_MAX_VMS,
+      ...optional('maxTotalCpu', config.PROXMOX_MAX_TOTAL_CPU),
+      ...optional('maxTotalRamMib', config.PROXMOX_MAX_TOTAL_RAM_MB),
+      ...optional('maxTotalDiskGib', config.PROXMOX_MAX_TOTAL_DISK_GB),
+      scope: config.PROXMOX_QUOTA_SCOPE,
+    },
+    approval: {
+      mode: config.PROXMOX_APPROVAL,
+      ttlSeconds: config.PROXMOX_APPROVAL_TTL,
+      maxPendingPerPrincipal: config.PROXMOX_MAX_PENDING,
+    },
+    waitSeconds: config.PROXMOX_WAIT_SECONDS,
+    readOnly: config.PROXMOX_READ_ONLY,
+    dataDir,
+    auditFile: demo ? join(dataDir, 'audit.jsonl') : (config.PROXMOX_AUDIT_FILE ?? join(dataDir, 'audit.jsonl')),
+    logLevel: config.PROXMOX_LOG_LEVEL,
+    demo,
+  };
+}
+
+/** Throws `missing_credentials` that names every missing variable at once, so that nobody has to find them one by one. */
+export function requireCredentials(config: Config): void {
+  const missing = [
+    config.PROXMOX_HOST.length === 0 ? 'PROXMOX_HOST' : undefined,
+    config.PROXMOX_TOKEN_ID === undefined ? 'PROXMOX_TOKEN_ID' : undefined,
+    config.PROXMOX_TOKEN_SECRET === undefined ? 'PROXMOX_TOKEN_SECRET' : undefined,
+  ].filter((name) => name !== undefined);
+  if (missing.length === 0) return;
+  fail('missing_credentials', `Not configured: ${missing.join(', ')}.`, {
+    hint: 'Set them in the environment, in a file named by --env-file, or in ~/.config/proxmox-mcp/env (chmod 600); or add --demo to try the embedded cluster.',
+    details: { missing },
+  });
+}
+
+function defaultDataDir(env: Record<string, string | undefined>): string {
+  const state = env.XDG_STATE_HOME;
+  // The XDG specification says to ignore a relative path.
+  return join(state !== undefined && isAbsolute(state) ? state : join(homedir(), '.local', 'state'), 'proxmox-mcp');
+}
+
+/** `{[key]: value}`, or nothing: an optional member is absent, never undefined. */
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
+}

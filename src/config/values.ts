@@ -1,0 +1,111 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import * as z from 'zod';
+import type { QuotaScope } from '../core/settings.ts';
+
+/** The types of values that variables have. Each takes the text of a variable; messages say what would be right and never repeat the value. */
+
+export const text = z.string().trim().min(1, 'not empty');
+
+/** A whole number between two bounds, both included. */
+export function whole(min: number, max: number) {
+  return z
+    .string()
+    .trim()
+    .regex(/^\d+$/, `a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `a whole number from ${min} to ${max}`);
+}
+
+export const flag = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .transform((value, ctx) => {
+    if (['true', '1', 'yes', 'on'].includes(value)) return true;
+    if (['false', '0', 'no', 'off'].includes(value)) return false;
+    ctx.addIssue('true or false');
+    return z.NEVER;
+  });
+
+/** A file or folder: absolute or below the home folder, never relative to wherever an agent started the server. */
+export const folder = z
+  .string()
+  .trim()
+  .transform((value, ctx) => {
+    const path = value === '~' || value.startsWith('~/') ? join(homedir(), value.slice(1)) : value;
+    if (isAbsolute(path)) return path;
+    ctx.addIssue('an absolute path (or one that begins with ~/)');
+    return z.NEVER;
+  });
+
+/** https://pve.proxmox.com/wiki/User_Management#pveum_tokens */
+export const tokenId = z.string().transform((value, ctx) => {
+  const id = value.trim();
+  if (/^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id)) return id;
+  ctx.addIssue(tokenIdProblem(id));
+  return z.NEVER;
+});
+
+function tokenIdProblem(id: string): string {
+  const form = 'user@realm!name, for example mcp@pve!agent';
+  if (id.includes('=')) return `only ${form}; the secret after "=" belongs in PROXMOX_TOKEN_SECRET`;
+  if (!id.includes('!')) return `${form}; the "!name" of the token is missing (in a shell, put the value in single quotes)`;
+  if (!id.includes('@')) return `${form}; the "@realm" of the user is missing (pam for Linux users, pve for Proxmox's own)`;
+  return form;
+}
+
+export const fingerprints = z.string().transform((value, ctx) => {
+  const list = value
+    .split(',')
+    .map((item) => item.trim().toUpperCase())
+    .filter((item) => item !== '');
+  const plain = list.map((item) => item.replaceAll(':', ''));
+  if (plain.every((item) => /^[0-9A-F]{64}$/.test(item))) return plain.map((item) => (item.match(/../g) ?? []).join(':'));
+  ctx.addIssue('a SHA-256 fingerprint: 32 pairs of hexadecimal digits, AA:BB:…');
+  return z.NEVER;
+});
+
+export interface HostAndPort {
+  host: string;
+  /** Absent: PROXMOX_PORT. */
+  port?: number;
+}
+
+export const endpoints = z.string().transform((value, ctx) => {
+  const list: HostAndPort[] = [];
+  for (const item of value.split(',')) {
+    if (item.trim() === '') continue;
+    const endpoint = parseEndpoint(item.trim());
+    if (endpoint === undefined) {
+      ctx.addIssue('a host name or address, or several separated by commas, for example 192.168.1.10 or https://pve.example.org:8006/');
+      return z.NEVER;
+    }
+    list.push(endpoint);
+  }
+  return list;
+});
+
+/** `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or a URL copied from the browser (path and fragment are dropped). */
+function parseEndpoint(item: string): HostAndPort | undefined {
+  if (/^http:\/\//i.test(item)) return undefined;
+  const bareV6 = /^[0-9a-f]*:[0-9a-f:]*:[0-9a-f:.]*$/i.test(item);
+  const url = /^https:\/\//i.test(item) ? item : `https://${bareV6 ? `[${item}]` : item}`;
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, port, username } = new URL(url);
+  if (hostname === '' || username !== '') return undefined;
+  const host = hostname.replace(/^\[|\]$/g, '');
+  // A URL drops the default port of its scheme: https://host:443 means 443, not PROXMOX_PORT.
+  const named = port !== '' ? Number(port) : /:443(\/|$)/.test(item) && !bareV6 ? 443 : undefined;
+  return named === undefined ? { host } : { host, port: named };
+}
+
+export const quotaScope = z.string().transform((value, ctx): QuotaScope => {
+  const scope = value.trim();
+  if (scope === 'visible' || scope === 'created') return { kind: scope };
+  const named = /^(pool|tag):([A-Za-z0-9_.\-+/]+)$/.exec(scope);
+  if (named?.[1] === 'pool') return { kind: 'pool', pool: named[2] ?? '' };
+  if (named?.[1] === 'tag') return { kind: 'tag', tag: named[2] ?? '' };
+  ctx.addIssue('visible, created, pool:NAME or tag:NAME');
+  return z.NEVER;
+});
