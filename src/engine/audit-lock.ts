@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from 'better-sqlite3';
+
+/** How long an append waits for other processes before it gives up; each holds the lock for about a millisecond. */
+const PATIENCE_MS = 15_000;
+
+/** A lock between processes that dies with its holder. */
+export interface FileLock {
+  /** Runs `work` while no other process holds the lock. */
+  hold<T>(work: () => Promise<T>): Promise<T>;
+  close(): void;
+}
+
+/**
+ * Locks through an empty SQLite file of its own beside the audit: BEGIN IMMEDIATE gives a lock that the system takes back when the process
+ * dies, on every platform, without native code beyond what the store needs anyway. Nothing is ever written to it.
+ */
+export async function openLock(path: string): Promise<FileLock> {
+  const { default: SqliteDatabase } = await import('better-sqlite3');
+  const db: Database = new SqliteDatabase(path, { timeout: 0 });
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const end = db.prepare('ROLLBACK');
+
+  async function take(): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        begin.run();
+        return;
+      } catch (error) {
+        if (!String((error as { code?: string }).code).startsWith('SQLITE_BUSY') || performance.now() > deadline) throw error;
+      }
+      // Waiting inside SQLite would stop the whole server; a random pause keeps processes from meeting again.
+      await sleep(1 + Math.random() * 4);
+    }
+  }
+
+  return {
+    async hold(work) {
+      await take();
+      try {
+        return await work();
+      } finally {
+        end.run();
+      }
+    },
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,81 @@
+import type { FileHandle } from 'node:fs/promises';
+import { type AuditLine, GENESIS, type Head, looksWhole, readLine, sha256 } from './audit-record.ts';
+
+const NEWLINE = 0x0a;
+const CHUNK = 16 * 1024;
+/** More than any line can have: what lies further back than this without a whole line in between is no audit. */
+const LONGEST = 4 * 1024 * 1024;
+
+/** How a file ends. */
+export interface Tail {
+  head: Head;
+  /** What a crash left after the newest whole line. */
+  fragment?: { bytes: number; sha256: string };
+  /** The file does not end with a newline: the next line has to begin with one. */
+  unterminated: boolean;
+  /** The newest line was changed after it was written. */
+  broken: boolean;
+}
+
+/** Reads only the end of the file, however long the file is. */
+export async function readTail(file: FileHandle): Promise<Tail> {
+  return backwards(file, (bytes, atStart) => {
+    const unterminated = bytes.length > 0 && bytes[bytes.length - 1] !== NEWLINE;
+    const end = unterminated ? bytes.length : Math.max(0, bytes.length - 1);
+    // From the newest line back to the first whole one; what lies behind it was torn.
+    for (let lineEnd = end; ; ) {
+      const before = lineEnd > 0 ? bytes.lastIndexOf(NEWLINE, lineEnd - 1) : -1;
+      if (before === -1 && !atStart) return undefined;
+      const bytesOfLine = bytes.subarray(before + 1, lineEnd);
+      const line = readLine(bytesOfLine);
+      const torn = bytes.subarray(line ? lineEnd + 1 : before + 1, end);
+      const fragment = torn.length > 0 ? { fragment: { bytes: torn.length, sha256: sha256(torn) } } : {};
+      if (line) return { head: { seq: line.seq, hash: line.hash }, unterminated, broken: false, ...fragment };
+      if (looksWhole(bytesOfLine)) return { head: GENESIS, unterminated, broken: true };
+      if (before === -1) return { head: GENESIS, unterminated, broken: false, ...fragment };
+      lineEnd = before;
+    }
+  });
+}
+
+/** The newest `count` lines, oldest first; what is not an audit line is left out. */
+export async function lastLines(file: FileHandle, count: number): Promise<AuditLine[]> {
+  return backwards(file, (bytes, atStart) => {
+    const lines = splitLines(bytes);
+    // The first one may be cut by the chunk.
+    if (!atStart && lines.length <= count) return undefined;
+    return lines
+      .slice(-count)
+      .map((line) => readLine(line))
+      .filter((line) => line !== undefined);
+  });
+}
+
+/** Gives `look` a growing end of the file until it has seen enough; at the start of the file it must answer. */
+async function backwards<T>(file: FileHandle, look: (bytes: Buffer, atStart: boolean) => T | undefined): Promise<T> {
+  let { size: from } = await file.stat();
+  const parts: Buffer[] = [];
+  let length = 0;
+  for (let step = CHUNK; ; step *= 2) {
+    const chunk = Buffer.alloc(Math.min(step, from));
+    from -= chunk.length;
+    await file.read(chunk, 0, chunk.length, from);
+    parts.unshift(chunk);
+    length += chunk.length;
+    const answer = look(Buffer.concat(parts), from === 0);
+    if (answer !== undefined) return answer;
+    if (from === 0) throw new Error('the start of the file gave no answer');
+    if (length > LONGEST) throw new Error(`no audit line in the last ${LONGEST} bytes`);
+  }
+}
+
+function splitLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    lines.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  if (start < bytes.length) lines.push(bytes.subarray(start));
+  return lines;
+}

@@ -1,0 +1,169 @@
+import { mkdir, open, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { fail } from '../core/errors.ts';
+import { type FileLock, openLock } from './audit-lock.ts';
+import { type AuditRecord, chain, safe } from './audit-record.ts';
+import { readTail, type Tail } from './audit-tail.ts';
+import { createReadLimit } from './read-limit.ts';
+
+/** Disk space (bytes) that reads leave free, so that a flood of them cannot keep changes and decisions from being recorded. */
+const RESERVE_BYTES = 64 * 1024 * 1024;
+
+export interface AuditOptions {
+  file: string;
+  clock: Clock;
+  /** Masks known secrets in any text; the last net below references and names. */
+  redact?: (text: string) => string;
+  /** Free bytes in a folder; tests fill the disk with it. */
+  freeBytes?: (folder: string) => Promise<number>;
+}
+
+export interface Audit {
+  readonly file: string;
+  /**
+   * Writes one line. `durable`: it is on the disk (fdatasync) when the promise resolves; for intents, outcomes, approvals and decisions.
+   * Otherwise it is in the file, safe from a crash of this process. Lines of one moment share one lock and one fdatasync.
+   * Throws `audit_unavailable` when it cannot be written: then nothing may be done. `rate_limited` for a flood of reads.
+   */
+  append(record: AuditRecord, options: { durable: boolean }): Promise<void>;
+  /** Waits for what is being written. Nothing can be appended afterwards. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  record: AuditRecord;
+  durable: boolean;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/** Opens the audit; touches nothing until the first append, so that a server which is only probed leaves no trace. */
+export function openAudit({ file, clock, redact = (text) => text, freeBytes = freeBytesOf }: AuditOptions): Audit {
+  const readLimit = createReadLimit(clock);
+  let waiting: Waiting[] = [];
+  let working: Promise<void> | undefined;
+  let lock: Promise<FileLock> | undefined;
+  let closed = false;
+
+  async function work(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      try {
+        await writeBatch(batch);
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    working = undefined;
+  }
+
+  async function writeBatch(batch: Waiting[]): Promise<void> {
+    try {
+      lock ??= prepare();
+      const held = await lock;
+      await held.hold(() => write(batch));
+    } catch (error) {
+      // A lock that could not be opened is tried again by the next append.
+      if (await lock?.then(() => false).catch(() => true)) lock = undefined;
+      throw error;
+    }
+  }
+
+  async function prepare(): Promise<FileLock> {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    return openLock(`${file}.lock`);
+  }
+
+  async function write(batch: Waiting[]): Promise<void> {
+    const handle = await open(file, 'a+', 0o600);
+    try {
+      const before = (await handle.stat()).size;
+      const tail = await readTail(handle);
+      if (tail.broken) throw new Error('its newest line was changed after it was written');
+      const text = compose(tail, batch);
+      try {
+        await handle.appendFile(text);
+        if (batch.some(({ durable }) => durable)) await handle.datasync();
+        if (before === 0) await syncFolder(dirname(file));
+      } catch (error) {
+        // Half a batch helps nobody: its callers are told that nothing was written.
+        await handle.truncate(before).catch(() => {});
+        throw error;
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  function compose(tail: Tail, batch: Waiting[]): string {
+    const time = new Date(clock.now()).toISOString();
+    let { head } = tail;
+    let text = tail.unterminated ? '\n' : '';
+    const records: AuditRecord[] = batch.map(({ record }) => record);
+    if (tail.fragment) records.unshift({ kind: 'recovered', fragment: tail.fragment, message: 'A crash tore the line before this one.' });
+    for (const record of records) {
+      const next = chain(head, record, time);
+      text += next.line;
+      head = next.head;
+    }
+    return text;
+  }
+
+  async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
+    if (closed) fail('audit_unavailable', 'The audit trail is closed: the server is ending.');
+    if (!durable) await admit(record);
+    const line = { ...(safe(record, redact) as AuditRecord), time: record.time ?? new Date(clock.now()).toISOString() };
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiting.push({ record: line, durable, resolve, reject });
+        working ??= work();
+      });
+    } catch (cause) {
+      fail('audit_unavailable', `The audit trail ${file} cannot be written: ${reason(cause)}. Nothing was done.`, { cause });
+    }
+  }
+
+  /** Reads are cheap to ask for and each leaves a line: they are slowed down, and refused before they fill the disk. */
+  async function admit(record: AuditRecord): Promise<void> {
+    readLimit(record.principal ?? '');
+    const free = await freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY);
+    if (free < RESERVE_BYTES) {
+      fail('audit_unavailable', `Less than 64 MiB are free for the audit trail ${file}: they are kept for changes and decisions.`, {
+        hint: 'Free some disk space; reads work again at once.',
+      });
+    }
+  }
+
+  return {
+    file,
+    append,
+    async close() {
+      closed = true;
+      while (working) await working;
+      (await lock?.catch(() => undefined))?.close();
+      lock = undefined;
+    },
+  };
+}
+
+/** A new file survives a power cut only once its folder knows it. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  await handle.sync().finally(() => handle.close());
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+function reason(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'no permission';
+  if (code?.startsWith('SQLITE_BUSY')) return 'another process holds its lock';
+  return message ?? 'unknown fault';
+}
