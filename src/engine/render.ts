@@ -1,0 +1,120 @@
+import type { ApprovalRecord, Way } from '../core/approval.ts';
+import { asError } from '../core/errors.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import { compactText } from './compact.ts';
+import type { Result } from './types.ts';
+
+/** One answer in both forms: the data, and the text for readers who do not see the data. */
+export interface Rendered {
+  structured: JsonObject;
+  text: string;
+}
+
+export interface RenderOptions {
+  /** The embedded cluster answered; said in every answer, so that nobody takes it for the real one. */
+  demo?: boolean;
+  /** What the reader has to hear once, for example a certificate that was trusted on first use. */
+  notices?: string[];
+}
+
+/** What `perform` answered, for agents and for the command line. The only renderer: both faces say the same. */
+export function renderResult(result: Result, options: RenderOptions = {}): Rendered {
+  return finish(bodyOf(result), options);
+}
+
+/** Anything thrown, as `{error: {code, who, message, hint, details?}}`; what is not of the catalogue becomes `internal` without its text. */
+export function renderError(thrown: unknown, options: RenderOptions = {}): Rendered {
+  return finish({ error: asError(thrown).toJSON() as unknown as JsonObject }, options);
+}
+
+/** A plan for readers: what it does, the exact requests, and what a human wants to know before saying yes. Secrets are not in plans. */
+export function planView(plan: Plan): JsonObject {
+  const view: Record<string, unknown> = {
+    summary: plan.summary,
+    effect: plan.effect,
+    raised_because: plan.raisedBecause,
+    existing: plan.existing,
+    requests: plan.steps.map(stepView),
+    choices: plan.choices,
+    warnings: plan.warnings,
+    before: plan.before,
+    after: plan.after,
+    facts: plan.facts,
+    undo: plan.undo === '' ? undefined : plan.undo,
+  };
+  return withoutEmpty(view);
+}
+
+function bodyOf(result: Result): JsonObject {
+  switch (result.kind) {
+    case 'done':
+      return result.output;
+    case 'dry_run': {
+      const plan = planView(result.plan);
+      return { dry_run: true, plan: result.requests ? { ...plan, requests: result.requests } : plan };
+    }
+    case 'approval_required':
+    case 'question':
+      return approvalView(result.approval);
+    case 'running': {
+      const { run, upid } = result;
+      const done = run.steps.filter((step) => step.state === 'done').length;
+      return {
+        status: 'running',
+        run_id: run.id,
+        ...(upid === undefined ? {} : { upid }),
+        summary: run.plan.summary,
+        progress: `${done} of ${run.plan.steps.length} steps done`,
+        next: 'get_task',
+      };
+    }
+  }
+}
+
+function approvalView(approval: ApprovalRecord): JsonObject {
+  const { summary, ...plan } = planView(approval.plan);
+  return {
+    approval_required: true,
+    approval_id: approval.id,
+    expires_at: approval.expiresAt,
+    summary: summary ?? approval.plan.summary,
+    way: approval.way,
+    plan,
+    next: NEXT[approval.way].replace('ID', approval.id),
+  };
+}
+
+const NEXT: Record<Way, string> = {
+  relay: 'Show this to the user and ask. Only after their explicit yes call approve with this approval_id; after a no call deny.',
+  elicitation: 'Tell the user what this does, then call approve with this approval_id: the user is asked to type the guest’s name.',
+  terminal: 'The user confirms in the terminal by typing the name and VMID of the guest.',
+  human:
+    'Only a human can decide: ask the user to run `proxmox-mcp approvals approve ID` in a terminal of their own (or open the console). approve with wait_seconds waits for the outcome.',
+};
+
+function stepView(step: Step): JsonObject {
+  if (step.kind !== 'request') return { [step.kind]: step.purpose };
+  const params = Object.fromEntries(Object.entries(step.params).map(([key, value]) => [key, paramView(value)]));
+  return { request: `${step.method} ${step.path}`, ...(Object.keys(params).length > 0 ? { params } : {}), purpose: step.purpose };
+}
+
+function paramView(value: ParamValue): Json {
+  if (typeof value !== 'object' || Array.isArray(value)) return value;
+  return '$secret' in value ? '[secret]' : `<${value.$from}>`;
+}
+
+function finish(body: JsonObject, { demo, notices }: RenderOptions): Rendered {
+  const structured: JsonObject = {
+    ...(demo ? { simulator: true } : {}),
+    ...(notices && notices.length > 0 ? { notices } : {}),
+    ...body,
+  };
+  return { structured, text: compactText(structured) };
+}
+
+/** Without what is absent or empty: an answer does not spend tokens on saying nothing. */
+function withoutEmpty(view: Record<string, unknown>): JsonObject {
+  const kept = Object.entries(view).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0));
+  return Object.fromEntries(kept) as JsonObject;
+}

@@ -1,0 +1,87 @@
+import type { CallToolResult, InputRequiredResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import * as z from 'zod';
+import type { Caller } from '../core/caller.ts';
+import { fail } from '../core/errors.ts';
+import { type Rendered, renderError, renderResult } from '../engine/render.ts';
+import type { Engine, PerformOptions } from '../engine/types.ts';
+import type { Operation } from '../operations/define.ts';
+import { type ClientInfo, clientOf } from './client.ts';
+import type { Elicitation } from './elicitation.ts';
+import { progressOf } from './progress.ts';
+import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from './tools.ts';
+
+/** What every call of every connection shares. */
+export interface CallContext {
+  /** Opened at the first call, so that a server which is only listed opens no store and sends nothing. */
+  engine: () => Promise<Engine>;
+  caller: (client: ClientInfo) => Caller;
+  elicitation: Elicitation;
+  demo: boolean;
+  /** Default wait (seconds) of changes; cut to what a client without progress survives. */
+  waitSeconds: number;
+  /** What the next answer has to say once. */
+  notices: () => string[];
+}
+
+type RawArguments = Record<string, unknown>;
+
+/** Carries out one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
+export async function callTool(
+  context: CallContext,
+  server: McpServer,
+  operation: Operation,
+  raw: RawArguments,
+  ctx: ServerContext,
+): Promise<CallToolResult | InputRequiredResult> {
+  const { demo } = context;
+  try {
+    const { args, options } = split(operation, raw);
+    const answer = context.elicitation.answer(ctx);
+    const onProgress = progressOf(ctx);
+    const engine = await context.engine();
+    const result = await engine.perform(operation.name, args, context.caller(clientOf(server, ctx)), {
+      ...options,
+      ...(answer ? { answer } : {}),
+      ...(onProgress ? { onProgress } : {}),
+      wait: options.wait ?? (onProgress ? context.waitSeconds : Math.min(context.waitSeconds, MAX_WAIT_SECONDS)),
+      signal: ctx.mcpReq.signal,
+    });
+    if (result.kind === 'question') {
+      if (answer === undefined) return await context.elicitation.ask(result.question, ctx);
+      fail('approval_not_confirmed', 'The human did not confirm.');
+    }
+    return toResult(renderResult(result, { demo, notices: context.notices() }));
+  } catch (error) {
+    return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };
+  }
+}
+
+function toResult({ structured, text }: Rendered): CallToolResult {
+  return { content: [{ type: 'text', text }], structuredContent: structured };
+}
+
+const commonSchema = z.object({
+  dry_run: z.boolean().optional(),
+  wait_seconds: z.int().min(0).max(MAX_WAIT_SECONDS).optional(),
+  reason: z.string().max(MAX_REASON_LENGTH).optional(),
+}) satisfies z.ZodType<Partial<Record<Common, unknown>>>;
+
+/** The operation's own arguments, which the engine checks, apart from the parameters that all operations of its kind have. */
+function split(operation: Operation, raw: RawArguments): { args: RawArguments; options: PerformOptions } {
+  const common = commonOf(operation) as string[];
+  const entries = Object.entries(raw);
+  const parsed = commonSchema.safeParse(Object.fromEntries(entries.filter(([name]) => common.includes(name))));
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    fail('invalid_arguments', problems.join('; '));
+  }
+  const { dry_run, wait_seconds, reason } = parsed.data;
+  return {
+    args: Object.fromEntries(entries.filter(([name]) => !common.includes(name))),
+    options: {
+      ...(dry_run === undefined ? {} : { dryRun: dry_run }),
+      ...(wait_seconds === undefined ? {} : { wait: wait_seconds }),
+      ...(reason === undefined ? {} : { reason }),
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import type { ClientCapabilities, Implementation, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import { type AuthInfo, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
+
+/** What a face can establish about the client of one request. All of it is the client's own word, except `authInfo`. */
+export interface ClientInfo {
+  /** Name and version, as the client gives them; for the audit only. */
+  client?: string;
+  /** Whether it declared that it can show a form to its user. */
+  elicitation: boolean;
+  /** The verified token of an HTTP request. */
+  authInfo?: AuthInfo;
+}
+
+/** 2026-07-28 sends capabilities and name with every request, older revisions once at initialize. */
+export function clientOf(server: McpServer, ctx: ServerContext): ClientInfo {
+  const envelope = ctx.mcpReq.envelope as Record<string, unknown> | undefined;
+  const capabilities =
+    (envelope?.[CLIENT_CAPABILITIES_META_KEY] as ClientCapabilities | undefined) ?? server.server.getClientCapabilities();
+  const info = (envelope?.[CLIENT_INFO_META_KEY] as Implementation | undefined) ?? server.server.getClientVersion();
+  const authInfo = ctx.http?.authInfo;
+  return {
+    ...(info ? { client: `${info.name} ${info.version}`.slice(0, 100) } : {}),
+    elicitation: canShowForm(capabilities),
+    ...(authInfo ? { authInfo } : {}),
+  };
+}
+
+/** An empty `elicitation` object means forms; one that names only `url` does not (specification, client/elicitation). */
+function canShowForm(capabilities: ClientCapabilities | undefined): boolean {
+  const elicitation = capabilities?.elicitation;
+  return elicitation !== undefined && (elicitation.form !== undefined || elicitation.url === undefined);
+}

@@ -1,0 +1,14 @@
+import type { ServerContext } from '@modelcontextprotocol/server';
+import type { Progress } from '../engine/types.ts';
+
+/** Passes progress on to a client that asked for it. Values must rise, and a client that has gone must not break the work. */
+export function progressOf(ctx: ServerContext): ((progress: Progress) => void) | undefined {
+  const progressToken = ctx.mcpReq._meta?.progressToken;
+  if (progressToken === undefined) return undefined;
+  let last = -1;
+  return ({ done, total, message }) => {
+    last = done > last ? done : last + 0.001;
+    const params = { progressToken, progress: last, total: Math.max(total, last), message };
+    ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
+  };
+}

@@ -1,0 +1,34 @@
+import type { McpServer } from '@modelcontextprotocol/server';
+import * as z from 'zod';
+import type { Operation } from '../operations/define.ts';
+
+const provisionArguments = z.object({ name: z.string(), purpose: z.string().optional() });
+
+/** Starting points that a user picks from a menu; each needs the tools it names. */
+export function registerPrompts(server: McpServer, operations: readonly Operation[]): void {
+  const has = (...names: string[]) => names.every((name) => operations.some((operation) => operation.name === name));
+
+  if (has('list_approvals', 'approve', 'deny')) {
+    server.registerPrompt('review_approvals', { title: 'Review approvals', description: 'Go through what waits for your decision' }, () =>
+      ask(
+        'Call list_approvals with status pending. Show me each one: what it does, to which guest, whether it can be undone, when it expires. ' +
+          'Ask me about each in turn; approve or deny only what I answer.',
+      ),
+    );
+  }
+  if (has('create_vm', 'list_vms')) {
+    server.registerPrompt(
+      'provision_vm',
+      { title: 'Provision a VM', description: 'Plan a new VM, agree on it, create it', argsSchema: provisionArguments },
+      ({ name, purpose }) =>
+        ask(
+          `Make a VM named ${JSON.stringify(name)}${purpose ? ` for: ${purpose}` : ''}. Look with list_vms for a fitting template and for the name, ` +
+            'propose sizes, show me the dry-run of create_vm or clone_template, and create it after I agree. Tell me how to log in.',
+        ),
+    );
+  }
+}
+
+function ask(text: string) {
+  return { messages: [{ role: 'user' as const, content: { type: 'text' as const, text } }] };
+}

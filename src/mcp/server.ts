@@ -1,0 +1,79 @@
+import { McpServer, type McpServerFactory, type Tool } from '@modelcontextprotocol/server';
+import * as z from 'zod';
+import type { Caller } from '../core/caller.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Operation } from '../operations/define.ts';
+import { type CallContext, callTool } from './call.ts';
+import type { ClientInfo } from './client.ts';
+import { createElicitation } from './elicitation.ts';
+import { instructions } from './instructions.ts';
+import { registerPrompts } from './prompts.ts';
+import { registerResources } from './resources.ts';
+import { exposed, toolDefinition } from './tools.ts';
+
+export interface FactoryOptions {
+  /** Called at the first tool call, never before; must answer the same engine every time. A rejection becomes the tool's error. */
+  engine: () => Promise<Engine>;
+  operations: readonly Operation[];
+  settings: Pick<Settings, 'readOnly' | 'demo' | 'waitSeconds'>;
+  /** Who is calling: the face knows the channel, this knows the client. */
+  caller: (client: ClientInfo) => Caller;
+  /** This product's version. */
+  version: string;
+  /** What the next answer has to say once (a certificate trusted on first use, …); taken out by being read. */
+  notices?: () => string[];
+  /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
+  stateKey?: Uint8Array | string;
+}
+
+// The engine checks arguments, so that a refusal is audited and says what to do; the schema that clients see is in the cached list.
+const ANY_ARGUMENTS = z.looseObject({});
+const LIST_TTL_MS = 300_000;
+
+/**
+ * The MCP server without a transport: stdio runs one instance for a connection, HTTP one for a request (2026-07-28) or a session (older).
+ * So whatever costs time is made once, here or at first use, and the factory only registers.
+ */
+export function createServerFactory(options: FactoryOptions): McpServerFactory {
+  const { readOnly, demo, waitSeconds } = options.settings;
+  const operations = exposed(options.operations, readOnly);
+  const context: CallContext = {
+    engine: options.engine,
+    caller: options.caller,
+    elicitation: createElicitation(options.stateKey),
+    demo,
+    waitSeconds,
+    notices: options.notices ?? (() => []),
+  };
+  let tools: Tool[] | undefined;
+  const rules = instructions({ readOnly, demo });
+
+  return () => {
+    const server = new McpServer(
+      { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
+      {
+        instructions: rules,
+        capabilities: { tools: { listChanged: false }, resources: { listChanged: false }, prompts: { listChanged: false } },
+        cacheHints: {
+          'tools/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+          'prompts/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+          'resources/templates/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+          'server/discover': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+        },
+        requestState: { verify: context.elicitation.verify },
+        maxToolInputElements: 10_000,
+      },
+    );
+    for (const operation of operations) {
+      server.registerTool(operation.name, { inputSchema: ANY_ARGUMENTS }, (args, ctx) => callTool(context, server, operation, args, ctx));
+    }
+    server.server.setRequestHandler('tools/list', () => {
+      tools ??= operations.map(toolDefinition);
+      return { tools };
+    });
+    registerResources(server, context, operations);
+    registerPrompts(server, operations);
+    return server;
+  };
+}

@@ -1,0 +1,112 @@
+import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
+import * as z from 'zod';
+import type { Operation } from '../operations/define.ts';
+
+/** Longest wait (seconds) that a client without progress survives: both SDKs give up after 60. */
+export const MAX_WAIT_SECONDS = 50;
+export const MAX_REASON_LENGTH = 300;
+
+type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown> };
+
+/** What every operation of an effect takes beside its own parameters; said here once, so that no operation repeats it. */
+const COMMON = {
+  dry_run: { type: 'boolean', description: 'Only show the plan' },
+  wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS },
+  reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'Why; shown to the human' },
+} as const;
+export type Common = keyof typeof COMMON;
+
+/** The common parameters that this operation has as a tool. */
+export function commonOf(operation: Operation): Common[] {
+  switch (operation.effect) {
+    case 'read':
+    case 'control':
+      return [];
+    case 'change':
+      return ['dry_run', 'wait_seconds'];
+    default:
+      return ['dry_run', 'reason'];
+  }
+}
+
+/** The operations that exist for callers: in read-only mode those that change and decide nothing. */
+export function exposed(operations: readonly Operation[], readOnly: boolean): Operation[] {
+  return operations.filter((operation) => !readOnly || changesNothing(operation));
+}
+
+/** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */
+export function toolDefinition(operation: Operation): Tool {
+  const input = jsonSchema(operation.input, 'input');
+  const common = Object.fromEntries(commonOf(operation).map((name) => [name, COMMON[name]]));
+  return {
+    name: operation.name,
+    title: operation.title,
+    description: operation.description,
+    inputSchema: { ...input, type: 'object', properties: { ...input.properties, ...common } } as Tool['inputSchema'],
+    outputSchema: looseOutput(operation.output),
+    annotations: annotationsOf(operation),
+    ...(releases(operation) ? { _meta: { 'anthropic/requiresUserInteraction': true } } : {}),
+  };
+}
+
+function annotationsOf(operation: Operation): ToolAnnotations {
+  const readOnly = changesNothing(operation);
+  return {
+    readOnlyHint: readOnly,
+    destructiveHint: operation.effect === 'disrupt' || operation.effect === 'destroy' || releases(operation),
+    // Whatever makes a new guest may make a second one when called again with other defaults.
+    idempotentHint: !('claims' in operation && operation.claims !== undefined),
+    openWorldHint: false,
+  };
+}
+
+function changesNothing(operation: Operation): boolean {
+  return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
+}
+
+/** The one tool that lets a waiting destructive plan go. */
+function releases(operation: Operation): boolean {
+  return operation.name === 'approve';
+}
+
+/**
+ * The output as advertised: the names and types of what a finished call answers, with nothing required and more allowed, because the same
+ * tool also answers a dry-run's plan, `approval_required` or `running`. Exact schemas would cost three times the tokens.
+ */
+function looseOutput(schema: z.ZodObject): NonNullable<Tool['outputSchema']> {
+  const { properties = {} } = loosen(jsonSchema(schema, 'output')) as JsonSchema;
+  // A word that the other answers use too must not be narrowed to what a finished call says.
+  for (const shared of ['status', 'plan', 'summary', 'next', 'progress']) if (shared in properties) properties[shared] = {};
+  return { type: 'object', properties } as NonNullable<Tool['outputSchema']>;
+}
+
+function loosen(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(loosen);
+  if (typeof value !== 'object' || value === null) return value;
+  const schema = value as JsonSchema;
+  const { required: _required, additionalProperties, ...rest } = schema;
+  const loose = Object.fromEntries(
+    Object.entries(rest).map(([key, item]) => [
+      key,
+      key === 'properties' ? mapValues(item as Record<string, unknown>, loosen) : loosen(item),
+    ]),
+  );
+  // A schema for further members (a record) says something; a plain false only forbids.
+  return typeof additionalProperties === 'object' ? { ...loose, additionalProperties: loosen(additionalProperties) } : loose;
+}
+
+function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    // Our own marks are for the engine and the documentation, not for the wire.
+    override: ({ jsonSchema: node }) => {
+      delete (node as Record<string, unknown>).secret;
+    },
+  });
+  return rest as JsonSchema;
+}
+
+function mapValues(record: Record<string, unknown>, change: (value: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+}
