@@ -30,6 +30,8 @@ export interface ApprovalRecord {
   cluster: string;
   /** Who asked; only they (and the operator) see and redeem it. */
   principal: string;
+  /** The human or account answerable for the requester. */
+  owner: string;
   channel: string;
   client?: string;
   plan: Plan;

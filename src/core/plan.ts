@@ -93,6 +93,10 @@ export interface Plan {
   /** Why the effect is graver than the operation's own; shown in the approval. */
   raisedBecause?: string;
   target?: GuestIdentity;
+  /** Where the guest is or will be made. */
+  node?: string;
+  /** Space (GiB) that the plan takes, by `node/storage`; other plans leave it free while this one is in flight. */
+  space?: Record<string, number>;
   steps: Step[];
   /** What must hold when all steps are done. */
   expected: Condition[];

@@ -40,6 +40,8 @@ export interface TaskStatus {
 export interface Gate {
   /** Throws `internal` when the request is not the next resolved step of the plan. */
   pass(request: ResolvedRequest): void;
+  /** Lets the request just passed through once more, after its task provably did nothing. Throws `internal` for any other step. */
+  reopen(stepId: string): void;
 }
 
 export interface ProxmoxApi extends ProxmoxReader {
@@ -53,8 +55,11 @@ export interface ProxmoxApi extends ProxmoxReader {
     upid: string,
     options: { timeoutSeconds: number; signal?: AbortSignal; onPoll?: (secondsWaited: number) => void },
   ): Promise<TaskStatus | undefined>;
-  /** Our own task of this type and id that began at or after `sinceEpoch` (seconds, server clock); the newest one. */
-  findTask(query: { node: string; type: string; id: string; sinceEpoch: number }): Promise<TaskStatus | undefined>;
+  /**
+   * Our own task of this type and id that began at or after `sinceEpoch` (seconds, server clock); the newest one. `logMentions`: only one whose
+   * log names this text as a word (a clone's task bears the id of its source, and only its log names the new guest).
+   */
+  findTask(query: { node: string; type: string; id: string; sinceEpoch: number; logMentions?: string }): Promise<TaskStatus | undefined>;
   /** Whether a condition holds now; undefined when the token cannot see enough to tell. */
   holds(condition: Condition, sinceEpoch?: number): Promise<boolean | undefined>;
   /** The server's clock (epoch seconds), from the Date header of the newest answer; ours before any. */

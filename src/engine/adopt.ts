@@ -1,0 +1,56 @@
+import type { Caller } from '../core/caller.ts';
+import { needsApproval } from '../core/effect.ts';
+import type { RunRecord } from '../core/run.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { carryOut, type InFlight } from './runner.ts';
+import { isGone, leaseFrom } from './worker.ts';
+
+/** Steps that were never sent are sent by another process only this long after the run began, and never those that needed an approval. */
+const CONTINUE_WITHIN_SECONDS = 15 * 60;
+
+const SERVER: Caller = {
+  principal: 'server',
+  owner: 'server',
+  channel: 'cli',
+  client: 'reconciliation',
+  canAsk: { elicitation: false, terminal: false },
+  isOperator: false,
+};
+
+/**
+ * Takes over the runs of processes that are gone and brings each to an end in the background: what was sent is settled from Proxmox's own
+ * records and never repeated; what was not sent is finished only for changes that needed no approval.
+ */
+export async function adoptOrphans(ports: Ports, inFlight: InFlight): Promise<void> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const now = isoNow(ports.clock);
+  for (const { run, worker, leaseUntil } of await store.runs.executing(api.cluster)) {
+    if (inFlight.has(run.id) || !isGone(worker, leaseUntil, now)) continue;
+    if (!(await store.runs.adopt(run.id, worker, ports.worker, leaseFrom(ports.clock)))) continue;
+    const fresh = (await store.runs.get(run.id)) ?? run;
+    ports.log.warn({ run: run.id, operation: run.operation }, 'finishing the run of a process that is gone');
+    const ended = finishOrphan(fresh, ports);
+    inFlight.set(run.id, ended);
+    void ended
+      .catch((err) => ports.log.error({ err, run: run.id }, 'an adopted run could not be finished'))
+      .finally(() => inFlight.delete(run.id));
+  }
+}
+
+async function finishOrphan(run: RunRecord, ports: Ports): Promise<RunRecord> {
+  const young = Date.parse(run.startedAt) > ports.clock.now() - CONTINUE_WITHIN_SECONDS * 1000;
+  const maySend = young && run.steps.length > 0 && !needsApproval(run.plan.effect);
+  const ended = await carryOut(run, ports, { maySend, caller: SERVER });
+  await ports.audit.append(
+    {
+      kind: 'reconciled',
+      operation: run.operation,
+      principal: run.principal,
+      runId: run.id,
+      status: ended.status,
+      ...(ended.error ? { message: ended.error.message } : {}),
+    },
+    { durable: true },
+  );
+  return ended;
+}

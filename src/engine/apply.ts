@@ -1,0 +1,183 @@
+import { asError, ProxmoxMcpError } from '../core/errors.ts';
+import type { CheckStep, RequestStep, WaitStep } from '../core/plan.ts';
+import type { Gate, ProxmoxApi } from '../core/proxmox.ts';
+import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
+import { openGate } from '../proxmox/gate.ts';
+import { exitOf } from '../proxmox/tasks.ts';
+import type { Store } from '../store/index.ts';
+import type { Ports } from './ports.ts';
+import { settle } from './reconcile.ts';
+import { resolveStep } from './resolve.ts';
+import type { Progress } from './types.ts';
+import { leaseFrom } from './worker.ts';
+
+/** Another process adopted the run: this one must not touch it any more. */
+export class LostRun extends Error {}
+
+/** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
+const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000, pattern: /can't lock file .* got timeout|got lock request timeout/i };
+const LOG_LINES = 20;
+
+export interface Ending {
+  status: Exclude<RunStatus, 'executing'>;
+  steps: StepRecord[];
+  error?: ProxmoxMcpError;
+}
+
+/**
+ * Sends the steps of a granted run and nothing else, journal first. Also finishes a run that another process began: steps that are done are
+ * passed over, and one that may have been sent is settled from Proxmox's own records, never repeated.
+ * @param maySend false: only settle what was begun; a step that was never sent ends the run
+ */
+export async function apply(
+  run: RunRecord,
+  ports: Ports,
+  options: { maySend: boolean; secrets: ReadonlyMap<string, string>; onProgress?: (progress: Progress) => void },
+): Promise<Ending> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const journal = new Journal(run, store, ports);
+  const requests = run.plan.steps.filter((s): s is RequestStep => s.kind === 'request');
+  const secret = (id: string) => ports.vault.reveal(id, options.secrets.get(id));
+  const sentBefore = new Set(journal.steps.map((s) => s.id));
+  const gate = openGate(
+    requests.filter((s) => !sentBefore.has(s.id)),
+    (step) => resolveStep(step, journal.steps, secret),
+  );
+  const total = run.plan.steps.length;
+  for (const [index, step] of run.plan.steps.entries()) {
+    const report = (message: string) => options.onProgress?.({ done: index, total, message });
+    try {
+      if (step.kind === 'check') await check(step, api);
+      else if (step.kind === 'wait') await waitUntil(step, api, ports, report, journal);
+      else if (!journal.find(step.id) && !options.maySend) {
+        throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent; it was not sent later.`);
+      } else await request(step, { api, gate, journal, ports, secret, report });
+    } catch (thrown) {
+      if (thrown instanceof LostRun) throw thrown;
+      const error = asError(thrown);
+      if (error.code === 'internal') ports.log.error({ run: run.id, err: error.cause }, 'a step failed inside the server');
+      const status = error.code === 'outcome_unknown' ? 'unknown' : 'failed';
+      return { status, steps: journal.mark(step.id, status), error };
+    }
+  }
+  options.onProgress?.({ done: total, total, message: 'done' });
+  return { status: 'succeeded', steps: journal.steps };
+}
+
+/** The steps of one run in memory and in the store; whatever is written here is on disk before anything goes on. */
+class Journal {
+  steps: StepRecord[];
+  readonly run: RunRecord;
+  private readonly store: Store;
+  private readonly ports: Ports;
+  constructor(run: RunRecord, store: Store, ports: Ports) {
+    this.run = run;
+    this.store = store;
+    this.ports = ports;
+    this.steps = run.steps.map((s) => ({ ...s }));
+  }
+  find(id: string): StepRecord | undefined {
+    return this.steps.find((s) => s.id === id);
+  }
+  async write(record: StepRecord): Promise<void> {
+    this.steps = [...this.steps.filter((s) => s.id !== record.id), record];
+    if (!(await this.store.runs.journal(this.run.id, this.ports.worker, this.steps, leaseFrom(this.ports.clock)))) throw new LostRun();
+  }
+  mark(id: string, state: 'failed' | 'unknown'): StepRecord[] {
+    this.steps = this.steps.map((s) => (s.id === id && s.state !== 'done' ? { ...s, state } : s));
+    return this.steps;
+  }
+}
+
+interface Sending {
+  api: ProxmoxApi;
+  gate: Gate;
+  journal: Journal;
+  ports: Ports;
+  secret: (id: string) => string;
+  report: (message: string) => void;
+}
+
+async function request(step: RequestStep, s: Sending): Promise<void> {
+  let record = s.journal.find(step.id);
+  if (record?.state === 'done') return;
+  for (let attempt = 1; ; attempt++) {
+    record ??= await send(step, s);
+    if (record.state === 'intent' || record.state === 'unknown') record = await settle(step, record, s.api, s.ports, s.report);
+    if (record.state === 'done') return s.journal.write(record);
+    await s.journal.write(record);
+    record = await follow(step, record, s);
+    await s.journal.write(record);
+    if (record.state === 'done') return;
+    const exit = record.exit ?? '';
+    if (!step.retryOnLock || attempt >= LOCK_RETRIES.attempts || !LOCK_RETRIES.pattern.test(exit)) {
+      throw new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${exit}`, {
+        details: { step: step.id, upid: record.upid ?? '', exit, log: record.log ?? [] },
+      });
+    }
+    // The task ended without having done anything, which is what makes sending it anew safe.
+    s.report(`the guest is still locked (${exit}); trying again`);
+    await s.ports.clock.sleep(LOCK_RETRIES.pauseMs);
+    s.gate.reopen(step.id);
+    record = undefined;
+  }
+}
+
+/** Intent on disk, then the bytes. */
+async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
+  const record: StepRecord = { id: step.id, state: 'intent', at: new Date(s.api.serverTime() * 1000).toISOString() };
+  await s.journal.write(record);
+  s.report(step.purpose);
+  const dispatch = await s.api.send(s.gate, resolveStep(step, s.journal.steps, s.secret));
+  if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
+  if (dispatch.kind === 'unknown') return { ...record, state: 'unknown' };
+  return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
+}
+
+/** Waits for the step's task to end and takes down how it ended. */
+async function follow(step: RequestStep, record: StepRecord, s: Sending): Promise<StepRecord> {
+  const upid = record.upid ?? '';
+  s.report(`${step.purpose}: task ${upid}`);
+  const status = await s.api.waitTask(upid, {
+    timeoutSeconds: step.task?.timeoutSeconds ?? 3600,
+    onPoll: (seconds) => s.report(`${step.purpose}: ${seconds} s`),
+  });
+  if (!status || status.exit === undefined) {
+    throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the task did not end within ${step.task?.timeoutSeconds ?? 3600} s.`, {
+      hint: 'The task goes on in Proxmox; follow it with get_task.',
+      details: { upid },
+    });
+  }
+  const exit = exitOf(status.exit);
+  if (exit.kind === 'ok') return { ...record, state: 'done', exit: status.exit };
+  const log = await s.api.taskLog(upid, LOG_LINES).catch(() => []);
+  if (exit.kind === 'warnings') return { ...record, state: 'done', exit: status.exit, log };
+  if (exit.kind === 'unknown') {
+    const proven = step.proof ? await s.api.holds(step.proof) : undefined;
+    if (proven === true) return { ...record, state: 'done', exit: status.exit, log };
+    throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: Proxmox's worker was killed (${status.exit}).`, {
+      details: { upid, log },
+    });
+  }
+  return { ...record, state: 'failed', exit: status.exit, log };
+}
+
+async function check(step: CheckStep, api: ProxmoxApi): Promise<void> {
+  if ((await api.holds(step.that)) === false) {
+    throw new ProxmoxMcpError('guest_state', `Stopped before the next request: ${step.purpose} does not hold any more.`);
+  }
+}
+
+async function waitUntil(step: WaitStep, api: ProxmoxApi, ports: Ports, report: (m: string) => void, journal: Journal): Promise<void> {
+  const began = ports.clock.now();
+  const since = Math.floor(Date.parse(journal.run.startedAt) / 1000);
+  for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    if ((await api.holds(step.until, since)) === true) return;
+    const waited = Math.round((ports.clock.now() - began) / 1000);
+    if (waited >= step.timeoutSeconds) {
+      throw new ProxmoxMcpError('task_failed', `${step.purpose}: not so after ${waited} s.`, { hint: 'Look at the guest with get_vm.' });
+    }
+    report(`${step.purpose}: ${waited} s`);
+    await ports.clock.sleep(pauseMs);
+  }
+}

@@ -1,0 +1,84 @@
+import type { ApprovalRecord } from '../core/approval.ts';
+import { typedName } from '../core/guest.ts';
+import type { Json } from '../core/json.ts';
+import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import { plainText } from '../core/text.ts';
+import { isSecretRef } from './secrets.ts';
+
+/**
+ * The text on which a human decides, the same in the terminal, through the client and in the console. It is rendered from the frozen plan and
+ * live facts; every word from a guest or an agent is made harmless first, and the agent's reason comes last, marked as unverified.
+ */
+export function renderApproval(approval: ApprovalRecord): string {
+  const { plan } = approval;
+  const { target, facts } = plan;
+  const lines = [
+    plainText(plan.summary, 300),
+    `Effect: ${plan.effect}${plan.raisedBecause ? ` (${plainText(plan.raisedBecause, 300)})` : ''}`,
+    `Undo: ${plainText(plan.undo, 300)}`,
+  ];
+  if (target)
+    lines.push(
+      `Guest: ${plainText(target.name, 80) || '(no name)'}, VMID ${target.vmid}, ${target.type === 'lxc' ? 'container' : 'VM'} on node ${plainText(target.node, 80)}`,
+    );
+  for (const warning of plan.warnings) lines.push(`Warning: ${plainText(warning, 400)}`);
+  for (const [key, after] of Object.entries(plan.after ?? {}))
+    lines.push(`Change: ${plainText(key, 60)}: ${show(plan.before?.[key])} → ${show(after)}`);
+  if (facts?.disks) lines.push(`Disks: ${facts.disks.map((d) => plainText(d, 120)).join(', ') || 'none'}`);
+  if (facts?.snapshots)
+    lines.push(
+      `Snapshots: ${facts.snapshots.length === 0 ? 'none' : `${facts.snapshots.length} (${plainText(facts.snapshots.join(', '), 200)})`}`,
+    );
+  if (facts?.lastBackup !== undefined) lines.push(`Last backup: ${facts.lastBackup ?? 'none found'}`);
+  if (facts?.uptimeSeconds !== undefined) lines.push(`Uptime: ${duration(facts.uptimeSeconds)}`);
+  if (facts?.ha) lines.push(`High availability: ${plainText(facts.ha, 80)}`);
+  if (facts?.pool) lines.push(`Pool: ${plainText(facts.pool, 80)}`);
+  if (facts?.tags && facts.tags.length > 0) lines.push(`Tags: ${plainText(facts.tags.join(', '), 200)}`);
+  lines.push(`Cluster: ${plainText(approval.cluster, 200)}`, 'Exactly these requests will be sent:', ...plan.steps.map(renderStep));
+  lines.push(`Asked by ${plainText(approval.principal, 80)} over ${approval.channel}; expires ${approval.expiresAt}`);
+  if (approval.reason) lines.push(`The agent's reason, unverified: «${plainText(approval.reason, 300).replace(/[«»]/g, '"')}»`);
+  return lines.join('\n');
+}
+
+/** The same with what has to be typed for a yes. */
+export function renderQuestion(approval: ApprovalRecord): string {
+  const mustType = approval.plan.target ? typedName(approval.plan.target) : approval.id;
+  return `${renderApproval(approval)}\n\nTo allow it, type: ${mustType}\nAnything else means no.`;
+}
+
+/** `POST /nodes/pve/qemu/105/status/stop (power off web1)`, secrets shown as stars. */
+export function renderStep(step: Step): string {
+  if (step.kind !== 'request') return `  then ${step.kind === 'wait' ? 'wait until' : 'check that'} ${plainText(step.purpose, 200)}`;
+  const params = Object.entries(step.params).map(([key, value]) => `${key}=${plainText(showParam(value), 120)}`);
+  return `  ${step.method} ${plainText(step.path, 200)}${params.length > 0 ? ` ${params.join(' ')}` : ''}  (${plainText(step.purpose, 120)})`;
+}
+
+/** All requests of a plan, one line each. */
+export function renderRequests(plan: Plan): string[] {
+  return plan.steps.filter((s) => s.kind === 'request').map((s) => renderStep(s).trim());
+}
+
+function showParam(value: ParamValue): string {
+  if (isSecretRef(value)) return '***';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function show(value: Json | undefined): string {
+  return value === undefined || value === null ? 'none' : plainText(typeof value === 'string' ? value : JSON.stringify(value), 120);
+}
+
+/** 93784 seconds is `1 d 2 h`. */
+export function duration(seconds: number): string {
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor((seconds % 86_400) / 3_600), 'h'],
+    [Math.floor((seconds % 3_600) / 60), 'min'],
+    [Math.floor(seconds % 60), 's'],
+  ].filter(([n]) => n !== 0);
+  return (
+    parts
+      .slice(0, 2)
+      .map(([n, unit]) => `${n} ${unit}`)
+      .join(' ') || '0 s'
+  );
+}

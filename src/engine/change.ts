@@ -1,0 +1,213 @@
+import type { Caller } from '../core/caller.ts';
+import { graver, needsApproval } from '../core/effect.ts';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Plan, RequestStep } from '../core/plan.ts';
+import type { ChangeOperation } from '../operations/define.ts';
+import { listGuests } from '../proxmox/guests.ts';
+import type { Reservation } from '../store/reservations.ts';
+import { requestApproval } from './approvals.ts';
+import { claim, nextId, tidy } from './claims.ts';
+import { planContext } from './context.ts';
+import { newId } from './ids.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { checkGuestLimits, checkTotals, diskSums, usage } from './quota.ts';
+import { auditCaller, auditTarget } from './records.ts';
+import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
+import type { PerformOptions, Result } from './types.ts';
+import { isGone, leaseFrom } from './worker.ts';
+
+/** How often a VMID that we chose ourselves may turn out to be taken. */
+const MAX_PLANS = 3;
+const POLL_MS = 200;
+
+export interface ChangeCall {
+  operation: ChangeOperation;
+  /** Validated, secrets concealed. */
+  args: JsonObject;
+  caller: Caller;
+  options: PerformOptions;
+}
+
+/** Plans, and shows the plan; nothing is claimed, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
+export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
+  const claims = call.operation.claims?.(call.args);
+  const claimedVmid = claims ? (claims.vmid ?? (await nextId(await ports.api()))) : undefined;
+  const plan = await makePlan(call, ports, claimedVmid === undefined ? {} : { claimedVmid });
+  if (!plan.existing) await checkQuota(plan, ports, undefined);
+  return { kind: 'dry_run', plan };
+}
+
+/** The whole path of a change: claim, plan, quota, approval or run, outcome. */
+export async function change(call: ChangeCall, ports: Ports, inFlight: InFlight): Promise<Result> {
+  const avoid = new Set<number>();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await changeOnce(call, ports, inFlight, avoid);
+    } catch (error) {
+      const takenVmid = vmidTakenMeanwhile(error, call);
+      if (takenVmid === undefined || attempt >= MAX_PLANS) throw error;
+      avoid.add(takenVmid);
+    }
+  }
+}
+
+async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, avoid: ReadonlySet<number>): Promise<Result> {
+  const store = await ports.store();
+  const claims = call.operation.claims?.(call.args);
+  let mine: Reservation | undefined;
+  if (claims) {
+    const taken = await claim(claims, ports, avoid);
+    if (taken.kind === 'other') return followOther(call, taken.reservation, ports, inFlight, avoid);
+    mine = taken.reservation;
+  }
+  let handedOver = false;
+  try {
+    const plan = await makePlan(call, ports, mine ? { mine } : {});
+    if (plan.existing) {
+      return await alreadySo(call, plan, ports);
+    }
+    if (needsApproval(plan.effect)) {
+      await checkQuota(plan, ports, mine);
+      return { kind: 'approval_required', approval: await requestApproval({ ...call, plan }, ports) };
+    }
+    mine = await reserve(plan, ports, mine);
+    await checkQuota(plan, ports, mine);
+    const started = await startRun(
+      {
+        ...call,
+        plan,
+        ...(mine ? { reservation: mine } : {}),
+        ...(call.options.onProgress ? { onProgress: call.options.onProgress } : {}),
+      },
+      ports,
+      inFlight,
+    );
+    handedOver = true;
+    if (!started) fail('internal', 'The run could not be stored.');
+    return await resultOf(await waitFor(started.run, started.ended, call.options, ports), call.operation, ports);
+  } finally {
+    if (mine && !handedOver) await store.reservations.release(mine.id);
+  }
+}
+
+/** Plans with live facts. A plan may raise its operation's effect, never lower it. */
+export async function makePlan(
+  call: Pick<ChangeCall, 'operation' | 'args' | 'options'>,
+  ports: Ports,
+  claim: { mine?: Reservation; claimedVmid?: number },
+): Promise<Plan> {
+  const { signal } = call.options;
+  const context = await planContext(ports, { ...claim, ...(signal ? { signal } : {}) });
+  const plan = await call.operation.plan(context, call.args);
+  return { ...plan, effect: graver(plan.effect, call.operation.effect) };
+}
+
+/** Nothing has to be sent: one line in the audit, and the operation's answer. */
+async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Result> {
+  const record = {
+    kind: 'outcome' as const,
+    operation: plan.operation,
+    ...auditCaller(call.caller),
+    args: call.args,
+    ...auditTarget(plan),
+  };
+  await ports.audit.append({ ...record, status: 'existing' }, { durable: true });
+  return { kind: 'done', output: call.operation.output.parse(plan.existing) as JsonObject };
+}
+
+/**
+ * Somebody else is making, or has just made, the guest that this call wants. Their outcome is ours: the same guest, or our own turn when
+ * they fail.
+ */
+async function followOther(
+  call: ChangeCall,
+  other: Reservation,
+  ports: Ports,
+  inFlight: InFlight,
+  avoid: ReadonlySet<number>,
+): Promise<Result> {
+  const store = await ports.store();
+  const wait = call.options.wait ?? ports.settings.waitSeconds;
+  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
+  for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
+    if (now.runId === undefined && isGone(now.worker, now.leaseUntil, isoNow(ports.clock))) {
+      await store.reservations.releaseOrphan(now.id, now.worker);
+      continue;
+    }
+    const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
+    if (run && ports.clock.now() >= deadline) return { kind: 'running', run };
+    if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was making the same guest.');
+    await ports.clock.sleep(POLL_MS);
+  }
+  const made = await store.reservations.get(other.id);
+  if (!made) return changeOnce(call, ports, inFlight, avoid);
+  const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
+  if (plan.existing) return alreadySo(call, plan, ports);
+  // The guest was removed by other means, so what we remember of it stands in nobody's way.
+  const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
+  if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
+  await store.reservations.release(made.id);
+  return changeOnce(call, ports, inFlight, avoid);
+}
+
+/** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
+async function reserve(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
+  const { demand } = plan;
+  if (!demand) return mine;
+  const store = await ports.store();
+  const { cluster } = await ports.api();
+  let reservation = mine;
+  if (!reservation) {
+    const wish = {
+      id: newId('rsv'),
+      cluster,
+      name: '',
+      newGuest: false,
+      worker: ports.worker,
+      leaseUntil: leaseFrom(ports.clock),
+      now: isoNow(ports.clock),
+    };
+    const result = await store.reservations.claim(wish, () => demand.vmid);
+    reservation = 'mine' in result ? result.mine : fail('internal', 'A place in the queue was refused.');
+  }
+  const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
+  const space = plan.space ?? {};
+  const rises = (size: 'cpu' | 'memoryMib' | 'diskGib') => Math.max(0, demand.after[size] - demand.before[size]);
+  const node = plan.node ?? first?.task?.node ?? '';
+  const type = plan.target?.type ?? 'qemu';
+  await store.reservations.setDemand(reservation.id, {
+    node,
+    type,
+    cpu: rises('cpu'),
+    memoryMib: rises('memoryMib'),
+    diskGib: rises('diskGib'),
+    space,
+  });
+  return { ...reservation, node, type };
+}
+
+/** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
+async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<void> {
+  const { demand } = plan;
+  if (!demand) return;
+  const { limits } = ports.settings;
+  checkGuestLimits(demand, limits);
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const reservations = await store.reservations.all(api.cluster);
+  const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
+  const guests = await listGuests(api);
+  const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
+  const disks = limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api);
+  const others = demand.newGuests === 1 ? guests.filter((g) => g.vmid !== demand.vmid) : guests;
+  checkTotals(demand, usage(others, earlier, limits, created, disks), limits);
+  await tidy(store, guests, ports);
+}
+
+/** The VMID that we chose and that somebody else took before our request arrived. */
+function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
+  if (!(error instanceof ProxmoxMcpError) || error.code !== 'conflict') return undefined;
+  if (call.operation.claims === undefined || call.operation.claims(call.args).vmid !== undefined) return undefined;
+  const vmid = error.details?.vmid_taken;
+  return typeof vmid === 'number' ? vmid : undefined;
+}

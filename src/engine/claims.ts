@@ -1,0 +1,95 @@
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { Claims, FreshGuest } from '../operations/define.ts';
+import { type GuestRow, listGuests } from '../proxmox/guests.ts';
+import type { Store } from '../store/index.ts';
+import type { Reservation } from '../store/reservations.ts';
+import { newId } from './ids.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { isGone, leaseFrom } from './worker.ts';
+
+/** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
+const SETTLE_SECONDS = 15;
+
+export type Claim = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
+
+/**
+ * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one makes the guest.
+ * @param avoid VMIDs that turned out to be taken
+ * @throws conflict when no VMID is free
+ */
+export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<number>): Promise<Claim> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const wish = {
+    id: newId('rsv'),
+    cluster: api.cluster,
+    name: claims.name ?? '',
+    newGuest: true,
+    worker: ports.worker,
+    leaseUntil: leaseFrom(ports.clock),
+    now: isoNow(ports.clock),
+  };
+  const taken = new Set(avoid);
+  const start = claims.vmid === undefined ? await nextId(api) : 0;
+  if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
+  for (;;) {
+    const result = await store.reservations.claim(wish, (claimed) => {
+      if (claims.vmid !== undefined) return claims.vmid;
+      let vmid = start;
+      while (taken.has(vmid) || claimed.has(vmid)) vmid++;
+      return vmid;
+    });
+    if ('other' in result) return { kind: 'other', reservation: result.other };
+    // Guests outside the token's rights are in no list, yet their VMIDs are taken.
+    if (claims.vmid !== undefined || result.mine.vmid === start || (await isFree(api, result.mine.vmid)))
+      return { kind: 'mine', reservation: result.mine };
+    await store.reservations.release(result.mine.id);
+    taken.add(result.mine.vmid);
+    if (taken.size > 20_000) fail('conflict', 'No free VMID was found.');
+  }
+}
+
+/** `GET /cluster/nextid`: a hint that reserves nothing. */
+export async function nextId(api: Pick<ProxmoxApi, 'get'>): Promise<number> {
+  return Number(await api.get<string | number>('/cluster/nextid'));
+}
+
+/** `GET /cluster/nextid?vmid=N` knows about guests that the token cannot see. */
+async function isFree(api: ProxmoxApi, vmid: number): Promise<boolean> {
+  try {
+    await api.get('/cluster/nextid', { vmid });
+    return true;
+  } catch (error) {
+    if (
+      error instanceof ProxmoxMcpError &&
+      (error.code === 'conflict' || error.code === 'invalid_arguments' || error.code === 'proxmox_refused')
+    )
+      return false;
+    throw error;
+  }
+}
+
+/** Guests that are being made or too fresh for the lists, except our own claim. */
+export function freshGuests(reservations: readonly Reservation[], mine?: Reservation): FreshGuest[] {
+  return reservations
+    .filter((r) => r.newGuest && r.id !== mine?.id && r.node !== '')
+    .map((r) => ({ vmid: r.vmid, name: r.name, node: r.node, type: r.type }));
+}
+
+/** Gives back what is no longer needed: guests that the lists show completely, and claims whose process is gone. */
+export async function tidy(store: Store, guests: readonly GuestRow[], ports: Ports): Promise<void> {
+  const now = isoNow(ports.clock);
+  const settledBefore = new Date(ports.clock.now() - SETTLE_SECONDS * 1000).toISOString();
+  const api = await ports.api();
+  for (const r of await store.reservations.all(api.cluster)) {
+    if (r.state === 'made') {
+      const row = guests.find((g) => g.vmid === r.vmid);
+      const complete = row !== undefined && row.name !== '' && row.cpus !== undefined && row.cpus > 0;
+      // A guest that never shows up was deleted elsewhere; an hour is far beyond any delay of the lists.
+      const forgotten = Date.parse(r.changedAt) < ports.clock.now() - 3_600_000;
+      if ((complete && r.changedAt < settledBefore) || (row === undefined && forgotten)) await store.reservations.release(r.id);
+    } else if (r.runId === undefined && isGone(r.worker, r.leaseUntil, now)) {
+      await store.reservations.releaseOrphan(r.id, r.worker);
+    }
+  }
+}

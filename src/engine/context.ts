@@ -1,0 +1,35 @@
+import type { OperationContext } from '../operations/define.ts';
+import type { Reservation } from '../store/reservations.ts';
+import { freshGuests } from './claims.ts';
+import type { Ports } from './ports.ts';
+
+/** What an operation may look at when it reads: no store is opened for it. */
+export async function readContext(ports: Ports, signal?: AbortSignal): Promise<OperationContext> {
+  return {
+    api: await ports.api(),
+    settings: ports.settings,
+    fresh: [],
+    reservedGib: () => 0,
+    createdHere: async (identity) => (await ports.store()).runs.made((await ports.api()).cluster, identity.vmid, identity.key),
+    ...(signal ? { signal } : {}),
+  };
+}
+
+/** What an operation may look at when it plans: also what other calls have in flight. */
+export async function planContext(
+  ports: Ports,
+  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal },
+): Promise<OperationContext> {
+  const base = await readContext(ports, options.signal);
+  const reservations = await (await ports.store()).reservations.all(base.api.cluster);
+  const vmid = options.mine?.vmid ?? options.claimedVmid;
+  return {
+    ...base,
+    ...(vmid === undefined ? {} : { claimedVmid: vmid }),
+    fresh: freshGuests(reservations, options.mine),
+    reservedGib: (node, storage) =>
+      reservations
+        .filter((r) => r.id !== options.mine?.id && r.state === 'held')
+        .reduce((sum, r) => sum + (r.space[`${node}/${storage}`] ?? 0), 0),
+  };
+}

@@ -1,0 +1,72 @@
+import type { Clock } from '../core/clock.ts';
+import { systemClock } from '../core/clock.ts';
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { RunRecord } from '../core/run.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Store } from '../store/index.ts';
+import type { Audit } from './audit.ts';
+import { perform } from './perform.ts';
+import type { Log, Ports } from './ports.ts';
+import { createVault } from './secrets.ts';
+import type { Engine } from './types.ts';
+import { keepAlive, thisWorker } from './worker.ts';
+
+export interface EngineOptions {
+  settings: Settings;
+  /** Opens the connection; called at the first call that needs it. */
+  connect: () => Promise<ProxmoxApi>;
+  /** Opens the store; called at the first change or approval. */
+  openStore: () => Promise<Store>;
+  audit: Audit;
+  log: Log;
+  /** Default: the system's. */
+  clock?: Clock;
+}
+
+/** Puts the engine together; opens nothing. */
+export function createEngine(options: EngineOptions): Engine {
+  const { settings, audit, log, clock = systemClock } = options;
+  const worker = thisWorker();
+  const inFlight = new Map<string, Promise<RunRecord>>();
+  let api: Promise<ProxmoxApi> | undefined;
+  let store: Promise<Store> | undefined;
+  let stopRenewing = () => {};
+  const ports: Ports = {
+    settings,
+    audit,
+    log,
+    clock,
+    worker,
+    vault: createVault(settings.dataDir),
+    api: () => {
+      api ??= options.connect().catch((error) => {
+        api = undefined;
+        throw error;
+      });
+      return api;
+    },
+    store: () => {
+      store ??= options
+        .openStore()
+        .then((opened) => {
+          stopRenewing = keepAlive(opened, worker, clock);
+          return opened;
+        })
+        .catch((error) => {
+          store = undefined;
+          throw error;
+        });
+      return store;
+    },
+  };
+  return {
+    perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports, inFlight),
+    async close() {
+      await Promise.allSettled(inFlight.values());
+      stopRenewing();
+      await audit.close();
+      await (await store?.catch(() => undefined))?.close();
+      await (await api?.catch(() => undefined))?.close();
+    },
+  };
+}

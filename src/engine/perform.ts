@@ -1,0 +1,189 @@
+import type * as z from 'zod';
+import type { Caller } from '../core/caller.ts';
+import { asError, fail, ProxmoxMcpError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { ControlOperation, Operation, ReadOperation } from '../operations/define.ts';
+import { findOperation, operations } from '../operations/index.ts';
+import { adoptOrphans } from './adopt.ts';
+import { checkMatches, denyApproval, redeem, visibleApproval } from './approvals.ts';
+import { change, dryRun } from './change.ts';
+import { readContext } from './context.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { auditCaller, recorded } from './records.ts';
+import type { InFlight } from './runner.ts';
+import { taskPorts } from './tasks.ts';
+import type { PerformOptions, Result } from './types.ts';
+
+/**
+ * The only door. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call
+ * leaves a line in the audit, refusals included; if the audit cannot be written, nothing is done.
+ */
+export async function perform(
+  name: string,
+  rawArgs: unknown,
+  caller: Caller,
+  options: PerformOptions,
+  ports: Ports,
+  inFlight: InFlight,
+): Promise<Result> {
+  const began = ports.clock.now();
+  let args: JsonObject = {};
+  try {
+    const operation =
+      findOperation(name) ??
+      fail('unknown_operation', `There is no operation "${name.slice(0, 60)}".`, {
+        details: { operations: operations.map((o) => o.name) },
+      });
+    if (ports.settings.readOnly && operation.effect !== 'read' && !(operation.effect === 'control' && !operation.decides)) {
+      fail('forbidden_by_policy', `This server is read-only; ${name} is not available.`);
+    }
+    args = ports.vault.conceal(operation.input, parseArgs(operation, rawArgs));
+    if (operation.effect === 'read') return await read(operation, args, caller, options, ports, began);
+    if (operation.effect === 'control') return await control(operation, args, caller, options, ports, inFlight);
+    const call = { operation, args, caller, options };
+    if (options.dryRun) {
+      const result = await dryRun(call, ports);
+      await ports.audit.append(
+        { kind: 'dry_run', operation: name, ...auditCaller(caller), args, status: 'ok', durationMs: ports.clock.now() - began },
+        { durable: false },
+      );
+      return result;
+    }
+    await adoptOrphans(ports, inFlight);
+    if (options.approvalId !== undefined) {
+      const approval = await visibleApproval(options.approvalId, caller, ports);
+      checkMatches(approval, name, args);
+      return await redeem(approval, call, ports, inFlight);
+    }
+    return await change(call, ports, inFlight);
+  } catch (thrown) {
+    const error = asError(thrown);
+    if (error.code === 'internal') ports.log.error({ err: error.cause ?? error, operation: name }, 'a call failed inside the server');
+    if (error.code === 'audit_unavailable' || error.code === 'rate_limited' || recorded.has(error)) throw error;
+    await ports.audit.append(
+      {
+        kind: 'refused',
+        operation: name.slice(0, 60),
+        ...auditCaller(caller),
+        args,
+        status: 'refused',
+        error: { code: error.code, message: error.message },
+        durationMs: ports.clock.now() - began,
+      },
+      { durable: false },
+    );
+    throw error;
+  }
+}
+
+function parseArgs(operation: Operation, raw: unknown): JsonObject {
+  const parsed = operation.input.safeParse(raw ?? {});
+  if (parsed.success) return parsed.data as JsonObject;
+  const problems = parsed.error.issues.map((issue) => describe(issue));
+  fail('invalid_arguments', `${operation.name}: ${problems.join('; ')}.`, {
+    details: { problems, parameters: Object.keys(operation.input.shape) },
+  });
+}
+
+/** Names the parameter and what is wrong, never the value: it may be a secret. */
+function describe(issue: z.core.$ZodIssue): string {
+  const where = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys')
+    return `unknown parameter ${issue.keys.map((k) => `"${String(k).slice(0, 60)}"`).join(', ')}${where ? ` in ${where}` : ''}`;
+  return `${where || 'arguments'}: ${issue.message}`;
+}
+
+async function read(
+  operation: ReadOperation,
+  args: JsonObject,
+  caller: Caller,
+  options: PerformOptions,
+  ports: Ports,
+  began: number,
+): Promise<Result> {
+  if (options.dryRun) {
+    await ports.audit.append(
+      { kind: 'dry_run', operation: operation.name, ...auditCaller(caller), args, status: 'ok' },
+      { durable: false },
+    );
+    return { kind: 'dry_run', plan: emptyPlan(operation), requests: operation.preview(args, ports.settings) };
+  }
+  const output = operation.output.parse(await operation.read(await readContext(ports, options.signal), args)) as JsonObject;
+  await ports.audit.append(
+    { kind: 'read', operation: operation.name, ...auditCaller(caller), args, status: 'ok', durationMs: ports.clock.now() - began },
+    { durable: false },
+  );
+  return { kind: 'done', output };
+}
+
+function emptyPlan(operation: Operation) {
+  return {
+    operation: operation.name,
+    summary: `${operation.title}: reads only`,
+    effect: 'read' as const,
+    steps: [],
+    expected: [],
+    choices: [],
+    warnings: [],
+    undo: 'nothing is changed',
+  };
+}
+
+/** Thrown through a control operation's `run` to carry a result that is no plain output. */
+class Detour {
+  readonly result: Result;
+  constructor(result: Result) {
+    this.result = result;
+  }
+}
+
+async function control(
+  operation: ControlOperation,
+  args: JsonObject,
+  caller: Caller,
+  options: PerformOptions,
+  ports: Ports,
+  inFlight: InFlight,
+): Promise<Result> {
+  await adoptOrphans(ports, inFlight);
+  try {
+    const output = await operation.run(
+      {
+        caller,
+        approvals: {
+          list: async (filter) => {
+            const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+            await store.approvals.expire(isoNow(ports.clock));
+            return store.approvals.list({ ...filter, cluster, ...(caller.isOperator ? {} : { principal: caller.principal }) });
+          },
+          approve: async (id, { waitSeconds }) => {
+            const approval = await visibleApproval(id, caller, ports);
+            if (options.dryRun) throw new Detour({ kind: 'dry_run', plan: approval.plan });
+            const approved = findOperation(approval.operation);
+            if (!approved || !('plan' in approved)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
+            const wait = waitSeconds ?? options.wait;
+            const call = { operation: approved, caller, options: { ...options, ...(wait === undefined ? {} : { wait }) } };
+            const result = await redeem(approval, call, ports, inFlight);
+            if (result.kind !== 'done') throw new Detour(result);
+            return { approval_id: id, status: 'succeeded', operation: approval.operation, result: result.output };
+          },
+          deny: async (id, reason) => {
+            const approval = await visibleApproval(id, caller, ports);
+            if (options.dryRun) throw new Detour({ kind: 'dry_run', plan: approval.plan });
+            const denied = await denyApproval(approval, reason, caller, ports);
+            return { approval_id: id, status: denied.status, operation: denied.operation };
+          },
+        },
+        tasks: taskPorts(caller, ports, inFlight, options.signal),
+      },
+      args,
+    );
+    if (!operation.decides)
+      await ports.audit.append({ kind: 'read', operation: operation.name, ...auditCaller(caller), args, status: 'ok' }, { durable: false });
+    return { kind: 'done', output: operation.output.parse(output) as JsonObject };
+  } catch (thrown) {
+    if (thrown instanceof Detour) return thrown.result;
+    if (thrown instanceof ProxmoxMcpError) throw thrown;
+    throw asError(thrown);
+  }
+}

@@ -1,0 +1,31 @@
+import type { Clock } from '../core/clock.ts';
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Store } from '../store/index.ts';
+import type { Audit } from './audit.ts';
+import type { Vault } from './secrets.ts';
+
+/** The part of pino that the engine uses. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What the rooms of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
+export interface Ports {
+  settings: Settings;
+  api(): Promise<ProxmoxApi>;
+  store(): Promise<Store>;
+  audit: Audit;
+  vault: Vault;
+  clock: Clock;
+  log: Log;
+  /** This engine, as written into runs and reservations. */
+  worker: string;
+}
+
+export function isoNow(clock: Clock): string {
+  return new Date(clock.now()).toISOString();
+}

@@ -1,0 +1,126 @@
+import { fail } from '../core/errors.ts';
+import type { ResourceDemand } from '../core/plan.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { LimitSettings } from '../core/settings.ts';
+import type { GuestRow } from '../proxmox/guests.ts';
+import type { Reservation } from '../store/reservations.ts';
+
+interface Sizes {
+  cpu: number;
+  memoryMib: number;
+  diskGib: number;
+}
+export interface Usage extends Sizes {
+  guests: number;
+}
+
+const PER_GUEST = [
+  { what: 'CPU', unit: 'vCPUs', size: 'cpu', limit: 'maxCpu', variable: 'PROXMOX_MAX_CPU' },
+  { what: 'RAM', unit: 'MiB', size: 'memoryMib', limit: 'maxRamMib', variable: 'PROXMOX_MAX_RAM_MB' },
+  { what: 'disk', unit: 'GiB', size: 'diskGib', limit: 'maxDiskGib', variable: 'PROXMOX_MAX_DISK_GB' },
+] as const;
+const TOTALS = [
+  { what: 'CPU', unit: 'vCPUs', size: 'cpu', limit: 'maxTotalCpu', variable: 'PROXMOX_MAX_TOTAL_CPU' },
+  { what: 'RAM', unit: 'MiB', size: 'memoryMib', limit: 'maxTotalRamMib', variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
+  { what: 'disk', unit: 'GiB', size: 'diskGib', limit: 'maxTotalDiskGib', variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
+] as const;
+
+/** Limits per guest: only what a change raises is checked. @throws quota_exceeded naming limit, request and variable */
+export function checkGuestLimits(demand: ResourceDemand, limits: LimitSettings): void {
+  for (const { what, unit, size, limit, variable } of PER_GUEST) {
+    const wanted = demand.after[size];
+    if (wanted > demand.before[size] && wanted > limits[limit]) {
+      fail('quota_exceeded', `${what} of one guest: ${wanted} ${unit} requested, the limit is ${limits[limit]} ${unit} (${variable}).`, {
+        details: { limit: limits[limit], requested: wanted, variable },
+      });
+    }
+  }
+}
+
+/** Limits of the scope. @param used without the guest that is planned @throws quota_exceeded */
+export function checkTotals(demand: ResourceDemand, used: Usage, limits: LimitSettings): void {
+  if (demand.newGuests === 1 && used.guests + 1 > limits.maxVms) {
+    fail(
+      'quota_exceeded',
+      `Number of guests: ${used.guests} exist or are being made, one more is requested, the limit is ${limits.maxVms} (PROXMOX_MAX_VMS).`,
+      {
+        details: { limit: limits.maxVms, used: used.guests, requested: 1, variable: 'PROXMOX_MAX_VMS' },
+      },
+    );
+  }
+  for (const { what, unit, size, limit, variable } of TOTALS) {
+    const allowed = limits[limit];
+    const more = demand.after[size] - demand.before[size];
+    if (allowed !== undefined && more > 0 && used[size] + more > allowed) {
+      fail(
+        'quota_exceeded',
+        `${what} of all guests: ${used[size]} ${unit} used, ${more} more requested, the limit is ${allowed} ${unit} (${variable}).`,
+        {
+          details: { limit: allowed, used: used[size], requested: more, variable },
+        },
+      );
+    }
+  }
+}
+
+/**
+ * What counts: visible guests of the scope that are no templates, and reservations that came before ours. A VMID counts once, with the
+ * greater of what is visible and what is reserved, since a fresh guest is listed without its sizes.
+ * @param created VMIDs of guests made through this server; only needed for that scope
+ * @param diskGib sum of a guest's volumes by VMID; only needed where a total of disk is limited (lists show the boot disk alone)
+ */
+export function usage(
+  guests: readonly GuestRow[],
+  earlier: readonly Reservation[],
+  limits: LimitSettings,
+  created: ReadonlySet<number>,
+  diskGib: ReadonlyMap<number, number> = new Map(),
+): Usage {
+  const { scope } = limits;
+  const inScope = (g: GuestRow) =>
+    scope.kind === 'visible' ||
+    (scope.kind === 'created' && created.has(g.vmid)) ||
+    (scope.kind === 'pool' && g.pool === scope.pool) ||
+    (scope.kind === 'tag' && g.tags.includes(scope.tag));
+  const counted = new Map<number, Sizes>();
+  for (const g of guests) {
+    if (!g.template && inScope(g))
+      counted.set(g.vmid, { cpu: g.cpus ?? 0, memoryMib: g.memoryMib ?? 0, diskGib: diskGib.get(g.vmid) ?? g.diskGib ?? 0 });
+  }
+  const grows: Reservation[] = [];
+  for (const r of earlier) {
+    if (!r.newGuest) {
+      grows.push(r);
+      continue;
+    }
+    const seen = counted.get(r.vmid) ?? { cpu: 0, memoryMib: 0, diskGib: 0 };
+    counted.set(r.vmid, {
+      cpu: Math.max(seen.cpu, r.cpu),
+      memoryMib: Math.max(seen.memoryMib, r.memoryMib),
+      diskGib: Math.max(seen.diskGib, r.diskGib),
+    });
+  }
+  const sum = (size: keyof Sizes) => [...counted.values(), ...grows].reduce((total, s) => total + s[size], 0);
+  return { guests: counted.size, cpu: sum('cpu'), memoryMib: sum('memoryMib'), diskGib: sum('diskGib') };
+}
+
+/** Sums of all disk volumes by VMID, from the storages' content lists (one request per storage; shared ones once). */
+export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>> {
+  const storages = await api.get<{ storage: string; node: string; shared?: number; status?: string }[]>('/cluster/resources', {
+    type: 'storage',
+  });
+  const once = new Map(storages.filter((s) => s.status === 'available').map((s) => [s.shared ? s.storage : `${s.node}/${s.storage}`, s]));
+  const lists = await Promise.all(
+    [...once.values()].map((s) =>
+      api.get<{ vmid?: number | string; size?: number; content?: string }[]>(
+        `/nodes/${encodeURIComponent(s.node)}/storage/${encodeURIComponent(s.storage)}/content`,
+      ),
+    ),
+  );
+  const sums = new Map<number, number>();
+  for (const volume of lists.flat()) {
+    if (volume.vmid === undefined || (volume.content !== 'images' && volume.content !== 'rootdir')) continue;
+    sums.set(Number(volume.vmid), (sums.get(Number(volume.vmid)) ?? 0) + (volume.size ?? 0) / 2 ** 30);
+  }
+  return sums;
+}

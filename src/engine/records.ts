@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { Caller } from '../core/caller.ts';
+import { digestOf } from '../core/canonical.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Plan } from '../core/plan.ts';
+
+/**
+ * What an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, target identity, steps and expectations,
+ * with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
+ */
+export function planDigest(plan: Plan, args: JsonObject, cluster: string): string {
+  return digestOf({ operation: plan.operation, args, cluster, target: plan.target, steps: plan.steps, expected: plan.expected });
+}
+
+/** Identical requests of one caller share a pending approval. */
+export function argsDigest(operation: string, args: JsonObject): string {
+  return digestOf({ operation, args });
+}
+
+/** Errors whose outcome stands in the audit already: a failed run is one outcome, not also a refusal. */
+export const recorded = new WeakSet<Error>();
+
+/** The caller's part of an audit record. */
+export function auditCaller(caller: Caller): { principal: string; owner: string; channel: string; client?: string } {
+  return {
+    principal: caller.principal,
+    owner: caller.owner,
+    channel: caller.channel,
+    ...(caller.client === undefined ? {} : { client: caller.client }),
+  };
+}
+
+/** `POST /nodes/pve/qemu/105/status/stop`: one line per request of a plan. */
+export function requestLines(plan: Plan): string[] {
+  return plan.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+}
+
+/** The guest that a plan is about, for the audit. */
+export function auditTarget(plan: Plan): { target?: { vmid: number; name: string; node: string; type?: string; key?: string } } {
+  const { target } = plan;
+  if (target) return { target: { vmid: target.vmid, name: target.name, node: target.node, type: target.type, key: shortHash(target.key) } };
+  const { name } = plan.after ?? {};
+  return plan.demand ? { target: { vmid: plan.demand.vmid, name: typeof name === 'string' ? name : '', node: plan.node ?? '' } } : {};
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}

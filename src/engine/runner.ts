@@ -1,0 +1,247 @@
+import type { Caller } from '../core/caller.ts';
+import { asError, type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Plan } from '../core/plan.ts';
+import type { RunRecord } from '../core/run.ts';
+import type { ChangeOperation } from '../operations/define.ts';
+import { readGuest } from '../proxmox/guests.ts';
+import type { Reservation } from '../store/reservations.ts';
+import type { Decision } from '../store/runs.ts';
+import { apply, LostRun } from './apply.ts';
+import { newId } from './ids.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { auditCaller, auditTarget, planDigest, recorded, requestLines } from './records.ts';
+import type { PerformOptions, Progress, Result } from './types.ts';
+import { leaseFrom } from './worker.ts';
+
+/** Runs that this process is applying, so that callers can wait for them. */
+export type InFlight = Map<string, Promise<RunRecord>>;
+
+export interface Start {
+  operation: ChangeOperation;
+  plan: Plan;
+  args: JsonObject;
+  caller: Caller;
+  reservation?: Reservation;
+  decision?: Decision;
+  /** Called once this call has won the approval, before the intent is recorded. */
+  onDecided?: () => Promise<void>;
+  /** Whose run it is, when another one decided: the requester follows it. Default: the caller. */
+  requester?: string;
+  onProgress?: (progress: Progress) => void;
+}
+
+/**
+ * Begins a run: journal row, intent in the audit, then the steps, which go on in the background.
+ * @returns undefined when the approval was used by somebody else meanwhile
+ */
+export async function startRun(
+  start: Start,
+  ports: Ports,
+  inFlight: InFlight,
+): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { plan, args, caller } = start;
+  const run: RunRecord = {
+    id: newId('run'),
+    operation: plan.operation,
+    args,
+    cluster: api.cluster,
+    principal: start.requester ?? caller.principal,
+    plan,
+    digest: planDigest(plan, args, api.cluster),
+    status: 'executing',
+    steps: [],
+    ...(start.decision ? { approvalId: start.decision.approvalId } : {}),
+    startedAt: isoNow(ports.clock),
+  };
+  await store.secrets.keep(run.id, await sealAll(run.plan, ports));
+  if (start.reservation) await store.reservations.setRun(start.reservation.id, run.id);
+  if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision))) {
+    await store.secrets.erase(run.id);
+    return undefined;
+  }
+  try {
+    await start.onDecided?.();
+    await ports.audit.append(
+      { kind: 'intent', ...auditRun(run, caller), requests: requestLines(plan), status: 'executing' },
+      { durable: true },
+    );
+  } catch (error) {
+    await finish(run, { status: 'failed', steps: [], error: asError(error) }, ports, caller).catch(() => {});
+    throw error;
+  }
+  const ended = carryOut(run, ports, { maySend: true, caller, ...(start.onProgress ? { onProgress: start.onProgress } : {}) });
+  inFlight.set(run.id, ended);
+  void ended.catch(() => {}).finally(() => inFlight.delete(run.id));
+  return { run, ended };
+}
+
+/** Applies a run that this worker owns, to its end; also one adopted from a process that is gone. */
+export async function carryOut(
+  run: RunRecord,
+  ports: Ports,
+  options: { maySend: boolean; caller: Caller; onProgress?: (progress: Progress) => void },
+): Promise<RunRecord> {
+  const store = await ports.store();
+  const secrets = new Map<string, string>();
+  for (const id of ports.vault.idsIn(run.plan)) {
+    const sealed = await store.secrets.get(id);
+    if (sealed !== undefined) secrets.set(id, sealed);
+  }
+  try {
+    const ending = await apply(run, ports, { ...options, secrets });
+    return await finish(run, ending, ports, options.caller);
+  } catch (error) {
+    if (!(error instanceof LostRun)) throw error;
+    ports.log.warn({ run: run.id }, 'another process took this run over');
+    return (await store.runs.get(run.id)) ?? run;
+  }
+}
+
+async function finish(
+  run: RunRecord,
+  ending: { status: 'succeeded' | 'failed' | 'unknown'; steps: RunRecord['steps']; error?: ProxmoxMcpError },
+  ports: Ports,
+  caller: Caller,
+): Promise<RunRecord> {
+  const store = await ports.store();
+  const { status, steps } = ending;
+  const error = ending.error && explain(run.plan, steps, ending.error).toJSON();
+  const endedAt = isoNow(ports.clock);
+  if (status === 'succeeded') await remember(run, ports);
+  const made = steps.some((s) => s.state === 'done');
+  if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
+  else await store.reservations.markMade(run.id, endedAt);
+  await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
+  await store.secrets.erase(run.id);
+  if (run.approvalId) await store.secrets.erase(run.approvalId);
+  const ended: RunRecord = { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
+  await ports.audit.append(
+    {
+      kind: 'outcome',
+      ...auditRun(run, caller),
+      upids: steps.flatMap((s) => (s.upid ? [s.upid] : [])),
+      status,
+      ...(error ? { error: { code: error.code, message: error.message } } : {}),
+      durationMs: Date.parse(endedAt) - Date.parse(run.startedAt),
+    },
+    { durable: true },
+  );
+  return ended;
+}
+
+/** Adds to an error what was done before it, what was not, and the call that cleans up. */
+function explain(plan: Plan, steps: RunRecord['steps'], error: ProxmoxMcpError): ProxmoxMcpError {
+  const done = plan.steps
+    .filter((s) => s.kind === 'request' && steps.some((r) => r.id === s.id && r.state === 'done'))
+    .map((s) => s.purpose);
+  if (done.length === 0) return error;
+  const notDone = plan.steps
+    .filter((s) => s.kind === 'request' && !steps.some((r) => r.id === s.id && r.state === 'done'))
+    .map((s) => s.purpose);
+  const vmid = plan.demand?.vmid ?? plan.target?.vmid;
+  return new ProxmoxMcpError(
+    error.code as ErrorCode,
+    `${error.message} Done before: ${done.join('; ')}. Not done: ${notDone.join('; ')}.`,
+    {
+      hint: plan.cleanup ? `${error.hint} To clean up: ${plan.cleanup}` : error.hint,
+      details: {
+        ...error.details,
+        ...(vmid === undefined ? {} : { vmid }),
+        done,
+        not_done: notDone,
+        ...(plan.cleanup ? { cleanup: plan.cleanup } : {}),
+      },
+    },
+  );
+}
+
+/** "Created through this server" is a row of ours with the guest's own key, written once the guest exists. */
+async function remember(run: RunRecord, ports: Ports): Promise<void> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  if (run.plan.demand?.newGuests === 1) {
+    const { vmid } = run.plan.demand;
+    const reservation = (await store.reservations.all(api.cluster)).find((r) => r.runId === run.id);
+    const guest = await readGuest(api, { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' }).catch(() => undefined);
+    if (guest) await store.runs.remember({ cluster: api.cluster, vmid, key: guest.identity.key, runId: run.id, now: isoNow(ports.clock) });
+  }
+  const gone = run.plan.expected.find((c) => c.kind === 'guest' && c.is === 'absent');
+  if (gone) await store.reservations.releaseGuest(api.cluster, gone.vmid);
+}
+
+function auditRun(run: RunRecord, caller: Caller) {
+  return {
+    operation: run.operation,
+    ...auditCaller(caller),
+    args: run.args,
+    ...auditTarget(run.plan),
+    runId: run.id,
+    ...(run.approvalId ? { approvalId: run.approvalId } : {}),
+    planDigest: run.digest,
+  };
+}
+
+async function sealAll(plan: Plan, ports: Ports): Promise<{ id: string; sealed: string }[]> {
+  const store = await ports.store();
+  const sealed: { id: string; sealed: string }[] = [];
+  for (const id of ports.vault.idsIn(plan)) {
+    const kept = await store.secrets.get(id);
+    sealed.push(kept === undefined ? ports.vault.seal(id) : { id, sealed: kept });
+  }
+  return sealed;
+}
+
+/** Waits for a run as long as the caller wants; whoever stops waiting stops nothing. */
+export async function waitFor(
+  run: RunRecord,
+  ended: Promise<RunRecord>,
+  options: Pick<PerformOptions, 'wait' | 'signal'>,
+  ports: Ports,
+): Promise<RunRecord> {
+  const wait = options.wait ?? ports.settings.waitSeconds;
+  if (wait === 'end' && !options.signal) return ended;
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const pause =
+    wait === 'end'
+      ? new Promise<void>((_, no) => signal.addEventListener('abort', () => no(signal.reason), { once: true }))
+      : ports.clock.sleep(wait * 1000, signal);
+  const timedOut = pause.then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    const first = await Promise.race([ended, timedOut]);
+    return first ?? (await (await ports.store()).runs.get(run.id)) ?? run;
+  } finally {
+    stop.abort();
+  }
+}
+
+/** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
+export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
+  if (run.status === 'executing') {
+    const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
+    return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
+  }
+  if (run.error) {
+    const error = new ProxmoxMcpError(run.error.code as ErrorCode, run.error.message, {
+      hint: run.error.hint,
+      ...(run.error.details ? { details: run.error.details } : {}),
+    });
+    recorded.add(error);
+    throw error;
+  }
+  const output = await operation.report(
+    { api: await ports.api(), settings: ports.settings },
+    operation.input.parse(openSecrets(run.args)),
+    run,
+  );
+  return { kind: 'done', output: operation.output.parse(output) as JsonObject };
+}
+
+/** The schema wants text where the stored arguments hold a reference. */
+function openSecrets(args: JsonObject): unknown {
+  return JSON.parse(JSON.stringify(args), (_key, v) => (v && typeof v === 'object' && '$secret' in v ? '***' : v));
+}

@@ -1,0 +1,117 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type * as z from 'zod';
+import { fail } from '../core/errors.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { SecretRef } from '../core/plan.ts';
+
+/**
+ * Keeps secrets out of plans, journal, approvals and audit. An argument marked `.meta({ secret: true })` is replaced by `{$secret: id}` at
+ * the door; the id is an HMAC under the installation's key, so equal secrets make equal plans. Values live in memory, and sealed
+ * (AES-256-GCM) in the store for as long as an approval or a run needs them.
+ */
+export interface Vault {
+  conceal(schema: z.ZodObject, args: JsonObject): JsonObject;
+  /** The ids of all secrets in a value. */
+  idsIn(value: unknown): string[];
+  seal(id: string): { id: string; sealed: string };
+  /** The value; `sealed` is what the store kept, for secrets that another process concealed. */
+  reveal(id: string, sealed: string | undefined): string;
+}
+
+/** @param dataDir holds `secret.key` (0600), made at first use; only read when a secret turns up */
+export function createVault(dataDir: string): Vault {
+  const values = new Map<string, string>();
+  let keys: { mac: Buffer; seal: Buffer } | undefined;
+  const keyring = () => {
+    if (!keys) {
+      const master = readOrMakeKey(dataDir);
+      const derive = (use: string) => Buffer.from(hkdfSync('sha256', master, '', `proxmox-mcp ${use}`, 32));
+      keys = { mac: derive('secret id'), seal: derive('secret value') };
+    }
+    return keys;
+  };
+  const hide = (value: string): SecretRef => {
+    const id = createHmac('sha256', keyring().mac).update(value).digest('hex').slice(0, 32);
+    values.set(id, value);
+    return { $secret: id };
+  };
+  return {
+    conceal: (schema, args) => walk(schema, args, hide) as JsonObject,
+    idsIn(value) {
+      const ids = new Set<string>();
+      JSON.stringify(value, (_key, v) => {
+        if (isSecretRef(v)) ids.add(v.$secret);
+        return v;
+      });
+      return [...ids];
+    },
+    seal(id) {
+      const iv = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', keyring().seal, iv);
+      const body = Buffer.concat([cipher.update(values.get(id) ?? fail('internal', 'A secret was lost.'), 'utf8'), cipher.final()]);
+      return { id, sealed: Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64') };
+    },
+    reveal(id, sealed) {
+      const known = values.get(id);
+      if (known !== undefined) return known;
+      if (sealed === undefined)
+        fail('interrupted', 'A secret of this request is gone, so the request cannot be completed.', {
+          hint: 'Call again with the secret.',
+        });
+      const bytes = Buffer.from(sealed, 'base64');
+      const decipher = createDecipheriv('aes-256-gcm', keyring().seal, bytes.subarray(0, 12));
+      decipher.setAuthTag(bytes.subarray(12, 28));
+      return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+    },
+  };
+}
+
+export function isSecretRef(value: unknown): value is SecretRef {
+  return typeof value === 'object' && value !== null && typeof (value as { $secret?: unknown }).$secret === 'string';
+}
+
+/** Follows the schema through objects, arrays and optional wrappers down to the marked strings. */
+function walk(schema: unknown, value: Json | undefined, hide: (value: string) => SecretRef): Json | undefined {
+  if (value === undefined || value === null) return value;
+  const type = schema as {
+    meta?: () => { secret?: boolean } | undefined;
+    def?: { innerType?: unknown; element?: unknown; in?: unknown };
+    shape?: Record<string, unknown>;
+  };
+  if (typeof value === 'string' && isMarked(type)) return hide(value) as unknown as Json;
+  if (type.shape && typeof value === 'object' && !Array.isArray(value)) {
+    const shape = type.shape;
+    return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, walk(shape[key], v, hide) as Json]));
+  }
+  if (type.def?.element && Array.isArray(value)) return value.map((v) => walk(type.def?.element, v, hide) as Json);
+  const inner = type.def?.innerType ?? type.def?.in;
+  return inner ? walk(inner, value, hide) : value;
+}
+
+function isMarked(type: { meta?: () => { secret?: boolean } | undefined; def?: { innerType?: unknown } } | undefined): boolean {
+  if (!type) return false;
+  if (type.meta?.()?.secret === true) return true;
+  return isMarked(type.def?.innerType as typeof type | undefined);
+}
+
+function readOrMakeKey(dataDir: string): Buffer {
+  const file = join(dataDir, 'secret.key');
+  try {
+    return readFileSync(file);
+  } catch {
+    // Several processes may be first at once: each writes its own, and the link decides whose stays.
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+    writeFileSync(mine, randomBytes(32), { mode: 0o600, flag: 'wx' });
+    try {
+      linkSync(mine, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(mine, { force: true });
+    }
+    return readFileSync(file);
+  }
+}

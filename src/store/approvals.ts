@@ -1,0 +1,179 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
+import type { Effect } from '../core/effect.ts';
+import { exclusive } from './dialect.ts';
+import type { ApprovalRow, Database } from './schema.ts';
+
+export interface NewApproval
+  extends Omit<ApprovalRecord, 'status' | 'createdAt' | 'decidedBy' | 'decidedVia' | 'note' | 'runId' | 'decidedAt'> {
+  argsDigest: string;
+}
+export interface ApprovalFilter {
+  principal?: string;
+  cluster?: string;
+  status?: ApprovalStatus;
+  limit: number;
+  /** The `id` of the last approval of the page before. */
+  cursor?: string;
+}
+
+/** Approvals: a small state machine whose moves are single conditional UPDATEs. */
+export function approvalsIn(db: Kysely<Database>) {
+  return {
+    /**
+     * Stores a pending approval, or finds the identical one that is pending already.
+     * @param maxPending per principal; a full queue refuses and never evicts
+     */
+    async request(approval: NewApproval, now: string, maxPending: number): Promise<ApprovalRecord | 'full'> {
+      return exclusive(db, async (tx) => {
+        await expire(tx, now);
+        const same = await tx
+          .selectFrom('approvals')
+          .selectAll()
+          .where('cluster', '=', approval.cluster)
+          .where('principal', '=', approval.principal)
+          .where('args_digest', '=', approval.argsDigest)
+          .where('status', '=', 'pending')
+          .executeTakeFirst();
+        if (same && same.digest === approval.digest) return read(same);
+        // The cluster changed under the identical request: the old plan would only become stale, so the new one takes its place.
+        if (same)
+          await tx
+            .updateTable('approvals')
+            .set({ status: 'stale', note: 'replaced by a newer request', decided_at: now })
+            .where('id', '=', same.id)
+            .execute();
+        const { pending } = await tx
+          .selectFrom('approvals')
+          .select((e) => e.fn.countAll<number>().as('pending'))
+          .where('principal', '=', approval.principal)
+          .where('status', '=', 'pending')
+          .executeTakeFirstOrThrow();
+        if (Number(pending) >= maxPending) return 'full' as const;
+        const row = write(approval, now);
+        await tx.insertInto('approvals').values(row).execute();
+        return read(row);
+      });
+    },
+
+    async get(id: string): Promise<ApprovalRecord | undefined> {
+      const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && read(row);
+    },
+
+    async list(filter: ApprovalFilter): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }> {
+      let query = db.selectFrom('approvals');
+      if (filter.principal !== undefined) query = query.where('principal', '=', filter.principal);
+      if (filter.cluster !== undefined) query = query.where('cluster', '=', filter.cluster);
+      if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+      const { total } = await query.select((e) => e.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+      let page = query
+        .selectAll()
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(filter.limit + 1);
+      if (filter.cursor !== undefined) {
+        const after = await db.selectFrom('approvals').select(['created_at', 'id']).where('id', '=', filter.cursor).executeTakeFirst();
+        if (after)
+          page = page.where((e) =>
+            e.or([e('created_at', '<', after.created_at), e.and([e('created_at', '=', after.created_at), e('id', '<', after.id)])]),
+          );
+      }
+      const rows = await page.execute();
+      const approvals = rows.slice(0, filter.limit).map(read);
+      const last = approvals.at(-1);
+      return { approvals, total: Number(total), ...(rows.length > filter.limit && last ? { nextCursor: last.id } : {}) };
+    },
+
+    /** Moves one approval on, if it still is where the caller saw it. Returns whether this call made the move. */
+    async move(
+      id: string,
+      from: ApprovalStatus,
+      to: ApprovalStatus,
+      set: { decidedBy?: string; decidedVia?: Way; note?: string; decidedAt?: string } = {},
+    ): Promise<boolean> {
+      const result = await db
+        .updateTable('approvals')
+        .set({
+          status: to,
+          ...(set.decidedBy !== undefined ? { decided_by: set.decidedBy } : {}),
+          ...(set.decidedVia !== undefined ? { decided_via: set.decidedVia } : {}),
+          ...(set.note !== undefined ? { note: set.note } : {}),
+          ...(set.decidedAt !== undefined ? { decided_at: set.decidedAt } : {}),
+        })
+        .where('id', '=', id)
+        .where('status', '=', from)
+        .executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
+    },
+
+    /** Marks everything expired that nobody decided in time. */
+    expire: (now: string) => expire(db, now),
+  };
+}
+export type Approvals = ReturnType<typeof approvalsIn>;
+
+async function expire(db: Kysely<Database>, now: string): Promise<string[]> {
+  const rows = await db
+    .updateTable('approvals')
+    .set({ status: 'expired', decided_at: now })
+    .where('status', '=', 'pending')
+    .where('expires_at', '<=', now)
+    .returning('id')
+    .execute();
+  return rows.map((r) => r.id);
+}
+
+function write(a: NewApproval, now: string): Selectable<ApprovalRow> {
+  return {
+    id: a.id,
+    cluster: a.cluster,
+    principal: a.principal,
+    owner: a.owner,
+    channel: a.channel,
+    client: a.client ?? null,
+    operation: a.operation,
+    args: JSON.stringify(a.args),
+    args_digest: a.argsDigest,
+    plan: JSON.stringify(a.plan),
+    digest: a.digest,
+    effect: a.effect,
+    way: a.way,
+    status: 'pending',
+    target_vmid: a.plan.target?.vmid ?? null,
+    reason: a.reason ?? null,
+    decided_by: null,
+    decided_via: null,
+    note: null,
+    run_id: null,
+    created_at: now,
+    expires_at: a.expiresAt,
+    decided_at: null,
+  };
+}
+
+function read(row: Selectable<ApprovalRow>): ApprovalRecord {
+  return {
+    id: row.id,
+    operation: row.operation,
+    args: JSON.parse(row.args),
+    cluster: row.cluster,
+    principal: row.principal,
+    owner: row.owner,
+    channel: row.channel,
+    ...(row.client !== null ? { client: row.client } : {}),
+    plan: JSON.parse(row.plan),
+    digest: row.digest,
+    effect: row.effect as Effect,
+    way: row.way as Way,
+    status: row.status as ApprovalStatus,
+    ...(row.reason !== null ? { reason: row.reason } : {}),
+    ...(row.decided_by !== null ? { decidedBy: row.decided_by } : {}),
+    ...(row.decided_via !== null ? { decidedVia: row.decided_via as Way } : {}),
+    ...(row.note !== null ? { note: row.note } : {}),
+    ...(row.run_id !== null ? { runId: row.run_id } : {}),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    ...(row.decided_at !== null ? { decidedAt: row.decided_at } : {}),
+  };
+}

@@ -1,0 +1,36 @@
+import { type Kysely, PostgresAdapter, sql } from 'kysely';
+
+/** The few places where SQLite and PostgreSQL differ. */
+export function isPostgres(db: Kysely<never> | Kysely<unknown>): boolean {
+  return (db as Kysely<unknown>).getExecutor().adapter instanceof PostgresAdapter;
+}
+
+/** Column type of a number that the database counts up. */
+export function autoIncrement(db: Kysely<unknown>): 'integer' | 'serial' {
+  return isPostgres(db) ? 'serial' : 'integer';
+}
+
+/**
+ * Runs several statements with no other writer in between, in any process or replica. SQLite: BEGIN IMMEDIATE, since a deferred
+ * transaction that writes later loses with SQLITE_BUSY. PostgreSQL: a transaction behind one advisory lock, so that rows become visible
+ * in the order of their numbers. Nothing but queries may happen inside.
+ */
+export async function exclusive<DB, T>(db: Kysely<DB>, work: (tx: Kysely<DB>) => Promise<T>): Promise<T> {
+  if (isPostgres(db as unknown as Kysely<unknown>)) {
+    return db.transaction().execute(async (tx) => {
+      await sql`select pg_advisory_xact_lock(7070131)`.execute(tx);
+      return work(tx);
+    });
+  }
+  return db.connection().execute(async (tx) => {
+    await sql`begin immediate`.execute(tx);
+    try {
+      const result = await work(tx);
+      await sql`commit`.execute(tx);
+      return result;
+    } catch (error) {
+      await sql`rollback`.execute(tx).catch(() => {});
+      throw error;
+    }
+  });
+}

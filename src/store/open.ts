@@ -1,0 +1,55 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { fail } from '../core/errors.ts';
+import * as spine from './migrations/001-spine.ts';
+import type { Database } from './schema.ts';
+
+/** In order; a migration that was released is never edited. */
+const MIGRATIONS = { '001-spine': spine };
+
+/**
+ * Opens the store of one installation and brings its tables up to date. Several processes may do so at once.
+ * @param dataDir folder of this installation; created with mode 0700
+ * @throws store_unavailable
+ */
+export async function openStore(dataDir: string): Promise<Kysely<Database>> {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return await alone(join(dataDir, 'migrate.lock'), async () => {
+      const file = join(dataDir, 'store.sqlite');
+      const sqlite = new SqliteDatabase(file, { timeout: 20_000 });
+      chmodSync(file, 0o600);
+      sqlite.pragma('journal_mode = WAL');
+      sqlite.pragma('synchronous = FULL');
+      const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
+      await migrate(db);
+      return db;
+    });
+  } catch (cause) {
+    fail('store_unavailable', `The store in ${dataDir} cannot be opened: ${cause instanceof Error ? cause.message : 'unknown fault'}.`, {
+      cause,
+    });
+  }
+}
+
+/** SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. */
+async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
+  const lock = new SqliteDatabase(lockFile, { timeout: 30_000 });
+  try {
+    lock.exec('BEGIN IMMEDIATE');
+    const result = await work();
+    lock.exec('COMMIT');
+    return result;
+  } finally {
+    lock.close();
+  }
+}
+
+/** Applies the migrations that are missing. */
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw error;
+}

@@ -1,0 +1,161 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { GuestType } from '../core/guest.ts';
+import { exclusive } from './dialect.ts';
+import type { Worker } from './runs.ts';
+import type { Database, ReservationRow } from './schema.ts';
+
+export interface Reservation {
+  seq: number;
+  id: string;
+  cluster: string;
+  name: string;
+  vmid: number;
+  node: string;
+  type: GuestType;
+  newGuest: boolean;
+  /** vCPUs, MiB, GiB that the work adds. */
+  cpu: number;
+  memoryMib: number;
+  diskGib: number;
+  /** GiB to come by `node/storage`. */
+  space: Record<string, number>;
+  state: 'held' | 'made';
+  runId?: string;
+  worker: Worker;
+  leaseUntil: string;
+  changedAt: string;
+}
+
+type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib' | 'space'>;
+
+/**
+ * Reservations of work in flight, in the order in which they came. A row is inserted first, then the cluster is read, then it is decided:
+ * whoever came earlier counts, whoever came later does not.
+ */
+export function reservationsIn(db: Kysely<Database>) {
+  return {
+    /**
+     * Claims a name and a VMID for a new guest, or just a place in the queue for one that grows.
+     * @param choose picks the VMID, given those that are claimed already; called inside the lock, so it must not wait for anything
+     * @returns the reservation, or the one of somebody else that stands in the way
+     */
+    async claim(
+      wish: { id: string; cluster: string; name: string; newGuest: boolean; worker: Worker; leaseUntil: string; now: string },
+      choose: (claimed: ReadonlySet<number>) => number,
+    ): Promise<{ mine: Reservation } | { other: Reservation }> {
+      return exclusive(db, async (tx) => {
+        const rows = (
+          await tx.selectFrom('reservations').selectAll().where('cluster', '=', wish.cluster).where('new_guest', '=', 1).execute()
+        ).map(read);
+        const nameKey = wish.newGuest && wish.name !== '' ? wish.name.toLowerCase() : null;
+        const namesake = nameKey === null ? undefined : rows.find((r) => r.name.toLowerCase() === nameKey);
+        if (namesake) return { other: namesake };
+        const vmid = choose(new Set(rows.map((r) => r.vmid)));
+        const holder = wish.newGuest ? rows.find((r) => r.vmid === vmid) : undefined;
+        if (holder) return { other: holder };
+        const row = await tx
+          .insertInto('reservations')
+          .values({
+            id: wish.id,
+            cluster: wish.cluster,
+            name_key: nameKey,
+            name: wish.name,
+            vmid,
+            node: '',
+            type: 'qemu',
+            new_guest: wish.newGuest ? 1 : 0,
+            cpu: 0,
+            memory_mib: 0,
+            disk_gib: 0,
+            space: '{}',
+            state: 'held',
+            run_id: null,
+            worker: wish.worker,
+            lease_until: wish.leaseUntil,
+            changed_at: wish.now,
+          })
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        return { mine: read(row) };
+      });
+    },
+
+    async all(cluster: string): Promise<Reservation[]> {
+      return (await db.selectFrom('reservations').selectAll().where('cluster', '=', cluster).orderBy('seq').execute()).map(read);
+    },
+
+    async get(id: string): Promise<Reservation | undefined> {
+      const row = await db.selectFrom('reservations').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && read(row);
+    },
+
+    /** What the plan needs, once it is known. */
+    async setDemand(id: string, demand: Demand): Promise<void> {
+      await db
+        .updateTable('reservations')
+        .set({
+          node: demand.node,
+          type: demand.type,
+          cpu: demand.cpu,
+          memory_mib: demand.memoryMib,
+          disk_gib: demand.diskGib,
+          space: JSON.stringify(demand.space),
+        })
+        .where('id', '=', id)
+        .execute();
+    },
+
+    async setRun(id: string, runId: string): Promise<void> {
+      await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).execute();
+    },
+
+    /** The run ended well: the guest exists, lists may not show it yet. */
+    async markMade(runId: string, now: string): Promise<void> {
+      await db
+        .updateTable('reservations')
+        .set({ state: 'made', changed_at: now })
+        .where('run_id', '=', runId)
+        .where('new_guest', '=', 1)
+        .execute();
+      await db.deleteFrom('reservations').where('run_id', '=', runId).where('new_guest', '=', 0).execute();
+    },
+
+    async release(id: string): Promise<void> {
+      await db.deleteFrom('reservations').where('id', '=', id).execute();
+    },
+    async releaseRun(runId: string): Promise<void> {
+      await db.deleteFrom('reservations').where('run_id', '=', runId).execute();
+    },
+    /** After a deletion: the VMID and the name are free again. */
+    async releaseGuest(cluster: string, vmid: number): Promise<void> {
+      await db.deleteFrom('reservations').where('cluster', '=', cluster).where('vmid', '=', vmid).where('state', '=', 'made').execute();
+    },
+    /** A claim whose process died before a run began. */
+    async releaseOrphan(id: string, worker: Worker): Promise<void> {
+      await db.deleteFrom('reservations').where('id', '=', id).where('worker', '=', worker).where('run_id', 'is', null).execute();
+    },
+  };
+}
+export type Reservations = ReturnType<typeof reservationsIn>;
+
+function read(row: Selectable<ReservationRow>): Reservation {
+  return {
+    seq: Number(row.seq),
+    id: row.id,
+    cluster: row.cluster,
+    name: row.name,
+    vmid: row.vmid,
+    node: row.node,
+    type: row.type as GuestType,
+    newGuest: row.new_guest === 1,
+    cpu: row.cpu,
+    memoryMib: row.memory_mib,
+    diskGib: row.disk_gib,
+    space: JSON.parse(row.space),
+    state: row.state as Reservation['state'],
+    ...(row.run_id !== null ? { runId: row.run_id } : {}),
+    worker: row.worker,
+    leaseUntil: row.lease_until,
+    changedAt: row.changed_at,
+  };
+}

@@ -1,0 +1,199 @@
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { ApprovalStatus, Way } from '../core/approval.ts';
+import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
+import { exclusive } from './dialect.ts';
+import type { Database, RunRow } from './schema.ts';
+
+/** A process, so that another one can tell whether it still lives: host, pid, start of the process. */
+export type Worker = string;
+
+export interface Decision {
+  approvalId: string;
+  decidedBy: string;
+  decidedVia: Way;
+}
+
+/** The journal of applying plans. Every write names the worker: who lost a run to another process can write nothing more. */
+export function runsIn(db: Kysely<Database>) {
+  return {
+    /**
+     * Begins a run; with a decision, in the same transaction in which the approval moves from pending to executing.
+     * @returns false when the approval was decided, used or expired meanwhile: then nothing was stored
+     */
+    async begin(run: Omit<RunRecord, 'status' | 'steps'>, worker: Worker, leaseUntil: string, decision?: Decision): Promise<boolean> {
+      return exclusive(db, async (tx) => {
+        if (decision) {
+          const moved = await tx
+            .updateTable('approvals')
+            .set({
+              status: 'executing',
+              run_id: run.id,
+              decided_by: decision.decidedBy,
+              decided_via: decision.decidedVia,
+              decided_at: run.startedAt,
+            })
+            .where('id', '=', decision.approvalId)
+            .where('status', '=', 'pending')
+            .where('expires_at', '>', run.startedAt)
+            .executeTakeFirst();
+          if (Number(moved.numUpdatedRows) !== 1) return false;
+        }
+        await tx
+          .insertInto('runs')
+          .values({
+            id: run.id,
+            cluster: run.cluster,
+            principal: run.principal,
+            operation: run.operation,
+            args: JSON.stringify(run.args),
+            plan: JSON.stringify(run.plan),
+            digest: run.digest,
+            status: 'executing',
+            steps: '[]',
+            approval_id: run.approvalId ?? null,
+            error: null,
+            worker,
+            lease_until: leaseUntil,
+            started_at: run.startedAt,
+            ended_at: null,
+          })
+          .execute();
+        return true;
+      });
+    },
+
+    async get(id: string): Promise<RunRecord | undefined> {
+      const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && read(row);
+    },
+
+    async recent(filter: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
+      let query = db.selectFrom('runs').selectAll().where('cluster', '=', filter.cluster).orderBy('started_at', 'desc').limit(filter.limit);
+      if (filter.principal !== undefined) query = query.where('principal', '=', filter.principal);
+      return (await query.execute()).map(read);
+    },
+
+    async byUpid(upid: string, cluster: string): Promise<RunRecord | undefined> {
+      const row = await db
+        .selectFrom('runs')
+        .selectAll()
+        .where('cluster', '=', cluster)
+        .where('steps', 'like', `%${upid.replace(/[%_\\]/g, '\\$&')}%`)
+        .executeTakeFirst();
+      return row && read(row);
+    },
+
+    /** Writes the steps so far. @returns false when another process has adopted the run: the caller must stop at once. */
+    async journal(id: string, worker: Worker, steps: StepRecord[], leaseUntil: string): Promise<boolean> {
+      const result = await db
+        .updateTable('runs')
+        .set({ steps: JSON.stringify(steps), lease_until: leaseUntil })
+        .where('id', '=', id)
+        .where('worker', '=', worker)
+        .where('status', '=', 'executing')
+        .executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
+    },
+
+    /** Ends a run and, in the same transaction, its approval. */
+    async end(
+      id: string,
+      worker: Worker,
+      status: Exclude<RunStatus, 'executing'>,
+      steps: StepRecord[],
+      error: RunRecord['error'],
+      now: string,
+    ): Promise<boolean> {
+      return exclusive(db, async (tx) => {
+        const result = await tx
+          .updateTable('runs')
+          .set({ status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now })
+          .where('id', '=', id)
+          .where('worker', '=', worker)
+          .where('status', '=', 'executing')
+          .executeTakeFirst();
+        if (Number(result.numUpdatedRows) !== 1) return false;
+        await tx
+          .updateTable('approvals')
+          .set({ status: status satisfies ApprovalStatus, note: error?.message ?? null })
+          .where('run_id', '=', id)
+          .where('status', '=', 'executing')
+          .execute();
+        return true;
+      });
+    },
+
+    async renew(worker: Worker, leaseUntil: string): Promise<void> {
+      await db
+        .updateTable('runs')
+        .set({ lease_until: leaseUntil })
+        .where('worker', '=', worker)
+        .where('status', '=', 'executing')
+        .execute();
+      await db
+        .updateTable('reservations')
+        .set({ lease_until: leaseUntil })
+        .where('worker', '=', worker)
+        .where('state', '=', 'held')
+        .execute();
+    },
+
+    async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
+      const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
+      return rows.map((row) => ({ run: read(row), worker: row.worker, leaseUntil: row.lease_until }));
+    },
+
+    /** Takes a run over from a worker that is gone; of several who try, one wins. */
+    async adopt(id: string, from: Worker, to: Worker, leaseUntil: string): Promise<boolean> {
+      const result = await db
+        .updateTable('runs')
+        .set({ worker: to, lease_until: leaseUntil })
+        .where('id', '=', id)
+        .where('worker', '=', from)
+        .where('status', '=', 'executing')
+        .executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
+    },
+
+    /** Remembers a guest as made through this server. */
+    async remember(guest: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
+      await db
+        .insertInto('guests')
+        .values({ cluster: guest.cluster, vmid: guest.vmid, key: guest.key, run_id: guest.runId, created_at: guest.now })
+        .onConflict((c) => c.doNothing())
+        .execute();
+    },
+    async made(cluster: string, vmid: number, key: string): Promise<boolean> {
+      const row = await db
+        .selectFrom('guests')
+        .select(sql`1`.as('one'))
+        .where('cluster', '=', cluster)
+        .where('vmid', '=', vmid)
+        .where('key', '=', key)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    async madeVmids(cluster: string): Promise<number[]> {
+      return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);
+    },
+  };
+}
+export type Runs = ReturnType<typeof runsIn>;
+
+function read(row: Selectable<RunRow>): RunRecord {
+  return {
+    id: row.id,
+    operation: row.operation,
+    args: JSON.parse(row.args),
+    cluster: row.cluster,
+    principal: row.principal,
+    plan: JSON.parse(row.plan),
+    digest: row.digest,
+    status: row.status as RunStatus,
+    steps: JSON.parse(row.steps),
+    ...(row.approval_id !== null ? { approvalId: row.approval_id } : {}),
+    ...(row.error !== null ? { error: JSON.parse(row.error) } : {}),
+    startedAt: row.started_at,
+    ...(row.ended_at !== null ? { endedAt: row.ended_at } : {}),
+  };
+}

@@ -1,0 +1,99 @@
+import type { Generated } from 'kysely';
+
+/**
+ * The tables. JSON is stored as text and times as ISO text (UTC, milliseconds): both sort and compare the same on SQLite and PostgreSQL.
+ */
+export interface Database {
+  approvals: ApprovalRow;
+  runs: RunRow;
+  reservations: ReservationRow;
+  guests: GuestRow;
+  secrets: SecretRow;
+}
+
+export interface ApprovalRow {
+  id: string;
+  cluster: string;
+  principal: string;
+  owner: string;
+  channel: string;
+  client: string | null;
+  operation: string;
+  args: string;
+  /** Digest of operation and arguments: an identical request while one is pending finds it again. */
+  args_digest: string;
+  plan: string;
+  digest: string;
+  effect: string;
+  way: string;
+  status: string;
+  target_vmid: number | null;
+  reason: string | null;
+  decided_by: string | null;
+  decided_via: string | null;
+  note: string | null;
+  run_id: string | null;
+  created_at: string;
+  expires_at: string;
+  decided_at: string | null;
+}
+
+export interface RunRow {
+  id: string;
+  cluster: string;
+  principal: string;
+  operation: string;
+  args: string;
+  plan: string;
+  digest: string;
+  status: string;
+  steps: string;
+  approval_id: string | null;
+  error: string | null;
+  /** Host, pid and start of the process that applies it; changes when another process adopts the run. */
+  worker: string;
+  lease_until: string;
+  started_at: string;
+  ended_at: string | null;
+}
+
+export interface ReservationRow {
+  seq: Generated<number>;
+  id: string;
+  cluster: string;
+  /** Lower-cased name; null where the guest has none. */
+  name_key: string | null;
+  name: string;
+  vmid: number;
+  node: string;
+  type: string;
+  /** 1: a new guest that counts; then name and VMID are exclusive. */
+  new_guest: number;
+  cpu: number;
+  memory_mib: number;
+  disk_gib: number;
+  /** JSON: GiB to come by `node/storage`. */
+  space: string;
+  /** `held` while the work is in flight, `made` once the guest exists but lists may not show it yet. */
+  state: string;
+  run_id: string | null;
+  worker: string;
+  lease_until: string;
+  changed_at: string;
+}
+
+export interface GuestRow {
+  cluster: string;
+  vmid: number;
+  key: string;
+  run_id: string;
+  created_at: string;
+}
+
+export interface SecretRow {
+  /** HMAC of the value. */
+  id: string;
+  /** The approval or run that needs it. */
+  scope: string;
+  sealed: string;
+}
