@@ -6,7 +6,7 @@ import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Audit } from './audit.ts';
 import { perform } from './perform.ts';
-import type { Log, Ports } from './ports.ts';
+import { isoNow, type Log, type Ports } from './ports.ts';
 import { createVault } from './secrets.ts';
 import type { Engine } from './types.ts';
 import { keepAlive, thisWorker } from './worker.ts';
@@ -61,6 +61,12 @@ export function createEngine(options: EngineOptions): Engine {
   };
   return {
     perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports, inFlight),
+    async watch() {
+      const { approvals } = await ports.store();
+      await approvals.expire(isoNow(clock));
+      const [pending, recent] = await Promise.all([approvals.list({ status: 'pending', limit: 200 }), approvals.list({ limit: 50 })]);
+      return { pending: pending.approvals, recent: recent.approvals };
+    },
     async close() {
       await Promise.allSettled(inFlight.values());
       stopRenewing();

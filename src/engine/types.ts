@@ -39,6 +39,8 @@ export type Result =
 export interface Engine {
   /** The only door: every face goes through it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
+  /** What waits for a human and what was decided lately, for faces that keep looking; reads only our own store and leaves no line in the audit. */
+  watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
   /** Waits for running work to reach a safe point and closes the store and the connection. */
   close(): Promise<void>;
 }

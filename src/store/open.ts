@@ -23,6 +23,7 @@ export async function openStore(dataDir: string): Promise<Kysely<Database>> {
       chmodSync(file, 0o600);
       sqlite.pragma('journal_mode = WAL');
       sqlite.pragma('synchronous = FULL');
+      sqlite.pragma('secure_delete = ON');
       const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
       await migrate(db);
       return db;
@@ -34,11 +35,21 @@ export async function openStore(dataDir: string): Promise<Kysely<Database>> {
   }
 }
 
-/** SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. */
+/**
+ * SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. It is asked for again and
+ * again rather than waited for: waiting blocks the thread on which the holder has to go on.
+ */
 async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
-  const lock = new SqliteDatabase(lockFile, { timeout: 30_000 });
+  const lock = new SqliteDatabase(lockFile, { timeout: 0 });
   try {
-    lock.exec('BEGIN IMMEDIATE');
+    for (const deadline = Date.now() + 30_000; ; await new Promise((retry) => setTimeout(retry, 20))) {
+      try {
+        lock.exec('BEGIN IMMEDIATE');
+        break;
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'SQLITE_BUSY' || Date.now() > deadline) throw error;
+      }
+    }
     const result = await work();
     lock.exec('COMMIT');
     return result;
