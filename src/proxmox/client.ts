@@ -1,0 +1,206 @@
+import type { Clock } from '../core/clock.ts';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import type { Json } from '../core/json.ts';
+import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../core/proxmox.ts';
+import type { ConnectionSettings } from '../core/settings.ts';
+import { holds } from './conditions.ts';
+import { refusalOf } from './errors.ts';
+import { limitPerKey } from './limit.ts';
+import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
+import { createTasks } from './tasks.ts';
+import type { Endpoint } from './tls.ts';
+import { createTransport, type WireRequest } from './transport.ts';
+import { createTrust } from './trust.ts';
+import type { TrustStore } from './trust-store.ts';
+import { parseUpid } from './upid.ts';
+import { parseVersion } from './version.ts';
+
+/** Of pino's interface, what the adapter uses. */
+export interface Log {
+  debug(facts: object, text: string): void;
+  info(facts: object, text: string): void;
+  warn(facts: object, text: string): void;
+}
+
+/** Workers of pvedaemon are blocked for a whole call, and a node has three. */
+const MUTATIONS_PER_NODE = 3;
+
+export interface ProxmoxOptions {
+  connection: ConnectionSettings;
+  /** Names the cluster in approvals, runs and pins. */
+  cluster: string;
+  trust: TrustStore;
+  clock: Clock;
+  log: Log;
+  /** Sees every request that leaves, each attempt of it. */
+  onRequest?: (method: WireRequest['method'], path: string, params: WireRequest['params']) => void;
+  /** Milliseconds until an answer must be there; 35,000. Tests shorten it. */
+  timeoutMs?: number;
+}
+
+export interface ProxmoxClient extends ProxmoxApi {
+  /** What the caller and the audit should hear once: a certificate accepted on first use. */
+  readonly notices: readonly string[];
+}
+
+interface Outcome {
+  failure?: { kind: Failure; reason: string };
+  refusal?: ProxmoxMcpError;
+  data?: Json;
+  total?: number;
+}
+
+/** Opens the API of one cluster; nothing is sent before the first call. */
+export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
+  const { connection, cluster, clock, log } = options;
+  const { endpoints, tokenId, tokenSecret } = connection;
+  const notices: string[] = [];
+  const trust = createTrust({
+    connection,
+    cluster,
+    store: options.trust,
+    clock,
+    onFirstUse: (notice) => {
+      notices.push(notice);
+      log.warn({ cluster }, notice);
+    },
+  });
+  const transport = createTransport({
+    policy: trust.policy,
+    tokenId,
+    tokenSecret,
+    ...(options.timeoutMs ? { timeoutMs: options.timeoutMs } : {}),
+  });
+  const perNode = limitPerKey(MUTATIONS_PER_NODE);
+  let preferred = 0;
+  let clockAhead = 0;
+  let version: Promise<ProxmoxVersion> | undefined;
+
+  async function attempt(endpoint: Endpoint, request: WireRequest, signal?: AbortSignal): Promise<Outcome> {
+    options.onRequest?.(request.method, request.path, request.params);
+    log.debug({ method: request.method, path: request.path, host: endpoint.host }, 'request');
+    const exchange = await transport.exchange(endpoint, request, signal);
+    if ('failure' in exchange) return { failure: { kind: exchange.failure, reason: exchange.reason } };
+    const { reply } = exchange;
+    const date = Date.parse(reply.date ?? '');
+    if (!Number.isNaN(date)) clockAhead = date - clock.now();
+    if (reply.status >= 200 && reply.status < 300) return content(reply.body, request.method);
+    const reason = `${reply.status} ${reply.reason}`.trim();
+    if (reply.status === 595) return { failure: { kind: 'no-route', reason } };
+    // 502–504 without Proxmox's own words come from a proxy in between, which does not know what became of the request.
+    if (reply.status > 595 || (reply.status >= 502 && reply.status <= 504 && !isProxmox(reply.body)))
+      return { failure: { kind: 'lost', reason } };
+    const { error, meaning } = refusalOf(reply, { ...request, tokenId });
+    if (meaning?.retry) return { failure: { kind: 'lock', reason }, refusal: error };
+    if (meaning?.unknown && request.method !== 'GET') return { failure: { kind: 'lost', reason }, refusal: error };
+    return { refusal: error };
+  }
+
+  /** Tries as often, and where, the retry table allows; the last outcome counts. */
+  async function persist(request: WireRequest, signal?: AbortSignal): Promise<Outcome> {
+    const rules = request.method === 'GET' ? RETRY.read : RETRY.mutation;
+    const met: Partial<Record<Failure, number>> = {};
+    for (let attempts = 1; ; attempts++) {
+      const place = preferred;
+      const outcome = await attempt(endpointAt(place), request, signal);
+      if (!outcome.failure) return outcome;
+      const rule = rules[outcome.failure.kind];
+      const times = met[outcome.failure.kind] ?? 0;
+      // Every endpoint gets its chance, and with several of them there is nothing to wait for before the next.
+      const delay = rule?.elsewhere && endpoints.length > 1 && times < endpoints.length - 1 ? 0 : rule?.delays[times];
+      if (!rule || delay === undefined || attempts >= budget(endpoints.length)) return outcome;
+      met[outcome.failure.kind] = times + 1;
+      if (rule.elsewhere && preferred === place) preferred = (place + 1) % endpoints.length;
+      log.info({ method: request.method, path: request.path, reason: outcome.failure.reason }, 'sending again');
+      if (delay > 0) await clock.sleep(delay, signal);
+    }
+  }
+
+  function endpointAt(place: number): Endpoint {
+    return endpoints[place] ?? fail('missing_credentials', 'No endpoint of the cluster is configured: PROXMOX_HOST is missing.');
+  }
+
+  const settle = () =>
+    trust.settle(async <T>(path: string, endpoint: Endpoint) => dataOf(await attempt(endpoint, { method: 'GET', path, params: {} })) as T);
+
+  async function read(path: string, params: Record<string, string | number> = {}, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    await settle();
+    const outcome = await persist({ method: 'GET', path, params }, signal);
+    return { data: dataOf(outcome), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
+  }
+
+  function dataOf(outcome: Outcome): unknown {
+    if (outcome.refusal) throw outcome.refusal;
+    if (outcome.failure) throw unreachable(outcome.failure.reason, 'Nothing was changed.');
+    return outcome.data;
+  }
+
+  function unreachable(reason: string, consequence: string): ProxmoxMcpError {
+    const where = endpoints.map(({ host, port }) => `${host}:${port}`).join(', ');
+    return new ProxmoxMcpError('unreachable', `Proxmox (${where}) could not be asked: ${reason}. ${consequence}`, { details: { reason } });
+  }
+
+  const serverTime = () => Math.floor((clock.now() + clockAhead) / 1000);
+
+  const api: ProxmoxClient = {
+    cluster,
+    notices,
+    get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) =>
+      (await read(path, params, extra?.signal)).data as T,
+    version: () => {
+      version ??= api.get<{ version: string }>('/version').then((answer) => parseVersion(answer.version));
+      // A failure is not remembered.
+      version.catch(() => (version = undefined));
+      return version;
+    },
+
+    async send(gate, request, signal) {
+      signal?.throwIfAborted();
+      await settle();
+      return perNode(nodeOf(request.path), async () => {
+        signal?.throwIfAborted();
+        gate.pass(request);
+        return dispatchOf(request, await persist(request, signal));
+      });
+    },
+
+    ...createTasks({ read, clock, tokenId, serverTime }),
+    holds: (condition, sinceEpoch) => holds(api, condition, sinceEpoch),
+    serverTime,
+    close: () => transport.close(),
+  };
+
+  function dispatchOf(request: ResolvedRequest, outcome: Outcome): Dispatch {
+    const { failure, refusal, data = null } = outcome;
+    if (failure && UNKNOWN.includes(failure.kind)) return { kind: 'unknown', reason: failure.reason };
+    if (refusal) throw refusal;
+    if (failure) throw unreachable(failure.reason, `${request.method} ${request.path} was not carried out.`);
+    return parseUpid(data) ? { kind: 'task', upid: data as string } : { kind: 'done', data };
+  }
+
+  return api;
+}
+
+function nodeOf(path: string): string {
+  return /^\/nodes\/([^/]+)/.exec(path)?.[1] ?? '';
+}
+
+function content(body: string, method: WireRequest['method']): Outcome {
+  try {
+    const { data = null, total } = JSON.parse(body) as { data?: Json; total?: unknown };
+    return { data, ...(total === undefined ? {} : { total: Number(total) }) };
+  } catch (cause) {
+    // Somebody answered a change, but not in Proxmox's words.
+    if (method !== 'GET') return { failure: { kind: 'lost', reason: 'the answer is not one of the Proxmox API' } };
+    const error = new ProxmoxMcpError('proxmox_refused', 'The server answered with something that is not the Proxmox API.', {
+      hint: 'Check that PROXMOX_HOST and PROXMOX_PORT name a Proxmox VE node.',
+      cause,
+    });
+    return { refusal: error };
+  }
+}
+
+function isProxmox(body: string): boolean {
+  return /^\s*\{.*"data"/s.test(body);
+}

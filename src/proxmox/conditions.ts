@@ -1,0 +1,108 @@
+import { asError } from '../core/errors.ts';
+import type { Condition } from '../core/plan.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import { path } from './encode.ts';
+import { diskSizeGib } from './property-strings.ts';
+
+type Reader = Pick<ProxmoxReader, 'get'>;
+type Of<K extends Condition['kind']> = Extract<Condition, { kind: K }>;
+
+/**
+ * Whether a condition holds now, by GET requests alone; undefined when the token cannot see enough to tell.
+ * @param since epoch seconds by the server's clock; only newer backups count
+ */
+export async function holds(api: Reader, condition: Condition, since = 0): Promise<boolean | undefined> {
+  switch (condition.kind) {
+    case 'guest':
+      return guest(api, condition);
+    case 'config':
+      return config(api, condition);
+    case 'disk':
+      return disk(api, condition);
+    case 'location': {
+      const seen = await look(() => api.get(guestPath(condition, 'status/current')));
+      return seen.kind === 'hidden' ? undefined : seen.kind === 'seen';
+    }
+    case 'backup':
+      return backup(api, condition, since);
+  }
+}
+
+type Looked<T> = { kind: 'seen'; value: T } | { kind: 'none' } | { kind: 'hidden' };
+
+/** Missing and forbidden are answers here; every other failure is thrown. */
+async function look<T>(read: () => Promise<T>): Promise<Looked<T>> {
+  try {
+    return { kind: 'seen', value: await read() };
+  } catch (thrown) {
+    const { code } = asError(thrown);
+    if (code === 'guest_not_found') return { kind: 'none' };
+    if (code === 'permission_denied') return { kind: 'hidden' };
+    throw thrown;
+  }
+}
+
+function guestPath(at: { type: string; vmid: number; node: string }, tail: 'status/current' | 'config'): string {
+  return `${path`/nodes/${at.node}/${at.type}/${at.vmid}/`}${tail}`;
+}
+
+/** GET …/status/current; where it shows nothing, GET /cluster/nextid proves a VMID free even to a token that may not see the guest. */
+async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | undefined> {
+  const seen = await look(() => api.get<{ status?: string; lock?: string }>(guestPath(condition, 'status/current')));
+  if (seen.kind === 'seen') {
+    const { status, lock } = seen.value;
+    if (condition.is === 'present') return true;
+    if (condition.is === 'absent') return false;
+    return condition.is === 'unlocked' ? lock === undefined || lock === '' : status === condition.is;
+  }
+  const free = await isFree(api, condition.vmid);
+  if (condition.is === 'absent') return free;
+  // It exists somewhere: perhaps on another node, perhaps hidden. Only a free VMID makes the answer sure.
+  return free || seen.kind === 'none' ? false : undefined;
+}
+
+/** GET /cluster/nextid?vmid=N knows every guest of the cluster, visible or not. */
+async function isFree(api: Reader, vmid: number): Promise<boolean> {
+  try {
+    await api.get('/cluster/nextid', { vmid });
+    return true;
+  } catch (thrown) {
+    if (asError(thrown).code === 'conflict') return false;
+    throw thrown;
+  }
+}
+
+/** GET …/config, which shows pending values merged in. */
+async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
+  const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
+  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  return Object.entries(condition.has).every(([option, wanted]) => {
+    const value = seen.value[option];
+    if (value === undefined || wanted === null) return value === undefined && wanted === null;
+    return option === 'tags' ? sameTags(String(value), wanted) : String(value) === wanted;
+  });
+}
+
+/** Proxmox sorts tags and removes doubles. */
+function sameTags(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((tags) => [...new Set(tags.toLowerCase().split(/[;,\s]+/))].sort().join(';'));
+  return left === right;
+}
+
+async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undefined> {
+  const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
+  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  const text = seen.value[condition.disk];
+  const size = typeof text === 'string' ? diskSizeGib(text) : undefined;
+  return size !== undefined && size >= condition.atLeastGib;
+}
+
+/** GET /nodes/{node}/storage/{storage}/content: the time of a backup is when it began. */
+async function backup(api: Reader, condition: Of<'backup'>, since: number): Promise<boolean | undefined> {
+  const { node, storage, vmid } = condition;
+  const seen = await look(() =>
+    api.get<{ vmid?: number | string; ctime?: number }[]>(path`/nodes/${node}/storage/${storage}/content`, { content: 'backup', vmid }),
+  );
+  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  return seen.value.some((volume) => Number(volume.vmid) === vmid && Number(volume.ctime ?? 0) >= since);
+}

@@ -1,0 +1,110 @@
+import { type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Method } from '../core/plan.ts';
+import type { WireParams } from './encode.ts';
+import { grantLines, type Missing } from './privileges.ts';
+import { meaningOf, type Refusal, SCHEMA_FAULT } from './refusals.ts';
+
+/** What was asked for when Proxmox said no. */
+export interface Asked {
+  method: Method;
+  path: string;
+  params: WireParams;
+  /** `user@realm!name` */
+  tokenId: string;
+}
+
+/** An answer as it came: the reason phrase carries the message on servers before 8.4, the body on later ones. */
+export interface Reply {
+  status: number;
+  reason: string;
+  body: string;
+}
+
+export interface Refused {
+  error: ProxmoxMcpError;
+  /** What the sentence means, if it is a known one. */
+  meaning?: Refusal;
+}
+
+/** Turns a refusal into an error of the catalogue. Proxmox's words stay verbatim in `details.proxmox`, except secrets that it repeats. */
+export function refusalOf(reply: Reply, asked: Asked): Refused {
+  const scrub = scrubber(asked.params);
+  const body = parse(reply.body);
+  const message = scrub(firstText(body?.message, reply.reason, `status ${reply.status}`));
+  const errors = Object.fromEntries(Object.entries(body?.errors ?? {}).map(([name, text]) => [name, scrub(String(text).trim())]));
+  const proxmox: JsonObject = { status: reply.status, message, ...(Object.keys(errors).length > 0 ? { errors } : {}) };
+
+  if (reply.status === 401) {
+    return refused('authentication_failed', `Proxmox refused the API token ${asked.tokenId}: ${message}.`, proxmox);
+  }
+  const [name = '', text = ''] = Object.entries(errors)[0] ?? [];
+  const sentence = text === '' ? message : text;
+  const meaning = meaningOf(sentence);
+  if (reply.status === 403 && !meaning) return { error: denied(message, proxmox, asked) };
+  const said =
+    Object.keys(errors).length > 0
+      ? Object.entries(errors)
+          .map(([key, words]) => `${key}: ${words}`)
+          .join('; ')
+      : message;
+  if (meaning) {
+    const what =
+      meaning.code === 'unsupported_version' && text !== '' ? `This Proxmox version does not know the parameter ${name}: ${said}` : said;
+    return { ...refused(meaning.code, sentenceOf(what), proxmox, meaning.hint), meaning };
+  }
+  if (reply.status === 400 && SCHEMA_FAULT.test(sentence)) return refused('invalid_arguments', sentenceOf(said), proxmox);
+  return refused('proxmox_refused', sentenceOf(said), proxmox);
+}
+
+function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: string): { error: ProxmoxMcpError } {
+  return { error: new ProxmoxMcpError(code, message, { details: { proxmox }, ...(hint === undefined ? {} : { hint }) }) };
+}
+
+/** 403: Proxmox names path and privileges, except where it knows neither yet (creating a guest outside any pool one may use). */
+function denied(message: string, proxmox: JsonObject, asked: Asked): ProxmoxMcpError {
+  const named = /Permission check failed \((\/[^,]*), ([^)]+)\)/.exec(message);
+  const missing: Missing[] = named ? [{ path: named[1] ?? '', privileges: (named[2] ?? '').split('|') }] : unnamed(asked.params);
+  const lines = grantLines(missing, asked.tokenId);
+  const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join('; ');
+  const invisible = missing.some((one) => one.path.startsWith('/vms/'))
+    ? ' A guest that does not exist looks the same to a limited token.'
+    : '';
+  return new ProxmoxMcpError('permission_denied', where === '' ? sentenceOf(message) : `The API token lacks ${where}.${invisible}`, {
+    ...(lines.length > 0 ? { hint: `The operator grants it on a node (for a guest, better on its pool): ${lines.join('; ')}` } : {}),
+    details: { proxmox, missing: missing.map((one) => ({ ...one })), ...(lines.length > 0 ? { grant: lines } : {}) },
+  });
+}
+
+function unnamed(params: WireParams): Missing[] {
+  const vmid = params.newid ?? params.vmid;
+  if (typeof params.pool === 'string') return [{ path: `/pool/${params.pool}`, privileges: ['VM.Allocate'] }];
+  return vmid === undefined ? [] : [{ path: `/vms/${vmid}`, privileges: ['VM.Allocate'] }];
+}
+
+/** Proxmox repeats wrong values in its messages; those of secret parameters must not come back. */
+function scrubber(params: WireParams): (text: string) => string {
+  const secrets = Object.entries(params)
+    .filter(([name]) => /password|secret|ticket|token/i.test(name))
+    .flatMap(([, value]) => (Array.isArray(value) ? value : [String(value)]))
+    .filter((value) => value !== '');
+  return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+}
+
+function parse(body: string): { message?: unknown; errors?: object } | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function firstText(...candidates: unknown[]): string {
+  const found = candidates.find((text) => typeof text === 'string' && text.trim() !== '');
+  return String(found).trim();
+}
+
+function sentenceOf(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,43 @@
+import { fail } from '../core/errors.ts';
+
+const KEY = /(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2})(?=\s|$)/;
+
+/**
+ * The value of a VM's `sshkeys`: percent-encoded by itself, before the form encodes it again. Empty lines and CRLF are fine.
+ * Throws `invalid_arguments` naming the line that is no public key: Proxmox refuses all of them for one comment line.
+ */
+export function encodeSshKeys(keys: string): string {
+  const lines = keys.split('\n').map((line) => line.trim());
+  lines.forEach((line, index) => {
+    if (line !== '' && !isKey(line)) {
+      fail('invalid_arguments', `Line ${index + 1} of the SSH keys is not a public key.`, {
+        hint: 'Pass public keys in OpenSSH form, one a line, for example "ssh-ed25519 AAAA… me@host"; comment lines are not allowed.',
+      });
+    }
+  });
+  return encodeURIComponent(lines.filter((line) => line !== '').join('\n'));
+}
+
+/** A VM's `sshkeys` as text. */
+export function decodeSshKeys(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
+
+/** The blob is a row of length-prefixed fields, of which the first repeats the type: the check that ssh-keygen makes. */
+function isKey(line: string): boolean {
+  const [, type = '', base64 = ''] = (line.startsWith('#') ? null : KEY.exec(line)) ?? [];
+  const blob = Buffer.from(base64, 'base64');
+  let at = 0;
+  let fields = 0;
+  while (at + 4 <= blob.length) {
+    const length = blob.readUInt32BE(at);
+    if (fields === 0 && blob.toString('latin1', 4, 4 + length) !== type) return false;
+    at += 4 + length;
+    fields++;
+  }
+  return type !== '' && fields >= 2 && at === blob.length;
+}

@@ -1,0 +1,116 @@
+import type { Clock } from '../core/clock.ts';
+import { asError, fail } from '../core/errors.ts';
+import type { ProxmoxApi, TaskStatus } from '../core/proxmox.ts';
+import { path } from './encode.ts';
+import { parseUpid } from './upid.ts';
+
+/** A task that has just begun may be unknown to the node for a moment. */
+const YOUNG_SECONDS = 10;
+/** Milliseconds between polls: quick tasks are noticed quickly, long ones cost little. */
+const POLLS_MS = [250, 500, 1000, 2000, 3000];
+const POLL_MAX_MS = 5000;
+/** Lines of a log in which a name is looked for; the new guest's disks are named at its beginning and end. */
+const LOG_SEARCHED = 500;
+
+/** What an exit status means. `unknown`: the worker was killed, so its work has to be verified. */
+export type Exit = { kind: 'ok' } | { kind: 'warnings'; count: number } | { kind: 'failed'; text: string } | { kind: 'unknown' };
+
+/** Reads the exit status of a stopped task: `OK`, `WARNINGS: n`, `unexpected status`, or the text of the failure. */
+export function exitOf(exit: string): Exit {
+  if (exit === 'OK') return { kind: 'ok' };
+  const warnings = /^WARNINGS: (\d+)$/.exec(exit);
+  if (warnings) return { kind: 'warnings', count: Number(warnings[1]) };
+  return exit === 'unexpected status' ? { kind: 'unknown' } : { kind: 'failed', text: exit };
+}
+
+interface TaskRow {
+  upid: string;
+  status?: string;
+  endtime?: number;
+}
+
+type TaskApi = Pick<ProxmoxApi, 'task' | 'taskLog' | 'waitTask' | 'findTask'>;
+
+/** A GET request with the whole answer: some lists carry their length beside `data`. */
+export type Read = (path: string, params?: Record<string, string | number>) => Promise<{ data: unknown; total?: number }>;
+
+/** Following worker tasks with GET requests; the node is the one in the UPID, whatever endpoint is asked. */
+export function createTasks(options: { read: Read; clock: Clock; tokenId: string; serverTime: () => number }): TaskApi {
+  const { read, clock, tokenId, serverTime } = options;
+
+  /** GET /nodes/{node}/tasks/{upid}/status */
+  async function task(upid: string): Promise<TaskStatus> {
+    const parsed = partsOf(upid);
+    try {
+      const { data } = await read(path`/nodes/${parsed.node}/tasks/${upid}/status`);
+      const status = data as { status?: string; exitstatus?: string };
+      return status.status === 'running'
+        ? { upid, running: true }
+        : { upid, running: false, exit: status.exitstatus ?? 'unexpected status' };
+    } catch (thrown) {
+      const young = serverTime() - parsed.startTime < YOUNG_SECONDS;
+      if (young && asError(thrown).code === 'task_unknown') return { upid, running: true };
+      throw thrown;
+    }
+  }
+
+  /** GET /nodes/{node}/tasks/{upid}/log: it counts from the start and shows 50 lines, while errors sit at the end. */
+  async function taskLog(upid: string, lines: number): Promise<string[]> {
+    const log = path`/nodes/${partsOf(upid).node}/tasks/${upid}/log`;
+    const { total = lines } = await read(log, { limit: 1 });
+    const { data } = await read(log, { start: Math.max(0, total - lines), limit: lines });
+    const texts = (data as { t: string }[]).map((row) => row.t);
+    return texts.length === 1 && texts[0] === 'no content' ? [] : texts;
+  }
+
+  async function mentions(upid: string, text: string): Promise<boolean> {
+    const word = new RegExp(`(?<![A-Za-z0-9])${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![A-Za-z0-9])`);
+    return (await taskLog(upid, LOG_SEARCHED)).some((line) => word.test(line));
+  }
+
+  return {
+    task,
+    taskLog,
+
+    async waitTask(upid, { timeoutSeconds, signal, onPoll }) {
+      const began = clock.now();
+      for (let poll = 0; ; poll++) {
+        const left = began + timeoutSeconds * 1000 - clock.now();
+        if (left <= 0) return undefined;
+        await clock.sleep(Math.min(left, POLLS_MS[poll] ?? POLL_MAX_MS), signal);
+        const status = await task(upid).catch((thrown: unknown) => {
+          // The cluster may be out of reach for a while; the task does not care.
+          if (asError(thrown).code === 'unreachable') return undefined;
+          throw thrown;
+        });
+        if (status && !status.running) return status;
+        onPoll?.(Math.round((clock.now() - began) / 1000));
+      }
+    },
+
+    /** GET /nodes/{node}/tasks: own tasks need no privilege. The list names user and token apart, the UPID names both. */
+    async findTask({ node, type, id, sinceEpoch, logMentions }) {
+      const { data } = await read(path`/nodes/${node}/tasks`, {
+        source: 'all',
+        since: sinceEpoch,
+        typefilter: type,
+        limit: 500,
+        ...(/^\d+$/.test(id) ? { vmid: id } : {}),
+      });
+      const ours = (data as TaskRow[])
+        .map((row) => ({ row, upid: parseUpid(row.upid) }))
+        .filter(({ upid }) => upid?.type === type && upid.id === id && upid.user === tokenId && upid.startTime >= sinceEpoch)
+        .sort((a, b) => (b.upid?.startTime ?? 0) - (a.upid?.startTime ?? 0));
+      for (const { row } of ours) {
+        if (logMentions !== undefined && !(await mentions(row.upid, logMentions))) continue;
+        const running = row.status === undefined || row.status === 'RUNNING';
+        return { upid: row.upid, running, ...(running ? {} : { exit: row.status ?? '' }) };
+      }
+      return undefined;
+    },
+  };
+}
+
+function partsOf(upid: string) {
+  return parseUpid(upid) ?? fail('task_unknown', `'${upid.slice(0, 80)}' is not the id of a Proxmox task.`);
+}

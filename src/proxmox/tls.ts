@@ -1,0 +1,234 @@
+import { timingSafeEqual, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { buildConnector } from 'undici';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import type { ConnectionSettings } from '../core/settings.ts';
+import type { Pin } from './trust-store.ts';
+
+/** Milliseconds for TCP and TLS together. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+export interface Endpoint {
+  host: string;
+  port: number;
+}
+
+/** What decides about a certificate. The first thing that is given decides alone: fingerprints or CA, then the rest in this order. */
+export interface TrustPolicy {
+  fingerprints: readonly string[];
+  /** PEM of the only authorities that count. */
+  ca?: string;
+  /** PROXMOX_VERIFY_SSL: authorities of the system only, nothing is pinned. */
+  verify: boolean;
+  pin: () => Pin | undefined;
+  /** Fingerprint accepted for the moment of first use, until the cluster's authority is pinned. */
+  provisional: () => string | undefined;
+}
+
+/** What a server showed, before anything was sent to it. */
+export interface ShownCertificate {
+  /** SHA-256 of the certificate, `AA:BB:…`. */
+  fingerprint: string;
+  subject: string;
+  issuer: string;
+  /** As OpenSSL prints it, GMT. */
+  validTo: string;
+  san: string[];
+  /** The certificate, followed by the authorities that the server sent with it. */
+  chainPem: string[];
+  /** The system's authorities vouch for it and for this host. */
+  authorized: boolean;
+  /** The address that was reached. */
+  address: string;
+}
+
+/** A connection that failed before a byte of a request left: it is safe to try again elsewhere. */
+export class ConnectFailure extends Error {
+  override name = 'ConnectFailure';
+}
+
+/** Reads PROXMOX_CA_FILE. Throws `invalid_configuration`. */
+export function readCa(connection: ConnectionSettings): string | undefined {
+  if (connection.caFile === undefined) return undefined;
+  try {
+    const pem = readFileSync(connection.caFile, 'utf8');
+    new X509Certificate(pem);
+    return pem;
+  } catch (cause) {
+    return fail('invalid_configuration', `PROXMOX_CA_FILE (${connection.caFile}) holds no readable PEM certificate.`, { cause });
+  }
+}
+
+/**
+ * Connects for undici and decides about the certificate before a byte of a request is written. Sessions are never resumed: a resumed
+ * one shows no certificate to decide about.
+ */
+export function trustedConnector(policy: TrustPolicy): buildConnector.connector {
+  const base = buildConnector({
+    rejectUnauthorized: false,
+    maxCachedSessions: 0,
+    timeout: CONNECT_TIMEOUT_MS,
+    ...(policy.ca === undefined ? {} : { ca: policy.ca }),
+  });
+  return (options, callback) =>
+    base(options, (error, socket) => {
+      if (error || !socket) return callback(new ConnectFailure(error?.message ?? 'no connection', { cause: error }), null);
+      const refusal = refusalOf(() => judge(socket as TLSSocket, options.hostname, policy));
+      if (!refusal) return callback(null, socket);
+      socket.destroy();
+      callback(refusal, null);
+    });
+}
+
+/** A policy that cannot be read is a refusal too. */
+function refusalOf(judgement: () => ProxmoxMcpError | undefined): ProxmoxMcpError | undefined {
+  try {
+    return judgement();
+  } catch (thrown) {
+    return thrown instanceof ProxmoxMcpError
+      ? thrown
+      : new ProxmoxMcpError('internal', 'A certificate could not be judged.', { cause: thrown });
+  }
+}
+
+function judge(socket: TLSSocket, host: string, policy: TrustPolicy): ProxmoxMcpError | undefined {
+  const leaf = socket.getPeerX509Certificate?.();
+  if (!leaf) return new ProxmoxMcpError('certificate_untrusted', `${host} showed no certificate.`);
+  const vouched = socket.authorized && identityFault(leaf, host) === undefined;
+  const shown = { fingerprint: leaf.fingerprint256, host };
+
+  if (policy.fingerprints.length > 0 && policy.fingerprints.some((one) => sameFingerprint(one, leaf.fingerprint256))) return undefined;
+  if (policy.ca !== undefined && vouched) return undefined;
+  if (policy.fingerprints.length > 0 || policy.ca !== undefined) {
+    const named = policy.fingerprints.length > 0 ? 'PROXMOX_FINGERPRINT' : 'PROXMOX_CA_FILE';
+    return new ProxmoxMcpError(
+      'certificate_untrusted',
+      `The certificate of ${host} (SHA-256 ${shown.fingerprint}) does not fit ${named}.`,
+      {
+        hint: `Compare the fingerprint with the one shown on the node and correct ${named}, if the node is the right one.`,
+        details: shown,
+      },
+    );
+  }
+  if (vouched) return undefined;
+  if (policy.verify) {
+    return new ProxmoxMcpError('certificate_untrusted', `No authority of the system vouches for the certificate of ${host}.`, {
+      hint: "Set PROXMOX_CA_FILE to the cluster's pve-root-ca.pem, or PROXMOX_FINGERPRINT.",
+      details: { ...shown, reason: String(socket.authorizationError ?? 'not for this host') },
+    });
+  }
+  const pin = policy.pin();
+  if (pin) return againstPin(leaf, host, pin);
+  const provisional = policy.provisional();
+  if (provisional !== undefined && sameFingerprint(provisional, leaf.fingerprint256)) return undefined;
+  return untrusted(shown.fingerprint, host);
+}
+
+/** The refusal of a certificate that nothing vouches for. */
+export function untrusted(fingerprint: string, host: string): ProxmoxMcpError {
+  return new ProxmoxMcpError('certificate_untrusted', `The certificate of ${host} is not known: SHA-256 ${fingerprint}.`, {
+    hint: 'Run `proxmox-mcp trust` and compare the fingerprint with the one shown on the node (`openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem`).',
+    details: { fingerprint, host },
+  });
+}
+
+function againstPin(leaf: X509Certificate, host: string, pin: Pin): ProxmoxMcpError | undefined {
+  const fault = pin.kind === 'leaf' ? leafFault(leaf, pin.fingerprints) : caFault(leaf, host, pin.pem);
+  if (fault === undefined) return undefined;
+  return new ProxmoxMcpError('certificate_changed', `${host} shows a certificate (SHA-256 ${leaf.fingerprint256}) that ${fault}.`, {
+    details: { fingerprint: leaf.fingerprint256, host, pinned: pin.kind === 'ca' ? pin.fingerprint : pin.fingerprints, since: pin.since },
+  });
+}
+
+function leafFault(leaf: X509Certificate, pinned: readonly string[]): string | undefined {
+  return pinned.some((one) => sameFingerprint(one, leaf.fingerprint256)) ? undefined : 'is not the pinned one';
+}
+
+/** Why a certificate does not count under this authority for this host; undefined when it does. */
+export function caFault(leaf: X509Certificate, host: string, caPem: string): string | undefined {
+  const ca = new X509Certificate(caPem);
+  if (!leaf.checkIssued(ca) || !leaf.verify(ca.publicKey)) return "is not signed by the cluster's pinned authority";
+  const now = Date.now();
+  for (const [one, what] of [
+    [leaf, 'has'],
+    [ca, 'belongs to an authority that has'],
+  ] as const) {
+    if (now < Date.parse(one.validFrom) || now > Date.parse(one.validTo)) return `${what} expired or is not valid yet`;
+  }
+  return identityFault(leaf, host) && `is not made out for ${host}`;
+}
+
+function identityFault(leaf: X509Certificate, host: string): Error | undefined {
+  return checkServerIdentity(host, leaf.toLegacyObject());
+}
+
+/** Compares in constant time; colons and case do not matter. */
+export function sameFingerprint(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((text) => Buffer.from(text.replaceAll(':', '').toUpperCase())) as [Buffer, Buffer];
+  return left.length === 64 && left.length === right.length && timingSafeEqual(left, right);
+}
+
+const privateAddresses = new BlockList();
+for (const [net, bits] of [
+  ['127.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['169.254.0.0', 16],
+] as const) {
+  privateAddresses.addSubnet(net, bits, 'ipv4');
+}
+for (const [net, bits] of [
+  ['fc00::', 7],
+  ['fe80::', 10],
+] as const)
+  privateAddresses.addSubnet(net, bits, 'ipv6');
+privateAddresses.addAddress('::1', 'ipv6');
+
+/** Loopback, RFC 1918, link-local and unique local addresses: where a certificate may be accepted on first use. */
+export function isPrivateAddress(address: string): boolean {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  return isIP(plain) !== 0 && privateAddresses.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
+}
+
+/** Looks at a server's certificate without sending anything. Throws `unreachable`. */
+export function inspectTls(endpoint: Endpoint): Promise<ShownCertificate> {
+  const { host, port } = endpoint;
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, rejectUnauthorized: false, ...(isIP(host) ? {} : { servername: host }) });
+    const give = (cause: Error) => {
+      socket.destroy();
+      reject(new ProxmoxMcpError('unreachable', `${host}:${port} cannot be reached: ${cause.message}.`, { cause }));
+    };
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => give(new Error('connection timed out')));
+    socket.once('error', give);
+    socket.once('secureConnect', () => {
+      const leaf = socket.getPeerX509Certificate();
+      if (!leaf) return give(new Error('it shows no certificate'));
+      const authorized = socket.authorized && identityFault(leaf, host) === undefined;
+      resolve({ ...describe(leaf), authorized, address: socket.remoteAddress ?? '' });
+      socket.destroy();
+    });
+  });
+}
+
+function describe(leaf: X509Certificate): Omit<ShownCertificate, 'authorized' | 'address'> {
+  const chain: X509Certificate[] = [];
+  for (
+    let one: X509Certificate | undefined = leaf;
+    one && !chain.some((seen) => seen.fingerprint256 === one?.fingerprint256);
+    one = one.issuerCertificate
+  ) {
+    chain.push(one);
+  }
+  return {
+    fingerprint: leaf.fingerprint256,
+    subject: leaf.subject,
+    issuer: leaf.issuer,
+    validTo: leaf.validTo,
+    san: (leaf.subjectAltName ?? '').split(', ').filter((name) => name !== ''),
+    chainPem: chain.map((one) => one.toString()),
+  };
+}

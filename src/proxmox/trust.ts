@@ -1,0 +1,113 @@
+import { X509Certificate } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { asError } from '../core/errors.ts';
+import type { ConnectionSettings } from '../core/settings.ts';
+import { path } from './encode.ts';
+import { caFault, type Endpoint, inspectTls, isPrivateAddress, readCa, type TrustPolicy, untrusted } from './tls.ts';
+import type { Pin, TrustStore } from './trust-store.ts';
+
+type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
+
+/** Decides which certificates count, and pins the cluster's authority when it is used for the first time. */
+export interface Trust {
+  policy: TrustPolicy;
+  /** To be awaited before a request; costs nothing once something is pinned or configured. */
+  settle(get: Get): Promise<void>;
+}
+
+export function createTrust(options: {
+  connection: ConnectionSettings;
+  cluster: string;
+  store: TrustStore;
+  clock: Clock;
+  /** Told once, when a certificate was accepted on first use. */
+  onFirstUse: (notice: string) => void;
+}): Trust {
+  const { connection, cluster, store } = options;
+  const ca = readCa(connection);
+  let provisional: string | undefined;
+  let settling: Promise<void> | undefined;
+
+  const strict = connection.verifySsl || ca !== undefined || connection.fingerprints.length > 0;
+  const policy: TrustPolicy = {
+    fingerprints: connection.fingerprints,
+    ...(ca === undefined ? {} : { ca }),
+    verify: connection.verifySsl,
+    pin: () => store.get(cluster),
+    provisional: () => provisional,
+  };
+
+  async function firstUse(get: Get): Promise<void> {
+    const { endpoint, shown } = await firstReachable(connection.endpoints);
+    if (shown.authorized) return;
+    if (!isPrivateAddress(shown.address)) throw untrusted(shown.fingerprint, endpoint.host);
+    provisional = shown.fingerprint;
+    const pin = await learnPin((path) => get(path, endpoint), shown.chainPem[0] ?? '', endpoint.host, options.clock.now());
+    // Another process may have been first; what it saw counts, and the next connection is judged by it.
+    if (store.get(cluster) === undefined) store.set(cluster, pin);
+    provisional = undefined;
+    const what =
+      pin.kind === 'ca' ? `the cluster's authority (SHA-256 ${pin.fingerprint})` : `the certificate (SHA-256 ${shown.fingerprint})`;
+    options.onFirstUse(
+      `First use of ${endpoint.host}: ${what} was accepted without proof and pinned. Compare it on the node; \`proxmox-mcp trust\` changes it.`,
+    );
+  }
+
+  return {
+    policy,
+    async settle(get) {
+      if (strict || store.get(cluster)) return;
+      settling ??= firstUse(get);
+      try {
+        await settling;
+      } catch (thrown) {
+        settling = undefined;
+        provisional = undefined;
+        throw thrown;
+      }
+    },
+  };
+}
+
+/**
+ * What to pin for a cluster whose certificate was accepted: its authority when that signed the certificate and the host is named in
+ * it, otherwise the certificates of all its nodes (custom or ACME ones). GET /nodes and /nodes/{node}/certificates/info, which need no
+ * privilege.
+ *
+ * @param get asks the server whose certificate was accepted
+ * @param now epoch milliseconds
+ */
+export async function learnPin(get: <T>(path: string) => Promise<T>, leafPem: string, host: string, now: number): Promise<Pin> {
+  const since = new Date(now).toISOString();
+  const leaf = new X509Certificate(leafPem);
+  const nodes = (await get<{ node: string; status?: string }[]>('/nodes')).filter((node) => node.status !== 'offline');
+  const fingerprints = new Set([leaf.fingerprint256]);
+  for (const { node } of nodes) {
+    const infos = await get<{ filename: string; pem?: string; fingerprint?: string }[]>(path`/nodes/${node}/certificates/info`).catch(
+      (thrown: unknown) => {
+        // A node that is down cannot be asked; any other node tells the same authority.
+        if (asError(thrown).code === 'unreachable' && nodes.length > 1) return [];
+        throw thrown;
+      },
+    );
+    const ca = infos.find((info) => info.filename === 'pve-root-ca.pem')?.pem;
+    if (ca !== undefined && caFault(leaf, host, ca) === undefined) {
+      return { kind: 'ca', pem: ca, fingerprint: new X509Certificate(ca).fingerprint256, since };
+    }
+    const served = infos.find((info) => info.filename === 'pveproxy-ssl.pem') ?? infos.find((info) => info.filename === 'pve-ssl.pem');
+    if (served?.fingerprint !== undefined) fingerprints.add(served.fingerprint);
+  }
+  return { kind: 'leaf', fingerprints: [...fingerprints], since };
+}
+
+async function firstReachable(endpoints: Endpoint[]) {
+  let failure: unknown;
+  for (const endpoint of endpoints) {
+    try {
+      return { endpoint, shown: await inspectTls(endpoint) };
+    } catch (thrown) {
+      failure = thrown;
+    }
+  }
+  throw failure;
+}

@@ -1,0 +1,22 @@
+/** The parts of a UPID, Proxmox's name of a worker task. */
+export interface Upid {
+  node: string;
+  /** Epoch seconds by the node's clock. */
+  startTime: number;
+  /** `qmstart`, `vzdump`, … */
+  type: string;
+  /** What it works on, mostly the VMID; for qmclone the source. */
+  id: string;
+  /** `user@realm` or `user@realm!token`. */
+  user: string;
+}
+
+const UPID = /^UPID:([a-zA-Z0-9-]+):([0-9A-F]{8}):([0-9A-F]{8,9}):([0-9A-F]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$/i;
+
+/** Undefined for any text that is no UPID. */
+export function parseUpid(text: unknown): Upid | undefined {
+  const parts = typeof text === 'string' ? UPID.exec(text) : null;
+  if (!parts) return undefined;
+  const [, node = '', , , start = '', type = '', id = '', user = ''] = parts;
+  return { node, startTime: Number.parseInt(start, 16), type, id, user };
+}
