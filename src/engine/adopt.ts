@@ -27,9 +27,10 @@ export async function adoptOrphans(ports: Ports, inFlight: InFlight): Promise<vo
   for (const { run, worker, leaseUntil } of await store.runs.executing(api.cluster)) {
     if (inFlight.has(run.id) || !isGone(worker, leaseUntil, now)) continue;
     if (!(await store.runs.adopt(run.id, worker, ports.worker, leaseFrom(ports.clock)))) continue;
-    const fresh = (await store.runs.get(run.id)) ?? run;
+    // Another call of this process may have adopted it in the same moment.
+    if (inFlight.has(run.id)) continue;
     ports.log.warn({ run: run.id, operation: run.operation }, 'finishing the run of a process that is gone');
-    const ended = finishOrphan(fresh, ports);
+    const ended = finishOrphan(run, ports);
     inFlight.set(run.id, ended);
     void ended
       .catch((err) => ports.log.error({ err, run: run.id }, 'an adopted run could not be finished'))
@@ -37,7 +38,8 @@ export async function adoptOrphans(ports: Ports, inFlight: InFlight): Promise<vo
   }
 }
 
-async function finishOrphan(run: RunRecord, ports: Ports): Promise<RunRecord> {
+async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
+  const run = (await (await ports.store()).runs.get(seen.id)) ?? seen;
   const young = Date.parse(run.startedAt) > ports.clock.now() - CONTINUE_WITHIN_SECONDS * 1000;
   const maySend = young && run.steps.length > 0 && !needsApproval(run.plan.effect);
   const ended = await carryOut(run, ports, { maySend, caller: SERVER });

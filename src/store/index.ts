@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely';
 import { type Approvals, approvalsIn } from './approvals.ts';
-import { openStore as open } from './open.ts';
 import { type Reservations, reservationsIn } from './reservations.ts';
 import { type Runs, runsIn } from './runs.ts';
 import type { Database } from './schema.ts';
@@ -25,7 +24,25 @@ export function storeOn(db: Kysely<Database>): Store {
   };
 }
 
-/** Opens the embedded store of an installation. @throws store_unavailable */
-export async function openStore(dataDir: string): Promise<Store> {
-  return storeOn(await open(dataDir));
+/**
+ * Opens the store: the shared PostgreSQL where a URL is given, the embedded SQLite in the data folder otherwise.
+ * @throws store_unavailable
+ */
+export async function openStore(options: { dataDir: string; databaseUrl?: string }): Promise<Store> {
+  if (options.databaseUrl === undefined) return storeOn(await (await import('./sqlite.ts')).openSqlite(options.dataDir));
+  const { openPostgres, patiently } = await import('./postgres.ts');
+  return repeating(storeOn(await openPostgres(options.databaseUrl)), patiently);
+}
+
+/** Every method of the store is safe to repeat, because rows are named by ids that the caller chose; so a restart of the database is waited out. */
+function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T>): Store {
+  const wrap = <T extends object>(part: T): T =>
+    Object.fromEntries(Object.entries(part).map(([name, method]) => [name, (...args: unknown[]) => again(() => method(...args))])) as T;
+  return {
+    approvals: wrap(store.approvals),
+    runs: wrap(store.runs),
+    reservations: wrap(store.reservations),
+    secrets: wrap(store.secrets),
+    close: store.close,
+  };
 }

@@ -47,6 +47,8 @@ export function reservationsIn(db: Kysely<Database>) {
         const rows = (
           await tx.selectFrom('reservations').selectAll().where('cluster', '=', wish.cluster).where('new_guest', '=', 1).execute()
         ).map(read);
+        const again = await tx.selectFrom('reservations').selectAll().where('id', '=', wish.id).executeTakeFirst();
+        if (again) return { mine: read(again) };
         const nameKey = wish.newGuest && wish.name !== '' ? wish.name.toLowerCase() : null;
         const namesake = nameKey === null ? undefined : rows.find((r) => r.name.toLowerCase() === nameKey);
         if (namesake) return { other: namesake };

@@ -22,6 +22,7 @@ export function runsIn(db: Kysely<Database>) {
      */
     async begin(run: Omit<RunRecord, 'status' | 'steps'>, worker: Worker, leaseUntil: string, decision?: Decision): Promise<boolean> {
       return exclusive(db, async (tx) => {
+        if (await tx.selectFrom('runs').select('id').where('id', '=', run.id).executeTakeFirst()) return true;
         if (decision) {
           const moved = await tx
             .updateTable('approvals')
@@ -112,7 +113,10 @@ export function runsIn(db: Kysely<Database>) {
           .where('worker', '=', worker)
           .where('status', '=', 'executing')
           .executeTakeFirst();
-        if (Number(result.numUpdatedRows) !== 1) return false;
+        if (Number(result.numUpdatedRows) !== 1) {
+          const ended = await tx.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
+          return ended?.worker === worker && ended.status === status;
+        }
         await tx
           .updateTable('approvals')
           .set({ status: status satisfies ApprovalStatus, note: error?.message ?? null })
@@ -152,7 +156,9 @@ export function runsIn(db: Kysely<Database>) {
         .where('worker', '=', from)
         .where('status', '=', 'executing')
         .executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      if (Number(result.numUpdatedRows) === 1) return true;
+      const row = await db.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
+      return row?.worker === to && row.status === 'executing' && to !== from;
     },
 
     /** Remembers a guest as made through this server. */

@@ -1,20 +1,17 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
-import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { Kysely, SqliteDialect } from 'kysely';
 import { fail } from '../core/errors.ts';
-import * as spine from './migrations/001-spine.ts';
+import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
-/** In order; a migration that was released is never edited. */
-const MIGRATIONS = { '001-spine': spine };
-
 /**
- * Opens the store of one installation and brings its tables up to date. Several processes may do so at once.
+ * Opens the embedded store of one installation and brings its tables up to date. Several processes may do so at once.
  * @param dataDir folder of this installation; created with mode 0700
  * @throws store_unavailable
  */
-export async function openStore(dataDir: string): Promise<Kysely<Database>> {
+export async function openSqlite(dataDir: string): Promise<Kysely<Database>> {
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return await alone(join(dataDir, 'migrate.lock'), async () => {
@@ -56,11 +53,4 @@ async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
   } finally {
     lock.close();
   }
-}
-
-/** Applies the migrations that are missing. */
-export async function migrate(db: Kysely<Database>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
-  const { error } = await migrator.migrateToLatest();
-  if (error) throw error;
 }

@@ -1,0 +1,13 @@
+import { type Kysely, Migrator } from 'kysely';
+import * as spine from './migrations/001-spine.ts';
+import type { Database } from './schema.ts';
+
+/** In order; a migration that was released is never edited. */
+const MIGRATIONS = { '001-spine': spine };
+
+/** Applies the migrations that are missing. */
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw error;
+}

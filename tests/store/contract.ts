@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Plan } from '../../src/core/plan.ts';
+import type { RunRecord } from '../../src/core/run.ts';
+import type { NewApproval } from '../../src/store/approvals.ts';
+import type { Store } from '../../src/store/index.ts';
+
+const plan: Plan = {
+  operation: 'stop_vm',
+  summary: 'stop web1',
+  effect: 'disrupt',
+  steps: [],
+  expected: [],
+  choices: [],
+  warnings: [],
+  undo: 'start it',
+};
+const NOW = '2026-01-01T00:00:00.000Z';
+const LATER = '2026-01-01T00:10:00.000Z';
+
+function approval(id: string, over: Partial<NewApproval> = {}): NewApproval {
+  return {
+    id,
+    operation: 'stop_vm',
+    args: { vmid: 105 },
+    argsDigest: 'args-105',
+    cluster: 'c',
+    principal: 'local:1',
+    owner: 'local:1',
+    channel: 'stdio',
+    plan,
+    digest: 'digest',
+    effect: 'disrupt',
+    way: 'relay',
+    expiresAt: LATER,
+    ...over,
+  };
+}
+function run(id: string, approvalId?: string): Omit<RunRecord, 'status' | 'steps'> {
+  return {
+    id,
+    operation: 'stop_vm',
+    args: {},
+    cluster: 'c',
+    principal: 'local:1',
+    plan,
+    digest: 'digest',
+    startedAt: NOW,
+    ...(approvalId ? { approvalId } : {}),
+  };
+}
+const wish = (id: string, name: string) => ({ id, cluster: 'c', name, newGuest: true, worker: 'w', leaseUntil: LATER, now: NOW });
+
+/** What every engine of the store has to do. `open` is called twice at once, so that the migrations run at once. */
+export function storeContract(engine: string, open: () => Promise<Store>): void {
+  describe(`the store on ${engine}`, () => {
+    const stores: Store[] = [];
+    beforeAll(async () => {
+      stores.push(...(await Promise.all([open(), open()])));
+    });
+    afterAll(async () => {
+      await Promise.all(stores.map((s) => s.close()));
+    });
+    const store = (n = 0) => stores[n] as Store;
+
+    it('answers an identical request with the pending approval, and a changed plan with a new one', async () => {
+      const first = await store().approvals.request(approval('a1'), NOW, 5);
+      expect(await store(1).approvals.request(approval('a2'), NOW, 5)).toEqual(first);
+      expect(await store(1).approvals.request(approval('a3', { digest: 'other' }), NOW, 5)).toMatchObject({ id: 'a3', status: 'pending' });
+      expect(await store().approvals.get('a1')).toMatchObject({ status: 'stale' });
+    });
+
+    it('refuses the approval that would overflow the queue of a principal, and evicts none', async () => {
+      for (const n of [1, 2]) await store().approvals.request(approval(`q${n}`, { principal: 'p', argsDigest: `q${n}` }), NOW, 2);
+      expect(await store().approvals.request(approval('q3', { principal: 'p', argsDigest: 'q3' }), NOW, 2)).toBe('full');
+      expect(await store().approvals.get('q1')).toMatchObject({ status: 'pending' });
+      expect(await store().approvals.request(approval('q4', { principal: 'other', argsDigest: 'q3' }), NOW, 2)).toMatchObject({ id: 'q4' });
+    });
+
+    it('lets one of many redemptions begin a run', async () => {
+      await store().approvals.request(approval('once', { argsDigest: 'once' }), NOW, 50);
+      const begun = await Promise.all(
+        Array.from({ length: 50 }, (_, n) =>
+          store().runs.begin(run(`r${n}`, 'once'), 'w', LATER, { approvalId: 'once', decidedBy: 'local:1', decidedVia: 'relay' }),
+        ),
+      );
+      expect(begun.filter(Boolean)).toHaveLength(1);
+      expect(await store().approvals.get('once')).toMatchObject({ status: 'executing', decidedVia: 'relay' });
+    });
+
+    it('begins nothing for an expired approval', async () => {
+      await store().approvals.request(approval('late', { argsDigest: 'late', expiresAt: NOW }), '2025-12-31T00:00:00.000Z', 50);
+      expect(await store().runs.begin(run('rl', 'late'), 'w', LATER, { approvalId: 'late', decidedBy: 'x', decidedVia: 'relay' })).toBe(
+        false,
+      );
+      await store().approvals.expire(NOW);
+      expect(await store().approvals.get('late')).toMatchObject({ status: 'expired' });
+    });
+
+    it('ends the approval with its run, and lets nobody write who lost the run', async () => {
+      await store().approvals.request(approval('done', { argsDigest: 'done' }), NOW, 50);
+      await store().runs.begin(run('rd', 'done'), 'first', LATER, { approvalId: 'done', decidedBy: 'x', decidedVia: 'relay' });
+      expect(await store(1).runs.adopt('rd', 'first', 'second', LATER)).toBe(true);
+      expect(await store(1).runs.adopt('rd', 'first', 'third', LATER)).toBe(false);
+      expect(await store().runs.journal('rd', 'first', [], LATER)).toBe(false);
+      expect(await store().runs.end('rd', 'first', 'failed', [], undefined, NOW)).toBe(false);
+      expect(await store(1).runs.end('rd', 'second', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, NOW)).toBe(true);
+      expect(await store().approvals.get('done')).toMatchObject({ status: 'unknown', note: 'm' });
+    });
+
+    it('gives a name to one of many claims, whatever its case, and never a VMID twice', async () => {
+      const same = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => store().reservations.claim(wish(`s${n}`, n % 2 ? 'WEB' : 'web'), () => 900 + n)),
+      );
+      expect(same.filter((r) => 'mine' in r)).toHaveLength(1);
+      const lowestFree = (claimed: ReadonlySet<number>) => {
+        let vmid = 100;
+        while (claimed.has(vmid)) vmid++;
+        return vmid;
+      };
+      const many = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => store().reservations.claim(wish(`m${n}`, `vm-${n}`), lowestFree)),
+      );
+      const vmids = many.map((r) => ('mine' in r ? r.mine.vmid : 0));
+      expect(new Set(vmids).size).toBe(20);
+      const seqs = (await store().reservations.all('c')).map((r) => r.seq);
+      expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    });
+
+    it('pages through approvals, newest first, each once', async () => {
+      for (let n = 0; n < 7; n++) {
+        await store().approvals.request(
+          approval(`p${n}`, { principal: 'pager', argsDigest: `p${n}` }),
+          `2026-01-01T00:00:0${n % 3}.000Z`,
+          50,
+        );
+      }
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store().approvals.list({ principal: 'pager', limit: 3, ...(cursor ? { cursor } : {}) });
+        expect(page.total).toBe(7);
+        seen.push(...page.approvals.map((a) => a.id));
+        cursor = page.nextCursor;
+      } while (cursor);
+      expect(new Set(seen).size).toBe(7);
+      expect(seen).toHaveLength(7);
+    });
+  });
+}
