@@ -44,6 +44,8 @@ export interface RequestStep {
   proof?: Condition;
   /** May be sent again when the task ended with a lock timeout (which proves that nothing was done). */
   retryOnLock?: boolean;
+  /** The next step when this request's task fails, where the general hint is not enough. */
+  onFailure?: string;
 }
 /** Waits until something holds; a timeout fails the run. */
 export interface WaitStep {

@@ -1,0 +1,17 @@
+import * as z from 'zod';
+import { defineOperation } from '../define.ts';
+import { approvalId, decided } from './schemas.ts';
+
+/** Decides a pending approval and carries its plan out; how a human is asked is the operator's choice (docs/approvals.md). */
+export const approve = defineOperation({
+  name: 'approve',
+  title: 'Approve a pending change',
+  effect: 'control',
+  decides: true,
+  toolset: 'approval',
+  description: "Passes on the user's explicit yes to one pending approval, and executes it. Never call it without that yes.",
+  input: z.strictObject({ approval_id: approvalId, wait_seconds: z.int().min(0).max(50).optional() }),
+  output: decided,
+  run: (ports, { approval_id, wait_seconds }) =>
+    ports.approvals.approve(approval_id, wait_seconds === undefined ? {} : { waitSeconds: wait_seconds }),
+});

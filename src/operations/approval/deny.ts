@@ -1,0 +1,16 @@
+import * as z from 'zod';
+import { defineOperation } from '../define.ts';
+import { approvalId, decided } from './schemas.ts';
+
+/** Ends a pending approval; nothing is sent. */
+export const deny = defineOperation({
+  name: 'deny',
+  title: 'Deny a pending change',
+  effect: 'control',
+  decides: true,
+  toolset: 'approval',
+  description: "Passes on the user's no: the pending change is dropped.",
+  input: z.strictObject({ approval_id: approvalId, reason: z.string().max(300).optional() }),
+  output: decided,
+  run: (ports, { approval_id, reason }) => ports.approvals.deny(approval_id, reason),
+});

@@ -1,0 +1,57 @@
+import * as z from 'zod';
+import type { ApprovalRecord } from '../../core/approval.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { plainText } from '../../core/text.ts';
+import { defineOperation } from '../define.ts';
+
+const STATUSES = ['pending', 'approved', 'executing', 'succeeded', 'failed', 'unknown', 'denied', 'expired', 'stale'] as const;
+
+/** The caller's own approvals, newest first; the operator sees all. */
+export const listApprovals = defineOperation({
+  name: 'list_approvals',
+  title: 'List approvals',
+  effect: 'control',
+  decides: false,
+  toolset: 'approval',
+  description: 'Your approvals with their outcome, newest first.',
+  input: z.strictObject({
+    status: z.enum(STATUSES).optional(),
+    limit: z.int().min(1).max(100).default(20),
+    cursor: z.string().max(200).optional(),
+  }),
+  output: z.object({
+    approvals: z.array(z.looseObject({ approval_id: z.string(), status: z.string(), operation: z.string(), summary: z.string() })),
+    total: z.number(),
+    next_cursor: z.string().optional(),
+  }),
+  async run(ports, { status, limit, cursor }) {
+    const page = await ports.approvals.list({
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    return {
+      approvals: page.approvals.map(shown),
+      total: page.total,
+      ...(page.nextCursor === undefined ? {} : { next_cursor: page.nextCursor }),
+    };
+  },
+});
+
+function shown(a: ApprovalRecord): JsonObject {
+  return {
+    approval_id: a.id,
+    status: a.status,
+    operation: a.operation,
+    summary: plainText(a.plan.summary, 300),
+    effect: a.effect,
+    way: a.way,
+    requester: plainText(a.principal, 80),
+    created_at: a.createdAt,
+    expires_at: a.expiresAt,
+    ...(a.decidedBy === undefined ? {} : { decided_by: plainText(a.decidedBy, 80) }),
+    ...(a.decidedVia === undefined ? {} : { decided_via: a.decidedVia === 'relay' ? 'relayed by agent, no human verified' : a.decidedVia }),
+    ...(a.note === undefined ? {} : { note: plainText(a.note, 300) }),
+    ...(a.runId === undefined ? {} : { run_id: a.runId }),
+  };
+}

@@ -1,0 +1,38 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import { defineOperation } from '../define.ts';
+
+/** Follows a run of this server, or any worker task of Proxmox that the token may see. */
+export const getTask = defineOperation({
+  name: 'get_task',
+  title: 'Follow a task',
+  effect: 'control',
+  decides: false,
+  toolset: 'task',
+  description: 'State, outcome and log of a run or Proxmox task; without an id your recent runs. Use it after an answer "running".',
+  input: z.strictObject({
+    upid: z.string().max(256).optional(),
+    run_id: z.string().max(64).optional(),
+    wait_seconds: z.int().min(0).max(50).optional(),
+    log_lines: z.int().min(0).max(200).default(0),
+  }),
+  output: z.looseObject({
+    run_id: z.string().optional(),
+    status: z.string().optional(),
+    upid: z.string().optional(),
+    exit: z.string().optional(),
+    result: z.looseObject({}).optional(),
+    log: z.array(z.string()).optional(),
+    runs: z.array(z.looseObject({ run_id: z.string(), status: z.string() })).optional(),
+  }),
+  async run(ports, { upid, run_id, wait_seconds, log_lines }) {
+    if (upid !== undefined && run_id !== undefined) fail('invalid_arguments', 'Give upid or run_id, not both.');
+    if (upid === undefined && run_id === undefined) return ports.tasks.recent();
+    return ports.tasks.get({
+      logLines: log_lines,
+      ...(upid === undefined ? {} : { upid }),
+      ...(run_id === undefined ? {} : { runId: run_id }),
+      ...(wait_seconds === undefined ? {} : { waitSeconds: wait_seconds }),
+    });
+  },
+});

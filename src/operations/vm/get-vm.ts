@@ -1,0 +1,113 @@
+import * as z from 'zod';
+import { asError } from '../../core/errors.ts';
+import { fencedNotes, plainText } from '../../core/text.ts';
+import { networksOf } from '../../proxmox/disks.ts';
+import { type Guest, readGuest, readSnapshots, readStatus } from '../../proxmox/guests.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { addressesOf } from './addresses.ts';
+import { compactConfig, rawConfig } from './config-view.ts';
+import { atKnownPlace } from './known-places.ts';
+import { vmid } from './schemas.ts';
+
+const output = z.looseObject({
+  vmid: z.number(),
+  name: z.string(),
+  type: z.enum(['vm', 'container']),
+  node: z.string(),
+  status: z.string(),
+  uptime_seconds: z.number().optional(),
+  config: z.record(z.string(), z.unknown()),
+  pending: z.array(z.object({ key: z.string(), now: z.string().optional(), next: z.string().optional() })).optional(),
+  disks: z.array(z.object({ slot: z.string(), volume: z.string(), size_gb: z.number().optional(), media: z.string() })),
+  networks: z.array(z.object({ slot: z.string(), model: z.string(), mac: z.string(), bridge: z.string(), vlan: z.number().optional() })),
+  ip_addresses: z.array(z.string()).optional(),
+  snapshots: z.number(),
+  lock: z.string().optional(),
+  protection: z.boolean(),
+  ha: z.string().optional(),
+});
+
+/**
+ * A stopped VM costs three requests: the cluster's list (node, pool, HA), then `pending` (all values and the digest) and the snapshot list
+ * (its entry `current` tells whether it runs) side by side. Once the place is known the list is left out.
+ */
+export const getVm = defineOperation({
+  name: 'get_vm',
+  title: 'Show a VM or container',
+  effect: 'read',
+  toolset: 'vm',
+  description: 'Status, configuration, pending changes, disks, networks and IP addresses of one VM or container.',
+  input: z.strictObject({
+    vmid,
+    fields: z
+      .array(z.enum(['description', 'snapshots', 'raw_config']))
+      .max(3)
+      .optional()
+      .describe('Extras'),
+  }),
+  output,
+  preview: ({ vmid }) => [
+    'GET /cluster/resources?type=vm',
+    `GET /nodes/{node}/{type}/${vmid}/pending`,
+    `GET /nodes/{node}/{type}/${vmid}/snapshot`,
+    `GET /nodes/{node}/{type}/${vmid}/status/current (when it runs)`,
+    `GET /nodes/{node}/{type}/${vmid}/agent/network-get-interfaces (when it runs with the agent)`,
+  ],
+  async read(ctx, { vmid, fields = [] }) {
+    const { row, guest, snapshots } = await atKnownPlace(ctx.api, vmid, async (row) => {
+      const [guest, snapshots] = await Promise.all([readGuest(ctx.api, row), readSnapshots(ctx.api, row)]);
+      return { row, guest, snapshots };
+    });
+    const running = snapshots.running ? await readRunning(ctx, guest) : undefined;
+    const { identity, at } = guest;
+    const ha = running?.status?.ha ?? row.ha;
+    return {
+      vmid,
+      name: plainText(identity.name, 80),
+      type: at.type === 'qemu' ? ('vm' as const) : ('container' as const),
+      node: at.node,
+      status: running ? (running.status?.detail ?? 'running') : 'stopped',
+      ...(guest.template ? { template: true } : {}),
+      ...(running?.status ? { uptime_seconds: running.status.uptimeSeconds } : {}),
+      config: compactConfig(guest),
+      ...(guest.pending.length === 0 ? {} : { pending: pendingOf(guest) }),
+      disks: guest.disks.map((d) => ({
+        slot: d.slot,
+        volume: d.volid,
+        ...(d.sizeGib === undefined ? {} : { size_gb: Math.round(d.sizeGib * 1000) / 1000 }),
+        media: d.media,
+      })),
+      networks: networksOf(at.type, guest.config).map((n) => ({ ...n, mac: n.mac ?? '', bridge: n.bridge ?? '' })),
+      ...(running?.addresses ?? {}),
+      snapshots: snapshots.names.length,
+      ...(identity.lock === undefined ? {} : { lock: identity.lock }),
+      protection: identity.protection,
+      ...(ha === undefined ? {} : { ha }),
+      ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
+      ...(row.pool === undefined ? {} : { pool: row.pool }),
+      ...(fields.includes('description') ? { description: fencedNotes(guest.config.description ?? '') } : {}),
+      ...(fields.includes('snapshots') ? { snapshot_names: snapshots.names.map((name) => plainText(name, 40)) } : {}),
+      ...(fields.includes('raw_config') ? { raw_config: rawConfig(guest) } : {}),
+    };
+  },
+});
+
+/** What only a running guest can tell; it may stop at any moment, which is no failure of reading it. */
+async function readRunning(ctx: OperationContext, guest: Guest) {
+  const [status, addresses] = await Promise.all([
+    readStatus(ctx.api, guest.at).catch((thrown) => {
+      if (asError(thrown).code === 'guest_not_found') return undefined;
+      throw thrown;
+    }),
+    addressesOf(ctx.api, guest),
+  ]);
+  return { status, addresses };
+}
+
+function pendingOf(guest: Guest) {
+  return guest.pending.map((p) => ({
+    key: p.key,
+    ...(p.now === undefined ? {} : { now: plainText(p.now, 200) }),
+    ...(p.next === undefined ? {} : { next: plainText(p.next, 200) }),
+  }));
+}

@@ -1,0 +1,110 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import { plainText } from '../../core/text.ts';
+import { type GuestRow, listGuests } from '../../proxmox/guests.ts';
+import { defineOperation } from '../define.ts';
+import { matches } from './match.ts';
+import { whyEmpty } from './why-empty.ts';
+
+const input = z.strictObject({
+  status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),
+  node: z.string().max(64).optional(),
+  type: z.enum(['vm', 'container']).optional(),
+  tag: z.string().max(128).optional(),
+  pool: z.string().max(192).optional(),
+  name: z.string().max(253).optional().describe('* matches anything'),
+  limit: z.int().min(1).max(500).default(50),
+  cursor: z.string().max(32).optional().describe('next_cursor of the page before'),
+});
+
+const output = z.object({
+  vms: z.array(
+    z.object({
+      vmid: z.number(),
+      name: z.string(),
+      type: z.enum(['vm', 'container']),
+      status: z.string(),
+      node: z.string(),
+      cpus: z.number().optional(),
+      memory_mb: z.number().optional(),
+      tags: z.array(z.string()).optional(),
+      pool: z.string().optional(),
+      lock: z.string().optional(),
+      ha: z.string().optional(),
+      template: z.boolean().optional(),
+    }),
+  ),
+  total: z.number(),
+  next_cursor: z.string().optional(),
+  notice: z.string().optional(),
+});
+
+/** One upstream request whatever the number of guests: the cluster's cached list, so a status may be up to 10 s old. */
+export const listVms = defineOperation({
+  name: 'list_vms',
+  title: 'List VMs and containers',
+  effect: 'read',
+  toolset: 'vm',
+  description:
+    'Lists VMs and containers with VMID, name, status and node, templates last. Filters combine; start here when a VMID is not known.',
+  input,
+  output,
+  preview: () => ['GET /cluster/resources?type=vm'],
+  async read(ctx, args) {
+    const all = await listGuests(ctx.api);
+    const found = all
+      .filter((g) => fits(g, args))
+      .map((guest) => ({ guest, key: keyOf(guest) }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const after = args.cursor === undefined ? '' : checkedCursor(args.cursor);
+    const rest = found.filter(({ key }) => key > after);
+    const page = rest.slice(0, args.limit);
+    const last = page.at(-1);
+    const notice = all.length === 0 ? await whyEmpty(ctx) : undefined;
+    return {
+      vms: page.map(({ guest }) => shown(guest)),
+      total: found.length,
+      ...(last && rest.length > page.length ? { next_cursor: last.key } : {}),
+      ...(notice === undefined ? {} : { notice }),
+    };
+  },
+});
+
+function fits(guest: GuestRow, filter: z.output<typeof input>): boolean {
+  const like = (text: string | undefined, pattern: string | undefined) =>
+    pattern === undefined || (text !== undefined && matches(text, pattern));
+  return (
+    (filter.status === undefined || guest.status === filter.status) &&
+    (filter.type === undefined || guest.type === (filter.type === 'vm' ? 'qemu' : 'lxc')) &&
+    (filter.tag === undefined || guest.tags.some((tag) => like(tag, filter.tag))) &&
+    like(guest.node, filter.node) &&
+    like(guest.pool, filter.pool) &&
+    like(guest.name, filter.name)
+  );
+}
+
+/** Sorts templates last and is the cursor: a page goes on after it even when that guest is gone meanwhile. */
+function keyOf(guest: GuestRow): string {
+  return `${guest.template ? 't' : 'g'}${String(guest.vmid).padStart(9, '0')}`;
+}
+
+function checkedCursor(cursor: string): string {
+  return /^[gt]\d{9}$/.test(cursor) ? cursor : fail('invalid_arguments', 'cursor is not the next_cursor of an earlier answer.');
+}
+
+function shown(g: GuestRow) {
+  return {
+    vmid: g.vmid,
+    name: plainText(g.name, 80),
+    type: g.type === 'qemu' ? ('vm' as const) : ('container' as const),
+    status: g.status,
+    node: g.node,
+    ...(g.cpus === undefined ? {} : { cpus: g.cpus }),
+    ...(g.memoryMib === undefined ? {} : { memory_mb: Math.round(g.memoryMib) }),
+    ...(g.tags.length === 0 ? {} : { tags: g.tags.map((tag) => plainText(tag, 40)) }),
+    ...(g.pool === undefined ? {} : { pool: g.pool }),
+    ...(g.lock === undefined ? {} : { lock: g.lock }),
+    ...(g.ha === undefined ? {} : { ha: g.ha }),
+    ...(g.template ? { template: true } : {}),
+  };
+}

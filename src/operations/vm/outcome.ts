@@ -1,0 +1,39 @@
+import type { GuestType } from '../../core/guest.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { plainText } from '../../core/text.ts';
+import { type GuestAt, readStatus } from '../../proxmox/guests.ts';
+
+/** What every finished change tells beside its own result: its tasks, what was chosen for the caller, and what to mind. */
+export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
+  const upids = run.steps.flatMap((s) => (s.upid === undefined ? [] : [s.upid]));
+  const warnings = [...run.plan.warnings, ...run.steps.flatMap(taskWarnings)];
+  return {
+    ...(upids.length === 0 ? {} : { upids }),
+    ...(run.plan.choices.length === 0 ? {} : { choices: run.plan.choices }),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+/** `WARNINGS: n` is a success with caveats, which stand in the task's log. */
+function taskWarnings(step: RunRecord['steps'][number]): string[] {
+  if (!step.exit?.startsWith('WARNINGS')) return [];
+  const lines = (step.log ?? []).filter((line) => /^warn/i.test(line)).map((line) => plainText(line, 300));
+  return lines.length > 0 ? lines : [`${step.id}: Proxmox ended the task with ${plainText(step.exit, 80)}`];
+}
+
+/** The guest's state now; `unknown` when it cannot be read (it may be gone by the time the report is asked for). */
+export async function statusNow(api: ProxmoxReader, at: GuestAt): Promise<string> {
+  return readStatus(api, at).then(
+    (s) => s.status,
+    () => 'unknown',
+  );
+}
+
+/** Where the run's guest is: the plan's target, or the new guest. */
+export function placeOf(run: RunRecord): GuestAt & { name: string } {
+  const { target, demand, node, after } = run.plan;
+  if (target) return { vmid: target.vmid, type: target.type, node: target.node, name: plainText(target.name, 80) };
+  const type: GuestType = 'qemu';
+  return { vmid: demand?.vmid ?? 0, type, node: node ?? '', name: plainText(String(after?.name ?? ''), 80) };
+}

@@ -1,0 +1,74 @@
+import { fail } from '../../core/errors.ts';
+import type { PlanFacts } from '../../core/plan.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { plainText } from '../../core/text.ts';
+import {
+  type Guest,
+  type GuestRow,
+  type GuestStatus,
+  locate,
+  readGuest,
+  readSnapshots,
+  readStatus,
+  type Snapshots,
+} from '../../proxmox/guests.ts';
+
+/** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
+export interface Target {
+  row: GuestRow;
+  guest: Guest;
+  snapshots: Snapshots;
+  status: GuestStatus;
+  running: boolean;
+}
+
+/** @throws guest_not_found */
+export async function readTarget(api: ProxmoxReader, vmid: number): Promise<Target> {
+  const row = await locate(api, vmid);
+  const [guest, snapshots, status] = await Promise.all([readGuest(api, row), readSnapshots(api, row), readStatus(api, row)]);
+  return { row, guest, snapshots, status, running: status.status === 'running' };
+}
+
+/** `web1 (105)`, for texts that humans read. */
+export function label(guest: { identity: { name: string; vmid: number } }): string {
+  const { name, vmid } = guest.identity;
+  return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
+}
+
+/** @throws locked unless the lock is one of those that this operation may meet */
+export function refuseLocked(target: Pick<Target, 'guest' | 'status'>, except: readonly string[] = []): void {
+  const lock = target.guest.identity.lock ?? target.status.lock;
+  if (lock === undefined || except.includes(lock)) return;
+  const tool = target.guest.at.type === 'qemu' ? 'qm' : 'pct';
+  fail('locked', `${label(target.guest)} is locked (${lock}).`, {
+    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${tool} unlock ${target.guest.at.vmid}" on ${target.guest.at.node}.`,
+    details: { lock },
+  });
+}
+
+/** @throws guest_state */
+export function refuseTemplate(guest: Guest, what: string): void {
+  if (guest.template)
+    fail('guest_state', `${label(guest)} is a template and cannot be ${what}.`, {
+      hint: 'Clone it with clone_template and use the clone.',
+    });
+}
+
+/** What happens at the guest's next stop and start besides what was asked for. */
+export function pendingWarnings(guest: Guest): string[] {
+  if (guest.pending.length === 0) return [];
+  const changes = guest.pending.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'unset', 60)}`);
+  return [`pending changes take effect with the next stop and start: ${changes.join(', ')}`];
+}
+
+export function factsOf(target: Target): PlanFacts {
+  const { row, guest, snapshots, status } = target;
+  const ha = status.ha ?? row.ha;
+  return {
+    ...(target.running ? { uptimeSeconds: status.uptimeSeconds } : {}),
+    snapshots: snapshots.names.map((name) => plainText(name, 40)),
+    ...(ha === undefined ? {} : { ha }),
+    ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
+    ...(row.pool === undefined ? {} : { pool: row.pool }),
+  };
+}

@@ -1,0 +1,234 @@
+import { digestOf } from '../core/canonical.ts';
+import { fail } from '../core/errors.ts';
+import type { GuestIdentity, GuestType } from '../core/guest.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import { type Disk, dataGib, disksOf } from './disks.ts';
+import { path } from './encode.ts';
+import { type Options, optionsOf, textOf } from './options.ts';
+
+/** One guest as `/cluster/resources` shows it: a cache that follows a change by up to 10 s. */
+export interface GuestRow {
+  vmid: number;
+  type: GuestType;
+  node: string;
+  /** Empty while Proxmox does not show it yet. */
+  name: string;
+  /** `running`, `stopped`, `paused` or `unknown`. */
+  status: string;
+  template: boolean;
+  /** vCPUs, MiB, GiB of the boot disk; absent while Proxmox does not show them yet. */
+  cpus?: number;
+  memoryMib?: number;
+  diskGib?: number;
+  tags: string[];
+  pool?: string;
+  lock?: string;
+  /** State of the HA resource; absent when HA does not manage the guest. */
+  ha?: string;
+}
+
+interface ResourceRow {
+  vmid: number | string;
+  type: string;
+  node: string;
+  name?: string;
+  status?: string;
+  template?: number | string;
+  maxcpu?: number;
+  maxmem?: number;
+  maxdisk?: number;
+  tags?: string;
+  pool?: string;
+  lock?: string;
+  hastate?: string;
+}
+
+/** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */
+export async function listGuests(api: ProxmoxReader): Promise<GuestRow[]> {
+  const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
+  return rows
+    .filter((r) => r.type === 'qemu' || r.type === 'lxc')
+    .map((r): GuestRow => {
+      const { maxcpu, maxmem, maxdisk, pool, lock, hastate } = r;
+      return {
+        vmid: Number(r.vmid),
+        type: r.type as GuestType,
+        node: r.node,
+        name: r.name ?? '',
+        status: r.status ?? 'unknown',
+        template: Number(r.template ?? 0) === 1,
+        tags: tagsOf(r.tags),
+        ...(maxcpu === undefined ? {} : { cpus: Number(maxcpu) }),
+        ...(maxmem === undefined ? {} : { memoryMib: Number(maxmem) / 2 ** 20 }),
+        ...(maxdisk === undefined ? {} : { diskGib: Number(maxdisk) / 2 ** 30 }),
+        ...(pool ? { pool } : {}),
+        ...(lock ? { lock } : {}),
+        ...(hastate ? { ha: hastate } : {}),
+      };
+    })
+    .sort((a, b) => a.vmid - b.vmid);
+}
+
+/** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */
+export function tagsOf(text: string | undefined): string[] {
+  return (text ?? '').split(/[;,\s]+/).filter((tag) => tag !== '');
+}
+
+/** Where a guest is now, read afresh: guests move. @throws guest_not_found, also for a guest that the token must not see */
+export async function locate(api: ProxmoxReader, vmid: number): Promise<GuestRow> {
+  return (await listGuests(api)).find((g) => g.vmid === vmid) ?? fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
+}
+
+/** What addresses a guest's own requests. */
+export interface GuestAt {
+  vmid: number;
+  type: GuestType;
+  node: string;
+}
+
+/** `/nodes/{node}/qemu|lxc/{vmid}` */
+export function guestPath(at: GuestAt): string {
+  return path`/nodes/${at.node}/${at.type}/${at.vmid}`;
+}
+
+/** A value that applies at the next stop and start; `next` is absent when the option will be gone. */
+export interface PendingChange {
+  key: string;
+  now?: string;
+  next?: string;
+}
+
+export interface Guest {
+  at: GuestAt;
+  identity: GuestIdentity;
+  template: boolean;
+  tags: string[];
+  /** Options as the running guest has them, and as they will be; cloud-init passwords are ten stars. */
+  live: Options;
+  config: Options;
+  pending: PendingChange[];
+  /** SHA-1 of the configuration file; absent for containers of old versions. */
+  digest?: string;
+  disks: Disk[];
+  /** When pending changes are applied. CPU is sockets × cores; absent for a container without a core limit. */
+  sizes: { cpu?: number; memoryMib: number; diskGib: number };
+}
+
+interface PendingRow {
+  key: string;
+  value?: string | number;
+  pending?: string | number;
+  delete?: number;
+}
+
+/** Configuration, pending changes and identity in one request: `GET …/pending`. */
+export async function readGuest(api: ProxmoxReader, at: GuestAt): Promise<Guest> {
+  const rows = await api.get<PendingRow[]>(`${guestPath(at)}/pending`);
+  const live = optionsOf(rows.map((r) => [r.key, r.value]));
+  const config = optionsOf(rows.map((r) => [r.key, r.delete ? undefined : (r.pending ?? r.value)]));
+  const { digest } = config;
+  for (const options of [live, config]) delete options.digest;
+  const pending = rows
+    .filter((r) => r.pending !== undefined || r.delete)
+    .map((r): PendingChange => {
+      const [now, next] = [textOf(r.value), r.delete ? undefined : textOf(r.pending)];
+      return { key: r.key, ...(now === undefined ? {} : { now }), ...(next === undefined ? {} : { next }) };
+    });
+  const disks = disksOf(config);
+  return {
+    at: { vmid: at.vmid, type: at.type, node: at.node },
+    identity: identityOf(at, live, config),
+    template: config.template === '1',
+    tags: tagsOf(config.tags),
+    live,
+    config,
+    pending,
+    ...(digest === undefined ? {} : { digest }),
+    disks,
+    sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks) },
+  };
+}
+
+function cpuOf(type: GuestType, config: Options): { cpu?: number } {
+  if (type === 'lxc') return config.cores === undefined ? {} : { cpu: Number(config.cores) };
+  return { cpu: Number(config.sockets ?? 1) * Number(config.cores ?? 1) };
+}
+
+/** MiB; `memory` is a number or, from 8.x on, a property string `current=N`. Proxmox's default is 512. */
+export function memoryOf(config: Options): number {
+  return Number(/(?:^|current=)(\d+)/.exec(config.memory ?? '')?.[1] ?? 512);
+}
+
+/** See GuestIdentity. The notes and tags are left out: anybody may edit those, and clones copy them. */
+function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity {
+  const uuid = /(?:^|,)uuid=([0-9a-fA-F-]+)/.exec(live.smbios1 ?? '')?.[1];
+  const macs = Object.entries(live)
+    .filter(([key]) => /^net\d+$/.test(key))
+    .flatMap(([, value]) => value.match(/(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}/g) ?? [])
+    .sort();
+  const disks = disksOf(live).filter((d) => d.media !== 'cdrom');
+  // Containers have no uuid, and very old VMs may lack it: what they are made of has to do.
+  const made = { root: disks[0]?.volid ?? '', macs, arch: live.arch ?? '', ostype: live.ostype ?? '' };
+  const generation = live.vmgenid;
+  return {
+    type: at.type,
+    vmid: at.vmid,
+    key: uuid?.toLowerCase() ?? digestOf(made),
+    ...(generation !== undefined && generation !== '0' ? { generation } : {}),
+    name: (at.type === 'qemu' ? config.name : config.hostname) ?? '',
+    node: at.node,
+    protection: config.protection === '1',
+    ...(config.lock === undefined ? {} : { lock: config.lock }),
+    disks: disks.map((d) => d.volid).sort(),
+  };
+}
+
+export interface Snapshots {
+  names: string[];
+  /** Whether the guest runs at this moment: the list's entry `current` says so. */
+  running: boolean;
+}
+
+/** `GET …/snapshot`: current at once, unlike the lists of the cluster. */
+export async function readSnapshots(api: ProxmoxReader, at: GuestAt): Promise<Snapshots> {
+  const rows = await api.get<{ name: string; running?: number | boolean; snaptime?: number }[]>(`${guestPath(at)}/snapshot`);
+  const names = rows.filter((r) => r.name !== 'current').sort((a, b) => (a.snaptime ?? 0) - (b.snaptime ?? 0));
+  return { names: names.map((r) => r.name), running: Number(rows.find((r) => r.name === 'current')?.running ?? 0) === 1 };
+}
+
+export interface GuestStatus {
+  status: 'running' | 'stopped';
+  /** QEMU's own word: `running`, `paused`, `suspended`, `prelaunch`, …; `stopped` and `running` alone for containers. */
+  detail: string;
+  uptimeSeconds: number;
+  /** Bytes in use inside the guest, as far as the host can tell; 0 when it cannot. */
+  usedBytes: number;
+  /** MiB that the balloon leaves to the running guest. */
+  balloonMib?: number;
+  lock?: string;
+  /** State of the HA resource; absent when HA does not manage the guest. */
+  ha?: string;
+}
+
+/** `GET …/status/current`: current at once. */
+export async function readStatus(api: ProxmoxReader, at: GuestAt): Promise<GuestStatus> {
+  const s = await api.get<{
+    status: string;
+    qmpstatus?: string;
+    uptime?: number;
+    mem?: number;
+    ballooninfo?: { actual?: number };
+    lock?: string;
+    ha?: { managed?: number; state?: string };
+  }>(`${guestPath(at)}/status/current`);
+  const balloon = s.ballooninfo?.actual;
+  return {
+    status: s.status === 'running' ? 'running' : 'stopped',
+    detail: s.qmpstatus ?? s.status,
+    uptimeSeconds: Number(s.uptime ?? 0),
+    usedBytes: Number(s.mem ?? 0),
+    ...(balloon === undefined ? {} : { balloonMib: balloon / 2 ** 20 }),
+    ...(s.lock ? { lock: s.lock } : {}),
+    ...(Number(s.ha?.managed ?? 0) === 1 ? { ha: s.ha?.state ?? 'managed' } : {}),
+  };
+}
