@@ -1,2 +1,121 @@
 #!/usr/bin/env node
-process.exit(0);
+import { Command, CommanderError } from 'commander';
+import pkg from '../../package.json' with { type: 'json' };
+import type { GlobalOptions } from './options.ts';
+import { type Exit, reportError } from './output.ts';
+
+// Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
+
+const program = new Command('proxmox-mcp')
+  .description('Lets LLM agents run a Proxmox VE cluster safely: every change is first a plan, and nothing is destroyed without a human.')
+  .version(pkg.version)
+  .showHelpAfterError('(add --help for the options and examples)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Try it without a cluster (any command takes --demo):
+  proxmox-mcp demo                                         the whole story, told step by step
+  proxmox-mcp call list_vms --demo
+  proxmox-mcp call stop_vm --args '{"vmid":101}' --demo    asks for an approval: exit code 3
+
+Connect it:
+  proxmox-mcp doctor                                       tests the connection, rights and limits
+  proxmox-mcp client-config claude-desktop                 prints what goes into the client's configuration
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required.
+Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/configuration.md), in the environment,
+a file named by --env-file, or ~/.config/proxmox-mcp/env.`,
+  );
+
+/** A command with the options that all of them take. `run` gets the positional arguments, then the options. */
+function command(parent: Command, usage: string, description: string, options: { isDefault?: boolean; hidden?: boolean } = {}): Command {
+  return parent
+    .command(usage, options)
+    .description(description)
+    .option('--demo', 'use the embedded cluster; host and token are ignored')
+    .option('--env-file <file>', 'read settings from this file, after the environment')
+    .exitOverride();
+}
+
+function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false } = {}): (...args: unknown[]) => Promise<void> {
+  return async (...args) => {
+    // Commander gives the positional arguments, the options and the command itself.
+    try {
+      process.exitCode = await action(...(args.slice(0, -1) as never[]));
+    } catch (error) {
+      process.exitCode = reportError(error, { json });
+    }
+  };
+}
+
+command(program, 'stdio', 'serve an MCP client over standard input and output (the default)', { isDefault: true })
+  .argument('[command]')
+  .action(
+    run(async (unknown: string | undefined, options: GlobalOptions) => {
+      if (unknown !== undefined) program.error(`error: unknown command '${unknown}'`, { exitCode: 2 });
+      return (await import('./stdio.ts')).stdio(options);
+    }),
+  );
+
+command(program, 'call <operation>', 'run one operation and print its result as JSON')
+  .option('--args <json>', 'its parameters, one JSON object', '{}')
+  .option('--dry-run', 'only show the plan: the exact requests that would be sent')
+  .option('--approve <id>', 'redeem an approval given for exactly this operation and these parameters')
+  .option('--reason <text>', 'why; shown to the human who decides')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  proxmox-mcp call list_vms --args '{"status":"running"}'
+  proxmox-mcp call create_vm --args '{"name":"test","cores":2,"memory":4096}' --dry-run
+  proxmox-mcp call stop_vm --args '{"vmid":105}'                   exit code 3, with an approval_id
+  proxmox-mcp call stop_vm --args '{"vmid":105}' --approve <id>    after the user said yes
+
+\`proxmox-mcp tools\` lists all operations.`,
+  )
+  .action(run(async (operation: string, options) => (await import('./call.ts')).call(operation, options), { json: true }));
+
+const approvals = program.command('approvals').description('what waits for a human, and deciding about it').exitOverride();
+command(approvals, 'list', 'approvals, newest first')
+  .option('--status <status>', 'pending, approved, executing, succeeded, failed, unknown, denied, expired or stale')
+  .action(run(async (options) => (await import('./approvals.ts')).list(options)));
+command(approvals, 'show <id>', 'what exactly would be done').action(
+  run(async (id: string, options) => (await import('./approvals.ts')).show(id, options)),
+);
+command(approvals, 'approve <id>', "say yes, by typing the guest's name and VMID in a terminal, and carry it out").action(
+  run(async (id: string, options) => (await import('./approvals.ts')).approve(id, options)),
+);
+command(approvals, 'deny <id>', 'say no')
+  .option('--reason <text>', 'told to whoever asked')
+  .action(run(async (id: string, options) => (await import('./approvals.ts')).deny(id, options)));
+
+const audit = program.command('audit').description('the record of everything that was asked for and done').exitOverride();
+command(audit, 'verify', 'check that no record was changed, moved or taken out').action(
+  run(async (options) => (await import('./audit.ts')).verify(options)),
+);
+command(audit, 'tail', 'the newest records')
+  .option('-n, --lines <count>', 'how many', '20')
+  .action(run(async (options) => (await import('./audit.ts')).tail(options)));
+
+command(program, 'tools', 'list all operations').action(run(async () => (await import('./tools.ts')).tools()));
+command(program, 'doctor', 'test connection, certificate, rights, limits and files, and say what is missing').action(
+  run(async (options) => (await import('./doctor.ts')).doctor(options)),
+);
+command(program, 'trust', "show the cluster's certificate and pin it")
+  .option('--fingerprint <sha256>', 'pin without asking, if the certificate has this fingerprint')
+  .action(run(async (options) => (await import('./trust.ts')).trust(options)));
+command(program, 'client-config <client>', 'print the configuration for claude-desktop, claude-code, cursor or vscode').action(
+  run(async (client: string) => (await import('./client-config.ts')).clientConfig(client)),
+);
+command(program, 'demo', 'a real MCP client drives the real server against the embedded cluster, step by step')
+  .option('--serve <port>', 'instead serve the embedded cluster on this port, for other processes')
+  .action(run(async (options) => (await import('./demo.ts')).demo(options)));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what is wrong already; help and version end with 0.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

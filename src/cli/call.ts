@@ -1,0 +1,92 @@
+import { fail } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import { renderResult } from '../engine/render.ts';
+import type { PerformOptions, Result } from '../engine/types.ts';
+import { localCaller } from './caller.ts';
+import type { GlobalOptions } from './options.ts';
+import { type Exit, note, printJson } from './output.ts';
+import { openSession, type Session } from './session.ts';
+import { ask, hasTerminal } from './terminal.ts';
+
+interface CallOptions extends GlobalOptions {
+  args: string;
+  dryRun?: true;
+  approve?: string;
+  reason?: string;
+}
+
+/** `call <operation>`: one operation, its result as JSON on stdout. Waits to the end; Ctrl-C ends the wait, not the work. */
+export async function call(operation: string, options: CallOptions): Promise<Exit> {
+  const args = parseArgs(options.args);
+  const session = await openSession(options);
+  try {
+    return await perform(session, operation, args, options);
+  } finally {
+    await session.close();
+  }
+}
+
+async function perform(session: Session, operation: string, args: JsonObject, options: CallOptions): Promise<Exit> {
+  const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
+  const interrupt = new AbortController();
+  const onInterrupt = () => {
+    interrupt.abort(new Error('interrupted'));
+    note('Not waiting any longer. What was sent goes on in the cluster; press Ctrl-C again to end at once.');
+    process.once('SIGINT', () => process.exit(130));
+  };
+  process.once('SIGINT', onInterrupt);
+  const performOptions: PerformOptions = {
+    wait: 'end',
+    signal: interrupt.signal,
+    onProgress: ({ message }) => note(message),
+    ...(options.dryRun ? { dryRun: true } : {}),
+    ...(options.approve === undefined ? {} : { approvalId: options.approve }),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+  };
+  try {
+    let result = await session.engine.perform(operation, args, caller, performOptions);
+    if (result.kind === 'question') {
+      const { approvalId, text } = result.question;
+      note(text);
+      const typed = await ask('> ');
+      result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
+    }
+    return show(result, session);
+  } finally {
+    process.removeListener('SIGINT', onInterrupt);
+  }
+}
+
+function show(result: Result, session: Session): Exit {
+  const { structured } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
+  if (result.kind === 'running') {
+    printJson(structured);
+    note(`The work goes on. How it ends: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);
+    return 0;
+  }
+  if (result.kind === 'approval_required' || result.kind === 'question') {
+    printJson({ ...structured, how_to_approve: howToApprove(result.approval.id, result.approval.way) });
+    return 3;
+  }
+  printJson(structured);
+  return 0;
+}
+
+function howToApprove(id: string, way: string): string {
+  return way === 'human'
+    ? `A human runs in a terminal of their own: proxmox-mcp approvals approve ${id}`
+    : `After the user said yes, repeat the same call with: --approve ${id}`;
+}
+
+function parseArgs(text: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    // The message names the place, and might quote a secret: only the place is shown.
+    const place = /position (\d+)/.exec((error as Error).message)?.[1];
+    fail('invalid_json', `--args is not JSON${place === undefined ? '' : ` (at character ${Number(place) + 1})`}.`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('invalid_json', '--args must be one JSON object.');
+  return value as JsonObject;
+}

@@ -1,0 +1,96 @@
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { describe, VARIABLES } from '../config/schema.ts';
+import { asError } from '../core/errors.ts';
+import type { Settings } from '../core/settings.ts';
+import { verifyAudit } from '../engine/audit-verify.ts';
+import type { Configured } from './options.ts';
+
+/** One finding. `fail`: something does not work; `warn`: it works and deserves a look. */
+export interface Check {
+  name: string;
+  state: 'ok' | 'warn' | 'fail';
+  text: string;
+  next?: string;
+}
+
+/** Every setting that is not at its default, and all limits, with where each comes from. Secrets are never shown. */
+export function settingRows({ loaded }: Configured): { variable: string; value: string; source: string }[] {
+  return VARIABLES.filter(
+    (name) => loaded.sources[name] !== 'default' || describe(name).section === 'Limits' || describe(name).section === 'Approval',
+  ).map((name) => {
+    const value = loaded.config[name];
+    const text = describe(name).secret
+      ? '(set)'
+      : value === undefined
+        ? 'no limit'
+        : typeof value === 'object'
+          ? JSON.stringify(value)
+          : String(value);
+    return { variable: name, value: text, source: loaded.sources[name] };
+  });
+}
+
+/** What can be told without the cluster: settings, files, approvals. */
+export async function localChecks({ settings, loaded }: Configured): Promise<Check[]> {
+  return [
+    ...loaded.notes.map((text): Check => ({ name: 'settings', state: 'warn', text })),
+    dataFolder(settings),
+    await auditTrail(settings),
+    approvalMode(settings),
+  ];
+}
+
+function dataFolder({ dataDir }: Settings): Check {
+  const name = 'data folder';
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    return {
+      name,
+      state: 'fail',
+      text: `${dataDir} cannot be written (${(error as NodeJS.ErrnoException).code}).`,
+      next: 'Set PROXMOX_DATA_DIR to a folder of your own.',
+    };
+  }
+  if ((statSync(dataDir).mode & 0o077) !== 0)
+    return { name, state: 'warn', text: `${dataDir} is open to other users.`, next: `chmod 700 ${dataDir}` };
+  return { name, state: 'ok', text: dataDir };
+}
+
+async function auditTrail({ auditFile }: Settings): Promise<Check> {
+  const name = 'audit';
+  if (!existsSync(auditFile)) return { name, state: 'ok', text: `${auditFile}, nothing recorded yet` };
+  try {
+    const { count, problems } = await verifyAudit(auditFile);
+    if (problems.length === 0) return { name, state: 'ok', text: `${count} records, none changed: ${auditFile}` };
+    return {
+      name,
+      state: 'fail',
+      text: `${problems.length} of ${count} records were changed: ${auditFile}`,
+      next: 'proxmox-mcp audit verify',
+    };
+  } catch (error) {
+    return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
+  }
+}
+
+const MODES = {
+  relay: 'relay: the agent passes on the user’s yes, no human is verified',
+  auto: 'auto: the human is asked through the client or the terminal where that is possible, otherwise the agent passes on the yes',
+  human: 'human: only in a terminal of the operator or in the console',
+};
+
+function approvalMode({ approval, dataDir }: Settings): Check {
+  const name = 'approvals';
+  const text = `${MODES[approval.mode]}; they expire after ${approval.ttlSeconds} s`;
+  // Whoever runs as this user can write the database and the settings, so nothing here can stop them.
+  const own = process.getuid !== undefined && existsSync(dataDir) && statSync(dataDir).uid === process.getuid();
+  if (!own) return { name, state: 'ok', text };
+  return {
+    name,
+    state: 'warn',
+    text: `${text}. They are advisory for any agent that has a shell as this user: it could change the files of this server.`,
+    next: 'Run the server as a user of its own if the agent is not trusted (docs/security.md).',
+  };
+}

@@ -1,0 +1,38 @@
+import { asError } from '../core/errors.ts';
+import { renderError } from '../engine/render.ts';
+
+/** Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required. */
+export type Exit = 0 | 1 | 2 | 3;
+
+/** A result, for programs: JSON on stdout, nothing else. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** A result, for people. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Something beside the result: always on stderr, because stdout belongs to the result. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Whether people read the result: then tables, otherwise JSON. */
+export function isForPeople(): boolean {
+  return process.stdout.isTTY === true;
+}
+
+/** Says what went wrong, who acts and what is next; with `json` also as `{error: …}` on stdout. Returns the exit code. */
+export function reportError(thrown: unknown, { json = false } = {}): Exit {
+  const error = asError(thrown);
+  if (json) printJson(renderError(error).structured);
+  note(`error (${error.code}): ${error.message}`);
+  const proxmox = error.details?.proxmox;
+  if (proxmox !== undefined) note(`Proxmox says: ${typeof proxmox === 'string' ? proxmox : JSON.stringify(proxmox)}`);
+  note(`next: ${error.hint}`);
+  if (error.code === 'internal' && error.cause instanceof Error && process.env.PROXMOX_LOG_LEVEL === 'debug')
+    note(String(error.cause.stack));
+  return error.exit;
+}

@@ -1,0 +1,94 @@
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { ConnectionSettings, Settings } from '../core/settings.ts';
+import type { Log } from '../engine/ports.ts';
+import type { Engine } from '../engine/types.ts';
+import type { ProxmoxClient } from '../proxmox/client.ts';
+import { configureConnection, type GlobalOptions } from './options.ts';
+
+/** An engine with everything it stands on, opened from the settings of this process. */
+export interface Session {
+  settings: Settings;
+  engine: Engine;
+  /** The connection, opened at the first call. */
+  connect: () => Promise<ProxmoxApi>;
+  /** What the next answer has to say once; taken out by being read. */
+  notices: () => string[];
+  close: () => Promise<void>;
+}
+
+/** Throws `missing_credentials` or `invalid_configuration`; sends nothing and opens no store. */
+export async function openSession(options: GlobalOptions): Promise<Session> {
+  const { settings: configured } = configureConnection(options);
+  const [{ createEngine }, { openAudit }, { systemClock }, log] = await Promise.all([
+    import('../engine/engine.ts'),
+    import('../engine/audit.ts'),
+    import('../core/clock.ts'),
+    openLog(configured.logLevel),
+  ]);
+  const cluster = configured.demo ? await demoCluster(configured) : undefined;
+  const settings = cluster ? { ...configured, connection: cluster.connection } : configured;
+  const clusterName = cluster ? 'simulator' : clusterNameOf(settings.connection);
+
+  let client: Promise<ProxmoxClient> | undefined;
+  let told = 0;
+  let notices: readonly string[] = [];
+  const connect = () => {
+    client ??= openClient(settings, clusterName, log).then((opened) => {
+      notices = opened.notices;
+      return opened;
+    });
+    return client;
+  };
+  const { tokenSecret } = settings.connection;
+  const engine = createEngine({
+    settings,
+    connect,
+    openStore: async () => (await import('../store/index.ts')).openStore({ dataDir: settings.dataDir }),
+    audit: openAudit({ file: settings.auditFile, clock: systemClock, redact: (text) => text.replaceAll(tokenSecret, '[redacted]') }),
+    log,
+  });
+  return {
+    settings,
+    engine,
+    connect,
+    notices: () => {
+      const fresh = notices.slice(told);
+      told = notices.length;
+      return fresh;
+    },
+    async close() {
+      await engine.close();
+      await cluster?.close();
+    },
+  };
+}
+
+/** Approvals, runs and pins belong to a cluster: its endpoints in a fixed order, so that the order of preference may change. */
+export function clusterNameOf({ endpoints }: ConnectionSettings): string {
+  return endpoints
+    .map(({ host, port }) => `${host}:${port}`)
+    .sort()
+    .join(',');
+}
+
+async function openClient(settings: Settings, cluster: string, log: Log): Promise<ProxmoxClient> {
+  const [{ createProxmox }, { openTrustStore }, { systemClock }] = await Promise.all([
+    import('../proxmox/client.ts'),
+    import('../proxmox/trust-store.ts'),
+    import('../core/clock.ts'),
+  ]);
+  return createProxmox({ connection: settings.connection, cluster, trust: openTrustStore(settings.dataDir), clock: systemClock, log });
+}
+
+async function demoCluster({ dataDir }: Settings): Promise<{ connection: ConnectionSettings; close: () => Promise<void> }> {
+  const { startCluster, connectionTo } = await import('./simulator.ts');
+  const simulator = await startCluster(dataDir);
+  return { connection: connectionTo(simulator), close: () => simulator.close() };
+}
+
+/** Logs go to stderr: stdout belongs to the protocol or to the result. */
+export async function openLog(level: Settings['logLevel']): Promise<Log> {
+  const { pino } = await import('pino');
+  const log: Log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  return log;
+}

@@ -1,0 +1,20 @@
+import { createInterface } from 'node:readline/promises';
+
+/** Whether a human sits at this process: they see stderr and what they type arrives on stdin. */
+export function hasTerminal(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Asks for one line. Ctrl-C and the end of the input are an empty answer, which is never a yes. */
+export async function ask(prompt: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      lines.once('SIGINT', () => resolve(''));
+      lines.question(prompt).then(resolve, () => resolve(''));
+    });
+  } finally {
+    lines.close();
+  }
+}
