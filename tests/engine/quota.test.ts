@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import type { ResourceDemand } from '../../src/core/plan.ts';
+import type { LimitSettings } from '../../src/core/settings.ts';
+import { checkGuestLimits, checkTotals, usage } from '../../src/engine/quota.ts';
+import type { GuestRow } from '../../src/proxmox/guests.ts';
+import type { Reservation } from '../../src/store/reservations.ts';
+
+const limits: LimitSettings = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 3, scope: { kind: 'visible' } };
+const none = { cpu: 0, memoryMib: 0, diskGib: 0 };
+const small = { cpu: 2, memoryMib: 2048, diskGib: 32 };
+const demand = (
+  after: Partial<ResourceDemand['after']>,
+  before: Partial<ResourceDemand['before']> = none,
+  newGuests: 0 | 1 = 1,
+): ResourceDemand => ({
+  newGuests,
+  vmid: 500,
+  after: { ...small, ...after },
+  before: { ...none, ...before },
+});
+const guest = (vmid: number, over: Partial<GuestRow> = {}): GuestRow =>
+  ({
+    vmid,
+    name: `g${vmid}`,
+    type: 'qemu',
+    node: 'pve',
+    status: 'running',
+    template: false,
+    tags: [],
+    cpus: 2,
+    memoryMib: 2048,
+    diskGib: 32,
+    ...over,
+  }) as GuestRow;
+const reservation = (vmid: number, over: Partial<Reservation> = {}): Reservation => ({
+  seq: vmid,
+  id: `r${vmid}`,
+  cluster: 'c',
+  name: '',
+  vmid,
+  node: 'pve',
+  type: 'qemu',
+  newGuest: true,
+  ...small,
+  space: {},
+  state: 'held',
+  worker: 'w',
+  leaseUntil: '',
+  changedAt: '',
+  ...over,
+});
+const used = (guests: GuestRow[], reserved: Reservation[] = [], over: Partial<LimitSettings> = {}) =>
+  usage(guests, reserved, { ...limits, ...over }, new Set([1, 2]));
+
+describe('limits per guest', () => {
+  it.each([
+    ['PROXMOX_MAX_CPU', { cpu: 17 }, '17', '16'],
+    ['PROXMOX_MAX_RAM_MB', { memoryMib: 32_769 }, '32769', '32768'],
+    ['PROXMOX_MAX_DISK_GB', { diskGib: 501 }, '501', '500'],
+  ])('names %s, the request and the limit', (variable, after, requested, limit) => {
+    expect(() => checkGuestLimits(demand(after), limits)).toThrow(
+      expect.objectContaining({ code: 'quota_exceeded', message: expect.stringContaining(variable) }),
+    );
+    expect(() => checkGuestLimits(demand(after), limits)).toThrow(new RegExp(`${requested} .*${limit}`));
+  });
+  it('lets a guest be as big as the limit', () => {
+    expect(() => checkGuestLimits(demand({ cpu: 16, memoryMib: 32_768, diskGib: 500 }), limits)).not.toThrow();
+  });
+  it('checks only what rises: a guest that is too big already may shrink and change elsewhere', () => {
+    expect(() => checkGuestLimits(demand({ cpu: 20 }, { cpu: 24 }, 0), limits)).not.toThrow();
+    expect(() => checkGuestLimits(demand({ cpu: 25 }, { cpu: 24 }, 0), limits)).toThrow('PROXMOX_MAX_CPU');
+  });
+});
+
+describe('what counts', () => {
+  it('counts guests and earlier reservations once per VMID, and no templates', () => {
+    expect(used([guest(1), guest(2, { template: true })], [reservation(1), reservation(3)])).toEqual({
+      guests: 2,
+      cpu: 4,
+      memoryMib: 4096,
+      diskGib: 64,
+    });
+  });
+  it('takes the sizes of a fresh guest, listed without them, from its reservation', () => {
+    const { cpus: _c, memoryMib: _m, diskGib: _d, ...bare } = guest(7);
+    expect(used([bare as GuestRow], [reservation(7, { cpu: 8 })])).toMatchObject({ guests: 1, cpu: 8, memoryMib: 2048 });
+  });
+  it('adds the growth of guests that are being resized, without counting a guest', () => {
+    expect(used([guest(1)], [reservation(1, { newGuest: false, cpu: 4, memoryMib: 0, diskGib: 0 })])).toMatchObject({ guests: 1, cpu: 6 });
+  });
+  it.each([
+    ['pool', { kind: 'pool', pool: 'agents' }, [guest(1, { pool: 'agents' }), guest(9)]],
+    ['tag', { kind: 'tag', tag: 'agent' }, [guest(1, { tags: ['agent'] }), guest(9)]],
+    ['created here', { kind: 'created' }, [guest(1), guest(9)]],
+  ] as const)('can be narrowed to a %s', (_what, scope, guests) => {
+    expect(used([...guests], [], { scope })).toMatchObject({ guests: 1 });
+  });
+});
+
+describe('limits of the scope', () => {
+  it('refuses the guest that would be one too many', () => {
+    expect(() => checkTotals(demand({}), used([guest(1), guest(2)]), limits)).not.toThrow();
+    expect(() => checkTotals(demand({}), used([guest(1), guest(2), guest(3)]), limits)).toThrow(/3 exist.*limit is 3 \(PROXMOX_MAX_VMS\)/);
+  });
+  it('never refuses a change of an existing guest for the number of guests', () => {
+    expect(() => checkTotals(demand({ cpu: 4 }, small, 0), used([guest(1), guest(2), guest(3), guest(4)]), limits)).not.toThrow();
+  });
+  it('limits totals where the operator set them', () => {
+    const total = { ...limits, maxTotalCpu: 5 };
+    expect(() => checkTotals(demand({ cpu: 2 }), used([guest(1)]), total)).not.toThrow();
+    expect(() => checkTotals(demand({ cpu: 4 }), used([guest(1)]), total)).toThrow(/PROXMOX_MAX_TOTAL_CPU/);
+  });
+});
