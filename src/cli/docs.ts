@@ -1,1 +1,30 @@
-process.exit(0);
+import { readFileSync, writeFileSync } from 'node:fs';
+import { configurationDoc, envExample } from './docs-configuration.ts';
+import { errorsDoc } from './docs-errors.ts';
+import { toolsDoc } from './docs-tools.ts';
+
+// Writes the documentation that follows from definitions; with --check only says whether it is current. Run from the project's folder.
+
+const files: Record<string, string> = {
+  'docs/tools.md': toolsDoc(),
+  'docs/configuration.md': configurationDoc(),
+  'docs/errors.md': errorsDoc(),
+  '.env.example': envExample(),
+};
+
+const check = process.argv.includes('--check');
+for (const [file, text] of Object.entries(files)) {
+  if (check) {
+    if (readIfThere(file) === text) continue;
+    process.stderr.write(`${file} is not what the definitions say. Run: npm run build && npm run docs\n`);
+    process.exitCode = 1;
+  } else writeFileSync(file, text);
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

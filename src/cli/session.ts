@@ -40,11 +40,12 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
     return client;
   };
   const { tokenSecret } = settings.connection;
+  const audit = openAudit({ file: settings.auditFile, clock: systemClock, redact: (text) => text.replaceAll(tokenSecret, '[redacted]') });
   const engine = createEngine({
     settings,
     connect,
     openStore: async () => (await import('../store/index.ts')).openStore({ dataDir: settings.dataDir }),
-    audit: openAudit({ file: settings.auditFile, clock: systemClock, redact: (text) => text.replaceAll(tokenSecret, '[redacted]') }),
+    audit,
     log,
   });
   return {
@@ -54,6 +55,7 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
     notices: () => {
       const fresh = notices.slice(told);
       told = notices.length;
+      for (const message of fresh) void audit.append({ kind: 'notice', cluster: clusterName, message }, { durable: true }).catch(() => {});
       return fresh;
     },
     async close() {
