@@ -1,0 +1,78 @@
+import { isIP } from 'node:net';
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Params, ParamValue } from '../../core/plan.ts';
+import type { ProxmoxVersion } from '../../core/proxmox.ts';
+import type { Options } from '../../proxmox/options.ts';
+import { parseProperties } from '../../proxmox/property-strings.ts';
+import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
+
+const ipconfig = z.string().min(1).max(200);
+
+export const cloudInit = z.strictObject({
+  user: z.string().min(1).max(64).optional(),
+  password: z.string().min(1).max(256).meta({ secret: true }).optional(),
+  sshkeys: z.string().min(1).max(32_768).optional().describe('Public keys, one a line'),
+  ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
+  ipconfig1: ipconfig.optional(),
+  ipconfig2: ipconfig.optional(),
+  ipconfig3: ipconfig.optional(),
+  nameserver: z.string().min(1).max(200).optional(),
+  searchdomain: z.string().min(1).max(253).optional(),
+  ciupgrade: z.boolean().optional(),
+});
+export type CloudInit = z.output<typeof cloudInit>;
+
+/**
+ * The options of a VM for a cloud_init argument. The password is a reference by now.
+ * @throws invalid_arguments for what Proxmox would refuse, unsupported_version
+ */
+export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params {
+  if (ci.ciupgrade !== undefined && version.major < 8) {
+    fail('unsupported_version', `ciupgrade needs Proxmox VE 8.0, this is ${version.version}.`);
+  }
+  const addresses = Object.entries(ci).filter(
+    (entry): entry is [string, string] => /^ipconfig\d$/.test(entry[0]) && typeof entry[1] === 'string',
+  );
+  for (const [key, value] of addresses) checkAddress(key, value);
+  for (const server of (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '')) {
+    if (isIP(server) === 0) fail('invalid_arguments', `cloud_init.nameserver: ${server.slice(0, 60)} is no IP address.`);
+  }
+  return {
+    ...(ci.user === undefined ? {} : { ciuser: ci.user }),
+    // The engine put a reference in the place of the text before any plan was made.
+    ...(ci.password === undefined ? {} : { cipassword: ci.password as ParamValue }),
+    ...(ci.sshkeys === undefined ? {} : { sshkeys: encodeSshKeys(ci.sshkeys) }),
+    ...Object.fromEntries(addresses),
+    ...(ci.nameserver === undefined ? {} : { nameserver: ci.nameserver.replace(/[\s,;]+/g, ' ').trim() }),
+    ...(ci.searchdomain === undefined ? {} : { searchdomain: ci.searchdomain }),
+    ...(ci.ciupgrade === undefined ? {} : { ciupgrade: ci.ciupgrade }),
+  };
+}
+
+/** `ip=10.0.0.5/24,gw=10.0.0.1`, `ip=dhcp`, `ip6=auto`, … */
+function checkAddress(key: string, value: string): void {
+  const hint = 'Examples: "ip=dhcp", "ip=10.0.0.5/24,gw=10.0.0.1", "ip=dhcp,ip6=auto".';
+  const bad = (what: string) => fail('invalid_arguments', `cloud_init.${key}: ${what}.`, { hint });
+  const parts = parseProperties(value, '');
+  for (const [name, text] of Object.entries(parts)) {
+    const [address = '', bits] = text.split('/');
+    const version = name.endsWith('6') ? 6 : 4;
+    const longest = version === 4 ? 32 : 128;
+    if (!['ip', 'gw', 'ip6', 'gw6'].includes(name)) bad(`"${(name || text).slice(0, 40)}" is none of ip=, gw=, ip6=, gw6=`);
+    else if (name.startsWith('gw')) {
+      if (isIP(text) !== version) bad(`${name} must be an IPv${version} address`);
+      const own = parts[version === 4 ? 'ip' : 'ip6'];
+      if (own === undefined || own === 'dhcp' || own === 'auto') bad(`${name} needs a static ${version === 4 ? 'ip' : 'ip6'}`);
+    } else if (text !== 'dhcp' && !(version === 6 && text === 'auto')) {
+      if (isIP(address) !== version || !/^\d{1,3}$/.test(bits ?? '') || Number(bits) > longest)
+        bad(`${name} must be dhcp or an address with its prefix length`);
+    }
+  }
+}
+
+/** @param config the options that the guest will have */
+export function cloudInitWarnings(config: Options | Params): string[] {
+  const nobody = config.cipassword === undefined && config.sshkeys === undefined;
+  return nobody ? ['cloud-init has neither a password nor SSH keys: nobody can log in'] : [];
+}

@@ -1,0 +1,128 @@
+import { asError, fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { plainText } from '../../core/text.ts';
+import { path } from '../../proxmox/encode.ts';
+import { type Guest, type GuestRow, readGuest } from '../../proxmox/guests.ts';
+import type { OperationContext } from '../define.ts';
+import { sameName } from './match.ts';
+
+/** Above this many guests without a name, the lists of their nodes are cheaper than their configurations. */
+const READ_ONE_BY_ONE = 20;
+
+export interface Wish {
+  name?: string | undefined;
+  /** Chosen by the caller. */
+  vmid?: number | undefined;
+  /** A clone's own source can never be its result. */
+  source?: number;
+}
+
+export interface Existing {
+  row: GuestRow;
+  /** Undefined while the guest is being made and cannot be read. */
+  guest?: Guest;
+}
+
+/**
+ * The guest that a create or clone asks for, if it is there already: same name (whatever its case) or same VMID.
+ * @throws conflict when what is there cannot be what was asked for
+ */
+export async function findExisting(ctx: OperationContext, guests: readonly GuestRow[], wish: Wish): Promise<Existing | undefined> {
+  const all = await withFresh(ctx, await withNames(ctx.api, guests));
+  const named = wish.name === undefined ? [] : all.filter((g) => sameName(g.name, wish.name ?? ''));
+  const numbered = all.find((g) => g.vmid === wish.vmid);
+  if (named.length > 1) {
+    const list = named.map((g) => g.vmid).join(', ');
+    fail('conflict', `Several guests are called ${wish.name}: ${list}.`, { details: { candidates: named.map((g) => g.vmid) } });
+  }
+  const hit = numbered ?? named[0];
+  if (named[0] && numbered && named[0].vmid !== numbered.vmid) {
+    fail('conflict', `The name ${wish.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${nameOf(numbered)}.`);
+  }
+  if (!hit) {
+    if (wish.vmid !== undefined && !(await isFree(ctx.api, wish.vmid))) {
+      fail('conflict', `VMID ${wish.vmid} is taken by a guest that the token cannot see.`, {
+        hint: 'Choose another VMID, or leave it out.',
+      });
+    }
+    return undefined;
+  }
+  if (hit.vmid === wish.source)
+    fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
+  if (hit.type === 'lxc') fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a container.`);
+  if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
+  const guest = await readGuest(ctx.api, hit).catch((thrown) => {
+    if (asError(thrown).code === 'permission_denied') return undefined;
+    throw thrown;
+  });
+  return { row: hit, ...(guest ? { guest } : {}) };
+}
+
+/** Fresh guests are listed without their name for about 10 s; their configuration has it at once. */
+async function withNames(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<GuestRow[]> {
+  const nameless = guests.filter((g) => g.name === '');
+  const names = nameless.length > READ_ONE_BY_ONE ? await namesFromNodes(api, nameless) : await namesFromConfigs(api, nameless);
+  return guests.map((g) => ({ ...g, name: g.name === '' ? (names.get(g.vmid) ?? '') : g.name }));
+}
+
+async function namesFromConfigs(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<Map<number, string>> {
+  const names = await Promise.all(
+    guests.map(async (g) => {
+      // Being made by somebody else, gone, or on a node that is down: then its name cannot be known.
+      const name = await readGuest(api, g).then(
+        (guest) => guest.identity.name,
+        () => '',
+      );
+      return [g.vmid, name] as const;
+    }),
+  );
+  return new Map(names);
+}
+
+async function namesFromNodes(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<Map<number, string>> {
+  const folders = new Map(guests.map((g) => [`${g.node} ${g.type}`, g]));
+  const lists = await Promise.all(
+    [...folders.values()].map((g) => api.get<{ vmid: number | string; name?: string }[]>(path`/nodes/${g.node}/${g.type}`).catch(() => [])),
+  );
+  return new Map(lists.flat().map((g) => [Number(g.vmid), g.name ?? '']));
+}
+
+/** Guests that other calls of this server have just made, where a token of a pool does not see them yet. */
+async function withFresh(ctx: OperationContext, guests: GuestRow[]): Promise<GuestRow[]> {
+  const unseen = ctx.fresh.filter((f) => !guests.some((g) => g.vmid === f.vmid));
+  const there = await Promise.all(unseen.map(async (f) => ((await isFree(ctx.api, f.vmid)) ? [] : [f])));
+  return [
+    ...guests.map((g) => (g.name === '' ? { ...g, name: ctx.fresh.find((f) => f.vmid === g.vmid)?.name ?? '' } : g)),
+    ...there.flat().map((f): GuestRow => ({ ...f, status: 'unknown', template: false, tags: [] })),
+  ];
+}
+
+/** `GET /cluster/nextid?vmid=N` knows all guests of the cluster, visible or not. */
+async function isFree(api: ProxmoxReader, vmid: number): Promise<boolean> {
+  try {
+    await api.get('/cluster/nextid', { vmid });
+    return true;
+  } catch (thrown) {
+    if (asError(thrown).code === 'conflict') return false;
+    throw thrown;
+  }
+}
+
+function nameOf(row: GuestRow): string {
+  return row.name === '' ? `guest ${row.vmid}` : plainText(row.name, 80);
+}
+
+/** The answer when the guest is there already; nothing is done to it. */
+export function existingAnswer({ row, guest }: Existing, differences: string[]): JsonObject {
+  return {
+    created: false,
+    existing: true,
+    vmid: row.vmid,
+    name: plainText(guest?.identity.name ?? row.name, 80),
+    node: row.node,
+    status: row.status,
+    differences,
+    ...(guest ? {} : { note: 'it is being made right now or cannot be read, so differences were not checked' }),
+  };
+}

@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Plan } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
+import { listNodes } from '../../proxmox/nodes.ts';
+import { defineOperation } from '../define.ts';
+import { refuseTooManyCpus } from './limits.ts';
+import { outcomeOf, placeOf, statusNow } from './outcome.ts';
+import { startSteps } from './power-on.ts';
+import { changed, vmid } from './schemas.ts';
+import { factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate } from './target.ts';
+
+/** POST …/status/start. */
+export const startVm = defineOperation({
+  name: 'start_vm',
+  title: 'Start a VM or container',
+  effect: 'change',
+  toolset: 'vm',
+  description: 'Starts a stopped VM or container; pending configuration changes take effect.',
+  input: z.strictObject({ vmid }),
+  output: changed,
+  async plan(ctx, args): Promise<Plan> {
+    const target = await readTarget(ctx.api, args.vmid);
+    const { guest, status } = target;
+    const { at, identity } = guest;
+    refuseTemplate(guest, 'started');
+    const base = { operation: 'start_vm', target: identity, node: at.node, facts: factsOf(target), effect: 'change' as const, choices: [] };
+    if (target.running) {
+      if (status.detail === 'paused') {
+        fail('guest_state', `${label(guest)} is paused: it holds its memory but does not run.`, {
+          hint: 'The operator resumes it in Proxmox; stop_vm with force followed by start_vm restarts it.',
+        });
+      }
+      const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: 'running', already: true };
+      return { ...base, summary: `${label(guest)} runs already`, steps: [], expected: [], warnings: [], undo: '', existing };
+    }
+    // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
+    refuseLocked(target, ['suspended']);
+    if (at.type === 'qemu')
+      refuseTooManyCpus(
+        guest.sizes.cpu,
+        (await listNodes(ctx.api)).find((n) => n.node === at.node),
+      );
+    const managed = status.ha !== undefined;
+    return {
+      ...base,
+      summary: `Start ${label(guest)} on ${at.node}`,
+      steps: startSteps(at, label(guest), managed),
+      expected: [{ kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' }],
+      warnings: [...pendingWarnings(guest), ...(managed ? ['HA manages the guest: its wanted state becomes "started"'] : [])],
+      before: { status: 'stopped' },
+      after: { status: 'running' },
+      undo: `stop_vm {"vmid": ${at.vmid}}`,
+    };
+  },
+  async report(ctx, _args, run) {
+    const { name, ...at } = placeOf(run);
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(ctx.api, at), ...outcomeOf(run) };
+  },
+});
