@@ -3,6 +3,7 @@ import { promisify, styleText } from 'node:util';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import pkg from '../../package.json' with { type: 'json' };
+import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { entryFile } from './client-config.ts';
 import { print } from './output.ts';
@@ -116,7 +117,7 @@ function say(title: string, text = ''): void {
 }
 
 function check(holds: boolean, what: string): void {
-  if (!holds) throw new Error(`The demo went wrong: ${what}, it should be.`);
+  if (!holds) fail('internal', `The demo ended other than told. Expected: ${what}.`);
 }
 
 const isTerminal = () => process.stdout.isTTY === true;

@@ -44,6 +44,7 @@ function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false 
     try {
       process.exitCode = await action(...(args.slice(0, -1) as never[]));
     } catch (error) {
+      if (error instanceof CommanderError) throw error;
       process.exitCode = reportError(error, { json });
     }
   };

@@ -1,0 +1,20 @@
+# The whole toolchain builds; the image that runs holds Node, the bundle and one native module.
+FROM node:22-bookworm AS build
+WORKDIR /app
+COPY . .
+RUN npm ci && npm prune --omit=dev --ignore-scripts
+
+FROM node:22-bookworm-slim
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+# Database, pinned certificate and audit trail: keep them in a volume.
+RUN install -d -o node -g node -m 700 /data
+ENV PROXMOX_DATA_DIR=/data NODE_ENV=production
+VOLUME /data
+USER node
+# stdio: docker run -i --rm -v proxmox-mcp:/data -e PROXMOX_HOST -e PROXMOX_TOKEN_ID -e PROXMOX_TOKEN_SECRET proxmox-mcp
+# HTTP:  docker run … proxmox-mcp http --host 0.0.0.0
+ENTRYPOINT ["node", "/app/dist/cli.js"]
+CMD ["stdio"]
