@@ -17,7 +17,7 @@ export interface CallContext {
   caller: (client: ClientInfo) => Caller;
   elicitation: Elicitation;
   demo: boolean;
-  /** Default wait (seconds) of changes; cut to what a client without progress survives. */
+  /** The engine's default wait (seconds); cut to what a client without progress survives. */
   waitSeconds: number;
   /** What the next answer has to say once. */
   notices: () => string[];
@@ -43,7 +43,7 @@ export async function callTool(
       ...options,
       ...(answer ? { answer } : {}),
       ...(onProgress ? { onProgress } : {}),
-      wait: options.wait ?? (onProgress ? context.waitSeconds : Math.min(context.waitSeconds, MAX_WAIT_SECONDS)),
+      ...(options.wait === undefined && !onProgress && context.waitSeconds > MAX_WAIT_SECONDS ? { wait: MAX_WAIT_SECONDS } : {}),
       signal: ctx.mcpReq.signal,
     });
     if (result.kind === 'question') {

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { renderError, renderResult } from '../../src/engine/render.ts';
+import type { Result } from '../../src/engine/types.ts';
+import { commonOf, exposed, toolDefinition } from '../../src/mcp/tools.ts';
+import { approval, plan, run, operations as samples } from './face.ts';
+
+describe('a tool made from an operation', () => {
+  const tool = (name: string) => toolDefinition(samples.find((operation) => operation.name === name) as (typeof samples)[number]);
+
+  it('is annotated by effect, all four hints explicit', () => {
+    const hints = (name: string) => {
+      const { readOnlyHint, destructiveHint, idempotentHint, openWorldHint } = tool(name).annotations ?? {};
+      return [readOnlyHint, destructiveHint, idempotentHint, openWorldHint];
+    };
+    expect(Object.fromEntries(samples.map(({ name }) => [name, hints(name)]))).toEqual({
+      list_vms: [true, false, true, false],
+      get_vm: [true, false, true, false],
+      create_vm: [false, false, false, false],
+      start_vm: [false, false, true, false],
+      stop_vm: [false, true, true, false],
+      delete_vm: [false, true, true, false],
+      approve: [false, true, true, false],
+      deny: [false, false, true, false],
+      list_approvals: [true, false, true, false],
+    });
+  });
+
+  it('asks hosts for a human at approve, and only there', () => {
+    const asking = samples.map(toolDefinition).filter(({ _meta }) => _meta?.['anthropic/requiresUserInteraction'] === true);
+    expect(asking.map(({ name }) => name)).toEqual(['approve']);
+  });
+
+  it('takes the common parameters of its effect beside its own, and nothing else', () => {
+    expect(Object.keys(tool('list_vms').inputSchema.properties ?? {})).toEqual(['status']);
+    expect(Object.keys(tool('start_vm').inputSchema.properties ?? {})).toEqual(['vmid', 'dry_run', 'wait_seconds']);
+    expect(Object.keys(tool('stop_vm').inputSchema.properties ?? {})).toEqual(['vmid', 'dry_run', 'reason']);
+    expect(Object.keys(tool('deny').inputSchema.properties ?? {})).toEqual(['approval_id', 'reason']);
+    expect(tool('stop_vm').inputSchema).toMatchObject({ additionalProperties: false, required: ['vmid'] });
+  });
+
+  it('keeps our own marks off the wire', () => {
+    expect(JSON.stringify(samples.map(toolDefinition))).not.toMatch(/"secret"|\$schema/);
+  });
+
+  it('exists in read-only mode only if it changes and decides nothing', () => {
+    expect(exposed(samples, true).map(({ name }) => name)).toEqual(['list_vms', 'get_vm', 'list_approvals']);
+  });
+});
+
+const answers: Result[] = [
+  { kind: 'dry_run', plan },
+  { kind: 'dry_run', plan, requests: ['GET /cluster/resources'] },
+  { kind: 'dry_run', plan: { ...plan, existing: { created: false, vmid: 105 } } },
+  { kind: 'approval_required', approval },
+  { kind: 'running', run, upid: 'UPID:pve:1' },
+];
+
+// A client checks what it gets against the schema that it was told, and rejects what does not fit.
+describe.each(samples)('$name', (operation) => {
+  it('admits every kind of answer in its output schema', () => {
+    const schema = z.fromJSONSchema(toolDefinition(operation).outputSchema as Parameters<typeof z.fromJSONSchema>[0]);
+    const bodies = [...answers.map((answer) => renderResult(answer, { demo: true, notices: ['n'] })), renderError(new Error('x'))];
+    for (const { structured } of bodies) expect(schema.safeParse(structured).error).toBeUndefined();
+  });
+
+  it('leaves the names of common parameters to the face', () => {
+    for (const name of commonOf(operation)) expect(Object.keys(operation.input.shape)).not.toContain(name);
+  });
+});
