@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import ky from 'ky';
 import { Agent, type Dispatcher } from 'undici';
 import { ProxmoxMcpError } from '../core/errors.ts';
@@ -43,7 +44,7 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     throwHttpErrors: false,
     timeout,
     redirect: 'manual',
-    headers: { authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}` },
+    headers: { 'user-agent': 'proxmox-mcp', authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}` },
     // The types know the dispatcher of Node's own undici, which is the same interface under another name.
     dispatcher: agent as Dispatcher as never,
   });
@@ -58,6 +59,8 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
       try {
         const response = await http(url, { method, ...content, ...(signal ? { signal } : {}) });
         const body = await response.text();
+        // undici frees the connection one turn of the event loop later; asked sooner, it would open another one.
+        await nextTurn();
         return { reply: { status: response.status, reason: response.statusText, body, date: response.headers.get('date') } };
       } catch (thrown) {
         const causes = causesOf(thrown);
