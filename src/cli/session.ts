@@ -90,7 +90,7 @@ async function demoCluster({ dataDir }: Settings): Promise<{ connection: Connect
 
 /** Logs go to stderr: stdout belongs to the protocol or to the result. */
 export async function openLog(level: Settings['logLevel']): Promise<Log> {
-  const { pino } = await import('pino');
+  const { default: pino } = await import('pino');
   const log: Log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
   return log;
 }

@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { afterAll, expect, test } from 'vitest';
+import { operations } from '../../src/operations/index.ts';
+import { binary } from '../helpers/binary.ts';
+import { home } from './run.ts';
+
+const root = join(import.meta.dirname, '../..');
+const place = home();
+afterAll(place.remove);
+const { run } = place;
+
+test('without credentials every missing variable is named, for people and for programs', async () => {
+  const { code, json, stderr } = await run(['call', 'list_vms']);
+  expect(code).toBe(2);
+  const { error } = json as { error: { code: string; details: { missing: string[] } } };
+  expect(error.code).toBe('missing_credentials');
+  expect(error.details.missing).toEqual(['PROXMOX_HOST', 'PROXMOX_TOKEN_ID', 'PROXMOX_TOKEN_SECRET']);
+  for (const name of error.details.missing) expect(stderr).toContain(name);
+});
+
+test.each([
+  ['{', 'invalid_json', 2],
+  ['[1]', 'invalid_json', 2],
+  ['null', 'invalid_json', 2],
+])('--args %s', async (args, code, exit) => {
+  const ran = await run(['call', 'list_vms', '--args', args]);
+  expect(ran.code).toBe(exit);
+  expect(ran.json).toMatchObject({ error: { code } });
+});
+
+test('malformed arguments are not repeated, they may hold a secret', async () => {
+  const ran = await run(['call', 'create_vm', '--args', '{"password":canary-1']);
+  expect(ran.stdout + ran.stderr).not.toContain('canary');
+});
+
+test.each([[['nonsense']], [['call']], [['call', 'list_vms', '--unknown']], [['approvals', 'approve']], [['approvals', 'nonsense']]])(
+  '%j is a usage error and runs nothing',
+  async (args) => {
+    const ran = await run(args);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain('--help');
+    expect(ran.stdout).toBe('');
+  },
+);
+
+test.each([[['--help']], [['call', '--help']], [['approvals', 'approve', '--help']], [['--version']]])('%j ends with 0', async (args) => {
+  const ran = await run(args);
+  expect(ran.code).toBe(0);
+  expect(ran.stdout.length).toBeGreaterThan(4);
+});
+
+test('a wrong setting is named with its place, before anything else happens', async () => {
+  const ran = await run(['call', 'list_vms'], { PROXMOX_PORT: 'x', PROXMOX_TOKEN_ID: 'me@pam' });
+  expect(ran.code).toBe(2);
+  expect(ran.json).toMatchObject({ error: { code: 'invalid_configuration' } });
+  expect(ran.stderr).toContain('PROXMOX_PORT (from environment)');
+  expect(ran.stderr).toContain('PROXMOX_TOKEN_ID (from environment)');
+});
+
+test('settings come from a file that --env-file names', async () => {
+  const file = join(place.folder, 'some.env');
+  writeFileSync(file, 'PROXMOX_HOST=pve.example.org\nPROXMOX_TOKEN_ID=mcp@pve!agent\n');
+  const ran = await run(['call', 'list_vms', '--env-file', file]);
+  expect(ran.json).toMatchObject({ error: { details: { missing: ['PROXMOX_TOKEN_SECRET'] } } });
+});
+
+test('an unreachable host is an error of its own, and the secret is nowhere', async () => {
+  const connection = { PROXMOX_HOST: '127.0.0.1:1', PROXMOX_TOKEN_ID: 'mcp@pve!agent', PROXMOX_TOKEN_SECRET: 'canary-secret' };
+  const ran = await run(['call', 'list_vms'], { ...connection, PROXMOX_LOG_LEVEL: 'trace' });
+  expect(ran.code).toBe(1);
+  expect(ran.json).toMatchObject({ error: { code: 'unreachable', who: 'operator' } });
+  expect(ran.stdout + ran.stderr + readFileSync(join(place.folder, '.local/state/proxmox-mcp/audit.jsonl'), 'utf8')).not.toContain(
+    'canary',
+  );
+});
+
+test('nothing runs when the audit cannot be written', async () => {
+  const blocked = join(place.folder, 'blocked');
+  writeFileSync(blocked, '');
+  const connection = { PROXMOX_HOST: '127.0.0.1:1', PROXMOX_TOKEN_ID: 'mcp@pve!agent', PROXMOX_TOKEN_SECRET: 'x' };
+  const ran = await run(['call', 'list_vms'], { ...connection, PROXMOX_AUDIT_FILE: join(blocked, 'audit.jsonl') });
+  expect(ran.code).toBe(1);
+  expect(ran.json).toMatchObject({ error: { code: 'audit_unavailable' } });
+});
+
+test('audit verify needs no credentials; a missing file is a failure', async () => {
+  const fresh = home();
+  const none = await fresh.run(['audit', 'verify']);
+  expect(none.code).toBe(1);
+  expect(none.stderr).toContain('There is no audit trail');
+  const file = join(fresh.folder, 'audit.jsonl');
+  writeFileSync(file, '');
+  expect((await fresh.run(['audit', 'verify'], { PROXMOX_AUDIT_FILE: file })).json).toMatchObject({ ok: true, count: 0 });
+  writeFileSync(file, `{"seq":1,"prev":"${'0'.repeat(64)}","hash":"${'1'.repeat(64)}"}\n`);
+  const changed = await fresh.run(['audit', 'verify'], { PROXMOX_AUDIT_FILE: file });
+  expect(changed.code).toBe(1);
+  expect(changed.json).toMatchObject({ ok: false, problems: [{ line: 1 }] });
+  fresh.remove();
+});
+
+test('tools lists every operation', async () => {
+  const { json } = await run(['tools']);
+  expect((json as { name: string }[]).map((tool) => tool.name)).toEqual(operations.map((operation) => operation.name));
+});
+
+test.each([
+  ['claude-desktop', 'mcpServers'],
+  ['claude-code', 'mcpServers'],
+  ['cursor', 'mcpServers'],
+  ['vscode', 'servers'],
+])('client-config %s starts this very server from anywhere', async (client, key) => {
+  const { json } = await run(['client-config', client]);
+  const servers = (json as Record<string, Record<string, { command: string; args: string[] }>>)[key] ?? {};
+  expect(Object.keys(servers)).toEqual(['proxmox', 'proxmox-demo']);
+  const { command = '', args = [] } = servers.proxmox ?? {};
+  expect(await toolsOf(command, args, '/')).toEqual(operations.map((operation) => operation.name));
+});
+
+test('client-config knows its clients', async () => {
+  const ran = await run(['client-config', 'nonsense']);
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain('claude-desktop, claude-code, cursor, vscode');
+});
+
+test('mcp.json runs the clone', async () => {
+  const { mcpServers } = JSON.parse(readFileSync(join(root, 'mcp.json'), 'utf8'));
+  for (const { args, env } of Object.values(mcpServers) as { args: string[]; env?: Record<string, string> }[]) {
+    expect(await toolsOf(process.execPath, args, root, env)).toEqual(operations.map((operation) => operation.name));
+  }
+});
+
+test('a server that is only looked at leaves no trace, and says at the first call what is missing', async () => {
+  const fresh = home();
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(new StdioClientTransport({ command: process.execPath, args: [binary()], env: fresh.env, cwd: fresh.folder }));
+  expect((await client.listTools()).tools.length).toBe(operations.length);
+  expect(existsSync(join(fresh.folder, '.local'))).toBe(false);
+  const answer = await client.callTool({ name: 'list_vms', arguments: {} });
+  expect(answer.isError).toBe(true);
+  expect(answer.structuredContent).toMatchObject({ error: { code: 'missing_credentials' } });
+  await client.close();
+  fresh.remove();
+});
+
+test('the working folder has no say', async () => {
+  mkdirSync(join(place.folder, 'proxmox-mcp'), { recursive: true });
+  writeFileSync(join(place.folder, '.env'), 'PROXMOX_HOST=evil\nPROXMOX_TOKEN_ID=a@pve!bc\nPROXMOX_TOKEN_SECRET=x\n');
+  expect((await run(['call', 'list_vms'])).json).toMatchObject({ error: { code: 'missing_credentials' } });
+});
+
+async function toolsOf(command: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<string[]> {
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(new StdioClientTransport({ command, args, cwd, env: { ...place.env, ...env } }));
+  const { tools } = await client.listTools();
+  await client.close();
+  return tools.map((tool) => tool.name);
+}
