@@ -3,12 +3,30 @@ import { deny } from './approval/deny.ts';
 import { listApprovals } from './approval/list-approvals.ts';
 import type { Operation } from './define.ts';
 import { getTask } from './task/get-task.ts';
+import { cloneTemplate } from './vm/clone-template.ts';
+import { createVm } from './vm/create-vm.ts';
+import { deleteVm } from './vm/delete-vm.ts';
 import { getVm } from './vm/get-vm.ts';
 import { listVms } from './vm/list-vms.ts';
+import { setResources } from './vm/set-resources.ts';
+import { startVm } from './vm/start-vm.ts';
 import { stopVm } from './vm/stop-vm.ts';
 
 /** Every operation there is, in the order in which tools are listed. The only list. */
-export const operations: readonly Operation[] = [listVms, getVm, stopVm, approve, deny, listApprovals, getTask];
+export const operations: readonly Operation[] = [
+  listVms,
+  getVm,
+  createVm,
+  cloneTemplate,
+  startVm,
+  setResources,
+  stopVm,
+  deleteVm,
+  approve,
+  deny,
+  listApprovals,
+  getTask,
+];
 
 export function findOperation(name: string): Operation | undefined {
   return operations.find((operation) => operation.name === name);

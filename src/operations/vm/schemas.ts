@@ -20,3 +20,9 @@ export const diskGb = z.int().min(1).max(131_072);
 
 /** What every change answers with; more fields as they fit. Kept loose: a typed plan costs an agent 250 tokens a tool. */
 export const changed = z.looseObject({ vmid: z.number(), name: z.string(), node: z.string(), status: z.string() });
+
+/** `local:iso/debian-12.iso` */
+export const volumeId = z
+  .string()
+  .max(300)
+  .regex(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=]+$/);

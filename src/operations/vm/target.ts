@@ -36,8 +36,8 @@ export function label(guest: { identity: { name: string; vmid: number } }): stri
 }
 
 /** @throws locked unless the lock is one of those that this operation may meet */
-export function refuseLocked(target: Pick<Target, 'guest' | 'status'>, except: readonly string[] = []): void {
-  const lock = target.guest.identity.lock ?? target.status.lock;
+export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, except: readonly string[] = []): void {
+  const lock = target.guest.identity.lock ?? target.status?.lock;
   if (lock === undefined || except.includes(lock)) return;
   const tool = target.guest.at.type === 'qemu' ? 'qm' : 'pct';
   fail('locked', `${label(target.guest)} is locked (${lock}).`, {

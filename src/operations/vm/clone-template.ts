@@ -1,0 +1,231 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Condition, Params, Plan, Step } from '../../core/plan.ts';
+import { bootDisk } from '../../proxmox/disks.ts';
+import { type Guest, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
+import { listNodes } from '../../proxmox/nodes.ts';
+import { formatSizeGib } from '../../proxmox/property-strings.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { cloneConfig } from './clone-config.ts';
+import { type CloneWay, cloneWay } from './clone-way.ts';
+import { cloudInit } from './cloud-init.ts';
+import { differencesFrom } from './differences.ts';
+import { existingAnswer, findExisting } from './existing.ts';
+import { refuseTooManyCpus } from './limits.ts';
+import { made, madeReport } from './made.ts';
+import { startSteps } from './power-on.ts';
+import { cores, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './schemas.ts';
+import { label, refuseLocked } from './target.ts';
+
+/** Copies and moves of big disks. */
+const COPY_SECONDS = 6 * 3600;
+const LINK_SECONDS = 600;
+const CONFIG_SECONDS = 120;
+const RESIZE_SECONDS = 600;
+
+const input = z.strictObject({
+  source_vmid: vmid,
+  vmid: vmid.optional(),
+  name: guestName.optional(),
+  full_clone: z.boolean().optional().describe('Linked where possible'),
+  storage: storageName.optional().describe('Makes it a full clone'),
+  target_node: nodeName.optional(),
+  cloud_init: cloudInit.optional(),
+  cores: cores.optional(),
+  memory: memory.optional().describe('MiB'),
+  disk_gb: diskGb.optional().describe('Grows the boot disk'),
+  pool: poolName.optional(),
+  tags: tags.optional(),
+  description: z.string().min(1).max(8192).optional(),
+  start: z.boolean().default(false),
+});
+export type CloneArgs = z.output<typeof input>;
+
+/** POST …/qemu/{source}/clone, then migrate, config, resize and start as asked for. */
+export const cloneTemplate = defineOperation({
+  name: 'clone_template',
+  title: 'Clone a template or VM',
+  effect: 'change',
+  toolset: 'vm',
+  description:
+    'Makes a VM from a template or another VM, and can configure and start it in the same call. A VM of the same name is returned, not made twice.',
+  input,
+  output: made,
+  claims: ({ name, vmid }) => ({ ...(name === undefined ? {} : { name }), ...(vmid === undefined ? {} : { vmid }) }),
+  async plan(ctx, args): Promise<Plan> {
+    const guests = await listGuests(ctx.api);
+    const row =
+      guests.find((g) => g.vmid === args.source_vmid) ?? fail('guest_not_found', `No guest with VMID ${args.source_vmid} is visible.`);
+    const existing = await findExisting(ctx, guests, { name: args.name, vmid: args.vmid, source: args.source_vmid });
+    if (existing) {
+      const answer = existingAnswer(
+        existing,
+        differencesFrom(existing, { ...args, node: args.target_node } as Parameters<typeof differencesFrom>[1]),
+      );
+      const base = { operation: 'clone_template', effect: 'change' as const, steps: [], expected: [], choices: [], warnings: [], undo: '' };
+      return { ...base, summary: `${answer.name} (${answer.vmid}) exists already`, node: existing.row.node, existing: answer };
+    }
+    if (row.type === 'lxc')
+      fail('not_possible', `Guest ${row.vmid} is a container; only VMs can be cloned here.`, {
+        hint: 'Call list_vms for the VM templates.',
+      });
+    return planClone(ctx, args, row);
+  },
+  report: (ctx, _args, run) => madeReport(ctx.api, run),
+});
+
+async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow): Promise<Plan> {
+  const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
+  const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
+  refuseLocked({ guest: source });
+  const to = args.target_node ?? row.node;
+  const node = nodes.find((n) => n.node === to);
+  if (!node?.online)
+    fail('not_possible', `Node ${to} ${node ? 'is offline' : 'does not exist'}.`, {
+      hint: `Online: ${nodes
+        .filter((n) => n.online)
+        .map((n) => n.node)
+        .join(', ')}.`,
+    });
+  const boot = bootDisk(source.config, source.disks);
+  const growGib = growth(source, args.disk_gb);
+  const pool = args.pool ?? ctx.settings.defaults.pool;
+  const way = await cloneWay(
+    ctx,
+    source,
+    { full_clone: args.full_clone, storage: args.storage, target_node: args.target_node, pool, vmid },
+    growGib,
+  );
+  const sizes = {
+    cpu: (args.cores ?? Number(source.config.cores ?? 1)) * Number(source.config.sockets ?? 1),
+    memoryMib: args.memory ?? memoryOf(source.config),
+    diskGib: source.sizes.diskGib + growGib,
+  };
+  refuseTooManyCpus(sizes.cpu, node);
+  const cloneName = args.name ?? `Copy-of-VM-${source.identity.name || source.at.vmid}`;
+  const name = `${cloneName} (${vmid})`;
+  const config = cloneConfig(source, args, version);
+  const at = { vmid, type: 'qemu', node: way.node } as const;
+  const exists: Condition = { kind: 'config', ...at, has: { name: cloneName, lock: null } };
+  const steps: Step[] = copySteps({ source, way, vmid, cloneName, name, pool, description: args.description });
+  if (Object.keys(config.params).length > 0) {
+    steps.push({
+      kind: 'request',
+      id: 'config',
+      method: 'POST',
+      path: `${guestPath(at)}/config`,
+      params: config.params,
+      purpose: `configure ${name}`,
+      task: { type: 'qmconfig', id: String(vmid), node: way.node, timeoutSeconds: CONFIG_SECONDS },
+      ...(Object.keys(config.proof).length > 0 ? { proof: { kind: 'config', ...at, has: config.proof } } : {}),
+      retryOnLock: true,
+    });
+  }
+  const large: Condition[] =
+    boot && growGib > 0 && args.disk_gb !== undefined ? [{ kind: 'disk', ...at, disk: boot.slot, atLeastGib: args.disk_gb }] : [];
+  if (boot && large[0] && args.disk_gb !== undefined) {
+    steps.push({
+      kind: 'request',
+      id: 'resize',
+      method: 'PUT',
+      path: `${guestPath(at)}/resize`,
+      params: { disk: boot.slot, size: formatSizeGib(args.disk_gb) },
+      purpose: `grow ${boot.slot} of ${name} to ${args.disk_gb} GiB`,
+      task: { type: 'resize', id: String(vmid), node: way.node, timeoutSeconds: RESIZE_SECONDS },
+      proof: large[0],
+    });
+  }
+  if (args.start) steps.push(...startSteps(at, name));
+  return {
+    operation: 'clone_template',
+    summary: `Clone ${label(source)} as ${name} on ${way.node} (${way.full ? 'full' : 'linked'})${args.start ? ', and start it' : ''}`,
+    effect: 'change',
+    node: way.node,
+    space: way.space,
+    steps,
+    expected: [exists, ...large, ...(args.start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
+    demand: { newGuests: 1, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes },
+    choices: [
+      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
+      ...(args.name === undefined ? [`name: ${cloneName}`] : []),
+      ...way.choices,
+      ...config.choices,
+      ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
+    ],
+    warnings: [...way.warnings, ...config.warnings],
+    after: {
+      name: cloneName,
+      vmid,
+      node: way.node,
+      cpus: sizes.cpu,
+      memory_mb: sizes.memoryMib,
+      disk_gb: Math.round(sizes.diskGib * 1000) / 1000,
+      full_clone: way.full,
+      ...(pool === undefined ? {} : { pool }),
+      status: args.start ? 'running' : 'stopped',
+    },
+    undo: `delete_vm {"vmid": ${vmid}}`,
+    cleanup: `delete_vm {"vmid": ${vmid}}`,
+  };
+}
+
+/** GiB that the boot disk grows by. @throws not_possible for a smaller one */
+function growth(source: Guest, wanted: number | undefined): number {
+  if (wanted === undefined) return 0;
+  const boot = bootDisk(source.config, source.disks);
+  if (!boot) fail('not_possible', `${label(source)} has no disk that could grow.`, { hint: 'Leave disk_gb out.' });
+  const now = boot.sizeGib ?? 0;
+  if (wanted < now)
+    fail('not_possible', `disk_gb ${wanted} is smaller than ${boot.slot} (${now} GiB); disks only grow.`, {
+      hint: `Ask for at least ${Math.ceil(now)}.`,
+    });
+  return wanted - now;
+}
+
+interface Copying {
+  source: Guest;
+  way: CloneWay;
+  vmid: number;
+  cloneName: string;
+  name: string;
+  pool: string | undefined;
+  description: string | undefined;
+}
+
+/** The clone itself, whose task bears the VMID of the source, and the move to another node where it needs one. */
+function copySteps({ source, way, vmid, cloneName, name, pool, description }: Copying): Step[] {
+  const born = { vmid, type: 'qemu', node: way.target ?? source.at.node } as const;
+  const params: Params = {
+    newid: vmid,
+    name: cloneName,
+    full: way.full,
+    ...(way.storage === undefined ? {} : { storage: way.storage }),
+    ...(way.format === undefined ? {} : { format: way.format }),
+    ...(way.target === undefined ? {} : { target: way.target }),
+    ...(pool === undefined ? {} : { pool }),
+    ...(description === undefined ? {} : { description }),
+  };
+  const clone: Step = {
+    kind: 'request',
+    id: 'clone',
+    method: 'POST',
+    path: `${guestPath(source.at)}/clone`,
+    params,
+    purpose: `clone ${label(source)} as ${name}`,
+    task: { type: 'qmclone', id: String(source.at.vmid), node: source.at.node, timeoutSeconds: way.full ? COPY_SECONDS : LINK_SECONDS },
+    proof: { kind: 'config', ...born, has: { name: cloneName, lock: null } },
+  };
+  if (!way.migrate) return [clone];
+  const { to, targetstorage } = way.migrate;
+  const move: Step = {
+    kind: 'request',
+    id: 'migrate',
+    method: 'POST',
+    path: `${guestPath(born)}/migrate`,
+    params: { target: to, ...(targetstorage === undefined ? {} : { targetstorage }) },
+    purpose: `move ${name} to ${to}`,
+    task: { type: 'qmigrate', id: String(vmid), node: born.node, timeoutSeconds: COPY_SECONDS },
+    proof: { kind: 'location', type: 'qemu', vmid, node: to },
+  };
+  return [clone, move];
+}

@@ -1,0 +1,209 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Condition, Plan, Step } from '../../core/plan.ts';
+import { path } from '../../proxmox/encode.ts';
+import { guestPath, listGuests } from '../../proxmox/guests.ts';
+import { formatSizeGib } from '../../proxmox/property-strings.ts';
+import { listStorages } from '../../proxmox/storage.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { bootSourcesAtHand } from './at-hand.ts';
+import { chooseBridge } from './choose-bridge.ts';
+import { chooseNode } from './choose-node.ts';
+import { chooseStorage, thinWarning } from './choose-storage.ts';
+import { cloudInit, cloudInitWarnings } from './cloud-init.ts';
+import { createParams } from './create-params.ts';
+import { differencesFrom } from './differences.ts';
+import { existingAnswer, findExisting } from './existing.ts';
+import { refuseTooManyCpus } from './limits.ts';
+import { made, madeReport } from './made.ts';
+import { findImage, refuseMissingIso } from './media.ts';
+import { startSteps } from './power-on.ts';
+import { cores, diskGb, guestName, memory, nodeName, poolName, sockets, storageName, tags, vmid, volumeId } from './schemas.ts';
+import { sortedTags } from './tags.ts';
+import { DEFAULTS, defaultCpu } from './vm-defaults.ts';
+
+const CREATE_SECONDS = 600;
+/** Copying a whole image into a storage may take its time. */
+const IMPORT_SECONDS = 4 * 3600;
+const RESIZE_SECONDS = 600;
+
+const input = z.strictObject({
+  name: guestName,
+  vmid: vmid.optional(),
+  cores: cores.optional().describe('2'),
+  sockets: sockets.optional(),
+  memory: memory.optional().describe('MiB (2048)'),
+  disk_gb: diskGb.optional().describe('32, or the size of image if larger'),
+  storage: storageName.optional(),
+  ostype: z.enum(['other', 'wxp', 'w2k', 'w2k3', 'w2k8', 'wvista', 'win7', 'win8', 'win10', 'win11', 'l24', 'l26', 'solaris']).optional(),
+  iso: volumeId.optional().describe('Volume like local:iso/x.iso to install from'),
+  image: volumeId.optional().describe('Disk image like local:import/x.qcow2 to boot from'),
+  net_bridge: z
+    .string()
+    .regex(/^[\w.-]{1,40}$/)
+    .optional(),
+  vlan: z.int().min(1).max(4094).optional(),
+  cloud_init: cloudInit.optional(),
+  scsihw: z.enum(['lsi', 'lsi53c810', 'virtio-scsi-pci', 'virtio-scsi-single', 'megasas', 'pvscsi']).optional(),
+  cpu: z
+    .string()
+    .regex(/^[\w.+-]{1,60}(,[\w=+;.-]+)*$/)
+    .optional(),
+  bios: z.enum(['seabios', 'ovmf']).optional(),
+  node: nodeName.optional(),
+  pool: poolName.optional(),
+  tags: tags.optional(),
+  description: z.string().min(1).max(8192).optional(),
+  onboot: z.boolean().optional(),
+  protection: z.boolean().optional(),
+  start_on_create: z.boolean().default(false),
+});
+export type CreateArgs = z.output<typeof input>;
+
+/** POST /nodes/{node}/qemu, then resize (of an imported image), tags and start as asked for. */
+export const createVm = defineOperation({
+  name: 'create_vm',
+  title: 'Create a VM',
+  effect: 'change',
+  toolset: 'vm',
+  description:
+    'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice.',
+  input,
+  output: made,
+  claims: ({ name, vmid }) => ({ name, ...(vmid === undefined ? {} : { vmid }) }),
+  async plan(ctx, args): Promise<Plan> {
+    const guests = await listGuests(ctx.api);
+    const existing = await findExisting(ctx, guests, args);
+    if (existing) {
+      const answer = existingAnswer(existing, existing.guest ? differencesFrom(existing, args) : []);
+      const base = { operation: 'create_vm', effect: 'change' as const, steps: [], expected: [], choices: [], warnings: [], undo: '' };
+      return { ...base, summary: `${answer.name} (${answer.vmid}) exists already`, node: existing.row.node, existing: answer };
+    }
+    return planNew(ctx, args, guests);
+  },
+  report: (ctx, _args, run) => madeReport(ctx.api, run),
+});
+
+async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
+  const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
+  const { node, choices: nodeChoices } = await chooseNode(ctx, args.node);
+  const [storages, version, bridge] = await Promise.all([
+    listStorages(ctx.api, node.node),
+    ctx.api.version(),
+    chooseBridge(ctx.api, node.node, args.net_bridge),
+  ]);
+  const cpu = { cores: args.cores ?? DEFAULTS.cores, sockets: args.sockets ?? DEFAULTS.sockets };
+  refuseTooManyCpus(cpu.cores * cpu.sockets, node);
+  await refuseMissingIso(ctx.api, node.node, storages, args.iso);
+  const image = await findImage(ctx.api, node.node, storages, args.image);
+  const diskGib = args.disk_gb ?? Math.max(DEFAULTS.diskGib, Math.ceil(image?.sizeGib ?? 0));
+  if (image && diskGib < image.sizeGib) {
+    fail('not_possible', `disk_gb ${diskGib} is smaller than the image (${image.sizeGib.toFixed(2)} GiB); disks only grow.`, {
+      hint: `Ask for at least ${Math.ceil(image.sizeGib)}.`,
+    });
+  }
+  const { storage, choices: storageChoices } = chooseStorage(ctx, {
+    node: node.node,
+    storages,
+    wanted: args.storage,
+    ...(image ? { own: { storage: image.storage, of: 'the image' } } : {}),
+    needGib: diskGib,
+  });
+  const pool = args.pool ?? ctx.settings.defaults.pool;
+  const cpuType = args.cpu ?? defaultCpu(version);
+  const request = createParams({ args, vmid, storage, image, diskGib, bridge: bridge.bridge, cpu, cpuType, pool, version });
+  const memoryMib = args.memory ?? DEFAULTS.memoryMib;
+  const at = { vmid, type: 'qemu', node: node.node } as const;
+  const name = `${args.name} (${vmid})`;
+  const config = (has: Record<string, string | null>): Condition => ({ kind: 'config', ...at, has });
+  const exists = config({ name: args.name, lock: null });
+  const large: Condition = { kind: 'disk', ...at, disk: 'scsi0', atLeastGib: diskGib };
+  const steps: Step[] = [
+    {
+      kind: 'request',
+      id: 'create',
+      method: 'POST',
+      path: path`/nodes/${node.node}/qemu`,
+      params: request.params,
+      purpose: `create ${name} on ${node.node}`,
+      task: { type: 'qmcreate', id: String(vmid), node: node.node, timeoutSeconds: image ? IMPORT_SECONDS : CREATE_SECONDS },
+      proof: exists,
+    },
+  ];
+  if (image && diskGib > image.sizeGib) {
+    steps.push({
+      kind: 'request',
+      id: 'resize',
+      method: 'PUT',
+      path: `${guestPath(at)}/resize`,
+      params: { disk: 'scsi0', size: formatSizeGib(diskGib) },
+      purpose: `grow the disk of ${name} to ${diskGib} GiB`,
+      task: { type: 'resize', id: String(vmid), node: node.node, timeoutSeconds: RESIZE_SECONDS },
+      proof: large,
+    });
+  }
+  const tagText = args.tags && args.tags.length > 0 ? sortedTags(args.tags) : undefined;
+  if (tagText !== undefined) {
+    // Not in the create request: 9.2 checks tags there before the guest is in its pool, and refuses tokens of a pool.
+    steps.push({
+      kind: 'request',
+      id: 'tags',
+      method: 'PUT',
+      path: `${guestPath(at)}/config`,
+      params: { tags: tagText },
+      purpose: `tag ${name}`,
+      proof: config({ tags: tagText }),
+    });
+  }
+  if (args.start_on_create) steps.push(...startSteps(at, name));
+  const bootable = args.iso !== undefined || image !== undefined;
+  return {
+    operation: 'create_vm',
+    summary: `Create ${name} on ${node.node}: ${cpu.cores * cpu.sockets} vCPUs, ${memoryMib} MiB, ${diskGib} GiB on ${storage.storage}${args.start_on_create ? ', and start it' : ''}`,
+    effect: 'change',
+    node: node.node,
+    space: { [`${node.node}/${storage.storage}`]: diskGib },
+    steps,
+    expected: [exists, large, ...(args.start_on_create ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
+    demand: {
+      newGuests: 1,
+      vmid,
+      before: { cpu: 0, memoryMib: 0, diskGib: 0 },
+      after: { cpu: cpu.cores * cpu.sockets, memoryMib, diskGib },
+    },
+    choices: [
+      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
+      ...nodeChoices,
+      ...storageChoices,
+      ...bridge.choices,
+      ...request.choices,
+      ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
+    ],
+    warnings: [
+      ...(bootable
+        ? []
+        : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),
+      ...(args.cloud_init ? cloudInitWarnings(request.params) : []),
+      ...(args.cloud_init && !image ? ['cloud-init only works in images that bring it; an installer ISO ignores it'] : []),
+      ...(node.memoryMib !== undefined && memoryMib > node.memoryMib
+        ? [`${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`]
+        : []),
+      ...(await thinWarning(ctx, node.node, storage, diskGib)),
+    ],
+    after: {
+      name: args.name,
+      vmid,
+      node: node.node,
+      ...cpu,
+      memory_mb: memoryMib,
+      disk_gb: diskGib,
+      storage: storage.storage,
+      bridge: bridge.bridge,
+      ...(pool === undefined ? {} : { pool }),
+      ...(tagText === undefined ? {} : { tags: tagText }),
+      status: args.start_on_create ? 'running' : 'stopped',
+    },
+    undo: `delete_vm {"vmid": ${vmid}}`,
+    cleanup: `delete_vm {"vmid": ${vmid}}`,
+  };
+}

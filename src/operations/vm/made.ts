@@ -1,0 +1,19 @@
+import * as z from 'zod';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { outcomeOf, placeOf, statusNow } from './outcome.ts';
+import { changed } from './schemas.ts';
+
+/** The answer of whatever makes a guest; `differences` only when it existed already. */
+export const made = changed.extend({
+  created: z.boolean(),
+  existing: z.boolean().optional(),
+  differences: z.array(z.string()).optional(),
+  choices: z.array(z.string()).optional(),
+  warnings: z.array(z.string()).optional(),
+});
+
+export async function madeReport(api: ProxmoxReader, run: RunRecord): Promise<z.input<typeof made>> {
+  const { name, ...at } = placeOf(run);
+  return { created: true, vmid: at.vmid, name, node: at.node, status: await statusNow(api, at), ...outcomeOf(run) };
+}
