@@ -39,7 +39,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
             row.approval_id,
             row.status,
             row.summary,
-            row.requester ?? row.principal,
+            row.requester,
             time(row.created_at),
             row.status === 'pending' ? time(row.expires_at) : '',
           ]),

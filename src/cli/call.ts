@@ -13,48 +13,54 @@ interface CallOptions extends GlobalOptions {
   dryRun?: true;
   approve?: string;
   reason?: string;
+  wait: string;
 }
 
-/** `call <operation>`: one operation, its result as JSON on stdout. Waits to the end; Ctrl-C ends the wait, not the work. */
+/** `call <operation>`: one operation, its result as JSON on stdout. Waits for the work to end; Ctrl-C ends the wait, not the work. */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
   const args = parseArgs(options.args);
   const session = await openSession(options);
+  const interrupt = new AbortController();
+  const onInterrupt = () => {
+    note('Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.');
+    interrupt.abort(new Error('interrupted'));
+  };
+  process.once('SIGINT', onInterrupt);
   try {
-    return await perform(session, operation, args, options);
+    return await perform(session, operation, args, options, interrupt.signal);
   } finally {
+    process.removeListener('SIGINT', onInterrupt);
+    // Closing waits for the work, which is what the user does not want; everything that has to survive is on disk.
+    if (interrupt.signal.aborted) process.exit(130);
     await session.close();
   }
 }
 
-async function perform(session: Session, operation: string, args: JsonObject, options: CallOptions): Promise<Exit> {
+async function perform(session: Session, operation: string, args: JsonObject, options: CallOptions, signal: AbortSignal): Promise<Exit> {
   const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
-  const interrupt = new AbortController();
-  const onInterrupt = () => {
-    interrupt.abort(new Error('interrupted'));
-    note('Not waiting any longer. What was sent goes on in the cluster; press Ctrl-C again to end at once.');
-    process.once('SIGINT', () => process.exit(130));
-  };
-  process.once('SIGINT', onInterrupt);
   const performOptions: PerformOptions = {
     wait: 'end',
-    signal: interrupt.signal,
+    waitForHuman: seconds(options.wait),
+    signal,
     onProgress: ({ message }) => note(message),
     ...(options.dryRun ? { dryRun: true } : {}),
     ...(options.approve === undefined ? {} : { approvalId: options.approve }),
     ...(options.reason === undefined ? {} : { reason: options.reason }),
   };
-  try {
-    let result = await session.engine.perform(operation, args, caller, performOptions);
-    if (result.kind === 'question') {
-      const { approvalId, text } = result.question;
-      note(text);
-      const typed = await ask('> ');
-      result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
-    }
-    return show(result, session);
-  } finally {
-    process.removeListener('SIGINT', onInterrupt);
+  let result = await session.engine.perform(operation, args, caller, performOptions);
+  if (result.kind === 'question') {
+    const { approvalId, text } = result.question;
+    note(text);
+    const typed = await ask('> ');
+    result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
   }
+  return show(result, session);
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) fail('invalid_arguments', '--wait takes a number of seconds.');
+  return value;
 }
 
 function show(result: Result, session: Session): Exit {

@@ -58,9 +58,9 @@ function section(operation: Operation): string[] {
     `**${operation.title}** (\`${operation.effect}\`). ${operation.description}`,
     parameters(input),
     ...shared,
-    '<details><summary>Answer</summary>\n',
+    '<details><summary>Answer</summary>',
     rows(['Field', 'Type', ''], members(output)),
-    '\n</details>',
+    '</details>',
   ];
 }
 

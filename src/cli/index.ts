@@ -64,6 +64,7 @@ command(program, 'call <operation>', 'run one operation and print its result as 
   .option('--dry-run', 'only show the plan: the exact requests that would be sent')
   .option('--approve <id>', 'redeem an approval given for exactly this operation and these parameters')
   .option('--reason <text>', 'why; shown to the human who decides')
+  .option('--wait <seconds>', 'how long to wait for a human who decides elsewhere', '0')
   .addHelpText(
     'after',
     `

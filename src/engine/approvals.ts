@@ -176,7 +176,8 @@ async function waitForDecision(
   inFlight: InFlight,
 ): Promise<Result> {
   const store = await ports.store();
-  const { wait = 0, signal } = call.options;
+  const { signal } = call.options;
+  const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
   const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
   for (;;) {
     await store.approvals.expire(isoNow(ports.clock));

@@ -22,6 +22,8 @@ export interface PerformOptions {
   reason?: string;
   /** Seconds to wait for the outcome before answering `running`; `'end'` waits as long as it takes. Default: the setting. */
   wait?: number | 'end';
+  /** Seconds to wait for a human who decides out of band. Default: `wait`. */
+  waitForHuman?: number;
   onProgress?: (progress: Progress) => void;
   /** Cancels the wait, never the work. */
   signal?: AbortSignal;
