@@ -18,7 +18,21 @@ import { refuseTooManyCpus } from './limits.ts';
 import { made, madeReport } from './made.ts';
 import { findImage, refuseMissingIso } from './media.ts';
 import { startSteps } from './power-on.ts';
-import { cores, diskGb, guestName, memory, nodeName, poolName, sockets, storageName, tags, vmid, volumeId } from './schemas.ts';
+import {
+  bridgeName,
+  cores,
+  cpuType,
+  diskGb,
+  guestName,
+  memory,
+  nodeName,
+  poolName,
+  sockets,
+  storageName,
+  tags,
+  vmid,
+  volumeId,
+} from './schemas.ts';
 import { sortedTags } from './tags.ts';
 import { DEFAULTS, defaultCpu } from './vm-defaults.ts';
 
@@ -38,17 +52,11 @@ const input = z.strictObject({
   ostype: z.enum(['other', 'wxp', 'w2k', 'w2k3', 'w2k8', 'wvista', 'win7', 'win8', 'win10', 'win11', 'l24', 'l26', 'solaris']).optional(),
   iso: volumeId.optional().describe('Volume like local:iso/x.iso to install from'),
   image: volumeId.optional().describe('Disk image like local:import/x.qcow2 to boot from'),
-  net_bridge: z
-    .string()
-    .regex(/^[\w.-]{1,40}$/)
-    .optional(),
+  net_bridge: bridgeName.optional(),
   vlan: z.int().min(1).max(4094).optional(),
   cloud_init: cloudInit.optional(),
   scsihw: z.enum(['lsi', 'lsi53c810', 'virtio-scsi-pci', 'virtio-scsi-single', 'megasas', 'pvscsi']).optional(),
-  cpu: z
-    .string()
-    .regex(/^[\w.+-]{1,60}(,[\w=+;.-]+)*$/)
-    .optional(),
+  cpu: cpuType.optional(),
   bios: z.enum(['seabios', 'ovmf']).optional(),
   node: nodeName.optional(),
   pool: poolName.optional(),
@@ -110,8 +118,8 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     needGib: diskGib,
   });
   const pool = args.pool ?? ctx.settings.defaults.pool;
-  const cpuType = args.cpu ?? defaultCpu(version);
-  const request = createParams({ args, vmid, storage, image, diskGib, bridge: bridge.bridge, cpu, cpuType, pool, version });
+  const cpuModel = args.cpu ?? defaultCpu(version);
+  const request = createParams({ args, vmid, storage, image, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
   const memoryMib = args.memory ?? DEFAULTS.memoryMib;
   const at = { vmid, type: 'qemu', node: node.node } as const;
   const name = `${args.name} (${vmid})`;

@@ -2,15 +2,27 @@ import * as z from 'zod';
 
 /** The range that Proxmox allows. */
 export const vmid = z.int().min(100).max(999_999_999);
-export const nodeName = z.string().regex(/^[a-zA-Z0-9-]{1,63}$/);
-export const storageName = z.string().regex(/^[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]$/);
-export const poolName = z.string().regex(/^[A-Za-z0-9.\-_/]{1,192}$/);
-/** A DNS name: no underscores. */
-export const guestName = z
-  .string()
-  .max(253)
-  .regex(/^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/);
-export const tags = z.array(z.string().regex(/^[a-zA-Z0-9_][a-zA-Z0-9_+.-]*$/)).max(32);
+
+/** Checked here but not advertised: a pattern costs an agent more tokens than the refusal of a bad name. */
+const shaped = (pattern: RegExp, what: string, max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((text) => text.length <= max && pattern.test(text), { message: `must be ${what}` });
+export const nodeName = shaped(/^[a-zA-Z0-9-]+$/, 'the name of a node', 63);
+export const storageName = shaped(/^[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]$/, 'the name of a storage', 100);
+export const poolName = shaped(/^[A-Za-z0-9.\-_]+(\/[A-Za-z0-9.\-_]+){0,2}$/, 'the name of a pool', 192);
+export const bridgeName = shaped(/^[\w.-]+$/, 'the name of a bridge', 40);
+export const cpuType = shaped(/^[\w.+-]+(,[\w=+;.-]+)*$/, 'a CPU type like host or x86-64-v2-AES', 200);
+/** Labels between dots; no underscores. */
+export const guestName = shaped(
+  /^([a-z0-9]([a-z0-9-]*[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i,
+  'a DNS name: letters, digits and hyphens',
+  253,
+);
+export const tags = z.array(shaped(/^[a-z0-9_][a-z0-9_+.-]*$/i, 'a tag: letters, digits, _ + . -', 124)).max(32);
+/** `local:iso/debian-12.iso` */
+export const volumeId = shaped(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=]+$/, 'a volume like local:iso/debian-12.iso', 300);
 
 export const cores = z.int().min(1).max(8192);
 export const sockets = z.int().min(1).max(4);
@@ -20,9 +32,3 @@ export const diskGb = z.int().min(1).max(131_072);
 
 /** What every change answers with; more fields as they fit. Kept loose: a typed plan costs an agent 250 tokens a tool. */
 export const changed = z.looseObject({ vmid: z.number(), name: z.string(), node: z.string(), status: z.string() });
-
-/** `local:iso/debian-12.iso` */
-export const volumeId = z
-  .string()
-  .max(300)
-  .regex(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=]+$/);

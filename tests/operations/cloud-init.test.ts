@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { asError } from '../../src/core/errors.ts';
+import { type CloudInit, cloudInit, cloudInitParams, cloudInitWarnings } from '../../src/operations/vm/cloud-init.ts';
+
+const v9 = { version: '9.2.11', major: 9, minor: 2 };
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
+
+function refusal(ci: CloudInit, version = v9) {
+  try {
+    cloudInitParams(ci, version);
+  } catch (thrown) {
+    return asError(thrown);
+  }
+  return undefined;
+}
+
+test('every option gets the name that Proxmox gives it', () => {
+  const params = cloudInitParams(
+    {
+      user: 'ops',
+      sshkeys: `${KEY}\r\n\n${KEY}`,
+      ipconfig0: 'ip=10.0.0.5/24,gw=10.0.0.1',
+      ipconfig1: 'ip6=auto',
+      nameserver: '1.1.1.1, 2606:4700::1111',
+      searchdomain: 'lan',
+      ciupgrade: false,
+    },
+    v9,
+  );
+  expect(params).toEqual({
+    ciuser: 'ops',
+    sshkeys: `${encodeURIComponent(KEY)}%0A${encodeURIComponent(KEY)}`,
+    ipconfig0: 'ip=10.0.0.5/24,gw=10.0.0.1',
+    ipconfig1: 'ip6=auto',
+    nameserver: '1.1.1.1 2606:4700::1111',
+    searchdomain: 'lan',
+    ciupgrade: false,
+  });
+});
+
+test('the password is marked as a secret, and a plan carries the reference that stands for it', () => {
+  expect(cloudInit.shape.password.def.innerType.meta()).toEqual({ secret: true });
+  const concealed = { password: { $secret: 'abc' } } as unknown as CloudInit;
+  expect(cloudInitParams(concealed, v9)).toEqual({ cipassword: { $secret: 'abc' } });
+});
+
+describe('refused before it is sent', () => {
+  test.each([
+    ['a comment line among the keys', { sshkeys: `# mine\n${KEY}` }, /Line 1/],
+    ['an address without prefix length', { ipconfig0: 'ip=10.0.0.5' }, /prefix length/],
+    ['an impossible prefix length', { ipconfig0: 'ip=10.0.0.5/33' }, /prefix length/],
+    ['a gateway beside dhcp', { ipconfig0: 'ip=dhcp,gw=10.0.0.1' }, /static ip/],
+    ['a gateway of the wrong family', { ipconfig0: 'ip=10.0.0.5/24,gw=fe80::1' }, /IPv4/],
+    ['an unknown word', { ipconfig0: 'dhcp' }, /none of ip=/],
+    ['a nameserver that is none', { nameserver: 'dns' }, /no IP address/],
+  ])('%s', (_what, ci, message) => {
+    const error = refusal(ci);
+    expect(error?.code).toBe('invalid_arguments');
+    expect(error?.message).toMatch(message);
+  });
+
+  test('ciupgrade on 7.x', () => {
+    expect(refusal({ ciupgrade: true }, { version: '7.4-17', major: 7, minor: 4 })?.code).toBe('unsupported_version');
+  });
+});
+
+test('warns when nobody could log in', () => {
+  expect(cloudInitWarnings({ ciuser: 'ops' })).toHaveLength(1);
+  expect(cloudInitWarnings({ sshkeys: 'x' })).toEqual([]);
+});
