@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { configurationDoc, envExample } from './docs-configuration.ts';
 import { errorsDoc } from './docs-errors.ts';
 import { toolsDoc } from './docs-tools.ts';
@@ -13,6 +13,7 @@ const files: Record<string, string> = {
 };
 
 const check = process.argv.includes('--check');
+if (!check) mkdirSync('docs', { recursive: true });
 for (const [file, text] of Object.entries(files)) {
   if (check) {
     if (readIfThere(file) === text) continue;
