@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fail } from '../core/errors.ts';
+import { NO_POLICY } from '../core/policy.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Config } from './schema.ts';
 
@@ -44,6 +45,7 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
       ttlSeconds: config.PROXMOX_APPROVAL_TTL,
       maxPendingPerPrincipal: config.PROXMOX_MAX_PENDING,
     },
+    policy: NO_POLICY,
     waitSeconds: config.PROXMOX_WAIT_SECONDS,
     readOnly: config.PROXMOX_READ_ONLY,
     dataDir,

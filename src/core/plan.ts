@@ -95,6 +95,8 @@ export interface Plan {
   /** Why the effect is graver than the operation's own; shown in the approval. */
   raisedBecause?: string;
   target?: GuestIdentity;
+  /** All guests of a plan that covers several; `target` is the first of them then. */
+  targets?: GuestIdentity[];
   /** Where the guest is or will be made. */
   node?: string;
   /** Space (GiB) that the plan takes, by `node/storage`; other plans leave it free while this one is in flight. */

@@ -1,4 +1,5 @@
 import type { ApprovalMode } from './approval.ts';
+import type { Policy } from './policy.ts';
 
 /** The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. */
 export interface Settings {
@@ -7,6 +8,7 @@ export interface Settings {
   defaults: { node: string; nodeIsExplicit: boolean; storage?: string; pool?: string };
   limits: LimitSettings;
   approval: { mode: ApprovalMode; ttlSeconds: number; maxPendingPerPrincipal: number };
+  policy: Policy;
   /** How long a change waits for its task before it answers `running`. */
   waitSeconds: number;
   /** Read operations only: the others do not exist for callers. */

@@ -1,0 +1,38 @@
+import type { Way } from './approval.ts';
+import type { Effect } from './effect.ts';
+
+/** Whom and what a rule is about; every part that is given must fit. */
+export interface PolicyMatch {
+  effect?: Effect[];
+  operation?: string[];
+  tag?: string[];
+  pool?: string[];
+  /** Inclusive VMID ranges. */
+  vmid?: { from: number; to: number }[];
+  principal?: string[];
+}
+
+/** What a rule demands. Rules only ever raise: of all that fit, the strictest counts. */
+export interface PolicyRule {
+  match: PolicyMatch;
+  /** Not at all, by nobody, approval or not. */
+  never: boolean;
+  /** How it has to be decided; on a `change` it makes an approval necessary. */
+  way?: Way;
+  /** How many different owners have to say yes. */
+  approvals?: number;
+  /** A backup of the guest not older than this (seconds) must exist. */
+  requireBackupWithin?: number;
+  /** The identical request is refused for so long (seconds) after it was decided. */
+  cooldown?: number;
+}
+
+/** The operator's policy file, validated. The empty policy leaves the defaults of docs/approvals.md as they are. */
+export interface Policy {
+  rules: PolicyRule[];
+  /** Changes are allowed only on guests with one of these tags, in one of these pools, or (with `created`) made through this server. */
+  only?: { tags: string[]; pools: string[]; created: boolean };
+  perHour: { creates?: number; destroys?: number };
+}
+
+export const NO_POLICY: Policy = { rules: [], perHour: {} };
