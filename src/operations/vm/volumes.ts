@@ -16,7 +16,9 @@ export interface OwnVolumes {
 export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnVolumes> {
   const { at } = guest;
   const storages = (await listStorages(api, at.node)).filter((s) => s.usable);
-  const listed = await Promise.all(storages.map((s) => listVolumes(api, at.node, s.storage).catch(() => undefined)));
+  // Only a template needs to know about the disks of others.
+  const filter = guest.template ? {} : { vmid: at.vmid };
+  const listed = await Promise.all(storages.map((s) => listVolumes(api, at.node, s.storage, filter).catch(() => undefined)));
   const volumes = listed.flatMap((list) => list ?? []);
   const mine = volumes.filter((v) => v.vmid === at.vmid);
   const known = new Set(guest.disks.map((d) => nameOf(d.volid)));
