@@ -1,3 +1,19 @@
+/**
+ * What a remote identity may do; local callers have none and may do everything that the policy allows.
+ * - `viewer`   reads
+ * - `operator` reads and changes; asks for approvals and gives none
+ * - `approver` reads, sees the approvals of everybody, and decides, but only in a console session
+ */
+export const ROLES = ['viewer', 'operator', 'approver'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** The guests that an identity may see and touch: each kind that is given must fit, with one of its values. */
+export interface Scope {
+  /** Names of pools; a pool includes those nested in it (`a` includes `a/b`). */
+  pools?: string[];
+  tags?: string[];
+}
+
 /** Who is calling, as the face established it. Faces fill it in; nobody takes it from the agent's arguments. */
 export interface Caller {
   /** `local:UID` for stdio and the command line; the token's or subject's name over HTTP. */
@@ -11,4 +27,10 @@ export interface Caller {
   canAsk: { elicitation: boolean; terminal: boolean };
   /** The operator out of band: a terminal of their own or the console. May decide any approval. */
   isOperator: boolean;
+  /** The face checked a passphrase or passkey of this person when they logged in. */
+  passphraseVerified?: boolean;
+  /** Absent: a local caller. */
+  role?: Role;
+  /** Absent: all guests that the server's own token sees. */
+  scope?: Scope;
 }

@@ -11,6 +11,7 @@ import { type ChangeCall, makePlan } from './change.ts';
 import { newId } from './ids.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { argsDigest, auditCaller, auditTarget, planDigest } from './records.ts';
+import { seesAllApprovals } from './roles.ts';
 import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
 import { differences } from './stale.ts';
 import type { Result } from './types.ts';
@@ -71,7 +72,7 @@ export async function visibleApproval(id: string, caller: Caller, ports: Ports):
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
   await store.approvals.expire(isoNow(ports.clock));
   const approval = await store.approvals.get(id);
-  if (!approval || (approval.principal !== caller.principal && !caller.isOperator))
+  if (!approval || (approval.principal !== caller.principal && !seesAllApprovals(caller)))
     fail('approval_unknown', `There is no approval ${id} of yours.`);
   if (approval.cluster !== cluster) fail('approval_mismatch', `Approval ${id} is for the cluster ${approval.cluster}, not for ${cluster}.`);
   return approval;
@@ -95,6 +96,7 @@ export function checkMatches(approval: ApprovalRecord, operation: string, args: 
 export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports, inFlight: InFlight): Promise<Result> {
   checkOpen(approval);
   const { caller, options, operation } = call;
+  refuseOwnRequest(approval, caller);
   const way = stricter(approval.way, wayFor(ports.settings.approval.mode, caller, approval.plan));
   const mustType = approval.plan.target ? typedName(approval.plan.target) : approval.id;
   const via = decided(way, caller, options.answer, approval, mustType);
@@ -144,6 +146,14 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     fail('approval_used', `Approval ${approval.id} was used by another call.`);
   }
   return resultOf(await waitFor(started.run, started.ended, options, ports), operation, ports);
+}
+
+/** A remote approver says yes to what others ask for: two tokens of one owner are one person. Whoever owns the machine is not bound by it. */
+function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
+  if (caller.role !== 'approver' || caller.owner !== approval.owner) return;
+  fail('forbidden_by_policy', `You (${caller.owner}) asked for approval ${approval.id} yourself; somebody else has to decide.`, {
+    hint: 'Ask another approver, or decide it in a terminal on the server.',
+  });
 }
 
 /** Which way of deciding this call fulfils; `ask`: the face has to ask its human first; `elsewhere`: only out of band. */

@@ -14,6 +14,7 @@ import { isoNow, type Ports } from './ports.ts';
 import { checkGuestLimits, checkTotals, diskSums, usage } from './quota.ts';
 import { auditCaller, auditTarget } from './records.ts';
 import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
+import { checkPlanScope } from './scope.ts';
 import type { PerformOptions, Result } from './types.ts';
 import { isGone, leaseFrom } from './worker.ts';
 
@@ -91,15 +92,17 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, av
   }
 }
 
-/** Plans with live facts. A plan may raise its operation's effect, never lower it. */
+/** Plans with live facts, within the caller's scope where one is given. A plan may raise its operation's effect, never lower it. */
 export async function makePlan(
-  call: Pick<ChangeCall, 'operation' | 'args' | 'options'>,
+  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & Partial<Pick<ChangeCall, 'caller'>>,
   ports: Ports,
   claim: { mine?: Reservation; claimedVmid?: number },
 ): Promise<Plan> {
   const { signal } = call.options;
-  const context = await planContext(ports, { ...claim, ...(signal ? { signal } : {}) });
+  const scope = call.caller?.scope;
+  const context = await planContext(ports, { ...claim, ...(signal ? { signal } : {}), ...(scope ? { scope } : {}) });
   const plan = await call.operation.plan(context, call.args);
+  await checkPlanScope(plan, scope, await ports.api());
   return { ...plan, effect: graver(plan.effect, call.operation.effect) };
 }
 

@@ -1,12 +1,15 @@
+import type { Scope } from '../core/caller.ts';
 import type { OperationContext } from '../operations/define.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { freshGuests } from './claims.ts';
 import type { Ports } from './ports.ts';
+import { readerInScope } from './scope.ts';
 
 /** What an operation may look at when it reads: no store is opened for it. */
-export async function readContext(ports: Ports, signal?: AbortSignal): Promise<OperationContext> {
+export async function readContext(ports: Ports, { signal, scope }: { signal?: AbortSignal; scope?: Scope }): Promise<OperationContext> {
+  const api = await ports.api();
   return {
-    api: await ports.api(),
+    api: scope === undefined ? api : readerInScope(api, scope),
     settings: ports.settings,
     fresh: [],
     reservedGib: () => 0,
@@ -18,9 +21,9 @@ export async function readContext(ports: Ports, signal?: AbortSignal): Promise<O
 /** What an operation may look at when it plans: also what other calls have in flight. */
 export async function planContext(
   ports: Ports,
-  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal },
+  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope },
 ): Promise<OperationContext> {
-  const base = await readContext(ports, options.signal);
+  const base = await readContext(ports, options);
   const reservations = await (await ports.store()).reservations.all(base.api.cluster);
   const vmid = options.mine?.vmid ?? options.claimedVmid;
   return {

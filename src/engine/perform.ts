@@ -10,7 +10,9 @@ import { change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { auditCaller, recorded } from './records.ts';
+import { checkRole, seesAllApprovals } from './roles.ts';
 import type { InFlight } from './runner.ts';
+import { withScopeDefaults } from './scope.ts';
 import { taskPorts } from './tasks.ts';
 import type { PerformOptions, Result } from './types.ts';
 
@@ -37,7 +39,8 @@ export async function perform(
     if (ports.settings.readOnly && operation.effect !== 'read' && !(operation.effect === 'control' && !operation.decides)) {
       fail('forbidden_by_policy', `This server is read-only; ${name} is not available.`);
     }
-    args = ports.vault.conceal(operation.input, parseArgs(operation, rawArgs));
+    checkRole(caller, operation);
+    args = ports.vault.conceal(operation.input, parseArgs(operation, withScopeDefaults(operation, rawArgs, caller.scope)));
     if (operation.effect === 'read') return await read(operation, args, caller, options, ports, began);
     if (operation.effect === 'control') return await control(operation, args, caller, options, ports, inFlight);
     const call = { operation, args, caller, options };
@@ -108,12 +111,16 @@ async function read(
     );
     return { kind: 'dry_run', plan: emptyPlan(operation), requests: operation.preview(args, ports.settings) };
   }
-  const output = operation.output.parse(await operation.read(await readContext(ports, options.signal), args)) as JsonObject;
+  const output = operation.output.parse(await operation.read(await readContext(ports, contextOf(caller, options)), args)) as JsonObject;
   await ports.audit.append(
     { kind: 'read', operation: operation.name, ...auditCaller(caller), args, status: 'ok', durationMs: ports.clock.now() - began },
     { durable: false },
   );
   return { kind: 'done', output };
+}
+
+function contextOf({ scope }: Caller, { signal }: PerformOptions) {
+  return { ...(signal ? { signal } : {}), ...(scope ? { scope } : {}) };
 }
 
 function emptyPlan(operation: Operation) {
@@ -154,7 +161,7 @@ async function control(
           list: async (filter) => {
             const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
             await store.approvals.expire(isoNow(ports.clock));
-            return store.approvals.list({ ...filter, cluster, ...(caller.isOperator ? {} : { principal: caller.principal }) });
+            return store.approvals.list({ ...filter, cluster, ...(seesAllApprovals(caller) ? {} : { principal: caller.principal }) });
           },
           approve: async (id, { waitSeconds }) => {
             const approval = await visibleApproval(id, caller, ports);

@@ -7,6 +7,7 @@ import type { ControlPorts } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
 import type { Ports } from './ports.ts';
 import { type InFlight, waitFor } from './runner.ts';
+import { checkTaskScope } from './scope.ts';
 
 const RECENT = 10;
 
@@ -29,6 +30,7 @@ export function taskPorts(caller: Caller, ports: Ports, inFlight: InFlight, sign
         return describe(now, ports, logLines);
       }
       if (runId !== undefined) fail('task_unknown', `There is no run ${runId} of yours.`);
+      if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
       const status =
         waitSeconds > 0
           ? await api.waitTask(upid ?? '', { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) })
