@@ -38,6 +38,10 @@ export interface ApprovalRecord {
   digest: string;
   effect: Effect;
   way: Way;
+  /** How many different owners have to say yes. */
+  needed: number;
+  /** Who said yes so far, where more than one has to. */
+  agreedBy?: string[];
   status: ApprovalStatus;
   /** The agent's own words; unverified, shown last and fenced. */
   reason?: string;
@@ -59,6 +63,8 @@ export interface Question {
   /** The exact text that means yes: `web1 105`. */
   mustType: string;
   way: Way;
+  /** The face has to ask for the approver's passphrase, too. */
+  needsPassphrase: boolean;
 }
 
 /** A human's answer as a face received it. Anything but the exact text is no yes. */
@@ -66,4 +72,6 @@ export interface Answer {
   approvalId: string;
   via: Way;
   typed: string;
+  /** The approver's passphrase, where one is set. */
+  passphrase?: string;
 }

@@ -85,6 +85,8 @@ export interface PlanFacts {
   tags?: string[];
   pool?: string;
   disks?: string[];
+  /** Other names this guest had when this server saw it, the newest first: renaming before deleting must not hide what it was. */
+  formerNames?: string[];
 }
 
 export interface Plan {

@@ -21,6 +21,14 @@ export function renderApproval(approval: ApprovalRecord): string {
     lines.push(
       `Guest: ${plainText(target.name, 80) || '(no name)'}, VMID ${target.vmid}, ${target.type === 'lxc' ? 'container' : 'VM'} on node ${plainText(target.node, 80)}`,
     );
+  if (plan.targets && plan.targets.length > 1) {
+    lines.push(
+      `Guests (${plan.targets.length}):`,
+      ...plan.targets.map((t) => `  ${String(t.vmid).padStart(9)}  ${plainText(t.name, 60) || '(no name)'}  on ${plainText(t.node, 60)}`),
+    );
+  }
+  if (facts?.formerNames && facts.formerNames.length > 0)
+    lines.push(`Earlier names of this guest: ${facts.formerNames.map((n) => plainText(n, 80)).join(', ')}`);
   for (const warning of plan.warnings) lines.push(`Warning: ${plainText(warning, 400)}`);
   for (const [key, after] of Object.entries(plan.after ?? {}))
     lines.push(`Change: ${plainText(key, 60)}: ${show(plan.before?.[key])} → ${show(after)}`);
@@ -40,9 +48,16 @@ export function renderApproval(approval: ApprovalRecord): string {
   return lines.join('\n');
 }
 
+/** What means yes: `web1 105`; for several guests their number and the first name, `3 web1`. */
+export function mustTypeFor({ plan, id }: Pick<ApprovalRecord, 'plan' | 'id'>): string {
+  const { target, targets } = plan;
+  if (target && targets && targets.length > 1) return `${targets.length} ${target.name === '' ? target.vmid : target.name}`;
+  return target ? typedName(target) : id;
+}
+
 /** The same with what has to be typed for a yes. */
 export function renderQuestion(approval: ApprovalRecord): string {
-  const mustType = approval.plan.target ? typedName(approval.plan.target) : approval.id;
+  const mustType = mustTypeFor(approval);
   return `${renderApproval(approval)}\n\nTo allow it, type: ${mustType}\nAnything else means no.`;
 }
 

@@ -3,27 +3,28 @@ import { stricter } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
 import { canonical } from '../core/canonical.ts';
 import { fail } from '../core/errors.ts';
-import { typedName } from '../core/guest.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
-import { renderQuestion } from './approval-text.ts';
+import { mustTypeFor, renderQuestion } from './approval-text.ts';
 import { type ChangeCall, makePlan } from './change.ts';
 import { newId } from './ids.ts';
+import { hasPassphrase, isPassphrase } from './passphrase.ts';
+import { verdictOn } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { argsDigest, auditCaller, auditTarget, planDigest } from './records.ts';
 import { seesAllApprovals } from './roles.ts';
 import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
 import { differences } from './stale.ts';
 import type { Result } from './types.ts';
-import { wayFor } from './way.ts';
 
 const POLL_MS = 300;
 
 /** Stores a pending approval for a plan, or finds the identical one that is pending already. */
-export async function requestApproval(call: ChangeCall & { plan: Plan }, ports: Ports): Promise<ApprovalRecord> {
+export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way; needed: number }, ports: Ports): Promise<ApprovalRecord> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const { plan, args, caller, options } = call;
+  const { args, caller, options } = call;
   const now = isoNow(ports.clock);
+  const plan = await withFormerNames(call.plan, ports);
   const id = newId('apr');
   await store.secrets.keep(
     id,
@@ -40,7 +41,8 @@ export async function requestApproval(call: ChangeCall & { plan: Plan }, ports: 
       plan,
       digest: planDigest(plan, args, api.cluster),
       effect: plan.effect,
-      way: wayFor(ports.settings.approval.mode, caller, plan),
+      way: call.way,
+      needed: call.needed,
       ...(options.reason === undefined ? {} : { reason: options.reason }),
       expiresAt: new Date(ports.clock.now() + ports.settings.approval.ttlSeconds * 1000).toISOString(),
     },
@@ -65,6 +67,16 @@ export async function requestApproval(call: ChangeCall & { plan: Plan }, ports: 
     { durable: true },
   );
   return approval;
+}
+
+/** Remembers the name of the guest and adds the others it was seen under: renaming before asking must not hide what it was. */
+async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
+  const { target } = plan;
+  if (!target) return plan;
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  if (target.name !== '') await store.leases.sawName(cluster, target.key, target.name, isoNow(ports.clock));
+  const formerNames = (await store.leases.names(cluster, target.key)).filter((name) => name !== target.name);
+  return formerNames.length === 0 ? plan : { ...plan, facts: { ...plan.facts, formerNames } };
 }
 
 /** The approval, if this caller may know of it: their own, or any of them for the operator. */
@@ -97,22 +109,18 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
   checkOpen(approval);
   const { caller, options, operation } = call;
   refuseOwnRequest(approval, caller);
-  const way = stricter(approval.way, wayFor(ports.settings.approval.mode, caller, approval.plan));
-  const mustType = approval.plan.target ? typedName(approval.plan.target) : approval.id;
-  const via = decided(way, caller, options.answer, approval, mustType);
+  const verdict = await verdictOn(approval.plan, caller, ports);
+  const way = stricter(approval.way, verdict.way ?? approval.way);
+  const mustType = mustTypeFor(approval);
+  const via = decided(way, caller, options.answer, approval, mustType, ports);
   if (via === 'ask') {
-    return {
-      kind: 'question',
-      approval,
-      question: {
-        approvalId: approval.id,
-        text: renderQuestion(approval),
-        mustType,
-        way: caller.canAsk.terminal ? 'terminal' : 'elicitation',
-      },
-    };
+    const ask = { approvalId: approval.id, text: renderQuestion(approval), mustType, needsPassphrase: wantsPassphrase(caller, ports) };
+    return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
   }
   if (via === 'elsewhere') return waitForDecision(approval, call, ports, inFlight);
+  if (via === 'human' && approval.channel === 'http' && caller.owner === approval.owner) {
+    fail('forbidden_by_policy', 'Whoever asked cannot decide: another owner has to.');
+  }
 
   const plan = await makePlan({ operation, args: approval.args, options }, ports, {});
   const digest = planDigest(plan, approval.args, approval.cluster);
@@ -126,6 +134,17 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${changed.join('; ')}.`, {
       details: { differences: changed },
     });
+  }
+  const needed = Math.max(approval.needed, verdict.approvals);
+  if (needed > 1) {
+    const agreedBy = await (await ports.store()).approvals.agree(approval.id, {
+      owner: caller.owner,
+      principal: caller.principal,
+      via,
+      now: isoNow(ports.clock),
+    });
+    await recordDecision(approval, caller, ports, `agreed ${agreedBy.length} of ${needed}`, via);
+    if (agreedBy.length < needed) return { kind: 'approval_required', approval: { ...approval, needed, agreedBy } };
   }
   const started = await startRun(
     {
@@ -163,10 +182,14 @@ function decided(
   answer: Answer | undefined,
   approval: ApprovalRecord,
   mustType: string,
+  ports: Ports,
 ): Way | 'ask' | 'elsewhere' {
   if (answer) {
     if (answer.approvalId !== approval.id || answer.typed.trim() !== mustType) {
       fail('approval_not_confirmed', `Not confirmed: "${mustType}" was not typed. Nothing was done.`);
+    }
+    if (wantsPassphrase(caller, ports) && !isPassphrase(ports.settings.dataDir, answer.passphrase ?? '')) {
+      fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong or missing. Nothing was done.');
     }
     const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;
     return stricter(given, way) === given ? given : 'elsewhere';
@@ -176,6 +199,11 @@ function decided(
   if (way === 'elicitation' && (caller.canAsk.elicitation || caller.canAsk.terminal)) return 'ask';
   if (way === 'terminal' && caller.canAsk.terminal) return 'ask';
   return 'elsewhere';
+}
+
+/** A terminal alone can be faked by whoever runs as the same user; what they know cannot. */
+function wantsPassphrase(caller: Caller, ports: Ports): boolean {
+  return caller.isOperator && !caller.passphraseVerified && hasPassphrase(ports.settings.dataDir);
 }
 
 /** The human decides out of band; whoever waits gets the outcome, and nobody has to repeat anything to learn it. */

@@ -38,6 +38,8 @@ export interface AuditRecord {
   /** The guest it is about. */
   target?: { vmid: number; name: string; node: string; type?: string; key?: string };
   approvalId?: string;
+  /** The standing approval that covered it. */
+  leaseId?: string;
   runId?: string;
   planDigest?: string;
   /** Method and path of what will be or was sent. */

@@ -1,15 +1,18 @@
 import type { Caller } from '../core/caller.ts';
-import { graver, needsApproval } from '../core/effect.ts';
+import { graver } from '../core/effect.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan, RequestStep } from '../core/plan.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
+import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { requestApproval } from './approvals.ts';
 import { claim, nextId, tidy } from './claims.ts';
 import { planContext } from './context.ts';
+import { checkPolicy } from './guards.ts';
 import { newId } from './ids.ts';
+import { takeLease } from './leases.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { checkGuestLimits, checkTotals, diskSums, usage } from './quota.ts';
 import { auditCaller, auditTarget } from './records.ts';
@@ -35,7 +38,10 @@ export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const claims = call.operation.claims?.(call.args);
   const claimedVmid = claims ? (claims.vmid ?? (await nextId(await ports.api()))) : undefined;
   const plan = await makePlan(call, ports, claimedVmid === undefined ? {} : { claimedVmid });
-  if (!plan.existing) await checkQuota(plan, ports, undefined);
+  if (!plan.existing) {
+    await checkPolicy(plan, call, ports);
+    await checkQuota(plan, ports, undefined);
+  }
   return { kind: 'dry_run', plan };
 }
 
@@ -68,9 +74,16 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, av
     if (plan.existing) {
       return await alreadySo(call, plan, ports);
     }
-    if (needsApproval(plan.effect)) {
+    const verdict = await checkPolicy(plan, call, ports);
+    let lease: Lease | undefined;
+    if (verdict.way !== undefined) {
       await checkQuota(plan, ports, mine);
-      return { kind: 'approval_required', approval: await requestApproval({ ...call, plan }, ports) };
+      lease = await takeLease(plan, ports);
+      if (!lease)
+        return {
+          kind: 'approval_required',
+          approval: await requestApproval({ ...call, plan, way: verdict.way, needed: verdict.approvals }, ports),
+        };
     }
     mine = await reserve(plan, ports, mine);
     await checkQuota(plan, ports, mine);
@@ -78,6 +91,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, av
       {
         ...call,
         plan,
+        ...(lease ? { leaseId: lease.id } : {}),
         ...(mine ? { reservation: mine } : {}),
         ...(call.options.onProgress ? { onProgress: call.options.onProgress } : {}),
       },

@@ -60,9 +60,11 @@ export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
   const most = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => b - a)[0];
   const backup = least(rules.map((r) => r.requireBackupWithin));
   const cooldown = most(rules.map((r) => r.cooldown));
+  const approvals = most(rules.map((r) => r.approvals)) ?? 1;
   return {
-    ...(asked ? { way: ways.reduce(stricter, base) } : {}),
-    approvals: most(rules.map((r) => r.approvals)) ?? 1,
+    // Several people can only be told apart out of band.
+    ...(asked || approvals > 1 ? { way: approvals > 1 ? 'human' : ways.reduce(stricter, base) } : {}),
+    approvals,
     ...(backup === undefined ? {} : { requireBackupWithin: backup }),
     ...(cooldown === undefined ? {} : { cooldown }),
   };

@@ -23,6 +23,8 @@ export interface Start {
   args: JsonObject;
   caller: Caller;
   reservation?: Reservation;
+  /** The standing approval that covers it; named in the audit. */
+  leaseId?: string;
   decision?: Decision;
   /** Called once this call has won the approval, before the intent is recorded. */
   onDecided?: () => Promise<void>;
@@ -64,7 +66,13 @@ export async function startRun(
   try {
     await start.onDecided?.();
     await ports.audit.append(
-      { kind: 'intent', ...auditRun(run, caller), requests: requestLines(plan), status: 'executing' },
+      {
+        kind: 'intent',
+        ...auditRun(run, caller),
+        ...(start.leaseId ? { leaseId: start.leaseId } : {}),
+        requests: requestLines(plan),
+        status: 'executing',
+      },
       { durable: true },
     );
   } catch (error) {

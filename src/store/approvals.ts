@@ -107,6 +107,31 @@ export function approvalsIn(db: Kysely<Database>) {
       return Number(result.numUpdatedRows) === 1;
     },
 
+    /** Writes down one owner's yes. @returns the owners who said yes so far */
+    async agree(id: string, yes: { owner: string; principal: string; via: Way; now: string }): Promise<string[]> {
+      await db
+        .insertInto('decisions')
+        .values({ approval_id: id, owner: yes.owner, principal: yes.principal, via: yes.via, decided_at: yes.now })
+        .onConflict((c) => c.doNothing())
+        .execute();
+      return (await db.selectFrom('decisions').select('owner').where('approval_id', '=', id).orderBy('decided_at').execute()).map(
+        (r) => r.owner,
+      );
+    },
+
+    /** Approvals of this caller for the identical request that were decided after `since`; the newest first. */
+    async decidedSince(principal: string, argsDigest: string, since: string): Promise<ApprovalRecord[]> {
+      const rows = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('principal', '=', principal)
+        .where('args_digest', '=', argsDigest)
+        .where('decided_at', '>', since)
+        .orderBy('decided_at', 'desc')
+        .execute();
+      return rows.map(read);
+    },
+
     /** Marks everything expired that nobody decided in time. */
     expire: (now: string) => expire(db, now),
   };
@@ -139,6 +164,7 @@ function write(a: NewApproval, now: string): Selectable<ApprovalRow> {
     digest: a.digest,
     effect: a.effect,
     way: a.way,
+    needed: a.needed,
     status: 'pending',
     target_vmid: a.plan.target?.vmid ?? null,
     reason: a.reason ?? null,
@@ -166,6 +192,7 @@ function read(row: Selectable<ApprovalRow>): ApprovalRecord {
     digest: row.digest,
     effect: row.effect as Effect,
     way: row.way as Way,
+    needed: row.needed,
     status: row.status as ApprovalStatus,
     ...(row.reason !== null ? { reason: row.reason } : {}),
     ...(row.decided_by !== null ? { decidedBy: row.decided_by } : {}),

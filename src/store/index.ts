@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type Approvals, approvalsIn } from './approvals.ts';
+import { type Leases, leasesIn } from './leases.ts';
 import { type Reservations, reservationsIn } from './reservations.ts';
 import { type Runs, runsIn } from './runs.ts';
 import type { Database } from './schema.ts';
@@ -11,6 +12,7 @@ export interface Store {
   runs: Runs;
   reservations: Reservations;
   secrets: Secrets;
+  leases: Leases;
   close(): Promise<void>;
 }
 
@@ -20,6 +22,7 @@ export function storeOn(db: Kysely<Database>): Store {
     runs: runsIn(db),
     reservations: reservationsIn(db),
     secrets: secretsIn(db),
+    leases: leasesIn(db),
     close: () => db.destroy(),
   };
 }
@@ -43,6 +46,7 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
     runs: wrap(store.runs),
     reservations: wrap(store.reservations),
     secrets: wrap(store.secrets),
+    leases: wrap(store.leases),
     close: store.close,
   };
 }

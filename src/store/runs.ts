@@ -142,6 +142,13 @@ export function runsIn(db: Kysely<Database>) {
         .execute();
     },
 
+    /** Everything that began after `since`, for limits per hour. */
+    async since(principal: string, since: string): Promise<RunRecord[]> {
+      return (await db.selectFrom('runs').selectAll().where('principal', '=', principal).where('started_at', '>', since).execute()).map(
+        read,
+      );
+    },
+
     async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
       const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
       return rows.map((row) => ({ run: read(row), worker: row.worker, leaseUntil: row.lease_until }));

@@ -5,6 +5,9 @@ import type { Generated } from 'kysely';
  */
 export interface Database {
   approvals: ApprovalRow;
+  decisions: DecisionRow;
+  leases: LeaseRow;
+  guest_names: GuestNameRow;
   runs: RunRow;
   reservations: ReservationRow;
   guests: GuestRow;
@@ -26,6 +29,8 @@ export interface ApprovalRow {
   digest: string;
   effect: string;
   way: string;
+  /** How many different owners have to say yes. */
+  needed: number;
   status: string;
   target_vmid: number | null;
   reason: string | null;
@@ -36,6 +41,39 @@ export interface ApprovalRow {
   created_at: string;
   expires_at: string;
   decided_at: string | null;
+}
+
+/** One owner's yes to an approval that needs several. */
+export interface DecisionRow {
+  approval_id: string;
+  owner: string;
+  principal: string;
+  via: string;
+  decided_at: string;
+}
+
+/** A standing yes, minted out of band, for a few uses within an hour. */
+export interface LeaseRow {
+  id: string;
+  cluster: string;
+  /** JSON list. */
+  operations: string;
+  tag: string | null;
+  pool: string | null;
+  /** Uses left. */
+  uses: number;
+  made_by: string;
+  created_at: string;
+  expires_at: string;
+  revoked_at: string | null;
+}
+
+/** Names under which a guest was seen, so that renaming it before asking to delete it shows. */
+export interface GuestNameRow {
+  cluster: string;
+  key: string;
+  name: string;
+  seen_at: string;
 }
 
 export interface RunRow {

@@ -8,7 +8,7 @@ const MUST_TYPE = 'web1 105';
 const question: Result = {
   kind: 'question',
   approval: { ...approval, way: 'elicitation' },
-  question: { approvalId: approval.id, text: 'Stop web1 (105) on pve?', mustType: MUST_TYPE, way: 'elicitation' },
+  question: { approvalId: approval.id, text: 'Stop web1 (105) on pve?', mustType: MUST_TYPE, way: 'elicitation', needsPassphrase: false },
 };
 
 /** As the engine does it: the exact text is a yes, anything else is an error and the approval stays. */

@@ -58,6 +58,7 @@ export const approval: ApprovalRecord = {
   digest: 'd',
   effect: 'disrupt',
   way: 'relay',
+  needed: 1,
   status: 'pending',
   createdAt: '2026-11-23T10:00:00.000Z',
   expiresAt: '2026-11-23T10:15:00.000Z',

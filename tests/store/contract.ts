@@ -31,6 +31,7 @@ function approval(id: string, over: Partial<NewApproval> = {}): NewApproval {
     digest: 'digest',
     effect: 'disrupt',
     way: 'relay',
+    needed: 1,
     expiresAt: LATER,
     ...over,
   };

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { autoIncrement } from '../dialect.ts';
 
-/** Approvals, runs, reservations, guests made here, sealed secrets. */
+/** Approvals with their decisions and leases, runs, reservations, guests made here and their names, sealed secrets. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('approvals')
@@ -18,6 +18,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('digest', 'text', (c) => c.notNull())
     .addColumn('effect', 'text', (c) => c.notNull())
     .addColumn('way', 'text', (c) => c.notNull())
+    .addColumn('needed', 'integer', (c) => c.notNull())
     .addColumn('status', 'text', (c) => c.notNull())
     .addColumn('target_vmid', 'integer')
     .addColumn('reason', 'text')
@@ -37,6 +38,37 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .where(sql.ref('status'), '=', sql.lit('pending'))
     .execute();
   await db.schema.createIndex('approvals_by_time').on('approvals').columns(['created_at', 'id']).execute();
+
+  await db.schema
+    .createTable('decisions')
+    .addColumn('approval_id', 'text', (c) => c.notNull())
+    .addColumn('owner', 'text', (c) => c.notNull())
+    .addColumn('principal', 'text', (c) => c.notNull())
+    .addColumn('via', 'text', (c) => c.notNull())
+    .addColumn('decided_at', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('decisions_pk', ['approval_id', 'owner'])
+    .execute();
+  await db.schema
+    .createTable('leases')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('cluster', 'text', (c) => c.notNull())
+    .addColumn('operations', 'text', (c) => c.notNull())
+    .addColumn('tag', 'text')
+    .addColumn('pool', 'text')
+    .addColumn('uses', 'integer', (c) => c.notNull())
+    .addColumn('made_by', 'text', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .addColumn('expires_at', 'text', (c) => c.notNull())
+    .addColumn('revoked_at', 'text')
+    .execute();
+  await db.schema
+    .createTable('guest_names')
+    .addColumn('cluster', 'text', (c) => c.notNull())
+    .addColumn('key', 'text', (c) => c.notNull())
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('seen_at', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('guest_names_pk', ['cluster', 'key', 'name'])
+    .execute();
 
   await db.schema
     .createTable('runs')

@@ -1,0 +1,76 @@
+import type { Caller } from '../core/caller.ts';
+import { fail } from '../core/errors.ts';
+import type { Plan } from '../core/plan.ts';
+import { listGuests } from '../proxmox/guests.ts';
+import type { Lease } from '../store/leases.ts';
+import { newId } from './ids.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { auditCaller } from './records.ts';
+
+const MAX_MINUTES = 60;
+const MAX_USES = 100;
+
+/**
+ * A standing yes for a few uses, minted out of band: it covers the named operations on guests that carry the tag or are in the pool now.
+ * @param wish minutes: at most 60; uses: at most 100; one of tag and pool is required
+ */
+export async function mintLease(
+  wish: { operations: string[]; tag?: string; pool?: string; uses: number; minutes: number },
+  caller: Caller,
+  ports: Ports,
+): Promise<Lease> {
+  if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be made out of band.');
+  if ((wish.tag === undefined) === (wish.pool === undefined))
+    fail('invalid_arguments', 'A lease covers a tag or a pool: name one of them.');
+  if (!(wish.minutes > 0 && wish.minutes <= MAX_MINUTES)) fail('invalid_arguments', `A lease lasts at most ${MAX_MINUTES} minutes.`);
+  if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
+    fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses.`);
+  if (wish.operations.length === 0) fail('invalid_arguments', 'A lease names the operations that it covers.');
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const lease: Lease = {
+    id: newId('lse'),
+    cluster,
+    operations: wish.operations,
+    ...(wish.tag === undefined ? {} : { tag: wish.tag.toLowerCase() }),
+    ...(wish.pool === undefined ? {} : { pool: wish.pool }),
+    usesLeft: wish.uses,
+    madeBy: caller.principal,
+    createdAt: isoNow(ports.clock),
+    expiresAt: new Date(ports.clock.now() + wish.minutes * 60_000).toISOString(),
+  };
+  await ports.audit.append(
+    { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: lease.id, args: { ...wish }, status: 'approved' },
+    { durable: true },
+  );
+  await store.leases.add(lease);
+  return lease;
+}
+
+/** Takes back a lease; uses that were taken stay taken. */
+export async function revokeLease(id: string, caller: Caller, ports: Ports): Promise<void> {
+  if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be revoked out of band.');
+  const revoked = await (await ports.store()).leases.revoke(id, isoNow(ports.clock));
+  if (!revoked) fail('approval_unknown', `There is no lease ${id} that could be revoked.`);
+  await ports.audit.append(
+    { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: id, status: 'denied' },
+    { durable: true },
+  );
+}
+
+/** Takes one use of a lease that covers every guest of the plan by its live tag or pool; undefined when there is none. */
+export async function takeLease(plan: Plan, ports: Ports): Promise<Lease | undefined> {
+  const targets = plan.targets ?? (plan.target ? [plan.target] : []);
+  if (targets.length === 0) return undefined;
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const now = isoNow(ports.clock);
+  const fitting = (await store.leases.open(api.cluster, now)).filter((lease) => lease.operations.includes(plan.operation));
+  if (fitting.length === 0) return undefined;
+  const rows = await listGuests(api);
+  const covers = (lease: Lease) =>
+    targets.every(({ vmid }) => {
+      const row = rows.find((r) => r.vmid === vmid);
+      return row !== undefined && (lease.tag === undefined ? row.pool === lease.pool : row.tags.includes(lease.tag));
+    });
+  for (const lease of fitting.filter(covers)) if (await store.leases.use(lease.id, now)) return lease;
+  return undefined;
+}

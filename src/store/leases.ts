@@ -1,0 +1,110 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { Database, LeaseRow } from './schema.ts';
+
+export interface Lease {
+  id: string;
+  cluster: string;
+  operations: string[];
+  tag?: string;
+  pool?: string;
+  usesLeft: number;
+  madeBy: string;
+  createdAt: string;
+  expiresAt: string;
+  revokedAt?: string;
+}
+
+/** Standing approvals: minted out of band, few uses, at most an hour, revocable. Also the names a guest was seen under. */
+export function leasesIn(db: Kysely<Database>) {
+  return {
+    async add(lease: Lease): Promise<void> {
+      await db
+        .insertInto('leases')
+        .values({
+          id: lease.id,
+          cluster: lease.cluster,
+          operations: JSON.stringify(lease.operations),
+          tag: lease.tag ?? null,
+          pool: lease.pool ?? null,
+          uses: lease.usesLeft,
+          made_by: lease.madeBy,
+          created_at: lease.createdAt,
+          expires_at: lease.expiresAt,
+          revoked_at: null,
+        })
+        .onConflict((c) => c.doNothing())
+        .execute();
+    },
+    async list(cluster: string): Promise<Lease[]> {
+      return (await db.selectFrom('leases').selectAll().where('cluster', '=', cluster).orderBy('created_at', 'desc').execute()).map(read);
+    },
+    async open(cluster: string, now: string): Promise<Lease[]> {
+      const rows = await db
+        .selectFrom('leases')
+        .selectAll()
+        .where('cluster', '=', cluster)
+        .where('expires_at', '>', now)
+        .where('uses', '>', 0)
+        .where('revoked_at', 'is', null)
+        .orderBy('expires_at')
+        .execute();
+      return rows.map(read);
+    },
+    /** Takes one use, if the lease still has one at this moment. */
+    async use(id: string, now: string): Promise<boolean> {
+      const result = await db
+        .updateTable('leases')
+        .set((e) => ({ uses: e('uses', '-', 1) }))
+        .where('id', '=', id)
+        .where('uses', '>', 0)
+        .where('expires_at', '>', now)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
+    },
+    async revoke(id: string, now: string): Promise<boolean> {
+      const result = await db
+        .updateTable('leases')
+        .set({ revoked_at: now })
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
+    },
+
+    async sawName(cluster: string, key: string, name: string, now: string): Promise<void> {
+      await db
+        .insertInto('guest_names')
+        .values({ cluster, key, name, seen_at: now })
+        .onConflict((c) => c.columns(['cluster', 'key', 'name']).doUpdateSet({ seen_at: now }))
+        .execute();
+    },
+    /** Newest first. */
+    async names(cluster: string, key: string): Promise<string[]> {
+      const rows = await db
+        .selectFrom('guest_names')
+        .select('name')
+        .where('cluster', '=', cluster)
+        .where('key', '=', key)
+        .orderBy('seen_at', 'desc')
+        .execute();
+      return rows.map((r) => r.name);
+    },
+  };
+}
+export type Leases = ReturnType<typeof leasesIn>;
+
+function read(row: Selectable<LeaseRow>): Lease {
+  return {
+    id: row.id,
+    cluster: row.cluster,
+    operations: JSON.parse(row.operations),
+    ...(row.tag !== null ? { tag: row.tag } : {}),
+    ...(row.pool !== null ? { pool: row.pool } : {}),
+    usesLeft: row.uses,
+    madeBy: row.made_by,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    ...(row.revoked_at !== null ? { revokedAt: row.revoked_at } : {}),
+  };
+}
