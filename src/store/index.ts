@@ -1,10 +1,13 @@
 import type { Kysely } from 'kysely';
 import { type Approvals, approvalsIn } from './approvals.ts';
 import { type Leases, leasesIn } from './leases.ts';
+import { type Keys, keysIn, type Principals, principalsIn } from './principals.ts';
+import { type Sessions, sessionsIn } from './principals-sessions.ts';
 import { type Reservations, reservationsIn } from './reservations.ts';
 import { type Runs, runsIn } from './runs.ts';
 import type { Database } from './schema.ts';
 import { type Secrets, secretsIn } from './secrets.ts';
+import { type Tokens, tokensIn } from './tokens.ts';
 
 /** Everything this server remembers, beside the audit. */
 export interface Store {
@@ -12,6 +15,10 @@ export interface Store {
   runs: Runs;
   reservations: Reservations;
   secrets: Secrets;
+  tokens: Tokens;
+  principals: Principals;
+  sessions: Sessions;
+  keys: Keys;
   leases: Leases;
   close(): Promise<void>;
 }
@@ -22,6 +29,10 @@ export function storeOn(db: Kysely<Database>): Store {
     runs: runsIn(db),
     reservations: reservationsIn(db),
     secrets: secretsIn(db),
+    tokens: tokensIn(db),
+    principals: principalsIn(db),
+    sessions: sessionsIn(db),
+    keys: keysIn(db),
     leases: leasesIn(db),
     close: () => db.destroy(),
   };
@@ -46,6 +57,10 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
     runs: wrap(store.runs),
     reservations: wrap(store.reservations),
     secrets: wrap(store.secrets),
+    tokens: wrap(store.tokens),
+    principals: wrap(store.principals),
+    sessions: wrap(store.sessions),
+    keys: wrap(store.keys),
     leases: wrap(store.leases),
     close: store.close,
   };

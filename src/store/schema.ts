@@ -12,6 +12,10 @@ export interface Database {
   reservations: ReservationRow;
   guests: GuestRow;
   secrets: SecretRow;
+  tokens: TokenRow;
+  principals: PrincipalRow;
+  sessions: SessionRow;
+  keys: KeyRow;
 }
 
 export interface ApprovalRow {
@@ -134,4 +138,47 @@ export interface SecretRow {
   /** The approval or run that needs it. */
   scope: string;
   sealed: string;
+}
+
+export interface TokenRow {
+  /** Derived from the hash. */
+  id: string;
+  name: string;
+  owner: string;
+  role: string;
+  /** SHA-256 of the token. */
+  hash: string;
+  /** JSON: the scope, or null. */
+  scope: string;
+  /** JSON list. */
+  cidrs: string;
+  /** 1: its client may pass on a human's answer. */
+  trusts_client: number;
+  created_at: string;
+  expires_at: string;
+  revoked_at: string | null;
+  last_used_at: string | null;
+}
+
+export interface PrincipalRow {
+  owner: string;
+  /** Salted hash (scrypt) of what an approver has to know beside their token. */
+  passphrase: string | null;
+  first_seen_at: string;
+  last_seen_at: string;
+}
+
+export interface SessionRow {
+  cookie_hash: string;
+  token_hash: string;
+  owner: string;
+  /** JSON. */
+  person: string;
+  created_at: string;
+  used_at: string;
+}
+
+export interface KeyRow {
+  name: string;
+  value: string;
 }
