@@ -155,6 +155,14 @@ export const configSchema = z.strictObject({
     example: '900',
     ceiling: 'lower',
   }),
+  PROXMOX_POLICY_FILE: setting(folder.optional(), {
+    section: 'Approval',
+    description:
+      'JSON file with the rules that raise what is demanded: docs/approvals.md. A file that is missing or wrong stops the start.',
+    defaultText: 'none',
+    example: '/etc/proxmox-mcp/policy.json',
+    ceiling: 'fixed',
+  }),
   PROXMOX_MAX_PENDING: setting(whole(1, 1000).default(10), {
     section: 'Approval',
     description: 'Undecided approvals that one requester may have at a time; one more is refused.',

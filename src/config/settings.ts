@@ -3,6 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { fail } from '../core/errors.ts';
 import { NO_POLICY } from '../core/policy.ts';
 import type { Settings } from '../core/settings.ts';
+import { readPolicy } from './policy.ts';
 import type { Config } from './schema.ts';
 
 export interface SettingsOptions {
@@ -45,7 +46,7 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
       ttlSeconds: config.PROXMOX_APPROVAL_TTL,
       maxPendingPerPrincipal: config.PROXMOX_MAX_PENDING,
     },
-    policy: NO_POLICY,
+    policy: config.PROXMOX_POLICY_FILE === undefined ? NO_POLICY : readPolicy(config.PROXMOX_POLICY_FILE),
     waitSeconds: config.PROXMOX_WAIT_SECONDS,
     readOnly: config.PROXMOX_READ_ONLY,
     dataDir,

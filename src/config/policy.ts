@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import * as z from 'zod';
+import { WAYS } from '../core/approval.ts';
+import { EFFECTS } from '../core/effect.ts';
+import { fail } from '../core/errors.ts';
+import type { Policy } from '../core/policy.ts';
+
+const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+/** `30m`, `24h`, `7d`: seconds. */
+const span = z
+  .string()
+  .regex(/^\d+[smhd]$/, 'a number with s, m, h or d, for example 24h')
+  .transform((text) => Number(text.slice(0, -1)) * UNITS[text.at(-1) as keyof typeof UNITS]);
+
+/** `105` or `100-199`. */
+const vmids = z
+  .union([z.int().min(100).max(999_999_999), z.string().regex(/^\d{3,9}(-\d{3,9})?$/, 'a VMID or a range such as 100-199')])
+  .transform((value, ctx) => {
+    const [from = 0, to = from] = String(value).split('-').map(Number);
+    if (from <= to) return { from, to };
+    ctx.addIssue('a range whose end is not before its beginning');
+    return z.NEVER;
+  });
+
+const words = z.array(z.string().min(1)).min(1);
+
+/** The policy file. Unknown keys are errors: a misspelt rule must not silently allow anything. */
+export const policySchema = z.strictObject({
+  rules: z
+    .array(
+      z.strictObject({
+        match: z
+          .strictObject({
+            effect: z.array(z.enum(EFFECTS)).min(1).optional().describe('what the plan does: read, change, disrupt, destroy'),
+            operation: words.optional().describe('names of operations'),
+            tag: words.optional().describe('the guest carries one of these tags'),
+            pool: words.optional().describe('the guest is in one of these pools'),
+            vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges: 105, "100-199"'),
+            principal: words.optional().describe('who asks, as the audit names them'),
+          })
+          .default({}),
+        never: z.boolean().default(false).describe('not at all, approval or not'),
+        way: z.enum(WAYS).optional().describe('how it has to be decided; on a change it makes an approval necessary'),
+        approvals: z.int().min(1).max(5).optional().describe('how many different owners have to say yes'),
+        require_backup_within: span.optional().describe('a backup not older than this must exist'),
+        cooldown: span.optional().describe('the identical request is refused for so long after it was decided'),
+      }),
+    )
+    .default([]),
+  only: z
+    .strictObject({
+      tags: z.array(z.string()).default([]).describe('guests with one of these tags'),
+      pools: z.array(z.string()).default([]).describe('guests in one of these pools'),
+      created: z.boolean().default(false).describe('guests made through this server'),
+    })
+    .optional()
+    .describe('changes are allowed on no other guests'),
+  per_hour: z
+    .strictObject({
+      creates: z.int().min(0).optional().describe('guests made within an hour, per requester'),
+      destroys: z.int().min(0).optional().describe('destroying operations within an hour, per requester'),
+    })
+    .default({}),
+});
+
+/** Reads the operator's policy. A file that is missing or wrong stops the start: a policy that cannot be read allows nothing. */
+export function readPolicy(file: string): Policy {
+  const parsed = policySchema.safeParse(readJson(file));
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
+    fail('invalid_configuration', `The policy in ${file} cannot be used: ${problems.join('; ')}.`, {
+      hint: 'Correct the file; docs/approvals.md shows every key. Nothing runs until then.',
+      details: { problems },
+    });
+  }
+  const { rules, only, per_hour } = parsed.data;
+  return {
+    rules: rules.map(({ match, never, way, approvals, require_backup_within, cooldown }) => ({
+      match: drop(match),
+      never,
+      ...drop({ way, approvals, requireBackupWithin: require_backup_within, cooldown }),
+    })),
+    ...(only ? { only } : {}),
+    perHour: drop(per_hour),
+  };
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const why = cause instanceof SyntaxError ? 'it is not JSON' : ((cause as NodeJS.ErrnoException).code ?? 'it cannot be read');
+    fail('invalid_configuration', `The policy in ${file} cannot be used: ${why}.`, {
+      hint: 'Correct PROXMOX_POLICY_FILE or the file; nothing runs until then.',
+      cause,
+    });
+  }
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Members that are undefined are absent. */
+function drop<T extends object>(value: T): Present<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as Present<T>;
+}

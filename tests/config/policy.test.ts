@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readPolicy } from '../../src/config/policy.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'policy-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+function policy(text: string) {
+  const file = join(folder, 'policy.json');
+  writeFileSync(file, text);
+  return readPolicy(file);
+}
+
+describe('the policy file', () => {
+  it('says what it demands in words and units that people use', () => {
+    const read = policy(
+      JSON.stringify({
+        rules: [
+          { match: { tag: ['prod'], effect: ['destroy'] }, approvals: 2, require_backup_within: '24h', cooldown: '5m' },
+          { match: { vmid: [105, '100-199'] }, never: true },
+        ],
+        only: { pools: ['agents'] },
+        per_hour: { destroys: 3 },
+      }),
+    );
+    expect(read).toEqual({
+      rules: [
+        { match: { tag: ['prod'], effect: ['destroy'] }, never: false, approvals: 2, requireBackupWithin: 86_400, cooldown: 300 },
+        {
+          match: {
+            vmid: [
+              { from: 105, to: 105 },
+              { from: 100, to: 199 },
+            ],
+          },
+          never: true,
+        },
+      ],
+      only: { tags: [], pools: ['agents'], created: false },
+      perHour: { destroys: 3 },
+    });
+  });
+  it.each([
+    ['no JSON', '{"rules": ['],
+    ['an unknown key', '{"rules": [{"mach": {"tag": ["prod"]}, "never": true}]}'],
+    ['a misspelt effect', '{"rules": [{"match": {"effect": ["destory"]}}]}'],
+    ['a span without a unit', '{"rules": [{"require_backup_within": "24"}]}'],
+    ['a range backwards', '{"rules": [{"match": {"vmid": ["200-100"]}}]}'],
+    ['a way that does not exist', '{"rules": [{"way": "trust me"}]}'],
+  ])('stops the start when it has %s', (_what, text) => {
+    expect(() => policy(text)).toThrow(
+      expect.objectContaining({ code: 'invalid_configuration', message: expect.stringContaining('policy.json') }),
+    );
+  });
+  it('stops the start when it is missing', () => {
+    expect(() => readPolicy(join(folder, 'nowhere.json'))).toThrow(/cannot be used: ENOENT/);
+  });
+});
