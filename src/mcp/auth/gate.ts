@@ -1,0 +1,85 @@
+import { type AuthInfo, bearerAuthChallengeResponse, OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
+import type { Identity } from './identity.ts';
+import { READ, SCOPES, toAuthInfo } from './identity.ts';
+import type { OAuthFault } from './oauth.ts';
+import { TOKEN_PREFIX, type TokenFault } from './tokens.ts';
+
+/** The ways to prove who one is; over HTTP at least one of them exists as soon as others than the local machine are served. */
+export interface Verifiers {
+  token?: (token: string, address: string) => Promise<Identity | TokenFault>;
+  oauth?: (token: string) => Promise<Identity | OAuthFault>;
+}
+
+export interface GateOptions extends Verifiers {
+  /** Where the RFC 9728 document is; only with OAuth, because it sends clients to the authorization server. */
+  resourceMetadataUrl?: string;
+  /** Told of every refusal, for the log and the metrics; never gets the token. */
+  onRefused?: (reason: string, address: string) => void;
+}
+
+export type Fault = TokenFault | OAuthFault | 'missing' | 'malformed';
+
+/** Who presents this token. */
+export async function identify(verifiers: Verifiers, token: string, address: string): Promise<Identity | Fault> {
+  if (token.startsWith(TOKEN_PREFIX)) return (await verifiers.token?.(token, address)) ?? 'unknown';
+  return (await verifiers.oauth?.(token)) ?? 'unknown';
+}
+
+/**
+ * Lets a request in with a valid bearer token, and answers every other one as RFC 6750 and RFC 9728 ask: 401 for a token that does not
+ * count (without saying why more than the client needs to act), 403 for one without any of our scopes.
+ */
+export function createGate(options: GateOptions): (request: Request, address: string) => Promise<AuthInfo | Response> {
+  const { resourceMetadataUrl } = options;
+  const challenge = (code: OAuthErrorCode, message: string) =>
+    bearerAuthChallengeResponse(new OAuthError(code, message), {
+      requiredScopes: [READ],
+      ...(resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }),
+    });
+
+  return async (request, address) => {
+    const header = request.headers.get('authorization');
+    const token = /^bearer +([\w.~+/=-]+)$/i.exec(header?.trim() ?? '')?.[1];
+    const found = token === undefined ? (header === null ? 'missing' : 'malformed') : await identify(options, token, address);
+    if (typeof found !== 'string') {
+      const authInfo = toAuthInfo(found);
+      return resourceMetadataUrl === undefined ? authInfo : { ...authInfo, resourceMetadataUrl };
+    }
+    options.onRefused?.(found, address);
+    if (found === 'unavailable') {
+      return Response.json(
+        { error: 'temporarily_unavailable', error_description: 'The authorization server cannot be reached; try again.' },
+        { status: 503, headers: { 'Retry-After': '5' } },
+      );
+    }
+    if (found === 'scope') return challenge(OAuthErrorCode.InsufficientScope, `The token has none of the scopes ${SCOPES.join(', ')}`);
+    return challenge(OAuthErrorCode.InvalidToken, MESSAGES[found] ?? 'The access token is not valid here');
+  };
+}
+
+const MESSAGES: Partial<Record<Fault, string>> = {
+  missing: 'Send an access token: Authorization: Bearer TOKEN',
+  malformed: 'The Authorization header must be: Bearer TOKEN',
+  expired: 'The access token has expired',
+};
+
+/**
+ * RFC 9728: tells clients which authorization server issues tokens for this server.
+ * @returns the answer to a request for the document, undefined for any other request
+ */
+export function resourceMetadata(request: Request, resource: URL, issuer: string): Response | undefined {
+  const { pathname } = new URL(request.url);
+  const base = '/.well-known/oauth-protected-resource';
+  if (pathname !== base && pathname !== `${base}${resource.pathname}`) return undefined;
+  const headers = { 'Access-Control-Allow-Origin': '*', 'Cache-Control': 'public, max-age=3600' };
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return new Response(null, { status: 405, headers: { ...headers, Allow: 'GET, HEAD' } });
+  const document = {
+    resource: resource.href,
+    authorization_servers: [issuer],
+    scopes_supported: SCOPES,
+    bearer_methods_supported: ['header'],
+    resource_name: 'Proxmox VE through proxmox-mcp',
+  };
+  return Response.json(document, { headers });
+}

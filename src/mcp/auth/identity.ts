@@ -1,0 +1,49 @@
+import type { AuthInfo } from '@modelcontextprotocol/server';
+import type { Role, Scope } from '../../core/caller.ts';
+import { roleAllows } from '../../engine/roles.ts';
+import type { Operation } from '../../operations/define.ts';
+
+/** Who a remote caller turned out to be. */
+export interface Identity {
+  /** `token:NAME`, or `oauth:SUB`. */
+  principal: string;
+  /** The human or account answerable for it; for OAuth the `sub`. */
+  owner: string;
+  /** What it may do over MCP. */
+  role: Role;
+  scope?: Scope;
+  /** May decide, in a console session. */
+  mayApprove: boolean;
+  /** The operator vouches that this caller's client passes on a human's answer faithfully. */
+  trustsClient: boolean;
+  /** Epoch seconds. */
+  expiresAt: number;
+}
+
+export const READ = 'proxmox:read';
+export const WRITE = 'proxmox:write';
+export const APPROVE = 'proxmox:approve';
+export const SCOPES = [READ, WRITE, APPROVE];
+
+/** OAuth scopes as a role: whoever may change or approve may read. Undefined when none of the scopes is ours. */
+export function roleOfScopes(scopes: readonly string[]): Role | undefined {
+  if (scopes.includes(WRITE)) return 'operator';
+  if (scopes.includes(APPROVE)) return 'approver';
+  return scopes.includes(READ) ? 'viewer' : undefined;
+}
+
+/** What the SDK carries to the handlers. The token itself stays behind: nothing after the gate needs it. */
+export function toAuthInfo(identity: Identity): AuthInfo {
+  const scopes = [READ, ...(identity.role === 'operator' ? [WRITE] : []), ...(identity.mayApprove ? [APPROVE] : [])];
+  return { token: '', clientId: identity.principal, scopes, expiresAt: identity.expiresAt, extra: { identity } };
+}
+
+export function identityOf(authInfo: AuthInfo | undefined): Identity | undefined {
+  return authInfo?.extra?.identity as Identity | undefined;
+}
+
+/** The scope that a caller lacks for an operation, as the specification's step-up challenge names it; undefined: nothing is lacking. */
+export function missingScope(authInfo: AuthInfo | undefined, operation: Operation): string | undefined {
+  const identity = identityOf(authInfo);
+  return identity === undefined || roleAllows(identity.role, operation) ? undefined : WRITE;
+}

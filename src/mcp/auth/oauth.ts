@@ -1,0 +1,78 @@
+import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { fail } from '../../core/errors.ts';
+import { type Identity, roleOfScopes } from './identity.ts';
+
+export interface OAuthOptions {
+  /** The authorization server, exactly as it stands in `iss`. */
+  issuer: string;
+  /** What must be in `aud`: this server's resource identifier, unless the authorization server uses another name for it. */
+  audience: string;
+  /** Default: what the authorization server's metadata says (RFC 8414, OpenID Connect Discovery). */
+  jwksUrl?: string;
+  /** Subjects whose clients are trusted to pass on a human's answer. */
+  trustedSubjects: readonly string[];
+}
+
+export type OAuthFault = 'invalid' | 'expired' | 'scope' | 'unavailable';
+
+// Signatures that only the authorization server can make; a shared secret (HS256) or none are out.
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+const CLOCK_SKEW_SECONDS = 10;
+const FETCH_MS = 5_000;
+
+/**
+ * Verifies access tokens of an OAuth 2.1 authorization server as RFC 9068 asks of a resource server: signature by the server's published
+ * keys (fetched when first needed, then cached), issuer, audience, times. Scopes become a role; the owner is `sub`.
+ */
+export function createOAuthVerifier(options: OAuthOptions): (token: string) => Promise<Identity | OAuthFault> {
+  let keys: ReturnType<typeof createRemoteJWKSet> | undefined;
+  return async (token) => {
+    try {
+      keys ??= createRemoteJWKSet(new URL(options.jwksUrl ?? (await discoverJwks(options.issuer))), { timeoutDuration: FETCH_MS });
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: options.issuer,
+        audience: options.audience,
+        algorithms: ALGORITHMS,
+        clockTolerance: CLOCK_SKEW_SECONDS,
+        requiredClaims: ['exp', 'sub', 'aud', 'iss'],
+      });
+      const scopes = scopesOf(payload);
+      const role = roleOfScopes(scopes);
+      if (role === undefined) return 'scope';
+      const sub = String(payload.sub);
+      return {
+        principal: `oauth:${sub}`,
+        owner: sub,
+        role,
+        mayApprove: scopes.includes('proxmox:approve'),
+        trustsClient: options.trustedSubjects.includes(sub),
+        expiresAt: Number(payload.exp),
+      };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) return 'expired';
+      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) return 'unavailable';
+      return error.code === 'ERR_JOSE_GENERIC' ? 'unavailable' : 'invalid';
+    }
+  };
+}
+
+/** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. */
+function scopesOf(payload: Record<string, unknown>): string[] {
+  const value = payload.scope ?? payload.scp;
+  return Array.isArray(value) ? value.map(String) : String(value ?? '').split(' ');
+}
+
+/** The address of the keys, from the metadata of the authorization server. */
+async function discoverJwks(issuer: string): Promise<string> {
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname === '/' ? '' : pathname.replace(/\/$/, '');
+  const documents = [`${origin}/.well-known/oauth-authorization-server${path}`, `${origin}${path}/.well-known/openid-configuration`];
+  for (const document of documents) {
+    const response = await fetch(document, { signal: AbortSignal.timeout(FETCH_MS), redirect: 'error' }).catch(() => undefined);
+    if (!response?.ok) continue;
+    const metadata = (await response.json().catch(() => ({}))) as { issuer?: unknown; jwks_uri?: unknown };
+    // A document that speaks for somebody else must not supply the keys (RFC 8414, section 3.3).
+    if (metadata.issuer === issuer && typeof metadata.jwks_uri === 'string') return metadata.jwks_uri;
+  }
+  return fail('unreachable', `The authorization server ${issuer} does not say where its keys are.`);
+}

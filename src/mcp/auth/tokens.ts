@@ -1,0 +1,73 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Role, Scope } from '../../core/caller.ts';
+import type { Clock } from '../../core/clock.ts';
+import { networks } from './addresses.ts';
+import type { Identity } from './identity.ts';
+
+export const TOKEN_PREFIX = 'pmcp_';
+/** How often (ms) the last use of a token is written down. */
+const TOUCH_MS = 60_000;
+
+/** What is kept of a token. The store supplies it. */
+export interface TokenRow {
+  id: string;
+  name: string;
+  owner: string;
+  role: Role;
+  hash: string;
+  scope?: Scope;
+  cidrs: string[];
+  trustsClient: boolean;
+  expiresAt: string;
+  revokedAt?: string;
+}
+export interface TokenRows {
+  get(id: string): Promise<TokenRow | undefined>;
+  touch(id: string, now: string): Promise<void>;
+}
+
+/** A new access token: 256 random bits. Only its hash is kept, from which its id is derived, too. */
+export function newToken(): { token: string; id: string; hash: string } {
+  const token = `${TOKEN_PREFIX}${randomBytes(32).toString('base64url')}`;
+  const hash = hashOf(token);
+  return { token, id: idOf(hash), hash };
+}
+
+/** Why a token does not count; the caller is told no more than that it is invalid. */
+export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
+
+export function createTokenVerifier(rows: TokenRows, clock: Clock) {
+  const touched = new Map<string, number>();
+  return async (token: string, address: string): Promise<Identity | TokenFault> => {
+    const hash = hashOf(token);
+    const row = await rows.get(idOf(hash));
+    if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return 'unknown';
+    if (row.revokedAt !== undefined) return 'revoked';
+    const now = clock.now();
+    const expiresAt = Date.parse(row.expiresAt);
+    if (expiresAt <= now) return 'expired';
+    if (row.cidrs.length > 0 && !networks(row.cidrs)(address)) return 'address';
+    if (now - (touched.get(row.id) ?? 0) > TOUCH_MS) {
+      touched.set(row.id, now);
+      // Telling when a token was last used must never keep it from being used.
+      rows.touch(row.id, new Date(now).toISOString()).catch(() => touched.delete(row.id));
+    }
+    return {
+      principal: `token:${row.name}`,
+      owner: row.owner,
+      role: row.role,
+      ...(row.scope ? { scope: row.scope } : {}),
+      mayApprove: row.role === 'approver',
+      trustsClient: row.trustsClient,
+      expiresAt: Math.floor(expiresAt / 1000),
+    };
+  };
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
+function idOf(hash: string): string {
+  return `tok_${hash.slice(0, 16)}`;
+}
