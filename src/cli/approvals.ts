@@ -6,15 +6,15 @@ import { localCaller } from './caller.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, note, print, printJson } from './output.ts';
 import { openSession, type Session } from './session.ts';
-import { ask, hasTerminal } from './terminal.ts';
+import { ask, askHidden, hasTerminal } from './terminal.ts';
 
 /** The operator: whoever sits at a terminal. Without one these commands see and do no more than `call` does. */
-function operator() {
+export function operator() {
   const terminal = hasTerminal();
   return localCaller('cli', { isOperator: terminal, canAsk: { elicitation: false, terminal } });
 }
 
-async function withSession(options: GlobalOptions, work: (session: Session) => Promise<Exit>): Promise<Exit> {
+export async function withSession(options: GlobalOptions, work: (session: Session) => Promise<Exit>): Promise<Exit> {
   const session = await openSession(options);
   try {
     return await work(session);
@@ -77,7 +77,8 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
     if (asked.kind !== 'question') fail('internal', 'An operator was not asked.');
     note(asked.question.text);
     const typed = await ask('> ');
-    const answer = { approvalId: id, via: 'terminal' as const, typed };
+    const passphrase = asked.question.needsPassphrase && typed !== '' ? await askHidden('passphrase: ') : undefined;
+    const answer = { approvalId: id, via: 'terminal' as const, typed, ...(passphrase === undefined ? {} : { passphrase }) };
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer });
     const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
     if (isForPeople()) print(text);

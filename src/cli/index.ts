@@ -92,6 +92,26 @@ command(approvals, 'deny <id>', 'say no')
   .option('--reason <text>', 'told to whoever asked')
   .action(run(async (id: string, options) => (await import('./approvals.ts')).deny(id, options)));
 
+command(approvals, 'watch', 'follow what is pending and how it ends, until Ctrl-C').action(
+  run(async (options) => (await import('./approvals-watch.ts')).watch(options)),
+);
+command(approvals, 'passphrase', 'set the passphrase that every decision on this machine asks for').action(
+  run(async (options) => (await import('./approvals-passphrase.ts')).passphrase(options)),
+);
+const leases = command(approvals, 'lease', 'a standing yes for a few uses within an hour').action(
+  run(async (options) => (await import('./leases.ts')).list(options)),
+);
+command(leases, 'add', 'make one; needs a terminal')
+  .requiredOption('--operation <names>', 'operations it covers, separated by commas')
+  .option('--tag <tag>', 'guests with this tag')
+  .option('--pool <pool>', 'guests in this pool')
+  .option('--uses <count>', 'how often', '1')
+  .option('--minutes <minutes>', 'how long, at most 60', '15')
+  .action(run(async (options) => (await import('./leases.ts')).add(options)));
+command(leases, 'revoke <id>', 'take it back').action(
+  run(async (id: string, options) => (await import('./leases.ts')).revoke(id, options)),
+);
+
 const audit = program.command('audit').description('the record of everything that was asked for and done').exitOverride();
 command(audit, 'verify', 'check that no record was changed, moved or taken out').action(
   run(async (options) => (await import('./audit.ts')).verify(options)),

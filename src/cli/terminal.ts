@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 
 /** Whether a human sits at this process: they see stderr and what they type arrives on stdin. */
 export function hasTerminal(): boolean {
@@ -16,5 +17,22 @@ export async function ask(prompt: string): Promise<string> {
     });
   } finally {
     lines.close();
+  }
+}
+
+/** Asks for a secret: what is typed is not shown. Ctrl-C and the end of the input are an empty answer. */
+export async function askHidden(prompt: string): Promise<string> {
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  process.stderr.write(prompt);
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      lines.once('SIGINT', () => resolve(''));
+      lines.question('').then(resolve, () => resolve(''));
+    });
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
   }
 }

@@ -5,6 +5,7 @@ import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Audit } from './audit.ts';
+import { mintLease, revokeLease } from './leases.ts';
 import { perform } from './perform.ts';
 import { isoNow, type Log, type Ports } from './ports.ts';
 import { createVault } from './secrets.ts';
@@ -66,6 +67,11 @@ export function createEngine(options: EngineOptions): Engine {
       await approvals.expire(isoNow(clock));
       const [pending, recent] = await Promise.all([approvals.list({ status: 'pending', limit: 200 }), approvals.list({ limit: 50 })]);
       return { pending: pending.approvals, recent: recent.approvals };
+    },
+    leases: {
+      mint: (wish, caller) => mintLease(wish, caller, ports),
+      revoke: (id, caller) => revokeLease(id, caller, ports),
+      list: async () => (await ports.store()).leases.list((await ports.api()).cluster),
     },
     async close() {
       await Promise.allSettled(inFlight.values());

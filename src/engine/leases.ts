@@ -1,11 +1,13 @@
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import type { Plan } from '../core/plan.ts';
+import { findOperation } from '../operations/index.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Lease } from '../store/leases.ts';
 import { newId } from './ids.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { auditCaller } from './records.ts';
+import type { LeaseWish } from './types.ts';
 
 const MAX_MINUTES = 60;
 const MAX_USES = 100;
@@ -14,11 +16,7 @@ const MAX_USES = 100;
  * A standing yes for a few uses, minted out of band: it covers the named operations on guests that carry the tag or are in the pool now.
  * @param wish minutes: at most 60; uses: at most 100; one of tag and pool is required
  */
-export async function mintLease(
-  wish: { operations: string[]; tag?: string; pool?: string; uses: number; minutes: number },
-  caller: Caller,
-  ports: Ports,
-): Promise<Lease> {
+export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): Promise<Lease> {
   if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be made out of band.');
   if ((wish.tag === undefined) === (wish.pool === undefined))
     fail('invalid_arguments', 'A lease covers a tag or a pool: name one of them.');
@@ -26,6 +24,8 @@ export async function mintLease(
   if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
     fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses.`);
   if (wish.operations.length === 0) fail('invalid_arguments', 'A lease names the operations that it covers.');
+  const unknown = wish.operations.filter((name) => findOperation(name) === undefined);
+  if (unknown.length > 0) fail('invalid_arguments', `There is no operation ${unknown.join(', ')}.`);
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
   const lease: Lease = {
     id: newId('lse'),

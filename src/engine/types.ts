@@ -3,6 +3,7 @@ import type { Caller } from '../core/caller.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
+import type { Lease } from '../store/leases.ts';
 
 /** A step of long work, for progress notifications and the terminal. */
 export interface Progress {
@@ -38,11 +39,26 @@ export type Result =
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
   | { kind: 'running'; run: RunRecord; upid?: string };
 
+/** What a standing approval covers: operations on the guests with a tag or in a pool, so many times, so long (minutes, at most 60). */
+export interface LeaseWish {
+  operations: string[];
+  tag?: string;
+  pool?: string;
+  uses: number;
+  minutes: number;
+}
+
 export interface Engine {
   /** The only door: every face goes through it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
   /** What waits for a human and what was decided lately, for faces that keep looking; reads only our own store and leaves no line in the audit. */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
+  /** Standing approvals, made and taken back by the operator out of band. */
+  leases: {
+    mint(wish: LeaseWish, caller: Caller): Promise<Lease>;
+    revoke(id: string, caller: Caller): Promise<void>;
+    list(): Promise<Lease[]>;
+  };
   /** Waits for running work to reach a safe point and closes the store and the connection. */
   close(): Promise<void>;
 }

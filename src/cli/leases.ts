@@ -1,0 +1,86 @@
+import { fail } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import { hasPassphrase, isPassphrase } from '../engine/passphrase.ts';
+import { operator, withSession } from './approvals.ts';
+import type { GlobalOptions } from './options.ts';
+import { type Exit, isForPeople, note, print, printJson } from './output.ts';
+import type { Session } from './session.ts';
+import { ask, askHidden, hasTerminal } from './terminal.ts';
+
+interface AddOptions extends GlobalOptions {
+  operation: string;
+  tag?: string;
+  pool?: string;
+  uses: string;
+  minutes: string;
+}
+
+/** `approvals lease`: all standing approvals, open ones first. */
+export function list(options: GlobalOptions): Promise<Exit> {
+  return withSession(options, async ({ engine }) => {
+    const leases = await engine.leases.list();
+    if (!isForPeople()) printJson({ leases: leases as unknown as JsonObject[] });
+    else if (leases.length === 0) print('No leases.');
+    else {
+      const { table } = await import('./table.ts');
+      const rows = leases.map((l) => [
+        l.id,
+        l.operations.join(', '),
+        l.tag ? `tag ${l.tag}` : `pool ${l.pool}`,
+        String(l.usesLeft),
+        l.revokedAt ? 'revoked' : l.expiresAt,
+        l.madeBy,
+      ]);
+      print(table(['id', 'operations', 'guests', 'uses left', 'until', 'made by'], rows));
+    }
+    return 0;
+  });
+}
+
+/** `approvals lease add`: a human at a terminal says yes in advance, to little and for a short time. */
+export function add(options: AddOptions): Promise<Exit> {
+  needTerminal();
+  return withSession(options, async (session) => {
+    const wish = {
+      operations: options.operation.split(',').map((name) => name.trim()),
+      uses: Number(options.uses),
+      minutes: Number(options.minutes),
+      ...(options.tag === undefined ? {} : { tag: options.tag }),
+      ...(options.pool === undefined ? {} : { pool: options.pool }),
+    };
+    const guests = wish.tag ? `tag ${wish.tag}` : `pool ${wish.pool}`;
+    note(
+      `For ${wish.minutes} minutes, ${wish.uses} times, without asking again: ${wish.operations.join(', ')} on every guest with ${guests}.`,
+    );
+    note(`To allow it, type: ${wish.tag ?? wish.pool} ${wish.uses}`);
+    if ((await ask('> ')).trim() !== `${wish.tag ?? wish.pool} ${wish.uses}`)
+      fail('approval_not_confirmed', 'Not confirmed. No lease was made.');
+    await checkPassphrase(session);
+    const lease = await session.engine.leases.mint(wish, operator());
+    if (isForPeople())
+      print(`Lease ${lease.id}, until ${lease.expiresAt}. Take it back with: proxmox-mcp approvals lease revoke ${lease.id}`);
+    else printJson(lease);
+    return 0;
+  });
+}
+
+/** `approvals lease revoke ID` */
+export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
+  needTerminal();
+  return withSession(options, async ({ engine }) => {
+    await engine.leases.revoke(id, operator());
+    print(`Lease ${id} is revoked.`);
+    return 0;
+  });
+}
+
+function needTerminal(): void {
+  if (!hasTerminal())
+    fail('approval_needs_human', 'A lease is a human decision: it needs a terminal.', { hint: 'Run the command yourself in a terminal.' });
+}
+
+async function checkPassphrase({ settings }: Session): Promise<void> {
+  if (!hasPassphrase(settings.dataDir)) return;
+  if (!isPassphrase(settings.dataDir, await askHidden('passphrase: ')))
+    fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong.');
+}
