@@ -1,0 +1,99 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { toWebRequest } from '@modelcontextprotocol/node';
+import { fail } from '../core/errors.ts';
+import { type Connection, type HttpApp, MAX_BODY_BYTES } from './http.ts';
+
+/** How long (ms) a client may take to send its headers, its request, and to come back on an idle connection. */
+const HEADERS_MS = 15_000;
+const REQUEST_MS = 30_000;
+const KEEP_ALIVE_MS = 75_000;
+const MAX_CONNECTIONS = 4096;
+
+export interface ListenOptions {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** PEM. Absent: plain HTTP. */
+  tls?: { cert: string; key: string };
+  onError: (error: Error) => void;
+}
+
+export interface Listener {
+  port: number;
+  /** Takes no new connections, waits at most `graceMs` for requests in progress, then cuts what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Serves the app on a socket. @throws invalid_configuration when that is not possible */
+export async function listen(app: HttpApp, options: ListenOptions): Promise<Listener> {
+  const open = new Set<ServerResponse>();
+  const handler = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    open.add(outgoing);
+    outgoing.once('close', () => open.delete(outgoing));
+    answer(app, incoming, outgoing).catch((error: unknown) => {
+      // Whoever hung up is no fault of ours.
+      if (!outgoing.destroyed && error instanceof Error) options.onError(error);
+      outgoing.destroy();
+    });
+  };
+  const server: Server = options.tls ? createTlsServer(options.tls, handler) : createServer(handler);
+  server.headersTimeout = HEADERS_MS;
+  server.requestTimeout = REQUEST_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.maxConnections = MAX_CONNECTIONS;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(options.port, options.host, resolve);
+    });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    fail('invalid_configuration', `${options.host} port ${options.port} cannot be served (${code}).`, {
+      hint: code === 'EADDRINUSE' ? 'Another program uses this port: choose another with --port.' : 'Choose another --host or --port.',
+      cause,
+    });
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      // A connection that is kept alive would be waited for as long as its client likes.
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
+      await closed;
+      clearTimeout(timer);
+      clearInterval(idle);
+    },
+  };
+}
+
+async function answer(app: HttpApp, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  outgoing.once('close', () => gone.abort());
+  const response = await respond(app, incoming, gone.signal);
+  const cookies = response.headers.getSetCookie();
+  const headers = Object.fromEntries(response.headers);
+  outgoing.writeHead(response.status, { ...headers, ...(cookies.length > 0 ? { 'set-cookie': cookies } : {}) });
+  // A stream may have nothing to say for a while; that it began must be known at once.
+  outgoing.flushHeaders();
+  if (!response.body) outgoing.end();
+  else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: gone.signal });
+}
+
+async function respond(app: HttpApp, incoming: IncomingMessage, signal: AbortSignal): Promise<Response> {
+  const connection: Connection = { peer: incoming.socket.remoteAddress ?? '' };
+  let request: Request;
+  try {
+    request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], { signal, maxRequestBodySize: MAX_BODY_BYTES });
+  } catch (error) {
+    const { status = 400 } = error as { status?: number };
+    const message = status === 413 ? `A request may have ${MAX_BODY_BYTES} bytes.` : 'The request cannot be read.';
+    return Response.json({ jsonrpc: '2.0', id: null, error: { code: -32600, message } }, { status, headers: { Connection: 'close' } });
+  }
+  return app.fetch(request, connection);
+}
