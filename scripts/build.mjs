@@ -34,11 +34,34 @@ const isChunk = (file) => file.path.includes('chunk-');
 const files = [...result.outputFiles.filter(isChunk), ...result.outputFiles.filter((file) => !isChunk(file))];
 for (const file of files) await put(file.path, file.contents);
 await put(join(outdir, 'THIRD_PARTY_LICENSES.txt'), await licences(result.metafile));
+await buildConsole();
 await cp(join(root, 'src/simulator/data'), join(outdir, 'data'), { recursive: true }).catch(ignoreMissing);
 await chmod(join(outdir, 'cli.js'), 0o755);
 if (!process.argv.includes('--keep')) {
-  const current = new Set([...files.map((file) => relative(outdir, file.path)), 'data', 'THIRD_PARTY_LICENSES.txt']);
+  const current = new Set([...files.map((file) => relative(outdir, file.path)), 'data', 'console', 'THIRD_PARTY_LICENSES.txt']);
   for (const name of await readdir(outdir)) if (!current.has(name)) await rm(join(outdir, name), { recursive: true, force: true });
+}
+
+/** The page of the console: one script, one style sheet, and two files as they are. */
+async function buildConsole() {
+  const page = join(root, 'src/console/page');
+  const built = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: { app: 'src/console/page/main.ts', 'app.css': 'src/console/page/app.css' },
+    outdir: join(outdir, 'console'),
+    outExtension: { '.css': '' },
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify: true,
+    legalComments: 'none',
+    write: false,
+    logLevel: 'error',
+  });
+  await mkdir(join(outdir, 'console'), { recursive: true });
+  for (const file of built.outputFiles) await put(file.path, file.contents);
+  for (const name of ['index.html', 'icon.svg']) await put(join(outdir, 'console', name), await readFile(join(page, name)));
 }
 
 async function put(path, contents) {

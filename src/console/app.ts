@@ -1,0 +1,163 @@
+import { type Context, Hono } from 'hono';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import type { Caller } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import { asError, type ErrorCode } from '../core/errors.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Assets } from './assets.ts';
+import { clusterView } from './cluster.ts';
+import { createLiveFeed, type LiveFeed } from './live.ts';
+import type { Logins } from './login.ts';
+import { outcomeView } from './outcome.ts';
+import { refuse, sameOriginOnly, secureHeaders } from './security.ts';
+import type { Person, Secrets, Sessions } from './sessions.ts';
+import { liveStream } from './stream.ts';
+import { auditView, verification } from './trail.ts';
+import type { SessionView } from './wire.ts';
+
+export interface ConsoleOptions {
+  engine: Engine;
+  settings: Pick<Settings, 'limits' | 'auditFile' | 'demo' | 'readOnly'>;
+  logins: Logins;
+  sessions: Sessions;
+  /** Origins under which browsers reach the page, e.g. `http://127.0.0.1:4100`; everything else is refused. */
+  origins: () => string[];
+  assets: Assets;
+  clock: Clock;
+  version: string;
+  /** Milliseconds between two looks at the store while a page is open. Default 1000. */
+  pollMs?: number;
+}
+
+/** The token of the page travels in this header with every request. */
+export const TOKEN_HEADER = 'X-Console-Token';
+const MAX_BODY_BYTES = 16 * 1024;
+
+/** The console and the end of its background work. */
+export type ConsoleApp = Hono<{ Variables: { person: Person; secrets: Secrets } }> & { close(): void };
+
+/**
+ * The page on which a human decides, as an app to be served alone or mounted by the HTTP server. It translates: everything it knows and does
+ * goes through the engine.
+ */
+export function createConsole(options: ConsoleOptions): ConsoleApp {
+  const { engine, settings, logins, sessions, origins, assets, clock } = options;
+  const app = new Hono<{ Variables: { person: Person; secrets: Secrets } }>();
+  const feed: LiveFeed = createLiveFeed(engine, clock, options.pollMs ?? 1000);
+
+  app.use(secureHeaders);
+  app.use(sameOriginOnly(origins));
+  app.onError((thrown, c) => {
+    const { code, message, hint } = asError(thrown);
+    return refuse(c, statusOf(code), code, message, hint);
+  });
+  app.notFound((c) => refuse(c, 404, 'not_found', 'There is nothing at this address.', 'Go to the start of the console.'));
+
+  for (const name of ['app.js', 'app.css', 'icon.svg'] as const) app.get(`/${name}`, (c) => send(c, assets[name]));
+  app.get('/', (c) => send(c, assets['index.html']));
+
+  app.post('/api/login/link', async (c) => {
+    const { secret } = await bodyOf(c);
+    const person = typeof secret === 'string' ? await logins.loginWithLink?.(secret) : undefined;
+    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'This link is used up, too old or not one of ours.', NEW_LINK);
+  });
+  app.post('/api/login/token', async (c) => {
+    const { token, passphrase } = await bodyOf(c);
+    const given = typeof token === 'string' && typeof passphrase === 'string';
+    const person = given ? await logins.loginWithToken?.(token, passphrase) : undefined;
+    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Token or passphrase is not right.', 'Try again.');
+  });
+
+  app.use('/api/*', async (c, next) => {
+    const secrets = { cookie: getCookie(c, cookieName(c)) ?? '', token: c.req.header(TOKEN_HEADER) ?? '' };
+    const person = await sessions.find(secrets, { touch: !c.req.path.endsWith('/api/live') });
+    if (!person) return refuse(c, 401, 'signed_out', 'You are not logged in, or your session has ended.', NEW_LINK);
+    c.set('person', person);
+    c.set('secrets', secrets);
+    await next();
+  });
+
+  app.get('/api/session', (c) => c.json(sessionView(c.var.person)));
+  app.post('/api/logout', async (c) => {
+    await sessions.end(c.var.secrets);
+    deleteCookie(c, cookieName(c), { path: '/' });
+    return c.json({});
+  });
+  app.get('/api/live', (c) =>
+    liveStream(feed, c.req.raw.signal, async () => (await sessions.find(c.var.secrets, { touch: false })) !== undefined),
+  );
+  app.get('/api/cluster', async (c) => c.json(await clusterView(engine, callerOf(c.var.person), settings.limits)));
+  app.get('/api/audit', async (c) => c.json(await auditView(settings.auditFile, c.req.query())));
+  app.get('/api/audit/verification', async (c) => c.json(await verification(settings.auditFile)));
+  app.get('/api/runs/:id', async (c) => {
+    const result = await engine.perform('get_task', { run_id: c.req.param('id') }, callerOf(c.var.person));
+    return c.json(outcomeView(result));
+  });
+
+  app.post('/api/approvals/:id/approve', async (c) => {
+    const { typed } = await bodyOf(c);
+    const id = c.req.param('id');
+    const answer = { approvalId: id, via: 'human' as const, typed: typeof typed === 'string' ? typed : '' };
+    // Not waited for: how it ends is told by the live stream, to every page that is open.
+    const result = await engine.perform('approve', { approval_id: id }, callerOf(c.var.person), { answer, wait: 0 });
+    return c.json({ status: result.kind });
+  });
+  app.post('/api/approvals/:id/deny', async (c) => {
+    const { reason } = await bodyOf(c);
+    const text = typeof reason === 'string' ? reason.trim().slice(0, 300) : '';
+    await engine.perform('deny', { approval_id: c.req.param('id'), ...(text === '' ? {} : { reason: text }) }, callerOf(c.var.person));
+    return c.json({ status: 'denied' });
+  });
+
+  async function welcome(c: Context, person: Person): Promise<Response> {
+    const { cookie, token } = await sessions.begin(person);
+    setCookie(c, cookieName(c), cookie, { path: '/', httpOnly: true, sameSite: 'Strict', secure: isHttps(c) });
+    return c.json({ token, session: sessionView(person) });
+  }
+
+  /** Cookies of one host are shared by all its ports: two consoles on one machine keep theirs apart by name. */
+  function cookieName(c: Context): string {
+    return isHttps(c) ? '__Host-proxmox-mcp-console' : `proxmox-mcp-console-${new URL(`http://${c.req.header('Host')}`).port || '80'}`;
+  }
+
+  function isHttps(c: Context): boolean {
+    return origins().some((origin) => origin === `https://${c.req.header('Host')}`);
+  }
+
+  function sessionView(person: Person): SessionView {
+    return { name: person.name, demo: settings.demo, readOnly: settings.readOnly, version: options.version, now: clock.now() };
+  }
+
+  return Object.assign(app, { close: () => feed.close() });
+}
+
+const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
+
+function callerOf({ principal, owner, isOperator }: Person): Caller {
+  return { principal, owner, channel: 'console', canAsk: { elicitation: false, terminal: false }, isOperator };
+}
+
+function send(c: Context, { body, type }: { body: string; type: string }): Response {
+  return c.body(body, 200, { 'Content-Type': type });
+}
+
+async function bodyOf(c: Context): Promise<Record<string, unknown>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += part.length;
+    if (length > MAX_BODY_BYTES) return {};
+    parts.push(part);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function statusOf(code: ErrorCode): 500 | 422 {
+  return code === 'internal' ? 500 : 422;
+}

@@ -1,0 +1,24 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fail } from '../core/errors.ts';
+
+/** Everything that the page is made of, and nothing else is served. */
+const FILES = {
+  'index.html': 'text/html; charset=utf-8',
+  'app.js': 'text/javascript; charset=utf-8',
+  'app.css': 'text/css; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
+} as const;
+
+export type Asset = { body: string; type: string };
+export type Assets = Record<keyof typeof FILES, Asset>;
+
+/** Reads the built page; it lies beside the bundle, or in dist/ when this runs from source. */
+export function loadAssets(): Assets {
+  const folder = ['./console/', '../../dist/console/']
+    .map((path) => new URL(path, import.meta.url))
+    .find((url) => existsSync(new URL('app.js', url)));
+  if (folder === undefined) fail('internal', 'The files of the console are missing.', { hint: 'Run npm run build.' });
+  return Object.fromEntries(
+    Object.entries(FILES).map(([name, type]) => [name, { body: readFileSync(new URL(name, folder), 'utf8'), type }]),
+  ) as Assets;
+}

@@ -1,0 +1,72 @@
+import type { Clock } from '../core/clock.ts';
+import { asError } from '../core/errors.ts';
+import type { Engine } from '../engine/types.ts';
+import { approvalView } from './view.ts';
+import type { Live, Problem } from './wire.ts';
+
+export type LiveEvent = { event: 'approvals'; data: Live } | { event: 'problem'; data: Problem } | { event: 'tick'; data: { now: number } };
+
+export interface LiveFeed {
+  /** Tells the listener how things stand, at once and after every change, until the returned function is called. */
+  subscribe(listener: (event: LiveEvent) => void): () => void;
+  close(): void;
+}
+
+/**
+ * Looks at the store while somebody watches, and tells everybody who does. Looking leaves no line in the audit.
+ * @param pollMs pause between two looks
+ */
+export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, pollMs: number): LiveFeed {
+  const listeners = new Set<(event: LiveEvent) => void>();
+  let timer: NodeJS.Timeout | undefined;
+  let known: { text: string; event: LiveEvent } | undefined;
+  let looking = false;
+
+  async function look(): Promise<void> {
+    if (looking) return;
+    looking = true;
+    clearTimeout(timer);
+    try {
+      const event = await current();
+      const text = JSON.stringify(event.event === 'approvals' ? { ...event.data, now: 0 } : event);
+      const news = text !== known?.text;
+      known = { text, event };
+      for (const listener of listeners) listener(news ? event : { event: 'tick', data: { now: clock.now() } });
+    } finally {
+      looking = false;
+      if (listeners.size > 0) timer = setTimeout(() => void look(), pollMs);
+      else known = undefined;
+    }
+  }
+
+  async function current(): Promise<LiveEvent> {
+    try {
+      const { pending, recent } = await engine.watch();
+      const now = clock.now();
+      const byAge = [...pending].sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+      const decided = recent.filter((a) => a.status !== 'pending');
+      return { event: 'approvals', data: { now, pending: byAge.map(approvalView), recent: decided.map(approvalView) } };
+    } catch (thrown) {
+      const { code, message, hint } = asError(thrown);
+      return { event: 'problem', data: { code, message, hint } };
+    }
+  }
+
+  return {
+    subscribe(listener) {
+      listeners.add(listener);
+      if (known) listener(known.event);
+      else void look();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size > 0) return;
+        clearTimeout(timer);
+        known = undefined;
+      };
+    },
+    close() {
+      listeners.clear();
+      clearTimeout(timer);
+    },
+  };
+}

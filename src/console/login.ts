@@ -1,0 +1,36 @@
+import type { Clock } from '../core/clock.ts';
+import { hashOf, newSecret, type Person } from './sessions.ts';
+
+/** The ways to log in that a face offers; undefined means refused, and does not say why. */
+export interface Logins {
+  /** A one-time link, printed on the operator's own terminal. */
+  loginWithLink?(secret: string): Promise<Person | undefined>;
+  /** An approver's access token together with their passphrase. */
+  loginWithToken?(token: string, passphrase: string): Promise<Person | undefined>;
+}
+
+/** A link is for the hand that asked for it: it works once, and not for long. */
+export const LINK_SECONDS = 60;
+
+export interface Links extends Required<Pick<Logins, 'loginWithLink'>> {
+  /** The secret of a new link; one issued before is void from now on. */
+  issue(): string;
+}
+
+/** One-time links for one person. Only the hash of the newest link is kept. */
+export function createLinks(clock: Clock, person: Person): Links {
+  let newest: { hash: string; until: number } | undefined;
+  return {
+    issue() {
+      const secret = newSecret();
+      newest = { hash: hashOf(secret), until: clock.now() + LINK_SECONDS * 1000 };
+      return secret;
+    },
+    async loginWithLink(secret) {
+      const link = newest;
+      if (link === undefined || hashOf(secret) !== link.hash) return undefined;
+      newest = undefined;
+      return clock.now() < link.until ? person : undefined;
+    },
+  };
+}

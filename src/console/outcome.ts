@@ -1,0 +1,51 @@
+import { fail } from '../core/errors.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import { plainText } from '../core/text.ts';
+import type { Result } from '../engine/types.ts';
+import type { RunView } from './wire.ts';
+
+/** Members of an answer that say again what the page shows already. */
+const KNOWN = new Set(['run_id', 'approval_id', 'upid', 'upids', 'simulator']);
+
+/** The answer of `get_task` for the page. */
+export function outcomeView(result: Result): RunView {
+  if (result.kind !== 'done') fail('internal', 'The state of a run was no answer.');
+  const { status, steps, error, result: report } = result.output;
+  return {
+    status: plainText(text(status), 40),
+    steps: rows(steps).map((step) => ({
+      id: plainText(text(step.id), 60),
+      state: plainText(text(step.state), 40),
+      ...(step.exit === undefined ? {} : { exit: plainText(text(step.exit), 300) }),
+    })),
+    ...(isObject(error) ? { error: errorOf(error) } : {}),
+    result: isObject(report)
+      ? Object.entries(report)
+          .filter(([name]) => !KNOWN.has(name))
+          .map(([name, value]): [string, string] => [plainText(name.replaceAll('_', ' '), 60), plainText(text(value), 300)])
+      : [],
+  };
+}
+
+function errorOf({ code, message, hint, details }: JsonObject): NonNullable<RunView['error']> {
+  const proxmox = isObject(details) ? (details.proxmox ?? details.exit) : undefined;
+  return {
+    code: plainText(text(code), 60),
+    message: plainText(text(message), 600),
+    hint: plainText(text(hint), 400),
+    ...(proxmox === undefined ? {} : { proxmox: plainText(text(proxmox), 600) }),
+  };
+}
+
+function rows(value: Json | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function text(value: Json | undefined): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : Array.isArray(value) ? value.map(text).join(', ') : JSON.stringify(value);
+}

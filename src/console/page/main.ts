@@ -1,0 +1,130 @@
+import type { Live, Problem, SessionView } from '../wire.ts';
+import { asApiError, get, keepToken, post } from './api.ts';
+import { announce, byId, fill, h } from './dom.ts';
+import { ago, countdown } from './format.ts';
+import { change, now, onChange, state } from './state.ts';
+import { follow } from './stream.ts';
+import { approvalsView } from './views/approvals.ts';
+import { auditPage } from './views/audit.ts';
+import { clusterPage } from './views/cluster.ts';
+import { emptyState, problemBox } from './views/parts.ts';
+import { shell } from './views/shell.ts';
+import { signedOut } from './views/signed-out.ts';
+import type { View } from './views/view.ts';
+
+const PAGES: Record<string, () => View> = {
+  pending: () => approvalsView({ route: 'pending', title: 'Pending', rows: () => state.live?.pending ?? [], empty: nothingWaits }),
+  history: () =>
+    approvalsView({
+      route: 'history',
+      title: 'History',
+      rows: () => state.live?.recent ?? [],
+      empty: () => emptyState('Nothing was decided yet.', h('p', {}, 'What you approve or deny is kept here, with how it ended.')),
+      foot: 'The newest ones; every decision ever made is in the audit.',
+    }),
+  audit: auditPage,
+  cluster: clusterPage,
+};
+
+function nothingWaits(): HTMLElement {
+  const last = state.live?.recent[0];
+  return emptyState(
+    'Nothing waits for you.',
+    h('p', {}, 'When an agent asks for something that interrupts or destroys, it appears here at once.'),
+    last?.decided !== undefined && h('p', { class: 'soft' }, `Last decision: ${ago(last.decided.at, now())}.`),
+  );
+}
+
+/** The secret of a one-time link stands behind the #, which browsers send to nobody; it leaves the address before anything else happens. */
+function takeLink(): string | undefined {
+  const secret = /^#link=([\w-]+)$/.exec(location.hash)?.[1];
+  if (secret !== undefined) history.replaceState(undefined, '', '#/pending');
+  return secret;
+}
+
+async function logIn(): Promise<SessionView> {
+  const link = takeLink();
+  if (link === undefined) return get<SessionView>('session');
+  const { token, session } = await post<{ token: string; session: SessionView }>('login/link', { secret: link });
+  keepToken(token);
+  return session;
+}
+
+let page: { route: string; view: View } | undefined;
+let bar: ReturnType<typeof shell> | undefined;
+
+function open(): void {
+  if (state.session === undefined) return;
+  const [, route = '', param] = /^#\/([a-z]+)(?:\/([\w-]+))?$/.exec(location.hash) ?? [];
+  const name = PAGES[route] ? route : 'pending';
+  bar?.mark(name);
+  const opened = page?.route === name ? page.view : PAGES[name]?.();
+  if (!opened) return;
+  if (page?.view !== opened) {
+    page = { route: name, view: opened };
+    fill(byId('main'), opened.element);
+    window.scrollTo(0, 0);
+  }
+  opened.show(param);
+}
+
+function close(message: string): void {
+  page = undefined;
+  fill(byId('top'));
+  fill(byId('main'), signedOut(message));
+}
+
+const announced = new Set<string>();
+function onLive(live: Live): void {
+  const fresh = live.pending.filter((approval) => !announced.has(approval.id));
+  for (const { id } of fresh) announced.add(id);
+  const first = state.live === undefined;
+  change({ live, problem: undefined, skew: live.now - Date.now() });
+  if (fresh.length > 0)
+    announce(first ? `${fresh.length} approvals wait for you.` : `New approval: ${fresh.map((a) => a.summary).join('. ')}`);
+}
+
+function onEvent(event: string, data: unknown): void {
+  if (event === 'approvals') onLive(data as Live);
+  else if (event === 'problem') change({ problem: data as Problem });
+}
+
+async function start(): Promise<void> {
+  try {
+    const session = await logIn();
+    change({ session, skew: session.now - Date.now() });
+  } catch (thrown) {
+    const error = asApiError(thrown);
+    if (error.code === 'login_refused') return close('This link is used up or too old');
+    if (error.code === 'signed_out') return close('Not logged in');
+    return fill(
+      byId('main'),
+      problemBox(error, () => location.reload()),
+    );
+  }
+  bar = shell();
+  open();
+  await follow({ onEvent, onState: (connection) => change({ connection }) });
+}
+
+onChange(() => {
+  if (state.connection === 'signed_out') close('You are signed out');
+});
+addEventListener('hashchange', () => {
+  // A new link pasted into the same tab logs in anew.
+  if (location.hash.startsWith('#link=')) location.reload();
+  else open();
+});
+document.querySelector('.skip')?.addEventListener('click', (event) => {
+  // Following the link would change the address, which says what is open.
+  event.preventDefault();
+  byId('main').focus();
+});
+setInterval(() => {
+  for (const element of document.querySelectorAll<HTMLElement>('[data-until]')) {
+    const until = element.dataset.until ?? '';
+    element.textContent = countdown(until, now());
+    element.classList.toggle('soon', Date.parse(until) - now() < 60_000);
+  }
+}, 500);
+void start();

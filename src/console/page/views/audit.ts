@@ -1,0 +1,206 @@
+import type { AuditRow, AuditView, VerificationView } from '../../wire.ts';
+import { asApiError, get } from '../api.ts';
+import { announce, fill, h, words } from '../dom.ts';
+import { fullTime, number, shortTime } from '../format.ts';
+import { badge, emptyState, loading, problemBox } from './parts.ts';
+import type { View } from './view.ts';
+
+const TYPING_PAUSE_MS = 250;
+
+/** What was asked for and done, newest first, and whether the record is whole. */
+export function auditPage(): View {
+  const seal = h('div', { class: 'seal' });
+  const table = h('div', { class: 'records' });
+  const text = h('input', {
+    id: 'find',
+    attrs: { type: 'search', placeholder: 'name, VMID, task, error…', autocomplete: 'off', spellcheck: 'false' },
+  });
+  const selects = { kind: select('kind', 'Kind'), operation: select('operation', 'Operation'), principal: select('principal', 'Who') };
+  let asked = 0;
+
+  async function load(): Promise<void> {
+    const mine = ++asked;
+    const query = new URLSearchParams({ text: text.value });
+    for (const [name, { field }] of Object.entries(selects)) query.set(name, field.value);
+    try {
+      const view = await get<AuditView>(`audit?${query}`);
+      if (mine !== asked) return;
+      selects.kind.offer(view.kinds);
+      selects.operation.offer(view.operations);
+      selects.principal.offer(view.principals);
+      fill(table, ...records(view));
+      announce(`${view.matching} records`);
+    } catch (thrown) {
+      if (mine === asked)
+        fill(
+          table,
+          problemBox(asApiError(thrown), () => void load()),
+        );
+    }
+  }
+
+  async function verify(): Promise<void> {
+    fill(seal, h('p', { class: 'soft' }, 'Checking every record…'));
+    try {
+      fill(
+        seal,
+        sealOf(await get<VerificationView>('audit/verification'), () => void refresh()),
+      );
+    } catch (thrown) {
+      fill(
+        seal,
+        problemBox(asApiError(thrown), () => void verify()),
+      );
+    }
+  }
+
+  async function refresh(): Promise<void> {
+    await Promise.all([load(), verify()]);
+  }
+
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  text.addEventListener('input', () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => void load(), TYPING_PAUSE_MS);
+  });
+  for (const { field } of Object.values(selects)) field.addEventListener('change', () => void load());
+  return {
+    element: h(
+      'div',
+      { class: 'page' },
+      h('h1', {}, 'Audit'),
+      seal,
+      h(
+        'div',
+        { class: 'filters', attrs: { role: 'search' } },
+        h('label', { attrs: { for: 'find' } }, h('span', {}, 'Contains'), text),
+        ...Object.values(selects).map(({ element }) => element),
+      ),
+      table,
+    ),
+    show() {
+      fill(table, loading(8));
+      void refresh();
+    },
+  };
+}
+
+function select(name: string, title: string) {
+  const field = h('select', { id: `filter-${name}` }, h('option', { attrs: { value: '' } }, 'all'));
+  return {
+    field,
+    element: h('label', { attrs: { for: field.id } }, h('span', {}, title), field),
+    /** Keeps what is chosen, also when no record has it any more. */
+    offer(values: string[]) {
+      const chosen = field.value;
+      const all = chosen === '' || values.includes(chosen) ? values : [chosen, ...values];
+      fill(field, h('option', { attrs: { value: '' } }, 'all'), ...all.map((value) => h('option', { attrs: { value } }, value)));
+      field.value = chosen;
+    },
+  };
+}
+
+function sealOf(v: VerificationView, again: () => void): HTMLElement {
+  const button = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: again } }, 'Check again');
+  if (!v.intact)
+    return h(
+      'div',
+      { class: 'notice bad', attrs: { role: 'alert' } },
+      h(
+        'p',
+        { class: 'strong' },
+        v.count === 0
+          ? 'The audit cannot be vouched for.'
+          : `Not intact: ${number(v.problems.length)} places in ${number(v.count)} records.`,
+      ),
+      h(
+        'ul',
+        {},
+        v.problems.map(({ line, problem }) => h('li', {}, line > 0 && `line ${number(line)} `, words(problem))),
+      ),
+      h('p', {}, 'Keep the file as it is and find out who changed it: ', words(v.file, 'mono')),
+      button,
+    );
+  return h(
+    'div',
+    { class: 'intact' },
+    badge('intact', 'good'),
+    h('span', {}, h('span', { class: 'number' }, number(v.count)), ' records, each sealed by the next'),
+    h('span', { class: 'soft' }, 'newest ', h('span', { class: 'mono' }, v.head.slice(0, 12))),
+    v.recovered.length > 0 && h('span', { class: 'soft' }, `${v.recovered.length} torn by a crash and closed`),
+    button,
+  );
+}
+
+function records({ rows, matching, searched }: AuditView): HTMLElement[] {
+  if (searched === 0)
+    return [emptyState('Nothing was recorded yet.', h('p', {}, 'Every call leaves a line here, reads and refusals included.'))];
+  if (rows.length === 0) return [emptyState('No record fits.', h('p', {}, `The newest ${number(searched)} were looked through.`))];
+  const head = ['#', 'Time', 'Kind', 'Operation', 'Guest', 'Who', 'Ended'];
+  return [
+    h(
+      'div',
+      { class: 'scroll' },
+      h(
+        'table',
+        { class: 'log' },
+        h('caption', { class: 'hidden' }, 'Audit records, newest first'),
+        h('thead', {}, h('tr', {}, ...head.map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+        ...rows.map(record),
+      ),
+    ),
+    h(
+      'p',
+      { class: 'soft foot' },
+      `${number(rows.length)} shown of ${number(matching)} that fit, among the newest ${number(searched)} records.`,
+    ),
+  ];
+}
+
+const TONES: Record<string, string> = {
+  intent: 'info',
+  outcome: 'good',
+  decision: 'info',
+  approval: 'warn',
+  refused: 'warn',
+  notice: 'warn',
+  recovered: 'warn',
+  reconciled: 'warn',
+};
+
+function record(row: AuditRow): HTMLElement {
+  const more = h('tr', { class: 'more', attrs: { hidden: true } }, h('td', { attrs: { colspan: 7 } }, details(row)));
+  const toggle = h(
+    'button',
+    { class: 'link number', attrs: { type: 'button', 'aria-expanded': 'false', 'aria-label': `record ${row.seq}, details` } },
+    row.seq,
+  );
+  toggle.addEventListener('click', () => {
+    more.hidden = !more.hidden;
+    toggle.setAttribute('aria-expanded', String(!more.hidden));
+  });
+  return h(
+    'tbody',
+    {},
+    h(
+      'tr',
+      {},
+      h('td', {}, toggle),
+      h('td', { class: 'number nowrap' }, h('time', { attrs: { datetime: row.time, title: fullTime(row.time) } }, shortTime(row.time))),
+      h('td', {}, badge(row.kind.replace('_', ' '), TONES[row.kind] ?? 'calm')),
+      h('td', { class: 'mono' }, words(row.operation)),
+      h('td', {}, words(row.guest)),
+      h('td', {}, words(row.who), row.channel !== '' && h('span', { class: 'soft' }, ` ${row.channel}`)),
+      h('td', { class: row.bad ? 'badtext' : '' }, words(row.status)),
+    ),
+    more,
+  );
+}
+
+function details(row: AuditRow): HTMLElement {
+  return h(
+    'dl',
+    { class: 'plain' },
+    row.details.map(([name, value]) => h('div', {}, h('dt', {}, words(name)), h('dd', { class: 'mono' }, words(value)))),
+  );
+}

@@ -1,0 +1,109 @@
+import type { ApprovalView } from '../../wire.ts';
+import { asApiError, post } from '../api.ts';
+import { announce, fill, h, words } from '../dom.ts';
+import { onChange, state } from '../state.ts';
+import { problemBox } from './parts.ts';
+
+/**
+ * Yes by typing what the guest is called, no with or without a reason. It is no form: the Enter key in the field sends nothing, the button
+ * has to be chosen.
+ */
+export function decision(a: ApprovalView): HTMLElement {
+  const message = h('div', { class: 'message' });
+  const field = h('input', {
+    id: 'typed',
+    attrs: {
+      type: 'text',
+      autocomplete: 'off',
+      autocapitalize: 'off',
+      spellcheck: 'false',
+      'aria-describedby': 'typed-help',
+      maxlength: 400,
+    },
+  });
+  const yes = h('button', { class: `primary ${a.effect === 'destroy' ? 'bad' : ''}`, attrs: { type: 'button' } }, 'Approve and run');
+  const no = h('button', { class: 'quiet', attrs: { type: 'button', 'aria-expanded': 'false', 'aria-controls': 'deny' } }, 'Deny…');
+  const denyBox = h('div', { id: 'deny', class: 'deny', attrs: { hidden: true } });
+  let sending = false;
+
+  const refresh = () => {
+    const live = state.connection === 'live';
+    yes.disabled = sending || !live || field.value.trim() !== a.mustType;
+    no.disabled = sending || !live;
+    for (const button of denyBox.querySelectorAll('button')) button.disabled = sending || !live;
+  };
+
+  async function send(path: string, body: Record<string, string>, said: string): Promise<void> {
+    if (sending) return;
+    sending = true;
+    fill(message);
+    refresh();
+    try {
+      await post(path, body);
+      // The live stream redraws this with how it goes on.
+      announce(said);
+      fill(message, h('p', { class: 'soft' }, said));
+    } catch (thrown) {
+      sending = false;
+      fill(message, problemBox(asApiError(thrown)));
+      refresh();
+    }
+  }
+
+  field.addEventListener('input', refresh);
+  field.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    fill(
+      message,
+      h('p', { class: 'soft' }, yes.disabled ? 'That is not the text asked for.' : 'Enter decides nothing. Choose the button.'),
+    );
+    announce(message.textContent ?? '');
+  });
+  yes.addEventListener(
+    'click',
+    () => void send(`approvals/${a.id}/approve`, { typed: field.value.trim() }, 'Approved. It is being carried out.'),
+  );
+  no.addEventListener('click', () => {
+    denyBox.hidden = !denyBox.hidden;
+    no.setAttribute('aria-expanded', String(!denyBox.hidden));
+    if (!denyBox.hidden) denyBox.querySelector('input')?.focus();
+  });
+  fill(
+    denyBox,
+    denyForm((reason) => void send(`approvals/${a.id}/deny`, { reason }, 'Denied. Nothing was sent.')),
+  );
+
+  const element = h(
+    'section',
+    { class: `decide ${a.effect === 'destroy' ? 'bad' : ''}`, attrs: { 'aria-labelledby': 'decide-title' } },
+    h('h3', { id: 'decide-title' }, 'Your decision'),
+    a.mustType === undefined
+      ? h(
+          'p',
+          { class: 'notice warn' },
+          'The name of this guest holds characters that cannot be seen or typed. It can only be denied here; rename the guest in Proxmox first.',
+        )
+      : [
+          h('label', { id: 'typed-help', attrs: { for: 'typed' } }, 'To allow it, type ', h('code', { class: 'must' }, words(a.mustType))),
+          h('div', { class: 'row' }, field, yes),
+        ],
+    h('div', { class: 'row' }, no),
+    denyBox,
+    message,
+  );
+  onChange(() => {
+    if (element.isConnected) refresh();
+  });
+  refresh();
+  return element;
+}
+
+function denyForm(deny: (reason: string) => void): HTMLElement[] {
+  const reason = h('input', { id: 'reason', attrs: { type: 'text', maxlength: 300, autocomplete: 'off' } });
+  const button = h('button', { class: 'secondary', attrs: { type: 'button' }, on: { click: () => deny(reason.value) } }, 'Deny it');
+  return [
+    h('label', { attrs: { for: 'reason' } }, 'Why not? The agent reads this; leave it empty if you like.'),
+    h('div', { class: 'row' }, reason, button),
+  ];
+}

@@ -1,0 +1,163 @@
+import type { ApprovalView, Change, Fact, StepView } from '../../wire.ts';
+import { h, words } from '../dom.ts';
+import { countdown, fullTime, shortTime } from '../format.ts';
+import { now } from '../state.ts';
+import { decision } from './decide.ts';
+import { outcome } from './outcome.ts';
+import { effectBadge, effectTone, section, statusBadge } from './parts.ts';
+
+/** Everything a human needs to decide, in the order in which it matters: what, the risks, the difference, the facts, the requests, who asked, and the agent's words last. */
+export function approvalDetail(a: ApprovalView): HTMLElement {
+  return h(
+    'article',
+    { class: 'detail', attrs: { 'aria-labelledby': 'detail-title' } },
+    header(a),
+    a.status !== 'pending' && outcome(a),
+    risks(a),
+    a.changes.length > 0 && section('What changes', 'changes', changes(a.changes)),
+    a.facts.length > 0 && section('The guest now', 'facts', facts(a)),
+    section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
+    a.choices.length > 0 &&
+      section(
+        'Chosen because the caller left it open',
+        'choices',
+        h(
+          'ul',
+          {},
+          a.choices.map((text) => h('li', {}, words(text))),
+        ),
+      ),
+    section('Asked by', 'asked', asked(a)),
+    a.reason !== undefined && agentsWords(a.reason),
+    a.status === 'pending' && decision(a),
+  );
+}
+
+function header(a: ApprovalView): HTMLElement {
+  return h(
+    'header',
+    { class: 'headline' },
+    h(
+      'div',
+      { class: 'badges' },
+      effectBadge(a.effect),
+      a.status === 'pending' ? expiry(a) : statusBadge(a.status),
+      h('span', { class: 'soft' }, `asked ${shortTime(a.createdAt, now())}`),
+    ),
+    h('h2', { id: 'detail-title', attrs: { tabindex: -1 } }, words(a.summary)),
+  );
+}
+
+function expiry(a: ApprovalView): HTMLElement {
+  const left = h('span', { class: 'number', attrs: { 'data-until': a.expiresAt } }, countdown(a.expiresAt, now()));
+  return h('span', { class: 'badge calm expiry', attrs: { title: `until ${fullTime(a.expiresAt)}` } }, 'expires in ', left);
+}
+
+function risks(a: ApprovalView): HTMLElement {
+  const list = [...(a.raisedBecause === undefined ? [] : [a.raisedBecause]), ...a.warnings];
+  return h(
+    'section',
+    { class: `risks ${effectTone(a.effect)}` },
+    h('h3', {}, list.length > 0 ? 'Mind this' : 'No warnings'),
+    list.length > 0 &&
+      h(
+        'ul',
+        {},
+        list.map((text) => h('li', {}, words(text))),
+      ),
+    a.undo !== '' && h('p', { class: 'undo' }, h('span', { class: 'label' }, 'To take it back'), words(a.undo)),
+  );
+}
+
+function changes(rows: Change[]): HTMLElement {
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      { class: 'diff' },
+      h('thead', {}, h('tr', {}, ...['What', 'Now', 'Then'].map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+      h(
+        'tbody',
+        {},
+        rows.map(({ field, before, after }) =>
+          h(
+            'tr',
+            {},
+            h('th', { attrs: { scope: 'row' } }, words(field)),
+            h('td', { class: 'old' }, before === undefined ? h('span', { class: 'soft' }, 'none') : h('del', {}, words(before))),
+            h('td', { class: 'new' }, after === undefined ? h('span', { class: 'soft' }, 'gone') : h('ins', {}, words(after))),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function facts({ guest, facts: list }: ApprovalView): HTMLElement {
+  const who: Fact[] = guest
+    ? [
+        { label: guest.kind, values: [guest.name || '(no name)'] },
+        { label: 'VMID', values: [String(guest.vmid)] },
+        { label: 'Node', values: [guest.node] },
+      ]
+    : [];
+  return h(
+    'dl',
+    {},
+    [...who, ...list].map(({ label, values, tone }) =>
+      h(
+        'div',
+        { class: tone ?? '' },
+        h('dt', {}, label),
+        values.map((value) => h('dd', {}, words(value))),
+      ),
+    ),
+  );
+}
+
+function step(s: StepView): HTMLElement {
+  if (s.kind !== 'request')
+    return h('li', { class: 'then' }, h('span', { class: 'method calm' }, s.kind), h('span', { class: 'purpose' }, words(s.purpose)));
+  return h(
+    'li',
+    {},
+    h('span', { class: `method ${s.method === 'DELETE' ? 'bad' : 'info'}` }, s.method),
+    words(s.path, 'path'),
+    s.params.length > 0 &&
+      h(
+        'span',
+        { class: 'params' },
+        s.params.map(([name, value]) => h('span', { class: 'param' }, words(name), '=', words(value, 'value'))),
+      ),
+    h('span', { class: 'purpose' }, words(s.purpose)),
+  );
+}
+
+function asked(a: ApprovalView): HTMLElement {
+  const { principal, owner, channel, client } = a.askedBy;
+  const rows: [string, string][] = [
+    ['Who', owner === principal ? principal : `${principal} (of ${owner})`],
+    ['Over', client === undefined ? channel : `${channel}, a client that calls itself ${client}`],
+    ['Cluster', a.cluster],
+    ['Asked', fullTime(a.createdAt)],
+    ['Operation', a.operation],
+    ['Approval', a.id],
+    ['Plan digest', a.digest.slice(0, 16)],
+  ];
+  return h(
+    'dl',
+    { class: 'plain' },
+    rows.map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, words(value)))),
+  );
+}
+
+function agentsWords(reason: string): HTMLElement {
+  return h(
+    'section',
+    { class: 'agent' },
+    h('h3', {}, 'The agent’s words, unverified'),
+    h('blockquote', {}, words(reason)),
+    h('p', { class: 'soft' }, 'Written by whoever asked. Nothing above was taken from it.'),
+  );
+}

@@ -1,0 +1,74 @@
+import type { Effect, Problem, Status } from '../../wire.ts';
+import { type Child, h } from '../dom.ts';
+
+const EFFECTS: Record<Effect, { word: string; tone: string }> = {
+  read: { word: 'reads', tone: 'calm' },
+  change: { word: 'changes', tone: 'info' },
+  disrupt: { word: 'interrupts', tone: 'warn' },
+  destroy: { word: 'destroys', tone: 'bad' },
+};
+
+const STATUSES: Record<Status, { word: string; tone: string }> = {
+  pending: { word: 'waiting for you', tone: 'info' },
+  approved: { word: 'approved', tone: 'info' },
+  executing: { word: 'running', tone: 'info' },
+  succeeded: { word: 'done', tone: 'good' },
+  failed: { word: 'failed', tone: 'bad' },
+  unknown: { word: 'outcome unknown', tone: 'warn' },
+  denied: { word: 'denied', tone: 'calm' },
+  expired: { word: 'expired', tone: 'calm' },
+  stale: { word: 'out of date', tone: 'warn' },
+};
+
+/** State is always a word; its colour only repeats it. */
+export function badge(word: string, tone: string): HTMLElement {
+  return h('span', { class: `badge ${tone}` }, word);
+}
+
+export function effectBadge(effect: Effect): HTMLElement {
+  const { word, tone } = EFFECTS[effect];
+  return badge(word, tone);
+}
+
+export function effectTone(effect: Effect): string {
+  return EFFECTS[effect].tone;
+}
+
+export function statusBadge(status: Status): HTMLElement {
+  const { word, tone } = STATUSES[status];
+  return badge(word, tone);
+}
+
+export function statusWord(status: Status): string {
+  return STATUSES[status].word;
+}
+
+/** A part of a page under its heading. */
+export function section(title: string, className: string, ...children: Child[]): HTMLElement {
+  return h('section', { class: className }, h('h3', {}, title), ...children);
+}
+
+/** Something went wrong: what, what to do about it, and a way on. */
+export function problemBox({ message, hint }: Pick<Problem, 'message' | 'hint'>, retry?: () => void): HTMLElement {
+  return h(
+    'div',
+    { class: 'notice bad', attrs: { role: 'alert' } },
+    h('p', { class: 'strong' }, message),
+    hint !== '' && h('p', {}, hint),
+    retry && h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: retry } }, 'Try again'),
+  );
+}
+
+/** Nothing to show, and why that is fine. */
+export function emptyState(title: string, ...text: Child[]): HTMLElement {
+  return h('div', { class: 'empty' }, h('p', { class: 'title' }, title), ...text);
+}
+
+/** Room that is being filled; told to nobody who listens, because it is over in a moment. */
+export function loading(lines = 4): HTMLElement {
+  return h(
+    'div',
+    { class: 'loading', attrs: { 'aria-hidden': true } },
+    Array.from({ length: lines }, () => h('div', { class: 'bone' })),
+  );
+}

@@ -1,0 +1,103 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+
+/** Whoever logged in, as the audit and the approvals name them. */
+export interface Person {
+  principal: string;
+  owner: string;
+  /** Shown on the page. */
+  name: string;
+  isOperator: boolean;
+}
+
+/**
+ * A session needs two secrets at once, and only their hashes are kept. The cookie is out of reach for scripts; but a cookie has no port, so
+ * whatever else listens on 127.0.0.1 is sent it too. The token lies in the page's own storage, which belongs to one origin, port included.
+ * Required as a header of every request, it is the protection against forged requests as well.
+ */
+export interface SessionRow {
+  cookieHash: string;
+  tokenHash: string;
+  person: Person;
+  /** Epoch milliseconds. */
+  createdAt: number;
+  usedAt: number;
+}
+
+/** Where sessions are kept: in memory for the local page, in the shared store for several replicas. */
+export interface SessionRows {
+  insert(row: SessionRow): Promise<void>;
+  get(cookieHash: string): Promise<SessionRow | undefined>;
+  touch(cookieHash: string, usedAt: number): Promise<void>;
+  remove(cookieHash: string): Promise<void>;
+}
+
+export function memoryRows(): SessionRows {
+  const rows = new Map<string, SessionRow>();
+  return {
+    async insert(row) {
+      rows.set(row.cookieHash, row);
+    },
+    get: async (hash) => rows.get(hash),
+    async touch(hash, usedAt) {
+      const row = rows.get(hash);
+      if (row) rows.set(hash, { ...row, usedAt });
+    },
+    async remove(hash) {
+      rows.delete(hash);
+    },
+  };
+}
+
+export interface Secrets {
+  cookie: string;
+  token: string;
+}
+
+export interface Sessions {
+  begin(person: Person): Promise<Secrets>;
+  /** The person, while the session lives. `touch: false` for what goes on by itself, such as the live stream: it is no sign of a human. */
+  find(secrets: Secrets, options?: { touch: boolean }): Promise<Person | undefined>;
+  end(secrets: Secrets): Promise<void>;
+}
+
+/** A working day without a human's request ends a session (the page is meant to stay open and be looked at), a full day does in any case. */
+export const IDLE_SECONDS = 8 * 3600;
+export const LIFETIME_SECONDS = 24 * 3600;
+
+export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): Sessions {
+  return {
+    async begin(person) {
+      const secrets = { cookie: newSecret(), token: newSecret() };
+      const now = clock.now();
+      await rows.insert({ cookieHash: hashOf(secrets.cookie), tokenHash: hashOf(secrets.token), person, createdAt: now, usedAt: now });
+      return secrets;
+    },
+    async find({ cookie, token }, { touch } = { touch: true }) {
+      const cookieHash = hashOf(cookie);
+      const row = await rows.get(cookieHash);
+      // Hashes of 256 random bits: comparing them tells an attacker nothing that helps.
+      if (!row || row.tokenHash !== hashOf(token)) return undefined;
+      const now = clock.now();
+      if (now - row.usedAt > IDLE_SECONDS * 1000 || now - row.createdAt > LIFETIME_SECONDS * 1000) {
+        await rows.remove(cookieHash);
+        return undefined;
+      }
+      if (touch) await rows.touch(cookieHash, now);
+      return row.person;
+    },
+    async end({ cookie, token }) {
+      const row = await rows.get(hashOf(cookie));
+      if (row?.tokenHash === hashOf(token)) await rows.remove(row.cookieHash);
+    },
+  };
+}
+
+/** 256 random bits, safe in URLs and headers. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+export function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}

@@ -1,0 +1,108 @@
+import { asError } from '../core/errors.ts';
+import { plainText } from '../core/text.ts';
+import type { AuditLine } from '../engine/audit-record.ts';
+import { tailAudit, verifyAudit } from '../engine/audit-verify.ts';
+import type { AuditRow, AuditView, VerificationView } from './wire.ts';
+
+/** Records looked through, from the newest back, and rows shown of those that match. */
+const SEARCHED = 2000;
+const SHOWN = 200;
+const PROBLEMS_SHOWN = 50;
+
+export interface AuditFilter {
+  text?: string;
+  kind?: string;
+  operation?: string;
+  principal?: string;
+}
+
+/** The newest records that match, newest first. A file that does not exist yet is an empty trail here; `verification` says that it is missing. */
+export async function auditView(file: string, filter: AuditFilter): Promise<AuditView> {
+  const lines = (await tailAudit(file, SEARCHED).catch(emptyWhenMissing)).reverse();
+  const words = (filter.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  const matching = lines.filter(
+    (line) =>
+      is(line.kind, filter.kind) &&
+      is(line.operation, filter.operation) &&
+      is(line.principal, filter.principal) &&
+      (words.length === 0 || contains(line, words)),
+  );
+  return {
+    rows: matching.slice(0, SHOWN).map(rowOf),
+    searched: lines.length,
+    matching: matching.length,
+    kinds: valuesOf(lines, (line) => line.kind),
+    operations: valuesOf(lines, (line) => line.operation),
+    principals: valuesOf(lines, (line) => line.principal),
+  };
+}
+
+/** Checks every record of the file against the one before it. */
+export async function verification(file: string): Promise<VerificationView> {
+  try {
+    const { count, head, problems, recovered } = await verifyAudit(file);
+    return {
+      intact: problems.length === 0,
+      count,
+      head,
+      file,
+      problems: problems.slice(0, PROBLEMS_SHOWN),
+      recovered: recovered.slice(0, PROBLEMS_SHOWN),
+    };
+  } catch (thrown) {
+    return { intact: false, count: 0, head: '', file, problems: [{ line: 0, problem: asError(thrown).message }], recovered: [] };
+  }
+}
+
+function is(value: string | undefined, wanted: string | undefined): boolean {
+  return wanted === undefined || wanted === '' || value === wanted;
+}
+
+function contains(line: AuditLine, words: string[]): boolean {
+  const text = JSON.stringify(line).toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+function valuesOf(lines: AuditLine[], pick: (line: AuditLine) => string | undefined): string[] {
+  return [...new Set(lines.map(pick))].filter((value) => value !== undefined).sort();
+}
+
+function rowOf(line: AuditLine): AuditRow {
+  const { seq, time, kind, operation, principal, client, channel, target, status, error, decidedVia } = line;
+  const details: [string, string][] = [];
+  const add = (name: string, value: unknown, max = 600) => {
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) return;
+    details.push([name, plainText(typeof value === 'string' ? value : JSON.stringify(value), max)]);
+  };
+  add('error', error && `${error.code}: ${error.message}`);
+  add('message', line.message);
+  add('decided via', decidedVia);
+  for (const request of line.requests ?? []) add('request', request);
+  add('arguments', line.args);
+  add('node', target?.node);
+  for (const upid of line.upids ?? []) add('task', upid);
+  add('approval', line.approvalId);
+  add('run', line.runId);
+  add('plan digest', line.planDigest);
+  add('client', client, 120);
+  add('duration', line.durationMs === undefined ? undefined : `${line.durationMs} ms`);
+  add('torn line', line.fragment);
+  add('hash', line.hash);
+  return {
+    seq,
+    time,
+    kind: plainText(kind, 40),
+    operation: plainText(operation ?? '', 60),
+    guest: target ? plainText(`${target.name} ${target.vmid}`, 100) : '',
+    who: plainText(principal ?? '', 80),
+    channel: plainText(channel ?? '', 20),
+    status: plainText(status ?? '', 40),
+    bad: error !== undefined || status === 'failed' || status === 'unknown' || decidedVia === 'relay',
+    details,
+  };
+}
+
+function emptyWhenMissing(error: NodeJS.ErrnoException): AuditLine[] {
+  if (/There is no audit trail/.test(error.message)) return [];
+  throw error;
+}

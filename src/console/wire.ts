@@ -1,0 +1,153 @@
+// What the server tells the page. Both sides import these types and nothing else from each other. Every text in here has been made harmless
+// (plainText) on the server, and the page shows it as text, never as markup.
+
+export type Effect = 'read' | 'change' | 'disrupt' | 'destroy';
+export type Status = 'pending' | 'approved' | 'executing' | 'succeeded' | 'failed' | 'unknown' | 'denied' | 'expired' | 'stale';
+
+export interface Fact {
+  label: string;
+  values: string[];
+  /** `bad`: a reason to think twice. */
+  tone?: 'bad' | 'muted';
+}
+
+export interface Change {
+  field: string;
+  /** Absent: the field does not exist on that side. */
+  before?: string;
+  after?: string;
+}
+
+export type StepView =
+  | { kind: 'request'; id: string; method: string; path: string; params: [name: string, value: string][]; purpose: string }
+  | { kind: 'wait' | 'check'; id: string; purpose: string };
+
+/** An approval as a human reads it. */
+export interface ApprovalView {
+  id: string;
+  status: Status;
+  operation: string;
+  effect: Effect;
+  summary: string;
+  raisedBecause?: string;
+  guest?: { name: string; vmid: number; kind: 'VM' | 'container'; node: string };
+  /** What has to be typed for a yes; absent when the name holds characters that nobody can see or type, so that only a no is possible. */
+  mustType?: string;
+  cluster: string;
+  warnings: string[];
+  changes: Change[];
+  facts: Fact[];
+  steps: StepView[];
+  choices: string[];
+  undo: string;
+  askedBy: { principal: string; owner: string; channel: string; client?: string };
+  /** The agent's own words, unverified. */
+  reason?: string;
+  digest: string;
+  createdAt: string;
+  expiresAt: string;
+  decided?: { at: string; by: string; how: string; verified: boolean };
+  /** Why it was denied or became stale. */
+  note?: string;
+  runId?: string;
+}
+
+/** Event `approvals` of the live stream. */
+export interface Live {
+  /** Epoch milliseconds on the server. */
+  now: number;
+  /** Oldest first: what expires soonest is on top and nothing moves when another one arrives. */
+  pending: ApprovalView[];
+  /** Newest first, without the pending ones. */
+  recent: ApprovalView[];
+}
+
+export interface SessionView {
+  name: string;
+  demo: boolean;
+  readOnly: boolean;
+  version: string;
+  now: number;
+}
+
+/** How the run of an approval ended, or where it is. */
+export interface RunView {
+  status: string;
+  steps: { id: string; state: string; exit?: string }[];
+  error?: { code: string; message: string; hint: string; proxmox?: string };
+  result: [name: string, value: string][];
+}
+
+export interface AuditRow {
+  seq: number;
+  time: string;
+  kind: string;
+  operation: string;
+  guest: string;
+  who: string;
+  channel: string;
+  /** How it ended or what was decided. */
+  status: string;
+  bad: boolean;
+  /** Everything else that the record holds. */
+  details: [name: string, value: string][];
+}
+
+export interface AuditView {
+  rows: AuditRow[];
+  /** Records looked through, the newest ones of the file. */
+  searched: number;
+  matching: number;
+  kinds: string[];
+  operations: string[];
+  principals: string[];
+}
+
+export interface VerificationView {
+  intact: boolean;
+  count: number;
+  head: string;
+  file: string;
+  problems: { line: number; problem: string }[];
+  recovered: { line: number; problem: string }[];
+}
+
+export interface GuestView {
+  vmid: number;
+  name: string;
+  type: string;
+  status: string;
+  cpus?: number;
+  memoryMib?: number;
+  tags: string[];
+  pool?: string;
+  lock?: string;
+  ha?: string;
+  template: boolean;
+}
+
+export interface Quota {
+  label: string;
+  used: number;
+  /** Absent: no limit is set. */
+  limit?: number;
+  unit: string;
+  variable: string;
+}
+
+export interface ClusterView {
+  nodes: { name: string; guests: GuestView[] }[];
+  total: number;
+  shown: number;
+  notice?: string;
+  /** Absent where the list does not tell which guests count. */
+  quotas?: Quota[];
+  perGuest: { label: string; limit: number; unit: string; variable: string }[];
+  scope: string;
+}
+
+export interface Problem {
+  code: string;
+  message: string;
+  hint: string;
+}
