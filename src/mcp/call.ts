@@ -19,6 +19,8 @@ export interface CallContext {
   demo: boolean;
   /** The engine's default wait (seconds); cut to what a client without progress survives. */
   waitSeconds: number;
+  /** Where humans decide, for clients that can open it. */
+  consoleUrl?: string;
   /** What the next answer has to say once. */
   notices: () => string[];
 }
@@ -39,8 +41,13 @@ export async function callTool(
     const answer = context.elicitation.answer(ctx);
     const onProgress = progressOf(ctx);
     const engine = await context.engine();
-    const result = await engine.perform(operation.name, args, context.caller(clientOf(server, ctx)), {
+    const client = clientOf(server, ctx);
+    const { consoleUrl, elicitation } = context;
+    // A client that can open the console does so first, and waits for the human afterwards.
+    const opens = consoleUrl !== undefined && client.opensUrls && operation.name === 'approve' && !elicitation.wasOpened(ctx);
+    const result = await engine.perform(operation.name, opens ? { ...args, wait_seconds: 0 } : args, context.caller(client), {
       ...options,
+      ...(elicitation.wasOpened(ctx) ? { waitForHuman: context.waitSeconds } : {}),
       ...(answer ? { answer } : {}),
       ...(onProgress ? { onProgress } : {}),
       ...(options.wait === undefined && !onProgress && context.waitSeconds > MAX_WAIT_SECONDS ? { wait: MAX_WAIT_SECONDS } : {}),
@@ -50,6 +57,7 @@ export async function callTool(
       if (answer === undefined) return await context.elicitation.ask(result.question, ctx);
       fail('approval_not_confirmed', 'The human did not confirm.');
     }
+    if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl, ctx);
     return toResult(renderResult(result, { demo, notices: context.notices() }));
   } catch (error) {
     return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };

@@ -7,6 +7,8 @@ export interface ClientInfo {
   client?: string;
   /** Whether it declared that it can show a form to its user. */
   elicitation: boolean;
+  /** Whether it declared that it can open an address in its user's browser. */
+  opensUrls: boolean;
   /** The verified token of an HTTP request. */
   authInfo?: AuthInfo;
 }
@@ -21,6 +23,7 @@ export function clientOf(server: McpServer, ctx: ServerContext): ClientInfo {
   return {
     ...(info ? { client: `${info.name} ${info.version}`.slice(0, 100) } : {}),
     elicitation: canShowForm(capabilities),
+    opensUrls: capabilities?.elicitation?.url !== undefined,
     ...(authInfo ? { authInfo } : {}),
   };
 }

@@ -1,11 +1,13 @@
-import { McpServer, type McpServerFactory, type Tool } from '@modelcontextprotocol/server';
+import { McpServer, type McpServerFactory, type ScopeChallengeHandler, type Tool } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import type { Settings } from '../core/settings.ts';
+import { roleAllows } from '../engine/roles.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Operation } from '../operations/define.ts';
+import { missingScope } from './auth/identity.ts';
 import { type CallContext, callTool } from './call.ts';
-import type { ClientInfo } from './client.ts';
+import { type ClientInfo, clientOf } from './client.ts';
 import { createElicitation } from './elicitation.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
@@ -23,6 +25,8 @@ export interface FactoryOptions {
   version: string;
   /** What the next answer has to say once (a certificate trusted on first use, …); taken out by being read. */
   notices?: () => string[];
+  /** Address of the page on which humans decide, where one is served to the clients' users. */
+  consoleUrl?: string;
   /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
   stateKey?: Uint8Array | string;
 }
@@ -45,8 +49,9 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     demo,
     waitSeconds,
     notices: options.notices ?? (() => []),
+    ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
   };
-  let tools: Tool[] | undefined;
+  let tools: { operation: Operation; tool: Tool }[] | undefined;
   const rules = instructions({ readOnly, demo });
 
   return () => {
@@ -66,14 +71,25 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       },
     );
     for (const operation of operations) {
-      server.registerTool(operation.name, { inputSchema: ANY_ARGUMENTS }, (args, ctx) => callTool(context, server, operation, args, ctx));
+      const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(operation) };
+      server.registerTool(operation.name, config, (args, ctx) => callTool(context, server, operation, args, ctx));
     }
-    server.server.setRequestHandler('tools/list', () => {
-      tools ??= operations.map(toolDefinition);
-      return { tools };
+    // What a role does not include is not listed, yet registered: an OAuth client that calls it is told which scope would do.
+    server.server.setRequestHandler('tools/list', (_request, ctx) => {
+      tools ??= operations.map((operation) => ({ operation, tool: toolDefinition(operation) }));
+      const { role } = context.caller(clientOf(server, ctx));
+      return { tools: tools.filter(({ operation }) => roleAllows(role, operation)).map(({ tool }) => tool) };
     });
     registerResources(server, context, operations);
     registerPrompts(server, operations);
     return server;
+  };
+}
+
+/** Over HTTP, 403 with the scope that is lacking; the engine asks again for itself. */
+function challengeFor(operation: Operation): ScopeChallengeHandler {
+  return ({ authInfo }) => {
+    const scope = missingScope(authInfo, operation);
+    return scope === undefined ? undefined : { scopes: [scope], errorDescription: `${operation.name} needs the scope ${scope}` };
   };
 }
