@@ -2,6 +2,7 @@ import { asError, ProxmoxMcpError } from '../core/errors.ts';
 import type { CheckStep, RequestStep, WaitStep } from '../core/plan.ts';
 import type { Gate, ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
+import { maskSecrets, plainText } from '../core/text.ts';
 import { openGate } from '../proxmox/gate.ts';
 import { exitOf } from '../proxmox/tasks.ts';
 import type { Store } from '../store/index.ts';
@@ -111,7 +112,8 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
     if (!step.retryOnLock || attempt >= LOCK_RETRIES.attempts || !LOCK_RETRIES.pattern.test(exit)) {
-      throw new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${exit}`, {
+      throw new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
+        ...(step.onFailure === undefined ? {} : { hint: step.onFailure }),
         details: { step: step.id, upid: record.upid ?? '', exit, log: record.log ?? [] },
       });
     }
@@ -150,7 +152,7 @@ async function follow(step: RequestStep, record: StepRecord, s: Sending): Promis
   }
   const exit = exitOf(status.exit);
   if (exit.kind === 'ok') return { ...record, state: 'done', exit: status.exit };
-  const log = await s.api.taskLog(upid, LOG_LINES).catch(() => []);
+  const log = (await s.api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
   if (exit.kind === 'warnings') return { ...record, state: 'done', exit: status.exit, log };
   if (exit.kind === 'unknown') {
     const proven = step.proof ? await s.api.holds(step.proof) : undefined;

@@ -2,7 +2,7 @@ import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunRecord } from '../core/run.ts';
-import { plainText } from '../core/text.ts';
+import { maskSecrets, plainText } from '../core/text.ts';
 import type { ControlPorts } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
 import type { Ports } from './ports.ts';
@@ -94,5 +94,5 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
 
 async function logOf(upid: string, ports: Ports, lines: number): Promise<string[]> {
   const log = await (await ports.api()).taskLog(upid, lines);
-  return log.map((line) => plainText(line, 300));
+  return log.map((line) => maskSecrets(plainText(line, 300)));
 }
