@@ -36,10 +36,10 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   const proxmox: JsonObject = { status: reply.status, message, ...(Object.keys(errors).length > 0 ? { errors } : {}) };
 
   if (reply.status === 401) {
-    return refused('authentication_failed', `Proxmox refused the API token ${asked.tokenId}: ${message}.`, proxmox);
+    return refused('authentication_failed', `Proxmox refused the API token ${asked.tokenId}: ${sentenceOf(message)}`, proxmox);
   }
-  const [name = '', text = ''] = Object.entries(errors)[0] ?? [];
-  const sentence = text === '' ? message : text;
+  // Several parameters may be wrong, in random order: one whose sentence is known says most.
+  const sentence = Object.values(errors).find((text) => meaningOf(text)) ?? Object.values(errors)[0] ?? message;
   const meaning = meaningOf(sentence);
   if (reply.status === 403 && !meaning) return { error: denied(message, proxmox, asked) };
   const said =
@@ -49,8 +49,8 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
           .join('; ')
       : message;
   if (meaning) {
-    const what =
-      meaning.code === 'unsupported_version' && text !== '' ? `This Proxmox version does not know the parameter ${name}: ${said}` : said;
+    const unknown = Object.keys(errors).filter((key) => meaningOf(errors[key] ?? '')?.code === 'unsupported_version');
+    const what = unknown.length > 0 ? `This Proxmox version does not know the parameter ${unknown.join(', ')}` : said;
     return { ...refused(meaning.code, sentenceOf(what), proxmox, meaning.hint), meaning };
   }
   if (reply.status === 400 && SCHEMA_FAULT.test(sentence)) return refused('invalid_arguments', sentenceOf(said), proxmox);
@@ -106,5 +106,6 @@ function firstText(...candidates: unknown[]): string {
 }
 
 function sentenceOf(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  const line = text.replace(/\s*\n\s*/g, ' ').trim();
+  return /[.!?]$/.test(line) ? line : `${line}.`;
 }

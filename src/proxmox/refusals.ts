@@ -45,6 +45,8 @@ export const REFUSALS: readonly Refusal[] = [
     code: 'conflict',
     hint: 'Somebody changed the configuration meanwhile and nothing was written. Look at it and call again.',
   },
+  { match: /^\S+ - cloud-init drive is already attached/, code: 'conflict', hint: 'The guest has a cloud-init drive already.' },
+  { match: /^(unable to (create|restore) (VM|CT) \d+ - )?403 Permission check failed/, code: 'permission_denied' },
   { match: /^(no such task|unable to parse worker upid)/, code: 'task_unknown' },
   // Locks
   {

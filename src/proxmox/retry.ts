@@ -23,7 +23,6 @@ export const RETRY: { read: Partial<Record<Failure, RetryRule>>; mutation: Parti
     connect: { delays: [250, 1000], elsewhere: true },
     'no-route': { delays: [250, 1000], elsewhere: true },
     cut: { delays: [0, 250, 1000], elsewhere: true },
-    lock: { delays: [1000, 5000], elsewhere: false },
   },
   mutation: {
     connect: { delays: [250, 1000], elsewhere: true },

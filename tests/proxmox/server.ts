@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../../src/core/clock.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
@@ -39,8 +40,8 @@ export interface ScriptedServer {
 /** A server of which a test decides every byte: cut connections and odd status lines are the point. */
 export async function startScripted(certificate: Certificate, script: (request: Received) => Behaviour, port = 0): Promise<ScriptedServer> {
   const received: Received[] = [];
-  const sockets = new Set<Socket>();
-  const connectionOf = new WeakMap<Socket, number>();
+  const sockets = new Set<Duplex>();
+  const connectionOf = new WeakMap<Duplex, number>();
   let connections = 0;
   const server: Server = createServer({ key: certificate.key, cert: certificate.cert }, (request, response) => {
     const chunks: Buffer[] = [];

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Method } from '../../src/core/plan.ts';
+import { refusalOf } from '../../src/proxmox/errors.ts';
+import { meaningOf } from '../../src/proxmox/refusals.ts';
+
+interface Recorded {
+  code: string;
+  method: Method;
+  path: string;
+  params: Record<string, string>;
+  status: number;
+  reason: string;
+  body: string;
+}
+const file = new URL('fixtures/refusals.json', import.meta.url);
+const { refusals, exits } = JSON.parse(readFileSync(file, 'utf8')) as {
+  refusals: Recorded[];
+  exits: { code: string | null; exit: string }[];
+};
+const tokenId = 'mcp@pve!agent';
+const refuse = (status: number, message: string, params = {}, errors?: object) =>
+  refusalOf({ status, reason: 'x', body: JSON.stringify({ data: null, message, errors }) }, { method: 'POST', path: '/x', params, tokenId })
+    .error;
+
+describe('recorded refusals', () => {
+  it.each(refusals)('$status $reason -> $code', (one) => {
+    const { error } = refusalOf(one, { ...one, tokenId });
+    const message = !one.body.startsWith('{') ? one.reason : (JSON.parse(one.body) as { message: string }).message.trim();
+    expect(error.code).toBe(one.code);
+    expect(error.details?.proxmox).toMatchObject({ status: one.status, message });
+    expect(error.message).toMatch(/^[^\n]+[.!?]$/);
+    expect(error.hint.length).toBeGreaterThan(10);
+  });
+
+  it('are the same without a body: older servers say it in the status line only', () => {
+    for (const one of refusals.filter((one) => one.status === 500)) {
+      expect(refusalOf({ ...one, body: '' }, { ...one, tokenId }).error.code, one.reason).toBe(one.code);
+    }
+  });
+});
+
+it.each(exits)('a task that ends with "$exit" means $code', ({ code, exit }) => {
+  expect(meaningOf(exit)?.code ?? null).toBe(code);
+});
+
+describe('sentences read in the sources', () => {
+  it.each([
+    ["can't lock file '/var/lock/qemu-server/lock-105.conf' - got timeout", 'locked', true],
+    ["can't lock file '/run/lock/lxc/pve-config-105.lock' - got timeout", 'locked', true],
+    ["can't lock file '/var/lock/pve-manager/pve-storage-local' - got timeout", 'locked', undefined],
+    ["cfs-lock 'storage-x' error: got lock request timeout", 'locked', undefined],
+    ['CT is locked (snapshot-delete)', 'locked', undefined],
+    ['detected modified configuration - file changed by other user? Try again.', 'conflict', undefined],
+    ['checksum missmatch (file change by other user?)', 'conflict', undefined],
+    [
+      "unable to create VM 105 - close (rename) atomic file '/etc/pve/nodes/pve/qemu-server/105.conf' failed: File exists",
+      'conflict',
+      undefined,
+    ],
+    ['unable to remove VM 105 - used in HA resources and purge parameter not set.', 'not_possible', undefined],
+    ['changing feature flags (except nesting) is only allowed for root@pam', 'not_possible', undefined],
+    ['CT 105 not running', 'guest_state', undefined],
+    ['unable to destroy CT 105 - container is running', 'guest_running', undefined],
+  ] as const)('%s', (text, code, retry) => {
+    expect([meaningOf(text)?.code, meaningOf(text)?.retry]).toEqual([code, retry]);
+  });
+
+  it('are matched as sentences, not as words', () => {
+    for (const text of [
+      "volume 'already exists' is odd",
+      'snapshot is locked (never)',
+      'the VM 105 not running',
+      "disk image 'x' already exists",
+    ]) {
+      expect(meaningOf(text), text).toBeUndefined();
+    }
+  });
+});
+
+describe('a missing privilege', () => {
+  it('is named with its path and the lines that grant it to user and token', () => {
+    const error = refuse(403, 'Permission check failed (/storage/local, Datastore.Audit|Datastore.AllocateSpace)\n');
+    expect(error.details?.missing).toEqual([{ path: '/storage/local', privileges: ['Datastore.Audit', 'Datastore.AllocateSpace'] }]);
+    expect(error.details?.grant).toEqual([
+      'pveum role add Mcp-Datastore.Audit --privs Datastore.Audit',
+      "pveum acl modify /storage/local --users mcp@pve --tokens 'mcp@pve!agent' --roles Mcp-Datastore.Audit",
+    ]);
+    expect(error.hint).toContain("--users mcp@pve --tokens 'mcp@pve!agent'");
+  });
+
+  it.each([
+    [{ pool: 'agents', vmid: 105 }, '/pool/agents'],
+    [{ newid: 106 }, '/vms/106'],
+    [{ vmid: 105 }, '/vms/105'],
+  ])('that Proxmox does not name is found from what was asked for: %j', (params, path) => {
+    expect(refuse(403, 'Permission check failed\n', params).details?.missing).toEqual([{ path, privileges: ['VM.Allocate'] }]);
+  });
+
+  it('stays unnamed when nothing tells', () => {
+    expect(refuse(403, 'Permission check failed')).toMatchObject({ code: 'permission_denied', message: 'Permission check failed.' });
+  });
+});
+
+it('names every parameter that this version does not know', () => {
+  const text = 'property is not defined in schema and the schema does not allow additional properties';
+  const error = refuse(
+    400,
+    'Parameter verification failed.',
+    {},
+    { cores: "type check ('integer') failed - got 'x'", foo: text, bar: `${text}\n` },
+  );
+  expect(error.code).toBe('unsupported_version');
+  expect(error.message).toBe('This Proxmox version does not know the parameter foo, bar.');
+});
+
+it('keeps unknown words as they are', () => {
+  expect(refuse(500, 'the bees are loose\n')).toMatchObject({
+    code: 'proxmox_refused',
+    message: 'the bees are loose.',
+    details: { proxmox: { message: 'the bees are loose' } },
+  });
+  expect(refuse(400, 'x', {}, { size: 'too\n  odd' })).toMatchObject({ code: 'proxmox_refused', message: 'size: too odd.' });
+});
+
+it('does not repeat the values of secret parameters', () => {
+  const error = refuse(400, 'bad s3cret-value', { cipassword: 's3cret-value' }, { cipassword: "got 's3cret-value'" });
+  expect(JSON.stringify(error)).not.toContain('s3cret');
+});

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { grantLines, missingPrivileges, privilegesAt } from '../../src/proxmox/privileges.ts';
+
+/** Answers like Proxmox: the value is the propagate flag, the key alone grants. */
+function api(rights: Record<string, string[]>) {
+  const asked: string[] = [];
+  return {
+    asked,
+    get: async <T>(_: string, params: Record<string, string | number> = {}): Promise<T> => {
+      const path = String(params.path);
+      asked.push(path);
+      return { [path]: Object.fromEntries((rights[path] ?? []).map((privilege) => [privilege, 0])) } as T;
+    },
+  };
+}
+
+it('counts a listed privilege as granted, whatever its propagate flag says', async () => {
+  expect(await privilegesAt(api({ '/vms/105': ['VM.Audit'] }), '/vms/105')).toEqual(new Set(['VM.Audit']));
+});
+
+it('names what is missing, and asks for each path once', async () => {
+  const one = api({ '/vms/105': ['VM.Audit', 'VM.Clone'] });
+  const missing = await missingPrivileges(one, [
+    { path: '/vms/105', anyOf: ['VM.Audit'] },
+    { path: '/vms/105', anyOf: ['VM.PowerMgmt'] },
+    { path: '/storage/local', anyOf: ['Datastore.Audit', 'Datastore.AllocateSpace'] },
+    { path: '/vms/105', anyOf: ['VM.Backup', 'VM.Clone'] },
+  ]);
+  expect(missing).toEqual([
+    { path: '/vms/105', privileges: ['VM.PowerMgmt'] },
+    { path: '/storage/local', privileges: ['Datastore.Audit', 'Datastore.AllocateSpace'] },
+  ]);
+  expect(one.asked).toEqual(['/vms/105', '/storage/local']);
+});
+
+it('writes each granting line once, for the user and the token', () => {
+  const missing = [
+    { path: '/vms/105', privileges: ['VM.Audit'] },
+    { path: '/vms/106', privileges: ['VM.Audit'] },
+  ];
+  expect(grantLines(missing, 'mcp@pve!agent')).toEqual([
+    'pveum role add Mcp-VM.Audit --privs VM.Audit',
+    "pveum acl modify /vms/105 --users mcp@pve --tokens 'mcp@pve!agent' --roles Mcp-VM.Audit",
+    "pveum acl modify /vms/106 --users mcp@pve --tokens 'mcp@pve!agent' --roles Mcp-VM.Audit",
+  ]);
+});

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { ProxmoxMcpError } from '../../src/core/errors.ts';
+import { createTasks, exitOf, type Read } from '../../src/proxmox/tasks.ts';
+import { parseUpid } from '../../src/proxmox/upid.ts';
+import { fakeClock } from './server.ts';
+
+const START = 0x6b036f7e;
+const upidOf = (type: string, id: string, { user = 'mcp@pve!agent', start = START, pid = '00004311' } = {}) =>
+  `UPID:pve:${pid}:0007012A:${start.toString(16).toUpperCase()}:${type}:${id}:${user}:`;
+const UPID = upidOf('qmstart', '105');
+
+/** Tasks over answers that a test gives. */
+function tasks(read: Read, serverTime = START + 60) {
+  const clock = fakeClock(0);
+  const asked: [string, unknown][] = [];
+  const spying: Read = (path, params) => {
+    asked.push([path, params]);
+    return read(path, params);
+  };
+  return { clock, asked, ...createTasks({ read: spying, clock, tokenId: 'mcp@pve!agent', serverTime: () => serverTime }) };
+}
+const error = (code: 'task_unknown' | 'unreachable' | 'authentication_failed') => new ProxmoxMcpError(code, 'x');
+
+it('reads a UPID', () => {
+  expect(parseUpid(UPID)).toEqual({ node: 'pve', startTime: START, type: 'qmstart', id: '105', user: 'mcp@pve!agent' });
+  expect(parseUpid('UPID:pve:0000430A:000070122:6B036F7E:imgdel:130@local:root@pam!tok:')?.id).toBe('130@local');
+  expect(parseUpid('UPID:pve:0000430A:00070122:6B036F7E:srvreload::root@pam:')?.id).toBe('');
+  for (const no of [null, 'OK', `${UPID} `, 'UPID:bogus', UPID.slice(0, -1)]) expect(parseUpid(no)).toBeUndefined();
+});
+
+it('tells apart how a task can end', () => {
+  expect(exitOf('OK')).toEqual({ kind: 'ok' });
+  expect(exitOf('WARNINGS: 2')).toEqual({ kind: 'warnings', count: 2 });
+  expect(exitOf('unexpected status')).toEqual({ kind: 'unknown' });
+  expect(exitOf('VM is locked (backup)')).toEqual({ kind: 'failed', text: 'VM is locked (backup)' });
+});
+
+describe('status', () => {
+  it('is asked for at the node of the UPID', async () => {
+    const one = tasks(async () => ({ data: { status: 'stopped', exitstatus: 'OK' } }));
+    expect(await one.task(UPID)).toEqual({ upid: UPID, running: false, exit: 'OK' });
+    expect(one.asked).toEqual([[`/nodes/pve/tasks/${encodeURIComponent(UPID)}/status`, undefined]]);
+  });
+
+  it('of a task that has just begun may be unknown for a moment', async () => {
+    const read = () => Promise.reject(error('task_unknown'));
+    expect(await tasks(read, START + 2).task(UPID)).toEqual({ upid: UPID, running: true });
+    await expect(tasks(read).task(UPID)).rejects.toMatchObject({ code: 'task_unknown' });
+    await expect(tasks(read).task('no')).rejects.toMatchObject({ code: 'task_unknown' });
+  });
+});
+
+describe('waiting', () => {
+  it('polls quickly at first and seldom later, and reports', async () => {
+    let polls = 0;
+    const one = tasks(async () => ({ data: ++polls < 8 ? { status: 'running' } : { status: 'stopped', exitstatus: 'WARNINGS: 1' } }));
+    const waited: number[] = [];
+    expect(await one.waitTask(UPID, { timeoutSeconds: 60, onPoll: (seconds) => waited.push(seconds) })).toMatchObject({
+      exit: 'WARNINGS: 1',
+    });
+    expect(one.clock.slept).toEqual([250, 500, 1000, 2000, 3000, 5000, 5000, 5000]);
+    expect(waited).toEqual([0, 1, 2, 4, 7, 12, 17]);
+  });
+
+  it('gives up after its time without touching the task', async () => {
+    const one = tasks(async () => ({ data: { status: 'running' } }));
+    expect(await one.waitTask(UPID, { timeoutSeconds: 2 })).toBeUndefined();
+    expect(one.clock.now()).toBe(2000);
+    expect(one.asked.every(([path]) => path.endsWith('/status'))).toBe(true);
+  });
+
+  it('outlives a cluster that cannot be reached for a while, but no refused token', async () => {
+    let polls = 0;
+    const one = tasks(() =>
+      ++polls < 4 ? Promise.reject(error('unreachable')) : Promise.resolve({ data: { status: 'stopped', exitstatus: 'OK' } }),
+    );
+    expect(await one.waitTask(UPID, { timeoutSeconds: 60 })).toMatchObject({ exit: 'OK' });
+    const refused = tasks(() => Promise.reject(error('authentication_failed')));
+    await expect(refused.waitTask(UPID, { timeoutSeconds: 60 })).rejects.toMatchObject({ code: 'authentication_failed' });
+  });
+
+  it('ends with its signal', async () => {
+    const one = tasks(async () => ({ data: { status: 'running' } }));
+    await expect(one.waitTask(UPID, { timeoutSeconds: 60, signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+  });
+});
+
+describe('log', () => {
+  it('is read from its end', async () => {
+    const one = tasks(async (_, params) => ({
+      data:
+        params?.limit === 1
+          ? [{ n: 1, t: 'a' }]
+          : [
+              { n: 99, t: 'y' },
+              { n: 100, t: 'z' },
+            ],
+      total: 100,
+    }));
+    expect(await one.taskLog(UPID, 2)).toEqual(['y', 'z']);
+    expect(one.asked.map(([, params]) => params)).toEqual([{ limit: 1 }, { start: 98, limit: 2 }]);
+  });
+
+  it('that says "no content" is empty', async () => {
+    expect(await tasks(async () => ({ data: [{ n: 1, t: 'no content' }], total: 1 })).taskLog(UPID, 20)).toEqual([]);
+  });
+});
+
+describe('finding a task again', () => {
+  const query = { node: 'pve', type: 'qmclone', id: '9000', sinceEpoch: START };
+  const rows = (...upids: string[]) => upids.map((upid) => ({ upid, status: 'OK', endtime: 1 }));
+
+  it('takes the newest of ours, by what the UPID says', async () => {
+    const newest = upidOf('qmclone', '9000', { start: START + 9 });
+    const one = tasks(async () => ({
+      data: rows(
+        upidOf('qmclone', '9000'),
+        newest,
+        upidOf('qmclone', '9000', { start: START + 20, user: 'root@pam!tok' }),
+        upidOf('qmclone', '9000', { start: START + 20, user: 'mcp@pve' }),
+        upidOf('qmclone', '9001', { start: START + 20 }),
+        upidOf('qmstart', '9000', { start: START + 20 }),
+      ),
+    }));
+    expect(await one.findTask(query)).toEqual({ upid: newest, running: false, exit: 'OK' });
+    expect(one.asked).toEqual([['/nodes/pve/tasks', { source: 'all', since: START, typefilter: 'qmclone', limit: 500, vmid: '9000' }]]);
+  });
+
+  it('takes none that began before', async () => {
+    expect(await tasks(async () => ({ data: rows(upidOf('qmclone', '9000', { start: START - 1 })) })).findTask(query)).toBeUndefined();
+  });
+
+  it.each([[{ status: 'RUNNING' }], [{}]])('knows a running one: %j', async (state) => {
+    const one = tasks(async () => ({ data: [{ upid: upidOf('qmclone', '9000'), ...state }] }));
+    expect(await one.findTask(query)).toEqual({ upid: upidOf('qmclone', '9000'), running: true });
+  });
+
+  it('takes only one whose log mentions the new guest as a word', async () => {
+    const [older, newer] = [upidOf('qmclone', '9000'), upidOf('qmclone', '9000', { start: START + 5 })];
+    const one = tasks(async (path) => {
+      if (path === '/nodes/pve/tasks') return { data: rows(older, newer) };
+      const guest = path.includes(encodeURIComponent(older)) ? 105 : 1051;
+      return { data: [{ n: 1, t: `create linked clone of drive scsi0 (local:vm-${guest}-disk-0)` }], total: 1 };
+    });
+    expect((await one.findTask({ ...query, logMentions: '105' }))?.upid).toBe(older);
+    expect((await one.findTask({ ...query, logMentions: '1051' }))?.upid).toBe(newer);
+    expect(await one.findTask({ ...query, logMentions: '10' })).toBeUndefined();
+  });
+
+  it('filters by VMID only what bears one', async () => {
+    const one = tasks(async () => ({ data: [] }));
+    await one.findTask({ ...query, type: 'imgdel', id: '130@local' });
+    expect(one.asked[0]?.[1]).not.toHaveProperty('vmid');
+  });
+});
