@@ -52,7 +52,7 @@ export async function apply(
       else if (step.kind === 'wait') await waitUntil(step, api, ports, report, journal);
       else if (!journal.find(step.id) && !options.maySend) {
         throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent; it was not sent later.`);
-      } else await request(step, { api, gate, journal, ports, secret, report });
+      } else await request(step, { api, gate, sentBefore, journal, ports, secret, report });
     } catch (thrown) {
       if (thrown instanceof LostRun) throw thrown;
       const error = asError(thrown);
@@ -93,6 +93,8 @@ class Journal {
 interface Sending {
   api: ProxmoxApi;
   gate: Gate;
+  /** Steps that an earlier process sent: the gate does not know them. */
+  sentBefore: ReadonlySet<string>;
   journal: Journal;
   ports: Ports;
   secret: (id: string) => string;
@@ -111,7 +113,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     await s.journal.write(record);
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
-    if (!step.retryOnLock || attempt >= LOCK_RETRIES.attempts || !LOCK_RETRIES.pattern.test(exit)) {
+    if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !LOCK_RETRIES.pattern.test(exit)) {
       throw new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
         ...(step.onFailure === undefined ? {} : { hint: step.onFailure }),
         details: { step: step.id, upid: record.upid ?? '', exit, log: record.log ?? [] },
