@@ -7,6 +7,7 @@ const SECTIONS: Record<Described['section'], string> = {
   Limits: 'What is bigger is refused before anything is sent. Existing guests, guests being made and guests planned count together.',
   Approval: 'Who decides about what interrupts or destroys; see [approvals](approvals.md).',
   Behaviour: '',
+  'Remote agents': '`proxmox-mcp http` serves agents on other machines; docs/deployment.md puts these together.',
   Files: 'Paths are absolute or begin with `~/`.',
 };
 

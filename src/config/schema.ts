@@ -1,23 +1,9 @@
 import * as z from 'zod';
+import { type Described, setting } from './described.ts';
+import { remoteVariables } from './remote.ts';
 import { endpoints, fingerprints, flag, folder, quotaScope, text, tokenId, whole } from './values.ts';
 
-/** How a value in the system-wide file binds what environment and flags say. `fixed`: it replaces them; the others: the stricter one counts. */
-export type Ceiling = 'lower' | 'true' | 'stricter' | 'fixed';
-
-/** What is known about a variable beside its type: for the loader, the documentation, `.env.example` and `doctor`. */
-export type Described = {
-  section: 'Connection' | 'Placement' | 'Limits' | 'Approval' | 'Behaviour' | 'Files';
-  description: string;
-  /** Shown as the default where it is not a plain value. */
-  defaultText?: string;
-  example: string;
-  secret?: boolean;
-  ceiling?: Ceiling;
-};
-
-function setting<T extends z.ZodType>(type: T, described: Described): T {
-  return type.meta(described) as T;
-}
+export type { Ceiling, Described } from './described.ts';
 
 /** Every variable of this product, once: the settings, their documentation and `.env.example` all come from here. */
 export const configSchema = z.strictObject({
@@ -187,6 +173,8 @@ export const configSchema = z.strictObject({
       .default('warn'),
     { section: 'Behaviour', description: 'How much is logged, on stderr.', example: 'warn' },
   ),
+
+  ...remoteVariables,
 
   PROXMOX_DATA_DIR: setting(folder.optional(), {
     section: 'Files',

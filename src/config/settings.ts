@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fail } from '../core/errors.ts';
 import { NO_POLICY } from '../core/policy.ts';
-import type { Settings } from '../core/settings.ts';
+import type { HttpSettings, Settings } from '../core/settings.ts';
 import { readPolicy } from './policy.ts';
 import type { Config } from './schema.ts';
 
@@ -52,7 +52,38 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
     dataDir,
     auditFile: demo ? join(dataDir, 'audit.jsonl') : (config.PROXMOX_AUDIT_FILE ?? join(dataDir, 'audit.jsonl')),
     logLevel: config.PROXMOX_LOG_LEVEL,
+    ...optional('databaseUrl', config.PROXMOX_DATABASE_URL),
+    http: httpSettings(config),
     demo,
+  };
+}
+
+function httpSettings(config: Config): HttpSettings {
+  const publicUrl = config.PROXMOX_HTTP_PUBLIC_URL?.replace(/\/+$/, '');
+  const issuer = config.PROXMOX_HTTP_OAUTH_ISSUER;
+  const audience = config.PROXMOX_HTTP_OAUTH_AUDIENCE ?? (publicUrl === undefined ? undefined : `${publicUrl}/mcp`);
+  if (issuer !== undefined && audience === undefined) {
+    fail('invalid_configuration', 'PROXMOX_HTTP_OAUTH_ISSUER needs PROXMOX_HTTP_PUBLIC_URL: tokens are made for that address.');
+  }
+  return {
+    host: config.PROXMOX_HTTP_HOST,
+    port: config.PROXMOX_HTTP_PORT,
+    ...optional('publicUrl', publicUrl),
+    ...optional('certFile', config.PROXMOX_HTTP_CERT_FILE),
+    ...optional('keyFile', config.PROXMOX_HTTP_KEY_FILE),
+    trustedProxies: config.PROXMOX_HTTP_TRUSTED_PROXIES,
+    perMinute: config.PROXMOX_HTTP_RATE,
+    replica: config.PROXMOX_HTTP_REPLICA,
+    ...(issuer !== undefined && audience !== undefined
+      ? {
+          oauth: {
+            issuer,
+            audience,
+            ...optional('jwksUrl', config.PROXMOX_HTTP_OAUTH_JWKS_URL),
+            trustedSubjects: config.PROXMOX_HTTP_TRUSTED_SUBJECTS,
+          },
+        }
+      : {}),
   };
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
@@ -109,3 +110,42 @@ export const quotaScope = z.string().transform((value, ctx): QuotaScope => {
   ctx.addIssue('visible, created, pool:NAME or tag:NAME');
   return z.NEVER;
 });
+
+/** A web address; plain HTTP only for this machine itself, because tokens travel there. Kept as it was written. */
+export const httpsUrl = z.string().transform((value, ctx) => {
+  const url = value.trim();
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const local = parsed && ['localhost', '127.0.0.1', '[::1]'].includes(parsed.hostname);
+  if (parsed && parsed.username === '' && (parsed.protocol === 'https:' || (local && parsed.protocol === 'http:'))) return url;
+  ctx.addIssue('an address that begins with https:// (http:// only for localhost)');
+  return z.NEVER;
+});
+
+export const databaseUrl = z.string().transform((value, ctx) => {
+  const url = value.trim();
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url;
+  ctx.addIssue('an address such as postgres://user:password@host:5432/database');
+  return z.NEVER;
+});
+
+/** Texts separated by commas. */
+export const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+export const networkList = list.refine(
+  (items) =>
+    items.every((item) => {
+      const [address = '', bits] = item.split('/');
+      return isIP(address) !== 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 6 ? 128 : 32)));
+    }),
+  'networks such as 10.0.0.0/8 or 2001:db8::/32, separated by commas',
+);
+
+export const replicaName = z
+  .string()
+  .trim()
+  .regex(/^[a-z0-9]{1,32}$/i, 'letters and digits');

@@ -16,6 +16,9 @@ export interface Settings {
   dataDir: string;
   auditFile: string;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Shared by several servers; absent: SQLite in the data folder. */
+  databaseUrl?: string;
+  http: HttpSettings;
   /** Everything happens on the embedded cluster. */
   demo: boolean;
 }
@@ -47,3 +50,19 @@ export interface LimitSettings {
 
 /** Which guests count: all visible ones, those created through this server, those of a pool or with a tag. */
 export type QuotaScope = { kind: 'visible' } | { kind: 'created' } | { kind: 'pool'; pool: string } | { kind: 'tag'; tag: string };
+
+/** Serving agents on other machines. */
+export interface HttpSettings {
+  host: string;
+  port: number;
+  /** Without a final slash; absent: only this machine is served. */
+  publicUrl?: string;
+  certFile?: string;
+  keyFile?: string;
+  /** Networks of reverse proxies. */
+  trustedProxies: string[];
+  /** Requests per minute and identity. */
+  perMinute: number;
+  replica: string;
+  oauth?: { issuer: string; audience: string; jwksUrl?: string; trustedSubjects: string[] };
+}

@@ -1,0 +1,95 @@
+import { hostname } from 'node:os';
+import { setting } from './described.ts';
+import { databaseUrl, folder, httpsUrl, list, networkList, replicaName, text, whole } from './values.ts';
+
+/** Serving agents on other machines (`proxmox-mcp http`). docs/deployment.md puts them together. */
+export const remoteVariables = {
+  PROXMOX_HTTP_HOST: setting(text.default('127.0.0.1'), {
+    section: 'Remote agents',
+    description: 'Address to serve on. Others than loopback ones need authentication and TLS (or a proxy that does TLS).',
+    example: '127.0.0.1',
+  }),
+  PROXMOX_HTTP_PORT: setting(whole(0, 65_535).default(8808), {
+    section: 'Remote agents',
+    description: 'Port to serve on.',
+    example: '8808',
+  }),
+  PROXMOX_HTTP_PUBLIC_URL: setting(httpsUrl.optional(), {
+    section: 'Remote agents',
+    description:
+      'Address under which agents and people reach this server, without the path `/mcp`. It is the only host name accepted beside those of loopback, and the beginning of the resource identifier for OAuth.',
+    defaultText: 'none; loopback only',
+    example: 'https://mcp.example.org',
+  }),
+  PROXMOX_HTTP_CERT_FILE: setting(folder.optional(), {
+    section: 'Remote agents',
+    description: 'PEM file with the certificate (and its chain) to serve with.',
+    defaultText: 'none; plain HTTP',
+    example: '/etc/proxmox-mcp/tls.crt',
+  }),
+  PROXMOX_HTTP_KEY_FILE: setting(folder.optional(), {
+    section: 'Remote agents',
+    description: 'PEM file with the private key of that certificate.',
+    defaultText: 'none',
+    example: '/etc/proxmox-mcp/tls.key',
+  }),
+  PROXMOX_HTTP_TRUSTED_PROXIES: setting(networkList.default([]), {
+    section: 'Remote agents',
+    description: 'Networks of reverse proxies whose `X-Forwarded-For` tells the address of the client; separated by commas.',
+    defaultText: 'none',
+    example: '10.0.0.0/24',
+  }),
+  PROXMOX_HTTP_RATE: setting(whole(1, 1_000_000).default(600), {
+    section: 'Remote agents',
+    description: 'Requests per minute that one identity may send; as many may come at once.',
+    example: '600',
+    ceiling: 'lower',
+  }),
+  PROXMOX_HTTP_REPLICA: setting(
+    replicaName.default(
+      () =>
+        hostname()
+          .toLowerCase()
+          .replace(/[^a-z0-9]+/g, '')
+          .slice(0, 32) || 'one',
+    ),
+    {
+      section: 'Remote agents',
+      description: 'Name of this server among several: session ids begin with it, so that a load balancer finds the right one.',
+      defaultText: "the machine's name",
+      example: 'a',
+    },
+  ),
+  PROXMOX_HTTP_OAUTH_ISSUER: setting(httpsUrl.optional(), {
+    section: 'Remote agents',
+    description: 'OAuth 2.1 authorization server whose access tokens count, exactly as in their `iss`.',
+    defaultText: 'none; only tokens made by `proxmox-mcp tokens add` count',
+    example: 'https://login.example.org',
+  }),
+  PROXMOX_HTTP_OAUTH_AUDIENCE: setting(text.optional(), {
+    section: 'Remote agents',
+    description: 'What must be in `aud` of an access token.',
+    defaultText: '`PROXMOX_HTTP_PUBLIC_URL` followed by `/mcp`',
+    example: 'https://mcp.example.org/mcp',
+  }),
+  PROXMOX_HTTP_OAUTH_JWKS_URL: setting(httpsUrl.optional(), {
+    section: 'Remote agents',
+    description: "Where the authorization server's public keys are.",
+    defaultText: "what the authorization server's metadata says",
+    example: 'https://login.example.org/jwks',
+  }),
+  PROXMOX_HTTP_TRUSTED_SUBJECTS: setting(list.default([]), {
+    section: 'Remote agents',
+    description:
+      'OAuth subjects whose clients are trusted to put questions to a human and to pass on the answer; separated by commas. Everybody else decides in the console.',
+    defaultText: 'none',
+    example: 'alice',
+  }),
+  PROXMOX_DATABASE_URL: setting(databaseUrl.optional(), {
+    section: 'Remote agents',
+    description: 'PostgreSQL that several servers share: approvals, runs, reservations, tokens.',
+    defaultText: 'none; SQLite in the data folder',
+    example: 'postgres://proxmox_mcp@db.example.org/proxmox_mcp',
+    secret: true,
+  }),
+};
