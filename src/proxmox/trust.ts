@@ -56,8 +56,8 @@ export function createTrust(options: {
   return {
     policy,
     async settle(get) {
-      if (strict || store.get(cluster)) return;
-      settling ??= firstUse(get);
+      if (strict) return;
+      settling ??= store.get(cluster) ? Promise.resolve() : firstUse(get);
       try {
         await settling;
       } catch (thrown) {
