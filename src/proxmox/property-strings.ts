@@ -61,36 +61,10 @@ const MODELS = new Set(
   ),
 );
 
-/** A disk or CD drive. */
-export interface Disk {
-  /** `local-lvm:vm-105-disk-0`, or `none`. */
-  volume: string;
-  /** Absent for `none` and for raw devices. */
-  storage?: string;
-  /** Absent where Proxmox shows none (cloud-init drives of some storages). */
-  sizeGib?: number;
-  isCdrom: boolean;
-  options: Properties;
-}
-
-/** Reads a drive of a VM or a mount point of a container. */
-export function parseDisk(text: string): Disk {
-  const { volume: bare, file, ...options } = parseProperties(text, 'volume');
-  const volume = file ?? bare ?? '';
-  const storage = volume.startsWith('/') ? undefined : /^([^:]+):/.exec(volume)?.[1];
-  const sizeGib = options.size === undefined ? undefined : parseSizeGib(options.size);
-  return {
-    volume,
-    ...(storage === undefined ? {} : { storage }),
-    ...(sizeGib === undefined ? {} : { sizeGib }),
-    isCdrom: options.media === 'cdrom',
-    options,
-  };
-}
-
-/** Size of a drive in GiB; undefined when its text names none. */
+/** Size of a drive or mount point in GiB; undefined when its text names none. */
 export function diskSizeGib(text: string): number | undefined {
-  return parseDisk(text).sizeGib;
+  const { size } = parseProperties(text, 'volume');
+  return size === undefined ? undefined : parseSizeGib(size);
 }
 
 const UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
