@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { Client } from '@modelcontextprotocol/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Agent, connectAgent, openPlace, type Place } from './harness.ts';
+import { type HttpServer, startHttp } from './http-server.ts';
+
+interface Row {
+  mode: 'relay' | 'auto' | 'human';
+  human: string;
+  face: 'stdio' | 'HTTP';
+  end: string;
+}
+/** The table of docs/approvals.md is generated from the same file. */
+const rows = JSON.parse(readFileSync(new URL('../../docs/approvals-matrix.json', import.meta.url), 'utf8')) as Row[];
+
+let place: Place;
+let operator: Agent;
+const servers = new Map<string, HttpServer>();
+beforeAll(async () => {
+  place = await openPlace();
+  operator = await connectAgent(place, { PROXMOX_APPROVAL: 'relay', PROXMOX_MAX_VMS: '500' });
+  for (const mode of ['relay', 'auto', 'human'])
+    servers.set(mode, await startHttp(place, { PROXMOX_APPROVAL: mode, PROXMOX_MAX_PENDING: '100' }));
+}, 60_000);
+afterAll(async () => {
+  await operator.close();
+  await Promise.all([...servers.values()].map((server) => server.close()));
+  await place.close();
+});
+
+/** A client whose human behaves as the row says. */
+function clientOf(row: Row, mustType: () => string): Client {
+  const capabilities = row.human === 'cannot be asked' ? {} : { elicitation: { form: {} } };
+  const client = new Client({ name: 'matrix', version: '1' }, { capabilities });
+  if (row.human === 'cannot be asked') return client;
+  client.setRequestHandler('elicitation/create', async ({ params }) => {
+    const field = Object.keys((params as { requestedSchema?: { properties?: object } }).requestedSchema?.properties ?? {})[0] ?? 'typed';
+    switch (row.human) {
+      case 'types the name':
+        return { action: 'accept', content: { [field]: mustType() } };
+      case 'types another name':
+        return { action: 'accept', content: { [field]: 'something else 999' } };
+      case 'accepts without text':
+        return { action: 'accept', content: { [field]: '' } };
+      case 'declines':
+        return { action: 'decline' };
+      case 'cancels':
+        return { action: 'cancel' };
+      default:
+        return new Promise(() => {});
+    }
+  });
+  return client;
+}
+
+describe.each(rows)('$mode, over $face, a human who $human', (row) => {
+  it(`ends: ${row.end}`, async () => {
+    const name = `m-${row.mode}-${row.face}-${row.human}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+    const { vmid } = (await operator.tool('create_vm', { name, storage: 'local-lvm', disk_gb: 1, start_on_create: true })) as {
+      vmid?: number;
+    };
+    const client = clientOf(row, () => `${name} ${vmid}`);
+    const close = row.face === 'stdio' ? await connectStdio(client, row.mode) : await (servers.get(row.mode) as HttpServer).connect(client);
+    try {
+      const tool = async (tool: string, args: object, timeout = 30_000) =>
+        (await client.callTool({ name: tool, arguments: args as Record<string, unknown> }, { timeout })).structuredContent as Record<
+          string,
+          unknown
+        >;
+      const asked = await tool('stop_vm', { vmid, force: true });
+      expect(asked.approval_required).toBe(true);
+      const answer = await tool('approve', { approval_id: asked.approval_id }, row.human === 'never answers' ? 3_000 : 30_000).catch(
+        (error: Error) => ({
+          gaveUp: error.message,
+        }),
+      );
+      const { status } = (await operator.tool('get_vm', { vmid })) as { status?: string };
+      const done = row.end.startsWith('done');
+      expect(status, JSON.stringify(answer)).toBe(done ? 'stopped' : 'running');
+      const { approvals } = (await tool('list_approvals', { limit: 100 })) as {
+        approvals: { approval_id: string; status: string; decided_via?: string }[];
+      };
+      const approval = approvals.find((a) => a.approval_id === asked.approval_id);
+      expect(approval?.status).toBe(done ? 'succeeded' : 'pending');
+      if (done) expect(approval?.decided_via).toBe(row.end.includes('relayed') ? 'relay' : 'elicitation');
+      if (row.end === 'waits for a human') expect(answer).toMatchObject({ approval_required: true });
+    } finally {
+      await close();
+    }
+  }, 60_000);
+});
+
+async function connectStdio(client: Client, mode: string): Promise<() => Promise<void>> {
+  const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
+  const { binary } = await import('../helpers/binary.ts');
+  await client.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [binary(), 'stdio'],
+      env: { ...place.env, PROXMOX_APPROVAL: mode },
+      stderr: 'ignore',
+    }),
+  );
+  return () => client.close();
+}
