@@ -82,17 +82,16 @@ function looseOutput(schema: z.ZodObject): NonNullable<Tool['outputSchema']> {
 
 function loosen(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(loosen);
-  if (typeof value !== 'object' || value === null) return value;
-  const schema = value as JsonSchema;
-  const { required: _required, additionalProperties, ...rest } = schema;
-  const loose = Object.fromEntries(
-    Object.entries(rest).map(([key, item]) => [
-      key,
-      key === 'properties' ? mapValues(item as Record<string, unknown>, loosen) : loosen(item),
-    ]),
-  );
-  // A schema for further members (a record) says something; a plain false only forbids.
-  return typeof additionalProperties === 'object' ? { ...loose, additionalProperties: loosen(additionalProperties) } : loose;
+  if (!isRecord(value)) return value;
+  const { required: _required, additionalProperties, propertyNames: _names, properties, ...rest } = value as JsonSchema;
+  return {
+    ...mapValues(rest, loosen),
+    ...(isRecord(properties) && Object.keys(properties).length > 0 ? { properties: mapValues(properties, loosen) } : {}),
+    // A schema for further members (a record) says something; false only forbids, and an empty one says nothing.
+    ...(isRecord(additionalProperties) && Object.keys(additionalProperties).length > 0
+      ? { additionalProperties: loosen(additionalProperties) }
+      : {}),
+  };
 }
 
 function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
@@ -109,4 +108,8 @@ function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
 
 function mapValues(record: Record<string, unknown>, change: (value: unknown) => unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -207,6 +207,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
     async watch() {
       return { pending: [], recent: [] };
     },
+    leases: { mint: notReached, revoke: notReached, list: notReached },
     async close() {},
   };
   const factory = createServerFactory({

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { renderError, renderResult } from '../../src/engine/render.ts';
 import type { Result } from '../../src/engine/types.ts';
 import { commonOf, exposed, toolDefinition } from '../../src/mcp/tools.ts';
+import { operations } from '../../src/operations/index.ts';
 import { approval, plan, run, operations as samples } from './face.ts';
 
 describe('a tool made from an operation', () => {
@@ -57,7 +58,7 @@ const answers: Result[] = [
 ];
 
 // A client checks what it gets against the schema that it was told, and rejects what does not fit.
-describe.each(samples)('$name', (operation) => {
+describe.each([...samples, ...operations])('$name', (operation) => {
   it('admits every kind of answer in its output schema', () => {
     const schema = z.fromJSONSchema(toolDefinition(operation).outputSchema as Parameters<typeof z.fromJSONSchema>[0]);
     const bodies = [...answers.map((answer) => renderResult(answer, { demo: true, notices: ['n'] })), renderError(new Error('x'))];
@@ -67,4 +68,16 @@ describe.each(samples)('$name', (operation) => {
   it('leaves the names of common parameters to the face', () => {
     for (const name of commonOf(operation)) expect(Object.keys(operation.input.shape)).not.toContain(name);
   });
+});
+
+it('the wire definition of every tool is a promise to clients', () => {
+  expect(operations.map(toolDefinition)).toMatchSnapshot();
+});
+
+it('every tool has a name, a title and a short description', () => {
+  for (const { name, title, description } of operations) {
+    expect(name).toMatch(/^[a-z][a-z_]{2,39}$/);
+    expect(title.length, name).toBeLessThan(40);
+    expect(description.length, name).toBeLessThan(300);
+  }
 });
