@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { NOTIFY_KINDS } from '../core/settings.ts';
 import { type Described, setting } from './described.ts';
 import { remoteVariables } from './remote.ts';
-import { endpoints, fingerprints, flag, folder, quotaScope, text, tokenId, whole } from './values.ts';
+import { anchorPlace, endpoints, fingerprints, flag, folder, httpsUrl, quotaScope, text, tokenId, whole } from './values.ts';
 
 export type { Ceiling, Described } from './described.ts';
 
@@ -155,6 +156,24 @@ export const configSchema = z.strictObject({
     example: '10',
     ceiling: 'lower',
   }),
+  PROXMOX_NOTIFY_URL: setting(httpsUrl.optional(), {
+    section: 'Approval',
+    description: 'Address to which every new approval is announced, once. Whoever reads the message can decide nothing with it.',
+    defaultText: 'none',
+    example: 'https://ntfy.sh/a-name-that-nobody-guesses',
+    secret: true,
+  }),
+  PROXMOX_NOTIFY_KIND: setting(z.enum(NOTIFY_KINDS, `one of ${NOTIFY_KINDS.join(', ')}`).default('json'), {
+    section: 'Approval',
+    description: 'What is at that address: a topic of `ntfy`, a `slack` incoming webhook, or anything that takes a `json` object.',
+    example: 'ntfy',
+  }),
+  PROXMOX_CONSOLE_URL: setting(httpsUrl.optional(), {
+    section: 'Approval',
+    description: 'Address of the console; the announcement then links to the page of the approval. The console asks for a login as always.',
+    defaultText: 'none; no link',
+    example: 'https://mcp.example.org/console',
+  }),
 
   PROXMOX_READ_ONLY: setting(flag.default(false), {
     section: 'Behaviour',
@@ -188,6 +207,15 @@ export const configSchema = z.strictObject({
     description: 'The audit trail, JSON Lines.',
     defaultText: '`audit.jsonl` in the data folder',
     example: '~/.local/state/proxmox-mcp/audit.jsonl',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_AUDIT_ANCHOR: setting(anchorPlace.optional(), {
+    section: 'Files',
+    description:
+      'Second place that gets signed checkpoints of the audit, so that taking out its newest lines shows: a file that whoever can write the audit cannot rewrite, `syslog:` (UDP to port 514 of this machine; `syslog:PORT` for another), or an `https://` address that takes POST requests. See docs/approvals.md.',
+    defaultText: 'none',
+    example: 'syslog:',
+    secret: true,
     ceiling: 'fixed',
   }),
 });

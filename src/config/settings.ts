@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fail } from '../core/errors.ts';
 import { NO_POLICY } from '../core/policy.ts';
-import type { HttpSettings, Settings } from '../core/settings.ts';
+import type { HttpSettings, NotifySettings, Settings } from '../core/settings.ts';
 import { readPolicy } from './policy.ts';
 import type { Config } from './schema.ts';
 
@@ -47,12 +47,15 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
       maxPendingPerPrincipal: config.PROXMOX_MAX_PENDING,
     },
     policy: config.PROXMOX_POLICY_FILE === undefined ? NO_POLICY : readPolicy(config.PROXMOX_POLICY_FILE),
+    ...optional('notify', notifySettings(config)),
     waitSeconds: config.PROXMOX_WAIT_SECONDS,
     readOnly: config.PROXMOX_READ_ONLY,
     dataDir,
     auditFile: demo ? join(dataDir, 'audit.jsonl') : (config.PROXMOX_AUDIT_FILE ?? join(dataDir, 'audit.jsonl')),
+    // The demo has a key of its own: its checkpoints would look like a forgery beside the real ones.
+    ...optional('auditAnchor', demo ? undefined : config.PROXMOX_AUDIT_ANCHOR),
     logLevel: config.PROXMOX_LOG_LEVEL,
-    ...optional('databaseUrl', config.PROXMOX_DATABASE_URL),
+    ...optional('databaseUrl', demo ? undefined : config.PROXMOX_DATABASE_URL),
     http: httpSettings(config),
     demo,
   };
@@ -99,6 +102,15 @@ export function requireCredentials(config: Config): void {
     hint: 'Set them in the environment, in a file named by --env-file, or in ~/.config/proxmox-mcp/env (chmod 600); or add --demo to try the embedded cluster.',
     details: { missing },
   });
+}
+
+function notifySettings(config: Config): NotifySettings | undefined {
+  if (config.PROXMOX_NOTIFY_URL === undefined) return undefined;
+  return {
+    url: config.PROXMOX_NOTIFY_URL,
+    kind: config.PROXMOX_NOTIFY_KIND,
+    ...optional('consoleUrl', config.PROXMOX_CONSOLE_URL?.replace(/\/+$/, '')),
+  };
 }
 
 function defaultDataDir(env: Record<string, string | undefined>): string {

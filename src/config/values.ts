@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
-import type { QuotaScope } from '../core/settings.ts';
+import type { AnchorPlace, QuotaScope } from '../core/settings.ts';
 
 /** The types of values that variables have. Each takes the text of a variable; messages say what would be right and never repeat the value. */
 
@@ -149,3 +149,16 @@ export const replicaName = z
   .string()
   .trim()
   .regex(/^[a-z0-9]{1,32}$/i, 'letters and digits');
+
+/** `/path`, `syslog:`, `syslog:5514` (UDP on this machine) or `https://…`. */
+export const anchorPlace = z.string().transform((value, ctx): AnchorPlace => {
+  const place = value.trim();
+  const syslog = /^syslog:(\d{1,5})?$/.exec(place);
+  if (syslog && Number(syslog[1] ?? 514) <= 65_535) return { kind: 'syslog', port: Number(syslog[1] ?? 514) };
+  const file = folder.safeParse(place);
+  if (file.success) return { kind: 'file', path: file.data };
+  const url = httpsUrl.safeParse(place);
+  if (url.success) return { kind: 'http', url: url.data };
+  ctx.addIssue('an absolute path, syslog: (or syslog:PORT), or an address that begins with https://');
+  return z.NEVER;
+});

@@ -9,12 +9,16 @@ export interface Settings {
   limits: LimitSettings;
   approval: { mode: ApprovalMode; ttlSeconds: number; maxPendingPerPrincipal: number };
   policy: Policy;
+  /** Where new approvals are announced; absent: nowhere. */
+  notify?: NotifySettings;
   /** How long a change waits for its task before it answers `running`. */
   waitSeconds: number;
   /** Read operations only: the others do not exist for callers. */
   readOnly: boolean;
   dataDir: string;
   auditFile: string;
+  /** A second place that remembers where the audit stands; absent: none. */
+  auditAnchor?: AnchorPlace;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Shared by several servers; absent: SQLite in the data folder. */
   databaseUrl?: string;
@@ -66,3 +70,17 @@ export interface HttpSettings {
   replica: string;
   oauth?: { issuer: string; audience: string; jwksUrl?: string; trustedSubjects: string[] };
 }
+
+/** Where checkpoints of the audit go: a file, a syslog daemon on this machine, or an address that takes POST requests. */
+export type AnchorPlace = { kind: 'file'; path: string } | { kind: 'syslog'; port: number } | { kind: 'http'; url: string };
+
+export interface NotifySettings {
+  /** May hold a secret: never shown. */
+  url: string;
+  kind: NotifyKind;
+  /** Address of the console, without a final slash; absent: no link. */
+  consoleUrl?: string;
+}
+
+export const NOTIFY_KINDS = ['ntfy', 'slack', 'json'] as const;
+export type NotifyKind = (typeof NOTIFY_KINDS)[number];
