@@ -112,6 +112,10 @@ command(leases, 'revoke <id>', 'take it back').action(
   run(async (id: string, options) => (await import('./leases.ts')).revoke(id, options)),
 );
 
+command(program, 'console', 'open a page in the browser on which you decide; ends with Ctrl-C')
+  .option('--port <port>', 'on this port of 127.0.0.1; 0: any free one', '0')
+  .action(run(async (options) => (await import('./console.ts')).openConsole(options)));
+
 const audit = program.command('audit').description('the record of everything that was asked for and done').exitOverride();
 command(audit, 'verify', 'check that no record was changed, moved or taken out').action(
   run(async (options) => (await import('./audit.ts')).verify(options)),

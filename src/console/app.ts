@@ -4,6 +4,7 @@ import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { asError, type ErrorCode } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
+import { hasPassphrase } from '../engine/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Assets } from './assets.ts';
 import { clusterView } from './cluster.ts';
@@ -14,11 +15,11 @@ import { refuse, sameOriginOnly, secureHeaders } from './security.ts';
 import type { Person, Secrets, Sessions } from './sessions.ts';
 import { liveStream } from './stream.ts';
 import { auditView, verification } from './trail.ts';
-import type { SessionView } from './wire.ts';
+import type { LoginsView, SessionView } from './wire.ts';
 
 export interface ConsoleOptions {
   engine: Engine;
-  settings: Pick<Settings, 'limits' | 'auditFile' | 'demo' | 'readOnly'>;
+  settings: Pick<Settings, 'limits' | 'auditFile' | 'dataDir' | 'demo' | 'readOnly'>;
   logins: Logins;
   sessions: Sessions;
   /** Origins under which browsers reach the page, e.g. `http://127.0.0.1:4100`; everything else is refused. */
@@ -26,6 +27,8 @@ export interface ConsoleOptions {
   assets: Assets;
   clock: Clock;
   version: string;
+  /** Where it is mounted, without a slash at the end: `/console`. Default: at the root. */
+  basePath?: string;
   /** Milliseconds between two looks at the store while a page is open. Default 1000. */
   pollMs?: number;
 }
@@ -34,8 +37,13 @@ export interface ConsoleOptions {
 export const TOKEN_HEADER = 'X-Console-Token';
 const MAX_BODY_BYTES = 16 * 1024;
 
-/** The console and the end of its background work. */
-export type ConsoleApp = Hono<{ Variables: { person: Person; secrets: Secrets } }> & { close(): void };
+type Vars = { Variables: { person: Person; secrets: Secrets } };
+
+export interface ConsoleApp {
+  fetch(request: Request): Response | Promise<Response>;
+  /** Ends the background work. */
+  close(): void;
+}
 
 /**
  * The page on which a human decides, as an app to be served alone or mounted by the HTTP server. It translates: everything it knows and does
@@ -43,7 +51,8 @@ export type ConsoleApp = Hono<{ Variables: { person: Person; secrets: Secrets } 
  */
 export function createConsole(options: ConsoleOptions): ConsoleApp {
   const { engine, settings, logins, sessions, origins, assets, clock } = options;
-  const app = new Hono<{ Variables: { person: Person; secrets: Secrets } }>();
+  const base = options.basePath ?? '';
+  const app = new Hono<Vars>().basePath(base || '/');
   const feed: LiveFeed = createLiveFeed(engine, clock, options.pollMs ?? 1000);
 
   app.use(secureHeaders);
@@ -55,7 +64,8 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.notFound((c) => refuse(c, 404, 'not_found', 'There is nothing at this address.', 'Go to the start of the console.'));
 
   for (const name of ['app.js', 'app.css', 'icon.svg'] as const) app.get(`/${name}`, (c) => send(c, assets[name]));
-  app.get('/', (c) => send(c, assets['index.html']));
+  app.get('/', (c) => (new URL(c.req.url).pathname === base ? c.redirect(`${base}/`) : send(c, assets['index.html'])));
+  app.get('/api/logins', (c) => c.json({ link: !!logins.loginWithLink, token: !!logins.loginWithToken } satisfies LoginsView));
 
   app.post('/api/login/link', async (c) => {
     const { secret } = await bodyOf(c);
@@ -81,7 +91,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.get('/api/session', (c) => c.json(sessionView(c.var.person)));
   app.post('/api/logout', async (c) => {
     await sessions.end(c.var.secrets);
-    deleteCookie(c, cookieName(c), { path: '/' });
+    deleteCookie(c, cookieName(c), { path: cookiePath(c), secure: isHttps(c) });
     return c.json({});
   });
   app.get('/api/live', (c) =>
@@ -96,9 +106,14 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   });
 
   app.post('/api/approvals/:id/approve', async (c) => {
-    const { typed } = await bodyOf(c);
+    const { typed, passphrase } = await bodyOf(c);
     const id = c.req.param('id');
-    const answer = { approvalId: id, via: 'human' as const, typed: typeof typed === 'string' ? typed : '' };
+    const answer = {
+      approvalId: id,
+      via: 'human' as const,
+      typed: typeof typed === 'string' ? typed : '',
+      ...(typeof passphrase === 'string' && passphrase !== '' ? { passphrase } : {}),
+    };
     // Not waited for: how it ends is told by the live stream, to every page that is open.
     const result = await engine.perform('approve', { approval_id: id }, callerOf(c.var.person), { answer, wait: 0 });
     return c.json({ status: result.kind });
@@ -112,7 +127,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
 
   async function welcome(c: Context, person: Person): Promise<Response> {
     const { cookie, token } = await sessions.begin(person);
-    setCookie(c, cookieName(c), cookie, { path: '/', httpOnly: true, sameSite: 'Strict', secure: isHttps(c) });
+    setCookie(c, cookieName(c), cookie, { path: cookiePath(c), httpOnly: true, sameSite: 'Strict', secure: isHttps(c) });
     return c.json({ token, session: sessionView(person) });
   }
 
@@ -121,21 +136,33 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     return isHttps(c) ? '__Host-proxmox-mcp-console' : `proxmox-mcp-console-${new URL(`http://${c.req.header('Host')}`).port || '80'}`;
   }
 
+  /** The prefix __Host- demands the root; it also keeps other hosts of the domain from setting the cookie. */
+  function cookiePath(c: Context): string {
+    return isHttps(c) ? '/' : `${base}/`;
+  }
+
   function isHttps(c: Context): boolean {
     return origins().some((origin) => origin === `https://${c.req.header('Host')}`);
   }
 
   function sessionView(person: Person): SessionView {
-    return { name: person.name, demo: settings.demo, readOnly: settings.readOnly, version: options.version, now: clock.now() };
+    return {
+      name: person.name,
+      demo: settings.demo,
+      readOnly: settings.readOnly,
+      needsPassphrase: person.isOperator && person.passphraseVerified !== true && hasPassphrase(settings.dataDir),
+      version: options.version,
+      now: clock.now(),
+    };
   }
 
-  return Object.assign(app, { close: () => feed.close() });
+  return { fetch: (request) => app.fetch(request), close: () => feed.close() };
 }
 
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
 
-function callerOf({ principal, owner, isOperator }: Person): Caller {
-  return { principal, owner, channel: 'console', canAsk: { elicitation: false, terminal: false }, isOperator };
+function callerOf({ name: _, ...person }: Person): Caller {
+  return { ...person, channel: 'console', canAsk: { elicitation: false, terminal: false } };
 }
 
 function send(c: Context, { body, type }: { body: string; type: string }): Response {

@@ -2,12 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { fail } from '../core/errors.ts';
 
 interface App {
   fetch(request: Request): Response | Promise<Response>;
 }
 
-/** Serves a web-standard app on a loopback port. `close` ends open streams too. */
+/**
+ * Serves a web-standard app on a loopback port. `close` ends open streams too.
+ * @param port 0: any free one
+ * @throws invalid_configuration when the port cannot be served
+ */
 export async function listenOnLoopback(app: App, port: number): Promise<{ port: number; close: () => Promise<void> }> {
   const server: Server = createServer((incoming, outgoing) => {
     answer(app, incoming, outgoing).catch(() => outgoing.destroy());
@@ -15,7 +20,12 @@ export async function listenOnLoopback(app: App, port: number): Promise<{ port: 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
-  });
+  }).catch((cause: NodeJS.ErrnoException) =>
+    fail('invalid_configuration', `Port ${port} of 127.0.0.1 cannot be served (${cause.code}).`, {
+      hint: 'Choose another one with --port.',
+      cause,
+    }),
+  );
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>

@@ -1,13 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 
-/** Whoever logged in, as the audit and the approvals name them. */
-export interface Person {
-  principal: string;
-  owner: string;
+/** Whoever logged in. Their decisions are made as a caller with exactly this. */
+export interface Person extends Pick<Caller, 'principal' | 'owner' | 'isOperator' | 'passphraseVerified' | 'role' | 'scope'> {
   /** Shown on the page. */
   name: string;
-  isOperator: boolean;
 }
 
 /**

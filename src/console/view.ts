@@ -1,10 +1,10 @@
 import type { ApprovalRecord, Way } from '../core/approval.ts';
-import { typedName } from '../core/guest.ts';
+import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
 import type { ParamValue, Plan, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
-import { duration } from '../engine/approval-text.ts';
-import type { ApprovalView, Change, Fact, StepView } from './wire.ts';
+import { duration, mustTypeFor } from '../engine/approval-text.ts';
+import type { ApprovalView, Change, Fact, GuestRef, StepView } from './wire.ts';
 
 const BACKUP_IS_OLD_DAYS = 7;
 
@@ -12,7 +12,7 @@ const BACKUP_IS_OLD_DAYS = 7;
 export function approvalView(a: ApprovalRecord): ApprovalView {
   const { plan } = a;
   const { target } = plan;
-  const mustType = target ? typedName(target) : a.id;
+  const mustType = mustTypeFor(a);
   return {
     id: a.id,
     status: a.status,
@@ -20,16 +20,8 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     effect: a.effect,
     summary: plainText(plan.summary, 300),
     ...(plan.raisedBecause === undefined ? {} : { raisedBecause: plainText(plan.raisedBecause, 300) }),
-    ...(target
-      ? {
-          guest: {
-            name: plainText(target.name, 80),
-            vmid: target.vmid,
-            kind: target.type === 'lxc' ? ('container' as const) : ('VM' as const),
-            node: plainText(target.node, 80),
-          },
-        }
-      : {}),
+    ...(target ? { guest: guestRef(target) } : {}),
+    guests: plan.targets && plan.targets.length > 1 ? plan.targets.map(guestRef) : [],
     ...(plainText(mustType, 300) === mustType ? { mustType } : {}),
     cluster: plainText(a.cluster, 200),
     warnings: plan.warnings.map((text) => plainText(text, 400)),
@@ -46,12 +38,18 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     },
     ...(a.reason === undefined ? {} : { reason: plainText(a.reason, 600) }),
     digest: a.digest,
+    needed: a.needed,
+    agreedBy: (a.agreedBy ?? []).map((owner) => plainText(owner, 80)),
     createdAt: a.createdAt,
     expiresAt: a.expiresAt,
     ...(a.decidedAt === undefined ? {} : { decided: decidedView(a, a.decidedAt) }),
     ...(a.note === undefined ? {} : { note: plainText(a.note, 400) }),
     ...(a.runId === undefined ? {} : { runId: a.runId }),
   };
+}
+
+function guestRef({ name, vmid, type, node }: GuestIdentity): GuestRef {
+  return { name: plainText(name, 80), vmid, kind: type === 'lxc' ? 'container' : 'VM', node: plainText(node, 80) };
 }
 
 const HOW: Record<Way, string> = {
@@ -78,7 +76,7 @@ function changesOf(plan: Plan): Change[] {
 }
 
 /** @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader */
-function factsOf({ target, facts, effect }: Plan, asked: number): Fact[] {
+function factsOf({ target, facts, steps }: Plan, asked: number): Fact[] {
   const list: Fact[] = [];
   const add = (label: string, values: string | string[], tone?: Fact['tone']) =>
     list.push({
@@ -86,14 +84,15 @@ function factsOf({ target, facts, effect }: Plan, asked: number): Fact[] {
       values: (Array.isArray(values) ? values : [values]).map((value) => plainText(value, 200)),
       ...(tone ? { tone } : {}),
     });
-  const destroys = effect === 'destroy';
+  const deletes = steps.some((step) => step.kind === 'request' && step.method === 'DELETE');
+  if (facts?.formerNames && facts.formerNames.length > 0) add('Earlier names', facts.formerNames, 'bad');
   const disks = facts?.disks ?? target?.disks;
   if (disks) add('Disks', disks.length > 0 ? disks : 'none', disks.length > 0 ? undefined : 'muted');
   if (facts?.snapshots)
     add('Snapshots', facts.snapshots.length > 0 ? facts.snapshots : 'none', facts.snapshots.length > 0 ? undefined : 'muted');
-  if (facts?.lastBackup !== undefined || destroys) {
+  if (facts?.lastBackup !== undefined || deletes) {
     const old = facts?.lastBackup ? asked - Date.parse(facts.lastBackup) > BACKUP_IS_OLD_DAYS * 86_400_000 : true;
-    add('Last backup', lastBackup(facts?.lastBackup, asked), destroys && old ? 'bad' : undefined);
+    add('Last backup', lastBackup(facts?.lastBackup, asked), deletes && old ? 'bad' : undefined);
   }
   if (facts?.uptimeSeconds !== undefined) add('Uptime', duration(facts.uptimeSeconds));
   if (facts?.ha !== undefined) add('High availability', facts.ha);

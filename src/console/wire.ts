@@ -22,6 +22,13 @@ export type StepView =
   | { kind: 'request'; id: string; method: string; path: string; params: [name: string, value: string][]; purpose: string }
   | { kind: 'wait' | 'check'; id: string; purpose: string };
 
+export interface GuestRef {
+  name: string;
+  vmid: number;
+  kind: 'VM' | 'container';
+  node: string;
+}
+
 /** An approval as a human reads it. */
 export interface ApprovalView {
   id: string;
@@ -30,7 +37,9 @@ export interface ApprovalView {
   effect: Effect;
   summary: string;
   raisedBecause?: string;
-  guest?: { name: string; vmid: number; kind: 'VM' | 'container'; node: string };
+  guest?: GuestRef;
+  /** All of them, when it is more than one; `guest` is the first then. */
+  guests: GuestRef[];
   /** What has to be typed for a yes; absent when the name holds characters that nobody can see or type, so that only a no is possible. */
   mustType?: string;
   cluster: string;
@@ -44,6 +53,9 @@ export interface ApprovalView {
   /** The agent's own words, unverified. */
   reason?: string;
   digest: string;
+  /** Owners who have to say yes, and those who did. */
+  needed: number;
+  agreedBy: string[];
   createdAt: string;
   expiresAt: string;
   decided?: { at: string; by: string; how: string; verified: boolean };
@@ -66,8 +78,16 @@ export interface SessionView {
   name: string;
   demo: boolean;
   readOnly: boolean;
+  /** A decision needs the approver's passphrase, too. */
+  needsPassphrase: boolean;
   version: string;
   now: number;
+}
+
+/** Which ways in there are. */
+export interface LoginsView {
+  link: boolean;
+  token: boolean;
 }
 
 /** How the run of an approval ended, or where it is. */

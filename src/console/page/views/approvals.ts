@@ -21,7 +21,7 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
   const reading = h('div', { class: 'reading' });
   const element = h('div', { class: 'approvals' }, side, reading);
   let asked: string | undefined;
-  let shown: { id: string; status: string } | undefined;
+  let shown: { id: string; state: string } | undefined;
   let listed = '';
 
   function draw(): void {
@@ -57,10 +57,10 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
       else if (nothing) fill(reading, empty());
       return;
     }
-    if (shown?.id === a.id && shown.status === a.status) return;
+    if (shown?.id === a.id && shown.state === stateOf(a)) return;
     const decidedHere = shown?.id === a.id;
     const hadFocus = decidedHere && reading.contains(document.activeElement);
-    shown = { id: a.id, status: a.status };
+    shown = { id: a.id, state: stateOf(a) };
     fill(reading, back(), approvalDetail(a));
     if (hadFocus) byId('detail-title').focus({ preventScroll: true });
     if (decidedHere) reading.scrollIntoView({ block: 'start' });
@@ -83,6 +83,11 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
       if (moved && param !== undefined && matchMedia('(max-width: 56rem)').matches) window.scrollTo(0, 0);
     },
   };
+}
+
+/** What has to be drawn anew; everything else of an approval is frozen. */
+function stateOf(a: ApprovalView): string {
+  return `${a.status} ${a.agreedBy.length}`;
 }
 
 function card(a: ApprovalView, route: string, current: boolean): HTMLElement {

@@ -21,6 +21,9 @@ export function decision(a: ApprovalView): HTMLElement {
       maxlength: 400,
     },
   });
+  const passphrase = state.session?.needsPassphrase
+    ? h('input', { id: 'passphrase', attrs: { type: 'password', autocomplete: 'off', maxlength: 400 } })
+    : undefined;
   const yes = h('button', { class: `primary ${a.effect === 'destroy' ? 'bad' : ''}`, attrs: { type: 'button' } }, 'Approve and run');
   const no = h('button', { class: 'quiet', attrs: { type: 'button', 'aria-expanded': 'false', 'aria-controls': 'deny' } }, 'Deny…');
   const denyBox = h('div', { id: 'deny', class: 'deny', attrs: { hidden: true } });
@@ -28,7 +31,7 @@ export function decision(a: ApprovalView): HTMLElement {
 
   const refresh = () => {
     const live = state.connection === 'live';
-    yes.disabled = sending || !live || field.value.trim() !== a.mustType;
+    yes.disabled = sending || !live || field.value.trim() !== a.mustType || passphrase?.value === '';
     no.disabled = sending || !live;
     for (const button of denyBox.querySelectorAll('button')) button.disabled = sending || !live;
   };
@@ -39,10 +42,11 @@ export function decision(a: ApprovalView): HTMLElement {
     fill(message);
     refresh();
     try {
-      await post(path, body);
+      const { status } = await post<{ status: string }>(path, body);
       // The live stream redraws this with how it goes on.
-      announce(said);
-      fill(message, h('p', { class: 'soft' }, said));
+      const text = status === 'approval_required' ? 'Your yes is recorded. It runs when the others agreed, too.' : said;
+      announce(text);
+      fill(message, h('p', { class: 'soft' }, text));
     } catch (thrown) {
       sending = false;
       fill(message, problemBox(asApiError(thrown)));
@@ -50,8 +54,8 @@ export function decision(a: ApprovalView): HTMLElement {
     }
   }
 
-  field.addEventListener('input', refresh);
-  field.addEventListener('keydown', (event) => {
+  for (const input of [field, passphrase]) input?.addEventListener('input', refresh);
+  const onEnter = (event: KeyboardEvent) => {
     if (event.key !== 'Enter') return;
     event.preventDefault();
     fill(
@@ -59,10 +63,16 @@ export function decision(a: ApprovalView): HTMLElement {
       h('p', { class: 'soft' }, yes.disabled ? 'That is not the text asked for.' : 'Enter decides nothing. Choose the button.'),
     );
     announce(message.textContent ?? '');
-  });
+  };
+  for (const input of [field, passphrase]) input?.addEventListener('keydown', onEnter);
   yes.addEventListener(
     'click',
-    () => void send(`approvals/${a.id}/approve`, { typed: field.value.trim() }, 'Approved. It is being carried out.'),
+    () =>
+      void send(
+        `approvals/${a.id}/approve`,
+        { typed: field.value.trim(), passphrase: passphrase?.value ?? '' },
+        'Approved. It is being carried out.',
+      ),
   );
   no.addEventListener('click', () => {
     denyBox.hidden = !denyBox.hidden;
@@ -78,6 +88,13 @@ export function decision(a: ApprovalView): HTMLElement {
     'section',
     { class: `decide ${a.effect === 'destroy' ? 'bad' : ''}`, attrs: { 'aria-labelledby': 'decide-title' } },
     h('h3', { id: 'decide-title' }, 'Your decision'),
+    a.needed > 1 &&
+      h(
+        'p',
+        {},
+        `${a.needed} people have to agree. `,
+        a.agreedBy.length > 0 ? ['So far: ', words(a.agreedBy.join(', ')), '.'] : 'Nobody did so far.',
+      ),
     a.mustType === undefined
       ? h(
           'p',
@@ -85,8 +102,19 @@ export function decision(a: ApprovalView): HTMLElement {
           'The name of this guest holds characters that cannot be seen or typed. It can only be denied here; rename the guest in Proxmox first.',
         )
       : [
-          h('label', { id: 'typed-help', attrs: { for: 'typed' } }, 'To allow it, type ', h('code', { class: 'must' }, words(a.mustType))),
-          h('div', { class: 'row' }, field, yes),
+          h(
+            'label',
+            { id: 'typed-help', attrs: { for: 'typed' } },
+            a.guests.length > 1 ? 'To allow it, type their number and the first name: ' : 'To allow it, type ',
+            h('code', { class: 'must' }, words(a.mustType)),
+          ),
+          passphrase
+            ? [
+                h('div', { class: 'row' }, field),
+                h('label', { attrs: { for: 'passphrase' } }, 'and your passphrase'),
+                h('div', { class: 'row' }, passphrase, yes),
+              ]
+            : h('div', { class: 'row' }, field, yes),
         ],
     h('div', { class: 'row' }, no),
     denyBox,

@@ -1,4 +1,4 @@
-import type { ApprovalView, Change, Fact, StepView } from '../../wire.ts';
+import type { ApprovalView, Change, Fact, GuestRef, StepView } from '../../wire.ts';
 import { h, words } from '../dom.ts';
 import { countdown, fullTime, shortTime } from '../format.ts';
 import { now } from '../state.ts';
@@ -15,7 +15,8 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     a.status !== 'pending' && outcome(a),
     risks(a),
     a.changes.length > 0 && section('What changes', 'changes', changes(a.changes)),
-    a.facts.length > 0 && section('The guest now', 'facts', facts(a)),
+    a.guests.length > 1 && section(`All ${a.guests.length} guests`, 'covers', guests(a.guests)),
+    a.facts.length > 0 && section(a.guests.length > 1 ? 'The first of them, when asked' : 'The guest, when asked', 'facts', facts(a)),
     section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
     a.choices.length > 0 &&
       section(
@@ -57,15 +58,15 @@ function risks(a: ApprovalView): HTMLElement {
   const list = [...(a.raisedBecause === undefined ? [] : [a.raisedBecause]), ...a.warnings];
   return h(
     'section',
-    { class: `risks ${effectTone(a.effect)}` },
-    h('h3', {}, list.length > 0 ? 'Mind this' : 'No warnings'),
+    { class: `risks ${a.status === 'pending' ? effectTone(a.effect) : 'past'}` },
+    h('h3', {}, list.length === 0 ? 'No warnings' : a.status === 'pending' ? 'Mind this' : 'Warnings'),
     list.length > 0 &&
       h(
         'ul',
         {},
-        list.map((text) => h('li', {}, words(text))),
+        list.map((text) => h('li', { class: 'risk' }, words(text))),
       ),
-    a.undo !== '' && h('p', { class: 'undo' }, h('span', { class: 'label' }, 'To take it back'), words(a.undo)),
+    a.undo !== '' && h('p', { class: 'undo' }, h('span', { class: 'label' }, 'Undo'), words(a.undo)),
   );
 }
 
@@ -87,6 +88,32 @@ function changes(rows: Change[]): HTMLElement {
             h('th', { attrs: { scope: 'row' } }, words(field)),
             h('td', { class: 'old' }, before === undefined ? h('span', { class: 'soft' }, 'none') : h('del', {}, words(before))),
             h('td', { class: 'new' }, after === undefined ? h('span', { class: 'soft' }, 'gone') : h('ins', {}, words(after))),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function guests(list: GuestRef[]): HTMLElement {
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      { class: 'log' },
+      h('thead', {}, h('tr', {}, ...['VMID', 'Name', 'Kind', 'Node'].map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+      h(
+        'tbody',
+        {},
+        list.map(({ vmid, name, kind, node }) =>
+          h(
+            'tr',
+            {},
+            h('td', { class: 'number' }, vmid),
+            h('td', {}, words(name || '(no name)')),
+            h('td', {}, kind),
+            h('td', {}, words(node)),
           ),
         ),
       ),
@@ -118,10 +145,10 @@ function facts({ guest, facts: list }: ApprovalView): HTMLElement {
 
 function step(s: StepView): HTMLElement {
   if (s.kind !== 'request')
-    return h('li', { class: 'then' }, h('span', { class: 'method calm' }, s.kind), h('span', { class: 'purpose' }, words(s.purpose)));
+    return h('li', { class: 'step then' }, h('span', { class: 'method calm' }, s.kind), h('span', { class: 'purpose' }, words(s.purpose)));
   return h(
     'li',
-    {},
+    { class: 'step' },
     h('span', { class: `method ${s.method === 'DELETE' ? 'bad' : 'info'}` }, s.method),
     words(s.path, 'path'),
     s.params.length > 0 &&
@@ -147,7 +174,7 @@ function asked(a: ApprovalView): HTMLElement {
   ];
   return h(
     'dl',
-    { class: 'plain' },
+    {},
     rows.map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, words(value)))),
   );
 }

@@ -1,14 +1,67 @@
-import { h } from '../dom.ts';
+import type { LoginsView } from '../../wire.ts';
+import { asApiError, get, keepToken, post } from '../api.ts';
+import { fill, h } from '../dom.ts';
+import { problemBox } from './parts.ts';
 
-/** Shown before a login and after the end of a session. */
+/** Shown before a login and after the end of a session: the ways in. */
 export function signedOut(message: string): HTMLElement {
+  const ways = h('div', { class: 'ways' });
+  get<LoginsView>('logins').then(
+    ({ link, token }) => fill(ways, link && linkWay(), token && tokenWay()),
+    (thrown) =>
+      fill(
+        ways,
+        problemBox(asApiError(thrown), () => location.reload()),
+      ),
+  );
   return h(
     'div',
     { class: 'door' },
     h('img', { attrs: { src: './icon.svg', alt: '', width: 48, height: 48 } }),
     h('h1', {}, message),
-    h('p', {}, 'Here a human decides what an agent may do. The way in is a link that is shown once, on your own terminal:'),
+    h('p', {}, 'Here a human decides what an agent may do.'),
+    ways,
+  );
+}
+
+function linkWay(): HTMLElement {
+  return h(
+    'section',
+    {},
+    h('p', {}, 'The way in is a link that is shown once, on your own terminal:'),
     h('pre', { attrs: { tabindex: 0 } }, 'proxmox-mcp console'),
     h('p', { class: 'soft' }, 'It works once and for one minute. Where the command runs already, press Enter for a new one.'),
   );
+}
+
+function tokenWay(): HTMLElement {
+  const token = h('input', { id: 'token', attrs: { type: 'password', autocomplete: 'off', required: true } });
+  const passphrase = h('input', { id: 'passphrase', attrs: { type: 'password', autocomplete: 'current-password', required: true } });
+  const message = h('div');
+  const button = h('button', { class: 'primary', attrs: { type: 'submit' } }, 'Log in');
+  const form = h(
+    'form',
+    {},
+    h('label', { attrs: { for: 'token' } }, 'Access token of an approver'),
+    token,
+    h('label', { attrs: { for: 'passphrase' } }, 'Passphrase'),
+    passphrase,
+    button,
+    message,
+  );
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    post<{ token: string }>('login/token', { token: token.value.trim(), passphrase: passphrase.value }).then(
+      (answer) => {
+        keepToken(answer.token);
+        location.reload();
+      },
+      (thrown) => {
+        button.disabled = false;
+        fill(message, problemBox(asApiError(thrown)));
+      },
+    );
+  });
+  return form;
 }
