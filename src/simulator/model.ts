@@ -1,0 +1,185 @@
+/** Plain data of the simulated cluster. Everything here is stored as JSON. */
+
+export type Config = Record<string, string>;
+
+export interface Snapshot {
+  config: Config;
+  snaptime: number;
+  description: string;
+  parent?: string;
+  /** Volume id of the saved memory. */
+  vmstate?: string;
+}
+
+/** What goes on inside a guest that the hypervisor cannot know. */
+export interface Inside {
+  /** Reacts to the ACPI power button. */
+  acpi: boolean;
+  /** Runs the guest agent. */
+  agent: boolean;
+  /** IPv4 address it takes when no static one is configured. */
+  ip?: string;
+}
+
+export interface Guest {
+  vmid: number;
+  type: 'qemu' | 'lxc';
+  node: string;
+  config: Config;
+  pending: Config;
+  /** Keys to be deleted at the next stop; '2' destroys the volume too. */
+  pendingDelete: Record<string, '1' | '2'>;
+  snapshots: Record<string, Snapshot>;
+  parent?: string;
+  running?: { since: number; pid: number; paused?: boolean };
+  /** Epoch ms of the last stop; a very quick restart meets the node's own clean-up. */
+  stoppedAt?: number;
+  inside: Inside;
+  /** The row that the status daemon last broadcast, kept while it is older than the present state; absent: never broadcast. */
+  broadcast?: Record<string, unknown>;
+  /** Epoch ms since when the present state holds. */
+  changedAt: number;
+}
+
+export interface Volume {
+  volid: string;
+  storage: string;
+  /** Empty for shared storages. */
+  node: string;
+  content: 'images' | 'rootdir' | 'iso' | 'vztmpl' | 'backup' | 'import';
+  format: string;
+  /** Bytes. */
+  size: number;
+  used: number;
+  vmid?: number;
+  /** Epoch seconds. */
+  ctime: number;
+  /** Volume this one is a linked clone of. */
+  parent?: string;
+  notes?: string;
+  protected?: boolean;
+  subtype?: 'qemu' | 'lxc';
+  /** Configuration inside a backup. */
+  config?: Config;
+}
+
+export interface Storage {
+  storage: string;
+  type: 'dir' | 'lvmthin' | 'nfs' | 'rbd' | 'zfspool';
+  content: string[];
+  shared: boolean;
+  path?: string;
+  extra?: Record<string, string>;
+  /** Nodes that have it; absent: all. */
+  nodes?: string[];
+  /** Bytes. */
+  total: number;
+  /** Bytes used by what is not simulated. */
+  base: number;
+}
+
+export interface NodeDoc {
+  node: string;
+  online: boolean;
+  ip: string;
+  cpus: number;
+  /** Bytes. */
+  memory: number;
+  rootTotal: number;
+  rootUsed: number;
+  bootedAt: number;
+  bridges: { iface: string; cidr?: string; comment?: string }[];
+}
+
+export interface Pool {
+  poolid: string;
+  comment?: string;
+  vms: number[];
+  storage: string[];
+}
+
+export interface User {
+  userid: string;
+  comment?: string;
+  email?: string;
+  enable: 0 | 1;
+  expire: number;
+}
+
+export interface Token {
+  /** user@realm!name */
+  tokenid: string;
+  secret: string;
+  privsep: 0 | 1;
+  /** Epoch seconds, 0 = never. */
+  expire: number;
+  comment?: string;
+}
+
+export interface Role {
+  roleid: string;
+  privs: string[];
+  special?: 1;
+}
+
+export interface Acl {
+  path: string;
+  type: 'user' | 'token' | 'group';
+  ugid: string;
+  roleid: string;
+  propagate: 0 | 1;
+}
+
+export interface HaResource {
+  sid: string;
+  state: string;
+  vmid: number;
+}
+
+/** Documents kept by kind and id. */
+export interface Things {
+  node: NodeDoc;
+  storage: Storage;
+  volume: Volume;
+  pool: Pool;
+  user: User;
+  token: Token;
+  role: Role;
+  acl: Acl;
+  ha: HaResource;
+  job: Record<string, unknown>;
+  firewall: { rules: Record<string, unknown>[]; options: Record<string, unknown> };
+  process: { pid: number; vmid: number; out: string; exitcode: number };
+  options: Record<string, unknown>;
+}
+
+export interface Task {
+  seq: number;
+  upid: string;
+  node: string;
+  /** Process id and its start tick, as they stand in the UPID. */
+  pid: number;
+  pstart: number;
+  type: string;
+  id: string;
+  /** Who started it: user@realm!token. */
+  owner: string;
+  /** Epoch ms. */
+  start: number;
+  /** Epoch ms of its next event. */
+  due: number;
+  end?: number;
+  state: 'waiting' | 'running' | 'done';
+  kind: string;
+  args: Record<string, unknown>;
+  /** VMIDs whose lock file it holds while it runs. */
+  locks: number[];
+  log: string[];
+  warnings: number;
+  exit?: string;
+  /** The node's own doings, in no list. */
+  hidden?: boolean;
+  /** Injected: how it must end, how much longer it takes (ms). */
+  failWith?: string;
+  slower?: number;
+}

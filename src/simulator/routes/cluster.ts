@@ -1,0 +1,211 @@
+import { X509Certificate } from 'node:crypto';
+import { type Context, integer, type Routes, seconds, text } from '../context.ts';
+import { invalid, refuse } from '../errors.ts';
+import { publicRow } from '../guest-status.ts';
+import type { Guest, NodeDoc } from '../model.ts';
+import { may, privileges } from '../permissions.ts';
+import { hasStorage, usage } from '../volumes.ts';
+import type { World } from '../world.ts';
+import { VERSION } from './version.ts';
+
+type Row = Record<string, unknown>;
+
+/** Pool of every member. */
+function poolsByVmid(world: World): Map<number, string> {
+  return new Map([...world.all('pool').values()].flatMap((pool) => pool.vms.map((vmid): [number, string] => [vmid, pool.poolid])));
+}
+
+const statics = new WeakMap<World, { version: string; tick: number; rows: Map<number, Row> }>();
+
+/** The rows the status daemon knows at this moment; they are the same until its next round or the next change. */
+function guestRows(world: World, at: number): Map<number, Row> {
+  const version = world.version();
+  const tick = world.lastTick(at);
+  const cached = statics.get(world);
+  if (cached?.version === version && cached.tick === tick) return cached.rows;
+  const pools = poolsByVmid(world);
+  const rows = new Map([...world.guests().values()].map((guest) => [guest.vmid, guestRow(world, guest, tick, pools.get(guest.vmid))]));
+  statics.set(world, { version, tick, rows });
+  return rows;
+}
+
+/**
+ * Name, status and sizes come from the status daemon's last round; who is where, lock, tags and pool from the cluster state, at once.
+ * A guest that no round has seen yet has status `unknown` and no name.
+ */
+function guestRow(world: World, guest: Guest, tick: number, pool: string | undefined): Row {
+  const row: Row = { id: `${guest.type}/${guest.vmid}`, type: guest.type, vmid: guest.vmid, node: guest.node };
+  if (guest.config.lock) row.lock = guest.config.lock;
+  if (guest.config.tags) row.tags = guest.config.tags;
+  if (pool !== undefined) row.pool = pool;
+  const ha = world.get('ha', `${guest.type === 'qemu' ? 'vm' : 'ct'}:${guest.vmid}`);
+  if (ha) row.hastate = ha.state;
+  const node = world.get('node', guest.node);
+  const seen = guest.changedAt <= tick ? publicRow(guest, tick, node?.cpus) : guest.broadcast;
+  if (!seen || !node?.online) return { ...row, status: 'unknown' };
+  return { ...row, ...seen };
+}
+
+function nodeRow(context: Context, node: NodeDoc): Row {
+  const row: Row = { id: `node/${node.node}`, type: 'node', node: node.node, status: node.online ? 'online' : 'offline', level: '' };
+  if (!may(context.world, context.who, `/nodes/${node.node}`, ['Sys.Audit']) || !node.online) return row;
+  return { ...row, ...nodeGauges(context.world, node, context.at) };
+}
+
+export function nodeGauges(world: World, node: NodeDoc, at: number) {
+  const running = [...world.guests().values()].filter((guest) => guest.node === node.node && guest.running);
+  const used = running.reduce((sum, guest) => sum + Number(publicRow(guest, at).mem), node.memory * 0.06);
+  return {
+    cpu: Math.min(0.95, 0.03 + running.length * 0.02),
+    maxcpu: node.cpus,
+    mem: Math.min(node.memory, Math.floor(used)),
+    maxmem: node.memory,
+    disk: node.rootUsed,
+    maxdisk: node.rootTotal,
+    uptime: Math.max(0, seconds(at - node.bootedAt)),
+  };
+}
+
+function storageRows(context: Context): Row[] {
+  const { world, who } = context;
+  const rows: Row[] = [];
+  for (const node of world.all('node').values()) {
+    for (const storage of world.all('storage').values()) {
+      if (!hasStorage(storage, node.node) || !may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit'])) continue;
+      const { total, used } = usage(world, storage, node.node);
+      rows.push({
+        id: `storage/${node.node}/${storage.storage}`,
+        type: 'storage',
+        storage: storage.storage,
+        node: node.node,
+        status: node.online ? 'available' : 'unknown',
+        plugintype: storage.type,
+        content: storage.content.join(','),
+        shared: storage.shared ? 1 : 0,
+        disk: used,
+        maxdisk: total,
+      });
+    }
+  }
+  return rows;
+}
+
+function resources(context: Context): Row[] {
+  const { world, who, at } = context;
+  const type = text(context, 'type');
+  const wants = (kind: string) => type === undefined || type === kind;
+  const rows: Row[] = [];
+  if (type === undefined) {
+    for (const pool of world.all('pool').values()) {
+      if (may(world, who, `/pool/${pool.poolid}`, ['Pool.Audit']))
+        rows.push({ id: `/pool/${pool.poolid}`, type: 'pool', pool: pool.poolid });
+    }
+  }
+  if (wants('vm')) {
+    for (const [vmid, row] of guestRows(world, at)) {
+      if (!may(world, who, `/vms/${vmid}`, ['VM.Audit'])) continue;
+      const { pool, ...rest } = row;
+      rows.push(pool !== undefined && may(world, who, `/pool/${pool}`, ['Pool.Audit']) ? row : pool === undefined ? row : rest);
+    }
+  }
+  if (wants('node')) for (const node of world.all('node').values()) rows.push({ ...nodeRow(context, node), 'cgroup-mode': 1 });
+  if (wants('storage')) rows.push(...storageRows(context));
+  if (wants('sdn')) {
+    for (const node of world.all('node').values()) {
+      if (!may(world, who, '/sdn/zones/localnetwork', ['SDN.Audit', 'SDN.Use'], true)) continue;
+      rows.push({ id: `sdn/${node.node}/localnetwork`, type: 'sdn', sdn: 'localnetwork', node: node.node, status: 'ok' });
+    }
+  }
+  return rows;
+}
+
+/** Members as `GET /pools` shows them: the same rows, without those nobody broadcast anything about. */
+export function poolMember(world: World, vmid: number, at: number): Row | undefined {
+  const row = guestRows(world, at).get(vmid);
+  if (!row) return undefined;
+  const { pool: _pool, ...rest } = row;
+  return rest;
+}
+
+const LOWEST = 100;
+
+function nextId(context: Context): string {
+  const { world } = context;
+  const wanted = integer(context, 'vmid');
+  if (wanted !== undefined) {
+    if (world.guest(wanted)) invalid({ vmid: `VM ${wanted} already exists` });
+    return String(wanted);
+  }
+  const taken = world.guests();
+  for (let vmid = LOWEST; vmid < 1_000_000; vmid += 1) if (!taken.has(vmid)) return String(vmid);
+  return refuse('unable to get any free VMID in range [100, 1000000]');
+}
+
+function clusterStatus(context: Context): Row[] {
+  const nodes = [...context.world.all('node').values()];
+  const rows: Row[] = nodes.map((node, index) => ({
+    id: `node/${node.node}`,
+    type: 'node',
+    name: node.node,
+    nodeid: nodes.length > 1 ? index + 1 : 0,
+    ip: node.ip,
+    local: index === 0 ? 1 : 0,
+    online: node.online ? 1 : 0,
+    level: '',
+  }));
+  if (nodes.length < 2) return rows;
+  const online = nodes.filter((node) => node.online).length;
+  return [
+    { id: 'cluster', type: 'cluster', name: 'demo', nodes: nodes.length, quorate: online * 2 > nodes.length ? 1 : 0, version: 2 },
+    ...rows,
+  ];
+}
+
+function options(context: Context): unknown {
+  const { world, who } = context;
+  const tags = [...world.guests().values()]
+    .filter((guest) => guest.config.tags && may(world, who, `/vms/${guest.vmid}`, ['VM.Audit']))
+    .flatMap((guest) => (guest.config.tags as string).split(';'));
+  const allowed = { 'allowed-tags': [...new Set(tags)].sort() };
+  return may(world, who, '/', ['Sys.Audit']) ? { ...world.get('options', 'datacenter'), ...allowed } : allowed;
+}
+
+export const CLUSTER_ROUTES: Routes = {
+  'GET /cluster/resources': resources,
+  'GET /cluster/nextid': nextId,
+  'GET /cluster/status': clusterStatus,
+  'GET /cluster/options': options,
+  'GET /cluster/ha/resources': (context) =>
+    [...context.world.all('ha').values()].map(({ sid, state }) => ({ sid, type: 'vm', state, digest: '' })),
+  'GET /cluster/ha/resources/{sid}': (context) => {
+    const sid = text(context, 'sid') ?? '';
+    const found = context.world.get('ha', sid) ?? refuse(`no such resource '${sid}'`);
+    return { sid: found.sid, type: 'vm', state: found.state };
+  },
+  'GET /cluster/backup': (context) => [...context.world.all('job').values()],
+  'GET /cluster/replication': () => [],
+  'GET /version': () => VERSION,
+  'GET /nodes/{node}/version': () => VERSION,
+  'GET /': () => ['version', 'cluster', 'nodes', 'storage', 'access', 'pools'].map((subdir) => ({ subdir })),
+  'GET /nodes': (context) =>
+    [...context.world.all('node').values()].map((node) => ({ ...nodeRow(context, node), ssl_fingerprint: fingerprintOf(context) })),
+  'GET /access/permissions': permissions,
+};
+
+const fingerprintOf = (context: Context): string => new X509Certificate(context.certificates.cert).fingerprint256;
+
+const TOP_PATHS = ['/', '/access', '/access/groups', '/nodes', '/pool', '/sdn', '/storage', '/vms'];
+
+function permissions(context: Context): unknown {
+  const { world, who } = context;
+  const path = text(context, 'path');
+  if (path !== undefined) return { [path]: privileges(world, who, path) };
+  const members = [...world.all('pool').values()].flatMap((pool) => [
+    ...pool.vms.map((vmid) => `/vms/${vmid}`),
+    ...pool.storage.map((name) => `/storage/${name}`),
+  ]);
+  const paths = new Set([...TOP_PATHS, ...[...world.all('acl').values()].map((acl) => acl.path), ...members]);
+  return Object.fromEntries(
+    [...paths].map((at) => [at, privileges(world, who, at)]).filter(([, have]) => Object.keys(have as object).length > 0),
+  );
+}

@@ -1,0 +1,158 @@
+import { type Context, flag, guestOf, nodeOf, type Routes, text } from '../context.ts';
+import { refuse } from '../errors.ts';
+import { digestOf, driveKeys, loose, memoryOf, pendingConfig, printConfig, volumeOf } from '../guest-config.ts';
+import { gauges, listRow } from '../guest-status.ts';
+import type { Guest } from '../model.ts';
+import { may } from '../permissions.ts';
+import { findVolume } from '../volumes.ts';
+import { wantsAgent } from './power.ts';
+
+type Row = Record<string, unknown>;
+
+export function listGuests(context: Context, type: Guest['type']): Row[] {
+  const { world, who, at } = context;
+  const node = world.get('node', nodeOf(context));
+  return [...world.guests().values()]
+    .filter((guest) => guest.type === type && guest.node === nodeOf(context) && may(world, who, `/vms/${guest.vmid}`, ['VM.Audit']))
+    .map((guest) => listRow(guest, at, node?.cpus ?? 1, flag(context, 'full')));
+}
+
+const BLOCK_FIGURES = ['rd', 'wr', 'flush', 'unmap', 'zone_append'].flatMap((kind) => [
+  ...(kind === 'flush' ? [] : [`${kind}_bytes`, `${kind}_merged`]),
+  `${kind}_operations`,
+  `${kind}_total_time_ns`,
+  `failed_${kind}_operations`,
+  `invalid_${kind}_operations`,
+]);
+
+function blockStatistics(guest: Guest): Row {
+  const figures = Object.fromEntries(BLOCK_FIGURES.map((name) => [name, 0]));
+  const one = { ...figures, wr_highest_offset: 0, idle_time_ns: 1_000_000, timed_stats: [], account_failed: true, account_invalid: true };
+  return Object.fromEntries(driveKeys(guest.config).map((key) => [key, one]));
+}
+
+const SUPPORT = {
+  'pbs-library-version': 'simulated',
+  'pbs-dirty-bitmap': true,
+  'pbs-dirty-bitmap-savevm': true,
+  'pbs-dirty-bitmap-migration': true,
+  'pbs-masterkey': true,
+  'query-bitmap-info': true,
+  'backup-max-workers': true,
+  'backup-fleecing': true,
+  'backup-access-api': true,
+};
+
+function status(context: Context): Row {
+  const guest = guestOf(context);
+  const node = context.world.get('node', guest.node);
+  const ha = context.world.get('ha', `vm:${guest.vmid}`);
+  const row: Row = {
+    ...listRow(guest, context.at, node?.cpus ?? 1, true),
+    ha: ha ? { managed: 1, state: ha.state } : { managed: 0 },
+    clipboard: null,
+  };
+  if (wantsAgent(guest)) row.agent = 1;
+  if (!guest.running) return row;
+  const { diskread, diskwrite, netin, netout, mem } = gauges(guest, context.at);
+  const memory = memoryOf(guest.config);
+  const settled = mem > 0 && guest.inside.agent;
+  return {
+    ...row,
+    balloon: memory,
+    ballooninfo: {
+      actual: memory,
+      max_mem: memory,
+      ...(settled ? { total_mem: memory, free_mem: memory - mem, last_update: Math.floor(context.at / 1000) } : {}),
+    },
+    ...(settled ? { freemem: memory - mem } : {}),
+    diskread,
+    diskwrite,
+    blockstat: blockStatistics(guest),
+    nics: Object.fromEntries(
+      Object.keys(guest.config)
+        .filter((key) => /^net\d+$/.test(key))
+        .map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin, netout }]),
+    ),
+    'running-machine': 'pc-i440fx-10.0+pve1',
+    'running-qemu': '10.0.2',
+    'proxmox-support': SUPPORT,
+  };
+}
+
+function config(context: Context): Row {
+  const guest = guestOf(context, typeOf(context));
+  const name = text(context, 'snapshot');
+  if (name !== undefined) return snapshotConfig(guest, name);
+  const shown = flag(context, 'current') ? guest.config : pendingConfig(guest);
+  const printed = printConfig(guest, shown);
+  if (typeOf(context) === 'lxc' && guest.config.arch === undefined) printed.arch = 'amd64';
+  return { ...printed, ...(guest.parent ? { parent: guest.parent } : {}), digest: digestOf(guest) };
+}
+
+/** A snapshot's own configuration is read by those who may see everything: the password hash is not masked there. */
+export function snapshotConfig(guest: Guest, name: string): Row {
+  const snapshot = guest.snapshots[name] ?? refuse(`snapshot '${name}' does not exist`);
+  const printed = Object.fromEntries(Object.entries(snapshot.config).map(([key, value]) => [key, loose(guest.type, key, value)]));
+  const optional = { ...(snapshot.parent ? { parent: snapshot.parent } : {}), ...(snapshot.vmstate ? { vmstate: snapshot.vmstate } : {}) };
+  return { ...printed, ...optional, snaptime: snapshot.snaptime, ...(snapshot.description ? { description: snapshot.description } : {}) };
+}
+
+const typeOf = (context: Context): Guest['type'] => (context.method.path.startsWith('/nodes/{node}/lxc') ? 'lxc' : 'qemu');
+
+/** Every key with the value in force, the one to come, or its deletion. */
+function pending(context: Context): Row[] {
+  const guest = guestOf(context, typeOf(context));
+  const mask = (key: string, value: string) => (key === 'cipassword' ? '**********' : loose(guest.type, key, value));
+  const rows: Row[] = Object.entries(guest.config).map(([key, value]) => {
+    const row: Row = { key, value: mask(key, value) };
+    const next = guest.pending[key];
+    if (next !== undefined) row.pending = mask(key, next);
+    const deletion = guest.pendingDelete[key];
+    if (deletion !== undefined) row.delete = Number(deletion);
+    return row;
+  });
+  for (const [key, value] of Object.entries(guest.pending))
+    if (guest.config[key] === undefined) rows.push({ key, pending: mask(key, value) });
+  return [...rows, { key: 'digest', value: digestOf(guest) }];
+}
+
+const INDEX = [
+  'config',
+  'cloudinit',
+  'pending',
+  'status',
+  'unlink',
+  'vncproxy',
+  'termproxy',
+  'migrate',
+  'resize',
+  'move',
+  'rrd',
+  'rrddata',
+].concat(['monitor', 'agent', 'snapshot', 'spiceproxy', 'sendkey', 'firewall', 'mtunnel', 'remote_migrate']);
+
+function feature(context: Context): Row {
+  const guest = guestOf(context);
+  const wanted = text(context, 'feature');
+  const volumes = driveKeys(guest.config)
+    .map((key) => findVolume(context.world, guest.node, volumeOf(guest.config[key] as string)))
+    .filter((volume) => volume?.content === 'images' && !/cloudinit/.test(volume.volid));
+  const able = volumes.every((volume) => {
+    const type = context.world.get('storage', volume?.storage ?? '')?.type;
+    if (wanted === 'snapshot') return (type !== 'dir' && type !== 'nfs') || volume?.format === 'qcow2';
+    return wanted === 'clone' ? /[:/]base-/.test(volume?.volid ?? '') && !/\/vm-/.test(volume?.volid ?? '') : true;
+  });
+  return { hasFeature: able ? 1 : 0, nodes: [guest.node] };
+}
+
+export const READ_ROUTES: Routes = {
+  'GET /nodes/{node}/qemu': (context) => listGuests(context, 'qemu'),
+  'GET /nodes/{node}/qemu/{vmid}': () => INDEX.map((subdir) => ({ subdir })),
+  'GET /nodes/{node}/qemu/{vmid}/status/current': status,
+  'GET /nodes/{node}/qemu/{vmid}/config': config,
+  'GET /nodes/{node}/qemu/{vmid}/pending': pending,
+  'GET /nodes/{node}/qemu/{vmid}/feature': feature,
+  'GET /nodes/{node}/lxc/{vmid}/config': config,
+  'GET /nodes/{node}/lxc/{vmid}/pending': pending,
+};
