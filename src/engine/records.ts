@@ -9,7 +9,15 @@ import type { Plan } from '../core/plan.ts';
  * with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
  */
 export function planDigest(plan: Plan, args: JsonObject, cluster: string): string {
-  return digestOf({ operation: plan.operation, args, cluster, target: plan.target, steps: plan.steps, expected: plan.expected });
+  return digestOf({
+    operation: plan.operation,
+    args,
+    cluster,
+    target: plan.target,
+    targets: plan.targets,
+    steps: plan.steps,
+    expected: plan.expected,
+  });
 }
 
 /** Identical requests of one caller share a pending approval. */

@@ -12,20 +12,27 @@ const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => s
   { field: 'disks', says: (was, is) => `the disks were ${was}, they are ${is}` },
 ];
 
+const show = (value: unknown) => (value === undefined ? 'none' : typeof value === 'string' ? value || 'empty' : JSON.stringify(value));
+
+function compare(was: GuestIdentity, is: GuestIdentity | undefined, prefix: string): string[] {
+  if (!is) return prefix === '' ? [] : [`${prefix}nothing has to be done any more`];
+  const changed = FIELDS.filter(({ field }) => canonical(was[field] ?? null) !== canonical(is[field] ?? null));
+  return changed.map(({ field, says }) => prefix + says(show(was[field]), show(is[field])));
+}
+
 /** Why a plan made now differs from the one a human was asked about; never empty. */
 export function differences(was: Plan, is: Plan): string[] {
-  const show = (value: unknown) => (value === undefined ? 'none' : typeof value === 'string' ? value || 'empty' : JSON.stringify(value));
-  const found = FIELDS.filter(
-    ({ field }) => was.target && is.target && canonical(was.target[field] ?? null) !== canonical(is.target[field] ?? null),
-  ).map(({ field, says }) => says(show(was.target?.[field]), show(is.target?.[field])));
+  const before = was.targets ?? (was.target ? [was.target] : []);
+  const now = new Map((is.targets ?? (is.target ? [is.target] : [])).map((guest) => [guest.vmid, guest]));
+  const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
   if (is.existing) found.push('what was asked for is so already');
   if (found.length === 0) {
-    const was2 = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
-    const is2 = is.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+    const requested = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+    const requests = is.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
     found.push(
-      canonical(was2) === canonical(is2)
+      canonical(requested) === canonical(requests)
         ? 'the configuration of the guest changed'
-        : `the requests were ${was2.join(', ')}, they are ${is2.join(', ') || 'none'}`,
+        : `the requests were ${requested.join(', ')}, they are ${requests.join(', ') || 'none'}`,
     );
   }
   return found;

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import type { Effect } from '../../core/effect.ts';
+import { type Effect, graver } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
 import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -14,11 +15,13 @@ const DEFAULT_TIMEOUT = 60;
 const SLACK_SECONDS = 60;
 
 const input = z.strictObject({
-  vmid,
+  vmid: vmid.optional(),
+  vmids: z.array(vmid).min(2).max(50).optional().describe('Instead of vmid: several under one approval'),
   timeout: z.int().min(1).max(3600).optional().describe('Seconds for the guest to shut down (60)'),
   force: z.boolean().default(false).describe('Cut the power at once, or after timeout if given'),
 });
-type Args = z.output<typeof input>;
+/** One guest of the call. */
+type Args = Omit<z.output<typeof input>, 'vmid' | 'vmids'> & { vmid: number };
 
 /** POST …/status/shutdown or …/status/stop. */
 export const stopVm = defineOperation({
@@ -26,53 +29,100 @@ export const stopVm = defineOperation({
   title: 'Stop a VM or container',
   effect: 'disrupt',
   toolset: 'vm',
-  description: 'Shuts a VM or container down gracefully; force powers it off. Needs approval.',
+  description: 'Shuts VMs or containers down gracefully; force powers them off. Needs approval.',
   input,
-  output: changed,
-  async plan(ctx, args): Promise<Plan> {
-    const target = await readTarget(ctx.api, args.vmid);
-    const { guest } = target;
-    refuseTemplate(guest, 'stopped');
-    const base = { operation: 'stop_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
-    if (!target.running) {
-      const existing = { vmid: args.vmid, name: guest.identity.name, node: guest.at.node, status: 'stopped', already: true };
-      return {
-        ...base,
-        summary: `${label(guest)} is stopped already`,
-        effect: 'disrupt',
-        steps: [],
-        expected: [],
-        warnings: [],
-        undo: '',
-        existing,
-      };
-    }
-    refuseLocked(target);
-    if (!args.force && target.status.detail === 'paused') {
-      fail('guest_state', `${label(guest)} is paused and cannot shut down.`, {
-        hint: 'It has to be resumed first; or stop_vm with force, which cuts the power.',
-      });
-    }
-    const way = await wayOf(ctx, args, target);
-    const stopped = { kind: 'guest', type: guest.at.type, vmid: args.vmid, node: guest.at.node, is: 'stopped' } as const;
-    return {
-      ...base,
-      summary: `${way.verb} ${label(guest)} on ${guest.at.node}`,
-      effect: way.effect,
-      ...(way.raisedBecause === undefined ? {} : { raisedBecause: way.raisedBecause }),
-      steps: [{ ...way.step, proof: stopped }, ...way.after],
-      expected: [stopped],
-      warnings: [...way.warnings, ...pendingWarnings(guest)],
-      before: { status: 'running' },
-      after: { status: 'stopped' },
-      undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}`,
-    };
+  output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
+  async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
+    if ((vmid === undefined) === (vmids === undefined)) fail('invalid_arguments', 'stop_vm: give vmid, or vmids for several guests.');
+    if (vmid !== undefined) return planOne(ctx, { vmid, ...how });
+    return together(await Promise.all([...new Set(vmids)].map((one) => planOne(ctx, { vmid: one, ...how }))));
   },
   async report(ctx, _args, run) {
     const at = placeOf(run);
-    return { vmid: at.vmid, name: at.name, node: at.node, status: await statusNow(ctx.api, at), ...outcomeOf(run) };
+    const guests = await Promise.all(
+      (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
+        vmid,
+        name: plainText(name, 80),
+        status: await statusNow(ctx.api, { vmid, type, node }),
+      })),
+    );
+    return {
+      ...(guests.length > 0 ? { guests } : {}),
+      vmid: at.vmid,
+      name: at.name,
+      node: at.node,
+      status: await statusNow(ctx.api, at),
+      ...outcomeOf(run),
+    };
   },
 });
+
+/** Stopping one guest. */
+async function planOne(ctx: OperationContext, args: Args): Promise<Plan> {
+  const target = await readTarget(ctx.api, args.vmid);
+  const { guest } = target;
+  refuseTemplate(guest, 'stopped');
+  const base = { operation: 'stop_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
+  if (!target.running) {
+    const existing = { vmid: args.vmid, name: guest.identity.name, node: guest.at.node, status: 'stopped', already: true };
+    return {
+      ...base,
+      summary: `${label(guest)} is stopped already`,
+      effect: 'disrupt',
+      steps: [],
+      expected: [],
+      warnings: [],
+      undo: '',
+      existing,
+    };
+  }
+  refuseLocked(target);
+  if (!args.force && target.status.detail === 'paused') {
+    fail('guest_state', `${label(guest)} is paused and cannot shut down.`, {
+      hint: 'It has to be resumed first; or stop_vm with force, which cuts the power.',
+    });
+  }
+  const way = await wayOf(ctx, args, target);
+  const stopped = { kind: 'guest', type: guest.at.type, vmid: args.vmid, node: guest.at.node, is: 'stopped' } as const;
+  return {
+    ...base,
+    summary: `${way.verb} ${label(guest)} on ${guest.at.node}`,
+    effect: way.effect,
+    ...(way.raisedBecause === undefined ? {} : { raisedBecause: way.raisedBecause }),
+    steps: [{ ...way.step, proof: stopped }, ...way.after],
+    expected: [stopped],
+    warnings: [...way.warnings, ...pendingWarnings(guest)],
+    before: { status: 'running' },
+    after: { status: 'stopped' },
+    undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}`,
+  };
+}
+
+/** Several guests in one plan, one after the other, under one approval. Those that are stopped already are left out, and the plan says so. */
+function together(plans: Plan[]): Plan {
+  const open = plans.filter((plan) => plan.existing === undefined);
+  const [first] = open;
+  if (!first) {
+    const [stopped] = plans as [Plan];
+    return {
+      ...stopped,
+      summary: 'all of them are stopped already',
+      existing: { ...stopped.existing, guests: plans.map((p) => p.existing ?? {}) },
+    };
+  }
+  const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
+  return {
+    ...first,
+    summary: `${first.summary.split(' ', 1)[0]} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
+    effect: open.map((p) => p.effect).reduce(graver),
+    targets: open.flatMap((p) => (p.target ? [p.target] : [])),
+    steps: open.flatMap(suffix),
+    expected: open.flatMap((p) => p.expected),
+    warnings: open.flatMap((p) => p.warnings.map((w) => (p.target ? `${label({ identity: p.target })}: ${w}` : w))),
+    choices: plans.filter((p) => p.existing).map((p) => p.summary),
+    undo: 'start_vm each of them',
+  };
+}
 
 interface StopWay {
   verb: string;
