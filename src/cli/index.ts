@@ -124,6 +124,46 @@ command(audit, 'tail', 'the newest records')
   .option('-n, --lines <count>', 'how many', '20')
   .action(run(async (options) => (await import('./audit.ts')).tail(options)));
 
+command(program, 'http', 'serve agents on other machines over streamable HTTP')
+  .option('--host <address>', 'address to serve on (default: 127.0.0.1; others need authentication and TLS)')
+  .option('--port <port>', 'port to serve on (default: 8808)')
+  .option('--cert <file>', 'certificate to serve with (PEM)')
+  .option('--key <file>', 'its private key (PEM)')
+  .action(run(async (options) => (await import('./http.ts')).http(options)));
+const tokens = program.command('tokens').description('access tokens for agents and approvers on other machines').exitOverride();
+command(tokens, 'add', 'make a token; it is shown once')
+  .requiredOption('--name <name>', 'how the audit calls it')
+  .requiredOption('--role <role>', 'viewer (reads), operator (reads, changes, asks for approvals) or approver (decides, in the console)')
+  .option('--owner <owner>', 'the person answerable for it; nobody approves what they asked for (default: you)')
+  .option('--scope <scope>', 'only these guests: pool=NAME and tag=NAME, separated by commas')
+  .option('--cidr <networks>', 'only from these addresses, separated by commas')
+  .option('--expires <time>', '90d, 12h or a date', '90d')
+  .option('--trust-client', 'its client may put questions to a human and pass on the answer, so that approvals need no console')
+  .action(run(async (options) => (await import('./tokens.ts')).add(options)));
+command(tokens, 'list', 'all tokens, and when they were last used').action(
+  run(async (options) => (await import('./tokens.ts')).list(options)),
+);
+command(tokens, 'revoke <name>', 'end a token, and deny what it asked for').action(
+  run(async (name: string, options) => (await import('./tokens.ts')).revoke(name, options)),
+);
+command(tokens, 'passphrase <owner>', 'set what an approver has to know beside their token').action(
+  run(async (owner: string, options) => (await import('./tokens.ts')).passphrase(owner, options)),
+);
+program
+  .command('connect <url>')
+  .description('serve an MCP client over standard input and output by passing everything on to a server elsewhere')
+  .option('--token-file <file>', 'file with the access token (default: the variable PROXMOX_MCP_TOKEN)')
+  .exitOverride()
+  .action(run(async (url: string, options) => (await import('./connect.ts')).connect(url, options)));
+const service = program.command('service').description('running as a system service').exitOverride();
+service
+  .command('install')
+  .description('print a systemd unit under which the server runs as a user of its own')
+  .option('--write', 'write it to /etc/systemd/system')
+  .option('--user <name>', 'the user to run as', 'proxmox-mcp')
+  .exitOverride()
+  .action(run(async (options) => (await import('./service.ts')).install(options)));
+
 command(program, 'tools', 'list all operations').action(run(async () => (await import('./tools.ts')).tools()));
 command(program, 'doctor', 'test connection, certificate, rights, limits and files, and say what is missing').action(
   run(async (options) => (await import('./doctor.ts')).doctor(options)),

@@ -2,13 +2,16 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { ConnectionSettings, Settings } from '../core/settings.ts';
 import type { Log } from '../engine/ports.ts';
 import type { Engine } from '../engine/types.ts';
-import type { ProxmoxClient } from '../proxmox/client.ts';
+import type { ProxmoxClient, ProxmoxOptions } from '../proxmox/client.ts';
+import type { Store } from '../store/index.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
 /** An engine with everything it stands on, opened from the settings of this process. */
 export interface Session {
   settings: Settings;
   engine: Engine;
+  /** The store, opened at the first call; the engine's own. */
+  store: () => Promise<Store>;
   /** The connection, opened at the first call. */
   connect: () => Promise<ProxmoxApi>;
   /** What the next answer has to say once; taken out by being read. */
@@ -16,8 +19,11 @@ export interface Session {
   close: () => Promise<void>;
 }
 
-/** Throws `missing_credentials` or `invalid_configuration`; sends nothing and opens no store. */
-export async function openSession(options: GlobalOptions): Promise<Session> {
+/**
+ * Throws `missing_credentials` or `invalid_configuration`; sends nothing and opens no store.
+ * @param onRequest sees every request that leaves, for the metrics
+ */
+export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
   const { settings: configured } = configureConnection(options);
   const [{ createEngine }, { openAudit }, { systemClock }, log] = await Promise.all([
     import('../engine/engine.ts'),
@@ -33,24 +39,36 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
   let told = 0;
   let notices: readonly string[] = [];
   const connect = () => {
-    client ??= openClient(settings, clusterName, log).then((opened) => {
+    client ??= openClient(settings, clusterName, log, onRequest).then((opened) => {
       notices = opened.notices;
       return opened;
     });
     return client;
+  };
+  let opened: Promise<Store> | undefined;
+  const store = () => {
+    const { dataDir, databaseUrl } = settings;
+    opened ??= import('../store/index.ts')
+      .then(({ openStore }) => openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) }))
+      .catch((error) => {
+        opened = undefined;
+        throw error;
+      });
+    return opened;
   };
   const { tokenSecret } = settings.connection;
   const audit = openAudit({ file: settings.auditFile, clock: systemClock, redact: (text) => text.replaceAll(tokenSecret, '[redacted]') });
   const engine = createEngine({
     settings,
     connect,
-    openStore: async () => (await import('../store/index.ts')).openStore({ dataDir: settings.dataDir }),
+    openStore: store,
     audit,
     log,
   });
   return {
     settings,
     engine,
+    store,
     connect,
     notices: () => {
       const fresh = notices.slice(told);
@@ -60,6 +78,7 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
     },
     async close() {
       await engine.close();
+      await (await opened?.catch(() => undefined))?.close();
       await cluster?.close();
     },
   };
@@ -73,13 +92,20 @@ export function clusterNameOf({ endpoints }: ConnectionSettings): string {
     .join(',');
 }
 
-async function openClient(settings: Settings, cluster: string, log: Log): Promise<ProxmoxClient> {
+async function openClient(settings: Settings, cluster: string, log: Log, onRequest: ProxmoxOptions['onRequest']): Promise<ProxmoxClient> {
   const [{ createProxmox }, { openTrustStore }, { systemClock }] = await Promise.all([
     import('../proxmox/client.ts'),
     import('../proxmox/trust-store.ts'),
     import('../core/clock.ts'),
   ]);
-  return createProxmox({ connection: settings.connection, cluster, trust: openTrustStore(settings.dataDir), clock: systemClock, log });
+  return createProxmox({
+    connection: settings.connection,
+    cluster,
+    trust: openTrustStore(settings.dataDir),
+    clock: systemClock,
+    log,
+    ...(onRequest ? { onRequest } : {}),
+  });
 }
 
 async function demoCluster({ dataDir }: Settings): Promise<{ connection: ConnectionSettings; close: () => Promise<void> }> {

@@ -22,7 +22,7 @@ export interface Loaded {
   notes: string[];
 }
 
-const NOT_SETTINGS = new Set(['PROXMOX_ENV_FILE', 'PROXMOX_MCP_TEST_ALL']);
+const NOT_SETTINGS = new Set(['PROXMOX_ENV_FILE', 'PROXMOX_MCP_TEST_ALL', 'PROXMOX_MCP_TOKEN']);
 
 /**
  * Reads the variables: environment, then the env file, then `~/.config/proxmox-mcp/env`; never the working folder, where an agent can

@@ -11,7 +11,7 @@ export const remoteVariables = {
   }),
   PROXMOX_HTTP_PORT: setting(whole(0, 65_535).default(8808), {
     section: 'Remote agents',
-    description: 'Port to serve on.',
+    description: 'Port to serve on; 0 takes any free one.',
     example: '8808',
   }),
   PROXMOX_HTTP_PUBLIC_URL: setting(httpsUrl.optional(), {

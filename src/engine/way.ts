@@ -4,13 +4,19 @@ import type { Plan } from '../core/plan.ts';
 
 /**
  * How this plan has to be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
- * plan alone decide. docs/approvals.md holds the table.
+ * plan alone decide. A remote caller's face says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
+ * the table.
  */
 export function wayFor(mode: ApprovalMode, caller: Caller, plan: Pick<Plan, 'effect' | 'target'>): Way {
-  if (mode === 'human' || caller.channel === 'http') return 'human';
+  if (mode === 'human') return 'human';
+  if (caller.channel === 'http') return caller.canAsk.elicitation && !isProtected(plan) ? 'elicitation' : 'human';
   if (caller.channel !== 'cli' && caller.channel !== 'stdio' && caller.channel !== 'console') return 'human';
   if (mode === 'relay') return 'relay';
   if (caller.canAsk.terminal) return 'terminal';
-  if (plan.effect === 'destroy' && plan.target?.protection === true) return 'human';
+  if (isProtected(plan)) return 'human';
   return caller.canAsk.elicitation ? 'elicitation' : 'relay';
+}
+
+function isProtected({ effect, target }: Pick<Plan, 'effect' | 'target'>): boolean {
+  return effect === 'destroy' && target?.protection === true;
 }

@@ -20,7 +20,7 @@ export interface CallContext {
   /** The engine's default wait (seconds); cut to what a client without progress survives. */
   waitSeconds: number;
   /** Where humans decide, for clients that can open it. */
-  consoleUrl?: string;
+  consoleUrl?: () => string;
   /** What the next answer has to say once. */
   notices: () => string[];
 }
@@ -57,7 +57,7 @@ export async function callTool(
       if (answer === undefined) return await context.elicitation.ask(result.question, ctx);
       fail('approval_not_confirmed', 'The human did not confirm.');
     }
-    if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl, ctx);
+    if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl(), ctx);
     return toResult(renderResult(result, { demo, notices: context.notices() }));
   } catch (error) {
     return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };

@@ -33,7 +33,7 @@ export interface HttpOptions {
   metrics: Metrics;
   gauges: () => Promise<Gauge[]>;
   /** The page on which humans decide. */
-  console?: { fetch(request: Request): Response | Promise<Response> };
+  console?: { fetch(request: Request, address: string): Response | Promise<Response> };
   /** Requests per minute and principal. */
   perMinute: number;
   /** Begins session ids: letters, digits and dots. */
@@ -67,9 +67,13 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   const limit = createRateLimit(options.perMinute, clock);
   let draining = false;
 
+  function addressOf(request: Request, { peer }: Connection): string {
+    return clientAddress(peer, request.headers.get('x-forwarded-for'), options.isTrustedProxy);
+  }
+
   /** The caller's identity (none where none is needed), or the refusal. */
   async function admit(request: Request, connection: Connection): Promise<AuthInfo | Response | undefined> {
-    const address = clientAddress(connection.peer, request.headers.get('x-forwarded-for'), options.isTrustedProxy);
+    const address = addressOf(request, connection);
     const known = await options.gate?.(request, address);
     if (known instanceof Response) return known;
     const wait = limit(known?.clientId ?? address);
@@ -104,8 +108,9 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   });
   if (options.console) {
     const page = options.console;
-    app.all('/console', (c) => page.fetch(c.req.raw));
-    app.all('/console/*', (c) => page.fetch(c.req.raw));
+    const show = (request: Request, connection: Connection) => page.fetch(request, addressOf(request, connection));
+    app.all('/console', (c) => show(c.req.raw, c.env));
+    app.all('/console/*', (c) => show(c.req.raw, c.env));
   }
   app.use('/mcp', ownOriginOnly(options.hosts));
   app.all('/mcp', async (c) => {

@@ -26,7 +26,7 @@ export interface FactoryOptions {
   /** What the next answer has to say once (a certificate trusted on first use, …); taken out by being read. */
   notices?: () => string[];
   /** Address of the page on which humans decide, where one is served to the clients' users. */
-  consoleUrl?: string;
+  consoleUrl?: () => string;
   /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
   stateKey?: Uint8Array | string;
 }

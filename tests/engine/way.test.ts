@@ -20,7 +20,8 @@ const callers = {
   shell: caller('cli'),
   stdio: caller('stdio'),
   eliciting: caller('stdio', { elicitation: true }),
-  http: caller('http', { elicitation: true }),
+  http: caller('http'),
+  httpTrusted: caller('http', { elicitation: true }),
   strange: { ...caller('cli'), channel: 'carrier pigeon' as Caller['channel'] },
 };
 
@@ -32,10 +33,12 @@ describe('who decides', () => {
     ['auto', 'stdio', 'relay', 'relay', 'human'],
     ['auto', 'eliciting', 'elicitation', 'elicitation', 'human'],
     ['auto', 'http', 'human', 'human', 'human'],
+    ['auto', 'httpTrusted', 'elicitation', 'elicitation', 'human'],
     ['auto', 'strange', 'human', 'human', 'human'],
     ['relay', 'terminal', 'relay', 'relay', 'relay'],
     ['relay', 'stdio', 'relay', 'relay', 'relay'],
     ['relay', 'http', 'human', 'human', 'human'],
+    ['relay', 'httpTrusted', 'elicitation', 'elicitation', 'human'],
     ['relay', 'strange', 'human', 'human', 'human'],
     ['human', 'terminal', 'human', 'human', 'human'],
     ['human', 'stdio', 'human', 'human', 'human'],

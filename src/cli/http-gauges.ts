@@ -1,0 +1,46 @@
+import type { Settings } from '../core/settings.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Gauge } from '../mcp/metrics.ts';
+import type { Session } from './session.ts';
+
+const FRESH_MS = 30_000;
+
+/** What stands now, for /metrics. The cluster is looked at once in a while only, however often somebody asks; what cannot be read is left out. */
+export function createGauges(session: Session): () => Promise<Gauge[]> {
+  let quota: { at: number; gauges: Promise<Gauge[]> } | undefined;
+  return async () => {
+    const now = Date.now();
+    if (quota === undefined || now - quota.at > FRESH_MS) quota = { at: now, gauges: quotaGauges(session).catch(() => []) };
+    return [...(await pending(session.engine).catch(() => [])), ...(await quota.gauges)];
+  };
+}
+
+async function pending(engine: Engine): Promise<Gauge[]> {
+  return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch()).pending.length }];
+}
+
+async function quotaGauges({ settings, connect, store }: Session): Promise<Gauge[]> {
+  const [{ listGuests }, { usage, diskSums }] = await Promise.all([import('../proxmox/guests.ts'), import('../engine/quota.ts')]);
+  const [api, { reservations, runs }] = await Promise.all([connect(), store()]);
+  const { limits } = settings;
+  const [guests, reserved] = await Promise.all([listGuests(api), reservations.all(api.cluster)]);
+  const created = limits.scope.kind === 'created' ? new Set(await runs.madeVmids(api.cluster)) : new Set<number>();
+  const used = usage(guests, reserved, limits, created, limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
+  return rows(limits).flatMap(({ resource, of, limit }): Gauge[] =>
+    limit === undefined
+      ? []
+      : [
+          { name: 'proxmox_mcp_quota_used', labels: { resource }, value: used[of] },
+          { name: 'proxmox_mcp_quota_limit', labels: { resource }, value: limit },
+        ],
+  );
+}
+
+function rows(limits: Settings['limits']) {
+  return [
+    { resource: 'guests', of: 'guests', limit: limits.maxVms },
+    { resource: 'vcpus', of: 'cpu', limit: limits.maxTotalCpu },
+    { resource: 'memory_mib', of: 'memoryMib', limit: limits.maxTotalRamMib },
+    { resource: 'disk_gib', of: 'diskGib', limit: limits.maxTotalDiskGib },
+  ] as const;
+}

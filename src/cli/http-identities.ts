@@ -1,0 +1,114 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AuthInfo } from '@modelcontextprotocol/server';
+import { createConsole } from '../console/app.ts';
+import { loadAssets } from '../console/assets.ts';
+import { createSessions, type Person, type SessionRows } from '../console/sessions.ts';
+import type { Caller } from '../core/caller.ts';
+import { systemClock } from '../core/clock.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Settings } from '../core/settings.ts';
+import { createGate, identify, type Verifiers } from '../mcp/auth/gate.ts';
+import { identityOf } from '../mcp/auth/identity.ts';
+import { createOAuthVerifier } from '../mcp/auth/oauth.ts';
+import { isPassphrase } from '../mcp/auth/passphrase.ts';
+import { createTokenVerifier } from '../mcp/auth/tokens.ts';
+import type { ClientInfo } from '../mcp/client.ts';
+import { createRateLimit } from '../mcp/http-limit.ts';
+import type { Metrics } from '../mcp/metrics.ts';
+import type { Store } from '../store/index.ts';
+import type { Session } from './session.ts';
+
+const SEEN_MS = 60_000;
+/** Attempts per minute to log in with one token, or from one address. */
+const LOGINS_PER_MINUTE = 10;
+
+/** How remote callers prove who they are: access tokens always, OAuth where it is configured. */
+export function verifiersOf({ http }: Settings, store: Store): Verifiers {
+  const token = createTokenVerifier(store.tokens, systemClock);
+  return { token, ...(http.oauth ? { oauth: createOAuthVerifier(http.oauth) } : {}) };
+}
+
+/** The gate in front of /mcp; it also remembers who was here. */
+export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, metrics: Metrics) {
+  const resourceMetadataUrl = http.oauth && `${http.publicUrl}/.well-known/oauth-protected-resource/mcp`;
+  const seen = new Map<string, number>();
+  const gate = createGate({
+    ...verifiers,
+    ...(resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }),
+    onRefused: (reason) => metrics.count('proxmox_mcp_auth_refusals_total', { reason }),
+  });
+  return async (request: Request, address: string): Promise<AuthInfo | Response> => {
+    const known = await gate(request, address);
+    const owner = known instanceof Response ? undefined : identityOf(known)?.owner;
+    const now = systemClock.now();
+    if (owner !== undefined && now - (seen.get(owner) ?? 0) > SEEN_MS) {
+      seen.set(owner, now);
+      store.principals.seen(owner, new Date(now).toISOString()).catch(() => seen.delete(owner));
+    }
+    return known;
+  };
+}
+
+/** A remote caller as the engine knows callers. What the client says of itself decides nothing, unless the operator trusts this client. */
+export function remoteCaller({ client, elicitation, authInfo }: ClientInfo): Caller {
+  const identity = identityOf(authInfo);
+  return {
+    principal: identity?.principal ?? 'http:local',
+    owner: identity?.owner ?? 'http:local',
+    channel: 'http',
+    ...(client === undefined ? {} : { client }),
+    canAsk: { elicitation: elicitation && identity?.trustsClient === true, terminal: false },
+    isOperator: false,
+    role: identity?.role ?? 'operator',
+    ...(identity?.scope ? { scope: identity.scope } : {}),
+  };
+}
+
+/** The console for approvers: their token and their passphrase together. Its sessions are in the store, so any replica knows them. */
+export function consoleOf(session: Session, store: Store, verifiers: Verifiers, origins: () => string[], version: string) {
+  const address = new AsyncLocalStorage<string>();
+  const attempts = createRateLimit(LOGINS_PER_MINUTE, systemClock);
+  const page = createConsole({
+    engine: session.engine,
+    settings: session.settings,
+    logins: {
+      async loginWithToken(token, passphrase): Promise<Person | undefined> {
+        const from = address.getStore() ?? '';
+        const identity = attempts(from) === 0 ? await identify(verifiers, token, from) : undefined;
+        if (identity === undefined || typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
+        if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
+        const { principal, owner } = identity;
+        return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true };
+      },
+    },
+    sessions: createSessions(systemClock, sessionRows(store)),
+    origins,
+    assets: loadAssets(),
+    clock: systemClock,
+    version,
+    basePath: '/console',
+  });
+  return { fetch: (request: Request, from: string) => address.run(from, () => page.fetch(request)), close: page.close };
+}
+
+function sessionRows({ sessions }: Store): SessionRows {
+  const iso = (ms: number) => new Date(ms).toISOString();
+  return {
+    insert: (row) =>
+      sessions.insert({
+        ...row,
+        owner: row.person.owner,
+        person: row.person as unknown as JsonObject,
+        createdAt: iso(row.createdAt),
+        usedAt: iso(row.usedAt),
+      }),
+    async get(hash) {
+      const row = await sessions.get(hash);
+      return (
+        row && { ...row, person: row.person as unknown as Person, createdAt: Date.parse(row.createdAt), usedAt: Date.parse(row.usedAt) }
+      );
+    },
+    touch: (hash, usedAt) => sessions.touch(hash, iso(usedAt)),
+    remove: (hash) => sessions.remove(hash),
+  };
+}

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import pkg from '../../package.json' with { type: 'json' };
+import { systemClock } from '../core/clock.ts';
+import { asError, fail } from '../core/errors.ts';
+import type { HttpSettings } from '../core/settings.ts';
+import type { Engine, Result } from '../engine/types.ts';
+import { networks } from '../mcp/auth/addresses.ts';
+import { createHttpApp } from '../mcp/http.ts';
+import { listen } from '../mcp/http-listen.ts';
+import { createMetrics, type Metrics } from '../mcp/metrics.ts';
+import { createServerFactory } from '../mcp/server.ts';
+import { findOperation, operations } from '../operations/index.ts';
+import type { Store } from '../store/index.ts';
+import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts } from './http-checks.ts';
+import { createGauges } from './http-gauges.ts';
+import { consoleOf, gateOf, remoteCaller, verifiersOf } from './http-identities.ts';
+import type { GlobalOptions } from './options.ts';
+import { type Exit, note } from './output.ts';
+import { openSession } from './session.ts';
+
+/** How long (ms) calls in progress may take when the server ends, and how long it then waits for running work before handing it over. */
+const CALLS_MS = 15_000;
+const HANDOVER_MS = 30_000;
+const READY_MS = 3_000;
+
+interface HttpCommand extends GlobalOptions {
+  host?: string;
+  port?: string;
+  cert?: string;
+  key?: string;
+}
+
+/** `http`: serves agents on other machines until it is told to end. Refuses to start where that would not be safe, and says what to do. */
+export async function http(options: HttpCommand): Promise<Exit> {
+  const metrics = createMetrics();
+  const session = await openSession(options, (method) => metrics.count('proxmox_mcp_upstream_requests_total', { method }));
+  try {
+    return await serve(options, session, metrics);
+  } finally {
+    // Work that is still running is in the journal: another server, or the next one, finds out how it ended.
+    await within(session.close(), HANDOVER_MS);
+    setTimeout(() => process.exit(), 500).unref();
+  }
+}
+
+async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof openSession>>, metrics: Metrics): Promise<Exit> {
+  const { settings } = session;
+  const configured = withFlags(settings.http, options);
+  const tls = readTls(configured);
+  checkTransport(configured, tls !== undefined);
+  const store = await session.store();
+  const protectedBy = await needsAuthentication(configured, store);
+  await checkPinned(settings);
+  await checkSharedKey(settings, store);
+
+  const scheme = tls ? 'https' : 'http';
+  let port = configured.port;
+  const origins = () => [
+    ...(configured.publicUrl === undefined ? [] : [new URL(configured.publicUrl).origin]),
+    ...['127.0.0.1', 'localhost', '[::1]'].map((host) => `${scheme}://${host}:${port}`),
+  ];
+  const verifiers = verifiersOf({ ...settings, http: configured }, store);
+  const page = protectedBy ? consoleOf(session, store, verifiers, origins, pkg.version) : undefined;
+  const { engine, idle } = counted(session.engine, metrics);
+  const factory = createServerFactory({
+    engine: async () => engine,
+    operations,
+    settings,
+    caller: remoteCaller,
+    version: pkg.version,
+    notices: session.notices,
+    stateKey: await store.keys.shared('request-state', randomBytes(32).toString('base64url')),
+    ...(page ? { consoleUrl: () => `${origins()[0]}/console/` } : {}),
+  });
+  const onError = (error: Error) => note(`http: ${error.message}`);
+  const app = createHttpApp({
+    factory,
+    ...(protectedBy ? { gate: gateOf({ ...settings, http: configured }, verifiers, store, metrics) } : {}),
+    hosts: ownHosts(configured),
+    isTrustedProxy: networks(configured.trustedProxies),
+    ...(configured.oauth ? { oauth: { resource: new URL(`${configured.publicUrl}/mcp`), issuer: configured.oauth.issuer } } : {}),
+    ready: () => ready(store),
+    metrics,
+    gauges: createGauges(session),
+    ...(page ? { console: page } : {}),
+    perMinute: configured.perMinute,
+    replica: configured.replica,
+    clock: systemClock,
+    onError,
+  });
+  const listener = await listen(app, { host: configured.host, port, ...(tls ? { tls } : {}), onError });
+  port = listener.port;
+  const shown = configured.host.includes(':') ? `[${configured.host}]` : configured.host;
+  note(`Serving MCP on ${scheme}://${shown}:${port}/mcp${protectedBy ? '' : ', for this machine only and without authentication'}.`);
+  if (page) note(`Approvers decide on ${origins()[0]}/console/`);
+
+  await told();
+  app.drain();
+  await within(idle(), CALLS_MS);
+  page?.close();
+  await app.close();
+  await listener.close(2_000);
+  return 0;
+}
+
+function withFlags(http: HttpSettings, { host, port, cert, key }: HttpCommand): HttpSettings {
+  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65_535))
+    fail('invalid_arguments', '--port is a number up to 65535.');
+  return {
+    ...http,
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port: Number(port) }),
+    ...(cert === undefined ? {} : { certFile: cert }),
+    ...(key === undefined ? {} : { keyFile: key }),
+  };
+}
+
+function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: string } | undefined {
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined)
+    return fail('invalid_configuration', 'A certificate needs its key: give both --cert and --key.');
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (cause) {
+      return fail('invalid_configuration', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+    }
+  };
+  return { cert: read(certFile), key: read(keyFile) };
+}
+
+/** The engine, with every call counted and timed; `idle` resolves when none is in progress. */
+function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () => Promise<void> } {
+  let active = 0;
+  let whenIdle: () => void = () => {};
+  return {
+    idle: () => (active === 0 ? Promise.resolve() : new Promise((resolve) => (whenIdle = resolve))),
+    engine: {
+      ...engine,
+      async perform(name, ...rest) {
+        // A label for every name that somebody makes up would fill the memory.
+        const operation = findOperation(name)?.name ?? 'unknown';
+        const began = systemClock.now();
+        let outcome = 'internal';
+        active += 1;
+        try {
+          const result: Result = await engine.perform(name, ...rest);
+          outcome = result.kind;
+          return result;
+        } catch (error) {
+          outcome = asError(error).code;
+          throw error;
+        } finally {
+          active -= 1;
+          if (active === 0) whenIdle();
+          metrics.count('proxmox_mcp_calls_total', { operation, outcome });
+          metrics.observe('proxmox_mcp_call_seconds', (systemClock.now() - began) / 1000, { operation });
+        }
+      },
+    },
+  };
+}
+
+/** Whether calls can be served: without the store nothing can. A Proxmox that is down is an answer, no reason to send calls elsewhere. */
+async function ready(store: Store): Promise<void> {
+  const answers = store.tokens.anyValid(new Date().toISOString()).then(() => true);
+  if (!(await within(answers, READY_MS))) fail('store_unavailable', 'The database does not answer.');
+}
+
+/** What the work gave, or undefined when it took too long (ms); it goes on then. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const stop = new AbortController();
+  const late = systemClock.sleep(ms, stop.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  return Promise.race([work, late]).finally(() => stop.abort());
+}
+
+function told(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+}

@@ -1,0 +1,202 @@
+import { userInfo } from 'node:os';
+import { ROLES, type Role, type Scope } from '../core/caller.ts';
+import { fail } from '../core/errors.ts';
+import type { Audit } from '../engine/audit.ts';
+import { describe } from '../engine/scope.ts';
+import { networks } from '../mcp/auth/addresses.ts';
+import { newToken } from '../mcp/auth/tokens.ts';
+import type { Store } from '../store/index.ts';
+import type { TokenRecord } from '../store/tokens.ts';
+import { localCaller } from './caller.ts';
+import { configure, type GlobalOptions } from './options.ts';
+import { type Exit, isForPeople, print, printJson } from './output.ts';
+
+const DAY_MS = 86_400_000;
+const MAX_DAYS = 3650;
+
+interface AddOptions extends GlobalOptions {
+  name: string;
+  role: string;
+  owner?: string;
+  scope?: string;
+  cidr?: string;
+  expires: string;
+  trustClient?: true;
+}
+
+/** `tokens add`: makes an access token and shows it this once; only its hash is kept. */
+export async function add(options: AddOptions): Promise<Exit> {
+  const now = new Date();
+  const role = options.role as Role;
+  if (!ROLES.includes(role)) fail('invalid_arguments', `--role is one of ${ROLES.join(', ')}.`);
+  if (!/^[A-Za-z0-9][\w.@+-]{0,63}$/.test(options.name))
+    fail('invalid_arguments', '--name has up to 64 letters, digits and . _ @ + -, and begins with a letter or digit.');
+  const scope = options.scope === undefined ? undefined : parseScope(options.scope);
+  if (scope && role === 'approver')
+    fail('invalid_arguments', 'An approver sees the approvals of everybody: --scope is for the other roles.');
+  if (options.trustClient && role !== 'operator')
+    fail('invalid_arguments', '--trust-client is for operators: nobody else asks for approvals.');
+  const cidrs = (options.cidr ?? '').split(',').flatMap((text) => text.trim() || []);
+  networks(cidrs);
+  const { token, id, hash } = newToken();
+  const record: TokenRecord = {
+    id,
+    name: options.name,
+    owner: options.owner ?? userInfo().username,
+    role,
+    hash,
+    ...(scope ? { scope } : {}),
+    cidrs,
+    trustsClient: options.trustClient === true,
+    createdAt: now.toISOString(),
+    expiresAt: expiry(options.expires, now).toISOString(),
+  };
+  return withStore(options, async (store, audit) => {
+    // The record comes first: a token that nobody can account for must not exist.
+    await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is made, valid until ${record.expiresAt}`);
+    if (!(await store.tokens.add(record))) {
+      fail('conflict', `There is a token named ${record.name}.`, {
+        hint: 'Choose another name; a revoked name stays taken, so that the audit is clear.',
+      });
+    }
+    const { hash: _hash, ...shown } = record;
+    if (!isForPeople()) printJson({ token, ...shown });
+    else {
+      print(`${token}\n\nThis is shown once. ${role} ${record.name}, owner ${record.owner}, valid until ${record.expiresAt}.`);
+      print(`Use it: Authorization: Bearer TOKEN, or PROXMOX_MCP_TOKEN=… proxmox-mcp connect URL`);
+      if (role === 'approver' && !(await store.principals.passphrase(record.owner)))
+        print(`To decide, ${record.owner} also needs a passphrase: proxmox-mcp tokens passphrase ${record.owner}`);
+    }
+    return 0;
+  });
+}
+
+/** `tokens list` */
+export async function list(options: GlobalOptions): Promise<Exit> {
+  return withStore(options, async (store) => {
+    const tokens = await store.tokens.list();
+    const now = new Date().toISOString();
+    const stateOf = (t: TokenRecord) => (t.revokedAt ? 'revoked' : t.expiresAt <= now ? 'expired' : 'valid');
+    if (!isForPeople()) {
+      printJson(tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token as TokenRecord) })));
+      return 0;
+    }
+    const { table } = await import('./table.ts');
+    const rows = tokens.map((t) => [
+      t.name,
+      t.role,
+      t.owner,
+      stateOf(t),
+      t.scope ? describe(t.scope) : 'all guests',
+      t.cidrs.join(', ') || 'anywhere',
+      t.expiresAt.slice(0, 16),
+      t.lastUsedAt?.slice(0, 16) ?? 'never',
+    ]);
+    print(rows.length === 0 ? 'No tokens. Make one: proxmox-mcp tokens add --name NAME --role operator' : table(HEAD, rows));
+    return 0;
+  });
+}
+const HEAD = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'last used'];
+
+/** `tokens revoke`: from now on it does not count, nothing that it asked for is still waiting, and its owner is logged out of the console. */
+export async function revoke(name: string, options: GlobalOptions): Promise<Exit> {
+  return withStore(options, async (store, audit) => {
+    const token = (await store.tokens.byName(name)) ?? fail('invalid_arguments', `There is no token named "${name.slice(0, 64)}".`);
+    const now = new Date().toISOString();
+    const revoked = await store.tokens.revoke(token.id, now);
+    await note(audit, `access token ${name} (owner ${token.owner}) ${revoked ? 'is revoked' : 'was revoked before'}`);
+    const denied = await denyPending(store, audit, `token:${name}`);
+    await store.sessions.removeOf(token.owner);
+    if (isForPeople()) print(`${name} ${revoked ? 'is revoked' : 'was revoked before'}; ${denied.length} pending approvals are denied.`);
+    else printJson({ name, revoked: true, denied });
+    return 0;
+  });
+}
+
+/** `tokens passphrase`: what an approver has to know beside their token. Typed in a terminal, or read from a pipe. */
+export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
+  const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal }] = await Promise.all([
+    import('../mcp/auth/passphrase.ts'),
+    import('./terminal.ts'),
+  ]);
+  const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
+  if (typed.length < MIN_PASSPHRASE_LENGTH)
+    fail('invalid_arguments', `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; nothing was changed.`);
+  if (hasTerminal() && (await askHidden('once more: ')) !== typed) fail('invalid_arguments', 'The two differ; nothing was changed.');
+  return withStore(options, async (store, audit) => {
+    await note(audit, `the console passphrase of ${owner} is set`);
+    await store.principals.setPassphrase(owner, await hashPassphrase(typed), new Date().toISOString());
+    await store.sessions.removeOf(owner);
+    print(`The passphrase of ${owner} is set.`);
+    return 0;
+  });
+}
+
+async function denyPending(store: Store, audit: Audit, principal: string): Promise<string[]> {
+  const decidedAt = new Date().toISOString();
+  const { approvals } = await store.approvals.list({ principal, status: 'pending', limit: 1000 });
+  const denied: string[] = [];
+  for (const { id, operation, digest } of approvals) {
+    const mine = localCaller('cli');
+    const set = { decidedBy: mine.principal, note: 'the access token was revoked', decidedAt };
+    if (!(await store.approvals.move(id, 'pending', 'denied', set))) continue;
+    await store.secrets.erase(id);
+    const { principal: by, owner } = mine;
+    const record = { kind: 'decision' as const, operation, principal: by, owner, channel: 'cli', approvalId: id, planDigest: digest };
+    await audit.append({ ...record, status: 'denied', message: 'the access token was revoked' }, { durable: true });
+    denied.push(id);
+  }
+  return denied;
+}
+
+/** These commands need no credentials of Proxmox. */
+async function withStore(options: GlobalOptions, work: (store: Store, audit: Audit) => Promise<Exit>): Promise<Exit> {
+  const { settings } = configure({ ...options, demo: options.demo ?? false });
+  const [{ openStore }, { openAudit }, { systemClock }] = await Promise.all([
+    import('../store/index.ts'),
+    import('../engine/audit.ts'),
+    import('../core/clock.ts'),
+  ]);
+  const { dataDir, databaseUrl, auditFile } = settings;
+  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const audit = openAudit({ file: auditFile, clock: systemClock });
+  try {
+    return await work(store, audit);
+  } finally {
+    await audit.close();
+    await store.close();
+  }
+}
+
+async function note(audit: Audit, message: string): Promise<void> {
+  const { principal, owner, channel } = localCaller('cli');
+  await audit.append({ kind: 'notice', principal, owner, channel, message }, { durable: true });
+}
+
+/** `pool=a,pool=b,tag=c` */
+function parseScope(text: string): Scope {
+  const values = { pool: [] as string[], tag: [] as string[] };
+  for (const part of text.split(',')) {
+    const [, kind, value] = /^(pool|tag)=([A-Za-z0-9_.+/-]+)$/.exec(part.trim()) ?? [];
+    if (kind === undefined || value === undefined)
+      fail('invalid_arguments', `--scope is made of pool=NAME and tag=NAME, separated by commas; "${part.slice(0, 60)}" is neither.`);
+    values[kind as keyof typeof values].push(value);
+  }
+  return { ...(values.pool.length > 0 ? { pools: values.pool } : {}), ...(values.tag.length > 0 ? { tags: values.tag } : {}) };
+}
+
+/** `90d`, `12h`, or a date. */
+function expiry(text: string, now: Date): Date {
+  const [, count, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? [];
+  const at = count === undefined ? new Date(text) : new Date(now.getTime() + Number(count) * (unit === 'd' ? DAY_MS : DAY_MS / 24));
+  const days = (at.getTime() - now.getTime()) / DAY_MS;
+  if (!(days > 0 && days <= MAX_DAYS))
+    fail('invalid_arguments', '--expires is a time such as 90d, 12h or 2027-06-30, within ten years from now.');
+  return at;
+}
+
+async function piped(): Promise<string> {
+  let text = '';
+  for await (const chunk of process.stdin) text += String(chunk);
+  return text.replace(/\r?\n$/, '');
+}
