@@ -52,7 +52,7 @@ export interface ConsoleApp {
 export function createConsole(options: ConsoleOptions): ConsoleApp {
   const { engine, settings, logins, sessions, origins, assets, clock } = options;
   const base = options.basePath ?? '';
-  const app = new Hono<Vars>().basePath(base || '/');
+  const app = new Hono<Vars>({ strict: false }).basePath(base || '/');
   const feed: LiveFeed = createLiveFeed(engine, clock, options.pollMs ?? 1000);
 
   app.use(secureHeaders);

@@ -110,7 +110,7 @@ function lastBackup(time: string | null | undefined, asked: number): string {
 }
 
 function stepView(step: Step): StepView {
-  const { id } = step;
+  const id = plainText(step.id, 60);
   const purpose = plainText(step.purpose, 200);
   if (step.kind !== 'request') return { kind: step.kind, id, purpose };
   const params = Object.entries(step.params).map(([name, value]): [string, string] => [

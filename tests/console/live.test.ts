@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { IDLE_SECONDS } from '../../src/console/sessions.ts';
+import { fail } from '../../src/core/errors.ts';
+import { approval, type Open, openConsolePlace, scriptedEngine } from './place.ts';
+
+let open: Open;
+beforeEach(async () => {
+  open = await openConsolePlace();
+});
+afterEach(() => open.close());
+
+interface Listening {
+  events: { event: string; data: { pending: { id: string; status: string }[]; code?: string } }[];
+  ended: boolean;
+  hangUp(): void;
+}
+
+/** Opens the live stream as the page does, with fetch's headers. */
+async function listen(headers: Record<string, string>): Promise<Listening> {
+  const listening: Listening = { events: [], ended: false, hangUp: () => {} };
+  const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = get({ host: '127.0.0.1', port: open.port, path: '/api/live', headers }, resolve);
+    outgoing.once('error', reject);
+    listening.hangUp = () => outgoing.destroy();
+  });
+  expect(incoming.headers['content-type']).toBe('text/event-stream');
+  let rest = '';
+  incoming.setEncoding('utf8');
+  incoming.on('data', (chunk) => {
+    const blocks = (rest + chunk).split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const [, event = '', data = ''] = /^event: (.*)\ndata: (.*)$/.exec(block) ?? [];
+      listening.events.push({ event, data: JSON.parse(data) });
+    }
+  });
+  incoming.once('close', () => {
+    listening.ended = true;
+  });
+  incoming.once('error', () => {});
+  return listening;
+}
+
+const states = ({ events }: Listening) =>
+  events.filter(({ event }) => event === 'approvals').map(({ data }) => data.pending.map((a) => a.id));
+
+describe('the live view', () => {
+  test('tells how things stand at once, and every change once', async () => {
+    open.engine.pending = [approval];
+    const page = await listen(await open.logIn());
+    await vi.waitFor(() => expect(states(page)).toEqual([['apr_1']]));
+    open.engine.pending = [{ ...approval, id: 'apr_2', createdAt: '2026-11-23T10:01:00.000Z' }, approval];
+    // The older one stays on top, so that nothing moves under the hand.
+    await vi.waitFor(() => expect(states(page)).toEqual([['apr_1'], ['apr_1', 'apr_2']]));
+    const looks = open.engine.looks;
+    await vi.waitFor(() => expect(open.engine.looks).toBeGreaterThan(looks + 3));
+    expect(states(page)).toHaveLength(2);
+    expect(page.events.some(({ event }) => event === 'tick')).toBe(true);
+    page.hangUp();
+  });
+
+  test('looks for nobody when nobody listens, once for many, and leaves no trace in the audit', async () => {
+    expect(open.engine.looks).toBe(0);
+    const session = await open.logIn();
+    const pages = await Promise.all([listen(session), listen(session), listen(session)]);
+    await vi.waitFor(() => expect(pages.every((page) => states(page).length === 1)).toBe(true));
+    for (const page of pages) page.hangUp();
+    let before = -1;
+    await vi.waitFor(() => {
+      const settled = open.engine.looks === before;
+      before = open.engine.looks;
+      expect(settled).toBe(true);
+    });
+    expect(open.engine.calls).toEqual([]);
+    expect(existsSync(open.auditFile)).toBe(false);
+    const late = await listen(session);
+    await vi.waitFor(() => expect(states(late)).toHaveLength(1));
+    late.hangUp();
+  });
+
+  test('goes on after a fault of the store, and tells of it', async () => {
+    const engine = scriptedEngine();
+    let broken = true;
+    const watch = engine.watch;
+    engine.watch = async () => (broken ? fail('store_unavailable', 'The database is gone.') : watch());
+    await open.close();
+    open = await openConsolePlace({ engine });
+    const page = await listen(await open.logIn());
+    await vi.waitFor(() => expect(page.events[0]).toMatchObject({ event: 'problem', data: { code: 'store_unavailable' } }));
+    broken = false;
+    await vi.waitFor(() => expect(states(page)).toEqual([[]]));
+    page.hangUp();
+  });
+
+  test('ends with the session, which listening does not prolong', async () => {
+    const session = await open.logIn();
+    const page = await listen(session);
+    await vi.waitFor(() => expect(page.events.length).toBeGreaterThan(3));
+    open.clock.pass(IDLE_SECONDS + 1);
+    await vi.waitFor(() => expect(page.ended).toBe(true));
+    expect(page.events.at(-1)?.event).toBe('signed_out');
+    expect((await open.ask('GET', '/api/live', { headers: session })).status).toBe(401);
+  });
+});
+
+describe('deciding', () => {
+  const post = async (path: string, body: unknown) => open.ask('POST', `/api/approvals/${path}`, { headers: await open.logIn(), body });
+
+  test('hands what was typed to the engine, as a human out of band', async () => {
+    expect((await post('apr_1/approve', { typed: 'web1 105', passphrase: 'secret words' })).status).toBe(200);
+    expect(open.engine.calls).toEqual([
+      {
+        operation: 'approve',
+        args: { approval_id: 'apr_1' },
+        caller: {
+          principal: 'local:1000',
+          owner: 'local:1000',
+          isOperator: true,
+          channel: 'console',
+          canAsk: { elicitation: false, terminal: false },
+        },
+        options: { answer: { approvalId: 'apr_1', via: 'human', typed: 'web1 105', passphrase: 'secret words' }, wait: 0 },
+      },
+    ]);
+  });
+
+  test.each([
+    ['nothing', undefined],
+    ['no text', { typed: 7 }],
+    ['a list', { typed: ['web1 105'] }],
+    ['what is no JSON', '{'],
+    ['another kind of JSON', '"web1 105"'],
+    ['far too much', { typed: 'web1 105', more: 'x'.repeat(20_000) }],
+  ])('%s is the empty text, which never means yes', async (_, body) => {
+    await post('apr_1/approve', body);
+    expect(open.engine.calls.map((call) => call.options?.answer?.typed)).toEqual(['']);
+  });
+
+  test('a refusal of the engine is told with its next step', async () => {
+    await open.close();
+    open = await openConsolePlace({ engine: scriptedEngine(() => fail('approval_expired', 'Approval apr_1 expired.')) });
+    const answer = await post('apr_1/approve', { typed: 'web1 105' });
+    expect(answer.status).toBe(422);
+    expect(answer.json.error).toMatchObject({ code: 'approval_expired', message: 'Approval apr_1 expired.' });
+    expect(answer.json.error?.hint).not.toBe('');
+  });
+
+  test('a fault of ours is told without its text', async () => {
+    await open.close();
+    const engine = scriptedEngine(() => {
+      throw new Error('secret=hunter2');
+    });
+    open = await openConsolePlace({ engine });
+    const answer = await post('apr_1/deny', { reason: 'no' });
+    expect(answer.status).toBe(500);
+    expect(answer.body).not.toContain('hunter2');
+  });
+
+  test('a reason for a no is passed on, cut to what the operation takes; an empty one is none', async () => {
+    await post('apr_1/deny', { reason: ` ${'n'.repeat(400)}` });
+    await post('apr_1/deny', { reason: '  ' });
+    expect(open.engine.calls.map((call) => call.args)).toEqual([
+      { approval_id: 'apr_1', reason: 'n'.repeat(300) },
+      { approval_id: 'apr_1' },
+    ]);
+  });
+});

@@ -1,0 +1,82 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { auditView, verification } from '../../src/console/trail.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { openAudit } from '../../src/engine/audit.ts';
+
+let folder: string;
+let file: string;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'trail-'));
+  file = join(folder, 'audit.jsonl');
+  const audit = openAudit({ file, clock: systemClock });
+  const web1 = { vmid: 105, name: 'web1', node: 'pve' };
+  await audit.append({ kind: 'read', operation: 'list_vms', principal: 'local:1000', channel: 'stdio', status: 'ok' }, { durable: true });
+  await audit.append(
+    { kind: 'intent', operation: 'stop_vm', principal: 'local:1000', target: web1, requests: ['POST /stop'] },
+    { durable: true },
+  );
+  await audit.append(
+    {
+      kind: 'refused',
+      operation: 'delete_vm',
+      principal: 'token:ci',
+      error: { code: 'guest_not_found', message: 'No guest\u001b[2J 999.' },
+    },
+    { durable: true },
+  );
+  await audit.close();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('shows the newest first, with what there is to choose from', async () => {
+  const view = await auditView(file, {});
+  expect(view.rows.map(({ seq, kind, guest }) => [seq, kind, guest])).toEqual([
+    [3, 'refused', ''],
+    [2, 'intent', 'web1 105'],
+    [1, 'read', ''],
+  ]);
+  expect(view.rows.map(({ bad }) => bad)).toEqual([true, false, false]);
+  expect(view).toMatchObject({
+    searched: 3,
+    matching: 3,
+    kinds: ['intent', 'read', 'refused'],
+    operations: ['delete_vm', 'list_vms', 'stop_vm'],
+    principals: ['local:1000', 'token:ci'],
+  });
+});
+
+test.each([
+  [{ kind: 'read' }, [1]],
+  [{ operation: 'stop_vm' }, [2]],
+  [{ principal: 'token:ci' }, [3]],
+  [{ text: 'WEB1' }, [2]],
+  [{ text: '105 web1' }, [2]],
+  [{ text: 'nothing has this' }, []],
+  [{ principal: 'local:1000', kind: 'refused' }, []],
+  [{ kind: '', text: ' ' }, [3, 2, 1]],
+])('%j finds %j, and the choices stay', async (filter, found) => {
+  const view = await auditView(file, filter);
+  expect(view.rows.map(({ seq }) => seq)).toEqual(found);
+  expect(view.kinds).toHaveLength(3);
+});
+
+test('what a record says is made harmless', async () => {
+  expect(JSON.stringify(await auditView(file, {}))).not.toContain('\\u001b');
+});
+
+test('says that the chain is whole, and which record is not', async () => {
+  expect(await verification(file)).toMatchObject({ intact: true, count: 3, problems: [] });
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"web1"', '"web2"'));
+  const broken = await verification(file);
+  expect(broken.intact).toBe(false);
+  expect(broken.problems[0]?.line).toBe(2);
+});
+
+test('a trail that is not there is empty, and not vouched for', async () => {
+  rmSync(file);
+  expect(await auditView(file, {})).toMatchObject({ rows: [], searched: 0 });
+  expect(await verification(file)).toMatchObject({ intact: false, count: 0 });
+});
