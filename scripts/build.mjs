@@ -47,9 +47,8 @@ async function buildConsole() {
   const page = join(root, 'src/console/page');
   const built = await esbuild.build({
     absWorkingDir: root,
-    entryPoints: { app: 'src/console/page/main.ts', 'app.css': 'src/console/page/app.css' },
+    entryPoints: ['main.ts', 'app.css'].map((name) => ({ in: `src/console/page/${name}`, out: 'app' })),
     outdir: join(outdir, 'console'),
-    outExtension: { '.css': '' },
     bundle: true,
     format: 'esm',
     platform: 'browser',
