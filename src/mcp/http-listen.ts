@@ -89,7 +89,7 @@ async function respond(app: HttpApp, incoming: IncomingMessage, signal: AbortSig
   const connection: Connection = { peer: incoming.socket.remoteAddress ?? '' };
   let request: Request;
   try {
-    request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], { signal, maxRequestBodySize: MAX_BODY_BYTES });
+    request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], undefined, { signal, maxRequestBodySize: MAX_BODY_BYTES });
   } catch (error) {
     const { status = 400 } = error as { status?: number };
     const message = status === 413 ? `A request may have ${MAX_BODY_BYTES} bytes.` : 'The request cannot be read.';
