@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { binary } from '../helpers/binary.ts';
+import { call, connectAgent, openPlace, run } from './harness.ts';
+
+describe('requests that one call costs', () => {
+  it.each([10, 10_000])(
+    'list_vms at %d guests: one',
+    async (guests) => {
+      const place = await openPlace({ seed: { guests } });
+      try {
+        const listed = await call(place, 'list_vms', {});
+        expect(listed).toMatchObject({ code: 0, json: { total: guests } });
+        expect(place.requests.map((r) => `${r.method} ${r.path}`)).toEqual(['GET /cluster/resources']);
+      } finally {
+        await place.close();
+      }
+    },
+    120_000,
+  );
+
+  it('get_vm of a stopped VM: at most three', async () => {
+    const place = await openPlace();
+    try {
+      const { json } = await call(place, 'list_vms', { status: 'stopped', type: 'vm' });
+      const [stopped] = json.vms as { vmid: number }[];
+      place.requests.length = 0;
+      expect(await call(place, 'get_vm', { vmid: stopped?.vmid })).toMatchObject({ code: 0, json: { status: 'stopped' } });
+      expect(place.requests.length).toBeLessThanOrEqual(3);
+    } finally {
+      await place.close();
+    }
+  });
+});
+
+describe('a server that is only started to be probed', () => {
+  it('opens no store, writes nothing and sends nothing', async () => {
+    const place = await openPlace();
+    try {
+      const agent = await connectAgent(place);
+      expect((await agent.client.listTools()).tools.length).toBeGreaterThan(10);
+      await agent.close();
+      expect(existsSync(place.dataDir)).toBe(false);
+      expect(place.requests).toEqual([]);
+    } finally {
+      await place.close();
+    }
+  });
+
+  it('ends at once when its standard input closes, also while a call is running', async () => {
+    const place = await openPlace();
+    try {
+      const child = spawn(process.execPath, [binary(), 'stdio'], { env: place.env, stdio: ['pipe', 'pipe', 'ignore'] });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      const say = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+      say({
+        id: 1,
+        method: 'initialize',
+        params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
+      });
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      say({ method: 'notifications/initialized' });
+      say({ id: 2, method: 'tools/call', params: { name: 'start_vm', arguments: { vmid: 104 } } });
+      child.stdin.end();
+      await ended;
+      expect(child.exitCode).toBe(0);
+    } finally {
+      await place.close();
+    }
+  });
+});
+
+describe('the command line without credentials', () => {
+  it('names every missing variable and ends with 2', async () => {
+    const place = await openPlace();
+    try {
+      const bare = { env: { PATH: place.env.PATH ?? '', HOME: place.env.HOME ?? '' } };
+      const refused = await run(bare, ['call', 'list_vms']);
+      expect(refused.code).toBe(2);
+      for (const name of ['PROXMOX_HOST', 'PROXMOX_TOKEN_ID', 'PROXMOX_TOKEN_SECRET']) expect(refused.stderr).toContain(name);
+      expect(await run(bare, ['call', 'list_vms', '--demo'])).toMatchObject({ code: 0, json: { simulator: true, vms: expect.any(Array) } });
+    } finally {
+      await place.close();
+    }
+  });
+});
