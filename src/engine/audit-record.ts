@@ -10,6 +10,7 @@ import type { JsonObject } from '../core/json.ts';
  * - `reconciled`                how interrupted work was found to have ended
  * - `notice`                    something the operator should know, such as a certificate pinned on first use
  * - `recovered`                 written by the audit itself after a torn line
+ * - `rotated`                   the last line of a file that was closed, and the first of the one that goes on
  */
 export type AuditKind =
   | 'read'
@@ -21,7 +22,8 @@ export type AuditKind =
   | 'outcome'
   | 'reconciled'
   | 'notice'
-  | 'recovered';
+  | 'recovered'
+  | 'rotated';
 
 /** One line, without what chains it. Secrets are references by the time they get here. */
 export interface AuditRecord {
@@ -53,6 +55,8 @@ export interface AuditRecord {
   durationMs?: number;
   /** Only `recovered`: the torn line that this record closes. */
   fragment?: { bytes: number; sha256: string };
+  /** Only `rotated`, in the first line of a file: the name of the file that it goes on from, beside it. */
+  continues?: string;
 }
 
 /** A line as it stands in the file. */

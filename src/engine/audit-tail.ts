@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type AuditLine, GENESIS, type Head, looksWhole, readLine, sha256 } from './audit-record.ts';
+import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole, readLine, sha256 } from './audit-record.ts';
 
 const NEWLINE = 0x0a;
 const CHUNK = 16 * 1024;
@@ -36,6 +36,32 @@ export async function readTail(file: FileHandle): Promise<Tail> {
       lineEnd = before;
     }
   });
+}
+
+/** The first line; undefined when the file is empty or that line is not as it was written. */
+export async function firstLine(file: FileHandle): Promise<AuditLine | undefined> {
+  for (let size = CHUNK; size <= LONGEST; size *= 2) {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(size), 0, size, 0);
+    const bytes = buffer.subarray(0, bytesRead);
+    const end = bytes.indexOf(NEWLINE);
+    if (end !== -1 || bytesRead < size) return readLine(end === -1 ? bytes : bytes.subarray(0, end));
+  }
+  return undefined;
+}
+
+/** The text that goes on from such an end, and where the chain stands then; a torn line is closed first. */
+export function continueFrom(tail: Tail, records: AuditRecord[], time: string): { text: string; head: Head } {
+  let { head } = tail;
+  let text = tail.unterminated ? '\n' : '';
+  const torn: AuditRecord[] = tail.fragment
+    ? [{ kind: 'recovered', fragment: tail.fragment, message: 'A crash tore the line before this one.' }]
+    : [];
+  for (const record of [...torn, ...records]) {
+    const next = chain(head, record, time);
+    text += next.line;
+    head = next.head;
+  }
+  return { text, head };
 }
 
 /** The newest `count` lines, oldest first; what is not an audit line is left out. */

@@ -1,17 +1,22 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fail } from '../core/errors.ts';
 import { type AuditLine, GENESIS, type Head, looksWhole, readLine, sha256 } from './audit-record.ts';
-import { lastLines } from './audit-tail.ts';
+import { firstLine, lastLines } from './audit-tail.ts';
 
 export interface AuditProblem {
   /** Line of the file, from 1. */
   line: number;
   problem: string;
+  /** Name of the file, where it is an earlier one. */
+  file?: string;
 }
 
 export interface AuditVerification {
   file: string;
+  /** Names of the files before it that were closed by a rotation, oldest first; absent: there are none. */
+  earlier?: string[];
   /** Whole lines. */
   count: number;
   /** Hash of the newest line. */
@@ -23,12 +28,49 @@ export interface AuditVerification {
 }
 
 /**
- * Reads the whole file and checks every line against the one before it.
+ * Reads the whole trail, files closed by rotations included, and checks every line against the one before it.
  * Throws `audit_invalid` when there is no file; what is wrong inside is returned.
+ * @param onRecord is told every whole line as it stands there
  */
-export async function verifyAudit(file: string): Promise<AuditVerification> {
+export async function verifyAudit(file: string, onRecord: (head: Head) => void = () => {}): Promise<AuditVerification> {
   const result: AuditVerification = { file, count: 0, head: GENESIS.hash, problems: [], recovered: [] };
-  let head: Head = GENESIS;
+  const { earlier, begin } = await filesBefore(file, result);
+  let head = begin;
+  for (const one of earlier) head = await verifyFile(one, head, result, onRecord, basename(one));
+  head = await verifyFile(file, head, result, onRecord);
+  if (earlier.length > 0) result.earlier = earlier.map((one) => basename(one));
+  return { ...result, head: head.hash };
+}
+
+/** The files that this one goes on from, oldest first, and where the oldest one has to begin. */
+async function filesBefore(file: string, result: AuditVerification): Promise<{ earlier: string[]; begin: Head }> {
+  const earlier: string[] = [];
+  for (let later = file; ; ) {
+    const first = await withFile(later, firstLine);
+    const { continues } = first ?? {};
+    if (!first || continues === undefined) return { earlier, begin: GENESIS };
+    const before = join(dirname(file), basename(continues));
+    const missing = await withFile(before, async () => false).catch(() => true);
+    if (missing || before === file || earlier.includes(before)) {
+      const problem = `goes on from ${basename(continues)}, which is not beside it: records 1 to ${first.seq - 1} cannot be checked`;
+      result.problems.push({ line: 1, problem, ...(later === file ? {} : { file: basename(later) }) });
+      return { earlier, begin: { seq: first.seq - 1, hash: first.prev } };
+    }
+    earlier.unshift(before);
+    later = before;
+  }
+}
+
+/** @param name where it is an earlier file: such a file was closed, so nothing in it can be torn @returns where the chain stands behind it */
+async function verifyFile(
+  file: string,
+  begin: Head,
+  result: AuditVerification,
+  onRecord: (head: Head) => void,
+  name?: string,
+): Promise<Head> {
+  const place = name === undefined ? {} : { file: name };
+  let head = begin;
   let number = 0;
   let torn: Buffer[] = [];
   for await (const bytes of linesOf(file)) {
@@ -38,31 +80,35 @@ export async function verifyAudit(file: string): Promise<AuditVerification> {
       torn.push(bytes);
       continue;
     }
-    if (torn.length > 0) settle(torn, line, head, number, result);
+    if (torn.length > 0) settle(torn, line, head, number, result, place);
     torn = [];
     const problem = linkProblem(line, head);
-    if (problem) result.problems.push({ line: number, problem });
+    if (problem) result.problems.push({ line: number, problem, ...place });
     // Going on from what stands there reports one fault once, not on every later line.
     head = { seq: line.seq, hash: line.hash };
+    onRecord(head);
     result.count += 1;
   }
   // Nobody wrote after these: a crash, or an edit of the newest line. A torn line has no whole ending; the next writer closes it.
   if (torn.length > 0) {
-    if (torn.some(looksWhole)) result.problems.push({ line: number - torn.length + 1, problem: 'was changed after it was written' });
+    const line = number - torn.length + 1;
+    if (torn.some(looksWhole)) result.problems.push({ line, problem: 'was changed after it was written', ...place });
+    else if (name !== undefined) result.problems.push({ line, problem: 'was written or cut after the file was closed', ...place });
     else result.recovered.push({ line: number, problem: 'torn by a crash; the next record will close it' });
   }
-  return { ...result, head: head.hash };
+  return head;
 }
 
 /** Decides about lines that are none: closed by a `recovered` record that hashes exactly them, or a fault. */
-function settle(torn: Buffer[], next: AuditLine, head: Head, number: number, result: AuditVerification): void {
+function settle(torn: Buffer[], next: AuditLine, head: Head, number: number, result: AuditVerification, place: { file?: string }): void {
   const first = number - torn.length;
   const bytes = Buffer.concat(torn.flatMap((line, index) => (index === 0 ? [line] : [Buffer.from('\n'), line])));
   const closed = !torn.some(looksWhole) && next.kind === 'recovered' && next.prev === head.hash && next.fragment?.sha256 === sha256(bytes);
-  if (closed) result.recovered.push({ line: first, problem: `torn by a crash (${bytes.length} bytes), closed by line ${number}` });
+  if (closed)
+    result.recovered.push({ line: first, problem: `torn by a crash (${bytes.length} bytes), closed by line ${number}`, ...place });
   else
     for (let index = 0; index < torn.length; index += 1)
-      result.problems.push({ line: first + index, problem: 'was changed after it was written' });
+      result.problems.push({ line: first + index, problem: 'was changed after it was written', ...place });
 }
 
 function linkProblem(line: AuditLine, head: Head): string | undefined {
@@ -72,11 +118,19 @@ function linkProblem(line: AuditLine, head: Head): string | undefined {
   return `does not continue record ${head.seq}: that one was replaced`;
 }
 
-/** The newest `count` records. Throws `audit_invalid` when there is no file. */
+/** The newest `count` records, oldest first, those of closed files included. Throws `audit_invalid` when there is no file. */
 export async function tailAudit(file: string, count: number): Promise<AuditLine[]> {
+  const lines = await withFile(file, (handle) => lastLines(handle, count));
+  const continues = lines.length < count ? lines[0]?.continues : undefined;
+  if (continues === undefined || basename(continues) === basename(file)) return lines;
+  const before = await tailAudit(join(dirname(file), basename(continues)), count - lines.length).catch(() => []);
+  return [...before, ...lines];
+}
+
+async function withFile<T>(file: string, read: (handle: Awaited<ReturnType<typeof open>>) => Promise<T>): Promise<T> {
   const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => unreadable(file, cause));
   try {
-    return await lastLines(handle, count);
+    return await read(handle);
   } finally {
     await handle.close();
   }

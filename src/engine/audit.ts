@@ -2,9 +2,10 @@ import { mkdir, open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
+import type { Anchor } from './anchor.ts';
 import { type FileLock, openLock } from './audit-lock.ts';
-import { type AuditRecord, chain, safe } from './audit-record.ts';
-import { readTail, type Tail } from './audit-tail.ts';
+import { type AuditRecord, safe } from './audit-record.ts';
+import { continueFrom, readTail } from './audit-tail.ts';
 import { createReadLimit } from './read-limit.ts';
 
 /** Disk space (bytes) that reads leave free, so that a flood of them cannot keep changes and decisions from being recorded. */
@@ -17,6 +18,8 @@ export interface AuditOptions {
   redact?: (text: string) => string;
   /** Free bytes in a folder; tests fill the disk with it. */
   freeBytes?: (folder: string) => Promise<number>;
+  /** Told about every line; closed with the audit. */
+  anchor?: Anchor;
 }
 
 export interface Audit {
@@ -39,7 +42,7 @@ interface Waiting {
 }
 
 /** Opens the audit; touches nothing until the first append, so that a server which is only probed leaves no trace. */
-export function openAudit({ file, clock, redact = (text) => text, freeBytes = freeBytesOf }: AuditOptions): Audit {
+export function openAudit({ file, clock, redact = (text) => text, freeBytes = freeBytesOf, anchor }: AuditOptions): Audit {
   const readLimit = createReadLimit(clock);
   let waiting: Waiting[] = [];
   let working: Promise<void> | undefined;
@@ -83,33 +86,22 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       const before = (await handle.stat()).size;
       const tail = await readTail(handle);
       if (tail.broken) throw new Error('its newest line was changed after it was written');
-      const text = compose(tail, batch);
+      const records = batch.map(({ record }) => record);
+      const { text, head } = continueFrom(tail, records, new Date(clock.now()).toISOString());
+      const durable = batch.some((one) => one.durable);
       try {
         await handle.appendFile(text);
-        if (batch.some(({ durable }) => durable)) await handle.datasync();
+        if (durable) await handle.datasync();
         if (before === 0) await syncFolder(dirname(file));
       } catch (error) {
         // Half a batch helps nobody: its callers are told that nothing was written.
         await handle.truncate(before).catch(() => {});
         throw error;
       }
+      anchor?.wrote(head, batch.length, durable);
     } finally {
       await handle.close();
     }
-  }
-
-  function compose(tail: Tail, batch: Waiting[]): string {
-    const time = new Date(clock.now()).toISOString();
-    let { head } = tail;
-    let text = tail.unterminated ? '\n' : '';
-    const records: AuditRecord[] = batch.map(({ record }) => record);
-    if (tail.fragment) records.unshift({ kind: 'recovered', fragment: tail.fragment, message: 'A crash tore the line before this one.' });
-    for (const record of records) {
-      const next = chain(head, record, time);
-      text += next.line;
-      head = next.head;
-    }
-    return text;
   }
 
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
@@ -145,6 +137,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       while (working) await working;
       (await lock?.catch(() => undefined))?.close();
       lock = undefined;
+      await anchor?.close();
     },
   };
 }

@@ -1,10 +1,10 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { fail } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { SecretRef } from '../core/plan.ts';
+import { readOrMakeKey } from './key-file.ts';
 
 /**
  * Keeps secrets out of plans, journal, approvals and audit. An argument marked `.meta({ secret: true })` is replaced by `{$secret: id}` at
@@ -26,7 +26,7 @@ export function createVault(dataDir: string): Vault {
   let keys: { mac: Buffer; seal: Buffer } | undefined;
   const keyring = () => {
     if (!keys) {
-      const master = readOrMakeKey(dataDir);
+      const master = readOrMakeKey(join(dataDir, 'secret.key'), () => randomBytes(32));
       const derive = (use: string) => Buffer.from(hkdfSync('sha256', master, '', `proxmox-mcp ${use}`, 32));
       keys = { mac: derive('secret id'), seal: derive('secret value') };
     }
@@ -94,24 +94,4 @@ function isMarked(type: { meta?: () => { secret?: boolean } | undefined; def?: {
   if (!type) return false;
   if (type.meta?.()?.secret === true) return true;
   return isMarked(type.def?.innerType as typeof type | undefined);
-}
-
-function readOrMakeKey(dataDir: string): Buffer {
-  const file = join(dataDir, 'secret.key');
-  try {
-    return readFileSync(file);
-  } catch {
-    // Several processes may be first at once: each writes its own, and the link decides whose stays.
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-    writeFileSync(mine, randomBytes(32), { mode: 0o600, flag: 'wx' });
-    try {
-      linkSync(mine, file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      rmSync(mine, { force: true });
-    }
-    return readFileSync(file);
-  }
 }

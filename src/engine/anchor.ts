@@ -1,0 +1,118 @@
+import { open } from 'node:fs/promises';
+import type { Clock } from '../core/clock.ts';
+import type { AnchorPlace } from '../core/settings.ts';
+import { describePlace, sendCheckpoint } from './anchor-send.ts';
+import type { Head } from './audit-record.ts';
+import { openSigner, type Signer } from './checkpoint.ts';
+import type { Log } from './ports.ts';
+
+/** Records that only reads left behind are covered after so many of them, or after so long. */
+const EVERY_RECORDS = 100;
+const LATEST_MS = 60_000;
+/** Between two checkpoints at least; what comes in between is covered by the next one. */
+const APART_MS = 3_000;
+const TIMEOUT_MS = 5_000;
+/** A process that ends does not wait longer for a place that does not answer. */
+const LAST_TIMEOUT_MS = 2_000;
+const LONGEST_PAUSE_MS = 300_000;
+
+/** Tells a second place where the audit stands. Never in the way of work: faults are warned about and tried again. */
+export interface Anchor {
+  /** Lines were written; `durable`: changes or decisions are among them, which are covered at once. */
+  wrote(head: Head, count: number, durable: boolean): void;
+  /** Covers what is not yet covered, and ends. */
+  close(): Promise<void>;
+}
+
+export interface AnchorOptions {
+  place: AnchorPlace;
+  auditFile: string;
+  dataDir: string;
+  clock: Clock;
+  log: Log;
+}
+
+export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOptions): Anchor {
+  let signer: Signer | undefined;
+  /** The newest line, until a checkpoint covers it. */
+  let uncovered: Head | undefined;
+  let count = 0;
+  let dueAt = Number.POSITIVE_INFINITY;
+  let notBefore = 0;
+  let failures = 0;
+  let closed = false;
+  let working: Promise<void> | undefined;
+  let wake = new AbortController();
+  const ending = new AbortController();
+
+  async function work(): Promise<void> {
+    while (uncovered && !closed) {
+      const wait = Math.max(dueAt, notBefore) - clock.now();
+      if (wait > 0) {
+        wake = new AbortController();
+        await clock.sleep(Math.min(wait, LATEST_MS), wake.signal).catch(() => {});
+      } else await cover(uncovered);
+    }
+    working = undefined;
+  }
+
+  async function cover(head: Head): Promise<void> {
+    count = 0;
+    dueAt = Number.POSITIVE_INFINITY;
+    try {
+      await sync(auditFile);
+      signer ??= openSigner(dataDir);
+      const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ending.signal]);
+      await sendCheckpoint(place, signer.sign(head, new Date(clock.now()).toISOString()), signal);
+      failures = 0;
+      notBefore = clock.now() + APART_MS;
+      if (uncovered === head) uncovered = undefined;
+    } catch (error) {
+      failures += 1;
+      dueAt = clock.now();
+      notBefore = dueAt + Math.min(APART_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
+      log.warn(
+        { place: describePlace(place), seq: head.seq, fault: faultOf(error) },
+        'a checkpoint of the audit could not be delivered; it is tried again',
+      );
+    }
+  }
+
+  return {
+    wrote(head, written, durable) {
+      if (closed) return;
+      uncovered = head;
+      count += written;
+      const due = durable || count >= EVERY_RECORDS ? clock.now() : clock.now() + LATEST_MS;
+      if (due < dueAt) {
+        dueAt = due;
+        wake.abort();
+      }
+      working ??= work();
+    },
+    async close() {
+      closed = true;
+      wake.abort();
+      const timer = setTimeout(() => ending.abort(), LAST_TIMEOUT_MS);
+      await working;
+      if (uncovered && !ending.signal.aborted) await cover(uncovered);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** What a checkpoint speaks of should survive a power cut, or the gap would look like somebody's work. A file that is gone is no reason to keep silent. */
+async function sync(file: string): Promise<void> {
+  const handle = await open(file, 'r').catch(() => undefined);
+  await handle
+    ?.datasync()
+    .catch(() => {})
+    .finally(() => handle.close());
+}
+
+/** Why, without the address: it may hold a secret. */
+function faultOf(error: unknown): string {
+  const { name, code, message, cause } = error as NodeJS.ErrnoException;
+  if (name === 'TimeoutError' || name === 'AbortError') return 'no answer in time';
+  return code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? (message.startsWith('it answered') ? message : name);
+}

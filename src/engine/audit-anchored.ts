@@ -1,0 +1,126 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { fail } from '../core/errors.ts';
+import { plainText } from '../core/text.ts';
+import { type AuditVerification, verifyAudit } from './audit-verify.ts';
+import { type Checkpoint, keyId, knownPublicKey, readCheckpoint } from './checkpoint.ts';
+
+/** What the checkpoints say about the audit. */
+export interface AnchorVerification {
+  file: string;
+  /** Genuine checkpoints. */
+  checkpoints: number;
+  newest?: { seq: number; time: string };
+  /** Records behind the newest checkpoint: nothing vouches for them yet. */
+  uncovered: number;
+  /** Checkpoints of other keys, left out because the key was named. */
+  others: number;
+  /** Empty: the audit is what it was whenever a checkpoint was made. */
+  problems: string[];
+}
+
+export interface AnchorFile {
+  file: string;
+  /** Whose checkpoints count. Without it, those of this installation, and any other one is a problem. */
+  publicKey?: KeyObject;
+}
+
+/**
+ * Checks the trail, and that it still holds every record of which a checkpoint elsewhere speaks: taking out the newest lines, or writing
+ * all of it anew, leaves no trace in the trail itself.
+ * @throws audit_invalid when there is no trail, no anchor or no key to check it with; what is wrong inside is returned
+ */
+export async function verifyAnchored(
+  auditFile: string,
+  dataDir: string,
+  anchor: AnchorFile,
+): Promise<AuditVerification & { anchor: AnchorVerification }> {
+  const publicKey = anchor.publicKey ?? knownPublicKey(dataDir);
+  if (!existsSync(anchor.file))
+    fail('audit_invalid', `There are no checkpoints at ${anchor.file}.`, {
+      hint: 'None was made yet, or the file was removed. The place is set by PROXMOX_AUDIT_ANCHOR.',
+    });
+  if (!publicKey)
+    fail(
+      'audit_invalid',
+      `${existsSync(auditFile) ? '' : `The audit trail ${auditFile} is gone, and `}no key is here to check the checkpoints with.`,
+      {
+        hint: 'Name it with --public-key; `proxmox-mcp audit public-key` prints it on the machine that wrote them.',
+      },
+    );
+  const found = await readAnchor(anchor.file, publicKey, anchor.publicKey !== undefined);
+  if (!existsSync(auditFile) && found.newest)
+    fail('audit_invalid', `The audit trail ${auditFile} is gone: it had ${found.newest.seq} records on ${found.newest.time}.`, {
+      hint: 'Somebody removed or moved it. Keep the checkpoints and find out who.',
+    });
+
+  const { hashes, newest, ...counted } = found;
+  const wrong: Checkpoint[] = [];
+  const unmet = new Map(hashes);
+  let end = 0;
+  const verified = await verifyAudit(auditFile, ({ seq, hash }) => {
+    end = Math.max(end, seq);
+    unmet.delete(seq);
+    for (const checkpoint of hashes.get(seq) ?? []) if (checkpoint.hash !== hash) wrong.push(checkpoint);
+  });
+  const problems = [...found.problems];
+  if (newest && newest.seq > end)
+    problems.push(`ends with record ${end}, but had ${newest.seq} on ${newest.time}: the newest ${newest.seq - end} were taken out`);
+  const gaps = [...unmet.values()].flat().filter(({ seq }) => seq <= end);
+  if (gaps[0]) problems.push(`record ${gaps[0].seq} was there on ${gaps[0].time} and is not any more${andMore(gaps)}`);
+  if (wrong[0]) problems.push(`record ${wrong[0].seq} or one before it is not what it was on ${wrong[0].time}${andMore(wrong)}`);
+  const summary = { ...counted, file: anchor.file, uncovered: Math.max(0, end - (newest?.seq ?? 0)), problems };
+  return { ...verified, anchor: newest ? { ...summary, newest: { seq: newest.seq, time: newest.time } } : summary };
+}
+
+const andMore = (checkpoints: Checkpoint[]) => (checkpoints.length > 1 ? `, nor are ${checkpoints.length - 1} other checkpoints met` : '');
+
+interface Found {
+  checkpoints: number;
+  others: number;
+  problems: string[];
+  hashes: Map<number, Checkpoint[]>;
+  newest?: Checkpoint;
+}
+
+async function readAnchor(file: string, publicKey: KeyObject, keyIsNamed: boolean): Promise<Found> {
+  const ours = keyId(publicKey);
+  const found: Found = { checkpoints: 0, others: 0, problems: [], hashes: new Map() };
+  const strangers = new Set<string>();
+  let forged = 0;
+  const handle = await open(file, 'r').catch((cause) => fail('audit_invalid', `The checkpoints at ${file} cannot be read.`, { cause }));
+  for await (const line of handle.readLines()) {
+    const read = readCheckpoint(line, publicKey);
+    if (!read) continue;
+    const { checkpoint, genuine } = read;
+    if (checkpoint.key !== ours) {
+      found.others += 1;
+      strangers.add(plainText(String(checkpoint.key), 16));
+    } else if (!genuine) forged += 1;
+    else {
+      found.checkpoints += 1;
+      const same = found.hashes.get(checkpoint.seq) ?? [];
+      if (!same.some(({ hash }) => hash === checkpoint.hash)) found.hashes.set(checkpoint.seq, [...same, checkpoint]);
+      if (!found.newest || checkpoint.seq > found.newest.seq) found.newest = checkpoint;
+    }
+  }
+  if (forged > 0) found.problems.push(`${forged} checkpoints in ${file} were changed: their signature does not fit`);
+  if (strangers.size > 0 && !keyIsNamed)
+    found.problems.push(
+      `${found.others} checkpoints were signed by another key (${[...strangers].join(', ')}): the key was exchanged, or several installations share ${file}; name the right key with --public-key`,
+    );
+  if (found.checkpoints === 0) found.problems.push(`there is no checkpoint of the key ${ours} in ${file}`);
+  return found;
+}
+
+/** An Ed25519 public key from a PEM file. @throws invalid_arguments */
+export function readPublicKey(file: string): KeyObject {
+  try {
+    const key = createPublicKey(readFileSync(file));
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch (cause) {
+    fail('invalid_arguments', `${file} is no public key in PEM form, or cannot be read.`, { cause });
+  }
+  return fail('invalid_arguments', `${file} is no Ed25519 key.`);
+}

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { link, open, rename } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { openLock } from './audit-lock.ts';
+import { type AuditRecord, chain, type Head } from './audit-record.ts';
+import { continueFrom, firstLine, readTail } from './audit-tail.ts';
+
+export interface Rotated {
+  /** Where the closed file is now, beside the new one. */
+  closed: string;
+  /** Numbers of its records. */
+  from: number;
+  to: number;
+  /** Where the chain stands: the first record of the new file. */
+  head: Head;
+}
+
+/**
+ * Closes the audit with a last record and begins a new file under the same name, whose first record goes on from it: the chain is one.
+ * Servers that are running go on in the new file by themselves. A crash in between leaves the old file in its place.
+ * @param by who did it, for both records
+ * @throws audit_invalid when there is nothing to close or its newest line was changed
+ */
+export async function rotateAudit(file: string, by: Pick<AuditRecord, 'principal' | 'owner' | 'channel'>, clock: Clock): Promise<Rotated> {
+  if (!existsSync(file)) fail('audit_invalid', `There is no audit trail at ${file} that could be closed.`);
+  try {
+    const lock = await openLock(`${file}.lock`);
+    try {
+      return await lock.hold(() => rotate(file, by, new Date(clock.now()).toISOString()));
+    } finally {
+      lock.close();
+    }
+  } catch (cause) {
+    if (cause instanceof ProxmoxMcpError) throw cause;
+    fail('audit_unavailable', `The audit trail ${file} cannot be closed: ${(cause as Error).message}.`, { cause });
+  }
+}
+
+async function rotate(file: string, by: Partial<AuditRecord>, time: string): Promise<Rotated> {
+  const handle = await open(file, 'r+');
+  const record = { ...by, kind: 'rotated' as const };
+  try {
+    const [first, tail] = [await firstLine(handle), await readTail(handle)];
+    if (tail.broken) fail('audit_invalid', `The newest line of ${file} was changed after it was written; it stays as it is.`);
+    if (!first) fail('audit_invalid', `${file} has no record yet, or its first one was changed; it stays as it is.`);
+    const last = continueFrom(tail, [{ ...record, status: 'closed', message: 'The trail goes on in a new file.' }], time);
+    await handle.write(last.text, (await handle.stat()).size);
+    await handle.datasync();
+    const closed = join(dirname(file), `${basename(file, extname(file))}.${first.seq}-${last.head.seq}${extname(file)}`);
+    const next = chain(last.head, { ...record, status: 'opened', continues: basename(closed) }, time);
+    await write(`${file}.new`, next.line);
+    await link(file, closed);
+    await rename(`${file}.new`, file);
+    return { closed, from: first.seq, to: last.head.seq, head: next.head };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function write(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'w', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

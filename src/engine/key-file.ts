@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * The key in a file (0600), made at first use. Several processes may be first at once: each writes its own, and the link decides whose
+ * stays. A file that is there and cannot be read is an error, never a reason for a new key.
+ */
+export function readOrMakeKey(file: string, make: () => Buffer | string): Buffer {
+  const there = readKey(file);
+  if (there) return there;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  writeFileSync(mine, make(), { mode: 0o600, flag: 'wx' });
+  try {
+    linkSync(mine, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+  return readFileSync(file);
+}
+
+/** The key in a file; undefined when there is none. */
+export function readKey(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
