@@ -1,50 +1,68 @@
+import { X509Certificate } from 'node:crypto';
 import { asError } from '../core/errors.ts';
 import type { ProxmoxReader, ProxmoxVersion } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import { diskSums, usage } from '../engine/quota.ts';
 import { type GuestRow, listGuests } from '../proxmox/guests.ts';
-import { grantLines } from '../proxmox/privileges.ts';
-import { inspectTls, isPrivateAddress } from '../proxmox/tls.ts';
+import type { Missing } from '../proxmox/privileges.ts';
+import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../proxmox/tls.ts';
 import type { Pin } from '../proxmox/trust-store.ts';
 import type { Check } from './doctor-local.ts';
 import { type Granted, lacks, OPERATION_RIGHTS } from './rights.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */
-export async function certificates({ connection, demo }: Settings, pin: Pin | undefined): Promise<Check[]> {
+export async function certificates(settings: Settings, pin: Pin | undefined): Promise<Check[]> {
   return Promise.all(
-    connection.endpoints.map(async (endpoint): Promise<Check> => {
+    settings.connection.endpoints.map(async (endpoint): Promise<Check> => {
       const name = `certificate of ${endpoint.host}:${endpoint.port}`;
       try {
         const shown = await inspectTls(endpoint);
-        const print = `SHA-256 ${shown.fingerprint}, valid to ${shown.validTo}`;
-        if (demo) return { name, state: 'ok', text: 'the embedded cluster' };
-        if (connection.fingerprints.length > 0 || connection.caFile)
-          return { name, state: 'ok', text: `${print}; judged by PROXMOX_FINGERPRINT or PROXMOX_CA_FILE` };
-        if (connection.verifySsl || shown.authorized) {
-          return shown.authorized
-            ? { name, state: 'ok', text: `${print}; the system's authorities vouch for it` }
-            : {
-                name,
-                state: 'fail',
-                text: `${print}; no authority of the system vouches for it`,
-                next: 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.',
-              };
-        }
-        if (pin)
-          return {
-            name,
-            state: 'ok',
-            text: `${print}; ${pin.kind === 'ca' ? "the cluster's authority" : 'the certificate'} is pinned since ${pin.since}`,
-          };
-        const next = 'Compare the fingerprint with the one on the node, then: proxmox-mcp trust';
-        if (isPrivateAddress(shown.address))
-          return { name, state: 'warn', text: `${print}; not pinned yet, it will be at first use`, next };
-        return { name, state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
+        return { name, ...judge(shown, endpoint.host, settings, pin) };
       } catch (error) {
         return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
       }
     }),
   );
+}
+
+/** The same order as the adapter's: fingerprint or CA, the system's authorities, the pin, first use. */
+function judge(shown: ShownCertificate, host: string, { connection, demo }: Settings, pin: Pin | undefined): Omit<Check, 'name'> {
+  const print = `SHA-256 ${shown.fingerprint}, valid to ${shown.validTo}`;
+  if (demo) return { state: 'ok', text: 'the embedded cluster' };
+  const leaf = new X509Certificate(shown.chainPem[0] ?? '');
+  if (connection.fingerprints.length > 0 || connection.caFile !== undefined) {
+    const ca = readCa(connection);
+    const fits =
+      connection.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ||
+      (ca !== undefined && caFault(leaf, host, ca) === undefined);
+    return fits
+      ? { state: 'ok', text: `${print}; fits PROXMOX_FINGERPRINT or PROXMOX_CA_FILE` }
+      : {
+          state: 'fail',
+          text: `${print}; does not fit PROXMOX_FINGERPRINT or PROXMOX_CA_FILE`,
+          next: 'Compare it on the node and correct the setting.',
+        };
+  }
+  if (shown.authorized) return { state: 'ok', text: `${print}; the system's authorities vouch for it` };
+  if (connection.verifySsl)
+    return {
+      state: 'fail',
+      text: `${print}; no authority of the system vouches for it`,
+      next: 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.',
+    };
+  const next = 'Compare the fingerprint with the one on the node, then: proxmox-mcp trust';
+  if (pin) {
+    const fits =
+      pin.kind === 'ca'
+        ? caFault(leaf, host, pin.pem) === undefined
+        : pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint));
+    const what = pin.kind === 'ca' ? "the cluster's authority" : 'the certificate';
+    return fits
+      ? { state: 'ok', text: `${print}; ${what} is pinned since ${pin.since}` }
+      : { state: 'fail', text: `${print}; does not fit what is pinned since ${pin.since}`, next };
+  }
+  if (isPrivateAddress(shown.address)) return { state: 'warn', text: `${print}; not pinned yet, it will be at first use`, next };
+  return { state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
 }
 
 /** What the token may do, operation by operation. */
@@ -70,15 +88,39 @@ export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, set
   const can = operations.filter((operation) => operation.missing.length === 0).map((operation) => operation.name);
   if (refused.length === 0)
     return { can, checks: [{ name: 'rights', state: 'ok', text: `the token may do all ${operations.length} operations` }] };
-  const checks = refused.map(
-    ({ name, missing }): Check => ({
-      name: `rights for ${name}`,
-      state: can.length === 0 ? 'fail' : 'warn',
-      text: `missing: ${missing.map((m) => `${m.privileges.join(' or ')} on ${m.path}`).join(', ')}`,
-      next: grantLines(missing, settings.connection.tokenId).join('\n'),
-    }),
-  );
-  return { can, checks };
+  const state = can.length === 0 ? 'fail' : 'warn';
+  const all = refused.flatMap((operation) => operation.missing);
+  return {
+    can,
+    checks: [
+      {
+        name: 'rights',
+        state,
+        text: `the token lacks rights for ${refused.map((operation) => operation.name).join(', ')}`,
+        next: `As root on a node:\n${rolesAndGrants(all, settings.connection.tokenId).join('\n')}`,
+      },
+      ...refused.map(
+        ({ name, missing }): Check => ({
+          name: `rights for ${name}`,
+          state,
+          text: `missing: ${missing.map((m) => `${m.privileges.join(' or ')} on ${m.path}`).join(', ')}`,
+        }),
+      ),
+    ],
+  };
+}
+
+/** One role and one grant for each path. A privilege-separated token needs the grant for its user too. */
+function rolesAndGrants(missing: Missing[], tokenId: string): string[] {
+  return [...new Set(missing.map((m) => m.path))].flatMap((path) => {
+    const privileges = [...new Set(missing.filter((m) => m.path === path).map((m) => m.privileges[0]))].join(' ');
+    const word = path.split('/')[1] ?? '';
+    const role = `Mcp${word.charAt(0).toUpperCase()}${word.slice(1)}`;
+    return [
+      `pveum role add ${role} --privs '${privileges}'`,
+      `pveum acl modify ${path} --users ${tokenId.split('!')[0]} --tokens '${tokenId}' --roles ${role}`,
+    ];
+  });
 }
 
 /** Limits against what exists: a limit that is reached already is found here, not by the first refused call. */

@@ -45,12 +45,19 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     });
     if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old; 7.0 or newer is needed.`);
     const rights = await abilities(api, version, settings);
-    checks.push(...rights.checks, ...(await quotas(api, settings)), ...(await material(api, settings)));
+    checks.push(...rights.checks);
+    for (const look of [quotas, material]) checks.push(...(await look(api, settings).catch(unlooked)));
     can.push(...rights.can.filter((name) => !settings.readOnly || operations.some((o) => o.name === name && o.effect === 'read')));
     for (const notice of session.notices()) checks.push({ name: 'certificate', state: 'warn', text: notice });
   } finally {
     await session.close();
   }
+}
+
+/** A look that failed is a finding, and the other looks go on. */
+function unlooked(thrown: unknown): Check[] {
+  const error = asError(thrown);
+  return [{ name: 'cluster', state: 'warn', text: error.message, next: error.hint }];
 }
 
 const MARKS = { ok: 'ok  ', warn: 'look', fail: 'FAIL' };
