@@ -1,12 +1,16 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { Progress } from '../engine/types.ts';
 
-/** Passes progress on to a client that asked for it. Values must rise, and a client that has gone must not break the work. */
+/**
+ * Passes progress on to a client that asked for it. Values must rise, and a client that has gone must not break the work. The first message
+ * names the task: a client that cancels gets no answer at all, so this is how it can learn what became of the work.
+ */
 export function progressOf(ctx: ServerContext): ((progress: Progress) => void) | undefined {
   const progressToken = ctx.mcpReq._meta?.progressToken;
   if (progressToken === undefined) return undefined;
   let last = -1;
   return ({ done, total, message }) => {
+    if (last < 0 && done === 0 && !message.includes('UPID:')) return;
     last = done > last ? done : last + 0.001;
     const params = { progressToken, progress: last, total: Math.max(total, last), message };
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});

@@ -127,8 +127,9 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('passes progress on, rising, to a client that asked for it', async () => {
+  it('passes progress on, rising and the task first, to a client that asked for it', async () => {
     const it = face(({ options }) => {
+      options.onProgress?.({ done: 0, total: 2, message: 'about to stop' });
       options.onProgress?.({ done: 0, total: 2, message: 'UPID:pve:1' });
       options.onProgress?.({ done: 0, total: 2, message: 'still stopping' });
       options.onProgress?.({ done: 1, total: 2, message: 'stopped' });

@@ -1,0 +1,158 @@
+// npm run bench: what the product costs, as ratios measured in one run on one machine. Writes docs/benchmarks.md.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
+import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
+import { alternate, timeToFirstList } from './measure.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const cli = join(root, 'dist/cli.js');
+const folder = workFolder(root);
+const START_ROUNDS = 9;
+const CALL_ROUNDS = 40;
+
+const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
+const ms = (value) => value.toFixed(value < 10 ? 2 : 1);
+
+async function connect(env) {
+  const client = new Client({ name: 'bench', version: '0' });
+  await client.connect(new StdioClientTransport({ command: process.execPath, args: [cli, 'stdio'], env, stderr: 'inherit' }));
+  const call = async (name, args = {}) => {
+    const result = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
+    if (result.isError) throw new Error(`${name}: ${result.content[0].text}`);
+    return { data: result.structuredContent, text: result.content[0].text };
+  };
+  return { client, call };
+}
+
+async function startUp(env) {
+  const bare = await bundle(root, 'bench/bare-server.mjs', folder, 'bare');
+  const args = ['stdio'];
+  await timeToFirstList(cli, args, env);
+  const bundled = await alternate(
+    START_ROUNDS,
+    () => timeToFirstList(cli, args, env),
+    () => timeToFirstList(bare, [], env),
+  );
+  const installed = await alternate(
+    START_ROUNDS,
+    () => timeToFirstList(cli, args, env),
+    () => timeToFirstList(join(root, 'bench/bare-server.mjs'), [], env),
+  );
+  return [
+    ['server start to first `tools/list`', 'bare SDK server, bundled', bundled.first, bundled.second],
+    ['server start to first `tools/list`', 'bare SDK server, as installed', installed.first, installed.second],
+  ];
+}
+
+/** The same reads through the product (MCP over stdio, audit written) and straight to the API. */
+async function latency(cluster, { call }, guests) {
+  const list = () => call('list_vms', { limit: 10 });
+  const { data } = await list();
+  const { vmid, node } = data.vms.find((vm) => vm.status === 'stopped' && vm.type === 'vm');
+  await call('get_vm', { vmid });
+  const rows = [];
+  const listed = await alternate(CALL_ROUNDS, list, () => cluster.get('/cluster/resources?type=vm'));
+  rows.push([`list_vms, ${guests} guests`, '1 GET', listed.first, listed.second]);
+  const base = `/nodes/${node}/qemu/${vmid}`;
+  const got = await alternate(
+    CALL_ROUNDS,
+    () => call('get_vm', { vmid }),
+    () => Promise.all([cluster.get(`${base}/pending`), cluster.get(`${base}/snapshot`)]),
+  );
+  rows.push([`get_vm, ${guests} guests`, '2 GETs side by side', got.first, got.second]);
+  return rows;
+}
+
+async function requestsPerCall(cluster, { call }) {
+  const rows = [];
+  const count = async (label, work) => {
+    const before = cluster.requests.length;
+    const answer = await work();
+    const sent = cluster.requests.slice(before);
+    const reads = sent.filter((line) => line.startsWith('GET')).length;
+    rows.push([label, String(sent.length), `${reads} + ${sent.length - reads}`]);
+    return answer.data;
+  };
+  await call('list_vms');
+  await count('list_vms', () => call('list_vms'));
+  const { vmid } = await count('create_vm (dry-run)', () => call('create_vm', { name: 'bench', storage: 'local-lvm', dry_run: true })).then(
+    () => count('create_vm', () => call('create_vm', { name: 'bench', storage: 'local-lvm' })),
+  );
+  await count('create_vm (exists)', () => call('create_vm', { name: 'bench' }));
+  await count('get_vm, stopped, first time', () => call('get_vm', { vmid }));
+  await count('get_vm, stopped, again', () => call('get_vm', { vmid }));
+  await count('set_resources', () => call('set_resources', { vmid, cores: 1 }));
+  await count('start_vm', () => call('start_vm', { vmid }));
+  await count('get_vm, running', () => call('get_vm', { vmid }));
+  const stop = await count('stop_vm (asks)', () => call('stop_vm', { vmid, force: true }));
+  await count('approve (stops)', () => call('approve', { approval_id: stop.approval_id }));
+  const gone = await count('delete_vm (asks)', () => call('delete_vm', { vmid }));
+  await count('approve (deletes)', () => call('approve', { approval_id: gone.approval_id }));
+  return rows;
+}
+
+async function tokenCosts({ client, call }) {
+  const { tools } = await client.listTools();
+  const answer = async (label, name, args) => {
+    const { data, text } = await call(name, args);
+    return [label, String(tokens(text)), String(tokens(data))];
+  };
+  const { data } = await call('list_vms', { type: 'vm', status: 'stopped', limit: 1 });
+  const { vmid } = data.vms[0];
+  return [
+    [`tool list, ${tools.length} tools, output schemas included`, '', String(tokens({ tools }))],
+    ['rules of use (`instructions`)', String(tokens(client.getInstructions() ?? '')), ''],
+    await answer('list_vms, 50 guests', 'list_vms', { limit: 50 }),
+    await answer('get_vm', 'get_vm', { vmid }),
+    await answer('create_vm, dry-run', 'create_vm', { name: 'tokens', storage: 'local-lvm', dry_run: true }),
+    await answer('delete_vm, approval required', 'delete_vm', { vmid }),
+  ];
+}
+
+function table(head, rows) {
+  const all = [head, head.map(() => '---'), ...rows];
+  return all.map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+const ratios = (rows) =>
+  table(
+    ['what', 'against', 'product, ms', 'against, ms', 'ratio'],
+    rows.map(([what, against, ours, theirs]) => [what, against, ms(ours), ms(theirs), (ours / theirs).toFixed(2)]),
+  );
+
+const simulator = await loadSimulator(root, folder);
+const ten = await openCluster(simulator, folder, 'ten', { guests: 10 });
+const many = await openCluster(simulator, folder, 'many', { guests: 10_000 });
+const demo = await openCluster(simulator, folder, 'demo');
+const sections = [];
+try {
+  sections.push(['Start-up', ratios(await startUp(ten.env))]);
+  const [onTen, onMany, onDemo] = await Promise.all([connect(ten.env), connect(many.env), connect(demo.env)]);
+  sections.push(['Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))])]);
+  sections.push(['Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo))]);
+  sections.push(['Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany))]);
+  await Promise.all([onTen, onMany, onDemo].map(({ client }) => client.close()));
+} finally {
+  await Promise.all([ten, many, demo].map((cluster) => cluster.close()));
+}
+
+const BEGIN = '<!-- npm run bench: begin -->';
+const END = '<!-- npm run bench: end -->';
+const body = [
+  BEGIN,
+  `Measured by \`npm run bench\` in one run (Node ${process.version}, ${cpus().length} cores), medians; both sides of a ratio alternate. The cluster is the embedded one over`,
+  'HTTPS. The product’s side includes MCP over a pipe, checking, rendering and the audit record; the other side is the bare API requests with an open connection.',
+  ...sections.map(([title, text]) => `\n## ${title}\n\n${text}`),
+  END,
+].join('\n');
+const file = join(root, 'docs/benchmarks.md');
+const old = existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n';
+const [before = '', rest = ''] = old.split(BEGIN);
+const after = rest.split(END)[1] ?? '\n';
+writeFileSync(file, `${before.trimEnd()}\n\n${body}${after}`);
+console.log(body);

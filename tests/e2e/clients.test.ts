@@ -1,0 +1,235 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { binary } from '../helpers/binary.ts';
+import { openPlace, type Place, until } from './harness.ts';
+import { connectPeer, type Human, PEERS, type Peer, type PeerKind, type Reply } from './peers.ts';
+
+const TOOLS = [
+  ...['list_vms', 'get_vm', 'create_vm', 'clone_template', 'start_vm', 'set_resources', 'stop_vm', 'delete_vm'],
+  ...['approve', 'deny', 'list_approvals', 'get_task'],
+];
+// Guests of the embedded cluster.
+const STOPPED = { vmid: 104, name: 'build1' };
+const RUNNING = { vmid: 103, name: 'legacy-erp' };
+const NOT_CONFIRMED = { error: { code: 'approval_not_confirmed' } };
+
+/** The shipped binary, real pipes, and what each client makes of it. */
+describe.each(PEERS)('%s over stdio', (kind) => {
+  let place: Place;
+  let peer: Peer;
+  const vmid = STOPPED.vmid;
+  beforeAll(async () => {
+    place = await openPlace();
+    peer = await connectPeer(kind, place.env);
+  }, 60_000);
+  afterAll(async () => {
+    await peer.close();
+    await place.close();
+  });
+
+  it('speaks its generation', () => {
+    expect(peer.protocol()).toBe({ v1: undefined, v2: '2025-11-25', 'v2 auto': '2026-07-28' }[kind]);
+    expect(peer.instructions()).toContain('Never bypass');
+  });
+
+  it('lists the tools', async () => {
+    expect(await peer.tools()).toEqual(TOOLS);
+  });
+
+  it('calls one and gets the answer in both forms', async () => {
+    const { isError, structured, text } = await peer.call('list_vms', { name: 'build*' });
+    expect(isError, text).toBeFalsy();
+    expect(structured).toMatchObject({ vms: [STOPPED], total: 1 });
+    expect(text).toContain(String(vmid));
+  });
+
+  it('is told what is wrong with its arguments', async () => {
+    const unknown = await peer.call('list_vms', { colour: 'red' });
+    expect(unknown).toMatchObject({ isError: true, structured: { error: { code: 'invalid_arguments', who: 'agent' } } });
+    expect(unknown.text).toContain('colour');
+    const illTyped = await peer.call('get_vm', { vmid: 'web' });
+    expect(illTyped).toMatchObject({ isError: true, structured: { error: { code: 'invalid_arguments' } } });
+  });
+
+  it('is refused a tool that does not exist', async () => {
+    await expect(peer.call('format_disk')).rejects.toMatchObject({ code: -32602 });
+  });
+
+  it('hears of progress, the UPID first', async () => {
+    const heard: { progress: number; message?: string | undefined }[] = [];
+    const started = await peer.call('start_vm', { vmid }, { onprogress: (progress) => void heard.push(progress) });
+    expect(started.isError, started.text).toBeFalsy();
+    await until('progress', () => heard.length > 0);
+    expect(heard[0]?.message).toMatch(/UPID:/);
+    expect(heard.map(({ progress }) => progress)).toEqual(heard.map(({ progress }) => progress).toSorted((a, b) => a - b));
+  });
+
+  it('may stop waiting, and the work goes on', async () => {
+    place.simulator.faults.add({
+      match: { method: 'POST', path: '/status/reboot|/status/shutdown|/status/stop' },
+      action: 'slow-task',
+      ms: 1500,
+      times: 1,
+    });
+    const asked = await peer.call('stop_vm', { vmid, force: true });
+    const abort = new AbortController();
+    const onprogress = () => abort.abort();
+    await expect(
+      peer.call('approve', { approval_id: asked.structured.approval_id }, { onprogress, signal: abort.signal }),
+    ).rejects.toThrow();
+    await until('the guest is stopped', async () => (await peer.call('get_vm', { vmid })).structured.status === 'stopped');
+    const { structured } = await peer.call('get_task');
+    expect(structured.runs).toMatchObject([{ operation: 'stop_vm', vmid }, {}]);
+    expect(place.mutations().filter(({ path }) => path.endsWith(`/${vmid}/status/stop`))).toHaveLength(1);
+  });
+});
+
+/** What a human at the client can do, and what comes of it. Nothing but the exact text is a yes. */
+describe.each(PEERS)('%s, asked through elicitation', (kind) => {
+  const { vmid, name } = RUNNING;
+  let place: Place;
+  let asked: Peer;
+  let unasked: Peer;
+  let human: Human;
+  beforeAll(async () => {
+    place = await openPlace();
+    asked = await connectPeer(kind, place.env, (message) => human(message));
+    unasked = await connectPeer(kind, place.env);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([asked.close(), unasked.close()]);
+    await place.close();
+  });
+
+  async function request(peer: Peer): Promise<string> {
+    const { structured } = await peer.call('stop_vm', { vmid, force: true });
+    expect(structured).toMatchObject({ approval_required: true, way: peer === asked ? 'elicitation' : 'relay' });
+    return structured.approval_id as string;
+  }
+
+  async function expectUntouched(id: string): Promise<void> {
+    const { structured } = await unasked.call('list_approvals', { status: 'pending' });
+    expect(structured.approvals).toContainEqual(expect.objectContaining({ approval_id: id }));
+    expect((await unasked.call('get_vm', { vmid })).structured.status).toBe('running');
+    expect(place.mutations()).toEqual([]);
+    expect((await unasked.call('deny', { approval_id: id })).isError).toBeFalsy();
+  }
+
+  const noYes: [string, Reply][] = [
+    ['another name', { action: 'accept', content: { typed: `other ${vmid}` } }],
+    ['the name alone', { action: 'accept', content: { typed: name } }],
+    ['an empty text', { action: 'accept', content: { typed: '' } }],
+    ['an accept without content', { action: 'accept' }],
+    ['a decline', { action: 'decline' }],
+    ['a cancel', { action: 'cancel' }],
+    ['a decline with the right text', { action: 'decline', content: { typed: `${name} ${vmid}` } }],
+  ];
+  it.each(noYes)('%s is no yes, and the approval stays', async (_what, reply) => {
+    human = () => reply;
+    const id = await request(asked);
+    const answer = await asked.call('approve', { approval_id: id });
+    expect(answer).toMatchObject({ isError: true, structured: NOT_CONFIRMED });
+    await expectUntouched(id);
+  });
+
+  it('no answer is no yes, and the approval stays', async () => {
+    const shown = new Promise<void>((resolve) => {
+      human = () => {
+        resolve();
+        return new Promise<never>(() => {});
+      };
+    });
+    const id = await request(asked);
+    const abort = new AbortController();
+    asked.call('approve', { approval_id: id }, { signal: abort.signal }).catch(() => {});
+    await shown;
+    abort.abort();
+    await expectUntouched(id);
+  });
+
+  it('a client that cannot ask cannot give what a client that can was asked for', async () => {
+    human = () => ({ action: 'decline' });
+    const id = await request(asked);
+    expect((await unasked.call('approve', { approval_id: id })).structured).toMatchObject({ approval_required: true });
+    await expectUntouched(id);
+  });
+
+  it('a client that cannot ask relays', async () => {
+    const id = await request(unasked);
+    expect((await unasked.call('deny', { approval_id: id })).isError).toBeFalsy();
+  });
+
+  it('the exact text is a yes, once', async () => {
+    const shown: string[] = [];
+    human = (message) => {
+      shown.push(message);
+      return { action: 'accept', content: { typed: `${name} ${vmid}` } };
+    };
+    const id = await request(asked);
+    const answer = await asked.call('approve', { approval_id: id });
+    expect(answer.isError, answer.text).toBeFalsy();
+    expect((await unasked.call('get_vm', { vmid })).structured.status).toBe('stopped');
+    expect((await asked.call('approve', { approval_id: id })).structured).toMatchObject({ error: { code: 'approval_used' } });
+    expect(shown).toHaveLength(1);
+    expect(shown[0]).toContain(`${name} ${vmid}`);
+    expect(shown[0]).toContain('/status/stop');
+    expect(place.mutations()).toHaveLength(1);
+  });
+});
+
+describe.each(PEERS)('a server that %s only looks at', (kind: PeerKind) => {
+  it('opens nothing, sends nothing, and ends when its standard input does', async () => {
+    const looked = await openPlace();
+    const peer = await connectPeer(kind, looked.env);
+    await peer.tools();
+    expect(peer.stderr()).toBe('');
+    await peer.close();
+    await until('the process ended', () => !alive(peer.pid), 10);
+    expect(looked.requests).toEqual([]);
+    expect(existsSync(looked.dataDir)).toBe(false);
+    await looked.close();
+  });
+
+  it('needs no credentials to be listed, and says at the first call what is missing', async () => {
+    const { PATH = '', HOME = '' } = process.env;
+    const env = { PATH, HOME, XDG_CONFIG_HOME: '/nonexistent' };
+    const peer = await connectPeer(kind, env);
+    expect(await peer.tools()).toEqual(TOOLS);
+    const { structured } = await peer.call('list_vms');
+    expect(structured.error).toMatchObject({
+      code: 'missing_credentials',
+      message: expect.stringMatching(/PROXMOX_HOST.*PROXMOX_TOKEN_SECRET/),
+    });
+    await peer.close();
+  });
+});
+
+it('the end of standard input ends the process in the middle of work, with exit code 0', async () => {
+  const place = await openPlace();
+  place.simulator.faults.add({ match: { method: 'GET', path: '/cluster/resources' }, action: 'hold', times: 1 });
+  const child = spawn(process.execPath, [binary(), 'stdio'], { env: place.env, stdio: ['pipe', 'pipe', 'ignore'] });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const send = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  send({
+    id: 1,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
+  });
+  send({ method: 'notifications/initialized' });
+  send({ id: 2, method: 'tools/call', params: { name: 'list_vms', arguments: {} } });
+  await place.simulator.faults.untilHeld();
+  child.stdin.end();
+  expect(await ended).toBe(0);
+  place.simulator.faults.clear();
+  await place.close();
+});
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
