@@ -109,3 +109,15 @@ test('the cluster is asked afresh for every plan: guests move', async () => {
   await planIn(ctx, 'stop_vm', { vmid: 105 });
   expect(requests().filter((url) => url.startsWith('/cluster/resources'))).toHaveLength(2);
 });
+
+test('several under one approval: each is bound, and the gravest one is explained whatever its place', async () => {
+  const guests = [webServer, { ...container, ha: 'started' }, { ...webServer, vmid: 106, running: false }];
+  const plan = await planOf('stop_vm', { vmids: [105, 201, 106, 105] }, { guests });
+  expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/shutdown', 'POST /nodes/pve/lxc/201/status/shutdown']);
+  expect(plan.targets?.map((t) => t.vmid)).toEqual([105, 201]);
+  expect(new Set(plan.steps.map((s) => s.id)).size).toBe(plan.steps.length);
+  expect(plan.effect).toBe('destroy');
+  expect(plan.raisedBecause).toMatch(/^dns1 \(201\): HA/);
+  expect(plan.choices).toEqual([expect.stringContaining('(106) is stopped already')]);
+  expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
+});

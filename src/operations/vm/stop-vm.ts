@@ -64,7 +64,7 @@ async function planOne(ctx: OperationContext, args: Args): Promise<Plan> {
   refuseTemplate(guest, 'stopped');
   const base = { operation: 'stop_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
   if (!target.running) {
-    const existing = { vmid: args.vmid, name: guest.identity.name, node: guest.at.node, status: 'stopped', already: true };
+    const existing = { vmid: args.vmid, name: plainText(guest.identity.name, 80), node: guest.at.node, status: 'stopped', already: true };
     return {
       ...base,
       summary: `${label(guest)} is stopped already`,
@@ -110,11 +110,13 @@ function together(plans: Plan[]): Plan {
       existing: { ...stopped.existing, guests: plans.map((p) => p.existing ?? {}) },
     };
   }
+  const reasons = open.flatMap((p) => (p.target && p.raisedBecause ? [`${label({ identity: p.target })}: ${p.raisedBecause}`] : []));
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
     summary: `${first.summary.split(' ', 1)[0]} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
     effect: open.map((p) => p.effect).reduce(graver),
+    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
     steps: open.flatMap(suffix),
     expected: open.flatMap((p) => p.expected),
