@@ -150,7 +150,6 @@ describe('a mutating request is sent once', () => {
     ['401', { status: 401, reason: 'Authentication failed!' }, 'authentication_failed'],
     ['403', refusal('Permission check failed (/vms/105, VM.PowerMgmt)', 403), 'permission_denied'],
     ['595', { status: 595, reason: 'No route to host' }, 'unreachable'],
-    ['a redirect', { status: 307, reason: 'Temporary Redirect' }, 'proxmox_refused'],
   ];
   const methods = ['POST', 'PUT', 'DELETE'] as const;
 
@@ -196,6 +195,15 @@ describe('a mutating request is sent once', () => {
       expect(server.received.length).toBe(6);
     });
   }
+
+  it('follows no redirect: a change would be sent twice, and the token to anybody', async () => {
+    const other = await serve(() => ({ data: UPID }));
+    const location = `https://127.0.0.1:${other.port}/api2/json/x`;
+    const server = await serve(() => ({ status: 307, reason: 'Temporary Redirect', location }));
+    await expect(open([server]).send(openedGate, request('POST'))).rejects.toMatchObject({ code: 'proxmox_refused' });
+    await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'proxmox_refused' });
+    expect([server.received.length, other.received.length]).toEqual([2, 0]);
+  });
 
   it('passes the gate once for all attempts', async () => {
     const server = await serve(() => ({ data: UPID }));

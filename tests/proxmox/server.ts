@@ -22,7 +22,7 @@ export interface Received {
  */
 export type Behaviour =
   | { data: unknown; total?: number; date?: string }
-  | { status: number; reason?: string; body?: string }
+  | { status: number; reason?: string; body?: string; location?: string }
   | 'cut'
   | 'cut-in-body'
   | 'silence';
@@ -65,7 +65,10 @@ export async function startScripted(certificate: Certificate, script: (request: 
         return;
       }
       if ('status' in behaviour) {
-        response.writeHead(behaviour.status, behaviour.reason ?? 'x', { 'content-type': 'application/json' });
+        response.writeHead(behaviour.status, behaviour.reason ?? 'x', {
+          'content-type': 'application/json',
+          ...(behaviour.location === undefined ? {} : { location: behaviour.location }),
+        });
         response.end(behaviour.body ?? '');
         return;
       }
