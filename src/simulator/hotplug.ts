@@ -1,0 +1,39 @@
+import { DRIVE_KEY, freeKey, isCdrom, isCloudInit, volumeOf } from './guest-config.ts';
+import type { Config, Guest } from './model.ts';
+import { ownerOf } from './volumes.ts';
+
+/** Take effect on a running guest at once, whatever is hotpluggable. */
+const AT_ONCE = new Set(
+  'description hookscript lock migrate_downtime migrate_speed name onboot protection shares startup tags vmstatestorage balloon cpulimit cpuunits'
+    .split(' ')
+    .concat('cicustom cipassword citype ciupgrade ciuser nameserver searchdomain sshkeys'.split(' ')),
+);
+
+function features(guest: Guest): Set<string> {
+  const listed = guest.config.hotplug ?? 'network,disk,usb';
+  return new Set(listed === '1' ? ['network', 'disk', 'usb'] : listed === '0' ? [] : listed.split(/[,;]/));
+}
+
+/** Whether a change of that key reaches a running guest without a restart. */
+export function isLive(guest: Guest, key: string, value: string | undefined): boolean {
+  if (!guest.running || AT_ONCE.has(key) || /^(ipconfig|unused)\d+$/.test(key)) return true;
+  const able = features(guest);
+  if (/^net\d+$/.test(key)) return able.has('network');
+  if (/^(scsi|virtio)\d+$/.test(key)) return able.has('disk');
+  if (DRIVE_KEY.test(key))
+    return value !== undefined && isCdrom(value) && guest.config[key] !== undefined && isCdrom(guest.config[key] as string);
+  if (key === 'cores' || key === 'sockets' || key === 'vcpus') return able.has('cpu') && key === 'vcpus';
+  if (key === 'memory') return able.has('memory') && guest.config.numa === '1';
+  return false;
+}
+
+/** A drive leaves its slot: a disk of the guest's own becomes `unusedN`, anything else is only detached. */
+export function release(config: Config, key: string, vmid: number): void {
+  const value = config[key];
+  delete config[key];
+  if (value === undefined || !DRIVE_KEY.test(key) || isCdrom(value) || isCloudInit(value)) return;
+  const volid = volumeOf(value);
+  if (ownerOf(volid) !== vmid) return;
+  const known = Object.entries(config).some(([other, stored]) => /^unused\d+$/.test(other) && stored === volid);
+  if (!known) config[freeKey(config, 'unused')] = volid;
+}

@@ -1,0 +1,161 @@
+import { type Context, flag, missingConfig, nodeOf, type Routes, requireBridges, seconds, task, text, vmidOf } from '../context.ts';
+import {
+  checkBootOrder,
+  checkSshKeys,
+  checkStorageAccess,
+  defaultBoot,
+  makeDrive,
+  settingsInOrder,
+  storeNet,
+  type Workshop,
+} from '../drives.ts';
+import { forbid, refuse } from '../errors.ts';
+import { DRIVE_KEY, normalTags, option } from '../guest-config.ts';
+import type { Config, Guest } from '../model.ts';
+import { checkOptionRights } from '../option-rights.ts';
+import { demand, may, requirePool, requireVm, type Who } from '../permissions.ts';
+import { type Kinds, type Run, startTask } from '../tasks.ts';
+import { freeByName } from '../volumes.ts';
+import { newUuid, type World } from '../world.ts';
+import { guestOfTask, POWER_KINDS } from './power.ts';
+import { restore } from './restore.ts';
+
+const CREATE = 600;
+const IMPORT = 1_000;
+
+/** Parameters of a create that are no options of the guest. */
+const NOT_OPTIONS = [
+  'node',
+  'vmid',
+  'pool',
+  'start',
+  'storage',
+  'unique',
+  'force',
+  'archive',
+  'bwlimit',
+  'live-restore',
+  'import-working-storage',
+  'ha-managed',
+];
+
+export function optionsOf(context: Context, without: string[]): Config {
+  return Object.fromEntries(
+    Object.entries(context.params)
+      .filter(([name]) => !without.includes(name))
+      .map(([name, value]) => [name, String(value)]),
+  );
+}
+
+export function emptyGuest(vmid: number, type: Guest['type'], node: string, config: Config): Guest {
+  const inside = { acpi: type === 'lxc', agent: false };
+  return { vmid, type, node, config, pending: {}, pendingDelete: {}, snapshots: {}, inside, changedAt: 0 };
+}
+
+export function joinPool(world: World, pool: string | undefined, vmid: number): void {
+  const found = pool === undefined ? undefined : world.get('pool', pool);
+  if (found && !found.vms.includes(vmid)) world.put('pool', found.poolid, { ...found, vms: [...found.vms, vmid] });
+}
+
+/** VM.Allocate on the id or on the pool it is to join; the refusal names neither. */
+export function requireAllocate(context: Context, vmid: number, pool: string | undefined): void {
+  const { world, who } = context;
+  if (pool !== undefined) requirePool(world, pool);
+  if (may(world, who, `/vms/${vmid}`, ['VM.Allocate'])) return;
+  if (pool === undefined || !may(world, who, `/pool/${pool}`, ['VM.Allocate'])) forbid();
+}
+
+function create(context: Context): string {
+  const { world, who } = context;
+  const vmid = vmidOf(context);
+  const pool = text(context, 'pool');
+  checkSshKeys(text(context, 'sshkeys'));
+  requireAllocate(context, vmid, pool);
+  if (text(context, 'archive') !== undefined) return restore(context);
+  const options = optionsOf(context, NOT_OPTIONS);
+  checkStorageAccess(context, vmid, options, text(context, 'storage'));
+  checkOptionRights(context, vmid, pool, Object.keys(options));
+  requireBridges(
+    context,
+    Object.entries(options).flatMap(([key, value]) => (/^net\d+$/.test(key) ? [value] : [])),
+  );
+  if (flag(context, 'start')) requireVm(world, who, vmid, pool, ['VM.PowerMgmt']);
+  const taken = world.guest(vmid);
+  if (taken) refuse(`unable to create VM ${vmid} - VM ${vmid} already exists on node '${taken.node}'`);
+  world.saveGuest(emptyGuest(vmid, 'qemu', nodeOf(context), { lock: 'create' }), context.at);
+  const args = { options, pool, start: flag(context, 'start'), storage: text(context, 'storage'), who, made: [] };
+  return task(context, { type: 'qmcreate', id: String(vmid), kind: 'create', args, locks: [vmid] });
+}
+
+interface Args {
+  options: Config;
+  pool?: string;
+  start: boolean;
+  storage?: string;
+  who: Who;
+  made: string[];
+  config?: Config;
+}
+
+export const workshop = (run: Run, vmid: number): Workshop => {
+  const made = run.task.args.made as string[];
+  return { world: run.world, node: run.task.node, vmid, at: run.at, log: run.log, made };
+};
+
+/** The options as they are stored, with everything that is made up for a new guest. */
+function begin(run: Run): number {
+  const vmid = Number(run.task.id);
+  const args = run.task.args as unknown as Args;
+  try {
+    const shop = workshop(run, vmid);
+    const config: Config = {};
+    for (const [key, value] of Object.entries(args.options)) {
+      if (DRIVE_KEY.test(key)) continue;
+      config[key] = /^net\d+$/.test(key) ? storeNet(key, value) : key === 'tags' ? normalTags(value) : value;
+    }
+    const drives = settingsInOrder(args.options);
+    for (const [key, value] of drives) config[key] = makeDrive(shop, key, value, args.storage);
+    if (args.options.tags !== undefined) demandTags(run, args.who, vmid);
+    config.boot ??= defaultBoot(config);
+    checkBootOrder(config);
+    config.smbios1 ??= `uuid=${newUuid()}`;
+    config.vmgenid ??= newUuid();
+    config.meta = `creation-qemu=10.0.2,ctime=${seconds(run.at)}`;
+    args.config = config;
+    return CREATE + (drives.some(([, value]) => option(value, 'import-from')) ? IMPORT : 0);
+  } catch (error) {
+    return refuse(`unable to create VM ${vmid} - ${(error as Error).message}`);
+  }
+}
+
+/** Since 9.2 tags are checked at create against the id alone, where a pool's privileges do not reach yet. */
+function demandTags(run: Run, who: Who, vmid: number): void {
+  try {
+    demand(run.world, who, `/vms/${vmid}`, ['VM.Config.Options']);
+  } catch (error) {
+    refuse(`403 ${(error as Error).message}`);
+  }
+}
+
+function finish(run: Run): void {
+  const args = run.task.args as unknown as Args;
+  const guest = guestOfTask(run, (vmid) => missingConfig(run.task.node, 'qemu', vmid));
+  const imported = Object.values(args.options).some((value) => option(value, 'import-from') !== undefined);
+  run.world.saveGuest({ ...guest, config: args.config ?? {}, inside: { acpi: imported, agent: imported } }, run.at);
+  joinPool(run.world, args.pool, guest.vmid);
+  if (!args.start) return;
+  run.log('Execute autostart');
+  const start = { node: guest.node, type: 'qmstart', id: String(guest.vmid), owner: run.task.owner, kind: 'start', locks: [guest.vmid] };
+  startTask(run.world, POWER_KINDS, start, run.at);
+}
+
+/** Nothing of a failed create stays. */
+export function undoCreate(run: Run): void {
+  const vmid = Number(run.task.args.newid ?? run.task.id);
+  for (const volid of run.task.args.made as string[]) freeByName(run.world, run.task.node, volid);
+  if (run.world.guest(vmid)?.config.lock) run.world.dropGuest(vmid);
+}
+
+export const CREATE_KINDS: Kinds = { create: { begin, finish, undo: undoCreate } };
+
+export const CREATE_ROUTES: Routes = { 'POST /nodes/{node}/qemu': create };

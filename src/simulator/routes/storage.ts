@@ -1,0 +1,209 @@
+import { type Context, needed, nodeOf, type Routes, task, text } from '../context.ts';
+import { checkVolumeAccess } from '../drives.ts';
+import { forbid, invalid, refuse } from '../errors.ts';
+import { parseSize } from '../guest-config.ts';
+import type { Storage, Volume } from '../model.ts';
+import { demand, may } from '../permissions.ts';
+import type { Kinds, Run } from '../tasks.ts';
+import {
+  allocate,
+  childrenOf,
+  contentOf,
+  findStorage,
+  findVolume,
+  freeVolume,
+  hasStorage,
+  ownerOf,
+  pathOf,
+  saveVolume,
+  storageOf,
+  usage,
+  volumesOn,
+} from '../volumes.ts';
+
+type Row = Record<string, unknown>;
+
+/** Storages of the cluster as they are configured. */
+function definition(storage: Storage): Row {
+  const { storage: name, type, content, path, extra, nodes, shared } = storage;
+  return {
+    storage: name,
+    type,
+    content: content.join(','),
+    ...(path ? { path } : {}),
+    ...extra,
+    ...(nodes ? { nodes: nodes.join(',') } : {}),
+    ...(shared && type === 'dir' ? { shared: 1 } : {}),
+    digest: 'e725a4485aacacef4952696efc90cddd888fa7a9',
+  };
+}
+
+function status(context: Context, storage: Storage): Row {
+  const { total, used, avail } = usage(context.world, storage, nodeOf(context));
+  return {
+    type: storage.type,
+    content: storage.content.join(','),
+    shared: storage.shared ? 1 : 0,
+    active: 1,
+    enabled: 1,
+    total,
+    used,
+    avail,
+  };
+}
+
+function list(context: Context): Row[] {
+  const { world, who } = context;
+  const wanted = text(context, 'content')?.split(/[,;\s]+/);
+  const name = text(context, 'storage');
+  return [...world.all('storage').values()]
+    .filter((storage) => hasStorage(storage, nodeOf(context)) && (name === undefined || storage.storage === name))
+    .filter((storage) => wanted === undefined || wanted.some((content) => storage.content.includes(content)))
+    .filter((storage) => may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit', 'Datastore.AllocateSpace'], true))
+    .map((storage) => {
+      const row = status(context, storage);
+      return { storage: storage.storage, ...row, used_fraction: Number(row.used) / Number(row.total) };
+    });
+}
+
+function storageHere(context: Context): Storage {
+  const name = needed(context, 'storage');
+  const storage = findStorage(context.world, name);
+  if (!hasStorage(storage, nodeOf(context))) refuse(`storage '${name}' is not available on node '${nodeOf(context)}'`);
+  return storage;
+}
+
+function volumeRow(volume: Volume): Row {
+  const { volid, content, format, size, ctime, vmid, notes, subtype } = volume;
+  const row: Row = { volid, content, format, size, ctime };
+  if (content === 'images' || content === 'rootdir')
+    return { ...row, used: volume.used, vmid, parent: volume.parent ? baseName(volume) : null };
+  if (vmid !== undefined) row.vmid = vmid;
+  if (subtype) row.subtype = subtype;
+  if (notes !== undefined) row.notes = notes;
+  if (volume.protected) row.protected = 1;
+  return row;
+}
+
+const baseName = (volume: Volume): string => `../${(volume.parent ?? '').slice(storageOf(volume.volid).length + 1)}`;
+
+/** Volumes a caller may not touch are left out; the filter by guest does not reach import images. */
+function content(context: Context): Row[] {
+  const storage = storageHere(context);
+  const wanted = text(context, 'content');
+  const vmid = text(context, 'vmid');
+  return volumesOn(context.world, storage, nodeOf(context))
+    .filter((volume) => wanted === undefined || volume.content === wanted)
+    .filter((volume) => vmid === undefined || volume.content === 'import' || String(volume.vmid) === vmid)
+    .filter((volume) => isVisible(context, volume))
+    .sort((a, b) => a.volid.localeCompare(b.volid))
+    .map(volumeRow);
+}
+
+function isVisible(context: Context, volume: Volume): boolean {
+  const { world, who } = context;
+  const path = `/storage/${volume.storage}`;
+  if (volume.vmid === undefined) return may(world, who, path, ['Datastore.AllocateSpace', 'Datastore.Audit'], true);
+  if (may(world, who, path, ['Datastore.Allocate'])) return true;
+  if (!may(world, who, path, ['Datastore.Audit'])) return false;
+  return may(world, who, `/vms/${volume.vmid}`, volume.content === 'backup' ? ['VM.Backup'] : ['VM.Config.Disk', 'VM.Audit'], true);
+}
+
+function volumeName(context: Context): string {
+  const name = needed(context, 'volume');
+  return name.includes(':') ? name : `${needed(context, 'storage')}:${name}`;
+}
+
+function volumeInfo(context: Context): Row {
+  const volid = volumeName(context);
+  const owner = ownerOf(volid);
+  if (owner !== undefined) checkVolumeAccess(context, -1, volid);
+  else demand(context.world, context.who, `/storage/${storageOf(volid)}`, ['Datastore.AllocateSpace', 'Datastore.Audit'], true);
+  const volume = findVolume(context.world, nodeOf(context), volid) ?? refuse(`volume_size_info on '${volid}' failed - no format`);
+  const path = pathOf(findStorage(context.world, volume.storage), volid);
+  return {
+    path,
+    size: volume.size,
+    used: volume.used,
+    format: volume.format,
+    ...(volume.notes === undefined ? {} : { notes: volume.notes }),
+  };
+}
+
+function allocateVolume(context: Context): string {
+  const storage = storageHere(context);
+  const filename = needed(context, 'filename');
+  const vmid = Number(needed(context, 'vmid'));
+  const format = text(context, 'format') ?? /\.(raw|qcow2|vmdk)$/.exec(filename)?.[1] ?? 'raw';
+  const name = /^vm-(\d+)-([^.]+)(\.\w+)?$/.exec(filename);
+  if (!name || Number(name[1]) !== vmid) refuse(`illegal name '${filename}' - should be 'vm-${vmid}-*'`);
+  const size = /[KMGT]$/.test(needed(context, 'size')) ? parseSize(needed(context, 'size')) : Number(needed(context, 'size')) * 1024;
+  return allocate(context.world, {
+    node: nodeOf(context),
+    storage,
+    vmid,
+    size,
+    format,
+    name: name[2] as string,
+    at: context.at,
+    log: () => {},
+  }).volid;
+}
+
+function updateVolume(context: Context): null {
+  const volid = volumeName(context);
+  const volume = findVolume(context.world, nodeOf(context), volid) ?? refuse(`volume '${volid}' does not exist`);
+  const notes = text(context, 'notes');
+  const protect = text(context, 'protected');
+  saveVolume(context.world, {
+    ...volume,
+    ...(notes === undefined ? {} : { notes }),
+    ...(protect === undefined ? {} : { protected: protect === '1' }),
+  });
+  return null;
+}
+
+function deleteVolume(context: Context): string {
+  const { world, who } = context;
+  const volid = volumeName(context);
+  const storage = storageOf(volid);
+  const owner = ownerOf(volid);
+  const own = contentOf(volid) === 'backup' && owner !== undefined && may(world, who, `/vms/${owner}`, ['VM.Backup']);
+  if (own) demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
+  else if (!may(world, who, `/storage/${storage}`, ['Datastore.Allocate'])) forbid(`/storage/${storage}, Datastore.Allocate`);
+  const id = owner === undefined ? storage : `${owner}@${storage}`;
+  return task(context, { type: 'imgdel', id, kind: 'delete-volume', args: { volid } });
+}
+
+function finishDelete(run: Run): void {
+  const volid = String(run.task.args.volid);
+  const volume = findVolume(run.world, run.task.node, volid) ?? refuse(`volume '${volid}' does not exist`);
+  if (volume.protected) refuse(`cannot remove protected volume '${volid.slice(volume.storage.length + 1)}' on '${volume.storage}'`);
+  if (childrenOf(run.world, volume).length > 0) refuse(`base volume '${volid}' is still in use by linked clones`);
+  freeVolume(run.world, volume);
+  run.log(`Removed volume '${volid}'`);
+}
+
+export const STORAGE_KINDS: Kinds = { 'delete-volume': { finish: finishDelete } };
+
+const CONTENT = '/nodes/{node}/storage/{storage}/content';
+
+export const STORAGE_ROUTES: Routes = {
+  'GET /storage': (context) =>
+    [...context.world.all('storage').values()]
+      .filter((storage) => may(context.world, context.who, `/storage/${storage.storage}`, ['Datastore.Audit']))
+      .filter((storage) => text(context, 'type') === undefined || storage.type === text(context, 'type'))
+      .map(definition),
+  'GET /storage/{storage}': (context) => definition(findStorage(context.world, needed(context, 'storage'))),
+  'GET /nodes/{node}/storage': list,
+  'GET /nodes/{node}/storage/{storage}/status': (context) => {
+    const storage = context.world.get('storage', needed(context, 'storage'));
+    if (!storage || !hasStorage(storage, nodeOf(context))) return invalid({ storage: 'No such storage.' });
+    return status(context, storage);
+  },
+  [`GET ${CONTENT}`]: content,
+  [`POST ${CONTENT}`]: allocateVolume,
+  [`GET ${CONTENT}/{volume}`]: volumeInfo,
+  [`PUT ${CONTENT}/{volume}`]: updateVolume,
+  [`DELETE ${CONTENT}/{volume}`]: deleteVolume,
+};
