@@ -1,6 +1,6 @@
 // npm run bench: what the product costs, as ratios measured in one run on one machine. Writes docs/benchmarks.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
@@ -125,17 +125,23 @@ const ratios = (rows) =>
     rows.map(([what, against, ours, theirs]) => [what, against, ms(ours), ms(theirs), (ours / theirs).toFixed(2)]),
   );
 
+const [load = 0] = loadavg();
 const simulator = await loadSimulator(root, folder);
 const ten = await openCluster(simulator, folder, 'ten', { guests: 10 });
 const many = await openCluster(simulator, folder, 'many', { guests: 10_000 });
 const demo = await openCluster(simulator, folder, 'demo');
 const sections = [];
+/** Shown as soon as it is measured. */
+const add = (title, text) => {
+  sections.push(`\n## ${title}\n\n${text}`);
+  console.log(sections.at(-1));
+};
 try {
-  sections.push(['Start-up', ratios(await startUp(ten.env))]);
+  add('Start-up', ratios(await startUp(ten.env)));
   const [onTen, onMany, onDemo] = await Promise.all([connect(ten.env), connect(many.env), connect(demo.env)]);
-  sections.push(['Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))])]);
-  sections.push(['Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo))]);
-  sections.push(['Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany))]);
+  add('Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))]));
+  add('Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo)));
+  add('Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany)));
   await Promise.all([onTen, onMany, onDemo].map(({ client }) => client.close()));
 } finally {
   await Promise.all([ten, many, demo].map((cluster) => cluster.close()));
@@ -145,9 +151,9 @@ const BEGIN = '<!-- npm run bench: begin -->';
 const END = '<!-- npm run bench: end -->';
 const body = [
   BEGIN,
-  `Measured by \`npm run bench\` in one run (Node ${process.version}, ${cpus().length} cores), medians; both sides of a ratio alternate. The cluster is the embedded one over`,
+  `Measured by \`npm run bench\` in one run (Node ${process.version}, ${cpus().length} cores, load average ${load.toFixed(1)} before it began), medians; both sides of a ratio alternate, yet figures from a busy machine scatter. The cluster is the embedded one over`,
   'HTTPS. The product’s side includes MCP over a pipe, checking, rendering and the audit record; the other side is the bare API requests with an open connection.',
-  ...sections.map(([title, text]) => `\n## ${title}\n\n${text}`),
+  ...sections,
   END,
 ].join('\n');
 const file = join(root, 'docs/benchmarks.md');
@@ -155,4 +161,3 @@ const old = existsSync(file) ? readFileSync(file, 'utf8') : '# Benchmarks\n';
 const [before = '', rest = ''] = old.split(BEGIN);
 const after = rest.split(END)[1] ?? '\n';
 writeFileSync(file, `${before.trimEnd()}\n\n${body}${after}`);
-console.log(body);
