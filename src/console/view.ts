@@ -7,6 +7,8 @@ import { duration, mustTypeFor } from '../engine/approval-text.ts';
 import type { ApprovalView, Change, Fact, GuestRef, StepView } from './wire.ts';
 
 const BACKUP_IS_OLD_DAYS = 7;
+/** Of a list that changes. */
+const MAX_ITEMS = 100;
 
 /** An approval for the page: from the frozen plan and live facts, every word of it made harmless, the agent's reason apart from the rest. */
 export function approvalView(a: ApprovalRecord): ApprovalView {
@@ -68,11 +70,8 @@ function decidedView(a: ApprovalRecord, at: string): NonNullable<ApprovalView['d
 function changesOf(plan: Plan): Change[] {
   const { before = {}, after = {} } = plan;
   return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .map((field): Change => {
-      const [was, is] = [show(before[field]), show(after[field])];
-      return { field: plainText(field, 60), ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) };
-    })
-    .filter((change) => change.before !== change.after);
+    .map((field): Change => ({ field: plainText(field, 60), before: show(before[field]), after: show(after[field]) }))
+    .filter((change) => change.before.join('\n') !== change.after.join('\n'));
 }
 
 /** @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader */
@@ -126,7 +125,8 @@ function showParam(value: ParamValue): string {
   return '$secret' in value ? '••• (secret)' : `from step ${value.$from}`;
 }
 
-function show(value: Json | undefined): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  return plainText(typeof value === 'string' ? value : JSON.stringify(value), 200);
+function show(value: Json | undefined): string[] {
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).flatMap(show);
+  return [plainText(typeof value === 'string' ? value : JSON.stringify(value), 200)];
 }

@@ -13,9 +13,9 @@ export interface Fact {
 
 export interface Change {
   field: string;
-  /** Absent: the field does not exist on that side. */
-  before?: string;
-  after?: string;
+  /** Its values on either side, several for a list; empty: the field does not exist there. */
+  before: string[];
+  after: string[];
 }
 
 export type StepView =

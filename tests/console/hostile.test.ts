@@ -105,7 +105,7 @@ test('a secret of a request is never shown, not even its reference', () => {
 });
 
 test('a field that stays as it is is no change', () => {
-  expect(approvalView(approval).changes).toEqual([{ field: 'status', before: 'stopped' }]);
+  expect(approvalView(approval).changes).toEqual([{ field: 'status', before: ['stopped'], after: [] }]);
 });
 
 test.each(HOSTILE)('%s in the outcome of a run', (_, text) => {

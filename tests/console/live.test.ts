@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { IDLE_SECONDS } from '../../src/console/sessions.ts';
 import { fail } from '../../src/core/errors.ts';
+import { setPassphrase } from '../../src/engine/passphrase.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from './place.ts';
 
 let open: Open;
@@ -124,6 +126,14 @@ describe('deciding', () => {
         options: { answer: { approvalId: 'apr_1', via: 'human', typed: 'web1 105', passphrase: 'secret words' }, wait: 0 },
       },
     ]);
+  });
+
+  test('asks for the passphrase where one is set', async () => {
+    const needs = async (headers: Record<string, string>) => (await open.ask('GET', '/api/session', { headers })).json.needsPassphrase;
+    const session = await open.logIn();
+    expect(await needs(session)).toBe(false);
+    setPassphrase(dirname(open.auditFile), 'correct horse battery');
+    expect(await needs(session)).toBe(true);
   });
 
   test.each([

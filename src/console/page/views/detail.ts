@@ -6,6 +6,9 @@ import { decision } from './decide.ts';
 import { outcome } from './outcome.ts';
 import { effectBadge, effectTone, section, statusBadge } from './parts.ts';
 
+/** Characters of a fact that get the room of two. */
+const LONG = 24;
+
 /** Everything a human needs to decide, in the order in which it matters: what, the risks, the difference, the facts, the requests, who asked, and the agent's words last. */
 export function approvalDetail(a: ApprovalView): HTMLElement {
   return h(
@@ -86,8 +89,8 @@ function changes(rows: Change[]): HTMLElement {
             'tr',
             {},
             h('th', { attrs: { scope: 'row' } }, words(field)),
-            h('td', { class: 'old' }, before === undefined ? h('span', { class: 'soft' }, 'none') : h('del', {}, words(before))),
-            h('td', { class: 'new' }, after === undefined ? h('span', { class: 'soft' }, 'gone') : h('ins', {}, words(after))),
+            h('td', {}, before.length === 0 ? h('span', { class: 'soft' }, 'none') : before.map((value) => h('del', {}, words(value)))),
+            h('td', {}, after.length === 0 ? h('span', { class: 'soft' }, 'gone') : after.map((value) => h('ins', {}, words(value)))),
           ),
         ),
       ),
@@ -135,7 +138,7 @@ function facts({ guest, facts: list }: ApprovalView): HTMLElement {
     [...who, ...list].map(({ label, values, tone }) =>
       h(
         'div',
-        { class: tone ?? '' },
+        { class: `${tone ?? ''} ${values.some((value) => value.length > LONG) ? 'wide' : ''}`.trim() },
         h('dt', {}, label),
         values.map((value) => h('dd', {}, words(value))),
       ),
