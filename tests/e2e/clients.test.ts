@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { binary } from '../helpers/binary.ts';
 import { openPlace, type Place, until } from './harness.ts';
@@ -176,6 +178,26 @@ describe.each(PEERS)('%s, asked through elicitation', (kind) => {
     expect(shown[0]).toContain('/status/stop');
     expect(place.mutations()).toHaveLength(1);
   });
+});
+
+it.each(PEERS)('the demo says in every answer to %s that it is one', async (kind) => {
+  const home = mkdtempSync(join(tmpdir(), 'demo-'));
+  const peer = await connectPeer(kind, { PATH: process.env.PATH ?? '', HOME: home, PROXMOX_DATA_DIR: home }, undefined, ['--demo']);
+  expect(peer.instructions()).toContain('simulator');
+  const answers = [
+    await peer.call('list_vms', { limit: 1 }),
+    await peer.call('start_vm', { vmid: STOPPED.vmid, dry_run: true }),
+    await peer.call('stop_vm', { vmid: RUNNING.vmid }),
+    await peer.call('get_vm', { vmid: 99_999 }),
+  ];
+  for (const { structured, text } of answers) {
+    expect(structured.simulator).toBe(true);
+    expect(text).toContain('simulator: true');
+  }
+  expect(answers.map(({ isError }) => isError ?? false)).toEqual([false, false, false, true]);
+  await peer.close();
+  await until('the process ended', () => !alive(peer.pid), 10);
+  rmSync(home, { recursive: true, force: true });
 });
 
 describe.each(PEERS)('a server that %s only looks at', (kind: PeerKind) => {

@@ -6,6 +6,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.ts';
 import { binary } from '../helpers/binary.ts';
+import { invalidRequests } from '../helpers/simulator.ts';
 
 export interface Sent {
   method: string;
@@ -54,6 +55,8 @@ export async function openPlace(options: Partial<SimulatorOptions> = {}, env: Re
     async close() {
       await simulator.close();
       rmSync(folder, { recursive: true, force: true });
+      const invalid = invalidRequests(requests.filter((r) => !r.path.startsWith('/simulator')));
+      if (invalid.length > 0) throw new Error(`requests that the API's contract does not allow: ${JSON.stringify(invalid)}`);
     },
   };
 }

@@ -47,8 +47,8 @@ interface Raw {
 const INFO = { name: 'matrix', version: '1.0.0' };
 
 /** A real client on a real pipe to the shipped binary. */
-export async function connectPeer(kind: PeerKind, env: Record<string, string>, human?: Human): Promise<Peer> {
-  const parameters = { command: process.execPath, args: [binary(), 'stdio'], env, stderr: 'pipe' as const };
+export async function connectPeer(kind: PeerKind, env: Record<string, string>, human?: Human, more: string[] = []): Promise<Peer> {
+  const parameters = { command: process.execPath, args: [binary(), 'stdio', ...more], env, stderr: 'pipe' as const };
   const capabilities = human ? { elicitation: { form: {} } } : {};
   const open = kind === 'v1' ? await openV1(parameters, capabilities, human) : await openV2(kind, parameters, capabilities, human);
   let stderr = '';
