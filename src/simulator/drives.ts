@@ -79,7 +79,10 @@ export function checkVolumeAccess(context: Context, vmid: number, volid: string)
   if (content === 'backup') {
     demand(world, who, path, ['Datastore.AllocateSpace']);
     demand(world, who, `/vms/${owner}`, ['VM.Backup']);
-  } else if (owner !== vmid) demand(world, who, `/vms/${owner}`, ['VM.Config.Disk']);
+  } else if (owner !== vmid) {
+    demand(world, who, path, ['Datastore.Audit']);
+    demand(world, who, `/vms/${owner}`, ['VM.Config.Disk']);
+  }
 }
 
 /** Where drives are made: in a task with its log, or silently. */

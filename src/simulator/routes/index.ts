@@ -1,7 +1,15 @@
 import type { Routes } from '../context.ts';
 import type { Kinds } from '../tasks.ts';
+import { ACCESS_ROUTES } from './access.ts';
+import { AGENT_ROUTES } from './agent.ts';
+import { BACKUP_KINDS, BACKUP_ROUTES } from './backup.ts';
+import { CLOUD_INIT_ROUTES } from './cloud-init.ts';
 import { CLUSTER_ROUTES } from './cluster.ts';
+import { FIREWALL_ROUTES } from './firewall.ts';
+import { LXC_KINDS, LXC_ROUTES } from './lxc.ts';
+import { MIGRATE_KINDS, MIGRATE_ROUTES } from './migrate.ts';
 import { NODE_ROUTES } from './nodes.ts';
+import { POOL_ROUTES } from './pools.ts';
 import { POWER_KINDS, POWER_ROUTES } from './power.ts';
 import { CLONE_KINDS, CLONE_ROUTES } from './qemu-clone.ts';
 import { CONFIG_KINDS, CONFIG_ROUTES } from './qemu-config.ts';
@@ -16,14 +24,22 @@ import { TASK_ROUTES } from './tasks.ts';
 
 /** Every endpoint that is simulated. */
 export const ROUTES: Routes = {
-  ...CLONE_ROUTES,
+  ...ACCESS_ROUTES,
+  ...AGENT_ROUTES,
+  ...BACKUP_ROUTES,
+  ...CLOUD_INIT_ROUTES,
   ...CLUSTER_ROUTES,
+  ...FIREWALL_ROUTES,
+  ...LXC_ROUTES,
+  ...MIGRATE_ROUTES,
+  ...NODE_ROUTES,
+  ...POOL_ROUTES,
+  ...POWER_ROUTES,
+  ...CLONE_ROUTES,
   ...CONFIG_ROUTES,
   ...CREATE_ROUTES,
   ...DESTROY_ROUTES,
   ...DISK_ROUTES,
-  ...NODE_ROUTES,
-  ...POWER_ROUTES,
   ...READ_ROUTES,
   ...SNAPSHOT_ROUTES,
   ...STORAGE_ROUTES,
@@ -32,12 +48,15 @@ export const ROUTES: Routes = {
 
 /** Every kind of task. */
 export const KINDS: Kinds = {
+  ...BACKUP_KINDS,
+  ...LXC_KINDS,
+  ...MIGRATE_KINDS,
+  ...POWER_KINDS,
   ...CLONE_KINDS,
   ...CONFIG_KINDS,
   ...CREATE_KINDS,
   ...DESTROY_KINDS,
   ...DISK_KINDS,
-  ...POWER_KINDS,
   ...RESTORE_KINDS,
   ...SNAPSHOT_KINDS,
   ...STORAGE_KINDS,

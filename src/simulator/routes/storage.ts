@@ -106,7 +106,7 @@ function isVisible(context: Context, volume: Volume): boolean {
   if (volume.vmid === undefined) return may(world, who, path, ['Datastore.AllocateSpace', 'Datastore.Audit'], true);
   if (may(world, who, path, ['Datastore.Allocate'])) return true;
   if (!may(world, who, path, ['Datastore.Audit'])) return false;
-  return may(world, who, `/vms/${volume.vmid}`, volume.content === 'backup' ? ['VM.Backup'] : ['VM.Config.Disk', 'VM.Audit'], true);
+  return may(world, who, `/vms/${volume.vmid}`, [volume.content === 'backup' ? 'VM.Backup' : 'VM.Config.Disk']);
 }
 
 function volumeName(context: Context): string {

@@ -1,0 +1,156 @@
+import { type Context, nodeOf, type Routes, task, text } from '../context.ts';
+import { checkVolumeAccess } from '../drives.ts';
+import { refuse } from '../errors.ts';
+import { splitList } from '../formats.ts';
+import { driveKeys, isCdrom, option, parseSize, printSize, volumeOf } from '../guest-config.ts';
+import { nameOf } from '../guest-status.ts';
+import type { Guest } from '../model.ts';
+import { demand } from '../permissions.ts';
+import type { Kinds, Run } from '../tasks.ts';
+import { findStorage, findVolume, pathOf, saveVolume } from '../volumes.ts';
+
+const BACKUP = 3_000;
+const COMPRESSED = 0.18;
+
+/** The command line that the log repeats. */
+function commandLine(context: Context): string {
+  const shown = Object.entries(context.params).filter(([name]) => !['vmid', 'node', 'compress'].includes(name));
+  const parts = [...shown, ['node', nodeOf(context)]].map(
+    ([name, value]) => `--${name} ${/[{} ]/.test(String(value)) ? `'${value}'` : value}`,
+  );
+  return [
+    `vzdump ${splitList(text(context, 'vmid') ?? '').join(' ')}`,
+    ...parts.sort(),
+    ...(text(context, 'compress') ? [`--compress ${text(context, 'compress')}`] : []),
+  ].join(' ');
+}
+
+function vzdump(context: Context): string {
+  const { world, who } = context;
+  const storage = text(context, 'storage') ?? 'local';
+  demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
+  const vmids = splitList(text(context, 'vmid') ?? '').map(Number);
+  for (const vmid of vmids) if (world.guest(vmid)) demand(world, who, `/vms/${vmid}`, ['VM.Backup']);
+  const args = {
+    vmids,
+    storage,
+    compress: text(context, 'compress') ?? 'zstd',
+    notes: text(context, 'notes-template'),
+    protected: text(context, 'protected') === '1',
+    line: commandLine(context),
+  };
+  return task(context, {
+    type: 'vzdump',
+    id: vmids.length === 1 ? String(vmids[0]) : '',
+    kind: 'backup',
+    args,
+    locks: vmids.filter((vmid) => world.guest(vmid)),
+  });
+}
+
+function begin(run: Run): number {
+  const name = String(run.task.args.storage);
+  const storage = run.world.get('storage', name);
+  if (!storage) refuse(`could not get storage information for '${name}': storage '${name}' does not exist`);
+  if (!storage.content.includes('backup'))
+    refuse(`could not get storage information for '${name}': can't use storage '${name}' for backups - wrong content type`);
+  run.log(`INFO: starting new backup job: ${String(run.task.args.line)}`);
+  return BACKUP;
+}
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** `2026_11_22-22_46_34`, UTC. */
+function stamp(at: number, apart: [string, string, string]): string {
+  const day = new Date(at);
+  const date = [day.getUTCFullYear(), two(day.getUTCMonth() + 1), two(day.getUTCDate())].join(apart[0]);
+  return `${date}${apart[1]}${[two(day.getUTCHours()), two(day.getUTCMinutes()), two(day.getUTCSeconds())].join(apart[2])}`;
+}
+
+function finish(run: Run): void {
+  const { vmids } = run.task.args as { vmids: number[] };
+  let failed = false;
+  for (const vmid of vmids) {
+    const guest = run.world.guest(vmid);
+    if (guest) back(run, guest);
+    else {
+      run.log(`ERROR: Backup of VM ${vmid} failed - unable to find VM '${vmid}'`);
+      run.log(`INFO: Failed at ${stamp(run.at, ['-', ' ', ':'])}`);
+      failed = true;
+    }
+  }
+  run.log(`INFO: Backup job finished ${failed ? 'with errors' : 'successfully'}`);
+  if (failed) refuse('job errors');
+}
+
+function back(run: Run, guest: Guest): void {
+  const { storage: name, notes, compress } = run.task.args as { storage: string; notes?: string; compress: string };
+  const storage = findStorage(run.world, name);
+  const word = guest.type === 'qemu' ? 'VM' : 'CT';
+  const started = run.task.start;
+  const extension =
+    guest.type === 'qemu' ? `vma.${compress === 'zstd' ? 'zst' : compress}` : `tar.${compress === 'zstd' ? 'zst' : compress}`;
+  const volid = `${name}:backup/vzdump-${guest.type}-${guest.vmid}-${stamp(started, ['_', '-', '_'])}.${extension}`;
+  run.log(`INFO: Starting Backup of ${word} ${guest.vmid} (${guest.type})`);
+  run.log(`INFO: Backup started at ${stamp(started, ['-', ' ', ':'])}`);
+  run.log(`INFO: status = ${guest.running ? 'running' : 'stopped'}`);
+  run.log(`INFO: ${word} Name: ${nameOf(guest)}`);
+  let total = 0;
+  for (const key of guest.type === 'qemu' ? driveKeys(guest.config) : ['rootfs']) {
+    const value = guest.config[key] ?? '';
+    if (isCdrom(value) || option(value, 'backup') === '0') continue;
+    const size = parseSize(option(value, 'size') ?? '0');
+    total += findVolume(run.world, guest.node, volumeOf(value))?.used ?? size;
+    run.log(`INFO: include disk '${key}' '${volumeOf(value)}' ${printSize(size)}`);
+  }
+  run.log('INFO: backup mode: snapshot');
+  run.log('INFO: ionice priority: 7');
+  run.log(`INFO: creating vzdump archive '${pathOf(storage, volid)}'`);
+  const size = Math.floor(total * COMPRESSED);
+  const text = notes
+    ?.replaceAll('{{guestname}}', nameOf(guest))
+    .replaceAll('{{vmid}}', String(guest.vmid))
+    .replaceAll('{{node}}', guest.node);
+  saveVolume(run.world, {
+    volid,
+    storage: name,
+    node: storage.shared ? '' : run.task.node,
+    content: 'backup',
+    format: extension,
+    size,
+    used: size,
+    vmid: guest.vmid,
+    ctime: Math.floor(started / 1000),
+    subtype: guest.type,
+    config: guest.config,
+    ...(text === undefined ? {} : { notes: text }),
+    ...(run.task.args.protected ? { protected: true } : {}),
+  });
+  run.log(`INFO: archive file size: ${Math.ceil(size / 1024 ** 2)}MB`);
+  if (text !== undefined) run.log('INFO: adding notes to backup');
+  run.log(`INFO: Finished Backup of ${word} ${guest.vmid} (00:00:01)`);
+  run.log(`INFO: Backup finished at ${stamp(run.at, ['-', ' ', ':'])}`);
+}
+
+function extractConfig(context: Context): string {
+  const volid = text(context, 'volume') ?? '';
+  checkVolumeAccess(context, -1, volid);
+  const volume = findVolume(context.world, nodeOf(context), volid) ?? refuse(`volume '${volid}' does not exist`);
+  const config = volume.config ?? {};
+  const lines = Object.keys(config)
+    .sort()
+    .map((key) => `${key}: ${config[key]}\n`);
+  const maps = driveKeys(config).filter((key) => !isCdrom(config[key] as string));
+  const map = (key: string) => {
+    const file = volumeOf(config[key] as string);
+    return `#qmdump#map:${key}:drive-${key}:${file.slice(0, file.indexOf(':'))}:${/\.(\w+)$/.exec(file)?.[1] ?? 'raw'}:\n`;
+  };
+  return [...lines, ...(volume.subtype === 'qemu' ? maps.map(map) : [])].join('');
+}
+
+export const BACKUP_KINDS: Kinds = { backup: { begin, finish } };
+
+export const BACKUP_ROUTES: Routes = {
+  'POST /nodes/{node}/vzdump': vzdump,
+  'GET /nodes/{node}/vzdump/extractconfig': extractConfig,
+};
