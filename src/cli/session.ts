@@ -4,6 +4,7 @@ import type { Log } from '../engine/ports.ts';
 import type { Engine } from '../engine/types.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../proxmox/client.ts';
 import type { Store } from '../store/index.ts';
+import { openAuditOf } from './open-audit.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
 /** An engine with everything it stands on, opened from the settings of this process. */
@@ -25,12 +26,7 @@ export interface Session {
  */
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
   const { settings: configured } = configureConnection(options);
-  const [{ createEngine }, { openAudit }, { systemClock }, log] = await Promise.all([
-    import('../engine/engine.ts'),
-    import('../engine/audit.ts'),
-    import('../core/clock.ts'),
-    openLog(configured.logLevel),
-  ]);
+  const [{ createEngine }, log] = await Promise.all([import('../engine/engine.ts'), openLog(configured.logLevel)]);
   const cluster = configured.demo ? await demoCluster(configured) : undefined;
   const settings = cluster ? { ...configured, connection: cluster.connection } : configured;
   const clusterName = cluster ? 'simulator' : clusterNameOf(settings.connection);
@@ -56,14 +52,15 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
       });
     return opened;
   };
-  const { tokenSecret } = settings.connection;
-  const audit = openAudit({ file: settings.auditFile, clock: systemClock, redact: (text) => text.replaceAll(tokenSecret, '[redacted]') });
+  const audit = await openAuditOf(settings, log);
+  const { notify } = settings;
   const engine = createEngine({
     settings,
     connect,
     openStore: store,
     audit,
     log,
+    ...(notify ? { notify: (await import('../engine/notify.ts')).createNotify(notify, log) } : {}),
   });
   return {
     settings,

@@ -8,8 +8,10 @@ import { newToken } from '../mcp/auth/tokens.ts';
 import type { Store } from '../store/index.ts';
 import type { TokenRecord } from '../store/tokens.ts';
 import { localCaller } from './caller.ts';
+import { openAuditOf } from './open-audit.ts';
 import { configure, type GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, print, printJson } from './output.ts';
+import { openLog } from './session.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_DAYS = 3650;
@@ -152,14 +154,10 @@ async function denyPending(store: Store, audit: Audit, principal: string): Promi
 /** These commands need no credentials of Proxmox. */
 async function withStore(options: GlobalOptions, work: (store: Store, audit: Audit) => Promise<Exit>): Promise<Exit> {
   const { settings } = configure({ ...options, demo: options.demo ?? false });
-  const [{ openStore }, { openAudit }, { systemClock }] = await Promise.all([
-    import('../store/index.ts'),
-    import('../engine/audit.ts'),
-    import('../core/clock.ts'),
-  ]);
-  const { dataDir, databaseUrl, auditFile } = settings;
+  const [{ openStore }, log] = await Promise.all([import('../store/index.ts'), openLog(settings.logLevel)]);
+  const { dataDir, databaseUrl } = settings;
   const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
-  const audit = openAudit({ file: auditFile, clock: systemClock });
+  const audit = await openAuditOf(settings, log);
   try {
     return await work(store, audit);
   } finally {

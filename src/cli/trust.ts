@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
-import { openAudit } from '../engine/audit.ts';
 import { createProxmox } from '../proxmox/client.ts';
 import { caFault, inspectTls, type ShownCertificate, sameFingerprint } from '../proxmox/tls.ts';
 import { learnPin } from '../proxmox/trust.ts';
 import { memoryTrustStore, openTrustStore, type Pin } from '../proxmox/trust-store.ts';
 import { localCaller } from './caller.ts';
+import { openAuditOf } from './open-audit.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, note, print, printJson } from './output.ts';
 import { clusterNameOf, openLog } from './session.ts';
@@ -32,7 +32,7 @@ export async function trust(options: GlobalOptions & { fingerprint?: string }): 
   try {
     const pin = await learnPin((path) => api.get(path), shown.chainPem[0] ?? '', first.host, systemClock.now());
     for (const other of others) await checkSameCluster(await inspectTls(other), other.host, pin);
-    const audit = openAudit({ file: settings.auditFile, clock: systemClock });
+    const audit = await openAuditOf(settings, await openLog(settings.logLevel));
     const { principal, owner, channel } = localCaller('cli');
     const what =
       pin.kind === 'ca' ? `the cluster's authority, SHA-256 ${pin.fingerprint}` : `certificates, SHA-256 ${pin.fingerprints.join(', ')}`;

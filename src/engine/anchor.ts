@@ -4,6 +4,7 @@ import type { AnchorPlace } from '../core/settings.ts';
 import { describePlace, sendCheckpoint } from './anchor-send.ts';
 import type { Head } from './audit-record.ts';
 import { openSigner, type Signer } from './checkpoint.ts';
+import { faultOf } from './fault.ts';
 import type { Log } from './ports.ts';
 
 /** Records that only reads left behind are covered after so many of them, or after so long. */
@@ -108,11 +109,4 @@ async function sync(file: string): Promise<void> {
     ?.datasync()
     .catch(() => {})
     .finally(() => handle.close());
-}
-
-/** Why, without the address: it may hold a secret. */
-function faultOf(error: unknown): string {
-  const { name, code, message, cause } = error as NodeJS.ErrnoException;
-  if (name === 'TimeoutError' || name === 'AbortError') return 'no answer in time';
-  return code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? (message.startsWith('it answered') ? message : name);
 }

@@ -66,6 +66,8 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     },
     { durable: true },
   );
+  // Not waited for: an announcement that cannot be made must not keep anybody from asking.
+  if (approval.id === id) void ports.notify?.(approval);
   return approval;
 }
 

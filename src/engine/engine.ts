@@ -6,6 +6,7 @@ import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Audit } from './audit.ts';
 import { mintLease, revokeLease } from './leases.ts';
+import type { Notify } from './notify.ts';
 import { perform } from './perform.ts';
 import { isoNow, type Log, type Ports } from './ports.ts';
 import { createVault } from './secrets.ts';
@@ -20,6 +21,8 @@ export interface EngineOptions {
   openStore: () => Promise<Store>;
   audit: Audit;
   log: Log;
+  /** Tells the operator about a new approval. Default: nobody is told. */
+  notify?: Notify;
   /** Default: the system's. */
   clock?: Clock;
 }
@@ -29,6 +32,7 @@ export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
   const worker = thisWorker();
   const inFlight = new Map<string, Promise<RunRecord>>();
+  const announcements = new Set<Promise<void>>();
   let api: Promise<ProxmoxApi> | undefined;
   let store: Promise<Store> | undefined;
   let stopRenewing = () => {};
@@ -38,6 +42,7 @@ export function createEngine(options: EngineOptions): Engine {
     log,
     clock,
     worker,
+    ...(options.notify ? { notify: remembered(options.notify, announcements) } : {}),
     vault: createVault(settings.dataDir),
     api: () => {
       api ??= options.connect().catch((error) => {
@@ -74,11 +79,20 @@ export function createEngine(options: EngineOptions): Engine {
       list: async () => (await ports.store()).leases.list((await ports.api()).cluster),
     },
     async close() {
-      await Promise.allSettled(inFlight.values());
+      await Promise.allSettled([...inFlight.values(), ...announcements]);
       stopRenewing();
       await audit.close();
       await (await store?.catch(() => undefined))?.close();
       await (await api?.catch(() => undefined))?.close();
     },
+  };
+}
+
+/** Keeps what is on its way, so that an engine which is closed right after a request still announces it. */
+function remembered(notify: Notify, announcements: Set<Promise<void>>): Notify {
+  return (approval) => {
+    const announcement = notify(approval).finally(() => announcements.delete(announcement));
+    announcements.add(announcement);
+    return announcement;
   };
 }

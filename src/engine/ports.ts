@@ -3,6 +3,7 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Audit } from './audit.ts';
+import type { Notify } from './notify.ts';
 import type { Vault } from './secrets.ts';
 
 /** The part of pino that the engine uses. */
@@ -22,6 +23,8 @@ export interface Ports {
   vault: Vault;
   clock: Clock;
   log: Log;
+  /** Tells the operator about a new approval; absent: nobody is told. */
+  notify?: Notify;
   /** This engine, as written into runs and reservations. */
   worker: string;
 }

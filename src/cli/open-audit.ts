@@ -1,0 +1,17 @@
+import { systemClock } from '../core/clock.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Audit } from '../engine/audit.ts';
+import type { Log } from '../engine/ports.ts';
+
+/** The audit of these settings, with its second place where one is set. Touches nothing until the first record. */
+export async function openAuditOf(settings: Settings, log: Log): Promise<Audit> {
+  const { auditFile, auditAnchor: place, dataDir } = settings;
+  const { tokenSecret } = settings.connection;
+  const [{ openAudit }, anchors] = await Promise.all([import('../engine/audit.ts'), place && import('../engine/anchor.ts')]);
+  return openAudit({
+    file: auditFile,
+    clock: systemClock,
+    redact: (text) => (tokenSecret === '' ? text : text.replaceAll(tokenSecret, '[redacted]')),
+    ...(anchors && place ? { anchor: anchors.createAnchor({ place, auditFile, dataDir, clock: systemClock, log }) } : {}),
+  });
+}
