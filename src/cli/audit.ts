@@ -1,24 +1,78 @@
+import { systemClock } from '../core/clock.ts';
+import { fail } from '../core/errors.ts';
+import type { Settings } from '../core/settings.ts';
+import { type AnchorVerification, readPublicKey, verifyAnchored } from '../engine/audit-anchored.ts';
 import type { AuditLine } from '../engine/audit-record.ts';
-import { tailAudit, verifyAudit } from '../engine/audit-verify.ts';
+import { rotateAudit } from '../engine/audit-rotate.ts';
+import { type AuditProblem, type AuditVerification, tailAudit, verifyAudit } from '../engine/audit-verify.ts';
+import { openSigner } from '../engine/checkpoint.ts';
+import { localCaller } from './caller.ts';
+import { openAuditOf } from './open-audit.ts';
 import { configure, type GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, print, printJson } from './output.ts';
+import { openLog } from './session.ts';
 
-/** `audit verify`: needs no credentials. Exit 1 when anything was changed, or when there is no file. */
-export async function verify(options: GlobalOptions): Promise<Exit> {
-  const result = await verifyAudit(configure(options).settings.auditFile);
-  const ok = result.problems.length === 0;
+interface VerifyOptions extends GlobalOptions {
+  anchor?: string;
+  publicKey?: string;
+}
+
+export type Verified = AuditVerification & { anchor?: AnchorVerification };
+
+/** Checks the audit, and against its checkpoints where they are in a file: the one that is named, else the one of the settings. */
+export async function verifyAuditOf(settings: Settings, { anchor, publicKey }: VerifyOptions = {}): Promise<Verified> {
+  const { auditFile, dataDir, auditAnchor } = settings;
+  const file = anchor ?? (auditAnchor?.kind === 'file' ? auditAnchor.path : undefined);
+  if (file === undefined) {
+    if (publicKey !== undefined) fail('invalid_arguments', '--public-key is for checkpoints: name their file with --anchor.');
+    return verifyAudit(auditFile);
+  }
+  return verifyAnchored(auditFile, dataDir, { file, ...(publicKey === undefined ? {} : { publicKey: readPublicKey(publicKey) }) });
+}
+
+/** `audit verify`: needs no credentials. Exit 1 when anything was changed or taken out, or when there is no file. */
+export async function verify(options: VerifyOptions): Promise<Exit> {
+  const result = await verifyAuditOf(configure(options).settings, options);
+  const { problems, recovered, count, file, head, anchor } = result;
+  const ok = problems.length === 0 && (anchor?.problems ?? []).length === 0;
   if (!isForPeople()) {
     printJson({ ok, ...result });
     return ok ? 0 : 1;
   }
-  for (const { line, problem } of result.recovered) print(`line ${line}: ${problem}`);
-  for (const { line, problem } of result.problems) print(`line ${line}: ${problem}`);
-  print(
-    ok
-      ? `${result.count} records, none changed: ${result.file}\nnewest: ${result.head}`
-      : `NOT INTACT: ${result.problems.length} of ${result.count} records: ${result.file}. Keep the file as it is and find out who changed it.`,
-  );
+  for (const { file: name, line, problem } of [...recovered, ...problems] as AuditProblem[])
+    print(`${name === undefined ? '' : `${name}, `}line ${line}: ${problem}`);
+  for (const problem of anchor?.problems ?? []) print(`checkpoints: ${problem}`);
+  if (ok) {
+    print(`${count} records, none changed: ${file}\nnewest: ${head}`);
+    if (anchor?.newest) {
+      const left = anchor.uncovered === 0 ? 'nothing is behind it' : `${anchor.uncovered} newer records are not covered yet`;
+      print(`${anchor.checkpoints} checkpoints in ${anchor.file} fit, the newest of ${anchor.newest.time}; ${left}`);
+    }
+  } else print(`NOT INTACT: ${file}. Keep the files as they are and find out who changed them.`);
   return ok ? 0 : 1;
+}
+
+/** `audit rotate`: closes the file; the chain goes on in a new one of the same name. */
+export async function rotate(options: GlobalOptions): Promise<Exit> {
+  const { settings } = configure(options);
+  const { principal, owner, channel } = localCaller('cli');
+  const { closed, from, to } = await rotateAudit(settings.auditFile, { principal, owner, channel }, systemClock);
+  if (settings.auditAnchor) {
+    // The record says what it did, and brings a checkpoint that covers the closed file.
+    const audit = await openAuditOf(settings, await openLog(settings.logLevel));
+    await audit.append({ kind: 'notice', principal, owner, channel, message: `closed: records ${from} to ${to}` }, { durable: true });
+    await audit.close();
+  }
+  if (isForPeople()) print(`Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify reads both.`);
+  else printJson({ closed, from, to });
+  return 0;
+}
+
+/** `audit public-key`: what an auditor needs to check the checkpoints elsewhere. Makes the key if there is none yet. */
+export async function publicKey(options: GlobalOptions): Promise<Exit> {
+  const { dataDir } = configure(options).settings;
+  process.stdout.write(openSigner(dataDir).publicKey.export({ type: 'spki', format: 'pem' }));
+  return 0;
 }
 
 /** `audit tail`: the newest records, oldest first. */
@@ -37,5 +91,5 @@ function row(record: AuditLine): unknown[] {
   const guest = record.target ? `${record.target.name} ${record.target.vmid}`.trim() : '';
   const who = [record.principal, record.channel, record.client].filter(Boolean).join(' ');
   const ended = record.error ? `${record.error.code}: ${record.error.message}` : [record.status, record.message].filter(Boolean).join(', ');
-  return [record.seq, record.time.replace('T', ' ').slice(0, 19), record.kind, record.operation, guest, who, ended];
+  return [record.seq, record.time.replace('T', ' ').slice(5, 19), record.kind, record.operation, guest, who, ended];
 }

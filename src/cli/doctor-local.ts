@@ -2,7 +2,9 @@ import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { describe, VARIABLES } from '../config/schema.ts';
 import { asError } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
+import { describePlace } from '../engine/anchor-send.ts';
 import { verifyAudit } from '../engine/audit-verify.ts';
+import { type Verified, verifyAuditOf } from './audit.ts';
 import type { Configured } from './options.ts';
 
 /** One finding. `fail`: something does not work; `warn`: it works and deserves a look. */
@@ -58,18 +60,20 @@ function dataFolder({ dataDir }: Settings): Check {
   return { name, state: 'ok', text: dataDir };
 }
 
-async function auditTrail({ auditFile }: Settings): Promise<Check> {
+async function auditTrail(settings: Settings): Promise<Check> {
+  const { auditFile, auditAnchor } = settings;
   const name = 'audit';
-  if (!existsSync(auditFile)) return { name, state: 'ok', text: `${auditFile}, nothing recorded yet` };
+  const second = auditAnchor ? `; checkpoints go to ${describePlace(auditAnchor)}` : '; no checkpoints elsewhere (PROXMOX_AUDIT_ANCHOR)';
+  if (!existsSync(auditFile) && !(auditAnchor?.kind === 'file' && existsSync(auditAnchor.path)))
+    return { name, state: 'ok', text: `${auditFile}, nothing recorded yet${second}` };
   try {
-    const { count, problems } = await verifyAudit(auditFile);
-    if (problems.length === 0) return { name, state: 'ok', text: `${count} records, none changed: ${auditFile}` };
-    return {
-      name,
-      state: 'fail',
-      text: `${problems.length} of ${count} records were changed: ${auditFile}`,
-      next: 'proxmox-mcp audit verify',
-    };
+    const none = auditAnchor?.kind === 'file' && !existsSync(auditAnchor.path);
+    const { count, problems, anchor }: Verified = none ? await verifyAudit(auditFile) : await verifyAuditOf(settings);
+    const wrong = problems.length + (anchor?.problems.length ?? 0);
+    if (wrong === 0 && none)
+      return { name, state: 'warn', text: `${count} records, and no checkpoint was made yet, or somebody removed them${second}` };
+    if (wrong === 0) return { name, state: 'ok', text: `${count} records, none changed: ${auditFile}${second}` };
+    return { name, state: 'fail', text: `${count} records, not intact: ${auditFile}${second}`, next: 'proxmox-mcp audit verify' };
   } catch (error) {
     return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
   }

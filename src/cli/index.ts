@@ -117,8 +117,15 @@ command(program, 'console', 'open a page in the browser on which you decide; end
   .action(run(async (options) => (await import('./console.ts')).openConsole(options)));
 
 const audit = program.command('audit').description('the record of everything that was asked for and done').exitOverride();
-command(audit, 'verify', 'check that no record was changed, moved or taken out').action(
-  run(async (options) => (await import('./audit.ts')).verify(options)),
+command(audit, 'verify', 'check that no record was changed, moved or taken out')
+  .option('--anchor <file>', 'checkpoints to check it against; default: PROXMOX_AUDIT_ANCHOR, where that is a file')
+  .option('--public-key <file>', "whose checkpoints count; default: this installation's")
+  .action(run(async (options) => (await import('./audit.ts')).verify(options)));
+command(audit, 'rotate', 'close the file; the chain goes on in a new one').action(
+  run(async (options) => (await import('./audit.ts')).rotate(options)),
+);
+command(audit, 'public-key', 'print the key with which checkpoints are checked').action(
+  run(async (options) => (await import('./audit.ts')).publicKey(options)),
 );
 command(audit, 'tail', 'the newest records')
   .option('-n, --lines <count>', 'how many', '20')

@@ -66,7 +66,9 @@ export async function verifyAnchored(
   });
   const problems = [...found.problems];
   if (newest && newest.seq > end)
-    problems.push(`ends with record ${end}, but had ${newest.seq} on ${newest.time}: the newest ${newest.seq - end} were taken out`);
+    problems.push(
+      `the trail ends with record ${end}, but had ${newest.seq} on ${newest.time}: the newest ${newest.seq - end} were taken out`,
+    );
   const gaps = [...unmet.values()].flat().filter(({ seq }) => seq <= end);
   if (gaps[0]) problems.push(`record ${gaps[0].seq} was there on ${gaps[0].time} and is not any more${andMore(gaps)}`);
   if (wrong[0]) problems.push(`record ${wrong[0].seq} or one before it is not what it was on ${wrong[0].time}${andMore(wrong)}`);

@@ -109,7 +109,7 @@ describe('an audit of 10,000 records', () => {
   test.each([1, 2, 3, 10, 99, 100, 101, 5_000, COUNT - 1])('the newest %i lines cut off', async (newest) => {
     const length = COUNT - newest;
     expect((await found(lines.slice(0, length))).anchor[0]).toBe(
-      `ends with record ${length}, but had ${COUNT} on ${TIME}: the newest ${newest} were taken out`,
+      `the trail ends with record ${length}, but had ${COUNT} on ${TIME}: the newest ${newest} were taken out`,
     );
   });
 
