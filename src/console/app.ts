@@ -19,7 +19,7 @@ import type { LoginsView, SessionView } from './wire.ts';
 
 export interface ConsoleOptions {
   engine: Engine;
-  settings: Pick<Settings, 'limits' | 'auditFile' | 'dataDir' | 'demo' | 'readOnly'>;
+  settings: Pick<Settings, 'limits' | 'auditFile' | 'auditAnchor' | 'dataDir' | 'demo' | 'readOnly'>;
   logins: Logins;
   sessions: Sessions;
   /** Origins under which browsers reach the page, e.g. `http://127.0.0.1:4100`; everything else is refused. */
@@ -99,7 +99,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   );
   app.get('/api/cluster', async (c) => c.json(await clusterView(engine, callerOf(c.var.person), settings.limits)));
   app.get('/api/audit', async (c) => c.json(await auditView(settings.auditFile, c.req.query())));
-  app.get('/api/audit/verification', async (c) => c.json(await verification(settings.auditFile)));
+  app.get('/api/audit/verification', async (c) => c.json(await verification(settings)));
   app.get('/api/runs/:id', async (c) => {
     const result = await engine.perform('get_task', { run_id: c.req.param('id') }, callerOf(c.var.person));
     return c.json(outcomeView(result));

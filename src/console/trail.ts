@@ -1,7 +1,9 @@
 import { asError } from '../core/errors.ts';
+import type { Settings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
+import { type AnchorVerification, verifyAnchored } from '../engine/audit-anchored.ts';
 import type { AuditLine } from '../engine/audit-record.ts';
-import { tailAudit, verifyAudit } from '../engine/audit-verify.ts';
+import { type AuditVerification, tailAudit, verifyAudit } from '../engine/audit-verify.ts';
 import type { AuditRow, AuditView, VerificationView } from './wire.ts';
 
 /** Records looked through, from the newest back, and rows shown of those that match. */
@@ -37,20 +39,40 @@ export async function auditView(file: string, filter: AuditFilter): Promise<Audi
   };
 }
 
-/** Checks every record of the file against the one before it. */
-export async function verification(file: string): Promise<VerificationView> {
+/** Checks every record against the one before it, and against the checkpoints where they are in a file. */
+export async function verification(settings: Pick<Settings, 'auditFile' | 'dataDir' | 'auditAnchor'>): Promise<VerificationView> {
+  const { auditFile: file, dataDir, auditAnchor } = settings;
   try {
-    const { count, head, problems, recovered } = await verifyAudit(file);
+    const checked: AuditVerification & { anchor?: AnchorVerification } =
+      auditAnchor?.kind === 'file' ? await verifyAnchored(file, dataDir, { file: auditAnchor.path }) : await verifyAudit(file);
+    const { count, head, recovered, anchor } = checked;
+    const problems = [
+      ...checked.problems.map(({ file: earlier, line, problem }) => ({
+        where: `${earlier === undefined ? '' : `${earlier}, `}line ${line}`,
+        problem,
+      })),
+      ...(anchor?.problems ?? []).map((problem) => ({ where: 'checkpoints', problem })),
+    ];
+    const shown = problems.slice(0, PROBLEMS_SHOWN).map(({ where, problem }) => ({ where, problem: plainText(problem, 300) }));
     return {
       intact: problems.length === 0,
       count,
       head,
       file,
-      problems: problems.slice(0, PROBLEMS_SHOWN),
-      recovered: recovered.slice(0, PROBLEMS_SHOWN),
+      problems: shown,
+      recovered: recovered.length,
+      ...(anchor
+        ? {
+            anchor: {
+              checkpoints: anchor.checkpoints,
+              uncovered: anchor.uncovered,
+              ...(anchor.newest ? { newest: anchor.newest.time } : {}),
+            },
+          }
+        : {}),
     };
   } catch (thrown) {
-    return { intact: false, count: 0, head: '', file, problems: [{ line: 0, problem: asError(thrown).message }], recovered: [] };
+    return { intact: false, count: 0, head: '', file, problems: [{ where: 'the file', problem: asError(thrown).message }], recovered: 0 };
   }
 }
 
@@ -82,11 +104,13 @@ function rowOf(line: AuditLine): AuditRow {
   add('node', target?.node);
   for (const upid of line.upids ?? []) add('task', upid);
   add('approval', line.approvalId);
+  add('lease', line.leaseId);
   add('run', line.runId);
   add('plan digest', line.planDigest);
   add('client', client, 120);
   add('duration', line.durationMs === undefined ? undefined : `${line.durationMs} ms`);
   add('torn line', line.fragment);
+  add('goes on from', line.continues);
   add('hash', line.hash);
   return {
     seq,

@@ -128,8 +128,11 @@ export interface VerificationView {
   count: number;
   head: string;
   file: string;
-  problems: { line: number; problem: string }[];
-  recovered: { line: number; problem: string }[];
+  problems: { where: string; problem: string }[];
+  /** Torn by crashes and closed. */
+  recovered: number;
+  /** What the checkpoints in a second place say; absent where there are none to read. */
+  anchor?: { checkpoints: number; newest?: string; uncovered: number };
 }
 
 export interface GuestView {

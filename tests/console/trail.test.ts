@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { auditView, verification } from '../../src/console/trail.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { openAudit } from '../../src/engine/audit.ts';
+import { openSigner } from '../../src/engine/checkpoint.ts';
 
 let folder: string;
 let file: string;
@@ -68,15 +69,29 @@ test('what a record says is made harmless', async () => {
 });
 
 test('says that the chain is whole, and which record is not', async () => {
-  expect(await verification(file)).toMatchObject({ intact: true, count: 3, problems: [] });
+  expect(await verification({ auditFile: file, dataDir: folder })).toMatchObject({ intact: true, count: 3, problems: [] });
   writeFileSync(file, readFileSync(file, 'utf8').replace('"web1"', '"web2"'));
-  const broken = await verification(file);
+  const broken = await verification({ auditFile: file, dataDir: folder });
   expect(broken.intact).toBe(false);
-  expect(broken.problems[0]?.line).toBe(2);
+  expect(broken.problems[0]?.where).toBe('line 2');
+});
+
+test('says when the newest records were taken out, where a checkpoint tells of them', async () => {
+  const elsewhere = join(folder, 'elsewhere.log');
+  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  const newest = JSON.parse(lines[2] ?? '') as { seq: number; hash: string };
+  writeFileSync(elsewhere, `${openSigner(folder).sign(newest, '2026-11-23T10:00:00.000Z')}\n`);
+  const settings = { auditFile: file, dataDir: folder, auditAnchor: { kind: 'file' as const, path: elsewhere } };
+  expect(await verification(settings)).toMatchObject({ intact: true, anchor: { checkpoints: 1, uncovered: 0 } });
+  writeFileSync(file, `${lines[0]}\n${lines[1]}\n`);
+  const cut = await verification(settings);
+  expect(cut.intact).toBe(false);
+  expect(cut.problems).toEqual([{ where: 'checkpoints', problem: expect.stringContaining('taken out') }]);
+  expect((await verification({ auditFile: file, dataDir: folder })).intact).toBe(true);
 });
 
 test('a trail that is not there is empty, and not vouched for', async () => {
   rmSync(file);
   expect(await auditView(file, {})).toMatchObject({ rows: [], searched: 0 });
-  expect(await verification(file)).toMatchObject({ intact: false, count: 0 });
+  expect(await verification({ auditFile: file, dataDir: folder })).toMatchObject({ intact: false, count: 0 });
 });

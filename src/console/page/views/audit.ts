@@ -111,12 +111,12 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
         { class: 'strong' },
         v.count === 0
           ? 'The audit cannot be vouched for.'
-          : `Not intact: ${number(v.problems.length)} places in ${number(v.count)} records.`,
+          : `Not intact: look at this before you trust any of its ${number(v.count)} records.`,
       ),
       h(
         'ul',
         {},
-        v.problems.map(({ line, problem }) => h('li', {}, line > 0 && `line ${number(line)} `, words(problem))),
+        v.problems.map(({ where, problem }) => h('li', {}, words(where), ': ', words(problem))),
       ),
       h('p', {}, 'Keep the file as it is and find out who changed it: ', words(v.file, 'mono')),
       button,
@@ -127,9 +127,15 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
     badge('intact', 'good'),
     h('span', {}, h('span', { class: 'number' }, number(v.count)), ' records, each sealed by the next'),
     h('span', { class: 'soft' }, 'newest ', h('span', { class: 'mono' }, v.head.slice(0, 12))),
-    v.recovered.length > 0 && h('span', { class: 'soft' }, `${v.recovered.length} torn by a crash and closed`),
+    v.anchor && h('span', { class: 'soft' }, anchored(v.anchor)),
+    v.recovered > 0 && h('span', { class: 'soft' }, `${number(v.recovered)} torn by a crash and closed`),
     button,
   );
+}
+
+function anchored({ checkpoints, newest, uncovered }: NonNullable<VerificationView['anchor']>): string {
+  const since = newest === undefined ? '' : `, the newest of ${shortTime(newest)}`;
+  return `${number(checkpoints)} checkpoints elsewhere fit${since}; ${uncovered === 0 ? 'nothing is behind it' : `${number(uncovered)} newer records`}`;
 }
 
 function records({ rows, matching, searched }: AuditView): HTMLElement[] {
