@@ -9,6 +9,7 @@ export function authenticate(world: World, header: string | undefined): Who | st
   const split = given.lastIndexOf('=') >= 0 ? given.lastIndexOf('=') : given.lastIndexOf(':');
   const id = given.slice(0, Math.max(split, 0));
   const secret = given.slice(split + 1);
+  world.refresh();
   const token = world.get('token', id);
   const user = world.get('user', id.split('!')[0] as string);
   const now = world.now() / 1000;

@@ -29,6 +29,7 @@ export interface Answer {
 /** Lets the past happen, then answers one call. @throws LockBusy when it has to wait for a guest's lock file */
 export function dispatch(world: World, call: Call): Answer {
   const at = world.now();
+  world.refresh();
   try {
     const found = findMethod(call.method, call.path);
     const notImplemented = new ApiError(501, `Method '${call.method} ${decodeURI(call.path)}' not implemented`);

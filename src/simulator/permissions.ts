@@ -13,32 +13,47 @@ export interface Who {
 /** Privilege → propagate flag. The key grants; the value only says whether it reaches below. */
 export type Privileges = Record<string, 0 | 1>;
 
+type Entries = Map<string, Acl[]>;
+
+/** What was worked out since the cluster last changed. */
 interface Cached {
   version: string;
-  byKey: Map<string, Privileges>;
+  privileges: Map<string, Privileges>;
+  entries: Map<string, Entries>;
+  /** Pools by the path of a member. */
+  pools: Map<string, string[]>;
+  merged: Map<string, Privileges>;
+  everything: Privileges;
 }
 
 const caches = new WeakMap<World, Cached>();
 
-/** Effective privileges of a caller on a path: those of the user, cut down to the token's own when privileges are separated. */
-export function privileges(world: World, who: Who, path: string): Privileges {
+function cacheOf(world: World): Cached {
   const version = world.version();
-  let cached = caches.get(world);
-  if (cached?.version !== version) {
-    cached = { version, byKey: new Map() };
-    caches.set(world, cached);
+  const known = caches.get(world);
+  if (known?.version === version) return known;
+  const pools = new Map<string, string[]>();
+  for (const pool of world.all('pool').values()) {
+    for (const path of [...pool.vms.map((vmid) => `/vms/${vmid}`), ...pool.storage.map((name) => `/storage/${name}`)]) {
+      pools.set(path, [...(pools.get(path) ?? []), pool.poolid]);
+    }
   }
-  const key = `${who.token} ${path}`;
-  const known = cached.byKey.get(key);
-  if (known) return known;
-  const ofUser = who.user === 'root@pam' ? everything(world) : granted(world, who.user, 'user', path);
-  const result = who.privsep ? intersect(granted(world, who.token, 'token', path), ofUser) : ofUser;
-  cached.byKey.set(key, result);
-  return result;
+  const everything = Object.fromEntries((world.get('role', 'Administrator')?.privs ?? []).map((priv) => [priv, 1 as const]));
+  const made = { version, privileges: new Map(), entries: new Map(), pools, merged: new Map(), everything };
+  caches.set(world, made);
+  return made;
 }
 
-function everything(world: World): Privileges {
-  return Object.fromEntries((world.get('role', 'Administrator')?.privs ?? []).map((priv) => [priv, 1]));
+/** Effective privileges of a caller on a path: those of the user, cut down to the token's own when privileges are separated. */
+export function privileges(world: World, who: Who, path: string): Privileges {
+  const cache = cacheOf(world);
+  const key = `${who.token} ${path}`;
+  const known = cache.privileges.get(key);
+  if (known) return known;
+  const ofUser = who.user === 'root@pam' ? cache.everything : granted(world, cache, who.user, path);
+  const result = who.privsep ? intersect(granted(world, cache, who.token, path), ofUser) : ofUser;
+  cache.privileges.set(key, result);
+  return result;
 }
 
 function intersect(own: Privileges, limit: Privileges): Privileges {
@@ -46,40 +61,44 @@ function intersect(own: Privileges, limit: Privileges): Privileges {
 }
 
 /** The deepest path with an entry for the caller decides; a pool's roles join on its members, without propagating. */
-function granted(world: World, id: string, type: Acl['type'], path: string): Privileges {
-  const roles = rolesAt(world, id, type, path);
+function granted(world: World, cache: Cached, id: string, path: string): Privileges {
+  const roles = { ...rolesAt(world, cache, id, path) };
   if ('NoAccess' in roles) return {};
-  const member = /^\/(vms|storage)\/([^/]+)$/.exec(path);
-  if (member) {
-    for (const pool of world.all('pool').values()) {
-      const holds = member[1] === 'vms' ? pool.vms.includes(Number(member[2])) : pool.storage.includes(member[2] as string);
-      if (!holds) continue;
-      for (const role of Object.keys(rolesAt(world, id, type, `/pool/${pool.poolid}`))) roles[role] ??= 0;
-    }
+  for (const pool of cache.pools.get(path) ?? []) {
+    for (const role of Object.keys(rolesAt(world, cache, id, `/pool/${pool}`))) roles[role] ??= 0;
   }
+  const key = JSON.stringify(roles);
+  const known = cache.merged.get(key);
+  if (known) return known;
   const result: Privileges = {};
   for (const [role, propagate] of Object.entries(roles)) {
     for (const priv of world.get('role', role)?.privs ?? []) if (!result[priv]) result[priv] = propagate;
   }
+  cache.merged.set(key, result);
   return result;
 }
 
-function rolesAt(world: World, id: string, type: Acl['type'], path: string): Record<string, 0 | 1> {
-  const steps =
-    path === '/'
-      ? ['/']
-      : [
-          '/',
-          ...path
-            .split('/')
-            .slice(1)
-            .map((_, index, all) => `/${all.slice(0, index + 1).join('/')}`),
-        ];
+function entriesOf(world: World, cache: Cached, id: string): Entries {
+  const known = cache.entries.get(id);
+  if (known) return known;
+  const made: Entries = new Map();
+  for (const acl of world.all('acl').values()) if (acl.ugid === id) made.set(acl.path, [...(made.get(acl.path) ?? []), acl]);
+  cache.entries.set(id, made);
+  return made;
+}
+
+/** `/vms/100` → `/`, `/vms`, `/vms/100`. */
+function stepsOf(path: string): string[] {
+  if (path === '/') return ['/'];
+  const parts = path.split('/').slice(1);
+  return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
+}
+
+function rolesAt(world: World, cache: Cached, id: string, path: string): Record<string, 0 | 1> {
+  const entries = entriesOf(world, cache, id);
   let roles: Record<string, 0 | 1> = {};
-  for (const step of steps) {
-    const here = [...world.all('acl').values()].filter(
-      (acl) => acl.path === step && acl.type === type && acl.ugid === id && (acl.propagate === 1 || step === path),
-    );
+  for (const step of stepsOf(path)) {
+    const here = entries.get(step)?.filter((acl) => acl.propagate === 1 || step === path) ?? [];
     if (here.length > 0) roles = Object.fromEntries(here.map((acl) => [acl.roleid, acl.propagate]));
   }
   return roles;

@@ -35,6 +35,8 @@ export interface World {
   version(): string;
   /** Runs `work` as one write transaction; an exception undoes all of it. */
   write<T>(work: () => T): T;
+  /** Notices what other processes wrote. Call before each request; within one, the cluster stands still. */
+  refresh(): void;
   /** Last tick of the status daemon at that moment, epoch ms. */
   lastTick(at: number): number;
   close(): void;
@@ -105,7 +107,6 @@ export function openWorld(options: WorldOptions): World {
     now: options.now,
     scaled: (ms) => ms * options.timeScale,
     guests() {
-      refresh();
       guestCache ??= new Map(
         sql.guests
           .all()
@@ -115,7 +116,6 @@ export function openWorld(options: WorldOptions): World {
       return guestCache;
     },
     guest(vmid) {
-      refresh();
       if (guestCache) return guestCache.get(vmid);
       const row = sql.guest.get(vmid);
       return row ? (JSON.parse(row.doc) as Guest) : undefined;
@@ -137,7 +137,6 @@ export function openWorld(options: WorldOptions): World {
       own += 1;
     },
     all<K extends keyof Things>(kind: K) {
-      refresh();
       let cached = thingCache.get(kind) as Map<string, Things[K]> | undefined;
       if (!cached) {
         cached = new Map(sql.all.all(kind).map((row) => [row.id, JSON.parse(row.doc) as Things[K]]));
@@ -187,10 +186,8 @@ export function openWorld(options: WorldOptions): World {
     },
     tasks: (limit) => sql.tasks.all(limit).map(readTask),
     isDue: (at) => sql.due.get(at) !== undefined,
-    version() {
-      refresh();
-      return `${seen}.${own}`;
-    },
+    version: () => `${seen}.${own}`,
+    refresh,
     write(work) {
       refresh();
       const marker = own;
