@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../src/core/json.ts';
+import type { Plan } from '../../src/core/plan.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import type { OperationContext } from '../../src/operations/define.ts';
+import { findOperation } from '../../src/operations/index.ts';
+import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
+import { withSimulator } from '../helpers/simulator.ts';
+import { carryOut } from './carry-out.ts';
+import { linesOf, refusalOf } from './world.ts';
+
+const cluster = withSimulator();
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
+const IMAGE = 'local:import/debian-12-genericcloud-amd64.qcow2';
+
+/** A caller with a token, who plans and carries out without an engine. */
+function as(token: { id: string; secret: string }, defaults: Partial<Settings['defaults']> = {}) {
+  const api = cluster().open({ token });
+  const settings = {
+    connection: cluster().connection(token),
+    defaults: { node: 'pve', nodeIsExplicit: false, ...defaults },
+  } as unknown as Settings;
+  const ctx: OperationContext = { api, settings, fresh: [], reservedGib: () => 0, createdHere: async () => true };
+  const find = (name: string) => findOperation(name) ?? expect.unreachable(name);
+  const plan = async (name: string, args: JsonObject): Promise<Plan> => {
+    const operation = find(name);
+    if (!('plan' in operation)) return expect.unreachable();
+    const claimedVmid = operation.claims ? Number(await api.get('/cluster/nextid')) : undefined;
+    return operation.plan({ ...ctx, ...(claimedVmid === undefined ? {} : { claimedVmid }) }, operation.input.parse(args));
+  };
+  return {
+    api,
+    plan,
+    async read(name: string, args: JsonObject): Promise<JsonObject> {
+      const operation = find(name);
+      if (!('read' in operation)) return expect.unreachable();
+      return operation.output.parse(await operation.read(ctx, operation.input.parse(args))) as JsonObject;
+    },
+    async change(name: string, args: JsonObject): Promise<JsonObject> {
+      const made = await plan(name, args);
+      return made.existing ?? carryOut(api, made, args, settings);
+    },
+  };
+}
+
+describe('with exactly the least-privilege token of a pool', () => {
+  const agent = () => as(SEED_TOKENS.leastPrivilege, { pool: 'agents' });
+
+  test('from an image to a running VM, changed, stopped and gone', async () => {
+    const { change, read, plan } = agent();
+    const made = await change('create_vm', {
+      name: 'shop1',
+      image: IMAGE,
+      storage: 'local-lvm',
+      disk_gb: 10,
+      tags: ['shop', 'dev'],
+      description: 'made by a test',
+      cloud_init: { user: 'ops', sshkeys: KEY },
+      start_on_create: true,
+    });
+    expect(made).toMatchObject({ created: true, name: 'shop1', node: 'pve', status: 'running' });
+    const vmid = Number(made.vmid);
+    // At once, while the list of the cluster may still show it without a name.
+    expect(await change('create_vm', { name: 'SHOP1', cores: 4 })).toMatchObject({
+      existing: true,
+      vmid,
+      differences: ['cores: asked for 4, has 2'],
+    });
+    expect(await read('get_vm', { vmid })).toMatchObject({
+      name: 'shop1',
+      status: 'running',
+      tags: ['dev', 'shop'],
+      config: { cores: 2, memory_mb: 2048, cloud_init: { user: 'ops', ipconfig0: 'ip=dhcp', ssh_keys: 1 } },
+      disks: expect.arrayContaining([expect.objectContaining({ slot: 'scsi0', size_gb: 10 })]),
+    });
+    expect(await change('set_resources', { vmid, cores: 1, memory: 3072 })).toMatchObject({
+      pending: { cores: expect.stringContaining('2 → 1'), memory: expect.stringContaining('2048 → 3072') },
+    });
+    expect((await refusalOf(plan('delete_vm', { vmid }))).code).toBe('guest_running');
+    expect(await change('stop_vm', { vmid, timeout: 60 })).toMatchObject({ status: 'stopped' });
+    expect(await change('stop_vm', { vmid })).toMatchObject({ already: true });
+    expect((await read('get_vm', { vmid })).config).toMatchObject({ cores: 1, memory_mb: 3072 });
+    expect(await change('start_vm', { vmid })).toMatchObject({ status: 'running' });
+    expect(await change('stop_vm', { vmid, force: true })).toMatchObject({ status: 'stopped' });
+    const gone = await change('delete_vm', { vmid });
+    expect(gone).toMatchObject({
+      deleted: true,
+      volumes: expect.arrayContaining([expect.stringContaining('disk-0')]),
+      unchecked: expect.stringContaining('local-lvm'),
+    });
+    expect((await refusalOf(read('get_vm', { vmid }))).code).toBe('guest_not_found');
+  });
+
+  test('an ISO install', async () => {
+    const made = await agent().change('create_vm', { name: 'installer', iso: 'local:iso/debian-12.iso', storage: 'nas', bios: 'ovmf' });
+    expect(made).toMatchObject({ created: true, status: 'stopped' });
+  });
+
+  test('a linked clone of a template outside the pool, configured, grown and started', async () => {
+    const { change, read } = agent();
+    const made = await change('clone_template', {
+      source_vmid: 9000,
+      name: 'web9',
+      cores: 2,
+      memory: 1024,
+      disk_gb: 8,
+      tags: ['web'],
+      start: true,
+      cloud_init: { user: 'ops', sshkeys: KEY },
+    });
+    expect(made).toMatchObject({ created: true, status: 'running' });
+    const vm = await read('get_vm', { vmid: Number(made.vmid) });
+    expect(vm).toMatchObject({ tags: ['web'], config: { cores: 2, memory_mb: 1024 } });
+    expect(vm.disks).toContainEqual(expect.objectContaining({ slot: 'scsi0', size_gb: 8 }));
+  });
+
+  test('a full clone onto another storage', async () => {
+    const { change, read } = agent();
+    const made = await change('clone_template', { source_vmid: 9000, name: 'web9', storage: 'nas' });
+    expect((await read('get_vm', { vmid: Number(made.vmid) })).disks).toContainEqual(
+      expect.objectContaining({ slot: 'scsi0', volume: expect.stringMatching(/^nas:.*qcow2$/) }),
+    );
+  });
+
+  test('the rest of the cluster does not exist for it', async () => {
+    const { read, plan } = agent();
+    const list = (await read('list_vms', {})) as { vms: { vmid: number }[] };
+    expect(list.vms.map((g) => g.vmid)).toEqual([104, 105, 9000]);
+    expect((await refusalOf(plan('stop_vm', { vmid: 100 }))).code).toBe('guest_not_found');
+    expect((await refusalOf(plan('create_vm', { name: 'x1', vmid: 100, storage: 'nas' }))).message).toContain('cannot see');
+  });
+});
+
+describe('with full rights', () => {
+  const root = () => as(SEED_TOKENS.full);
+
+  test('what a deleted guest leaves behind can be checked', async () => {
+    const gone = await root().change('delete_vm', { vmid: 104 });
+    expect(gone).toMatchObject({ deleted: true });
+    expect(gone).not.toHaveProperty('unchecked');
+    expect(gone).not.toHaveProperty('orphans');
+  });
+
+  test('a backup first', async () => {
+    const { change, api } = root();
+    expect(await change('delete_vm', { vmid: 105, backup_storage: 'nas' })).toMatchObject({ deleted: true });
+    expect(await api.get('/nodes/pve/storage/nas/content', { content: 'backup' })).toContainEqual(expect.objectContaining({ vmid: 105 }));
+  });
+
+  test('a clone of local disks on another node is moved there', async () => {
+    const { change, read } = root();
+    const made = await change('clone_template', { source_vmid: 9000, name: 'far1', target_node: 'pve2', memory: 768 });
+    expect(made).toMatchObject({ node: 'pve2' });
+    expect(await read('get_vm', { vmid: Number(made.vmid) })).toMatchObject({ node: 'pve2', config: { memory_mb: 768 } });
+  });
+  test('a clone of shared disks is made there', async () => {
+    const { change, plan } = root();
+    const args = { source_vmid: 9001, name: 'far2', target_node: 'pve2', start: true };
+    expect(linesOf(await plan('clone_template', args))).toHaveLength(2);
+    expect(await change('clone_template', args)).toMatchObject({ node: 'pve2', status: 'running' });
+  });
+
+  test('a template whose clone stands on it stays', async () => {
+    const { change, plan } = root();
+    const made = await change('clone_template', { source_vmid: 9000, name: 'child' });
+    const error = await refusalOf(plan('delete_vm', { vmid: 9000 }));
+    expect(error.code).toBe('guest_state');
+    expect(error.details).toEqual({ clones: [made.vmid] });
+  });
+
+  test('containers: shown, changed at once, stopped, started, deleted', async () => {
+    const { change, read } = root();
+    expect(await read('get_vm', { vmid: 200 })).toMatchObject({ type: 'container', status: 'running', ip_addresses: ['10.77.0.200'] });
+    expect(await change('set_resources', { vmid: 200, memory: 1024 })).toMatchObject({ applied: { memory: '1024' } });
+    expect(await change('stop_vm', { vmid: 200 })).toMatchObject({ status: 'stopped' });
+    expect(await change('start_vm', { vmid: 200 })).toMatchObject({ status: 'running' });
+    expect(await change('stop_vm', { vmid: 200, force: true })).toMatchObject({ status: 'stopped' });
+    expect(await change('delete_vm', { vmid: 200 })).toMatchObject({ deleted: true });
+  });
+
+  test('a guest in HA: its task ends early, the plan waits for the state', async () => {
+    const { change } = root();
+    expect(await change('stop_vm', { vmid: 102 })).toMatchObject({ status: 'stopped' });
+    expect(await change('start_vm', { vmid: 102 })).toMatchObject({ status: 'running' });
+  });
+
+  test('a guest that ignores the power button still runs, and the power can be cut', async () => {
+    const { change, read } = root();
+    await expect(change('stop_vm', { vmid: 103, timeout: 5 })).rejects.toThrow(/got timeout/);
+    expect(await read('get_vm', { vmid: 103 })).toMatchObject({ status: 'running' });
+    expect(await change('stop_vm', { vmid: 103, timeout: 5, force: true })).toMatchObject({ status: 'stopped' });
+  });
+
+  test('protected guests are refused before anything is sent', async () => {
+    const { change, plan } = root();
+    await change('stop_vm', { vmid: 106 });
+    const before = cluster().mutations().length;
+    expect((await refusalOf(plan('delete_vm', { vmid: 106 }))).code).toBe('guest_protected');
+    expect(cluster().mutations()).toHaveLength(before);
+  });
+});
+
+test('reading is cheap: one request for the list, at most three for a stopped VM', async () => {
+  const { read } = as(SEED_TOKENS.full);
+  const count = async (work: () => Promise<unknown>) => {
+    const before = cluster().requests.length;
+    await work();
+    return cluster().requests.length - before;
+  };
+  expect(await count(() => read('list_vms', {}))).toBe(1);
+  expect(await count(() => read('get_vm', { vmid: 105 }))).toBe(3);
+});
+
+test('a token without rights learns that its empty list proves nothing', async () => {
+  expect((await as(SEED_TOKENS.noAcl).read('list_vms', {})).notice).toContain('pveum acl modify');
+});
