@@ -22,6 +22,7 @@ import { openSession } from './session.ts';
 /** How long (ms) calls in progress may take when the server ends, and how long it then waits for running work before handing it over. */
 const CALLS_MS = 15_000;
 const HANDOVER_MS = 30_000;
+const FLUSH_MS = 1_000;
 const READY_MS = 3_000;
 
 interface HttpCommand extends GlobalOptions {
@@ -48,9 +49,9 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   const { settings } = session;
   const configured = withFlags(settings.http, options);
   const tls = readTls(configured);
-  checkTransport(configured, tls !== undefined);
   const store = await session.store();
-  const protectedBy = await needsAuthentication(configured, store);
+  const isProtected = await needsAuthentication(configured, store);
+  checkTransport(configured, tls !== undefined);
   await checkPinned(settings);
   await checkSharedKey(settings, store);
 
@@ -61,7 +62,7 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
     ...['127.0.0.1', 'localhost', '[::1]'].map((host) => `${scheme}://${host}:${port}`),
   ];
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
-  const page = protectedBy ? consoleOf(session, store, verifiers, origins, pkg.version) : undefined;
+  const page = isProtected ? consoleOf(session, store, verifiers, origins, pkg.version) : undefined;
   const { engine, idle } = counted(session.engine, metrics);
   const factory = createServerFactory({
     engine: async () => engine,
@@ -76,7 +77,7 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   const onError = (error: Error) => note(`http: ${error.message}`);
   const app = createHttpApp({
     factory,
-    ...(protectedBy ? { gate: gateOf({ ...settings, http: configured }, verifiers, store, metrics) } : {}),
+    ...(isProtected ? { gate: gateOf({ ...settings, http: configured }, verifiers, store, metrics) } : {}),
     hosts: ownHosts(configured),
     isTrustedProxy: networks(configured.trustedProxies),
     ...(configured.oauth ? { oauth: { resource: new URL(`${configured.publicUrl}/mcp`), issuer: configured.oauth.issuer } } : {}),
@@ -92,15 +93,16 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   const listener = await listen(app, { host: configured.host, port, ...(tls ? { tls } : {}), onError });
   port = listener.port;
   const shown = configured.host.includes(':') ? `[${configured.host}]` : configured.host;
-  note(`Serving MCP on ${scheme}://${shown}:${port}/mcp${protectedBy ? '' : ', for this machine only and without authentication'}.`);
+  note(`Serving MCP on ${scheme}://${shown}:${port}/mcp${isProtected ? '' : ', for this machine only and without authentication'}.`);
   if (page) note(`Approvers decide on ${origins()[0]}/console/`);
 
   await told();
   app.drain();
   await within(idle(), CALLS_MS);
   page?.close();
+  // First what is still on its way out, then the streams that would never end by themselves.
+  await listener.close(FLUSH_MS);
   await app.close();
-  await listener.close(2_000);
   return 0;
 }
 

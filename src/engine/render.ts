@@ -16,11 +16,15 @@ export interface RenderOptions {
   demo?: boolean;
   /** What the reader has to hear once, for example a certificate that was trusted on first use. */
   notices?: string[];
+  /** Where a human decides about what cannot be decided here. */
+  consoleUrl?: string;
 }
 
 /** What `perform` answered, for agents and for the command line. The only renderer: both faces say the same. */
 export function renderResult(result: Result, options: RenderOptions = {}): Rendered {
-  return finish(bodyOf(result), options);
+  const body = bodyOf(result);
+  const elsewhere = result.kind === 'approval_required' && result.approval.way === 'human';
+  return finish(elsewhere && options.consoleUrl !== undefined ? { ...body, decide_at: options.consoleUrl } : body, options);
 }
 
 /** Anything thrown, as `{error: {code, who, message, hint, details?}}`; what is not of the catalogue becomes `internal` without its text. */

@@ -58,7 +58,8 @@ export async function callTool(
       fail('approval_not_confirmed', 'The human did not confirm.');
     }
     if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl(), ctx);
-    return toResult(renderResult(result, { demo, notices: context.notices() }));
+    const shown = { demo, notices: context.notices(), ...(consoleUrl === undefined ? {} : { consoleUrl: consoleUrl() }) };
+    return toResult(renderResult(result, shown));
   } catch (error) {
     return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };
   }

@@ -12,13 +12,13 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** The shipped binary serving HTTP on a port of its own, with one token of the role operator. */
-export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, string> = {}): Promise<HttpServer> {
+/** The shipped binary serving HTTP on a port of its own (or the one given), with one token of the role operator. */
+export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, string> = {}, port = '0'): Promise<HttpServer> {
   const all = { ...place.env, ...env };
   const made = await run({ env: all }, ['tokens', 'add', '--name', `agent-${Math.random().toString(36).slice(2)}`, '--role', 'operator']);
   const token = /pmcp_[A-Za-z0-9_-]+/.exec(made.stdout)?.[0];
   if (!token) throw new Error(`no token: ${made.stdout} ${made.stderr}`);
-  const child = spawn(process.execPath, [binary(), 'http', '--port', '0'], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [binary(), 'http', '--port', port], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
   const url = await new Promise<string>((resolve, reject) => {
     let said = '';
     const hear = (chunk: Buffer) => {

@@ -1,0 +1,402 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { Client as Client2, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/stdio';
+import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { unitText } from '../../src/cli/service.ts';
+import { openStore } from '../../src/store/index.ts';
+import { call, openPlace, type Place, run, until } from '../e2e/harness.ts';
+import { startHttp } from '../e2e/http-server.ts';
+import { binary } from '../helpers/binary.ts';
+
+let place: Place;
+beforeAll(async () => {
+  place = await openPlace();
+});
+afterAll(() => place.close());
+
+const makeToken = async (name: string, role: string, ...more: string[]): Promise<string> => {
+  const made = await run(place, ['tokens', 'add', '--name', name, '--role', role, ...more]);
+  expect(made.code, made.stderr).toBe(0);
+  return String(made.json.token);
+};
+const asAgent = async (url: string, token: string) => {
+  const client = new Client2({ name: 'agent', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+  return {
+    client,
+    async tool(name: string, args: Record<string, unknown> = {}) {
+      const { structuredContent } = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
+      return structuredContent as Record<string, unknown> & { error?: { code: string } };
+    },
+    close: () => client.close(),
+  };
+};
+const auditLines = () =>
+  readFileSync(join(place.dataDir, 'audit.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** The console as a browser uses it. */
+async function openConsole(url: string) {
+  const { origin } = new URL(url);
+  let headers: Record<string, string> = { 'content-type': 'application/json', origin };
+  const post = (path: string, body: object) =>
+    fetch(`${origin}/console/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return {
+    post,
+    async login(token: string, passphrase: string): Promise<number> {
+      const response = await post('login/token', { token, passphrase });
+      const cookie = response.headers.getSetCookie()[0]?.split(';')[0];
+      const { token: pageToken } = (await response.json()) as { token?: string };
+      if (cookie && pageToken) headers = { ...headers, cookie, 'x-console-token': pageToken };
+      return response.status;
+    },
+  };
+}
+
+describe('http does not start', () => {
+  const refused = async (args: string[], env: Record<string, string> = {}) => {
+    const own = await openPlace({}, env);
+    const result = await run(own, ['http', '--port', '0', ...args]);
+    await own.close();
+    expect(result.code).not.toBe(0);
+    return result.stderr;
+  };
+
+  it('for others without authentication, and says what to do', async () => {
+    for (const args of [
+      ['--host', '0.0.0.0'],
+      ['--host', '::'],
+    ]) {
+      const said = await refused(args);
+      expect(said).toContain('no way to log in exists: it does not start');
+      expect(said).toContain('proxmox-mcp tokens add');
+      expect(said).toContain('PROXMOX_HTTP_OAUTH_ISSUER');
+    }
+    expect(await refused([], { PROXMOX_HTTP_PUBLIC_URL: 'https://mcp.example.org' })).toContain('no way to log in exists');
+  });
+
+  it('where tokens would travel in clear, or where nobody could name it', async () => {
+    const own = await openPlace();
+    await run(own, ['tokens', 'add', '--name', 'a', '--role', 'viewer']);
+    expect((await run(own, ['http', '--host', '0.0.0.0', '--port', '0'])).stderr).toContain('would travel in clear');
+    writeFileSync(join(own.dataDir, 'cert.pem'), readFileSync('src/simulator/data/demo-cert.pem'));
+    const tls = ['--cert', 'src/simulator/data/demo-cert.pem', '--key', 'src/simulator/data/demo-key.pem'];
+    expect((await run(own, ['http', '--host', '0.0.0.0', '--port', '0', ...tls])).stderr).toContain('PROXMOX_HTTP_PUBLIC_URL');
+    await own.close();
+  });
+
+  it('on a certificate that nobody compared', async () => {
+    const said = await refused([], { PROXMOX_FINGERPRINT: '' });
+    expect(said).toContain('certificate_untrusted');
+    expect(said).toContain('proxmox-mcp trust');
+    expect(said).toContain('SHA-256');
+  });
+
+  it('on a port that is taken, with half a certificate, or with a number that is none', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    expect(await refused(['--port', String((other.address() as AddressInfo).port)])).toContain('EADDRINUSE');
+    other.close();
+    expect(await refused(['--cert', 'src/simulator/data/demo-cert.pem'])).toContain('give both');
+    expect(await refused(['--cert', '/nowhere/a', '--key', '/nowhere/b'])).toContain('ENOENT');
+    expect(await refused(['--port', '99999'])).toContain('--port');
+  });
+});
+
+describe('access tokens', () => {
+  it('are shown once, listed without their secret, and named in the audit', async () => {
+    const token = await makeToken('listed', 'operator', '--owner', 'bob', '--scope', 'pool=prod,tag=web', '--cidr', '127.0.0.0/8');
+    const listed = await run(place, ['tokens', 'list']);
+    expect(listed.stdout).not.toContain(token.slice(5));
+    const row = (JSON.parse(listed.stdout) as Record<string, unknown>[]).find(({ name }) => name === 'listed');
+    expect(row).toMatchObject({
+      role: 'operator',
+      owner: 'bob',
+      scope: { pools: ['prod'], tags: ['web'] },
+      cidrs: ['127.0.0.0/8'],
+      state: 'valid',
+    });
+    const days = (Date.parse(String(row?.expiresAt)) - Date.now()) / 86_400_000;
+    expect(Math.round(days)).toBe(90);
+    expect(JSON.stringify(auditLines())).toContain('access token listed (operator, owner bob) is made');
+    expect(JSON.stringify(auditLines())).not.toContain(token.slice(5));
+  });
+
+  it.each([
+    [['--name', 'x', '--role', 'admin'], '--role is one of'],
+    [['--name', 'x y', '--role', 'viewer'], '--name has'],
+    [['--name', 'x', '--role', 'viewer', '--scope', 'node=pve'], 'pool=NAME'],
+    [['--name', 'x', '--role', 'viewer', '--cidr', '10.0.0.0/99'], 'is not a network'],
+    [['--name', 'x', '--role', 'viewer', '--expires', 'never'], '--expires'],
+    [['--name', 'x', '--role', 'viewer', '--expires', '2001-01-01'], '--expires'],
+    [['--name', 'x', '--role', 'approver', '--scope', 'pool=a'], 'sees the approvals of everybody'],
+    [['--name', 'x', '--role', 'viewer', '--trust-client'], '--trust-client is for operators'],
+    [['--name', 'listed', '--role', 'viewer'], 'There is a token named'],
+  ])('%j is refused', async (args, message) => {
+    const result = await run(place, ['tokens', 'add', ...args]);
+    expect(result.stderr).toContain(message);
+    expect(result.code).not.toBe(0);
+    expect(result.stdout).not.toContain('pmcp_');
+  });
+});
+
+describe('served to agents elsewhere', () => {
+  let server: Awaited<ReturnType<typeof startHttp>>;
+  beforeAll(async () => {
+    server = await startHttp(place);
+  });
+  afterAll(() => server.close());
+
+  it('shows and touches only what is in the scope of the token', async () => {
+    const agent = await asAgent(server.url, await makeToken('scoped', 'operator', '--scope', 'pool=prod'));
+    const seen = (await agent.tool('list_vms')) as unknown as { vms: { vmid: number; pool?: string }[]; total: number };
+    expect(seen.vms.length).toBeGreaterThan(0);
+    expect(seen.vms.every(({ pool }) => pool === 'prod')).toBe(true);
+    expect(seen.total).toBe(seen.vms.length);
+    const all = (await call(place, 'list_vms', {})).json as unknown as { vms: { vmid: number; pool?: string; template?: boolean }[] };
+    const foreign = all.vms.find(({ pool, template }) => pool !== 'prod' && !template)?.vmid ?? 0;
+    expect(foreign).toBeGreaterThan(0);
+    const before = place.mutations().length;
+    for (const tool of ['get_vm', 'start_vm', 'stop_vm', 'delete_vm']) {
+      expect((await agent.tool(tool, { vmid: foreign })).error?.code, tool).toBe('guest_not_found');
+    }
+    expect((await agent.tool('set_resources', { vmid: foreign, cores: 2 })).error?.code).toBe('guest_not_found');
+    expect((await agent.tool('create_vm', { name: 'over-there', pool: 'agents', storage: 'local-lvm' })).error?.code).toBe(
+      'forbidden_by_policy',
+    );
+    expect((await agent.tool('clone_template', { source_vmid: 9000, name: 'copy' })).error?.code).toBe('guest_not_found');
+    expect(place.mutations()).toHaveLength(before);
+    const own = seen.vms[0]?.vmid ?? 0;
+    expect((await agent.tool('get_vm', { vmid: own })).vmid).toBe(own);
+    const made = await agent.tool('create_vm', { name: 'over-here', storage: 'local-lvm', disk_gb: 1 });
+    expect(made, JSON.stringify(made)).toMatchObject({ created: true });
+    expect(place.mutations().find(({ params }) => params.name === 'over-here')?.params.pool).toBe('prod');
+    await agent.close();
+  });
+
+  it('an approver decides in the console, never with the token alone, and never about what they asked for', async () => {
+    const boss = await makeToken('boss', 'approver', '--owner', 'boss');
+    const noPassphrase = await openConsole(server.url);
+    expect(await noPassphrase.login(boss, 'anything at all')).toBe(401);
+    await setPassphrase('boss', 'correct horse battery');
+    const agent = await asAgent(server.url, await makeToken('worker', 'operator', '--owner', 'alice'));
+    const own = await asAgent(server.url, await makeToken('boss-bot', 'operator', '--owner', 'boss'));
+    const [asked, ownAsked] = [
+      await agent.tool('stop_vm', { vmid: 100, force: true }),
+      await own.tool('stop_vm', { vmid: 101, force: true }),
+    ];
+    expect(asked).toMatchObject({ approval_required: true, way: 'human', decide_at: expect.stringContaining('/console/') });
+    const waiting = agent.tool('approve', { approval_id: asked.approval_id, wait_seconds: 40 });
+
+    const page = await openConsole(server.url);
+    expect(await page.login(boss, 'wrong horse battery')).toBe(401);
+    expect((await page.post(`approvals/${asked.approval_id}/approve`, { typed: 'web1 100' })).status).toBe(401);
+    expect(await page.login(boss, 'correct horse battery')).toBe(200);
+    expect(place.mutations().filter(({ path }) => path.includes('/status/'))).toEqual([]);
+    const refused = await page.post(`approvals/${ownAsked.approval_id}/approve`, { typed: 'web2 101' });
+    expect(await refused.json()).toMatchObject({ error: { code: 'forbidden_by_policy' } });
+    const mistyped = await page.post(`approvals/${asked.approval_id}/approve`, { typed: 'web1' });
+    expect(await mistyped.json()).toMatchObject({ error: { code: 'approval_not_confirmed' } });
+    expect((await page.post(`approvals/${asked.approval_id}/approve`, { typed: 'web1 100' })).status).toBe(200);
+    expect(await waiting).toMatchObject({ status: 'succeeded', result: { vmid: 100, status: 'stopped' } });
+    const decision = auditLines().find(
+      ({ kind, approvalId, status }) => kind === 'decision' && approvalId === asked.approval_id && status === 'approved',
+    );
+    expect(decision).toMatchObject({ principal: 'token:boss', owner: 'boss', channel: 'console', decidedVia: 'human' });
+
+    const bearer = await asAgent(server.url, boss);
+    const seen = (await bearer.tool('list_approvals')) as unknown as { approvals: { approval_id: string }[] };
+    expect(seen.approvals.map(({ approval_id }) => approval_id)).toContain(ownAsked.approval_id);
+    await expect(bearer.tool('approve', { approval_id: ownAsked.approval_id })).rejects.toThrow();
+    await Promise.all([agent.close(), own.close(), bearer.close()]);
+  });
+
+  it('a token that cannot approve does not open the console', async () => {
+    await setPassphrase('carl', 'correct horse battery');
+    const page = await openConsole(server.url);
+    expect(await page.login(await makeToken('carl-bot', 'operator', '--owner', 'carl'), 'correct horse battery')).toBe(401);
+    const elsewhere = await makeToken('carl-away', 'approver', '--owner', 'carl', '--cidr', '192.0.2.0/24');
+    expect(await page.login(elsewhere, 'correct horse battery')).toBe(401);
+  });
+
+  it('revoking a token denies what it asked for, and ends its owner’s console session', async () => {
+    const token = await makeToken('leaver', 'operator', '--owner', 'dora');
+    const dora = await makeToken('dora', 'approver', '--owner', 'dora');
+    await setPassphrase('dora', 'correct horse battery');
+    const page = await openConsole(server.url);
+    expect(await page.login(dora, 'correct horse battery')).toBe(200);
+    const agent = await asAgent(server.url, token);
+    const { approval_id } = await agent.tool('delete_vm', { vmid: 104 });
+    expect(approval_id).toBeDefined();
+    const revoked = await run(place, ['tokens', 'revoke', 'leaver']);
+    expect(revoked.json).toMatchObject({ revoked: true, denied: [approval_id] });
+    await expect(agent.tool('list_vms')).rejects.toThrow();
+    expect((await page.post(`approvals/${approval_id}/approve`, { typed: 'x' })).status).toBe(401);
+    const store = await openStore({ dataDir: place.dataDir });
+    expect(await store.approvals.get(String(approval_id))).toMatchObject({ status: 'denied', note: 'the access token was revoked' });
+    await store.close();
+    await agent.close();
+  });
+
+  it('every call stands in the audit with its principal', async () => {
+    const agent = await asAgent(server.url, await makeToken('audited', 'viewer', '--owner', 'erin'));
+    await agent.tool('get_vm', { vmid: 100 });
+    expect(auditLines().at(-1)).toMatchObject({
+      kind: 'read',
+      operation: 'get_vm',
+      principal: 'token:audited',
+      owner: 'erin',
+      channel: 'http',
+    });
+    await agent.close();
+  });
+
+  it('ends with what was running told to its caller', async () => {
+    const own = await startHttp(place);
+    const agent = await asAgent(own.url, own.token);
+    place.simulator.faults.add({ match: { method: 'POST', path: '/status/start$' }, action: 'hold', times: 1 });
+    const started = agent.tool('start_vm', { vmid: 100 });
+    await place.simulator.faults.untilHeld(1);
+    const ended = own.close();
+    await until(
+      'the server says that it ends',
+      async () =>
+        (await fetch(new URL('/readyz', own.url)).then(
+          (r) => r.status,
+          () => 503,
+        )) === 503,
+    );
+    place.simulator.faults.release();
+    expect(await started).toMatchObject({ vmid: 100, status: 'running' });
+    await ended;
+    await agent.close();
+  });
+});
+
+describe('connect', () => {
+  const generations = {
+    v1: async (env: Record<string, string>, url: string) => {
+      const client = new Client1({ name: 'pipe', version: '1' });
+      await client.connect(new Stdio1({ command: process.execPath, args: [binary(), 'connect', url], env, stderr: 'ignore' }));
+      const callTool = (params: { name: string }, options?: object) => client.callTool(params, undefined, options);
+      return { listTools: () => client.listTools(), callTool, close: () => client.close() } as unknown as Client2;
+    },
+    'v2 default': (env: Record<string, string>, url: string) => second(env, url, {}),
+    'v2 auto': (env: Record<string, string>, url: string) => second(env, url, { versionNegotiation: { mode: 'auto' } }),
+  };
+  async function second(env: Record<string, string>, url: string, options: object) {
+    const client = new Client2({ name: 'pipe', version: '1' }, options);
+    await client.connect(new Stdio2({ command: process.execPath, args: [binary(), 'connect', url], env, stderr: 'ignore' }));
+    return client;
+  }
+  const bare = (token: string) => ({ PATH: process.env.PATH ?? '', HOME: place.env.HOME ?? '', PROXMOX_MCP_TOKEN: token });
+
+  it.each(Object.keys(generations) as (keyof typeof generations)[])(
+    'passes everything on, for %s, without any secret of Proxmox',
+    async (name) => {
+      const server = await startHttp(place);
+      const client = await generations[name](bare(server.token), server.url);
+      expect((await client.listTools()).tools.length).toBeGreaterThan(8);
+      const result = await client.callTool({ name: 'get_vm', arguments: { vmid: 100 } });
+      expect(result.structuredContent).toMatchObject({ vmid: 100 });
+      const heard: number[] = [];
+      await client.callTool(
+        { name: 'set_resources', arguments: { vmid: 100, cores: heard.length + 2 } },
+        { onprogress: ({ progress }) => void heard.push(progress) },
+      );
+      await expect(client.callTool({ name: 'no_such_tool', arguments: {} })).rejects.toThrow(/no_such_tool/);
+      await client.close();
+      await server.close();
+    },
+  );
+
+  it('begins a new session when the server was restarted, unseen by the client', async () => {
+    const first = await startHttp(place);
+    const client = await generations['v2 default'](bare(first.token), first.url);
+    await client.listTools();
+    await first.close();
+    const again = await startHttp(place, {}, new URL(first.url).port);
+    expect(again.url).toBe(first.url);
+    expect((await client.callTool({ name: 'get_vm', arguments: { vmid: 100 } })).structuredContent).toMatchObject({ vmid: 100 });
+    await client.close();
+    await again.close();
+  });
+
+  it('says what is wrong, and whether it is safe to repeat', async () => {
+    const nobody = createServer();
+    await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
+    const { port } = nobody.address() as AddressInfo;
+    await new Promise((resolve) => nobody.close(resolve));
+    const refusing = await generations['v2 default'](bare('pmcp_wrong'), `http://127.0.0.1:${port}/mcp`).catch(
+      (error: Error) => error.message,
+    );
+    expect(refusing).toContain('safe to repeat');
+    const server = await startHttp(place);
+    const unknown = await generations['v2 default'](bare('pmcp_wrong'), server.url).catch((error: Error) => error.message);
+    expect(unknown).toContain('does not accept the access token (401)');
+    await server.close();
+    for (const [args, env, message] of [
+      [['connect', 'http://mcp.example.org'], bare('x'), 'begins with https://'],
+      [['connect', 'nonsense'], bare('x'), 'missing or wrong'],
+      [['connect', 'https://mcp.example.org'], { PATH: process.env.PATH ?? '' }, 'no access token'],
+      [['connect', 'https://mcp.example.org', '--token-file', '/nowhere'], bare('x'), 'ENOENT'],
+    ] as [string[], Record<string, string>, string][]) {
+      const result = await run({ env }, args);
+      expect(result.stderr, args.join(' ')).toContain(message);
+      expect(result.code).toBe(2);
+    }
+  });
+});
+
+it('serves TLS by itself', async () => {
+  const server = await startHttp(place, {
+    PROXMOX_HTTP_CERT_FILE: join(process.cwd(), 'src/simulator/data/demo-cert.pem'),
+    PROXMOX_HTTP_KEY_FILE: join(process.cwd(), 'src/simulator/data/demo-key.pem'),
+  });
+  expect(server.url).toMatch(/^https:/);
+  const status = await new Promise<number>((resolve, reject) => {
+    const ca = readFileSync('src/simulator/data/demo-ca.pem');
+    request(new URL('/healthz', server.url), { ca }, (response) => resolve(response.statusCode ?? 0))
+      .on('error', reject)
+      .end();
+  });
+  expect(status).toBe(200);
+  await server.close();
+});
+
+it('prints a unit that runs as a user of its own', async () => {
+  const printed = await run({ env: { PATH: process.env.PATH ?? '' } }, ['service', 'install']);
+  expect(printed.code).toBe(0);
+  for (const line of [
+    'User=proxmox-mcp',
+    'ProtectSystem=strict',
+    'NoNewPrivileges=true',
+    'StateDirectoryMode=0700',
+    'EnvironmentFile=/etc/proxmox-mcp/env',
+  ])
+    expect(printed.stdout).toContain(line);
+  expect(printed.stdout).toContain(binary());
+  expect(unitText({ node: '/opt/my node', entry: '/srv/a%b/cli.js', user: 'mcp' })).toContain(
+    'ExecStart="/opt/my node" /srv/a%%b/cli.js http',
+  );
+  const bad = await run({ env: { PATH: process.env.PATH ?? '' } }, ['service', 'install', '--user', 'a b']);
+  expect(bad.code).toBe(2);
+});
+
+async function setPassphrase(owner: string, passphrase: string): Promise<void> {
+  const { spawn } = await import('node:child_process');
+  const child = spawn(process.execPath, [binary(), 'tokens', 'passphrase', owner], {
+    env: place.env,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  child.stdin.end(`${passphrase}\n`);
+  expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+}
