@@ -112,5 +112,5 @@ async function* all(session: Session, status?: string): AsyncGenerator<JsonObjec
 }
 
 function time(value: unknown): string {
-  return typeof value === 'string' ? value.replace('T', ' ').slice(0, 19) : '';
+  return typeof value === 'string' ? value.replace('T', ' ').slice(5, 16) : '';
 }

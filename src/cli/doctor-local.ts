@@ -15,21 +15,23 @@ export interface Check {
   next?: string;
 }
 
-/** Every setting that is not at its default, and all limits, with where each comes from. Secrets are never shown. */
+/** All limits, the way of deciding, and every setting that is not at its default, with where each comes from. Secrets are never shown. */
 export function settingRows({ loaded }: Configured): { variable: string; value: string; source: string }[] {
-  return VARIABLES.filter(
-    (name) => loaded.sources[name] !== 'default' || describe(name).section === 'Limits' || describe(name).section === 'Approval',
-  ).map((name) => {
-    const value = loaded.config[name];
-    const text = describe(name).secret
-      ? '(set)'
-      : value === undefined
-        ? 'no limit'
-        : typeof value === 'object'
-          ? JSON.stringify(value)
-          : String(value);
-    return { variable: name, value: text, source: loaded.sources[name] };
-  });
+  const { config, sources } = loaded;
+  const shown = VARIABLES.filter(
+    (name) => sources[name] !== 'default' || describe(name).section === 'Limits' || name === 'PROXMOX_APPROVAL',
+  );
+  return shown.map((variable) => ({
+    variable,
+    value: describe(variable).secret ? '(set)' : valueText(config[variable]),
+    source: sources[variable],
+  }));
+}
+
+function valueText(value: unknown): string {
+  if (value === undefined) return 'no limit';
+  if (Array.isArray(value)) return value.map(valueText).join(', ');
+  return typeof value === 'object' && value !== null ? Object.values(value).join(':') : String(value);
 }
 
 /** What can be told without the cluster: settings, files, approvals. */

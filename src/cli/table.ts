@@ -2,24 +2,36 @@ import Table from 'cli-table3';
 import { plainText } from '../core/text.ts';
 
 /** A table as wide as the terminal at most. Cells may hold text from guests: it is made harmless here. */
-export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns ?? 120 } = {}): string {
+export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 100 } = {}): string {
   const cells = rows.map((row) => row.map((cell) => plainText(cell === undefined || cell === null ? '' : String(cell), 500)));
+  const column = (index: number) => [head[index] ?? '', ...cells.map((row) => row[index] ?? '')];
   const widths = columnWidths(
-    head.map((title, index) => Math.max(title.length, ...cells.map((row) => row[index]?.length ?? 0)) + 2),
+    head.map((_, index) => ({
+      wanted: PADDING + Math.max(...column(index).map((text) => text.length)),
+      least: PADDING + Math.max(...column(index).flatMap((text) => text.split(' ').map((word) => Math.min(word.length, LONGEST_WORD)))),
+    })),
     columns - head.length - 1,
   );
-  const view = new Table({ head, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style: { head: ['bold'], border: ['dim'] } });
+  // Rules between rows only where a row takes several lines.
+  const wraps = cells.some((row) => row.some((text, index) => text.length + PADDING > (widths[index] ?? 0)));
+  const chars = wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+  const style = { head: ['bold'], border: ['dim'] };
+  const view = new Table({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });
   view.push(...cells);
   return view.toString();
 }
 
-/** Narrows the widest columns until all fit. */
-function columnWidths(wanted: number[], available: number): number[] {
-  const widths = [...wanted];
-  const total = () => widths.reduce((sum, width) => sum + width, 0);
-  while (total() > available) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if ((widths[widest] ?? 0) <= 12) break;
+const PADDING = 2;
+/** Shorter words are never cut: an id has to be copied whole. */
+const LONGEST_WORD = 40;
+
+/** Narrows the widest columns until all fit, none below its longest word. */
+function columnWidths(columns: { wanted: number; least: number }[], available: number): number[] {
+  const widths = columns.map(({ wanted }) => wanted);
+  while (widths.reduce((sum, width) => sum + width, 0) > available) {
+    const narrowable = widths.map((width, index) => (width > (columns[index]?.least ?? 0) ? width : 0));
+    const widest = narrowable.indexOf(Math.max(...narrowable));
+    if (narrowable[widest] === 0) break;
     widths[widest] = (widths[widest] ?? 0) - 1;
   }
   return widths;

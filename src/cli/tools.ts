@@ -19,8 +19,13 @@ export async function tools(): Promise<Exit> {
   const { table } = await import('./table.ts');
   print(
     table(
-      ['operation', 'effect', 'approval', 'parameters', 'what it does'],
-      rows.map((row) => [row.name, row.effect, row.approval, row.parameters.join(' '), row.description]),
+      ['operation', 'effect', 'parameters', 'what it does'],
+      rows.map((row) => [
+        row.name,
+        row.approval === 'yes' ? `${row.effect}, asks first` : row.effect,
+        row.parameters.join(' '),
+        row.description,
+      ]),
     ),
   );
   print("\nRun one: proxmox-mcp call <operation> --args '<json>' [--dry-run] [--demo]");
