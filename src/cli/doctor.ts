@@ -1,6 +1,7 @@
 import { needsApproval } from '../core/effect.ts';
 import { asError, fail } from '../core/errors.ts';
 import { operations } from '../operations/index.ts';
+import { habitsCheck, type PolicyRow, policyRows } from './doctor-approvals.ts';
 import { abilities, certificates, material, quotas } from './doctor-cluster.ts';
 import { type Check, localChecks, settingRows } from './doctor-local.ts';
 import { configure, type GlobalOptions } from './options.ts';
@@ -18,12 +19,16 @@ export async function doctor(options: GlobalOptions): Promise<Exit> {
     const error = asError(thrown);
     checks.push({ name: 'connection', state: 'fail', text: error.message, next: error.hint });
   }
+  const { check, habits } = await habitsCheck(configured.settings, Date.now());
+  if (check) checks.push(check);
+  const policy = policyRows(configured.settings);
   const settings = settingRows(configured);
   const missing =
     checks.find((check) => check.state === 'fail') ?? checks.find((check) => check.state === 'warn' && check.name !== 'approvals');
   const failed = checks.some((check) => check.state === 'fail');
-  if (!isForPeople()) printJson({ ok: !failed, can, ...(missing ? { missing } : {}), checks, settings });
-  else await show(checks, settings, can, missing);
+  if (!isForPeople())
+    printJson({ ok: !failed, can, ...(missing ? { missing } : {}), checks, ...(habits ? { approvals: habits } : {}), policy, settings });
+  else await show(checks, policy, settings, can, missing);
   return failed ? 1 : 0;
 }
 
@@ -62,7 +67,13 @@ function unlooked(thrown: unknown): Check[] {
 
 const MARKS = { ok: 'ok  ', warn: 'look', fail: 'FAIL' };
 
-async function show(checks: Check[], settings: ReturnType<typeof settingRows>, can: string[], missing: Check | undefined): Promise<void> {
+async function show(
+  checks: Check[],
+  policy: PolicyRow[],
+  settings: ReturnType<typeof settingRows>,
+  can: string[],
+  missing: Check | undefined,
+): Promise<void> {
   const { table } = await import('./table.ts');
   for (const { state, name, text, next } of checks) {
     print(`${MARKS[state]}  ${name}: ${text}`);
@@ -74,6 +85,12 @@ async function show(checks: Check[], settings: ReturnType<typeof settingRows>, c
           .join('\n'),
       );
   }
+  print(
+    `\n${table(
+      ['policy: for', 'is demanded'],
+      policy.map(({ match, demands }) => [match, demands]),
+    )}`,
+  );
   print(
     `\n${table(
       ['setting', 'value', 'from'],

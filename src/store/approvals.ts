@@ -132,6 +132,20 @@ export function approvalsIn(db: Kysely<Database>) {
       return rows.map(read);
     },
 
+    /** When approvals were asked for after `since`, and when a yes to them was given; oldest first. */
+    async answers(since: string): Promise<{ askedAt: string; givenAt?: string }[]> {
+      const rows = await db
+        .selectFrom('approvals')
+        .select(['created_at', 'decided_at', 'decided_via'])
+        .where('created_at', '>', since)
+        .orderBy('created_at')
+        .execute();
+      return rows.map((r) => ({
+        askedAt: r.created_at,
+        ...(r.decided_via !== null && r.decided_at !== null ? { givenAt: r.decided_at } : {}),
+      }));
+    },
+
     /** Marks everything expired that nobody decided in time. */
     expire: (now: string) => expire(db, now),
   };

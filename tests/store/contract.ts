@@ -97,6 +97,19 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.get('late')).toMatchObject({ status: 'expired' });
     });
 
+    it('tells when approvals were asked for and given, and not when they were denied', async () => {
+      const [asked, given] = ['2027-01-01T00:00:00.000Z', '2027-01-01T00:00:01.000Z'];
+      for (const n of [1, 2])
+        await store().approvals.request(approval(`h${n}`, { argsDigest: `h${n}`, principal: 'h', expiresAt: '2027-01-02' }), asked, 50);
+      const start = { ...run('rh', 'h1'), startedAt: given };
+      await store().runs.begin(start, 'w', LATER, { approvalId: 'h1', decidedBy: 'x', decidedVia: 'relay' });
+      await store().approvals.move('h2', 'pending', 'denied', { decidedBy: 'x', decidedAt: given });
+      const answers = await store(1).approvals.answers('2026-12-31T00:00:00.000Z');
+      expect(answers).toHaveLength(2);
+      expect(answers).toEqual(expect.arrayContaining([{ askedAt: asked }, { askedAt: asked, givenAt: given }]));
+      expect(await store().approvals.answers(asked)).toEqual([]);
+    });
+
     it('ends the approval with its run, and lets nobody write who lost the run', async () => {
       await store().approvals.request(approval('done', { argsDigest: 'done' }), NOW, 50);
       await store().runs.begin(run('rd', 'done'), 'first', LATER, { approvalId: 'done', decidedBy: 'x', decidedVia: 'relay' });
