@@ -157,6 +157,10 @@ describe('the report tells gone from unknown', () => {
     expect(answer).toMatchObject({ deleted: true, unchecked: expect.stringContaining('local-lvm') });
     expect(answer).not.toHaveProperty('orphans');
   });
+  test('a token whose rights on the VMID outlive the guest can look', async () => {
+    const answer = await report({ guests: [], volumes: [disk], permissions: { '/vms/105': ['VM.Config.Disk'] } });
+    expect(answer).toMatchObject({ orphans: ['local-lvm:vm-105-disk-0'] });
+  });
   test('a VMID that is taken proves nothing', async () => {
     expect(await report({ guests: [{ ...stopped, hidden: true }] })).toMatchObject({ deleted: false, status: 'unknown' });
   });
