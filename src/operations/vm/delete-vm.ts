@@ -106,10 +106,7 @@ export const deleteVm = defineOperation({
       facts: {
         ...factsOf(target),
         ...(volumes.lastBackup === undefined ? {} : { lastBackup: volumes.lastBackup }),
-        disks: [
-          ...disks.map((d) => (d.sizeGib === undefined ? d.volid : `${d.volid} (${Math.round(d.sizeGib * 100) / 100} GiB)`)),
-          ...extra,
-        ],
+        disks: [...disks.map((d) => (d.sizeGib === undefined ? d.volid : `${d.volid} (${size(d.sizeGib)})`)), ...extra],
       },
     };
   },
@@ -194,4 +191,9 @@ async function isGone(api: ProxmoxReader, vmid: number): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** `8 GiB`, and `4 MiB` for what is smaller than one. */
+function size(gib: number): string {
+  return gib < 1 ? `${Math.round(gib * 1024)} MiB` : `${Math.round(gib * 100) / 100} GiB`;
 }
