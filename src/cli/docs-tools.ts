@@ -13,7 +13,7 @@ const EFFECTS: Record<OperationEffect, string> = {
   control: 'acts on approvals and runs of this server',
 };
 
-type Schema = {
+export type Schema = {
   type?: string | string[];
   enum?: unknown[];
   anyOf?: Schema[];
@@ -70,7 +70,7 @@ function parameters(schema: Schema): string {
 }
 
 /** All members at any depth, as `name`, type and description; optional ones with a question mark. */
-function members(schema: Schema, prefix = ''): string[][] {
+export function members(schema: Schema, prefix = ''): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
     const optional = schema.required?.includes(name) ? '' : '?';
     const path = `${prefix}${name}`;

@@ -1,16 +1,22 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { matrix, policyKeys, withBlocks } from './docs-approvals.ts';
 import { configurationDoc, envExample } from './docs-configuration.ts';
 import { errorsDoc } from './docs-errors.ts';
 import { toolsDoc } from './docs-tools.ts';
 
 // Writes the documentation that follows from definitions; with --check only says whether it is current. Run from the project's folder.
 
+const APPROVALS = 'docs/approvals.md';
+const MATRIX = 'docs/approvals-matrix.json';
 const files: Record<string, string> = {
   'docs/tools.md': toolsDoc(),
   'docs/configuration.md': configurationDoc(),
   'docs/errors.md': errorsDoc(),
   '.env.example': envExample(),
 };
+// What is written by hand keeps its words; only the marked parts follow from definitions.
+const approvals = readIfThere(APPROVALS);
+if (approvals !== '') files[APPROVALS] = withBlocks(approvals, { 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) });
 
 const check = process.argv.includes('--check');
 if (!check) mkdirSync('docs', { recursive: true });

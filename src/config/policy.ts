@@ -36,18 +36,20 @@ export const policySchema = z.strictObject({
             operation: words.optional().describe('names of operations'),
             tag: words.optional().describe('the guest carries one of these tags'),
             pool: words.optional().describe('the guest is in one of these pools'),
-            vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges: 105, "100-199"'),
-            principal: words.optional().describe('who asks, as the audit names them'),
+            vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges: `105`, `"100-199"`'),
+            principal: words.optional().describe('who asks, as the audit names them: `local:1000`, `token:ci`, `oauth:SUB`'),
           })
-          .default({}),
+          .default({})
+          .describe('whom and what the rule is about; every part that is given must fit; without any it fits everything'),
         never: z.boolean().default(false).describe('not at all, approval or not'),
         way: z.enum(WAYS).optional().describe('how it has to be decided; on a change it makes an approval necessary'),
         approvals: z.int().min(1).max(5).optional().describe('how many different owners have to say yes'),
-        require_backup_within: span.optional().describe('a backup not older than this must exist'),
-        cooldown: span.optional().describe('the identical request is refused for so long after it was decided'),
+        require_backup_within: span.optional().describe('a backup not older than this must exist: `30m`, `24h`, `7d`'),
+        cooldown: span.optional().describe('the identical request is refused for so long after it was decided: `30s`, `5m`'),
       }),
     )
-    .default([]),
+    .default([])
+    .describe('each raises what is demanded; of all that fit, the strictest counts'),
   only: z
     .strictObject({
       tags: z.array(z.string()).default([]).describe('guests with one of these tags'),
@@ -61,7 +63,8 @@ export const policySchema = z.strictObject({
       creates: z.int().min(0).optional().describe('guests made within an hour, per requester'),
       destroys: z.int().min(0).optional().describe('destroying operations within an hour, per requester'),
     })
-    .default({}),
+    .default({})
+    .describe('limits that no approval lifts'),
 });
 
 /** Reads the operator's policy. A file that is missing or wrong stops the start: a policy that cannot be read allows nothing. */
