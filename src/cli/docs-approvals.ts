@@ -6,7 +6,12 @@ import { members, type Schema } from './docs-tools.ts';
 /** Every key of the policy file, as a table. */
 export function policyKeys(): string {
   const schema = z.toJSONSchema(policySchema, { io: 'input', unrepresentable: 'any' }) as Schema;
-  return rows(['Key', 'Type', 'Meaning'], members(schema));
+  const body = members(schema).map(([key = '', type = '', text = '']) => [
+    key,
+    type,
+    text.replace(' Default:', '; default:').replace(/\.$/, ''),
+  ]);
+  return rows(['Key', 'Type', 'Meaning'], body);
 }
 
 /** One row of docs/approvals-matrix.json, which an end-to-end test carries out. */

@@ -88,7 +88,7 @@ function typeOf(schema: Schema): string {
   if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
   if (schema.type === 'array') return `list of ${schema.items ? typeOf(schema.items) : 'anything'}`;
   const bounds = [schema.minimum, schema.maximum].some((bound) => bound !== undefined)
-    ? ` ${schema.minimum ?? ''}–${schema.maximum ?? ''}`
+    ? ` ${schema.minimum ?? ''}–${schema.maximum === Number.MAX_SAFE_INTEGER ? '' : (schema.maximum ?? '')}`
     : '';
   return `${Array.isArray(schema.type) ? schema.type.join(' or ') : (schema.type ?? 'anything')}${bounds}`;
 }
