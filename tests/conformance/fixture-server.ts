@@ -1,0 +1,22 @@
+import { systemClock } from '../../src/core/clock.ts';
+import { createHttpApp } from '../../src/mcp/http.ts';
+import { listen } from '../../src/mcp/http-listen.ts';
+import { createMetrics } from '../../src/mcp/metrics.ts';
+import { fixtureFactory } from './fixture.ts';
+
+/** The fixture behind the product's own HTTP shell. Prints the port. */
+const onError = (error: Error) => process.stderr.write(`${error.message}\n`);
+const app = createHttpApp({
+  factory: fixtureFactory,
+  hosts: ['localhost', '127.0.0.1'],
+  isTrustedProxy: () => false,
+  ready: async () => {},
+  metrics: createMetrics(),
+  gauges: async () => [],
+  perMinute: 1_000_000,
+  replica: 'fixture',
+  clock: systemClock,
+  onError,
+});
+const { port } = await listen(app, { host: '127.0.0.1', port: 0, onError });
+process.stdout.write(`${port}\n`);
