@@ -98,8 +98,7 @@ function run(what, { node, script }, url, options) {
     cwd: folder,
     timeout: 300_000,
   });
-  const summary = /^(?:Total|Passed|Not scored)[^
-]*/gm;
+  const summary = /^(?:Total|Passed|Not scored)[^\n]*/gm;
   const lines = `${result.stdout}${result.stderr}`.match(summary)?.slice(-2).join('; ') ?? '';
   // Extensions and what came after the release of a revision are run and do not count; the suite's exit code knows which.
   say(`${result.status === 0 ? 'pass' : 'FAIL'}  ${what}  ${lines}`);
