@@ -39,8 +39,15 @@ beforeAll(() => {
   }
   put('src/cli/simulator.ts', "export const start = () => import('../simulator/index.ts');\n");
   const { stdout } = spawnSync(
-    join(root, 'node_modules/.bin/biome'),
-    ['lint', '--reporter=json', '--max-diagnostics=none', '--only=noRestrictedImports', '.'],
+    process.execPath,
+    [
+      join(root, 'node_modules/@biomejs/biome/bin/biome'),
+      'lint',
+      '--reporter=json',
+      '--max-diagnostics=none',
+      '--only=noRestrictedImports',
+      '.',
+    ],
     {
       cwd: folder,
       encoding: 'utf8',
