@@ -78,7 +78,8 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, av
     let lease: Lease | undefined;
     if (verdict.way !== undefined) {
       await checkQuota(plan, ports, mine);
-      lease = await takeLease(plan, ports);
+      // Where several people have to agree, one person's standing yes is not enough.
+      lease = verdict.approvals > 1 ? undefined : await takeLease(plan, ports);
       if (!lease)
         return {
           kind: 'approval_required',

@@ -40,6 +40,7 @@ export async function perform(
       fail('forbidden_by_policy', `This server is read-only; ${name} is not available.`);
     }
     checkRole(caller, operation);
+    if (options.invalid) fail('invalid_arguments', `${name}: ${options.invalid.join('; ')}.`);
     args = ports.vault.conceal(operation.input, parseArgs(operation, withScopeDefaults(operation, rawArgs, caller.scope)));
     if (operation.effect === 'read') return await read(operation, args, caller, options, ports, began);
     if (operation.effect === 'control') return await control(operation, args, caller, options, ports, inFlight);

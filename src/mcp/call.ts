@@ -81,8 +81,7 @@ function split(operation: Operation, raw: RawArguments): { args: RawArguments; o
   const entries = Object.entries(raw);
   const parsed = commonSchema.safeParse(Object.fromEntries(entries.filter(([name]) => common.includes(name))));
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    fail('invalid_arguments', problems.join('; '));
+    return { args: {}, options: { invalid: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) } };
   }
   const { dry_run, wait_seconds, reason } = parsed.data;
   return {

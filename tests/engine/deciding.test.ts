@@ -73,9 +73,11 @@ describe('a human who decides elsewhere', () => {
 describe('a policy in force', () => {
   it('asks two owners, and counts one owner once', async () => {
     world = await openWorld(policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, approvals: 2 }] }));
-    const vmid = await make('two');
+    const vmid = await make('two', { tags: ['lab'] });
     const id = await world.asks('stop_vm', { vmid, force: true });
     expect(await world.call('approve', { approval_id: id }, { wait: 0 })).toMatchObject({ kind: 'approval_required' });
+    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5 }, operator());
+    expect(await world.asks('stop_vm', { vmid, force: true })).toBe(id);
     const yes = (owner: string) => world.call('approve', { approval_id: id }, typed(id, `two ${vmid}`), operator(owner));
     expect(await yes('anna')).toMatchObject({ kind: 'approval_required', approval: { needed: 2, agreedBy: ['anna'] } });
     expect(await yes('anna')).toMatchObject({ kind: 'approval_required', approval: { agreedBy: ['anna'] } });

@@ -3,6 +3,7 @@ import { createMcpHandler, InMemoryTransport, type McpServer, type McpServerFact
 import * as z from 'zod';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
 import type { Caller } from '../../src/core/caller.ts';
+import { fail } from '../../src/core/errors.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
@@ -200,6 +201,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
   let opened = 0;
   const engine: Engine = {
     async perform(operation, args, caller, performOptions = {}) {
+      if (performOptions.invalid) fail('invalid_arguments', performOptions.invalid.join('; '));
       const call = { operation, args, caller, options: performOptions };
       calls.push(call);
       return answering(call);

@@ -9,19 +9,41 @@ import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
 
 const ipconfig = z.string().min(1).max(200);
 
-export const cloudInit = z.strictObject({
-  user: z.string().min(1).max(64).optional(),
-  password: z.string().min(1).max(256).meta({ secret: true }).optional(),
-  sshkeys: z.string().min(1).max(32_768).optional().describe('Public keys, one a line'),
-  ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
-  ipconfig1: ipconfig.optional(),
-  ipconfig2: ipconfig.optional(),
-  ipconfig3: ipconfig.optional(),
-  nameserver: z.string().min(1).max(200).optional(),
-  searchdomain: z.string().min(1).max(253).optional(),
-  ciupgrade: z.boolean().optional(),
-});
-export type CloudInit = z.output<typeof cloudInit>;
+const KNOWN = new Set([
+  'user',
+  'password',
+  'sshkeys',
+  'ipconfig0',
+  'ipconfig1',
+  'ipconfig2',
+  'ipconfig3',
+  'nameserver',
+  'searchdomain',
+  'ciupgrade',
+]);
+/** Proxmox knows ipconfig0 to ipconfig31; advertising the first four and taking the others costs an agent the fewest tokens. */
+const FURTHER = /^ipconfig([4-9]|[12]\d|3[01])$/;
+
+export const cloudInit = z
+  .object({
+    user: z.string().min(1).max(64).optional(),
+    password: z.string().min(1).max(256).meta({ secret: true }).optional(),
+    sshkeys: z.string().min(1).max(32_768).optional().describe('Public keys, one a line'),
+    ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
+    ipconfig1: ipconfig.optional(),
+    ipconfig2: ipconfig.optional(),
+    ipconfig3: ipconfig.optional(),
+    nameserver: z.string().min(1).max(200).optional(),
+    searchdomain: z.string().min(1).max(253).optional(),
+    ciupgrade: z.boolean().optional(),
+  })
+  .catchall(z.string())
+  .superRefine((value, ctx) => {
+    const unknown = Object.keys(value).filter((key) => !KNOWN.has(key) && !FURTHER.test(key));
+    if (unknown.length > 0) ctx.addIssue({ code: 'unrecognized_keys', keys: unknown, input: value });
+  });
+type CloudInitText = 'user' | 'password' | 'sshkeys' | `ipconfig${number}` | 'nameserver' | 'searchdomain';
+export type CloudInit = { [K in CloudInitText]?: string | undefined } & { ciupgrade?: boolean | undefined };
 
 /**
  * The options of a VM for a cloud_init argument. The password is a reference by now.
@@ -32,7 +54,7 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
     fail('unsupported_version', `ciupgrade needs Proxmox VE 8.0, this is ${version.version}.`);
   }
   const addresses = Object.entries(ci).filter(
-    (entry): entry is [string, string] => /^ipconfig\d$/.test(entry[0]) && typeof entry[1] === 'string',
+    (entry): entry is [string, string] => /^ipconfig\d+$/.test(entry[0]) && typeof entry[1] === 'string',
   );
   for (const [key, value] of addresses) checkAddress(key, value);
   for (const server of (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '')) {
