@@ -1,3 +1,4 @@
+import { Agent as Dispatcher, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Agent, call, connectAgent, openPlace, type Place, run } from './harness.ts';
 
@@ -107,28 +108,33 @@ describe('the guest behind the approval', () => {
     expect(await agent.tool('get_vm', { vmid })).toMatchObject({ name: 'second-owner' });
   });
 
-  it('is not touched when it was resized, renamed or protected meanwhile', async () => {
-    const vmid = await make('changing', false);
+  it.each([
+    ['was protected', 'config', 'protection=1', 'protection'],
+    ['was renamed', 'config', 'name=other-name', 'name'],
+    ['got another disk', 'config', 'scsi1=local-lvm:1', 'disks'],
+  ])('is not touched when it %s meanwhile', async (what, path, body, difference) => {
+    const vmid = await make(`guest-that-${what.replaceAll(' ', '-')}`, false);
     const asked = await agent.tool('delete_vm', { vmid });
-    const { fetch, Agent: Dispatcher } = await import('undici');
-    const dispatcher = new Dispatcher({ connect: { rejectUnauthorized: false } });
-    const { simulator } = place;
-    await fetch(`${simulator.url}/api2/json/nodes/pve/qemu/${vmid}/config`, {
-      method: 'PUT',
-      dispatcher,
-      headers: {
-        authorization: `PVEAPIToken=${simulator.token.id}=${simulator.token.secret}`,
-        'content-type': 'application/x-www-form-urlencoded',
-      },
-      body: 'protection=1',
-    });
-    await dispatcher.close();
+    await behindOurBack(`/nodes/pve/qemu/${vmid}/${path}`, body);
     const before = place.mutations().length;
     const redeemed = await agent.tool('approve', { approval_id: asked.approval_id });
     expect(redeemed.isError).toBe(true);
+    expect(redeemed.error?.message).toContain(difference === 'protection' ? 'protect' : difference);
     expect(place.mutations().length).toBe(before);
+    expect((await agent.tool('get_vm', { vmid })).status).toBe('stopped');
   });
 });
+
+/** A change that somebody makes in Proxmox itself. */
+async function behindOurBack(path: string, body: string): Promise<void> {
+  const { simulator } = place;
+  const dispatcher = new Dispatcher({ connect: { rejectUnauthorized: false } });
+  const authorization = `PVEAPIToken=${simulator.token.id}=${simulator.token.secret}`;
+  const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' };
+  const answer = await fetch(`${simulator.url}/api2/json${path}`, { method: 'PUT', dispatcher, headers, body });
+  await dispatcher.close();
+  expect(answer.status).toBe(200);
+}
 
 describe('idempotence', () => {
   it('returns the first guest when its name is created again at once, and says what differs', async () => {
