@@ -24,6 +24,8 @@ export interface AuditOptions {
 
 export interface Audit {
   readonly file: string;
+  /** Throws `audit_unavailable` when nothing could be written now; asked before anything else is done. */
+  ready(): Promise<void>;
   /**
    * Writes one line. `durable`: it is on the disk (fdatasync) when the promise resolves; for intents, outcomes, approvals and decisions.
    * Otherwise it is in the file, safe from a crash of this process. Lines of one moment share one lock and one fdatasync.
@@ -104,6 +106,15 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     }
   }
 
+  async function ready(): Promise<void> {
+    try {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await (await open(file, 'a', 0o600)).close();
+    } catch (cause) {
+      fail('audit_unavailable', `The audit trail ${file} cannot be written: ${reason(cause)}. Nothing was done.`, { cause });
+    }
+  }
+
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
     if (closed) fail('audit_unavailable', 'The audit trail is closed: the server is ending.');
     if (!durable) await admit(record);
@@ -131,6 +142,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
 
   return {
     file,
+    ready,
     append,
     async close() {
       closed = true;

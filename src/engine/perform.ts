@@ -30,6 +30,7 @@ export async function perform(
 ): Promise<Result> {
   const began = ports.clock.now();
   let args: JsonObject = {};
+  await ports.audit.ready();
   try {
     const operation =
       findOperation(name) ??
