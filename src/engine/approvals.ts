@@ -132,7 +132,9 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
       note: changed.join('; '),
       decidedAt: isoNow(ports.clock),
     });
-    if (moved) await recordDecision(approval, caller, ports, 'stale');
+    // Not pending any more: another call was faster, and what differs is its doing.
+    if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
+    await recordDecision(approval, caller, ports, 'stale');
     fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${changed.join('; ')}.`, {
       details: { differences: changed },
     });

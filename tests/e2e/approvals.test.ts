@@ -140,6 +140,7 @@ describe('idempotence', () => {
   it('returns the first guest when its name is created again at once, and says what differs', async () => {
     const vmid = await make('twice', false);
     const again = await agent.tool('create_vm', { name: 'TWICE', cores: 4, storage: 'local-lvm', disk_gb: 1 });
+    expect(again.error).toBeUndefined();
     expect(again).toMatchObject({ isError: false, created: false, existing: true, vmid });
     expect(JSON.stringify(again.differences)).toContain('cores');
   });
