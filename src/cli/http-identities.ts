@@ -6,11 +6,11 @@ import { createSessions, type Person, type SessionRows } from '../console/sessio
 import type { Caller } from '../core/caller.ts';
 import { systemClock } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
+import { isPassphrase } from '../core/passphrase.ts';
 import type { Settings } from '../core/settings.ts';
 import { createGate, identify, type Verifiers } from '../mcp/auth/gate.ts';
 import { identityOf } from '../mcp/auth/identity.ts';
 import { createOAuthVerifier } from '../mcp/auth/oauth.ts';
-import { isPassphrase } from '../mcp/auth/passphrase.ts';
 import { createTokenVerifier } from '../mcp/auth/tokens.ts';
 import type { ClientInfo } from '../mcp/client.ts';
 import { createRateLimit } from '../mcp/http-limit.ts';

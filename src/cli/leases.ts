@@ -1,6 +1,6 @@
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { hasPassphrase, isPassphrase } from '../engine/passphrase.ts';
+import { hasPassphrase, isApprover } from '../engine/passphrase.ts';
 import { operator, withSession } from './approvals.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, note, print, printJson } from './output.ts';
@@ -81,6 +81,6 @@ function needTerminal(): void {
 
 async function checkPassphrase({ settings }: Session): Promise<void> {
   if (!hasPassphrase(settings.dataDir)) return;
-  if (!isPassphrase(settings.dataDir, await askHidden('passphrase: ')))
+  if (!(await isApprover(settings.dataDir, await askHidden('passphrase: '))))
     fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong.');
 }

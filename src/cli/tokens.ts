@@ -118,7 +118,7 @@ export async function revoke(name: string, options: GlobalOptions): Promise<Exit
 /** `tokens passphrase`: what an approver has to know beside their token. Typed in a terminal, or read from a pipe. */
 export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
   const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal }] = await Promise.all([
-    import('../mcp/auth/passphrase.ts'),
+    import('../core/passphrase.ts'),
     import('./terminal.ts'),
   ]);
   const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();

@@ -8,7 +8,7 @@ import type { Plan } from '../core/plan.ts';
 import { mustTypeFor, renderQuestion } from './approval-text.ts';
 import { type ChangeCall, makePlan } from './change.ts';
 import { newId } from './ids.ts';
-import { hasPassphrase, isPassphrase } from './passphrase.ts';
+import { hasPassphrase, isApprover } from './passphrase.ts';
 import { verdictOn } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { argsDigest, auditCaller, auditTarget, planDigest } from './records.ts';
@@ -114,7 +114,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
   const verdict = await verdictOn(approval.plan, caller, ports);
   const way = stricter(approval.way, verdict.way ?? approval.way);
   const mustType = mustTypeFor(approval);
-  const via = decided(way, caller, options.answer, approval, mustType, ports);
+  const via = await decided(way, caller, options.answer, approval, mustType, ports);
   if (via === 'ask') {
     const ask = { approvalId: approval.id, text: renderQuestion(approval), mustType, needsPassphrase: wantsPassphrase(caller, ports) };
     return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
@@ -180,19 +180,19 @@ function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
 }
 
 /** Which way of deciding this call fulfils; `ask`: the face has to ask its human first; `elsewhere`: only out of band. */
-function decided(
+async function decided(
   way: Way,
   caller: Caller,
   answer: Answer | undefined,
   approval: ApprovalRecord,
   mustType: string,
   ports: Ports,
-): Way | 'ask' | 'elsewhere' {
+): Promise<Way | 'ask' | 'elsewhere'> {
   if (answer) {
     if (answer.approvalId !== approval.id || answer.typed.trim() !== mustType) {
       fail('approval_not_confirmed', `Not confirmed: "${mustType}" was not typed. Nothing was done.`);
     }
-    if (wantsPassphrase(caller, ports) && !isPassphrase(ports.settings.dataDir, answer.passphrase ?? '')) {
+    if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
       fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong or missing. Nothing was done.');
     }
     const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;

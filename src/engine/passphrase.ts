@@ -1,11 +1,8 @@
-import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hashPassphrase, isPassphrase } from '../core/passphrase.ts';
 
-/** scrypt (RFC 7914) with 64 MiB of memory: a guess costs about a tenth of a second. */
-const COST = { N: 2 ** 16, r: 8, p: 1, maxmem: 128 * 2 ** 20 };
-
-const fileIn = (dataDir: string) => join(dataDir, 'approver.json');
+const fileIn = (dataDir: string) => join(dataDir, 'approver.scrypt');
 
 /** Whether decisions on this machine need the approver's passphrase. */
 export function hasPassphrase(dataDir: string): boolean {
@@ -13,32 +10,17 @@ export function hasPassphrase(dataDir: string): boolean {
 }
 
 /** Sets the approver's passphrase; only its scrypt hash is kept (0600). */
-export function setPassphrase(dataDir: string, passphrase: string): void {
+export async function setPassphrase(dataDir: string, passphrase: string): Promise<void> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const salt = randomBytes(16);
-  const record = {
-    kdf: 'scrypt',
-    ...COST,
-    salt: salt.toString('base64'),
-    hash: scryptSync(passphrase.normalize(), salt, 32, COST).toString('base64'),
-  };
   const temporary = `${fileIn(dataDir)}.${process.pid}`;
-  writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+  writeFileSync(temporary, await hashPassphrase(passphrase), { mode: 0o600 });
   renameSync(temporary, fileIn(dataDir));
 }
 
-/** Whether this is the approver's passphrase; an unreadable file means no. */
-export function isPassphrase(dataDir: string, passphrase: string): boolean {
+/** Whether this is the approver's passphrase; a file that cannot be read means no. */
+export async function isApprover(dataDir: string, passphrase: string): Promise<boolean> {
   try {
-    const { N, r, p, salt, hash } = JSON.parse(readFileSync(fileIn(dataDir), 'utf8')) as {
-      N: number;
-      r: number;
-      p: number;
-      salt: string;
-      hash: string;
-    };
-    const given = scryptSync(passphrase.normalize(), Buffer.from(salt, 'base64'), 32, { N, r, p, maxmem: COST.maxmem });
-    return timingSafeEqual(given, Buffer.from(hash, 'base64'));
+    return await isPassphrase(passphrase, readFileSync(fileIn(dataDir), 'utf8'));
   } catch {
     return false;
   }

@@ -132,7 +132,7 @@ describe('deciding', () => {
     const needs = async (headers: Record<string, string>) => (await open.ask('GET', '/api/session', { headers })).json.needsPassphrase;
     const session = await open.logIn();
     expect(await needs(session)).toBe(false);
-    setPassphrase(dirname(open.auditFile), 'correct horse battery');
+    await setPassphrase(dirname(open.auditFile), 'correct horse battery');
     expect(await needs(session)).toBe(true);
   });
 

@@ -53,7 +53,7 @@ describe('a human who decides elsewhere', () => {
     world = await openWorld();
     const vmid = await make('secret');
     const id = await world.asks('stop_vm', { vmid, force: true });
-    setPassphrase(world.dataDir, 'correct horse battery');
+    await setPassphrase(world.dataDir, 'correct horse battery');
     expect(await world.call('approve', { approval_id: id }, {}, operator())).toMatchObject({
       kind: 'question',
       question: { needsPassphrase: true },

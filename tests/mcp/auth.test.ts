@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashPassphrase, isPassphrase } from '../../src/core/passphrase.ts';
 import { clientAddress, networks } from '../../src/mcp/auth/addresses.ts';
-import { hashPassphrase, isPassphrase } from '../../src/mcp/auth/passphrase.ts';
 import { newToken } from '../../src/mcp/auth/tokens.ts';
 import { bearer, type HttpServer, rpc, startHttp, startIssuer } from './http-server.ts';
 
