@@ -12,6 +12,7 @@ export class BadRequest extends Error {
 }
 
 const LIMIT = 512 * 1024;
+const UPLOAD_LIMIT = 64 * 1024 ** 2;
 
 /** Query and body of a request; the query overrides the body, a repeated key becomes a list. */
 export async function readParams(request: IncomingMessage, query: string): Promise<Params> {
@@ -19,9 +20,12 @@ export async function readParams(request: IncomingMessage, query: string): Promi
   const length = Number(request.headers['content-length'] ?? 0);
   const method = request.method ?? 'GET';
   if (length > 0 && method !== 'POST' && method !== 'PUT') throw new BadRequest(501, `Unexpected content for method '${method}'`);
-  if (length > LIMIT) throw new BadRequest(501, 'for data too large');
+  const multipart = /^multipart\/form-data;.*boundary="?([^";]+)/.exec(request.headers['content-type'] ?? '')?.[1];
+  const upload = multipart !== undefined && /\/upload(\?|$)/.test(request.url ?? '');
+  if (length > (upload ? UPLOAD_LIMIT : LIMIT)) throw new BadRequest(501, 'for data too large');
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
+  if (upload) return { ...parseMultipart(Buffer.concat(chunks).toString('latin1'), multipart), ...parseForm(query) };
   const body = Buffer.concat(chunks).toString('utf8');
   return { ...(body === '' ? {} : parseBody(request.headers['content-type'] ?? '', body)), ...parseForm(query) };
 }
@@ -40,6 +44,23 @@ function parseForm(form: string): Params {
     const [key = '', value = ''] = pair.split('=').map((part) => decodeURIComponent(part.replaceAll('+', ' ')));
     const before = params[key];
     params[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+  }
+  return params;
+}
+
+/** Name of the parameter that carries the size of an uploaded file; clients cannot send it. */
+export const UPLOADED_SIZE = 'tmpfilename';
+
+/** Text fields, then the file: only its name and size matter here. */
+function parseMultipart(body: string, boundary: string): Params {
+  const params: Params = {};
+  for (const part of body.split(`--${boundary}`).slice(1, -1)) {
+    const [head = '', ...rest] = part.split('\r\n\r\n');
+    const content = rest.join('\r\n\r\n').replace(/\r\n$/, '');
+    const name = /name="([^"]*)"/.exec(head)?.[1] ?? '';
+    const filename = /filename="([^"]*)"/.exec(head)?.[1];
+    if (filename === undefined) params[name] = content;
+    else Object.assign(params, { filename, [UPLOADED_SIZE]: `/var/tmp/pveupload-${content.length.toString(16).padStart(32, '0')}` });
   }
   return params;
 }

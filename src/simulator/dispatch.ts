@@ -55,7 +55,7 @@ export function refusal(error: unknown): Answer {
   return {
     status,
     message: text.split('\n')[0] ?? '',
-    body: { data: null, message: text.endsWith('\n') ? text : `${text}\n`, ...(errors ? { errors } : {}) },
+    body: { data: null, message: status === 501 || text.endsWith('\n') ? text : `${text}\n`, ...(errors ? { errors } : {}) },
     after,
   };
 }

@@ -2,10 +2,21 @@ import type { Context } from './context.ts';
 import { findMethod, parameterOf, propertyFormat } from './contract.ts';
 import { ApiError, forbid, invalid, refuse } from './errors.ts';
 import { DRIVE_KEY, option, printSize, volumeOf } from './guest-config.ts';
-import type { Config, Volume } from './model.ts';
+import type { Config, Storage, Volume } from './model.ts';
 import { demand, may } from './permissions.ts';
 import { type Format, parsePropertyString, printPropertyString } from './property-string.ts';
-import { allocate, contentOf, findStorage, findVolume, isFileBased, logTransfer, ownerOf, pathOf, storageOf } from './volumes.ts';
+import {
+  allocate,
+  contentOf,
+  findStorage,
+  findVolume,
+  isFileBased,
+  logMirror,
+  logTransfer,
+  ownerOf,
+  pathOf,
+  storageOf,
+} from './volumes.ts';
 import type { World } from './world.ts';
 
 const GIB = 1024 ** 3;
@@ -142,7 +153,7 @@ function announce(shop: Workshop, key: string, stored: string): string {
   return stored;
 }
 
-function importDisk(shop: Workshop, storage: ReturnType<typeof findStorage>, source: string, format: string | undefined): Volume {
+function importDisk(shop: Workshop, storage: Storage, source: string, format: string | undefined): Volume {
   const origin = findVolume(shop.world, shop.node, source);
   if (!origin) refuse(`failed to stat '${pathOf(findStorage(shop.world, storageOf(source)), source)}'`);
   shop.log(`create full clone of drive (${source})`);
@@ -153,11 +164,13 @@ function importDisk(shop: Workshop, storage: ReturnType<typeof findStorage>, sou
 export function copyVolume(
   shop: Workshop,
   origin: Volume,
-  to: { storage: ReturnType<typeof findStorage>; format?: string | undefined; name?: string },
+  to: { storage: Storage; format?: string | undefined; name?: string; mirror?: string | undefined },
 ): Volume {
-  const volume = make(shop, { ...to, size: origin.size, written: origin.used, content: 'images' });
+  const { mirror: _mirror, ...where } = to;
+  const volume = make(shop, { ...where, size: origin.size, written: origin.used, content: 'images' });
   shop.log(`allocated target volume '${volume.volid}'`);
-  if (to.name !== 'cloudinit') logTransfer(shop.log, origin.size, origin.format);
+  if (to.mirror) logMirror(shop.log, to.mirror, origin.size);
+  else if (to.name !== 'cloudinit') logTransfer(shop.log, origin.size, origin.format);
   return volume;
 }
 

@@ -51,6 +51,8 @@ export interface FaultControl {
   untilHeld(count?: number): Promise<void>;
   /** Every API request so far, in order. */
   requests(): RecordedRequest[];
+  /** Sets (or, without a name, takes away) a guest's configuration lock, as an operator can in the node's shell and no token may. */
+  lock(vmid: number, name?: string): void;
 }
 
 export interface FaultDesk extends FaultControl {
@@ -116,6 +118,7 @@ export function createFaults(): FaultDesk {
         watchers = watchers.filter(({ count }) => holders.length < count);
         for (const watcher of reached) watcher.done();
       }),
+    lock: () => {},
     record: (request) => void log.push(request),
   };
   return desk;

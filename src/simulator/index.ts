@@ -92,7 +92,7 @@ function sleeper(world: World, injected: boolean): (ms: number) => Promise<void>
   };
 }
 
-/** `quick-restart` is a habit of the nodes, not of one request: it is switched on for the whole cluster. */
+/** What concerns the cluster and not one request: the nodes' habit `quick-restart`, and locks. */
 function withWorldFaults(desk: FaultDesk, world: World): FaultDesk {
   const { add, clear } = desk;
   return Object.assign(desk, {
@@ -104,5 +104,12 @@ function withWorldFaults(desk: FaultDesk, world: World): FaultDesk {
       world.setFlag('quick-restart', '0');
       clear();
     },
+    lock: (vmid: number, name?: string) =>
+      world.write(() => {
+        const guest = world.guest(vmid);
+        if (!guest) throw new Error(`no guest ${vmid}`);
+        const { lock: _lock, ...config } = guest.config;
+        world.saveGuest({ ...guest, config: name === undefined ? config : { ...config, lock: name } }, world.now());
+      }),
   });
 }

@@ -1,5 +1,5 @@
 import type { Method, Params } from './contract.ts';
-import { forbid, invalid } from './errors.ts';
+import { forbid, invalid, refuse } from './errors.ts';
 import type { Acl } from './model.ts';
 import type { World } from './world.ts';
 
@@ -177,6 +177,7 @@ function evaluate(world: World, who: Who, check: unknown[], params: Params, quie
     case 'userid-param': {
       const userid = String(params.userid ?? '');
       if (rest[0] === 'self') return verdict(who.user === userid);
+      if (!/^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$/.test(userid)) refuse(`value '${userid}' does not look like a valid user name`);
       const realm = userid.split('@').at(-1) ?? '';
       return verdict(may(world, who, `/access/realm/${realm}`, [String(rest[0])]), `/access/realm/${realm}, ${String(rest[0])}`);
     }

@@ -46,7 +46,7 @@ async function handle(serving: Serving, request: IncomingMessage, response: Serv
     params = await readParams(request, query);
   } catch (error) {
     if (!(error instanceof BadRequest)) throw error;
-    return send(response, error.status, error.message, error.message, 'text/plain');
+    return send(response, error.status, error.message, error.status === 500 ? `${error.message}\n` : error.message);
   }
   const authorization = request.headers.authorization;
   const record = {
@@ -68,6 +68,11 @@ async function handle(serving: Serving, request: IncomingMessage, response: Serv
   }
   const { ca, cert } = serving.certificates;
   const answer = await perform(serving, { method, path: target, params, who, fault, certificates: { ca, cert } });
+  if (answer.status === 403 && target.endsWith('/upload')) {
+    // Checked where credentials are, before the file is taken: as late as a 401, and as silent.
+    await serving.sleep(AUTH_DELAY);
+    return send(response, 403, answer.message, undefined);
+  }
   if (answer.after > 0) await serving.sleep(answer.after);
   if (await strikeAfter(serving, fault, response)) return;
   if (formatter === 'extjs') return reply(response, extjs(answer));
@@ -125,7 +130,10 @@ async function strikeAfter(serving: Serving, fault: Fault | undefined, response:
   return true;
 }
 
-/** What other processes use: POST /simulator/faults (JSON list), GET /simulator/requests, POST /simulator/release, GET /simulator/held. */
+/**
+ * What other processes use: POST /simulator/faults (JSON list), GET /simulator/requests, POST /simulator/release,
+ * POST /simulator/lock ({vmid, lock}), GET /simulator/held.
+ */
 async function handleControl(
   serving: Serving,
   method: string,
@@ -147,6 +155,11 @@ async function handleControl(
     case 'POST /simulator/release':
       serving.faults.release();
       return json(null);
+    case 'POST /simulator/lock': {
+      const { vmid, lock } = JSON.parse(body) as { vmid: number; lock?: string };
+      serving.faults.lock(vmid, lock);
+      return json(null);
+    }
     case 'GET /simulator/requests':
       return json(serving.faults.requests());
     case 'GET /simulator/held':
@@ -168,7 +181,7 @@ function reply(response: ServerResponse, answer: Answer): void {
 
 function send(response: ServerResponse, status: number, reason: string, body: string | undefined, contentType?: string): void {
   const headers: Record<string, string> = { 'Cache-Control': 'max-age=0', Pragma: 'no-cache', Server: 'pve-api-daemon/3.0' };
-  if (body !== undefined && contentType) headers['Content-Type'] = contentType;
+  if (contentType) headers['Content-Type'] = contentType;
   headers['Content-Length'] = String(Buffer.byteLength(body ?? ''));
   if (status >= 400) headers.Connection = 'close';
   // A status line holds no line breaks and nothing beyond Latin-1.

@@ -176,6 +176,14 @@ export function logTransfer(log: (line: string) => void, size: number, source: s
     log(`transferred ${human((size * percent) / 100)} of ${human(size)} (${percent.toFixed(2)}%)`);
 }
 
+/** The progress of copying a disk in use. */
+export function logMirror(log: (line: string) => void, drive: string, size: number): void {
+  log(`drive mirror is starting for drive-${drive}`);
+  log(`mirror-${drive}: transferred 64.0 KiB of ${human(size)} (${((65_536 / size) * 100).toFixed(2)}%) in 0s`);
+  log(`mirror-${drive}: transferred ${human(size)} of ${human(size)} (100.00%) in 1s, ready`);
+  log("all 'mirror' jobs are ready");
+}
+
 function human(bytes: number): string {
   const units: [string, number][] = [
     ['TiB', 1024 ** 4],

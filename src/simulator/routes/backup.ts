@@ -8,6 +8,8 @@ import type { Guest } from '../model.ts';
 import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { findStorage, findVolume, pathOf, saveVolume } from '../volumes.ts';
+import { newUuid } from '../world.ts';
+import { wantsAgent } from './power.ts';
 
 const BACKUP = 3_000;
 const COMPRESSED = 0.18;
@@ -106,6 +108,14 @@ function back(run: Run, guest: Guest): void {
   run.log('INFO: backup mode: snapshot');
   run.log('INFO: ionice priority: 7');
   run.log(`INFO: creating vzdump archive '${pathOf(storage, volid)}'`);
+  if (guest.running && guest.type === 'qemu') {
+    const frozen = wantsAgent(guest) && guest.inside.agent;
+    if (frozen) run.log("INFO: issuing guest-agent 'fs-freeze' command");
+    run.log('INFO: starting backup via QMP command');
+    if (frozen) run.log("INFO: issuing guest-agent 'fs-thaw' command");
+    run.log(`INFO: started backup task '${newUuid()}'`);
+    run.log('INFO: resuming VM again');
+  }
   const size = Math.floor(total * COMPRESSED);
   const text = notes
     ?.replaceAll('{{guestname}}', nameOf(guest))

@@ -4,6 +4,7 @@ import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import { driveKeys, isCloudInit, pendingConfig } from '../guest-config.ts';
 import type { Config, Guest } from '../model.ts';
+import { may } from '../permissions.ts';
 
 const KEYS = ['ciuser', 'cipassword', 'nameserver', 'searchdomain', 'sshkeys'];
 
@@ -14,7 +15,7 @@ function keysOf(config: Config): string[] {
     .filter(Boolean);
 }
 
-function userData(guest: Guest): string {
+function userData(guest: Guest, password: string): string {
   const { config } = guest;
   const hostname = config.name ?? `VM${guest.vmid}`;
   const domain = splitList(config.searchdomain ?? '')[0];
@@ -25,7 +26,7 @@ function userData(guest: Guest): string {
     `fqdn: ${domain ? `${hostname}.${domain}` : hostname}`,
   ];
   if (config.ciuser) lines.push(`user: ${config.ciuser}`);
-  if (config.cipassword) lines.push('password: **********');
+  if (config.cipassword) lines.push(`password: ${password}`);
   const keys = keysOf(config);
   if (keys.length > 0) lines.push('ssh_authorized_keys:', ...keys.map((key) => `  - ${key}`));
   lines.push('chpasswd:', '  expire: False');
@@ -63,14 +64,17 @@ function networkData(guest: Guest): string {
 function dump(context: Context): string {
   const found = guestOf(context);
   const guest = { ...found, config: pendingConfig(found) };
+  // Who may only look does not see the hash.
+  const mayChange = may(context.world, context.who, `/vms/${guest.vmid}`, ['VM.Config.Cloudinit']);
+  const shown = mayChange ? (guest.config.cipassword ?? '') : '**********';
   switch (needed(context, 'type')) {
     case 'user':
-      return userData(guest);
+      return userData(guest, shown);
     case 'network':
       return networkData(guest);
     default:
       return `instance-id: ${createHash('sha1')
-        .update(userData(guest) + networkData(guest))
+        .update(userData(guest, guest.config.cipassword ?? '') + networkData(guest))
         .digest('hex')}\n`;
   }
 }

@@ -113,17 +113,18 @@ function resources(context: Context): Row[] {
   if (wants('sdn')) {
     for (const node of world.all('node').values()) {
       if (!may(world, who, '/sdn/zones/localnetwork', ['SDN.Audit', 'SDN.Use'], true)) continue;
-      rows.push({ id: `sdn/${node.node}/localnetwork`, type: 'sdn', sdn: 'localnetwork', node: node.node, status: 'ok' });
+      const id = `network/${node.node}/zone/localnetwork`;
+      rows.push({ id, type: 'network', network: 'localnetwork', 'network-type': 'zone', node: node.node, status: 'ok' });
     }
   }
   return rows;
 }
 
-/** Members as `GET /pools` shows them: the same rows, without those nobody broadcast anything about. */
+/** Members as `GET /pools` shows them: the same rows without what the cluster state adds. */
 export function poolMember(world: World, vmid: number, at: number): Row | undefined {
   const row = guestRows(world, at).get(vmid);
   if (!row) return undefined;
-  const { pool: _pool, ...rest } = row;
+  const { pool: _pool, tags: _tags, lock: _lock, hastate: _hastate, ...rest } = row;
   return rest;
 }
 
@@ -186,7 +187,6 @@ export const CLUSTER_ROUTES: Routes = {
   'GET /cluster/replication': () => [],
   'GET /version': () => VERSION,
   'GET /nodes/{node}/version': () => VERSION,
-  'GET /': () => ['version', 'cluster', 'nodes', 'storage', 'access', 'pools'].map((subdir) => ({ subdir })),
   'GET /nodes': (context) =>
     [...context.world.all('node').values()].map((node) => ({ ...nodeRow(context, node), ssl_fingerprint: fingerprintOf(context) })),
   'GET /access/permissions': permissions,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Context, integer, type Routes, text, vmidOf } from '../context.ts';
-import { refuse } from '../errors.ts';
+import { invalid, refuse } from '../errors.ts';
 import type { Things } from '../model.ts';
 import { optionsOf } from './qemu-create.ts';
 
@@ -40,6 +40,11 @@ export const FIREWALL_ROUTES: Routes = Object.fromEntries(
     Object.entries<Routes[string]>({
       [`GET ${base}/rules`]: (context) => read(context).rules.map((rule, pos) => ({ ...rule, pos })),
       [`POST ${base}/rules`]: (context) => {
+        for (const port of ['dport', 'sport']) {
+          if (text(context, port) !== undefined && text(context, 'proto') === undefined) {
+            invalid({ proto: `missing property - '${port}' requires this property` });
+          }
+        }
         const doc = read(context);
         const rule = numbers(optionsOf(context, [...OPTIONS, 'pos']));
         return write(context, { ...doc, rules: [rule, ...doc.rules] });

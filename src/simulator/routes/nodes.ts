@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { type Context, nodeOf, type Routes, seconds, text } from '../context.ts';
+import { readData } from '../data.ts';
 import { may } from '../permissions.ts';
 import { nodeGauges } from './cluster.ts';
 import { VERSION } from './version.ts';
@@ -66,6 +67,15 @@ function network(context: Context): unknown {
   return type === undefined ? [...cards, ...bridges] : [];
 }
 
+/** IPv6 addresses are printed in full. */
+const longAddress = (name: string): string =>
+  name.includes(':')
+    ? name
+        .split(':')
+        .map((group) => group.padStart(4, '0'))
+        .join(':')
+    : name;
+
 function describeCertificate(pem: string, filename: string) {
   const certificate = new X509Certificate(pem);
   const slashed = (name: string) => `/${name.split('\n').join('/').replaceAll('\\,', ',')}`;
@@ -79,25 +89,13 @@ function describeCertificate(pem: string, filename: string) {
     notafter: seconds(Date.parse(certificate.validTo)),
     'public-key-type': 'rsaEncryption',
     'public-key-bits': key?.modulusLength ?? 2048,
-    san: certificate.subjectAltName?.split(', ').map((name) => name.replace(/^(IP Address|DNS):/, '')) ?? [],
+    san: certificate.subjectAltName?.split(', ').map((name) => longAddress(name.replace(/^(IP Address|DNS):/, ''))) ?? [],
     pem,
   };
 }
 
-const CPU_MODELS: [string, string][] = [
-  ['host', 'default'],
-  ['kvm64', 'default'],
-  ['qemu64', 'default'],
-  ['x86-64-v2', 'default'],
-  ['x86-64-v2-AES', 'default'],
-  ['x86-64-v3', 'default'],
-  ['x86-64-v4', 'default'],
-  ['EPYC', 'AuthenticAMD'],
-  ['EPYC-Rome', 'AuthenticAMD'],
-  ['EPYC-Milan', 'AuthenticAMD'],
-  ['Haswell', 'GenuineIntel'],
-  ['Skylake-Server', 'GenuineIntel'],
-];
+/** Models of the recorded release. */
+const cpuModels = (): unknown => (JSON.parse(readData('cpu-models.json')) as { models: unknown }).models;
 
 export const NODE_ROUTES: Routes = {
   'GET /nodes/{node}/status': status,
@@ -106,6 +104,6 @@ export const NODE_ROUTES: Routes = {
     describeCertificate(certificates.ca, 'pve-root-ca.pem'),
     describeCertificate(certificates.cert, 'pve-ssl.pem'),
   ],
-  'GET /nodes/{node}/capabilities/qemu/cpu': () => CPU_MODELS.map(([name, vendor]) => ({ name, vendor, custom: 0 })),
+  'GET /nodes/{node}/capabilities/qemu/cpu': cpuModels,
   'GET /nodes/{node}/config': () => ({}),
 };

@@ -7,6 +7,7 @@ import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { allocate, findStorage, findVolume, hasStorage, isFileBased, storageOf } from '../volumes.ts';
 import { newUuid, type World } from '../world.ts';
+import { wantsAgent } from './power.ts';
 import { emptyGuest, joinPool, requireAllocate, undoCreate } from './qemu-create.ts';
 
 const LINKED = 600;
@@ -122,7 +123,7 @@ function finish(run: Run): void {
   const config = sourceConfig(source, args.snapname);
   const shop: Workshop = { world, node: run.task.node, vmid: args.newid, at: run.at, log: run.log, made: args.made };
   for (const [key, volume] of volumesToCopy(world, source, config)) {
-    const copy = /cloudinit/.test(volume.volid) || args.full ? fullCopy(shop, key, volume, args) : linkedCopy(shop, key, volume);
+    const copy = /cloudinit/.test(volume.volid) || args.full ? fullCopy(shop, key, volume, args, source) : linkedCopy(shop, key, volume);
     const size = parseSize(option(config[key] as string, 'size') ?? '0') || copy.size;
     const kept = (config[key] as string).replace(volumeOf(config[key] as string), copy.volid).replace(/,size=[^,]+/, '');
     config[key] = `${kept},size=${printSize(size)}`;
@@ -140,12 +141,20 @@ function finish(run: Run): void {
   joinPool(world, args.pool, args.newid);
 }
 
-function fullCopy(shop: Workshop, key: string, volume: Volume, args: Args): Volume {
+function fullCopy(shop: Workshop, key: string, volume: Volume, args: Args, source: Guest): Volume {
   shop.log(`create full clone of drive ${key} (${volume.volid})`);
   const cloudInit = /cloudinit/.test(volume.volid);
   const storage = findStorage(shop.world, (args.full ? args.storage : undefined) ?? volume.storage);
   const format = args.full && args.format !== undefined ? args.format : volume.format;
-  return copyVolume(shop, volume, { storage, format, ...(cloudInit ? { name: 'cloudinit' } : {}) });
+  const inUse = source.running !== undefined && !cloudInit;
+  const copy = copyVolume(shop, volume, { storage, format, mirror: inUse ? key : undefined, ...(cloudInit ? { name: 'cloudinit' } : {}) });
+  if (!inUse) return copy;
+  const frozen = wantsAgent(source) && source.inside.agent;
+  if (frozen) shop.log("issuing guest agent 'guest-fsfreeze-freeze' command");
+  shop.log(`mirror-${key}: Cancelling block job`);
+  shop.log(`mirror-${key}: Done.`);
+  if (frozen) shop.log("issuing guest agent 'guest-fsfreeze-thaw' command");
+  return copy;
 }
 
 function linkedCopy(shop: Workshop, key: string, base: Volume): Volume {

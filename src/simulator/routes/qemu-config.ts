@@ -35,7 +35,7 @@ import type { Kinds, Run } from '../tasks.ts';
 import { findVolume, freeByName, freeVolume } from '../volumes.ts';
 import type { World } from '../world.ts';
 import { guestOfTask } from './power.ts';
-import { optionsOf, workshop } from './qemu-create.ts';
+import { hashPassword, optionsOf, workshop } from './qemu-create.ts';
 
 const CONFIG = 200;
 const NOT_OPTIONS = ['node', 'vmid', 'delete', 'revert', 'digest', 'force', 'background_delay', 'skiplock', 'import-working-storage'];
@@ -123,12 +123,18 @@ function remove(world: World, guest: Guest, key: string, force: boolean): void {
 }
 
 function setOption(guest: Guest, key: string, given: string): void {
-  const value = /^net\d+$/.test(key) ? storeNet(key, given) : key === 'tags' ? normalTags(given) : given;
+  const value = /^net\d+$/.test(key)
+    ? storeNet(key, given)
+    : key === 'tags'
+      ? normalTags(given)
+      : key === 'cipassword'
+        ? hashPassword(given)
+        : given;
   delete guest.pendingDelete[key];
   delete guest.pending[key];
-  if (value === '') delete guest.config[key];
-  else if (guest.config[key] === value) return;
-  else if (isLive(guest, key, value)) guest.config[key] = value;
+  // An empty value does not survive the configuration file: nothing changes.
+  if (value === '' || guest.config[key] === value) return;
+  if (isLive(guest, key, value)) guest.config[key] = value;
   else guest.pending[key] = value;
 }
 

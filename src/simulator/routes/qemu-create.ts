@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { type Context, flag, missingConfig, nodeOf, type Routes, requireBridges, seconds, task, text, vmidOf } from '../context.ts';
 import {
   checkBootOrder,
@@ -50,6 +51,12 @@ export function optionsOf(context: Context, without: string[]): Config {
 export function emptyGuest(vmid: number, type: Guest['type'], node: string, config: Config): Guest {
   const inside = { acpi: type === 'lxc', agent: false };
   return { vmid, type, node, config, pending: {}, pendingDelete: {}, snapshots: {}, inside, changedAt: 0 };
+}
+
+/** Passwords are only kept hashed. */
+export function hashPassword(password: string): string {
+  const salt = randomBytes(6).toString('hex').slice(0, 8);
+  return `$5$${salt}$${createHash('sha256').update(salt).update(password).digest('base64').replaceAll('+', '.').replace(/=+$/, '')}`;
 }
 
 export function joinPool(world: World, pool: string | undefined, vmid: number): void {
@@ -111,7 +118,13 @@ function begin(run: Run): number {
     const config: Config = {};
     for (const [key, value] of Object.entries(args.options)) {
       if (DRIVE_KEY.test(key)) continue;
-      config[key] = /^net\d+$/.test(key) ? storeNet(key, value) : key === 'tags' ? normalTags(value) : value;
+      config[key] = /^net\d+$/.test(key)
+        ? storeNet(key, value)
+        : key === 'tags'
+          ? normalTags(value)
+          : key === 'cipassword'
+            ? hashPassword(value)
+            : value;
     }
     const drives = settingsInOrder(args.options);
     for (const [key, value] of drives) config[key] = makeDrive(shop, key, value, args.storage);

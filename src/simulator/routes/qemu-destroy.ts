@@ -6,7 +6,7 @@ import type { Kinds, Run } from '../tasks.ts';
 import { childrenOf, findVolume, freeByName, freeVolume, ownerOf } from '../volumes.ts';
 import { checkLock, guestOfTask } from './power.ts';
 
-const DESTROY = 500;
+const DESTROY = 80;
 const label = (guest: Guest): string => (guest.type === 'qemu' ? 'VM' : 'CT');
 
 /** Volumes a guest's configuration names, those of its snapshots and saved states included, that bear its id. */

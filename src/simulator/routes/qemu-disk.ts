@@ -76,7 +76,13 @@ function finishMove(run: Run): void {
   const source = findVolume(run.world, guest.node, volumeOf(value)) ?? refuse(`volume '${volumeOf(value)}' does not exist`);
   run.log(`copying volume '${source.volid}' from current storage '${source.storage}' to target storage '${name}'`);
   run.log(`create full clone of drive ${disk} (${source.volid})`);
-  const copy = copyVolume(workshop(run, guest.vmid), source, { storage: findStorage(run.world, name), format });
+  const copy = copyVolume(workshop(run, guest.vmid), source, {
+    storage: findStorage(run.world, name),
+    format,
+    mirror: guest.running ? disk : undefined,
+  });
+  if (guest.running)
+    for (const line of ['Completing block job...', 'Completed successfully.', 'mirror-job finished']) run.log(`mirror-${disk}: ${line}`);
   if (remove) {
     run.log(`removing source volume '${source.volid}' after successful copy`);
     freeVolume(run.world, source);

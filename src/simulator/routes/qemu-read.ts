@@ -31,6 +31,8 @@ function blockStatistics(guest: Guest): Row {
   return Object.fromEntries(driveKeys(guest.config).map((key) => [key, one]));
 }
 
+const nonEmpty = (name: string, figures: Row): Row => (Object.keys(figures).length > 0 ? { [name]: figures } : {});
+
 const SUPPORT = {
   'pbs-library-version': 'simulated',
   'pbs-dirty-bitmap': true,
@@ -50,12 +52,17 @@ function status(context: Context): Row {
   const row: Row = {
     ...listRow(guest, context.at, node?.cpus ?? 1, true),
     ha: ha ? { managed: 1, state: ha.state } : { managed: 0 },
-    clipboard: null,
+    ...(guest.config.vga === undefined ? {} : { clipboard: null }),
   };
   if (wantsAgent(guest)) row.agent = 1;
   if (!guest.running) return row;
   const { diskread, diskwrite, netin, netout, mem } = gauges(guest, context.at);
   const memory = memoryOf(guest.config);
+  const nics = Object.fromEntries(
+    Object.keys(guest.config)
+      .filter((key) => /^net\d+$/.test(key))
+      .map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin, netout }]),
+  );
   const settled = mem > 0 && guest.inside.agent;
   return {
     ...row,
@@ -63,18 +70,25 @@ function status(context: Context): Row {
     ballooninfo: {
       actual: memory,
       max_mem: memory,
-      ...(settled ? { total_mem: memory, free_mem: memory - mem, last_update: Math.floor(context.at / 1000) } : {}),
+      ...(settled
+        ? {
+            total_mem: memory,
+            free_mem: memory - mem,
+            last_update: Math.floor(context.at / 1000),
+            mem_swapped_in: 0,
+            mem_swapped_out: 0,
+            major_page_faults: 0,
+            minor_page_faults: 1146,
+          }
+        : {}),
     },
     ...(settled ? { freemem: memory - mem } : {}),
     diskread,
     diskwrite,
-    blockstat: blockStatistics(guest),
-    nics: Object.fromEntries(
-      Object.keys(guest.config)
-        .filter((key) => /^net\d+$/.test(key))
-        .map((key) => [`tap${guest.vmid}i${key.slice(3)}`, { netin, netout }]),
-    ),
-    'running-machine': 'pc-i440fx-10.0+pve1',
+    ...nonEmpty('blockstat', blockStatistics(guest)),
+    ...nonEmpty('nics', nics),
+    // The revision that names the MTU is only needed with a network card.
+    'running-machine': `pc-i440fx-10.0+pve${Object.keys(nics).length > 0 ? 1 : 0}`,
     'running-qemu': '10.0.2',
     'proxmox-support': SUPPORT,
   };
@@ -83,17 +97,18 @@ function status(context: Context): Row {
 function config(context: Context): Row {
   const guest = guestOf(context, typeOf(context));
   const name = text(context, 'snapshot');
-  if (name !== undefined) return snapshotConfig(guest, name);
+  if (name !== undefined) return { ...snapshotConfig(guest, name, true), digest: digestOf(guest) };
   const shown = flag(context, 'current') ? guest.config : pendingConfig(guest);
   const printed = printConfig(guest, shown);
   if (typeOf(context) === 'lxc' && guest.config.arch === undefined) printed.arch = 'amd64';
   return { ...printed, ...(guest.parent ? { parent: guest.parent } : {}), digest: digestOf(guest) };
 }
 
-/** A snapshot's own configuration is read by those who may see everything: the password hash is not masked there. */
-export function snapshotConfig(guest: Guest, name: string): Row {
+/** The snapshot's own endpoint shows the password hash, `config?snapshot=` masks it. */
+export function snapshotConfig(guest: Guest, name: string, masked = false): Row {
   const snapshot = guest.snapshots[name] ?? refuse(`snapshot '${name}' does not exist`);
-  const printed = Object.fromEntries(Object.entries(snapshot.config).map(([key, value]) => [key, loose(guest.type, key, value)]));
+  const open = Object.fromEntries(Object.entries(snapshot.config).map(([key, value]) => [key, loose(guest.type, key, value)]));
+  const printed = masked ? printConfig(guest, snapshot.config) : open;
   const optional = { ...(snapshot.parent ? { parent: snapshot.parent } : {}), ...(snapshot.vmstate ? { vmstate: snapshot.vmstate } : {}) };
   return { ...printed, ...optional, snaptime: snapshot.snaptime, ...(snapshot.description ? { description: snapshot.description } : {}) };
 }

@@ -1,3 +1,4 @@
+import { UPLOADED_SIZE } from '../body.ts';
 import { type Context, needed, nodeOf, type Routes, task, text } from '../context.ts';
 import { checkVolumeAccess } from '../drives.ts';
 import { forbid, invalid, refuse } from '../errors.ts';
@@ -184,7 +185,50 @@ function finishDelete(run: Run): void {
   run.log(`Removed volume '${volid}'`);
 }
 
-export const STORAGE_KINDS: Kinds = { 'delete-volume': { finish: finishDelete } };
+/** Takes an uploaded file; an existing one of that name is replaced without a word. */
+function upload(context: Context): string {
+  const storage = storageHere(context);
+  const kind = needed(context, 'content') as Volume['content'];
+  const name = needed(context, 'filename').replaceAll(/[^a-zA-Z0-9_.-]/g, '_');
+  const known = { iso: /\.(iso|img)$/i, vztmpl: /\.tar\.(gz|xz|zst|bz2)$/i, import: /\.(ova|ovf|qcow2|raw|vmdk)$/i } as Record<
+    string,
+    RegExp
+  >;
+  if (!known[kind]?.test(name)) invalid({ filename: 'wrong file extension' });
+  if (!storage.content.includes(kind)) refuse(`storage '${storage.storage}' does not support '${kind}' content`);
+  const temporary = needed(context, UPLOADED_SIZE);
+  const volid = `${storage.storage}:${kind}/${name}`;
+  const size = Number.parseInt(temporary.split('-').at(-1) ?? '0', 16);
+  const path = pathOf(storage, volid);
+  const log = [
+    `starting file import from: ${temporary}`,
+    `target node: ${nodeOf(context)}`,
+    `target file: ${path}`,
+    `file size is: ${size}`,
+    `command: cp -- ${temporary} ${path}`,
+  ];
+  return task(context, { type: 'imgcopy', id: '', kind: 'upload', args: { volid, size, content: kind }, log });
+}
+
+function finishUpload(run: Run): void {
+  const { volid, size, content: kind } = run.task.args as { volid: string; size: number; content: Volume['content'] };
+  const storage = findStorage(run.world, storageOf(volid));
+  const format = kind === 'iso' ? 'iso' : (/\.(\w+)$/.exec(volid)?.[1] ?? 'raw');
+  const node = storage.shared ? '' : run.task.node;
+  saveVolume(run.world, {
+    volid,
+    storage: storage.storage,
+    node,
+    content: kind,
+    format,
+    size,
+    used: size,
+    ctime: Math.floor(run.at / 1000),
+  });
+  run.log('finished file import successfully');
+}
+
+export const STORAGE_KINDS: Kinds = { 'delete-volume': { finish: finishDelete }, upload: { finish: finishUpload } };
 
 const CONTENT = '/nodes/{node}/storage/{storage}/content';
 
@@ -201,6 +245,7 @@ export const STORAGE_ROUTES: Routes = {
     if (!storage || !hasStorage(storage, nodeOf(context))) return invalid({ storage: 'No such storage.' });
     return status(context, storage);
   },
+  'POST /nodes/{node}/storage/{storage}/upload': upload,
   [`GET ${CONTENT}`]: content,
   [`POST ${CONTENT}`]: allocateVolume,
   [`GET ${CONTENT}/{volume}`]: volumeInfo,
