@@ -45,12 +45,22 @@ export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   return { kind: 'dry_run', plan };
 }
 
+/** What one call has learned while it waits for its turn. */
+interface Turn {
+  /** VMIDs that turned out to be taken. */
+  avoid: ReadonlySet<number>;
+  /** Epoch milliseconds: so many others may want the same guest that waiting for each of them would take for ever. */
+  deadline: number;
+}
+
 /** The whole path of a change: claim, plan, quota, approval or run, outcome. */
 export async function change(call: ChangeCall, ports: Ports, inFlight: InFlight): Promise<Result> {
+  const wait = call.options.wait ?? ports.settings.waitSeconds;
+  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
   const avoid = new Set<number>();
   for (let attempt = 1; ; attempt++) {
     try {
-      return await changeOnce(call, ports, inFlight, avoid);
+      return await changeOnce(call, ports, inFlight, { avoid, deadline });
     } catch (error) {
       const takenVmid = vmidTakenMeanwhile(error, call);
       if (takenVmid === undefined || attempt >= MAX_PLANS) throw error;
@@ -59,13 +69,13 @@ export async function change(call: ChangeCall, ports: Ports, inFlight: InFlight)
   }
 }
 
-async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, avoid: ReadonlySet<number>): Promise<Result> {
+async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, turn: Turn): Promise<Result> {
   const store = await ports.store();
   const claims = call.operation.claims?.(call.args);
   let mine: Reservation | undefined;
   if (claims) {
-    const taken = await claim(claims, ports, avoid);
-    if (taken.kind === 'other') return followOther(call, taken.reservation, ports, inFlight, avoid);
+    const taken = await claim(claims, ports, turn.avoid);
+    if (taken.kind === 'other') return followOther(call, taken.reservation, ports, inFlight, turn);
     mine = taken.reservation;
   }
   let handedOver = false;
@@ -138,35 +148,32 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
  * Somebody else is making, or has just made, the guest that this call wants. Their outcome is ours: the same guest, or our own turn when
  * they fail.
  */
-async function followOther(
-  call: ChangeCall,
-  other: Reservation,
-  ports: Ports,
-  inFlight: InFlight,
-  avoid: ReadonlySet<number>,
-): Promise<Result> {
+async function followOther(call: ChangeCall, other: Reservation, ports: Ports, inFlight: InFlight, turn: Turn): Promise<Result> {
   const store = await ports.store();
-  const wait = call.options.wait ?? ports.settings.waitSeconds;
-  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
     if (now.runId === undefined && isGone(now.worker, now.leaseUntil, isoNow(ports.clock))) {
       await store.reservations.releaseOrphan(now.id, now.worker);
       continue;
     }
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
-    if (run && ports.clock.now() >= deadline) return { kind: 'running', run };
+    if (ports.clock.now() >= turn.deadline) {
+      if (run) return { kind: 'running', run };
+      fail('locked', `Other calls are about to make ${now.name || 'this guest'}, one after the other.`, {
+        hint: 'Nothing was done by this call. Look with list_vms whether the guest exists by now, or call again.',
+      });
+    }
     if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was making the same guest.');
     await ports.clock.sleep(POLL_MS);
   }
   const made = await store.reservations.get(other.id);
-  if (!made) return changeOnce(call, ports, inFlight, avoid);
+  if (!made) return changeOnce(call, ports, inFlight, turn);
   const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
   if (plan.existing) return alreadySo(call, plan, ports);
   // The guest was removed by other means, so what we remember of it stands in nobody's way.
   const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
   if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   await store.reservations.release(made.id);
-  return changeOnce(call, ports, inFlight, avoid);
+  return changeOnce(call, ports, inFlight, turn);
 }
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
