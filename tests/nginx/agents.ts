@@ -33,7 +33,7 @@ export function numbers(seed: number): () => number {
 const TIMEOUT_MS = 60_000;
 const ADVICE = /safe to repeat|is safe|nothing was done|look with get_task|initialize again|try again/i;
 
-/** One agent with a token of its own; every third one speaks the older protocol, with a session. */
+/** One agent with a token of its own; every fourth one speaks the older protocol, with a session. */
 export class LoadAgent {
   readonly approvals = new Set<string>();
   readonly outcomes: Outcome[] = [];
