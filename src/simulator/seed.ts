@@ -88,11 +88,11 @@ export function seedMac(vmid: number): string {
   return `BC:24:11:${hex((vmid >> 16) & 255)}:${hex((vmid >> 8) & 255)}:${hex(vmid & 255)}`;
 }
 
-/** Guests for measurements: ids from 1000 up, every second one running, spread over both nodes. */
+/** Guests for measurements: ids from 10000 up, every second one running, spread over both nodes. */
 function seedMany(world: World, count: number): void {
   const since = world.now() - 3_600_000;
   for (let index = 0; index < count; index += 1) {
-    const vmid = 1000 + index;
+    const vmid = 10_000 + index;
     addGuest(world, {
       vmid,
       node: index % 2 === 0 ? 'pve' : 'pve2',
