@@ -43,6 +43,14 @@ interface ResourceRow {
   hastate?: string;
 }
 
+/**
+ * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one that never gets a name for good: neither
+ * is a name. (A VM cannot be called so: names have no spaces.)
+ */
+function nameOf({ type, vmid, name = '' }: ResourceRow): string {
+  return name === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : name;
+}
+
 /** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */
 export async function listGuests(api: ProxmoxReader): Promise<GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
@@ -54,7 +62,7 @@ export async function listGuests(api: ProxmoxReader): Promise<GuestRow[]> {
         vmid: Number(r.vmid),
         type: r.type as GuestType,
         node: r.node,
-        name: r.name ?? '',
+        name: nameOf(r),
         status: r.status ?? 'unknown',
         template: Number(r.template ?? 0) === 1,
         tags: tagsOf(r.tags),
