@@ -47,7 +47,7 @@ interface ResourceRow {
  * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one that never gets a name for good: neither
  * is a name. (A VM cannot be called so: names have no spaces.)
  */
-function nameOf({ type, vmid, name = '' }: ResourceRow): string {
+export function givenName({ type, vmid, name = '' }: { type: string; vmid: number | string; name?: string }): string {
   return name === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : name;
 }
 
@@ -62,7 +62,7 @@ export async function listGuests(api: ProxmoxReader): Promise<GuestRow[]> {
         vmid: Number(r.vmid),
         type: r.type as GuestType,
         node: r.node,
-        name: nameOf(r),
+        name: givenName(r),
         status: r.status ?? 'unknown',
         template: Number(r.template ?? 0) === 1,
         tags: tagsOf(r.tags),

@@ -60,7 +60,9 @@ export function publicRow(guest: Guest, at: number, hostCpus = Number.MAX_SAFE_I
 }
 
 export function nameOf(guest: Guest): string {
-  return (guest.type === 'qemu' ? guest.config.name : guest.config.hostname) ?? `${guest.type === 'qemu' ? 'VM' : 'CT'}${guest.vmid}`;
+  return (
+    (guest.type === 'qemu' ? guest.config.name : guest.config.hostname) ?? (guest.type === 'qemu' ? `VM ${guest.vmid}` : `CT${guest.vmid}`)
+  );
 }
 
 /** Row of a node's own guest list, which is always up to date. */

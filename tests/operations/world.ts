@@ -279,7 +279,7 @@ function resourceRow(g: GuestSpec): object {
   if (g.fresh) return { ...bare, status: 'unknown' };
   return {
     ...bare,
-    name: config.name ?? config.hostname ?? `VM${vmid}`,
+    name: config.name ?? config.hostname ?? `VM ${vmid}`,
     status: g.running ? 'running' : 'stopped',
     template: config.template ?? 0,
     maxcpu: Number(config.cores ?? 1) * Number(config.sockets ?? 1),

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
-import { type Guest, type GuestRow, readGuest } from '../../proxmox/guests.ts';
+import { type Guest, type GuestRow, givenName, readGuest } from '../../proxmox/guests.ts';
 import type { OperationContext } from '../define.ts';
 import { sameName } from './match.ts';
 
@@ -83,9 +83,12 @@ async function namesFromConfigs(api: ProxmoxReader, guests: readonly GuestRow[])
 async function namesFromNodes(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<Map<number, string>> {
   const folders = new Map(guests.map((g) => [`${g.node} ${g.type}`, g]));
   const lists = await Promise.all(
-    [...folders.values()].map((g) => api.get<{ vmid: number | string; name?: string }[]>(path`/nodes/${g.node}/${g.type}`).catch(() => [])),
+    [...folders.values()].map(async ({ node, type }) => {
+      const listed = await api.get<{ vmid: number | string; name?: string }[]>(path`/nodes/${node}/${type}`).catch(() => []);
+      return listed.map((g) => [Number(g.vmid), givenName({ type, ...g })] as const);
+    }),
   );
-  return new Map(lists.flat().map((g) => [Number(g.vmid), g.name ?? '']));
+  return new Map(lists.flat());
 }
 
 /** Guests that other calls of this server have just made, where a token of a pool does not see them yet. */
