@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setting } from './described.ts';
-import { databaseUrl, folder, httpsUrl, list, networkList, replicaName, text, whole } from './values.ts';
+import { databaseUrl, folder, httpsUrl, list, networkList, ownUrl, replicaName, text, whole } from './values.ts';
 
 /** Serving agents on other machines (`proxmox-mcp http`). docs/deployment.md puts them together. */
 export const remoteVariables = {
@@ -14,7 +14,7 @@ export const remoteVariables = {
     description: 'Port to serve on; 0 takes any free one.',
     example: '8808',
   }),
-  PROXMOX_HTTP_PUBLIC_URL: setting(httpsUrl.optional(), {
+  PROXMOX_HTTP_PUBLIC_URL: setting(ownUrl.optional(), {
     section: 'Remote agents',
     description:
       'Address under which agents and people reach this server, without the path `/mcp`. It is the only host name accepted beside those of loopback, and the beginning of the resource identifier for OAuth.',

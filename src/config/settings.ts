@@ -62,10 +62,9 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
 }
 
 function httpSettings(config: Config): HttpSettings {
-  const publicUrl = config.PROXMOX_HTTP_PUBLIC_URL?.replace(/\/+$/, '');
+  const publicUrl = config.PROXMOX_HTTP_PUBLIC_URL;
   const issuer = config.PROXMOX_HTTP_OAUTH_ISSUER;
-  const audience = config.PROXMOX_HTTP_OAUTH_AUDIENCE ?? (publicUrl === undefined ? undefined : `${publicUrl}/mcp`);
-  if (issuer !== undefined && audience === undefined) {
+  if (issuer !== undefined && publicUrl === undefined) {
     fail('invalid_configuration', 'PROXMOX_HTTP_OAUTH_ISSUER needs PROXMOX_HTTP_PUBLIC_URL: tokens are made for that address.');
   }
   return {
@@ -77,11 +76,11 @@ function httpSettings(config: Config): HttpSettings {
     trustedProxies: config.PROXMOX_HTTP_TRUSTED_PROXIES,
     perMinute: config.PROXMOX_HTTP_RATE,
     replica: config.PROXMOX_HTTP_REPLICA,
-    ...(issuer !== undefined && audience !== undefined
+    ...(issuer !== undefined
       ? {
           oauth: {
             issuer,
-            audience,
+            audience: config.PROXMOX_HTTP_OAUTH_AUDIENCE ?? `${publicUrl}/mcp`,
             ...optional('jwksUrl', config.PROXMOX_HTTP_OAUTH_JWKS_URL),
             trustedSubjects: config.PROXMOX_HTTP_TRUSTED_SUBJECTS,
           },

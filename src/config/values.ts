@@ -121,6 +121,14 @@ export const httpsUrl = z.string().transform((value, ctx) => {
   return z.NEVER;
 });
 
+/** Where this server itself is reached. It serves at the root, so a path would lead nowhere; the first to notice would be its clients. */
+export const ownUrl = httpsUrl.transform((value, ctx) => {
+  const { origin, href } = new URL(value);
+  if (href === `${origin}/`) return origin;
+  ctx.addIssue('an address without a path, such as https://mcp.example.org (the path /mcp is added)');
+  return z.NEVER;
+});
+
 export const databaseUrl = z.string().transform((value, ctx) => {
   const url = value.trim();
   if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url;

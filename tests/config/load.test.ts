@@ -134,6 +134,10 @@ describe('values', () => {
     ['PROXMOX_APPROVAL', 'never', 'relay, auto, human'],
     ['PROXMOX_DATA_DIR', 'data', 'absolute path'],
     ['PROXMOX_LOG_LEVEL', 'loud', 'fatal, error'],
+    ['PROXMOX_HTTP_PUBLIC_URL', 'https://mcp.example.org/mcp', 'without a path'],
+    ['PROXMOX_HTTP_PUBLIC_URL', 'https://example.org/pve/', 'without a path'],
+    ['PROXMOX_HTTP_PUBLIC_URL', 'https://mcp.example.org/?a', 'without a path'],
+    ['PROXMOX_HTTP_PUBLIC_URL', 'http://mcp.example.org', 'https://'],
   ])('%s=%s is refused and says what would be right', (name, value, expected) => {
     const error = refusal(() => load({ [name]: value }));
     expect(error.code).toBe('invalid_configuration');
@@ -159,6 +163,14 @@ describe('values', () => {
     expect(load({ PROXMOX_QUOTA_SCOPE: 'pool:a/b' }).config.PROXMOX_QUOTA_SCOPE).toEqual({ kind: 'pool', pool: 'a/b' });
     expect(load({ PROXMOX_FINGERPRINT: 'ab'.repeat(32) }).config.PROXMOX_FINGERPRINT).toEqual([Array(32).fill('AB').join(':')]);
     expect(load({ PROXMOX_DATA_DIR: '~/x' }).config.PROXMOX_DATA_DIR).toBe(join(homedir(), 'x'));
+  });
+
+  test('what OAuth tokens have to be for follows from the address of this server, which has to be known', () => {
+    const issuer = { PROXMOX_HTTP_OAUTH_ISSUER: 'https://login.example.org' };
+    const { http } = settings({ ...issuer, PROXMOX_HTTP_PUBLIC_URL: 'https://MCP.example.org:443/' });
+    expect(http).toMatchObject({ publicUrl: 'https://mcp.example.org', oauth: { audience: 'https://mcp.example.org/mcp' } });
+    for (const more of [{}, { PROXMOX_HTTP_OAUTH_AUDIENCE: 'api://proxmox' }])
+      expect(refusal(() => settings({ ...issuer, ...more })).message).toContain('needs PROXMOX_HTTP_PUBLIC_URL');
   });
 
   test('a node that was named is known as such', () => {
