@@ -86,3 +86,11 @@ export function ownHosts({ host, publicUrl }: HttpSettings): string[] {
   const names = ['localhost', '127.0.0.1', '[::1]', own, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])];
   return [...new Set(names)];
 }
+
+/** Where browsers find this server; the first is the one that people are told. An origin never names the default port of its scheme. */
+export function ownOrigins({ host, publicUrl }: HttpSettings, scheme: 'http' | 'https', port: number): string[] {
+  const own = host.includes(':') ? `[${host}]` : host;
+  const served = [own, '127.0.0.1', 'localhost', '[::1]'].map((name) => `${scheme}://${name}:${port}`);
+  const found = served.filter((address) => URL.canParse(address)).map((address) => new URL(address).origin);
+  return [...new Set([...(publicUrl === undefined ? [] : [publicUrl]), ...found])];
+}

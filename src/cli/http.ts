@@ -12,9 +12,9 @@ import { createMetrics, type Metrics } from '../mcp/metrics.ts';
 import { createServerFactory } from '../mcp/server.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
-import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts } from './http-checks.ts';
+import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts, ownOrigins } from './http-checks.ts';
 import { createGauges } from './http-gauges.ts';
-import { consoleOf, gateOf, remoteCaller, verifiersOf } from './http-identities.ts';
+import { consoleOf, gateOf, remoteCaller, untilFirstToken, verifiersOf } from './http-identities.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, note } from './output.ts';
 import { openSession } from './session.ts';
@@ -57,10 +57,7 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
 
   const scheme = tls ? 'https' : 'http';
   let port = configured.port;
-  const origins = () => [
-    ...(configured.publicUrl === undefined ? [] : [new URL(configured.publicUrl).origin]),
-    ...['127.0.0.1', 'localhost', '[::1]'].map((host) => `${scheme}://${host}:${port}`),
-  ];
+  const origins = () => ownOrigins(configured, scheme, port);
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
   const page = isProtected ? consoleOf(session, store, verifiers, origins, pkg.version) : undefined;
   const { engine, idle } = counted(session.engine, metrics);
@@ -74,10 +71,11 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
     stateKey: await store.keys.shared('request-state', randomBytes(32).toString('base64url')),
     ...(page ? { consoleUrl: () => `${origins()[0]}/console/` } : {}),
   });
+  const gate = gateOf({ ...settings, http: configured }, verifiers, store, metrics);
   const onError = (error: Error) => note(`http: ${error.message}`);
   const app = createHttpApp({
     factory,
-    ...(isProtected ? { gate: gateOf({ ...settings, http: configured }, verifiers, store, metrics) } : {}),
+    gate: isProtected ? gate : untilFirstToken(gate, store),
     hosts: ownHosts(configured),
     isTrustedProxy: networks(configured.trustedProxies),
     ...(configured.oauth ? { oauth: { resource: new URL(`${configured.publicUrl}/mcp`), issuer: configured.oauth.issuer } } : {}),

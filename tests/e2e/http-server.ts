@@ -23,7 +23,7 @@ export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, s
     let said = '';
     const hear = (chunk: Buffer) => {
       said += chunk;
-      const found = /https?:\/\/127\.0\.0\.1:\d+\/mcp/.exec(said)?.[0];
+      const found = /https?:\/\/127\.0\.0\.\d:\d+\/mcp/.exec(said)?.[0];
       if (found) resolve(found);
     };
     child.stdout.on('data', hear);

@@ -259,6 +259,17 @@ describe('served to agents elsewhere', () => {
     await agent.close();
   });
 
+  it('sends people to the address on which it serves', async () => {
+    const own = await startHttp(place, { PROXMOX_HTTP_HOST: '127.0.0.2' });
+    const agent = await asAgent(own.url, own.token);
+    const { decide_at: page } = await agent.tool('stop_vm', { vmid: 100 });
+    expect(page).toBe(new URL('/console/', own.url).href);
+    expect((await fetch(String(page))).status).toBe(200);
+    expect(await (await openConsole(own.url)).login('no token', 'of anybody')).toBe(401);
+    await agent.close();
+    await own.close();
+  });
+
   it('ends with what was running told to its caller', async () => {
     const own = await startHttp(place);
     const agent = await asAgent(own.url, own.token);
