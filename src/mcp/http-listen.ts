@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -40,7 +40,7 @@ export async function listen(app: HttpApp, options: ListenOptions): Promise<List
       outgoing.destroy();
     });
   };
-  const server: Server = options.tls ? createTlsServer(options.tls, handler) : createServer(handler);
+  const server: Server = options.tls ? tlsServer(options.tls, handler) : createServer(handler);
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -70,6 +70,17 @@ export async function listen(app: HttpApp, options: ListenOptions): Promise<List
       clearInterval(idle);
     },
   };
+}
+
+function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListener): Server {
+  try {
+    return createTlsServer(tls, handler);
+  } catch (cause) {
+    return fail('invalid_configuration', `The certificate and its key cannot be used (${(cause as NodeJS.ErrnoException).code}).`, {
+      hint: 'Both are PEM files, the key without a passphrase, and they belong together.',
+      cause,
+    });
+  }
 }
 
 async function answer(app: HttpApp, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {

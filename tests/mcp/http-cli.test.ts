@@ -108,6 +108,13 @@ describe('http does not start', () => {
     expect(await refused(['--cert', 'src/simulator/data/demo-cert.pem'])).toContain('give both');
     expect(await refused(['--cert', '/nowhere/a', '--key', '/nowhere/b'])).toContain('ENOENT');
     expect(await refused(['--port', '99999'])).toContain('--port');
+    const demo = (name: string) => `src/simulator/data/${name}.pem`;
+    for (const [cert, key] of [
+      [demo('demo-key'), demo('demo-key')],
+      [demo('demo-cert'), demo('demo-cert')],
+      [demo('second-cert'), demo('demo-key')],
+    ])
+      expect(await refused(['--cert', String(cert), '--key', String(key)])).toContain('error (invalid_configuration): The certificate');
   });
 });
 
