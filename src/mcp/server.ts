@@ -71,7 +71,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       },
     );
     for (const operation of operations) {
-      const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(operation) };
+      const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(operation, context) };
       server.registerTool(operation.name, config, (args, ctx) => callTool(context, server, operation, args, ctx));
     }
     // What a role does not include is not listed, yet registered: an OAuth client that calls it is told which scope would do.
@@ -86,10 +86,16 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   };
 }
 
-/** Over HTTP, 403 with the scope that is lacking; the engine asks again for itself. */
-function challengeFor(operation: Operation): ScopeChallengeHandler {
-  return ({ authInfo }) => {
+/** Over HTTP, 403 with the scope that is lacking. The engine asks for itself, and again: it is told of the refusal, so that it is on record. */
+function challengeFor(operation: Operation, { engine, caller }: CallContext): ScopeChallengeHandler {
+  return async ({ authInfo }) => {
     const scope = missingScope(authInfo, operation);
-    return scope === undefined ? undefined : { scopes: [scope], errorDescription: `${operation.name} needs the scope ${scope}` };
+    if (authInfo === undefined || scope === undefined) return undefined;
+    const errorDescription = `${operation.name} needs the scope ${scope}`;
+    const who = caller({ authInfo, elicitation: false, opensUrls: false });
+    await engine()
+      .then(({ perform }) => perform(operation.name, {}, who, { invalid: [errorDescription] }))
+      .catch(() => {});
+    return { scopes: [scope], errorDescription };
   };
 }

@@ -266,6 +266,31 @@ describe('served to agents elsewhere', () => {
     await agent.close();
   });
 
+  it('so does every call that the role does not include, once', async () => {
+    const token = await makeToken('curious', 'viewer', '--owner', 'erin');
+    const refusals = () => auditLines().filter(({ principal, kind }) => principal === 'token:curious' && kind === 'refused');
+    const modern = await asAgent(server.url, token);
+    const legacy = new Client2({ name: 'old', version: '1' });
+    await legacy.connect(
+      new StreamableHTTPClientTransport(new URL(server.url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }),
+    );
+    for (const [client, seen] of [
+      [modern.client, 1],
+      [legacy, 2],
+    ] as const) {
+      await expect(client.callTool({ name: 'delete_vm', arguments: { vmid: 104 } })).rejects.toThrow();
+      await expect.poll(() => refusals().length).toBe(seen);
+      expect(refusals().at(-1)).toMatchObject({
+        operation: 'delete_vm',
+        owner: 'erin',
+        channel: 'http',
+        error: { code: 'forbidden_by_policy' },
+      });
+      await client.close();
+    }
+    expect(refusals()).toHaveLength(2);
+  });
+
   it('sends people to the address on which it serves', async () => {
     const own = await startHttp(place, { PROXMOX_HTTP_HOST: '127.0.0.2' });
     const agent = await asAgent(own.url, own.token);
