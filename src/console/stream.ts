@@ -13,10 +13,11 @@ export function liveStream(feed: LiveFeed, gone: AbortSignal, isLoggedIn: () => 
       const unsubscribe = feed.subscribe(({ event, data }) => {
         // One after the other, so that an older state never overtakes a newer one.
         last = last.then(async () => {
-          const loggedIn = await isLoggedIn().catch(() => false);
+          // A store that does not answer says nothing about the session: the page is not told that it ended, and comes back by itself.
+          const loggedIn = await isLoggedIn().catch(() => undefined);
           if (!open) return;
           if (loggedIn) return write(event, data);
-          write('signed_out', {});
+          if (loggedIn === false) write('signed_out', {});
           stop();
           controller.close();
         });

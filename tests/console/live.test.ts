@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { IDLE_SECONDS } from '../../src/console/sessions.ts';
+import { createSessions, IDLE_SECONDS, memoryRows } from '../../src/console/sessions.ts';
+import { systemClock } from '../../src/core/clock.ts';
 import { fail } from '../../src/core/errors.ts';
 import { setPassphrase } from '../../src/engine/passphrase.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from './place.ts';
@@ -94,6 +95,24 @@ describe('the live view', () => {
     broken = false;
     await vi.waitFor(() => expect(states(page)).toEqual([[]]));
     page.hangUp();
+  });
+
+  test('a session that cannot be looked up shows nothing, and nobody is sent away for it: the page comes back', async () => {
+    await open.close();
+    const rows = memoryRows();
+    open = await openConsolePlace({ sessions: createSessions(systemClock, rows) });
+    const session = await open.logIn();
+    const page = await listen(session);
+    await vi.waitFor(() => expect(page.events.length).toBeGreaterThan(0));
+    const { get } = rows;
+    rows.get = async () => fail('store_unavailable', 'The database is gone.');
+    await vi.waitFor(() => expect(page.ended).toBe(true));
+    expect(page.events.map(({ event }) => event)).not.toContain('signed_out');
+    expect((await open.ask('GET', '/api/live', { headers: session })).status).toBe(422);
+    rows.get = get;
+    const again = await listen(session);
+    await vi.waitFor(() => expect(states(again)).toEqual([[]]));
+    again.hangUp();
   });
 
   test('ends with the session, which listening does not prolong', async () => {
