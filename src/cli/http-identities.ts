@@ -49,6 +49,11 @@ export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, m
   };
 }
 
+/** The gate of a server for this machine alone, which is open until the first token is made and then asks everybody for one. */
+export function untilFirstToken(gate: ReturnType<typeof gateOf>, store: Store) {
+  return async (request: Request, address: string) => ((await store.tokens.list()).length > 0 ? gate(request, address) : undefined);
+}
+
 /** A remote caller as the engine knows callers. What the client says of itself decides nothing, unless the operator trusts this client. */
 export function remoteCaller({ client, elicitation, authInfo }: ClientInfo): Caller {
   const identity = identityOf(authInfo);
@@ -77,8 +82,8 @@ export function consoleOf(session: Session, store: Store, verifiers: Verifiers, 
         const identity = attempts(from) === 0 ? await identify(verifiers, token, from) : undefined;
         if (identity === undefined || typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
         if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
-        const { principal, owner } = identity;
-        return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true };
+        const { principal, owner, expiresAt } = identity;
+        return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true, until: expiresAt * 1000 };
       },
     },
     sessions: createSessions(systemClock, sessionRows(store)),

@@ -161,7 +161,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
 
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
 
-function callerOf({ name: _, ...person }: Person): Caller {
+function callerOf({ name: _name, until: _until, ...person }: Person): Caller {
   return { ...person, channel: 'console', canAsk: { elicitation: false, terminal: false } };
 }
 

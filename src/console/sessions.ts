@@ -6,6 +6,8 @@ import type { Clock } from '../core/clock.ts';
 export interface Person extends Pick<Caller, 'principal' | 'owner' | 'isOperator' | 'passphraseVerified' | 'role' | 'scope'> {
   /** Shown on the page. */
   name: string;
+  /** Epoch milliseconds at which what they logged in with stops to count, and the session with it. */
+  until?: number;
 }
 
 /**
@@ -77,12 +79,14 @@ export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): 
       // Hashes of 256 random bits: comparing them tells an attacker nothing that helps.
       if (!row || row.tokenHash !== hashOf(token)) return undefined;
       const now = clock.now();
-      if (now - row.usedAt > IDLE_SECONDS * 1000 || now - row.createdAt > LIFETIME_SECONDS * 1000) {
+      const { usedAt, createdAt, person } = row;
+      const isOver = now - usedAt > IDLE_SECONDS * 1000 || now - createdAt > LIFETIME_SECONDS * 1000;
+      if (isOver || (person.until !== undefined && now >= person.until)) {
         await rows.remove(cookieHash);
         return undefined;
       }
       if (touch) await rows.touch(cookieHash, now);
-      return row.person;
+      return person;
     },
     async end({ cookie, token }) {
       const row = await rows.get(hashOf(cookie));

@@ -196,7 +196,15 @@ describe('mounted below a path, behind https', () => {
       logins: {
         loginWithToken: async (token, passphrase) =>
           token === 'pmcp_right' && passphrase === 'correct horse'
-            ? { principal: 'token:anna', owner: 'anna', name: 'anna', isOperator: true, role: 'approver', passphraseVerified: true }
+            ? {
+                principal: 'token:anna',
+                owner: 'anna',
+                name: 'anna',
+                isOperator: true,
+                role: 'approver',
+                passphraseVerified: true,
+                until: mounted.clock.now() + 3_600_000,
+              }
             : undefined,
       },
     });
@@ -230,5 +238,18 @@ describe('mounted below a path, behind https', () => {
       channel: 'console',
       canAsk: { elicitation: false, terminal: false },
     });
+  });
+
+  test('a session does not outlive the token that opened it', async () => {
+    const answer = await mounted.ask('POST', '/console/api/login/token', {
+      headers: from,
+      body: { token: 'pmcp_right', passphrase: 'correct horse' },
+    });
+    const headers = { ...from, Cookie: cookieOf(answer), [TOKEN_HEADER]: String(answer.json.token) };
+    mounted.clock.pass(3599);
+    expect((await mounted.ask('GET', '/console/api/session', { headers })).status).toBe(200);
+    mounted.clock.pass(1);
+    expect((await mounted.ask('POST', '/console/api/approvals/apr_1/approve', { headers, body: { typed: 'web1 105' } })).status).toBe(401);
+    expect(mounted.engine.calls).toEqual([]);
   });
 });
