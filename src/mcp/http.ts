@@ -20,8 +20,8 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface HttpOptions {
   factory: McpServerFactory;
-  /** Who is calling; absent where only this machine is served and nobody has to prove anything. */
-  gate?: (request: Request, address: string) => Promise<AuthInfo | Response>;
+  /** Who is calling; absent, or its answer undefined, where only this machine is served and nobody has to prove anything. */
+  gate?: (request: Request, address: string) => Promise<AuthInfo | Response | undefined>;
   /** Names, without port, under which this server is reached; everything else is refused (DNS rebinding). */
   hosts: string[];
   /** Proxies whose X-Forwarded-For is believed. */
@@ -101,6 +101,14 @@ export function createHttpApp(options: HttpOptions): HttpApp {
       return c.json({ ok: false, reason: asError(error).code }, 503);
     }
   });
+  // Prometheus asks replicas by an address of their own; whoever brings a token is no browser that was led here by a forged name.
+  app.get('/metrics', async (c) => {
+    const known = await admit(c.req.raw, c.env);
+    const refused = known instanceof Response ? known : known === undefined && hostHeaderValidationResponse(c.req.raw, options.hosts);
+    if (refused) return refused;
+    const gauges = [...(await options.gauges()), { name: 'proxmox_mcp_sessions', value: sessions.count() } as const];
+    return c.body(metrics.render(gauges), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+  });
   app.use(ownHostOnly(options.hosts));
   app.get('/.well-known/*', (c) => {
     const { oauth } = options;
@@ -117,12 +125,6 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const response = await mcp(c.req.raw, c.env);
     metrics.count('proxmox_mcp_http_requests_total', { status: String(response.status) });
     return response;
-  });
-  app.get('/metrics', async (c) => {
-    const known = await admit(c.req.raw, c.env);
-    if (known instanceof Response) return known;
-    const gauges = [...(await options.gauges()), { name: 'proxmox_mcp_sessions', value: sessions.count() } as const];
-    return c.body(metrics.render(gauges), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
   });
   app.notFound((c) => c.json({ error: { code: 'not_found', message: 'There is nothing here; MCP is served on /mcp.' } }, 404));
   app.onError((error, c) => {

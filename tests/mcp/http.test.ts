@@ -165,6 +165,15 @@ describe('running', () => {
     expect(text).toContain('proxmox_mcp_sessions 0');
   });
 
+  it('shows metrics under any name of a replica, to those who may log in and to nobody else', async () => {
+    const { url, token } = await start(fine);
+    const at = new URL('/metrics', url).href;
+    const headers = { host: 'mcp-a:8808' };
+    expect((await raw(at, headers)).status).toBe(401);
+    expect((await raw(at, { ...headers, ...bearer(await token('prometheus', { role: 'viewer' })) })).status).toBe(200);
+    expect((await raw(url, { ...headers, ...bearer(await token('agent')) })).status).toBe(403);
+  });
+
   it('answers unknown paths with an error of its own', async () => {
     const { url } = await start(fine, { open: true });
     expect((await fetch(new URL('/etc/passwd', url))).status).toBe(404);
