@@ -166,7 +166,9 @@ const service = program.command('service').description('running as a system serv
 service
   .command('install')
   .description('print a systemd unit under which the server runs as a user of its own')
-  .option('--write', 'write it to /etc/systemd/system')
+  .option('--write', 'write it, as root')
+  .option('--folder <folder>', 'where to', '/etc/systemd/system')
+  .option('--force', 'also over one that is different')
   .option('--user <name>', 'the user to run as', 'proxmox-mcp')
   .exitOverride()
   .action(run(async (options) => (await import('./service.ts')).install(options)));

@@ -8,7 +8,6 @@ import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/std
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { unitText } from '../../src/cli/service.ts';
 import { openStore } from '../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../e2e/harness.ts';
 import { startHttp } from '../e2e/http-server.ts';
@@ -413,25 +412,6 @@ it('serves TLS by itself', async () => {
   });
   expect(status).toBe(200);
   await server.close();
-});
-
-it('prints a unit that runs as a user of its own', async () => {
-  const printed = await run({ env: { PATH: process.env.PATH ?? '' } }, ['service', 'install']);
-  expect(printed.code).toBe(0);
-  for (const line of [
-    'User=proxmox-mcp',
-    'ProtectSystem=strict',
-    'NoNewPrivileges=true',
-    'StateDirectoryMode=0700',
-    'EnvironmentFile=/etc/proxmox-mcp/env',
-  ])
-    expect(printed.stdout).toContain(line);
-  expect(printed.stdout).toContain(binary());
-  expect(unitText({ node: '/opt/my node', entry: '/srv/a%b/cli.js', user: 'mcp' })).toContain(
-    'ExecStart="/opt/my node" /srv/a%%b/cli.js http',
-  );
-  const bad = await run({ env: { PATH: process.env.PATH ?? '' } }, ['service', 'install', '--user', 'a b']);
-  expect(bad.code).toBe(2);
 });
 
 async function setPassphrase(owner: string, passphrase: string): Promise<void> {
