@@ -30,6 +30,8 @@ export interface RunRecord {
   status: RunStatus;
   steps: StepRecord[];
   approvalId?: string;
+  /** The standing approval that covered it. */
+  leaseId?: string;
   /** Why it failed or is unknown: an error of the catalogue. */
   error?: { code: string; message: string; hint: string; details?: JsonObject };
   startedAt: string;

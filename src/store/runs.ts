@@ -13,16 +13,32 @@ export interface Decision {
   decidedVia: Way;
 }
 
+/** A limit on runs of one principal, looked at in the transaction in which a run begins. */
+export interface Admission {
+  /** ISO time: runs that began after it are shown to `check`. */
+  since: string;
+  /** Throws to keep the run from beginning. Must not wait for anything. */
+  check(recent: RunRecord[]): void;
+}
+
 /** The journal of applying plans. Every write names the worker: who lost a run to another process can write nothing more. */
 export function runsIn(db: Kysely<Database>) {
   return {
     /**
      * Begins a run; with a decision, in the same transaction in which the approval moves from pending to executing.
      * @returns false when the approval was decided, used or expired meanwhile: then nothing was stored
+     * @throws what `admission` throws: then nothing was stored either
      */
-    async begin(run: Omit<RunRecord, 'status' | 'steps'>, worker: Worker, leaseUntil: string, decision?: Decision): Promise<boolean> {
+    async begin(
+      run: Omit<RunRecord, 'status' | 'steps'>,
+      worker: Worker,
+      leaseUntil: string,
+      decision?: Decision,
+      admission?: Admission,
+    ): Promise<boolean> {
       return exclusive(db, async (tx) => {
         if (await tx.selectFrom('runs').select('id').where('id', '=', run.id).executeTakeFirst()) return true;
+        if (admission) admission.check(await since(tx, run.principal, admission.since));
         if (decision) {
           const moved = await tx
             .updateTable('approvals')
@@ -52,6 +68,7 @@ export function runsIn(db: Kysely<Database>) {
             status: 'executing',
             steps: '[]',
             approval_id: run.approvalId ?? null,
+            lease_id: run.leaseId ?? null,
             error: null,
             worker,
             lease_until: leaseUntil,
@@ -79,7 +96,8 @@ export function runsIn(db: Kysely<Database>) {
         .selectFrom('runs')
         .selectAll()
         .where('cluster', '=', cluster)
-        .where('steps', 'like', `%${upid.replace(/[%_\\]/g, '\\$&')}%`)
+        // SQLite knows no escape character unless it is told one.
+        .where(sql<boolean>`steps like ${`%"upid":"${upid.replace(/[%_~]/g, '~$&')}"%`} escape '~'`)
         .executeTakeFirst();
       return row && read(row);
     },
@@ -143,11 +161,7 @@ export function runsIn(db: Kysely<Database>) {
     },
 
     /** Everything that began after `since`, for limits per hour. */
-    async since(principal: string, since: string): Promise<RunRecord[]> {
-      return (await db.selectFrom('runs').selectAll().where('principal', '=', principal).where('started_at', '>', since).execute()).map(
-        read,
-      );
-    },
+    since: (principal: string, begin: string) => since(db, principal, begin),
 
     async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
       const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
@@ -193,6 +207,10 @@ export function runsIn(db: Kysely<Database>) {
 }
 export type Runs = ReturnType<typeof runsIn>;
 
+async function since(db: Kysely<Database>, principal: string, begin: string): Promise<RunRecord[]> {
+  return (await db.selectFrom('runs').selectAll().where('principal', '=', principal).where('started_at', '>', begin).execute()).map(read);
+}
+
 function read(row: Selectable<RunRow>): RunRecord {
   return {
     id: row.id,
@@ -205,6 +223,7 @@ function read(row: Selectable<RunRow>): RunRecord {
     status: row.status as RunStatus,
     steps: JSON.parse(row.steps),
     ...(row.approval_id !== null ? { approvalId: row.approval_id } : {}),
+    ...(row.lease_id !== null ? { leaseId: row.lease_id } : {}),
     ...(row.error !== null ? { error: JSON.parse(row.error) } : {}),
     startedAt: row.started_at,
     ...(row.ended_at !== null ? { endedAt: row.ended_at } : {}),

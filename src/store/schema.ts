@@ -91,6 +91,7 @@ export interface RunRow {
   status: string;
   steps: string;
   approval_id: string | null;
+  lease_id: string | null;
   error: string | null;
   /** Host, pid and start of the process that applies it; changes when another process adopts the run. */
   worker: string;
