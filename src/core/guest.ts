@@ -20,6 +20,8 @@ export interface GuestIdentity {
   lock?: string;
   /** Volume ids of all disks, unused ones included, sorted. */
   disks: string[];
+  /** Names of its snapshots; only where a plan destroys them. */
+  snapshots?: string[];
 }
 
 /** What a human has to type to decide about this guest: names are not unique, numbers alone are easily confused. */

@@ -120,3 +120,8 @@ export interface Plan {
   /** The exact call that cleans up when a step fails after a guest was made. */
   cleanup?: string;
 }
+
+/** The guests that a plan is about; none for one that makes a guest. */
+export function targetsOf({ target, targets }: Pick<Plan, 'target' | 'targets'>): GuestIdentity[] {
+  return targets ?? (target ? [target] : []);
+}

@@ -1,6 +1,6 @@
 import { canonical } from '../core/canonical.ts';
 import type { GuestIdentity } from '../core/guest.ts';
-import type { Plan } from '../core/plan.ts';
+import { type Plan, targetsOf } from '../core/plan.ts';
 
 const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => string }[] = [
   { field: 'key', says: () => 'the guest behind this VMID is another one (its identity differs)' },
@@ -9,6 +9,7 @@ const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => s
   { field: 'node', says: (was, is) => `the node was ${was}, it is ${is}` },
   { field: 'protection', says: (was, is) => `protection was ${was}, it is ${is}` },
   { field: 'lock', says: (was, is) => `the lock was ${was}, it is ${is}` },
+  { field: 'snapshots', says: (was, is) => `the snapshots were ${was}, they are ${is}` },
   { field: 'disks', says: (was, is) => `the disks were ${was}, they are ${is}` },
 ];
 
@@ -22,8 +23,8 @@ function compare(was: GuestIdentity, is: GuestIdentity | undefined, prefix: stri
 
 /** Why a plan made now differs from the one a human was asked about; never empty. */
 export function differences(was: Plan, is: Plan): string[] {
-  const before = was.targets ?? (was.target ? [was.target] : []);
-  const now = new Map((is.targets ?? (is.target ? [is.target] : [])).map((guest) => [guest.vmid, guest]));
+  const before = targetsOf(was);
+  const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
   const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
   if (is.existing) found.push('what was asked for is so already');
   if (found.length === 0) {

@@ -60,7 +60,8 @@ export const deleteVm = defineOperation({
       operation: 'delete_vm',
       summary: `Delete ${label(guest)} on ${at.node} with ${disks.length} volumes${target.snapshots.names.length > 0 ? ` and ${target.snapshots.names.length} snapshots` : ''}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
       effect: 'destroy',
-      target: identity,
+      // Whatever goes with it belongs to what was decided about: another volume or snapshot makes the approval stale.
+      target: { ...identity, disks: [...identity.disks, ...extra].sort(), snapshots: target.snapshots.names },
       node: at.node,
       steps: [
         ...backup,

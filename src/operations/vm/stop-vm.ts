@@ -114,7 +114,7 @@ function together(plans: Plan[]): Plan {
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
-    summary: `${first.summary.split(' ', 1)[0]} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
+    summary: `${verbOf(first)} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
     effect: open.map((p) => p.effect).reduce(graver),
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
@@ -124,6 +124,11 @@ function together(plans: Plan[]): Plan {
     choices: plans.filter((p) => p.existing).map((p) => p.summary),
     undo: 'start_vm each of them',
   };
+}
+
+/** `Power off web1 (105) on pve` says what is done before it says to whom. */
+function verbOf({ summary, target }: Plan): string {
+  return target ? summary.slice(0, summary.indexOf(` ${label({ identity: target })}`)) : summary;
 }
 
 interface StopWay {
