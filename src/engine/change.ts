@@ -2,24 +2,22 @@ import type { Caller } from '../core/caller.ts';
 import { graver } from '../core/effect.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Plan, RequestStep } from '../core/plan.ts';
+import type { Plan } from '../core/plan.ts';
 import type { ChangeOperation } from '../operations/define.ts';
-import { listGuests } from '../proxmox/guests.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { requestApproval } from './approvals.ts';
-import { claim, nextId, tidy } from './claims.ts';
+import { claim, nextId } from './claims.ts';
 import { planContext } from './context.ts';
 import { checkPolicy } from './guards.ts';
-import { newId } from './ids.ts';
 import { takeLease } from './leases.ts';
 import { isoNow, type Ports } from './ports.ts';
-import { checkGuestLimits, checkTotals, diskSums, usage } from './quota.ts';
 import { auditCaller, auditTarget } from './records.ts';
+import { checkQuota, reserve } from './reserve.ts';
 import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
 import { checkPlanScope } from './scope.ts';
 import type { PerformOptions, Result } from './types.ts';
-import { isGone, leaseFrom } from './worker.ts';
+import { isGone } from './worker.ts';
 
 /** How often a VMID that we chose ourselves may turn out to be taken. */
 const MAX_PLANS = 3;
@@ -174,59 +172,6 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
   if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   await store.reservations.release(made.id);
   return changeOnce(call, ports, inFlight, turn);
-}
-
-/** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
-async function reserve(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
-  const { demand } = plan;
-  if (!demand) return mine;
-  const store = await ports.store();
-  const { cluster } = await ports.api();
-  let reservation = mine;
-  if (!reservation) {
-    const wish = {
-      id: newId('rsv'),
-      cluster,
-      name: '',
-      newGuest: false,
-      worker: ports.worker,
-      leaseUntil: leaseFrom(ports.clock),
-      now: isoNow(ports.clock),
-    };
-    const result = await store.reservations.claim(wish, () => demand.vmid);
-    reservation = 'mine' in result ? result.mine : fail('internal', 'A place in the queue was refused.');
-  }
-  const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
-  const space = plan.space ?? {};
-  const rises = (size: 'cpu' | 'memoryMib' | 'diskGib') => Math.max(0, demand.after[size] - demand.before[size]);
-  const node = plan.node ?? first?.task?.node ?? '';
-  const type = plan.target?.type ?? 'qemu';
-  await store.reservations.setDemand(reservation.id, {
-    node,
-    type,
-    cpu: rises('cpu'),
-    memoryMib: rises('memoryMib'),
-    diskGib: rises('diskGib'),
-    space,
-  });
-  return { ...reservation, node, type };
-}
-
-/** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
-async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<void> {
-  const { demand } = plan;
-  if (!demand) return;
-  const { limits } = ports.settings;
-  checkGuestLimits(demand, limits);
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const reservations = await store.reservations.all(api.cluster);
-  const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
-  const guests = await listGuests(api);
-  const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
-  const disks = limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api);
-  const others = demand.newGuests === 1 ? guests.filter((g) => g.vmid !== demand.vmid) : guests;
-  checkTotals(demand, usage(others, earlier, limits, created, disks), limits);
-  await tidy(store, guests, ports);
 }
 
 /** The VMID that we chose and that somebody else took before our request arrived. */

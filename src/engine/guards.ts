@@ -1,8 +1,11 @@
 import { fail } from '../core/errors.ts';
-import type { Plan } from '../core/plan.ts';
+import { typedName } from '../core/guest.ts';
+import { type Plan, targetsOf } from '../core/plan.ts';
+import { newestBackup } from '../proxmox/backups.ts';
+import type { Admission } from '../store/runs.ts';
 import type { ChangeCall } from './change.ts';
 import { type Verdict, verdictOn } from './policy.ts';
-import { isoNow, type Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 import { argsDigest } from './records.ts';
 
 const HOUR_MS = 3_600_000;
@@ -14,25 +17,32 @@ const HOUR_MS = 3_600_000;
  */
 export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'caller'>, ports: Ports): Promise<Verdict> {
   const verdict = await verdictOn(plan, call.caller, ports);
-  checkBackup(plan, verdict, ports);
+  await checkBackup(plan, verdict, ports);
   await checkCooldown(plan, call, verdict, ports);
   await checkPerHour(plan, call, ports);
   return verdict;
 }
 
-function checkBackup(plan: Plan, { requireBackupWithin }: Verdict, ports: Ports): void {
+async function checkBackup(plan: Plan, { requireBackupWithin }: Verdict, ports: Ports): Promise<void> {
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
-  const last = plan.facts?.lastBackup;
-  const hours = Math.round(requireBackupWithin / 360) / 10;
-  if (!last || Date.parse(last) < ports.clock.now() - requireBackupWithin * 1000) {
+  const api = await ports.api();
+  for (const guest of targetsOf(plan)) {
+    if (backsUpFirst(plan, guest.vmid)) continue;
+    const last = (plan.targets ? undefined : plan.facts?.lastBackup) ?? (await newestBackup(api, guest));
+    if (last && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
+    const hours = Math.round(requireBackupWithin / 360) / 10;
+    const of = plan.targets ? ` of ${typedName(guest)}` : '';
     fail(
       'forbidden_by_policy',
-      `The policy asks for a backup not older than ${hours} h; ${last ? `the newest is of ${last}` : 'none was found'}.`,
-      {
-        hint: 'Make a backup first (delete_vm can do it: backup_storage), then call again.',
-      },
+      `The policy asks for a backup${of} not older than ${hours} h; ${last ? `the newest is of ${last}` : 'none was found'}.`,
+      { hint: 'Make a backup first (delete_vm can do it: backup_storage), then call again.' },
     );
   }
+}
+
+/** The plan itself goes on only when its backup is there. */
+function backsUpFirst(plan: Plan, vmid: number): boolean {
+  return plan.steps.some((step) => step.kind === 'wait' && step.until.kind === 'backup' && step.until.vmid === vmid);
 }
 
 async function checkCooldown(
@@ -42,25 +52,49 @@ async function checkCooldown(
   ports: Ports,
 ): Promise<void> {
   if (cooldown === undefined) return;
+  const store = await ports.store();
   const since = new Date(ports.clock.now() - cooldown * 1000).toISOString();
-  const [last] = await (await ports.store()).approvals.decidedSince(caller.principal, argsDigest(plan.operation, args), since);
-  if (!last?.decidedAt) return;
-  const seconds = Math.ceil((Date.parse(last.decidedAt) + cooldown * 1000 - ports.clock.now()) / 1000);
+  const same = argsDigest(plan.operation, args);
+  const [last] = [
+    ...(await store.approvals.decidedSince(caller.principal, same, since))
+      // Nobody decided about these: they may be made anew.
+      .filter(({ status }) => status !== 'stale' && status !== 'expired')
+      .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
+    // What a lease covered, or what needs no approval at all.
+    ...(await store.runs.since(caller.principal, since))
+      .filter((run) => argsDigest(run.operation, run.args) === same)
+      .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),
+  ].sort((a, b) => b.at.localeCompare(a.at));
+  if (!last) return;
+  const seconds = Math.ceil((Date.parse(last.at) + cooldown * 1000 - ports.clock.now()) / 1000);
   fail('rate_limited', `The identical request was ${last.status} ${cooldown - seconds} s ago; it may be repeated in ${seconds} s.`, {
     details: { retry_after_seconds: seconds },
   });
 }
 
-async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {
+/**
+ * What a plan may not exceed within an hour; undefined: nothing. It is looked at when the plan is made, so that nobody is asked in vain, and
+ * once more in the moment in which its run begins.
+ */
+export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   const { creates, destroys } = ports.settings.policy.perHour;
   const makes = plan.demand?.newGuests === 1;
   const limit = makes ? creates : plan.effect === 'destroy' ? destroys : undefined;
-  if (limit === undefined) return;
-  const runs = await (await ports.store()).runs.since(caller.principal, new Date(ports.clock.now() - HOUR_MS).toISOString());
-  const alike = runs.filter((run) => (makes ? run.plan.demand?.newGuests === 1 : run.plan.effect === 'destroy')).length;
-  if (alike >= limit) {
-    fail('rate_limited', `${alike} guests were ${makes ? 'made' : 'destroyed'} within the last hour; the policy allows ${limit}.`, {
-      details: { limit, used: alike, since: isoNow(ports.clock) },
-    });
-  }
+  if (limit === undefined) return undefined;
+  const since = new Date(ports.clock.now() - HOUR_MS).toISOString();
+  return {
+    since,
+    check(runs) {
+      const alike = runs.filter((run) => (makes ? run.plan.demand?.newGuests === 1 : run.plan.effect === 'destroy')).length;
+      if (alike < limit) return;
+      fail('rate_limited', `${alike} guests were ${makes ? 'made' : 'destroyed'} within the last hour; the policy allows ${limit}.`, {
+        details: { limit, used: alike, since },
+      });
+    },
+  };
+}
+
+async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {
+  const admission = perHour(plan, ports);
+  if (admission) admission.check(await (await ports.store()).runs.since(caller.principal, admission.since));
 }

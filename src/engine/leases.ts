@@ -1,6 +1,6 @@
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
-import type { Plan } from '../core/plan.ts';
+import { type Plan, targetsOf } from '../core/plan.ts';
 import { findOperation } from '../operations/index.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Lease } from '../store/leases.ts';
@@ -59,7 +59,7 @@ export async function revokeLease(id: string, caller: Caller, ports: Ports): Pro
 
 /** Takes one use of a lease that covers every guest of the plan by its live tag or pool; undefined when there is none. */
 export async function takeLease(plan: Plan, ports: Ports): Promise<Lease | undefined> {
-  const targets = plan.targets ?? (plan.target ? [plan.target] : []);
+  const targets = targetsOf(plan);
   if (targets.length === 0) return undefined;
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const now = isoNow(ports.clock);

@@ -3,7 +3,7 @@ import type { Caller } from '../core/caller.ts';
 import type { Effect } from '../core/effect.ts';
 import { needsApproval } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
-import type { Plan, RequestStep } from '../core/plan.ts';
+import { type Plan, type RequestStep, targetsOf } from '../core/plan.ts';
 import type { Policy, PolicyMatch } from '../core/policy.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Ports } from './ports.ts';
@@ -71,10 +71,10 @@ export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
 }
 
 /** The guests of a plan with the facts that a policy may ask about; they are only read when it does. */
-export async function subjectOf(plan: Plan, caller: Caller, ports: Ports): Promise<Subject> {
+export async function subjectOf(plan: Plan, principal: string, ports: Ports): Promise<Subject> {
   const { policy } = ports.settings;
-  const subject = { operation: plan.operation, effect: plan.effect, principal: caller.principal };
-  const targets = plan.targets ?? (plan.target ? [plan.target] : []);
+  const subject = { operation: plan.operation, effect: plan.effect, principal };
+  const targets = targetsOf(plan);
   const asksFacts = policy.only !== undefined || policy.rules.some((r) => r.match.tag || r.match.pool);
   if (targets.length === 0) return { ...subject, guests: [newGuest(plan)] };
   if (!asksFacts) return { ...subject, guests: targets.map(({ vmid }) => ({ vmid, tags: [], createdHere: false })) };
@@ -103,7 +103,11 @@ function newGuest(plan: Plan): Subject['guests'][number] {
   };
 }
 
-/** The verdict on a plan of this caller. */
-export async function verdictOn(plan: Plan, caller: Caller, ports: Ports): Promise<Verdict> {
-  return judge(ports.settings.policy, await subjectOf(plan, caller, ports), wayFor(ports.settings.approval.mode, caller, plan));
+/**
+ * The verdict on a plan.
+ * @param caller how this one would have to be asked
+ * @param requester whom rules about principals look at; somebody else than the caller when a human decides about it
+ */
+export async function verdictOn(plan: Plan, caller: Caller, ports: Ports, requester = caller.principal): Promise<Verdict> {
+  return judge(ports.settings.policy, await subjectOf(plan, requester, ports), wayFor(ports.settings.approval.mode, caller, plan));
 }

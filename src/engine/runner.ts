@@ -8,6 +8,7 @@ import { readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import type { Decision } from '../store/runs.ts';
 import { apply, LostRun } from './apply.ts';
+import { perHour } from './guards.ts';
 import { newId } from './ids.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { auditCaller, auditTarget, planDigest, recorded, requestLines } from './records.ts';
@@ -55,11 +56,18 @@ export async function startRun(
     status: 'executing',
     steps: [],
     ...(start.decision ? { approvalId: start.decision.approvalId } : {}),
+    ...(start.leaseId ? { leaseId: start.leaseId } : {}),
     startedAt: isoNow(ports.clock),
   };
   await store.secrets.keep(run.id, await sealAll(run.plan, ports));
   if (start.reservation) await store.reservations.setRun(start.reservation.id, run.id);
-  if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision))) {
+  const begun = await store.runs
+    .begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports))
+    .catch(async (error) => {
+      await store.secrets.erase(run.id);
+      throw error;
+    });
+  if (!begun) {
     await store.secrets.erase(run.id);
     return undefined;
   }
@@ -69,7 +77,6 @@ export async function startRun(
       {
         kind: 'intent',
         ...auditRun(run, caller),
-        ...(start.leaseId ? { leaseId: start.leaseId } : {}),
         requests: requestLines(plan),
         status: 'executing',
       },
@@ -107,6 +114,10 @@ export async function carryOut(
   }
 }
 
+/**
+ * Ends a run. The outcome goes to the audit before the run counts as ended: a crash in between leaves two lines about it, never none.
+ * @throws LostRun when another process has adopted it: then the outcome is told there
+ */
 async function finish(
   run: RunRecord,
   ending: { status: 'succeeded' | 'failed' | 'unknown'; steps: RunRecord['steps']; error?: ProxmoxMcpError },
@@ -117,15 +128,10 @@ async function finish(
   const { status, steps } = ending;
   const error = ending.error && explain(run.plan, steps, ending.error).toJSON();
   const endedAt = isoNow(ports.clock);
+  if (!(await store.runs.journal(run.id, ports.worker, steps, leaseFrom(ports.clock)))) throw new LostRun();
   if (status === 'succeeded') await remember(run, ports);
-  const made = steps.some((s) => s.state === 'done');
-  if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
-  else await store.reservations.markMade(run.id, endedAt);
-  await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
-  await store.secrets.erase(run.id);
-  if (run.approvalId) await store.secrets.erase(run.approvalId);
   const ended: RunRecord = { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
-  await ports.audit.append(
+  const told = ports.audit.append(
     {
       kind: 'outcome',
       ...auditRun(run, caller),
@@ -136,6 +142,15 @@ async function finish(
     },
     { durable: true },
   );
+  await told.catch(() => {});
+  const made = steps.some((s) => s.state === 'done');
+  if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
+  else await store.reservations.markMade(run.id, endedAt);
+  await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
+  await store.secrets.erase(run.id);
+  if (run.approvalId) await store.secrets.erase(run.approvalId);
+  // What happened has happened and is in the store; that the audit could not say so is for the caller to hear.
+  await told;
   return ended;
 }
 
@@ -172,7 +187,11 @@ async function remember(run: RunRecord, ports: Ports): Promise<void> {
     const { vmid } = run.plan.demand;
     const reservation = (await store.reservations.all(api.cluster)).find((r) => r.runId === run.id);
     const guest = await readGuest(api, { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' }).catch(() => undefined);
-    if (guest) await store.runs.remember({ cluster: api.cluster, vmid, key: guest.identity.key, runId: run.id, now: isoNow(ports.clock) });
+    if (guest) {
+      const { key, name } = guest.identity;
+      await store.runs.remember({ cluster: api.cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
+      if (name !== '') await store.leases.sawName(api.cluster, key, name, isoNow(ports.clock));
+    }
   }
   const gone = run.plan.expected.find((c) => c.kind === 'guest' && c.is === 'absent');
   if (gone) await store.reservations.releaseGuest(api.cluster, gone.vmid);
@@ -186,6 +205,7 @@ function auditRun(run: RunRecord, caller: Caller) {
     ...auditTarget(run.plan),
     runId: run.id,
     ...(run.approvalId ? { approvalId: run.approvalId } : {}),
+    ...(run.leaseId ? { leaseId: run.leaseId } : {}),
     planDigest: run.digest,
   };
 }

@@ -1,7 +1,7 @@
 import type { Scope } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Plan, RequestStep } from '../core/plan.ts';
+import { type Plan, type RequestStep, targetsOf } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { Operation } from '../operations/define.ts';
 import { type GuestRow, listGuests } from '../proxmox/guests.ts';
@@ -21,7 +21,7 @@ export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boo
  * @param rows live facts, as the server's own token sees them
  */
 export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Scope): string | undefined {
-  const targets = plan.targets ?? (plan.target ? [plan.target] : []);
+  const targets = targetsOf(plan);
   for (const { vmid } of targets) {
     if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid} is outside of it`;
   }

@@ -1,13 +1,13 @@
 import type { ApprovalMode, Way } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
-import type { Plan } from '../core/plan.ts';
+import { type Plan, targetsOf } from '../core/plan.ts';
 
 /**
  * How this plan has to be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
  * plan alone decide. A remote caller's face says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
  * the table.
  */
-export function wayFor(mode: ApprovalMode, caller: Caller, plan: Pick<Plan, 'effect' | 'target'>): Way {
+export function wayFor(mode: ApprovalMode, caller: Caller, plan: Pick<Plan, 'effect' | 'target' | 'targets'>): Way {
   if (mode === 'human') return 'human';
   if (caller.channel === 'http') return caller.canAsk.elicitation && !isProtected(plan) ? 'elicitation' : 'human';
   if (caller.channel !== 'cli' && caller.channel !== 'stdio' && caller.channel !== 'console') return 'human';
@@ -17,6 +17,6 @@ export function wayFor(mode: ApprovalMode, caller: Caller, plan: Pick<Plan, 'eff
   return caller.canAsk.elicitation ? 'elicitation' : 'relay';
 }
 
-function isProtected({ effect, target }: Pick<Plan, 'effect' | 'target'>): boolean {
-  return effect === 'destroy' && target?.protection === true;
+function isProtected(plan: Pick<Plan, 'effect' | 'target' | 'targets'>): boolean {
+  return plan.effect === 'destroy' && targetsOf(plan).some((guest) => guest.protection);
 }

@@ -1,0 +1,184 @@
+import type { Answer, ApprovalRecord, Way } from '../core/approval.ts';
+import { stricter } from '../core/approval.ts';
+import type { Caller } from '../core/caller.ts';
+import { fail } from '../core/errors.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Reservation } from '../store/reservations.ts';
+import { mustTypeFor, renderQuestion } from './approval-text.ts';
+import { checkOpen, recordDecision, visibleApproval } from './approvals.ts';
+import { type ChangeCall, makePlan } from './change.ts';
+import { claim } from './claims.ts';
+import { hasPassphrase, isApprover } from './passphrase.ts';
+import { verdictOn } from './policy.ts';
+import { isoNow, type Ports } from './ports.ts';
+import { planDigest } from './records.ts';
+import { checkQuota, reserve } from './reserve.ts';
+import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
+import { differences } from './stale.ts';
+import type { Result } from './types.ts';
+
+const POLL_MS = 300;
+
+/**
+ * Decides yes and carries the plan out; or asks the human, or waits for them, as the approval's way demands.
+ * The stricter of the frozen and the current way counts, so another process with another configuration cannot lower it.
+ */
+export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports, inFlight: InFlight): Promise<Result> {
+  checkOpen(approval);
+  const { caller, options, operation } = call;
+  refuseOwnRequest(approval, caller);
+  const verdict = await verdictOn(approval.plan, caller, ports, approval.principal);
+  const way = stricter(approval.way, verdict.way ?? approval.way);
+  const mustType = mustTypeFor(approval);
+  const via = await decided(way, caller, options.answer, approval, mustType, ports);
+  if (via === 'ask') {
+    const ask = { approvalId: approval.id, text: renderQuestion(approval), mustType, needsPassphrase: wantsPassphrase(caller, ports) };
+    return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
+  }
+  if (via === 'elsewhere') return waitForDecision(approval, call, ports, inFlight);
+  if (via === 'human' && approval.channel === 'http' && caller.owner === approval.owner) {
+    fail('forbidden_by_policy', 'Whoever asked cannot decide: another owner has to.');
+  }
+
+  let mine: Reservation | undefined;
+  let handedOver = false;
+  try {
+    mine = await claimAgain(approval, operation, ports);
+    const vmid = approval.plan.demand?.vmid;
+    const othersMakeIt = mine === undefined && operation.claims !== undefined && vmid !== undefined;
+    const claimed = mine ? { mine } : othersMakeIt ? { claimedVmid: vmid } : {};
+    const plan = await makePlan({ operation, args: approval.args, options }, ports, claimed);
+    const changed = await whatChanged(approval, plan, ports);
+    if (changed.length > 0) return await becomeStale(approval, changed, caller, ports);
+    if (othersMakeIt) {
+      checkOpen(await visibleApproval(approval.id, caller, ports));
+      fail('conflict', `Another call is making ${approval.plan.after?.name ?? 'the same guest'} or VMID ${vmid} right now.`, {
+        hint: 'The approval is still pending. Look with list_vms what came of it, then decide again.',
+      });
+    }
+    mine = await reserve(plan, ports, mine);
+    await checkQuota(plan, ports, mine);
+    const needed = Math.max(approval.needed, verdict.approvals);
+    if (needed > 1) {
+      const yes = { owner: caller.owner, principal: caller.principal, via, now: isoNow(ports.clock) };
+      const agreedBy = await (await ports.store()).approvals.agree(approval.id, yes);
+      await recordDecision(approval, caller, ports, `agreed ${agreedBy.length} of ${needed}`, via);
+      if (agreedBy.length < needed) return { kind: 'approval_required', approval: { ...approval, needed, agreedBy } };
+    }
+    const started = await startRun(
+      {
+        operation,
+        plan: approval.plan,
+        args: approval.args,
+        caller,
+        decision: { approvalId: approval.id, decidedBy: caller.principal, decidedVia: via },
+        onDecided: () => recordDecision(approval, caller, ports, 'approved', via),
+        requester: approval.principal,
+        ...(mine ? { reservation: mine } : {}),
+        ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+      },
+      ports,
+      inFlight,
+    );
+    if (!started) {
+      checkOpen(await visibleApproval(approval.id, caller, ports));
+      fail('approval_used', `Approval ${approval.id} was used by another call.`);
+    }
+    handedOver = true;
+    return await resultOf(await waitFor(started.run, started.ended, options, ports), operation, ports);
+  } finally {
+    if (mine && !handedOver) await (await ports.store()).reservations.release(mine.id);
+  }
+}
+
+/** A guest that was asked for is claimed anew, under the VMID that was shown; undefined when the plan makes none, or somebody else is at it. */
+async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
+  const vmid = approval.plan.demand?.vmid;
+  if (!operation.claims || vmid === undefined) return undefined;
+  const taken = await claim({ ...operation.claims(approval.args), vmid }, ports, new Set());
+  return taken.kind === 'mine' ? taken.reservation : undefined;
+}
+
+/** Why the plan made now is not the one that was read; empty when it is. */
+async function whatChanged(approval: ApprovalRecord, plan: Plan, ports: Ports): Promise<string[]> {
+  if (planDigest(plan, approval.args, approval.cluster) !== approval.digest || plan.existing) return differences(approval.plan, plan);
+  const { demand, node = '' } = approval.plan;
+  if (demand?.newGuests !== 1) return [];
+  const free = await (await ports.api()).holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
+  return free === false ? [`VMID ${demand.vmid} belongs to another guest now`] : [];
+}
+
+async function becomeStale(approval: ApprovalRecord, changed: string[], caller: Caller, ports: Ports): Promise<never> {
+  const set = { note: changed.join('; '), decidedAt: isoNow(ports.clock) };
+  const moved = await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', set);
+  // Not pending any more: another call was faster, and what differs is its doing.
+  if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
+  await recordDecision(approval, caller, ports, 'stale');
+  fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${changed.join('; ')}.`, {
+    details: { differences: changed },
+  });
+}
+
+/** A remote approver says yes to what others ask for: two tokens of one owner are one person. Whoever owns the machine is not bound by it. */
+function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
+  if (caller.role !== 'approver' || caller.owner !== approval.owner) return;
+  fail('forbidden_by_policy', `You (${caller.owner}) asked for approval ${approval.id} yourself; somebody else has to decide.`, {
+    hint: 'Ask another approver, or decide it in a terminal on the server.',
+  });
+}
+
+/** Which way of deciding this call fulfils; `ask`: the face has to ask its human first; `elsewhere`: only out of band. */
+async function decided(
+  way: Way,
+  caller: Caller,
+  answer: Answer | undefined,
+  approval: ApprovalRecord,
+  mustType: string,
+  ports: Ports,
+): Promise<Way | 'ask' | 'elsewhere'> {
+  if (answer) {
+    if (answer.approvalId !== approval.id || answer.typed.trim() !== mustType) {
+      fail('approval_not_confirmed', `Not confirmed: "${mustType}" was not typed. Nothing was done.`);
+    }
+    if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
+      fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong or missing. Nothing was done.');
+    }
+    const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;
+    return stricter(given, way) === given ? given : 'elsewhere';
+  }
+  if (caller.isOperator) return 'ask';
+  if (way === 'relay') return 'relay';
+  if (way === 'elicitation' && (caller.canAsk.elicitation || caller.canAsk.terminal)) return 'ask';
+  if (way === 'terminal' && caller.canAsk.terminal) return 'ask';
+  return 'elsewhere';
+}
+
+/** A terminal alone can be faked by whoever runs as the same user; what they know cannot. */
+function wantsPassphrase(caller: Caller, ports: Ports): boolean {
+  return caller.isOperator && !caller.passphraseVerified && hasPassphrase(ports.settings.dataDir);
+}
+
+/** The human decides out of band; whoever waits gets the outcome, and nobody has to repeat anything to learn it. */
+async function waitForDecision(
+  approval: ApprovalRecord,
+  call: Omit<ChangeCall, 'args'>,
+  ports: Ports,
+  inFlight: InFlight,
+): Promise<Result> {
+  const store = await ports.store();
+  const { signal } = call.options;
+  const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
+  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
+  for (;;) {
+    await store.approvals.expire(isoNow(ports.clock));
+    const now = (await store.approvals.get(approval.id)) ?? approval;
+    if (now.runId !== undefined) {
+      const run = await store.runs.get(now.runId);
+      if (run && (run.status !== 'executing' || ports.clock.now() >= deadline)) return resultOf(run, call.operation, ports);
+    } else if (now.status !== 'pending') checkOpen(now);
+    if (ports.clock.now() >= deadline || signal?.aborted) return { kind: 'approval_required', approval: now };
+    await (now.runId === undefined
+      ? ports.clock.sleep(POLL_MS)
+      : Promise.race([inFlight.get(now.runId) ?? ports.clock.sleep(POLL_MS), ports.clock.sleep(POLL_MS)]));
+  }
+}
