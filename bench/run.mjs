@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
+import { throughput } from './http.mjs';
 import { alternate, timeToFirstList } from './measure.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -140,6 +141,14 @@ try {
   add('Start-up', ratios(await startUp(ten.env)));
   const [onTen, onMany, onDemo] = await Promise.all([connect(ten.env), connect(many.env), connect(demo.env)]);
   add('Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))]));
+  const perSecond = (await throughput(cli, ten)).map(([what, against, ours, theirs]) => [
+    what,
+    against,
+    ours.toFixed(0),
+    theirs.toFixed(0),
+    (ours / theirs).toFixed(2),
+  ]);
+  add('Throughput over HTTP', table(['what', 'against', 'product, calls/s', 'against, calls/s', 'ratio'], perSecond));
   add('Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo)));
   add('Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany)));
   await Promise.all([onTen, onMany, onDemo].map(({ client }) => client.close()));

@@ -106,14 +106,15 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     }
   }
 
-  async function ready(): Promise<void> {
+  const ready = shared(async () => {
     try {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       await (await open(file, 'a', 0o600)).close();
     } catch (cause) {
       fail('audit_unavailable', `The audit trail ${file} cannot be written: ${reason(cause)}. Nothing was done.`, { cause });
     }
-  }
+  });
+  const free = shared(() => freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY));
 
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
     if (closed) fail('audit_unavailable', 'The audit trail is closed: the server is ending.');
@@ -132,8 +133,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   /** Reads are cheap to ask for and each leaves a line: they are slowed down, and refused before they fill the disk. */
   async function admit(record: AuditRecord): Promise<void> {
     readLimit(record.principal ?? '');
-    const free = await freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY);
-    if (free < RESERVE_BYTES) {
+    if ((await free()) < RESERVE_BYTES) {
       fail('audit_unavailable', `Less than 64 MiB are free for the audit trail ${file}: they are kept for changes and decisions.`, {
         hint: 'Free some disk space; reads work again at once.',
       });
@@ -151,6 +151,17 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       lock = undefined;
       await anchor?.close();
     },
+  };
+}
+
+/** Callers that ask while the answer is on its way get the same: 64 reads at once are one look at the disk. */
+function shared<T>(look: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= look().finally(() => {
+      running = undefined;
+    });
+    return running;
   };
 }
 
