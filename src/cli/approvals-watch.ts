@@ -11,6 +11,8 @@ export function watch(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async ({ engine }) => {
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
+    // Nobody reads any more.
+    process.stdout.once('error', () => stop.abort());
     const known = new Map<string, string>();
     note('Waiting for approvals; Ctrl-C ends this. Decide with: proxmox-mcp approvals approve|deny ID');
     for (let first = true; !stop.signal.aborted; first = false) {

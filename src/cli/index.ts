@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
 import type { GlobalOptions } from './options.ts';
-import { type Exit, reportError } from './output.ts';
+import { type Exit, outliveReaders, reportError } from './output.ts';
 
 // Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
 
@@ -187,6 +187,7 @@ command(program, 'demo', 'a real MCP client drives the real server against the e
   .option('--serve <port>', 'instead serve the embedded cluster on this port, for other processes')
   .action(run(async (options) => (await import('./demo.ts')).demo(options)));
 
+outliveReaders();
 try {
   await program.parseAsync();
 } catch (error) {

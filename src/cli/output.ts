@@ -4,6 +4,18 @@ import { renderError } from '../engine/render.ts';
 /** Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required. */
 export type Exit = 0 | 1 | 2 | 3;
 
+/**
+ * Whoever reads this process may leave (`… | head -1`): what it says is lost then, what it does goes on. Without this, Node would end it in
+ * the middle of a change.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
 /** A result, for programs: JSON on stdout, nothing else. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);

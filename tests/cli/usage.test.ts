@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
@@ -99,6 +100,19 @@ test('audit verify needs no credentials; a missing file is a failure', async () 
   expect(changed.code).toBe(1);
   expect(changed.json).toMatchObject({ ok: false, problems: [{ line: 1 }] });
   fresh.remove();
+});
+
+test.each([
+  [['--help'], 0],
+  [['tools'], 0],
+  [['call', 'list_vms', '--demo'], 0],
+  [['call', 'stop_vm', '--args', '{"vmid":101}', '--demo'], 3],
+  [['approvals', 'watch', '--demo'], 0],
+])('%j ends as always (%d) when nobody reads what it says', async (args, code) => {
+  const child = spawn(process.execPath, [binary(), ...args], { env: place.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  child.stderr.destroy();
+  expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(code);
 });
 
 test('tools lists every operation', async () => {
