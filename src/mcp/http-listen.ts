@@ -96,11 +96,14 @@ async function answer(app: HttpApp, incoming: IncomingMessage, outgoing: ServerR
   else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: gone.signal });
 }
 
-async function respond(app: HttpApp, incoming: IncomingMessage, signal: AbortSignal): Promise<Response> {
-  const connection: Connection = { peer: incoming.socket.remoteAddress ?? '' };
+async function respond(app: HttpApp, incoming: IncomingMessage, gone: AbortSignal): Promise<Response> {
+  const connection: Connection = { peer: incoming.socket.remoteAddress ?? '', gone };
   let request: Request;
   try {
-    request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], undefined, { signal, maxRequestBodySize: MAX_BODY_BYTES });
+    request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], undefined, {
+      signal: gone,
+      maxRequestBodySize: MAX_BODY_BYTES,
+    });
   } catch (error) {
     const { status = 400 } = error as { status?: number };
     const message = status === 413 ? `A request may have ${MAX_BODY_BYTES} bytes.` : 'The request cannot be read.';

@@ -10,6 +10,8 @@ import {
 import type { Clock } from '../core/clock.ts';
 
 const IDLE_MS = 30 * 60_000;
+/** Most clients leave without saying so: a session with nobody on the line for so long makes room when its owner needs it. */
+const ABANDONED_MS = 60_000;
 const MAX_SESSIONS = 1000;
 const MAX_SESSIONS_PER_PRINCIPAL = 50;
 
@@ -17,11 +19,14 @@ interface Session {
   transport: WebStandardStreamableHTTPServerTransport;
   principal: string;
   usedAt: number;
+  /** Requests and streams that have not ended. */
+  open: number;
 }
 
 /** Clients older than 2026-07-28: a session for those that keep one, each request by itself for those that do not. */
 export interface Sessions {
-  handle(request: Request, authInfo: AuthInfo | undefined): Promise<Response>;
+  /** @param gone aborts when the connection of this request has ended, one way or the other */
+  handle(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response>;
   count(): number;
   close(): Promise<void>;
 }
@@ -31,50 +36,80 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
   const sessions = new Map<string, Session>();
   const stateless = legacyStatelessFallback(factory);
 
+  function end(id: string): void {
+    const session = sessions.get(id);
+    sessions.delete(id);
+    void session?.transport.close();
+  }
+
   /** Ends what nobody used for long; looked at whenever somebody comes. */
   function sweep(): void {
     const limit = clock.now() - IDLE_MS;
-    for (const { usedAt, transport } of sessions.values()) if (usedAt < limit) void transport.close();
+    for (const [id, { usedAt }] of sessions) if (usedAt < limit) end(id);
   }
 
-  async function begin(request: Request, authInfo: AuthInfo | undefined): Promise<Response> {
+  /** Whether one more session may begin; where the limit is reached, the one that was abandoned first makes room for it. */
+  function makeRoom(principal: string): boolean {
+    const mine = [...sessions].filter(([, session]) => session.principal === principal);
+    if (mine.length < MAX_SESSIONS_PER_PRINCIPAL && sessions.size < MAX_SESSIONS) return true;
+    const limit = clock.now() - ABANDONED_MS;
+    const [oldest] = mine.filter(([, { open, usedAt }]) => open === 0 && usedAt < limit).sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    if (oldest === undefined) return false;
+    end(oldest[0]);
+    return true;
+  }
+
+  function serve(session: Session, request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response> {
+    session.usedAt = clock.now();
+    session.open += 1;
+    const ended = () => {
+      session.usedAt = clock.now();
+      session.open -= 1;
+    };
+    gone.addEventListener('abort', ended, { once: true });
+    return session.transport.handleRequest(request, authInfo ? { authInfo } : {});
+  }
+
+  async function begin(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response> {
     const principal = principalOf(authInfo);
-    const mine = [...sessions.values()].filter((session) => session.principal === principal);
-    if (mine.length >= MAX_SESSIONS_PER_PRINCIPAL || sessions.size >= MAX_SESSIONS) {
+    if (!makeRoom(principal)) {
       return refuse(503, 'Too many sessions are open; end one with DELETE, or try again later.', { 'Retry-After': '60' });
     }
-    const extra = authInfo ? { authInfo } : {};
-    const server = (await factory({ era: 'legacy', requestInfo: request, ...extra })) as McpServer;
-    const transport = new WebStandardStreamableHTTPServerTransport({
-      sessionIdGenerator: () => `${replica}-${randomUUID()}`,
-      onsessioninitialized: (id) => void sessions.set(id, { transport, principal, usedAt: clock.now() }),
-    });
-    await server.connect(transport);
-    const closed = transport.onclose;
-    transport.onclose = () => {
-      if (transport.sessionId !== undefined) sessions.delete(transport.sessionId);
-      closed?.();
-    };
-    return transport.handleRequest(request, extra);
+    const id = `${replica}-${randomUUID()}`;
+    const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });
+    const session = { transport, principal, usedAt: clock.now(), open: 0 };
+    // It counts from here on: many that begin at once would pass the limit together.
+    sessions.set(id, session);
+    try {
+      const server = (await factory({ era: 'legacy', requestInfo: request, ...(authInfo ? { authInfo } : {}) })) as McpServer;
+      await server.connect(transport);
+      const closed = transport.onclose;
+      transport.onclose = () => {
+        sessions.delete(id);
+        closed?.();
+      };
+      return await serve(session, request, authInfo, gone);
+    } finally {
+      if (transport.sessionId === undefined) end(id);
+    }
   }
 
   return {
-    async handle(request, authInfo) {
+    async handle(request, authInfo, gone) {
       sweep();
       const id = request.headers.get('mcp-session-id');
       if (id !== null) {
         const session = sessions.get(id);
         // A session belongs to one principal; to everybody else it does not exist.
         if (!session || session.principal !== principalOf(authInfo)) return refuse(404, 'Session not found; initialize again.');
-        session.usedAt = clock.now();
-        return session.transport.handleRequest(request, authInfo ? { authInfo } : {});
+        return serve(session, request, authInfo, gone);
       }
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
       const message = await request
         .clone()
         .json()
         .catch(() => undefined);
-      return isInitializeRequest(message) ? begin(request, authInfo) : stateless(request, authInfo ? { authInfo } : {});
+      return isInitializeRequest(message) ? begin(request, authInfo, gone) : stateless(request, authInfo ? { authInfo } : {});
     },
     count: () => sessions.size,
     async close() {

@@ -46,6 +46,8 @@ export interface HttpOptions {
 export interface Connection {
   /** Address of the peer. */
   peer: string;
+  /** Aborts when the answer is out, or nobody is there to get it. */
+  gone: AbortSignal;
 }
 
 export interface HttpApp {
@@ -85,7 +87,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     if (draining) return refuse(503, 'This server is ending; nothing was done, call again.', { 'Retry-After': '1', Connection: 'close' });
     const authInfo = await admit(request, connection);
     if (authInfo instanceof Response) return authInfo;
-    if (await isLegacyRequest(request)) return sessions.handle(request, authInfo);
+    if (await isLegacyRequest(request)) return sessions.handle(request, authInfo, connection.gone);
     return modern.fetch(request, authInfo ? { authInfo } : {});
   }
 

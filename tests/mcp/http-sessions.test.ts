@@ -1,0 +1,80 @@
+import type { AuthInfo } from '@modelcontextprotocol/server';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSessions, type Sessions } from '../../src/mcp/http-sessions.ts';
+import { handClock } from '../console/place.ts';
+import { face } from './face.ts';
+
+const PER_PRINCIPAL = 50;
+const clock = handClock();
+let sessions: Sessions;
+beforeEach(() => {
+  sessions = createSessions(face(() => ({ kind: 'done', output: {} })).factory, 'a', clock);
+});
+afterEach(() => sessions.close());
+
+const as = (principal: string): AuthInfo => ({ token: '', clientId: principal, scopes: [] });
+const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+/** One request; `hangUp` ends its connection. */
+async function send(principal: string, method: 'GET' | 'POST', message?: object, session?: string, accept = headers.accept) {
+  const gone = new AbortController();
+  const body = message && JSON.stringify({ jsonrpc: '2.0', id: 1, ...message });
+  const sent = new Request('http://localhost/mcp', {
+    method,
+    headers: { ...headers, accept, ...(session === undefined ? {} : { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }) },
+    ...(body === undefined ? {} : { body }),
+  });
+  const response = await sessions.handle(sent, as(principal), gone.signal);
+  return { status: response.status, session: response.headers.get('mcp-session-id') ?? '', hangUp: () => gone.abort() };
+}
+const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } };
+const begin = async (principal: string, accept = headers.accept) => {
+  const begun = await send(principal, 'POST', { method: 'initialize', params }, undefined, accept);
+  begun.hangUp();
+  return begun;
+};
+const isKnown = async (principal: string, session: string) => {
+  const asked = await send(principal, 'POST', { method: 'ping' }, session);
+  asked.hangUp();
+  return asked.status === 200;
+};
+
+describe('sessions of one principal', () => {
+  it('are limited, also when all of them begin at the same moment', async () => {
+    const begun = await Promise.all(Array.from({ length: PER_PRINCIPAL + 10 }, () => begin('busy')));
+    expect(begun.filter(({ status }) => status === 200)).toHaveLength(PER_PRINCIPAL);
+    expect(begun.filter(({ status }) => status === 503)).toHaveLength(10);
+    expect(sessions.count()).toBe(PER_PRINCIPAL);
+    expect((await begin('calm')).status).toBe(200);
+  });
+
+  it('that nobody ended make room for new ones, the oldest first; those in use do not', async () => {
+    const first = await begin('forgetful');
+    const listening = await begin('forgetful');
+    const stream = await send('forgetful', 'GET', undefined, listening.session);
+    expect(stream.status).toBe(200);
+    clock.pass(1);
+    for (let n = 2; n < PER_PRINCIPAL; n++) await begin('forgetful');
+    expect((await begin('forgetful')).status).toBe(503);
+    clock.pass(61);
+    expect(await isKnown('forgetful', first.session)).toBe(true);
+    expect((await begin('forgetful')).status).toBe(200);
+    expect(sessions.count()).toBe(PER_PRINCIPAL);
+    expect(await isKnown('forgetful', first.session)).toBe(true);
+    expect(await isKnown('forgetful', listening.session)).toBe(true);
+    stream.hangUp();
+  });
+
+  it('that never began take no place', async () => {
+    for (let n = 0; n < PER_PRINCIPAL + 1; n++) expect((await begin('odd', 'text/html')).status).toBe(406);
+    expect(sessions.count()).toBe(0);
+  });
+
+  it('end when nobody used them for half an hour', async () => {
+    const { session } = await begin('asleep');
+    clock.pass(29 * 60);
+    expect(await isKnown('asleep', session)).toBe(true);
+    clock.pass(31 * 60);
+    expect(await isKnown('asleep', session)).toBe(false);
+    expect(sessions.count()).toBe(0);
+  });
+});
