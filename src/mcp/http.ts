@@ -11,6 +11,7 @@ import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import { clientAddress, type Networks } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
+import { identityOf } from './auth/identity.ts';
 import { createRateLimit } from './http-limit.ts';
 import { createSessions, refuse } from './http-sessions.ts';
 import type { Gauge, Metrics } from './metrics.ts';
@@ -106,8 +107,10 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   // Prometheus asks replicas by an address of their own; whoever brings a token is no browser that was led here by a forged name.
   app.get('/metrics', async (c) => {
     const known = await admit(c.req.raw, c.env);
-    const refused = known instanceof Response ? known : known === undefined && hostHeaderValidationResponse(c.req.raw, options.hosts);
+    if (known instanceof Response) return known;
+    const refused = known === undefined && hostHeaderValidationResponse(c.req.raw, options.hosts);
     if (refused) return refused;
+    if (identityOf(known)?.scope) return refuse(403, 'The figures are about all guests; this access token is limited to some of them.');
     const gauges = [...(await options.gauges()), { name: 'proxmox_mcp_sessions', value: sessions.count() } as const];
     return c.body(metrics.render(gauges), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
   });

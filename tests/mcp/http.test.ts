@@ -163,6 +163,9 @@ describe('running', () => {
     expect(text).toContain('proxmox_mcp_auth_refusals_total{reason="missing"} 1');
     expect(text).toContain('proxmox_mcp_quota_limit{resource="guests"} 50');
     expect(text).toContain('proxmox_mcp_sessions 0');
+    const scoped = await fetch(at, { headers: bearer(await token('of-a-pool', { scope: { pools: ['a'] } })) });
+    expect(scoped.status).toBe(403);
+    expect(await scoped.text()).not.toContain('proxmox_mcp');
   });
 
   it('shows metrics under any name of a replica, to those who may log in and to nobody else', async () => {
