@@ -1,3 +1,4 @@
+import { checkPolicyOperations } from '../config/policy.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { ConnectionSettings, Settings } from '../core/settings.ts';
 import type { Log } from '../engine/ports.ts';
@@ -26,7 +27,15 @@ export interface Session {
  */
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
   const { settings: configured } = configureConnection(options);
-  const [{ createEngine }, log] = await Promise.all([import('../engine/engine.ts'), openLog(configured.logLevel)]);
+  const [{ createEngine }, { operations }, log] = await Promise.all([
+    import('../engine/engine.ts'),
+    import('../operations/index.ts'),
+    openLog(configured.logLevel),
+  ]);
+  checkPolicyOperations(
+    configured.policy,
+    operations.map(({ name }) => name),
+  );
   const cluster = configured.demo ? await demoCluster(configured) : undefined;
   const settings = cluster ? { ...configured, connection: cluster.connection } : configured;
   const clusterName = cluster ? 'simulator' : clusterNameOf(settings.connection);

@@ -1,4 +1,5 @@
 import pkg from '../../package.json' with { type: 'json' };
+import { checkPolicyOperations } from '../config/policy.ts';
 import { createServerFactory } from '../mcp/server.ts';
 import { runStdio } from '../mcp/stdio.ts';
 import { operations } from '../operations/index.ts';
@@ -13,6 +14,10 @@ import { openSession, type Session } from './session.ts';
  */
 export async function stdio(options: GlobalOptions): Promise<Exit> {
   const { settings } = configure({ ...options, demo: options.demo ?? false });
+  checkPolicyOperations(
+    settings.policy,
+    operations.map(({ name }) => name),
+  );
   if (process.stdin.isTTY)
     note('Serving MCP on standard input; this is meant to be started by an MCP client. `proxmox-mcp --help` shows what else there is.');
   let session: Promise<Session> | undefined;

@@ -23,6 +23,8 @@ const vmids = z
     return z.NEVER;
   });
 
+const principal = z.string().regex(/^((local|token|oauth):.+|http:local)$/, 'local:UID, token:NAME or oauth:SUB');
+
 const words = z.array(z.string().min(1)).min(1);
 
 /** The policy file. Unknown keys are errors: a misspelt rule must not silently allow anything. */
@@ -37,7 +39,11 @@ export const policySchema = z.strictObject({
             tag: words.optional().describe('the guest carries one of these tags'),
             pool: words.optional().describe('the guest is in one of these pools'),
             vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges: `105`, `"100-199"`'),
-            principal: words.optional().describe('who asks, as the audit names them: `local:1000`, `token:ci`, `oauth:SUB`'),
+            principal: z
+              .array(principal)
+              .min(1)
+              .optional()
+              .describe('who asks, as the audit names them: `local:1000`, `token:ci`, `oauth:SUB`'),
           })
           .default({})
           .describe('whom and what the rule is about; every part that is given must fit; without any it fits everything'),
@@ -87,6 +93,19 @@ export function readPolicy(file: string): Policy {
     ...(only ? { only } : {}),
     perHour: drop(per_hour),
   };
+}
+
+/**
+ * A rule about an operation that does not exist fits nothing, and would silently allow what it was written to forbid.
+ * @param known the names of all operations, which this room does not know
+ */
+export function checkPolicyOperations({ rules }: Policy, known: readonly string[]): void {
+  const unknown = rules.flatMap(({ match }) => match.operation ?? []).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  fail('invalid_configuration', `The policy has a rule about ${unknown.map((name) => `"${name}"`).join(', ')}, which is no operation.`, {
+    hint: 'Correct PROXMOX_POLICY_FILE; `proxmox-mcp tools` lists all operations. Nothing runs until then.',
+    details: { unknown },
+  });
 }
 
 function readJson(file: string): unknown {

@@ -61,6 +61,19 @@ test('a wrong setting is named with its place, before anything else happens', as
   expect(ran.stderr).toContain('PROXMOX_TOKEN_ID (from environment)');
 });
 
+test.each([
+  [['call', 'list_vms', '--demo']],
+  [['stdio', '--demo']],
+  [['http', '--port', '0', '--demo']],
+  [['approvals', 'list', '--demo']],
+])('%j does not start with a rule about an operation that does not exist: it would forbid nothing', async (args) => {
+  const file = join(place.folder, 'policy.json');
+  writeFileSync(file, JSON.stringify({ rules: [{ match: { operation: ['delete_vms'] }, never: true }] }));
+  const ran = await run(args, { PROXMOX_POLICY_FILE: file });
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain('"delete_vms", which is no operation');
+});
+
 test('settings come from a file that --env-file names', async () => {
   const file = join(place.folder, 'some.env');
   writeFileSync(file, 'PROXMOX_HOST=pve.example.org\nPROXMOX_TOKEN_ID=mcp@pve!agent\n');
