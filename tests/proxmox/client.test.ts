@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { MutatingMethod } from '../../src/core/plan.ts';
+import type { ResolvedRequest } from '../../src/core/proxmox.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
 import type { ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { openGate } from '../../src/proxmox/gate.ts';
@@ -41,7 +42,12 @@ function open(endpoints: { port: number }[], settings: Partial<ConnectionSetting
   closing.push(() => client.close());
   return client;
 }
-const request = (method: MutatingMethod) => ({ stepId: 'one', method, path: '/nodes/pve/qemu/105/status/start', params: { timeout: 5 } });
+const REQUESTS: Record<MutatingMethod, Pick<ResolvedRequest, 'path' | 'params'>> = {
+  POST: { path: '/nodes/pve/qemu/105/status/start', params: { timeout: 5 } },
+  PUT: { path: '/nodes/pve/qemu/105/config', params: { cores: 5 } },
+  DELETE: { path: '/nodes/pve/qemu/105', params: { purge: true } },
+};
+const request = (method: MutatingMethod): ResolvedRequest => ({ stepId: 'one', method, ...REQUESTS[method] });
 const unused = async () => {
   const server = await startScripted(certificate, () => ({ data: null }));
   await server.close();
@@ -56,16 +62,15 @@ const refusal = (message: string, status = 500): Behaviour => ({
 describe('what leaves', () => {
   it('sends the token, and a form whose length is known', async () => {
     const server = await serve(() => ({ data: UPID }));
-    const sent = {
-      stepId: 'exec',
-      method: 'POST' as const,
-      path: '/nodes/pve/qemu/105/agent/exec',
-      params: { command: ['a b', 'c&d'], x: true, y: false, n: 3 },
-    };
-    expect(await open([server]).send(openedGate, sent)).toEqual({ kind: 'task', upid: UPID });
-    const [one] = server.received;
+    const api = open([server]);
+    const create = { path: '/nodes/pve/qemu', params: { vmid: 105, onboot: true, protection: false, description: 'a&b c' } };
+    expect(await api.send(openedGate, { ...request('POST'), ...create })).toEqual({ kind: 'task', upid: UPID });
+    const exec = { path: '/nodes/pve/qemu/105/agent/exec', params: { command: ['a b', 'c&d'] } };
+    await api.send(openedGate, { ...request('POST'), ...exec });
+    const [one, other] = server.received;
+    expect(other?.body).toBe('command=a+b&command=c%26d');
     expect(one?.headers.authorization).toBe(`PVEAPIToken=${TOKEN_ID}=${TOKEN_SECRET}`);
-    expect(one?.body).toBe('command=a+b&command=c%26d&x=1&y=0&n=3');
+    expect(one?.body).toBe('vmid=105&onboot=1&protection=0&description=a%26b+c');
     expect(one?.headers['content-length']).toBe(String(one?.body.length));
     expect(one?.headers['transfer-encoding']).toBeUndefined();
     expect(one?.headers['content-type']).toBe('application/x-www-form-urlencoded');
@@ -116,11 +121,11 @@ describe('what leaves', () => {
     const server = await serve(() => ({ data: null }));
     const seen: unknown[] = [];
     const api = open([server], {}, { onRequest: (...one) => seen.push(one) });
-    await api.get('/version', { a: 1 });
+    await api.get('/cluster/resources', { type: 'vm' });
     await api.send(openedGate, request('PUT'));
     expect(seen).toEqual([
-      ['GET', '/version', { a: 1 }],
-      ['PUT', request('PUT').path, { timeout: 5 }],
+      ['GET', '/cluster/resources', { type: 'vm' }],
+      ['PUT', request('PUT').path, { cores: 5 }],
     ]);
   });
 });
@@ -240,11 +245,11 @@ describe('a mutating request is sent once', () => {
       return 'silence';
     });
     const api = open([server]);
-    const send = (node: string) => api.send(openedGate, { ...request('POST'), path: `/nodes/${node}/x` });
+    const send = (node: string) => api.send(openedGate, { ...request('POST'), path: `/nodes/${node}/qemu/105/status/start` });
     const all = [send('a'), send('a'), send('a'), send('a'), send('b')];
     await expect.poll(() => waiting.length).toBe(4);
     expect(await api.get('/version')).toBe('read');
-    expect(waiting.filter((url) => url === '/nodes/a/x').length).toBe(3);
+    expect(waiting.filter((url) => url.startsWith('/nodes/a/')).length).toBe(3);
     server.dropConnections();
     await expect.poll(() => waiting.length).toBe(5);
     server.dropConnections();

@@ -1,10 +1,12 @@
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { expect } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust-store.ts';
+import { invalidRequests } from '../helpers/simulator.ts';
 import type { Certificate } from './certificates.ts';
 
 export interface Received {
@@ -37,7 +39,10 @@ export interface ScriptedServer {
   close(): Promise<void>;
 }
 
-/** A server of which a test decides every byte: cut connections and odd status lines are the point. */
+/**
+ * A server of which a test decides every byte: cut connections and odd status lines are the point. What arrives is still held against the
+ * contract of Proxmox VE 9.2 when it closes.
+ */
 export async function startScripted(certificate: Certificate, script: (request: Received) => Behaviour, port = 0): Promise<ScriptedServer> {
   const received: Received[] = [];
   const sockets = new Set<Duplex>();
@@ -92,12 +97,23 @@ export async function startScripted(certificate: Certificate, script: (request: 
     received,
     connections: () => connections,
     dropConnections,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        dropConnections();
-      }),
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      dropConnections();
+      await closed;
+      expect(invalidRequests(received.map(asSent))).toEqual([]);
+    },
   };
+}
+
+/** Parameters are in the query or, form-encoded, in the body. */
+function asSent({ method, url, body }: Received): Parameters<typeof invalidRequests>[0][number] {
+  const { pathname, searchParams } = new URL(url, 'https://x');
+  const params: Record<string, string | string[]> = {};
+  for (const [name, value] of [...searchParams, ...new URLSearchParams(body)]) {
+    params[name] = name in params ? [params[name] ?? [], value].flat() : value;
+  }
+  return { method, path: pathname, params };
 }
 
 export const TOKEN_ID = 'mcp@pve!agent';

@@ -70,7 +70,9 @@ function open(endpoints: { port: number; host?: string }[], settings: Partial<Co
 /** Refused before a byte was written: the server saw no request. */
 async function refused(server: ScriptedServer, client: ReturnType<typeof open>, code: string) {
   await expect(client.get('/version')).rejects.toMatchObject({ code });
-  await expect(client.send(openedGate, { stepId: 's', method: 'POST', path: '/x', params: {} })).rejects.toMatchObject({ code });
+  await expect(
+    client.send(openedGate, { stepId: 's', method: 'POST', path: '/nodes/pve/qemu/105/status/start', params: {} }),
+  ).rejects.toMatchObject({ code });
   expect(server.received).toEqual([]);
 }
 
@@ -159,7 +161,9 @@ describe('first use', () => {
 
   it('also happens before a change', async () => {
     const server = await node(leaf);
-    expect(await open([server]).send(openedGate, { stepId: 's', method: 'POST', path: '/x', params: {} })).toEqual({
+    expect(
+      await open([server]).send(openedGate, { stepId: 's', method: 'POST', path: '/nodes/pve/qemu/105/status/start', params: {} }),
+    ).toEqual({
       kind: 'done',
       data: 'content',
     });
