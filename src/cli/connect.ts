@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type JSONRPCMessage, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { fail } from '../core/errors.ts';
+import { fetchThatNotices } from './connect-stream.ts';
 import { type Exit, note } from './output.ts';
 
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
@@ -28,13 +29,21 @@ interface ConnectOptions {
 export async function connect(address: string, options: ConnectOptions): Promise<Exit> {
   const url = serverUrl(address);
   const token = readToken(options.tokenFile);
-  const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers: { Authorization: `Bearer ${token}` } } });
-  const running = new Map<string | number, AbortController>();
+  /** Requests that wait for an answer, and what cancels those of 2026-07-28. */
+  const running = new Map<string | number, AbortController | undefined>();
+  const transport = new StreamableHTTPClientTransport(url, {
+    requestInit: { headers: { Authorization: `Bearer ${token}` } },
+    fetch: fetchThatNotices((id) => {
+      if (id === REINITIALIZE) onReinitialized();
+      else if (running.delete(id)) refuse(id, lost(url, 'cut'));
+    }),
+  });
   let handshake: Message | undefined;
   let reconnecting: Promise<void> | undefined;
   let onReinitialized: () => void = () => {};
 
   const write = (message: unknown) => process.stdout.write(`${JSON.stringify(message)}\n`);
+  const refuse = (id: string | number, message: string) => write({ jsonrpc: '2.0', id, error: { code: NOT_DELIVERED, message } });
   transport.onmessage = (received) => {
     const message = received as Message;
     if (message.id !== undefined && message.method === undefined) running.delete(message.id);
@@ -64,12 +73,14 @@ export async function connect(address: string, options: ConnectOptions): Promise
     if (message.method === 'initialize') handshake = message;
     if (message.method === 'notifications/cancelled' && message.params?.requestId !== undefined) {
       const request = running.get(message.params.requestId);
-      // 2026-07-28 cancels by hanging up; in a session the server is told.
+      // Nobody waits any more. 2026-07-28 cancels by hanging up; in a session the server is told.
+      running.delete(message.params.requestId);
       if (request !== undefined) return request.abort();
     }
-    const gone = new AbortController();
-    if (isModern && message.id !== undefined) running.set(message.id, gone);
-    const send = () => transport.send(message as JSONRPCMessage, isModern ? { requestSignal: gone.signal } : {});
+    const gone = isModern ? new AbortController() : undefined;
+    const request = message.method === undefined ? undefined : message.id;
+    if (request !== undefined) running.set(request, gone);
+    const send = () => transport.send(message as JSONRPCMessage, gone ? { requestSignal: gone.signal } : {});
     try {
       await send().catch(async (error: unknown) => {
         if (!(error instanceof SdkHttpError) || error.data.status !== 404 || handshake === undefined || message === handshake) throw error;
@@ -77,9 +88,7 @@ export async function connect(address: string, options: ConnectOptions): Promise
         await send();
       });
     } catch (error) {
-      if (message.id === undefined || gone.signal.aborted) return;
-      running.delete(message.id);
-      write({ jsonrpc: '2.0', id: message.id, error: { code: NOT_DELIVERED, message: explain(error, url) } });
+      if (request !== undefined && running.delete(request)) refuse(request, explain(error, url));
     }
   }
 
@@ -105,6 +114,10 @@ function parse(line: string): Message | undefined {
   }
 }
 
+function lost({ origin }: URL, why: string): string {
+  return `The connection to ${origin} was lost (${why}). Whether the call was carried out is not known: look with get_task or get_vm before repeating a change.`;
+}
+
 /** What went wrong, who acts, and whether the call may be repeated. */
 function explain(error: unknown, url: URL): string {
   const where = `${url.origin}`;
@@ -112,7 +125,7 @@ function explain(error: unknown, url: URL): string {
     const { cause } = error as { cause?: { code?: string } };
     const never = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause?.code ?? '');
     if (never) return `${where} cannot be reached (${cause?.code}). Nothing was sent; it is safe to repeat.`;
-    return `The connection to ${where} was lost (${cause?.code ?? 'cut'}). Whether the call was carried out is not known: look with get_task or get_vm before repeating a change.`;
+    return lost(url, cause?.code ?? 'cut');
   }
   const { status = 0 } = error.data;
   if (status === 401)

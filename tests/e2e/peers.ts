@@ -34,6 +34,8 @@ export interface Peer {
   protocol(): string | undefined;
   instructions(): string | undefined;
   tools(): Promise<string[]>;
+  /** Everything that the list says about each tool. */
+  definitions(): Promise<unknown[]>;
   call(name: string, args?: Record<string, unknown>, options?: CallOptions): Promise<ToolAnswer>;
   close(): Promise<void>;
 }
@@ -47,8 +49,13 @@ interface Raw {
 const INFO = { name: 'matrix', version: '1.0.0' };
 
 /** A real client on a real pipe to the shipped binary. */
-export async function connectPeer(kind: PeerKind, env: Record<string, string>, human?: Human, more: string[] = []): Promise<Peer> {
-  const parameters = { command: process.execPath, args: [binary(), 'stdio', ...more], env, stderr: 'pipe' as const };
+export function connectPeer(kind: PeerKind, env: Record<string, string>, human?: Human, more: string[] = []): Promise<Peer> {
+  return connectCommand(kind, ['stdio', ...more], env, human);
+}
+
+/** The same to any command that speaks MCP on its pipes. */
+export async function connectCommand(kind: PeerKind, command: string[], env: Record<string, string>, human?: Human): Promise<Peer> {
+  const parameters = { command: process.execPath, args: [binary(), ...command], env, stderr: 'pipe' as const };
   const capabilities = human ? { elicitation: { form: {} } } : {};
   const open = kind === 'v1' ? await openV1(parameters, capabilities, human) : await openV2(kind, parameters, capabilities, human);
   let stderr = '';
@@ -61,6 +68,7 @@ export async function connectPeer(kind: PeerKind, env: Record<string, string>, h
     protocol: open.protocol,
     instructions: () => open.client.getInstructions(),
     tools: async () => (await open.client.listTools()).tools.map(({ name }) => name),
+    definitions: async () => (await open.client.listTools()).tools,
     call: async (name, args = {}, options = {}) => answerOf(await open.call(name, args, options)),
     close: () => open.client.close(),
   };

@@ -1,0 +1,181 @@
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openPlace, type Place, run, until } from './harness.ts';
+import { type HttpServer, startHttp } from './http-server.ts';
+import { connectCommand, type Human, PEERS, type Peer, type PeerKind } from './peers.ts';
+
+const RUNNING = { vmid: 103, name: 'legacy-erp' };
+const PASSPHRASE = 'correct horse battery';
+
+let place: Place;
+let server: HttpServer;
+beforeAll(async () => {
+  place = await openPlace();
+  server = await startHttp(place);
+}, 60_000);
+afterAll(async () => {
+  await server.close();
+  await place.close();
+});
+
+async function makeToken(name: string, role: string, ...more: string[]): Promise<string> {
+  const made = await run(place, ['tokens', 'add', '--name', name, '--role', role, ...more]);
+  expect(made.code, made.stderr).toBe(0);
+  return String(made.json.token);
+}
+
+/** What the agent's user has: an access token of the server, and nothing of Proxmox. */
+function bare(token: string) {
+  return { PATH: process.env.PATH ?? '', HOME: join(place.env.HOME ?? '', 'agent'), PROXMOX_MCP_TOKEN: token };
+}
+
+function through(kind: PeerKind, token: string, human?: Human, url = server.url): Promise<Peer> {
+  return connectCommand(kind, ['connect', url], bare(token), human);
+}
+
+describe.each(PEERS)('%s through connect', (kind) => {
+  it('sees the very tools of the server', async () => {
+    const direct = new Client({ name: 'direct', version: '1' });
+    const close = await server.connect(direct);
+    const peer = await through(kind, server.token);
+    const strip = (tools: unknown[]) => JSON.parse(JSON.stringify(tools)) as unknown[];
+    expect(strip(await peer.definitions())).toEqual(strip((await direct.listTools()).tools));
+    expect(peer.instructions()).toContain('Never bypass');
+    await Promise.all([peer.close(), close()]);
+  });
+
+  it('sees the tools of its role alone', async () => {
+    const peer = await through(kind, await makeToken(`viewer-${kind.replace(' ', '-')}`, 'viewer'));
+    expect(await peer.tools()).not.toContain('stop_vm');
+    expect(await peer.tools()).toContain('list_vms');
+    await peer.close();
+  });
+
+  it('hears of progress, and gets the same answers', async () => {
+    const peer = await through(kind, server.token);
+    const heard: { message?: string | undefined }[] = [];
+    const wish = { name: `made-by-${kind.replace(' ', '-')}`, storage: 'local-lvm', disk_gb: 1 };
+    const made = await peer.call('create_vm', wish, { onprogress: (progress) => void heard.push(progress) });
+    expect(made.isError, made.text).toBeFalsy();
+    await until('progress', () => heard.length > 0);
+    const unknown = await peer.call('get_vm', { vmid: 99_999 });
+    expect(unknown).toMatchObject({ isError: true, structured: { error: { code: 'guest_not_found' } } });
+    await expect(peer.call('format_disk')).rejects.toMatchObject({ code: -32602 });
+    const stopped = await peer.call('stop_vm', { vmid: RUNNING.vmid, force: true });
+    expect(stopped.structured).toMatchObject({ approval_required: true, way: 'human' });
+    expect((await peer.call('deny', { approval_id: stopped.structured.approval_id })).isError).toBeFalsy();
+    await peer.close();
+  });
+
+  it('puts the question to its human, where the operator trusts that client', async () => {
+    const { vmid, name } = RUNNING;
+    const token = await makeToken(`trusted-${kind.replace(' ', '-')}`, 'operator', '--trust-client');
+    const shown: string[] = [];
+    let reply: ReturnType<Human> = { action: 'decline' };
+    const peer = await through(kind, token, (message) => {
+      shown.push(message);
+      return reply;
+    });
+    const before = place.mutations().length;
+    const { structured } = await peer.call('stop_vm', { vmid, force: true });
+    expect(structured).toMatchObject({ approval_required: true, way: 'elicitation' });
+    const approve = () => peer.call('approve', { approval_id: structured.approval_id });
+    expect(await approve()).toMatchObject({ isError: true, structured: { error: { code: 'approval_not_confirmed' } } });
+    expect(place.mutations()).toHaveLength(before);
+    reply = { action: 'accept', content: { typed: `${name} ${vmid}` } };
+    const done = await approve();
+    expect(done.isError, done.text).toBeFalsy();
+    expect(shown).toHaveLength(2);
+    expect(shown[1]).toContain('/status/stop');
+    expect(place.mutations()).toHaveLength(before + 1);
+    expect((await peer.call('start_vm', { vmid })).isError).toBeFalsy();
+    await peer.close();
+  });
+
+  it('is told that nobody knows, when the server dies while it works', async () => {
+    const dying = await startHttp(place);
+    const peer = await through(kind, dying.token, undefined, dying.url);
+    place.simulator.faults.add({ match: { method: 'GET', path: '/qemu/100/status/current$' }, action: 'hold', times: 1 });
+    const calling = peer.call('get_vm', { vmid: 100 });
+    const lost = expect(calling).rejects.toThrow(/Whether the call was carried out is not known: look with get_task/);
+    await place.simulator.faults.untilHeld(1);
+    process.kill(dying.pid, 'SIGKILL');
+    await lost;
+    place.simulator.faults.release();
+    await expect(peer.call('get_vm', { vmid: 100 })).rejects.toThrow(/cannot be reached .* safe to repeat/);
+    await peer.close();
+  });
+});
+
+it('an approval that a human gives in the console arrives where it was asked for', async () => {
+  const boss = await makeToken('boss', 'approver', '--owner', 'boss');
+  await setPassphrase('boss');
+  const peer = await through('v2 auto', server.token);
+  const asked = await peer.call('stop_vm', { vmid: 101, force: true });
+  expect(asked.structured).toMatchObject({ approval_required: true, decide_at: expect.stringContaining('/console/') });
+  const waiting = peer.call('approve', { approval_id: asked.structured.approval_id, wait_seconds: 40 });
+  const { origin } = new URL(server.url);
+  const headers = { 'content-type': 'application/json', origin };
+  const login = await fetch(`${origin}/console/api/login/token`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ token: boss, passphrase: PASSPHRASE }),
+  });
+  const cookie = login.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  const { token } = (await login.json()) as { token: string };
+  const said = await fetch(`${origin}/console/api/approvals/${asked.structured.approval_id}/approve`, {
+    method: 'POST',
+    headers: { ...headers, cookie, 'x-console-token': token },
+    body: JSON.stringify({ typed: 'web2 101' }),
+  });
+  expect(said.status).toBe(200);
+  expect((await waiting).structured).toMatchObject({ status: 'succeeded', result: { vmid: 101, status: 'stopped' } });
+  await peer.close();
+});
+
+it('keeps the token out of its arguments, its messages and the files of its user', async () => {
+  const file = join(place.env.HOME ?? '', 'token');
+  writeFileSync(file, `${server.token}\n`, { mode: 0o600 });
+  const { PROXMOX_MCP_TOKEN: _none, ...env } = bare('');
+  const command = ['connect', server.url, '--token-file', file];
+  const peer = await connectCommand('v2', command, env);
+  const answers = [await peer.call('list_vms', { limit: 1 }), await peer.call('get_vm', { vmid: 99_999 })];
+  expect(answers[0]?.isError).toBeFalsy();
+  expect(readFileSync(`/proc/${peer.pid}/cmdline`, 'utf8')).not.toContain(server.token);
+  expect(JSON.stringify(answers) + peer.stderr()).not.toContain(server.token);
+  expect(peer.stderr()).toBe('');
+  await peer.close();
+  // It opens no store, pins nothing and keeps no log: there is nothing of Proxmox beside the agent.
+  expect(readdirSync(place.env.HOME ?? '')).not.toContain('agent');
+
+  chmodSync(file, 0o644);
+  const readable = await connectCommand('v2', command, env);
+  await until('the warning', () => readable.stderr().includes('can be read by other users'));
+  expect(readable.stderr()).not.toContain(server.token);
+  await readable.close();
+});
+
+it('a token that does not count is refused in words, without repeating it', async () => {
+  const token = `pmcp_${'x'.repeat(43)}`;
+  const error = await through('v2', token).catch((thrown: Error) => thrown.message);
+  expect(error).toContain('does not accept the access token (401). Nothing was done.');
+  expect(error).not.toContain(token);
+  const revoked = await makeToken('revoked', 'operator');
+  const peer = await through('v2', revoked);
+  expect((await run(place, ['tokens', 'revoke', 'revoked'])).code).toBe(0);
+  await expect(peer.call('list_vms')).rejects.toThrow(/does not accept the access token/);
+  await peer.close();
+});
+
+async function setPassphrase(owner: string): Promise<void> {
+  const { spawn } = await import('node:child_process');
+  const { binary } = await import('../helpers/binary.ts');
+  const child = spawn(process.execPath, [binary(), 'tokens', 'passphrase', owner], {
+    env: place.env,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  child.stdin.end(`${PASSPHRASE}\n`);
+  expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+}
