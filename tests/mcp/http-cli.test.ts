@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { request } from 'node:https';
@@ -117,6 +118,29 @@ describe('http does not start', () => {
   });
 });
 
+it('serves this machine openly until the first token is made, and from then on asks everybody for one', async () => {
+  const own = await openPlace();
+  const child = spawn(process.execPath, [binary(), 'http', '--port', '0'], { env: own.env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const url = await new Promise<string>((resolve) => {
+    child.stderr.on('data', (chunk) => {
+      const found = /without authentication/.test(String(chunk)) && /http:[^ ,]*/.exec(String(chunk))?.[0];
+      if (found) resolve(found);
+    });
+  });
+  const metrics = async () => (await fetch(new URL('/metrics', url))).status;
+  expect(await metrics()).toBe(200);
+  const made = await run(own, ['tokens', 'add', '--name', 'first', '--role', 'operator']);
+  expect(await metrics()).toBe(401);
+  await expect(asAgent(url, 'pmcp_other')).rejects.toThrow();
+  const agent = await asAgent(url, String(made.json.token));
+  expect(await agent.tool('get_vm', { vmid: 100 })).toMatchObject({ vmid: 100 });
+  await agent.close();
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await ended;
+  await own.close();
+});
+
 describe('access tokens', () => {
   it('are shown once, listed without their secret, and named in the audit', async () => {
     const token = await makeToken('listed', 'operator', '--owner', 'bob', '--scope', 'pool=prod,tag=web', '--cidr', '127.0.0.0/8');
@@ -217,6 +241,10 @@ describe('served to agents elsewhere', () => {
       ({ kind, approvalId, status }) => kind === 'decision' && approvalId === asked.approval_id && status === 'approved',
     );
     expect(decision).toMatchObject({ principal: 'token:boss', owner: 'boss', channel: 'console', decidedVia: 'human' });
+
+    expect((await page.post('approvals/apr_0/deny', {})).status).toBe(422);
+    const metrics = await (await fetch(new URL('/metrics', server.url), { headers: { authorization: `Bearer ${boss}` } })).text();
+    expect(metrics).toContain('proxmox_mcp_calls_total{operation="deny",outcome="approval_unknown"} 1');
 
     const bearer = await asAgent(server.url, boss);
     const seen = (await bearer.tool('list_approvals')) as unknown as { approvals: { approval_id: string }[] };
@@ -415,7 +443,6 @@ it('serves TLS by itself', async () => {
 });
 
 async function setPassphrase(owner: string, passphrase: string): Promise<void> {
-  const { spawn } = await import('node:child_process');
   const child = spawn(process.execPath, [binary(), 'tokens', 'passphrase', owner], {
     env: place.env,
     stdio: ['pipe', 'ignore', 'inherit'],
