@@ -12,7 +12,8 @@ export function fetchThatNotices(onOver: (id: string | number) => void): FetchLi
   return async (url, init) => {
     const response = await fetch(url, init);
     const id = init?.method === 'POST' ? idOf(init.body) : undefined;
-    if (id === undefined || !response.body) return response;
+    // A refusal is told by the transport.
+    if (id === undefined || !response.ok || !response.body) return response;
     const over = () => void setTimeout(() => onOver(id), SETTLE_MS);
     const reader = response.body.getReader();
     const body = new ReadableStream<Uint8Array>({
