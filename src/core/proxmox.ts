@@ -42,6 +42,8 @@ export interface Gate {
   pass(request: ResolvedRequest): void;
   /** Lets the request just passed through once more, after its task provably did nothing. Throws `internal` for any other step. */
   reopen(stepId: string): void;
+  /** Asked before every attempt that leaves, after all waiting for a turn or a lock. Throws when the sender lost the right to send meanwhile. */
+  still?(): Promise<void>;
 }
 
 export interface ProxmoxApi extends ProxmoxReader {

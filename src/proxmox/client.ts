@@ -4,7 +4,7 @@ import type { Json } from '../core/json.ts';
 import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../core/proxmox.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
 import { holds } from './conditions.ts';
-import { refusalOf } from './errors.ts';
+import { type Reply, refusalOf } from './errors.ts';
 import { limitPerKey } from './limit.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
 import { createTasks } from './tasks.ts';
@@ -87,9 +87,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     if (reply.status >= 200 && reply.status < 300) return content(reply.body, request.method);
     const reason = `${reply.status} ${reply.reason}`.trim();
     if (reply.status === 595) return { failure: { kind: 'no-route', reason } };
-    // 502–504 without Proxmox's own words come from a proxy in between, which does not know what became of the request.
-    if (reply.status > 595 || (reply.status >= 502 && reply.status <= 504 && !isProxmox(reply.body)))
-      return { failure: { kind: 'lost', reason } };
+    if (reply.status > 595 || isProxys(reply)) return { failure: { kind: 'lost', reason } };
     const { error, meaning } = refusalOf(reply, { ...request, tokenId });
     if (meaning?.retry) return { failure: { kind: 'lock', reason }, refusal: error };
     if (meaning?.unknown && request.method !== 'GET') return { failure: { kind: 'lost', reason }, refusal: error };
@@ -97,11 +95,12 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   }
 
   /** Tries as often, and where, the retry table allows; the last outcome counts. */
-  async function persist(request: WireRequest, signal?: AbortSignal): Promise<Outcome> {
+  async function persist(request: WireRequest, signal?: AbortSignal, still = async () => {}): Promise<Outcome> {
     const rules = request.method === 'GET' ? RETRY.read : RETRY.mutation;
     const met: Partial<Record<Failure, number>> = {};
     for (let attempts = 1; ; attempts++) {
       const place = preferred;
+      await still();
       const outcome = await attempt(endpointAt(place), request, signal);
       if (!outcome.failure) return outcome;
       const rule = rules[outcome.failure.kind];
@@ -161,7 +160,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       return perNode(nodeOf(request.path), async () => {
         signal?.throwIfAborted();
         gate.pass(request);
-        return dispatchOf(request, await persist(request, signal));
+        return dispatchOf(request, await persist(request, signal, gate.still));
       });
     },
 
@@ -199,6 +198,15 @@ function content(body: string, method: WireRequest['method']): Outcome {
     });
     return { refusal: error };
   }
+}
+
+/**
+ * An answer of a proxy in between (502–504, and what big ones make up, such as 520–530), which does not know what became of the request: it
+ * has not Proxmox's own words. Proxmox says 501 and 506 itself, without a body of its own, and 500 with a reason phrase that is its own.
+ */
+function isProxys({ status, reason, body }: Reply): boolean {
+  if (isProxmox(body) || status === 501 || status === 506) return false;
+  return status > 501 || (status === 500 && (reason === '' || reason === 'Internal Server Error'));
 }
 
 function isProxmox(body: string): boolean {

@@ -79,8 +79,8 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
         if (left <= 0) return undefined;
         await clock.sleep(Math.min(left, POLLS_MS[poll] ?? POLL_MAX_MS), signal);
         const status = await task(upid).catch((thrown: unknown) => {
-          // The cluster may be out of reach for a while; the task does not care.
-          if (asError(thrown).code === 'unreachable') return undefined;
+          // The cluster, or the node behind the one that answers, may be out of reach for a while; the task does not care.
+          if (['unreachable', 'proxmox_refused'].includes(asError(thrown).code)) return undefined;
           throw thrown;
         });
         if (status && !status.running) return status;
