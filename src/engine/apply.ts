@@ -5,15 +5,11 @@ import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
 import { maskSecrets, plainText } from '../core/text.ts';
 import { openGate } from '../proxmox/gate.ts';
 import { exitOf } from '../proxmox/tasks.ts';
-import type { Store } from '../store/index.ts';
+import { Journal, LostRun } from './journal.ts';
 import type { Ports } from './ports.ts';
-import { settle } from './reconcile.ts';
+import { CLOCK_SLACK_SECONDS, settle } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
 import type { Progress } from './types.ts';
-import { leaseFrom } from './worker.ts';
-
-/** Another process adopted the run: this one must not touch it any more. */
-export class LostRun extends Error {}
 
 /** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
 const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000, pattern: /can't lock file .* got timeout|got lock request timeout/i };
@@ -45,7 +41,10 @@ export async function apply(
     (step) => resolveStep(step, journal.steps, secret),
   );
   const total = run.plan.steps.length;
+  // What had to hold before a request that was sent already is not asked again: the request may have changed it.
+  const begun = run.plan.steps.findLastIndex((step) => sentBefore.has(step.id));
   for (const [index, step] of run.plan.steps.entries()) {
+    if (index < begun && step.kind !== 'request') continue;
     const report = (message: string) => options.onProgress?.({ done: index, total, message });
     try {
       if (step.kind === 'check') await check(step, api);
@@ -63,31 +62,6 @@ export async function apply(
   }
   options.onProgress?.({ done: total, total, message: 'done' });
   return { status: 'succeeded', steps: journal.steps };
-}
-
-/** The steps of one run in memory and in the store; whatever is written here is on disk before anything goes on. */
-class Journal {
-  steps: StepRecord[];
-  readonly run: RunRecord;
-  private readonly store: Store;
-  private readonly ports: Ports;
-  constructor(run: RunRecord, store: Store, ports: Ports) {
-    this.run = run;
-    this.store = store;
-    this.ports = ports;
-    this.steps = run.steps.map((s) => ({ ...s }));
-  }
-  find(id: string): StepRecord | undefined {
-    return this.steps.find((s) => s.id === id);
-  }
-  async write(record: StepRecord): Promise<void> {
-    this.steps = [...this.steps.filter((s) => s.id !== record.id), record];
-    if (!(await this.store.runs.journal(this.run.id, this.ports.worker, this.steps, leaseFrom(this.ports.clock)))) throw new LostRun();
-  }
-  mark(id: string, state: 'failed' | 'unknown'): StepRecord[] {
-    this.steps = this.steps.map((s) => (s.id === id && s.state !== 'done' ? { ...s, state } : s));
-    return this.steps;
-  }
 }
 
 interface Sending {
@@ -132,7 +106,9 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   const record: StepRecord = { id: step.id, state: 'intent', at: new Date(s.api.serverTime() * 1000).toISOString() };
   await s.journal.write(record);
   s.report(step.purpose);
-  const dispatch = await s.api.send(s.gate, resolveStep(step, s.journal.steps, s.secret));
+  // Written once more, so that a process which slept meanwhile notices that it lost the run.
+  const gate: Gate = { pass: (asked) => s.gate.pass(asked), reopen: (id) => s.gate.reopen(id), still: () => s.journal.write(record) };
+  const dispatch = await s.api.send(gate, resolveStep(step, s.journal.steps, s.secret));
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
   if (dispatch.kind === 'unknown') return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
@@ -142,10 +118,18 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
 async function follow(step: RequestStep, record: StepRecord, s: Sending): Promise<StepRecord> {
   const upid = record.upid ?? '';
   s.report(`${step.purpose}: task ${upid}`);
-  const status = await s.api.waitTask(upid, {
-    timeoutSeconds: step.task?.timeoutSeconds ?? 3600,
-    onPoll: (seconds) => s.report(`${step.purpose}: ${seconds} s`),
-  });
+  const status = await s.api
+    .waitTask(upid, {
+      timeoutSeconds: step.task?.timeoutSeconds ?? 3600,
+      onPoll: (seconds) => s.report(`${step.purpose}: ${seconds} s`),
+    })
+    .catch((thrown) => {
+      // Proxmox accepted the request; that its task cannot be followed says nothing about how it ends.
+      throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the task cannot be followed: ${asError(thrown).message}`, {
+        hint: 'The task goes on in Proxmox; once the fault is mended, follow it with get_task.',
+        details: { upid },
+      });
+    });
   if (!status || status.exit === undefined) {
     throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the task did not end within ${step.task?.timeoutSeconds ?? 3600} s.`, {
       hint: 'The task goes on in Proxmox; follow it with get_task.',
@@ -174,9 +158,10 @@ async function check(step: CheckStep, api: ProxmoxApi): Promise<void> {
 
 async function waitUntil(step: WaitStep, api: ProxmoxApi, ports: Ports, report: (m: string) => void, journal: Journal): Promise<void> {
   const began = ports.clock.now();
-  const since = Math.floor(Date.parse(journal.run.startedAt) / 1000);
+  // By the server's clock, as the journal is; ours may go wrong.
+  const since = Math.floor(Date.parse(journal.steps[0]?.at ?? journal.run.startedAt) / 1000) - CLOCK_SLACK_SECONDS;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
-    if ((await api.holds(step.until, since)) === true) return;
+    if ((await holdsNow(step, since, api)) === true) return;
     const waited = Math.round((ports.clock.now() - began) / 1000);
     if (waited >= step.timeoutSeconds) {
       throw new ProxmoxMcpError('task_failed', `${step.purpose}: not so after ${waited} s.`, { hint: 'Look at the guest with get_vm.' });
@@ -184,4 +169,12 @@ async function waitUntil(step: WaitStep, api: ProxmoxApi, ports: Ports, report: 
     report(`${step.purpose}: ${waited} s`);
     await ports.clock.sleep(pauseMs);
   }
+}
+
+/** Undefined also while Proxmox cannot be asked. */
+async function holdsNow(step: WaitStep, since: number, api: ProxmoxApi): Promise<boolean | undefined> {
+  return api.holds(step.until, since).catch((thrown) => {
+    if (asError(thrown).code === 'unreachable') return undefined;
+    throw thrown;
+  });
 }

@@ -7,9 +7,10 @@ import type { ChangeOperation } from '../operations/define.ts';
 import { readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import type { Decision } from '../store/runs.ts';
-import { apply, LostRun } from './apply.ts';
+import { apply } from './apply.ts';
 import { perHour } from './guards.ts';
 import { newId } from './ids.ts';
+import { LostRun } from './journal.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { auditCaller, auditTarget, planDigest, recorded, requestLines } from './records.ts';
 import type { PerformOptions, Progress, Result } from './types.ts';
@@ -60,7 +61,6 @@ export async function startRun(
     startedAt: isoNow(ports.clock),
   };
   await store.secrets.keep(run.id, await sealAll(run.plan, ports));
-  if (start.reservation) await store.reservations.setRun(start.reservation.id, run.id);
   const begun = await store.runs
     .begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports))
     .catch(async (error) => {
@@ -72,6 +72,8 @@ export async function startRun(
     return undefined;
   }
   try {
+    // After the run is there: a reservation that names a run which never was could not be given back by anybody.
+    if (start.reservation) await store.reservations.setRun(start.reservation.id, run.id);
     await start.onDecided?.();
     await ports.audit.append(
       {

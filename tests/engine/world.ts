@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Caller } from '../../src/core/caller.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
@@ -11,7 +11,7 @@ import { openAudit } from '../../src/engine/audit.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
 import type { SimulatorOptions } from '../../src/simulator/index.ts';
-import { openStore } from '../../src/store/index.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
 import { startCluster, type TestCluster } from '../helpers/simulator.ts';
 
 export const agent: Caller = {
@@ -34,7 +34,7 @@ export interface World {
   dataDir: string;
   engine: Engine;
   /** Another engine on the same store and cluster. */
-  another(settings?: Partial<Settings>): Engine;
+  another(settings?: Partial<Settings>, more?: { clock?: Clock; store?: (store: Store) => Store }): Engine;
   call(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<Result>;
   /** The output of a call that is done; throws for every other result. */
   done(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<JsonObject>;
@@ -50,7 +50,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
   const cluster = await startCluster(simulator);
   const dataDir = mkdtempSync(join(tmpdir(), 'engine-'));
   const engines: Engine[] = [];
-  const another = (more: Partial<Settings> = {}): Engine => {
+  const another: World['another'] = (more = {}, { clock = systemClock, store = (same: Store) => same } = {}) => {
     const all: Settings = {
       connection: cluster.connection(),
       defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
@@ -69,7 +69,8 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     const engine = createEngine({
       settings: all,
       connect: async () => cluster.open(),
-      openStore: () => openStore({ dataDir }),
+      openStore: async () => store(await openStore({ dataDir })),
+      clock,
       audit: openAudit({ file: all.auditFile, clock: systemClock }),
       log: { debug() {}, info() {}, warn() {}, error() {} },
     });

@@ -1,0 +1,127 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { openStore } from '../../src/store/index.ts';
+import { agent, openWorld, type World } from './world.ts';
+
+let world: World;
+afterEach(() => world.close());
+
+const approve = (id: string) => world.call('approve', { approval_id: id });
+/** For which every lease of the others has run out. */
+const later = { clock: { ...systemClock, now: () => Date.now() + 60_000 } };
+const outcomes = () => world.audit().filter((r) => r.kind === 'outcome' || r.kind === 'reconciled');
+const until = async (what: () => boolean) => {
+  while (!what()) await systemClock.sleep(10);
+};
+
+describe('an outage after the answer was lost', () => {
+  it('is waited out: what became of the request is found as soon as somebody answers', async () => {
+    world = await openWorld();
+    world.cluster.simulator.faults.add(
+      { match: { method: 'POST', path: '/qemu$' }, action: 'reset-after', times: 1 },
+      { match: { method: 'GET', path: '/tasks' }, action: 'reset', times: 6 },
+    );
+    expect(await world.done('create_vm', { name: 'lucky', disk_gb: 1 })).toMatchObject({ created: true });
+    expect(world.cluster.mutations()).toHaveLength(1);
+  });
+
+  it('while the task is followed fails nothing', async () => {
+    world = await openWorld();
+    world.cluster.simulator.faults.add(
+      { match: { method: 'GET', path: '/tasks/.*/status' }, action: 'status', status: 500, reason: 'got timeout', times: 2 },
+      { match: { method: 'GET', path: '/tasks/.*/status' }, action: 'reset', times: 6 },
+    );
+    expect(await world.done('create_vm', { name: 'patient', disk_gb: 1 })).toMatchObject({ created: true });
+  });
+
+  it('that is told by nobody is unknown, never failed, and keeps the name', async () => {
+    world = await openWorld();
+    world.cluster.simulator.faults.add({
+      match: { method: 'GET', path: '/tasks/.*/status' },
+      action: 'status',
+      status: 401,
+      reason: 'Authentication failed!',
+    });
+    const refused = await world.refused(world.call('create_vm', { name: 'hidden', disk_gb: 1 }));
+    expect(refused).toMatchObject({ code: 'outcome_unknown', details: { upid: expect.stringMatching(/^UPID:/) } });
+    world.cluster.simulator.faults.clear();
+    expect(await world.done('create_vm', { name: 'hidden', disk_gb: 1 })).toMatchObject({ created: false, existing: true });
+  });
+});
+
+describe('a process that is gone', () => {
+  it('in the middle of a deletion that succeeded: what had to hold before it is not asked of what is gone', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'gone', disk_gb: 1 });
+    const id = await world.asks('delete_vm', { vmid });
+    world.cluster.simulator.faults.add({ match: { method: 'DELETE' }, action: 'hold', times: 1 });
+    const lost = approve(id).catch(() => {});
+    await world.cluster.simulator.faults.untilHeld();
+    const other = world.another({}, later);
+    await other.perform('list_approvals', {}, agent);
+    await until(() => outcomes().some((r) => r.kind === 'reconciled'));
+    world.cluster.simulator.faults.release();
+    await lost;
+    expect(outcomes().filter((r) => r.operation === 'delete_vm')).toMatchObject([
+      { kind: 'outcome', status: 'succeeded' },
+      { kind: 'reconciled', status: 'succeeded' },
+    ]);
+    expect(world.cluster.mutations().filter((r) => r.method === 'DELETE')).toHaveLength(1);
+  });
+
+  it('just before its run began holds no name for ever', async () => {
+    world = await openWorld();
+    let reached = false;
+    const begin = () =>
+      new Promise<boolean>(() => {
+        reached = true;
+      });
+    const dying = world.another(
+      {},
+      {
+        store: (store) => ({
+          ...store,
+          runs: { ...store.runs, begin },
+        }),
+      },
+    );
+    void dying.perform('create_vm', { name: 'mine', disk_gb: 1 }, agent, { wait: 'end' }).catch(() => {});
+    await until(() => reached);
+    const other = world.another({}, later);
+    expect(await other.perform('create_vm', { name: 'mine', disk_gb: 1 }, agent, { wait: 20 })).toMatchObject({
+      kind: 'done',
+      output: { created: true },
+    });
+  });
+
+  it('asleep while a lock is waited for sends nothing once it wakes and somebody else has its run', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'asleep', disk_gb: 1, start_on_create: true });
+    const id = await world.asks('stop_vm', { vmid, force: true });
+    const stops = () => world.cluster.mutations().filter((r) => r.path.endsWith('/status/stop')).length;
+    const reason = `can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`;
+    world.cluster.simulator.faults.add({ match: { path: '/status/stop$' }, action: 'status', status: 500, reason, times: 1 });
+    const asleep = approve(id);
+    await until(() => stops() === 1);
+    const store = await openStore({ dataDir: world.dataDir });
+    for (const { run, worker } of await store.runs.executing('simulator'))
+      expect(await store.runs.adopt(run.id, worker, 'somebody else', new Date(Date.now() + 60_000).toISOString())).toBe(true);
+    await store.close();
+    expect(await asleep).toMatchObject({ kind: 'running' });
+    expect(stops()).toBe(1);
+  });
+
+  it('between the end of its run and the line in the audit leaves the line', async () => {
+    world = await openWorld();
+    let die: ((ended: boolean) => void) | undefined;
+    const end = () =>
+      new Promise<boolean>((resolve) => {
+        die = resolve;
+      });
+    const dying = world.another({}, { store: (store) => ({ ...store, runs: { ...store.runs, end } }) });
+    void dying.perform('create_vm', { name: 'told', disk_gb: 1 }, agent, { wait: 'end' }).catch(() => {});
+    await until(() => die !== undefined);
+    expect(outcomes()).toMatchObject([{ kind: 'outcome', status: 'succeeded' }]);
+    die?.(false);
+  });
+});
