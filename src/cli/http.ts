@@ -59,8 +59,8 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   let port = configured.port;
   const origins = () => ownOrigins(configured, scheme, port);
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
-  const page = isProtected ? consoleOf(session, store, verifiers, origins, pkg.version) : undefined;
   const { engine, idle } = counted(session.engine, metrics);
+  const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, pkg.version) : undefined;
   const factory = createServerFactory({
     engine: async () => engine,
     operations,

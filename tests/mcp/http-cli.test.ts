@@ -321,7 +321,7 @@ describe('served to agents elsewhere', () => {
   it('sends people to the address on which it serves', async () => {
     const own = await startHttp(place, { PROXMOX_HTTP_HOST: '127.0.0.2' });
     const agent = await asAgent(own.url, own.token);
-    const { decide_at: page } = await agent.tool('stop_vm', { vmid: 100 });
+    const { decide_at: page } = await agent.tool('delete_vm', { vmid: 104 });
     expect(page).toBe(new URL('/console/', own.url).href);
     expect((await fetch(String(page))).status).toBe(200);
     expect(await (await openConsole(own.url)).login('no token', 'of anybody')).toBe(401);
