@@ -11,6 +11,7 @@ export interface Sent {
   method: string;
   path: string;
   params: Record<string, string>;
+  mutating: boolean;
 }
 
 /** Three replicas of the shipped binary behind the nginx of deploy/, on one PostgreSQL, in front of one Proxmox. */
@@ -18,8 +19,8 @@ export interface Deployment {
   url: string;
   postgres: Postgres;
   auditFiles: string[];
-  /** Everything that Proxmox was asked to change. */
-  mutations(): Promise<Sent[]>;
+  /** Everything that Proxmox was asked. */
+  requests(): Promise<Sent[]>;
   /** The guests as Proxmox has them, without templates. */
   guests(): Promise<{ vmid: number; name: string }[]>;
   /** `SIGKILL`: like a power cut. */
@@ -115,10 +116,7 @@ export async function deploy(env: Record<string, string>, prepare: (databaseUrl:
     url: `${url}/mcp`,
     postgres,
     auditFiles: NAMES.map((name) => join(folder, name, 'audit.jsonl')),
-    mutations: async () => {
-      const requests = (await ask(proxmox, '/simulator/requests')) as ({ mutating: boolean } & Sent)[];
-      return requests.filter(({ mutating }) => mutating);
-    },
+    requests: async () => (await ask(proxmox, '/simulator/requests')) as Sent[],
     guests: async () => {
       const { data } = (await ask(proxmox, '/api2/json/cluster/resources?type=vm')) as {
         data: { vmid: number; name: string; template?: number }[];

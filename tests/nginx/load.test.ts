@@ -6,6 +6,7 @@ import { verifyAudit } from '../../src/engine/audit-verify.ts';
 import { newToken } from '../../src/mcp/auth/tokens.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { until } from '../e2e/harness.ts';
+import { invalidRequests } from '../helpers/simulator.ts';
 import { LoadAgent, numbers, type Outcome } from './agents.ts';
 import { type Deployment, deploy } from './cluster.ts';
 
@@ -161,7 +162,9 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
   for (const id of decided) expect(['succeeded', 'failed', 'unknown', 'stale'], id).toContain((await store.approvals.get(id))?.status);
 
   // No destructive request sent twice: each belongs to one run, and each run to one approval.
-  const mutations = await place.mutations();
+  const requests = await place.requests();
+  expect(invalidRequests(requests.filter(({ path }) => !path.startsWith('/simulator')))).toEqual([]);
+  const mutations = requests.filter(({ mutating }) => mutating);
   const all = await allApprovals();
   const runs = await Promise.all(all.filter(({ runId }) => runId !== undefined).map(({ runId }) => store.runs.get(runId ?? '')));
   const planned = runs.flatMap(
