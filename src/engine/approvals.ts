@@ -42,7 +42,10 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
   );
   if (approval === 'full' || approval.id !== id) await store.secrets.erase(id);
   if (approval === 'full') {
-    fail('too_many_pending', `${ports.settings.approval.maxPendingPerPrincipal} approvals of yours wait for a decision already.`);
+    fail(
+      'too_many_pending',
+      `${ports.settings.approval.maxPendingPerPrincipal} approvals of yours, or about this guest, wait for a decision already.`,
+    );
   }
   await ports.audit.append(
     {
@@ -114,7 +117,6 @@ export async function denyApproval(
   });
   const now = await visibleApproval(approval.id, caller, ports);
   if (!denied) checkOpen(now);
-  await store.secrets.erase(approval.id);
   await recordDecision(now, caller, ports, 'denied');
   return now;
 }

@@ -149,8 +149,6 @@ async function finish(
   if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
   else await store.reservations.markMade(run.id, endedAt);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
-  await store.secrets.erase(run.id);
-  if (run.approvalId) await store.secrets.erase(run.approvalId);
   // What happened has happened and is in the store; that the audit could not say so is for the caller to hear.
   await told;
   return ended;

@@ -3,6 +3,7 @@ import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
 import type { Effect } from '../core/effect.ts';
 import { exclusive } from './dialect.ts';
 import type { ApprovalRow, Database } from './schema.ts';
+import { eraseSecrets } from './secrets.ts';
 
 export interface NewApproval
   extends Omit<ApprovalRecord, 'status' | 'createdAt' | 'decidedBy' | 'decidedVia' | 'note' | 'runId' | 'decidedAt'> {
@@ -17,12 +18,15 @@ export interface ApprovalFilter {
   cursor?: string;
 }
 
+/** Ends without a run; those of a run are erased with it. */
+const FINAL: readonly ApprovalStatus[] = ['denied', 'expired', 'stale'];
+
 /** Approvals: a small state machine whose moves are single conditional UPDATEs. */
 export function approvalsIn(db: Kysely<Database>) {
   return {
     /**
      * Stores a pending approval, or finds the identical one that is pending already.
-     * @param maxPending per principal; a full queue refuses and never evicts
+     * @param maxPending per principal, and per guest; a full queue refuses and never evicts
      */
     async request(approval: NewApproval, now: string, maxPending: number): Promise<ApprovalRecord | 'full'> {
       return exclusive(db, async (tx) => {
@@ -37,20 +41,22 @@ export function approvalsIn(db: Kysely<Database>) {
           .executeTakeFirst();
         if (same && same.digest === approval.digest) return read(same);
         // The cluster changed under the identical request: the old plan would only become stale, so the new one takes its place.
-        if (same)
+        if (same) {
           await tx
             .updateTable('approvals')
             .set({ status: 'stale', note: 'replaced by a newer request', decided_at: now })
             .where('id', '=', same.id)
             .execute();
-        const { pending } = await tx
+          await eraseSecrets(tx, [same.id]);
+        }
+        const row = write(approval, now);
+        const waiting = tx
           .selectFrom('approvals')
           .select((e) => e.fn.countAll<number>().as('pending'))
-          .where('principal', '=', approval.principal)
-          .where('status', '=', 'pending')
-          .executeTakeFirstOrThrow();
-        if (Number(pending) >= maxPending) return 'full' as const;
-        const row = write(approval, now);
+          .where('status', '=', 'pending');
+        const queues = [waiting.where('principal', '=', row.principal)];
+        if (row.target_vmid !== null) queues.push(waiting.where('cluster', '=', row.cluster).where('target_vmid', '=', row.target_vmid));
+        for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
         await tx.insertInto('approvals').values(row).execute();
         return read(row);
       });
@@ -104,7 +110,9 @@ export function approvalsIn(db: Kysely<Database>) {
         .where('id', '=', id)
         .where('status', '=', from)
         .executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      if (Number(result.numUpdatedRows) !== 1) return false;
+      if (FINAL.includes(to)) await eraseSecrets(db, [id]);
+      return true;
     },
 
     /** Writes down one owner's yes. @returns the owners who said yes so far */
@@ -160,7 +168,9 @@ async function expire(db: Kysely<Database>, now: string): Promise<string[]> {
     .where('expires_at', '<=', now)
     .returning('id')
     .execute();
-  return rows.map((r) => r.id);
+  const ids = rows.map((r) => r.id);
+  await eraseSecrets(db, ids);
+  return ids;
 }
 
 function write(a: NewApproval, now: string): Selectable<ApprovalRow> {

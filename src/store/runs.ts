@@ -3,6 +3,7 @@ import type { ApprovalStatus, Way } from '../core/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
 import { exclusive } from './dialect.ts';
 import type { Database, RunRow } from './schema.ts';
+import { eraseSecrets } from './secrets.ts';
 
 /** A process, so that another one can tell whether it still lives: host, pid, start of the process. */
 export type Worker = string;
@@ -114,7 +115,7 @@ export function runsIn(db: Kysely<Database>) {
       return Number(result.numUpdatedRows) === 1;
     },
 
-    /** Ends a run and, in the same transaction, its approval. */
+    /** Ends a run and, in the same transaction, its approval and what was kept secret for both. */
     async end(
       id: string,
       worker: Worker,
@@ -141,6 +142,8 @@ export function runsIn(db: Kysely<Database>) {
           .where('run_id', '=', id)
           .where('status', '=', 'executing')
           .execute();
+        const approvals = await tx.selectFrom('approvals').select('id').where('run_id', '=', id).execute();
+        await eraseSecrets(tx, [id, ...approvals.map((approval) => approval.id)]);
         return true;
       });
     },

@@ -15,9 +15,12 @@ export function secretsIn(db: Kysely<Database>) {
     async get(id: string): Promise<string | undefined> {
       return (await db.selectFrom('secrets').select('sealed').where('id', '=', id).executeTakeFirst())?.sealed;
     },
-    async erase(scope: string): Promise<void> {
-      await db.deleteFrom('secrets').where('scope', '=', scope).execute();
-    },
+    erase: (scope: string): Promise<void> => eraseSecrets(db, [scope]),
   };
 }
 export type Secrets = ReturnType<typeof secretsIn>;
+
+/** Approvals and runs erase what was kept for them in the moment in which they end. */
+export async function eraseSecrets(db: Kysely<Database>, scopes: readonly string[]): Promise<void> {
+  if (scopes.length > 0) await db.deleteFrom('secrets').where('scope', 'in', scopes).execute();
+}

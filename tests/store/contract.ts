@@ -77,6 +77,63 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.request(approval('q4', { principal: 'other', argsDigest: 'q3' }), NOW, 2)).toMatchObject({ id: 'q4' });
     });
 
+    it('refuses the approval that would overflow the queue about one guest, whoever asks', async () => {
+      const about = (vmid: number) => ({ plan: { ...plan, target: { vmid } as Plan['target'] } as Plan });
+      const ask = (n: number, vmid: number) =>
+        store().approvals.request(approval(`t${n}`, { principal: `t${n}`, argsDigest: `t${n}`, ...about(vmid) }), NOW, 2);
+      expect(await ask(1, 777)).toMatchObject({ id: 't1' });
+      expect(await ask(2, 777)).toMatchObject({ id: 't2' });
+      expect(await ask(3, 777)).toBe('full');
+      expect(await ask(4, 778)).toMatchObject({ id: 't4' });
+    });
+
+    it('forgets sealed secrets with every end that an approval can have', async () => {
+      const begun = async (id: string, over: Partial<NewApproval> = {}) => {
+        await store().secrets.keep(id, [{ id: `of-${id}`, sealed: 'x' }]);
+        await store().approvals.request(approval(id, { principal: id, argsDigest: id, ...over }), NOW, 50);
+        expect(await store().secrets.get(`of-${id}`)).toBe('x');
+      };
+      await begun('s-denied');
+      await store().approvals.move('s-denied', 'pending', 'denied');
+      await begun('s-stale');
+      await store().approvals.move('s-stale', 'pending', 'stale');
+      await begun('s-replaced');
+      await store().approvals.request(approval('s-newer', { principal: 's-replaced', argsDigest: 's-replaced', digest: 'new' }), NOW, 50);
+      await begun('s-expired', { expiresAt: '2026-01-01T00:01:00.000Z' });
+      await store().approvals.expire('2026-01-01T00:02:00.000Z');
+      await begun('s-done');
+      await store().runs.begin(run('s-run', 's-done'), 'w', LATER, { approvalId: 's-done', decidedBy: 'x', decidedVia: 'relay' });
+      await store().secrets.keep('s-run', [{ id: 'of-s-run', sealed: 'x' }]);
+      await store().runs.end('s-run', 'w', 'failed', [], undefined, NOW);
+      for (const id of ['denied', 'stale', 'replaced', 'expired', 'done', 'run'])
+        expect(await store().secrets.get(`of-s-${id}`), id).toBeUndefined();
+    });
+
+    it('finds the run of a UPID, whatever characters it is made of, and of a part of one none', async () => {
+      const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmstart:105:mcp_1%@pve!the_agent:';
+      await store().runs.begin(run('ru'), 'w', LATER);
+      await store().runs.journal('ru', 'w', [{ id: 'start', state: 'sent', at: NOW, upid }], LATER);
+      expect(await store(1).runs.byUpid(upid, 'c')).toMatchObject({ id: 'ru' });
+      expect(await store(1).runs.byUpid(upid.replace('the_agent', 'theXagent'), 'c')).toBeUndefined();
+      expect(await store(1).runs.byUpid('UPID:pve:', 'c')).toBeUndefined();
+    });
+
+    it('lets no more runs begin than a limit admits, however many try at once', async () => {
+      const admission = {
+        since: '2025-01-01T00:00:00.000Z',
+        check: (recent: RunRecord[]) => {
+          if (recent.length >= 2) throw new Error('enough');
+        },
+      };
+      const begun = await Promise.allSettled(
+        Array.from({ length: 10 }, (_, n) =>
+          store().runs.begin({ ...run(`hour${n}`), principal: 'hasty' }, 'w', LATER, undefined, admission),
+        ),
+      );
+      expect(begun.filter((b) => b.status === 'fulfilled')).toHaveLength(2);
+      expect(await store().runs.since('hasty', admission.since)).toHaveLength(2);
+    });
+
     it('lets one of many redemptions begin a run', async () => {
       await store().approvals.request(approval('once', { argsDigest: 'once' }), NOW, 50);
       const begun = await Promise.all(
