@@ -19,7 +19,7 @@ const result = await esbuild.build({
   platform: 'node',
   target: 'node20.19',
   chunkNames: 'chunk-[hash]',
-  external: ['better-sqlite3', 'pg-native'],
+  external: ['pg-native'],
   // CommonJS dependencies call require() for Node's own modules.
   banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
   minifyWhitespace: true,

@@ -16,7 +16,7 @@ export interface FileLock {
  * dies, on every platform, without native code beyond what the store needs anyway. Nothing is ever written to it.
  */
 export async function openLock(path: string): Promise<FileLock> {
-  const { default: SqliteDatabase } = await import('better-sqlite3');
+  const { default: SqliteDatabase } = await import('../sqlite.ts');
   const db: Database = new SqliteDatabase(path, { timeout: 0 });
   const begin = db.prepare('BEGIN IMMEDIATE');
   const end = db.prepare('ROLLBACK');

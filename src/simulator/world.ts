@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import Database from 'better-sqlite3';
+import Database from '../sqlite.ts';
 import { publicRow } from './guest-status.ts';
 import type { Guest, Task, Things } from './model.ts';
 

@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import SqliteDatabase from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import { fail } from '../core/errors.ts';
+import SqliteDatabase from '../sqlite.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 

@@ -31,7 +31,6 @@ try {
     bundle: true,
     format: 'esm',
     platform: 'node',
-    external: ['better-sqlite3'],
     banner: { js: "import{createRequire as __r}from'node:module';const require=__r(import.meta.url);" },
     logLevel: 'error',
   });

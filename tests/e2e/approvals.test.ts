@@ -56,7 +56,7 @@ describe('approvals on the command line', () => {
   it('expires what nobody decided', async () => {
     const vmid = await make('cli-late');
     const asked = await call(place, 'stop_vm', { vmid }, [], { PROXMOX_APPROVAL_TTL: '30' });
-    const { default: Database } = await import('better-sqlite3');
+    const { default: Database } = await import('../../src/sqlite.ts');
     const store = new Database(`${place.dataDir}/store.sqlite`);
     store.prepare("update approvals set expires_at = '2020-01-01T00:00:00.000Z' where id = ?").run(asked.json.approval_id);
     store.close();

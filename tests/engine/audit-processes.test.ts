@@ -18,7 +18,6 @@ beforeAll(() =>
     bundle: true,
     format: 'esm',
     platform: 'node',
-    external: ['better-sqlite3'],
     logLevel: 'error',
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   }),
