@@ -125,6 +125,9 @@ function explain(error: unknown, url: URL): string {
     const { cause } = error as { cause?: { code?: string } };
     const never = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause?.code ?? '');
     if (never) return `${where} cannot be reached (${cause?.code}). Nothing was sent; it is safe to repeat.`;
+    if (/CERT|SIGNATURE|^ERR_(TLS|SSL)/.test(cause?.code ?? '')) {
+      return `The certificate of ${where} is not accepted (${cause?.code}). Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS, or finds out who answers there.`;
+    }
     return lost(url, cause?.code ?? 'cut');
   }
   const { status = 0 } = error.data;

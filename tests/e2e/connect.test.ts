@@ -169,6 +169,21 @@ it('a token that does not count is refused in words, without repeating it', asyn
   await peer.close();
 });
 
+it('sends nothing to a server whose certificate nobody vouches for', async () => {
+  const tls = await startHttp(place, {
+    PROXMOX_HTTP_CERT_FILE: join(process.cwd(), 'src/simulator/data/demo-cert.pem'),
+    PROXMOX_HTTP_KEY_FILE: join(process.cwd(), 'src/simulator/data/demo-key.pem'),
+  });
+  const refused = await through('v2', tls.token, undefined, tls.url).catch((thrown: Error) => thrown.message);
+  expect(refused).toContain('The certificate of https://127.0.0.1:');
+  expect(refused).toContain('Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS');
+  const env = { ...bare(tls.token), NODE_EXTRA_CA_CERTS: join(process.cwd(), 'src/simulator/data/demo-ca.pem') };
+  const peer = await connectCommand('v2', ['connect', tls.url], env);
+  expect((await peer.call('get_vm', { vmid: 100 })).structured).toMatchObject({ vmid: 100 });
+  await peer.close();
+  await tls.close();
+});
+
 async function setPassphrase(owner: string): Promise<void> {
   const { spawn } = await import('node:child_process');
   const { binary } = await import('../helpers/binary.ts');
