@@ -63,7 +63,14 @@ export function createVault(dataDir: string): Vault {
       const bytes = Buffer.from(sealed, 'base64');
       const decipher = createDecipheriv('aes-256-gcm', keyring().seal, bytes.subarray(0, 12));
       decipher.setAuthTag(bytes.subarray(12, 28));
-      return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+      try {
+        return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+      } catch (cause) {
+        return fail('interrupted', 'A secret of this request was sealed with another secret.key, so the request cannot be completed.', {
+          hint: 'Call again with the secret; or restore secret.key, if it was lost.',
+          cause,
+        });
+      }
     },
   };
 }

@@ -37,7 +37,10 @@ describe('the vault', () => {
     expect(createVault(folder).reveal(id, sealed)).toBe(CANARY);
     const bytes = Buffer.from(sealed, 'base64');
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-    expect(() => createVault(folder).reveal(id, bytes.toString('base64'))).toThrow();
+    expect(() => createVault(folder).reveal(id, bytes.toString('base64'))).toThrow(expect.objectContaining({ code: 'interrupted' }));
+    const rekeyed = mkdtempSync(join(tmpdir(), 'vault-'));
+    expect(() => createVault(rekeyed).reveal(id, sealed)).toThrow(expect.objectContaining({ code: 'interrupted' }));
+    rmSync(rekeyed, { recursive: true });
     expect(() => createVault(folder).reveal(id, undefined)).toThrow(expect.objectContaining({ code: 'interrupted' }));
   });
   it('keeps its key for itself', () => {
