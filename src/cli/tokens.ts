@@ -44,7 +44,7 @@ export async function add(options: AddOptions): Promise<Exit> {
   const record: TokenRecord = {
     id,
     name: options.name,
-    owner: options.owner ?? userInfo().username,
+    owner: options.owner ?? ownName(),
     role,
     hash,
     ...(scope ? { scope } : {}),
@@ -169,6 +169,15 @@ async function withStore(options: GlobalOptions, work: (store: Store, audit: Aud
 async function note(audit: Audit, message: string): Promise<void> {
   const { principal, owner, channel } = localCaller('cli');
   await audit.append({ kind: 'notice', principal, owner, channel, message }, { durable: true });
+}
+
+/** Whoever runs this. In a container the user may have no name. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return localCaller('cli').owner;
+  }
 }
 
 /** `pool=a,pool=b,tag=c` */
