@@ -140,7 +140,7 @@ function nextSteps({ node, entry, user }: Program): string {
     `  install -m 0640 -g ${user} /dev/null ${ENV_FILE}`,
     `  # Write into it: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET, and PROXMOX_DATA_DIR=${DATA_DIR}`,
     as('trust'),
-    as('tokens add --name agent --role operator'),
+    as('tokens add --name agent --role operator --owner YOUR-NAME'),
     '  systemctl daemon-reload',
     '  systemctl enable --now proxmox-mcp',
   ].join('\n');
