@@ -28,3 +28,8 @@ export interface GuestIdentity {
 export function typedName(target: { name: string; vmid: number }): string {
   return target.name === '' ? String(target.vmid) : `${target.name} ${target.vmid}`;
 }
+
+/** Whether a guest's pool is this one or nested in it: `a` includes `a/b`. */
+export function isInPool(pool: string | undefined, parent: string): boolean {
+  return pool !== undefined && (pool === parent || pool.startsWith(`${parent}/`));
+}

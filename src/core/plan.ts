@@ -101,7 +101,7 @@ export interface Plan {
   targets?: GuestIdentity[];
   /** Where the guest is or will be made. */
   node?: string;
-  /** Space (GiB) that the plan takes, by `node/storage`; other plans leave it free while this one is in flight. */
+  /** Space (GiB) that the plan takes, by `node/storage` (by `storage` where nodes share it); other plans leave it free while this one is in flight. */
   space?: Record<string, number>;
   steps: Step[];
   /** What must hold when all steps are done. */

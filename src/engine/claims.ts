@@ -84,7 +84,7 @@ export async function tidy(store: Store, guests: readonly GuestRow[], ports: Por
   for (const r of await store.reservations.all(api.cluster)) {
     if (r.state === 'made') {
       const row = guests.find((g) => g.vmid === r.vmid);
-      const complete = row !== undefined && row.name !== '' && row.cpus !== undefined && row.cpus > 0;
+      const complete = row !== undefined && (r.newGuest ? row.name !== '' && (row.cpus ?? 0) > 0 : showsGrowth(row, r));
       // A guest that never shows up was deleted elsewhere; an hour is far beyond any delay of the lists.
       const forgotten = Date.parse(r.changedAt) < ports.clock.now() - 3_600_000;
       if ((complete && r.changedAt < settledBefore) || (row === undefined && forgotten)) await store.reservations.release(r.id);
@@ -92,4 +92,9 @@ export async function tidy(store: Store, guests: readonly GuestRow[], ports: Por
       await store.reservations.releaseOrphan(r.id, r.worker);
     }
   }
+}
+
+/** What waits for a stop and start is listed only after it; a guest that does not run is listed as its configuration says. */
+function showsGrowth(row: GuestRow, { cpu, memoryMib }: Reservation): boolean {
+  return row.status === 'stopped' || ((row.cpus ?? 0) >= cpu && (row.memoryMib ?? 0) >= memoryMib);
 }

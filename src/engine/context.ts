@@ -30,9 +30,7 @@ export async function planContext(
     ...base,
     ...(vmid === undefined ? {} : { claimedVmid: vmid }),
     fresh: freshGuests(reservations, options.mine),
-    reservedGib: (node, storage) =>
-      reservations
-        .filter((r) => r.id !== options.mine?.id && r.state === 'held')
-        .reduce((sum, r) => sum + (r.space[`${node}/${storage}`] ?? 0), 0),
+    reservedGib: (place) =>
+      reservations.filter((r) => r.id !== options.mine?.id && r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0),
   };
 }

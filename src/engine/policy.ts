@@ -3,9 +3,10 @@ import type { Caller } from '../core/caller.ts';
 import type { Effect } from '../core/effect.ts';
 import { needsApproval } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
+import { isInPool } from '../core/guest.ts';
 import { type Plan, type RequestStep, targetsOf } from '../core/plan.ts';
 import type { Policy, PolicyMatch } from '../core/policy.ts';
-import { listGuests } from '../proxmox/guests.ts';
+import { listGuests, tagsOf } from '../proxmox/guests.ts';
 import type { Ports } from './ports.ts';
 import { wayFor } from './way.ts';
 
@@ -34,7 +35,7 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
     (match.operation?.includes(subject.operation) ?? true) &&
     (match.principal?.includes(subject.principal) ?? true) &&
     (match.tag === undefined || any((g) => g.tags.some((t) => match.tag?.some((m) => same(m, t))))) &&
-    (match.pool === undefined || any((g) => match.pool?.some((m) => g.pool !== undefined && same(m, g.pool)) ?? false)) &&
+    (match.pool === undefined || any((g) => match.pool?.some((m) => isInPool(g.pool?.toLowerCase(), m.toLowerCase())) ?? false)) &&
     (match.vmid === undefined || any((g) => match.vmid?.some((range) => g.vmid >= range.from && g.vmid <= range.to) ?? false))
   );
 }
@@ -51,7 +52,7 @@ export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
     const allowed =
       (only?.created && guest.createdHere) ||
       only?.tags.some((t) => guest.tags.some((g) => g.toLowerCase() === t.toLowerCase())) ||
-      (guest.pool !== undefined && only?.pools.includes(guest.pool));
+      only?.pools.some((pool) => isInPool(guest.pool, pool));
     if (!allowed) fail('forbidden_by_policy', `The policy allows changes only to certain guests, and ${guest.vmid} is none of them.`);
   }
   const ways = rules.flatMap((rule) => (rule.way ? [rule.way] : []));
@@ -97,7 +98,8 @@ function newGuest(plan: Plan): Subject['guests'][number] {
   const pool = last('pool');
   return {
     vmid: plan.demand?.vmid ?? 0,
-    tags: (last('tags') ?? '').split(/[;, ]+/).filter((t) => t !== ''),
+    // A clone that is given none takes over those of its source.
+    tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
     createdHere: true,
     ...(pool === undefined ? {} : { pool }),
   };

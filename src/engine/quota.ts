@@ -1,4 +1,5 @@
 import { fail } from '../core/errors.ts';
+import { isInPool } from '../core/guest.ts';
 import type { ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { LimitSettings } from '../core/settings.ts';
@@ -50,22 +51,33 @@ export function checkTotals(demand: ResourceDemand, used: Usage, limits: LimitSe
   }
   for (const { what, unit, size, limit, variable } of TOTALS) {
     const allowed = limits[limit];
-    const more = demand.after[size] - demand.before[size];
-    if (allowed !== undefined && more > 0 && used[size] + more > allowed) {
+    const wanted = demand.after[size];
+    if (allowed !== undefined && wanted > demand.before[size] && used[size] + wanted > allowed) {
       fail(
         'quota_exceeded',
-        `${what} of all guests: ${used[size]} ${unit} used, ${more} more requested, the limit is ${allowed} ${unit} (${variable}).`,
+        `${what} of all guests: the others use ${used[size]} ${unit}, ${wanted} are requested, the limit is ${allowed} ${unit} (${variable}).`,
         {
-          details: { limit: allowed, used: used[size], requested: more, variable },
+          details: { limit: allowed, used: used[size], requested: wanted, variable },
         },
       );
     }
   }
 }
 
+/** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests made through this server; only for that scope */
+export function counts(guest: GuestRow, { scope }: LimitSettings, created: ReadonlySet<number>): boolean {
+  if (guest.template) return false;
+  if (scope.kind === 'created') return created.has(guest.vmid);
+  if (scope.kind === 'pool') return isInPool(guest.pool, scope.pool);
+  // Proxmox lower-cases tags, people do not.
+  return scope.kind === 'visible' || guest.tags.some((tag) => tag.toLowerCase() === scope.tag.toLowerCase());
+}
+
 /**
  * What counts: visible guests of the scope that are no templates, and reservations that came before ours. A VMID counts once, with the
- * greater of what is visible and what is reserved, since a fresh guest is listed without its sizes.
+ * greater of what is visible and what is reserved: a fresh guest is listed without its sizes, and a growing one with its old sizes until
+ * the change is applied.
+ * @param guests without the one that is planned
  * @param created VMIDs of guests made through this server; only needed for that scope
  * @param diskGib sum of a guest's volumes by VMID; only needed where a total of disk is limited (lists show the boot disk alone)
  */
@@ -76,31 +88,22 @@ export function usage(
   created: ReadonlySet<number>,
   diskGib: ReadonlyMap<number, number> = new Map(),
 ): Usage {
-  const { scope } = limits;
-  const inScope = (g: GuestRow) =>
-    scope.kind === 'visible' ||
-    (scope.kind === 'created' && created.has(g.vmid)) ||
-    (scope.kind === 'pool' && g.pool === scope.pool) ||
-    (scope.kind === 'tag' && g.tags.includes(scope.tag));
   const counted = new Map<number, Sizes>();
   for (const g of guests) {
-    if (!g.template && inScope(g))
+    if (counts(g, limits, created))
       counted.set(g.vmid, { cpu: g.cpus ?? 0, memoryMib: g.memoryMib ?? 0, diskGib: diskGib.get(g.vmid) ?? g.diskGib ?? 0 });
   }
-  const grows: Reservation[] = [];
   for (const r of earlier) {
-    if (!r.newGuest) {
-      grows.push(r);
-      continue;
-    }
-    const seen = counted.get(r.vmid) ?? { cpu: 0, memoryMib: 0, diskGib: 0 };
+    const seen = counted.get(r.vmid) ?? (r.newGuest ? { cpu: 0, memoryMib: 0, diskGib: 0 } : undefined);
+    // A guest that grows and does not count: a template, or one outside the scope.
+    if (!seen) continue;
     counted.set(r.vmid, {
       cpu: Math.max(seen.cpu, r.cpu),
       memoryMib: Math.max(seen.memoryMib, r.memoryMib),
       diskGib: Math.max(seen.diskGib, r.diskGib),
     });
   }
-  const sum = (size: keyof Sizes) => [...counted.values(), ...grows].reduce((total, s) => total + s[size], 0);
+  const sum = (size: keyof Sizes) => [...counted.values()].reduce((total, s) => total + s[size], 0);
   return { guests: counted.size, cpu: sum('cpu'), memoryMib: sum('memoryMib'), diskGib: sum('diskGib') };
 }
 

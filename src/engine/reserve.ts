@@ -1,11 +1,13 @@
 import { fail } from '../core/errors.ts';
 import type { Plan, RequestStep } from '../core/plan.ts';
-import { listGuests } from '../proxmox/guests.ts';
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import { type GuestRow, listGuests, readGuest } from '../proxmox/guests.ts';
+import { listStorages, placeOn } from '../proxmox/storage.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { tidy } from './claims.ts';
 import { newId } from './ids.ts';
 import { isoNow, type Ports } from './ports.ts';
-import { checkGuestLimits, checkTotals, diskSums, usage } from './quota.ts';
+import { checkGuestLimits, checkTotals, counts, diskSums, usage } from './quota.ts';
 import { leaseFrom } from './worker.ts';
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
@@ -30,17 +32,11 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
   }
   const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
   const space = plan.space ?? {};
-  const rises = (size: 'cpu' | 'memoryMib' | 'diskGib') => Math.max(0, demand.after[size] - demand.before[size]);
   const node = plan.node ?? first?.task?.node ?? '';
   const type = plan.target?.type ?? 'qemu';
-  await store.reservations.setDemand(reservation.id, {
-    node,
-    type,
-    cpu: rises('cpu'),
-    memoryMib: rises('memoryMib'),
-    diskGib: rises('diskGib'),
-    space,
-  });
+  // A container's share of a CPU may be half a one.
+  const cpu = Math.ceil(demand.after.cpu);
+  await store.reservations.setDemand(reservation.id, { node, type, ...demand.after, cpu, space });
   return { ...reservation, node, type };
 }
 
@@ -53,10 +49,47 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const reservations = await store.reservations.all(api.cluster);
   const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
-  const guests = await listGuests(api);
+  const listed = await listGuests(api);
+  const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
+  const guests = limitsSizes ? await withSizes(listed, earlier, api) : listed;
   const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
-  const disks = limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api);
-  const others = demand.newGuests === 1 ? guests.filter((g) => g.vmid !== demand.vmid) : guests;
-  checkTotals(demand, usage(others, earlier, limits, created, disks), limits);
-  await tidy(store, guests, ports);
+  const own = guests.find((g) => g.vmid === demand.vmid);
+  if (demand.newGuests === 1 || (own && counts(own, limits, created))) {
+    const disks = limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api);
+    const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
+    checkTotals(demand, usage(others(guests), others(earlier), limits, created, disks), limits);
+  }
+  await checkSpace(plan, earlier, api);
+  await tidy(store, listed, ports);
+}
+
+/** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */
+async function withSizes(guests: GuestRow[], earlier: readonly Reservation[], api: ProxmoxApi): Promise<GuestRow[]> {
+  return Promise.all(
+    guests.map(async (row) => {
+      if ((row.cpus ?? 0) > 0 || row.template || earlier.some((r) => r.vmid === row.vmid)) return row;
+      const guest = await readGuest(api, row).catch(() => undefined);
+      if (!guest) return row;
+      const { cpu = 0, memoryMib, diskGib } = guest.sizes;
+      return { ...row, cpus: cpu, memoryMib, diskGib, template: guest.template };
+    }),
+  );
+}
+
+/** Plans made at the same moment do not see each other; once reserved, whoever came earlier has the space. */
+async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: ProxmoxApi): Promise<void> {
+  for (const [place, gib] of Object.entries(plan.space ?? {})) {
+    const taken = earlier.filter((r) => r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0);
+    if (taken === 0) continue;
+    const node = plan.node ?? '';
+    const storage = (await listStorages(api, node)).find((s) => placeOn(node, s) === place);
+    if (!storage || storage.freeGib - taken >= gib) continue;
+    fail(
+      'storage_unavailable',
+      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free, ${taken} of them are taken by work in flight, ${gib} are needed.`,
+      {
+        hint: 'Call again when the other work is done, or choose another storage or a smaller disk.',
+      },
+    );
+  }
 }

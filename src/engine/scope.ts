@@ -1,5 +1,6 @@
 import type { Scope } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
+import { isInPool } from '../core/guest.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Plan, type RequestStep, targetsOf } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
@@ -11,7 +12,7 @@ type Placed = Pick<GuestRow, 'pool' | 'tags'>;
 
 /** Whether a guest belongs to a scope: each kind that the scope names must fit, with one of its values. */
 export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boolean {
-  const inPools = scope.pools === undefined || scope.pools.some((p) => pool === p || pool?.startsWith(`${p}/`));
+  const inPools = scope.pools === undefined || scope.pools.some((p) => isInPool(pool, p));
   const tagged = scope.tags === undefined || scope.tags.some((t) => tags?.some((g) => g.toLowerCase() === t.toLowerCase()));
   return inPools && tagged;
 }

@@ -25,8 +25,8 @@ export interface OperationContext {
   claimedVmid?: number;
   /** Guests that other calls are making right now. */
   fresh: FreshGuest[];
-  /** Space (GiB) that work in flight will take, by `node/storage`. */
-  reservedGib: (node: string, storage: string) => number;
+  /** Space (GiB) that work in flight will take on a place, as `placeOn` names it. */
+  reservedGib: (place: string) => number;
   /** Whether the guest was created through this server: a row in our store, never a tag or a note. */
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
   signal?: AbortSignal;

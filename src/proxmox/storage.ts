@@ -40,6 +40,11 @@ export async function listStorages(api: ProxmoxReader, node: string): Promise<St
     .sort((a, b) => a.storage.localeCompare(b.storage));
 }
 
+/** Names a pool of space: a storage that nodes share is one, whichever of them asks. */
+export function placeOn(node: string, { storage, shared }: Pick<StorageRow, 'storage' | 'shared'>): string {
+  return shared ? storage : `${node}/${storage}`;
+}
+
 /** Storages that keep disks as files; raw files there cannot be snapshotted, qcow2 ones can. */
 export function isFileStorage(type: string): boolean {
   return ['dir', 'nfs', 'cifs', 'glusterfs'].includes(type);

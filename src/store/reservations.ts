@@ -13,7 +13,7 @@ export interface Reservation {
   node: string;
   type: GuestType;
   newGuest: boolean;
-  /** vCPUs, MiB, GiB that the work adds. */
+  /** vCPUs, MiB, GiB that the guest will have when the work is done. */
   cpu: number;
   memoryMib: number;
   diskGib: number;
@@ -111,15 +111,23 @@ export function reservationsIn(db: Kysely<Database>) {
       await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).execute();
     },
 
-    /** The run ended well: the guest exists, lists may not show it yet. */
+    /** The run ended well: the guest exists, or has grown; lists may not show it yet. What it grew to before is of no interest any more. */
     async markMade(runId: string, now: string): Promise<void> {
-      await db
+      const made = await db
         .updateTable('reservations')
-        .set({ state: 'made', changed_at: now })
+        .set({ state: 'made', changed_at: now, space: '{}' })
         .where('run_id', '=', runId)
-        .where('new_guest', '=', 1)
+        .returning(['id', 'cluster', 'vmid', 'new_guest'])
         .execute();
-      await db.deleteFrom('reservations').where('run_id', '=', runId).where('new_guest', '=', 0).execute();
+      for (const { id, cluster, vmid } of made.filter((row) => row.new_guest === 0))
+        await db
+          .deleteFrom('reservations')
+          .where('cluster', '=', cluster)
+          .where('vmid', '=', vmid)
+          .where('new_guest', '=', 0)
+          .where('state', '=', 'made')
+          .where('id', '!=', id)
+          .execute();
     },
 
     async release(id: string): Promise<void> {

@@ -85,12 +85,16 @@ describe('what counts', () => {
     const { cpus: _c, memoryMib: _m, diskGib: _d, ...bare } = guest(7);
     expect(used([bare as GuestRow], [reservation(7, { cpu: 8 })])).toMatchObject({ guests: 1, cpu: 8, memoryMib: 2048 });
   });
-  it('adds the growth of guests that are being resized, without counting a guest', () => {
-    expect(used([guest(1)], [reservation(1, { newGuest: false, cpu: 4, memoryMib: 0, diskGib: 0 })])).toMatchObject({ guests: 1, cpu: 6 });
+  it('takes the sizes of a guest that grows from its reservation, and leaves those alone that do not count', () => {
+    const grows = reservation(1, { newGuest: false, cpu: 6, memoryMib: 2048, diskGib: 32 });
+    expect(used([guest(1)], [grows])).toMatchObject({ guests: 1, cpu: 6, memoryMib: 2048 });
+    expect(used([guest(1, { template: true })], [grows])).toMatchObject({ guests: 0, cpu: 0 });
   });
   it.each([
     ['pool', { kind: 'pool', pool: 'agents' }, [guest(1, { pool: 'agents' }), guest(9)]],
+    ['pool with those nested in it', { kind: 'pool', pool: 'agents' }, [guest(1, { pool: 'agents/ci' }), guest(9, { pool: 'agents2' })]],
     ['tag', { kind: 'tag', tag: 'agent' }, [guest(1, { tags: ['agent'] }), guest(9)]],
+    ['tag in other letters', { kind: 'tag', tag: 'Agent' }, [guest(1, { tags: ['agent'] }), guest(9)]],
     ['created here', { kind: 'created' }, [guest(1), guest(9)]],
   ] as const)('can be narrowed to a %s', (_what, scope, guests) => {
     expect(used([...guests], [], { scope })).toMatchObject({ guests: 1 });

@@ -190,10 +190,12 @@ describe('where it goes', () => {
     expect(error.details?.candidates).toEqual(['big (100 GiB free)']);
   });
   test('work in flight counts', async () => {
-    const plan = create({ disk_gb: 60 }, pve([big]), {
-      reservedGib: (node: string, storage: string) => (node === 'pve' && storage === 'big' ? 50 : 0),
-    });
+    const taken = (place: string) => ({ reservedGib: (asked: string) => (asked === place ? 50 : 0) });
+    const plan = create({ disk_gb: 60 }, pve([big]), taken('pve/big'));
     expect((await refusalOf(plan)).message).toContain('50 GiB more are reserved');
+    // A storage that nodes share is one place, whichever node the other work is on.
+    const shared = create({ disk_gb: 60 }, pve([{ ...big, shared: 1 }]), taken('big'));
+    expect((await refusalOf(shared)).message).toContain('50 GiB more are reserved');
   });
   test('a thin pool that gave out more than it has warns', async () => {
     const w = {

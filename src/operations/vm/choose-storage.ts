@@ -1,5 +1,5 @@
 import { fail } from '../../core/errors.ts';
-import { isThin, listVolumes, type StorageRow } from '../../proxmox/storage.ts';
+import { isThin, listVolumes, placeOn, type StorageRow } from '../../proxmox/storage.ts';
 import type { OperationContext } from '../define.ts';
 
 export interface StorageWish {
@@ -71,7 +71,7 @@ export function refuseFull(
 ): void {
   const free = freeOf(ctx, node, storage);
   if (needGib <= free) return;
-  const reserved = ctx.reservedGib(node, storage.storage);
+  const reserved = ctx.reservedGib(placeOn(node, storage));
   const held = reserved > 0 ? ` (${gib(reserved)} GiB more are reserved by work in flight)` : '';
   fail('storage_unavailable', `Storage ${storage.storage} on ${node} has ${gib(free)} GiB free${held}, ${gib(needGib)} GiB are needed.`, {
     hint: 'Ask for a smaller disk or another storage, or the operator makes space.',
@@ -80,7 +80,7 @@ export function refuseFull(
 }
 
 function freeOf(ctx: Pick<OperationContext, 'reservedGib'>, node: string, storage: StorageRow): number {
-  return Math.max(0, storage.freeGib - ctx.reservedGib(node, storage.storage));
+  return Math.max(0, storage.freeGib - ctx.reservedGib(placeOn(node, storage)));
 }
 
 /** A thin pool gives out more than it has; when it fills up, every guest on it stops. */

@@ -153,6 +153,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow):
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
     warnings: [...way.warnings, ...config.warnings],
+    ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),
     after: {
       name: cloneName,
       vmid,

@@ -2,7 +2,7 @@ import { fail } from '../../core/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Guest } from '../../proxmox/guests.ts';
 import { missingPrivileges } from '../../proxmox/privileges.ts';
-import { canLink, isFileStorage, listStorages, type StorageRow } from '../../proxmox/storage.ts';
+import { canLink, isFileStorage, listStorages, placeOn, type StorageRow } from '../../proxmox/storage.ts';
 import type { OperationContext } from '../define.ts';
 import { chooseStorage, refuseFull, takesImages, thinWarning } from './choose-storage.ts';
 import { label } from './target.ts';
@@ -154,7 +154,7 @@ function placeOfCopy(
 
 function spaceOn(node: string, storages: readonly StorageRow[], gib: number): Record<string, number> {
   const [first] = storages;
-  return first && gib > 0 ? { [`${node}/${first.storage}`]: gib } : {};
+  return first && gib > 0 ? { [placeOn(node, first)]: gib } : {};
 }
 
 async function roomFor(ctx: OperationContext, node: string, storages: readonly StorageRow[], growGib: number): Promise<string[]> {

@@ -4,7 +4,7 @@ import type { Condition, Plan, Step } from '../../core/plan.ts';
 import { path } from '../../proxmox/encode.ts';
 import { guestPath, listGuests } from '../../proxmox/guests.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
-import { listStorages } from '../../proxmox/storage.ts';
+import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { bootSourcesAtHand } from './at-hand.ts';
 import { chooseBridge } from './choose-bridge.ts';
@@ -170,7 +170,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     summary: `Create ${name} on ${node.node}: ${cpu.cores * cpu.sockets} vCPUs, ${memoryMib} MiB, ${diskGib} GiB on ${storage.storage}${args.start_on_create ? ', and start it' : ''}`,
     effect: 'change',
     node: node.node,
-    space: { [`${node.node}/${storage.storage}`]: diskGib },
+    space: { [placeOn(node.node, storage)]: diskGib },
     steps,
     expected: [exists, large, ...(args.start_on_create ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
     demand: {

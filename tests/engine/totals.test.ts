@@ -1,0 +1,109 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { LimitSettings } from '../../src/core/settings.ts';
+import { type Client, clientOf } from '../simulator/client.ts';
+import { agent, openWorld, operator, type World } from './world.ts';
+
+let world: World;
+let foreign: Client | undefined;
+afterEach(async () => {
+  foreign?.close();
+  foreign = undefined;
+  await world.close();
+});
+const others = (): Client => {
+  foreign ??= clientOf(world.cluster.simulator);
+  return foreign;
+};
+const GIB = 2 ** 30;
+const limits = (over: Partial<LimitSettings>) => ({
+  limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const }, ...over },
+});
+async function memoryInUse(): Promise<number> {
+  const { data } = await others().get('/cluster/resources?type=vm');
+  return (data as { template?: number; maxmem?: number }[]).reduce((sum, g) => sum + (g.template ? 0 : (g.maxmem ?? 0) / 2 ** 20), 0);
+}
+const listed = async (vmid: number) => {
+  for (;;) {
+    const { data } = await others().get('/cluster/resources?type=vm');
+    const row = (data as { vmid: number; maxmem?: number; name?: string }[]).find((g) => Number(g.vmid) === vmid);
+    if (row?.maxmem !== undefined && row.name) return row.maxmem;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+/** The engine with a limit that leaves so much memory beyond what is in use. */
+async function strict(room: number) {
+  const engine = world.another(limits({ maxTotalRamMib: (await memoryInUse()) + room }));
+  return (operation: string, args: object) => engine.perform(operation, args, agent, { wait: 'end' });
+}
+async function two(more: object = {}): Promise<[number, number]> {
+  const vmids: number[] = [];
+  for (const name of ['left', 'right']) {
+    const { vmid } = await world.done('create_vm', { name, disk_gb: 1, memory: 512, ...more });
+    vmids.push(vmid as number);
+  }
+  for (const vmid of vmids) await listed(vmid);
+  return vmids as [number, number];
+}
+
+describe('a limit of the sum of memory', () => {
+  it('counts what was raised a moment ago, which no list shows yet', async () => {
+    world = await openWorld({}, { timeScale: 1 });
+    const [left, right] = await two();
+    const call = await strict(512);
+    await call('set_resources', { vmid: left, memory: 1024 });
+    expect(await world.refused(call('set_resources', { vmid: right, memory: 1024 }))).toMatchObject({ code: 'quota_exceeded' });
+  }, 90_000);
+
+  it('counts what was raised and waits for a stop and start, step by step or for two guests', async () => {
+    world = await openWorld();
+    const [left, right] = await two({ start_on_create: true });
+    const call = await strict(512);
+    await call('set_resources', { vmid: left, memory: 1024 });
+    expect(await listed(left)).toBe(GIB / 2);
+    expect(await world.refused(call('set_resources', { vmid: left, memory: 1536 }))).toMatchObject({ code: 'quota_exceeded' });
+    expect(await world.refused(call('set_resources', { vmid: right, memory: 1024 }))).toMatchObject({ code: 'quota_exceeded' });
+    await call('set_resources', { vmid: left, memory: 512 });
+    await call('set_resources', { vmid: right, memory: 1024 });
+  });
+
+  it('counts a guest of somebody else that is listed without its sizes', async () => {
+    world = await openWorld({}, { timeScale: 1 });
+    const call = await strict(1024);
+    await others().task('POST', '/nodes/pve/qemu', { vmid: '901', name: 'theirs', memory: '1024' });
+    expect(await world.refused(call('create_vm', { name: 'ours', disk_gb: 1, memory: 512 }))).toMatchObject({ code: 'quota_exceeded' });
+  }, 60_000);
+});
+
+describe('a rule about a tag', () => {
+  it('fits a clone that takes the tag over from its source', async () => {
+    const rule = { match: { operation: ['clone_template'], tag: ['prod'] }, never: false, way: 'human' as const };
+    world = await openWorld({ policy: { rules: [rule], perHour: {} } });
+    const { vmid } = await world.done('create_vm', { name: 'golden', disk_gb: 1, tags: ['prod'] });
+    expect(await world.call('clone_template', { source_vmid: vmid, name: 'copy' })).toMatchObject({ kind: 'approval_required' });
+    expect(await world.done('clone_template', { source_vmid: vmid, name: 'plain', tags: ['dev'] })).toMatchObject({ created: true });
+  });
+});
+
+describe('a rule about a pool', () => {
+  it('fits the pools nested in it', async () => {
+    const rule = { match: { pool: ['agents'] }, never: true };
+    world = await openWorld({ policy: { rules: [rule], perHour: {} } });
+    await others().post('/pools', { poolid: 'agents/ci' });
+    expect(await world.refused(world.call('create_vm', { name: 'nested', disk_gb: 1, pool: 'agents/ci' }))).toMatchObject({
+      code: 'forbidden_by_policy',
+    });
+  });
+});
+
+describe('space on a storage', () => {
+  it('is not given away twice by plans made at the same moment', async () => {
+    world = await openWorld();
+    const { data } = await others().get('/nodes/pve/storage/local-lvm/status');
+    const most = Math.floor(data.avail / GIB);
+    const half = Math.floor(most / 2) + 1;
+    const made = await Promise.allSettled(
+      ['one', 'two', 'three'].map((name) => world.call('create_vm', { name, disk_gb: half, storage: 'local-lvm' }, {}, operator())),
+    );
+    expect(made.filter((m) => m.status === 'fulfilled')).toHaveLength(1);
+  });
+});
