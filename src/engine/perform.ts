@@ -96,6 +96,8 @@ function describe(issue: z.core.$ZodIssue): string {
   const where = issue.path.join('.');
   if (issue.code === 'unrecognized_keys')
     return `unknown parameter ${issue.keys.map((k) => `"${String(k).slice(0, 60)}"`).join(', ')}${where ? ` in ${where}` : ''}`;
+  // Zod 4 tells what is missing from what is of the wrong type only by its words.
+  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return `${where || 'arguments'} is missing`;
   return `${where || 'arguments'}: ${issue.message}`;
 }
 

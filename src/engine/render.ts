@@ -85,7 +85,7 @@ function approvalView(approval: ApprovalRecord): JsonObject {
     summary: summary ?? approval.plan.summary,
     way: approval.way,
     plan,
-    next: NEXT[approval.way].replace('ID', approval.id),
+    next: NEXT[approval.way].replace(/\bID\b/, approval.id),
   };
 }
 

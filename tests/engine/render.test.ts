@@ -101,6 +101,11 @@ describe('an answer', () => {
     expect(text).toContain(approval.id);
   });
 
+  it('tells a human in a terminal to type name and VMID', () => {
+    const { structured } = renderResult({ kind: 'approval_required', approval: { ...approval, way: 'terminal' } });
+    expect(structured.next).toContain('name and VMID of the guest');
+  });
+
   it('names run and task while work goes on', () => {
     expect(renderResult({ kind: 'running', run, upid: 'UPID:pve:1' }).structured).toEqual({
       status: 'running',
