@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRecord } from '../core/approval.ts';
 import { plainText } from '../core/text.ts';
 import { withSession } from './approvals.ts';
@@ -24,13 +25,7 @@ export function watch(options: GlobalOptions): Promise<Exit> {
         if (approval.status === 'pending' || wasKnown) print(line(approval));
         if (approval.status === 'pending' && !first && process.stderr.isTTY) process.stderr.write('\u0007');
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        stop.signal.addEventListener('abort', () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
     }
     return 0;
   });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
 import type { GlobalOptions } from './options.ts';
 import { type Exit, outliveReaders, reportError } from './output.ts';
@@ -38,6 +38,12 @@ function command(parent: Command, usage: string, description: string, options: {
     .exitOverride();
 }
 
+/** Commander takes whatever follows as the value: without an id that would be the next option. */
+function idNotOption(text: string): string {
+  if (text.startsWith('-')) throw new InvalidArgumentError('An id is missing.');
+  return text;
+}
+
 function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false } = {}): (...args: unknown[]) => Promise<void> {
   return async (...args) => {
     // Commander gives the positional arguments, the options and the command itself.
@@ -51,18 +57,28 @@ function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false 
 }
 
 command(program, 'stdio', 'serve an MCP client over standard input and output (the default)', { isDefault: true })
-  .argument('[command]')
+  .usage('[options]')
+  .argument('[words...]')
   .action(
-    run(async (unknown: string | undefined, options: GlobalOptions) => {
-      if (unknown !== undefined) program.error(`error: unknown command '${unknown}'`, { exitCode: 2 });
+    run(async ([unknown]: string[], options: GlobalOptions) => {
+      if (unknown !== undefined) await refuseCommand(unknown);
       return (await import('./stdio.ts')).stdio(options);
     }),
   );
 
+/** What is no command ends up at the default one. The names of operations are close at hand: they are said to be called. */
+async function refuseCommand(unknown: string): Promise<never> {
+  if (program.commands.some((one) => one.name() === unknown))
+    program.error(`error: options come after the command: proxmox-mcp ${unknown} …`, { exitCode: 2 });
+  const { findOperation } = await import('../operations/index.ts');
+  const hint = findOperation(unknown) ? `\n(Did you mean: proxmox-mcp call ${unknown}?)` : '';
+  return program.error(`error: unknown command '${unknown}'${hint}`, { exitCode: 2 });
+}
+
 command(program, 'call <operation>', 'run one operation and print its result as JSON')
   .option('--args <json>', 'its parameters, one JSON object', '{}')
   .option('--dry-run', 'only show the plan: the exact requests that would be sent')
-  .option('--approve <id>', 'redeem an approval given for exactly this operation and these parameters')
+  .option('--approve <id>', 'redeem an approval given for exactly this operation and these parameters', idNotOption)
   .option('--reason <text>', 'why; shown to the human who decides')
   .option('--wait <seconds>', 'how long to wait for a human who decides elsewhere', '0')
   .addHelpText(
@@ -101,6 +117,8 @@ command(approvals, 'passphrase', 'set the passphrase that every decision on this
 const leases = command(approvals, 'lease', 'a standing yes for a few uses within an hour').action(
   run(async (options) => (await import('./leases.ts')).list(options)),
 );
+// Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
+for (const one of [program, approvals, leases]) one.enablePositionalOptions();
 command(leases, 'add', 'make one; needs a terminal')
   .requiredOption('--operation <names>', 'operations it covers, separated by commas')
   .option('--tag <tag>', 'guests with this tag')

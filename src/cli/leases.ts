@@ -1,5 +1,6 @@
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import { checkWish } from '../engine/leases.ts';
 import { hasPassphrase, isApprover } from '../engine/passphrase.ts';
 import { operator, withSession } from './approvals.ts';
 import type { GlobalOptions } from './options.ts';
@@ -48,6 +49,7 @@ export function add(options: AddOptions): Promise<Exit> {
       ...(options.tag === undefined ? {} : { tag: options.tag }),
       ...(options.pool === undefined ? {} : { pool: options.pool }),
     };
+    checkWish(wish);
     const guests = wish.tag ? `tag ${wish.tag}` : `pool ${wish.pool}`;
     note(
       `For ${wish.minutes} minutes, ${wish.uses} times, without asking again: ${wish.operations.join(', ')} on every guest with ${guests}.`,

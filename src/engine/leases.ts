@@ -18,14 +18,7 @@ const MAX_USES = 100;
  */
 export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): Promise<Lease> {
   if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be made out of band.');
-  if ((wish.tag === undefined) === (wish.pool === undefined))
-    fail('invalid_arguments', 'A lease covers a tag or a pool: name one of them.');
-  if (!(wish.minutes > 0 && wish.minutes <= MAX_MINUTES)) fail('invalid_arguments', `A lease lasts at most ${MAX_MINUTES} minutes.`);
-  if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
-    fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses.`);
-  if (wish.operations.length === 0) fail('invalid_arguments', 'A lease names the operations that it covers.');
-  const unknown = wish.operations.filter((name) => findOperation(name) === undefined);
-  if (unknown.length > 0) fail('invalid_arguments', `There is no operation ${unknown.join(', ')}.`);
+  checkWish(wish);
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
   const lease: Lease = {
     id: newId('lse'),
@@ -44,6 +37,18 @@ export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): 
   );
   await store.leases.add(lease);
   return lease;
+}
+
+/** Whether a lease may look like this; asked before a human is. */
+export function checkWish(wish: LeaseWish): void {
+  if ((wish.tag === undefined) === (wish.pool === undefined))
+    fail('invalid_arguments', 'A lease covers a tag or a pool: name one of them.');
+  if (!(wish.minutes > 0 && wish.minutes <= MAX_MINUTES)) fail('invalid_arguments', `A lease lasts at most ${MAX_MINUTES} minutes.`);
+  if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
+    fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses.`);
+  if (wish.operations.length === 0) fail('invalid_arguments', 'A lease names the operations that it covers.');
+  const unknown = wish.operations.filter((name) => findOperation(name) === undefined);
+  if (unknown.length > 0) fail('invalid_arguments', `There is no operation ${unknown.join(', ')}.`);
 }
 
 /** Takes back a lease; uses that were taken stay taken. */

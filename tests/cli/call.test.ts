@@ -178,6 +178,18 @@ describe('approvals', () => {
   });
 });
 
+test('a lease is made on a terminal, once what it would be is possible', async () => {
+  const add = ['approvals', 'lease', 'add', '--demo', '--operation', 'stop_vm'];
+  const asked = { when: /To allow it, type/, answer: 'ci 2' };
+  const wrong = await place.runOnTerminal(add, asked);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stdout).toContain('name one of them');
+  expect(wrong.stdout).not.toContain('To allow it');
+  expect((await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2'], asked)).code).toBe(0);
+  const { leases } = (await place.run(['approvals', 'lease', '--demo'])).json as { leases: { usesLeft: number }[] };
+  expect(leases).toMatchObject([{ operations: ['stop_vm'], tag: 'ci', usesLeft: 2 }]);
+});
+
 test('everything above is in the audit, and it verifies', async () => {
   const verified = await place.run(['audit', 'verify', '--demo']);
   expect(verified).toMatchObject({ code: 0, json: { ok: true, problems: [] } });

@@ -185,3 +185,14 @@ async function toolsOf(command: string, args: string[], cwd: string, env: Record
   await client.close();
   return tools.map((tool) => tool.name);
 }
+
+test.each([
+  [['cal', 'list_vms'], "unknown command 'cal'"],
+  [['list_vms'], 'proxmox-mcp call list_vms'],
+  [['--demo', 'call', 'list_vms'], 'options come after the command'],
+  [['call', 'stop_vm', '--approve', '--demo'], 'An id is missing'],
+])('%j is told what is wrong with it', async (args, words) => {
+  const ran = await run(args);
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain(words);
+});
