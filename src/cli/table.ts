@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { plainText } from '../core/text.ts';
 
-/** A table as wide as the terminal at most. Cells may hold text from guests: it is made harmless here. */
+/** A table as wide as the terminal at most, or blocks of lines where even that is too wide. Cells may hold text from guests: it is made harmless here. */
 export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 100 } = {}): string {
   const cells = rows.map((row) => row.map((cell) => plainText(cell === undefined || cell === null ? '' : String(cell), 500)));
   const column = (index: number) => [head[index] ?? '', ...cells.map((row) => row[index] ?? '')];
@@ -12,13 +12,20 @@ export function table(head: string[], rows: unknown[][], { columns = process.std
     })),
     columns - head.length - 1,
   );
+  if (widths.reduce((sum, width) => sum + width, 0) > columns - head.length - 1) return blocks(head, cells);
   // Rules between rows only where a row takes several lines.
   const wraps = cells.some((row) => row.some((text, index) => text.length + PADDING > (widths[index] ?? 0)));
   const chars = wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
-  const style = { head: ['bold'], border: ['dim'] };
+  const style = process.env.NO_COLOR ? { head: [], border: [] } : { head: ['bold'], border: ['dim'] };
   const view = new Table({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });
   view.push(...cells);
   return view.toString();
+}
+
+/** What a terminal is too narrow for as a table: each row on lines of its own. */
+function blocks(head: string[], cells: string[][]): string {
+  const lines = (row: string[]) => row.flatMap((text, index) => (text === '' ? [] : `${head[index] ?? ''}: ${text}`));
+  return cells.map((row) => lines(row).join('\n')).join('\n\n');
 }
 
 const PADDING = 2;
