@@ -54,7 +54,7 @@ export async function habitsCheck(settings: Settings, now: number): Promise<{ ch
     const habits = await readHabits(settings, now);
     if (!habits) return {};
     const { asked, perDay, given, quick } = habits;
-    const text = `in the last ${DAYS} days ${asked} were asked for (${perDay} a day) and ${given} given, ${quick} of them in under two seconds`;
+    const text = `${asked} asked for in the last ${DAYS} days (${perDay} a day), ${given} given, ${quick} of them in under two seconds`;
     // A few may be chance; the greater part of many is a habit.
     if (given < 5 || quick * 2 <= given) return { habits, check: { name, state: 'ok', text } };
     const next = 'Let fewer things ask: one approval can cover a list (stop_vm vmids), a lease a series (proxmox-mcp approvals lease add).';

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { asError } from '../core/errors.ts';
 import type { ProxmoxReader, ProxmoxVersion } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
+import { counted } from '../core/text.ts';
 import { diskSums, usage } from '../engine/quota.ts';
 import { type GuestRow, listGuests } from '../proxmox/guests.ts';
 import type { Missing } from '../proxmox/privileges.ts';
@@ -238,9 +239,9 @@ async function bootSources(api: ProxmoxReader, at: string, isos: string[], impor
   };
   const [isoCount, imageCount] = await Promise.all([count(isos, 'iso'), count(imports, 'import')]);
   const counts = [
-    [guests.filter((g) => g.template).length, 'templates'],
-    [isoCount, 'ISOs'],
-    [imageCount, 'images'],
+    [guests.filter((g) => g.template).length, 'template'],
+    [isoCount, 'ISO'],
+    [imageCount, 'image'],
   ] as const;
-  return counts.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}`);
+  return counts.filter(([n]) => n > 0).map(([n, what]) => counted(n, what));
 }

@@ -55,8 +55,11 @@ async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected:
     });
   }
   note(`Certificate of ${host}`);
-  note(`  SHA-256     ${shown.fingerprint}\n  subject     ${shown.subject}\n  issuer      ${shown.issuer}\n  valid to    ${shown.validTo}`);
-  if (pinned) note(`  Another certificate or authority is pinned since ${pinned.since}; it will be replaced.`);
+  note(
+    `  SHA-256     ${shown.fingerprint}\n  subject     ${line(shown.subject)}\n  issuer      ${line(shown.issuer)}\n  valid to    ${shown.validTo}`,
+  );
+  if (pinned && misfit(shown, host, pinned) === undefined) note(`  It fits what is pinned since ${pinned.since}.`);
+  else if (pinned) note(`  Another certificate or authority is pinned since ${pinned.since}; it will be replaced.`);
   note('Compare it with the node (Shell of the node, as root):\n  openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem');
   if (!hasTerminal()) {
     fail('certificate_untrusted', 'Nobody can be asked here whether this is the right certificate.', {
@@ -70,13 +73,18 @@ async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected:
 
 /** All endpoints of one cluster share its authority. */
 async function checkSameCluster(shown: ShownCertificate, host: string, pin: Pin): Promise<void> {
-  const leaf = new X509Certificate(shown.chainPem[0] ?? '');
-  const fault =
-    pin.kind === 'ca'
-      ? caFault(leaf, host, pin.pem)
-      : pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint))
-        ? undefined
-        : 'is of another cluster';
+  const fault = misfit(shown, host, pin);
   if (fault !== undefined)
     fail('certificate_untrusted', `The certificate of ${host} ${fault}. All hosts in PROXMOX_HOST must belong to one cluster.`);
+}
+
+/** What speaks against a certificate being one of the pinned ones; undefined when it is. */
+function misfit(shown: ShownCertificate, host: string, pin: Pin): string | undefined {
+  if (pin.kind === 'ca') return caFault(new X509Certificate(shown.chainPem[0] ?? ''), host, pin.pem);
+  return pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ? undefined : 'is of another cluster';
+}
+
+/** Node puts each part of a name on a line of its own. */
+function line(name: string): string {
+  return name.split('\n').join(', ');
 }

@@ -66,7 +66,7 @@ describe('how approvals are given', () => {
     expect(habits).toMatchObject({ asked: 6, given: 6, quick });
     expect(check).toMatchObject({
       state,
-      text: expect.stringContaining(`6 were asked for (0.9 a day) and 6 given, ${quick} of them in under two seconds`),
+      text: expect.stringContaining(`6 asked for in the last 7 days (0.9 a day), 6 given, ${quick} of them in under two seconds`),
     });
   });
 

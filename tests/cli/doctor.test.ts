@@ -117,6 +117,7 @@ test('trust pins what a human compared, and nothing else', async () => {
   const pinned = await place.run(['trust', '--fingerprint', cluster.fingerprint], env);
   expect(pinned).toMatchObject({ code: 0, json: { pinned: { kind: 'ca' } } });
   expect((await place.run(['call', 'list_vms'], env)).code).toBe(0);
+  expect((await place.run(['trust'], env)).stderr).toContain('It fits what is pinned');
   expect((await place.run(['audit', 'tail'], env)).stdout).toContain('pinned: the cluster');
 });
 

@@ -27,7 +27,7 @@ test('what a human reads before: disks, snapshots, backups, and that there is no
   expect(requestsOf(plan)[0]?.params).toEqual({ purge: true });
   expect(plan.steps[0]).toMatchObject({ kind: 'check', that: { is: 'stopped' } });
   expect(plan.effect).toBe('destroy');
-  expect(plan.summary).toBe('Delete web1 (105) on pve with 1 volumes and 1 snapshots');
+  expect(plan.summary).toBe('Delete web1 (105) on pve with 1 volume and 1 snapshot');
   expect(plan.facts).toMatchObject({
     disks: ['local-lvm:vm-105-disk-0 (32 GiB)'],
     snapshots: ['before-upgrade'],

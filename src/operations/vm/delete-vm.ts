@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { asError, fail } from '../../core/errors.ts';
 import type { Condition, Plan, Step } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { plainText } from '../../core/text.ts';
+import { counted, plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { listStorages, storageOf } from '../../proxmox/storage.ts';
@@ -58,7 +58,7 @@ export const deleteVm = defineOperation({
     const disks = guest.disks.filter((d) => d.media !== 'cdrom').map((d) => ({ volid: d.volid, sizeGib: d.sizeGib }));
     return {
       operation: 'delete_vm',
-      summary: `Delete ${label(guest)} on ${at.node} with ${disks.length} volumes${target.snapshots.names.length > 0 ? ` and ${target.snapshots.names.length} snapshots` : ''}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
+      summary: `Delete ${label(guest)} on ${at.node} with ${counted(disks.length, 'volume')}${target.snapshots.names.length > 0 ? ` and ${counted(target.snapshots.names.length, 'snapshot')}` : ''}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
       effect: 'destroy',
       // Whatever goes with it belongs to what was decided about: another volume or snapshot makes the approval stale.
       target: { ...identity, disks: [...identity.disks, ...extra].sort(), snapshots: target.snapshots.names },
