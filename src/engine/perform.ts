@@ -65,8 +65,8 @@ export async function perform(
   } catch (thrown) {
     const error = asError(thrown);
     if (error.code === 'internal') ports.log.error({ err: error.cause ?? error, operation: name }, 'a call failed inside the server');
-    if (error.code === 'audit_unavailable' || error.code === 'rate_limited' || recorded.has(error)) throw error;
-    await ports.audit.append(
+    if (error.code === 'audit_unavailable' || recorded.has(error)) throw error;
+    const written = ports.audit.append(
       {
         kind: 'refused',
         operation: name.slice(0, 60),
@@ -78,6 +78,8 @@ export async function perform(
       },
       { durable: false },
     );
+    // A flood of reads is refused by the audit itself: there is no room for lines about it.
+    await (error.code === 'rate_limited' ? written.catch(() => {}) : written);
     throw error;
   }
 }

@@ -119,6 +119,11 @@ describe('a policy in force', () => {
       code: 'rate_limited',
       message: expect.stringContaining('denied'),
     });
+    const refusals = world.audit().filter(({ kind }) => kind === 'refused');
+    expect(refusals.map(({ operation, error }) => [operation, (error as { code: string }).code])).toEqual([
+      ['create_vm', 'rate_limited'],
+      ['stop_vm', 'rate_limited'],
+    ]);
     const { vmid: off } = await world.done('create_vm', { name: 'second', disk_gb: 1 });
     expect(await world.refused(world.call('delete_vm', { vmid: off }))).toMatchObject({
       code: 'forbidden_by_policy',
