@@ -90,6 +90,11 @@ it('tells what root alone can change', () => {
   expect(changeableBy(file)).toContain(file);
 });
 
+it('doctor says that approvals are advisory for whoever works as the user of the server', async () => {
+  const { stdout } = await place.run(['doctor', '--demo']);
+  expect(stdout).toContain('They are advisory for any agent that has a shell as this user');
+});
+
 function realPath(path: string): string {
   return execFileSync('readlink', ['-f', path], { encoding: 'utf8' }).trim();
 }
