@@ -59,15 +59,23 @@ export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxRea
 }
 
 /**
- * Reads as if only the guests of the scope existed: the cluster's list shows no others, and a request about another guest is answered like
- * one about a guest that does not exist. Every operation reads through it, so none can forget. For one call: it remembers what it saw.
+ * Reads as if only the guests of the scope existed: the cluster's list shows no others, storages show no volumes of others, and a request
+ * about another guest is answered like one about a guest that does not exist. Every operation reads through it, so none can forget. For one call: it remembers what it saw.
  */
 export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
   let rows: Promise<GuestRow[]> | undefined;
-  const refuseForeign = async (vmid: number): Promise<void> => {
+  const isOwn = async (vmid: number): Promise<boolean> => {
     rows ??= listGuests(api);
     const row = (await rows).find((guest) => guest.vmid === vmid);
-    if (!row || !guestInScope(row, scope)) fail('guest_not_found', `No guest with VMID ${vmid} is visible to this access token.`);
+    return row !== undefined && guestInScope(row, scope);
+  };
+  /** Disks and backups of other guests are as foreign as those guests: one could be imported. ISOs and images belong to nobody. */
+  const ownVolumes = async (volumes: { vmid?: number | string }[]): Promise<object[]> => {
+    const own = await Promise.all(volumes.map(({ vmid }) => vmid === undefined || vmid === null || isOwn(Number(vmid))));
+    return volumes.filter((_, index) => own[index]);
+  };
+  const refuseForeign = async (vmid: number): Promise<void> => {
+    if (!(await isOwn(vmid))) fail('guest_not_found', `No guest with VMID ${vmid} is visible to this access token.`);
   };
   return {
     cluster: api.cluster,
@@ -77,7 +85,9 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
       const vmid = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(?:\/|$)/.exec(path)?.[1];
       if (vmid !== undefined) await refuseForeign(Number(vmid));
       const answer = await api.get<T>(...request);
-      if (path !== '/cluster/resources' || !Array.isArray(answer)) return answer;
+      if (!Array.isArray(answer)) return answer;
+      if (/^\/nodes\/[^/]+\/storage\/[^/]+\/content$/.test(path)) return (await ownVolumes(answer)) as T;
+      if (path !== '/cluster/resources') return answer;
       return answer.filter((row: { type?: string; pool?: string; tags?: string }) => isVisible(row, scope)) as T;
     },
   };
