@@ -15,7 +15,10 @@ export function encodeSshKeys(keys: string): string {
       });
     }
   });
-  return encodeURIComponent(lines.filter((line) => line !== '').join('\n'));
+  const given = lines.filter((line) => line !== '');
+  if (given.length === 0)
+    fail('invalid_arguments', 'The SSH keys are empty.', { hint: 'Pass public keys, one a line, or leave sshkeys out.' });
+  return encodeURIComponent(given.join('\n'));
 }
 
 /** A VM's `sshkeys` as text. */

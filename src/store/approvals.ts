@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
 import type { Effect } from '../core/effect.ts';
+import { fail } from '../core/errors.ts';
 import { exclusive } from './dialect.ts';
 import type { ApprovalRow, Database } from './schema.ts';
 import { eraseSecrets } from './secrets.ts';
@@ -80,10 +81,10 @@ export function approvalsIn(db: Kysely<Database>) {
         .limit(filter.limit + 1);
       if (filter.cursor !== undefined) {
         const after = await db.selectFrom('approvals').select(['created_at', 'id']).where('id', '=', filter.cursor).executeTakeFirst();
-        if (after)
-          page = page.where((e) =>
-            e.or([e('created_at', '<', after.created_at), e.and([e('created_at', '=', after.created_at), e('id', '<', after.id)])]),
-          );
+        if (!after) fail('invalid_arguments', 'cursor is not the next_cursor of an earlier answer.');
+        page = page.where((e) =>
+          e.or([e('created_at', '<', after.created_at), e.and([e('created_at', '=', after.created_at), e('id', '<', after.id)])]),
+        );
       }
       const rows = await page.execute();
       const approvals = rows.slice(0, filter.limit).map(read);

@@ -57,7 +57,9 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
     (entry): entry is [string, string] => /^ipconfig\d+$/.test(entry[0]) && typeof entry[1] === 'string',
   );
   for (const [key, value] of addresses) checkAddress(key, value);
-  for (const server of (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '')) {
+  const servers = (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '');
+  if (ci.nameserver !== undefined && servers.length === 0) fail('invalid_arguments', 'cloud_init.nameserver names no server.');
+  for (const server of servers) {
     if (isIP(server) === 0) fail('invalid_arguments', `cloud_init.nameserver: ${server.slice(0, 60)} is no IP address.`);
   }
   return {
@@ -66,7 +68,7 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
     ...(ci.password === undefined ? {} : { cipassword: ci.password as ParamValue }),
     ...(ci.sshkeys === undefined ? {} : { sshkeys: encodeSshKeys(ci.sshkeys) }),
     ...Object.fromEntries(addresses),
-    ...(ci.nameserver === undefined ? {} : { nameserver: ci.nameserver.replace(/[\s,;]+/g, ' ').trim() }),
+    ...(ci.nameserver === undefined ? {} : { nameserver: servers.join(' ') }),
     ...(ci.searchdomain === undefined ? {} : { searchdomain: ci.searchdomain }),
     ...(ci.ciupgrade === undefined ? {} : { ciupgrade: ci.ciupgrade }),
   };
