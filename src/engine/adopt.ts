@@ -41,7 +41,8 @@ export async function adoptOrphans(ports: Ports, inFlight: InFlight): Promise<vo
 async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
   const run = (await (await ports.store()).runs.get(seen.id)) ?? seen;
   const young = Date.parse(run.startedAt) > ports.clock.now() - CONTINUE_WITHIN_SECONDS * 1000;
-  const maySend = young && run.steps.length > 0 && !needsApproval(run.plan.effect);
+  const wasApproved = needsApproval(run.plan.effect) || run.approvalId !== undefined || run.leaseId !== undefined;
+  const maySend = young && run.steps.length > 0 && !wasApproved;
   const ended = await carryOut(run, ports, { maySend, caller: SERVER });
   await ports.audit.append(
     {
