@@ -166,6 +166,17 @@ describe('what a deletion takes along', () => {
     expect(await world.refused(approve(id))).toMatchObject({ code: 'approval_stale', message: expect.stringContaining('disk-8') });
     expect(world.cluster.mutations().filter((r) => r.method === 'DELETE')).toEqual([]);
   });
+  it('is only what was seen: where a storage could not be looked through, what is in no configuration stays', async () => {
+    world = await openWorld();
+    const vmid = await make('partly');
+    await others().post('/nodes/pve/storage/local-lvm/content', { vmid: String(vmid), filename: `vm-${vmid}-disk-7`, size: '1G' });
+    const extra = (await world.call('delete_vm', { vmid }, { dryRun: true })) as { plan: { steps: unknown } };
+    expect(JSON.stringify(extra.plan.steps)).toContain('destroy-unreferenced-disks');
+    world.cluster.simulator.faults.add({ match: { path: '/storage/nas/content' }, action: 'status', status: 500, reason: 'nas is away' });
+    const partly = (await world.call('delete_vm', { vmid }, { dryRun: true })) as { plan: { steps: unknown; warnings: string[] } };
+    expect(JSON.stringify(partly.plan.steps)).not.toContain('destroy-unreferenced-disks');
+    expect(partly.plan.warnings.join()).toContain(`stay behind: local-lvm:vm-${vmid}-disk-7`);
+  });
   it('is stale when a snapshot was made since', async () => {
     world = await openWorld();
     const vmid = await make('snapped');

@@ -54,7 +54,8 @@ export const deleteVm = defineOperation({
     }
     const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, args.backup_storage);
     const gone: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'absent' };
-    const extra = args.purge ? volumes.extra : [];
+    // Proxmox would look through all storages and destroy whatever bears this VMID: only where that is what was seen.
+    const extra = args.purge && !volumes.partly ? volumes.extra : [];
     const disks = guest.disks.filter((d) => d.media !== 'cdrom').map((d) => ({ volid: d.volid, sizeGib: d.sizeGib }));
     return {
       operation: 'delete_vm',
@@ -95,7 +96,7 @@ export const deleteVm = defineOperation({
         ...(managed ? ['HA manages the guest: it is removed there too'] : []),
         ...(jobs.length > 0 ? [`replication jobs are removed: ${jobs.join(', ')}`] : []),
         ...(extra.length > 0 ? [`volumes with this VMID that are not in its configuration are destroyed too: ${extra.join(', ')}`] : []),
-        ...(!args.purge && volumes.extra.length > 0 ? [`volumes stay behind: ${volumes.extra.join(', ')}`] : []),
+        ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${volumes.extra.join(', ')}`] : []),
         ...(guest.template ? ['only linked clones that the token can see were looked for; Proxmox refuses if there are others'] : []),
         ...(volumes.lastBackup === null && backup.length === 0 ? ['there is no backup of this guest'] : []),
       ],

@@ -6,6 +6,8 @@ import { listStorages, listVolumes, type Volume } from '../../proxmox/storage.ts
 export interface OwnVolumes {
   /** Bear the guest's VMID but stand neither in its configuration nor among its snapshots' memory. */
   extra: string[];
+  /** A storage could not be looked through, so there may be more than `extra` names. */
+  partly: boolean;
   /** ISO time of the newest backup; null: there is none; absent: the token cannot tell. */
   lastBackup?: string | null;
   /** VMIDs of linked clones that stand on the guest's disks, as far as they are visible. */
@@ -19,6 +21,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
   // Only a template needs to know about the disks of others.
   const filter = guest.template ? {} : { vmid: at.vmid };
   const listed = await Promise.all(storages.map((s) => listVolumes(api, at.node, s.storage, filter).catch(() => undefined)));
+  const partly = listed.includes(undefined);
   const volumes = listed.flatMap((list) => list ?? []);
   const mine = volumes.filter((v) => v.vmid === at.vmid);
   const known = new Set(guest.disks.map((d) => nameOf(d.volid)));
@@ -26,7 +29,8 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
   const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
   return {
     extra: mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)) && !/-state-/.test(v.volid)).map((v) => v.volid),
-    ...(await lastBackup(api, at.vmid, backups, listed.includes(undefined))),
+    partly,
+    ...(await lastBackup(api, at.vmid, backups, partly)),
     clones: guest.template
       ? [
           ...new Set(
