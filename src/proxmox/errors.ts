@@ -38,6 +38,9 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   if (reply.status === 401) {
     return refused('authentication_failed', `Proxmox refused the API token ${asked.tokenId}: ${sentenceOf(message)}`, proxmox);
   }
+  // Below /api2/json Proxmox knows no such answer to a GET: this is another server, or a proxy that leads nowhere.
+  if (reply.status === 404 && asked.method === 'GET' && !body)
+    return refused('unreachable', `What answers there is not the API of Proxmox VE (404 for GET ${asked.path}).`, proxmox);
   // Several parameters may be wrong, in random order: one whose sentence is known says most.
   const sentence = Object.values(errors).find((text) => meaningOf(text)) ?? Object.values(errors)[0] ?? message;
   const meaning = meaningOf(sentence);

@@ -186,6 +186,14 @@ async function toolsOf(command: string, args: string[], cwd: string, env: Record
   return tools.map((tool) => tool.name);
 }
 
+test('a data folder that cannot be written is named, in the demo too', async () => {
+  const file = join(place.folder, 'a-file');
+  writeFileSync(file, '');
+  const ran = await run(['call', 'list_vms', '--demo'], { PROXMOX_DATA_DIR: join(file, 'x') });
+  expect(ran.code).toBe(1);
+  expect(ran.json).toMatchObject({ error: { code: 'store_unavailable', message: expect.stringContaining('a-file') } });
+});
+
 test.each([
   [['cal', 'list_vms'], "unknown command 'cal'"],
   [['list_vms'], 'proxmox-mcp call list_vms'],

@@ -33,6 +33,13 @@ describe('recorded refusals', () => {
     expect(error.hint.length).toBeGreaterThan(10);
   });
 
+  it('tells a server that is not Proxmox VE from one that refuses', () => {
+    const asked = { method: 'GET', path: '/version', params: {}, tokenId } as const;
+    const { error } = refusalOf({ status: 404, reason: 'Not Found', body: '<html></html>' }, asked);
+    expect(error).toMatchObject({ code: 'unreachable', message: expect.stringContaining('not the API of Proxmox VE') });
+    expect(error.hint).toContain('PROXMOX_HOST');
+  });
+
   it('are the same without a body: older servers say it in the status line only', () => {
     for (const one of refusals.filter((one) => one.status === 500)) {
       expect(refusalOf({ ...one, body: '' }, { ...one, tokenId }).error.code, one.reason).toBe(one.code);
