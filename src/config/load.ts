@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { fail } from '../core/errors.ts';
 import { applyCeilings, readCeilings } from './ceilings.ts';
-import { type Config, configSchema, VARIABLES, type Variable } from './schema.ts';
+import { type Config, configSchema, describe, VARIABLES, type Variable } from './schema.ts';
 
 export interface LoadOptions {
   env: Record<string, string | undefined>;
@@ -44,10 +44,17 @@ export function loadConfig({ env, envFile, systemFile = '/etc/proxmox-mcp/config
   const config = parse(texts, sources);
   const ceilings = readCeilings(systemFile);
   if (ceilings) {
-    applyCeilings(config, sources, parse(ceilings, {}, systemFile), Object.keys(ceilings) as Variable[], systemFile);
+    applyCeilings(config, sources, parse(withoutNone(ceilings), {}, systemFile), Object.keys(ceilings) as Variable[], systemFile);
     if (canWrite(systemFile)) notes.push(`${systemFile} can be written by the user who runs this server: its ceilings are advisory.`);
   }
   return { config, sources: sources as Record<Variable, string>, notes };
+}
+
+/** An empty text in the system-wide file fixes a variable to its default, for most of them to none: nobody may set it then. */
+function withoutNone(ceilings: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(ceilings).filter(([name, text]) => text !== '' || describe(name as Variable).ceiling !== 'fixed'),
+  );
 }
 
 /** Turns texts into values; `place` names the file when all of them come from one. */

@@ -38,6 +38,7 @@ export const remoteVariables = {
     description: 'Networks of reverse proxies whose `X-Forwarded-For` tells the address of the client; separated by commas.',
     defaultText: 'none',
     example: '10.0.0.0/24',
+    ceiling: 'fixed',
   }),
   PROXMOX_HTTP_RATE: setting(whole(1, 1_000_000).default(600), {
     section: 'Remote agents',
@@ -65,18 +66,21 @@ export const remoteVariables = {
     description: 'OAuth 2.1 authorization server whose access tokens count, exactly as in their `iss`.',
     defaultText: 'none; only tokens made by `proxmox-mcp tokens add` count',
     example: 'https://login.example.org',
+    ceiling: 'fixed',
   }),
   PROXMOX_HTTP_OAUTH_AUDIENCE: setting(text.optional(), {
     section: 'Remote agents',
     description: 'What must be in `aud` of an access token.',
     defaultText: '`PROXMOX_HTTP_PUBLIC_URL` followed by `/mcp`',
     example: 'https://mcp.example.org/mcp',
+    ceiling: 'fixed',
   }),
   PROXMOX_HTTP_OAUTH_JWKS_URL: setting(httpsUrl.optional(), {
     section: 'Remote agents',
     description: "Where the authorization server's public keys are.",
     defaultText: "what the authorization server's metadata says",
     example: 'https://login.example.org/jwks',
+    ceiling: 'fixed',
   }),
   PROXMOX_HTTP_TRUSTED_SUBJECTS: setting(list.default([]), {
     section: 'Remote agents',
@@ -84,6 +88,7 @@ export const remoteVariables = {
       'OAuth subjects whose clients are trusted to put questions to a human and to pass on the answer; separated by commas. Everybody else decides in the console.',
     defaultText: 'none',
     example: 'alice',
+    ceiling: 'fixed',
   }),
   PROXMOX_DATABASE_URL: setting(databaseUrl.optional(), {
     section: 'Remote agents',
@@ -91,5 +96,6 @@ export const remoteVariables = {
     defaultText: 'none; SQLite in the data folder',
     example: 'postgres://proxmox_mcp@db.example.org/proxmox_mcp',
     secret: true,
+    ceiling: 'fixed',
   }),
 };

@@ -221,6 +221,7 @@ describe('ceilings of the machine', () => {
     ['PROXMOX_READ_ONLY', false, 'true', true],
     ['PROXMOX_APPROVAL_TTL', 60, '900', 60],
     ['PROXMOX_DATA_DIR', '/var/lib/proxmox-mcp', '/tmp/mine', '/var/lib/proxmox-mcp'],
+    ['PROXMOX_DATABASE_URL', 'postgres://db/shared', 'postgres://localhost/mine', 'postgres://db/shared'],
   ] as const)('%s: ceiling %s, asked for %s, holds %s', (name, ceiling, asked, holds) => {
     ceilings({ [name]: ceiling });
     const { config, sources } = load({ [name]: asked });
@@ -239,6 +240,16 @@ describe('ceilings of the machine', () => {
     ceilings(values);
     expect(refusal(() => load())).toMatchObject({ code: 'invalid_configuration' });
     expect(refusal(() => load()).message).toContain(systemFile);
+  });
+
+  test('an empty text means that nobody sets it: where approvals are kept and who is trusted to relay them is not up to the environment', () => {
+    ceilings({ PROXMOX_DATABASE_URL: '', PROXMOX_HTTP_TRUSTED_SUBJECTS: '' });
+    const { config, sources } = load({ PROXMOX_DATABASE_URL: 'postgres://localhost/mine', PROXMOX_HTTP_TRUSTED_SUBJECTS: 'me' });
+    expect(config).toMatchObject({ PROXMOX_HTTP_TRUSTED_SUBJECTS: [] });
+    expect(config.PROXMOX_DATABASE_URL).toBeUndefined();
+    expect(sources.PROXMOX_DATABASE_URL).toContain(systemFile);
+    ceilings({ PROXMOX_MAX_VMS: '' });
+    expect(refusal(() => load()).message).toContain('PROXMOX_MAX_VMS');
   });
 
   test('a file that the server could edit itself is noted', () => {
