@@ -19,7 +19,7 @@ beforeAll(() =>
     format: 'esm',
     platform: 'node',
     logLevel: 'error',
-    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+    banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
   }),
 );
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
