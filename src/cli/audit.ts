@@ -77,7 +77,9 @@ export async function publicKey(options: GlobalOptions): Promise<Exit> {
 
 /** `audit tail`: the newest records, oldest first. */
 export async function tail(options: GlobalOptions & { lines: string }): Promise<Exit> {
-  const records = await tailAudit(configure(options).settings.auditFile, Number(options.lines));
+  const count = Number(options.lines);
+  if (!Number.isInteger(count) || count < 1) fail('invalid_arguments', '--lines takes a number from 1.');
+  const records = await tailAudit(configure(options).settings.auditFile, count);
   if (!isForPeople()) {
     printJson(records);
     return 0;

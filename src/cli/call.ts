@@ -6,7 +6,7 @@ import { localCaller } from './caller.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, note, printJson } from './output.ts';
 import { openSession, type Session } from './session.ts';
-import { ask, hasTerminal } from './terminal.ts';
+import { ask, hasTerminal, piped } from './terminal.ts';
 
 interface CallOptions extends GlobalOptions {
   args: string;
@@ -18,7 +18,7 @@ interface CallOptions extends GlobalOptions {
 
 /** `call <operation>`: one operation, its result as JSON on stdout. Waits for the work to end; Ctrl-C ends the wait, not the work. */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
-  const args = parseArgs(options.args);
+  const args = parseArgs(options.args === '-' ? await piped() : options.args);
   const session = await openSession(options);
   const interrupt = new AbortController();
   const onInterrupt = () => {

@@ -76,7 +76,7 @@ async function refuseCommand(unknown: string): Promise<never> {
 }
 
 command(program, 'call <operation>', 'run one operation and print its result as JSON')
-  .option('--args <json>', 'its parameters, one JSON object', '{}')
+  .option('--args <json>', 'its parameters, one JSON object; -: from standard input, where other users do not see them', '{}')
   .option('--dry-run', 'only show the plan: the exact requests that would be sent')
   .option('--approve <id>', 'redeem an approval given for exactly this operation and these parameters', idNotOption)
   .option('--reason <text>', 'why; shown to the human who decides')

@@ -36,3 +36,10 @@ export async function askHidden(prompt: string): Promise<string> {
     process.stderr.write('\n');
   }
 }
+
+/** Everything that comes on standard input, without the line's end. */
+export async function piped(): Promise<string> {
+  let text = '';
+  for await (const chunk of process.stdin.setEncoding('utf8')) text += String(chunk);
+  return text.replace(/\r?\n$/, '');
+}

@@ -117,7 +117,7 @@ export async function revoke(name: string, options: GlobalOptions): Promise<Exit
 
 /** `tokens passphrase`: what an approver has to know beside their token. Typed in a terminal, or read from a pipe. */
 export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
-  const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal }] = await Promise.all([
+  const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal, piped }] = await Promise.all([
     import('../core/passphrase.ts'),
     import('./terminal.ts'),
   ]);
@@ -200,10 +200,4 @@ function expiry(text: string, now: Date): Date {
   if (!(days > 0 && days <= MAX_DAYS))
     fail('invalid_arguments', '--expires is a time such as 90d, 12h or 2027-06-30, within ten years from now.');
   return at;
-}
-
-async function piped(): Promise<string> {
-  let text = '';
-  for await (const chunk of process.stdin) text += String(chunk);
-  return text.replace(/\r?\n$/, '');
 }

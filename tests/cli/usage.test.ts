@@ -32,6 +32,16 @@ test.each([
   expect(ran.json).toMatchObject({ error: { code } });
 });
 
+test('--args - reads them from standard input: a password on the command line is seen by everybody on the machine', async () => {
+  const ran = await run(['call', 'get_vm', '--args', '-', '--demo'], {}, '{"vmid":100}\n');
+  expect(ran.json).toMatchObject({ vmid: 100 });
+  expect((await run(['call', 'list_vms', '--args', '-', '--demo'])).json).toMatchObject({ error: { code: 'invalid_json' } });
+});
+
+test.each(['abc', '0', '-5', ''])('audit tail --lines %j is refused', async (count) => {
+  expect(await run(['audit', 'tail', `--lines=${count}`])).toMatchObject({ code: 2, stdout: '' });
+});
+
 test('malformed arguments are not repeated, they may hold a secret', async () => {
   const ran = await run(['call', 'create_vm', '--args', '{"password":canary-1']);
   expect(ran.stdout + ran.stderr).not.toContain('canary');
