@@ -17,10 +17,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
   const now = isoNow(ports.clock);
   const plan = await withFormerNames(call.plan, ports);
   const id = newId('apr');
-  await store.secrets.keep(
-    id,
-    ports.vault.idsIn(plan).map((secret) => ports.vault.seal(secret)),
-  );
+  const sealed = ports.vault.idsIn(plan).map((secret) => ports.vault.seal(secret));
   const approval = await store.approvals.request(
     {
       id,
@@ -40,13 +37,13 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     now,
     ports.settings.approval.maxPendingPerPrincipal,
   );
-  if (approval === 'full' || approval.id !== id) await store.secrets.erase(id);
   if (approval === 'full') {
     fail(
       'too_many_pending',
       `${ports.settings.approval.maxPendingPerPrincipal} approvals of yours, or about this guest, wait for a decision already.`,
     );
   }
+  if (approval.id === id) await store.secrets.keep(id, sealed);
   await ports.audit.append(
     {
       kind: 'approval',

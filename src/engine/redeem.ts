@@ -4,6 +4,7 @@ import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Reservation } from '../store/reservations.ts';
+import { resultOf, waitFor } from './answer.ts';
 import { mustTypeFor, renderQuestion } from './approval-text.ts';
 import { checkOpen, recordDecision, visibleApproval } from './approvals.ts';
 import { type ChangeCall, makePlan } from './change.ts';
@@ -13,7 +14,7 @@ import { verdictOn } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { planDigest } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
-import { type InFlight, resultOf, startRun, waitFor } from './runner.ts';
+import { type InFlight, startRun } from './runner.ts';
 import { differences } from './stale.ts';
 import type { Result } from './types.ts';
 

@@ -12,8 +12,8 @@ import { perHour } from './guards.ts';
 import { newId } from './ids.ts';
 import { LostRun } from './journal.ts';
 import { isoNow, type Ports } from './ports.ts';
-import { auditCaller, auditTarget, planDigest, recorded, requestLines } from './records.ts';
-import type { PerformOptions, Progress, Result } from './types.ts';
+import { auditCaller, auditTarget, planDigest, requestLines } from './records.ts';
+import type { Progress } from './types.ts';
 import { leaseFrom } from './worker.ts';
 
 /** Runs that this process is applying, so that callers can wait for them. */
@@ -60,19 +60,11 @@ export async function startRun(
     ...(start.leaseId ? { leaseId: start.leaseId } : {}),
     startedAt: isoNow(ports.clock),
   };
-  await store.secrets.keep(run.id, await sealAll(run.plan, ports));
-  const begun = await store.runs
-    .begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports))
-    .catch(async (error) => {
-      await store.secrets.erase(run.id);
-      throw error;
-    });
-  if (!begun) {
-    await store.secrets.erase(run.id);
-    return undefined;
-  }
+  const sealed = await sealAll(run.plan, ports);
+  if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return undefined;
   try {
-    // After the run is there: a reservation that names a run which never was could not be given back by anybody.
+    // After the run is there: what belongs to a run that never was, a secret or a reservation, could not be cleared away by anybody.
+    await store.secrets.keep(run.id, sealed);
     if (start.reservation) await store.reservations.setRun(start.reservation.id, run.id);
     await start.onDecided?.();
     await ports.audit.append(
@@ -218,58 +210,4 @@ async function sealAll(plan: Plan, ports: Ports): Promise<{ id: string; sealed: 
     sealed.push(kept === undefined ? ports.vault.seal(id) : { id, sealed: kept });
   }
   return sealed;
-}
-
-/** Waits for a run as long as the caller wants; whoever stops waiting stops nothing. */
-export async function waitFor(
-  run: RunRecord,
-  ended: Promise<RunRecord>,
-  options: Pick<PerformOptions, 'wait' | 'signal'>,
-  ports: Ports,
-): Promise<RunRecord> {
-  const wait = options.wait ?? ports.settings.waitSeconds;
-  if (wait === 'end' && !options.signal) return ended;
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const pause =
-    wait === 'end'
-      ? new Promise<void>((_, no) => signal.addEventListener('abort', () => no(signal.reason), { once: true }))
-      : ports.clock.sleep(wait * 1000, signal);
-  const timedOut = pause.then(
-    () => undefined,
-    () => undefined,
-  );
-  try {
-    const first = await Promise.race([ended, timedOut]);
-    return first ?? (await (await ports.store()).runs.get(run.id)) ?? run;
-  } finally {
-    stop.abort();
-  }
-}
-
-/** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
-export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
-  if (run.status === 'executing') {
-    const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
-    return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
-  }
-  if (run.error) {
-    const error = new ProxmoxMcpError(run.error.code as ErrorCode, run.error.message, {
-      hint: run.error.hint,
-      ...(run.error.details ? { details: run.error.details } : {}),
-    });
-    recorded.add(error);
-    throw error;
-  }
-  const output = await operation.report(
-    { api: await ports.api(), settings: ports.settings },
-    operation.input.parse(openSecrets(run.args)),
-    run,
-  );
-  return { kind: 'done', output: operation.output.parse(output) as JsonObject };
-}
-
-/** The schema wants text where the stored arguments hold a reference. */
-function openSecrets(args: JsonObject): unknown {
-  return JSON.parse(JSON.stringify(args), (_key, v) => (v && typeof v === 'object' && '$secret' in v ? '***' : v));
 }

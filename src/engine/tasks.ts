@@ -5,8 +5,9 @@ import type { RunRecord } from '../core/run.ts';
 import { maskSecrets, plainText } from '../core/text.ts';
 import type { ControlPorts } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
+import { waitFor } from './answer.ts';
 import type { Ports } from './ports.ts';
-import { type InFlight, waitFor } from './runner.ts';
+import type { InFlight } from './runner.ts';
 import { checkTaskScope } from './scope.ts';
 
 const RECENT = 10;

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { openStore } from '../../src/store/index.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
 import { agent, openWorld, type World } from './world.ts';
 
 let world: World;
@@ -109,6 +111,25 @@ describe('a process that is gone', () => {
     await store.close();
     expect(await asleep).toMatchObject({ kind: 'running' });
     expect(stops()).toBe(1);
+  });
+
+  it('before its approval or run was stored leaves no secret behind', async () => {
+    const rule = { match: { operation: ['clone_template'] }, never: false, way: 'relay' as const };
+    world = await openWorld({ policy: { rules: [rule], perHour: {} } });
+    let reached = 0;
+    const never = () =>
+      new Promise<never>(() => {
+        reached += 1;
+      });
+    const store = (s: Store): Store => ({ ...s, approvals: { ...s.approvals, request: never }, runs: { ...s.runs, begin: never } });
+    const dying = world.another({}, { store });
+    const cloud_init = { user: 'me', password: 'correct horse' };
+    void dying.perform('create_vm', { name: 'secretive', disk_gb: 1, cloud_init }, agent).catch(() => {});
+    void dying.perform('clone_template', { source_vmid: 9000, name: 'copy', cloud_init }, agent).catch(() => {});
+    await until(() => reached === 2);
+    const db = new SqliteDatabase(join(world.dataDir, 'store.sqlite'), { readonly: true });
+    expect(db.prepare('select count(*) as n from secrets').get()).toEqual({ n: 0 });
+    db.close();
   });
 
   it('between the end of its run and the line in the audit leaves the line', async () => {
