@@ -12,7 +12,7 @@ import { createElicitation } from './elicitation.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
 import { registerResources } from './resources.ts';
-import { exposed, toolDefinition } from './tools.ts';
+import { changesNothing, exposed, toolDefinition } from './tools.ts';
 
 export interface FactoryOptions {
   /** Called at the first tool call, never before; must answer the same engine every time. A rejection becomes the tool's error. */
@@ -52,9 +52,11 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
   };
   let tools: { operation: Operation; tool: Tool }[] | undefined;
-  const rules = instructions({ readOnly, demo });
 
-  return () => {
+  return ({ authInfo }) => {
+    // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
+    const allowed = operations.filter((operation) => missingScope(authInfo, operation) === undefined);
+    const rules = instructions({ readOnly: allowed.every(changesNothing), demo });
     const server = new McpServer(
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
       {
@@ -81,7 +83,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       return { tools: tools.filter(({ operation }) => roleAllows(role, operation)).map(({ tool }) => tool) };
     });
     registerResources(server, context, operations);
-    registerPrompts(server, operations);
+    registerPrompts(server, allowed);
     return server;
   };
 }

@@ -60,7 +60,8 @@ function annotationsOf(operation: Operation): ToolAnnotations {
   };
 }
 
-function changesNothing(operation: Operation): boolean {
+/** Reads, and lists of approvals: neither the cluster nor a decision is touched. */
+export function changesNothing(operation: Operation): boolean {
   return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
 }
 

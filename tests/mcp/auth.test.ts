@@ -100,6 +100,17 @@ describe('who is let in', () => {
     expect(await names(await issuer.sign({ scope: undefined, scp: ['proxmox:write'] }))).toEqual(all);
   });
 
+  it('is told only what the role is good for', async () => {
+    const asked = async (role: 'viewer' | 'operator', method: string) => {
+      const response = await rpc(server.url, method, {}, bearer(await server.token(`${role}-${method.replace('/', '-')}`, { role })));
+      return ((await response.json()) as { result: { prompts: unknown[]; instructions: string } }).result;
+    };
+    expect((await asked('viewer', 'prompts/list')).prompts).toEqual([]);
+    expect((await asked('operator', 'prompts/list')).prompts).toHaveLength(2);
+    expect((await asked('viewer', 'server/discover')).instructions).not.toContain('approve');
+    expect((await asked('operator', 'server/discover')).instructions).toContain('Call approve only after');
+  });
+
   it('is the principal and the owner of the call, whatever the client says', async () => {
     await call(await server.token('ci', { owner: 'bob', scope: { pools: ['p'] }, role: 'viewer' }), 'get_vm');
     expect(server.calls.at(-1)?.caller).toEqual({
