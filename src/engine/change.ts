@@ -175,10 +175,20 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
   return changeOnce(call, ports, inFlight, turn);
 }
 
+/** Proxmox's words, of a refusal or of a task that failed, for a VMID that is taken. */
+const TAKEN =
+  /(?:VM|CT) (\d+) already exists|unable to create (?:VM|CT) (\d+): config file already exists|\/(\d+)\.conf' failed: File exists/;
+
 /** The VMID that we chose and that somebody else took before our request arrived. */
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
-  if (!(error instanceof ProxmoxMcpError) || error.code !== 'conflict') return undefined;
-  if (call.operation.claims === undefined || call.operation.claims(call.args).vmid !== undefined) return undefined;
-  const vmid = error.details?.vmid_taken;
-  return typeof vmid === 'number' ? vmid : undefined;
+  if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
+  const { claims } = call.operation;
+  if (claims === undefined || claims(call.args).vmid !== undefined) return undefined;
+  const { proxmox, exit, done } = error.details ?? {};
+  // Only what the first step ran into: once the guest is there, its VMID is ours.
+  if (done !== undefined) return undefined;
+  const said = typeof exit === 'string' ? exit : (proxmox as { message?: string } | undefined)?.message;
+  const [, ...vmids] = TAKEN.exec(said ?? '') ?? [];
+  const vmid = vmids.find((text) => text !== undefined);
+  return vmid === undefined ? undefined : Number(vmid);
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type Effect, graver } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
-import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
+import type { CheckStep, Params, Plan, RequestStep, Step } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
@@ -35,7 +35,8 @@ export const stopVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
     if ((vmid === undefined) === (vmids === undefined)) fail('invalid_arguments', 'stop_vm: give vmid, or vmids for several guests.');
     if (vmid !== undefined) return planOne(ctx, { vmid, ...how });
-    return together(await Promise.all([...new Set(vmids)].map((one) => planOne(ctx, { vmid: one, ...how }))));
+    const plans = await Promise.all([...new Set(vmids)].map((one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
+    return together(plans);
   },
   async report(ctx, _args, run) {
     const at = placeOf(run);
@@ -57,8 +58,8 @@ export const stopVm = defineOperation({
   },
 });
 
-/** Stopping one guest. */
-async function planOne(ctx: OperationContext, args: Args): Promise<Plan> {
+/** Stopping one guest. `checked`: others are stopped before it, which may take so long that it is another guest by then. */
+async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): Promise<Plan> {
   const target = await readTarget(ctx.api, args.vmid);
   const { guest } = target;
   refuseTemplate(guest, 'stopped');
@@ -89,13 +90,21 @@ async function planOne(ctx: OperationContext, args: Args): Promise<Plan> {
     summary: `${way.verb} ${label(guest)} on ${guest.at.node}`,
     effect: way.effect,
     ...(way.raisedBecause === undefined ? {} : { raisedBecause: way.raisedBecause }),
-    steps: [{ ...way.step, proof: stopped }, ...way.after],
+    steps: [...(checked ? [stillItself(target)] : []), { ...way.step, proof: stopped }, ...way.after],
     expected: [stopped],
     warnings: [...way.warnings, ...pendingWarnings(guest)],
     before: { status: 'running' },
     after: { status: 'stopped' },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}`,
   };
+}
+
+/** What makes a guest this one: the SMBIOS uuid, for a container its root volume. */
+function stillItself({ guest }: Target): CheckStep {
+  const { at, live } = guest;
+  const mark = at.type === 'qemu' ? 'smbios1' : 'rootfs';
+  const has = live[mark] === undefined ? {} : { [mark]: live[mark] };
+  return { kind: 'check', id: 'same', that: { kind: 'config', ...at, has }, purpose: `${label(guest)} is still the same guest` };
 }
 
 /** Several guests in one plan, one after the other, under one approval. Those that are stopped already are left out, and the plan says so. */
