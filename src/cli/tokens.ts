@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { ROLES, type Role, type Scope } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
+import { plainText } from '../core/text.ts';
 import type { Audit } from '../engine/audit.ts';
 import { describe } from '../engine/scope.ts';
 import { networks } from '../mcp/auth/addresses.ts';
@@ -39,12 +40,17 @@ export async function add(options: AddOptions): Promise<Exit> {
   if (options.trustClient && role !== 'operator')
     fail('invalid_arguments', '--trust-client is for operators: nobody else asks for approvals.');
   const cidrs = (options.cidr ?? '').split(',').flatMap((text) => text.trim() || []);
+  // An empty list means from anywhere, which is not what somebody meant who gave one.
+  if (options.cidr !== undefined && cidrs.length === 0) fail('invalid_arguments', '--cidr names no network; leave it out to allow all.');
   networks(cidrs);
+  const owner = options.owner ?? ownName();
+  if (owner === '' || plainText(owner, 200) !== owner)
+    fail('invalid_arguments', '--owner is a name of at most 200 characters that can be seen, without spaces around it.');
   const { token, id, hash } = newToken();
   const record: TokenRecord = {
     id,
     name: options.name,
-    owner: options.owner ?? ownName(),
+    owner,
     role,
     hash,
     ...(scope ? { scope } : {}),
@@ -57,6 +63,7 @@ export async function add(options: AddOptions): Promise<Exit> {
     // The record comes first: a token that nobody can account for must not exist.
     await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is made, valid until ${record.expiresAt}`);
     if (!(await store.tokens.add(record))) {
+      await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not made: the name is taken`);
       fail('conflict', `There is a token named ${record.name}.`, {
         hint: 'Choose another name; a revoked name stays taken, so that the audit is clear.',
       });

@@ -165,6 +165,10 @@ describe('access tokens', () => {
     [['--name', 'x y', '--role', 'viewer'], '--name has'],
     [['--name', 'x', '--role', 'viewer', '--scope', 'node=pve'], 'pool=NAME'],
     [['--name', 'x', '--role', 'viewer', '--cidr', '10.0.0.0/99'], 'is not a network'],
+    [['--name', 'x', '--role', 'viewer', '--cidr', ' , '], 'names no network'],
+    [['--name', 'x', '--role', 'viewer', '--owner', ''], '--owner'],
+    [['--name', 'x', '--role', 'viewer', '--owner', 'boss '], '--owner'],
+    [['--name', 'x', '--role', 'viewer', '--owner', 'bo\u200bss'], '--owner'],
     [['--name', 'x', '--role', 'viewer', '--expires', 'never'], '--expires'],
     [['--name', 'x', '--role', 'viewer', '--expires', '2001-01-01'], '--expires'],
     [['--name', 'x', '--role', 'approver', '--scope', 'pool=a'], 'sees the approvals of everybody'],
@@ -176,6 +180,12 @@ describe('access tokens', () => {
     expect(result.code).not.toBe(0);
     expect(result.stdout).not.toContain('pmcp_');
   });
+});
+
+it('a token that was not made is not on record as made', async () => {
+  await makeToken('taken', 'viewer', '--owner', 'bob');
+  expect((await run(place, ['tokens', 'add', '--name', 'taken', '--role', 'operator', '--owner', 'eve'])).code).toBe(1);
+  expect(auditLines().at(-1)).toMatchObject({ kind: 'notice', message: expect.stringContaining('owner eve) was not made') });
 });
 
 describe('served to agents elsewhere', () => {
