@@ -9,7 +9,7 @@ export function policyKeys(): string {
   const body = members(schema).map(([key = '', type = '', text = '']) => [
     key,
     type,
-    text.replace(' Default:', '; default:').replace(/\.$/, ''),
+    text.replace('. Default:', '; default:').replace(/\.$/, ''),
   ]);
   return rows(['Key', 'Type', 'Meaning'], body);
 }

@@ -76,7 +76,7 @@ export function members(schema: Schema, prefix = ''): string[][] {
     const path = `${prefix}${name}`;
     const text = [member.description, member.default === undefined ? undefined : `Default: \`${JSON.stringify(member.default)}\`.`]
       .filter(Boolean)
-      .join(' ');
+      .join('. ');
     const inner = member.items?.properties ? members(member.items, `${path}[].`) : members(member, `${path}.`);
     return [[`\`${path}\`${optional}`, cell(typeOf(member)), text], ...inner];
   });
