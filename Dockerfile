@@ -15,6 +15,8 @@ ENV PROXMOX_DATA_DIR=/data NODE_ENV=production
 VOLUME /data
 USER node
 # stdio: docker run -i --rm -v proxmox-mcp:/data -e PROXMOX_HOST -e PROXMOX_TOKEN_ID -e PROXMOX_TOKEN_SECRET proxmox-mcp
-# HTTP:  docker run … proxmox-mcp http --host 0.0.0.0
+# HTTP:  docker run … -p 127.0.0.1:8808:8808 -e PROXMOX_HTTP_PUBLIC_URL=https://mcp.example.org proxmox-mcp http --host 0.0.0.0
+#        after `docker run … proxmox-mcp tokens add …`, behind a proxy that does TLS; or with --cert and --key. docs/deployment.md has it whole.
+# A folder of the host instead of a volume has to belong to user 1000. Any other command works likewise: docker run … proxmox-mcp doctor
 ENTRYPOINT ["node", "/app/dist/cli.js"]
 CMD ["stdio"]
