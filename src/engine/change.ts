@@ -104,6 +104,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, tu
         ...(lease ? { leaseId: lease.id } : {}),
         ...(mine ? { reservation: mine } : {}),
         ...(call.options.onProgress ? { onProgress: call.options.onProgress } : {}),
+        signal: call.options.signal,
       },
       ports,
       inFlight,

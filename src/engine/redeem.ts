@@ -77,6 +77,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
         requester: approval.principal,
         ...(mine ? { reservation: mine } : {}),
         ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+        signal: options.signal,
       },
       ports,
       inFlight,

@@ -1,10 +1,10 @@
 import type { Caller } from '../core/caller.ts';
-import { asError, type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
+import { asError, type ErrorCode, fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
-import { readGuest } from '../proxmox/guests.ts';
+import { locate, readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import type { Decision } from '../store/runs.ts';
 import { apply } from './apply.ts';
@@ -33,6 +33,8 @@ export interface Start {
   /** Whose run it is, when another one decided: the requester follows it. Default: the caller. */
   requester?: string;
   onProgress?: (progress: Progress) => void;
+  /** A call that was cancelled before its run began begins none. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -61,6 +63,11 @@ export async function startRun(
     startedAt: isoNow(ports.clock),
   };
   const sealed = await sealAll(run.plan, ports);
+  if (start.signal?.aborted) {
+    fail('interrupted', 'The call was cancelled before anything was sent.', {
+      hint: 'Nothing was done; call again if it is still wanted.',
+    });
+  }
   if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return undefined;
   try {
     // After the run is there: what belongs to a run that never was, a secret or a reservation, could not be cleared away by anybody.
@@ -123,7 +130,9 @@ async function finish(
   const error = ending.error && explain(run.plan, steps, ending.error).toJSON();
   const endedAt = isoNow(ports.clock);
   if (!(await store.runs.journal(run.id, ports.worker, steps, leaseFrom(ports.clock)))) throw new LostRun();
-  if (status === 'succeeded') await remember(run, ports);
+  const made = steps.some((s) => s.state === 'done');
+  if (made) await remember(run, ports);
+  if (status === 'succeeded') await forget(run, ports);
   const ended: RunRecord = { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
   const told = ports.audit.append(
     {
@@ -137,7 +146,6 @@ async function finish(
     { durable: true },
   );
   await told.catch(() => {});
-  const made = steps.some((s) => s.state === 'done');
   if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
   else await store.reservations.markMade(run.id, endedAt);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
@@ -172,19 +180,27 @@ function explain(plan: Plan, steps: RunRecord['steps'], error: ProxmoxMcpError):
   );
 }
 
-/** "Created through this server" is a row of ours with the guest's own key, written once the guest exists. */
+/** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
 async function remember(run: RunRecord, ports: Ports): Promise<void> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   if (run.plan.demand?.newGuests === 1) {
     const { vmid } = run.plan.demand;
     const reservation = (await store.reservations.all(api.cluster)).find((r) => r.runId === run.id);
-    const guest = await readGuest(api, { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' }).catch(() => undefined);
+    const guest = await readGuest(api, { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' })
+      // A clone whose move failed is where it was made.
+      .catch(async () => readGuest(api, await locate(api, vmid)))
+      .catch(() => undefined);
     if (guest) {
       const { key, name } = guest.identity;
       await store.runs.remember({ cluster: api.cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
       if (name !== '') await store.leases.sawName(api.cluster, key, name, isoNow(ports.clock));
     }
   }
+}
+
+/** A VMID and a name are free again once their guest is gone. */
+async function forget(run: RunRecord, ports: Ports): Promise<void> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const gone = run.plan.expected.find((c) => c.kind === 'guest' && c.is === 'absent');
   if (gone) await store.reservations.releaseGuest(api.cluster, gone.vmid);
 }

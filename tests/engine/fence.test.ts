@@ -45,3 +45,16 @@ it('a VMID that we chose and somebody else took meanwhile: another one is taken'
   expect(made.vmid).not.toBe(Number(wanted));
   expect(world.audit().filter((r) => r.kind === 'outcome')).toMatchObject([{ status: 'failed' }, { status: 'succeeded' }]);
 });
+
+it('a call that was cancelled before anything was sent sends nothing', async () => {
+  world = await openWorld();
+  const { vmid } = await world.done('create_vm', { name: 'calm', disk_gb: 1, start_on_create: true });
+  const id = await world.asks('stop_vm', { vmid, force: true });
+  const sent = world.cluster.mutations().length;
+  const signal = AbortSignal.abort();
+  expect(await world.refused(world.call('create_vm', { name: 'never', disk_gb: 1 }, { signal }))).toMatchObject({ code: 'interrupted' });
+  expect(await world.refused(world.call('approve', { approval_id: id }, { signal }))).toMatchObject({ code: 'interrupted' });
+  expect(world.cluster.mutations()).toHaveLength(sent);
+  // Nothing was used up.
+  expect(await world.done('approve', { approval_id: id })).toMatchObject({ status: 'succeeded' });
+});

@@ -107,3 +107,21 @@ describe('space on a storage', () => {
     expect(made.filter((m) => m.status === 'fulfilled')).toHaveLength(1);
   });
 });
+
+describe('a guest whose last step failed', () => {
+  it('was made here all the same: it counts, and may be cleaned up', async () => {
+    world = await openWorld({ policy: { rules: [], only: { tags: [], pools: [], created: true }, perHour: {} } });
+    world.cluster.simulator.faults.add({
+      match: { method: 'POST', path: '/status/start$' },
+      action: 'fail-task',
+      exitstatus: 'start failed: QEMU exited with code 1',
+    });
+    const failed = await world.refused(world.call('create_vm', { name: 'half', disk_gb: 1, start_on_create: true }));
+    expect(failed).toMatchObject({ code: 'task_failed', details: { cleanup: expect.stringContaining('delete_vm') } });
+    expect(await world.call('delete_vm', { vmid: failed.details?.vmid })).toMatchObject({ kind: 'approval_required' });
+    const counted = world.another(limits({ maxVms: 1, scope: { kind: 'created' } }));
+    expect(await world.refused(counted.perform('create_vm', { name: 'next', disk_gb: 1 }, agent))).toMatchObject({
+      code: 'quota_exceeded',
+    });
+  });
+});
