@@ -48,6 +48,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     {
       kind: 'approval',
       operation: plan.operation,
+      cluster: api.cluster,
       ...auditCaller(caller),
       args,
       ...auditTarget(plan),
@@ -124,6 +125,7 @@ export async function recordDecision(approval: ApprovalRecord, caller: Caller, p
     {
       kind: 'decision',
       operation: approval.operation,
+      cluster: approval.cluster,
       ...auditCaller(caller),
       ...auditTarget(approval.plan),
       approvalId: approval.id,

@@ -72,7 +72,11 @@ export async function startRun(
   try {
     // After the run is there: what belongs to a run that never was, a secret or a reservation, could not be cleared away by anybody.
     await store.secrets.keep(run.id, sealed);
-    if (start.reservation) await store.reservations.setRun(start.reservation.id, run.id);
+    if (start.reservation && !(await store.reservations.setRun(start.reservation.id, run.id))) {
+      fail('interrupted', 'This server stood still for so long that others took what this call had reserved.', {
+        hint: 'Nothing was done; look with list_vms what there is by now, then call again.',
+      });
+    }
     await start.onDecided?.();
     await ports.audit.append(
       {
@@ -208,6 +212,7 @@ async function forget(run: RunRecord, ports: Ports): Promise<void> {
 function auditRun(run: RunRecord, caller: Caller) {
   return {
     operation: run.operation,
+    cluster: run.cluster,
     ...auditCaller(caller),
     args: run.args,
     ...auditTarget(run.plan),

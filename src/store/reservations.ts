@@ -107,8 +107,10 @@ export function reservationsIn(db: Kysely<Database>) {
         .execute();
     },
 
-    async setRun(id: string, runId: string): Promise<void> {
-      await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).execute();
+    /** @returns false when another process gave the reservation back meanwhile, because this one seemed to be gone */
+    async setRun(id: string, runId: string): Promise<boolean> {
+      const result = await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
     },
 
     /** The run ended well: the guest exists, or has grown; lists may not show it yet. What it grew to before is of no interest any more. */

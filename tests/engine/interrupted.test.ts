@@ -113,6 +113,30 @@ describe('a process that is gone', () => {
     expect(stops()).toBe(1);
   });
 
+  it('asleep before its run began makes no second guest of a name that somebody else took meanwhile', async () => {
+    world = await openWorld();
+    let wake: (() => void) | undefined;
+    const slept = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    let reached = false;
+    const store = (s: Store): Store => {
+      const begin: Store['runs']['begin'] = async (...run) => {
+        reached = true;
+        await slept;
+        return s.runs.begin(...run);
+      };
+      return { ...s, runs: { ...s.runs, begin } };
+    };
+    const asleep = world.another({}, { store }).perform('create_vm', { name: 'only', disk_gb: 1 }, agent, { wait: 'end' });
+    const refused = world.refused(asleep);
+    await until(() => reached);
+    await world.another({}, later).perform('create_vm', { name: 'only', disk_gb: 1 }, agent, { wait: 'end' });
+    wake?.();
+    expect(await refused).toMatchObject({ code: 'interrupted' });
+    expect(world.cluster.mutations()).toHaveLength(1);
+  });
+
   it('before its approval or run was stored leaves no secret behind', async () => {
     const rule = { match: { operation: ['clone_template'] }, never: false, way: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
