@@ -46,7 +46,12 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
  */
 export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
   const rules = policy.rules.filter((rule) => fits(rule.match, subject));
-  if (rules.some((rule) => rule.never)) fail('forbidden_by_policy', `The policy never allows ${subject.operation} here.`);
+  if (rules.some((rule) => rule.never)) {
+    const vmids = subject.guests.map((guest) => guest.vmid).join(', ');
+    fail('forbidden_by_policy', `The policy never allows ${subject.operation}${vmids === '' ? '' : ` for VMID ${vmids}`}.`, {
+      hint: 'Tell the user; only the operator changes the policy, and `proxmox-mcp doctor` prints it.',
+    });
+  }
   const { only } = policy;
   for (const guest of only ? subject.guests : []) {
     const allowed =
