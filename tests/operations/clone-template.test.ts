@@ -178,3 +178,11 @@ test('the same name again is the clone that exists', async () => {
 test('without a name it gets the one that Proxmox would give', async () => {
   expect((await clone({ name: undefined })).after?.name).toBe('Copy-of-VM-debian-12-template');
 });
+
+test('less memory than the balloon of the source lowers the balloon with it, or Proxmox would refuse it once the clone exists', async () => {
+  const ballooned = { guests: [webServer, withConfig(template, { balloon: 1024, memory: '2048' })] };
+  const plan = await clone({ memory: 512 }, ballooned);
+  expect(requestsOf(plan)[1]?.params).toMatchObject({ memory: 512, balloon: 512 });
+  expect(plan.choices).toContain('balloon: 512 (the 1024 of the source are more than the memory)');
+  expect(requestsOf(await clone({ memory: 2048 }, ballooned))[1]?.params ?? {}).not.toHaveProperty('balloon');
+});

@@ -33,9 +33,12 @@ export function cloneConfig(source: Guest, args: CloneArgs, version: ProxmoxVers
     args.cloud_init && args.cloud_init.ipconfig0 === undefined && config.ipconfig0 === undefined ? { ipconfig0: DEFAULTS.ipconfig0 } : {};
   const cloudInit: Params = args.cloud_init ? { ...dhcp, ...cloudInitParams(args.cloud_init, version) } : {};
   const cleared = (['onboot', 'protection'] as const).filter((key) => config[key] === '1');
+  // Proxmox: "balloon value too large (must be smaller than assigned memory)".
+  const balloon = args.memory !== undefined && Number(config.balloon ?? 0) > args.memory ? { balloon: args.memory } : {};
   const plain: Params = {
     ...(args.cores === undefined || String(args.cores) === (config.cores ?? '1') ? {} : { cores: args.cores }),
     ...(args.memory === undefined ? {} : { memory: args.memory }),
+    ...balloon,
     ...(args.tags === undefined || args.tags.length === 0 ? {} : { tags: sortedTags(args.tags) }),
   };
   const params = { ...plain, ...cloudInit, ...Object.fromEntries(cleared.map((key) => [key, false])) };
@@ -44,6 +47,7 @@ export function cloneConfig(source: Guest, args: CloneArgs, version: ProxmoxVers
     proof: Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, String(value)])),
     choices: [
       ...cleared.map((key) => `${key}: off (a clone does not take it over)`),
+      ...('balloon' in balloon ? [`balloon: ${args.memory} (the ${config.balloon} of the source are more than the memory)`] : []),
       ...('ipconfig0' in dhcp ? [`ipconfig0: ${DEFAULTS.ipconfig0} (default)`] : []),
     ],
     warnings: hasDrive
