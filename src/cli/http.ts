@@ -19,7 +19,7 @@ import type { GlobalOptions } from './options.ts';
 import { type Exit, note } from './output.ts';
 import { openSession } from './session.ts';
 
-/** How long (ms) calls in progress may take when the server ends, and how long it then waits for running work before handing it over. */
+/** How long (ms) calls may go on waiting when the server ends, and how long it then waits for running work before handing it over. */
 const CALLS_MS = 15_000;
 const HANDOVER_MS = 30_000;
 const FLUSH_MS = 1_000;
@@ -59,7 +59,7 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   let port = configured.port;
   const origins = () => ownOrigins(configured, scheme, port);
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
-  const { engine, idle } = counted(session.engine, metrics);
+  const { engine, idle, letGo } = counted(session.engine, metrics);
   const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, pkg.version) : undefined;
   const factory = createServerFactory({
     engine: async () => engine,
@@ -97,6 +97,9 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   await told();
   app.drain();
   await within(idle(), CALLS_MS);
+  // Whoever still waits is told where to ask, instead of being cut off.
+  letGo();
+  await within(idle(), FLUSH_MS);
   page?.close();
   // First what is still on its way out, then the streams that would never end by themselves.
   await listener.close(FLUSH_MS);
@@ -130,30 +133,38 @@ function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: stri
   return { cert: read(certFile), key: read(keyFile) };
 }
 
-/** The engine, with every call counted and timed; `idle` resolves when none is in progress. */
-function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () => Promise<void> } {
-  let active = 0;
+/** The engine, with every call counted and timed. `idle` resolves when none is in progress, `letGo` ends the waits of those that are. */
+function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () => Promise<void>; letGo: () => void } {
+  const waiting = new Set<AbortController>();
   let whenIdle: () => void = () => {};
   return {
-    idle: () => (active === 0 ? Promise.resolve() : new Promise((resolve) => (whenIdle = resolve))),
+    idle: () => (waiting.size === 0 ? Promise.resolve() : new Promise((resolve) => (whenIdle = resolve))),
+    letGo: () => {
+      for (const wait of waiting) wait.abort();
+    },
     engine: {
       ...engine,
-      async perform(name, ...rest) {
+      async perform(name, args, caller, options = {}) {
         // A label for every name that somebody makes up would fill the memory.
         const operation = findOperation(name)?.name ?? 'unknown';
         const began = systemClock.now();
         let outcome = 'internal';
-        active += 1;
+        const wait = new AbortController();
+        const stop = () => wait.abort();
+        waiting.add(wait);
+        if (options.signal?.aborted) stop();
+        options.signal?.addEventListener('abort', stop);
         try {
-          const result: Result = await engine.perform(name, ...rest);
+          const result: Result = await engine.perform(name, args, caller, { ...options, signal: wait.signal });
           outcome = result.kind;
           return result;
         } catch (error) {
           outcome = asError(error).code;
           throw error;
         } finally {
-          active -= 1;
-          if (active === 0) whenIdle();
+          options.signal?.removeEventListener('abort', stop);
+          waiting.delete(wait);
+          if (waiting.size === 0) whenIdle();
           metrics.count('proxmox_mcp_calls_total', { operation, outcome });
           metrics.observe('proxmox_mcp_call_seconds', (systemClock.now() - began) / 1000, { operation });
         }

@@ -361,6 +361,27 @@ describe('served to agents elsewhere', () => {
   });
 });
 
+it('what takes too long at the end is handed over: its caller learns where to ask, and the next server how it ended', async () => {
+  const own = await startHttp(place);
+  const agent = await asAgent(own.url, own.token);
+  const [{ vmid }] = ((await call(place, 'list_vms', { status: 'stopped', type: 'vm' })).json as unknown as { vms: { vmid: number }[] })
+    .vms as [{ vmid: number }];
+  place.simulator.faults.add({ match: { method: 'POST', path: `/qemu/${vmid}/status/start$` }, action: 'hold', times: 1 });
+  const started = agent.tool('start_vm', { vmid });
+  await place.simulator.faults.untilHeld(1);
+  const ended = own.close();
+  const told = await started;
+  expect(told).toMatchObject({ status: 'running', run_id: expect.any(String), next: 'get_task' });
+  place.simulator.faults.release();
+  await ended;
+  const later = await startHttp(place);
+  expect(await (await asAgent(later.url, own.token)).tool('get_task', { run_id: told.run_id, wait_seconds: 20 })).toMatchObject({
+    status: 'succeeded',
+  });
+  await later.close();
+  await agent.close();
+}, 60_000);
+
 describe('connect', () => {
   const generations = {
     v1: async (env: Record<string, string>, url: string) => {
