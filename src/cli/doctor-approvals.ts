@@ -60,7 +60,8 @@ export async function habitsCheck(settings: Settings, now: number): Promise<{ ch
     const next = 'Let fewer things ask: one approval can cover a list (stop_vm vmids), a lease a series (proxmox-mcp approvals lease add).';
     return { habits, check: { name, state: 'warn', text: `${text}: nobody reads a plan that fast`, next } };
   } catch (error) {
-    return { check: { name, state: 'warn', text: asError(error).message, next: asError(error).hint } };
+    // Without a store nothing can be changed or approved.
+    return { check: { name: 'store', state: 'fail', text: asError(error).message, next: asError(error).hint } };
   }
 }
 

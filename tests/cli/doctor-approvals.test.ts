@@ -74,7 +74,7 @@ describe('how approvals are given', () => {
     const dataDir = newFolder();
     writeFileSync(join(dataDir, 'store.sqlite'), 'no database at all, but long enough to look like a file of one '.repeat(20));
     expect((await habitsCheck({ dataDir } as Settings, NOW)).check).toMatchObject({
-      state: 'warn',
+      state: 'fail',
       text: expect.stringContaining('store'),
     });
   });
