@@ -147,7 +147,7 @@ export function checkOpen(approval: ApprovalRecord): void {
   };
   if (approval.status === 'pending') return;
   refusals[approval.status]?.();
-  fail('approval_used', `Approval ${approval.id} was used already; it is ${approval.status}.`, {
+  fail('approval_used', `Approval ${approval.id} was used already (${approval.status}).`, {
     details: { status: approval.status, ...(approval.runId ? { run_id: approval.runId } : {}) },
   });
 }
