@@ -70,20 +70,32 @@ export function remoteCaller({ client, elicitation, authInfo }: ClientInfo): Cal
 }
 
 /** The console for approvers: their token and their passphrase together. Its sessions are in the store, so any replica knows them. */
-export function consoleOf(session: Session, store: Store, verifiers: Verifiers, origins: () => string[], version: string) {
+export function consoleOf(
+  session: Session,
+  store: Store,
+  verifiers: Verifiers,
+  origins: () => string[],
+  version: string,
+  metrics: Metrics,
+) {
   const address = new AsyncLocalStorage<string>();
   const attempts = createRateLimit(LOGINS_PER_MINUTE, systemClock);
+  async function personWith(token: string, passphrase: string, from: string): Promise<Person | undefined> {
+    const identity = attempts(from) === 0 ? await identify(verifiers, token, from) : undefined;
+    if (identity === undefined || typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
+    if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
+    const { principal, owner, expiresAt } = identity;
+    return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true, until: expiresAt * 1000 };
+  }
   const page = createConsole({
     engine: session.engine,
     settings: session.settings,
     logins: {
       async loginWithToken(token, passphrase): Promise<Person | undefined> {
-        const from = address.getStore() ?? '';
-        const identity = attempts(from) === 0 ? await identify(verifiers, token, from) : undefined;
-        if (identity === undefined || typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
-        if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
-        const { principal, owner, expiresAt } = identity;
-        return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true, until: expiresAt * 1000 };
+        const person = await personWith(token, passphrase, address.getStore() ?? '');
+        // Somebody who has a token and guesses at the passphrase leaves a trace.
+        if (person === undefined) metrics.count('proxmox_mcp_auth_refusals_total', { reason: 'console' });
+        return person;
       },
     },
     sessions: createSessions(systemClock, sessionRows(store)),

@@ -60,7 +60,7 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   const origins = () => ownOrigins(configured, scheme, port);
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
   const { engine, idle, letGo } = counted(session.engine, metrics);
-  const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, pkg.version) : undefined;
+  const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, pkg.version, metrics) : undefined;
   const factory = createServerFactory({
     engine: async () => engine,
     operations,

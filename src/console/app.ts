@@ -76,7 +76,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     const { token, passphrase } = await bodyOf(c);
     const given = typeof token === 'string' && typeof passphrase === 'string';
     const person = given ? await logins.loginWithToken?.(token, passphrase) : undefined;
-    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Token or passphrase is not right.', 'Try again.');
+    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Token or passphrase is not right.', TRY_AGAIN);
   });
 
   app.use('/api/*', async (c, next) => {
@@ -159,6 +159,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   return { fetch: (request) => app.fetch(request), close: () => feed.close() };
 }
 
+const TRY_AGAIN = 'Check both and try again. After ten attempts wait a minute: until then none is looked at.';
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
 
 function callerOf({ name: _name, until: _until, ...person }: Person): Caller {

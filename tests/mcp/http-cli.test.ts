@@ -255,6 +255,7 @@ describe('served to agents elsewhere', () => {
     expect((await page.post('approvals/apr_0/deny', {})).status).toBe(422);
     const metrics = await (await fetch(new URL('/metrics', server.url), { headers: { authorization: `Bearer ${boss}` } })).text();
     expect(metrics).toContain('proxmox_mcp_calls_total{operation="deny",outcome="approval_unknown"} 1');
+    expect(metrics).toContain('proxmox_mcp_auth_refusals_total{reason="console"} 2');
 
     const bearer = await asAgent(server.url, boss);
     const seen = (await bearer.tool('list_approvals')) as unknown as { approvals: { approval_id: string }[] };
