@@ -1,5 +1,5 @@
 import type { Json } from './json.ts';
-import type { Condition, MutatingMethod, Params } from './plan.ts';
+import type { Condition, MutatingMethod } from './plan.ts';
 
 /** Version of a node: `9.2.11` gives [9, 2]. */
 export interface ProxmoxVersion {
@@ -68,5 +68,3 @@ export interface ProxmoxApi extends ProxmoxReader {
   serverTime(): number;
   close(): Promise<void>;
 }
-
-export type { Params };

@@ -1,7 +1,7 @@
 import type { ApprovalRecord } from '../core/approval.ts';
 import { typedName } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
-import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import type { ParamValue, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
 import { isSecretRef } from './secrets.ts';
 
@@ -62,15 +62,10 @@ export function renderQuestion(approval: ApprovalRecord): string {
 }
 
 /** `POST /nodes/pve/qemu/105/status/stop (power off web1)`, secrets shown as stars. */
-export function renderStep(step: Step): string {
+function renderStep(step: Step): string {
   if (step.kind !== 'request') return `  then ${step.kind === 'wait' ? 'wait until' : 'check that'} ${plainText(step.purpose, 200)}`;
   const params = Object.entries(step.params).map(([key, value]) => `${key}=${plainText(showParam(value), 120)}`);
   return `  ${step.method} ${plainText(step.path, 200)}${params.length > 0 ? ` ${params.join(' ')}` : ''}  (${plainText(step.purpose, 120)})`;
-}
-
-/** All requests of a plan, one line each. */
-export function renderRequests(plan: Plan): string[] {
-  return plan.steps.filter((s) => s.kind === 'request').map((s) => renderStep(s).trim());
 }
 
 function showParam(value: ParamValue): string {

@@ -77,7 +77,7 @@ export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
 }
 
 /** The guests of a plan with the facts that a policy may ask about; they are only read when it does. */
-export async function subjectOf(plan: Plan, principal: string, ports: Ports): Promise<Subject> {
+async function subjectOf(plan: Plan, principal: string, ports: Ports): Promise<Subject> {
   const { policy } = ports.settings;
   const subject = { operation: plan.operation, effect: plan.effect, principal };
   const targets = targetsOf(plan);
