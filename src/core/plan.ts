@@ -87,6 +87,8 @@ export interface PlanFacts {
   disks?: string[];
   /** Other names this guest had when this server saw it, the newest first: renaming before deleting must not hide what it was. */
   formerNames?: string[];
+  /** The same about each guest of a plan for several; then only `formerNames` stands beside it. */
+  guests?: ({ vmid: number } & Omit<PlanFacts, 'formerNames' | 'guests'>)[];
 }
 
 export interface Plan {

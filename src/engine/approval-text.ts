@@ -1,7 +1,7 @@
 import type { ApprovalRecord } from '../core/approval.ts';
 import { typedName } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
-import type { ParamValue, Step } from '../core/plan.ts';
+import type { ParamValue, PlanFacts, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
 import { isSecretRef } from './secrets.ts';
 
@@ -17,14 +17,17 @@ export function renderApproval(approval: ApprovalRecord): string {
     `Effect: ${plan.effect}${plan.raisedBecause ? ` (${plainText(plan.raisedBecause, 300)})` : ''}`,
     `Undo: ${plainText(plan.undo, 300)}`,
   ];
-  if (target)
+  if (target && !plan.targets)
     lines.push(
       `Guest: ${plainText(target.name, 80) || '(no name)'}, VMID ${target.vmid}, ${target.type === 'lxc' ? 'container' : 'VM'} on node ${plainText(target.node, 80)}`,
     );
   if (plan.targets && plan.targets.length > 1) {
     lines.push(
       `Guests (${plan.targets.length}):`,
-      ...plan.targets.map((t) => `  ${String(t.vmid).padStart(9)}  ${plainText(t.name, 60) || '(no name)'}  on ${plainText(t.node, 60)}`),
+      ...plan.targets.map((t) => {
+        const about = describe(facts?.guests?.find(({ vmid }) => vmid === t.vmid) ?? {}, t.protection);
+        return `  ${String(t.vmid).padStart(9)}  ${plainText(t.name, 60) || '(no name)'}  on ${plainText(t.node, 60)}${about}`;
+      }),
     );
   }
   if (facts?.formerNames && facts.formerNames.length > 0)
@@ -46,6 +49,18 @@ export function renderApproval(approval: ApprovalRecord): string {
   lines.push(`Asked by ${plainText(approval.principal, 80)} over ${approval.channel}; expires ${approval.expiresAt}`);
   if (approval.reason) lines.push(`The agent's reason, unverified: «${plainText(approval.reason, 300).replace(/[«»]/g, '"')}»`);
   return lines.join('\n');
+}
+
+/** One guest of several, on its line: `; up 3 d 2 h, HA started, pool shop, tags prod web`. */
+function describe({ uptimeSeconds, ha, pool, tags = [] }: PlanFacts, protection: boolean): string {
+  const parts = [
+    ...(protection ? ['protected'] : []),
+    ...(uptimeSeconds === undefined ? [] : [`up ${duration(uptimeSeconds)}`]),
+    ...(ha === undefined ? [] : [`HA ${plainText(ha, 40)}`]),
+    ...(pool === undefined ? [] : [`pool ${plainText(pool, 60)}`]),
+    ...(tags.length === 0 ? [] : [`tags ${plainText(tags.join(' '), 80)}`]),
+  ];
+  return parts.length === 0 ? '' : `; ${parts.join(', ')}`;
 }
 
 /** What means yes: `web1 105`; for several guests their number and the first name, `3 web1`. */

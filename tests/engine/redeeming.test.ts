@@ -101,6 +101,22 @@ describe('a list that holds a protected guest', () => {
   });
 });
 
+describe('the text about several guests', () => {
+  it('says about each what is so of it, never of one as if of all', async () => {
+    world = await openWorld();
+    const vmids = [
+      await make('harmless', { start_on_create: true, tags: ['dev'] }),
+      await make('shop', { start_on_create: true, tags: ['prod'], pool: 'agents' }),
+    ];
+    const id = await world.asks('stop_vm', { vmids, force: true });
+    const asked = await world.call('approve', { approval_id: id }, {}, operator());
+    const lines = asked.kind === 'question' ? asked.question.text.split('\n') : [];
+    expect(lines).toContainEqual(expect.stringMatching(/^ +\d+ {2}harmless {2}on pve; up [^,]+, tags dev$/));
+    expect(lines).toContainEqual(expect.stringMatching(/^ +\d+ {2}shop {2}on pve; up [^,]+, pool agents, tags prod$/));
+    expect(lines.filter((line) => /^(Guest|Tags|Pool|Uptime|Snapshots):/.test(line))).toEqual([]);
+  });
+});
+
 describe('a required backup', () => {
   it('is looked for whatever the operation is', async () => {
     world = await openWorld(policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, requireBackupWithin: 3_600 }] }));

@@ -127,6 +127,7 @@ function together(plans: Plan[]): Plan {
     effect: open.map((p) => p.effect).reduce(graver),
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
+    facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
     steps: open.flatMap(suffix),
     expected: open.flatMap((p) => p.expected),
     warnings: open.flatMap((p) => p.warnings.map((w) => (p.target ? `${label({ identity: p.target })}: ${w}` : w))),
