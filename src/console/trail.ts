@@ -21,21 +21,22 @@ export interface AuditFilter {
 /** The newest records that match, newest first. A file that does not exist yet is an empty trail here; `verification` says that it is missing. */
 export async function auditView(file: string, filter: AuditFilter): Promise<AuditView> {
   const lines = (await tailAudit(file, SEARCHED).catch(emptyWhenMissing)).reverse();
+  const rows = lines.map(rowOf);
   const words = (filter.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
-  const matching = lines.filter(
-    (line) =>
-      is(line.kind, filter.kind) &&
-      is(line.operation, filter.operation) &&
-      is(line.principal, filter.principal) &&
-      (words.length === 0 || contains(line, words)),
+  const matching = rows.filter(
+    (row, index) =>
+      is(row.kind, filter.kind) &&
+      is(row.operation, filter.operation) &&
+      is(row.who, filter.principal) &&
+      (words.length === 0 || contains(lines[index], words)),
   );
   return {
-    rows: matching.slice(0, SHOWN).map(rowOf),
-    searched: lines.length,
+    rows: matching.slice(0, SHOWN),
+    searched: rows.length,
     matching: matching.length,
-    kinds: valuesOf(lines, (line) => line.kind),
-    operations: valuesOf(lines, (line) => line.operation),
-    principals: valuesOf(lines, (line) => line.principal),
+    kinds: valuesOf(rows, ({ kind }) => kind),
+    operations: valuesOf(rows, ({ operation }) => operation),
+    principals: valuesOf(rows, ({ who }) => who),
   };
 }
 
@@ -76,17 +77,17 @@ export async function verification(settings: Pick<Settings, 'auditFile' | 'dataD
   }
 }
 
-function is(value: string | undefined, wanted: string | undefined): boolean {
+function is(value: string, wanted: string | undefined): boolean {
   return wanted === undefined || wanted === '' || value === wanted;
 }
 
-function contains(line: AuditLine, words: string[]): boolean {
+function contains(line: AuditLine | undefined, words: string[]): boolean {
   const text = JSON.stringify(line).toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
-function valuesOf(lines: AuditLine[], pick: (line: AuditLine) => string | undefined): string[] {
-  return [...new Set(lines.map(pick))].filter((value) => value !== undefined).sort();
+function valuesOf(rows: AuditRow[], pick: (row: AuditRow) => string): string[] {
+  return [...new Set(rows.map(pick))].filter((value) => value !== '').sort();
 }
 
 function rowOf(line: AuditLine): AuditRow {

@@ -49,6 +49,19 @@ test('shows the newest first, with what there is to choose from', async () => {
   });
 });
 
+test('what there is to choose from is as harmless as the rows, and finds them', async () => {
+  const audit = openAudit({ file, clock: systemClock });
+  const [operation, principal] = ['delete\u202e_vm', `oauth:a\u200blice\u001b[2J${'x'.repeat(200)}`];
+  await audit.append({ kind: 'refused', operation, principal, status: 'refused' }, { durable: true });
+  await audit.close();
+  const { operations, principals, rows } = await auditView(file, {});
+  expect(operations.concat(principals).join()).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(operations).toEqual(['delete_vm', 'list_vms', 'stop_vm']);
+  const who = principals.find((name) => name.startsWith('oauth:')) ?? '';
+  expect(who).toBe(rows[0]?.who);
+  expect((await auditView(file, { principal: who })).rows.map(({ seq }) => seq)).toEqual([4]);
+});
+
 test.each([
   [{ kind: 'read' }, [1]],
   [{ operation: 'stop_vm' }, [2]],
