@@ -8,4 +8,15 @@ import type SqliteDatabase from 'better-sqlite3';
  */
 const library = Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3-napi' : 'better-sqlite3';
 
-export default createRequire(import.meta.url)(library) as typeof SqliteDatabase;
+function load(): typeof SqliteDatabase {
+  try {
+    return createRequire(import.meta.url)(library) as typeof SqliteDatabase;
+  } catch (cause) {
+    // An optional dependency that could not be installed is left out without a word, and so is the one for another Node.
+    if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
+    const why = `SQLite's library for Node ${process.versions.node} (${library}) is not installed`;
+    throw new Error(`${why}; run npm ci with this Node, with optional dependencies and a C++ toolchain`, { cause });
+  }
+}
+
+export default load();

@@ -6,8 +6,8 @@ import type { Simulator } from '../simulator/index.ts';
 
 /** The one place that loads the embedded Proxmox VE; every process serves its own port, all of them share the state in the data folder. */
 export async function startCluster(dataDir: string, port = 0): Promise<Simulator> {
-  const { startSimulator } = await import('../simulator/index.ts');
   try {
+    const { startSimulator } = await import('../simulator/index.ts');
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return await startSimulator({ file: join(dataDir, 'cluster.sqlite'), port });
   } catch (cause) {
