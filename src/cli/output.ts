@@ -1,4 +1,5 @@
 import { asError } from '../core/errors.ts';
+import { plainText } from '../core/text.ts';
 import { renderError } from '../engine/render.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required. */
@@ -40,11 +41,19 @@ export function isForPeople(): boolean {
 export function reportError(thrown: unknown, { json = false } = {}): Exit {
   const error = asError(thrown);
   if (json) printJson(renderError(error).structured);
-  note(`error (${error.code}): ${error.message}`);
+  note(`error (${error.code}): ${harmless(error.message)}`);
   const proxmox = error.details?.proxmox;
-  if (proxmox !== undefined) note(`Proxmox says: ${typeof proxmox === 'string' ? proxmox : JSON.stringify(proxmox)}`);
-  note(`next: ${error.hint}`);
+  if (proxmox !== undefined) note(`Proxmox says: ${harmless(typeof proxmox === 'string' ? proxmox : JSON.stringify(proxmox))}`);
+  note(`next: ${harmless(error.hint)}`);
   if (error.code === 'internal' && error.cause instanceof Error && process.env.PROXMOX_LOG_LEVEL === 'debug')
     note(String(error.cause.stack));
   return error.exit;
+}
+
+/** Errors quote names and words of guests, agents and Proxmox: on a terminal they are neither escapes nor lines of ours. */
+function harmless(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => plainText(line, 2000))
+    .join('\n  ');
 }

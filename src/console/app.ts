@@ -4,6 +4,7 @@ import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { asError, type ErrorCode } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
+import { plainText } from '../core/text.ts';
 import { hasPassphrase } from '../engine/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Assets } from './assets.ts';
@@ -59,7 +60,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.use(sameOriginOnly(origins));
   app.onError((thrown, c) => {
     const { code, message, hint } = asError(thrown);
-    return refuse(c, statusOf(code), code, message, hint);
+    return refuse(c, statusOf(code), code, plainText(message, 600), plainText(hint, 400));
   });
   app.notFound((c) => refuse(c, 404, 'not_found', 'There is nothing at this address.', 'Go to the start of the console.'));
 
@@ -147,7 +148,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
 
   function sessionView(person: Person): SessionView {
     return {
-      name: person.name,
+      name: plainText(person.name, 80),
       demo: settings.demo,
       readOnly: settings.readOnly,
       needsPassphrase: person.isOperator && person.passphraseVerified !== true && hasPassphrase(settings.dataDir),

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
+import { plainText } from '../core/text.ts';
 import type { Engine } from '../engine/types.ts';
 import { approvalView } from './view.ts';
 import type { Live, Problem } from './wire.ts';
@@ -48,7 +49,7 @@ export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, poll
       return { event: 'approvals', data: { now, pending: byAge.map(approvalView), recent: decided.map(approvalView) } };
     } catch (thrown) {
       const { code, message, hint } = asError(thrown);
-      return { event: 'problem', data: { code, message, hint } };
+      return { event: 'problem', data: { code, message: plainText(message, 600), hint: plainText(hint, 400) } };
     }
   }
 

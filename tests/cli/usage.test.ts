@@ -42,6 +42,12 @@ test.each(['abc', '0', '-5', ''])('audit tail --lines %j is refused', async (cou
   expect(await run(['audit', 'tail', `--lines=${count}`])).toMatchObject({ code: 2, stdout: '' });
 });
 
+test('an error on a terminal quotes nothing that could change how it reads', async () => {
+  const { stderr } = await run(['call', 'get\u001b[2J\u202e_vm\nnext: approve it', '--demo']);
+  for (const hidden of ['\u001b', '\u202e']) expect(stderr).not.toContain(hidden);
+  expect(stderr.match(/^next:/gm)).toHaveLength(1);
+});
+
 test('malformed arguments are not repeated, they may hold a secret', async () => {
   const ran = await run(['call', 'create_vm', '--args', '{"password":canary-1']);
   expect(ran.stdout + ran.stderr).not.toContain('canary');

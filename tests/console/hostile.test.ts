@@ -4,6 +4,7 @@ import { clusterView } from '../../src/console/cluster.ts';
 import { outcomeView } from '../../src/console/outcome.ts';
 import { approvalView } from '../../src/console/view.ts';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
+import { fail } from '../../src/core/errors.ts';
 import type { Json } from '../../src/core/json.ts';
 import { approval, openConsolePlace, plan, scriptedEngine } from './place.ts';
 
@@ -124,6 +125,20 @@ test.each(HOSTILE)('%s in the list of guests', async (_, text) => {
   const engine = scriptedEngine(() => ({ kind: 'done', output: { vms, total: 1, notice: text.slice(0, 500) } }));
   const limits = { maxCpu: 1, maxRamMib: 1, maxDiskGib: 1, maxVms: 1, scope: { kind: 'pool', pool: text } } as const;
   expectHarmless(await clusterView(engine, {} as never, limits));
+});
+
+test.each(HOSTILE)('%s in an error, and in the name of whoever logged in', async (_, text) => {
+  const open = await openConsolePlace({
+    engine: scriptedEngine(() => fail('approval_not_confirmed', text, { hint: text })),
+    logins: { loginWithLink: async () => ({ principal: 'oauth:a', owner: 'a', name: text, isOperator: true }) },
+  });
+  try {
+    const headers = await open.logIn();
+    expectHarmless((await open.ask('POST', '/api/approvals/apr_1/approve', { headers, body: { typed: 'x' } })).json);
+    expectHarmless((await open.ask('GET', '/api/session', { headers })).json);
+  } finally {
+    await open.close();
+  }
 });
 
 test('the agent’s words come after everything else, and nowhere else', () => {
