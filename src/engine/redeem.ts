@@ -17,6 +17,7 @@ import { checkQuota, reserve } from './reserve.ts';
 import { type InFlight, startRun } from './runner.ts';
 import { differences } from './stale.ts';
 import type { Result } from './types.ts';
+import { isGone } from './worker.ts';
 
 const POLL_MS = 300;
 
@@ -97,8 +98,14 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
 async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
   const vmid = approval.plan.demand?.vmid;
   if (!operation.claims || vmid === undefined) return undefined;
-  const taken = await claim({ ...operation.claims(approval.args), vmid }, ports, new Set());
-  return taken.kind === 'mine' ? taken.reservation : undefined;
+  const wish = { ...operation.claims(approval.args), vmid };
+  const taken = await claim(wish, ports, new Set());
+  if (taken.kind === 'mine') return taken.reservation;
+  const { id, state, runId, worker, leaseUntil } = taken.reservation;
+  if (state !== 'held' || runId !== undefined || !isGone(worker, leaseUntil, isoNow(ports.clock))) return undefined;
+  await (await ports.store()).reservations.releaseOrphan(id, worker);
+  const again = await claim(wish, ports, new Set());
+  return again.kind === 'mine' ? again.reservation : undefined;
 }
 
 /** Why the plan made now is not the one that was read; empty when it is. */

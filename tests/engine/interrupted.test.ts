@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
+import { NO_POLICY } from '../../src/core/policy.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { agent, openWorld, type World } from './world.ts';
 
@@ -94,6 +95,23 @@ describe('a process that is gone', () => {
       kind: 'done',
       output: { created: true },
     });
+  });
+
+  it('just before its run began is in the way of no approval either', async () => {
+    const rule = { match: { operation: ['create_vm'] }, never: false, way: 'relay' as const };
+    const asked = { policy: { rules: [rule], perHour: {} } };
+    world = await openWorld(asked);
+    const id = await world.asks('create_vm', { name: 'mine', disk_gb: 1 });
+    let reached = false;
+    const begin = () =>
+      new Promise<boolean>(() => {
+        reached = true;
+      });
+    const dying = world.another({ policy: NO_POLICY }, { store: (store) => ({ ...store, runs: { ...store.runs, begin } }) });
+    void dying.perform('create_vm', { name: 'mine', disk_gb: 1 }, agent, { wait: 'end' }).catch(() => {});
+    await until(() => reached);
+    const other = world.another(asked, later);
+    expect(await other.perform('approve', { approval_id: id }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
   });
 
   it('asleep while a lock is waited for sends nothing once it wakes and somebody else has its run', async () => {
