@@ -137,6 +137,8 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
     await store.principals.setPassphrase(owner, await hashPassphrase(typed), new Date().toISOString());
     await store.sessions.removeOf(owner);
     print(`The passphrase of ${owner} is set.`);
+    if (!(await store.tokens.list()).some((token) => token.owner === owner))
+      print(`No token belongs to ${owner} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${owner}`);
     return 0;
   });
 }
