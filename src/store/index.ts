@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type Approvals, approvalsIn } from './approvals.ts';
 import { type Leases, leasesIn } from './leases.ts';
 import { type Keys, keysIn, type Principals, principalsIn } from './principals.ts';
@@ -20,10 +20,12 @@ export interface Store {
   sessions: Sessions;
   keys: Keys;
   leases: Leases;
+  /** That the database answers, and has the time that this machine has. @throws store_unavailable */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
-export function storeOn(db: Kysely<Database>): Store {
+function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
   return {
     approvals: approvalsIn(db),
     runs: runsIn(db),
@@ -34,6 +36,7 @@ export function storeOn(db: Kysely<Database>): Store {
     sessions: sessionsIn(db),
     keys: keysIn(db),
     leases: leasesIn(db),
+    check,
     close: () => db.destroy(),
   };
 }
@@ -43,9 +46,16 @@ export function storeOn(db: Kysely<Database>): Store {
  * @throws store_unavailable
  */
 export async function openStore(options: { dataDir: string; databaseUrl?: string }): Promise<Store> {
-  if (options.databaseUrl === undefined) return storeOn(await (await import('./sqlite.ts')).openSqlite(options.dataDir));
-  const { openPostgres, patiently } = await import('./postgres.ts');
-  return repeating(storeOn(await openPostgres(options.databaseUrl)), patiently);
+  if (options.databaseUrl === undefined) {
+    const db = await (await import('./sqlite.ts')).openSqlite(options.dataDir);
+    return storeOn(db, async () => void (await sql`select 1`.execute(db)));
+  }
+  const { checkClock, openPostgres, patiently } = await import('./postgres.ts');
+  const db = await openPostgres(options.databaseUrl);
+  return repeating(
+    storeOn(db, () => checkClock(db)),
+    patiently,
+  );
 }
 
 /** Every method of the store is safe to repeat, because rows are named by ids that the caller chose; so a restart of the database is waited out. */
@@ -62,6 +72,7 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
     sessions: wrap(store.sessions),
     keys: wrap(store.keys),
     leases: wrap(store.leases),
+    check: () => again(store.check),
     close: store.close,
   };
 }

@@ -1,12 +1,14 @@
-import { Kysely, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import { fail } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
 /** How long a lost database is waited for: long enough for a restart. */
 const RETRY_SECONDS = 30;
 const PAUSE_MS = 250;
+/** Leases and expiries are times: replicas whose clocks differ by more than a fraction of a lease (30 s) would take work from each other. */
+const MAX_SKEW_MS = 5_000;
 
 /** SQLSTATE classes 08 (connection), 57P (shutdown, not yet up), 53300 (too many connections), and what the socket says. */
 const LOST = /^(08...|57P0[0-3]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)$/;
@@ -25,11 +27,32 @@ export async function openPostgres(url: string): Promise<Kysely<Database>> {
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   try {
     await patiently(() => migrate(db));
+    await checkClock(db);
     return db;
   } catch (cause) {
     await db.destroy().catch(() => {});
+    if (cause instanceof ProxmoxMcpError) throw cause;
     fail('store_unavailable', `The database cannot be used: ${cause instanceof Error ? cause.message : 'unknown fault'}.`, { cause });
   }
+}
+
+/**
+ * That the database answers, and that its clock and this machine's are the same to some seconds.
+ * @throws store_unavailable
+ */
+export async function checkClock(db: Kysely<Database>): Promise<void> {
+  const before = Date.now();
+  const { rows } = await sql<{ ms: string }>`select extract(epoch from clock_timestamp()) * 1000 as ms`.execute(db);
+  const after = Date.now();
+  const skew = Number(rows[0]?.ms) - (before + after) / 2;
+  if (Math.abs(skew) <= MAX_SKEW_MS + (after - before) / 2) return;
+  fail(
+    'store_unavailable',
+    `The clock of this machine is ${Math.round(Math.abs(skew) / 1000)} s ${skew > 0 ? 'behind' : 'ahead of'} that of the database.`,
+    {
+      hint: 'Let all replicas and the database keep their clocks by NTP; then start again.',
+    },
+  );
 }
 
 /** Repeats work whose connection was lost, until the database is back. The work must be safe to repeat: it may have been committed. */
@@ -38,10 +61,18 @@ export async function patiently<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!isLost(error) || Date.now() > deadline) throw error;
+      if (isRefused(error) || (isLost(error) && Date.now() > deadline)) {
+        fail('store_unavailable', `The database does not serve this server: ${(error as Error).message}.`, { cause: error });
+      }
+      if (!isLost(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
+}
+
+/** SQLSTATE class 28 (wrong password), 3D000 (no such database), 42501 (no rights), 53100 (its disk is full). */
+function isRefused(error: unknown): boolean {
+  return /^(28...|3D000|42501|53100)$/.test((error as { code?: string }).code ?? '');
 }
 
 function isLost(error: unknown): boolean {
