@@ -53,8 +53,16 @@ export function createGate(options: GateOptions): (request: Request, address: st
       );
     }
     if (found === 'scope') return challenge(OAuthErrorCode.InsufficientScope, `The token has none of the scopes ${SCOPES.join(', ')}`);
-    return challenge(OAuthErrorCode.InvalidToken, MESSAGES[found] ?? 'The access token is not valid here');
+    const response = challenge(OAuthErrorCode.InvalidToken, MESSAGES[found] ?? 'The access token is not valid here');
+    return found === 'missing' ? withoutErrorCode(response) : response;
   };
+}
+
+/** Who sent no credentials made no mistake with them, and is only told what is asked for (RFC 6750 section 3.1). */
+function withoutErrorCode(response: Response): Response {
+  const asked = response.headers.get('www-authenticate') ?? '';
+  response.headers.set('www-authenticate', asked.replace(/error="[^"]*", error_description="[^"]*"(, )?/, ''));
+  return response;
 }
 
 const MESSAGES: Partial<Record<Fault, string>> = {
