@@ -77,5 +77,10 @@ function isRefused(error: unknown): boolean {
 
 function isLost(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
-  return LOST.test(code ?? '') || /Connection terminated|connection timeout|Client has encountered a connection error/i.test(message ?? '');
+  return (
+    LOST.test(code ?? '') ||
+    /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error/i.test(
+      message ?? '',
+    )
+  );
 }
