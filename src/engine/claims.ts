@@ -1,7 +1,7 @@
-import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { fail } from '../core/errors.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Claims, FreshGuest } from '../operations/define.ts';
-import { type GuestRow, listGuests } from '../proxmox/guests.ts';
+import { type GuestRow, isFree, listGuests } from '../proxmox/guests.ts';
 import type { Store } from '../store/index.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { newId } from './ids.ts';
@@ -52,21 +52,6 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
 /** `GET /cluster/nextid`: a hint that reserves nothing. */
 export async function nextId(api: Pick<ProxmoxApi, 'get'>): Promise<number> {
   return Number(await api.get<string | number>('/cluster/nextid'));
-}
-
-/** `GET /cluster/nextid?vmid=N` knows about guests that the token cannot see. */
-async function isFree(api: ProxmoxApi, vmid: number): Promise<boolean> {
-  try {
-    await api.get('/cluster/nextid', { vmid });
-    return true;
-  } catch (error) {
-    if (
-      error instanceof ProxmoxMcpError &&
-      (error.code === 'conflict' || error.code === 'invalid_arguments' || error.code === 'proxmox_refused')
-    )
-      return false;
-    throw error;
-  }
 }
 
 /** Guests that are being made or too fresh for the lists, except our own claim. */

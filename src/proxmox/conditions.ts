@@ -2,6 +2,7 @@ import { asError } from '../core/errors.ts';
 import type { Condition } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
+import { isFree } from './guests.ts';
 import { diskSizeGib } from './property-strings.ts';
 
 type Reader = Pick<ProxmoxReader, 'get'>;
@@ -59,17 +60,6 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
   if (condition.is === 'absent') return free;
   // It exists somewhere: perhaps on another node, perhaps hidden. Only a free VMID makes the answer sure.
   return free || seen.kind === 'none' ? false : undefined;
-}
-
-/** GET /cluster/nextid?vmid=N knows every guest of the cluster, visible or not. */
-async function isFree(api: Reader, vmid: number): Promise<boolean> {
-  try {
-    await api.get('/cluster/nextid', { vmid });
-    return true;
-  } catch (thrown) {
-    if (asError(thrown).code === 'conflict') return false;
-    throw thrown;
-  }
 }
 
 /** GET …/config, which shows pending values merged in. */

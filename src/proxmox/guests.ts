@@ -1,5 +1,5 @@
 import { digestOf } from '../core/canonical.ts';
-import { fail } from '../core/errors.ts';
+import { asError, fail } from '../core/errors.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
@@ -49,6 +49,17 @@ interface ResourceRow {
  */
 export function givenName({ type, vmid, name = '' }: { type: string; vmid: number | string; name?: string }): string {
   return name === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : name;
+}
+
+/** Whether no guest of the cluster has this VMID, visible to the token or not: `GET /cluster/nextid?vmid=N`. */
+export async function isFree(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<boolean> {
+  try {
+    await api.get('/cluster/nextid', { vmid });
+    return true;
+  } catch (thrown) {
+    if (asError(thrown).code === 'conflict') return false;
+    throw thrown;
+  }
 }
 
 /** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */

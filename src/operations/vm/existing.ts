@@ -3,7 +3,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
-import { type Guest, type GuestRow, givenName, readGuest } from '../../proxmox/guests.ts';
+import { type Guest, type GuestRow, givenName, isFree, readGuest } from '../../proxmox/guests.ts';
 import type { OperationContext } from '../define.ts';
 import { sameName } from './match.ts';
 
@@ -99,17 +99,6 @@ async function withFresh(ctx: OperationContext, guests: GuestRow[]): Promise<Gue
     ...guests.map((g) => (g.name === '' ? { ...g, name: ctx.fresh.find((f) => f.vmid === g.vmid)?.name ?? '' } : g)),
     ...there.flat().map((f): GuestRow => ({ ...f, status: 'unknown', template: false, tags: [] })),
   ];
-}
-
-/** `GET /cluster/nextid?vmid=N` knows all guests of the cluster, visible or not. */
-async function isFree(api: ProxmoxReader, vmid: number): Promise<boolean> {
-  try {
-    await api.get('/cluster/nextid', { vmid });
-    return true;
-  } catch (thrown) {
-    if (asError(thrown).code === 'conflict') return false;
-    throw thrown;
-  }
 }
 
 function nameOf(row: GuestRow): string {
