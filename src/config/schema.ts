@@ -123,7 +123,7 @@ export const configSchema = z.strictObject({
   PROXMOX_QUOTA_SCOPE: setting(quotaScope.default({ kind: 'visible' }), {
     section: 'Limits',
     description:
-      'Which guests count: `visible` (all that the token sees), `created` (those made through this server), `pool:NAME` or `tag:NAME`.',
+      'Which guests count: `visible` (all that the token sees), `created` (those made through this server), `pool:NAME` or `tag:NAME`; with these two, guests are made nowhere else.',
     defaultText: 'visible',
     example: 'visible',
     ceiling: 'fixed',

@@ -97,7 +97,7 @@ async function subjectOf(plan: Plan, principal: string, ports: Ports): Promise<S
 }
 
 /** A guest that the plan makes: what its requests give it. It counts as created here. */
-function newGuest(plan: Plan): Subject['guests'][number] {
+export function newGuest(plan: Plan): Subject['guests'][number] {
   const params = plan.steps.filter((s): s is RequestStep => s.kind === 'request').map((s) => s.params);
   const last = (key: string) => params.map((p) => p[key]).findLast((v) => typeof v === 'string') as string | undefined;
   const pool = last('pool');

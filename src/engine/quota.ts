@@ -38,6 +38,18 @@ export function checkGuestLimits(demand: ResourceDemand, limits: LimitSettings):
   }
 }
 
+/** A new guest outside the scope would be a way around every limit of it. @throws quota_exceeded saying what brings it inside */
+export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limits: LimitSettings): void {
+  const { scope } = limits;
+  if ((scope.kind !== 'pool' && scope.kind !== 'tag') || counts({ ...made, template: false }, limits, new Set())) return;
+  const [place, hint] =
+    scope.kind === 'pool' ? [`pool ${scope.pool}`, `pool: ${scope.pool}`] : [`tag ${scope.tag}`, `tags: ["${scope.tag}"]`];
+  fail('quota_exceeded', `The limits count the guests of ${place} (PROXMOX_QUOTA_SCOPE), and the new guest would not be one of them.`, {
+    hint: `Call again with ${hint}.`,
+    details: { variable: 'PROXMOX_QUOTA_SCOPE' },
+  });
+}
+
 /** Limits of the scope. @param used without the guest that is planned @throws quota_exceeded */
 export function checkTotals(demand: ResourceDemand, used: Usage, limits: LimitSettings): void {
   if (demand.newGuests === 1 && used.guests + 1 > limits.maxVms) {
@@ -65,7 +77,11 @@ export function checkTotals(demand: ResourceDemand, used: Usage, limits: LimitSe
 }
 
 /** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests made through this server; only for that scope */
-export function counts(guest: GuestRow, { scope }: LimitSettings, created: ReadonlySet<number>): boolean {
+export function counts(
+  guest: Pick<GuestRow, 'vmid' | 'template' | 'pool' | 'tags'>,
+  { scope }: LimitSettings,
+  created: ReadonlySet<number>,
+): boolean {
   if (guest.template) return false;
   if (scope.kind === 'created') return created.has(guest.vmid);
   if (scope.kind === 'pool') return isInPool(guest.pool, scope.pool);

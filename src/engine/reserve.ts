@@ -6,8 +6,9 @@ import { listStorages, placeOn } from '../proxmox/storage.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { tidy } from './claims.ts';
 import { newId } from './ids.ts';
+import { newGuest } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
-import { checkGuestLimits, checkTotals, counts, diskSums, usage } from './quota.ts';
+import { checkGuestLimits, checkInside, checkTotals, counts, diskSums, usage } from './quota.ts';
 import { leaseFrom } from './worker.ts';
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
@@ -46,6 +47,7 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   if (!demand) return;
   const { limits } = ports.settings;
   checkGuestLimits(demand, limits);
+  if (demand.newGuests === 1) checkInside(newGuest(plan), limits);
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const reservations = await store.reservations.all(api.cluster);
   const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LimitSettings } from '../../src/core/settings.ts';
+import { checkInside } from '../../src/engine/quota.ts';
 import { type Client, clientOf } from '../simulator/client.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 
@@ -123,5 +124,31 @@ describe('a guest whose last step failed', () => {
     expect(await world.refused(counted.perform('create_vm', { name: 'next', disk_gb: 1 }, agent))).toMatchObject({
       code: 'quota_exceeded',
     });
+  });
+});
+
+describe('limits of a scope', () => {
+  const made = (call: object) =>
+    world.another(limits({ scope: { kind: 'tag', tag: 'Agents' } })).perform('create_vm', call, agent, { wait: 'end' });
+
+  it('are not passed by a guest made outside of it; the answer says what brings it inside', async () => {
+    world = await openWorld();
+    const refusal = { code: 'quota_exceeded', hint: 'Call again with tags: ["Agents"].' };
+    expect(await world.refused(made({ name: 'outside', disk_gb: 1 }))).toMatchObject(refusal);
+    expect(await world.refused(made({ name: 'outside', disk_gb: 1, tags: ['other'] }))).toMatchObject(refusal);
+    expect(world.cluster.mutations()).toEqual([]);
+    expect(await made({ name: 'inside', disk_gb: 1, tags: ['agents'] })).toMatchObject({ kind: 'done' });
+  });
+
+  it('of a pool let guests into the pools below it', async () => {
+    world = await openWorld();
+    const inPool = (pool: string | undefined) => () =>
+      checkInside(
+        { vmid: 120, tags: [], ...(pool === undefined ? {} : { pool }) },
+        limits({ scope: { kind: 'pool', pool: 'agents' } }).limits,
+      );
+    expect(inPool(undefined)).toThrow(/guests of pool agents/);
+    expect(inPool('other')).toThrow(/guests of pool agents/);
+    for (const pool of ['agents', 'agents/ci']) expect(inPool(pool)).not.toThrow();
   });
 });
