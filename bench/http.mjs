@@ -19,7 +19,12 @@ async function serve(cli, env) {
     const { stdout } = await run(process.execPath, [cli, 'tokens', 'add', '--name', `bench-${n}`, '--role', 'viewer'], { env: more });
     tokens.push(JSON.parse(stdout).token);
   }
-  const child = spawn(process.execPath, [cli, 'http', '--port', '0'], { env: more, stdio: ['ignore', 'ignore', 'pipe'] });
+  return { tokens, ...(await start([cli, 'http', '--port', '0'], more)) };
+}
+
+/** Starts a server that says on stderr where it is reached. */
+async function start(args, env) {
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const url = await new Promise((resolve, reject) => {
     let said = '';
     child.stderr.on('data', (chunk) => {
@@ -29,7 +34,7 @@ async function serve(cli, env) {
     });
     child.once('exit', () => reject(new Error(`the server ended: ${said}`)));
   });
-  return { url, tokens, end: () => child.kill() };
+  return { url, end: () => child.kill() };
 }
 
 /** One tools/call of protocol 2026-07-28, by hand: what is measured is the server, not a client library. */
@@ -76,9 +81,10 @@ async function perSecond(work) {
   return (CALLERS * CALLS_EACH) / ((performance.now() - began) / 1000);
 }
 
-/** Rows of [what, against, product per second, against per second]. */
-export async function throughput(cli, cluster) {
+/** Rows of [what, against, product per second, against per second]; `bare` is a server without any product. */
+export async function throughput(cli, bare, cluster) {
   const server = await serve(cli, cluster.env);
+  const echo = await start([bare], cluster.env);
   const dispatcher = new Agent({ connections: CALLERS });
   try {
     const { vmid, node } = (await cluster.get('/cluster/resources?type=vm')).find((row) => row.type === 'qemu' && row.status === 'stopped');
@@ -89,17 +95,19 @@ export async function throughput(cli, cluster) {
     ];
     const rows = [];
     for (const [name, args, against, raw] of cases) {
-      const ours = [];
-      const theirs = [];
+      const [ours, theirs, least] = [[], [], []];
       for (let round = 0; round < ROUNDS; round++) {
         ours.push(await perSecond((caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args)));
         theirs.push(await perSecond(raw));
+        least.push(await perSecond(() => call(dispatcher, echo.url, 'none', 'echo', { text: 'hello' })));
       }
       rows.push([`${name}, ${CALLERS} callers`, against, median(ours), median(theirs)]);
+      rows.push([`${name}, ${CALLERS} callers`, '`echo` of a bare SDK server, without Proxmox', median(ours), median(least)]);
     }
     return rows;
   } finally {
     await dispatcher.close();
     server.end();
+    echo.end();
   }
 }

@@ -141,7 +141,7 @@ try {
   add('Start-up', ratios(await startUp(ten.env)));
   const [onTen, onMany, onDemo] = await Promise.all([connect(ten.env), connect(many.env), connect(demo.env)]);
   add('Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))]));
-  const perSecond = (await throughput(cli, ten)).map(([what, against, ours, theirs]) => [
+  const perSecond = (await throughput(cli, join(root, 'bench/bare-http-server.mjs'), ten)).map(([what, against, ours, theirs]) => [
     what,
     against,
     ours.toFixed(0),
