@@ -103,12 +103,16 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
 
 /** Intent on disk, then the bytes. */
 async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
-  const record: StepRecord = { id: step.id, state: 'intent', at: new Date(s.api.serverTime() * 1000).toISOString() };
-  await s.journal.write(record);
+  const record: StepRecord = { id: step.id, state: 'intent', at: '' };
+  const intend = () => {
+    record.at = new Date(s.api.serverTime() * 1000).toISOString();
+    return s.journal.write({ ...record });
+  };
+  await intend();
   s.report(step.purpose);
-  // Written once more, so that a process which slept meanwhile notices that it lost the run.
-  const gate: Gate = { pass: (asked) => s.gate.pass(asked), reopen: (id) => s.gate.reopen(id), still: () => s.journal.write(record) };
-  const dispatch = await s.api.send(gate, resolveStep(step, s.journal.steps, s.secret));
+  // Once more before every attempt: a process which slept meanwhile notices that it lost the run, and traces of a lost answer are looked for
+  // since the bytes left, not since the wait for a turn or a lock began.
+  const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret));
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
   if (dispatch.kind === 'unknown') return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };

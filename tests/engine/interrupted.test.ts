@@ -131,6 +131,28 @@ describe('a process that is gone', () => {
     expect(stops()).toBe(1);
   });
 
+  it('which waited for a lock is searched for traces since its last attempt, not since its first', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'waited', disk_gb: 1, start_on_create: true });
+    const intents: number[] = [];
+    const store = (s: Store): Store => {
+      const journal: Store['runs']['journal'] = (id, worker, steps, lease) => {
+        if (steps[0]?.state === 'intent') intents.push(Date.parse(steps[0].at));
+        return s.runs.journal(id, worker, steps, lease);
+      };
+      return { ...s, runs: { ...s.runs, journal } };
+    };
+    const reason = `can't lock file '/var/lock/qemu-server/lock-${vmid}.conf' - got timeout`;
+    world.cluster.simulator.faults.add(
+      { match: { path: '/status/stop$' }, action: 'status', status: 500, reason, times: 1 },
+      { match: { path: '/status/stop$' }, action: 'reset-after', times: 1 },
+    );
+    const id = await world.asks('stop_vm', { vmid, force: true });
+    const engine = world.another({}, { store });
+    expect(await engine.perform('approve', { approval_id: id }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
+    expect((intents.at(-1) ?? 0) - (intents[0] ?? 0)).toBeGreaterThanOrEqual(4_000);
+  });
+
   it('asleep before its run began makes no second guest of a name that somebody else took meanwhile', async () => {
     world = await openWorld();
     let wake: (() => void) | undefined;
