@@ -6,6 +6,9 @@ import type { Ports } from './ports.ts';
 import { recorded } from './records.ts';
 import type { PerformOptions, Result } from './types.ts';
 
+/** Longer than any run, and the most that a timer takes. */
+const FOREVER_MS = 2 ** 31 - 1;
+
 /** Waits for a run as long as the caller wants; whoever stops waiting stops nothing. */
 export async function waitFor(
   run: RunRecord,
@@ -17,11 +20,7 @@ export async function waitFor(
   if (wait === 'end' && !options.signal) return ended;
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const pause =
-    wait === 'end'
-      ? new Promise<void>((_, no) => signal.addEventListener('abort', () => no(signal.reason), { once: true }))
-      : ports.clock.sleep(wait * 1000, signal);
-  const timedOut = pause.then(
+  const timedOut = ports.clock.sleep(wait === 'end' ? FOREVER_MS : wait * 1000, signal).then(
     () => undefined,
     () => undefined,
   );

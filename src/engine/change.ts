@@ -6,6 +6,7 @@ import type { Plan } from '../core/plan.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
+import { adoptOrphans } from './adopt.ts';
 import { resultOf, waitFor } from './answer.ts';
 import { requestApproval } from './approvals.ts';
 import { claim, nextId } from './claims.ts';
@@ -156,6 +157,8 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
       continue;
     }
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
+    // Its process may end while we wait, and then nobody else brings it to an end.
+    if (run && isGone(now.worker, now.leaseUntil, isoNow(ports.clock))) await adoptOrphans(ports, inFlight);
     if (ports.clock.now() >= turn.deadline) {
       if (run) return { kind: 'running', run };
       fail('locked', `Other calls are about to make ${now.name || 'this guest'}, one after the other.`, {
