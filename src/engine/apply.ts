@@ -14,6 +14,11 @@ import type { Progress } from './types.ts';
 /** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
 const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000, pattern: /can't lock file .* got timeout|got lock request timeout/i };
 const LOG_LINES = 20;
+/** How Proxmox says that there is nothing to do; whether that is so is for the guest to show. */
+const SAYS_ALREADY: Partial<Record<string, RegExp>> = {
+  running: /^(VM|CT) \d+ already running/,
+  stopped: /^(VM|CT) \d+ (is )?not running/,
+};
 
 export interface Ending {
   status: Exclude<RunStatus, 'executing'>;
@@ -84,6 +89,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (record.state === 'done') return s.journal.write(record);
     await s.journal.write(record);
     record = await follow(step, record, s);
+    if (record.state === 'failed' && (await isSoAlready(step, record.exit, s.api))) record = { ...record, ...ALREADY };
     await s.journal.write(record);
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
@@ -101,6 +107,14 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   }
 }
 
+/** Somebody else was faster: what was wanted is so, which a refusal alone never proves. */
+const ALREADY = { state: 'done', data: { already: true } } as const;
+
+async function isSoAlready({ proof }: RequestStep, said: unknown, api: ProxmoxApi): Promise<boolean> {
+  if (proof?.kind !== 'guest' || typeof said !== 'string' || !SAYS_ALREADY[proof.is]?.test(said)) return false;
+  return (await api.holds(proof).catch(() => undefined)) === true;
+}
+
 /** Intent on disk, then the bytes. */
 async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   const record: StepRecord = { id: step.id, state: 'intent', at: '' };
@@ -112,7 +126,12 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   s.report(step.purpose);
   // Once more before every attempt: a process which slept meanwhile notices that it lost the run, and traces of a lost answer are looked for
   // since the bytes left, not since the wait for a turn or a lock began.
-  const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret));
+  const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret)).catch(async (thrown) => {
+    const refusal = thrown instanceof ProxmoxMcpError ? (thrown.details?.proxmox as { message?: string } | undefined) : undefined;
+    if (await isSoAlready(step, refusal?.message, s.api)) return { kind: 'already' } as const;
+    throw thrown;
+  });
+  if (dispatch.kind === 'already') return { ...record, ...ALREADY };
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
   if (dispatch.kind === 'unknown') return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };

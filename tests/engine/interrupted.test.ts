@@ -114,6 +114,33 @@ describe('a process that is gone', () => {
     expect(await other.perform('approve', { approval_id: id }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
   });
 
+  it('while another call waits for its guest: that call brings the run to an end', async () => {
+    world = await openWorld();
+    world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 });
+    const lost = world.call('create_vm', { name: 'shared', disk_gb: 1 }).catch(() => {});
+    await world.cluster.simulator.faults.untilHeld();
+    let ahead = 0;
+    const clock = { ...systemClock, now: () => Date.now() + ahead };
+    let followed = 0;
+    const store = (s: Store): Store => ({
+      ...s,
+      reservations: {
+        ...s.reservations,
+        get: (id) => {
+          followed += 1;
+          return s.reservations.get(id);
+        },
+      },
+    });
+    const waiting = world.another({}, { clock, store }).perform('create_vm', { name: 'shared', disk_gb: 1 }, agent, { wait: 'end' });
+    await until(() => followed > 0);
+    ahead = 60_000;
+    expect(await waiting).toMatchObject({ kind: 'done', output: { created: false, existing: true } });
+    world.cluster.simulator.faults.release();
+    await lost;
+    expect(world.cluster.mutations()).toHaveLength(1);
+  });
+
   it('asleep while a lock is waited for sends nothing once it wakes and somebody else has its run', async () => {
     world = await openWorld();
     const { vmid } = await world.done('create_vm', { name: 'asleep', disk_gb: 1, start_on_create: true });
@@ -208,5 +235,36 @@ describe('a process that is gone', () => {
     await until(() => die !== undefined);
     expect(outcomes()).toMatchObject([{ kind: 'outcome', status: 'succeeded' }]);
     die?.(false);
+  });
+});
+
+describe('somebody else who is faster', () => {
+  /** An engine that lets others act in the moment before its run begins. */
+  const meanwhile = (act: () => Promise<unknown>) =>
+    world.another(
+      {},
+      {
+        store: (s) => ({
+          ...s,
+          runs: {
+            ...s.runs,
+            begin: async (...run) => {
+              await act();
+              return s.runs.begin(...run);
+            },
+          },
+        }),
+      },
+    );
+
+  it.each(['qemu', 'lxc'])('has done what was wanted: a %s that runs already was started', async (type) => {
+    world = await openWorld();
+    const vmid = type === 'qemu' ? 105 : 201;
+    const slow = meanwhile(() => world.done('start_vm', { vmid }));
+    expect(await slow.perform('start_vm', { vmid }, agent, { wait: 'end' })).toMatchObject({
+      kind: 'done',
+      output: { vmid, status: 'running', already: true },
+    });
+    expect(world.cluster.mutations()).toHaveLength(2);
   });
 });

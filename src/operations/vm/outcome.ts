@@ -22,6 +22,11 @@ function taskWarnings(step: RunRecord['steps'][number]): string[] {
   return lines.length > 0 ? lines : [`${step.id}: Proxmox ended the task with ${plainText(step.exit, 80)}`];
 }
 
+/** `already: true` when somebody else had done it a moment before. */
+export function alreadyOf(run: RunRecord): { already?: true } {
+  return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
+}
+
 /** The guest's state now; `unknown` when it cannot be read (it may be gone by the time the report is asked for). */
 export async function statusNow(api: ProxmoxReader, at: GuestAt): Promise<string> {
   return readStatus(api, at).then(

@@ -5,7 +5,7 @@ import { plainText } from '../../core/text.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { refuseTooManyCpus } from './limits.ts';
-import { outcomeOf, placeOf, statusNow } from './outcome.ts';
+import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { startSteps } from './power-on.ts';
 import { changed, vmid } from './schemas.ts';
 import { factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate } from './target.ts';
@@ -55,6 +55,6 @@ export const startVm = defineOperation({
   },
   async report(ctx, _args, run) {
     const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(ctx.api, at), ...outcomeOf(run) };
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(ctx.api, at), ...alreadyOf(run), ...outcomeOf(run) };
   },
 });

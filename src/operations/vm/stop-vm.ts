@@ -6,7 +6,7 @@ import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { outcomeOf, placeOf, statusNow } from './outcome.ts';
+import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { changed, vmid } from './schemas.ts';
 import { factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './target.ts';
 
@@ -53,6 +53,7 @@ export const stopVm = defineOperation({
       name: at.name,
       node: at.node,
       status: await statusNow(ctx.api, at),
+      ...(guests.length > 0 ? {} : alreadyOf(run)),
       ...outcomeOf(run),
     };
   },
