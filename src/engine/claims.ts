@@ -81,5 +81,5 @@ export async function tidy(store: Store, guests: readonly GuestRow[], ports: Por
 
 /** What waits for a stop and start is listed only after it; a guest that does not run is listed as its configuration says. */
 function showsGrowth(row: GuestRow, { cpu, memoryMib }: Reservation): boolean {
-  return row.status === 'stopped' || ((row.cpus ?? 0) >= cpu && (row.memoryMib ?? 0) >= memoryMib);
+  return row.status === 'stopped' || (Math.ceil(row.cpus ?? 0) >= cpu && (row.memoryMib ?? 0) >= memoryMib);
 }
