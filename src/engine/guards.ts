@@ -1,6 +1,7 @@
 import { fail } from '../core/errors.ts';
 import { typedName } from '../core/guest.ts';
 import { type Plan, targetsOf } from '../core/plan.ts';
+import type { RunRecord } from '../core/run.ts';
 import { newestBackup } from '../proxmox/backups.ts';
 import type { Admission } from '../store/runs.ts';
 import type { ChangeCall } from './change.ts';
@@ -62,12 +63,13 @@ async function checkCooldown(
       .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
     // What a lease covered, or what needs no approval at all.
     ...(await store.runs.since(caller.principal, since))
-      .filter((run) => argsDigest(run.operation, run.args) === same)
+      .filter((run) => argsDigest(run.operation, run.args) === same && !cameToNothing(run))
       .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),
   ].sort((a, b) => b.at.localeCompare(a.at));
   if (!last) return;
   const seconds = Math.ceil((Date.parse(last.at) + cooldown * 1000 - ports.clock.now()) / 1000);
-  fail('rate_limited', `The identical request was ${last.status} ${cooldown - seconds} s ago; it may be repeated in ${seconds} s.`, {
+  const was = last.status === 'denied' ? 'denied' : `made (${last.status})`;
+  fail('rate_limited', `The identical request was ${was} ${cooldown - seconds} s ago; it may be repeated in ${seconds} s.`, {
     details: { retry_after_seconds: seconds },
   });
 }
@@ -85,13 +87,21 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   return {
     since,
     check(runs) {
-      const alike = runs.filter((run) => (makes ? run.plan.demand?.newGuests === 1 : run.plan.effect === 'destroy')).length;
+      // A deletion that failed may have destroyed something; a guest that was not made is none.
+      const alike = runs.filter((run) =>
+        makes ? run.plan.demand?.newGuests === 1 && !cameToNothing(run) : run.plan.effect === 'destroy',
+      ).length;
       if (alike < limit) return;
       fail('rate_limited', `${alike} guests were ${makes ? 'made' : 'destroyed'} within the last hour; the policy allows ${limit}.`, {
         details: { limit, used: alike, since },
       });
     },
   };
+}
+
+/** Proxmox refused its first request, as when the VMID that we chose was taken meanwhile: nothing was made. */
+function cameToNothing({ status, steps }: RunRecord): boolean {
+  return status === 'failed' && !steps.some(({ state }) => state === 'done');
 }
 
 async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {

@@ -130,6 +130,21 @@ describe('a policy in force', () => {
       message: expect.stringContaining('backup'),
     });
   });
+
+  it('counts nothing that came to nothing: a VMID that others took leads to another one, within the same limits', async () => {
+    const limits = { rules: [{ match: { operation: ['create_vm'] }, never: false, cooldown: 600 }], perHour: { creates: 1 } };
+    world = await openWorld(policy(limits));
+    world.cluster.simulator.faults.add({
+      match: { method: 'POST', path: '/qemu$' },
+      action: 'status',
+      status: 500,
+      reason: "unable to create VM 108 - VM 108 already exists on node 'pve'",
+      times: 1,
+    });
+    const { vmid } = await world.done('create_vm', { name: 'one', disk_gb: 1 });
+    expect(vmid).not.toBe(108);
+    expect(await world.refused(world.call('create_vm', { name: 'two', disk_gb: 1 }))).toMatchObject({ code: 'rate_limited' });
+  });
 });
 
 describe('a lease', () => {
