@@ -1,21 +1,12 @@
-import type { Caller } from '../core/caller.ts';
 import { needsApproval } from '../core/effect.ts';
 import type { RunRecord } from '../core/run.ts';
 import { isoNow, type Ports } from './ports.ts';
+import { SERVER } from './records.ts';
 import { carryOut, type InFlight } from './runner.ts';
 import { isGone, leaseFrom } from './worker.ts';
 
 /** Steps that were never sent are sent by another process only this long after the run began, and never those that needed an approval. */
 const CONTINUE_WITHIN_SECONDS = 15 * 60;
-
-const SERVER: Caller = {
-  principal: 'server',
-  owner: 'server',
-  channel: 'cli',
-  client: 'reconciliation',
-  canAsk: { elicitation: false, terminal: false },
-  isOperator: false,
-};
 
 /**
  * Takes over the runs of processes that are gone and brings each to an end in the background: what was sent is settled from Proxmox's own
@@ -43,7 +34,7 @@ async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
   const young = Date.parse(run.startedAt) > ports.clock.now() - CONTINUE_WITHIN_SECONDS * 1000;
   const wasApproved = needsApproval(run.plan.effect) || run.approvalId !== undefined || run.leaseId !== undefined;
   const maySend = young && run.steps.length > 0 && !wasApproved;
-  const ended = await carryOut(run, ports, { maySend, caller: SERVER });
+  const ended = await carryOut(run, ports, { maySend, caller: { ...SERVER, client: 'reconciliation' } });
   await ports.audit.append(
     {
       kind: 'reconciled',

@@ -7,7 +7,7 @@ import { type Plan, targetsOf } from '../core/plan.ts';
 import type { ChangeCall } from './change.ts';
 import { newId } from './ids.ts';
 import { isoNow, type Ports } from './ports.ts';
-import { argsDigest, auditCaller, auditTarget, planDigest } from './records.ts';
+import { argsDigest, auditCaller, auditTarget, planDigest, SERVER } from './records.ts';
 import { seesAllApprovals } from './roles.ts';
 
 /** Stores a pending approval for a plan, or finds the identical one that is pending already. */
@@ -18,7 +18,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
   const plan = await withFormerNames(call.plan, ports);
   const id = newId('apr');
   const sealed = ports.vault.idsIn(plan).map((secret) => ports.vault.seal(secret));
-  const approval = await store.approvals.request(
+  const asked = await store.approvals.request(
     {
       id,
       cluster: api.cluster,
@@ -37,13 +37,15 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     now,
     ports.settings.approval.maxPendingPerPrincipal,
   );
-  if (approval === 'full') {
+  if (asked === 'full') {
     fail(
       'too_many_pending',
       `${ports.settings.approval.maxPendingPerPrincipal} approvals of yours, or about this guest, wait for a decision already.`,
     );
   }
+  const { ended = [], ...approval } = asked;
   if (approval.id === id) await store.secrets.keep(id, sealed);
+  for (const one of ended) await recordDecision(one, one.status === 'expired' ? SERVER : caller, ports, one.status);
   await ports.audit.append(
     {
       kind: 'approval',
@@ -76,10 +78,16 @@ async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
   return formerNames.length === 0 ? plan : { ...plan, facts: { ...plan.facts, formerNames } };
 }
 
+/** Ends what nobody decided in time; the audit says so as soon as somebody looks. */
+export async function expireApprovals(ports: Ports): Promise<void> {
+  const { approvals } = await ports.store();
+  for (const expired of await approvals.expire(isoNow(ports.clock))) await recordDecision(expired, SERVER, ports, 'expired');
+}
+
 /** The approval, if this caller may know of it: their own, or any of them for the operator. */
 export async function visibleApproval(id: string, caller: Caller, ports: Ports): Promise<ApprovalRecord> {
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
-  await store.approvals.expire(isoNow(ports.clock));
+  await expireApprovals(ports);
   const approval = await store.approvals.get(id);
   if (!approval || (approval.principal !== caller.principal && !seesAllApprovals(caller)))
     fail('approval_unknown', `There is no approval ${id} of yours.`);

@@ -4,11 +4,12 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
+import { expireApprovals } from './approvals.ts';
 import type { Audit } from './audit.ts';
 import { mintLease, revokeLease } from './leases.ts';
 import type { Notify } from './notify.ts';
 import { perform } from './perform.ts';
-import { isoNow, type Log, type Ports } from './ports.ts';
+import type { Log, Ports } from './ports.ts';
 import { createVault } from './secrets.ts';
 import type { Engine } from './types.ts';
 import { keepAlive, thisWorker } from './worker.ts';
@@ -69,7 +70,7 @@ export function createEngine(options: EngineOptions): Engine {
     perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports, inFlight),
     async watch() {
       const { approvals } = await ports.store();
-      await approvals.expire(isoNow(clock));
+      await expireApprovals(ports);
       const [pending, recent] = await Promise.all([approvals.list({ status: 'pending', limit: 200 }), approvals.list({ limit: 50 })]);
       return { pending: pending.approvals, recent: recent.approvals };
     },

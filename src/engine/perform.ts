@@ -5,10 +5,10 @@ import type { JsonObject } from '../core/json.ts';
 import type { ControlOperation, Operation, ReadOperation } from '../operations/define.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import { adoptOrphans } from './adopt.ts';
-import { checkMatches, denyApproval, visibleApproval } from './approvals.ts';
+import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './approvals.ts';
 import { change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
-import { isoNow, type Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 import { auditCaller, recorded } from './records.ts';
 import { redeem } from './redeem.ts';
 import { checkRole, seesAllApprovals } from './roles.ts';
@@ -167,7 +167,7 @@ async function control(
         approvals: {
           list: async (filter) => {
             const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
-            await store.approvals.expire(isoNow(ports.clock));
+            await expireApprovals(ports);
             return store.approvals.list({ ...filter, cluster, ...(seesAllApprovals(caller) ? {} : { principal: caller.principal }) });
           },
           approve: async (id, { waitSeconds }) => {

@@ -54,3 +54,12 @@ export function auditTarget(plan: Plan): { target?: { vmid: number; name: string
 function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
+
+/** Who is named where this server acts of itself: runs of processes that are gone, approvals that nobody decided. */
+export const SERVER: Caller = {
+  principal: 'server',
+  owner: 'server',
+  channel: 'cli',
+  canAsk: { elicitation: false, terminal: false },
+  isOperator: false,
+};

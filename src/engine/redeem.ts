@@ -6,7 +6,7 @@ import type { Plan } from '../core/plan.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { resultOf, waitFor } from './answer.ts';
 import { mustTypeFor, renderQuestion } from './approval-text.ts';
-import { checkOpen, recordDecision, visibleApproval } from './approvals.ts';
+import { checkOpen, expireApprovals, recordDecision, visibleApproval } from './approvals.ts';
 import { type ChangeCall, makePlan } from './change.ts';
 import { claim } from './claims.ts';
 import { hasPassphrase, isApprover } from './passphrase.ts';
@@ -179,7 +179,7 @@ async function waitForDecision(
   const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
   const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
   for (;;) {
-    await store.approvals.expire(isoNow(ports.clock));
+    await expireApprovals(ports);
     const now = (await store.approvals.get(approval.id)) ?? approval;
     if (now.runId !== undefined) {
       const run = await store.runs.get(now.runId);

@@ -28,10 +28,15 @@ export function approvalsIn(db: Kysely<Database>) {
     /**
      * Stores a pending approval, or finds the identical one that is pending already.
      * @param maxPending per principal, and per guest; a full queue refuses and never evicts
+     * @returns `ended`: those that expired or had to make room for this one
      */
-    async request(approval: NewApproval, now: string, maxPending: number): Promise<ApprovalRecord | 'full'> {
+    async request(
+      approval: NewApproval,
+      now: string,
+      maxPending: number,
+    ): Promise<(ApprovalRecord & { ended?: ApprovalRecord[] }) | 'full'> {
       return exclusive(db, async (tx) => {
-        await expire(tx, now);
+        const ended = await expire(tx, now);
         const same = await tx
           .selectFrom('approvals')
           .selectAll()
@@ -40,26 +45,25 @@ export function approvalsIn(db: Kysely<Database>) {
           .where('args_digest', '=', approval.argsDigest)
           .where('status', '=', 'pending')
           .executeTakeFirst();
-        if (same && same.digest === approval.digest) return read(same);
-        // The cluster changed under the identical request: the old plan would only become stale, so the new one takes its place.
-        if (same) {
-          await tx
-            .updateTable('approvals')
-            .set({ status: 'stale', note: 'replaced by a newer request', decided_at: now })
-            .where('id', '=', same.id)
-            .execute();
-          await eraseSecrets(tx, [same.id]);
-        }
+        if (same && same.digest === approval.digest) return { ...read(same), ...(ended.length > 0 ? { ended } : {}) };
         const row = write(approval, now);
         const waiting = tx
           .selectFrom('approvals')
           .select((e) => e.fn.countAll<number>().as('pending'))
-          .where('status', '=', 'pending');
+          .where('status', '=', 'pending')
+          .where('id', '!=', same?.id ?? '');
         const queues = [waiting.where('principal', '=', row.principal)];
         if (row.target_vmid !== null) queues.push(waiting.where('cluster', '=', row.cluster).where('target_vmid', '=', row.target_vmid));
         for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
+        // The cluster changed under the identical request: the old plan would only become stale, so the new one takes its place.
+        if (same) {
+          const stale = { status: 'stale', note: 'replaced by a newer request', decided_at: now } as const;
+          await tx.updateTable('approvals').set(stale).where('id', '=', same.id).execute();
+          await eraseSecrets(tx, [same.id]);
+          ended.push(read({ ...same, ...stale }));
+        }
         await tx.insertInto('approvals').values(row).execute();
-        return read(row);
+        return { ...read(row), ...(ended.length > 0 ? { ended } : {}) };
       });
     },
 
@@ -99,21 +103,23 @@ export function approvalsIn(db: Kysely<Database>) {
       to: ApprovalStatus,
       set: { decidedBy?: string; decidedVia?: Way; note?: string; decidedAt?: string } = {},
     ): Promise<boolean> {
-      const result = await db
-        .updateTable('approvals')
-        .set({
-          status: to,
-          ...(set.decidedBy !== undefined ? { decided_by: set.decidedBy } : {}),
-          ...(set.decidedVia !== undefined ? { decided_via: set.decidedVia } : {}),
-          ...(set.note !== undefined ? { note: set.note } : {}),
-          ...(set.decidedAt !== undefined ? { decided_at: set.decidedAt } : {}),
-        })
-        .where('id', '=', id)
-        .where('status', '=', from)
-        .executeTakeFirst();
-      if (Number(result.numUpdatedRows) !== 1) return false;
-      if (FINAL.includes(to)) await eraseSecrets(db, [id]);
-      return true;
+      return exclusive(db, async (tx) => {
+        const result = await tx
+          .updateTable('approvals')
+          .set({
+            status: to,
+            ...(set.decidedBy !== undefined ? { decided_by: set.decidedBy } : {}),
+            ...(set.decidedVia !== undefined ? { decided_via: set.decidedVia } : {}),
+            ...(set.note !== undefined ? { note: set.note } : {}),
+            ...(set.decidedAt !== undefined ? { decided_at: set.decidedAt } : {}),
+          })
+          .where('id', '=', id)
+          .where('status', '=', from)
+          .executeTakeFirst();
+        if (Number(result.numUpdatedRows) !== 1) return false;
+        if (FINAL.includes(to)) await eraseSecrets(tx, [id]);
+        return true;
+      });
     },
 
     /** Writes down one owner's yes. @returns the owners who said yes so far */
@@ -155,23 +161,35 @@ export function approvalsIn(db: Kysely<Database>) {
       }));
     },
 
-    /** Marks everything expired that nobody decided in time. */
-    expire: (now: string) => expire(db, now),
+    /** Marks everything expired that nobody decided in time. @returns what expired by this call */
+    async expire(now: string): Promise<ApprovalRecord[]> {
+      // Asked at every look at the approvals: the lock is only taken when there is something to do.
+      const due = await db
+        .selectFrom('approvals')
+        .select('id')
+        .where('status', '=', 'pending')
+        .where('expires_at', '<=', now)
+        .executeTakeFirst();
+      return due ? exclusive(db, (tx) => expire(tx, now)) : [];
+    },
   };
 }
 export type Approvals = ReturnType<typeof approvalsIn>;
 
-async function expire(db: Kysely<Database>, now: string): Promise<string[]> {
-  const rows = await db
+/** Ends pending approvals that nobody decided; in a transaction with what was kept secret for them. */
+async function expire(tx: Kysely<Database>, now: string): Promise<ApprovalRecord[]> {
+  const rows = await tx
     .updateTable('approvals')
     .set({ status: 'expired', decided_at: now })
     .where('status', '=', 'pending')
     .where('expires_at', '<=', now)
-    .returning('id')
+    .returningAll()
     .execute();
-  const ids = rows.map((r) => r.id);
-  await eraseSecrets(db, ids);
-  return ids;
+  await eraseSecrets(
+    tx,
+    rows.map((r) => r.id),
+  );
+  return rows.map(read);
 }
 
 function write(a: NewApproval, now: string): Selectable<ApprovalRow> {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import { type Client, clientOf } from '../simulator/client.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
@@ -219,5 +220,29 @@ describe('the names that a guest had', () => {
     const id = result.kind === 'approval_required' ? result.approval.id : '';
     const question = await world.call('approve', { approval_id: id }, {}, operator());
     expect(question.kind === 'question' && question.question.text).toContain('ledger');
+  });
+});
+
+describe('an approval that nobody decides', () => {
+  const decisions = () =>
+    world
+      .audit()
+      .filter(({ kind }) => kind === 'decision')
+      .map(({ status, approvalId, principal }) => [status, approvalId, principal]);
+
+  it('leaves one line in the audit when its time is up, whoever notices', async () => {
+    world = await openWorld({ approval: { mode: 'relay', ttlSeconds: 60, maxPendingPerPrincipal: 10 } });
+    const id = await world.asks('stop_vm', { vmid: 100 });
+    const later = world.another({}, { clock: { ...systemClock, now: () => Date.now() + 61_000 } });
+    await Promise.all([later.watch(), later.perform('list_approvals', {}, agent), later.watch()]);
+    expect(decisions()).toEqual([['expired', id, 'server']]);
+  });
+
+  it('leaves one when a newer request takes its place', async () => {
+    world = await openWorld();
+    const id = await world.asks('delete_vm', { vmid: 104 });
+    await others().put('/nodes/pve/qemu/104/config', { description: 'another', name: 'renamed' });
+    expect(await world.asks('delete_vm', { vmid: 104 })).not.toBe(id);
+    expect(decisions()).toEqual([['stale', id, agent.principal]]);
   });
 });

@@ -73,6 +73,8 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
     it('refuses the approval that would overflow the queue of a principal, and evicts none', async () => {
       for (const n of [1, 2]) await store().approvals.request(approval(`q${n}`, { principal: 'p', argsDigest: `q${n}` }), NOW, 2);
       expect(await store().approvals.request(approval('q3', { principal: 'p', argsDigest: 'q3' }), NOW, 2)).toBe('full');
+      const changed = approval('q5', { principal: 'p', argsDigest: 'q1', digest: 'other' });
+      expect(await store().approvals.request(changed, NOW, 1)).toBe('full');
       expect(await store().approvals.get('q1')).toMatchObject({ status: 'pending' });
       expect(await store().approvals.request(approval('q4', { principal: 'other', argsDigest: 'q3' }), NOW, 2)).toMatchObject({ id: 'q4' });
     });
