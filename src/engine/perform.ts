@@ -81,6 +81,8 @@ export async function perform(
     // A flood of reads is refused by the audit itself: there is no room for lines about it.
     await (error.code === 'rate_limited' ? written.catch(() => {}) : written);
     throw error;
+  } finally {
+    ports.vault.forget(args);
   }
 }
 

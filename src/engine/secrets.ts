@@ -8,11 +8,13 @@ import { readOrMakeKey } from './key-file.ts';
 
 /**
  * Keeps secrets out of plans, journal, approvals and audit. An argument marked `.meta({ secret: true })` is replaced by `{$secret: id}` at
- * the door; the id is an HMAC under the installation's key, so equal secrets make equal plans. Values live in memory, and sealed
- * (AES-256-GCM) in the store for as long as an approval or a run needs them.
+ * the door; the id is an HMAC under the installation's key, so equal secrets make equal plans. Values live in memory for the call that brought
+ * them, and sealed (AES-256-GCM) in the store for as long as an approval or a run needs them.
  */
 export interface Vault {
   conceal(schema: z.ZodObject, args: JsonObject): JsonObject;
+  /** The call that brought these arguments is over. */
+  forget(concealed: JsonObject): void;
   /** The ids of all secrets in a value. */
   idsIn(value: unknown): string[];
   seal(id: string): { id: string; sealed: string };
@@ -22,7 +24,8 @@ export interface Vault {
 
 /** @param dataDir holds `secret.key` (0600), made at first use; only read when a secret turns up */
 export function createVault(dataDir: string): Vault {
-  const values = new Map<string, string>();
+  /** With how many calls at work brought each. */
+  const values = new Map<string, { value: string; calls: number }>();
   let keys: { mac: Buffer; seal: Buffer } | undefined;
   const keyring = () => {
     if (!keys) {
@@ -32,34 +35,35 @@ export function createVault(dataDir: string): Vault {
     }
     return keys;
   };
-  const hide = (value: string): SecretRef => {
-    const id = createHmac('sha256', keyring().mac).update(value).digest('hex').slice(0, 32);
-    values.set(id, value);
-    return { $secret: id };
-  };
+  const idOf = (value: string) => createHmac('sha256', keyring().mac).update(value).digest('hex').slice(0, 32);
   return {
-    conceal: (schema, args) => walk(schema, args, hide) as JsonObject,
-    idsIn(value) {
-      const ids = new Set<string>();
-      JSON.stringify(value, (_key, v) => {
-        if (isSecretRef(v)) ids.add(v.$secret);
-        return v;
-      });
-      return [...ids];
+    conceal(schema, args) {
+      const brought = new Map<string, string>();
+      const concealed = walk(schema, args, (value) => {
+        const id = idOf(value);
+        brought.set(id, value);
+        return { $secret: id };
+      }) as JsonObject;
+      for (const [id, value] of brought) values.set(id, { value, calls: (values.get(id)?.calls ?? 0) + 1 });
+      return concealed;
     },
+    forget(concealed) {
+      for (const id of idsIn(concealed)) {
+        const known = values.get(id);
+        if (known && --known.calls <= 0) values.delete(id);
+      }
+    },
+    idsIn,
     seal(id) {
       const iv = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', keyring().seal, iv);
-      const body = Buffer.concat([cipher.update(values.get(id) ?? fail('internal', 'A secret was lost.'), 'utf8'), cipher.final()]);
+      const body = Buffer.concat([cipher.update(values.get(id)?.value ?? lost(), 'utf8'), cipher.final()]);
       return { id, sealed: Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64') };
     },
     reveal(id, sealed) {
       const known = values.get(id);
-      if (known !== undefined) return known;
-      if (sealed === undefined)
-        fail('interrupted', 'A secret of this request is gone, so the request cannot be completed.', {
-          hint: 'Call again with the secret.',
-        });
+      if (known !== undefined) return known.value;
+      if (sealed === undefined) return lost();
       const bytes = Buffer.from(sealed, 'base64');
       const decipher = createDecipheriv('aes-256-gcm', keyring().seal, bytes.subarray(0, 12));
       decipher.setAuthTag(bytes.subarray(12, 28));
@@ -73,6 +77,19 @@ export function createVault(dataDir: string): Vault {
       }
     },
   };
+}
+
+function lost(): never {
+  fail('interrupted', 'A secret of this request is gone, so the request cannot be completed.', { hint: 'Call again with the secret.' });
+}
+
+function idsIn(value: unknown): string[] {
+  const ids = new Set<string>();
+  JSON.stringify(value, (_key, v) => {
+    if (isSecretRef(v)) ids.add(v.$secret);
+    return v;
+  });
+  return [...ids];
 }
 
 export function isSecretRef(value: unknown): value is SecretRef {

@@ -23,6 +23,17 @@ describe('a token of some guests', () => {
   });
 });
 
+describe('a secret', () => {
+  it('reaches the cluster from the store when the call that brought it is long over', async () => {
+    world = await openWorld();
+    const cloud_init = { user: 'me', password: 'correct horse' };
+    const begun = await world.call('create_vm', { name: 'later', disk_gb: 1, cloud_init }, { wait: 0 });
+    const run_id = begun.kind === 'running' ? begun.run.id : '';
+    expect(await world.done('get_task', { run_id, wait_seconds: 20 })).toMatchObject({ status: 'succeeded' });
+    expect(world.cluster.mutations()[0]?.params).toMatchObject({ cipassword: 'correct horse' });
+  });
+});
+
 describe('a page', () => {
   it('that follows nothing is an error, not the first page again', async () => {
     world = await openWorld();

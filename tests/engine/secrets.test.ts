@@ -43,6 +43,16 @@ describe('the vault', () => {
     rmSync(rekeyed, { recursive: true });
     expect(() => createVault(folder).reveal(id, undefined)).toThrow(expect.objectContaining({ code: 'interrupted' }));
   });
+  it('forgets a value with the last call that brought it', () => {
+    const vault = createVault(folder);
+    const [one, two] = [vault.conceal(schema, args), vault.conceal(schema, args)];
+    const id = vault.idsIn(one)[0] ?? '';
+    vault.forget(one);
+    expect(vault.reveal(id, undefined)).toBe(CANARY);
+    vault.forget(two);
+    for (const use of [() => vault.reveal(id, undefined), () => vault.seal(id)])
+      expect(use).toThrow(expect.objectContaining({ code: 'interrupted' }));
+  });
   it('keeps its key for itself', () => {
     createVault(folder).conceal(schema, args);
     expect(statSync(join(folder, 'secret.key')).mode & 0o777).toBe(0o600);
