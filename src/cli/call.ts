@@ -21,13 +21,18 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   const args = parseArgs(options.args === '-' ? await piped() : options.args);
   const session = await openSession(options);
   const interrupt = new AbortController();
+  const work = { begun: false };
   const onInterrupt = () => {
-    note('Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.');
+    note(
+      work.begun
+        ? 'Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.'
+        : 'Not waiting any longer. This command sent no change; an approval that waits stays open until it is decided or expires.',
+    );
     interrupt.abort(new Error('interrupted'));
   };
   process.once('SIGINT', onInterrupt);
   try {
-    return await perform(session, operation, args, options, interrupt.signal);
+    return await perform(session, operation, args, options, { signal: interrupt.signal, work });
   } finally {
     process.removeListener('SIGINT', onInterrupt);
     // Closing waits for the work, which is what the user does not want; everything that has to survive is on disk.
@@ -36,13 +41,22 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   }
 }
 
-async function perform(session: Session, operation: string, args: JsonObject, options: CallOptions, signal: AbortSignal): Promise<Exit> {
+async function perform(
+  session: Session,
+  operation: string,
+  args: JsonObject,
+  options: CallOptions,
+  { signal, work }: { signal: AbortSignal; work: { begun: boolean } },
+): Promise<Exit> {
   const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
   const performOptions: PerformOptions = {
     wait: 'end',
     waitForHuman: seconds(options.wait),
     signal,
-    onProgress: ({ message }) => note(message),
+    onProgress: ({ message }) => {
+      work.begun = true;
+      note(message);
+    },
     ...(options.dryRun ? { dryRun: true } : {}),
     ...(options.approve === undefined ? {} : { approvalId: options.approve }),
     ...(options.reason === undefined ? {} : { reason: options.reason }),
