@@ -32,6 +32,8 @@ export interface GuestSpec {
   addresses?: string[];
   /** As in the first seconds of a guest: the list of the cluster knows neither name nor sizes. */
   fresh?: boolean;
+  /** The state that the list of the cluster still shows. */
+  listedAs?: string;
   /** As for a token of a pool while the guest is made: 403, and absent from the list. */
   hidden?: boolean;
 }
@@ -251,6 +253,8 @@ function look(world: World, [top, second, third, fourth, ...rest]: string[], que
       )
       .map(({ sizeGib = 1, storage: _storage, ...v }) => ({ size: sizeGib * GIB, format: 'raw', ...v }));
   }
+  if (fourth === undefined && (third === 'qemu' || third === 'lxc'))
+    return guests.filter((g) => (g.type ?? 'qemu') === third && (g.node ?? 'pve') === second && !g.hidden).map(nodeRow);
   const guest = guests.find((g) => String(g.vmid) === fourth && (g.type ?? 'qemu') === third && (g.node ?? 'pve') === second);
   if (guest?.hidden) return refusal(403, `Permission check failed (/vms/${fourth}, VM.Audit)`);
   if (!guest) return refusal(500, `Configuration file 'nodes/${second}/qemu-server/${fourth}.conf' does not exist`);
@@ -272,12 +276,27 @@ function resourceRow(g: GuestSpec): object {
   return {
     ...bare,
     name: config.name ?? config.hostname ?? `VM ${vmid}`,
-    status: g.running ? 'running' : 'stopped',
+    status: g.listedAs ?? (g.running ? 'running' : 'stopped'),
     template: config.template ?? 0,
     maxcpu: Number(config.cores ?? 1) * Number(config.sockets ?? 1),
     maxmem: Number(config.memory ?? 512) * 2 ** 20,
     maxdisk: 8 * GIB,
     uptime: g.running ? 3600 : 0,
+  };
+}
+
+/** As the list of a node shows a guest: current at once. */
+function nodeRow(g: GuestSpec): object {
+  const { vmid, type = 'qemu', config = {} } = g;
+  return {
+    vmid,
+    name: config.name ?? config.hostname ?? (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`),
+    status: g.running ? 'running' : 'stopped',
+    cpus: Number(config.cores ?? 1) * Number(config.sockets ?? 1),
+    maxmem: Number(config.memory ?? 512) * 2 ** 20,
+    maxdisk: 8 * GIB,
+    ...(config.template ? { template: 1 } : {}),
+    ...(config.tags ? { tags: config.tags } : {}),
   };
 }
 

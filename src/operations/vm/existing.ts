@@ -2,12 +2,12 @@ import { asError, fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
-import { path } from '../../proxmox/encode.ts';
-import { type Guest, type GuestRow, givenName, isFree, readGuest } from '../../proxmox/guests.ts';
+import { completed } from '../../proxmox/fresh.ts';
+import { type Guest, type GuestRow, type GuestStatus, isFree, readGuest, readStatus } from '../../proxmox/guests.ts';
 import type { OperationContext } from '../define.ts';
 import { sameName } from './match.ts';
 
-/** Above this many guests without a name, the lists of their nodes are cheaper than their configurations. */
+/** Above this many guests without a name, their configurations cost too many requests. */
 const READ_ONE_BY_ONE = 20;
 
 export interface Wish {
@@ -19,6 +19,7 @@ export interface Wish {
 }
 
 export interface Existing {
+  /** With the state that it has now. */
   row: GuestRow;
   /** Undefined while the guest is being made and cannot be read. */
   guest?: Guest;
@@ -52,43 +53,33 @@ export async function findExisting(ctx: OperationContext, guests: readonly Guest
     fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
   if (hit.type === 'lxc') fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a container.`);
   if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
-  const guest = await readGuest(ctx.api, hit).catch((thrown) => {
+  const [guest, status] = await Promise.all([ifAllowed(readGuest(ctx.api, hit)), ifAllowed(readStatus(ctx.api, hit))]);
+  return { row: { ...hit, status: status ? stateOf(status) : hit.status }, ...(guest ? { guest } : {}) };
+}
+
+/** A token of a pool may not read a guest while it is being made. */
+async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
+  return read.catch((thrown) => {
     if (asError(thrown).code === 'permission_denied') return undefined;
     throw thrown;
   });
-  return { row: hit, ...(guest ? { guest } : {}) };
 }
 
-/** Fresh guests are listed without their name for about 10 s; their configuration has it at once. */
+function stateOf({ status, detail }: GuestStatus): string {
+  return detail === 'paused' ? detail : status;
+}
+
+/**
+ * A guest that is a moment old may have a name in its configuration alone. Where many have none, their configurations are not read: the lists
+ * of their nodes know all but that one moment.
+ */
 async function withNames(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<GuestRow[]> {
-  const nameless = guests.filter((g) => g.name === '');
-  const names = nameless.length > READ_ONE_BY_ONE ? await namesFromNodes(api, nameless) : await namesFromConfigs(api, nameless);
-  return guests.map((g) => ({ ...g, name: g.name === '' ? (names.get(g.vmid) ?? '') : g.name }));
-}
-
-async function namesFromConfigs(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<Map<number, string>> {
-  const names = await Promise.all(
-    guests.map(async (g) => {
-      // Being made by somebody else, gone, or on a node that is down: then its name cannot be known.
-      const name = await readGuest(api, g).then(
-        (guest) => guest.identity.name,
-        () => '',
-      );
-      return [g.vmid, name] as const;
-    }),
-  );
-  return new Map(names);
-}
-
-async function namesFromNodes(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<Map<number, string>> {
-  const folders = new Map(guests.map((g) => [`${g.node} ${g.type}`, g]));
-  const lists = await Promise.all(
-    [...folders.values()].map(async ({ node, type }) => {
-      const listed = await api.get<{ vmid: number | string; name?: string }[]>(path`/nodes/${node}/${type}`).catch(() => []);
-      return listed.map((g) => [Number(g.vmid), givenName({ type, ...g })] as const);
-    }),
-  );
-  return new Map(lists.flat());
+  const rows = await completed(api, guests);
+  const nameless = rows.filter((g) => g.name === '');
+  if (nameless.length > READ_ONE_BY_ONE) return rows;
+  const read = nameless.map(async (g) => [g.vmid, await readGuest(api, g).catch(() => undefined)] as const);
+  const known = new Map(await Promise.all(read));
+  return rows.map((g) => ({ ...g, name: g.name === '' ? (known.get(g.vmid)?.identity.name ?? '') : g.name }));
 }
 
 /** Guests that other calls of this server have just made, where a token of a pool does not see them yet. */

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import { plainText } from '../../core/text.ts';
-import { type GuestRow, listGuests } from '../../proxmox/guests.ts';
+import { currentGuests } from '../../proxmox/fresh.ts';
+import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { matches } from './match.ts';
 import { whyEmpty } from './why-empty.ts';
@@ -39,7 +40,10 @@ const output = z.object({
   notice: z.string().optional(),
 });
 
-/** One upstream request whatever the number of guests: the cluster's cached list, so a status may be up to 10 s old. */
+/**
+ * The cluster's cached list, one request whatever the number of guests, so a status may be up to 10 s old. Nodes are asked only for guests
+ * that the cache does not know yet.
+ */
 export const listVms = defineOperation({
   name: 'list_vms',
   title: 'List VMs and containers',
@@ -51,7 +55,7 @@ export const listVms = defineOperation({
   output,
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
-    const all = await listGuests(ctx.api);
+    const all = await currentGuests(ctx.api);
     const found = all
       .filter((g) => fits(g, args))
       .map((guest) => ({ guest, key: keyOf(guest) }))

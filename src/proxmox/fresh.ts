@@ -1,0 +1,64 @@
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import { path } from './encode.ts';
+import { type GuestRow, givenName, listGuests, tagsOf } from './guests.ts';
+
+interface NodeGuest {
+  vmid: number | string;
+  name?: string;
+  status?: string;
+  cpus?: number;
+  maxmem?: number;
+  maxdisk?: number;
+  template?: number | string;
+  tags?: string;
+}
+
+/**
+ * All guests that the token can see, with what the cluster's cache does not know yet. Proxmox VE shows a new guest for 10 s without name,
+ * state and sizes, and every guest of a node whose status daemon is silent.
+ */
+export async function currentGuests(api: ProxmoxReader): Promise<GuestRow[]> {
+  return completed(api, await listGuests(api));
+}
+
+/**
+ * Completes rows without name or state from `GET /nodes/{node}/qemu` and `/lxc`, which are current within a second. Only nodes that have such
+ * rows are asked; a row of a node that does not answer stays as it is.
+ */
+export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): Promise<GuestRow[]> {
+  const lacking = rows.filter((row) => row.name === '' || row.status === 'unknown');
+  if (lacking.length === 0) return [...rows];
+  const offline = await offlineNodes(api);
+  const folders = new Map(lacking.filter(({ node }) => !offline.has(node)).map(({ node, type }) => [`${node}/${type}`, { node, type }]));
+  const lists = await Promise.all([...folders.values()].map(({ node, type }) => guestsOf(api, node, type)));
+  const known = new Map(lists.flat().map((guest) => [Number(guest.vmid), guest]));
+  return rows.map((row) => {
+    const guest = lacking.includes(row) ? known.get(row.vmid) : undefined;
+    return guest ? complete(row, guest) : row;
+  });
+}
+
+/** A request below a node that is down may take half a minute to fail. */
+async function offlineNodes(api: ProxmoxReader): Promise<Set<string>> {
+  const nodes = await api.get<{ node: string; status?: string }[]>('/nodes').catch(() => []);
+  return new Set(nodes.filter((n) => n.status === 'offline').map((n) => n.node));
+}
+
+async function guestsOf(api: ProxmoxReader, node: string, type: GuestRow['type']): Promise<NodeGuest[]> {
+  const guests = await api.get<NodeGuest[]>(path`/nodes/${node}/${type}`).catch(() => []);
+  return Array.isArray(guests) ? guests : [];
+}
+
+function complete(row: GuestRow, guest: NodeGuest): GuestRow {
+  const { cpus, maxmem, maxdisk } = guest;
+  return {
+    ...row,
+    name: row.name === '' ? givenName({ type: row.type, ...guest }) : row.name,
+    status: row.status === 'unknown' ? (guest.status ?? 'unknown') : row.status,
+    template: row.template || Number(guest.template ?? 0) === 1,
+    tags: row.tags.length > 0 ? row.tags : tagsOf(guest.tags),
+    ...(row.cpus === undefined && cpus !== undefined ? { cpus: Number(cpus) } : {}),
+    ...(row.memoryMib === undefined && maxmem !== undefined ? { memoryMib: Number(maxmem) / 2 ** 20 } : {}),
+    ...(row.diskGib === undefined && maxdisk !== undefined ? { diskGib: Number(maxdisk) / 2 ** 30 } : {}),
+  };
+}
