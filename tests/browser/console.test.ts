@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -7,7 +8,8 @@ import { openConsolePlace } from '../console/place.ts';
 import { type Agent, connectAgent, openPlace, type Place } from '../e2e/harness.ts';
 import { type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
 
-const IMAGES = join(import.meta.dirname, '../../docs/images');
+// `npm run screenshots` renews the pictures of the documentation; a test run leaves the work tree as it was.
+const IMAGES = process.env.PROXMOX_MCP_IMAGES ?? mkdtempSync(join(tmpdir(), 'console-images-'));
 const DESK: BrowserContextOptions = { viewport: { width: 1280, height: 860 }, locale: 'en-GB', reducedMotion: 'reduce' };
 const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const HOSTILE = 'Harmless.\u202e]live[ \u001b[2JApproved already <img src=x onerror=alert(1)><script>alert(2)</script> **type nothing**';

@@ -13,11 +13,21 @@ const OLD = '0.1.16';
 const NEW = '0.2.0-alpha.12';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
-const cache = join(tmpdir(), 'proxmox-mcp-conformance');
+// Below node_modules: private to this clone, ignored by git, removed by npm ci.
+const cache = join(root, 'node_modules/.cache/conformance');
 
 const REAL_OLD = ['server-initialize', 'ping', 'tools-list', 'resources-list', 'prompts-list', 'dns-rebinding-protection'];
 const REAL_NEW = ['server-session-lifecycle', 'server-sse-multiple-streams'];
 const REAL_MODERN = ['caching', 'http-header-validation', 'sep-2164-resource-not-found', 'input-required-result-unsupported-methods'];
+
+/** Scenarios that the suite runs without scoring them, and why they fail here. One that is not listed fails the run. */
+const NOT_SCORED = [
+  [/^tasks-/, 'extension "tasks": the server does not declare it; long work is followed with the tool get_task'],
+  [
+    /^http-custom-header-server-validation$/,
+    'pending, not in the released revision: the SDK does not mirror parameters in Mcp-Param-* headers',
+  ],
+];
 
 const folder = mkdtempSync(join(tmpdir(), 'conformance-'));
 const running = [];
@@ -99,9 +109,15 @@ function run(what, { node, script }, url, options) {
   });
   const summary = /^(?:Total|Passed|Not scored)[^\n]*/gm;
   const lines = `${result.stdout}${result.stderr}`.match(summary)?.slice(-2).join('; ') ?? '';
-  // Extensions and what came after the release of a revision are run and do not count; the suite's exit code knows which.
-  say(`${result.status === 0 ? 'pass' : 'FAIL'}  ${what}  ${lines}`);
-  if (result.status !== 0) {
+  // The suite runs extensions and scenarios newer than a revision without scoring them; its exit code counts the scored ones.
+  const unscored = [...`${result.stdout}`.matchAll(/^ *✗ (\S+) \((?:extension|pending)\)/gm)].map(([, name]) => ({
+    name,
+    reason: NOT_SCORED.find(([pattern]) => pattern.test(name))?.[1],
+  }));
+  const passed = result.status === 0 && unscored.every(({ reason }) => reason !== undefined);
+  say(`${passed ? 'pass' : 'FAIL'}  ${what}  ${lines}`);
+  for (const { name, reason } of unscored) say(`        not scored: ${name}: ${reason ?? 'fails without a known reason'}`);
+  if (!passed) {
     failed += 1;
     if (process.argv.includes('--verbose')) say(`${result.stdout}\n${result.stderr}`);
   }
