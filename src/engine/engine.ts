@@ -1,11 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
+import { fail } from '../core/errors.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
+import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { expireApprovals } from './approvals.ts';
 import type { Audit } from './audit.ts';
+import { unreachableSecrets } from './conceal.ts';
 import { mintLease, revokeLease } from './leases.ts';
 import type { Notify } from './notify.ts';
 import { perform } from './perform.ts';
@@ -31,6 +34,7 @@ export interface EngineOptions {
 /** Puts the engine together; opens nothing. */
 export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
+  refuseOpenSecrets();
   const worker = thisWorker();
   const inFlight = new Map<string, Promise<RunRecord>>();
   const announcements = new Set<Promise<void>>();
@@ -87,6 +91,14 @@ export function createEngine(options: EngineOptions): Engine {
       await (await api?.catch(() => undefined))?.close();
     },
   };
+}
+
+/** No engine exists for an operation whose secrets would pass the door as plain text. */
+function refuseOpenSecrets(): void {
+  for (const { name, input } of operations) {
+    const open = unreachableSecrets(input);
+    if (open.length > 0) fail('internal', `Operation ${name} marks a secret where it cannot be concealed: ${open.join(', ')}.`);
+  }
 }
 
 /** Keeps what is on its way, so that an engine which is closed right after a request still announces it. */

@@ -2,12 +2,13 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { fail } from '../core/errors.ts';
-import type { Json, JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { SecretRef } from '../core/plan.ts';
+import { conceal } from './conceal.ts';
 import { readOrMakeKey } from './key-file.ts';
 
 /**
- * Keeps secrets out of plans, journal, approvals and audit. An argument marked `.meta({ secret: true })` is replaced by `{$secret: id}` at
+ * Keeps secrets out of plans, journal, approvals and audit. An argument marked as `secret` is replaced by `{$secret: id}` at
  * the door; the id is an HMAC under the installation's key, so equal secrets make equal plans. Values live in memory for the call that brought
  * them, and sealed (AES-256-GCM) in the store for as long as an approval or a run needs them.
  */
@@ -39,11 +40,11 @@ export function createVault(dataDir: string): Vault {
   return {
     conceal(schema, args) {
       const brought = new Map<string, string>();
-      const concealed = walk(schema, args, (value) => {
+      const concealed = conceal(schema, args, (value) => {
         const id = idOf(value);
         brought.set(id, value);
         return { $secret: id };
-      }) as JsonObject;
+      });
       for (const [id, value] of brought) values.set(id, { value, calls: (values.get(id)?.calls ?? 0) + 1 });
       return concealed;
     },
@@ -94,28 +95,4 @@ function idsIn(value: unknown): string[] {
 
 export function isSecretRef(value: unknown): value is SecretRef {
   return typeof value === 'object' && value !== null && typeof (value as { $secret?: unknown }).$secret === 'string';
-}
-
-/** Follows the schema through objects, arrays and optional wrappers down to the marked strings. */
-function walk(schema: unknown, value: Json | undefined, hide: (value: string) => SecretRef): Json | undefined {
-  if (value === undefined || value === null) return value;
-  const type = schema as {
-    meta?: () => { secret?: boolean } | undefined;
-    def?: { innerType?: unknown; element?: unknown; in?: unknown };
-    shape?: Record<string, unknown>;
-  };
-  if (typeof value === 'string' && isMarked(type)) return hide(value) as unknown as Json;
-  if (type.shape && typeof value === 'object' && !Array.isArray(value)) {
-    const shape = type.shape;
-    return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, walk(shape[key], v, hide) as Json]));
-  }
-  if (type.def?.element && Array.isArray(value)) return value.map((v) => walk(type.def?.element, v, hide) as Json);
-  const inner = type.def?.innerType ?? type.def?.in;
-  return inner ? walk(inner, value, hide) : value;
-}
-
-function isMarked(type: { meta?: () => { secret?: boolean } | undefined; def?: { innerType?: unknown } } | undefined): boolean {
-  if (!type) return false;
-  if (type.meta?.()?.secret === true) return true;
-  return isMarked(type.def?.innerType as typeof type | undefined);
 }

@@ -70,14 +70,16 @@ function releases(operation: Operation): boolean {
   return operation.name === 'approve';
 }
 
+/** Words that the other answers use too: they must not be narrowed to what a finished call says. */
+const SHARED = { status: 'string', plan: 'object', summary: 'string', next: 'string', progress: 'string' };
+
 /**
  * The output as advertised: the names and types of what a finished call answers, with nothing required and more allowed, because the same
  * tool also answers a dry-run's plan, `approval_required` or `running`. Exact schemas would cost three times the tokens.
  */
 function looseOutput(schema: z.ZodObject): NonNullable<Tool['outputSchema']> {
   const { properties = {} } = loosen(jsonSchema(schema, 'output')) as JsonSchema;
-  // A word that the other answers use too must not be narrowed to what a finished call says.
-  for (const shared of ['status', 'plan', 'summary', 'next', 'progress']) if (shared in properties) properties[shared] = {};
+  for (const [shared, type] of Object.entries(SHARED)) if (shared in properties) properties[shared] = { type };
   return { type: 'object', properties } as NonNullable<Tool['outputSchema']>;
 }
 
@@ -96,14 +98,7 @@ function loosen(value: unknown): unknown {
 }
 
 function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    // Our own marks are for the engine and the documentation, not for the wire.
-    override: ({ jsonSchema: node }) => {
-      delete (node as Record<string, unknown>).secret;
-    },
-  });
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
   return rest as JsonSchema;
 }
 

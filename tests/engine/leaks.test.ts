@@ -34,6 +34,29 @@ describe('a secret', () => {
   });
 });
 
+describe('the further addresses of cloud-init', () => {
+  it.each(['ipconfig4', 'ipconfig10', 'ipconfig31'])('%s is taken like the first four, by create_vm and by clone_template', async (key) => {
+    world = await openWorld();
+    const cloud_init = { user: 'me', [key]: 'ip=dhcp' };
+    await world.done('create_vm', { name: 'many', disk_gb: 1, cloud_init });
+    expect(world.cluster.mutations()[0]?.params).toMatchObject({ [key]: 'ip=dhcp', ciuser: 'me' });
+    expect(await world.call('clone_template', { source_vmid: 9000, name: 'copy', cloud_init }, { dryRun: true })).toMatchObject({
+      plan: { steps: [{}, { params: { [key]: 'ip=dhcp' } }] },
+    });
+  });
+  it('end at 31, and are texts', async () => {
+    world = await openWorld();
+    for (const [more, message] of [
+      [{ ipconfig32: 'ip=dhcp' }, /unknown parameter "ipconfig32" in cloud_init/],
+      [{ ipconfig4: 4 }, /cloud_init\.ipconfig4: .*string/],
+    ] as const)
+      expect(await world.refused(world.call('create_vm', { name: 'many', cloud_init: more }))).toMatchObject({
+        code: 'invalid_arguments',
+        message: expect.stringMatching(message),
+      });
+  });
+});
+
 describe('a page', () => {
   it('that follows nothing is an error, not the first page again', async () => {
     world = await openWorld();

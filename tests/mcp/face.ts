@@ -10,6 +10,7 @@ import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
 import type { ClientInfo } from '../../src/mcp/client.ts';
 import { createServerFactory, type FactoryOptions } from '../../src/mcp/server.ts';
 import { defineOperation } from '../../src/operations/define.ts';
+import { secret } from '../../src/operations/secret.ts';
 
 /** An engine that answers what a test tells it to: it forces each kind of answer through the face, and remembers what it was asked. */
 export interface Call {
@@ -115,7 +116,7 @@ export const operations = [
     description: 'Create a VM.',
     effect: 'change',
     toolset: 'vm',
-    input: z.strictObject({ name: z.string(), password: z.string().meta({ secret: true }).optional() }),
+    input: z.strictObject({ name: z.string(), password: secret(z.string()).optional() }),
     output: z.object({ vmid: z.int(), created: z.boolean(), status: z.literal('stopped') }),
     claims: ({ name }) => ({ name }),
     plan: notReached,

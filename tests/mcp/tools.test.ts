@@ -74,6 +74,22 @@ it('the wire definition of every tool is a promise to clients', () => {
   expect(operations.map(toolDefinition)).toMatchSnapshot();
 });
 
+// Strict converters of model providers refuse or rewrite the request for a free-form map, a choice of schemas or a value without a type.
+it('every parameter and every answer has a type, and no parameter is a free-form map', () => {
+  const check = (schema: unknown, where: string, isInput: boolean): void => {
+    const { type, properties, items, additionalProperties, ...rest } = schema as Record<string, unknown>;
+    expect(type, where).toEqual(expect.any(String));
+    expect(Object.keys(rest), where).not.toEqual(expect.arrayContaining([expect.stringMatching(/anyOf|oneOf|allOf|not|\$ref|pattern/)]));
+    if (isInput && type === 'object') expect(additionalProperties, where).toBe(false);
+    if (type === 'array') check(items, `${where}[]`, isInput);
+    for (const [name, inner] of Object.entries((properties ?? {}) as object)) check(inner, `${where}.${name}`, isInput);
+  };
+  for (const { name, inputSchema, outputSchema } of operations.map(toolDefinition)) {
+    check(inputSchema, name, true);
+    check(outputSchema, `${name} answers`, false);
+  }
+});
+
 it('every tool has a name, a title and a short description', () => {
   for (const { name, title, description } of operations) {
     expect(name).toMatch(/^[a-z][a-z_]{2,39}$/);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { asError } from '../../src/core/errors.ts';
+import { isSecret } from '../../src/operations/secret.ts';
 import { type CloudInit, cloudInit, cloudInitParams, cloudInitWarnings } from '../../src/operations/vm/cloud-init.ts';
 
 const v9 = { version: '9.2.11', major: 9, minor: 2 };
@@ -39,7 +40,7 @@ test('every option gets the name that Proxmox gives it', () => {
 });
 
 test('the password is marked as a secret, and a plan carries the reference that stands for it', () => {
-  expect(cloudInit.shape.password.def.innerType.meta()).toEqual({ secret: true });
+  expect(isSecret(cloudInit.shape.password.def.innerType)).toBe(true);
   const concealed = { password: { $secret: 'abc' } } as unknown as CloudInit;
   expect(cloudInitParams(concealed, v9)).toEqual({ cipassword: { $secret: 'abc' } });
 });

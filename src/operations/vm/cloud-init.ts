@@ -6,44 +6,39 @@ import type { ProxmoxVersion } from '../../core/proxmox.ts';
 import type { Options } from '../../proxmox/options.ts';
 import { parseProperties } from '../../proxmox/property-strings.ts';
 import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
+import { secret } from '../secret.ts';
 
 const ipconfig = z.string().min(1).max(200);
 
-const KNOWN = new Set([
-  'user',
-  'password',
-  'sshkeys',
-  'ipconfig0',
-  'ipconfig1',
-  'ipconfig2',
-  'ipconfig3',
-  'nameserver',
-  'searchdomain',
-  'ciupgrade',
-]);
+const options = {
+  user: z.string().min(1).max(64).optional(),
+  password: secret(z.string().min(1).max(256)).optional(),
+  sshkeys: z.string().min(1).max(32_768).optional().describe('Public keys, one a line'),
+  ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
+  ipconfig1: ipconfig.optional(),
+  ipconfig2: ipconfig.optional(),
+  ipconfig3: ipconfig.optional(),
+  nameserver: z.string().min(1).max(200).optional(),
+  searchdomain: z.string().min(1).max(253).optional(),
+  ciupgrade: z.boolean().optional(),
+};
 /** Proxmox knows ipconfig0 to ipconfig31; advertising the first four and taking the others costs an agent the fewest tokens. */
 const FURTHER = /^ipconfig([4-9]|[12]\d|3[01])$/;
 
 export const cloudInit = z
-  .object({
-    user: z.string().min(1).max(64).optional(),
-    password: z.string().min(1).max(256).meta({ secret: true }).optional(),
-    sshkeys: z.string().min(1).max(32_768).optional().describe('Public keys, one a line'),
-    ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
-    ipconfig1: ipconfig.optional(),
-    ipconfig2: ipconfig.optional(),
-    ipconfig3: ipconfig.optional(),
-    nameserver: z.string().min(1).max(200).optional(),
-    searchdomain: z.string().min(1).max(253).optional(),
-    ciupgrade: z.boolean().optional(),
-  })
-  .catchall(z.string())
+  .object(options)
+  .catchall(z.unknown())
   .superRefine((value, ctx) => {
-    const unknown = Object.keys(value).filter((key) => !KNOWN.has(key) && !FURTHER.test(key));
+    const more = Object.entries(value).filter(([key]) => !Object.hasOwn(options, key));
+    const unknown = more.map(([key]) => key).filter((key) => !FURTHER.test(key));
     if (unknown.length > 0) ctx.addIssue({ code: 'unrecognized_keys', keys: unknown, input: value });
-  });
-type CloudInitText = 'user' | 'password' | 'sshkeys' | `ipconfig${number}` | 'nameserver' | 'searchdomain';
-export type CloudInit = { [K in CloudInitText]?: string | undefined } & { ciupgrade?: boolean | undefined };
+    for (const [key, text] of more.filter(([key]) => FURTHER.test(key))) {
+      for (const { message } of ipconfig.safeParse(text).error?.issues ?? []) ctx.addIssue({ code: 'custom', message, path: [key] });
+    }
+  })
+  // A free-form map cannot be said in the strict schemas of several model providers.
+  .meta({ additionalProperties: false });
+export type CloudInit = z.output<typeof cloudInit>;
 
 /**
  * The options of a VM for a cloud_init argument. The password is a reference by now.
