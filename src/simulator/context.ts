@@ -27,14 +27,14 @@ export type Handler = (context: Context) => unknown;
 /** `GET /nodes/{node}/qemu` → handler. */
 export type Routes = Record<string, Handler>;
 
-/** An answer that carries more than `data`: task logs and lists have a total. */
-export class Paged {
+/** An answer that carries more than `data`: the total of a task list, the pending changes of a node's networks. */
+export class Wider {
   readonly data: unknown;
-  readonly total: number;
+  readonly beside: Record<string, unknown>;
 
-  constructor(data: unknown, total: number) {
+  constructor(data: unknown, beside: Record<string, unknown>) {
     this.data = data;
-    this.total = total;
+    this.beside = beside;
   }
 }
 

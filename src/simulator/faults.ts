@@ -14,16 +14,17 @@ export interface Fault {
     | 'slow-task'
     | '596-after'
     | 'node-down'
-    | 'quick-restart';
+    | 'quick-restart'
+    | 'silent-status-daemon';
   /** For `status`: 595 means that the request was not dispatched. */
   status?: number;
   reason?: string;
   body?: string;
-  /** For `delay` and `slow-task`: real milliseconds. */
+  /** For `delay` and `slow-task`: real milliseconds. For `silent-status-daemon`: for how long it has been silent. Default: long enough. */
   ms?: number;
   /** For `fail-task`. */
   exitstatus?: string;
-  /** For `node-down`: which node. Default: the one named in the path. */
+  /** For `node-down`: which node. Default: the one named in the path. For `silent-status-daemon`: which node. Default: every one. */
   node?: string;
 }
 
@@ -63,6 +64,9 @@ export interface FaultDesk extends FaultControl {
   record(request: RecordedRequest): void;
 }
 
+/** What holds for the cluster and strikes no single request. */
+const CONDITIONS = new Set<Fault['action']>(['quick-restart', 'silent-status-daemon']);
+
 export function createFaults(): FaultDesk {
   let faults: { fault: Fault; left: number; path: RegExp | undefined }[] = [];
   let holders: (() => void)[] = [];
@@ -99,7 +103,7 @@ export function createFaults(): FaultDesk {
       const entry = faults.find(
         ({ fault, left, path: pattern }) =>
           left > 0 &&
-          fault.action !== 'quick-restart' &&
+          !CONDITIONS.has(fault.action) &&
           (fault.match?.method === undefined || fault.match.method === method) &&
           (pattern === undefined || pattern.test(path)) &&
           (fault.action !== 'node-down' ||

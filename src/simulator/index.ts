@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { readData } from './data.ts';
-import { createFaults, type FaultControl, type FaultDesk } from './faults.ts';
+import { createFaults, type Fault, type FaultControl, type FaultDesk } from './faults.ts';
 import { mainToken, type Seed, seed } from './seed.ts';
 import { createHttps } from './server.ts';
 import { openWorld, type World } from './world.ts';
@@ -92,16 +92,28 @@ function sleeper(world: World, injected: boolean): (ms: number) => Promise<void>
   };
 }
 
-/** What concerns the cluster and not one request: the nodes' habit `quick-restart`, and locks. */
+/** Until then the cluster still shows what a status daemon last said, ms. */
+const LONG_SILENCE = 600_000;
+
+/** What concerns the cluster and not one request: the nodes' habit `quick-restart`, silent status daemons, and locks. */
 function withWorldFaults(desk: FaultDesk, world: World): FaultDesk {
   const { add, clear } = desk;
+  const silence = ({ node, ms }: Fault) =>
+    world.write(() => {
+      const since = world.now() - (ms ?? world.scaled(LONG_SILENCE));
+      for (const name of node === undefined ? world.all('node').keys() : [node]) world.silence(name, since);
+    });
   return Object.assign(desk, {
     add: (...faults: Parameters<typeof add>) => {
       if (faults.some((fault) => fault.action === 'quick-restart')) world.setFlag('quick-restart', '1');
+      for (const fault of faults.filter(({ action }) => action === 'silent-status-daemon')) silence(fault);
       add(...faults);
     },
     clear: () => {
-      world.setFlag('quick-restart', '0');
+      world.write(() => {
+        world.setFlag('quick-restart', '0');
+        for (const node of [...world.all('silence').keys()]) world.silence(node, undefined);
+      });
       clear();
     },
     lock: (vmid: number, name?: string) =>

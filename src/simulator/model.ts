@@ -88,7 +88,11 @@ export interface NodeDoc {
   rootTotal: number;
   rootUsed: number;
   bootedAt: number;
-  bridges: { iface: string; cidr?: string; comment?: string }[];
+  bridges: { iface: string; cidr?: string; comment?: string; pending?: boolean }[];
+  /** Physical interfaces; `pending`: configured, but not there. Default: eth0. */
+  cards?: { iface: string; pending?: boolean }[];
+  /** Difference between the interfaces file and the one to come. */
+  networkChanges?: string;
 }
 
 export interface Pool {
@@ -151,6 +155,8 @@ export interface Things {
   firewall: { rules: Record<string, unknown>[]; options: Record<string, unknown> };
   process: { pid: number; vmid: number; out: string; exitcode: number };
   options: Record<string, unknown>;
+  /** By node: since when (epoch ms) its status daemon is silent. */
+  silence: { since: number };
 }
 
 export interface Task {

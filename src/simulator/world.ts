@@ -37,8 +37,10 @@ export interface World {
   write<T>(work: () => T): T;
   /** Notices what other processes wrote. Call before each request; within one, the cluster stands still. */
   refresh(): void;
-  /** Last tick of the status daemon at that moment, epoch ms. */
-  lastTick(at: number): number;
+  /** Last round of a node's status daemon at that moment, epoch ms; without a node: of one that works. */
+  lastTick(at: number, node?: string): number;
+  /** Stops a node's status daemon as of that moment (epoch ms); without a moment, starts it again. */
+  silence(node: string, since: number | undefined): void;
   close(): void;
 }
 
@@ -124,7 +126,9 @@ export function openWorld(options: WorldOptions): World {
       const before = world.guest(guest.vmid);
       const saved: Guest = { ...guest, changedAt: at };
       const broadcast =
-        before && before.changedAt <= world.lastTick(at) ? publicRow(before, at, world.get('node', before.node)?.cpus) : before?.broadcast;
+        before && before.changedAt <= world.lastTick(at, before.node)
+          ? publicRow(before, at, world.get('node', before.node)?.cpus)
+          : before?.broadcast;
       if (broadcast) saved.broadcast = broadcast;
       else delete saved.broadcast;
       sql.putGuest.run(guest.vmid, JSON.stringify(saved));
@@ -204,9 +208,14 @@ export function openWorld(options: WorldOptions): World {
         writing = false;
       }
     },
-    lastTick(at) {
+    lastTick(at, node) {
       const period = Math.max(1, world.scaled(STATUS_DAEMON_PERIOD));
-      return Math.floor(at / period) * period;
+      const since = node === undefined ? undefined : world.get('silence', node)?.since;
+      return Math.floor(Math.min(at, since ?? at) / period) * period;
+    },
+    silence(node, since) {
+      if (since === undefined) world.drop('silence', node);
+      else world.put('silence', node, { since });
     },
     close: () => db.close(),
   };

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { type Context, integer, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
 import { publicRow } from '../guest-status.ts';
-import type { Guest, NodeDoc } from '../model.ts';
+import type { Guest, NodeDoc, Pool } from '../model.ts';
 import { may, privileges } from '../permissions.ts';
 import { hasStorage, usage } from '../volumes.ts';
 import type { World } from '../world.ts';
@@ -15,41 +15,53 @@ function poolsByVmid(world: World): Map<number, string> {
   return new Map([...world.all('pool').values()].flatMap((pool) => pool.vms.map((vmid): [number, string] => [vmid, pool.poolid])));
 }
 
-const statics = new WeakMap<World, { version: string; tick: number; rows: Map<number, Row> }>();
+/** How long the cluster keeps what a status daemon has last said, ms. */
+const KEPT = 300_000;
 
-/** The rows the status daemon knows at this moment; they are the same until its next round or the next change. */
+/** Whether anything that the node's status daemon has said still counts. */
+export function isHeard(world: World, node: NodeDoc | undefined, at: number): boolean {
+  return node?.online === true && at - world.lastTick(at, node.node) < Math.max(2, world.scaled(KEPT));
+}
+
+const statics = new WeakMap<World, { state: string; rows: Map<number, Row> }>();
+
+/** The rows the status daemons know at this moment; they are the same until the next round or the next change. */
 function guestRows(world: World, at: number): Map<number, Row> {
-  const version = world.version();
-  const tick = world.lastTick(at);
+  const heard = new Set([...world.all('node').values()].filter((node) => isHeard(world, node, at)).map(({ node }) => node));
+  const state = [world.version(), world.lastTick(at), ...heard].join(' ');
   const cached = statics.get(world);
-  if (cached?.version === version && cached.tick === tick) return cached.rows;
+  if (cached?.state === state) return cached.rows;
   const pools = poolsByVmid(world);
-  const rows = new Map([...world.guests().values()].map((guest) => [guest.vmid, guestRow(world, guest, tick, pools.get(guest.vmid))]));
-  statics.set(world, { version, tick, rows });
+  const rowOf = (guest: Guest) =>
+    guestRow(world, guest, heard.has(guest.node) ? world.lastTick(at, guest.node) : undefined, pools.get(guest.vmid));
+  const rows = new Map([...world.guests().values()].map((guest) => [guest.vmid, rowOf(guest)]));
+  statics.set(world, { state, rows });
   return rows;
 }
 
 /**
  * Name, status and sizes come from the status daemon's last round; who is where, lock, tags and pool from the cluster state, at once.
- * A guest that no round has seen yet has status `unknown` and no name.
+ * A guest that no round has seen yet, or whose node has been silent for long (no tick), has status `unknown` and no name.
  */
-function guestRow(world: World, guest: Guest, tick: number, pool: string | undefined): Row {
+function guestRow(world: World, guest: Guest, tick: number | undefined, pool: string | undefined): Row {
   const row: Row = { id: `${guest.type}/${guest.vmid}`, type: guest.type, vmid: guest.vmid, node: guest.node };
   if (guest.config.lock) row.lock = guest.config.lock;
   if (guest.config.tags) row.tags = guest.config.tags;
   if (pool !== undefined) row.pool = pool;
   const ha = world.get('ha', `${guest.type === 'qemu' ? 'vm' : 'ct'}:${guest.vmid}`);
   if (ha) row.hastate = ha.state;
-  const node = world.get('node', guest.node);
-  const seen = guest.changedAt <= tick ? publicRow(guest, tick, node?.cpus) : guest.broadcast;
-  if (!seen || !node?.online) return { ...row, status: 'unknown' };
-  return { ...row, ...seen };
+  if (tick === undefined) return { ...row, status: 'unknown' };
+  const seen = guest.changedAt <= tick ? publicRow(guest, tick, world.get('node', guest.node)?.cpus) : guest.broadcast;
+  return { ...row, ...(seen ?? { status: 'unknown' }) };
 }
 
 function nodeRow(context: Context, node: NodeDoc): Row {
-  const row: Row = { id: `node/${node.node}`, type: 'node', node: node.node, status: node.online ? 'online' : 'offline', level: '' };
-  if (!may(context.world, context.who, `/nodes/${node.node}`, ['Sys.Audit']) || !node.online) return row;
-  return { ...row, ...nodeGauges(context.world, node, context.at) };
+  const row: Row = { id: `node/${node.node}`, type: 'node', node: node.node };
+  if (!node.online) return { ...row, status: 'offline' };
+  if (!isHeard(context.world, node, context.at)) return { ...row, status: 'unknown' };
+  const seen: Row = { ...row, status: 'online', level: '' };
+  if (!may(context.world, context.who, `/nodes/${node.node}`, ['Sys.Audit'])) return seen;
+  return { ...seen, ...nodeGauges(context.world, node, context.at) };
 }
 
 export function nodeGauges(world: World, node: NodeDoc, at: number) {
@@ -73,21 +85,36 @@ function storageRows(context: Context): Row[] {
     for (const storage of world.all('storage').values()) {
       if (!hasStorage(storage, node.node) || !may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit'])) continue;
       const { total, used } = usage(world, storage, node.node);
+      const seen = isHeard(world, node, context.at);
       rows.push({
         id: `storage/${node.node}/${storage.storage}`,
         type: 'storage',
         storage: storage.storage,
         node: node.node,
-        status: node.online ? 'available' : 'unknown',
+        status: seen ? 'available' : 'unknown',
         plugintype: storage.type,
         content: storage.content.join(','),
         shared: storage.shared ? 1 : 0,
-        disk: used,
-        maxdisk: total,
+        ...(seen ? { disk: used, maxdisk: total } : {}),
       });
     }
   }
   return rows;
+}
+
+/** Sums over the running members, the uptime being the longest; nothing while none runs. */
+function poolGauges(world: World, pool: Pool, at: number): Row {
+  const rows = pool.vms.map((vmid) => guestRows(world, at).get(vmid)).filter((row) => Number(row?.uptime) > 0) as Record<string, number>[];
+  if (rows.length === 0) return {};
+  const sum = (of: (row: Record<string, number>) => number) => rows.reduce((total, row) => total + of(row), 0);
+  const maxcpu = sum((row) => Number(row.maxcpu));
+  return {
+    cpu: sum((row) => Number(row.cpu) * Number(row.maxcpu)) / maxcpu,
+    maxcpu,
+    mem: sum((row) => Number(row.mem)),
+    maxmem: sum((row) => Number(row.maxmem)),
+    uptime: Math.max(...rows.map((row) => Number(row.uptime))),
+  };
 }
 
 function resources(context: Context): Row[] {
@@ -98,7 +125,7 @@ function resources(context: Context): Row[] {
   if (type === undefined) {
     for (const pool of world.all('pool').values()) {
       if (may(world, who, `/pool/${pool.poolid}`, ['Pool.Audit']))
-        rows.push({ id: `/pool/${pool.poolid}`, type: 'pool', pool: pool.poolid });
+        rows.push({ id: `/pool/${pool.poolid}`, type: 'pool', pool: pool.poolid, ...poolGauges(world, pool, at) });
     }
   }
   if (wants('vm')) {
@@ -112,7 +139,7 @@ function resources(context: Context): Row[] {
   if (wants('storage')) rows.push(...storageRows(context));
   if (wants('sdn')) {
     for (const node of world.all('node').values()) {
-      if (!may(world, who, '/sdn/zones/localnetwork', ['SDN.Audit', 'SDN.Use'], true)) continue;
+      if (!may(world, who, '/sdn/zones/localnetwork', ['SDN.Audit'])) continue;
       const id = `network/${node.node}/zone/localnetwork`;
       rows.push({ id, type: 'network', network: 'localnetwork', 'network-type': 'zone', node: node.node, status: 'ok' });
     }

@@ -1,9 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { type Context, nodeOf, type Routes, seconds, text } from '../context.ts';
+import { type Context, nodeOf, type Routes, seconds, text, Wider } from '../context.ts';
 import { readData } from '../data.ts';
+import { invalid } from '../errors.ts';
+import type { NodeDoc } from '../model.ts';
 import { may } from '../permissions.ts';
 import { nodeGauges } from './cluster.ts';
 import { VERSION } from './version.ts';
+
+type Row = Record<string, unknown>;
 
 function status(context: Context): unknown {
   const node = context.world.get('node', nodeOf(context));
@@ -38,33 +42,57 @@ function status(context: Context): unknown {
   };
 }
 
-function network(context: Context): unknown {
+const INTERFACE = { method6: 'manual', families: ['inet'] };
+
+function bridgeRow({ iface, cidr, comment, pending }: NodeDoc['bridges'][number], priority: number): Row {
+  const [address, netmask] = cidr?.split('/') ?? [];
+  return {
+    ...INTERFACE,
+    iface,
+    type: 'bridge',
+    autostart: 1,
+    priority,
+    bridge_ports: '',
+    bridge_stp: 'off',
+    bridge_fd: '0',
+    method: cidr ? 'static' : 'manual',
+    ...(pending ? {} : { active: 1 }),
+    ...(cidr ? { cidr, address, netmask } : {}),
+    ...(comment ? { comments: `${comment}\n` } : {}),
+  };
+}
+
+const FIRST_PRIORITY = 3;
+
+function interfaces(node: NodeDoc | undefined): Row[] {
+  const cards = (node?.cards ?? [{ iface: 'eth0' }]).map(({ iface, pending }, index) => ({
+    ...INTERFACE,
+    iface,
+    type: 'eth',
+    method: 'manual',
+    ...(pending ? {} : { exists: 1, active: 1 }),
+    priority: FIRST_PRIORITY + index,
+  }));
+  return [...cards, ...(node?.bridges ?? []).map((bridge, index) => bridgeRow(bridge, FIRST_PRIORITY + cards.length + index))];
+}
+
+/** Bridges are filtered by their zone's privileges, cards are not; what is about to change is told to every caller, hidden bridges included. */
+function networks(context: Context): unknown {
   const { world, who } = context;
   const node = world.get('node', nodeOf(context));
   const type = text(context, 'type');
-  const base = { active: 1, method6: 'manual', families: ['inet'] };
-  const bridges = (node?.bridges ?? [])
-    .filter((bridge) => may(world, who, `/sdn/zones/localnetwork/${bridge.iface}`, ['SDN.Audit', 'SDN.Use'], true))
-    .map(({ iface, cidr, comment }, index) => {
-      const [address, prefix] = cidr?.split('/') ?? [];
-      return {
-        ...base,
-        iface,
-        type: 'bridge',
-        autostart: 1,
-        priority: 4 + index,
-        bridge_ports: '',
-        bridge_stp: 'off',
-        bridge_fd: '0',
-        method: cidr ? 'static' : 'manual',
-        ...(cidr ? { cidr, address, netmask: prefix } : {}),
-        ...(comment ? { comments: `${comment}\n` } : {}),
-      };
-    });
-  if (type === 'any_bridge' || type === 'bridge' || type === 'any_local_bridge') return bridges;
-  const cards = [{ ...base, iface: 'eth0', type: 'eth', method: 'manual', exists: 1, priority: 3 }];
-  if (type === 'eth') return cards;
-  return type === undefined ? [...cards, ...bridges] : [];
+  const wanted = (row: Row) =>
+    type === undefined || type === 'include_sdn' || row.type === type || (row.type === 'bridge' && /^any(_local)?_bridge$/.test(type));
+  const rows = interfaces(node)
+    .filter(wanted)
+    .filter((row) => row.type !== 'bridge' || may(world, who, `/sdn/zones/localnetwork/${row.iface}`, ['SDN.Audit', 'SDN.Use'], true));
+  return node?.networkChanges === undefined ? rows : new Wider(rows, { changes: node.networkChanges });
+}
+
+function network(context: Context): unknown {
+  const found = interfaces(context.world.get('node', nodeOf(context))).find(({ iface }) => iface === text(context, 'iface'));
+  const { iface: _iface, ...rest } = found ?? invalid({ iface: 'interface does not exist' });
+  return rest;
 }
 
 /** IPv6 addresses are printed in full. */
@@ -99,7 +127,8 @@ const cpuModels = (): unknown => (JSON.parse(readData('cpu-models.json')) as { m
 
 export const NODE_ROUTES: Routes = {
   'GET /nodes/{node}/status': status,
-  'GET /nodes/{node}/network': network,
+  'GET /nodes/{node}/network': networks,
+  'GET /nodes/{node}/network/{iface}': network,
   'GET /nodes/{node}/certificates/info': ({ certificates }) => [
     describeCertificate(certificates.ca, 'pve-root-ca.pem'),
     describeCertificate(certificates.cert, 'pve-ssl.pem'),

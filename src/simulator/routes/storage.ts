@@ -101,13 +101,14 @@ function content(context: Context): Row[] {
     .map(volumeRow);
 }
 
+/** What no guest owns is visible to all who may list the storage; images and backups ask for a privilege on their owner, too. */
 function isVisible(context: Context, volume: Volume): boolean {
   const { world, who } = context;
   const path = `/storage/${volume.storage}`;
-  if (volume.vmid === undefined) return may(world, who, path, ['Datastore.AllocateSpace', 'Datastore.Audit'], true);
-  if (may(world, who, path, ['Datastore.Allocate'])) return true;
-  if (!may(world, who, path, ['Datastore.Audit'])) return false;
-  return may(world, who, `/vms/${volume.vmid}`, [volume.content === 'backup' ? 'VM.Backup' : 'VM.Config.Disk']);
+  if (volume.vmid === undefined || may(world, who, path, ['Datastore.Allocate'])) return true;
+  const [onStorage, onOwner] =
+    volume.content === 'backup' ? ['Datastore.AllocateSpace', 'VM.Backup'] : ['Datastore.Audit', 'VM.Config.Disk'];
+  return may(world, who, path, [onStorage]) && may(world, who, `/vms/${volume.vmid}`, [onOwner]);
 }
 
 function volumeName(context: Context): string {
@@ -235,7 +236,9 @@ const CONTENT = '/nodes/{node}/storage/{storage}/content';
 export const STORAGE_ROUTES: Routes = {
   'GET /storage': (context) =>
     [...context.world.all('storage').values()]
-      .filter((storage) => may(context.world, context.who, `/storage/${storage.storage}`, ['Datastore.Audit']))
+      .filter((storage) =>
+        may(context.world, context.who, `/storage/${storage.storage}`, ['Datastore.Audit', 'Datastore.AllocateSpace'], true),
+      )
       .filter((storage) => text(context, 'type') === undefined || storage.type === text(context, 'type'))
       .map(definition),
   'GET /storage/{storage}': (context) => definition(findStorage(context.world, needed(context, 'storage'))),

@@ -1,4 +1,4 @@
-import { type Context, flag, integer, needed, nodeOf, Paged, type Routes, seconds, text } from '../context.ts';
+import { type Context, flag, integer, needed, nodeOf, type Routes, seconds, text, Wider } from '../context.ts';
 import { forbid, invalid } from '../errors.ts';
 import type { Task } from '../model.ts';
 import { may } from '../permissions.ts';
@@ -48,14 +48,14 @@ function status(context: Context): unknown {
   };
 }
 
-function log(context: Context): Paged {
+function log(context: Context): Wider {
   const task = readUpid(context);
   const start = integer(context, 'start') ?? 0;
   const limit = integer(context, 'limit') ?? 50;
   const lines = task ? task.log.flatMap((line) => line.split('\n')) : ['unable to open file - No such file or directory'];
   if (task) mayRead(context, task);
   const shown = lines.slice(start, limit === 0 ? undefined : start + limit).map((t, index) => ({ n: start + index + 1, t }));
-  return new Paged(shown.length > 0 || start > 0 ? shown : [{ n: 1, t: 'no content' }], lines.length);
+  return new Wider(shown.length > 0 || start > 0 ? shown : [{ n: 1, t: 'no content' }], { total: lines.length });
 }
 
 /** A row of a node's list; the list of active tasks names the owner whole. */
@@ -80,7 +80,7 @@ function ofStatus(task: Task, wanted: string[]): boolean {
   return wanted.includes(kind);
 }
 
-function list(context: Context): Paged {
+function list(context: Context): Wider {
   const { world, who } = context;
   const all = may(world, who, `/nodes/${nodeOf(context)}`, ['Sys.Audit']);
   const source = text(context, 'source') ?? 'archive';
@@ -103,7 +103,7 @@ function list(context: Context): Paged {
         (statuses === undefined || ofStatus(task, statuses)),
     );
   const start = integer(context, 'start') ?? 0;
-  return new Paged(found.slice(start, start + (integer(context, 'limit') ?? 50)).map(row), found.length);
+  return new Wider(found.slice(start, start + (integer(context, 'limit') ?? 50)).map(row), { total: found.length });
 }
 
 function stop(context: Context): null {
