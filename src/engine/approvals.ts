@@ -78,10 +78,10 @@ async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
   return formerNames.length === 0 ? plan : { ...plan, facts: { ...plan.facts, formerNames } };
 }
 
-/** Ends what nobody decided in time; the audit says so as soon as somebody looks. */
+/** Ends the approvals of this cluster that were not decided in time; the audit says so at the next look. */
 export async function expireApprovals(ports: Ports): Promise<void> {
-  const { approvals } = await ports.store();
-  for (const expired of await approvals.expire(isoNow(ports.clock))) await recordDecision(expired, SERVER, ports, 'expired');
+  const [{ cluster }, { approvals }] = await Promise.all([ports.api(), ports.store()]);
+  for (const expired of await approvals.expire(cluster, isoNow(ports.clock))) await recordDecision(expired, SERVER, ports, 'expired');
 }
 
 /** The approval, if this caller may know of it: their own, or any of them for the operator. */

@@ -73,9 +73,12 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports, inFlight),
     async watch() {
-      const { approvals } = await ports.store();
+      const [{ cluster }, { approvals }] = await Promise.all([ports.api(), ports.store()]);
       await expireApprovals(ports);
-      const [pending, recent] = await Promise.all([approvals.list({ status: 'pending', limit: 200 }), approvals.list({ limit: 50 })]);
+      const [pending, recent] = await Promise.all([
+        approvals.list({ cluster, status: 'pending', limit: 200 }),
+        approvals.list({ cluster, limit: 50 }),
+      ]);
       return { pending: pending.approvals, recent: recent.approvals };
     },
     leases: {

@@ -53,16 +53,17 @@ async function checkCooldown(
   ports: Ports,
 ): Promise<void> {
   if (cooldown === undefined) return;
-  const store = await ports.store();
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const whose = { cluster, principal: caller.principal };
   const since = new Date(ports.clock.now() - cooldown * 1000).toISOString();
   const same = argsDigest(plan.operation, args);
   const [last] = [
-    ...(await store.approvals.decidedSince(caller.principal, same, since))
+    ...(await store.approvals.decidedSince({ ...whose, argsDigest: same }, since))
       // Nobody decided about these: they may be made anew.
       .filter(({ status }) => status !== 'stale' && status !== 'expired')
       .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
     // What a lease covered, or what needs no approval at all.
-    ...(await store.runs.since(caller.principal, since))
+    ...(await store.runs.since(whose, since))
       .filter((run) => argsDigest(run.operation, run.args) === same && !cameToNothing(run))
       .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),
   ].sort((a, b) => b.at.localeCompare(a.at));
@@ -106,5 +107,7 @@ function cameToNothing({ status, steps }: RunRecord): boolean {
 
 async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {
   const admission = perHour(plan, ports);
-  if (admission) admission.check(await (await ports.store()).runs.since(caller.principal, admission.since));
+  if (!admission) return;
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  admission.check(await store.runs.since({ cluster, principal: caller.principal }, admission.since));
 }

@@ -54,7 +54,8 @@ export function checkWish(wish: LeaseWish): void {
 /** Takes back a lease; uses that were taken stay taken. */
 export async function revokeLease(id: string, caller: Caller, ports: Ports): Promise<void> {
   if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be revoked out of band.');
-  const revoked = await (await ports.store()).leases.revoke(id, isoNow(ports.clock));
+  const [{ cluster }, { leases }] = await Promise.all([ports.api(), ports.store()]);
+  const revoked = await leases.revoke(id, cluster, isoNow(ports.clock));
   if (!revoked) fail('approval_unknown', `There is no lease ${id} that could be revoked.`);
   await ports.audit.append(
     { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: id, status: 'denied' },

@@ -53,7 +53,10 @@ export interface LeaseWish {
 export interface Engine {
   /** The only door: every face goes through it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
-  /** What waits for a human and what was decided lately, for faces that keep looking; reads only our own store, and leaves a line in the audit only about what expired meanwhile. */
+  /**
+   * What waits for a human on this cluster and what was decided lately, for faces that keep looking. It reads only our own store, and leaves
+   * a line in the audit only about what expired meanwhile.
+   */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
   /** Standing approvals, made and taken back by the operator out of band. */
   leases: {

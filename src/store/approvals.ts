@@ -27,7 +27,7 @@ export function approvalsIn(db: Kysely<Database>) {
   return {
     /**
      * Stores a pending approval, or finds the identical one that is pending already.
-     * @param maxPending per principal, and per guest; a full queue refuses and never evicts
+     * @param maxPending per cluster and principal, and per guest; a full queue refuses and never evicts
      * @returns `ended`: those that expired or had to make room for this one
      */
     async request(
@@ -36,7 +36,7 @@ export function approvalsIn(db: Kysely<Database>) {
       maxPending: number,
     ): Promise<(ApprovalRecord & { ended?: ApprovalRecord[] }) | 'full'> {
       return exclusive(db, async (tx) => {
-        const ended = await expire(tx, now);
+        const ended = await expire(tx, approval.cluster, now);
         const same = await tx
           .selectFrom('approvals')
           .selectAll()
@@ -50,10 +50,11 @@ export function approvalsIn(db: Kysely<Database>) {
         const waiting = tx
           .selectFrom('approvals')
           .select((e) => e.fn.countAll<number>().as('pending'))
+          .where('cluster', '=', row.cluster)
           .where('status', '=', 'pending')
           .where('id', '!=', same?.id ?? '');
         const queues = [waiting.where('principal', '=', row.principal)];
-        if (row.target_vmid !== null) queues.push(waiting.where('cluster', '=', row.cluster).where('target_vmid', '=', row.target_vmid));
+        if (row.target_vmid !== null) queues.push(waiting.where('target_vmid', '=', row.target_vmid));
         for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
         // The cluster changed under the identical request: the old plan would only become stale, so the new one takes its place.
         if (same) {
@@ -134,20 +135,21 @@ export function approvalsIn(db: Kysely<Database>) {
       );
     },
 
-    /** Approvals of this caller for the identical request that were decided after `since`; the newest first. */
-    async decidedSince(principal: string, argsDigest: string, since: string): Promise<ApprovalRecord[]> {
+    /** Approvals of this caller for the identical request to this cluster that were decided after `since`; the newest first. */
+    async decidedSince(asked: { cluster: string; principal: string; argsDigest: string }, since: string): Promise<ApprovalRecord[]> {
       const rows = await db
         .selectFrom('approvals')
         .selectAll()
-        .where('principal', '=', principal)
-        .where('args_digest', '=', argsDigest)
+        .where('cluster', '=', asked.cluster)
+        .where('principal', '=', asked.principal)
+        .where('args_digest', '=', asked.argsDigest)
         .where('decided_at', '>', since)
         .orderBy('decided_at', 'desc')
         .execute();
       return rows.map(read);
     },
 
-    /** When approvals were asked for after `since`, and when a yes to them was given; oldest first. */
+    /** When approvals were asked for after `since`, and when a yes to them was given; oldest first. For all clusters: it shows the habits of people. */
     async answers(since: string): Promise<{ askedAt: string; givenAt?: string }[]> {
       const rows = await db
         .selectFrom('approvals')
@@ -161,26 +163,28 @@ export function approvalsIn(db: Kysely<Database>) {
       }));
     },
 
-    /** Marks everything expired that nobody decided in time. @returns what expired by this call */
-    async expire(now: string): Promise<ApprovalRecord[]> {
+    /** Marks every approval for this cluster expired that was not decided in time. @returns what expired by this call */
+    async expire(cluster: string, now: string): Promise<ApprovalRecord[]> {
       // Asked at every look at the approvals: the lock is only taken when there is something to do.
       const due = await db
         .selectFrom('approvals')
         .select('id')
+        .where('cluster', '=', cluster)
         .where('status', '=', 'pending')
         .where('expires_at', '<=', now)
         .executeTakeFirst();
-      return due ? exclusive(db, (tx) => expire(tx, now)) : [];
+      return due ? exclusive(db, (tx) => expire(tx, cluster, now)) : [];
     },
   };
 }
 export type Approvals = ReturnType<typeof approvalsIn>;
 
-/** Ends pending approvals that nobody decided; in a transaction with what was kept secret for them. */
-async function expire(tx: Kysely<Database>, now: string): Promise<ApprovalRecord[]> {
+/** Ends pending approvals that were not decided in time; in a transaction with what was kept secret for them. */
+async function expire(tx: Kysely<Database>, cluster: string, now: string): Promise<ApprovalRecord[]> {
   const rows = await tx
     .updateTable('approvals')
     .set({ status: 'expired', decided_at: now })
+    .where('cluster', '=', cluster)
     .where('status', '=', 'pending')
     .where('expires_at', '<=', now)
     .returningAll()

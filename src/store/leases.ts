@@ -62,11 +62,12 @@ export function leasesIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return Number(result.numUpdatedRows) === 1;
     },
-    async revoke(id: string, now: string): Promise<boolean> {
+    async revoke(id: string, cluster: string, now: string): Promise<boolean> {
       const result = await db
         .updateTable('leases')
         .set({ revoked_at: now })
         .where('id', '=', id)
+        .where('cluster', '=', cluster)
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
       return Number(result.numUpdatedRows) === 1;

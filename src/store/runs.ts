@@ -14,7 +14,7 @@ export interface Decision {
   decidedVia: Way;
 }
 
-/** A limit on runs of one principal, looked at in the transaction in which a run begins. */
+/** A limit on runs of one principal on one cluster, looked at in the transaction in which a run begins. */
 export interface Admission {
   /** ISO time: runs that began after it are shown to `check`. */
   since: string;
@@ -39,7 +39,7 @@ export function runsIn(db: Kysely<Database>) {
     ): Promise<boolean> {
       return exclusive(db, async (tx) => {
         if (await tx.selectFrom('runs').select('id').where('id', '=', run.id).executeTakeFirst()) return true;
-        if (admission) admission.check(await since(tx, run.principal, admission.since));
+        if (admission) admission.check(await since(tx, run, admission.since));
         if (decision) {
           const moved = await tx
             .updateTable('approvals')
@@ -163,8 +163,8 @@ export function runsIn(db: Kysely<Database>) {
         .execute();
     },
 
-    /** Everything that began after `since`, for limits per hour. */
-    since: (principal: string, begin: string) => since(db, principal, begin),
+    /** What this principal began on this cluster after `begin`, for limits per hour. */
+    since: (whose: { cluster: string; principal: string }, begin: string) => since(db, whose, begin),
 
     async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
       const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
@@ -210,8 +210,15 @@ export function runsIn(db: Kysely<Database>) {
 }
 export type Runs = ReturnType<typeof runsIn>;
 
-async function since(db: Kysely<Database>, principal: string, begin: string): Promise<RunRecord[]> {
-  return (await db.selectFrom('runs').selectAll().where('principal', '=', principal).where('started_at', '>', begin).execute()).map(read);
+async function since(db: Kysely<Database>, whose: { cluster: string; principal: string }, begin: string): Promise<RunRecord[]> {
+  const rows = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('cluster', '=', whose.cluster)
+    .where('principal', '=', whose.principal)
+    .where('started_at', '>', begin)
+    .execute();
+  return rows.map(read);
 }
 
 function read(row: Selectable<RunRow>): RunRecord {

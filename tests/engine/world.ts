@@ -29,12 +29,18 @@ export const operator = (owner = 'local:operator'): Caller => ({
   isOperator: true,
 });
 
+interface Another {
+  clock?: Clock;
+  store?: (store: Store) => Store;
+  cluster?: string;
+  token?: { id: string; secret: string };
+}
 export interface World {
   cluster: TestCluster;
   dataDir: string;
   engine: Engine;
-  /** Another engine on the same store and cluster. */
-  another(settings?: Partial<Settings>, more?: { clock?: Clock; store?: (store: Store) => Store }): Engine;
+  /** Another engine on the same store; on the same cluster unless it is given another name, and with the token of full rights unless another is given. */
+  another(settings?: Partial<Settings>, more?: Another): Engine;
   call(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<Result>;
   /** The output of a call that is done; throws for every other result. */
   done(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<JsonObject>;
@@ -50,7 +56,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
   const cluster = await startCluster(simulator);
   const dataDir = mkdtempSync(join(tmpdir(), 'engine-'));
   const engines: Engine[] = [];
-  const another: World['another'] = (more = {}, { clock = systemClock, store = (same: Store) => same } = {}) => {
+  const another: World['another'] = (more = {}, { clock = systemClock, store = (same: Store) => same, ...client } = {}) => {
     const all: Settings = {
       connection: cluster.connection(),
       defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
@@ -68,7 +74,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     } as Settings;
     const engine = createEngine({
       settings: all,
-      connect: async () => cluster.open(),
+      connect: async () => cluster.open(client),
       openStore: async () => store(await openStore({ dataDir })),
       clock,
       audit: openAudit({ file: all.auditFile, clock: systemClock }),

@@ -102,7 +102,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       await begun('s-replaced');
       await store().approvals.request(approval('s-newer', { principal: 's-replaced', argsDigest: 's-replaced', digest: 'new' }), NOW, 50);
       await begun('s-expired', { expiresAt: '2026-01-01T00:01:00.000Z' });
-      await store().approvals.expire('2026-01-01T00:02:00.000Z');
+      await store().approvals.expire('c', '2026-01-01T00:02:00.000Z');
       await begun('s-done');
       await store().runs.begin(run('s-run', 's-done'), 'w', LATER, { approvalId: 's-done', decidedBy: 'x', decidedVia: 'relay' });
       await store().secrets.keep('s-run', [{ id: 'of-s-run', sealed: 'x' }]);
@@ -133,7 +133,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         ),
       );
       expect(begun.filter((b) => b.status === 'fulfilled')).toHaveLength(2);
-      expect(await store().runs.since('hasty', admission.since)).toHaveLength(2);
+      expect(await store().runs.since({ cluster: 'c', principal: 'hasty' }, admission.since)).toHaveLength(2);
     });
 
     it('lets one of many redemptions begin a run', async () => {
@@ -152,7 +152,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().runs.begin(run('rl', 'late'), 'w', LATER, { approvalId: 'late', decidedBy: 'x', decidedVia: 'relay' })).toBe(
         false,
       );
-      await store().approvals.expire(NOW);
+      await store().approvals.expire('c', NOW);
       expect(await store().approvals.get('late')).toMatchObject({ status: 'expired' });
     });
 
@@ -197,6 +197,67 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(new Set(vmids).size).toBe(20);
       const seqs = (await store().reservations.all('c')).map((r) => r.seq);
       expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    });
+
+    describe('two clusters on one store', () => {
+      const both = async (id: string, over: Partial<NewApproval> = {}) => {
+        for (const cluster of ['east', 'west'])
+          await store().approvals.request(approval(`${id}-${cluster}`, { principal: id, argsDigest: id, cluster, ...over }), NOW, 1);
+      };
+
+      it('have each their own approval for the identical request, and their own queue', async () => {
+        await both('same');
+        expect(await store().approvals.get('same-west')).toMatchObject({ id: 'same-west', cluster: 'west', status: 'pending' });
+        expect(await store().approvals.request(approval('same-3', { principal: 'same', cluster: 'west' }), NOW, 1)).toBe('full');
+      });
+
+      it('list each their own', async () => {
+        await both('listed');
+        const listed = await store().approvals.list({ principal: 'listed', cluster: 'west', limit: 10 });
+        expect(listed.approvals.map(({ id }) => id)).toEqual(['listed-west']);
+        expect(listed.total).toBe(1);
+      });
+
+      it('expire each their own, also while something new is asked', async () => {
+        await both('aged', { expiresAt: '2026-01-01T00:01:00.000Z' });
+        await store().approvals.request(approval('aged-new', { principal: 'x', argsDigest: 'x', cluster: 'east' }), LATER, 9);
+        await store().approvals.expire('east', LATER);
+        expect(await store().approvals.get('aged-east')).toMatchObject({ status: 'expired' });
+        expect(await store().approvals.get('aged-west')).toMatchObject({ status: 'pending' });
+        expect((await store().approvals.expire('west', LATER)).map(({ id }) => id)).toContain('aged-west');
+      });
+
+      it('remember each their own decisions and runs, for cool-downs and limits per hour', async () => {
+        await both('told');
+        await store().approvals.move('told-east', 'pending', 'denied', { decidedBy: 'x', decidedAt: LATER });
+        const told = { principal: 'told', argsDigest: 'told' };
+        expect(await store().approvals.decidedSince({ ...told, cluster: 'west' }, NOW)).toEqual([]);
+        expect(await store().approvals.decidedSince({ ...told, cluster: 'east' }, NOW)).toHaveLength(1);
+        const began = { ...run('told-run'), principal: 'told', cluster: 'east', startedAt: LATER };
+        const seen: number[] = [];
+        const admission = { since: NOW, check: (recent: RunRecord[]) => void seen.push(recent.length) };
+        await store().runs.begin(began, 'w', LATER);
+        for (const cluster of ['east', 'west'])
+          await store().runs.begin({ ...began, id: `told-${cluster}`, cluster }, 'w', LATER, undefined, admission);
+        expect(seen).toEqual([1, 0]);
+        expect(await store().runs.since({ principal: 'told', cluster: 'west' }, NOW)).toHaveLength(1);
+      });
+
+      it('take back each their own leases', async () => {
+        const lease = { id: 'lse-east', cluster: 'east', operations: ['stop_vm'], tag: 't', usesLeft: 1, madeBy: 'x', createdAt: NOW };
+        await store().leases.add({ ...lease, expiresAt: LATER });
+        expect(await store().leases.revoke('lse-east', 'west', NOW)).toBe(false);
+        expect(await store().leases.revoke('lse-east', 'east', NOW)).toBe(true);
+      });
+    });
+
+    it('counts the owners who agreed to this approval, and to no other', async () => {
+      for (const id of ['agree-1', 'agree-2']) await store().approvals.request(approval(id, { argsDigest: id }), NOW, 50);
+      const yes = (owner: string) => ({ owner, principal: `token:${owner}`, via: 'human' as const, now: NOW });
+      expect(await store().approvals.agree('agree-1', yes('anna'))).toEqual(['anna']);
+      expect(await store().approvals.agree('agree-2', yes('bert'))).toEqual(['bert']);
+      expect(await store().approvals.agree('agree-1', yes('anna'))).toEqual(['anna']);
+      expect(new Set(await store().approvals.agree('agree-1', yes('carl')))).toEqual(new Set(['anna', 'carl']));
     });
 
     it('pages through approvals, newest first, each once', async () => {
