@@ -36,7 +36,7 @@ export function taskPorts(caller: Caller, ports: Ports, inFlight: InFlight, sign
         waitSeconds > 0
           ? await api.waitTask(upid ?? '', { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) })
           : await api.task(upid ?? '');
-      const now = status ?? (await api.task(upid ?? ''));
+      const now = status && !status.unseen ? status : await api.task(upid ?? '');
       return {
         upid: now.upid,
         status: now.running ? 'running' : 'stopped',

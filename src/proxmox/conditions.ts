@@ -65,7 +65,7 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
 /** GET …/config, which shows pending values merged in. */
 async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
-  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   return Object.entries(condition.has).every(([option, wanted]) => {
     const value = seen.value[option];
     if (value === undefined || wanted === null) return value === undefined && wanted === null;
@@ -79,9 +79,14 @@ function sameTags(a: string, b: string): boolean {
   return left === right;
 }
 
+/** A guest that the token may not see looks like one that does not exist; a free VMID proves that it does not. */
+async function unseen(api: Reader, { vmid }: { vmid: number }, kind: 'none' | 'hidden'): Promise<false | undefined> {
+  return kind === 'none' || (await isFree(api, vmid)) ? false : undefined;
+}
+
 async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
-  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const text = seen.value[condition.disk];
   const size = typeof text === 'string' ? diskSizeGib(text) : undefined;
   return size !== undefined && size >= condition.atLeastGib;

@@ -10,6 +10,8 @@ import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } fro
 
 /** Proxmox gives its own hops 30 s and then answers 596, which says more than our own abort. */
 export const REQUEST_TIMEOUT_MS = 35_000;
+/** A change that waits in the queue of a busy node gets a good answer later than that: 37 s were seen on Proxmox VE 9.2. */
+export const CHANGE_TIMEOUT_MS = 60_000;
 /** Proxmox closes idle connections after 5 s; a request on a closing one would be lost. */
 const KEEP_ALIVE_MS = 4000;
 const CONNECTIONS_PER_ENDPOINT = 8;
@@ -29,24 +31,23 @@ export interface Transport {
 
 /** The one place where requests leave. ky repeats nothing here, and redirects are not followed: both would send a change twice. */
 export function createTransport(options: { policy: TrustPolicy; tokenId: string; tokenSecret: string; timeoutMs?: number }): Transport {
-  const timeout = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
-  const agent = new Agent({
-    connect: trustedConnector(options.policy),
-    connections: CONNECTIONS_PER_ENDPOINT,
+  const timeoutOf = (method: Method) => options.timeoutMs ?? (method === 'GET' ? REQUEST_TIMEOUT_MS : CHANGE_TIMEOUT_MS);
+  const common = { connect: trustedConnector(options.policy), connections: CONNECTIONS_PER_ENDPOINT };
+  const reads = new Agent({
+    ...common,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    headersTimeout: timeout,
-    bodyTimeout: timeout,
+    headersTimeout: timeoutOf('GET'),
+    bodyTimeout: timeoutOf('GET'),
   });
+  // A change never goes over a connection that lay idle: one that breaks then tells nothing, while one that is not made proves that nothing left.
+  const changes = new Agent({ ...common, pipelining: 0, headersTimeout: timeoutOf('POST'), bodyTimeout: timeoutOf('POST') });
   const http = ky.create({
     retry: 0,
     throwHttpErrors: false,
-    timeout,
     redirect: 'manual',
     headers: { 'user-agent': 'proxmox-mcp', authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}` },
-    // The types know the dispatcher of Node's own undici, which is the same interface under another name.
-    dispatcher: agent as Dispatcher as never,
   });
 
   return {
@@ -57,7 +58,9 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
       // A string body is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
       const content = inQuery ? {} : { body: encoded, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
       try {
-        const response = await http(url, { method, ...content, ...(signal ? { signal } : {}) });
+        // The types know the dispatcher of Node's own undici, which is the same interface under another name.
+        const dispatcher = (method === 'GET' ? reads : changes) as Dispatcher as never;
+        const response = await http(url, { method, dispatcher, timeout: timeoutOf(method), ...content, ...(signal ? { signal } : {}) });
         const body = await response.text();
         // undici frees the connection one turn of the event loop later; asked sooner, it would open another one.
         await nextTurn();
@@ -72,7 +75,9 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
         return { failure: causes.some((cause) => cause.name === 'TimeoutError') ? 'timeout' : 'cut', reason };
       }
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      await Promise.all([reads.destroy(), changes.destroy()]);
+    },
   };
 }
 
