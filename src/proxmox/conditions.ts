@@ -2,7 +2,7 @@ import { asError } from '../core/errors.ts';
 import type { Condition } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
-import { isFree } from './guests.ts';
+import { isAnother, isFree } from './guests.ts';
 import { diskSizeGib } from './property-strings.ts';
 
 type Reader = Pick<ProxmoxReader, 'get'>;
@@ -53,13 +53,19 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
   if (seen.kind === 'seen') {
     const { status, lock } = seen.value;
     if (condition.is === 'present') return true;
-    if (condition.is === 'absent') return false;
+    if (condition.is === 'absent') return condition.key === undefined ? false : taken(api, condition.vmid, condition.key);
     return condition.is === 'unlocked' ? lock === undefined || lock === '' : status === condition.is;
   }
   const free = await isFree(api, condition.vmid);
-  if (condition.is === 'absent') return free;
+  if (condition.is === 'absent') return free || condition.key === undefined ? free : taken(api, condition.vmid, condition.key);
   // It exists somewhere: perhaps on another node, perhaps hidden. Only a free VMID makes the answer sure.
   return free || seen.kind === 'none' ? false : undefined;
+}
+
+/** Whether the VMID belongs to another guest than the one with this key; undefined when the token cannot see whose it is. */
+async function taken(api: Reader, vmid: number, key: string): Promise<boolean | undefined> {
+  const seen = await look(() => isAnother(api, vmid, key));
+  return seen.kind === 'seen' ? seen.value : undefined;
 }
 
 /** GET …/config, which shows pending values merged in. */

@@ -53,6 +53,12 @@ export const REFUSALS: readonly Refusal[] = [
   { match: /^(no such task|unable to parse worker upid)/, code: 'task_unknown' },
   // Locks
   {
+    // `qm unlock` would throw the saved memory away.
+    match: /^VM is locked \(suspended\)/,
+    code: 'locked',
+    hint: 'The guest is hibernated: wake it with start_vm, then call again.',
+  },
+  {
     match: /^(VM|CT) is locked \(\S+\)/,
     code: 'locked',
     hint: 'Wait for the task that holds the lock. If none runs, the operator clears it on the node: `qm unlock VMID` or `pct unlock VMID`.',

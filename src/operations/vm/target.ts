@@ -35,13 +35,25 @@ export function label(guest: { identity: { name: string; vmid: number } }): stri
   return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
 }
 
+/** Its memory lies on disk (lock `suspended`), and starting it goes on from there. */
+export function hibernated(guest: Guest): boolean {
+  return guest.identity.lock === 'suspended';
+}
+
 /** @throws locked unless the lock is one of those that this operation may meet */
 export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, except: readonly string[] = []): void {
   const lock = target.guest.identity.lock ?? target.status?.lock;
   if (lock === undefined || except.includes(lock)) return;
-  const tool = target.guest.at.type === 'qemu' ? 'qm' : 'pct';
-  fail('locked', `${label(target.guest)} is locked (${lock}).`, {
-    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${tool} unlock ${target.guest.at.vmid}" on ${target.guest.at.node}.`,
+  const { vmid, node, type } = target.guest.at;
+  if (lock === 'suspended') {
+    // Unlocking would throw the saved memory away.
+    fail('locked', `${label(target.guest)} is hibernated: its memory is saved on disk.`, {
+      hint: `Wake it with start_vm {"vmid": ${vmid}}, then call again.`,
+      details: { lock },
+    });
+  }
+  fail('locked', `${label(target.guest)} is locked (${plainText(lock, 40)}).`, {
+    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${type === 'qemu' ? 'qm' : 'pct'} unlock ${vmid}" on ${node}.`,
     details: { lock },
   });
 }
