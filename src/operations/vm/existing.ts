@@ -3,9 +3,10 @@ import type { JsonObject } from '../../core/json.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import { completed } from '../../proxmox/fresh.ts';
-import { type Guest, type GuestRow, type GuestStatus, isFree, readGuest, readStatus } from '../../proxmox/guests.ts';
+import { type Guest, type GuestRow, isFree, readGuest, readStatus } from '../../proxmox/guests.ts';
 import type { OperationContext } from '../define.ts';
 import { sameName } from './match.ts';
+import { stateOf } from './outcome.ts';
 
 /** Above this many guests without a name, their configurations cost too many requests. */
 const READ_ONE_BY_ONE = 20;
@@ -63,10 +64,6 @@ async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
     if (asError(thrown).code === 'permission_denied') return undefined;
     throw thrown;
   });
-}
-
-function stateOf({ status, detail }: GuestStatus): string {
-  return detail === 'paused' ? detail : status;
 }
 
 /**

@@ -7,11 +7,13 @@ import {
   type GuestRow,
   type GuestStatus,
   locate,
+  type PendingChange,
   readGuest,
   readSnapshots,
   readStatus,
   type Snapshots,
 } from '../../proxmox/guests.ts';
+import { withSize } from './volumes.ts';
 
 /** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
 export interface Target {
@@ -68,9 +70,23 @@ export function refuseTemplate(guest: Guest, what: string): void {
 
 /** What happens at the guest's next stop and start besides what was asked for. */
 export function pendingWarnings(guest: Guest): string[] {
-  if (guest.pending.length === 0) return [];
-  const changes = guest.pending.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'unset', 60)}`);
-  return [`pending changes take effect with the next stop and start: ${changes.join(', ')}`];
+  return guest.pending.length === 0 ? [] : [`pending changes take effect with the next stop and start: ${pendingText(guest.pending)}`];
+}
+
+/** `memory 2048 → 4096, balloon 1024 → removed` */
+export function pendingText(changes: readonly PendingChange[]): string {
+  return changes.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'removed', 60)}`).join(', ');
+}
+
+/** Volumes that are freed when the pending changes are applied: by a start, and by any change of the configuration of a stopped guest. */
+export function doomedBy(pending: readonly PendingChange[]): { names: string; slots: string[]; view: Record<string, string> } | undefined {
+  const disks = pending.flatMap((p) => (p.destroys ? [{ slot: p.key, text: withSize(p.destroys) }] : []));
+  if (disks.length === 0) return undefined;
+  return {
+    names: disks.map((d) => d.text).join(', '),
+    slots: disks.map((d) => d.slot),
+    view: Object.fromEntries(disks.map((d) => [d.slot, d.text])),
+  };
 }
 
 export function factsOf(target: Target): PlanFacts {
