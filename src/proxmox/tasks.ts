@@ -61,7 +61,8 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
     const log = path`/nodes/${partsOf(upid).node}/tasks/${upid}/log`;
     const { total = lines } = await read(log, { limit: 1 });
     const { data } = await read(log, { start: Math.max(0, total - lines), limit: lines });
-    const texts = (data as { t: string }[]).map((row) => row.t);
+    // Some versions ignore `limit`.
+    const texts = (data as { t: string }[]).slice(-lines).map((row) => row.t);
     return texts.length === 1 && texts[0] === 'no content' ? [] : texts;
   }
 
