@@ -5,6 +5,7 @@ import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../c
 import type { ConnectionSettings } from '../core/settings.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
+import { gatewayError, isGatewayStatus } from './gateway.ts';
 import { limitPerKey } from './limit.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
 import { createTasks } from './tasks.ts';
@@ -46,7 +47,8 @@ export interface ProxmoxClient extends ProxmoxApi {
 }
 
 interface Outcome {
-  failure?: { kind: Failure; reason: string };
+  /** `gateway`: pveproxy answered, and what is behind it did not. */
+  failure?: { kind: Failure; reason: string; gateway?: true };
   refusal?: ProxmoxMcpError;
   data?: Json;
   total?: number;
@@ -91,8 +93,8 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     const reason = `${reply.status} ${reply.reason}`.trim();
     // Proxmox redirects no change: a proxy in between answered, and what it did with the request it does not say.
     if (reply.status < 400 && request.method !== 'GET') return { failure: { kind: 'lost', reason } };
-    if (reply.status === 595) return { failure: { kind: 'no-route', reason } };
-    if (reply.status > 595 || isProxys(reply)) return { failure: { kind: 'lost', reason } };
+    if (isGatewayStatus(reply.status)) return { failure: { kind: reply.status === 595 ? 'no-route' : 'lost', reason, gateway: true } };
+    if (reply.status > 599 || isProxys(reply)) return { failure: { kind: 'lost', reason } };
     const { error, meaning } = refusalOf(reply, { ...request, tokenId });
     if (meaning?.retry) return { failure: { kind: 'lock', reason }, refusal: error };
     if (meaning?.unknown && request.method !== 'GET') return { failure: { kind: 'lost', reason }, refusal: error };
@@ -125,24 +127,27 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   }
 
   const settle = () =>
-    trust.settle(async <T>(path: string, endpoint: Endpoint) => dataOf(await attempt(endpoint, { method: 'GET', path, params: {} })) as T);
+    trust.settle(
+      async <T>(path: string, endpoint: Endpoint) => dataOf(await attempt(endpoint, { method: 'GET', path, params: {} }), path) as T,
+    );
 
   async function read(path: string, params: Record<string, string | number> = {}, signal?: AbortSignal) {
     signal?.throwIfAborted();
     await settle();
     const ask = () => persist({ method: 'GET', path, params }, signal);
     const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
-    return { data: dataOf(outcome), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
+    return { data: dataOf(outcome, path), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
   }
 
-  function dataOf(outcome: Outcome): unknown {
+  function dataOf(outcome: Outcome, path: string): unknown {
     if (outcome.refusal) throw outcome.refusal;
-    if (outcome.failure) throw unreachable(outcome.failure.reason, 'Nothing was changed.');
+    if (outcome.failure) throw unreachable(outcome.failure, path, 'Nothing was changed.');
     return outcome.data;
   }
 
-  function unreachable(reason: string, consequence: string): ProxmoxMcpError {
+  function unreachable({ reason, gateway }: { reason: string; gateway?: true }, path: string, consequence: string): ProxmoxMcpError {
     const where = endpoints.map(({ host, port }) => `${host}:${port}`).join(', ');
+    if (gateway) return gatewayError(reason, nodeOf(path), where, consequence);
     return new ProxmoxMcpError('unreachable', `Proxmox (${where}) could not be asked: ${reason}. ${consequence}`, { details: { reason } });
   }
 
@@ -180,7 +185,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     const { failure, refusal, data = null } = outcome;
     if (failure && UNKNOWN.includes(failure.kind)) return { kind: 'unknown', reason: failure.reason };
     if (refusal) throw refusal;
-    if (failure) throw unreachable(failure.reason, `${request.method} ${request.path} was not carried out.`);
+    if (failure) throw unreachable(failure, request.path, `${request.method} ${request.path} was not carried out.`);
     return parseUpid(data) ? { kind: 'task', upid: data as string } : { kind: 'done', data };
   }
 
