@@ -2,14 +2,15 @@ import { asError, ProxmoxMcpError } from '../core/errors.ts';
 import type { CheckStep, RequestStep, WaitStep } from '../core/plan.ts';
 import type { Gate, ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
-import { plainText } from '../core/text.ts';
 import { openGate } from '../proxmox/gate.ts';
 import { meaningOf } from '../proxmox/refusals.ts';
+import { explained } from './explain.ts';
 import { follow, isProven } from './follow.ts';
 import { Journal, LostRun } from './journal.ts';
 import type { Ports } from './ports.ts';
 import { CLOCK_SLACK_SECONDS, settle } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
+import { taskFault } from './task-fault.ts';
 import type { Progress } from './types.ts';
 
 /** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
@@ -54,7 +55,7 @@ export async function apply(
       } else await request(step, { api, gate, sentBefore, journal, ports, secret, report });
     } catch (thrown) {
       if (thrown instanceof LostRun) throw thrown;
-      const error = asError(thrown);
+      const error = await explained(asError(thrown), ports);
       if (error.code === 'internal') ports.log.error({ run: run.id, err: error.cause }, 'a step failed inside the server');
       const status = error.code === 'outcome_unknown' ? 'unknown' : 'failed';
       return { status, steps: journal.mark(step.id, status), error };
@@ -89,10 +90,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
     if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
-      throw new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
-        ...(step.onFailure === undefined ? {} : { hint: step.onFailure }),
-        details: { step: step.id, upid: record.upid ?? '', exit, log: record.log ?? [] },
-      });
+      throw taskFault(step, record, s.journal.run.plan, s.ports.settings.connection.tokenId);
     }
     // The task ended without having done anything, which is what makes sending it anew safe.
     s.report(`the guest is still locked (${exit}); trying again`);

@@ -2,7 +2,7 @@ import { ProxmoxMcpError } from '../core/errors.ts';
 import type { RequestStep } from '../core/plan.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { StepRecord } from '../core/run.ts';
-import { maskSecrets, plainText } from '../core/text.ts';
+import { maskSecrets, plainText, withoutCommand } from '../core/text.ts';
 import { exitOf } from '../proxmox/tasks.ts';
 import type { Ports } from './ports.ts';
 
@@ -60,9 +60,9 @@ async function ended(step: RequestStep, record: StepRecord, exit: string, api: P
   const kind = exitOf(exit).kind;
   if (kind === 'ok') return { ...record, state: 'done', exit };
   const upid = record.upid ?? '';
-  const log = (await api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
+  const log = (await api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
   if (kind === 'warnings') return { ...record, state: 'done', exit, log };
-  if (kind === 'failed') return { ...record, state: 'failed', exit, log };
+  if (kind === 'failed') return { ...record, state: 'failed', exit: withoutCommand(exit), log };
   if (await isProven(step, api)) return { ...record, state: 'done', exit, log };
   throw unknown(`${step.purpose}: Proxmox's worker was killed (${exit}).`, LOOK, upid, log);
 }

@@ -2,7 +2,7 @@ import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunRecord } from '../core/run.ts';
-import { maskSecrets, plainText } from '../core/text.ts';
+import { maskSecrets, plainText, withoutCommand } from '../core/text.ts';
 import type { ControlPorts } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
 import { waitFor } from './answer.ts';
@@ -40,7 +40,7 @@ export function taskPorts(caller: Caller, ports: Ports, inFlight: InFlight, sign
       return {
         upid: now.upid,
         status: now.running ? 'running' : 'stopped',
-        ...(now.exit === undefined ? {} : { exit: plainText(now.exit, 500) }),
+        ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
         ...(logLines > 0 ? { log: await logOf(now.upid, ports, logLines) } : {}),
       };
     },
@@ -95,5 +95,5 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
 
 async function logOf(upid: string, ports: Ports, lines: number): Promise<string[]> {
   const log = await (await ports.api()).taskLog(upid, lines);
-  return log.map((line) => maskSecrets(plainText(line, 300)));
+  return log.map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
 }

@@ -49,7 +49,8 @@ export const REFUSALS: readonly Refusal[] = [
     hint: 'Another client changed the configuration meanwhile. Nothing was written; call again.',
   },
   { match: /^\S+ - cloud-init drive is already attached/, code: 'conflict', hint: 'The guest has a cloud-init drive already.' },
-  { match: /^(unable to (create|restore) (VM|CT) \d+ - )?403 Permission check failed/, code: 'permission_denied' },
+  // As the exit status of a task, also behind what the task was about: "unable to create VM 105 - ".
+  { match: /^(.* - |.*: )?403 Permission check failed/, code: 'permission_denied' },
   { match: /^(no such task|unable to parse worker upid)/, code: 'task_unknown' },
   // Locks
   {
@@ -154,6 +155,11 @@ export const REFUSALS: readonly Refusal[] = [
     match: /^Permission check failed \(pool '.*' does not exist\)|^pool '.*' does not exist/,
     code: 'not_possible',
     hint: 'Choose an existing pool.',
+  },
+  {
+    match: /^Permission check failed \(user != root@pam\)/,
+    code: 'not_possible',
+    hint: 'Only root@pam with a password may do this, never an API token; the operator does it on the node.',
   },
   {
     match: /^URI '.*' not available with API token|^Permission check failed \(URI '.*' not available with API token/,

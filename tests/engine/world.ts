@@ -86,7 +86,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     } as Settings;
     const engine = createEngine({
       settings: all,
-      connect: async () => cluster.open({ clock, ...client }),
+      connect: async () => cluster.open({ token: { id: all.connection.tokenId, secret: all.connection.tokenSecret }, clock, ...client }),
       openStore: async () => store(await openStore({ dataDir })),
       clock,
       audit: openAudit({ file: all.auditFile, clock: systemClock }),
