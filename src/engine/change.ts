@@ -4,13 +4,13 @@ import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ChangeOperation } from '../operations/define.ts';
-import { takenVmid } from '../proxmox/refusals.ts';
+import { nextFree } from '../proxmox/guests.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { adoptOrphans } from './adopt.ts';
 import { resultOf, waitFor } from './answer.ts';
 import { requestApproval } from './approvals.ts';
-import { claim, nextId } from './claims.ts';
+import { claim } from './claims.ts';
 import { planContext } from './context.ts';
 import { checkPolicy } from './guards.ts';
 import { takeLease } from './leases.ts';
@@ -37,7 +37,7 @@ export interface ChangeCall {
 /** Plans, and shows the plan; nothing is claimed, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
 export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const claims = call.operation.claims?.(call.args);
-  const claimedVmid = claims ? (claims.vmid ?? (await nextId(await ports.api()))) : undefined;
+  const claimedVmid = claims ? (claims.vmid ?? (await nextFree(await ports.api()))) : undefined;
   const plan = await makePlan(call, ports, claimedVmid === undefined ? {} : { claimedVmid });
   if (!plan.existing) {
     await checkPolicy(plan, call, ports);
@@ -50,6 +50,8 @@ export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
 interface Turn {
   /** VMIDs that turned out to be taken. */
   avoid: ReadonlySet<number>;
+  /** The half-made guest that is gone on with: its own VMID is claimed, not a new one. */
+  vmid?: number;
   /** Epoch milliseconds: so many others may want the same guest that waiting for each of them would take for ever. */
   deadline: number;
 }
@@ -72,7 +74,8 @@ export async function change(call: ChangeCall, ports: Ports, inFlight: InFlight)
 
 async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, turn: Turn): Promise<Result> {
   const store = await ports.store();
-  const claims = call.operation.claims?.(call.args);
+  const wanted = call.operation.claims?.(call.args);
+  const claims = wanted && turn.vmid !== undefined ? { ...wanted, vmid: turn.vmid } : wanted;
   let mine: Reservation | undefined;
   if (claims) {
     const taken = await claim(claims, ports, turn.avoid);
@@ -84,6 +87,12 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, tu
     const plan = await makePlan(call, ports, mine ? { mine } : {});
     if (plan.existing) {
       return await alreadySo(call, plan, ports);
+    }
+    const half = plan.continues === undefined ? undefined : plan.demand?.vmid;
+    if (mine && half !== undefined && mine.vmid !== half) {
+      await store.reservations.release(mine.id);
+      mine = undefined;
+      return await changeOnce(call, ports, inFlight, { ...turn, vmid: half });
     }
     const verdict = await checkPolicy(plan, call, ports);
     let lease: Lease | undefined;
@@ -119,18 +128,27 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, tu
   }
 }
 
-/** Plans with live facts, within the caller's scope where one is given. A plan may raise its operation's effect, never lower it. */
+/**
+ * Plans with live facts, within the caller's scope where one is given. A plan may raise its operation's effect, never lower it; one that sends
+ * nothing has none.
+ */
 export async function makePlan(
-  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & Partial<Pick<ChangeCall, 'caller'>>,
+  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & Partial<Pick<ChangeCall, 'caller'>> & { requester?: string },
   ports: Ports,
   claim: { mine?: Reservation; claimedVmid?: number },
 ): Promise<Plan> {
   const { signal } = call.options;
   const scope = call.caller?.scope;
-  const context = await planContext(ports, { ...claim, ...(signal ? { signal } : {}), ...(scope ? { scope } : {}) });
+  const principal = call.requester ?? call.caller?.principal;
+  const context = await planContext(ports, {
+    ...claim,
+    ...(signal ? { signal } : {}),
+    ...(scope ? { scope } : {}),
+    ...(principal === undefined ? {} : { principal }),
+  });
   const plan = await call.operation.plan(context, call.args);
   await checkPlanScope(plan, scope, await ports.api());
-  return { ...plan, effect: graver(plan.effect, call.operation.effect) };
+  return { ...plan, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
 }
 
 /** Nothing has to be sent: one line in the audit, and the operation's answer. */
@@ -170,15 +188,26 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
     await ports.clock.sleep(POLL_MS);
   }
   const made = await store.reservations.get(other.id);
+  // A reservation changes a moment before its run ends, and only an ended run tells what it left.
+  while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < turn.deadline)
+    await ports.clock.sleep(POLL_MS);
   if (!made) return changeOnce(call, ports, inFlight, turn);
   const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
   if (plan.existing) return alreadySo(call, plan, ports);
+  if (plan.continues !== undefined) {
+    await store.reservations.release(made.id);
+    return changeOnce(call, ports, inFlight, { ...turn, vmid: made.vmid });
+  }
   // The guest was removed by other means, so what we remember of it stands in nobody's way.
   const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
   if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   await store.reservations.release(made.id);
   return changeOnce(call, ports, inFlight, turn);
 }
+
+/** Proxmox's words, of a refusal or of a task that failed, for a VMID that is taken. */
+const TAKEN =
+  /(?:VM|CT) (\d+) already exists|unable to create (?:VM|CT) (\d+): config file already exists|\/(\d+)\.conf' failed: File exists/;
 
 /** The VMID that we chose and that somebody else took before our request arrived. */
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
@@ -189,5 +218,7 @@ function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefine
   // Only what the first step ran into: once the guest is there, its VMID is ours.
   if (done !== undefined) return undefined;
   const said = typeof exit === 'string' ? exit : (proxmox as { message?: string } | undefined)?.message;
-  return takenVmid(said ?? '');
+  const [, ...vmids] = TAKEN.exec(said ?? '') ?? [];
+  const vmid = vmids.find((text) => text !== undefined);
+  return vmid === undefined ? undefined : Number(vmid);
 }

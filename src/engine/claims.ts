@@ -1,7 +1,6 @@
 import { fail } from '../core/errors.ts';
-import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Claims, FreshGuest } from '../operations/define.ts';
-import { type GuestRow, isFree, listGuests } from '../proxmox/guests.ts';
+import { type GuestRow, isFree, listGuests, nextFree } from '../proxmox/guests.ts';
 import type { Store } from '../store/index.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { newId } from './ids.ts';
@@ -30,7 +29,7 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
     now: isoNow(ports.clock),
   };
   const taken = new Set(avoid);
-  const start = claims.vmid === undefined ? await nextId(api) : 0;
+  const start = claims.vmid === undefined ? await nextFree(api) : 0;
   if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
   for (;;) {
     const result = await store.reservations.claim(wish, (claimed) => {
@@ -47,11 +46,6 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
     taken.add(result.mine.vmid);
     if (taken.size > 20_000) fail('conflict', 'No free VMID was found.');
   }
-}
-
-/** `GET /cluster/nextid`: a hint that reserves nothing. */
-export async function nextId(api: Pick<ProxmoxApi, 'get'>): Promise<number> {
-  return Number(await api.get<string | number>('/cluster/nextid'));
 }
 
 /** Guests that are being made or too fresh for the lists, except our own claim. */

@@ -13,7 +13,8 @@ export async function readContext(ports: Ports, { signal, scope }: { signal?: Ab
     settings: ports.settings,
     fresh: [],
     reservedGib: () => 0,
-    createdHere: async (identity) => (await ports.store()).runs.made((await ports.api()).cluster, identity.vmid, identity.key),
+    createdHere: async (identity) => (await ports.store()).runs.made(api.cluster, identity.vmid, identity.key),
+    madeBy: async (identity) => (await ports.store()).runs.madeBy(api.cluster, identity.vmid, identity.key),
     ...(signal ? { signal } : {}),
   };
 }
@@ -21,7 +22,7 @@ export async function readContext(ports: Ports, { signal, scope }: { signal?: Ab
 /** What an operation may look at when it plans: also what other calls have in flight. */
 export async function planContext(
   ports: Ports,
-  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope },
+  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope; principal?: string },
 ): Promise<OperationContext> {
   const base = await readContext(ports, options);
   const reservations = await (await ports.store()).reservations.all(base.api.cluster);
@@ -29,6 +30,7 @@ export async function planContext(
   return {
     ...base,
     ...(vmid === undefined ? {} : { claimedVmid: vmid }),
+    ...(options.principal === undefined ? {} : { principal: options.principal }),
     fresh: freshGuests(reservations, options.mine),
     reservedGib: (place) =>
       reservations.filter((r) => r.id !== options.mine?.id && r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0),

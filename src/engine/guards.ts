@@ -52,7 +52,8 @@ async function checkCooldown(
   { cooldown }: Verdict,
   ports: Ports,
 ): Promise<void> {
-  if (cooldown === undefined) return;
+  // Going on with a guest that was left half-made repeats nothing.
+  if (cooldown === undefined || plan.continues !== undefined) return;
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
   const whose = { cluster, principal: caller.principal };
   const since = new Date(ports.clock.now() - cooldown * 1000).toISOString();

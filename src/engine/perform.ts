@@ -8,7 +8,6 @@ import { adoptOrphans } from './adopt.ts';
 import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './approvals.ts';
 import { change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
-import { explained } from './explain.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, recorded } from './records.ts';
 import { redeem } from './redeem.ts';
@@ -64,8 +63,7 @@ export async function perform(
     }
     return await change(call, ports, inFlight);
   } catch (thrown) {
-    const first = asError(thrown);
-    const error = recorded.has(first) ? first : await explained(first, ports);
+    const error = asError(thrown);
     if (error.code === 'internal') ports.log.error({ err: error.cause ?? error, operation: name }, 'a call failed inside the server');
     if (error.code === 'audit_unavailable' || recorded.has(error)) throw error;
     const written = ports.audit.append(

@@ -114,7 +114,8 @@ function finish(body: JsonObject, { demo, notices }: RenderOptions): Rendered {
     ...(notices && notices.length > 0 ? { notices } : {}),
     ...body,
   };
-  return { structured, text: compactText(structured) };
+  const { notice, ...rest } = structured;
+  return { structured, text: typeof notice === 'string' ? `${notice}\n${compactText(rest)}` : compactText(structured) };
 }
 
 /** Without what is absent or empty: an answer does not spend tokens on saying nothing. */

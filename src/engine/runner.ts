@@ -131,7 +131,7 @@ async function finish(
 ): Promise<RunRecord> {
   const store = await ports.store();
   const { status, steps } = ending;
-  const error = ending.error && explain(run.plan, steps, ending.error).toJSON();
+  const error = ending.error && explain(run, ending, ending.error).toJSON();
   const endedAt = isoNow(ports.clock);
   if (!(await store.runs.journal(run.id, ports.worker, steps, leaseFrom(ports.clock)))) throw new LostRun();
   const made = steps.some((s) => s.state === 'done');
@@ -158,36 +158,40 @@ async function finish(
   return ended;
 }
 
-/** Adds to an error what was done before it, what was not, and the call that cleans up. */
-function explain(plan: Plan, steps: RunRecord['steps'], error: ProxmoxMcpError): ProxmoxMcpError {
+/** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
+function explain({ id, plan }: RunRecord, { steps, status }: Pick<RunRecord, 'steps' | 'status'>, error: ProxmoxMcpError): ProxmoxMcpError {
   const done = plan.steps
     .filter((s) => s.kind === 'request' && steps.some((r) => r.id === s.id && r.state === 'done'))
     .map((s) => s.purpose);
-  if (done.length === 0) return error;
+  if (done.length === 0 && plan.continues === undefined) return error;
   const notDone = plan.steps
     .filter((s) => s.kind === 'request' && !steps.some((r) => r.id === s.id && r.state === 'done'))
     .map((s) => s.purpose);
   const vmid = plan.demand?.vmid ?? plan.target?.vmid;
-  return new ProxmoxMcpError(
-    error.code as ErrorCode,
-    `${error.message} Done before: ${done.join('; ')}. Not done: ${notDone.join('; ')}.`,
-    {
-      hint: plan.cleanup ? `${error.hint} To clean up: ${plan.cleanup}` : error.hint,
-      details: {
-        ...error.details,
-        ...(vmid === undefined ? {} : { vmid }),
-        done,
-        not_done: notDone,
-        ...(plan.cleanup ? { cleanup: plan.cleanup } : {}),
-      },
+  const halfMade = status === 'failed' && (plan.continues !== undefined || plan.demand?.newGuests === 1);
+  const finish = halfMade ? ' Call again with the same arguments: only what was not done is sent.' : '';
+  const before = done.length > 0 ? ` Done before: ${done.join('; ')}.` : '';
+  return new ProxmoxMcpError(error.code as ErrorCode, `${sentence(error.message)}${before} Not done: ${notDone.join('; ')}.`, {
+    hint: `${error.hint}${finish}${plan.cleanup ? ` To clean up${halfMade ? ' instead' : ''}: ${plan.cleanup}` : ''}`,
+    details: {
+      ...error.details,
+      ...(vmid === undefined ? {} : { vmid }),
+      done,
+      ...(halfMade ? { unfinished: { run_id: id, not_done: notDone } } : { not_done: notDone }),
+      ...(plan.cleanup ? { cleanup: plan.cleanup } : {}),
     },
-  );
+  });
+}
+
+/** Proxmox ends its own words without a full stop. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
 async function remember(run: RunRecord, ports: Ports): Promise<void> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  if (run.plan.demand?.newGuests === 1) {
+  if (run.plan.demand && (run.plan.demand.newGuests === 1 || run.plan.continues !== undefined)) {
     const { vmid } = run.plan.demand;
     const reservation = (await store.reservations.all(api.cluster)).find((r) => r.runId === run.id);
     const guest = await readGuest(api, { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' })

@@ -185,12 +185,12 @@ export function runsIn(db: Kysely<Database>) {
       return row?.worker === to && row.status === 'executing' && to !== from;
     },
 
-    /** Remembers a guest as made through this server. */
+    /** Remembers a guest as made through this server, and which run did so or went on with it. */
     async remember(guest: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
       await db
         .insertInto('guests')
         .values({ cluster: guest.cluster, vmid: guest.vmid, key: guest.key, run_id: guest.runId, created_at: guest.now })
-        .onConflict((c) => c.doNothing())
+        .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: guest.runId }))
         .execute();
     },
     async made(cluster: string, vmid: number, key: string): Promise<boolean> {
@@ -202,6 +202,18 @@ export function runsIn(db: Kysely<Database>) {
         .where('key', '=', key)
         .executeTakeFirst();
       return row !== undefined;
+    },
+    /** The run that made the guest, or the last one that went on with it. */
+    async madeBy(cluster: string, vmid: number, key: string): Promise<RunRecord | undefined> {
+      const row = await db
+        .selectFrom('guests')
+        .innerJoin('runs', 'runs.id', 'guests.run_id')
+        .selectAll('runs')
+        .where('guests.cluster', '=', cluster)
+        .where('guests.vmid', '=', vmid)
+        .where('guests.key', '=', key)
+        .executeTakeFirst();
+      return row && read(row);
     },
     async madeVmids(cluster: string): Promise<number[]> {
       return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);

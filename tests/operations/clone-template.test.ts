@@ -172,7 +172,14 @@ describe('onto another node', () => {
 
 test('the same name again is the clone that exists', async () => {
   const plan = await clone({ name: 'web1', cores: 8 });
-  expect(plan.existing).toMatchObject({ existing: true, vmid: 105, differences: ['cores: asked for 8, has 2'] });
+  expect(plan.existing).toMatchObject({
+    existing: true,
+    vmid: 105,
+    differences: [
+      'cores: asked for 8, has 2',
+      'source_vmid: asked for 9000, cannot be compared: there is no record of how this guest was made',
+    ],
+  });
 });
 
 test('without a name it gets the one that Proxmox would give', async () => {

@@ -20,7 +20,14 @@ function as(token: { id: string; secret: string }, defaults: Partial<Settings['d
     connection: cluster().connection(token),
     defaults: { node: 'pve', nodeIsExplicit: false, ...defaults },
   } as unknown as Settings;
-  const ctx: OperationContext = { api, settings, fresh: [], reservedGib: () => 0, createdHere: async () => true };
+  const ctx: OperationContext = {
+    api,
+    settings,
+    fresh: [],
+    reservedGib: () => 0,
+    createdHere: async () => true,
+    madeBy: async () => undefined,
+  };
   const find = (name: string) => findOperation(name) ?? expect.unreachable(name);
   const plan = async (name: string, args: JsonObject): Promise<Plan> => {
     const operation = find(name);

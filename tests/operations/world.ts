@@ -21,8 +21,8 @@ export interface GuestSpec {
   type?: 'qemu' | 'lxc';
   node?: string;
   config?: Record<string, string | number>;
-  /** Pending values by option; null deletes, `force` frees the volume too. */
-  pending?: Record<string, string | number | null | 'force'>;
+  /** Pending values by option; null deletes. */
+  pending?: Record<string, string | number | null>;
   running?: boolean;
   qmpstatus?: string;
   usedMib?: number;
@@ -30,8 +30,6 @@ export interface GuestSpec {
   pool?: string;
   snapshots?: string[];
   addresses?: string[];
-  /** What the guest agent of a VM, or the host of a container, answers about its interfaces, as it is on the wire. */
-  interfaces?: object[];
   /** As in the first seconds of a guest: the list of the cluster knows neither name nor sizes. */
   fresh?: boolean;
   /** The state that the list of the cluster still shows. */
@@ -158,7 +156,16 @@ export async function openWorld(world: World, context: Partial<OperationContext>
   return {
     server,
     requests: () => server.received.map((r) => r.url).filter((url) => !url.startsWith('/version')),
-    ctx: { api, settings: all, claimedVmid: 120, fresh: [], reservedGib: () => 0, createdHere: async () => true, ...context },
+    ctx: {
+      api,
+      settings: all,
+      claimedVmid: 120,
+      fresh: [],
+      reservedGib: () => 0,
+      createdHere: async () => true,
+      madeBy: async () => undefined,
+      ...context,
+    },
   };
 }
 
@@ -309,13 +316,7 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
       return [...new Set([...Object.keys(config), ...Object.keys(pending)])].map((key) => ({
         key,
         ...(config[key] === undefined ? {} : { value: config[key] }),
-        ...(pending[key] === undefined
-          ? {}
-          : pending[key] === null
-            ? { delete: 1 }
-            : pending[key] === 'force'
-              ? { delete: 2 }
-              : { pending: pending[key] }),
+        ...(pending[key] === undefined ? {} : pending[key] === null ? { delete: 1 } : { pending: pending[key] }),
       }));
     case 'snapshot':
       return [
@@ -333,7 +334,6 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
         ...(g.running && !g.type ? { ballooninfo: { actual: Number(config.memory ?? 512) * 2 ** 20 } } : {}),
       };
     case 'agent/network-get-interfaces':
-      if (g.interfaces) return { result: g.interfaces };
       if (!g.addresses) return refusal(500, 'QEMU guest agent is not running');
       return {
         result: [
@@ -342,7 +342,7 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
         ],
       };
     case 'interfaces':
-      return g.interfaces ?? [{ name: 'lo', inet: '127.0.0.1/8' }, ...(g.addresses ?? []).map((a) => ({ name: 'eth0', inet: `${a}/24` }))];
+      return [{ name: 'lo', inet: '127.0.0.1/8' }, ...(g.addresses ?? []).map((a) => ({ name: 'eth0', inet: `${a}/24` }))];
     default:
       return undefined;
   }

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -26,7 +25,6 @@ export interface Received {
 export type Behaviour =
   | { data: unknown; total?: number; date?: string }
   | { status: number; reason?: string; body?: string; location?: string }
-  | { write: (response: ServerResponse) => void }
   | 'cut'
   | 'cut-in-body'
   | 'silence';
@@ -71,7 +69,6 @@ export async function startScripted(certificate: Certificate, script: (request: 
         response.write('{"data":', () => socket.destroy());
         return;
       }
-      if ('write' in behaviour) return behaviour.write(response);
       if ('status' in behaviour) {
         response.writeHead(behaviour.status, behaviour.reason ?? 'x', {
           'content-type': 'application/json',

@@ -9,8 +9,7 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { cloneConfig } from './clone-config.ts';
 import { type CloneWay, cloneWay } from './clone-way.ts';
 import { cloudInit } from './cloud-init.ts';
-import { differencesFrom } from './differences.ts';
-import { existingAnswer, findExisting } from './existing.ts';
+import { findExisting, planForExisting } from './existing.ts';
 import { refuseTooManyCpus } from './limits.ts';
 import { made, madeReport } from './made.ts';
 import { startSteps } from './power-on.ts';
@@ -57,14 +56,7 @@ export const cloneTemplate = defineOperation({
     const row =
       guests.find((g) => g.vmid === args.source_vmid) ?? fail('guest_not_found', `No guest with VMID ${args.source_vmid} is visible.`);
     const existing = await findExisting(ctx, guests, { name: args.name, vmid: args.vmid, source: args.source_vmid });
-    if (existing) {
-      const answer = existingAnswer(
-        existing,
-        differencesFrom(existing, { ...args, node: args.target_node } as Parameters<typeof differencesFrom>[1]),
-      );
-      const base = { operation: 'clone_template', effect: 'change' as const, steps: [], expected: [], choices: [], warnings: [], undo: '' };
-      return { ...base, summary: `${answer.name} (${answer.vmid}) exists already`, node: existing.row.node, existing: answer };
-    }
+    if (existing) return planForExisting(ctx, 'clone_template', existing, args);
     if (row.type === 'lxc')
       fail('not_possible', `Guest ${row.vmid} is a container; only VMs can be cloned here.`, {
         hint: 'Call list_vms for the VM templates.',

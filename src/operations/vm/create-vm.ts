@@ -12,8 +12,7 @@ import { chooseNode } from './choose-node.ts';
 import { chooseStorage, thinWarning } from './choose-storage.ts';
 import { cloudInit, cloudInitWarnings } from './cloud-init.ts';
 import { createParams } from './create-params.ts';
-import { differencesFrom } from './differences.ts';
-import { existingAnswer, findExisting } from './existing.ts';
+import { findExisting, planForExisting } from './existing.ts';
 import { refuseTooManyCpus } from './limits.ts';
 import { made, madeReport } from './made.ts';
 import { findImage, refuseMissingIso } from './media.ts';
@@ -82,11 +81,7 @@ export const createVm = defineOperation({
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const existing = await findExisting(ctx, guests, args);
-    if (existing) {
-      const answer = existingAnswer(existing, existing.guest ? differencesFrom(existing, args) : []);
-      const base = { operation: 'create_vm', effect: 'change' as const, steps: [], expected: [], choices: [], warnings: [], undo: '' };
-      return { ...base, summary: `${answer.name} (${answer.vmid}) exists already`, node: existing.row.node, existing: answer };
-    }
+    if (existing) return planForExisting(ctx, 'create_vm', existing, args);
     return planNew(ctx, args, guests);
   },
   report: (ctx, _args, run) => madeReport(ctx.api, run),

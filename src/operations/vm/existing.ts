@@ -1,12 +1,13 @@
 import { asError, fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { Plan } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import { completed } from '../../proxmox/fresh.ts';
-import { type Guest, type GuestRow, isFree, readGuest, readStatus } from '../../proxmox/guests.ts';
+import { type Guest, type GuestRow, type GuestStatus, isFree, nextFree, readGuest, readStatus } from '../../proxmox/guests.ts';
 import type { OperationContext } from '../define.ts';
+import { type Asked, differencesFrom } from './differences.ts';
 import { sameName } from './match.ts';
-import { stateOf } from './outcome.ts';
+import { findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfinished.ts';
 
 /** Above this many guests without a name, their configurations cost too many requests. */
 const READ_ONE_BY_ONE = 20;
@@ -66,6 +67,10 @@ async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
   });
 }
 
+function stateOf({ status, detail }: GuestStatus): string {
+  return detail === 'paused' ? detail : status;
+}
+
 /**
  * A guest that is a moment old may have a name in its configuration alone. Where many have none, their configurations are not read: the lists
  * of their nodes know all but that one moment.
@@ -93,16 +98,49 @@ function nameOf(row: GuestRow): string {
   return row.name === '' ? `guest ${row.vmid}` : plainText(row.name, 80);
 }
 
-/** The answer when the guest is there already; nothing is done to it. */
-export function existingAnswer({ row, guest }: Existing, differences: string[]): JsonObject {
+/**
+ * What a create or clone plans for a guest that is there already: nothing; or, when the same call left it half-made, the rest.
+ * @param args what was asked for, as the engine stores it
+ */
+export async function planForExisting(ctx: OperationContext, operation: string, existing: Existing, args: Asked & object): Promise<Plan> {
+  const { row, guest } = existing;
+  const run = guest && (await ctx.madeBy(guest.identity));
+  const unfinished = guest && run && (await findUnfinished(ctx, run));
+  if (guest && unfinished && isSameCall(ctx, operation, args, run)) {
+    const rest = finishPlan(guest, unfinished, row.status);
+    if (rest) return rest;
+  }
+  const differences = guest ? await differencesFrom(ctx, { row, guest, run }, args) : [];
+  const name = plainText(guest?.identity.name ?? row.name, 80);
+  const notice = await otherName(ctx, row.vmid, name, args);
   return {
-    created: false,
-    existing: true,
-    vmid: row.vmid,
-    name: plainText(guest?.identity.name ?? row.name, 80),
+    operation,
+    summary: `Nothing will change: ${name || 'guest'} (${row.vmid}) exists already`,
+    effect: 'read',
     node: row.node,
-    status: row.status,
-    differences,
-    ...(guest ? {} : { note: 'it is being made right now or cannot be read, so differences were not checked' }),
+    steps: [],
+    expected: [],
+    choices: [],
+    warnings: [],
+    undo: '',
+    existing: {
+      ...(notice === undefined ? {} : { notice }),
+      created: false,
+      existing: true,
+      vmid: row.vmid,
+      name,
+      node: row.node,
+      status: row.status,
+      differences,
+      ...(unfinished ? { unfinished: unfinishedView(ctx, unfinished) } : {}),
+      ...(guest ? {} : { note: 'it is being made right now or cannot be read, so differences were not checked' }),
+    },
   };
+}
+
+/** Who reads only VMID and state would take a foreign guest for the new one. */
+async function otherName(ctx: OperationContext, vmid: number, name: string, asked: Asked): Promise<string | undefined> {
+  if (asked.vmid !== vmid || asked.name === undefined || sameName(asked.name, name)) return undefined;
+  const next = await nextFree(ctx.api);
+  return `Nothing was created: VMID ${vmid} is ${name || 'a guest without a name'}, not ${asked.name}; next free VMID: ${next}`;
 }

@@ -5,7 +5,9 @@ import { outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { changed } from './schemas.ts';
 
 /** The answer of whatever makes a guest; `differences` only when it existed already. */
-export const made = changed.extend({
+export const made = z.looseObject({
+  notice: z.string().optional(),
+  ...changed.shape,
   created: z.boolean(),
   existing: z.boolean().optional(),
   differences: z.array(z.string()).optional(),
@@ -15,5 +17,14 @@ export const made = changed.extend({
 
 export async function madeReport(api: ProxmoxReader, run: RunRecord): Promise<z.input<typeof made>> {
   const { name, ...at } = placeOf(run);
-  return { created: true, vmid: at.vmid, name, node: at.node, status: await statusNow(api, at), ...outcomeOf(run) };
+  const { continues } = run.plan;
+  return {
+    created: true,
+    ...(continues === undefined ? {} : { continues }),
+    vmid: at.vmid,
+    name,
+    node: at.node,
+    status: await statusNow(api, at),
+    ...outcomeOf(run),
+  };
 }

@@ -1,3 +1,5 @@
+import { plainText } from '../../core/text.ts';
+
 /** Whether a text matches a pattern in which `*` stands for anything; case does not matter. Linear in practice, unlike a regular expression made of user input. */
 export function matches(text: string, pattern: string): boolean {
   const [t, p] = [text.toLowerCase(), pattern.toLowerCase()];
@@ -23,4 +25,10 @@ export function matches(text: string, pattern: string): boolean {
 /** Guest names are compared without case: `T700` and `t700` are both accepted by Proxmox, and nobody tells them apart. */
 export function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
+}
+
+/** `cores: asked for 4, has 2` */
+export function differs(what: string, asked: unknown, has: unknown): string {
+  const text = (value: unknown) => plainText(String(value ?? ''), 60) || 'none';
+  return `${what}: asked for ${text(asked)}, has ${text(has)}`;
 }
