@@ -1,9 +1,11 @@
 import { type Context, edit, flag, guestOf, missingConfig, needed, type Routes, refuseLocked, task, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
+import { splitList } from '../formats.ts';
 import { driveKeys, isCdrom, isCloudInit, option, volumeOf } from '../guest-config.ts';
 import type { Guest, Volume } from '../model.ts';
+import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
-import { findStorage, findVolume, freeVolume, hasStorage, saveVolume } from '../volumes.ts';
+import { allocate, findStorage, findVolume, freeVolume, hasStorage, saveVolume } from '../volumes.ts';
 import type { World } from '../world.ts';
 import { guestOfTask } from './power.ts';
 
@@ -11,14 +13,23 @@ const OFFLINE = 2_000;
 const LIVE = 4_000;
 const typeOf = (context: Context): Guest['type'] => (context.method.path.startsWith('/nodes/{node}/lxc') ? 'lxc' : 'qemu');
 
-/** Volumes that only this node has. */
-function localVolumes(world: World, guest: Guest): [string, Volume][] {
+function volumesOf(world: World, guest: Guest): [string, Volume][] {
   const keys = guest.type === 'qemu' ? driveKeys(guest.config) : ['rootfs'];
   return keys.flatMap((key): [string, Volume][] => {
     const volume = findVolume(world, guest.node, volumeOf(guest.config[key] ?? ''));
-    return volume && volume.node !== '' ? [[key, volume]] : [];
+    return volume ? [[key, volume]] : [];
   });
 }
+
+/** Volumes that only this node has. */
+const localVolumes = (world: World, guest: Guest): [string, Volume][] => volumesOf(world, guest).filter(([, volume]) => volume.node !== '');
+
+/** Devices of the host that no other node has; SPICE and mapped ones can go along. */
+const hostDevices = (guest: Guest): string[] =>
+  Object.keys(guest.config)
+    .filter((key) => /^(hostpci|usb|serial|parallel)\d+$/.test(key))
+    .filter((key) => !/^(spice|socket)$|(^|,)mapping=|^spice,/.test(guest.config[key] ?? ''))
+    .sort();
 
 const isMedium = (guest: Guest, key: string): boolean => {
   const value = guest.config[key] ?? '';
@@ -59,11 +70,39 @@ function preconditions(context: Context): unknown {
     allowed_nodes: others.filter((node) => !blocked.includes(node)).map((node) => node.node),
     not_allowed_nodes: Object.fromEntries(blocked.map((node) => [node.node, { unavailable_storages: missing(node.node) }])),
     local_disks: localVolumes(world, guest).map(([key, volume]) => localDisk(guest, key, volume)),
-    local_resources: [],
+    local_resources: hostDevices(guest),
     'mapped-resources': [],
     'mapped-resource-info': {},
     'has-dbus-vmstate': 1,
   };
+}
+
+/** Where volumes of a storage go: by its name, by `*`, or (no entry) to the storage of the same name. */
+type StorageMap = Record<string, string>;
+
+/** `fast`, `1`, `local-lvm:fast,nas:nas2`. */
+function storageMap(text: string | undefined): StorageMap {
+  const parts = splitList(text ?? '').filter((part) => part !== '1');
+  return Object.fromEntries(parts.map((part) => (part.includes(':') ? part.split(':', 2) : ['*', part]) as [string, string]));
+}
+
+const mapped = (map: StorageMap, storage: string): string => map[storage] ?? map['*'] ?? storage;
+
+function mustHave(world: World, storage: string, node: string): void {
+  if (!hasStorage(findStorage(world, storage), node)) refuse(`storage '${storage}' is not available on node '${node}'`);
+}
+
+/** A named target storage has to be there and open to the caller; without one, every storage of the guest has to be on the other node. */
+function checkGoal(context: Context, guest: Guest, map: StorageMap, goal: string): void {
+  const { world, who } = context;
+  for (const storage of new Set(Object.values(map))) {
+    demand(world, who, `/vms/${guest.vmid}`, ['VM.Config.Disk']);
+    mustHave(world, storage, goal);
+    demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
+    if (!findStorage(world, storage).content.includes('images')) invalid({ storage: `storage '${storage}' does not support vm images` });
+  }
+  if (Object.keys(map).length > 0) return;
+  for (const [, volume] of volumesOf(world, guest)) mustHave(world, volume.storage, goal);
 }
 
 const ROOT_ONLY = ['force', 'migration_type', 'migration_network'];
@@ -79,11 +118,9 @@ function migrate(context: Context): string {
   refuseLocked(guest);
   if (guest.running && type === 'qemu' && !flag(context, 'online')) refuse("can't migrate running VM without --online");
   if (guest.running && type === 'lxc' && !flag(context, 'restart')) refuse('lxc live migration is currently not implemented');
-  const args = {
-    goal,
-    withDisks: type === 'lxc' || !guest.running || flag(context, 'with-local-disks'),
-    storage: text(context, 'targetstorage'),
-  };
+  const map = storageMap(text(context, 'targetstorage') ?? text(context, 'target-storage'));
+  checkGoal(context, guest, map, goal);
+  const args = { goal, withDisks: type === 'lxc' || !guest.running || flag(context, 'with-local-disks'), map };
   const id = String(guest.vmid);
   if (world.get('ha', `vm:${id}`)) {
     return task(context, {
@@ -102,25 +139,51 @@ const target = (run: Run): Guest => guestOfTask(run, (vmid) => missingConfig(run
 
 function begin(run: Run): number {
   const guest = target(run);
-  const { goal, withDisks } = run.task.args as { goal: string; withDisks: boolean };
+  const { goal, withDisks, map } = run.task.args as { goal: string; withDisks: boolean; map: StorageMap };
+  const devices = hostDevices(guest);
+  if (devices.length > 0) refuse(`migration aborted: can't migrate VM which uses local devices: ${devices.join(', ')}`);
   for (const [key, volume] of localVolumes(run.world, guest)) {
     if (isMedium(guest, key))
       refuse(`migration aborted: Problem found while scanning volumes - can't migrate local cdrom '${volume.volid}'`);
     if (!withDisks) refuse(`migration aborted: can't live migrate attached local disks without with-local-disks option`);
-    if (!hasStorage(findStorage(run.world, volume.storage), goal))
-      refuse(`migration aborted: storage '${volume.storage}' is not available on node '${goal}'`);
+  }
+  // The map concerns local volumes alone: those on shared storage stay where they are, and the other node has to reach them there.
+  for (const [, volume] of volumesOf(run.world, guest)) {
+    const storage = volume.node === '' ? volume.storage : mapped(map, volume.storage);
+    if (!hasStorage(findStorage(run.world, storage), goal))
+      refuse(`migration aborted: storage '${storage}' is not available on node '${goal}'`);
   }
   run.log(`starting migration of VM ${guest.vmid} to node '${goal}' (${run.world.get('node', goal)?.ip})`);
   return guest.running ? LIVE : OFFLINE;
 }
 
+/** Makes the volume on the other node's storage, under a name that is free there, and returns the drive as it then stands. */
+function moved(run: Run, guest: Guest, key: string, volume: Volume, storage: string, goal: string): string {
+  const there = allocate(run.world, {
+    node: goal,
+    storage: findStorage(run.world, storage),
+    vmid: guest.vmid,
+    size: volume.size,
+    written: volume.used,
+    format: volume.format,
+    content: volume.content,
+    at: run.at,
+    log: run.log,
+    ...(isCloudInit(guest.config[key] ?? '') ? { name: 'cloudinit' } : {}),
+  });
+  run.log(`volume '${volume.volid}' is '${there.volid}' on the target`);
+  return (guest.config[key] as string).replace(volume.volid, there.volid);
+}
+
 function finish(run: Run): void {
   const guest = edit(target(run));
-  const { goal } = run.task.args as { goal: string };
-  for (const [, volume] of localVolumes(run.world, guest)) {
-    freeVolume(run.world, volume);
-    saveVolume(run.world, { ...volume, node: goal });
+  const { goal, map } = run.task.args as { goal: string; map: StorageMap };
+  for (const [key, volume] of localVolumes(run.world, guest)) {
     run.log(`copying local disk image: '${volume.volid}'`);
+    freeVolume(run.world, volume);
+    const storage = mapped(map, volume.storage);
+    if (storage === volume.storage) saveVolume(run.world, { ...volume, node: goal });
+    else guest.config[key] = moved(run, guest, key, volume, storage, goal);
   }
   guest.node = goal;
   run.world.saveGuest(guest, run.at);
