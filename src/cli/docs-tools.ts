@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { OperationEffect } from '../core/effect.ts';
-import { commonOf } from '../mcp/tools.ts';
+import { inputOf } from '../operations/by-name.ts';
+import { commonOf } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 import { operations } from '../operations/index.ts';
 import { cell, GENERATED, rows } from './docs-markdown.ts';
@@ -49,7 +50,7 @@ export function toolsDoc(): string {
 }
 
 function section(operation: Operation): string[] {
-  const input = z.toJSONSchema(operation.input, { io: 'input', unrepresentable: 'any' }) as Schema;
+  const input = z.toJSONSchema(inputOf(operation), { io: 'input', unrepresentable: 'any' }) as Schema;
   const output = z.toJSONSchema(operation.output, { io: 'output', unrepresentable: 'any' }) as Schema;
   const common = commonOf(operation);
   const shared = common.length > 0 ? [`Also: ${common.map((name) => `\`${name}\``).join(', ')}.`] : [];

@@ -1,4 +1,5 @@
 import { needsApproval } from '../core/effect.ts';
+import { inputOf } from '../operations/by-name.ts';
 import type { Operation } from '../operations/define.ts';
 import { operations } from '../operations/index.ts';
 import { type Exit, isForPeople, print, printJson } from './output.ts';
@@ -39,7 +40,10 @@ function approvalOf(operation: Operation): 'no' | 'yes' | 'when it interrupts or
 
 /** The parameters, required ones first and without a question mark. */
 function parametersOf(operation: Operation): string[] {
-  const parameters = Object.entries(operation.input.shape).map(([name, type]) => ({ name, optional: type.safeParse(undefined).success }));
+  const parameters = Object.entries(inputOf(operation).shape).map(([name, type]) => ({
+    name,
+    optional: type.safeParse(undefined).success,
+  }));
   return [...parameters.filter((p) => !p.optional), ...parameters.filter((p) => p.optional)].map((p) =>
     p.optional ? `${p.name}?` : p.name,
   );

@@ -1,15 +1,17 @@
-import type * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import { asError, fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import { inputOf } from '../operations/by-name.ts';
 import type { ControlOperation, Operation, ReadOperation } from '../operations/define.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import { adoptOrphans } from './adopt.ts';
 import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './approvals.ts';
+import { readArguments } from './arguments.ts';
 import { change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
+import { withPlaceholders, withVmids } from './guest-names.ts';
 import type { Ports } from './ports.ts';
-import { auditCaller, recorded } from './records.ts';
+import { auditCaller, auditTarget, recorded } from './records.ts';
 import { redeem } from './redeem.ts';
 import { checkRole, seesAllApprovals } from './roles.ts';
 import type { InFlight } from './runner.ts';
@@ -31,6 +33,8 @@ export async function perform(
 ): Promise<Result> {
   const began = ports.clock.now();
   let args: JsonObject = {};
+  /** With the names by which guests were given. */
+  let asked: JsonObject = {};
   await ports.audit.ready();
   try {
     const operation =
@@ -42,15 +46,27 @@ export async function perform(
       fail('forbidden_by_policy', `This server is read-only; ${name} is not available.`);
     }
     checkRole(caller, operation);
-    if (options.invalid) fail('invalid_arguments', `${name}: ${options.invalid.join('; ')}.`);
-    args = ports.vault.conceal(operation.input, parseArgs(operation, withScopeDefaults(operation, rawArgs, caller.scope)));
-    if (operation.effect === 'read') return await read(operation, args, caller, options, ports, began);
+    if (options.invalid) fail('invalid_arguments', options.invalid);
+    const given = withScopeDefaults(operation, readArguments(operation, rawArgs), caller.scope);
+    args = ports.vault.conceal(inputOf(operation), given);
+    asked = args;
+    const reader = async () => (await readContext(ports, contextOf(caller, options))).api;
+    args = operation.effect === 'read' && options.dryRun ? withPlaceholders(operation, args) : await withVmids(operation, args, reader);
+    if (operation.effect === 'read') return await read(operation, { ...asked, ...args }, caller, options, ports, began);
     if (operation.effect === 'control') return await control(operation, args, caller, options, ports, inFlight);
     const call = { operation, args, caller, options };
     if (options.dryRun) {
       const result = await dryRun(call, ports);
       await ports.audit.append(
-        { kind: 'dry_run', operation: name, ...auditCaller(caller), args, status: 'ok', durationMs: ports.clock.now() - began },
+        {
+          kind: 'dry_run',
+          operation: name,
+          ...auditCaller(caller),
+          args,
+          ...(result.kind === 'dry_run' ? auditTarget(result.plan) : {}),
+          status: 'ok',
+          durationMs: ports.clock.now() - began,
+        },
         { durable: false },
       );
       return result;
@@ -71,7 +87,7 @@ export async function perform(
         kind: 'refused',
         operation: name.slice(0, 60),
         ...auditCaller(caller),
-        args,
+        args: { ...asked, ...args },
         status: 'refused',
         error: { code: error.code, message: error.message },
         durationMs: ports.clock.now() - began,
@@ -84,25 +100,6 @@ export async function perform(
   } finally {
     ports.vault.forget(args);
   }
-}
-
-function parseArgs(operation: Operation, raw: unknown): JsonObject {
-  const parsed = operation.input.safeParse(raw ?? {});
-  if (parsed.success) return parsed.data as JsonObject;
-  const problems = parsed.error.issues.map((issue) => describe(issue));
-  fail('invalid_arguments', `${operation.name}: ${problems.join('; ')}.`, {
-    details: { problems, parameters: Object.keys(operation.input.shape) },
-  });
-}
-
-/** Names the parameter and what is wrong, never the value: it may be a secret. */
-function describe(issue: z.core.$ZodIssue): string {
-  const where = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys')
-    return `unknown parameter ${issue.keys.map((k) => `"${String(k).slice(0, 60)}"`).join(', ')}${where ? ` in ${where}` : ''}`;
-  // Zod 4 tells what is missing from what is of the wrong type only by its words.
-  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return `${where || 'arguments'} is missing`;
-  return `${where || 'arguments'}: ${issue.message}`;
 }
 
 async function read(

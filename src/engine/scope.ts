@@ -102,10 +102,8 @@ function isVisible(row: { type?: string; pool?: string; tags?: string }, scope: 
  * A new guest of a scope with one pool joins that pool, and of one with one tag carries it, unless the caller says otherwise. It becomes an
  * argument, so that an approval freezes it.
  */
-export function withScopeDefaults(operation: Operation, args: unknown, scope: Scope | undefined): unknown {
-  if (scope === undefined || !('claims' in operation) || operation.claims === undefined) return args;
-  if (typeof args !== 'object' || args === null || Array.isArray(args)) return args;
-  const given = args as JsonObject;
+export function withScopeDefaults(operation: Operation, given: JsonObject, scope: Scope | undefined): JsonObject {
+  if (scope === undefined || !('claims' in operation) || operation.claims === undefined) return given;
   const { shape } = operation.input;
   const only = (values: string[] | undefined) => (values?.length === 1 ? values[0] : undefined);
   const [pool, tag] = [only(scope.pools), only(scope.tags)];

@@ -20,7 +20,7 @@ export interface PerformOptions {
   /** A human's answer to the question of an earlier `question` result. */
   answer?: Answer;
   /** What is wrong with the parameters that a face reads itself: the call is refused for it, and the refusal recorded. */
-  invalid?: string[];
+  invalid?: string;
   /** The agent's words for the approval; unverified. */
   reason?: string;
   /** Seconds to wait for the outcome before answering `running`; `'end'` waits as long as it takes. Default: the setting. */

@@ -1,14 +1,16 @@
 import type { CallToolResult, InputRequiredResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
-import { fail } from '../core/errors.ts';
+import { asError, fail } from '../core/errors.ts';
+import { readBy } from '../engine/arguments.ts';
 import { type Rendered, renderError, renderResult } from '../engine/render.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
+import { type Common, commonOf } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 import { type ClientInfo, clientOf } from './client.ts';
 import type { Elicitation } from './elicitation.ts';
 import { progressOf } from './progress.ts';
-import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from './tools.ts';
+import { MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from './tools.ts';
 
 /** What every call of every connection shares. */
 export interface CallContext {
@@ -69,27 +71,35 @@ function toResult({ structured, text }: Rendered): CallToolResult {
   return { content: [{ type: 'text', text }], structuredContent: structured };
 }
 
-const commonSchema = z.object({
+const COMMON_SHAPE = {
   dry_run: z.boolean().optional(),
   wait_seconds: z.int().min(0).max(MAX_WAIT_SECONDS).optional(),
   reason: z.string().max(MAX_REASON_LENGTH).optional(),
-}) satisfies z.ZodType<Partial<Record<Common, unknown>>>;
+} satisfies Record<Common, z.ZodType>;
+const commonSchema = z.object(COMMON_SHAPE);
 
 /** The operation's own arguments, which the engine checks, apart from the parameters that all operations of its kind have. */
 function split(operation: Operation, raw: RawArguments): { args: RawArguments; options: PerformOptions } {
   const common = commonOf(operation) as string[];
   const entries = Object.entries(raw);
-  const parsed = commonSchema.safeParse(Object.fromEntries(entries.filter(([name]) => common.includes(name))));
-  if (!parsed.success) {
-    return { args: {}, options: { invalid: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) } };
+  const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
+  try {
+    // Whoever wrote something there meant a dry run: what cannot be read must not become a real one.
+    if (common.includes('dry_run') && raw.dry_run === '') fail('invalid_arguments', `${operation.name}: dry_run must be true or false.`);
+    const { dry_run, wait_seconds, reason } = readBy(
+      commonSchema,
+      Object.fromEntries(entries.filter(([name]) => common.includes(name))),
+      operation.name,
+    );
+    return {
+      args: own,
+      options: {
+        ...(dry_run === undefined ? {} : { dryRun: dry_run }),
+        ...(wait_seconds === undefined ? {} : { wait: wait_seconds }),
+        ...(reason === undefined ? {} : { reason }),
+      },
+    };
+  } catch (refused) {
+    return { args: {}, options: { invalid: asError(refused).message } };
   }
-  const { dry_run, wait_seconds, reason } = parsed.data;
-  return {
-    args: Object.fromEntries(entries.filter(([name]) => !common.includes(name))),
-    options: {
-      ...(dry_run === undefined ? {} : { dryRun: dry_run }),
-      ...(wait_seconds === undefined ? {} : { wait: wait_seconds }),
-      ...(reason === undefined ? {} : { reason }),
-    },
-  };
 }

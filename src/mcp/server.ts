@@ -96,7 +96,7 @@ function challengeFor(operation: Operation, { engine, caller }: CallContext): Sc
     const errorDescription = `${operation.name} needs the scope ${scope}`;
     const who = caller({ authInfo, elicitation: false, opensUrls: false });
     await engine()
-      .then(({ perform }) => perform(operation.name, {}, who, { invalid: [errorDescription] }))
+      .then(({ perform }) => perform(operation.name, {}, who, { invalid: `${errorDescription}.` }))
       .catch(() => {});
     return { scopes: [scope], errorDescription };
   };

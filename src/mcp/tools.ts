@@ -1,5 +1,7 @@
 import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { inputOf } from '../operations/by-name.ts';
+import { type Common, commonOf } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 
 /** Longest wait (seconds) that a client without progress survives: both SDKs give up after 60. */
@@ -13,21 +15,7 @@ const COMMON = {
   dry_run: { type: 'boolean', description: 'Only show the plan' },
   wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS },
   reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'Why; shown to the human' },
-} as const;
-export type Common = keyof typeof COMMON;
-
-/** The common parameters that this operation has as a tool. */
-export function commonOf(operation: Operation): Common[] {
-  switch (operation.effect) {
-    case 'read':
-    case 'control':
-      return [];
-    case 'change':
-      return ['dry_run', 'wait_seconds'];
-    default:
-      return ['dry_run', 'reason'];
-  }
-}
+} as const satisfies Record<Common, object>;
 
 /** The operations that exist for callers: in read-only mode those that change and decide nothing. */
 export function exposed(operations: readonly Operation[], readOnly: boolean): Operation[] {
@@ -36,7 +24,7 @@ export function exposed(operations: readonly Operation[], readOnly: boolean): Op
 
 /** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */
 export function toolDefinition(operation: Operation): Tool {
-  const input = jsonSchema(operation.input, 'input');
+  const input = jsonSchema(inputOf(operation), 'input');
   const common = Object.fromEntries(commonOf(operation).map((name) => [name, COMMON[name]]));
   return {
     name: operation.name,

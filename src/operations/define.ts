@@ -53,6 +53,11 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   toolset: 'vm' | 'task' | 'approval';
   /** `z.strictObject` without the parameters that every operation has (dry_run, wait_seconds, reason). */
   input: I;
+  /**
+   * Parameters that take a VMID, each with the one that takes the guest's name instead: `{ vmid: 'name' }`. Callers may use either; the engine
+   * finds the VMID, so `read` and `plan` know nothing of names.
+   */
+  byName?: Readonly<Record<string, string>>;
   output: O;
 }
 

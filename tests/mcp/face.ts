@@ -202,7 +202,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
   let opened = 0;
   const engine: Engine = {
     async perform(operation, args, caller, performOptions = {}) {
-      if (performOptions.invalid) fail('invalid_arguments', performOptions.invalid.join('; '));
+      if (performOptions.invalid) fail('invalid_arguments', performOptions.invalid);
       const call = { operation, args, caller, options: performOptions };
       calls.push(call);
       return answering(call);

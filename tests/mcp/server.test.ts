@@ -51,20 +51,40 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it.each([{ wait_seconds: 51 }, { wait_seconds: -1 }, { wait_seconds: 1.5 }, { dry_run: 'yes' }])(
-    'refuses %o before anything is done',
-    async (wrong) => {
-      const it = face(() => ({ kind: 'done', output: {} }));
-      const client = await connect(it, era);
-      const result = await client.callTool({ name: 'start_vm', arguments: { vmid: 105, ...wrong } });
-      expect(structured(result).error).toMatchObject({
-        code: 'invalid_arguments',
-        message: expect.stringContaining(Object.keys(wrong)[0] ?? ''),
-      });
-      expect(it.calls).toEqual([]);
-      await client.close();
-    },
-  );
+  it.each([
+    ['text', { dry_run: 'true', wait_seconds: '3' }, { dryRun: true, wait: 3 }],
+    ['null', { dry_run: null, wait_seconds: null }, {}],
+    ['an empty text', { wait_seconds: '' }, {}],
+    ['False', { dry_run: 'False' }, { dryRun: false }],
+  ])('reads common parameters that come as %s', async (_what, sent, read) => {
+    const it = face(() => ({ kind: 'done', output: {} }));
+    const client = await connect(it, era);
+    await client.callTool({ name: 'start_vm', arguments: { vmid: 105, ...sent } });
+    const { dryRun, wait } = it.calls[0]?.options ?? {};
+    expect(JSON.parse(JSON.stringify({ dryRun, wait }))).toEqual(read);
+    await client.close();
+  });
+
+  it.each([
+    { wait_seconds: 51 },
+    { wait_seconds: -1 },
+    { wait_seconds: 1.5 },
+    { dry_run: 'yes' },
+    { dry_run: 1 },
+    { dry_run: '1' },
+    { dry_run: '' },
+    { dry_run: {} },
+  ])('refuses %o before anything is done', async (wrong) => {
+    const it = face(() => ({ kind: 'done', output: {} }));
+    const client = await connect(it, era);
+    const result = await client.callTool({ name: 'start_vm', arguments: { vmid: 105, ...wrong } });
+    expect(structured(result).error).toMatchObject({
+      code: 'invalid_arguments',
+      message: expect.stringContaining(Object.keys(wrong)[0] ?? ''),
+    });
+    expect(it.calls).toEqual([]);
+    await client.close();
+  });
 
   it('refuses a tool that does not exist as a protocol error', async () => {
     const it = face(() => ({ kind: 'done', output: {} }));

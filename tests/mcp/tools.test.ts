@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { renderError, renderResult } from '../../src/engine/render.ts';
 import type { Result } from '../../src/engine/types.ts';
-import { commonOf, exposed, toolDefinition } from '../../src/mcp/tools.ts';
+import { exposed, toolDefinition } from '../../src/mcp/tools.ts';
+import { commonOf } from '../../src/operations/common.ts';
 import { operations } from '../../src/operations/index.ts';
 import { approval, plan, run, operations as samples } from './face.ts';
 

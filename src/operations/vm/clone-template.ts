@@ -49,6 +49,7 @@ export const cloneTemplate = defineOperation({
   description:
     'Makes a VM from a template or another VM, and can configure and start it in the same call. A VM of the same name is returned, not made twice.',
   input,
+  byName: { source_vmid: 'source_name' },
   output: made,
   claims: ({ name, vmid }) => ({ ...(name === undefined ? {} : { name }), ...(vmid === undefined ? {} : { vmid }) }),
   async plan(ctx, args): Promise<Plan> {

@@ -27,6 +27,7 @@ export const deleteVm = defineOperation({
     purge: z.boolean().default(true).describe('Also from HA, replication and backup jobs'),
     backup_storage: storageName.optional().describe('Back up there first'),
   }),
+  byName: { vmid: 'name' },
   output: changed.extend({
     deleted: z.boolean(),
     volumes: z.array(z.string()).optional(),

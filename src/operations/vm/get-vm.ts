@@ -45,6 +45,7 @@ export const getVm = defineOperation({
       .optional()
       .describe('Extras'),
   }),
+  byName: { vmid: 'name' },
   output,
   preview: ({ vmid }) => [
     'GET /cluster/resources?type=vm',

@@ -35,6 +35,7 @@ export const setResources = defineOperation({
   description:
     'Changes cores, sockets, memory or balloon of a VM (cores, memory of a container). The answer tells what is live and what waits for a stop and start.',
   input,
+  byName: { vmid: 'name' },
   output: changed.extend({ applied: z.record(z.string(), z.unknown()).optional(), pending: z.record(z.string(), z.unknown()).optional() }),
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);

@@ -18,6 +18,7 @@ export const startVm = defineOperation({
   toolset: 'vm',
   description: 'Starts a stopped VM or container; pending configuration changes take effect.',
   input: z.strictObject({ vmid }),
+  byName: { vmid: 'name' },
   output: changed,
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);

@@ -31,9 +31,11 @@ export const stopVm = defineOperation({
   toolset: 'vm',
   description: 'Shuts VMs or containers down gracefully; force powers them off. Needs approval.',
   input,
+  byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
-    if ((vmid === undefined) === (vmids === undefined)) fail('invalid_arguments', 'stop_vm: give vmid, or vmids for several guests.');
+    if ((vmid === undefined) === (vmids === undefined))
+      fail('invalid_arguments', 'stop_vm: give vmid or name; or vmids or names for several guests.');
     if (vmid !== undefined) return planOne(ctx, { vmid, ...how });
     const plans = await Promise.all([...new Set(vmids)].map((one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
     return together(plans);

@@ -1,0 +1,48 @@
+import * as z from 'zod';
+import type { Operation } from './define.ts';
+
+/** Compared without case, exactly; the name of an existing guest may be any that Proxmox once took. */
+const existingName = z.string().refine((text) => text.length >= 1 && text.length <= 253, { message: 'must be the name of a guest' });
+
+const inputs = new WeakMap<Operation, z.ZodObject>();
+
+/**
+ * The parameters of an operation as callers see them: where it knows guests by VMID, the VMID may be left out for the name. The engine puts
+ * the VMID in its place before the operation sees the arguments.
+ */
+export function inputOf(operation: Operation): z.ZodObject {
+  const { input, byName } = operation;
+  if (byName === undefined) return input;
+  const known = inputs.get(operation);
+  if (known) return known;
+  const shape = Object.fromEntries(
+    Object.entries(input.shape).flatMap(([key, type]): [string, z.core.$ZodType][] => {
+      const nameKey = byName[key];
+      return nameKey === undefined
+        ? [[key, type]]
+        : [
+            [key, optional(type)],
+            [nameKey, nameOf(key, type)],
+          ];
+    }),
+  );
+  // The operation's own refinements stay.
+  const made = z.core.clone(input, { ...input.def, shape });
+  inputs.set(operation, made);
+  return made;
+}
+
+function optional(type: z.core.$ZodType): z.core.$ZodType {
+  return type._zod.optin === 'optional' ? type : z.optional(type);
+}
+
+function nameOf(key: string, type: z.core.$ZodType): z.ZodType {
+  const many = isList(type) ? z.array(existingName).min(2).max(50) : existingName;
+  return many.optional().describe(`Instead of ${key}`);
+}
+
+/** Whether a parameter takes several guests. */
+export function isList(type: z.core.$ZodType): boolean {
+  const { def } = (type as z.core.$ZodTypes)._zod;
+  return def.type === 'array' || (def.type === 'optional' && isList(def.innerType));
+}

@@ -1,0 +1,16 @@
+import type { Operation } from './define.ts';
+
+/** Parameters that every operation of an effect has as a tool, beside its own. Faces read them; operations never see them. */
+export type Common = 'dry_run' | 'wait_seconds' | 'reason';
+
+export function commonOf(operation: Operation): Common[] {
+  switch (operation.effect) {
+    case 'read':
+    case 'control':
+      return [];
+    case 'change':
+      return ['dry_run', 'wait_seconds'];
+    default:
+      return ['dry_run', 'reason'];
+  }
+}
