@@ -1,6 +1,6 @@
-import { userInfo } from 'node:os';
 import { ROLES, type Role, type Scope } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
+import { localOwner, sameOwner } from '../core/owner.ts';
 import { plainText } from '../core/text.ts';
 import type { Audit } from '../engine/audit.ts';
 import { describe } from '../engine/scope.ts';
@@ -43,7 +43,7 @@ export async function add(options: AddOptions): Promise<Exit> {
   // An empty list means from anywhere, which is not what somebody meant who gave one.
   if (options.cidr !== undefined && cidrs.length === 0) fail('invalid_arguments', '--cidr names no network; leave it out to allow all.');
   networks(cidrs);
-  const owner = options.owner ?? ownName();
+  const owner = (options.owner ?? localOwner()).normalize('NFC');
   if (owner === '' || plainText(owner, 200) !== owner)
     fail('invalid_arguments', '--owner is a name of at most 200 characters that can be seen, without spaces around it.');
   const { token, id, hash } = newToken();
@@ -73,6 +73,8 @@ export async function add(options: AddOptions): Promise<Exit> {
     else {
       print(`${token}\n\nThis is shown once. ${role} ${record.name}, owner ${record.owner}, valid until ${record.expiresAt}.`);
       print(`Use it: Authorization: Bearer TOKEN, or PROXMOX_MCP_TOKEN=… proxmox-mcp connect URL`);
+      if (role === 'operator' && sameOwner(owner, localOwner()))
+        print(`Its approvals are decided by another owner than ${owner}, who makes it; --owner gives it an owner of its own.`);
       if (role === 'approver' && !(await store.principals.passphrase(record.owner)))
         print(`To decide, ${record.owner} also needs a passphrase: proxmox-mcp tokens passphrase ${record.owner}`);
     }
@@ -178,15 +180,6 @@ async function withStore(options: GlobalOptions, work: (store: Store, audit: Aud
 async function note(audit: Audit, message: string): Promise<void> {
   const { principal, owner, channel } = localCaller('cli');
   await audit.append({ kind: 'notice', principal, owner, channel, message }, { durable: true });
-}
-
-/** Whoever runs this. In a container the user may have no name. */
-function ownName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return localCaller('cli').owner;
-  }
 }
 
 /** `pool=a,pool=b,tag=c` */

@@ -87,6 +87,7 @@ function factsOf({ target, facts, steps }: Plan, asked: number): Fact[] {
   if (facts?.formerNames && facts.formerNames.length > 0) add('Earlier names', facts.formerNames, 'bad');
   const disks = facts?.disks ?? target?.disks;
   if (disks) add('Disks', disks.length > 0 ? disks : 'none', disks.length > 0 ? undefined : 'muted');
+  if (facts?.untouched && facts.untouched.length > 0) add('Stays untouched', facts.untouched, 'muted');
   if (facts?.snapshots)
     add('Snapshots', facts.snapshots.length > 0 ? facts.snapshots : 'none', facts.snapshots.length > 0 ? undefined : 'muted');
   if (facts?.lastBackup !== undefined || deletes) {

@@ -48,7 +48,7 @@ export const ERRORS = {
   unreachable: {
     who: 'operator',
     exit: 1,
-    meaning: 'No endpoint of the cluster answered.',
+    meaning: 'No endpoint of the cluster answered, or the node behind it did not.',
     hint: 'Check PROXMOX_HOST and PROXMOX_PORT, the network and the pveproxy service; `proxmox-mcp doctor` tests each step.',
   },
   certificate_untrusted: {

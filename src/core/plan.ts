@@ -18,7 +18,15 @@ export type MutatingMethod = Exclude<Method, 'GET'>;
 
 /** A fact about the cluster that can be looked up with GET requests alone. */
 export type Condition =
-  | { kind: 'guest'; type: GuestType; vmid: number; node: string; is: 'running' | 'stopped' | 'present' | 'absent' | 'unlocked' }
+  /** With `key` (GuestIdentity.key), `absent` also holds once the VMID belongs to another guest. */
+  | {
+      kind: 'guest';
+      type: GuestType;
+      vmid: number;
+      node: string;
+      is: 'running' | 'stopped' | 'present' | 'absent' | 'unlocked';
+      key?: string;
+    }
   /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */
   | { kind: 'config'; type: GuestType; vmid: number; node: string; has: Record<string, string | null> }
   /** The disk has at least this size (GiB). */
@@ -85,6 +93,8 @@ export interface PlanFacts {
   tags?: string[];
   pool?: string;
   disks?: string[];
+  /** What the guest's configuration names and the plan leaves alone: ISOs, paths on the host, volumes of other guests. */
+  untouched?: string[];
   /** Other names this guest had when this server saw it, the newest first: renaming before deleting must not hide what it was. */
   formerNames?: string[];
   /** The same about each guest of a plan for several; then only `formerNames` stands beside it. */

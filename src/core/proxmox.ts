@@ -34,6 +34,8 @@ export interface TaskStatus {
   running: boolean;
   /** Present once stopped: `OK`, `WARNINGS: n`, or the error text. */
   exit?: string;
+  /** Why Proxmox tells no status, when `waitTask` gave up asking: whether it still runs is unknown. `gone`: Proxmox does not know the task. */
+  unseen?: { why: string; gone: boolean };
 }
 
 /** Opened for one granted plan; lets through only the plan's next request, once. */
@@ -52,16 +54,27 @@ export interface ProxmoxApi extends ProxmoxReader {
   task(upid: string): Promise<TaskStatus>;
   /** The last `lines` lines of the task's log. */
   taskLog(upid: string, lines: number): Promise<string[]>;
-  /** Polls until the task ended; undefined when `timeoutSeconds` passed first. Losing the wait never stops the task. */
+  /**
+   * Polls until the task ended; undefined when `timeoutSeconds` passed first. Comes back early, with `unseen`, when Proxmox does not know the
+   * task or tells nothing about it for a while. Losing the wait never stops the task.
+   */
   waitTask(
     upid: string,
     options: { timeoutSeconds: number; signal?: AbortSignal; onPoll?: (secondsWaited: number) => void },
   ): Promise<TaskStatus | undefined>;
   /**
-   * Our own task of this type and id that began at or after `sinceEpoch` (seconds, server clock); the newest one. `logMentions`: only one whose
-   * log names this text as a word (a clone's task bears the id of its source, and only its log names the new guest).
+   * Our own task of this type and id that began at or after `sinceEpoch` (seconds, server clock); the oldest one. `logMentions`: only one whose
+   * log names this text as a word (a clone's task bears the id of its source, and only its log names the new guest). `isTaken`: passes over
+   * tasks that are known to belong to another request.
    */
-  findTask(query: { node: string; type: string; id: string; sinceEpoch: number; logMentions?: string }): Promise<TaskStatus | undefined>;
+  findTask(query: {
+    node: string;
+    type: string;
+    id: string;
+    sinceEpoch: number;
+    logMentions?: string;
+    isTaken?: (upid: string) => Promise<boolean>;
+  }): Promise<TaskStatus | undefined>;
   /** Whether a condition holds now; undefined when the token cannot see enough to tell. */
   holds(condition: Condition, sinceEpoch?: number): Promise<boolean | undefined>;
   /** The server's clock (epoch seconds), from the Date header of the newest answer; ours before any. */

@@ -39,3 +39,8 @@ export function fencedNotes(text: string, max = 1024): string {
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** QEMU's command line is 4 kB of which the program is enough; the reason of the failure stands behind it. */
+export function withoutCommand(text: string): string {
+  return text.replace(/command '(\S+)\s.{120,}'( failed: )/s, "command '$1 …'$2");
+}

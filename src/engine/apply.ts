@@ -2,23 +2,19 @@ import { asError, ProxmoxMcpError } from '../core/errors.ts';
 import type { CheckStep, RequestStep, WaitStep } from '../core/plan.ts';
 import type { Gate, ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
-import { maskSecrets, plainText } from '../core/text.ts';
 import { openGate } from '../proxmox/gate.ts';
-import { exitOf } from '../proxmox/tasks.ts';
+import { meaningOf } from '../proxmox/refusals.ts';
+import { explained } from './explain.ts';
+import { follow, isProven } from './follow.ts';
 import { Journal, LostRun } from './journal.ts';
 import type { Ports } from './ports.ts';
 import { CLOCK_SLACK_SECONDS, settle } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
+import { taskFault } from './task-fault.ts';
 import type { Progress } from './types.ts';
 
 /** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
-const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000, pattern: /can't lock file .* got timeout|got lock request timeout/i };
-const LOG_LINES = 20;
-/** How Proxmox says that there is nothing to do; whether that is so is for the guest to show. */
-const SAYS_ALREADY: Partial<Record<string, RegExp>> = {
-  running: /^(VM|CT) \d+ already running/,
-  stopped: /^(VM|CT) \d+ (is )?not running/,
-};
+const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000 };
 
 export interface Ending {
   status: Exclude<RunStatus, 'executing'>;
@@ -59,7 +55,7 @@ export async function apply(
       } else await request(step, { api, gate, sentBefore, journal, ports, secret, report });
     } catch (thrown) {
       if (thrown instanceof LostRun) throw thrown;
-      const error = asError(thrown);
+      const error = await explained(asError(thrown), ports);
       if (error.code === 'internal') ports.log.error({ run: run.id, err: error.cause }, 'a step failed inside the server');
       const status = error.code === 'outcome_unknown' ? 'unknown' : 'failed';
       return { status, steps: journal.mark(step.id, status), error };
@@ -93,11 +89,8 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     await s.journal.write(record);
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
-    if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !LOCK_RETRIES.pattern.test(exit)) {
-      throw new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
-        ...(step.onFailure === undefined ? {} : { hint: step.onFailure }),
-        details: { step: step.id, upid: record.upid ?? '', exit, log: record.log ?? [] },
-      });
+    if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
+      throw taskFault(step, record, s.journal.run.plan, s.ports.settings.connection.tokenId);
     }
     // The task ended without having done anything, which is what makes sending it anew safe.
     s.report(`the guest is still locked (${exit}); trying again`);
@@ -110,9 +103,10 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
 /** Somebody else was faster: what was wanted is so, which a refusal alone never proves. */
 const ALREADY = { state: 'done', data: { already: true } } as const;
 
-async function isSoAlready({ proof }: RequestStep, said: unknown, api: ProxmoxApi): Promise<boolean> {
-  if (proof?.kind !== 'guest' || typeof said !== 'string' || !SAYS_ALREADY[proof.is]?.test(said)) return false;
-  return (await api.holds(proof).catch(() => undefined)) === true;
+async function isSoAlready(step: RequestStep, said: unknown, api: ProxmoxApi): Promise<boolean> {
+  const { proof } = step;
+  if (proof?.kind !== 'guest' || typeof said !== 'string' || meaningOf(said)?.already !== proof.is) return false;
+  return isProven(step, api);
 }
 
 /** Intent on disk, then the bytes. */
@@ -135,42 +129,6 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
   if (dispatch.kind === 'unknown') return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
-}
-
-/** Waits for the step's task to end and takes down how it ended. */
-async function follow(step: RequestStep, record: StepRecord, s: Sending): Promise<StepRecord> {
-  const upid = record.upid ?? '';
-  s.report(`${step.purpose}: task ${upid}`);
-  const status = await s.api
-    .waitTask(upid, {
-      timeoutSeconds: step.task?.timeoutSeconds ?? 3600,
-      onPoll: (seconds) => s.report(`${step.purpose}: ${seconds} s`),
-    })
-    .catch((thrown) => {
-      // Proxmox accepted the request; that its task cannot be followed says nothing about how it ends.
-      throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the task cannot be followed: ${asError(thrown).message}`, {
-        hint: 'The task goes on in Proxmox; once the fault is mended, follow it with get_task.',
-        details: { upid },
-      });
-    });
-  if (!status || status.exit === undefined) {
-    throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the task did not end within ${step.task?.timeoutSeconds ?? 3600} s.`, {
-      hint: 'The task goes on in Proxmox; follow it with get_task.',
-      details: { upid },
-    });
-  }
-  const exit = exitOf(status.exit);
-  if (exit.kind === 'ok') return { ...record, state: 'done', exit: status.exit };
-  const log = (await s.api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
-  if (exit.kind === 'warnings') return { ...record, state: 'done', exit: status.exit, log };
-  if (exit.kind === 'unknown') {
-    const proven = step.proof ? await s.api.holds(step.proof) : undefined;
-    if (proven === true) return { ...record, state: 'done', exit: status.exit, log };
-    throw new ProxmoxMcpError('outcome_unknown', `${step.purpose}: Proxmox's worker was killed (${status.exit}).`, {
-      details: { upid, log },
-    });
-  }
-  return { ...record, state: 'failed', exit: status.exit, log };
 }
 
 async function check(step: CheckStep, api: ProxmoxApi): Promise<void> {

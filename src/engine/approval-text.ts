@@ -36,6 +36,8 @@ export function renderApproval(approval: ApprovalRecord): string {
   for (const [key, after] of Object.entries(plan.after ?? {}))
     lines.push(`Change: ${plainText(key, 60)}: ${show(plan.before?.[key])} → ${show(after)}`);
   if (facts?.disks) lines.push(`Disks: ${facts.disks.map((d) => plainText(d, 120)).join(', ') || 'none'}`);
+  if (facts?.untouched && facts.untouched.length > 0)
+    lines.push(`Stays untouched: ${facts.untouched.map((d) => plainText(d, 120)).join(', ')}`);
   if (facts?.snapshots)
     lines.push(
       `Snapshots: ${facts.snapshots.length === 0 ? 'none' : `${facts.snapshots.length} (${plainText(facts.snapshots.join(', '), 200)})`}`,

@@ -141,6 +141,7 @@ export async function recordDecision(approval: ApprovalRecord, caller: Caller, p
       status,
       ...(via ? { decidedVia: via } : {}),
       ...(via === 'relay' ? { message: 'relayed by agent, no human verified' } : {}),
+      ...(status === 'stale' && approval.note !== undefined ? { message: approval.note } : {}),
     },
     { durable: true },
   );

@@ -5,6 +5,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import { nextFree } from '../proxmox/guests.ts';
+import { takenVmid } from '../proxmox/refusals.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { adoptOrphans } from './adopt.ts';
@@ -205,10 +206,6 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
   return changeOnce(call, ports, inFlight, turn);
 }
 
-/** Proxmox's words, of a refusal or of a task that failed, for a VMID that is taken. */
-const TAKEN =
-  /(?:VM|CT) (\d+) already exists|unable to create (?:VM|CT) (\d+): config file already exists|\/(\d+)\.conf' failed: File exists/;
-
 /** The VMID that we chose and that somebody else took before our request arrived. */
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
   if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
@@ -218,7 +215,5 @@ function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefine
   // Only what the first step ran into: once the guest is there, its VMID is ours.
   if (done !== undefined) return undefined;
   const said = typeof exit === 'string' ? exit : (proxmox as { message?: string } | undefined)?.message;
-  const [, ...vmids] = TAKEN.exec(said ?? '') ?? [];
-  const vmid = vmids.find((text) => text !== undefined);
-  return vmid === undefined ? undefined : Number(vmid);
+  return takenVmid(said ?? '');
 }

@@ -9,6 +9,7 @@ import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './
 import { readArguments } from './arguments.ts';
 import { change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
+import { explained } from './explain.ts';
 import { withPlaceholders, withVmids } from './guest-names.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget, recorded } from './records.ts';
@@ -79,7 +80,8 @@ export async function perform(
     }
     return await change(call, ports, inFlight);
   } catch (thrown) {
-    const error = asError(thrown);
+    const first = asError(thrown);
+    const error = recorded.has(first) ? first : await explained(first, ports);
     if (error.code === 'internal') ports.log.error({ err: error.cause ?? error, operation: name }, 'a call failed inside the server');
     if (error.code === 'audit_unavailable' || recorded.has(error)) throw error;
     const written = ports.audit.append(

@@ -2,6 +2,7 @@ import type { Answer, ApprovalRecord, Way } from '../core/approval.ts';
 import { stricter } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
+import { distinctOwners, sameOwner } from '../core/owner.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { resultOf, waitFor } from './answer.ts';
@@ -29,6 +30,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
   checkOpen(approval);
   const { caller, options, operation } = call;
   refuseOwnRequest(approval, caller);
+  await refuseForged(approval, caller, ports);
   const verdict = await verdictOn(approval.plan, caller, ports, approval.principal);
   const way = stricter(approval.way, verdict.way ?? approval.way);
   const mustType = mustTypeFor(approval);
@@ -38,9 +40,6 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
   }
   if (via === 'elsewhere') return waitForDecision(approval, call, ports, inFlight);
-  if (via === 'human' && approval.channel === 'http' && caller.owner === approval.owner) {
-    fail('forbidden_by_policy', 'Whoever asked cannot decide: another owner has to.');
-  }
 
   let mine: Reservation | undefined;
   let handedOver = false;
@@ -63,7 +62,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     const needed = Math.max(approval.needed, verdict.approvals);
     if (needed > 1) {
       const yes = { owner: caller.owner, principal: caller.principal, via, now: isoNow(ports.clock) };
-      const agreedBy = await (await ports.store()).approvals.agree(approval.id, yes);
+      const agreedBy = distinctOwners(await (await ports.store()).approvals.agree(approval.id, yes));
       await recordDecision(approval, caller, ports, `agreed ${agreedBy.length} of ${needed}`, via);
       if (agreedBy.length < needed) return { kind: 'approval_required', approval: { ...approval, needed, agreedBy } };
     }
@@ -122,17 +121,33 @@ async function becomeStale(approval: ApprovalRecord, changed: string[], caller: 
   const moved = await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', set);
   // Not pending any more: another call was faster, and what differs is its doing.
   if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
-  await recordDecision(approval, caller, ports, 'stale');
+  await recordDecision({ ...approval, note: set.note }, caller, ports, 'stale');
   fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${changed.join('; ')}.`, {
     details: { differences: changed },
   });
 }
 
-/** A remote approver says yes to what others ask for: two tokens of one owner are one person. Whoever owns the machine is not bound by it. */
+/**
+ * The owner who asks does not decide: a remote approver never, the operator of this machine not about what a remote token of theirs asks for.
+ * What an agent on this machine asks for, its own user decides in a terminal or the local console.
+ */
 function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
-  if (caller.role !== 'approver' || caller.owner !== approval.owner) return;
-  fail('forbidden_by_policy', `You (${caller.owner}) asked for approval ${approval.id} yourself; somebody else has to decide.`, {
-    hint: 'Ask another approver, or decide it in a terminal on the server.',
+  const mayNotBoth = caller.role === 'approver' || (caller.isOperator && approval.channel === 'http');
+  if (!mayNotBoth || !sameOwner(caller.owner, approval.owner)) return;
+  fail('forbidden_by_policy', `You (${caller.owner}) own the request for approval ${approval.id}; another owner decides it.`, {
+    hint: 'Ask an approver with another owner. `tokens add --owner` gives an agent an owner of its own.',
+  });
+}
+
+/** What is carried out is what was asked for: the store may be writable for others, and the digest went to the audit with the request. */
+async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Ports): Promise<void> {
+  const digest = planDigest(approval.plan, approval.args, approval.cluster);
+  if (digest === approval.digest) return;
+  const note = `the stored plan has the digest ${digest}, the request had ${approval.digest}`;
+  await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', { note, decidedAt: isoNow(ports.clock) });
+  await recordDecision({ ...approval, note }, caller, ports, 'stale');
+  fail('approval_mismatch', `Approval ${approval.id} is not what was asked for: ${note}. Nothing was done.`, {
+    hint: 'Ask again. Tell the operator: another program writes to the store of approvals.',
   });
 }
 

@@ -2,7 +2,7 @@ import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunRecord } from '../core/run.ts';
-import { maskSecrets, plainText } from '../core/text.ts';
+import { maskSecrets, plainText, withoutCommand } from '../core/text.ts';
 import type { ControlPorts } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
 import { waitFor } from './answer.ts';
@@ -36,11 +36,11 @@ export function taskPorts(caller: Caller, ports: Ports, inFlight: InFlight, sign
         waitSeconds > 0
           ? await api.waitTask(upid ?? '', { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) })
           : await api.task(upid ?? '');
-      const now = status ?? (await api.task(upid ?? ''));
+      const now = status && !status.unseen ? status : await api.task(upid ?? '');
       return {
         upid: now.upid,
         status: now.running ? 'running' : 'stopped',
-        ...(now.exit === undefined ? {} : { exit: plainText(now.exit, 500) }),
+        ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
         ...(logLines > 0 ? { log: await logOf(now.upid, ports, logLines) } : {}),
       };
     },
@@ -95,5 +95,5 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
 
 async function logOf(upid: string, ports: Ports, lines: number): Promise<string[]> {
   const log = await (await ports.api()).taskLog(upid, lines);
-  return log.map((line) => maskSecrets(plainText(line, 300)));
+  return log.map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
 }

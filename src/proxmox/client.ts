@@ -5,6 +5,7 @@ import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../c
 import type { ConnectionSettings } from '../core/settings.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
+import { gatewayError, isGatewayStatus } from './gateway.ts';
 import { limitPerKey } from './limit.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
 import { createTasks } from './tasks.ts';
@@ -24,6 +25,8 @@ export interface Log {
 
 /** Workers of pvedaemon are blocked for a whole call, and a node has three. */
 const MUTATIONS_PER_NODE = 3;
+/** A dead guest agent blocks a worker for 3 s; pveproxy passes on four calls at a time, and what waits behind them is carried out late. */
+const AGENT_CALLS_PER_NODE = 2;
 
 export interface ProxmoxOptions {
   connection: ConnectionSettings;
@@ -34,7 +37,7 @@ export interface ProxmoxOptions {
   log: Log;
   /** Sees every request that leaves, each attempt of it. */
   onRequest?: (method: WireRequest['method'], path: string, params: WireRequest['params']) => void;
-  /** Milliseconds until an answer must be there; 35,000. Tests shorten it. */
+  /** Milliseconds until an answer must be there; 35,000 for a read, 60,000 for a change. Tests shorten it. */
   timeoutMs?: number;
 }
 
@@ -44,7 +47,8 @@ export interface ProxmoxClient extends ProxmoxApi {
 }
 
 interface Outcome {
-  failure?: { kind: Failure; reason: string };
+  /** `gateway`: pveproxy answered, and what is behind it did not. */
+  failure?: { kind: Failure; reason: string; gateway?: true };
   refusal?: ProxmoxMcpError;
   data?: Json;
   total?: number;
@@ -72,6 +76,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     ...(options.timeoutMs ? { timeoutMs: options.timeoutMs } : {}),
   });
   const perNode = limitPerKey(MUTATIONS_PER_NODE);
+  const agentsPerNode = limitPerKey(AGENT_CALLS_PER_NODE);
   let preferred = 0;
   let clockAhead = 0;
   let version: Promise<ProxmoxVersion> | undefined;
@@ -86,8 +91,10 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     if (!Number.isNaN(date)) clockAhead = date - clock.now();
     if (reply.status >= 200 && reply.status < 300) return content(reply.body, request.method);
     const reason = `${reply.status} ${reply.reason}`.trim();
-    if (reply.status === 595) return { failure: { kind: 'no-route', reason } };
-    if (reply.status > 595 || isProxys(reply)) return { failure: { kind: 'lost', reason } };
+    // Proxmox redirects no change: a proxy in between answered, and what it did with the request it does not say.
+    if (reply.status < 400 && request.method !== 'GET') return { failure: { kind: 'lost', reason } };
+    if (isGatewayStatus(reply.status)) return { failure: { kind: reply.status === 595 ? 'no-route' : 'lost', reason, gateway: true } };
+    if (reply.status > 599 || isProxys(reply)) return { failure: { kind: 'lost', reason } };
     const { error, meaning } = refusalOf(reply, { ...request, tokenId });
     if (meaning?.retry) return { failure: { kind: 'lock', reason }, refusal: error };
     if (meaning?.unknown && request.method !== 'GET') return { failure: { kind: 'lost', reason }, refusal: error };
@@ -120,23 +127,27 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   }
 
   const settle = () =>
-    trust.settle(async <T>(path: string, endpoint: Endpoint) => dataOf(await attempt(endpoint, { method: 'GET', path, params: {} })) as T);
+    trust.settle(
+      async <T>(path: string, endpoint: Endpoint) => dataOf(await attempt(endpoint, { method: 'GET', path, params: {} }), path) as T,
+    );
 
   async function read(path: string, params: Record<string, string | number> = {}, signal?: AbortSignal) {
     signal?.throwIfAborted();
     await settle();
-    const outcome = await persist({ method: 'GET', path, params }, signal);
-    return { data: dataOf(outcome), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
+    const ask = () => persist({ method: 'GET', path, params }, signal);
+    const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
+    return { data: dataOf(outcome, path), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
   }
 
-  function dataOf(outcome: Outcome): unknown {
+  function dataOf(outcome: Outcome, path: string): unknown {
     if (outcome.refusal) throw outcome.refusal;
-    if (outcome.failure) throw unreachable(outcome.failure.reason, 'Nothing was changed.');
+    if (outcome.failure) throw unreachable(outcome.failure, path, 'Nothing was changed.');
     return outcome.data;
   }
 
-  function unreachable(reason: string, consequence: string): ProxmoxMcpError {
+  function unreachable({ reason, gateway }: { reason: string; gateway?: true }, path: string, consequence: string): ProxmoxMcpError {
     const where = endpoints.map(({ host, port }) => `${host}:${port}`).join(', ');
+    if (gateway) return gatewayError(reason, nodeOf(path), where, consequence);
     return new ProxmoxMcpError('unreachable', `Proxmox (${where}) could not be asked: ${reason}. ${consequence}`, { details: { reason } });
   }
 
@@ -174,12 +185,14 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     const { failure, refusal, data = null } = outcome;
     if (failure && UNKNOWN.includes(failure.kind)) return { kind: 'unknown', reason: failure.reason };
     if (refusal) throw refusal;
-    if (failure) throw unreachable(failure.reason, `${request.method} ${request.path} was not carried out.`);
+    if (failure) throw unreachable(failure, request.path, `${request.method} ${request.path} was not carried out.`);
     return parseUpid(data) ? { kind: 'task', upid: data as string } : { kind: 'done', data };
   }
 
   return api;
 }
+
+const IS_AGENT_CALL = /^\/nodes\/[^/]+\/qemu\/[^/]+\/agent\//;
 
 function nodeOf(path: string): string {
   return /^\/nodes\/([^/]+)/.exec(path)?.[1] ?? '';

@@ -2,7 +2,7 @@ import { asError } from '../core/errors.ts';
 import type { Condition } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
-import { isFree } from './guests.ts';
+import { isAnother, isFree } from './guests.ts';
 import { diskSizeGib } from './property-strings.ts';
 
 type Reader = Pick<ProxmoxReader, 'get'>;
@@ -53,19 +53,25 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
   if (seen.kind === 'seen') {
     const { status, lock } = seen.value;
     if (condition.is === 'present') return true;
-    if (condition.is === 'absent') return false;
+    if (condition.is === 'absent') return condition.key === undefined ? false : taken(api, condition.vmid, condition.key);
     return condition.is === 'unlocked' ? lock === undefined || lock === '' : status === condition.is;
   }
   const free = await isFree(api, condition.vmid);
-  if (condition.is === 'absent') return free;
+  if (condition.is === 'absent') return free || condition.key === undefined ? free : taken(api, condition.vmid, condition.key);
   // It exists somewhere: perhaps on another node, perhaps hidden. Only a free VMID makes the answer sure.
   return free || seen.kind === 'none' ? false : undefined;
+}
+
+/** Whether the VMID belongs to another guest than the one with this key; undefined when the token cannot see whose it is. */
+async function taken(api: Reader, vmid: number, key: string): Promise<boolean | undefined> {
+  const seen = await look(() => isAnother(api, vmid, key));
+  return seen.kind === 'seen' ? seen.value : undefined;
 }
 
 /** GET …/config, which shows pending values merged in. */
 async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
-  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   return Object.entries(condition.has).every(([option, wanted]) => {
     const value = seen.value[option];
     if (value === undefined || wanted === null) return value === undefined && wanted === null;
@@ -79,9 +85,14 @@ function sameTags(a: string, b: string): boolean {
   return left === right;
 }
 
+/** A guest that the token may not see looks like one that does not exist; a free VMID proves that it does not. */
+async function unseen(api: Reader, { vmid }: { vmid: number }, kind: 'none' | 'hidden'): Promise<false | undefined> {
+  return kind === 'none' || (await isFree(api, vmid)) ? false : undefined;
+}
+
 async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
-  if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
+  if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const text = seen.value[condition.disk];
   const size = typeof text === 'string' ? diskSizeGib(text) : undefined;
   return size !== undefined && size >= condition.atLeastGib;

@@ -2,8 +2,11 @@ import type { GuestType } from '../core/guest.ts';
 import type { Options } from './options.ts';
 import { parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
 
-/** `disk` data · `cdrom` an ISO, which is not the guest's own · `cloudinit` its generated drive · `firmware` EFI variables, TPM state · `unused` detached */
-export type Media = 'disk' | 'cdrom' | 'cloudinit' | 'firmware' | 'unused';
+/**
+ * `disk` data · `cdrom` an ISO, which is not the guest's own · `cloudinit` its generated drive · `firmware` EFI variables, TPM state ·
+ * `unused` detached · `bind` a folder of the host inside a container
+ */
+export type Media = 'disk' | 'cdrom' | 'cloudinit' | 'firmware' | 'unused' | 'bind';
 
 export interface Disk {
   /** `scsi0`, `rootfs`, … */
@@ -11,6 +14,8 @@ export interface Disk {
   volid: string;
   /** Empty for a path on the host. */
   storage: string;
+  /** VMID of the guest whose volume this is; absent for what belongs to no guest, see ownerOf. */
+  owner?: number;
   /** Absent where the configuration does not tell. */
   sizeGib?: number;
   media: Media;
@@ -27,15 +32,43 @@ export function disksOf(config: Options): Disk[] {
       const volid = parts.file ?? parts.volume ?? '';
       if (volid === '' || volid === 'none' || volid === 'cdrom') return [];
       const sizeGib = parseSizeGib(parts.size ?? '');
-      const storage = /^([a-zA-Z][a-zA-Z0-9\-_.]*):/.exec(volid)?.[1] ?? '';
-      return [{ slot, volid, storage, ...(sizeGib === undefined ? {} : { sizeGib }), media: mediaOf(slot, parts, volid) }];
+      const storage = IN_STORAGE.exec(volid)?.[1] ?? '';
+      const owner = ownerOf(volid);
+      return [
+        {
+          slot,
+          volid,
+          storage,
+          ...(owner === undefined ? {} : { owner }),
+          ...(sizeGib === undefined ? {} : { sizeGib }),
+          media: mediaOf(slot, parts, volid),
+        },
+      ];
     });
+}
+
+const IN_STORAGE = /^([a-zA-Z][a-zA-Z0-9\-_.]*):(.+)$/;
+/** Folders of a storage whose files belong to no guest, whatever they are called. */
+const COMMON = /^(?:iso|vztmpl|backup|snippets|import)\//;
+
+/**
+ * VMID of the guest to which a volume belongs. Proxmox tells it from the volume's name: `local-lvm:vm-105-disk-0`,
+ * `zfs:subvol-201-disk-0`, `nfs:105/any.qcow2`, and the last part of a linked clone
+ * (`nfs:9000/base-9000-disk-0.qcow2/105/vm-105-disk-0.qcow2`). It frees a volume with its owner and with no other guest.
+ * Undefined for a path on the host, an ISO, a container's archive, an import, and for a name of another kind.
+ */
+export function ownerOf(volid: string): number | undefined {
+  const name = IN_STORAGE.exec(volid)?.[2];
+  if (name === undefined || COMMON.test(name)) return undefined;
+  const owner = /(?:^|\/)(\d+)\/[^/]+$/.exec(name)?.[1] ?? /(?:^|\/)(?:vm|base|subvol|basevol)-(\d+)-[^/]+$/.exec(name)?.[1];
+  return owner === undefined ? undefined : Number(owner);
 }
 
 function mediaOf(slot: string, parts: Record<string, string>, volid: string): Media {
   if (slot.startsWith('unused')) return 'unused';
   if (slot === 'efidisk0' || slot === 'tpmstate0') return 'firmware';
-  if (/(?:^|[:/])vm-\d+-cloudinit(?:\.\w+)?$/.test(volid)) return 'cloudinit';
+  if (/[:/](?:vm-\d+-)?cloudinit(?:\.\w+)?$/.test(volid)) return 'cloudinit';
+  if (/^(?:mp\d+|rootfs)$/.test(slot) && volid.startsWith('/') && !volid.startsWith('/dev/')) return 'bind';
   return parts.media === 'cdrom' ? 'cdrom' : 'disk';
 }
 
@@ -67,8 +100,9 @@ export interface Network {
   mac?: string;
   bridge?: string;
   vlan?: number;
-  /** Containers: `dhcp` or CIDR. */
+  /** Containers: `dhcp`, `manual` or CIDR; for ip6 also `auto`. */
   ip?: string;
+  ip6?: string;
 }
 
 /** Network devices of a VM (`virtio=MAC,bridge=vmbr0,tag=20`) or container (`name=eth0,bridge=vmbr0,hwaddr=MAC,ip=dhcp`). */
@@ -85,6 +119,7 @@ export function networksOf(type: GuestType, config: Options): Network[] {
         ...(options.bridge === undefined ? {} : { bridge: options.bridge }),
         ...(options.tag === undefined ? {} : { vlan: Number(options.tag) }),
         ...(type === 'lxc' && options.ip !== undefined ? { ip: options.ip } : {}),
+        ...(type === 'lxc' && options.ip6 !== undefined ? { ip6: options.ip6 } : {}),
       };
     });
 }

@@ -2,7 +2,8 @@ import { type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/plan.ts';
 import type { WireParams } from './encode.ts';
-import { grantLines, type Missing } from './privileges.ts';
+import { remedyFor } from './grants.ts';
+import type { Missing } from './privileges.ts';
 import { meaningOf, type Refusal, SCHEMA_FAULT } from './refusals.ts';
 
 /** What was asked for when Proxmox said no. */
@@ -44,7 +45,7 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   // Several parameters may be wrong, in random order: one whose sentence is known says most.
   const sentence = Object.values(errors).find((text) => meaningOf(text)) ?? Object.values(errors)[0] ?? message;
   const meaning = meaningOf(sentence);
-  if (reply.status === 403 && !meaning) return { error: denied(message, proxmox, asked) };
+  if ((reply.status === 403 && !meaning) || meaning?.code === 'permission_denied') return { error: denied(message, proxmox, asked) };
   const said =
     Object.keys(errors).length > 0
       ? Object.entries(errors)
@@ -66,23 +67,65 @@ function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: s
 
 /** 403: Proxmox names path and privileges, except where it knows neither yet (creating a guest outside any pool one may use). */
 function denied(message: string, proxmox: JsonObject, asked: Asked): ProxmoxMcpError {
-  const named = /Permission check failed \((\/[^,]*), ([^)]+)\)/.exec(message);
-  const missing: Missing[] = named ? [{ path: named[1] ?? '', privileges: (named[2] ?? '').split('|') }] : unnamed(asked.params);
-  const lines = grantLines(missing, asked.tokenId);
+  return denialOf(message, { tokenId: asked.tokenId, ...guestOf(asked) }, { proxmox });
+}
+
+/** What is known of a refused request beside Proxmox's words. */
+interface Refused403 {
+  tokenId: string;
+  /** VMID of the guest that is being made, and the pool that it is made in. */
+  newVmid?: string;
+  pool?: string;
+}
+
+/**
+ * A missing privilege in Proxmox's words: `Permission check failed (/vms/100, VM.PowerMgmt)`, with alternatives (`A|B`), with more words (`(/,
+ * Sys.Modify for modifying tag 'vip')`), without a path (`(, Pool.Allocate)`) or bare; of an answer, or of the exit status of a task.
+ */
+export function denialOf(words: string, about: Refused403, details: JsonObject): ProxmoxMcpError {
+  const [, path, privileges = '', more = ''] = /Permission check failed \(([^,()]*), ([\w.|]+)([^)]*)\)/.exec(words) ?? [];
+  const missing: Missing[] =
+    path === undefined
+      ? unnamed(words, about)
+      : path === ''
+        ? []
+        : [{ path, privileges: privileges.split('|'), ...placeOfGuest(path, about) }];
+  const what = privileges.split('|').join(' or ');
   const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join('; ');
-  const invisible = missing.some((one) => one.path.startsWith('/vms/'))
-    ? ' A guest that does not exist looks the same to a limited token.'
-    : '';
-  return new ProxmoxMcpError('permission_denied', where === '' ? sentenceOf(message) : `The API token lacks ${where}.${invisible}`, {
-    ...(lines.length > 0 ? { hint: `The operator grants it on a node (for a guest, better on its pool): ${lines.join('; ')}` } : {}),
-    details: { proxmox, missing: missing.map((one) => ({ ...one })), ...(lines.length > 0 ? { grant: lines } : {}) },
+  // Whoever sees a guest knows that it exists.
+  const same = missing.some((one) => one.path.startsWith('/vms/') && !one.isNew && one.privileges.includes('VM.Audit'));
+  const text =
+    where !== ''
+      ? `The API token lacks ${where}${more.trimEnd()}.${same ? ' A guest that does not exist looks the same to a limited token.' : ''}`
+      : what !== ''
+        ? `The API token lacks ${what}, Proxmox names no path.`
+        : sentenceOf(words);
+  const { text: hint, lines } = remedyFor(missing, about.tokenId);
+  return new ProxmoxMcpError('permission_denied', text, {
+    ...(hint === '' ? {} : { hint }),
+    details: { ...details, missing: missing.map((one) => ({ ...one })), ...(lines.length > 0 ? { grant: lines } : {}) },
   });
 }
 
-function unnamed(params: WireParams): Missing[] {
-  const vmid = params.newid ?? params.vmid;
-  if (typeof params.pool === 'string') return [{ path: `/pool/${params.pool}`, privileges: ['VM.Allocate'] }];
-  return vmid === undefined ? [] : [{ path: `/vms/${vmid}`, privileges: ['VM.Allocate'] }];
+function placeOfGuest(path: string, { newVmid, pool }: Refused403): Pick<Missing, 'pool' | 'isNew'> {
+  if (newVmid === undefined || path !== `/vms/${newVmid}`) return {};
+  return { isNew: true, ...(pool === undefined ? {} : { pool }) };
+}
+
+/** The bare words: Proxmox says them when a guest may be made neither in the pool nor outside. */
+function unnamed(words: string, { newVmid, pool }: Refused403): Missing[] {
+  if (!/Permission check failed$/.test(words.trim())) return [];
+  if (pool !== undefined) return [{ path: `/pool/${pool}`, privileges: ['VM.Allocate'] }];
+  return newVmid === undefined ? [] : [{ path: `/vms/${newVmid}`, privileges: ['VM.Allocate'], isNew: true }];
+}
+
+function guestOf({ method, path, params }: Asked): Omit<Refused403, 'tokenId'> {
+  if (method !== 'POST') return {};
+  const made = path.endsWith('/clone') ? params.newid : /^\/nodes\/[^/]+\/(qemu|lxc)$/.test(path) ? params.vmid : undefined;
+  return {
+    ...(made === undefined ? {} : { newVmid: String(made) }),
+    ...(typeof params.pool === 'string' ? { pool: params.pool } : {}),
+  };
 }
 
 /** Proxmox repeats wrong values in its messages; those of secret parameters must not come back. */

@@ -1,6 +1,7 @@
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
 import { type GuestRow, givenName, listGuests, tagsOf } from './guests.ts';
+import { textOf } from './options.ts';
 
 interface NodeGuest {
   vmid: number | string;
@@ -56,7 +57,7 @@ function complete(row: GuestRow, guest: NodeGuest): GuestRow {
     name: row.name === '' ? givenName({ type: row.type, ...guest }) : row.name,
     status: row.status === 'unknown' ? (guest.status ?? 'unknown') : row.status,
     template: row.template || Number(guest.template ?? 0) === 1,
-    tags: row.tags.length > 0 ? row.tags : tagsOf(guest.tags),
+    tags: row.tags.length > 0 ? row.tags : tagsOf(textOf(guest.tags)),
     ...(row.cpus === undefined && cpus !== undefined ? { cpus: Number(cpus) } : {}),
     ...(row.memoryMib === undefined && maxmem !== undefined ? { memoryMib: Number(maxmem) / 2 ** 20 } : {}),
     ...(row.diskGib === undefined && maxdisk !== undefined ? { diskGib: Number(maxdisk) / 2 ** 30 } : {}),

@@ -27,18 +27,19 @@ export interface GuestRow {
   ha?: string;
 }
 
+/** Texts may come as JSON numbers: a guest can be called 2024. */
 interface ResourceRow {
   vmid: number | string;
   type: string;
-  node: string;
-  name?: string;
+  node: string | number;
+  name?: string | number;
   status?: string;
   template?: number | string;
   maxcpu?: number;
   maxmem?: number;
   maxdisk?: number;
-  tags?: string;
-  pool?: string;
+  tags?: string | number;
+  pool?: string | number;
   lock?: string;
   hastate?: string;
 }
@@ -47,8 +48,9 @@ interface ResourceRow {
  * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one that never gets a name for good: neither
  * is a name. (A VM cannot be called so: names have no spaces.)
  */
-export function givenName({ type, vmid, name = '' }: { type: string; vmid: number | string; name?: string }): string {
-  return name === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : name;
+export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
+  const text = textOf(name) ?? '';
+  return text === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : text;
 }
 
 /** Whether no guest of the cluster has this VMID, visible to the token or not: `GET /cluster/nextid?vmid=N`. */
@@ -68,7 +70,7 @@ export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number>
 }
 
 /** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */
-export async function listGuests(api: ProxmoxReader): Promise<GuestRow[]> {
+export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
   return rows
     .filter((r) => r.type === 'qemu' || r.type === 'lxc')
@@ -77,17 +79,17 @@ export async function listGuests(api: ProxmoxReader): Promise<GuestRow[]> {
       return {
         vmid: Number(r.vmid),
         type: r.type as GuestType,
-        node: r.node,
+        node: textOf(r.node) ?? '',
         name: givenName(r),
-        status: r.status ?? 'unknown',
+        status: textOf(r.status) ?? 'unknown',
         template: Number(r.template ?? 0) === 1,
-        tags: tagsOf(r.tags),
+        tags: tagsOf(textOf(r.tags)),
         ...(maxcpu === undefined ? {} : { cpus: Number(maxcpu) }),
         ...(maxmem === undefined ? {} : { memoryMib: Number(maxmem) / 2 ** 20 }),
         ...(maxdisk === undefined ? {} : { diskGib: Number(maxdisk) / 2 ** 30 }),
-        ...(pool ? { pool } : {}),
-        ...(lock ? { lock } : {}),
-        ...(hastate ? { ha: hastate } : {}),
+        ...(pool ? { pool: String(pool) } : {}),
+        ...(lock ? { lock: String(lock) } : {}),
+        ...(hastate ? { ha: String(hastate) } : {}),
       };
     })
     .sort((a, b) => a.vmid - b.vmid);
@@ -99,7 +101,7 @@ export function tagsOf(text: string | undefined): string[] {
 }
 
 /** Where a guest is now, read afresh: guests move. @throws guest_not_found, also for a guest that the token must not see */
-export async function locate(api: ProxmoxReader, vmid: number): Promise<GuestRow> {
+export async function locate(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<GuestRow> {
   return (await listGuests(api)).find((g) => g.vmid === vmid) ?? fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
 }
 
@@ -120,6 +122,8 @@ export interface PendingChange {
   key: string;
   now?: string;
   next?: string;
+  /** The removal frees this volume of the guest: it was asked for by force, or the disk is detached already. */
+  destroys?: Disk;
 }
 
 export interface Guest {
@@ -142,21 +146,29 @@ interface PendingRow {
   key: string;
   value?: string | number;
   pending?: string | number;
-  delete?: number;
+  /** 1: the option will be removed; 2: by force, which frees the volume of a disk. */
+  delete?: number | string;
 }
 
 /** Configuration, pending changes and identity in one request: `GET …/pending`. */
-export async function readGuest(api: ProxmoxReader, at: GuestAt): Promise<Guest> {
+export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Guest> {
   const rows = await api.get<PendingRow[]>(`${guestPath(at)}/pending`);
   const live = optionsOf(rows.map((r) => [r.key, r.value]));
-  const config = optionsOf(rows.map((r) => [r.key, r.delete ? undefined : (r.pending ?? r.value)]));
+  const removed = (r: PendingRow) => Number(r.delete ?? 0) > 0;
+  const config = optionsOf(rows.map((r) => [r.key, removed(r) ? undefined : (r.pending ?? r.value)]));
   const { digest } = config;
   for (const options of [live, config]) delete options.digest;
   const pending = rows
-    .filter((r) => r.pending !== undefined || r.delete)
+    .filter((r) => r.pending !== undefined || removed(r))
     .map((r): PendingChange => {
-      const [now, next] = [textOf(r.value), r.delete ? undefined : textOf(r.pending)];
-      return { key: r.key, ...(now === undefined ? {} : { now }), ...(next === undefined ? {} : { next }) };
+      const [now, next] = [textOf(r.value), removed(r) ? undefined : textOf(r.pending)];
+      const destroys = Number(r.delete ?? 0) === 2 || (removed(r) && /^unused\d+$/.test(r.key)) ? ownDisk(at.vmid, r.key, now) : undefined;
+      return {
+        key: r.key,
+        ...(now === undefined ? {} : { now }),
+        ...(next === undefined ? {} : { next }),
+        ...(destroys === undefined ? {} : { destroys }),
+      };
     });
   const disks = disksOf(config);
   return {
@@ -171,6 +183,11 @@ export async function readGuest(api: ProxmoxReader, at: GuestAt): Promise<Guest>
     disks,
     sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks) },
   };
+}
+
+/** The disk in this slot if its volume goes with the guest: no ISO, no path on the host, no volume of another guest. */
+function ownDisk(vmid: number, slot: string, text: string | undefined): Disk | undefined {
+  return disksOf(text === undefined ? {} : { [slot]: text }).find((d) => d.media !== 'cdrom' && d.owner === vmid);
 }
 
 function cpuOf(type: GuestType, config: Options): { cpu?: number } {
@@ -192,7 +209,8 @@ function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity 
     .sort();
   const disks = disksOf(live).filter((d) => d.media !== 'cdrom');
   // Containers have no uuid, and very old VMs may lack it: what they are made of has to do.
-  const made = { root: disks[0]?.volid ?? '', macs, arch: live.arch ?? '', ostype: live.ostype ?? '' };
+  const root = disks.find((d) => d.slot === 'rootfs') ?? disks[0];
+  const made = { root: root?.volid ?? '', macs, arch: live.arch ?? '', ostype: live.ostype ?? '' };
   const generation = live.vmgenid;
   return {
     type: at.type,
@@ -207,6 +225,16 @@ function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity 
   };
 }
 
+/**
+ * Whether this VMID belongs now, wherever in the cluster, to another guest than the one with this identity key. What is left of a guest while
+ * Proxmox destroys it (lock `destroyed`) is still that guest.
+ * @throws guest_not_found when the token sees no guest
+ */
+export async function isAnother(api: Pick<ProxmoxReader, 'get'>, vmid: number, key: string): Promise<boolean> {
+  const { identity } = await readGuest(api, await locate(api, vmid));
+  return identity.lock !== 'destroyed' && identity.key !== key;
+}
+
 export interface Snapshots {
   names: string[];
   /** Whether the guest runs at this moment: the list's entry `current` says so. */
@@ -217,7 +245,7 @@ export interface Snapshots {
 export async function readSnapshots(api: ProxmoxReader, at: GuestAt): Promise<Snapshots> {
   const rows = await api.get<{ name: string; running?: number | boolean; snaptime?: number }[]>(`${guestPath(at)}/snapshot`);
   const names = rows.filter((r) => r.name !== 'current').sort((a, b) => (a.snaptime ?? 0) - (b.snaptime ?? 0));
-  return { names: names.map((r) => r.name), running: Number(rows.find((r) => r.name === 'current')?.running ?? 0) === 1 };
+  return { names: names.map((r) => String(r.name)), running: Number(rows.find((r) => r.name === 'current')?.running ?? 0) === 1 };
 }
 
 export interface GuestStatus {

@@ -9,13 +9,22 @@ export interface Want {
 export interface Missing {
   path: string;
   privileges: string[];
+  /** The pool in which the guest is, or would be: its path is the place for rights on the guest. */
+  pool?: string;
+  /** The guest of the path is only being made: a right on its VMID would help no other guest. */
+  isNew?: true;
 }
+
+/** Privileges by path, as GET /access/permissions answers. A listed privilege is granted: its value is only the propagate flag. */
+export type Granted = Record<string, Record<string, unknown>>;
+
+type Api = Pick<ProxmoxReader, 'get'>;
 
 /**
  * Which wishes the token's rights do not cover, by GET /access/permissions for each concrete path; rights through pools are included
- * for guests that exist. A privilege that is listed is granted: its value is only the propagate flag.
+ * for guests that exist.
  */
-export async function missingPrivileges(api: Pick<ProxmoxReader, 'get'>, wants: readonly Want[]): Promise<Missing[]> {
+export async function missingPrivileges(api: Api, wants: readonly Want[]): Promise<Missing[]> {
   const paths = [...new Set(wants.map((want) => want.path))];
   const granted = new Map(await Promise.all(paths.map(async (path) => [path, await privilegesAt(api, path)] as const)));
   return wants
@@ -24,25 +33,12 @@ export async function missingPrivileges(api: Pick<ProxmoxReader, 'get'>, wants: 
 }
 
 /** The token's effective privileges on one path. */
-export async function privilegesAt(api: Pick<ProxmoxReader, 'get'>, path: string): Promise<Set<string>> {
-  const answer = await api.get<Record<string, Record<string, unknown>>>('/access/permissions', { path });
+export async function privilegesAt(api: Api, path: string): Promise<Set<string>> {
+  const answer = await api.get<Granted>('/access/permissions', { path });
   return new Set(Object.keys(answer[path] ?? {}));
 }
 
-/**
- * The lines that grant what is missing, for root on any node. A privilege-separated token has the intersection of its own rights and
- * its user's, so both get the role.
- *
- * @param tokenId `user@realm!name`
- */
-export function grantLines(missing: readonly Missing[], tokenId: string): string[] {
-  const user = tokenId.split('!')[0];
-  const lines = missing.flatMap(({ path, privileges: [privilege = ''] }) => {
-    const role = `Mcp-${privilege}`;
-    return [
-      `pveum role add ${role} --privs ${privilege}`,
-      `pveum acl modify ${path} --users ${user} --tokens '${tokenId}' --roles ${role}`,
-    ];
-  });
-  return [...new Set(lines)];
+/** Everything that the token has: the paths with an ACL of their own, pool members, and the first level of the tree. */
+export function allPrivileges(api: Api): Promise<Granted> {
+  return api.get<Granted>('/access/permissions');
 }

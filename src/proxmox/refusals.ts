@@ -2,14 +2,17 @@ import type { ErrorCode } from '../core/errors.ts';
 
 /** What one of Proxmox's sentences means. */
 export interface Refusal {
+  /** The group `taken` is the VMID that exists already. */
   match: RegExp;
   code: ErrorCode;
   /** Better than the hint of the code. */
   hint?: string;
   /** After this answer nobody knows whether the request took effect. */
   unknown?: true;
-  /** Proves that nothing was done: a busy lock, asked for again after a while. */
+  /** Proves that nothing was done, as an answer and as the exit status of a task: a busy lock, asked for again after a while. */
   retry?: true;
+  /** What the guest is already, so that there was nothing to do; whether that is so is for the guest to show. */
+  already?: 'running' | 'stopped';
 }
 
 /**
@@ -21,9 +24,9 @@ export const REFUSALS: readonly Refusal[] = [
   // Identity and existence
   { match: /^Configuration file 'nodes\/[^/]+\/(qemu-server|lxc)\/\d+\.conf' does not exist/, code: 'guest_not_found' },
   { match: /^unable to find configuration file for (VM|CT) \d+ on node /, code: 'guest_not_found' },
-  { match: /^(unable to (create|restore) (VM|CT) \d+ - )?(VM|CT) \d+ already exists( on node .*)?$/, code: 'conflict' },
-  { match: /^unable to create (VM|CT) \d+: config file already exists/, code: 'conflict' },
-  { match: /^(.* - )?close \(rename\) atomic file '.*\.conf' failed: File exists/, code: 'conflict' },
+  { match: /^(unable to (create|restore) (VM|CT) \d+ - )?(VM|CT) (?<taken>\d+) already exists( on node .*)?$/, code: 'conflict' },
+  { match: /^unable to create (VM|CT) (?<taken>\d+): config file already exists/, code: 'conflict' },
+  { match: /^(.* - )?close \(rename\) atomic file '.*\/(?<taken>\d+)\.conf' failed: File exists/, code: 'conflict' },
   {
     match: /^unable to get any free VMID in range/,
     code: 'conflict',
@@ -43,12 +46,19 @@ export const REFUSALS: readonly Refusal[] = [
   {
     match: /^(checksum miss?match \(file change by other user\?\)|detected modified configuration)/,
     code: 'conflict',
-    hint: 'Somebody changed the configuration meanwhile and nothing was written. Look at it and call again.',
+    hint: 'Another client changed the configuration meanwhile. Nothing was written; call again.',
   },
   { match: /^\S+ - cloud-init drive is already attached/, code: 'conflict', hint: 'The guest has a cloud-init drive already.' },
-  { match: /^(unable to (create|restore) (VM|CT) \d+ - )?403 Permission check failed/, code: 'permission_denied' },
+  // As the exit status of a task, also behind what the task was about: "unable to create VM 105 - ".
+  { match: /^(.* - |.*: )?403 Permission check failed/, code: 'permission_denied' },
   { match: /^(no such task|unable to parse worker upid)/, code: 'task_unknown' },
   // Locks
+  {
+    // `qm unlock` would throw the saved memory away.
+    match: /^VM is locked \(suspended\)/,
+    code: 'locked',
+    hint: 'The guest is hibernated: wake it with start_vm, then call again.',
+  },
   {
     match: /^(VM|CT) is locked \(\S+\)/,
     code: 'locked',
@@ -64,8 +74,13 @@ export const REFUSALS: readonly Refusal[] = [
   { match: /^you can't convert a VM to template if VM is running/, code: 'guest_running' },
   { match: /^Full clone of a running container is only possible/, code: 'guest_running' },
   { match: /protection mode enabled/, code: 'guest_protected' },
-  { match: /^(VM|CT) \d+ already running/, code: 'guest_state', hint: 'It runs already; nothing needs to be done.' },
-  { match: /^(VM|CT) \d+ (is )?not running/, code: 'guest_state', hint: 'It does not run; start it first with start_vm.' },
+  { match: /^(VM|CT) \d+ already running/, code: 'guest_state', already: 'running', hint: 'It runs already; nothing needs to be done.' },
+  {
+    match: /^(VM|CT) \d+ (is )?not running/,
+    code: 'guest_state',
+    already: 'stopped',
+    hint: 'It does not run; start it first with start_vm.',
+  },
   { match: /^VM is paused - cannot shutdown/, code: 'guest_state', hint: 'Resume it first, or stop it by force.' },
   {
     match: /^VM quit\/powerdown failed - got timeout/,
@@ -142,6 +157,11 @@ export const REFUSALS: readonly Refusal[] = [
     hint: 'Choose an existing pool.',
   },
   {
+    match: /^Permission check failed \(user != root@pam\)/,
+    code: 'not_possible',
+    hint: 'Only root@pam with a password may do this, never an API token; the operator does it on the node.',
+  },
+  {
     match: /^URI '.*' not available with API token|^Permission check failed \(URI '.*' not available with API token/,
     code: 'not_possible',
   },
@@ -183,4 +203,10 @@ export const SCHEMA_FAULT =
 /** The meaning of one of Proxmox's sentences, also of a task's exit status; undefined for an unknown one. */
 export function meaningOf(text: string): Refusal | undefined {
   return REFUSALS.find((refusal) => refusal.match.test(text.trim()));
+}
+
+/** The VMID that one of Proxmox's sentences calls taken. */
+export function takenVmid(text: string): number | undefined {
+  const vmid = meaningOf(text)?.match.exec(text.trim())?.groups?.taken;
+  return vmid === undefined ? undefined : Number(vmid);
 }

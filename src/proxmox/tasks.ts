@@ -9,6 +9,8 @@ const YOUNG_SECONDS = 10;
 /** Milliseconds between polls: quick tasks are noticed quickly, long ones cost little. */
 const POLLS_MS = [250, 500, 1000, 2000, 3000];
 const POLL_MAX_MS = 5000;
+/** How long a task may give no status, while the cluster answers or not, before whoever waits is told so. */
+const UNSEEN_SECONDS = 30;
 /** Lines of a log in which a name is looked for; the new guest's disks are named at its beginning and end. */
 const LOG_SEARCHED = 500;
 
@@ -43,10 +45,10 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
     const parsed = partsOf(upid);
     try {
       const { data } = await read(path`/nodes/${parsed.node}/tasks/${upid}/status`);
-      const status = data as { status?: string; exitstatus?: string };
-      return status.status === 'running'
-        ? { upid, running: true }
-        : { upid, running: false, exit: status.exitstatus ?? 'unexpected status' };
+      const { status, exitstatus = 'unexpected status' } = (data ?? {}) as { status?: unknown; exitstatus?: string };
+      if (status === 'running') return { upid, running: true };
+      if (status === 'stopped') return { upid, running: false, exit: String(exitstatus) };
+      return fail('proxmox_refused', 'The status of the task is not what the Proxmox API answers.');
     } catch (thrown) {
       const young = serverTime() - parsed.startTime < YOUNG_SECONDS;
       if (young && asError(thrown).code === 'task_unknown') return { upid, running: true };
@@ -59,7 +61,8 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
     const log = path`/nodes/${partsOf(upid).node}/tasks/${upid}/log`;
     const { total = lines } = await read(log, { limit: 1 });
     const { data } = await read(log, { start: Math.max(0, total - lines), limit: lines });
-    const texts = (data as { t: string }[]).map((row) => row.t);
+    // Some versions ignore `limit`.
+    const texts = (data as { t: string }[]).slice(-lines).map((row) => row.t);
     return texts.length === 1 && texts[0] === 'no content' ? [] : texts;
   }
 
@@ -74,22 +77,28 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
 
     async waitTask(upid, { timeoutSeconds, signal, onPoll }) {
       const began = clock.now();
+      let seen = began;
       for (let poll = 0; ; poll++) {
         const left = began + timeoutSeconds * 1000 - clock.now();
         if (left <= 0) return undefined;
         await clock.sleep(Math.min(left, POLLS_MS[poll] ?? POLL_MAX_MS), signal);
-        const status = await task(upid).catch((thrown: unknown) => {
-          // The cluster, or the node behind the one that answers, may be out of reach for a while; the task does not care.
-          if (['unreachable', 'proxmox_refused'].includes(asError(thrown).code)) return undefined;
-          throw thrown;
-        });
-        if (status && !status.running) return status;
+        try {
+          const status = await task(upid);
+          if (!status.running) return status;
+          seen = clock.now();
+        } catch (thrown) {
+          const { code, message } = asError(thrown);
+          if (signal?.aborted) throw thrown;
+          // One answer that is not a status tells nothing about the task: an outage, a restart of a service, a lost right.
+          if (code === 'task_unknown' || clock.now() - seen >= UNSEEN_SECONDS * 1000)
+            return { upid, running: true, unseen: { why: message, gone: code === 'task_unknown' } };
+        }
         onPoll?.(Math.round((clock.now() - began) / 1000));
       }
     },
 
     /** GET /nodes/{node}/tasks: own tasks need no privilege. The list names user and token apart, the UPID names both. */
-    async findTask({ node, type, id, sinceEpoch, logMentions }) {
+    async findTask({ node, type, id, sinceEpoch, logMentions, isTaken }) {
       const { data } = await read(path`/nodes/${node}/tasks`, {
         source: 'all',
         since: sinceEpoch,
@@ -100,8 +109,9 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
       const ours = (data as TaskRow[])
         .map((row) => ({ row, upid: parseUpid(row.upid) }))
         .filter(({ upid }) => upid?.type === type && upid.id === id && upid.user === tokenId && upid.startTime >= sinceEpoch)
-        .sort((a, b) => (b.upid?.startTime ?? 0) - (a.upid?.startTime ?? 0));
+        .sort((a, b) => (a.upid?.startTime ?? 0) - (b.upid?.startTime ?? 0));
       for (const { row } of ours) {
+        if (await isTaken?.(row.upid)) continue;
         if (logMentions !== undefined && !(await mentions(row.upid, logMentions))) continue;
         const running = row.status === undefined || row.status === 'RUNNING';
         return { upid: row.upid, running, ...(running ? {} : { exit: row.status ?? '' }) };

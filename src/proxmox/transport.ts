@@ -3,16 +3,22 @@ import ky from 'ky';
 import { Agent, type Dispatcher } from 'undici';
 import { ProxmoxMcpError } from '../core/errors.ts';
 import type { Method } from '../core/plan.ts';
+import { bodyOf, TooLarge } from './body.ts';
 import { form, urlFor, type WireParams } from './encode.ts';
 import type { Reply } from './errors.ts';
+import { limitPerKey } from './limit.ts';
 import type { Failure } from './retry.ts';
 import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from './tls.ts';
 
-/** Proxmox gives its own hops 30 s and then answers 596, which says more than our own abort. */
+/** For the whole exchange, the body included. Proxmox gives its own hops 30 s and then answers 596, which says more than our own abort. */
 export const REQUEST_TIMEOUT_MS = 35_000;
+/** A change that waits in the queue of a busy node gets a good answer later than that: 37 s were seen on Proxmox VE 9.2. */
+export const CHANGE_TIMEOUT_MS = 60_000;
 /** Proxmox closes idle connections after 5 s; a request on a closing one would be lost. */
 const KEEP_ALIVE_MS = 4000;
 const CONNECTIONS_PER_ENDPOINT = 8;
+/** Slow answers to reads leave the other connections to the polls of running tasks. */
+const READS_PER_ENDPOINT = 6;
 
 export interface WireRequest {
   method: Method;
@@ -29,51 +35,77 @@ export interface Transport {
 
 /** The one place where requests leave. ky repeats nothing here, and redirects are not followed: both would send a change twice. */
 export function createTransport(options: { policy: TrustPolicy; tokenId: string; tokenSecret: string; timeoutMs?: number }): Transport {
-  const timeout = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
-  const agent = new Agent({
-    connect: trustedConnector(options.policy),
-    connections: CONNECTIONS_PER_ENDPOINT,
+  const timeoutOf = (method: Method) => options.timeoutMs ?? (method === 'GET' ? REQUEST_TIMEOUT_MS : CHANGE_TIMEOUT_MS);
+  const common = { connect: trustedConnector(options.policy), connections: CONNECTIONS_PER_ENDPOINT };
+  const reads = new Agent({
+    ...common,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    headersTimeout: timeout,
-    bodyTimeout: timeout,
+    headersTimeout: timeoutOf('GET'),
+    bodyTimeout: timeoutOf('GET'),
   });
+  // A change never goes over a connection that lay idle: one that breaks then tells nothing, while one that is not made proves that nothing left.
+  const changes = new Agent({ ...common, pipelining: 0, headersTimeout: timeoutOf('POST'), bodyTimeout: timeoutOf('POST') });
+  const inTurn = limitPerKey(READS_PER_ENDPOINT);
   const http = ky.create({
     retry: 0,
     throwHttpErrors: false,
-    timeout,
+    timeout: false,
     redirect: 'manual',
     headers: { 'user-agent': 'proxmox-mcp', authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}` },
-    // The types know the dispatcher of Node's own undici, which is the same interface under another name.
-    dispatcher: agent as Dispatcher as never,
   });
 
-  return {
-    async exchange(endpoint, { method, path, params }, signal) {
-      const encoded = form(params);
-      const inQuery = method === 'GET' || method === 'DELETE';
-      const url = urlFor(endpoint, path, inQuery ? encoded : '');
-      // A string body is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
-      const content = inQuery ? {} : { body: encoded, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
-      try {
-        const response = await http(url, { method, ...content, ...(signal ? { signal } : {}) });
-        const body = await response.text();
-        // undici frees the connection one turn of the event loop later; asked sooner, it would open another one.
-        await nextTurn();
-        return { reply: { status: response.status, reason: response.statusText, body, date: response.headers.get('date') } };
-      } catch (thrown) {
-        const causes = causesOf(thrown);
-        const refusal = causes.find((cause) => cause instanceof ProxmoxMcpError);
-        if (refusal) throw refusal;
-        const reason = plainReason(causes);
-        if (causes.some((cause) => cause instanceof ConnectFailure)) return { failure: 'connect', reason };
-        if (signal?.aborted && method === 'GET') throw signal.reason;
-        return { failure: causes.some((cause) => cause.name === 'TimeoutError') ? 'timeout' : 'cut', reason };
+  async function once(endpoint: Endpoint, { method, path, params }: WireRequest, signal?: AbortSignal): Promise<Exchange> {
+    const encoded = form(params);
+    const inQuery = method === 'GET' || method === 'DELETE';
+    const url = urlFor(endpoint, path, inQuery ? encoded : '');
+    // A string body is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
+    const content = inQuery ? {} : { body: encoded, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+    const deadline = AbortSignal.timeout(timeoutOf(method));
+    try {
+      // The types know the dispatcher of Node's own undici, which is the same interface under another name.
+      const dispatcher = (method === 'GET' ? reads : changes) as Dispatcher as never;
+      const response = await http(url, {
+        method,
+        dispatcher,
+        ...content,
+        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      });
+      const body = await bodyOf(response);
+      // undici frees the connection one turn of the event loop later; asked sooner, it would open another one.
+      await nextTurn();
+      return { reply: { status: response.status, reason: response.statusText, body, date: response.headers.get('date') } };
+    } catch (thrown) {
+      const causes = causesOf(thrown);
+      const refusal = causes.find((cause) => cause instanceof ProxmoxMcpError);
+      if (refusal) throw refusal;
+      const reason = plainReason(causes);
+      if (causes.some((cause) => cause instanceof ConnectFailure)) return { failure: 'connect', reason };
+      if (signal?.aborted && method === 'GET') throw signal.reason;
+      if (causes.some((cause) => cause instanceof TooLarge)) {
+        if (method !== 'GET') return { failure: 'lost', reason };
+        throw new ProxmoxMcpError('proxmox_refused', `GET ${path}: ${reason}.`, {
+          hint: 'Check that PROXMOX_HOST names a Proxmox VE node.',
+        });
       }
+      return { failure: causes.some((cause) => cause.name === 'TimeoutError') ? 'timeout' : 'cut', reason };
+    }
+  }
+
+  return {
+    exchange: (endpoint, request, signal) =>
+      request.method === 'GET' && !isPoll(request.path)
+        ? inTurn(`${endpoint.host}:${endpoint.port}`, () => once(endpoint, request, signal))
+        : once(endpoint, request, signal),
+    close: async () => {
+      await Promise.all([reads.destroy(), changes.destroy()]);
     },
-    close: () => agent.destroy(),
   };
+}
+
+function isPoll(path: string): boolean {
+  return /^\/nodes\/[^/]+\/tasks\//.test(path);
 }
 
 function causesOf(thrown: unknown): Error[] {

@@ -11,11 +11,14 @@ export interface Upid {
   user: string;
 }
 
-const UPID = /^UPID:([a-zA-Z0-9-]+):([0-9A-F]{8}):([0-9A-F]{8,9}):([0-9A-F]{8}):([^:\s]+):([^:\s]*):([^:\s]+):$/i;
+// A UPID becomes one segment of a path, and a proxy in between may decode it: no part holds what would end or split the segment.
+const UPID =
+  /^UPID:([a-zA-Z0-9-]+):([0-9A-F]{8}):([0-9A-F]{8,9}):([0-9A-F]{8}):([^:\s/?#%\p{Cc}]+):([^:\s/?#%\p{Cc}]*):([^:\s/?#%\p{Cc}]+):$/iu;
+const MAX_LENGTH = 256;
 
-/** Undefined for any text that is no UPID. */
+/** Undefined for any text that is not a UPID. */
 export function parseUpid(text: unknown): Upid | undefined {
-  const parts = typeof text === 'string' ? UPID.exec(text) : null;
+  const parts = typeof text === 'string' && text.length <= MAX_LENGTH ? UPID.exec(text) : null;
   if (!parts) return undefined;
   const [, node = '', , , start = '', type = '', id = '', user = ''] = parts;
   return { node, startTime: Number.parseInt(start, 16), type, id, user };

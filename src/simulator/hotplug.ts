@@ -4,7 +4,7 @@ import { ownerOf } from './volumes.ts';
 
 /** Take effect on a running guest at once, whatever is hotpluggable. */
 const AT_ONCE = new Set(
-  'description hookscript lock migrate_downtime migrate_speed name onboot protection shares startup tags vmstatestorage balloon cpulimit cpuunits'
+  'description hookscript lock migrate_downtime migrate_speed name onboot protection shares startup tags vmstatestorage cpulimit cpuunits'
     .split(' ')
     .concat('cicustom cipassword citype ciupgrade ciuser nameserver searchdomain sshkeys'.split(' ')),
 );
@@ -18,6 +18,8 @@ function features(guest: Guest): Set<string> {
 export function isLive(guest: Guest, key: string, value: string | undefined): boolean {
   if (!guest.running || AT_ONCE.has(key) || /^(ipconfig|unused)\d+$/.test(key)) return true;
   const able = features(guest);
+  // The balloon device itself is not hot-pluggable, only the size of the balloon is.
+  if (key === 'balloon') return (guest.config.balloon === '0') === (value === '0');
   if (/^net\d+$/.test(key)) return able.has('network');
   if (/^(scsi|virtio)\d+$/.test(key)) return able.has('disk');
   if (DRIVE_KEY.test(key))

@@ -57,7 +57,8 @@ export function privileges(world: World, who: Who, path: string): Privileges {
 }
 
 function intersect(own: Privileges, limit: Privileges): Privileges {
-  return Object.fromEntries(Object.entries(own).filter(([priv]) => limit[priv] !== undefined));
+  const both = Object.entries(own).filter(([priv]) => limit[priv] !== undefined);
+  return Object.fromEntries(both.map(([priv, propagate]) => [priv, propagate && limit[priv] ? 1 : 0]));
 }
 
 /** The deepest path with an entry for the caller decides; a pool's roles join on its members, without propagating. */
@@ -88,7 +89,7 @@ function entriesOf(world: World, cache: Cached, id: string): Entries {
 }
 
 /** `/vms/100` → `/`, `/vms`, `/vms/100`. */
-function stepsOf(path: string): string[] {
+export function stepsOf(path: string): string[] {
   if (path === '/') return ['/'];
   const parts = path.split('/').slice(1);
   return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
@@ -122,6 +123,13 @@ export function demand(world: World, who: Who, path: string, privs: string[], an
 export function requireVm(world: World, who: Who, vmid: number, pool: string | undefined, privs: string[], any = false): void {
   if (pool !== undefined && may(world, who, `/pool/${pool}`, privs, any)) return;
   demand(world, who, `/vms/${vmid}`, privs, any);
+}
+
+/** The privileges of which one allows to change who may do what on a path: guests, storages and pools have their own. */
+export function modifyPrivileges(path: string): string[] {
+  const [, kind, name] = path.split('/');
+  const own = { vms: 'VM.Allocate', storage: 'Datastore.Allocate', pool: 'Pool.Allocate' }[kind ?? ''];
+  return own === undefined || !name ? ['Permissions.Modify'] : ['Permissions.Modify', own];
 }
 
 export function requirePool(world: World, pool: string): void {
@@ -169,11 +177,11 @@ function evaluate(world: World, who: Who, check: unknown[], params: Params, quie
       demand(world, who, path, privs, any);
       return true;
     }
-    case 'perm-modify':
-      return verdict(
-        may(world, who, fill(rest[0] as string, params), ['Permissions.Modify']),
-        `${fill(rest[0] as string, params)}, Permissions.Modify`,
-      );
+    case 'perm-modify': {
+      const path = fill(rest[0] as string, params);
+      const privs = modifyPrivileges(path);
+      return verdict(may(world, who, path, privs, true), `${path}, ${privs.join('|')}`);
+    }
     case 'userid-param': {
       const userid = String(params.userid ?? '');
       if (rest[0] === 'self') return verdict(who.user === userid);

@@ -24,7 +24,7 @@ const MEASURES = new Set(
   (
     'pid pstart starttime endtime snaptime ctime time uptime cpu mem memhost free_mem freemem total_mem last_update netin netout ' +
     'diskread diskwrite used avail total used_fraction loadavg idle wait free available mem_swapped_in mem_swapped_out major_page_faults minor_page_faults ' +
-    'notbefore notafter mhz disk pbs-library-version subject issuer public-key-bits san'
+    'next-run notbefore notafter mhz disk pbs-library-version subject issuer public-key-bits san'
   ).split(' '),
 );
 
@@ -89,6 +89,7 @@ function keyOf(names: Names, row: unknown, translated: boolean): string {
     'n',
     'volid',
     'id',
+    'sid',
     'key',
     'vmid',
     'poolid',
@@ -100,6 +101,7 @@ function keyOf(names: Names, row: unknown, translated: boolean): string {
     'realm',
     'subdir',
     'filename',
+    'pos',
     'name',
   ]) {
     if (fields[field] === undefined) continue;

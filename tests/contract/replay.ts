@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { SEED_TOKENS, type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { compare, type Names, newNames, translate } from './compare.ts';
 
@@ -32,15 +33,20 @@ export interface LeftOut {
 }
 
 const FOLDER = new URL('../recordings/', import.meta.url);
-const read = (name: string): string => readFileSync(fileURLToPath(new URL(name, FOLDER)), 'utf8');
 
-export function readExchanges(name: 'transcripts' | 'golden-flows'): Exchange[] {
-  return read(`${name}.jsonl`)
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => JSON.parse(line) as Exchange);
+function read(name: string): string {
+  const bytes = readFileSync(fileURLToPath(new URL(name, FOLDER)));
+  return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
 }
+
+/** Who the tokens of a recording are, in words, and its exchanges in order. */
+export function readRecording(file: string): { meta: { principals: Record<string, string> }; exchanges: Exchange[] } {
+  const [head = '', ...lines] = read(file).trim().split('\n');
+  const { meta } = JSON.parse(head) as { meta: { principals: Record<string, string> } };
+  return { meta, exchanges: lines.map((line) => JSON.parse(line) as Exchange) };
+}
+
+export const readExchanges = (name: 'transcripts' | 'golden-flows'): Exchange[] => readRecording(`${name}.jsonl`).exchanges;
 
 /** Numbers that are not replayed, with the reason. */
 export function readLeftOut(name: string): { reasons: Record<string, string>; byNumber: Map<number, string> } {

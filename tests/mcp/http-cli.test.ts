@@ -9,6 +9,7 @@ import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/std
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localCaller } from '../../src/cli/caller.ts';
 import { openStore } from '../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../e2e/harness.ts';
 import { startHttp } from '../e2e/http-server.ts';
@@ -158,6 +159,15 @@ describe('access tokens', () => {
     expect(Math.round(days)).toBe(90);
     expect(JSON.stringify(auditLines())).toContain('access token listed (operator, owner bob) is made');
     expect(JSON.stringify(auditLines())).not.toContain(token.slice(5));
+  });
+
+  it('belong to the user who makes them, who is the owner in the terminal too, and names are stored composed', async () => {
+    await makeToken('default-owner', 'approver');
+    await makeToken('composed', 'viewer', '--owner', 'Rene\u0301');
+    const rows = JSON.parse((await run(place, ['tokens', 'list'])).stdout) as Record<string, unknown>[];
+    const ownerOf = (name: string) => rows.find((row) => row.name === name)?.owner;
+    expect(ownerOf('default-owner')).toBe(localCaller('cli').owner);
+    expect(ownerOf('composed')).toBe('Ren\u00e9');
   });
 
   it.each([

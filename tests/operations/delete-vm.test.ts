@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Plan } from '../../src/core/plan.ts';
+import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import {
@@ -40,7 +42,88 @@ test('what a human reads before: disks, snapshots, backups, and that there is no
 });
 
 test('an ISO that is inserted is not the guest’s to destroy', async () => {
-  expect(JSON.stringify(await remove({}))).not.toContain('debian-12.iso');
+  const { summary, before, facts } = await remove({});
+  expect(summary).toContain('1 volume');
+  expect(before).toEqual({ status: 'stopped', volumes: ['local-lvm:vm-105-disk-0'], untouched: ['local:iso/debian-12.iso'] });
+  expect(facts?.disks).toEqual(['local-lvm:vm-105-disk-0 (32 GiB)']);
+  expect(facts?.untouched).toEqual(['local:iso/debian-12.iso (600 MiB)']);
+});
+
+describe('names exactly the volumes that Proxmox destroys', () => {
+  const holding = (config: Record<string, string>, pending?: GuestSpec['pending'], volumes = [disk]): World => ({
+    guests: [{ ...stopped, config: { ...stopped.config, ...config }, ...(pending ? { pending } : {}) }],
+    volumes,
+  });
+  test('a disk of the host stays, and a human reads that it does', async () => {
+    const plan = await remove({}, holding({ scsi1: '/dev/disk/by-id/ata-X1,backup=0,size=3907018584K' }));
+    expect(plan.summary).toContain('with 1 volume and');
+    expect(plan.before?.volumes).toEqual(['local-lvm:vm-105-disk-0']);
+    expect(plan.facts?.disks?.join()).not.toContain('/dev/');
+    expect(plan.facts?.untouched).toContain('/dev/disk/by-id/ata-X1 (3726.02 GiB)');
+    expect(plan.undo).toBe('impossible: 1 volume and 1 snapshot are gone for good');
+  });
+  test('a volume of another guest stays, attached or detached', async () => {
+    const plan = await remove({}, holding({ scsi1: 'local-lvm:vm-106-disk-0,size=5G', unused0: 'local-lvm:vm-106-disk-1' }));
+    expect(plan.before).toMatchObject({
+      volumes: ['local-lvm:vm-105-disk-0'],
+      untouched: ['local:iso/debian-12.iso', 'local-lvm:vm-106-disk-0', 'local-lvm:vm-106-disk-1'],
+    });
+  });
+  test('a linked clone’s disk is its own, the base is not', async () => {
+    const plan = await remove({}, holding({ scsi0: 'local-lvm:base-9000-disk-0/vm-105-disk-0,size=3G' }));
+    expect(plan.before?.volumes).toEqual(['local-lvm:base-9000-disk-0/vm-105-disk-0']);
+  });
+  test('a disk whose removal by force is pending goes too, and so do a detached and a generated one', async () => {
+    const more = {
+      scsi1: 'local-lvm:vm-105-disk-1,size=500G',
+      unused0: 'local-lvm:vm-105-disk-2',
+      ide0: 'local-lvm:vm-105-cloudinit,media=cdrom',
+    };
+    const plan = await remove({}, holding(more, { scsi1: 'force' }, [disk, { ...disk, volid: 'local-lvm:vm-105-disk-2', sizeGib: 7 }]));
+    expect(plan.facts?.disks).toEqual([
+      'local-lvm:vm-105-cloudinit',
+      'local-lvm:vm-105-disk-0 (32 GiB)',
+      'local-lvm:vm-105-disk-1 (500 GiB)',
+      'local-lvm:vm-105-disk-2 (7 GiB)',
+    ]);
+    expect(plan.target?.disks).toContain('local-lvm:vm-105-disk-1');
+  });
+  test('a disk that will be added at the next start goes too', async () => {
+    expect((await remove({}, holding({}, { scsi2: 'local-lvm:vm-105-disk-4,size=2G' }))).before?.volumes).toContain(
+      'local-lvm:vm-105-disk-4',
+    );
+  });
+  test('where a storage names volumes in its own way, its list tells whose they are', async () => {
+    const plan = await remove({}, holding({ scsi0: 'san:pm-12cf742a,size=32G' }, undefined, [{ ...disk, volid: 'san:pm-12cf742a' }]));
+    expect(plan.before?.volumes).toEqual(['san:pm-12cf742a']);
+  });
+  test('the answer afterwards tells the same', async () => {
+    const plan = await remove({}, holding({ scsi1: '/dev/sdb,size=1T' }));
+    const answer = await reported(plan, { guests: [] });
+    expect(answer).toMatchObject({ volumes: ['local-lvm:vm-105-disk-0'], untouched: ['local:iso/debian-12.iso', '/dev/sdb'] });
+  });
+  test('a container’s folder of the host stays', async () => {
+    const config = { ...container.config, mp0: '/srv/share,mp=/share', mp1: 'local-lvm:vm-201-disk-1,mp=/data,size=20G' };
+    const plan = await remove({ vmid: 201 }, { guests: [{ ...container, running: false, config }] });
+    expect(plan.before).toMatchObject({ volumes: ['local-lvm:vm-201-disk-1', 'local-lvm:vm-201-disk-0'], untouched: ['/srv/share'] });
+  });
+});
+
+describe('a hibernated guest', () => {
+  const saved = 'local-lvm:vm-105-state-suspend-2026-11-26';
+  const asleep: World = { ...world, guests: [{ ...stopped, config: { ...stopped.config, lock: 'suspended', vmstate: saved } }] };
+  test('can be deleted; a human reads that its memory is lost', async () => {
+    const plan = await remove({}, asleep);
+    expect(linesOf(plan)).toEqual(['DELETE /nodes/pve/qemu/105']);
+    expect(plan.warnings).toContain('the guest is hibernated: its saved memory is lost');
+    expect(plan.before?.volumes).toEqual(['local-lvm:vm-105-disk-0', saved]);
+    expect(JSON.stringify(plan)).not.toContain('unlock');
+  });
+  test('cannot be backed up first, which is said before a human is asked', async () => {
+    const error = await refusalOf(remove({ backup_storage: 'local' }, asleep));
+    expect(error.code).toBe('not_possible');
+    expect(error.hint).toContain('start_vm {"vmid": 105}');
+  });
 });
 
 test('volumes that only bear its VMID are shown, and destroyed only then', async () => {
@@ -127,19 +210,7 @@ describe('refuses, with the way out', () => {
 });
 
 describe('the report tells gone from unknown', () => {
-  async function report(after: World) {
-    const plan = await remove({});
-    const { ctx } = await openWorld(after);
-    const operation = findOperation('delete_vm');
-    if (!operation || !('report' in operation)) throw new Error();
-    const run = {
-      plan,
-      steps: [
-        { id: 'delete', state: 'done', at: '', upid: 'UPID:1', exit: 'WARNINGS: 1', log: ['WARN: volume is busy', 'TASK WARNINGS: 1'] },
-      ],
-    };
-    return operation.output.parse(await operation.report(ctx, { vmid: 105, purge: true } as never, run as unknown as RunRecord));
-  }
+  const report = async (after: World) => reported(await remove({}), after);
   test('gone, with what was destroyed and the warnings of the task', async () => {
     expect(await report({ guests: [] })).toMatchObject({
       status: 'deleted',
@@ -161,7 +232,69 @@ describe('the report tells gone from unknown', () => {
     const answer = await report({ guests: [], volumes: [disk], permissions: { '/vms/105': ['VM.Config.Disk'] } });
     expect(answer).toMatchObject({ orphans: ['local-lvm:vm-105-disk-0'] });
   });
-  test('a VMID that is taken proves nothing', async () => {
-    expect(await report({ guests: [{ ...stopped, hidden: true }] })).toMatchObject({ deleted: false, status: 'unknown' });
+  test('the same guest under its VMID is not gone, whatever its task said', async () => {
+    expect(await report({ guests: [stopped] })).toMatchObject({ deleted: false, status: 'unknown' });
+  });
+  test('what Proxmox leaves of a guest while it destroys it is still that guest', async () => {
+    const rest = { ...stopped, config: { lock: 'destroyed' } };
+    expect(await report({ guests: [rest] })).toMatchObject({ deleted: false, status: 'unknown' });
+  });
+  describe('a VMID that another guest got right after the delete', () => {
+    const other: GuestSpec = {
+      ...webServer,
+      config: { ...webServer.config, name: 'new', smbios1: 'uuid=33333333-3333-3333-3333-333333333333' },
+    };
+    test.each([
+      ['on the same node', other],
+      ['on another node', { ...other, node: 'pve2' }],
+      ['a container', { ...container, vmid: 105 }],
+    ])('%s: deleted, and the new guest’s disk is no orphan', async (_where, guest) => {
+      const answer = await report({ guests: [guest], volumes: [disk] });
+      expect(answer).toMatchObject({
+        deleted: true,
+        status: 'deleted',
+        note: expect.stringContaining('VMID 105 belongs to another guest'),
+      });
+      expect(answer).not.toHaveProperty('orphans');
+    });
+    test('out of the token’s sight: the task that destroyed ours proves it', async () => {
+      expect(await report({ guests: [{ ...stopped, hidden: true }], volumes: [disk] })).toMatchObject({ deleted: true });
+    });
+    test('out of the token’s sight and without the task’s end nothing is known', async () => {
+      const lost = { id: 'delete', state: 'sent', at: '' };
+      expect(await reported(await remove({}), { guests: [{ ...stopped, hidden: true }] }, lost)).toMatchObject({
+        deleted: false,
+        status: 'unknown',
+      });
+    });
+    test('what the plan expects holds: the guest that a human saw is gone', async () => {
+      const [gone] = (await remove({})).expected;
+      if (!gone) throw new Error();
+      const holds = async (w: World) => ((await openWorld(w)).ctx.api as ProxmoxApi).holds(gone);
+      expect(await holds({ guests: [other] })).toBe(true);
+      expect(await holds({ guests: [{ ...other, node: 'pve2' }] })).toBe(true);
+      expect(await holds({ guests: [] })).toBe(true);
+      expect(await holds({ guests: [stopped] })).toBe(false);
+      expect(await holds({ guests: [{ ...stopped, node: 'pve2' }] })).toBe(false);
+      expect(await holds({ guests: [{ ...stopped, config: { lock: 'destroyed' } }] })).toBe(false);
+      expect(await holds({ guests: [{ ...stopped, hidden: true }] })).toBeUndefined();
+    });
   });
 });
+
+const ENDED = {
+  id: 'delete',
+  state: 'done',
+  at: '',
+  upid: 'UPID:1',
+  exit: 'WARNINGS: 1',
+  log: ['WARN: volume is busy', 'TASK WARNINGS: 1'],
+};
+
+async function reported(plan: Plan, after: World, step: object = ENDED) {
+  const { ctx } = await openWorld(after);
+  const operation = findOperation('delete_vm');
+  if (!operation || !('report' in operation)) throw new Error();
+  const run = { plan, steps: [step] };
+  return operation.output.parse(await operation.report(ctx, { vmid: 105, purge: true } as never, run as unknown as RunRecord));
+}

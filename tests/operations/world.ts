@@ -21,8 +21,8 @@ export interface GuestSpec {
   type?: 'qemu' | 'lxc';
   node?: string;
   config?: Record<string, string | number>;
-  /** Pending values by option; null deletes. */
-  pending?: Record<string, string | number | null>;
+  /** Pending values by option; null deletes, `force` frees the volume too. */
+  pending?: Record<string, string | number | null | 'force'>;
   running?: boolean;
   qmpstatus?: string;
   usedMib?: number;
@@ -30,6 +30,8 @@ export interface GuestSpec {
   pool?: string;
   snapshots?: string[];
   addresses?: string[];
+  /** What the guest agent of a VM, or the host of a container, answers about its interfaces, as it is on the wire. */
+  interfaces?: object[];
   /** As in the first seconds of a guest: the list of the cluster knows neither name nor sizes. */
   fresh?: boolean;
   /** The state that the list of the cluster still shows. */
@@ -316,7 +318,13 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
       return [...new Set([...Object.keys(config), ...Object.keys(pending)])].map((key) => ({
         key,
         ...(config[key] === undefined ? {} : { value: config[key] }),
-        ...(pending[key] === undefined ? {} : pending[key] === null ? { delete: 1 } : { pending: pending[key] }),
+        ...(pending[key] === undefined
+          ? {}
+          : pending[key] === null
+            ? { delete: 1 }
+            : pending[key] === 'force'
+              ? { delete: 2 }
+              : { pending: pending[key] }),
       }));
     case 'snapshot':
       return [
@@ -334,6 +342,7 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
         ...(g.running && !g.type ? { ballooninfo: { actual: Number(config.memory ?? 512) * 2 ** 20 } } : {}),
       };
     case 'agent/network-get-interfaces':
+      if (g.interfaces) return { result: g.interfaces };
       if (!g.addresses) return refusal(500, 'QEMU guest agent is not running');
       return {
         result: [
@@ -342,7 +351,7 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
         ],
       };
     case 'interfaces':
-      return [{ name: 'lo', inet: '127.0.0.1/8' }, ...(g.addresses ?? []).map((a) => ({ name: 'eth0', inet: `${a}/24` }))];
+      return g.interfaces ?? [{ name: 'lo', inet: '127.0.0.1/8' }, ...(g.addresses ?? []).map((a) => ({ name: 'eth0', inet: `${a}/24` }))];
     default:
       return undefined;
   }

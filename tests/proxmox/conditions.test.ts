@@ -53,6 +53,13 @@ describe('config', () => {
     expect(await has({ cores: '2' }, {})).toBe(false);
   });
 
+  it('of a guest that the token may not see is unknown, and false once its VMID is free', async () => {
+    const seen = (nextid: unknown) =>
+      holds(api({ [CONFIG]: hidden, [NEXTID]: nextid }), { kind: 'config', ...at, has: { name: 'web1', lock: null } });
+    expect(await seen(taken)).toBeUndefined();
+    expect(await seen('105')).toBe(false);
+  });
+
   it('knows absent options', async () => {
     expect(await has({ balloon: null }, {})).toBe(true);
     expect(await has({ balloon: null }, { balloon: 0 })).toBe(false);
@@ -63,8 +70,7 @@ describe('config', () => {
     expect(await has({ tags: 'web' }, { tags: 'prod;web' })).toBe(false);
   });
 
-  it('cannot tell without the right to look, and no guest has nothing', async () => {
-    expect(await has({}, hidden)).toBeUndefined();
+  it('no guest has nothing', async () => {
     expect(await has({}, missing)).toBe(false);
   });
 });

@@ -86,26 +86,54 @@ describe('sentences read in the sources', () => {
 });
 
 describe('a missing privilege', () => {
-  it('is named with its path and the lines that grant it to user and token', () => {
+  const asked = (path: string, params: object) =>
+    refusalOf(
+      { status: 403, reason: 'x', body: JSON.stringify({ data: null, message: 'Permission check failed\n' }) },
+      { method: 'POST', path, params: params as Record<string, string>, tokenId },
+    ).error;
+
+  it('is named with its path, and added to a role instead of a new ACL that would replace what is inherited', () => {
     const error = refuse(403, 'Permission check failed (/storage/local, Datastore.Audit|Datastore.AllocateSpace)\n');
     expect(error.details?.missing).toEqual([{ path: '/storage/local', privileges: ['Datastore.Audit', 'Datastore.AllocateSpace'] }]);
-    expect(error.details?.grant).toEqual([
-      'pveum role add Mcp-Datastore.Audit --privs Datastore.Audit',
-      "pveum acl modify /storage/local --users mcp@pve --tokens 'mcp@pve!agent' --roles Mcp-Datastore.Audit",
-    ]);
-    expect(error.hint).toContain("--users mcp@pve --tokens 'mcp@pve!agent'");
+    expect(error.details?.grant).toEqual(['pveum acl list', "pveum role modify ROLE --append --privs 'Datastore.Audit'"]);
+    expect(error.hint).not.toContain('acl modify');
+  });
+
+  it('may have more words behind the privilege, which stay', () => {
+    const error = refuse(403, "Permission check failed (/, Sys.Modify for modifying tag 'vip')\n");
+    expect(error).toMatchObject({
+      code: 'permission_denied',
+      message: "The API token lacks Sys.Modify on / for modifying tag 'vip'.",
+      details: { missing: [{ path: '/', privileges: ['Sys.Modify'] }] },
+    });
+  });
+
+  it('may have no path', () => {
+    const error = refuse(403, 'Permission check failed (, Pool.Allocate)\n');
+    expect(error).toMatchObject({ message: 'The API token lacks Pool.Allocate, Proxmox names no path.', details: { missing: [] } });
+    expect(error.hint).not.toContain('pveum');
   });
 
   it.each([
-    [{ pool: 'agents', vmid: 105 }, '/pool/agents'],
-    [{ newid: 106 }, '/vms/106'],
-    [{ vmid: 105 }, '/vms/105'],
-  ])('that Proxmox does not name is found from what was asked for: %j', (params, path) => {
-    expect(refuse(403, 'Permission check failed\n', params).details?.missing).toEqual([{ path, privileges: ['VM.Allocate'] }]);
+    ['/nodes/pve/qemu', { pool: 'agents', vmid: 105 }, { path: '/pool/agents', privileges: ['VM.Allocate'] }],
+    ['/nodes/pve/qemu/9000/clone', { newid: 106 }, { path: '/vms/106', privileges: ['VM.Allocate'], isNew: true }],
+    ['/nodes/pve/qemu', { vmid: 105 }, { path: '/vms/105', privileges: ['VM.Allocate'], isNew: true }],
+  ])('that Proxmox does not name is found from what was asked for: %s %j', (path, params, missing) => {
+    expect(asked(path, params).details?.missing).toEqual([missing]);
   });
 
   it('stays unnamed when nothing tells', () => {
     expect(refuse(403, 'Permission check failed')).toMatchObject({ code: 'permission_denied', message: 'Permission check failed.' });
+  });
+
+  it('is not what a refusal of every token means', () => {
+    expect(refuse(403, 'Permission check failed (user != root@pam)\n').code).toBe('not_possible');
+  });
+
+  it('of a guest that may not exist is said so only where the guest cannot be seen', () => {
+    const words = 'A guest that does not exist looks the same';
+    expect(refuse(403, 'Permission check failed (/vms/105, VM.Audit)').message).toContain(words);
+    expect(refuse(403, 'Permission check failed (/vms/105, VM.PowerMgmt)').message).not.toContain(words);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { grantLines, missingPrivileges, privilegesAt } from '../../src/proxmox/privileges.ts';
+import { missingPrivileges, privilegesAt } from '../../src/proxmox/privileges.ts';
 
 /** Answers like Proxmox: the value is the propagate flag, the key alone grants. */
 function api(rights: Record<string, string[]>) {
@@ -31,16 +31,4 @@ it('names what is missing, and asks for each path once', async () => {
     { path: '/storage/local', privileges: ['Datastore.Audit', 'Datastore.AllocateSpace'] },
   ]);
   expect(one.asked).toEqual(['/vms/105', '/storage/local']);
-});
-
-it('writes each granting line once, for the user and the token', () => {
-  const missing = [
-    { path: '/vms/105', privileges: ['VM.Audit'] },
-    { path: '/vms/106', privileges: ['VM.Audit'] },
-  ];
-  expect(grantLines(missing, 'mcp@pve!agent')).toEqual([
-    'pveum role add Mcp-VM.Audit --privs VM.Audit',
-    "pveum acl modify /vms/105 --users mcp@pve --tokens 'mcp@pve!agent' --roles Mcp-VM.Audit",
-    "pveum acl modify /vms/106 --users mcp@pve --tokens 'mcp@pve!agent' --roles Mcp-VM.Audit",
-  ]);
 });

@@ -31,6 +31,9 @@ it.each([
   [500, 'Internal Server Error', '<html>the proxy gave up</html>'],
   [520, 'Web server returned an unknown error', ''],
   [524, 'A Timeout Occurred', '<html>'],
+  [302, 'Found', ''],
+  [303, 'See Other', ''],
+  [307, 'Temporary Redirect', ''],
 ])('%i of a proxy in between says nothing about what the cluster did', async (status, reason, body) => {
   expect(await dispatched({ status, reason, body })).toBe('unknown');
 });

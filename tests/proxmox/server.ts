@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -25,6 +26,7 @@ export interface Received {
 export type Behaviour =
   | { data: unknown; total?: number; date?: string }
   | { status: number; reason?: string; body?: string; location?: string }
+  | { write: (response: ServerResponse) => void }
   | 'cut'
   | 'cut-in-body'
   | 'silence';
@@ -69,6 +71,7 @@ export async function startScripted(certificate: Certificate, script: (request: 
         response.write('{"data":', () => socket.destroy());
         return;
       }
+      if ('write' in behaviour) return behaviour.write(response);
       if ('status' in behaviour) {
         response.writeHead(behaviour.status, behaviour.reason ?? 'x', {
           'content-type': 'application/json',

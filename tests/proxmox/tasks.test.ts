@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ProxmoxMcpError } from '../../src/core/errors.ts';
+import { type ErrorCode, ProxmoxMcpError } from '../../src/core/errors.ts';
 import { createTasks, exitOf, type Read } from '../../src/proxmox/tasks.ts';
 import { parseUpid } from '../../src/proxmox/upid.ts';
 import { fakeClock } from './server.ts';
@@ -19,13 +19,26 @@ function tasks(read: Read, serverTime = START + 60) {
   };
   return { clock, asked, ...createTasks({ read: spying, clock, tokenId: 'mcp@pve!agent', serverTime: () => serverTime }) };
 }
-const error = (code: 'task_unknown' | 'unreachable' | 'authentication_failed') => new ProxmoxMcpError(code, 'x');
+const error = (code: ErrorCode) => new ProxmoxMcpError(code, 'x');
 
 it('reads a UPID', () => {
   expect(parseUpid(UPID)).toEqual({ node: 'pve', startTime: START, type: 'qmstart', id: '105', user: 'mcp@pve!agent' });
   expect(parseUpid('UPID:pve:0000430A:000070122:6B036F7E:imgdel:130@local:root@pam!tok:')?.id).toBe('130@local');
   expect(parseUpid('UPID:pve:0000430A:00070122:6B036F7E:srvreload::root@pam:')?.id).toBe('');
   for (const no of [null, 'OK', `${UPID} `, 'UPID:bogus', UPID.slice(0, -1)]) expect(parseUpid(no)).toBeUndefined();
+});
+
+it.each(['/', '?', '#', '%', '\u0000', '\u001b', '\u007f', '\u0085', '../../x'])(
+  'a text with %j is not a UPID, wherever it stands',
+  (bad) => {
+    for (const part of ['qmstart', '105', 'mcp@pve!agent']) expect(parseUpid(UPID.replace(part, `${part}${bad}`))).toBeUndefined();
+  },
+);
+
+it('a UPID has at most 256 characters', () => {
+  const long = (length: number) => upidOf('qmstart', 'x'.repeat(length - UPID.length + 3));
+  expect(parseUpid(long(256))).toBeDefined();
+  expect(parseUpid(long(257))).toBeUndefined();
 });
 
 it('tells apart how a task can end', () => {
@@ -40,6 +53,10 @@ describe('status', () => {
     const one = tasks(async () => ({ data: { status: 'stopped', exitstatus: 'OK' } }));
     expect(await one.task(UPID)).toEqual({ upid: UPID, running: false, exit: 'OK' });
     expect(one.asked).toEqual([[`/nodes/pve/tasks/${encodeURIComponent(UPID)}/status`, undefined]]);
+  });
+
+  it.each([[null], [[]], [{}], [{ status: 'paused' }], ['running']])('is not made up from another answer: %j', async (data) => {
+    await expect(tasks(async () => ({ data })).task(UPID)).rejects.toMatchObject({ code: 'proxmox_refused' });
   });
 
   it('of a task that has just begun may be unknown for a moment', async () => {
@@ -69,14 +86,30 @@ describe('waiting', () => {
     expect(one.asked.every(([path]) => path.endsWith('/status'))).toBe(true);
   });
 
-  it('outlives a cluster that cannot be reached for a while, but no refused token', async () => {
+  it.each(['unreachable', 'proxmox_refused', 'authentication_failed', 'permission_denied', 'locked', 'guest_not_found'] as const)(
+    'goes on after a poll that ended in %s: it says nothing about the task',
+    async (code) => {
+      let polls = 0;
+      const one = tasks(() =>
+        ++polls < 6 ? Promise.reject(error(code)) : Promise.resolve({ data: { status: 'stopped', exitstatus: 'OK' } }),
+      );
+      expect(await one.waitTask(UPID, { timeoutSeconds: 60 })).toMatchObject({ exit: 'OK' });
+    },
+  );
+
+  it('goes on after an answer that is not a status', async () => {
     let polls = 0;
-    const one = tasks(() =>
-      ++polls < 4 ? Promise.reject(error('unreachable')) : Promise.resolve({ data: { status: 'stopped', exitstatus: 'OK' } }),
-    );
+    const one = tasks(async () => ({ data: ++polls < 6 ? null : { status: 'stopped', exitstatus: 'OK' } }));
     expect(await one.waitTask(UPID, { timeoutSeconds: 60 })).toMatchObject({ exit: 'OK' });
-    const refused = tasks(() => Promise.reject(error('authentication_failed')));
-    await expect(refused.waitTask(UPID, { timeoutSeconds: 60 })).rejects.toMatchObject({ code: 'authentication_failed' });
+  });
+
+  it('says after half a minute that the task shows no status, and at once that Proxmox does not know it', async () => {
+    const silent = tasks(() => Promise.reject(error('authentication_failed')));
+    expect(await silent.waitTask(UPID, { timeoutSeconds: 600 })).toEqual({ upid: UPID, running: true, unseen: { why: 'x', gone: false } });
+    expect(silent.clock.now()).toBe(31_750);
+    const gone = tasks(() => Promise.reject(error('task_unknown')));
+    expect(await gone.waitTask(UPID, { timeoutSeconds: 600 })).toEqual({ upid: UPID, running: true, unseen: { why: 'x', gone: true } });
+    expect(gone.clock.now()).toBe(250);
   });
 
   it('ends with its signal', async () => {
@@ -110,20 +143,27 @@ describe('finding a task again', () => {
   const query = { node: 'pve', type: 'qmclone', id: '9000', sinceEpoch: START };
   const rows = (...upids: string[]) => upids.map((upid) => ({ upid, status: 'OK', endtime: 1 }));
 
-  it('takes the newest of ours, by what the UPID says', async () => {
-    const newest = upidOf('qmclone', '9000', { start: START + 9 });
+  it('takes the oldest of ours since then, by what the UPID says', async () => {
+    const oldest = upidOf('qmclone', '9000');
     const one = tasks(async () => ({
       data: rows(
-        upidOf('qmclone', '9000'),
-        newest,
+        upidOf('qmclone', '9000', { start: START + 9 }),
+        oldest,
         upidOf('qmclone', '9000', { start: START + 20, user: 'root@pam!tok' }),
         upidOf('qmclone', '9000', { start: START + 20, user: 'mcp@pve' }),
         upidOf('qmclone', '9001', { start: START + 20 }),
         upidOf('qmstart', '9000', { start: START + 20 }),
       ),
     }));
-    expect(await one.findTask(query)).toEqual({ upid: newest, running: false, exit: 'OK' });
+    expect(await one.findTask(query)).toEqual({ upid: oldest, running: false, exit: 'OK' });
     expect(one.asked).toEqual([['/nodes/pve/tasks', { source: 'all', since: START, typefilter: 'qmclone', limit: 500, vmid: '9000' }]]);
+  });
+
+  it('passes over those that belong to another request', async () => {
+    const [first, second] = [upidOf('qmclone', '9000'), upidOf('qmclone', '9000', { start: START + 3 })];
+    const one = tasks(async () => ({ data: rows(first, second) }));
+    expect((await one.findTask({ ...query, isTaken: async (upid) => upid === first }))?.upid).toBe(second);
+    expect(await one.findTask({ ...query, isTaken: async () => true })).toBeUndefined();
   });
 
   it('takes none that began before', async () => {

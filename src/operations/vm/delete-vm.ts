@@ -2,15 +2,17 @@ import * as z from 'zod';
 import { asError, fail } from '../../core/errors.ts';
 import type { Condition, Plan, Step } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { RunRecord } from '../../core/run.ts';
 import { counted, plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
-import { guestPath } from '../../proxmox/guests.ts';
+import { guestPath, isAnother, isFree } from '../../proxmox/guests.ts';
 import { listStorages, storageOf } from '../../proxmox/storage.ts';
+import { exitOf } from '../../proxmox/tasks.ts';
 import { defineOperation } from '../define.ts';
 import { outcomeOf, placeOf } from './outcome.ts';
 import { changed, storageName, vmid } from './schemas.ts';
-import { factsOf, label, readTarget, refuseLocked, type Target } from './target.ts';
-import { orphansOf, ownVolumes } from './volumes.ts';
+import { factsOf, hibernated, label, readTarget, refuseLocked, type Target } from './target.ts';
+import { orphansOf, ownVolumes, withSize } from './volumes.ts';
 
 const DELETE_SECONDS = 1800;
 const BACKUP_SECONDS = 24 * 3600;
@@ -31,6 +33,7 @@ export const deleteVm = defineOperation({
   output: changed.extend({
     deleted: z.boolean(),
     volumes: z.array(z.string()).optional(),
+    untouched: z.array(z.string()).optional(),
     orphans: z.array(z.string()).optional(),
     unchecked: z.string().optional(),
   }),
@@ -38,8 +41,9 @@ export const deleteVm = defineOperation({
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
     const { at, identity } = guest;
+    const snapshots = target.snapshots.names;
     refuseLiving(target);
-    refuseLocked(target);
+    refuseLocked(target, ['suspended']);
     const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest), replicationJobs(ctx.api, args.vmid)]);
     if (volumes.clones.length > 0) {
       fail('guest_state', `${label(guest)} is the base of linked clones: ${volumes.clones.join(', ')}.`, {
@@ -54,16 +58,21 @@ export const deleteVm = defineOperation({
       });
     }
     const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, args.backup_storage);
-    const gone: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'absent' };
+    const gone: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'absent', key: identity.key };
     // Proxmox would look through all storages and destroy whatever bears this VMID: only where that is what was seen.
     const extra = args.purge && !volumes.partly ? volumes.extra : [];
-    const disks = guest.disks.filter((d) => d.media !== 'cdrom').map((d) => ({ volid: d.volid, sizeGib: d.sizeGib }));
+    const doomed = [...volumes.freed, ...extra];
+    const untouched = volumes.untouched.map((v) => v.volid);
+    const names = (list: typeof extra) => list.map((v) => v.volid).join(', ');
+    const contents = [counted(doomed.length, 'volume'), ...(snapshots.length > 0 ? [counted(snapshots.length, 'snapshot')] : [])].join(
+      ' and ',
+    );
     return {
       operation: 'delete_vm',
-      summary: `Delete ${label(guest)} on ${at.node} with ${counted(disks.length, 'volume')}${target.snapshots.names.length > 0 ? ` and ${counted(target.snapshots.names.length, 'snapshot')}` : ''}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
+      summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
       effect: 'destroy',
       // Whatever goes with it belongs to what was decided about: another volume or snapshot makes the approval stale.
-      target: { ...identity, disks: [...identity.disks, ...extra].sort(), snapshots: target.snapshots.names },
+      target: { ...identity, disks: [...new Set([...identity.disks, ...doomed.map((v) => v.volid)])].sort(), snapshots },
       node: at.node,
       steps: [
         ...backup,
@@ -96,39 +105,48 @@ export const deleteVm = defineOperation({
         ...((await ctx.createdHere(identity)) ? [] : ['this guest was not created through this server']),
         ...(managed ? ['HA manages the guest: it is removed there too'] : []),
         ...(jobs.length > 0 ? [`replication jobs are removed: ${jobs.join(', ')}`] : []),
-        ...(extra.length > 0 ? [`volumes with this VMID that are not in its configuration are destroyed too: ${extra.join(', ')}`] : []),
-        ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${volumes.extra.join(', ')}`] : []),
+        ...(hibernated(guest) ? ['the guest is hibernated: its saved memory is lost'] : []),
+        ...(extra.length > 0 ? [`volumes with this VMID that are not among its disks are destroyed too: ${names(extra)}`] : []),
+        ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${names(volumes.extra)}`] : []),
         ...(guest.template ? ['only linked clones that the token can see were looked for; Proxmox refuses if there are others'] : []),
         ...(volumes.lastBackup === null && backup.length === 0 ? ['there is no backup of this guest'] : []),
       ],
-      before: { status: 'stopped', volumes: [...disks.map((d) => d.volid), ...extra] },
+      before: { status: 'stopped', volumes: doomed.map((v) => v.volid), ...(untouched.length > 0 ? { untouched } : {}) },
       undo:
         backup.length > 0
           ? `impossible; the operator can restore the backup on ${args.backup_storage}`
-          : 'impossible: disks and snapshots are gone for good',
+          : `impossible: ${contents} are gone for good`,
       facts: {
         ...factsOf(target),
         ...(volumes.lastBackup === undefined ? {} : { lastBackup: volumes.lastBackup }),
-        disks: [...disks.map((d) => (d.sizeGib === undefined ? d.volid : `${d.volid} (${size(d.sizeGib)})`)), ...extra],
+        disks: doomed.map(withSize),
+        ...(untouched.length > 0 ? { untouched: volumes.untouched.map(withSize) } : {}),
       },
     };
   },
   async report(ctx, _args, run) {
     const { name, ...at } = placeOf(run);
-    const volumes = ((run.plan.before?.volumes ?? []) as string[]).map((v) => plainText(v, 300));
-    const { orphans, unchecked } = await orphansOf(
-      ctx.api,
-      at,
-      [...new Set(volumes.map(storageOf))].filter((s) => s !== ''),
-    );
-    const gone = await isGone(ctx.api, at.vmid);
+    const named = (list: unknown) => ((list ?? []) as string[]).map((v) => plainText(v, 300));
+    const [volumes, untouched] = [named(run.plan.before?.volumes), named(run.plan.before?.untouched)];
+    const fate = await fateOf(ctx.api, run);
+    const { orphans, unchecked } =
+      fate === 'gone'
+        ? await orphansOf(
+            ctx.api,
+            at,
+            [...new Set(volumes.map(storageOf))].filter((s) => s !== ''),
+          )
+        : // What bears the VMID now belongs to the new guest.
+          { orphans: [], unchecked: [] };
     return {
       vmid: at.vmid,
       name,
       node: at.node,
-      status: gone ? 'deleted' : 'unknown',
-      deleted: gone,
+      status: fate === 'unknown' ? 'unknown' : 'deleted',
+      deleted: fate !== 'unknown',
       volumes,
+      ...(untouched.length > 0 ? { untouched } : {}),
+      ...(fate === 'reused' ? { note: `VMID ${at.vmid} belongs to another guest now, made after this one was deleted` } : {}),
       ...(orphans.length > 0 ? { orphans, orphans_note: 'these volumes are still there; the operator frees them' } : {}),
       ...(unchecked.length > 0
         ? {
@@ -163,6 +181,11 @@ async function replicationJobs(api: ProxmoxReader, vmid: number): Promise<string
 /** A backup that prunes no older one, and the proof that its volume is there. */
 async function backupSteps(api: ProxmoxReader, target: Target, storage: string): Promise<Step[]> {
   const { at } = target.guest;
+  if (hibernated(target.guest)) {
+    fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox backs up no guest that is.`, {
+      hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or delete it without backup_storage.`,
+    });
+  }
   const storages = await listStorages(api, at.node);
   const places = storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
   if (!places.includes(storage)) {
@@ -188,15 +211,18 @@ async function backupSteps(api: ProxmoxReader, target: Target, storage: string):
   ];
 }
 
-/** A free VMID proves it, also to a token that may not see the guest. */
-async function isGone(api: ProxmoxReader, vmid: number): Promise<boolean> {
-  return api.get('/cluster/nextid', { vmid }).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** `8 GiB`, and `4 MiB` for what is smaller than one. */
-function size(gib: number): string {
-  return gib < 1 ? `${Math.round(gib * 1024)} MiB` : `${Math.round(gib * 100) / 100} GiB`;
+/**
+ * What the VMID shows after the delete. A free one proves that the guest is gone, also to a token that may not see guests. A taken one is
+ * another guest's if its identity is another, or if the task that destroyed ours ended well and the token may not look.
+ */
+async function fateOf(api: ProxmoxReader, { plan, steps }: RunRecord): Promise<'gone' | 'reused' | 'unknown'> {
+  const { target } = plan;
+  if (!target) return 'unknown';
+  const free = await isFree(api, target.vmid).catch(() => undefined);
+  if (free === true) return 'gone';
+  if (free === undefined) return 'unknown';
+  const another = await isAnother(api, target.vmid, target.key).catch(() => undefined);
+  if (another !== undefined) return another ? 'reused' : 'unknown';
+  const exit = steps.find((step) => step.id === 'delete')?.exit;
+  return exit !== undefined && exitOf(exit).kind !== 'failed' ? 'reused' : 'unknown';
 }

@@ -3,10 +3,11 @@ import type { Plan } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import { completed } from '../../proxmox/fresh.ts';
-import { type Guest, type GuestRow, type GuestStatus, isFree, nextFree, readGuest, readStatus } from '../../proxmox/guests.ts';
+import { type Guest, type GuestRow, isFree, nextFree, readGuest, readStatus } from '../../proxmox/guests.ts';
 import type { OperationContext } from '../define.ts';
 import { type Asked, differencesFrom } from './differences.ts';
 import { sameName } from './match.ts';
+import { stateOf } from './outcome.ts';
 import { findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfinished.ts';
 
 /** Above this many guests without a name, their configurations cost too many requests. */
@@ -65,10 +66,6 @@ async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
     if (asError(thrown).code === 'permission_denied') return undefined;
     throw thrown;
   });
-}
-
-function stateOf({ status, detail }: GuestStatus): string {
-  return detail === 'paused' ? detail : status;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { GuestType } from '../../core/guest.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { plainText } from '../../core/text.ts';
-import { type GuestAt, readStatus } from '../../proxmox/guests.ts';
+import { type GuestAt, type GuestStatus, readStatus } from '../../proxmox/guests.ts';
 
 /** What every finished change tells beside its own result: its tasks, what was chosen for the caller, and what to mind. */
 export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
@@ -29,10 +29,12 @@ export function alreadyOf(run: RunRecord): { already?: true } {
 
 /** The guest's state now; `unknown` when it cannot be read (it may be gone by the time the report is asked for). */
 export async function statusNow(api: ProxmoxReader, at: GuestAt): Promise<string> {
-  return readStatus(api, at).then(
-    (s) => s.status,
-    () => 'unknown',
-  );
+  return readStatus(api, at).then(stateOf, () => 'unknown');
+}
+
+/** A paused guest holds its memory but does not run, although Proxmox counts it as running. */
+export function stateOf({ status, detail }: GuestStatus): string {
+  return detail === 'paused' ? detail : status;
 }
 
 /** Where the run's guest is: the plan's target, or the new guest. */

@@ -27,7 +27,8 @@ export const volumeId = shaped(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=]+$/, 'a volume
 export const cores = z.int().min(1).max(8192);
 export const sockets = z.int().min(1).max(4);
 /** MiB */
-export const memory = z.int().min(16).max(16_777_216);
+export const MAX_MEMORY = 16_777_216;
+export const memory = z.int().min(16).max(MAX_MEMORY);
 export const diskGb = z.int().min(1).max(131_072);
 
 /** What every change answers with; more fields as they fit. Kept loose: a typed plan costs an agent 250 tokens a tool. */

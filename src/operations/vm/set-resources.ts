@@ -6,10 +6,11 @@ import { plainText } from '../../core/text.ts';
 import { type Guest, guestPath, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
+import { isLive, shrinksTooFar, takenFromRunning } from './less-memory.ts';
 import { refuseTooManyCpus } from './limits.ts';
-import { outcomeOf, placeOf, statusNow } from './outcome.ts';
-import { changed, cores, memory, sockets, vmid } from './schemas.ts';
-import { factsOf, label, readTarget, refuseLocked, type Target } from './target.ts';
+import { outcomeOf, placeOf, stateOf, statusNow } from './outcome.ts';
+import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './schemas.ts';
+import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target } from './target.ts';
 
 const CONFIG_SECONDS = 120;
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
@@ -22,7 +23,7 @@ const input = z
     cores: cores.optional(),
     sockets: sockets.optional(),
     memory: memory.optional().describe('MiB'),
-    balloon: z.int().min(0).max(16_777_216).optional().describe('Minimum MiB; 0 disables'),
+    balloon: z.int().min(0).max(MAX_MEMORY).optional().describe('Minimum MiB; 0 disables'),
   })
   .refine((args) => KEYS.some((key) => args[key] !== undefined), { message: 'give at least one of cores, sockets, memory, balloon' });
 
@@ -57,9 +58,12 @@ export const setResources = defineOperation({
         vmid: at.vmid,
         name: plainText(identity.name, 80),
         node: at.node,
-        status: target.status.status,
+        status: stateOf(target.status),
         already: true,
-        ...pendingView(guest, KEYS),
+        ...pendingView(
+          guest,
+          KEYS.filter((key) => args[key] !== undefined),
+        ),
       };
       return {
         ...base,
@@ -82,15 +86,19 @@ export const setResources = defineOperation({
     };
     const node = (await listNodes(ctx.api)).find((n) => n.node === at.node);
     if (at.type === 'qemu' && (wanted.cores ?? wanted.sockets) !== undefined) refuseTooManyCpus(sizes.cpu, node);
-    const raised = raise(target, wanted);
-    const waiting = keys.filter((key) => !isLive(target, key));
+    const others = target.running ? [] : guest.pending.filter((p) => !(keys as string[]).includes(p.key));
+    const doomed = doomedBy(others);
+    const raised = raise(target, wanted, doomed?.names);
+    const small = shrinksTooFar(guest, wanted.memory);
+    const waiting = keys.filter((key) => !isLive(target, key, wanted));
     const config: Condition = { kind: 'config', type: at.type, vmid: at.vmid, node: at.node, has: textual(wanted) };
     return {
       ...base,
-      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}`,
+      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
       ...raised,
       steps: [configStep(guest, wanted, config)],
-      expected: [config],
+      // Names the disks that were decided about: the removal of another one makes the approval stale.
+      expected: doomed ? [config, { ...config, has: Object.fromEntries(doomed.slots.map((slot) => [slot, null])) }] : [config],
       demand: {
         newGuests: 0,
         vmid: at.vmid,
@@ -98,6 +106,8 @@ export const setResources = defineOperation({
         after: sizes,
       },
       warnings: [
+        ...(small === undefined ? [] : [small]),
+        ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),
         ...(waiting.length > 0
           ? [`${waiting.join(', ')}: pending until the guest is stopped and started; a reboot from inside does not apply them`]
           : []),
@@ -105,9 +115,9 @@ export const setResources = defineOperation({
           ? [`${sizes.memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${at.node}`]
           : []),
       ],
-      before: pick(now, keys),
-      after: pick(after, keys),
-      undo: `set_resources ${JSON.stringify({ vmid: at.vmid, ...pick({ balloon: now.memory ?? 0, cores: 1, sockets: 1, ...now }, keys) })}`,
+      before: { ...pick(now, keys), ...doomed?.view },
+      after: { ...pick(after, keys), ...Object.fromEntries((doomed?.slots ?? []).map((slot) => [slot, 'destroyed'])) },
+      undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be brought back`] : [])].join('; '),
     };
   },
   async report(ctx, _args, run) {
@@ -140,27 +150,29 @@ function refuseBalloon(guest: Guest, after: Values, wanted: Values): void {
   });
 }
 
-/** Whether a value takes effect in the running guest at once. */
-function isLive({ guest, running }: Target, key: Key): boolean {
-  if (!running || guest.at.type === 'lxc' || key === 'balloon') return true;
-  const hotplug = guest.live.hotplug ?? 'network,disk,usb';
-  return key === 'memory' && guest.live.numa === '1' && (hotplug === '1' || hotplug.split(',').includes('memory'));
+/** Taking memory away interrupts a guest, now or at its next start, whatever the parameter is called. Giving it more never does. */
+function raise(target: Target, wanted: Values, doomed: string | undefined): { effect: Effect; raisedBecause?: string } {
+  if (doomed !== undefined) {
+    return {
+      effect: 'destroy',
+      raisedBecause: `the guest is stopped, so the change also applies a pending removal by force, which destroys ${doomed}`,
+    };
+  }
+  const taken = takenFromRunning(target, wanted);
+  if (taken !== undefined) return { effect: 'disrupt', raisedBecause: taken };
+  const small = shrinksTooFar(target.guest, wanted.memory);
+  return small === undefined ? { effect: 'change' } : { effect: 'disrupt', raisedBecause: small };
 }
 
-/** Taking memory away that the running guest uses interrupts it, whatever the parameter is called. */
-function raise(target: Target, wanted: Values): { effect: Effect; raisedBecause?: string } {
-  if (!target.running) return { effect: 'change' };
-  const { usedBytes, balloonMib } = target.status;
-  const usedMib = usedBytes > 0 ? Math.ceil(usedBytes / 2 ** 20) : (balloonMib ?? target.guest.sizes.memoryMib);
-  const taken = (['memory', 'balloon'] as const).find((key) => {
-    const value = wanted[key];
-    return value !== undefined && !(key === 'balloon' && value === 0) && isLive(target, key) && value < usedMib;
-  });
-  if (taken === undefined) return { effect: 'change' };
-  return {
-    effect: 'disrupt',
-    raisedBecause: `${taken} ${wanted[taken]} MiB takes effect at once and is below the ${usedMib} MiB that the running guest uses`,
-  };
+/** The calls that take it back. What was unset cannot be unset again with this tool. */
+function undo(guest: Guest, now: Values, keys: readonly Key[]): string[] {
+  const { at } = guest;
+  const unlimited = at.type === 'lxc' && now.cores === undefined && keys.includes('cores');
+  const back = pick({ balloon: now.memory ?? 0, cores: 1, sockets: 1, ...now }, unlimited ? keys.filter((key) => key !== 'cores') : keys);
+  return [
+    ...(Object.keys(back).length > 0 ? [`set_resources ${JSON.stringify({ vmid: at.vmid, ...back })}`] : []),
+    ...(unlimited ? [`the operator removes the core limit: pct set ${at.vmid} --delete cores`] : []),
+  ];
 }
 
 function configStep(guest: Guest, wanted: Values, proof: Condition): RequestStep {
@@ -190,7 +202,9 @@ function pendingView(guest: Guest, keys: readonly Key[]): { applied?: Record<str
     ...(live.length > 0 ? { applied: Object.fromEntries(live.map((key) => [key, guest.live[key] ?? ''])) } : {}),
     ...(waiting.length > 0
       ? {
-          pending: Object.fromEntries(waiting.map((p) => [p.key, `${p.now ?? 'unset'} → ${p.next ?? 'unset'} at the next stop and start`])),
+          pending: Object.fromEntries(
+            waiting.map((p) => [p.key, `${p.now ?? 'unset'} → ${p.next ?? 'removed'} at the next stop and start`]),
+          ),
         }
       : {}),
   };

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
+import type { Condition, Plan } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
@@ -8,7 +8,7 @@ import { refuseTooManyCpus } from './limits.ts';
 import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { startSteps } from './power-on.ts';
 import { changed, vmid } from './schemas.ts';
-import { factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate } from './target.ts';
+import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate } from './target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({
@@ -43,15 +43,24 @@ export const startVm = defineOperation({
         (await listNodes(ctx.api)).find((n) => n.node === at.node),
       );
     const managed = status.ha !== undefined;
+    const running: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' };
+    const doomed = doomedBy(guest.pending);
     return {
       ...base,
-      summary: `Start ${label(guest)} on ${at.node}`,
+      summary: `Start ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
+      ...(doomed
+        ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
+        : {}),
       steps: startSteps(at, label(guest), managed),
-      expected: [{ kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' }],
+      // Names the disks that were decided about: the removal of another one makes the approval stale.
+      expected: [
+        running,
+        ...(doomed ? [{ kind: 'config' as const, ...at, has: Object.fromEntries(doomed.slots.map((slot) => [slot, null])) }] : []),
+      ],
       warnings: [...pendingWarnings(guest), ...(managed ? ['HA manages the guest: its wanted state becomes "started"'] : [])],
-      before: { status: 'stopped' },
-      after: { status: 'running' },
-      undo: `stop_vm {"vmid": ${at.vmid}}`,
+      before: { status: 'stopped', ...doomed?.view },
+      after: { status: 'running', ...Object.fromEntries((doomed?.slots ?? []).map((slot) => [slot, 'destroyed'])) },
+      undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
     };
   },
   async report(ctx, _args, run) {

@@ -8,7 +8,7 @@ import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { changed, vmid } from './schemas.ts';
-import { factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './target.ts';
+import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox itself around the guest's own. */
@@ -87,6 +87,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     });
   }
   const way = await wayOf(ctx, args, target);
+  const doomed = doomedBy(guest.pending);
   const stopped = { kind: 'guest', type: guest.at.type, vmid: args.vmid, node: guest.at.node, is: 'stopped' } as const;
   return {
     ...base,
@@ -95,7 +96,11 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     ...(way.raisedBecause === undefined ? {} : { raisedBecause: way.raisedBecause }),
     steps: [...(checked ? [stillItself(target)] : []), { ...way.step, proof: stopped }, ...way.after],
     expected: [stopped],
-    warnings: [...way.warnings, ...pendingWarnings(guest)],
+    warnings: [
+      ...way.warnings,
+      ...pendingWarnings(guest),
+      ...(doomed ? [`the next start destroys ${doomed.names}: a removal by force is pending`] : []),
+    ],
     before: { status: 'running' },
     after: { status: 'stopped' },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}`,

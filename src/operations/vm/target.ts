@@ -7,11 +7,13 @@ import {
   type GuestRow,
   type GuestStatus,
   locate,
+  type PendingChange,
   readGuest,
   readSnapshots,
   readStatus,
   type Snapshots,
 } from '../../proxmox/guests.ts';
+import { withSize } from './volumes.ts';
 
 /** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
 export interface Target {
@@ -35,13 +37,25 @@ export function label(guest: { identity: { name: string; vmid: number } }): stri
   return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
 }
 
+/** Its memory lies on disk (lock `suspended`), and starting it goes on from there. */
+export function hibernated(guest: Guest): boolean {
+  return guest.identity.lock === 'suspended';
+}
+
 /** @throws locked unless the lock is one of those that this operation may meet */
 export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, except: readonly string[] = []): void {
   const lock = target.guest.identity.lock ?? target.status?.lock;
   if (lock === undefined || except.includes(lock)) return;
-  const tool = target.guest.at.type === 'qemu' ? 'qm' : 'pct';
-  fail('locked', `${label(target.guest)} is locked (${lock}).`, {
-    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${tool} unlock ${target.guest.at.vmid}" on ${target.guest.at.node}.`,
+  const { vmid, node, type } = target.guest.at;
+  if (lock === 'suspended') {
+    // Unlocking would throw the saved memory away.
+    fail('locked', `${label(target.guest)} is hibernated: its memory is saved on disk.`, {
+      hint: `Wake it with start_vm {"vmid": ${vmid}}, then call again.`,
+      details: { lock },
+    });
+  }
+  fail('locked', `${label(target.guest)} is locked (${plainText(lock, 40)}).`, {
+    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${type === 'qemu' ? 'qm' : 'pct'} unlock ${vmid}" on ${node}.`,
     details: { lock },
   });
 }
@@ -56,9 +70,23 @@ export function refuseTemplate(guest: Guest, what: string): void {
 
 /** What happens at the guest's next stop and start besides what was asked for. */
 export function pendingWarnings(guest: Guest): string[] {
-  if (guest.pending.length === 0) return [];
-  const changes = guest.pending.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'unset', 60)}`);
-  return [`pending changes take effect with the next stop and start: ${changes.join(', ')}`];
+  return guest.pending.length === 0 ? [] : [`pending changes take effect with the next stop and start: ${pendingText(guest.pending)}`];
+}
+
+/** `memory 2048 → 4096, balloon 1024 → removed` */
+export function pendingText(changes: readonly PendingChange[]): string {
+  return changes.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'removed', 60)}`).join(', ');
+}
+
+/** Volumes that are freed when the pending changes are applied: by a start, and by any change of the configuration of a stopped guest. */
+export function doomedBy(pending: readonly PendingChange[]): { names: string; slots: string[]; view: Record<string, string> } | undefined {
+  const disks = pending.flatMap((p) => (p.destroys ? [{ slot: p.key, text: withSize(p.destroys) }] : []));
+  if (disks.length === 0) return undefined;
+  return {
+    names: disks.map((d) => d.text).join(', '),
+    slots: disks.map((d) => d.slot),
+    view: Object.fromEntries(disks.map((d) => [d.slot, d.text])),
+  };
 }
 
 export function factsOf(target: Target): PlanFacts {

@@ -1,11 +1,22 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { type Disk, disksOf } from '../../proxmox/disks.ts';
 import type { Guest } from '../../proxmox/guests.ts';
 import { privilegesAt } from '../../proxmox/privileges.ts';
 import { listStorages, listVolumes, type Volume } from '../../proxmox/storage.ts';
 
+/** A volume, with its size in GiB where the configuration or the storage tells it. */
+export interface Sized {
+  volid: string;
+  sizeGib?: number;
+}
+
 export interface OwnVolumes {
-  /** Bear the guest's VMID but stand neither in its configuration nor among its snapshots' memory. */
-  extra: string[];
+  /** What Proxmox frees with the guest: volumes of its configuration that it owns, pending ones and the memory of its hibernation included. */
+  freed: Sized[];
+  /** What its configuration names and Proxmox leaves alone: ISOs, paths on the host, volumes of other guests. */
+  untouched: Sized[];
+  /** Bear the guest's VMID, but are neither freed with it by default nor memory of its snapshots. */
+  extra: Sized[];
   /** A storage could not be looked through, so there may be more than `extra` names. */
   partly: boolean;
   /** ISO time of the newest backup; null: there is none; absent: the token cannot tell. */
@@ -24,11 +35,21 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
   const partly = listed.includes(undefined);
   const volumes = listed.flatMap((list) => list ?? []);
   const mine = volumes.filter((v) => v.vmid === at.vmid);
-  const known = new Set(guest.disks.map((d) => nameOf(d.volid)));
+  const sizes = new Map(mine.map((v) => [nameOf(v.volid), v.sizeGib]));
+  const sized = ({ volid, sizeGib = sizes.get(nameOf(volid)) }: Sized): Sized => ({ volid, ...(sizeGib === undefined ? {} : { sizeGib }) });
+  const named = namedBy(guest);
+  // A plugin may name volumes in its own way; then the storage tells whose they are.
+  const owned = (d: Disk) => d.media !== 'cdrom' && (d.owner === at.vmid || (d.owner === undefined && sizes.has(nameOf(d.volid))));
+  const freed = named.filter(owned);
+  const known = new Set(freed.map((d) => nameOf(d.volid)));
   const backups = mine.filter((v) => v.content === 'backup').map((v) => v.createdAt ?? 0);
   const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
+  const extra = mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)) && !/-state-/.test(v.volid));
+  const others = new Set(extra.map((v) => nameOf(v.volid)));
   return {
-    extra: mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)) && !/-state-/.test(v.volid)).map((v) => v.volid),
+    freed: freed.map(sized),
+    untouched: named.filter((d) => !owned(d) && !others.has(nameOf(d.volid))).map(sized),
+    extra: extra.map(sized),
     partly,
     ...(await lastBackup(api, at.vmid, backups, partly)),
     clones: guest.template
@@ -43,11 +64,29 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
   };
 }
 
+/** Every volume that the configuration names, as it is now and as it will be, each once. */
+function namedBy({ live, config }: Guest): Disk[] {
+  // Where a hibernated guest keeps its memory. It is no drive, but goes with the guest like one.
+  const saved = disksOf(live.vmstate === undefined ? {} : { unused0: live.vmstate });
+  const all = [...disksOf(live), ...disksOf(config), ...saved];
+  return [...new Map(all.map((d) => [d.volid, d])).values()];
+}
+
 async function lastBackup(api: ProxmoxReader, vmid: number, times: number[], partly: boolean): Promise<{ lastBackup?: string | null }> {
   if (times.length > 0) return { lastBackup: new Date(Math.max(...times) * 1000).toISOString() };
   // Proxmox leaves out backups of guests that the token may not back up, so an empty list proves nothing to it.
   const sees = !partly && (await privilegesAt(api, `/vms/${vmid}`)).has('VM.Backup');
   return sees ? { lastBackup: null } : {};
+}
+
+/** `local-lvm:vm-105-disk-0 (8 GiB)`; `… (4 MiB)` for what is smaller than one. */
+export function withSize({ volid, sizeGib }: Sized): string {
+  return sizeGib === undefined ? volid : `${volid} (${size(sizeGib)})`;
+}
+
+function size(gib: number): string {
+  if (gib * 1024 < 1) return `${Math.round(gib * 1024 * 1024)} KiB`;
+  return gib < 1 ? `${Math.round(gib * 1024)} MiB` : `${Math.round(gib * 100) / 100} GiB`;
 }
 
 function isDisk(volume: Volume): boolean {

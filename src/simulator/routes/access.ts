@@ -3,7 +3,7 @@ import { type Context, flag, integer, needed, type Routes, text } from '../conte
 import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { Acl, Token } from '../model.ts';
-import { may } from '../permissions.ts';
+import { may, modifyPrivileges } from '../permissions.ts';
 import { aclKey } from '../seed.ts';
 
 function updateAcl(context: Context): null {
@@ -119,8 +119,8 @@ function deleteRole(context: Context): null {
 
 function acls(context: Context): unknown {
   const { world, who } = context;
-  const all = may(world, who, '/access', ['Permissions.Modify', 'Sys.Audit'], true);
-  return [...world.all('acl').values()].filter((acl) => all || may(world, who, acl.path, ['Permissions.Modify']));
+  const all = may(world, who, '/access', ['Sys.Audit']);
+  return [...world.all('acl').values()].filter((acl) => all || may(world, who, acl.path, modifyPrivileges(acl.path), true));
 }
 
 const TOKEN = '/access/users/{userid}/token';

@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto';
-import { type Context, integer, type Routes, seconds, text } from '../context.ts';
+import { createHash, X509Certificate } from 'node:crypto';
+import { type Context, integer, needed, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { publicRow } from '../guest-status.ts';
+import { nameOf, publicRow } from '../guest-status.ts';
 import type { Guest, NodeDoc, Pool } from '../model.ts';
-import { may, privileges } from '../permissions.ts';
+import { may, privileges, stepsOf } from '../permissions.ts';
 import { hasStorage, usage } from '../volumes.ts';
 import type { World } from '../world.ts';
 import { VERSION } from './version.ts';
@@ -198,19 +198,70 @@ function options(context: Context): unknown {
   return may(world, who, '/', ['Sys.Audit']) ? { ...world.get('options', 'datacenter'), ...allowed } : allowed;
 }
 
+const haDigest = (world: World): string =>
+  createHash('sha1')
+    .update(JSON.stringify([...world.all('ha').values()]))
+    .digest('hex');
+
+/** The state of a cluster whose fencing stands by, and of its services. */
+function haStatus({ world }: Context): Row[] {
+  const [master] = [...world.all('node').values()].filter(({ online }) => online);
+  const node = master?.node ?? '';
+  const services = [...world.all('ha').values()].map(({ sid, state, vmid }) => ({
+    id: `service:${sid}`,
+    type: 'service',
+    sid,
+    node: world.guest(vmid)?.node ?? node,
+    state,
+    request_state: state,
+    status: `${sid} (${world.guest(vmid)?.node ?? node}, ${state})`,
+    failback: 1,
+    max_relocate: 1,
+    max_restart: 1,
+  }));
+  return [
+    { id: 'quorum', type: 'quorum', node, status: 'OK', quorate: 1 },
+    { id: 'fencing', type: 'fencing', node, status: 'standby (CRM watchdog standby)', 'armed-state': 'standby' },
+    ...services,
+  ];
+}
+
+/** Guests that no job names, disabled jobs included; a token is shown those of them that it may see. */
+function notBackedUp({ world, who }: Context): Row[] {
+  const jobs = [...world.all('job').values()] as Record<string, unknown>[];
+  const numbers = (value: unknown): number[] =>
+    String(value ?? '')
+      .split(',')
+      .map(Number);
+  const isCovered = (vmid: number) =>
+    jobs.some((job) => {
+      if (job.all === 1) return !numbers(job.exclude).includes(vmid);
+      return job.pool === undefined ? numbers(job.vmid).includes(vmid) : world.get('pool', String(job.pool))?.vms.includes(vmid);
+    });
+  return [...world.guests().values()]
+    .filter(({ vmid }) => !isCovered(vmid) && may(world, who, `/vms/${vmid}`, ['VM.Audit']))
+    .map((guest) => ({ vmid: guest.vmid, type: guest.type, name: nameOf(guest) }));
+}
+
 export const CLUSTER_ROUTES: Routes = {
   'GET /cluster/resources': resources,
   'GET /cluster/nextid': nextId,
   'GET /cluster/status': clusterStatus,
   'GET /cluster/options': options,
-  'GET /cluster/ha/resources': (context) =>
-    [...context.world.all('ha').values()].map(({ sid, state }) => ({ sid, type: 'vm', state, digest: '' })),
+  'GET /cluster/ha/resources': ({ world }) =>
+    [...world.all('ha').values()].map(({ sid, state }) => ({ sid, type: sid.split(':')[0], state, digest: haDigest(world) })),
+  'GET /cluster/ha/status/current': haStatus,
   'GET /cluster/ha/resources/{sid}': (context) => {
     const sid = text(context, 'sid') ?? '';
     const found = context.world.get('ha', sid) ?? refuse(`no such resource '${sid}'`);
     return { sid: found.sid, type: 'vm', state: found.state };
   },
   'GET /cluster/backup': (context) => [...context.world.all('job').values()],
+  'GET /cluster/backup/{id}': (context) => {
+    const { 'next-run': _nextRun, ...job } = context.world.get('job', needed(context, 'id')) ?? invalid({ id: 'No such job' });
+    return job;
+  },
+  'GET /cluster/backup-info/not-backed-up': notBackedUp,
   'GET /cluster/replication': () => [],
   'GET /version': () => VERSION,
   'GET /nodes/{node}/version': () => VERSION,
@@ -231,7 +282,9 @@ function permissions(context: Context): unknown {
     ...pool.vms.map((vmid) => `/vms/${vmid}`),
     ...pool.storage.map((name) => `/storage/${name}`),
   ]);
-  const paths = new Set([...TOP_PATHS, ...[...world.all('acl').values()].map((acl) => acl.path), ...members]);
+  // Entries stand in a tree, whose inner nodes are paths, too.
+  const entries = [...world.all('acl').values()].flatMap((acl) => stepsOf(acl.path));
+  const paths = new Set([...TOP_PATHS, ...entries, ...members]);
   return Object.fromEntries(
     [...paths].map((at) => [at, privileges(world, who, at)]).filter(([, have]) => Object.keys(have as object).length > 0),
   );

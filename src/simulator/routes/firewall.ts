@@ -6,11 +6,21 @@ import { optionsOf } from './qemu-create.ts';
 
 const OPTIONS = ['node', 'vmid', 'delete', 'digest'];
 
-/** SHA-1 of an empty file, which is what an untouched firewall configuration is. */
-const digestOf = (doc: unknown, empty: boolean): string =>
-  createHash('sha1')
-    .update(empty ? '' : JSON.stringify(doc))
+/** SHA-1 of the file; an untouched firewall configuration is an empty one. */
+function digestOf({ options, rules }: Things['firewall']): string {
+  const lines = [options, ...rules].map((line) => Object.entries(line).sort());
+  const isEmpty = lines.flat().length === 0;
+  return createHash('sha1')
+    .update(isEmpty ? '' : JSON.stringify(lines))
     .digest('hex');
+}
+
+/** A rule as it is shown: with its place, the digest of the file, and the IP version its addresses say. */
+function shown(rule: Record<string, unknown>, pos: number, digest: string): Record<string, unknown> {
+  const address = String(rule.source ?? rule.dest ?? '');
+  const ipversion = /^\d+\./.test(address) ? 4 : /^[0-9a-f]*:/i.test(address) ? 6 : undefined;
+  return { ...rule, enable: rule.enable ?? 0, pos, digest, ...(ipversion === undefined ? {} : { ipversion }) };
+}
 
 function read(context: Context): Things['firewall'] {
   return context.world.get('firewall', String(vmidOf(context))) ?? { rules: [], options: {} };
@@ -38,7 +48,10 @@ const BASES = ['qemu', 'lxc'].map((type) => `/nodes/{node}/${type}/{vmid}/firewa
 export const FIREWALL_ROUTES: Routes = Object.fromEntries(
   BASES.flatMap((base) =>
     Object.entries<Routes[string]>({
-      [`GET ${base}/rules`]: (context) => read(context).rules.map((rule, pos) => ({ ...rule, pos })),
+      [`GET ${base}/rules`]: (context) => {
+        const doc = read(context);
+        return doc.rules.map((rule, pos) => shown(rule, pos, digestOf(doc)));
+      },
       [`POST ${base}/rules`]: (context) => {
         for (const port of ['dport', 'sport']) {
           if (text(context, port) !== undefined && text(context, 'proto') === undefined) {
@@ -55,8 +68,8 @@ export const FIREWALL_ROUTES: Routes = Object.fromEntries(
         return write(context, { ...doc, rules: doc.rules.filter((_, index) => index !== pos) });
       },
       [`GET ${base}/options`]: (context) => {
-        const { options, rules } = read(context);
-        return { ...options, digest: digestOf({ options, rules }, Object.keys(options).length + rules.length === 0) };
+        const doc = read(context);
+        return { ...doc.options, digest: digestOf(doc) };
       },
       [`PUT ${base}/options`]: (context) => {
         const doc = read(context);

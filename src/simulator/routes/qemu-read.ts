@@ -51,7 +51,7 @@ function status(context: Context): Row {
   const ha = context.world.get('ha', `vm:${guest.vmid}`);
   const row: Row = {
     ...listRow(guest, context.at, node?.cpus ?? 1, true),
-    ha: ha ? { managed: 1, state: ha.state } : { managed: 0 },
+    ha: ha && ha.state !== 'ignored' ? { managed: 1, state: ha.state } : { managed: 0 },
     ...(guest.config.vga === undefined ? {} : { clipboard: null }),
   };
   if (wantsAgent(guest)) row.agent = 1;
@@ -129,6 +129,7 @@ function pending(context: Context): Row[] {
   });
   for (const [key, value] of Object.entries(guest.pending))
     if (guest.config[key] === undefined) rows.push({ key, pending: mask(key, value) });
+  if (guest.parent) rows.push({ key: 'parent', value: guest.parent });
   return [...rows, { key: 'digest', value: digestOf(guest) }];
 }
 

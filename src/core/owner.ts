@@ -1,0 +1,31 @@
+import { userInfo } from 'node:os';
+
+/**
+ * The owner of what this process asks for and decides: the name of its user, in the terminal, over stdio and for the tokens that it makes
+ * without `--owner`. `local:UID` where the user has no name, as in some containers.
+ */
+export function localOwner(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `local:${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
+/**
+ * Whether two owners are one person. Composed and decomposed letters look alike, and people do not tell names apart by their case.
+ * Rows of earlier versions hold `local:UID` for the owner whose name is known by now.
+ */
+export function sameOwner(a: string, b: string): boolean {
+  return keyOf(a) === keyOf(b);
+}
+
+/** Each person once, under the first of their names. */
+export function distinctOwners(owners: readonly string[]): string[] {
+  return owners.filter((owner, index) => owners.findIndex((other) => sameOwner(other, owner)) === index);
+}
+
+function keyOf(owner: string): string {
+  const name = owner === `local:${process.getuid?.()}` ? localOwner() : owner;
+  return name.normalize('NFC').toLowerCase();
+}

@@ -1,0 +1,31 @@
+import { ProxmoxMcpError } from '../core/errors.ts';
+
+/** pveproxy's own answers for what is behind it: another node's pveproxy for a path below `/nodes/X`, else the pvedaemon of its host. */
+export function isGatewayStatus(status: number): boolean {
+  return status >= 595 && status <= 599;
+}
+
+/**
+ * The error for a gateway's answer: the endpoint answers, so the settings are right and what is behind it is named.
+ * @param reason `595 No route to host`
+ * @param node of the path; empty for a path of the whole cluster
+ * @param where the endpoints
+ */
+export function gatewayError(reason: string, node: string, where: string, consequence: string): ProxmoxMcpError {
+  const who = node === '' ? `The service behind pveproxy on ${where}` : `Node ${node}`;
+  const through = node === '' ? '' : ` (${where} does)`;
+  return new ProxmoxMcpError('unreachable', `${who} does not answer${through}: ${reason}. ${consequence}`, {
+    hint: `Tell the user. The operator ${remedy(reason, node)}.`,
+    details: { reason, ...(node === '' ? {} : { node }) },
+  });
+}
+
+/** By the words of the HTTP client in pveproxy. */
+function remedy(reason: string, node: string): string {
+  const on = node === '' ? 'on that host' : `on ${node}`;
+  if (/certificate|tls|ssl/i.test(reason)) return `renews the certificate ${on}: pvecm updatecerts; systemctl restart pveproxy`;
+  if (/refused/i.test(reason)) return `starts the services ${on}: systemctl restart pvedaemon pveproxy`;
+  if (reason.startsWith('595') && node !== '')
+    return `checks that ${node} is on and in the cluster's network: pvecm status on another node`;
+  return `looks for busy or hanging workers ${on}: systemctl status pvedaemon, and a storage that does not answer`;
+}

@@ -1,0 +1,64 @@
+import { send } from '../simulator/client.ts';
+import type { TestCluster } from './simulator.ts';
+
+/** A request of the operator's, as root: what `pveum` does on a node. */
+export async function asRoot(cluster: TestCluster, method: string, path: string, params: Record<string, string> = {}): Promise<unknown> {
+  const { tokenId, tokenSecret } = cluster.connection();
+  const query = new URLSearchParams(params).toString();
+  const reply = await send(cluster.simulator, {
+    method,
+    path: `/api2/json${path}${method === 'GET' ? `?${query}` : ''}`,
+    headers: {
+      Authorization: `PVEAPIToken=${tokenId}=${tokenSecret}`,
+      ...(method === 'GET' ? {} : { 'Content-Type': 'application/x-www-form-urlencoded' }),
+    },
+    ...(method === 'GET' ? {} : { body: query }),
+  });
+  if (reply.status !== 200) throw new Error(`${method} ${path}: ${reply.status} ${reply.reason}`);
+  return reply.data;
+}
+
+/** Runs a line as the operator would type it: `pveum role add|modify`, `pveum acl modify`; the role's placeholder is filled in. */
+export async function pveum(cluster: TestCluster, line: string, role = 'ROLE'): Promise<void> {
+  const words = line.match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll("'", '')) ?? [];
+  const [program, what, verb, name = '', ...rest] = words;
+  const option = (flag: string) => rest[rest.indexOf(flag) + 1] ?? '';
+  if (program !== 'pveum') throw new Error(`not a line for pveum: ${line}`);
+  if (what === 'acl' && verb === 'list') return;
+  if (what === 'role' && verb === 'add') await asRoot(cluster, 'POST', '/access/roles', { roleid: name, privs: option('--privs') });
+  else if (what === 'role' && verb === 'modify')
+    await asRoot(cluster, 'PUT', `/access/roles/${name === 'ROLE' ? role : name}`, { privs: option('--privs'), append: '1' });
+  else if (what === 'acl' && verb === 'modify')
+    await asRoot(cluster, 'PUT', '/access/acl', {
+      path: name,
+      roles: option('--roles'),
+      ...(rest.includes('--users') ? { users: option('--users') } : {}),
+      ...(rest.includes('--tokens') ? { tokens: option('--tokens') } : {}),
+    });
+  else throw new Error(`no test knows the line ${line}`);
+}
+
+/**
+ * A privilege-separated token of a user of its own, with the same rights for both.
+ * @param rights by path: a role that exists, or privileges of which a role is made, named after the path
+ */
+export async function tokenWith(
+  cluster: TestCluster,
+  rights: Record<string, string | string[]>,
+  name = 'limited',
+): Promise<{ id: string; secret: string }> {
+  const user = `${name}@pve`;
+  await asRoot(cluster, 'POST', '/access/users', { userid: user });
+  const made = (await asRoot(cluster, 'POST', `/access/users/${user}/token/agent`, { privsep: '1' })) as { value: string };
+  for (const [path, role] of Object.entries(rights)) {
+    const roles = typeof role === 'string' ? role : roleOf(path, name);
+    if (typeof role !== 'string') await asRoot(cluster, 'POST', '/access/roles', { roleid: roles, privs: role.join(',') });
+    await asRoot(cluster, 'PUT', '/access/acl', { path, roles, users: user, tokens: `${user}!agent` });
+  }
+  return { id: `${user}!agent`, secret: made.value };
+}
+
+/** The name of the role that `tokenWith` made for a path. */
+export function roleOf(path: string, name = 'limited'): string {
+  return `R-${name}${path.replaceAll('/', '-')}`;
+}

@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { type Certificate, openAuthorities } from './certificates.ts';
+import { type Behaviour, connectionTo, openClient, openedGate, type Received, startScripted } from './server.ts';
+
+const authorities = openAuthorities();
+const closing: (() => Promise<void>)[] = [];
+const MIB = 2 ** 20;
+let certificate: Certificate;
+beforeAll(() => {
+  certificate = authorities.create('cluster').issue();
+});
+afterEach(async () => {
+  await Promise.all(closing.splice(0).map((close) => close()));
+});
+afterAll(() => authorities.remove());
+
+async function open(script: (request: Received) => Behaviour, timeoutMs?: number) {
+  const server = await startScripted(certificate, script);
+  const client = openClient(
+    connectionTo([server], { fingerprints: [certificate.fingerprint] }),
+    timeoutMs === undefined ? {} : { timeoutMs },
+  );
+  closing.push(
+    () => client.close(),
+    () => server.close(),
+  );
+  return { server, client };
+}
+
+/** Headers at once, then a byte every few milliseconds, without end. */
+const drip = (response: ServerResponse) => {
+  response.writeHead(200, 'OK', { 'content-type': 'application/json' });
+  const timer = setInterval(() => response.write(' '), 20);
+  response.once('close', () => clearInterval(timer));
+};
+const POST = { stepId: 'one', method: 'POST' as const, path: '/nodes/pve/qemu/105/status/start', params: {} };
+
+it('reads no more than 32 MiB of an answer, packed or not', async () => {
+  const big = `{"data":"${'x'.repeat(33 * MIB)}"}`;
+  const packed = gzipSync(big);
+  const { client } = await open(({ url }) => ({
+    write: (response) => {
+      const gzip = url.startsWith('/cluster/resources');
+      response.writeHead(200, 'OK', { 'content-type': 'application/json', ...(gzip ? { 'content-encoding': 'gzip' } : {}) });
+      response.end(gzip ? packed : big);
+    },
+  }));
+  for (const path of ['/nodes', '/cluster/resources']) {
+    await expect(client.get(path)).rejects.toMatchObject({
+      code: 'proxmox_refused',
+      message: `GET ${path}: the answer is larger than 32 MiB.`,
+    });
+  }
+  // A change was received: what its answer says cannot be told.
+  expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: 'the answer is larger than 32 MiB' });
+}, 60_000);
+
+it('ends an exchange whose body never ends, a read as well as a change', async () => {
+  const { client } = await open(() => ({ write: drip }), 400);
+  await expect(client.get('/nodes')).rejects.toMatchObject({ code: 'unreachable', message: expect.stringContaining('timeout') });
+  expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown' });
+});
+
+it('keeps connections for polls while eight reads hang', async () => {
+  const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmstart:105:mcp@pve!agent:';
+  const { client, server } = await open(({ url }) => (url.includes('/tasks/') ? { data: { status: 'running' } } : 'silence'));
+  const hanging = Array.from({ length: 8 }, () => client.get('/nodes').catch(() => undefined));
+  await expect.poll(() => server.received.length).toBe(6);
+  expect(await client.task(upid)).toMatchObject({ running: true });
+  expect(server.received.length).toBe(7);
+  server.dropConnections();
+  await client.close();
+  await Promise.all(hanging);
+});
+
+it('keeps as many lines of a task log as were asked for, also where the server ignores the limit', async () => {
+  const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmstart:105:mcp@pve!agent:';
+  const lines = Array.from({ length: 1000 }, (_, n) => ({ n, t: `line ${n}` }));
+  const { client } = await open(() => ({ data: lines, total: lines.length }));
+  expect(await client.taskLog(upid, 3)).toEqual(['line 997', 'line 998', 'line 999']);
+});
