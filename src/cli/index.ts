@@ -114,7 +114,7 @@ command(approvals, 'watch', 'follow what is pending and how it ends, until Ctrl-
 command(approvals, 'passphrase', 'set the passphrase that every decision on this machine asks for').action(
   run(async (options) => (await import('./approvals-passphrase.ts')).passphrase(options)),
 );
-const leases = command(approvals, 'lease', 'a standing yes for a few uses within an hour').action(
+const leases = command(approvals, 'lease', 'a standing yes for a few guests within an hour').action(
   run(async (options) => (await import('./leases.ts')).list(options)),
 );
 // Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
@@ -123,8 +123,9 @@ command(leases, 'add', 'make one; needs a terminal')
   .requiredOption('--operation <names>', 'operations it covers, separated by commas')
   .option('--tag <tag>', 'guests with this tag')
   .option('--pool <pool>', 'guests in this pool')
-  .option('--uses <count>', 'how often', '1')
+  .option('--uses <count>', 'how many guests in all, each counted at every call', '1')
   .option('--minutes <minutes>', 'how long, at most 60', '15')
+  .option('--allow-raised', 'also plans that are graver than the operation itself, such as a stop by force')
   .action(run(async (options) => (await import('./leases.ts')).add(options)));
 command(leases, 'revoke <id>', 'take it back').action(
   run(async (id: string, options) => (await import('./leases.ts')).revoke(id, options)),

@@ -2,6 +2,7 @@ import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { checkWish } from '../engine/leases.ts';
 import { hasPassphrase, isApprover } from '../engine/passphrase.ts';
+import type { LeaseWish } from '../engine/types.ts';
 import { operator, withSession } from './approvals.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, note, print, printJson } from './output.ts';
@@ -14,6 +15,7 @@ interface AddOptions extends GlobalOptions {
   pool?: string;
   uses: string;
   minutes: string;
+  allowRaised?: true;
 }
 
 /** `approvals lease`: all standing approvals, open ones first. */
@@ -28,11 +30,12 @@ export function list(options: GlobalOptions): Promise<Exit> {
         l.id,
         l.operations.join(', '),
         l.tag ? `tag ${l.tag}` : `pool ${l.pool}`,
+        l.raised ? 'graver plans too' : '',
         String(l.usesLeft),
         l.revokedAt ? 'revoked' : l.expiresAt,
         l.madeBy,
       ]);
-      print(table(['id', 'operations', 'guests', 'uses left', 'until', 'made by'], rows));
+      print(table(['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'made by'], rows));
     }
     return 0;
   });
@@ -48,12 +51,10 @@ export function add(options: AddOptions): Promise<Exit> {
       minutes: Number(options.minutes),
       ...(options.tag === undefined ? {} : { tag: options.tag }),
       ...(options.pool === undefined ? {} : { pool: options.pool }),
+      ...(options.allowRaised ? { raised: true } : {}),
     };
     checkWish(wish);
-    const guests = wish.tag ? `tag ${wish.tag}` : `pool ${wish.pool}`;
-    note(
-      `For ${wish.minutes} minutes, ${wish.uses} times, without asking again: ${wish.operations.join(', ')} on every guest with ${guests}.`,
-    );
+    note(leaseText(wish));
     note(`To allow it, type: ${wish.tag ?? wish.pool} ${wish.uses}`);
     if ((await ask('> ')).trim() !== `${wish.tag ?? wish.pool} ${wish.uses}`)
       fail('approval_not_confirmed', 'Not confirmed. No lease was made.');
@@ -64,6 +65,18 @@ export function add(options: AddOptions): Promise<Exit> {
     else printJson(lease);
     return 0;
   });
+}
+
+/** What the human reads before saying yes in advance. */
+export function leaseText({ operations, tag, pool, uses, minutes, raised }: LeaseWish): string {
+  const guests = tag === undefined ? `in pool ${pool} or a pool nested in it` : `with tag ${tag}`;
+  const graver = 'plans that are graver than the operation itself, such as a stop by force, which cuts the power';
+  return [
+    `For ${minutes} minutes, without asking again: ${operations.join(', ')} on guests ${guests}.`,
+    `At most ${uses} guest${uses === 1 ? '' : 's'} in all: a call on five guests counts five.`,
+    raised ? `Covered too: ${graver}.` : `Not covered: ${graver}.`,
+    'Never covered: protected guests.',
+  ].join('\n');
 }
 
 /** `approvals lease revoke ID` */

@@ -1,3 +1,4 @@
+import type { Scope } from './caller.ts';
 import type { Effect } from './effect.ts';
 import type { JsonObject } from './json.ts';
 import type { Plan } from './plan.ts';
@@ -34,6 +35,8 @@ export interface ApprovalRecord {
   owner: string;
   channel: string;
   client?: string;
+  /** The guests to which the requester was limited; absent: all. It holds at the decision, too. */
+  scope?: Scope;
   plan: Plan;
   digest: string;
   effect: Effect;

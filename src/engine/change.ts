@@ -100,7 +100,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, tu
     if (verdict.way !== undefined) {
       await checkQuota(plan, ports, mine);
       // Where several people have to agree, one person's standing yes is not enough.
-      lease = verdict.approvals > 1 ? undefined : await takeLease(plan, ports);
+      lease = verdict.approvals > 1 ? undefined : await takeLease(plan, call.operation, ports);
       if (!lease)
         return {
           kind: 'approval_required',

@@ -1,6 +1,8 @@
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
+import { isInPool } from '../core/guest.ts';
 import { type Plan, targetsOf } from '../core/plan.ts';
+import type { ChangeOperation } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Lease } from '../store/leases.ts';
@@ -13,8 +15,8 @@ const MAX_MINUTES = 60;
 const MAX_USES = 100;
 
 /**
- * A standing yes for a few uses, minted out of band: it covers the named operations on guests that carry the tag or are in the pool now.
- * @param wish minutes: at most 60; uses: at most 100; one of tag and pool is required
+ * A standing yes for a few guests, minted out of band: it covers the named operations on guests that carry the tag or are in the pool now.
+ * @param wish one of tag and pool is required
  */
 export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): Promise<Lease> {
   if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be made out of band.');
@@ -27,6 +29,7 @@ export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): 
     ...(wish.tag === undefined ? {} : { tag: wish.tag.toLowerCase() }),
     ...(wish.pool === undefined ? {} : { pool: wish.pool }),
     usesLeft: wish.uses,
+    ...(wish.raised ? { raised: true } : {}),
     madeBy: caller.principal,
     createdAt: isoNow(ports.clock),
     expiresAt: new Date(ports.clock.now() + wish.minutes * 60_000).toISOString(),
@@ -45,7 +48,7 @@ export function checkWish(wish: LeaseWish): void {
     fail('invalid_arguments', 'A lease covers a tag or a pool: name one of them.');
   if (!(wish.minutes > 0 && wish.minutes <= MAX_MINUTES)) fail('invalid_arguments', `A lease lasts at most ${MAX_MINUTES} minutes.`);
   if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
-    fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses.`);
+    fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses, one for each guest.`);
   if (wish.operations.length === 0) fail('invalid_arguments', 'A lease names the operations that it covers.');
   const unknown = wish.operations.filter((name) => findOperation(name) === undefined);
   if (unknown.length > 0) fail('invalid_arguments', `There is no operation ${unknown.join(', ')}.`);
@@ -63,20 +66,28 @@ export async function revokeLease(id: string, caller: Caller, ports: Ports): Pro
   );
 }
 
-/** Takes one use of a lease that covers every guest of the plan by its live tag or pool; undefined when there is none. */
-export async function takeLease(plan: Plan, ports: Ports): Promise<Lease | undefined> {
+/**
+ * Takes a use for every guest of the plan from a lease that covers all of them by their live tag or pool; undefined when there is none.
+ * A protected guest is always asked about, and a plan graver than its operation unless the lease says that it covers those.
+ */
+export async function takeLease(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<Lease | undefined> {
   const targets = targetsOf(plan);
-  if (targets.length === 0) return undefined;
+  if (targets.length === 0 || targets.some((guest) => guest.protection)) return undefined;
+  const isRaised = plan.effect !== operation.effect;
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const now = isoNow(ports.clock);
-  const fitting = (await store.leases.open(api.cluster, now)).filter((lease) => lease.operations.includes(plan.operation));
+  const open = await store.leases.open(api.cluster, now);
+  const fitting = open.filter((lease) => lease.operations.includes(plan.operation) && (lease.raised || !isRaised));
   if (fitting.length === 0) return undefined;
   const rows = await listGuests(api);
   const covers = (lease: Lease) =>
     targets.every(({ vmid }) => {
       const row = rows.find((r) => r.vmid === vmid);
-      return row !== undefined && (lease.tag === undefined ? row.pool === lease.pool : row.tags.includes(lease.tag));
+      if (row === undefined) return false;
+      if (lease.tag !== undefined) return row.tags.some((tag) => tag.toLowerCase() === lease.tag);
+      // Where the token may not see pools none is known, and the lease covers nothing.
+      return lease.pool !== undefined && isInPool(row.pool, lease.pool);
     });
-  for (const lease of fitting.filter(covers)) if (await store.leases.use(lease.id, now)) return lease;
+  for (const lease of fitting.filter(covers)) if (await store.leases.use(lease.id, targets.length, now)) return lease;
   return undefined;
 }

@@ -41,13 +41,18 @@ export type Result =
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
   | { kind: 'running'; run: RunRecord; upid?: string };
 
-/** What a standing approval covers: operations on the guests with a tag or in a pool, so many times, so long (minutes, at most 60). */
+/** What a standing approval covers: operations on the guests with a tag or in a pool. */
 export interface LeaseWish {
   operations: string[];
   tag?: string;
+  /** Includes the pools nested in it. */
   pool?: string;
+  /** Guests, counted at each call: at most 100. */
   uses: number;
+  /** At most 60. */
   minutes: number;
+  /** Also plans that are graver than their operation, such as a stop by force. Default: those are asked about. */
+  raised?: boolean;
 }
 
 export interface Engine {

@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
+import type { Scope } from '../core/caller.ts';
 import type { Effect } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import { exclusive } from './dialect.ts';
@@ -219,6 +220,7 @@ function write(a: NewApproval, now: string): Selectable<ApprovalRow> {
     decided_via: null,
     note: null,
     run_id: null,
+    scope: a.scope === undefined ? null : JSON.stringify(a.scope),
     created_at: now,
     expires_at: a.expiresAt,
     decided_at: null,
@@ -246,6 +248,7 @@ function read(row: Selectable<ApprovalRow>): ApprovalRecord {
     ...(row.decided_via !== null ? { decidedVia: row.decided_via as Way } : {}),
     ...(row.note !== null ? { note: row.note } : {}),
     ...(row.run_id !== null ? { runId: row.run_id } : {}),
+    ...(row.scope !== null ? { scope: JSON.parse(row.scope) as Scope } : {}),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     ...(row.decided_at !== null ? { decidedAt: row.decided_at } : {}),

@@ -7,7 +7,10 @@ export interface Lease {
   operations: string[];
   tag?: string;
   pool?: string;
+  /** Guests that may still be touched: one call on five guests takes five. */
   usesLeft: number;
+  /** Also covers plans that are graver than their operation, such as a stop by force. */
+  raised?: boolean;
   madeBy: string;
   createdAt: string;
   expiresAt: string;
@@ -27,6 +30,7 @@ export function leasesIn(db: Kysely<Database>) {
           tag: lease.tag ?? null,
           pool: lease.pool ?? null,
           uses: lease.usesLeft,
+          raised: lease.raised ? 1 : 0,
           made_by: lease.madeBy,
           created_at: lease.createdAt,
           expires_at: lease.expiresAt,
@@ -50,13 +54,13 @@ export function leasesIn(db: Kysely<Database>) {
         .execute();
       return rows.map(read);
     },
-    /** Takes one use, if the lease still has one at this moment. */
-    async use(id: string, now: string): Promise<boolean> {
+    /** Takes a use for each of so many guests, if the lease still has them all at this moment. */
+    async use(id: string, guests: number, now: string): Promise<boolean> {
       const result = await db
         .updateTable('leases')
-        .set((e) => ({ uses: e('uses', '-', 1) }))
+        .set((e) => ({ uses: e('uses', '-', guests) }))
         .where('id', '=', id)
-        .where('uses', '>', 0)
+        .where('uses', '>=', guests)
         .where('expires_at', '>', now)
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
@@ -103,6 +107,7 @@ function read(row: Selectable<LeaseRow>): Lease {
     ...(row.tag !== null ? { tag: row.tag } : {}),
     ...(row.pool !== null ? { pool: row.pool } : {}),
     usesLeft: row.uses,
+    ...(row.raised === 1 ? { raised: true } : {}),
     madeBy: row.made_by,
     createdAt: row.created_at,
     expiresAt: row.expires_at,

@@ -42,6 +42,8 @@ export interface ApprovalRow {
   decided_via: string | null;
   note: string | null;
   run_id: string | null;
+  /** JSON: the guests to which the requester is limited; null: all. */
+  scope: string | null;
   created_at: string;
   expires_at: string;
   decided_at: string | null;
@@ -64,8 +66,10 @@ export interface LeaseRow {
   operations: string;
   tag: string | null;
   pool: string | null;
-  /** Uses left. */
+  /** Guests left. */
   uses: number;
+  /** 1: also covers plans that are graver than their operation. */
+  raised: number;
   made_by: string;
   created_at: string;
   expires_at: string;

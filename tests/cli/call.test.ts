@@ -185,9 +185,15 @@ test('a lease is made on a terminal, once what it would be is possible', async (
   expect(wrong.code).toBe(2);
   expect(wrong.stdout).toContain('name one of them');
   expect(wrong.stdout).not.toContain('To allow it');
-  expect((await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2'], asked)).code).toBe(0);
-  const { leases } = (await place.run(['approvals', 'lease', '--demo'])).json as { leases: { usesLeft: number }[] };
-  expect(leases).toMatchObject([{ operations: ['stop_vm'], tag: 'ci', usesLeft: 2 }]);
+  const made = await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2'], asked);
+  expect(made.code).toBe(0);
+  for (const said of ['At most 2 guests in all', 'Not covered: plans that are graver', 'Never covered: protected guests'])
+    expect(made.stdout).toContain(said);
+  const graver = await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2', '--allow-raised'], asked);
+  expect(graver.stdout).toContain('Covered too: plans that are graver');
+  const { leases } = (await place.run(['approvals', 'lease', '--demo'])).json as { leases: { usesLeft: number; raised?: true }[] };
+  expect(leases).toMatchObject([{ raised: true }, { operations: ['stop_vm'], tag: 'ci', usesLeft: 2 }]);
+  expect(leases[1]?.raised).toBeUndefined();
 });
 
 test('everything above is in the audit, and it verifies', async () => {

@@ -76,7 +76,7 @@ describe('a policy in force', () => {
     const vmid = await make('two', { tags: ['lab'] });
     const id = await world.asks('stop_vm', { vmid, force: true });
     expect(await world.call('approve', { approval_id: id }, { wait: 0 })).toMatchObject({ kind: 'approval_required' });
-    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5 }, operator());
+    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5, raised: true }, operator());
     expect(await world.asks('stop_vm', { vmid, force: true })).toBe(id);
     const yes = (owner: string) => world.call('approve', { approval_id: id }, typed(id, `two ${vmid}`), operator(owner));
     expect(await yes('anna')).toMatchObject({ kind: 'approval_required', approval: { needed: 2, agreedBy: ['anna'] } });
@@ -165,12 +165,13 @@ describe('a lease', () => {
       code: 'invalid_arguments',
     });
     // The lists show tags at once, names and states only after a while.
-    const lease = await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 }, operator());
+    const byForce = { operations: ['stop_vm'], tag: 'lab', minutes: 5, raised: true };
+    const lease = await world.engine.leases.mint({ ...byForce, uses: 1 }, operator());
     await world.asks('stop_vm', { vmid: other, force: true });
     expect(await world.done('stop_vm', { vmid: a, force: true })).toMatchObject({ status: 'stopped' });
     await world.asks('stop_vm', { vmid: b, force: true });
     expect(world.audit().filter((r) => r.kind === 'intent' && r.leaseId === lease.id)).toHaveLength(1);
-    const second = await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5 }, operator());
+    const second = await world.engine.leases.mint({ ...byForce, uses: 5 }, operator());
     await world.engine.leases.revoke(second.id, operator());
     await world.asks('stop_vm', { vmid: b, force: true });
   });

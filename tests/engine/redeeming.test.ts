@@ -142,7 +142,7 @@ describe('a cool-down', () => {
   it('is not lifted by a lease', async () => {
     world = await openWorld(cool);
     const vmid = await make('again', { start_on_create: true, tags: ['lab'] });
-    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5 }, operator());
+    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5, raised: true }, operator());
     await world.done('stop_vm', { vmid, force: true });
     await world.done('start_vm', { vmid });
     expect(await world.refused(world.call('stop_vm', { vmid, force: true }))).toMatchObject({ code: 'rate_limited' });
@@ -161,7 +161,7 @@ describe('a lease', () => {
   it('is named in every line of the audit that it covered', async () => {
     world = await openWorld();
     const vmid = await make('covered', { start_on_create: true, tags: ['lab'] });
-    const lease = await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 }, operator());
+    const lease = await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5, raised: true }, operator());
     await world.done('stop_vm', { vmid, force: true });
     const lines = world.audit().filter((r) => r.operation === 'stop_vm');
     expect(lines.map(({ kind, leaseId }) => ({ kind, leaseId }))).toEqual([

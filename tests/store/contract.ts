@@ -251,6 +251,18 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       });
     });
 
+    it('takes a use of a lease for every guest, and none from one that is over or has too few', async () => {
+      const lease = { id: 'lse-used', cluster: 'c', operations: ['stop_vm'], tag: 't', usesLeft: 3, madeBy: 'x', createdAt: NOW };
+      await store().leases.add({ ...lease, expiresAt: LATER });
+      expect(await store().leases.use('lse-used', 4, NOW)).toBe(false);
+      expect(await store().leases.use('lse-used', 1, LATER)).toBe(false);
+      expect(await store().leases.use('lse-used', 2, NOW)).toBe(true);
+      expect(await store().leases.use('lse-used', 2, NOW)).toBe(false);
+      expect(await store().leases.open('c', NOW)).toMatchObject([{ id: 'lse-used', usesLeft: 1 }]);
+      await store().leases.revoke('lse-used', 'c', NOW);
+      expect(await store().leases.use('lse-used', 1, NOW)).toBe(false);
+    });
+
     it('counts the owners who agreed to this approval, and to no other', async () => {
       for (const id of ['agree-1', 'agree-2']) await store().approvals.request(approval(id, { argsDigest: id }), NOW, 50);
       const yes = (owner: string) => ({ owner, principal: `token:${owner}`, via: 'human' as const, now: NOW });
