@@ -88,7 +88,7 @@ describe('what is sent', () => {
     });
     expect(made?.params).not.toHaveProperty('tags');
     expect(resize?.params).toEqual({ disk: 'scsi0', size: '20G' });
-    expect(tags?.params).toEqual({ tags: 'a;web' });
+    expect(tags?.params).toEqual({ tags: 'Web;a;web' });
     expect(plan.expected).toContainEqual(expect.objectContaining({ is: 'running' }));
     expect(plan.warnings).toEqual([]);
   });

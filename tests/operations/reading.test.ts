@@ -133,7 +133,10 @@ describe('get_vm', () => {
     const config = { ...template.config, template: 0, cipassword: '**********' };
     const { read } = await opened({ guests: [{ ...template, config, pending: { cores: 4, balloon: null } }] });
     const vm = await read('get_vm', { vmid: 9000, fields: ['raw_config'] });
-    expect(vm.pending).toEqual([{ key: 'cores', now: '2', next: '4' }, { key: 'balloon' }]);
+    expect(vm.pending).toEqual([
+      { key: 'cores', now: '2', next: '4' },
+      { key: 'balloon', removed: true },
+    ]);
     expect(vm.config).toMatchObject({ cores: 4, cloud_init: { user: 'debian', ipconfig0: 'ip=dhcp', ssh_keys: 1, password: 'set' } });
     expect(vm.raw_config).not.toHaveProperty('cipassword');
   });
@@ -144,6 +147,104 @@ describe('get_vm', () => {
     expect(description).toContain('the shop\npassword: [masked]');
     expect(description).not.toContain('hunter2');
     expect(snapshot_names).toEqual(['before-upgrade']);
+  });
+  test('a removal that is pending says so, and which volume it destroys', async () => {
+    const config = { ...webServer.config, sata1: 'local-lvm:vm-105-disk-1,size=500G', scsi2: 'local-lvm:vm-105-disk-2,size=1G' };
+    const { read } = await opened({ guests: [{ ...webServer, config, pending: { sata1: 'force', scsi2: null } }] });
+    expect((await read('get_vm', { vmid: 105 })).pending).toEqual([
+      {
+        key: 'sata1',
+        now: 'local-lvm:vm-105-disk-1,size=500G',
+        removed: true,
+        destroys: 'local-lvm:vm-105-disk-1 (500 GiB)',
+      },
+      { key: 'scsi2', now: 'local-lvm:vm-105-disk-2,size=1G', removed: true },
+    ]);
+  });
+  test('a guest without notes answers none', async () => {
+    const { read } = await opened({ guests: [{ ...template }] });
+    expect(await read('get_vm', { vmid: 9000, fields: ['description'] })).not.toHaveProperty('description');
+  });
+  test('a disk that is not the guest’s own says whose it is', async () => {
+    const config = { ...webServer.config, scsi1: '/dev/sdb,size=1T', scsi2: 'local-lvm:vm-106-disk-0,size=1G' };
+    const { read } = await opened({ guests: [{ ...webServer, running: false, config }] });
+    const owners = (await read('get_vm', { vmid: 105 })).disks.map((d: { slot: string; owner?: unknown }) => [d.slot, d.owner]);
+    expect(owners).toEqual([
+      ['ide2', undefined],
+      ['scsi0', undefined],
+      ['scsi1', 'host'],
+      ['scsi2', '106'],
+    ]);
+  });
+  test('a container shows the addresses that its configuration gives it', async () => {
+    const net0 = 'name=eth0,bridge=vmbr0,hwaddr=BC:24:11:D3:77:16,ip=192.0.2.11/24,ip6=2001:db8::11/64,type=veth,tag=7';
+    const { read } = await opened({ guests: [{ ...container, running: false, config: { ...container.config, net0 } }] });
+    expect((await read('get_vm', { vmid: 201 })).networks).toEqual([
+      { slot: 'net0', model: 'eth0', mac: 'BC:24:11:D3:77:16', bridge: 'vmbr0', vlan: 7, ip: '192.0.2.11/24', ip6: '2001:db8::11/64' },
+    ]);
+  });
+  describe('addresses', () => {
+    const card = (name: string, mac: string, ...ips: string[]) => ({
+      name,
+      'hardware-address': mac,
+      'ip-addresses': ips.map((ip) => ({ 'ip-address': ip, 'ip-address-type': ip.includes(':') ? 'ipv6' : 'ipv4', prefix: 24 })),
+    });
+    const lo = card('lo', '00:00:00:00:00:00', '127.0.0.1', '::1');
+    const docker = card('docker0', '02:42:00:00:00:01', '172.17.0.1');
+    const bridge = card('br-1f', '02:42:00:00:00:02', '172.18.0.1');
+    const of = async (guest: GuestSpec) => {
+      const { read } = await opened({ guests: [guest] });
+      const { ip_addresses, other_addresses } = await read('get_vm', { vmid: guest.vmid });
+      return { ip_addresses, other_addresses };
+    };
+    test('those of the configured devices come first, known by their MAC; bridges of Docker stand apart', async () => {
+      const interfaces = [lo, docker, bridge, card('ens18', 'bc:24:11:00:00:01', '192.168.1.50', '2001:db8:1::50')];
+      expect(await of({ ...webServer, interfaces })).toEqual({
+        ip_addresses: ['192.168.1.50', '2001:db8:1::50'],
+        other_addresses: ['172.17.0.1', '172.18.0.1'],
+      });
+    });
+    test('they follow the order of net0, net1, not that of the agent', async () => {
+      const config = { ...webServer.config, net1: 'virtio=BC:24:11:00:00:02,bridge=vmbr1' };
+      const interfaces = [card('b', 'BC:24:11:00:00:02', '10.0.1.1'), card('a', 'BC:24:11:00:00:01', '10.0.0.1')];
+      expect((await of({ ...webServer, config, interfaces })).ip_addresses).toEqual(['10.0.0.1', '10.0.1.1']);
+    });
+    test('without a known MAC a card of the guest still comes before what its software made', async () => {
+      expect(await of({ ...webServer, interfaces: [docker, card('enp5s0', '11:22:33:44:55:66', '203.0.113.7')] })).toEqual({
+        ip_addresses: ['203.0.113.7'],
+        other_addresses: ['172.17.0.1'],
+      });
+    });
+    test('all addresses of a container are read, not one of each family', async () => {
+      const eth0 = {
+        ...card('eth0', 'BC:24:11:00:00:02', '192.168.7.7', '2001:db8::7', 'fe80::1'),
+        inet: '192.168.7.7/24',
+        inet6: 'fe80::1/64',
+      };
+      expect(await of({ ...container, interfaces: [docker, eth0] })).toEqual({
+        ip_addresses: ['192.168.7.7', '2001:db8::7'],
+        other_addresses: ['172.17.0.1'],
+      });
+      const old = { name: 'eth0', hwaddr: 'bc:24:11:00:00:02', inet: '192.168.7.8/24', inet6: '2001:db8::8/64' };
+      expect((await of({ ...container, interfaces: [old] })).ip_addresses).toEqual(['192.168.7.8', '2001:db8::8']);
+      expect((await of({ ...container, interfaces: [{ ...old, 'ip-addresses': [] }] })).ip_addresses).toHaveLength(2);
+    });
+    test('what leads nowhere is left out', async () => {
+      const nowhere = ['fe80::1', 'fe90::1', 'febf::5', 'FEA0::2', '0.0.0.0', '::', '127.3.2.1', '::1', '0:0:0:0:0:0:0:1', '169.254.9.9'];
+      const real = ['fec0::1', 'fe8::1', '10.0.0.1', '2001:db8::1'];
+      const interfaces = [card('ens18', 'bc:24:11:00:00:01', ...nowhere, 'not an address', ...real)];
+      expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual(real);
+    });
+    test('odd answers of an agent are no failure', async () => {
+      const interfaces = [{ name: 5 }, { 'ip-addresses': 'x' }, { 'ip-addresses': [null, { 'ip-address': 7 }, {}] }] as object[];
+      expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual([]);
+    });
+  });
+  test('JSON numbers where texts are expected are read as texts', async () => {
+    const odd: GuestSpec = { vmid: 110, running: true, pool: 7 as never, config: { name: 2024, tags: 12, digest: 'd'.repeat(40) } };
+    const { read } = await opened({ guests: [odd] });
+    expect((await read('list_vms', {})).vms[0]).toMatchObject({ name: '2024', tags: ['12'], pool: '7' });
+    expect(await read('get_vm', { vmid: 110 })).toMatchObject({ name: '2024', tags: ['12'] });
   });
   test('a guest that moved is found again', async () => {
     const world: World = { guests: [{ ...webServer, running: false }] };

@@ -1,13 +1,14 @@
 import * as z from 'zod';
 import { asError } from '../../core/errors.ts';
 import { fencedNotes, plainText } from '../../core/text.ts';
-import { networksOf } from '../../proxmox/disks.ts';
+import { type Disk, networksOf } from '../../proxmox/disks.ts';
 import { type Guest, readGuest, readSnapshots, readStatus } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { addressesOf } from './addresses.ts';
 import { compactConfig, rawConfig } from './config-view.ts';
 import { atKnownPlace } from './known-places.ts';
 import { vmid } from './schemas.ts';
+import { withSize } from './volumes.ts';
 
 const output = z.looseObject({
   vmid: z.number(),
@@ -17,10 +18,39 @@ const output = z.looseObject({
   status: z.string(),
   uptime_seconds: z.number().optional(),
   config: z.record(z.string(), z.unknown()),
-  pending: z.array(z.object({ key: z.string(), now: z.string().optional(), next: z.string().optional() })).optional(),
-  disks: z.array(z.object({ slot: z.string(), volume: z.string(), size_gb: z.number().optional(), media: z.string() })),
-  networks: z.array(z.object({ slot: z.string(), model: z.string(), mac: z.string(), bridge: z.string(), vlan: z.number().optional() })),
+  pending: z
+    .array(
+      z.object({
+        key: z.string(),
+        now: z.string().optional(),
+        next: z.string().optional(),
+        removed: z.boolean().optional(),
+        destroys: z.string().optional(),
+      }),
+    )
+    .optional(),
+  disks: z.array(
+    z.object({
+      slot: z.string(),
+      volume: z.string(),
+      size_gb: z.number().optional(),
+      media: z.string(),
+      owner: z.string().optional(),
+    }),
+  ),
+  networks: z.array(
+    z.object({
+      slot: z.string(),
+      model: z.string(),
+      mac: z.string(),
+      bridge: z.string(),
+      vlan: z.number().optional(),
+      ip: z.string().optional(),
+      ip6: z.string().optional(),
+    }),
+  ),
   ip_addresses: z.array(z.string()).optional(),
+  other_addresses: z.array(z.string()).optional(),
   snapshots: z.number(),
   lock: z.string().optional(),
   protection: z.boolean(),
@@ -61,6 +91,7 @@ export const getVm = defineOperation({
     });
     const running = snapshots.running ? await readRunning(ctx, guest) : undefined;
     const { identity, at } = guest;
+    const notes = guest.config.description ?? '';
     const ha = running?.status?.ha ?? row.ha;
     return {
       vmid,
@@ -74,9 +105,10 @@ export const getVm = defineOperation({
       ...(guest.pending.length === 0 ? {} : { pending: pendingOf(guest) }),
       disks: guest.disks.map((d) => ({
         slot: d.slot,
-        volume: d.volid,
+        volume: plainText(d.volid, 300),
         ...(d.sizeGib === undefined ? {} : { size_gb: Math.round(d.sizeGib * 1000) / 1000 }),
         media: d.media,
+        ...ownerView(d, vmid),
       })),
       networks: networksOf(at.type, guest.config).map((n) => ({ ...n, mac: n.mac ?? '', bridge: n.bridge ?? '' })),
       ...(running?.addresses ?? {}),
@@ -86,7 +118,7 @@ export const getVm = defineOperation({
       ...(ha === undefined ? {} : { ha }),
       ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
       ...(row.pool === undefined ? {} : { pool: row.pool }),
-      ...(fields.includes('description') ? { description: fencedNotes(guest.config.description ?? '') } : {}),
+      ...(fields.includes('description') && notes.trim() !== '' ? { description: fencedNotes(notes) } : {}),
       ...(fields.includes('snapshots') ? { snapshot_names: snapshots.names.map((name) => plainText(name, 40)) } : {}),
       ...(fields.includes('raw_config') ? { raw_config: rawConfig(guest) } : {}),
     };
@@ -109,6 +141,13 @@ function pendingOf(guest: Guest) {
   return guest.pending.map((p) => ({
     key: p.key,
     ...(p.now === undefined ? {} : { now: plainText(p.now, 200) }),
-    ...(p.next === undefined ? {} : { next: plainText(p.next, 200) }),
+    ...(p.next === undefined ? { removed: true } : { next: plainText(p.next, 200) }),
+    ...(p.destroys === undefined ? {} : { destroys: withSize(p.destroys) }),
   }));
+}
+
+/** Said only where the disk is not the guest's own: the VMID of another guest, or `host` for a path on the node. */
+function ownerView(disk: Disk, vmid: number): { owner?: string } {
+  if (disk.storage === '') return { owner: 'host' };
+  return disk.owner === undefined || disk.owner === vmid ? {} : { owner: String(disk.owner) };
 }

@@ -1,4 +1,4 @@
-/** Tags as Proxmox stores them: lower case, sorted, without doubles. */
+/** Tags as they are sent: sorted, without doubles. Proxmox lowers them itself, unless its tag style is case-sensitive. */
 export function sortedTags(tags: readonly string[]): string {
-  return [...new Set(tags.map((tag) => tag.toLowerCase()))].sort().join(';');
+  return [...new Set(tags)].sort().join(';');
 }
