@@ -34,7 +34,7 @@ export async function waitFor(
 
 /** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
-  if (run.status === 'executing') {
+  if (run.status === 'executing' && !run.error) {
     const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
     return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
   }

@@ -1,12 +1,13 @@
 import { asError, ProxmoxMcpError } from '../core/errors.ts';
-import type { CheckStep, RequestStep, WaitStep } from '../core/plan.ts';
+import type { CheckStep, RequestStep, Step, WaitStep } from '../core/plan.ts';
 import type { Gate, ProxmoxApi } from '../core/proxmox.ts';
-import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
+import type { RunRecord, StepRecord } from '../core/run.ts';
 import { openGate } from '../proxmox/gate.ts';
 import { meaningOf } from '../proxmox/refusals.ts';
 import { explained } from './explain.ts';
 import { follow, isProven } from './follow.ts';
-import { Journal, LostRun } from './journal.ts';
+import type { Ending } from './in-flight.ts';
+import { Journal, LostRun, Unwritten } from './journal.ts';
 import type { Ports } from './ports.ts';
 import { CLOCK_SLACK_SECONDS, settle } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
@@ -15,12 +16,6 @@ import type { Progress } from './types.ts';
 
 /** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
 const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000 };
-
-export interface Ending {
-  status: Exclude<RunStatus, 'executing'>;
-  steps: StepRecord[];
-  error?: ProxmoxMcpError;
-}
 
 /**
  * Sends the steps of a granted run and nothing else, journal first. Also finishes a run that another process began: steps that are done are
@@ -54,15 +49,21 @@ export async function apply(
         throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent; it was not sent later.`);
       } else await request(step, { api, gate, sentBefore, journal, ports, secret, report });
     } catch (thrown) {
-      if (thrown instanceof LostRun) throw thrown;
-      const error = await explained(asError(thrown), ports);
-      if (error.code === 'internal') ports.log.error({ run: run.id, err: error.cause }, 'a step failed inside the server');
+      if (thrown instanceof LostRun || thrown instanceof Unwritten) throw thrown;
+      const ours = !(thrown instanceof ProxmoxMcpError);
+      if (ours) ports.log.error({ run: run.id, err: thrown }, 'a step failed inside the server');
+      const error = ours && journal.find(step.id) ? faultAfterIntent(step, thrown) : await explained(asError(thrown), ports);
       const status = error.code === 'outcome_unknown' ? 'unknown' : 'failed';
       return { status, steps: journal.mark(step.id, status), error };
     }
   }
   options.onProgress?.({ done: total, total, message: 'done' });
   return { status: 'succeeded', steps: journal.steps };
+}
+
+/** The request may be at Proxmox, and a fault of this server says nothing about what became of it. */
+function faultAfterIntent(step: Step, cause: unknown): ProxmoxMcpError {
+  return new ProxmoxMcpError('outcome_unknown', `${step.purpose}: this server failed after it had begun to send the request.`, { cause });
 }
 
 interface Sending {
@@ -79,6 +80,10 @@ interface Sending {
 async function request(step: RequestStep, s: Sending): Promise<void> {
   let record = s.journal.find(step.id);
   if (record?.state === 'done') return;
+  // Marked by a process that ended before it could record why: without a task there is nothing to ask.
+  if (record?.state === 'failed' && record.upid === undefined) {
+    throw new ProxmoxMcpError('interrupted', `${step.purpose}: it failed, and the server ended before it could record why.`);
+  }
   for (let attempt = 1; ; attempt++) {
     record ??= await send(step, s);
     if (record.state === 'intent' || record.state === 'unknown') record = await settle(step, record, s.api, s.ports, s.report);

@@ -11,17 +11,16 @@ import type { Reservation } from '../store/reservations.ts';
 import { adoptOrphans } from './adopt.ts';
 import { resultOf, waitFor } from './answer.ts';
 import { requestApproval } from './approvals.ts';
-import { claim } from './claims.ts';
+import { claim, giveBack, isLeft } from './claims.ts';
 import { planContext } from './context.ts';
 import { checkPolicy } from './guards.ts';
 import { takeLease } from './leases.ts';
-import { isoNow, type Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
-import { type InFlight, startRun } from './runner.ts';
+import { startRun } from './runner.ts';
 import { checkPlanScope } from './scope.ts';
 import type { PerformOptions, Result } from './types.ts';
-import { isGone } from './worker.ts';
 
 /** How often a VMID that we chose ourselves may turn out to be taken. */
 const MAX_PLANS = 3;
@@ -58,13 +57,13 @@ interface Turn {
 }
 
 /** The whole path of a change: claim, plan, quota, approval or run, outcome. */
-export async function change(call: ChangeCall, ports: Ports, inFlight: InFlight): Promise<Result> {
+export async function change(call: ChangeCall, ports: Ports): Promise<Result> {
   const wait = call.options.wait ?? ports.settings.waitSeconds;
   const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
   const avoid = new Set<number>();
   for (let attempt = 1; ; attempt++) {
     try {
-      return await changeOnce(call, ports, inFlight, { avoid, deadline });
+      return await changeOnce(call, ports, { avoid, deadline });
     } catch (error) {
       const takenVmid = vmidTakenMeanwhile(error, call);
       if (takenVmid === undefined || attempt >= MAX_PLANS) throw error;
@@ -73,14 +72,13 @@ export async function change(call: ChangeCall, ports: Ports, inFlight: InFlight)
   }
 }
 
-async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, turn: Turn): Promise<Result> {
-  const store = await ports.store();
+async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<Result> {
   const wanted = call.operation.claims?.(call.args);
   const claims = wanted && turn.vmid !== undefined ? { ...wanted, vmid: turn.vmid } : wanted;
   let mine: Reservation | undefined;
   if (claims) {
     const taken = await claim(claims, ports, turn.avoid);
-    if (taken.kind === 'other') return followOther(call, taken.reservation, ports, inFlight, turn);
+    if (taken.kind === 'other') return followOther(call, taken.reservation, ports, turn);
     mine = taken.reservation;
   }
   let handedOver = false;
@@ -91,9 +89,9 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, tu
     }
     const half = plan.continues === undefined ? undefined : plan.demand?.vmid;
     if (mine && half !== undefined && mine.vmid !== half) {
-      await store.reservations.release(mine.id);
+      await giveBack(mine.id, ports);
       mine = undefined;
-      return await changeOnce(call, ports, inFlight, { ...turn, vmid: half });
+      return await changeOnce(call, ports, { ...turn, vmid: half });
     }
     const verdict = await checkPolicy(plan, call, ports);
     let lease: Lease | undefined;
@@ -119,13 +117,12 @@ async function changeOnce(call: ChangeCall, ports: Ports, inFlight: InFlight, tu
         signal: call.options.signal,
       },
       ports,
-      inFlight,
     );
     handedOver = true;
     if (!started) fail('internal', 'The run could not be stored.');
     return await resultOf(await waitFor(started.run, started.ended, call.options, ports), call.operation, ports);
   } finally {
-    if (mine && !handedOver) await store.reservations.release(mine.id);
+    if (mine && !handedOver) await giveBack(mine.id, ports);
   }
 }
 
@@ -169,16 +166,16 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
  * Somebody else is making, or has just made, the guest that this call wants. Their outcome is ours: the same guest, or our own turn when
  * they fail.
  */
-async function followOther(call: ChangeCall, other: Reservation, ports: Ports, inFlight: InFlight, turn: Turn): Promise<Result> {
+async function followOther(call: ChangeCall, other: Reservation, ports: Ports, turn: Turn): Promise<Result> {
   const store = await ports.store();
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
-    if (now.runId === undefined && isGone(now.worker, now.leaseUntil, isoNow(ports.clock))) {
+    if (now.runId === undefined && isLeft(now, ports)) {
       await store.reservations.releaseOrphan(now.id, now.worker);
       continue;
     }
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
     // Its process may end while we wait, and then nobody else brings it to an end.
-    if (run && isGone(now.worker, now.leaseUntil, isoNow(ports.clock))) await adoptOrphans(ports, inFlight);
+    if (run && isLeft(now, ports)) await adoptOrphans(ports);
     if (ports.clock.now() >= turn.deadline) {
       if (run) return { kind: 'running', run };
       fail('locked', `Other calls are about to make ${now.name || 'this guest'}, one after the other.`, {
@@ -192,7 +189,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
   // A reservation changes a moment before its run ends, and only an ended run tells what it left.
   while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < turn.deadline)
     await ports.clock.sleep(POLL_MS);
-  if (!made) return changeOnce(call, ports, inFlight, turn);
+  if (!made) return changeOnce(call, ports, turn);
   const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
   if (plan.existing) return alreadySo(call, plan, ports);
   if (plan.continues !== undefined) {
@@ -203,7 +200,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, i
   const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
   if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   await store.reservations.release(made.id);
-  return changeOnce(call, ports, inFlight, turn);
+  return changeOnce(call, ports, turn);
 }
 
 /** The VMID that we chose and that somebody else took before our request arrived. */

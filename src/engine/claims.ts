@@ -32,20 +32,54 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
   const start = claims.vmid === undefined ? await nextFree(api) : 0;
   if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
   for (;;) {
-    const result = await store.reservations.claim(wish, (claimed) => {
-      if (claims.vmid !== undefined) return claims.vmid;
-      let vmid = start;
-      while (taken.has(vmid) || claimed.has(vmid)) vmid++;
-      return vmid;
-    });
-    if ('other' in result) return { kind: 'other', reservation: result.other };
+    const result = await holding(wish.id, ports, () =>
+      store.reservations.claim(wish, (claimed) => {
+        if (claims.vmid !== undefined) return claims.vmid;
+        let vmid = start;
+        while (taken.has(vmid) || claimed.has(vmid)) vmid++;
+        return vmid;
+      }),
+    );
+    if ('other' in result) {
+      ports.inFlight.claims.delete(wish.id);
+      return { kind: 'other', reservation: result.other };
+    }
+    const { mine } = result;
     // Guests outside the token's rights are in no list, yet their VMIDs are taken.
-    if (claims.vmid !== undefined || result.mine.vmid === start || (await isFree(api, result.mine.vmid)))
-      return { kind: 'mine', reservation: result.mine };
-    await store.reservations.release(result.mine.id);
-    taken.add(result.mine.vmid);
+    const free = claims.vmid !== undefined || mine.vmid === start || (await holding(mine.id, ports, () => isFree(api, mine.vmid)));
+    if (free) return { kind: 'mine', reservation: mine };
+    await store.reservations.release(mine.id);
+    taken.add(mine.vmid);
     if (taken.size > 20_000) fail('conflict', 'No free VMID was found.');
   }
+}
+
+/** Counts a reservation as this process's work while a call goes on; a fault gives it back, since it may be stored though the store failed. */
+export async function holding<T>(id: string, ports: Ports, work: () => Promise<T>): Promise<T> {
+  ports.inFlight.claims.add(id);
+  try {
+    return await work();
+  } catch (error) {
+    await giveBack(id, ports);
+    throw error;
+  }
+}
+
+/** Gives a reservation back, now or as soon as the store works; a fault of it never hides what the call ended with. */
+export async function giveBack(id: string, ports: Ports): Promise<void> {
+  try {
+    await (await ports.store()).reservations.release(id);
+    ports.inFlight.claims.delete(id);
+  } catch (err) {
+    ports.log.warn({ err, reservation: id }, 'a reservation is given back later');
+    ports.inFlight.owesRelease(id);
+  }
+}
+
+/** Whether no process is at work on this reservation or its run any more. */
+export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Ports): boolean {
+  if (worker !== ports.worker) return isGone(worker, leaseUntil, isoNow(ports.clock));
+  return !(runId === undefined ? ports.inFlight.claims.has(id) : ports.inFlight.has(runId));
 }
 
 /** Guests that are being made or too fresh for the lists, except our own claim. */
@@ -57,7 +91,6 @@ export function freshGuests(reservations: readonly Reservation[], mine?: Reserva
 
 /** Gives back what is no longer needed: guests that the lists show completely, and claims whose process is gone. */
 export async function tidy(store: Store, guests: readonly GuestRow[], ports: Ports): Promise<void> {
-  const now = isoNow(ports.clock);
   const settledBefore = new Date(ports.clock.now() - SETTLE_SECONDS * 1000).toISOString();
   const api = await ports.api();
   for (const r of await store.reservations.all(api.cluster)) {
@@ -67,7 +100,7 @@ export async function tidy(store: Store, guests: readonly GuestRow[], ports: Por
       // A guest that never shows up was deleted elsewhere; an hour is far beyond any delay of the lists.
       const forgotten = Date.parse(r.changedAt) < ports.clock.now() - 3_600_000;
       if ((complete && r.changedAt < settledBefore) || (row === undefined && forgotten)) await store.reservations.release(r.id);
-    } else if (r.runId === undefined && isGone(r.worker, r.leaseUntil, now)) {
+    } else if (r.runId === undefined && isLeft(r, ports)) {
       await store.reservations.releaseOrphan(r.id, r.worker);
     }
   }

@@ -2,19 +2,20 @@ import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
-import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { expireApprovals } from './approvals.ts';
 import type { Audit } from './audit.ts';
 import { unreachableSecrets } from './conceal.ts';
+import { InFlight } from './in-flight.ts';
 import { mintLease, revokeLease } from './leases.ts';
 import type { Notify } from './notify.ts';
 import { perform } from './perform.ts';
 import type { Log, Ports } from './ports.ts';
 import { createVault } from './secrets.ts';
 import type { Engine } from './types.ts';
+import { createUpkeep } from './upkeep.ts';
 import { keepAlive, thisWorker } from './worker.ts';
 
 export interface EngineOptions {
@@ -36,7 +37,7 @@ export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
   refuseOpenSecrets();
   const worker = thisWorker();
-  const inFlight = new Map<string, Promise<RunRecord>>();
+  const inFlight = new InFlight(() => upkeep.begin());
   const announcements = new Set<Promise<void>>();
   let api: Promise<ProxmoxApi> | undefined;
   let store: Promise<Store> | undefined;
@@ -47,6 +48,7 @@ export function createEngine(options: EngineOptions): Engine {
     log,
     clock,
     worker,
+    inFlight,
     ...(options.notify ? { notify: remembered(options.notify, announcements) } : {}),
     vault: createVault(settings.dataDir),
     api: () => {
@@ -60,7 +62,7 @@ export function createEngine(options: EngineOptions): Engine {
       store ??= options
         .openStore()
         .then((opened) => {
-          stopRenewing = keepAlive(opened, worker, clock);
+          stopRenewing = keepAlive(opened, worker, clock, inFlight);
           return opened;
         })
         .catch((error) => {
@@ -70,8 +72,9 @@ export function createEngine(options: EngineOptions): Engine {
       return store;
     },
   };
+  const upkeep = createUpkeep(ports);
   return {
-    perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports, inFlight),
+    perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports),
     async watch() {
       const [{ cluster }, { approvals }] = await Promise.all([ports.api(), ports.store()]);
       await expireApprovals(ports);
@@ -87,7 +90,8 @@ export function createEngine(options: EngineOptions): Engine {
       list: async () => (await ports.store()).leases.list((await ports.api()).cluster),
     },
     async close() {
-      await Promise.allSettled([...inFlight.values(), ...announcements]);
+      await upkeep.stop();
+      await Promise.allSettled([...inFlight.runs.values(), ...announcements]);
       stopRenewing();
       await audit.close();
       await (await store?.catch(() => undefined))?.close();

@@ -6,6 +6,9 @@ import { leaseFrom } from './worker.ts';
 /** Another process adopted the run: this one must not touch it any more. */
 export class LostRun extends Error {}
 
+/** The journal could not be written. That is a fault of ours and tells nothing about the step: the run stays `executing`. */
+export class Unwritten extends Error {}
+
 /** The steps of one run in memory and in the store; whatever is written here is on disk before anything goes on. */
 export class Journal {
   steps: StepRecord[];
@@ -22,8 +25,19 @@ export class Journal {
     return this.steps.find((s) => s.id === id);
   }
   async write(record: StepRecord): Promise<void> {
-    this.steps = [...this.steps.filter((s) => s.id !== record.id), record];
-    if (!(await this.store.runs.journal(this.run.id, this.ports.worker, this.steps, leaseFrom(this.ports.clock)))) throw new LostRun();
+    const before = this.steps;
+    this.steps = [...before.filter((s) => s.id !== record.id), record];
+    const owned = await this.store.runs
+      .journal(this.run.id, this.ports.worker, this.steps, leaseFrom(this.ports.clock))
+      .catch((cause: unknown) => {
+        // Nothing leaves before its intent is on disk; whatever came back is known here though it is not on disk.
+        if (record.state === 'intent') this.steps = before;
+        throw new Unwritten('the journal cannot be written', { cause });
+      })
+      .finally(() => {
+        this.ports.inFlight.know(this.run.id).steps = this.steps;
+      });
+    if (!owned) throw new LostRun();
   }
   mark(id: string, state: 'failed' | 'unknown'): StepRecord[] {
     this.steps = this.steps.map((s) => (s.id === id && s.state !== 'done' ? { ...s, state } : s));

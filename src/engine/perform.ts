@@ -15,7 +15,6 @@ import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget, recorded } from './records.ts';
 import { redeem } from './redeem.ts';
 import { checkRole, seesAllApprovals } from './roles.ts';
-import type { InFlight } from './runner.ts';
 import { withScopeDefaults } from './scope.ts';
 import { taskPorts } from './tasks.ts';
 import type { PerformOptions, Result } from './types.ts';
@@ -24,14 +23,7 @@ import type { PerformOptions, Result } from './types.ts';
  * The only door. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call
  * leaves a line in the audit, refusals included; if the audit cannot be written, nothing is done.
  */
-export async function perform(
-  name: string,
-  rawArgs: unknown,
-  caller: Caller,
-  options: PerformOptions,
-  ports: Ports,
-  inFlight: InFlight,
-): Promise<Result> {
+export async function perform(name: string, rawArgs: unknown, caller: Caller, options: PerformOptions, ports: Ports): Promise<Result> {
   const began = ports.clock.now();
   let args: JsonObject = {};
   /** With the names by which guests were given. */
@@ -54,7 +46,7 @@ export async function perform(
     const reader = async () => (await readContext(ports, contextOf(caller, options))).api;
     args = operation.effect === 'read' && options.dryRun ? withPlaceholders(operation, args) : await withVmids(operation, args, reader);
     if (operation.effect === 'read') return await read(operation, { ...asked, ...args }, caller, options, ports, began);
-    if (operation.effect === 'control') return await control(operation, args, caller, options, ports, inFlight);
+    if (operation.effect === 'control') return await control(operation, args, caller, options, ports);
     const call = { operation, args, caller, options };
     if (options.dryRun) {
       const result = await dryRun(call, ports);
@@ -72,13 +64,13 @@ export async function perform(
       );
       return result;
     }
-    await adoptOrphans(ports, inFlight);
+    await adoptOrphans(ports);
     if (options.approvalId !== undefined) {
       const approval = await visibleApproval(options.approvalId, caller, ports);
       checkMatches(approval, name, args);
-      return await redeem(approval, call, ports, inFlight);
+      return await redeem(approval, call, ports);
     }
-    return await change(call, ports, inFlight);
+    return await change(call, ports);
   } catch (thrown) {
     const first = asError(thrown);
     const error = recorded.has(first) ? first : await explained(first, ports);
@@ -158,9 +150,8 @@ async function control(
   caller: Caller,
   options: PerformOptions,
   ports: Ports,
-  inFlight: InFlight,
 ): Promise<Result> {
-  await adoptOrphans(ports, inFlight);
+  await adoptOrphans(ports);
   try {
     const output = await operation.run(
       {
@@ -178,7 +169,7 @@ async function control(
             if (!approved || !('plan' in approved)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
             const wait = waitSeconds ?? options.wait;
             const call = { operation: approved, caller, options: { ...options, ...(wait === undefined ? {} : { wait }) } };
-            const result = await redeem(approval, call, ports, inFlight);
+            const result = await redeem(approval, call, ports);
             if (result.kind !== 'done') throw new Detour(result);
             return { approval_id: id, status: 'succeeded', operation: approval.operation, result: result.output };
           },
@@ -189,7 +180,7 @@ async function control(
             return { approval_id: id, status: denied.status, operation: denied.operation };
           },
         },
-        tasks: taskPorts(caller, ports, inFlight, options.signal),
+        tasks: taskPorts(caller, ports, options.signal),
       },
       args,
     );

@@ -3,6 +3,7 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Audit } from './audit.ts';
+import type { InFlight } from './in-flight.ts';
 import type { Notify } from './notify.ts';
 import type { Vault } from './secrets.ts';
 
@@ -27,6 +28,7 @@ export interface Ports {
   notify?: Notify;
   /** This engine, as written into runs and reservations. */
   worker: string;
+  inFlight: InFlight;
 }
 
 export function isoNow(clock: Clock): string {

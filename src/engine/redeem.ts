@@ -9,16 +9,15 @@ import { resultOf, waitFor } from './answer.ts';
 import { mustTypeFor, renderQuestion } from './approval-text.ts';
 import { checkOpen, expireApprovals, recordDecision, visibleApproval } from './approvals.ts';
 import { type ChangeCall, makePlan } from './change.ts';
-import { claim } from './claims.ts';
+import { claim, giveBack, isLeft } from './claims.ts';
 import { hasPassphrase, isApprover } from './passphrase.ts';
 import { verdictOn } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { planDigest } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
-import { type InFlight, startRun } from './runner.ts';
+import { startRun } from './runner.ts';
 import { differences } from './stale.ts';
 import type { Result } from './types.ts';
-import { isGone } from './worker.ts';
 
 const POLL_MS = 300;
 
@@ -26,7 +25,7 @@ const POLL_MS = 300;
  * Decides yes and carries the plan out; or asks the human, or waits for them, as the approval's way demands.
  * The stricter of the frozen and the current way counts, so another process with another configuration cannot lower it.
  */
-export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports, inFlight: InFlight): Promise<Result> {
+export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
   checkOpen(approval);
   const { caller, options, operation } = call;
   refuseOwnRequest(approval, caller);
@@ -39,7 +38,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     const ask = { approvalId: approval.id, text: renderQuestion(approval), mustType, needsPassphrase: wantsPassphrase(caller, ports) };
     return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
   }
-  if (via === 'elsewhere') return waitForDecision(approval, call, ports, inFlight);
+  if (via === 'elsewhere') return waitForDecision(approval, call, ports);
 
   let mine: Reservation | undefined;
   let handedOver = false;
@@ -80,7 +79,6 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
         signal: options.signal,
       },
       ports,
-      inFlight,
     );
     if (!started) {
       checkOpen(await visibleApproval(approval.id, caller, ports));
@@ -89,7 +87,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     handedOver = true;
     return await resultOf(await waitFor(started.run, started.ended, options, ports), operation, ports);
   } finally {
-    if (mine && !handedOver) await (await ports.store()).reservations.release(mine.id);
+    if (mine && !handedOver) await giveBack(mine.id, ports);
   }
 }
 
@@ -100,8 +98,8 @@ async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['opera
   const wish = { ...operation.claims(approval.args), vmid };
   const taken = await claim(wish, ports, new Set());
   if (taken.kind === 'mine') return taken.reservation;
-  const { id, state, runId, worker, leaseUntil } = taken.reservation;
-  if (state !== 'held' || runId !== undefined || !isGone(worker, leaseUntil, isoNow(ports.clock))) return undefined;
+  const { id, state, runId, worker } = taken.reservation;
+  if (state !== 'held' || runId !== undefined || !isLeft(taken.reservation, ports)) return undefined;
   await (await ports.store()).reservations.releaseOrphan(id, worker);
   const again = await claim(wish, ports, new Set());
   return again.kind === 'mine' ? again.reservation : undefined;
@@ -183,12 +181,7 @@ function wantsPassphrase(caller: Caller, ports: Ports): boolean {
 }
 
 /** The human decides out of band; whoever waits gets the outcome, and nobody has to repeat anything to learn it. */
-async function waitForDecision(
-  approval: ApprovalRecord,
-  call: Omit<ChangeCall, 'args'>,
-  ports: Ports,
-  inFlight: InFlight,
-): Promise<Result> {
+async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
   const store = await ports.store();
   const { signal } = call.options;
   const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
@@ -203,6 +196,6 @@ async function waitForDecision(
     if (ports.clock.now() >= deadline || signal?.aborted) return { kind: 'approval_required', approval: now };
     await (now.runId === undefined
       ? ports.clock.sleep(POLL_MS)
-      : Promise.race([inFlight.get(now.runId) ?? ports.clock.sleep(POLL_MS), ports.clock.sleep(POLL_MS)]));
+      : Promise.race([ports.inFlight.runs.get(now.runId) ?? ports.clock.sleep(POLL_MS), ports.clock.sleep(POLL_MS)]));
   }
 }

@@ -4,7 +4,7 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import { type GuestRow, listGuests, readGuest } from '../proxmox/guests.ts';
 import { listStorages, placeOn } from '../proxmox/storage.ts';
 import type { Reservation } from '../store/reservations.ts';
-import { tidy } from './claims.ts';
+import { holding, tidy } from './claims.ts';
 import { newId } from './ids.ts';
 import { newGuest } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
@@ -28,7 +28,7 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
       leaseUntil: leaseFrom(ports.clock),
       now: isoNow(ports.clock),
     };
-    const result = await store.reservations.claim(wish, () => demand.vmid);
+    const result = await holding(wish.id, ports, () => store.reservations.claim(wish, () => demand.vmid));
     reservation = 'mine' in result ? result.mine : fail('internal', 'A place in the queue was refused.');
   }
   const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
@@ -37,7 +37,9 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
   const type = plan.target?.type ?? 'qemu';
   // A container's share of a CPU may be half a one.
   const cpu = Math.ceil(demand.after.cpu);
-  await store.reservations.setDemand(reservation.id, { node, type, ...demand.after, cpu, space });
+  const demanded = { node, type, ...demand.after, cpu, space };
+  const { id } = reservation;
+  await (mine ? store.reservations.setDemand(id, demanded) : holding(id, ports, () => store.reservations.setDemand(id, demanded)));
   return { ...reservation, node, type };
 }
 

@@ -2,7 +2,7 @@ import type { Caller } from '../core/caller.ts';
 import { asError, type ErrorCode, fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
-import type { RunRecord } from '../core/run.ts';
+import type { RunRecord, StepRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import { locate, readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
@@ -10,14 +10,12 @@ import type { Decision } from '../store/runs.ts';
 import { apply } from './apply.ts';
 import { perHour } from './guards.ts';
 import { newId } from './ids.ts';
-import { LostRun } from './journal.ts';
+import type { Ending } from './in-flight.ts';
+import { LostRun, Unwritten } from './journal.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { auditCaller, auditTarget, planDigest, requestLines } from './records.ts';
 import type { Progress } from './types.ts';
 import { leaseFrom } from './worker.ts';
-
-/** Runs that this process is applying, so that callers can wait for them. */
-export type InFlight = Map<string, Promise<RunRecord>>;
 
 export interface Start {
   operation: ChangeOperation;
@@ -41,12 +39,8 @@ export interface Start {
  * Begins a run: journal row, intent in the audit, then the steps, which go on in the background.
  * @returns undefined when the approval was used by somebody else meanwhile
  */
-export async function startRun(
-  start: Start,
-  ports: Ports,
-  inFlight: InFlight,
-): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
+  const api = await ports.api();
   const { plan, args, caller } = start;
   const run: RunRecord = {
     id: newId('run'),
@@ -68,7 +62,32 @@ export async function startRun(
       hint: 'Nothing was done; call again if it is still wanted.',
     });
   }
-  if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return undefined;
+  const { inFlight } = ports;
+  // Before its row is there: a row of this process that is not under way is taken up again by the next call.
+  inFlight.starting.add(run.id);
+  try {
+    if (!(await begin(run, start, sealed, ports))) return undefined;
+    const ended = carryOut(run, ports, { maySend: true, caller, ...(start.onProgress ? { onProgress: start.onProgress } : {}) });
+    inFlight.track(run.id, ended);
+    if (start.reservation) inFlight.claims.delete(start.reservation.id);
+    return { run, ended };
+  } finally {
+    inFlight.starting.delete(run.id);
+    inFlight.checkLeft(run.id);
+  }
+}
+
+/** @returns false when the approval was used by another call */
+async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed: string }[], ports: Ports): Promise<boolean> {
+  const store = await ports.store();
+  const { plan, caller } = start;
+  try {
+    if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return false;
+  } catch (error) {
+    // A limit that refused it has stored nothing; a fault of the store may have.
+    if (!(error instanceof ProxmoxMcpError) || error.code === 'store_unavailable') await neverSent(run, error, ports, caller);
+    throw error;
+  }
   try {
     // After the run is there: what belongs to a run that never was, a secret or a reservation, could not be cleared away by anybody.
     await store.secrets.keep(run.id, sealed);
@@ -88,48 +107,89 @@ export async function startRun(
       { durable: true },
     );
   } catch (error) {
-    await finish(run, { status: 'failed', steps: [], error: asError(error) }, ports, caller).catch(() => {});
+    await neverSent(run, error, ports, caller);
     throw error;
   }
-  const ended = carryOut(run, ports, { maySend: true, caller, ...(start.onProgress ? { onProgress: start.onProgress } : {}) });
-  inFlight.set(run.id, ended);
-  void ended.catch(() => {}).finally(() => inFlight.delete(run.id));
-  return { run, ended };
+  return true;
 }
 
-/** Applies a run that this worker owns, to its end; also one adopted from a process that is gone. */
+/** Ends a run of which nothing left. */
+async function neverSent(run: RunRecord, error: unknown, ports: Ports, caller: Caller): Promise<void> {
+  await conclude(run, ports, caller, async () => ({ status: 'failed', steps: [], error: asError(error) }));
+}
+
+/**
+ * Applies a run that this worker owns, to its end; also one adopted from a process that is gone, and one that could not be written to its
+ * end.
+ * @returns the run, `executing` with an error when a fault of the store or the audit kept its end from being written
+ */
 export async function carryOut(
   run: RunRecord,
   ports: Ports,
   options: { maySend: boolean; caller: Caller; onProgress?: (progress: Progress) => void },
 ): Promise<RunRecord> {
-  const store = await ports.store();
-  const secrets = new Map<string, string>();
-  for (const id of ports.vault.idsIn(run.plan)) {
-    const sealed = await store.secrets.get(id);
-    if (sealed !== undefined) secrets.set(id, sealed);
-  }
+  return conclude(run, ports, options.caller, async () => {
+    const known = ports.inFlight.know(run.id);
+    if (known.ending) return known.ending;
+    const store = await ports.store();
+    const secrets = new Map<string, string>();
+    for (const id of ports.vault.idsIn(run.plan)) {
+      const sealed = await store.secrets.get(id);
+      if (sealed !== undefined) secrets.set(id, sealed);
+    }
+    return apply(known.steps.length > 0 ? { ...run, steps: known.steps } : run, ports, { ...options, secrets });
+  });
+}
+
+/** Once the intent is on disk, only Proxmox decides how a run ends: what this server cannot write down is written later. */
+async function conclude(run: RunRecord, ports: Ports, caller: Caller, work: () => Promise<Ending>): Promise<RunRecord> {
   try {
-    const ending = await apply(run, ports, { ...options, secrets });
-    return await finish(run, ending, ports, options.caller);
+    return await finish(run, await work(), ports, caller);
   } catch (error) {
-    if (!(error instanceof LostRun)) throw error;
-    ports.log.warn({ run: run.id }, 'another process took this run over');
-    return (await store.runs.get(run.id)) ?? run;
+    if (error instanceof LostRun) {
+      ports.inFlight.known.delete(run.id);
+      ports.log.warn({ run: run.id }, 'another process took this run over');
+      return (await (await ports.store()).runs.get(run.id).catch(() => undefined)) ?? run;
+    }
+    const cause = error instanceof Unwritten ? error.cause : error;
+    ports.log.error({ run: run.id, err: cause }, 'the end of a run cannot be recorded now; it is tried again');
+    const { steps } = ports.inFlight.know(run.id);
+    return { ...run, steps, error: unrecorded(run, steps, cause).toJSON() };
   }
+}
+
+/** What a caller hears of a run whose outcome could not be recorded. */
+function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown): ProxmoxMcpError {
+  const ours =
+    cause instanceof ProxmoxMcpError ? cause : new ProxmoxMcpError('store_unavailable', 'The store cannot be written.', { cause });
+  const last = steps.at(-1);
+  const upid = steps.findLast((s) => s.upid !== undefined)?.upid;
+  if (!last) {
+    return new ProxmoxMcpError(ours.code, `${ours.message} Nothing was sent to Proxmox.`, {
+      hint: ours.hint,
+      details: { run_id: id },
+    });
+  }
+  const purpose = plan.steps.find((s) => s.id === last.id)?.purpose ?? plan.summary;
+  const sent = last.state === 'intent' ? 'may have been sent' : 'was sent';
+  return new ProxmoxMcpError(
+    'outcome_unknown',
+    `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}, but its outcome cannot be recorded: ${ours.message}`,
+    {
+      hint: 'Do not call again. This server looks at Proxmox and records the outcome as soon as it can; follow it with get_task.',
+      details: { run_id: id, ...(upid === undefined ? {} : { upid }) },
+    },
+  );
 }
 
 /**
  * Ends a run. The outcome goes to the audit before the run counts as ended: a crash in between leaves two lines about it, never none.
  * @throws LostRun when another process has adopted it: then the outcome is told there
  */
-async function finish(
-  run: RunRecord,
-  ending: { status: 'succeeded' | 'failed' | 'unknown'; steps: RunRecord['steps']; error?: ProxmoxMcpError },
-  ports: Ports,
-  caller: Caller,
-): Promise<RunRecord> {
+async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Caller): Promise<RunRecord> {
   const store = await ports.store();
+  const known = ports.inFlight.know(run.id);
+  Object.assign(known, { ending, steps: ending.steps });
   const { status, steps } = ending;
   const error = ending.error && explain(run, ending, ending.error).toJSON();
   const endedAt = isoNow(ports.clock);
@@ -138,23 +198,20 @@ async function finish(
   if (made) await remember(run, ports);
   if (status === 'succeeded') await forget(run, ports);
   const ended: RunRecord = { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
-  const told = ports.audit.append(
-    {
-      kind: 'outcome',
-      ...auditRun(run, caller),
-      upids: steps.flatMap((s) => (s.upid ? [s.upid] : [])),
-      status,
-      ...(error ? { error: { code: error.code, message: error.message } } : {}),
-      durationMs: Date.parse(endedAt) - Date.parse(run.startedAt),
-    },
-    { durable: true },
-  );
-  await told.catch(() => {});
+  const outcome = {
+    kind: 'outcome' as const,
+    ...auditRun(run, caller),
+    upids: steps.flatMap((s) => (s.upid ? [s.upid] : [])),
+    status,
+    ...(error ? { error: { code: error.code, message: error.message } } : {}),
+    durationMs: Date.parse(endedAt) - Date.parse(run.startedAt),
+  };
+  if (!known.told) await ports.audit.append(outcome, { durable: true });
+  known.told = true;
   if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
   else await store.reservations.markMade(run.id, endedAt);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
-  // What happened has happened and is in the store; that the audit could not say so is for the caller to hear.
-  await told;
+  ports.inFlight.known.delete(run.id);
   return ended;
 }
 

@@ -7,13 +7,12 @@ import type { ControlPorts } from '../operations/define.ts';
 import { findOperation } from '../operations/index.ts';
 import { waitFor } from './answer.ts';
 import type { Ports } from './ports.ts';
-import type { InFlight } from './runner.ts';
 import { checkTaskScope } from './scope.ts';
 
 const RECENT = 10;
 
 /** What `get_task` acts on: the caller's own runs, and any task of Proxmox by its UPID. */
-export function taskPorts(caller: Caller, ports: Ports, inFlight: InFlight, signal: AbortSignal | undefined): ControlPorts['tasks'] {
+export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | undefined): ControlPorts['tasks'] {
   const mine = (run: RunRecord) => caller.isOperator || run.principal === caller.principal;
   return {
     async recent() {
@@ -25,7 +24,7 @@ export function taskPorts(caller: Caller, ports: Ports, inFlight: InFlight, sign
       const [api, store] = await Promise.all([ports.api(), ports.store()]);
       const run = runId === undefined ? await store.runs.byUpid(upid ?? '', api.cluster) : await store.runs.get(runId);
       if (run && mine(run) && run.cluster === api.cluster) {
-        const ended = inFlight.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
+        const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
         const now =
           run.status === 'executing' ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports) : run;
         return describe(now, ports, logLines);

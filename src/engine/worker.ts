@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock.ts';
 import type { Store } from '../store/index.ts';
+import type { InFlight } from './in-flight.ts';
 
 /** How long a run stays with a process that shows no sign of life. */
 export const LEASE_SECONDS = 30;
@@ -53,9 +54,13 @@ export function leaseFrom(clock: Clock): string {
   return new Date(clock.now() + LEASE_SECONDS * 1000).toISOString();
 }
 
-/** Renews the leases of everything this worker holds, until stopped. */
-export function keepAlive(store: Store, worker: string, clock: Clock): () => void {
-  const timer = setInterval(() => void store.runs.renew(worker, leaseFrom(clock)).catch(() => {}), RENEW_SECONDS * 1000);
+/** Renews the leases of what this worker is at work on, until stopped. What a fault left lying is for others to take. */
+export function keepAlive(store: Store, worker: string, clock: Clock, { runs, starting, claims }: InFlight): () => void {
+  const renew = () => {
+    const held = { runs: [...runs.keys(), ...starting], reservations: [...claims] };
+    return store.runs.renew(worker, held, leaseFrom(clock));
+  };
+  const timer = setInterval(() => void renew().catch(() => {}), RENEW_SECONDS * 1000);
   timer.unref();
   return () => clearInterval(timer);
 }

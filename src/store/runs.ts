@@ -148,18 +148,28 @@ export function runsIn(db: Kysely<Database>) {
       });
     },
 
-    async renew(worker: Worker, leaseUntil: string): Promise<void> {
-      await db
-        .updateTable('runs')
-        .set({ lease_until: leaseUntil })
-        .where('worker', '=', worker)
-        .where('status', '=', 'executing')
-        .execute();
+    /** Renews the leases of these runs with their reservations, and of reservations that have no run yet. */
+    async renew(worker: Worker, { runs, reservations }: { runs: string[]; reservations: string[] }, leaseUntil: string): Promise<void> {
+      if (runs.length > 0)
+        await db
+          .updateTable('runs')
+          .set({ lease_until: leaseUntil })
+          .where('worker', '=', worker)
+          .where('id', 'in', runs)
+          .where('status', '=', 'executing')
+          .execute();
+      if (runs.length + reservations.length === 0) return;
       await db
         .updateTable('reservations')
         .set({ lease_until: leaseUntil })
         .where('worker', '=', worker)
         .where('state', '=', 'held')
+        .where((held) =>
+          held.or([
+            ...(runs.length > 0 ? [held('run_id', 'in', runs)] : []),
+            ...(reservations.length > 0 ? [held('id', 'in', reservations)] : []),
+          ]),
+        )
         .execute();
     },
 
