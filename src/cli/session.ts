@@ -50,18 +50,22 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     });
     return client;
   };
+  const audit = await openAuditOf(settings, log);
   let opened: Promise<Store> | undefined;
   const store = () => {
     const { dataDir, databaseUrl } = settings;
+    const notice = (text: string) => {
+      log.warn({}, text);
+      void audit.append({ kind: 'notice', cluster: clusterName, message: text }, { durable: true }).catch(() => {});
+    };
     opened ??= import('../store/index.ts')
-      .then(({ openStore }) => openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) }))
+      .then(({ openStore }) => openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) }))
       .catch((error) => {
         opened = undefined;
         throw error;
       });
     return opened;
   };
-  const audit = await openAuditOf(settings, log);
   const { notify } = settings;
   const engine = createEngine({
     settings,

@@ -194,7 +194,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
   if (plan.existing) return alreadySo(call, plan, ports);
   if (plan.continues !== undefined) {
     await store.reservations.release(made.id);
-    return changeOnce(call, ports, inFlight, { ...turn, vmid: made.vmid });
+    return changeOnce(call, ports, { ...turn, vmid: made.vmid });
   }
   // The guest was removed by other means, so what we remember of it stands in nobody's way.
   const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });

@@ -43,12 +43,18 @@ function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
 
 /**
  * Opens the store: the shared PostgreSQL where a URL is given, the embedded SQLite in the data folder otherwise.
+ * @param options.notice told once what the operator should know of the store
  * @throws store_unavailable
  */
-export async function openStore(options: { dataDir: string; databaseUrl?: string }): Promise<Store> {
+export async function openStore(options: { dataDir: string; databaseUrl?: string; notice?: (text: string) => void }): Promise<Store> {
   if (options.databaseUrl === undefined) {
-    const db = await (await import('./sqlite.ts')).openSqlite(options.dataDir);
-    return storeOn(db, async () => void (await sql`select 1`.execute(db)));
+    const { dataDir, notice } = options;
+    const { openSqlite, patiently } = await import('./sqlite.ts');
+    const db = await openSqlite(dataDir, notice);
+    return repeating(
+      storeOn(db, async () => void (await sql`select 1`.execute(db))),
+      (work) => patiently(work, dataDir),
+    );
   }
   const { checkClock, openPostgres, patiently } = await import('./postgres.ts');
   const db = await openPostgres(options.databaseUrl);
@@ -58,7 +64,10 @@ export async function openStore(options: { dataDir: string; databaseUrl?: string
   );
 }
 
-/** Every method of the store is safe to repeat, because rows are named by ids that the caller chose; so a restart of the database is waited out. */
+/**
+ * Every method of the store is safe to repeat, because rows are named by ids that the caller chose; so a restart of the database, or a lock
+ * of another process, is waited out.
+ */
 function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T>): Store {
   const wrap = <T extends object>(part: T): T =>
     Object.fromEntries(Object.entries(part).map(([name, method]) => [name, (...args: unknown[]) => again(() => method(...args))])) as T;

@@ -1,4 +1,5 @@
 import { type Kysely, Migrator } from 'kysely';
+import { fail } from '../core/errors.ts';
 import * as spine from './migrations/001-spine.ts';
 import * as identities from './migrations/002-identities.ts';
 import * as runLease from './migrations/003-run-lease.ts';
@@ -8,9 +9,15 @@ import type { Database } from './schema.ts';
 /** In order; a migration that was released is never edited. */
 const MIGRATIONS = { '001-spine': spine, '002-identities': identities, '003-run-lease': runLease, '004-policy': policy };
 
-/** Applies the migrations that are missing. */
+/** Applies the migrations that are missing. @throws store_unavailable when a newer version made the store */
 export async function migrate(db: Kysely<Database>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
   const { error } = await migrator.migrateToLatest();
+  const [, newer] = /previously executed migration (\S+) is missing/.exec(error instanceof Error ? error.message : '') ?? [];
+  if (newer !== undefined)
+    fail('store_unavailable', `The store was made by a newer version of proxmox-mcp (it has ${newer}).`, {
+      hint: 'Run that version or a newer one on this store, or give this one a store of its own (PROXMOX_DATA_DIR, PROXMOX_DATABASE_URL).',
+      cause: error,
+    });
   if (error) throw error;
 }

@@ -1,34 +1,60 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, SqliteDialect } from 'kysely';
-import { fail } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import SqliteDatabase from '../sqlite.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
+/** How long another process may hold the store's lock; each holds it for milliseconds. */
+const PATIENCE_MS = 20_000;
+
 /**
  * Opens the embedded store of one installation and brings its tables up to date. Several processes may do so at once.
  * @param dataDir folder of this installation; created with mode 0700
+ * @param notice told when an empty file had to be made anew: what it held is lost
  * @throws store_unavailable
  */
-export async function openSqlite(dataDir: string): Promise<Kysely<Database>> {
+export async function openSqlite(dataDir: string, notice: (text: string) => void = () => {}): Promise<Kysely<Database>> {
+  const file = join(dataDir, 'store.sqlite');
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return await alone(join(dataDir, 'migrate.lock'), async () => {
-      const file = join(dataDir, 'store.sqlite');
-      const sqlite = new SqliteDatabase(file, { timeout: 20_000 });
-      chmodSync(file, 0o600);
-      sqlite.pragma('journal_mode = WAL');
-      sqlite.pragma('synchronous = FULL');
-      sqlite.pragma('secure_delete = ON');
+      if (statSync(file, { throwIfNoEntry: false })?.size === 0)
+        notice(`The store ${file} was empty and is made anew: what it held of approvals and runs is gone.`);
+      // Waiting inside SQLite would stop the only thread, and with it every other caller.
+      const sqlite = new SqliteDatabase(file, { timeout: 0 });
       const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
-      await migrate(db);
-      return db;
+      try {
+        chmodSync(file, 0o600);
+        await patiently(async () => void sqlite.pragma('journal_mode = WAL'), dataDir);
+        sqlite.pragma('synchronous = FULL');
+        sqlite.pragma('secure_delete = ON');
+        await patiently(() => migrate(db), dataDir);
+        return db;
+      } catch (error) {
+        await db.destroy();
+        throw error;
+      }
     });
   } catch (cause) {
-    fail('store_unavailable', `The store in ${dataDir} cannot be opened: ${cause instanceof Error ? cause.message : 'unknown fault'}.`, {
-      cause,
-    });
+    throw unavailable(cause, dataDir);
+  }
+}
+
+/** Repeats work that another process's lock kept from beginning. The work must be safe to repeat. @throws store_unavailable */
+export async function patiently<T>(work: () => Promise<T>, dataDir: string): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBusy(error)) throw codeOf(error).startsWith('SQLITE_') ? unavailable(error, dataDir) : error;
+      if (performance.now() > deadline) throw unavailable(error, dataDir);
+    }
+    // A random pause keeps processes from meeting again.
+    await sleep(1 + Math.random() * 19);
   }
 }
 
@@ -39,12 +65,17 @@ export async function openSqlite(dataDir: string): Promise<Kysely<Database>> {
 async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
   const lock = new SqliteDatabase(lockFile, { timeout: 0 });
   try {
-    for (const deadline = Date.now() + 30_000; ; await new Promise((retry) => setTimeout(retry, 20))) {
+    for (const deadline = performance.now() + 30_000; ; await sleep(20)) {
       try {
         lock.exec('BEGIN IMMEDIATE');
         break;
       } catch (error) {
-        if ((error as { code?: string }).code !== 'SQLITE_BUSY' || Date.now() > deadline) throw error;
+        if (isDamaged(error))
+          fail('store_unavailable', `The lock file ${lockFile} is damaged.`, {
+            hint: 'Stop the servers on this folder and delete that file: it holds nothing.',
+            cause: error,
+          });
+        if (!isBusy(error) || performance.now() > deadline) throw error;
       }
     }
     const result = await work();
@@ -53,4 +84,41 @@ async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
   } finally {
     lock.close();
   }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code);
+}
+
+function isBusy(error: unknown): boolean {
+  return codeOf(error).startsWith('SQLITE_BUSY');
+}
+
+function isDamaged(error: unknown): boolean {
+  return /^SQLITE_(NOTADB|CORRUPT)/.test(codeOf(error));
+}
+
+function unavailable(cause: unknown, dataDir: string): ProxmoxMcpError {
+  if (cause instanceof ProxmoxMcpError) return cause;
+  const [reason, hint] = reasonOf(cause);
+  return new ProxmoxMcpError('store_unavailable', `The store in ${dataDir} cannot be used: ${reason}.`, { hint, cause });
+}
+
+function reasonOf(cause: unknown): [reason: string, hint: string] {
+  const code = codeOf(cause);
+  const { message } = cause as { message?: string };
+  if (isBusy(cause))
+    return [
+      'another process holds its lock for too long',
+      'Find the process that has store.sqlite open (a backup, a shell) and end its transaction.',
+    ];
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC') return ['the disk is full', 'Free some disk space; changes work again at once.'];
+  if (/^(SQLITE_(READONLY|PERM|CANTOPEN)|EACCES|EPERM|EROFS)/.test(code))
+    return ['no permission, or a read-only file system', 'Let the user of this server write to PROXMOX_DATA_DIR.'];
+  if (isDamaged(cause))
+    return [
+      'store.sqlite is damaged',
+      'Keep a copy of store.sqlite and put back a backup of it. Without one, move it away: approvals and the history of runs begin anew.',
+    ];
+  return [message ?? 'unknown fault', 'Check PROXMOX_DATA_DIR, its permissions and the free space.'];
 }
