@@ -13,10 +13,10 @@ import { clusterNameOf } from './session.ts';
  * @throws invalid_configuration when it has to and nobody could
  */
 export async function needsAuthentication(http: HttpSettings, store: Store): Promise<boolean> {
-  const { oauth, host, publicUrl, trustedProxies } = http;
+  const { oauth, host, publicUrls, trustedProxies } = http;
   if (oauth) return true;
   const tokens = await store.tokens.list();
-  const exposed = !isLocal(host) || publicUrl !== undefined || trustedProxies.length > 0;
+  const exposed = !isLocal(host) || publicUrls.length > 0 || trustedProxies.length > 0;
   if (!exposed) return tokens.length > 0;
   if (await store.tokens.anyValid(new Date().toISOString())) return true;
   const where = isLocal(host) ? 'Behind a proxy' : `On ${host}`;
@@ -30,14 +30,14 @@ export async function needsAuthentication(http: HttpSettings, store: Store): Pro
 }
 
 /** @throws invalid_configuration when access tokens would travel in clear, or nobody could name this server */
-export function checkTransport({ host, publicUrl }: HttpSettings, hasTls: boolean): void {
+export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boolean): void {
   if (isLocal(host)) return;
-  if (!hasTls && !publicUrl?.startsWith('https://')) {
+  if (!hasTls && !publicUrls[0]?.startsWith('https://')) {
     fail('invalid_configuration', `On ${host} access tokens would travel in clear: it does not start.`, {
       hint: 'Give --cert and --key; or, if a proxy in front does TLS, set PROXMOX_HTTP_PUBLIC_URL to its https:// address.',
     });
   }
-  if (publicUrl === undefined && ['0.0.0.0', '::'].includes(host)) {
+  if (publicUrls.length === 0 && ['0.0.0.0', '::'].includes(host)) {
     fail('invalid_configuration', `On ${host} this server does not know the name under which it is reached, and would refuse everybody.`, {
       hint: 'Set PROXMOX_HTTP_PUBLIC_URL, for example https://mcp.example.org.',
     });
@@ -81,16 +81,16 @@ export function isLocal(host: string): boolean {
 }
 
 /** The names under which requests are accepted. */
-export function ownHosts({ host, publicUrl }: HttpSettings): string[] {
+export function ownHosts({ host, publicUrls }: HttpSettings): string[] {
   const own = host.includes(':') ? `[${host}]` : host;
-  const names = ['localhost', '127.0.0.1', '[::1]', own, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])];
+  const names = ['localhost', '127.0.0.1', '[::1]', own, ...publicUrls.map((url) => new URL(url).hostname)];
   return [...new Set(names)];
 }
 
 /** Where browsers find this server; the first is the one that people are told. An origin never names the default port of its scheme. */
-export function ownOrigins({ host, publicUrl }: HttpSettings, scheme: 'http' | 'https', port: number): string[] {
+export function ownOrigins({ host, publicUrls }: HttpSettings, scheme: 'http' | 'https', port: number): string[] {
   const own = host.includes(':') ? `[${host}]` : host;
   const served = [own, '127.0.0.1', 'localhost', '[::1]'].map((name) => `${scheme}://${name}:${port}`);
   const found = served.filter((address) => URL.canParse(address)).map((address) => new URL(address).origin);
-  return [...new Set([...(publicUrl === undefined ? [] : [publicUrl]), ...found])];
+  return [...new Set([...publicUrls, ...found])];
 }

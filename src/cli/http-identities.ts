@@ -19,7 +19,7 @@ import type { Store } from '../store/index.ts';
 import type { Session } from './session.ts';
 
 const SEEN_MS = 60_000;
-/** Attempts per minute to log in with one token, or from one address. */
+/** Passphrases per minute that are looked at for one token. A token that is not known costs nothing but a look-up: 256 bits are not guessed. */
 const LOGINS_PER_MINUTE = 10;
 
 /** How remote callers prove who they are: access tokens always, OAuth where it is configured. */
@@ -30,7 +30,7 @@ export function verifiersOf({ http }: Settings, store: Store): Verifiers {
 
 /** The gate in front of /mcp; it also remembers who was here. */
 export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, metrics: Metrics) {
-  const resourceMetadataUrl = http.oauth && `${http.publicUrl}/.well-known/oauth-protected-resource/mcp`;
+  const resourceMetadataUrl = http.oauth && `${http.publicUrls[0]}/.well-known/oauth-protected-resource/mcp`;
   const seen = new Map<string, number>();
   const gate = createGate({
     ...verifiers,
@@ -81,8 +81,9 @@ export function consoleOf(
   const address = new AsyncLocalStorage<string>();
   const attempts = createRateLimit(LOGINS_PER_MINUTE, systemClock);
   async function personWith(token: string, passphrase: string, from: string): Promise<Person | undefined> {
-    const identity = attempts(from) === 0 ? await identify(verifiers, token, from) : undefined;
-    if (identity === undefined || typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
+    const identity = await identify(verifiers, token, from);
+    // Counted by token alone: callers behind one proxy share an address, and a stranger must not lock an approver out.
+    if (typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
     if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
     const { principal, owner, expiresAt } = identity;
     return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true, until: expiresAt * 1000 };

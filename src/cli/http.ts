@@ -78,7 +78,7 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
     gate: isProtected ? gate : untilFirstToken(gate, store),
     hosts: ownHosts(configured),
     isTrustedProxy: networks(configured.trustedProxies),
-    ...(configured.oauth ? { oauth: { resource: new URL(`${configured.publicUrl}/mcp`), issuer: configured.oauth.issuer } } : {}),
+    ...(configured.oauth ? { oauth: { resource: new URL(`${configured.publicUrls[0]}/mcp`), issuer: configured.oauth.issuer } } : {}),
     ready: () => ready(store),
     metrics,
     gauges: createGauges(session),
@@ -193,5 +193,6 @@ function told(): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
+    process.once('SIGHUP', resolve);
   });
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setting } from './described.ts';
-import { databaseUrl, folder, httpsUrl, list, networkList, ownUrl, replicaName, text, whole } from './values.ts';
+import { databaseUrl, folder, httpsUrl, list, networkList, nonEmptyList, ownUrls, replicaName, text, whole } from './values.ts';
 
 /** Serving agents on other machines (`proxmox-mcp http`). docs/deployment.md puts them together. */
 export const remoteVariables = {
@@ -14,12 +14,12 @@ export const remoteVariables = {
     description: 'Port to serve on; 0 takes any free one.',
     example: '8808',
   }),
-  PROXMOX_HTTP_PUBLIC_URL: setting(ownUrl.optional(), {
+  PROXMOX_HTTP_PUBLIC_URL: setting(ownUrls.default([]), {
     section: 'Remote agents',
     description:
-      'Address under which agents and people reach this server, without the path `/mcp`. It is the only host name accepted beside those of loopback, and the beginning of the resource identifier for OAuth.',
+      'Addresses under which agents and people reach this server, without the path `/mcp`; separated by commas. Their host names are accepted beside those of loopback, no others. The first one is shown to people and begins the resource identifier for OAuth.',
     defaultText: 'none; loopback only',
-    example: 'https://mcp.example.org',
+    example: 'https://mcp.example.org,https://mcp.internal:8808',
   }),
   PROXMOX_HTTP_CERT_FILE: setting(folder.optional(), {
     section: 'Remote agents',
@@ -35,7 +35,8 @@ export const remoteVariables = {
   }),
   PROXMOX_HTTP_TRUSTED_PROXIES: setting(networkList.default([]), {
     section: 'Remote agents',
-    description: 'Networks of reverse proxies whose `X-Forwarded-For` tells the address of the client; separated by commas.',
+    description:
+      'Networks of reverse proxies, separated by commas. Their `X-Forwarded-For` tells the address of the client, their `X-Forwarded-Host` the name it used.',
     defaultText: 'none',
     example: '10.0.0.0/24',
     ceiling: 'fixed',
@@ -68,10 +69,10 @@ export const remoteVariables = {
     example: 'https://login.example.org',
     ceiling: 'fixed',
   }),
-  PROXMOX_HTTP_OAUTH_AUDIENCE: setting(text.optional(), {
+  PROXMOX_HTTP_OAUTH_AUDIENCE: setting(nonEmptyList.optional(), {
     section: 'Remote agents',
-    description: 'What must be in `aud` of an access token.',
-    defaultText: '`PROXMOX_HTTP_PUBLIC_URL` followed by `/mcp`',
+    description: 'What `aud` of an access token must contain one of; separated by commas.',
+    defaultText: 'the first address of `PROXMOX_HTTP_PUBLIC_URL` followed by `/mcp`',
     example: 'https://mcp.example.org/mcp',
     ceiling: 'fixed',
   }),

@@ -62,15 +62,15 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
 }
 
 function httpSettings(config: Config): HttpSettings {
-  const publicUrl = config.PROXMOX_HTTP_PUBLIC_URL;
+  const publicUrls = config.PROXMOX_HTTP_PUBLIC_URL;
   const issuer = config.PROXMOX_HTTP_OAUTH_ISSUER;
-  if (issuer !== undefined && publicUrl === undefined) {
+  if (issuer !== undefined && publicUrls.length === 0) {
     fail('invalid_configuration', 'PROXMOX_HTTP_OAUTH_ISSUER needs PROXMOX_HTTP_PUBLIC_URL: tokens are made for that address.');
   }
   return {
     host: config.PROXMOX_HTTP_HOST,
     port: config.PROXMOX_HTTP_PORT,
-    ...optional('publicUrl', publicUrl),
+    publicUrls,
     ...optional('certFile', config.PROXMOX_HTTP_CERT_FILE),
     ...optional('keyFile', config.PROXMOX_HTTP_KEY_FILE),
     trustedProxies: config.PROXMOX_HTTP_TRUSTED_PROXIES,
@@ -80,7 +80,7 @@ function httpSettings(config: Config): HttpSettings {
       ? {
           oauth: {
             issuer,
-            audience: config.PROXMOX_HTTP_OAUTH_AUDIENCE ?? `${publicUrl}/mcp`,
+            audiences: config.PROXMOX_HTTP_OAUTH_AUDIENCE ?? [`${publicUrls[0]}/mcp`],
             ...optional('jwksUrl', config.PROXMOX_HTTP_OAUTH_JWKS_URL),
             trustedSubjects: config.PROXMOX_HTTP_TRUSTED_SUBJECTS,
           },

@@ -43,17 +43,13 @@ export const folder = z
 /** https://pve.proxmox.com/wiki/User_Management#pveum_tokens */
 export const tokenId = z.string().transform((value, ctx) => {
   const id = value.trim();
-  if (!PASTED_HEADER.test(id) && /^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id)) return id;
+  if (/^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id)) return id;
   ctx.addIssue(tokenIdProblem(id));
   return z.NEVER;
 });
 
-/** From the Authorization header in Proxmox's documentation. */
-const PASTED_HEADER = /^PVEAPIToken=/i;
-
 function tokenIdProblem(id: string): string {
   const form = 'user@realm!name, for example mcp@pve!agent';
-  if (PASTED_HEADER.test(id)) return `only ${form}, without "PVEAPIToken=" before it and the secret after it`;
   if (id.includes('=')) return `only ${form}; the secret after "=" belongs in PROXMOX_TOKEN_SECRET`;
   if (!id.includes('!')) return `${form}; the "!name" of the token is missing (in a shell, put the value in single quotes)`;
   if (!id.includes('@')) return `${form}; the "@realm" of the user is missing (pam for Linux users, pve for Proxmox's own)`;
@@ -91,15 +87,20 @@ export const endpoints = z.string().transform((value, ctx) => {
   return list;
 });
 
-/** `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or a URL copied from the browser (path and fragment are dropped). */
-function parseEndpoint(item: string): HostAndPort | undefined {
-  if (/^http:\/\//i.test(item)) return undefined;
+/**
+ * `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or a URL copied from the browser (path and fragment are dropped). A link-local
+ * address may name its interface (`fe80::1%eth0`, RFC 4007; in a URL `%25eth0`, RFC 6874), which no URL parser takes.
+ */
+function parseEndpoint(written: string): HostAndPort | undefined {
+  if (/^http:\/\//i.test(written)) return undefined;
+  const zone = /(?<=fe[89ab][0-9a-f]:[0-9a-f:]*)%(?:25)?([\w.-]+)/i.exec(written);
+  const item = zone ? written.replace(zone[0], '') : written;
   const bareV6 = /^[0-9a-f]*:[0-9a-f:]*:[0-9a-f:.]*$/i.test(item);
   const url = /^https:\/\//i.test(item) ? item : `https://${bareV6 ? `[${item}]` : item}`;
   if (!URL.canParse(url)) return undefined;
   const { hostname, port, username } = new URL(url);
   if (hostname === '' || username !== '') return undefined;
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const host = `${hostname.replace(/^\[|\]$/g, '')}${zone ? `%${zone[1]}` : ''}`;
   // A URL drops the default port of its scheme: https://host:443 means 443, not PROXMOX_PORT.
   const named = port !== '' ? Number(port) : /:443(\/|$)/.test(item) && !bareV6 ? 443 : undefined;
   return named === undefined ? { host } : { host, port: named };
@@ -125,8 +126,8 @@ export const httpsUrl = z.string().transform((value, ctx) => {
   return z.NEVER;
 });
 
-/** Where this server itself is reached. It serves at the root, so a path would lead nowhere; the first to notice would be its clients. */
-export const ownUrl = httpsUrl.transform((value, ctx) => {
+/** Where this server itself is reached. It serves at the root, so a path would lead nowhere. */
+const ownUrl = httpsUrl.transform((value, ctx) => {
   const { origin, href } = new URL(value);
   if (href === `${origin}/`) return origin;
   ctx.addIssue('an address without a path, such as https://mcp.example.org (the path /mcp is added)');
@@ -147,6 +148,10 @@ export const list = z.string().transform((value) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
+
+export const nonEmptyList = list.refine((items) => items.length > 0, 'at least one value');
+
+export const ownUrls = list.pipe(z.array(ownUrl));
 
 export const networkList = list.refine(
   (items) =>

@@ -160,7 +160,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   return { fetch: (request) => app.fetch(request), close: () => feed.close() };
 }
 
-const TRY_AGAIN = 'Check both and try again. After ten attempts wait a minute: until then none is looked at.';
+const TRY_AGAIN = 'Check both and try again. After ten attempts with one token, the server looks at one more every six seconds.';
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
 
 function callerOf({ name: _name, until: _until, ...person }: Person): Caller {

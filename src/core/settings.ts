@@ -59,8 +59,8 @@ export type QuotaScope = { kind: 'visible' } | { kind: 'created' } | { kind: 'po
 export interface HttpSettings {
   host: string;
   port: number;
-  /** Without a final slash; absent: only this machine is served. */
-  publicUrl?: string;
+  /** Without a final slash; the first one is what people and OAuth are told. Empty: only this machine is served. */
+  publicUrls: string[];
   certFile?: string;
   keyFile?: string;
   /** Networks of reverse proxies. */
@@ -68,7 +68,7 @@ export interface HttpSettings {
   /** Requests per minute and identity. */
   perMinute: number;
   replica: string;
-  oauth?: { issuer: string; audience: string; jwksUrl?: string; trustedSubjects: string[] };
+  oauth?: { issuer: string; audiences: string[]; jwksUrl?: string; trustedSubjects: string[] };
 }
 
 /** Where checkpoints of the audit go: a file, a syslog daemon on this machine, or an address that takes POST requests. */

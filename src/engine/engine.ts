@@ -110,8 +110,8 @@ function refuseOpenSecrets(): void {
 
 /** Keeps what is on its way, so that an engine which is closed right after a request still announces it. */
 function remembered(notify: Notify, announcements: Set<Promise<void>>): Notify {
-  return (approval) => {
-    const announcement = notify(approval).finally(() => announcements.delete(announcement));
+  return (...what) => {
+    const announcement = notify(...what).finally(() => announcements.delete(announcement));
     announcements.add(announcement);
     return announcement;
   };

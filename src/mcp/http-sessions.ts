@@ -98,24 +98,29 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     async handle(request, authInfo, gone) {
       sweep();
       const id = request.headers.get('mcp-session-id');
-      if (id !== null) {
-        const session = sessions.get(id);
-        // A session belongs to one principal; to everybody else it does not exist.
-        if (!session || session.principal !== principalOf(authInfo)) return refuse(404, 'Session not found; initialize again.');
-        return serve(session, request, authInfo, gone);
-      }
+      const session = id === null ? undefined : sessions.get(id);
+      // A session belongs to one principal; for every other one it does not exist.
+      if (session?.principal === principalOf(authInfo)) return serve(session, request, authInfo, gone);
+      // A client that initializes again keeps sending the id of the session that has ended.
+      if (await initializes(request)) return begin(request, authInfo, gone);
+      if (id !== null) return refuse(404, 'Session not found; initialize again.');
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
-      const message = await request
-        .clone()
-        .json()
-        .catch(() => undefined);
-      return isInitializeRequest(message) ? begin(request, authInfo, gone) : stateless(request, authInfo ? { authInfo } : {});
+      return stateless(request, authInfo ? { authInfo } : {});
     },
     count: () => sessions.size,
     async close() {
       for (const { transport } of [...sessions.values()]) await transport.close();
     },
   };
+}
+
+async function initializes(request: Request): Promise<boolean> {
+  if (request.method !== 'POST') return false;
+  const message = await request
+    .clone()
+    .json()
+    .catch(() => undefined);
+  return isInitializeRequest(message);
 }
 
 function principalOf(authInfo: AuthInfo | undefined): string {

@@ -1,17 +1,11 @@
-import {
-  type AuthInfo,
-  createMcpHandler,
-  hostHeaderValidationResponse,
-  isLegacyRequest,
-  type McpServerFactory,
-  originValidationResponse,
-} from '@modelcontextprotocol/server';
-import { Hono, type MiddlewareHandler } from 'hono';
+import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory } from '@modelcontextprotocol/server';
+import { Hono } from 'hono';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import { clientAddress, type Networks } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
 import { identityOf } from './auth/identity.ts';
+import { createHostCheck, ownOriginOnly } from './http-hosts.ts';
 import { createRateLimit } from './http-limit.ts';
 import { createSessions, refuse } from './http-sessions.ts';
 import type { Gauge, Metrics } from './metrics.ts';
@@ -25,7 +19,7 @@ export interface HttpOptions {
   gate?: (request: Request, address: string) => Promise<AuthInfo | Response | undefined>;
   /** Names, without port, under which this server is reached; everything else is refused (DNS rebinding). */
   hosts: string[];
-  /** Proxies whose X-Forwarded-For is believed. */
+  /** Proxies whose X-Forwarded-For and X-Forwarded-Host are believed. */
   isTrustedProxy: Networks;
   /** Publishes where tokens come from. */
   oauth?: { resource: URL; issuer: string };
@@ -68,6 +62,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   const modern = createMcpHandler(factory, { legacy: 'reject', maxRequestBodySize: MAX_BODY_BYTES, onerror: options.onError });
   const sessions = createSessions(factory, options.replica, clock);
   const limit = createRateLimit(options.perMinute, clock);
+  const hostRefusal = createHostCheck(options.hosts, options.isTrustedProxy);
   let draining = false;
 
   function addressOf(request: Request, { peer }: Connection): string {
@@ -108,13 +103,13 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   app.get('/metrics', async (c) => {
     const known = await admit(c.req.raw, c.env);
     if (known instanceof Response) return known;
-    const refused = known === undefined && hostHeaderValidationResponse(c.req.raw, options.hosts);
+    const refused = known === undefined && hostRefusal(c.req.raw, c.env.peer);
     if (refused) return refused;
     if (identityOf(known)?.scope) return refuse(403, 'The figures are about all guests; this access token is limited to some of them.');
     const gauges = [...(await options.gauges()), { name: 'proxmox_mcp_sessions', value: sessions.count() } as const];
     return c.body(metrics.render(gauges), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
   });
-  app.use(ownHostOnly(options.hosts));
+  app.use(async (c, next) => hostRefusal(c.req.raw, c.env.peer) ?? (await next()));
   app.get('/.well-known/*', (c) => {
     const { oauth } = options;
     return (oauth && resourceMetadata(c.req.raw, oauth.resource, oauth.issuer)) ?? c.notFound();
@@ -125,13 +120,13 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     app.all('/console', (c) => show(c.req.raw, c.env));
     app.all('/console/*', (c) => show(c.req.raw, c.env));
   }
-  app.use('/mcp', ownOriginOnly(options.hosts));
+  app.use('/mcp', ...ownOriginOnly(options.hosts));
   app.all('/mcp', async (c) => {
     const response = await mcp(c.req.raw, c.env);
     metrics.count('proxmox_mcp_http_requests_total', { status: String(response.status) });
     return response;
   });
-  app.notFound((c) => c.json({ error: { code: 'not_found', message: 'There is nothing here; MCP is served on /mcp.' } }, 404));
+  app.notFound((c) => c.json({ error: { code: 'not_found', message: notFoundMessage(c.req.path, options.oauth) } }, 404));
   app.onError((error, c) => {
     options.onError(error);
     return c.json({ error: { code: 'internal', message: 'Something went wrong inside the server.' } }, 500);
@@ -149,19 +144,10 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   };
 }
 
-function ownHostOnly(hosts: string[]): MiddlewareHandler {
-  return async (c, next) => {
-    const refused = hostHeaderValidationResponse(c.req.raw, hosts);
-    if (refused) return refused;
-    await next();
-  };
-}
-
-/** Browsers say where a request comes from; agents send no Origin. */
-function ownOriginOnly(hosts: string[]): MiddlewareHandler {
-  return async (c, next) => {
-    const refused = originValidationResponse(c.req.raw, hosts);
-    if (refused) return refused;
-    await next();
-  };
+/** Clients look for an authorization server here by themselves; this server only checks tokens. */
+function notFoundMessage(path: string, oauth: HttpOptions['oauth']): string {
+  if (!/^\/(register|authorize|token)$|^\/\.well-known\/(oauth-|openid-)/.test(path)) return 'Not found. The MCP endpoint is /mcp.';
+  if (oauth)
+    return `This server issues no tokens. Ask ${oauth.issuer}, which /.well-known/oauth-protected-resource names, and send an access token.`;
+  return 'This server has no OAuth. Send an access token made with `proxmox-mcp tokens add`: Authorization: Bearer TOKEN.';
 }

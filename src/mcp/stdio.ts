@@ -1,28 +1,80 @@
+import { PassThrough } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { McpServerFactory } from '@modelcontextprotocol/server';
-import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 
 /** How long (ms) `onClose` may take before the process ends regardless; what is unfinished is reconciled by the next process. */
 const CLOSE_LIMIT_MS = 1000;
+/** How long (ms) calls are still answered after stdin has ended; both SDK clients give up after 60 s. */
+const ANSWER_LIMIT_MS = 55_000;
 
 /**
- * Serves MCP on stdin and stdout until the client closes stdin or the process is told to end, then exits with 0.
+ * Serves MCP on stdin and stdout. When stdin ends, the calls in progress are answered first (`printf … | proxmox-mcp stdio` shows their
+ * answers); SIGINT, SIGTERM and SIGHUP end at once. The process exits with 0, or with 1 when the connection broke on what the client sent.
  * @param onClose puts down what was opened (the engine), if anything was
  * @param onError hears about messages that could not be read or sent; must not write to stdout, which is the wire
  */
 export function runStdio(factory: McpServerFactory, onClose: () => Promise<void>, onError: (error: Error) => void): void {
-  const handle = serveStdio(factory, { onerror: onError });
+  // The SDK drops what is in progress when its input ends, so the input that it sees ends later.
+  const input = process.stdin.pipe(new PassThrough(), { end: false });
+  const transport = new StdioServerTransport(input, process.stdout);
+  let fault: NodeJS.ErrnoException | undefined;
+  const handle = serveStdio(factory, {
+    transport,
+    onerror: (error) => {
+      fault = error;
+      onError(error);
+    },
+  });
+  const { unanswered, whenAnswered } = follow(transport);
   let ending = false;
-  const end = (): void => {
+  const end = (exitCode = 0): void => {
     if (ending) return;
     ending = true;
     // An open socket or timer would keep the process alive after its client has left.
-    setTimeout(() => process.exit(0), CLOSE_LIMIT_MS);
-    void Promise.allSettled([handle.close(), onClose()]).then(() => process.exit(0));
+    setTimeout(() => process.exit(exitCode), CLOSE_LIMIT_MS);
+    void Promise.allSettled([handle.close(), onClose()]).then(() => process.exit(exitCode));
   };
-  process.once('SIGINT', end);
-  process.once('SIGTERM', end);
-  process.stdin.once('end', end);
-  process.stdin.once('close', end);
-  // The client is gone in the middle of an answer.
-  process.stdout.once('error', end);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end());
+  const closed = transport.onclose;
+  transport.onclose = () => {
+    closed?.();
+    // Not by us: a message above the SDK's limit, or a client that is gone in the middle of an answer.
+    end(fault && fault.code !== 'EPIPE' ? 1 : 0);
+  };
+  const inputEnded = async (): Promise<void> => {
+    while (input.readableLength > 0) await nextTurn();
+    await nextTurn();
+    if (unanswered() === 0) return end();
+    setTimeout(() => end(), ANSWER_LIMIT_MS);
+    await whenAnswered();
+    end();
+  };
+  process.stdin.once('end', inputEnded);
+  process.stdin.once('close', inputEnded);
+}
+
+/** Counts the requests that have no answer yet, on their way through the transport. */
+function follow(transport: StdioServerTransport): { unanswered: () => number; whenAnswered: () => Promise<void> } {
+  const open = new Set<string | number>();
+  let done = () => {};
+  const close = (id: string | number) => {
+    open.delete(id);
+    if (open.size === 0) done();
+  };
+  const receive = transport.onmessage;
+  transport.onmessage = (message) => {
+    if ('method' in message) {
+      if ('id' in message) open.add(message.id);
+      // A cancelled call gets no answer.
+      else if (message.method === 'notifications/cancelled') close((message.params as { requestId: string | number }).requestId);
+    }
+    receive?.(message);
+  };
+  const send = transport.send.bind(transport);
+  transport.send = async (message) => {
+    await send(message);
+    if (!('method' in message) && message.id !== undefined) close(message.id);
+  };
+  return { unanswered: () => open.size, whenAnswered: () => new Promise((resolve) => (done = resolve)) };
 }

@@ -38,10 +38,17 @@ export function form(params: WireParams): string {
  * Throws `internal` when the path would not arrive as written (dot segments, a query or fragment inside).
  */
 export function urlFor(endpoint: { host: string; port: number }, path: string, query: string): URL {
-  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  // A URL names no interface: the connection adds it.
+  const bare = withoutZone(endpoint.host);
+  const host = bare.includes(':') ? `[${bare}]` : bare;
   const url = new URL(`https://${host}:${endpoint.port}/api2/json${path}`);
   if (url.pathname !== `/api2/json${path}` || url.search !== '' || url.hash !== '')
     fail('internal', 'A Proxmox address is not in normal form.');
   url.search = query;
   return url;
+}
+
+/** `fe80::1` of `fe80::1%eth0`. */
+export function withoutZone(host: string): string {
+  return host.replace(/%.*$/, '');
 }

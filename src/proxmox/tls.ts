@@ -5,6 +5,7 @@ import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
+import { withoutZone } from './encode.ts';
 import type { Pin } from './trust-store.ts';
 
 /** Milliseconds for TCP and TLS together. */
@@ -65,7 +66,7 @@ export function readCa(connection: ConnectionSettings): string | undefined {
  * Connects for undici and decides about the certificate before a byte of a request is written. Sessions are never resumed: a resumed
  * one shows no certificate to decide about.
  */
-export function trustedConnector(policy: TrustPolicy): buildConnector.connector {
+export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) => string): buildConnector.connector {
   const base = buildConnector({
     rejectUnauthorized: false,
     maxCachedSessions: 0,
@@ -73,7 +74,7 @@ export function trustedConnector(policy: TrustPolicy): buildConnector.connector 
     ...(policy.ca === undefined ? {} : { ca: policy.ca }),
   });
   return (options, callback) =>
-    base(options, (error, socket) => {
+    base({ ...options, hostname: addressOf(options.hostname) }, (error, socket) => {
       if (error || !socket) return callback(new ConnectFailure(error?.message ?? 'no connection', { cause: error }), null);
       const refusal = refusalOf(() => judge(socket as TLSSocket, options.hostname, policy));
       if (!refusal) return callback(null, socket);
@@ -161,7 +162,7 @@ export function caFault(leaf: X509Certificate, host: string, caPem: string): str
 }
 
 function identityFault(leaf: X509Certificate, host: string): Error | undefined {
-  return checkServerIdentity(host, leaf.toLegacyObject());
+  return checkServerIdentity(withoutZone(host), leaf.toLegacyObject());
 }
 
 /** Compares in constant time; colons and case do not matter. */
@@ -189,7 +190,7 @@ privateAddresses.addAddress('::1', 'ipv6');
 
 /** Loopback, RFC 1918, link-local and unique local addresses: where a certificate may be accepted on first use. */
 export function isPrivateAddress(address: string): boolean {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  const plain = withoutZone(address).replace(/^::ffff:(?=\d+\.)/i, '');
   return isIP(plain) !== 0 && privateAddresses.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
 }
 

@@ -4,7 +4,7 @@ import { Agent, type Dispatcher } from 'undici';
 import { ProxmoxMcpError } from '../core/errors.ts';
 import type { Method } from '../core/plan.ts';
 import { bodyOf, TooLarge } from './body.ts';
-import { form, urlFor, type WireParams } from './encode.ts';
+import { form, urlFor, type WireParams, withoutZone } from './encode.ts';
 import type { Reply } from './errors.ts';
 import { limitPerKey } from './limit.ts';
 import type { Failure } from './retry.ts';
@@ -36,7 +36,12 @@ export interface Transport {
 /** The one place where requests leave. ky repeats nothing here, and redirects are not followed: both would send a change twice. */
 export function createTransport(options: { policy: TrustPolicy; tokenId: string; tokenSecret: string; timeoutMs?: number }): Transport {
   const timeoutOf = (method: Method) => options.timeoutMs ?? (method === 'GET' ? REQUEST_TIMEOUT_MS : CHANGE_TIMEOUT_MS);
-  const common = { connect: trustedConnector(options.policy), connections: CONNECTIONS_PER_ENDPOINT };
+  /** Interfaces of link-local endpoints, by the address that stands in the URL. */
+  const zoned = new Map<string, string>();
+  const common = {
+    connect: trustedConnector(options.policy, (host) => zoned.get(host) ?? host),
+    connections: CONNECTIONS_PER_ENDPOINT,
+  };
   const reads = new Agent({
     ...common,
     pipelining: 1,
@@ -60,6 +65,7 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     const encoded = form(params);
     const inQuery = method === 'GET' || method === 'DELETE';
     const url = urlFor(endpoint, path, inQuery ? encoded : '');
+    if (endpoint.host.includes('%')) zoned.set(withoutZone(endpoint.host), endpoint.host);
     // A string body is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
     const content = inQuery ? {} : { body: encoded, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
     const deadline = AbortSignal.timeout(timeoutOf(method));

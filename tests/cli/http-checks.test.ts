@@ -2,7 +2,15 @@ import { expect, test } from 'vitest';
 import { ownHosts, ownOrigins } from '../../src/cli/http-checks.ts';
 import type { HttpSettings } from '../../src/core/settings.ts';
 
-const at = (host: string, publicUrl?: string) => ({ host, ...(publicUrl === undefined ? {} : { publicUrl }) }) as HttpSettings;
+const at = (host: string, publicUrl?: string) =>
+  ({
+    host,
+    publicUrls: publicUrl === undefined ? [] : [publicUrl],
+    trustedProxies: [],
+    port: 0,
+    perMinute: 600,
+    replica: 'a',
+  }) satisfies HttpSettings;
 
 test('people are sent to the public address, else to the one that is served', () => {
   expect(ownOrigins(at('0.0.0.0', 'https://mcp.example.org'), 'http', 8808)[0]).toBe('https://mcp.example.org');

@@ -126,8 +126,6 @@ describe('values', () => {
     ['PROXMOX_TOKEN_ID', 'mcp@pve', '"!name" of the token is missing'],
     ['PROXMOX_TOKEN_ID', 'mcp!agent', '"@realm" of the user is missing'],
     ['PROXMOX_TOKEN_ID', 'mcp@pve!agent=1234', 'belongs in PROXMOX_TOKEN_SECRET'],
-    ['PROXMOX_TOKEN_ID', 'PVEAPIToken=root@pam!x', 'without "PVEAPIToken=" before it'],
-    ['PROXMOX_TOKEN_ID', 'PVEAPIToken=root@pam!x=1234', 'without "PVEAPIToken=" before it'],
     ['PROXMOX_VERIFY_SSL', 'maybe', 'true or false'],
     ['PROXMOX_FINGERPRINT', 'AA:BB', 'SHA-256'],
     ['PROXMOX_MAX_CPU', '-1', '1 to 8192'],
@@ -170,9 +168,22 @@ describe('values', () => {
   test('what OAuth tokens have to be for follows from the address of this server, which has to be known', () => {
     const issuer = { PROXMOX_HTTP_OAUTH_ISSUER: 'https://login.example.org' };
     const { http } = settings({ ...issuer, PROXMOX_HTTP_PUBLIC_URL: 'https://MCP.example.org:443/' });
-    expect(http).toMatchObject({ publicUrl: 'https://mcp.example.org', oauth: { audience: 'https://mcp.example.org/mcp' } });
+    expect(http).toMatchObject({ publicUrls: ['https://mcp.example.org'], oauth: { audiences: ['https://mcp.example.org/mcp'] } });
     for (const more of [{}, { PROXMOX_HTTP_OAUTH_AUDIENCE: 'api://proxmox' }])
       expect(refusal(() => settings({ ...issuer, ...more })).message).toContain('needs PROXMOX_HTTP_PUBLIC_URL');
+  });
+
+  test('this server may be reached under several addresses, and OAuth tokens be made for several names', () => {
+    const { http } = settings({
+      PROXMOX_HTTP_PUBLIC_URL: 'https://mcp.example.org, https://mcp.internal:8808',
+      PROXMOX_HTTP_OAUTH_ISSUER: 'https://login.example.org',
+      PROXMOX_HTTP_OAUTH_AUDIENCE: 'api://proxmox,https://mcp.example.org/mcp',
+    });
+    expect(http).toMatchObject({
+      publicUrls: ['https://mcp.example.org', 'https://mcp.internal:8808'],
+      oauth: { audiences: ['api://proxmox', 'https://mcp.example.org/mcp'] },
+    });
+    expect(() => settings({ PROXMOX_HTTP_PUBLIC_URL: 'https://mcp.example.org,http://mcp.internal' })).toThrow('https://');
   });
 
   test('a node that was named is known as such', () => {

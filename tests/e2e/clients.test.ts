@@ -227,23 +227,65 @@ describe.each(PEERS)('a server that %s only looks at', (kind: PeerKind) => {
   });
 });
 
-it('the end of standard input ends the process in the middle of work, with exit code 0', async () => {
-  const place = await openPlace();
-  place.simulator.faults.add({ match: { method: 'GET', path: '/cluster/resources' }, action: 'hold', times: 1 });
-  const child = spawn(process.execPath, [binary(), 'stdio'], { env: place.env, stdio: ['pipe', 'pipe', 'ignore'] });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const send = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-  send({
-    id: 1,
-    method: 'initialize',
-    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
+describe('the end of standard input', () => {
+  /** A server in the middle of a call, whose read the cluster holds back. */
+  async function inTheMiddle() {
+    const place = await openPlace();
+    place.simulator.faults.add({ match: { method: 'GET', path: '/cluster/resources' }, action: 'hold', times: 1 });
+    const child = spawn(process.execPath, [binary(), 'stdio'], { env: place.env, stdio: ['pipe', 'pipe', 'ignore'] });
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    let output = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    const send = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    send({
+      id: 1,
+      method: 'initialize',
+      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
+    });
+    send({ method: 'notifications/initialized' });
+    send({ id: 2, method: 'tools/call', params: { name: 'list_vms', arguments: {} } });
+    await place.simulator.faults.untilHeld();
+    child.stdin.end();
+    return {
+      place,
+      child,
+      ended,
+      answers: () =>
+        output
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as { id: number }),
+    };
+  }
+
+  it('lets the calls in progress be answered, then ends the process with exit code 0', async () => {
+    const { place, ended, answers } = await inTheMiddle();
+    place.simulator.faults.clear();
+    expect(await ended).toBe(0);
+    expect(answers()).toMatchObject([{ id: 1 }, { id: 2, result: { structuredContent: { total: expect.any(Number) } } }]);
+    await place.close();
   });
-  send({ method: 'notifications/initialized' });
-  send({ id: 2, method: 'tools/call', params: { name: 'list_vms', arguments: {} } });
-  await place.simulator.faults.untilHeld();
-  child.stdin.end();
-  expect(await ended).toBe(0);
-  place.simulator.faults.clear();
+
+  it('leaves the end to a client that has no patience: SIGTERM ends the process at once, with exit code 0', async () => {
+    const { place, child, ended, answers } = await inTheMiddle();
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(answers()).toMatchObject([{ id: 1 }]);
+    place.simulator.faults.clear();
+    await place.close();
+  });
+});
+
+it('a message above the limit of the SDK ends the process with exit code 1 and its reason', async () => {
+  const place = await openPlace();
+  const child = spawn(process.execPath, [binary(), 'stdio'], { env: place.env, stdio: ['pipe', 'ignore', 'pipe'] });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  let said = '';
+  child.stderr.on('data', (chunk) => (said += chunk));
+  child.stdin.on('error', () => {});
+  child.stdin.write(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"${'x'.repeat(11 * 2 ** 20)}`);
+  expect(await ended).toBe(1);
+  expect(said).toContain('exceeded maximum size');
   await place.close();
 });
 

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
 import type { NotifySettings } from '../../src/core/settings.ts';
-import { createNotify } from '../../src/engine/notify.ts';
-import type { Log } from '../../src/engine/ports.ts';
+import { createNotify, announce as ring } from '../../src/engine/notify.ts';
+import type { Log, Ports } from '../../src/engine/ports.ts';
+import { openStore } from '../../src/store/index.ts';
 import { approval as example } from '../mcp/face.ts';
 
 const closing: (() => void)[] = [];
@@ -122,4 +126,48 @@ test('nobody there, and somebody who says nothing, are warnings', async () => {
   expect(await announce({ url: gone.url, kind: 'json' }, nasty)).toEqual([expect.objectContaining({ fault: 'ECONNREFUSED' })]);
   const { url } = await listen('nothing');
   expect(await announce({ url, kind: 'json' }, nasty)).toEqual([expect.objectContaining({ fault: 'no answer in time' })]);
+});
+
+test('a requester that asks without end is announced ten times in ten minutes, then once more with what is pending', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'notify-'));
+  const store = await openStore({ dataDir: folder });
+  let now = Date.parse('2026-01-01T12:00:00Z');
+  const rung: string[] = [];
+  const ports = {
+    store: async () => store,
+    clock: { now: () => now },
+    notify: async (of: ApprovalRecord, waiting?: number) => void rung.push(waiting === undefined ? of.id : `${of.principal}: ${waiting}`),
+  } as unknown as Ports;
+  let asked = 0;
+  const ask = async (principal = 'local:agent', deny = true) => {
+    asked += 1;
+    const wish = { ...example, id: `apr_${asked}`, principal, argsDigest: `args ${asked}`, expiresAt: '2027-01-01T00:00:00.000Z' };
+    const approval = (await store.approvals.request(wish, new Date(now).toISOString(), 100)) as ApprovalRecord;
+    await ring(approval, ports);
+    if (deny) await store.approvals.move(approval.id, 'pending', 'denied');
+    now += 1000;
+  };
+  for (let n = 0; n < 9; n++) await ask();
+  for (let n = 0; n < 20; n++) await ask('local:agent', false);
+  expect(rung).toEqual([...Array.from({ length: 10 }, (_, n) => `apr_${n + 1}`), 'local:agent: 2']);
+  await ask('token:other');
+  expect(rung.at(-1)).toBe('apr_30');
+  now += 10 * 60_000;
+  await ask();
+  expect(rung.at(-1)).toBe('apr_31');
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('the message about what is not announced any more names the requester and where to look', async () => {
+  const { got, url } = await listen();
+  const settings: NotifySettings = { url, kind: 'json', consoleUrl: CONSOLE };
+  await createNotify(settings, {} as Log)(nasty, 12);
+  expect(JSON.parse(got[0]?.body ?? '')).toEqual({
+    event: 'approvals_limited',
+    requester: nasty.principal,
+    pending: 12,
+    cluster: nasty.cluster,
+    url: `${CONSOLE}/#/pending`,
+  });
 });

@@ -12,8 +12,8 @@ let server: HttpServer;
 beforeAll(async () => {
   issuer = await startIssuer();
   server = await startHttp(() => ({ kind: 'done', output: { vms: [], total: 0, vmid: 100 } }), {
-    publicUrl: PUBLIC,
-    oauth: { issuer: issuer.issuer, audience: `${PUBLIC}/mcp`, trustedSubjects: [] },
+    publicUrls: [PUBLIC],
+    oauth: { issuer: issuer.issuer, audiences: [`${PUBLIC}/mcp`], trustedSubjects: [] },
   });
 });
 afterAll(async () => {
@@ -39,6 +39,15 @@ describe('who is refused, and how', () => {
     ['a JWT for another audience', () => issuer.sign({ aud: 'https://other.example.org/mcp' })],
     ['a JWT of another issuer', () => issuer.sign({ iss: 'https://evil.example.org' })],
     ['a JWT that begins to count later', () => issuer.sign({ nbf: Math.floor(Date.now() / 1000) + 600 })],
+    ['an ID token', () => issuer.sign({}, { typ: 'id+jwt' })],
+    ['a logout token', () => issuer.sign({}, { typ: 'logout+jwt' })],
+    ['a JWT with an empty subject', () => issuer.sign({ sub: '' })],
+    ['a JWT with a blank subject', () => issuer.sign({ sub: '  ' })],
+    ['a JWT with a list as its subject', () => issuer.sign({ sub: ['alice'] })],
+    ['a JWT with a subject of 256 characters', () => issuer.sign({ sub: 'a'.repeat(256) })],
+    ['a JWT with a line break in its subject', () => issuer.sign({ sub: 'alice\nbob' })],
+    ['a JWT with an invisible character in its subject', () => issuer.sign({ sub: 'ali\u200Bce' })],
+    ['a JWT with a subject that reads backwards', () => issuer.sign({ sub: '\u202Eecila' })],
     ['a JWT that somebody else signed', () => issuer.sign({}, { forged: true })],
     ['a JWT signed with the public key as a secret', () => issuer.sign({}, { algorithm: 'HS256' })],
     ['a JWT without a signature', async () => `${btoa('{"alg":"none"}').replaceAll('=', '')}.${(await issuer.sign()).split('.')[1]}.`],
@@ -129,6 +138,13 @@ describe('who is let in', () => {
     expect(server.calls.at(-1)?.caller).toMatchObject({ principal: 'oauth:carol', owner: 'carol', role: 'operator', isOperator: false });
   });
 
+  it('has one owner however its subject is composed (Unicode NFC), and may leave out the type of its token', async () => {
+    for (const sub of ['Ren\u00e9', 'Rene\u0301']) {
+      for (const typ of ['at+jwt', 'application/at+jwt', 'JWT', undefined]) await call(await issuer.sign({ sub }, { typ }), 'get_vm');
+      expect(server.calls.slice(-4).map(({ caller }) => caller.owner)).toEqual(Array(4).fill('Ren\u00e9'));
+    }
+  });
+
   it('leaves a trace of when the token was last used', async () => {
     await list(await server.token('traced'));
     await expect.poll(async () => (await server.store.tokens.byName('traced'))?.lastUsedAt).toMatch(/^20/);
@@ -172,8 +188,8 @@ it('publishes where tokens come from (RFC 9728)', async () => {
 
 it('says that the authorization server is down, and not that the token is wrong', async () => {
   const down = await startHttp(() => ({ kind: 'done', output: {} }), {
-    publicUrl: PUBLIC,
-    oauth: { issuer: 'http://127.0.0.1:9', audience: `${PUBLIC}/mcp`, trustedSubjects: [] },
+    publicUrls: [PUBLIC],
+    oauth: { issuer: 'http://127.0.0.1:9', audiences: [`${PUBLIC}/mcp`], trustedSubjects: [] },
   });
   const response = await rpc(down.url, 'tools/list', {}, bearer(await issuer.sign()));
   expect(response.status).toBe(503);

@@ -10,6 +10,7 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localCaller } from '../../src/cli/caller.ts';
+import { newToken } from '../../src/mcp/auth/tokens.ts';
 import { openStore } from '../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../e2e/harness.ts';
 import { startHttp } from '../e2e/http-server.ts';
@@ -136,9 +137,10 @@ it('serves this machine openly until the first token is made, and from then on a
   const agent = await asAgent(url, String(made.json.token));
   expect(await agent.tool('get_vm', { vmid: 100 })).toMatchObject({ vmid: 100 });
   await agent.close();
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await ended;
+  const ended = new Promise((resolve) => child.once('exit', (...how) => resolve(how)));
+  // A terminal that is closed, or a service manager that reloads: the server ends in order, as after SIGTERM.
+  child.kill('SIGHUP');
+  expect(await ended).toEqual([0, null]);
   await own.close();
 });
 
@@ -280,6 +282,20 @@ describe('served to agents elsewhere', () => {
     expect(await page.login(await makeToken('carl-bot', 'operator', '--owner', 'carl'), 'correct horse battery')).toBe(401);
     const elsewhere = await makeToken('carl-away', 'approver', '--owner', 'carl', '--cidr', '192.0.2.0/24');
     expect(await page.login(elsewhere, 'correct horse battery')).toBe(401);
+  });
+
+  it('strangers with made-up tokens do not lock an approver out; wrong passphrases do, for that token alone', async () => {
+    await setPassphrase('erin', 'correct horse battery');
+    const [erin, second] = [
+      await makeToken('erin', 'approver', '--owner', 'erin'),
+      await makeToken('erin-too', 'approver', '--owner', 'erin'),
+    ];
+    const page = await openConsole(server.url);
+    for (let n = 0; n < 30; n++) expect(await page.login(newToken().token, 'any passphrase')).toBe(401);
+    expect(await page.login(erin, 'correct horse battery')).toBe(200);
+    for (let n = 0; n < 12; n++) expect(await page.login(erin, `wrong ${n}`)).toBe(401);
+    expect(await page.login(erin, 'correct horse battery')).toBe(401);
+    expect(await page.login(second, 'correct horse battery')).toBe(200);
   });
 
   it('revoking a token denies what it asked for, and ends its owner’s console session', async () => {

@@ -26,7 +26,7 @@ export interface HttpServer extends Face {
   close(): Promise<void>;
 }
 
-export const http: HttpSettings = { host: '127.0.0.1', port: 0, trustedProxies: [], perMinute: 100_000, replica: 'test' };
+export const http: HttpSettings = { host: '127.0.0.1', port: 0, publicUrls: [], trustedProxies: [], perMinute: 100_000, replica: 'test' };
 
 export async function startHttp(
   answering: Answering,
@@ -43,13 +43,13 @@ export async function startHttp(
     ...(consoleUrl === undefined ? {} : { consoleUrl: () => consoleUrl }),
   });
   const errors: Error[] = [];
-  const { oauth, publicUrl } = settings.http;
+  const { oauth, publicUrls } = settings.http;
   const app = createHttpApp({
     factory: shown.factory,
     ...(open ? {} : { gate: gateOf(settings, verifiersOf(settings, store), store, metrics) }),
-    hosts: ['localhost', '127.0.0.1', ...(publicUrl ? [new URL(publicUrl).hostname] : [])],
+    hosts: ['localhost', '127.0.0.1', ...publicUrls.map((url) => new URL(url).hostname)],
     isTrustedProxy: networks(settings.http.trustedProxies),
-    ...(oauth ? { oauth: { resource: new URL(`${publicUrl}/mcp`), issuer: oauth.issuer } } : {}),
+    ...(oauth ? { oauth: { resource: new URL(`${publicUrls[0]}/mcp`), issuer: oauth.issuer } } : {}),
     ready: async () => void (await store.tokens.anyValid(new Date().toISOString())),
     metrics,
     gauges: async () => [{ name: 'proxmox_mcp_quota_limit', labels: { resource: 'guests' }, value: 50 }],
@@ -109,7 +109,10 @@ export async function startIssuer() {
     issuer,
     asked: () => asked,
     /** A token for `alice` to read and write; `claims` replace what it says, `forged` signs it with somebody else's key. */
-    sign(claims: Record<string, unknown> = {}, { forged = false, algorithm = 'ES256' } = {}): Promise<string> {
+    sign(
+      claims: Record<string, unknown> = {},
+      { forged = false, algorithm = 'ES256', typ = 'at+jwt' as string | undefined } = {},
+    ): Promise<string> {
       const now = Math.floor(Date.now() / 1000);
       const payload = {
         iss: issuer,
@@ -121,7 +124,7 @@ export async function startIssuer() {
         ...claims,
       };
       const present = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined));
-      const signer = new SignJWT(present).setProtectedHeader({ alg: algorithm, kid: 'k1', typ: 'at+jwt' });
+      const signer = new SignJWT(present).setProtectedHeader({ alg: algorithm, kid: 'k1', ...(typ === undefined ? {} : { typ }) });
       return signer.sign(algorithm === 'HS256' ? new TextEncoder().encode(JSON.stringify(jwk)) : forged ? stranger.privateKey : privateKey);
     },
     close: () => new Promise((resolve) => server.close(resolve)),

@@ -78,3 +78,31 @@ describe('sessions of one principal', () => {
     expect(sessions.count()).toBe(0);
   });
 });
+
+describe('a session that has ended', () => {
+  it('is replaced when its client initializes again with the old id', async () => {
+    const again = await send('one', 'POST', { method: 'initialize', params }, 'a-00000000-0000-4000-8000-000000000000');
+    again.hangUp();
+    expect(again.status).toBe(200);
+    expect(again.session).toMatch(/^a-/);
+    expect(again.session).not.toBe('a-00000000-0000-4000-8000-000000000000');
+    expect(await isKnown('one', again.session)).toBe(true);
+  });
+
+  it('is not found by any other request', async () => {
+    for (const [method, message] of [
+      ['POST', { method: 'ping' }],
+      ['GET', undefined],
+    ] as const) {
+      expect((await send('one', method, message, 'a-00000000-0000-4000-8000-000000000000')).status).toBe(404);
+    }
+  });
+
+  it('of another principal is not taken over by an initialize with its id', async () => {
+    const mine = await begin('one');
+    const theirs = await send('two', 'POST', { method: 'initialize', params }, mine.session);
+    theirs.hangUp();
+    expect(theirs.session).not.toBe(mine.session);
+    expect(await isKnown('one', mine.session)).toBe(true);
+  });
+});

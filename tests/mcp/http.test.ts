@@ -1,4 +1,6 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/mcp/metrics.ts';
@@ -40,6 +42,89 @@ describe('who may knock', () => {
       expect((await rpc(url, 'tools/list', {}, { origin })).status, origin).toBe(403);
     expect((await rpc(url, 'tools/list', {}, { origin: 'http://localhost:3000' })).status).toBe(200);
   });
+
+  it('tells the operator which setting makes another host name known', async () => {
+    const { url } = await start(fine, { open: true });
+    const { status, text } = await raw(url, { host: 'mcp.internal:8808' });
+    expect(status).toBe(403);
+    expect(text).toContain('PROXMOX_HTTP_PUBLIC_URL');
+    expect(text).toContain('mcp.internal');
+  });
+
+  it('takes the host that a trusted proxy names, and no other one of its headers or of strangers', async () => {
+    const publicUrls = ['https://mcp.example.org', 'https://second.example.org'];
+    const trusting = await start(fine, { publicUrls, trustedProxies: ['127.0.0.1'] });
+    const ask = async (headers: Record<string, string>, url = trusting.url) =>
+      (await raw(new URL('/.well-known/x', url).href, { host: 'container:8808', ...headers })).status;
+    expect(await ask({ 'x-forwarded-host': 'second.example.org' })).toBe(404);
+    expect(await ask({ 'x-forwarded-host': 'evil.example.org' })).toBe(403);
+    expect(await ask({ 'x-forwarded-host': 'mcp.example.org, evil.example.org' })).toBe(403);
+    expect(await ask({})).toBe(403);
+    const wary = await startHttp(fine, { publicUrls });
+    expect(await ask({ 'x-forwarded-host': 'mcp.example.org' }, wary.url)).toBe(403);
+    await wary.close();
+  });
+
+  it('lets browser pages of its own names ask and read, and no others', async () => {
+    const { url, token } = await start(fine);
+    const origin = 'http://localhost:6274';
+    const preflight = await fetch(url, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,mcp-protocol-version' },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(preflight.headers.get('access-control-allow-methods')?.split(',')).toEqual(['GET', 'POST', 'DELETE']);
+    for (const name of ['authorization', 'content-type', 'mcp-session-id', 'mcp-protocol-version'])
+      expect(preflight.headers.get('access-control-allow-headers')?.toLowerCase()).toContain(name);
+    for (const [headers, status] of [
+      [{ origin, ...bearer(await token('page')) }, 200],
+      [{ origin }, 401],
+    ] as const) {
+      const answer = await rpc(url, 'tools/list', {}, headers);
+      expect(answer.status).toBe(status);
+      expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
+      for (const name of ['mcp-session-id', 'www-authenticate'])
+        expect(answer.headers.get('access-control-expose-headers')?.toLowerCase()).toContain(name);
+    }
+    const foreign = await fetch(url, { method: 'OPTIONS', headers: { origin: 'https://evil.example.org' } });
+    expect(foreign.status).toBe(403);
+    expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('says to send an access token where a client looks for an authorization server', async () => {
+    const { url } = await start(fine);
+    const oauth = { issuer: 'https://login.example.org', audiences: ['x'], trustedSubjects: [] };
+    const withOAuth = await startHttp(fine, { publicUrls: ['https://mcp.example.org'], oauth });
+    for (const path of ['/register', '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration/mcp']) {
+      for (const [place, word] of [
+        [url, 'tokens add'],
+        [withOAuth.url, 'https://login.example.org'],
+      ] as const) {
+        const answer = await fetch(new URL(path, place), { method: path === '/register' ? 'POST' : 'GET' });
+        expect(answer.status).toBe(404);
+        const { error } = (await answer.json()) as { error: { message: string } };
+        expect(error.message).toMatch(/[Ss]end an access token/);
+        expect(error.message).toContain(word);
+      }
+    }
+    await withOAuth.close();
+  });
+
+  it('closes a connection whose headers or body do not come within the documented time', async () => {
+    const { url } = await start(fine, { open: true });
+    const { port } = new URL(url);
+    // 15 s for the headers, 30 s for the request; Node's own default looks at them only every 30 s.
+    const ended = (text: string) =>
+      new Promise<void>((resolve) => {
+        const socket = connect(Number(port), '127.0.0.1', () => socket.write(text));
+        socket.resume().once('close', () => resolve());
+      });
+    const patience = new AbortController();
+    const tooLate = (ms: number) => sleep(ms, 'too late', { signal: patience.signal }).catch(() => undefined);
+    expect(await Promise.race([ended('POST /mcp HTTP/1.1\r\nHost: localhost\r\n'), tooLate(28_000)])).toBeUndefined();
+    patience.abort();
+  }, 60_000);
 
   it('refuses what is too big, and what is no JSON', async () => {
     const { url } = await start(fine, { open: true });

@@ -45,7 +45,12 @@ export interface ScriptedServer {
  * A server of which a test decides every byte: cut connections and odd status lines are the point. What arrives is still held against the
  * contract of Proxmox VE 9.2 when it closes.
  */
-export async function startScripted(certificate: Certificate, script: (request: Received) => Behaviour, port = 0): Promise<ScriptedServer> {
+export async function startScripted(
+  certificate: Certificate,
+  script: (request: Received) => Behaviour,
+  port = 0,
+  host = '127.0.0.1',
+): Promise<ScriptedServer> {
   const received: Received[] = [];
   const sockets = new Set<Duplex>();
   const connectionOf = new WeakMap<Duplex, number>();
@@ -91,7 +96,7 @@ export async function startScripted(certificate: Certificate, script: (request: 
     socket.on('close', () => sockets.delete(socket));
   });
   server.on('tlsClientError', () => {});
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   const dropConnections = () => {
     for (const socket of sockets) socket.destroy();
   };

@@ -81,3 +81,11 @@ it('keeps as many lines of a task log as were asked for, also where the server i
   const { client } = await open(() => ({ data: lines, total: lines.length }));
   expect(await client.taskLog(upid, 3)).toEqual(['line 997', 'line 998', 'line 999']);
 });
+
+it('reaches an IPv6 address through the interface that it names', async () => {
+  const server = await startScripted(certificate, () => ({ data: 'here' }), 0, '::1');
+  const client = openClient(connectionTo([{ host: '::1%lo', port: server.port }], { fingerprints: [certificate.fingerprint] }));
+  expect(await client.get('/version')).toBe('here');
+  await client.close();
+  await server.close();
+});

@@ -5,8 +5,8 @@ import { type Identity, roleOfScopes } from './identity.ts';
 export interface OAuthOptions {
   /** The authorization server, exactly as it stands in `iss`. */
   issuer: string;
-  /** What must be in `aud`: this server's resource identifier, unless the authorization server uses another name for it. */
-  audience: string;
+  /** One of them must be in `aud`: this server's resource identifier, unless the authorization server uses other names for it. */
+  audiences: readonly string[];
   /** Default: what the authorization server's metadata says (RFC 8414, OpenID Connect Discovery). */
   jwksUrl?: string;
   /** Subjects whose clients are trusted to pass on a human's answer. */
@@ -29,17 +29,18 @@ export function createOAuthVerifier(options: OAuthOptions): (token: string) => P
   return async (token) => {
     try {
       keys ??= createRemoteJWKSet(new URL(options.jwksUrl ?? (await discoverJwks(options.issuer))), { timeoutDuration: FETCH_MS });
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer: options.issuer,
-        audience: options.audience,
+        audience: [...options.audiences],
         algorithms: ALGORITHMS,
         clockTolerance: CLOCK_SKEW_SECONDS,
         requiredClaims: ['exp', 'sub', 'aud', 'iss'],
       });
+      if (!isAccessToken(protectedHeader.typ) || !isReadable(payload.sub)) return 'invalid';
       const scopes = scopesOf(payload);
       const role = roleOfScopes(scopes);
       if (role === undefined) return 'scope';
-      const sub = String(payload.sub);
+      const sub = payload.sub.normalize('NFC');
       return {
         principal: `oauth:${sub}`,
         owner: sub,
@@ -54,6 +55,16 @@ export function createOAuthVerifier(options: OAuthOptions): (token: string) => P
       return error.code === 'ERR_JOSE_GENERIC' ? 'unavailable' : 'invalid';
     }
   };
+}
+
+/** RFC 9068 asks for `at+jwt`; common authorization servers write `JWT` or nothing. An ID token or a logout token is none of them. */
+function isAccessToken(typ: unknown): boolean {
+  return typ === undefined || (typeof typ === 'string' && /^(application\/)?(at\+jwt|jwt)$/i.test(typ));
+}
+
+/** A subject that a human can read and tell from others: no control, format or other invisible characters (they would be shown stripped). */
+function isReadable(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub.length >= 1 && sub.length <= 255 && sub.trim() !== '' && !/[\p{C}\p{Zl}\p{Zp}]/u.test(sub);
 }
 
 /** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. */

@@ -1,0 +1,50 @@
+import { originValidationResponse, validateHostHeader } from '@modelcontextprotocol/server';
+import type { MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
+import { plainText } from '../core/text.ts';
+import type { Networks } from './auth/addresses.ts';
+import { refuse } from './http-sessions.ts';
+
+/** How long (s) a browser may keep the answer to a preflight. */
+const PREFLIGHT_SECONDS = 600;
+
+/**
+ * Refuses requests for a host name that is not this server's (DNS rebinding).
+ * @param hosts names without port
+ * @param isTrustedProxy whose X-Forwarded-Host names the host that the client asked for
+ */
+export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (request: Request, peer: string) => Response | undefined {
+  return (request, peer) => {
+    const forwarded = isTrustedProxy(peer) ? request.headers.get('x-forwarded-host') : null;
+    const names = forwarded === null ? [request.headers.get('host')] : forwarded.split(',').map((name) => name.trim());
+    const refused = names.map((name) => ({ name, ...validateHostHeader(name, hosts) })).find(({ ok }) => !ok);
+    if (!refused) return undefined;
+    const name = plainText(refused.name ?? '', 200);
+    const missing = name === '' ? 'The Host header is missing.' : `This server is not known as "${name}".`;
+    return refuse(403, `${missing} The operator adds its address, such as https://mcp.example.org, to PROXMOX_HTTP_PUBLIC_URL.`);
+  };
+}
+
+/** Refuses browsers of other sites; pages of the own names may read the answers. Agents send no Origin. */
+export function ownOriginOnly(hosts: string[]): MiddlewareHandler[] {
+  return [
+    async (c, next) => originValidationResponse(c.req.raw, hosts) ?? (await next()),
+    // What came this far has an allowed Origin or none.
+    cors({
+      origin: (origin) => origin,
+      allowMethods: ['GET', 'POST', 'DELETE'],
+      allowHeaders: [
+        'Authorization',
+        'Content-Type',
+        'Accept',
+        'Last-Event-ID',
+        'Mcp-Session-Id',
+        'Mcp-Protocol-Version',
+        'Mcp-Method',
+        'Mcp-Name',
+      ],
+      exposeHeaders: ['Mcp-Session-Id', 'Mcp-Protocol-Version', 'WWW-Authenticate', 'Retry-After'],
+      maxAge: PREFLIGHT_SECONDS,
+    }),
+  ];
+}
