@@ -290,7 +290,7 @@ function resourceRow(g: GuestSpec): object {
     status: g.listedAs ?? (g.running ? 'running' : 'stopped'),
     template: config.template ?? 0,
     maxcpu: Number(config.cores ?? 1) * Number(config.sockets ?? 1),
-    maxmem: Number(config.memory ?? 512) * 2 ** 20,
+    maxmem: Number(String(config.memory ?? 512).replace('current=', '')) * 2 ** 20,
     maxdisk: 8 * GIB,
     uptime: g.running ? 3600 : 0,
   };
@@ -304,7 +304,7 @@ function nodeRow(g: GuestSpec): object {
     name: config.name ?? config.hostname ?? (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`),
     status: g.running ? 'running' : 'stopped',
     cpus: Number(config.cores ?? 1) * Number(config.sockets ?? 1),
-    maxmem: Number(config.memory ?? 512) * 2 ** 20,
+    maxmem: Number(String(config.memory ?? 512).replace('current=', '')) * 2 ** 20,
     maxdisk: 8 * GIB,
     ...(config.template ? { template: 1 } : {}),
     ...(config.tags ? { tags: config.tags } : {}),

@@ -141,6 +141,8 @@ function placeOfCopy(
   const { node, storages, used, needGib } = copy;
   const named = copy.wanted ?? ctx.settings.defaults.storage;
   const own = used.map((s) => s.storage);
+  const copied = copy.source.disks.some((d) => d.media !== 'cdrom' && d.media !== 'unused');
+  if (copy.wanted === undefined && !copied) return { space: {}, choices: [], warnings: [] };
   const ownFits = own.length > 0 && own.every((name) => storages.some((s) => s.storage === name && takesImages(s)));
   if (named === undefined && ownFits) {
     const there = storages.filter((s) => own.includes(s.storage));

@@ -1,0 +1,39 @@
+import type { GuestSpec } from '../operations/world.ts';
+
+/** What a plan of one change has to be: a plan with steps (left out), `already so`, or the code of a refusal. */
+export type Outcome =
+  | 'existing'
+  | 'guest_state'
+  | 'guest_running'
+  | 'guest_protected'
+  | 'locked'
+  | 'not_possible'
+  | 'storage_unavailable'
+  | 'ambiguous';
+export type Change = 'start' | 'stop' | 'set' | 'delete' | 'clone';
+
+/**
+ * One guest configuration, written after the shapes that public reports, forums and documentation show; every expected value is written by
+ * hand, none is computed by the product.
+ */
+export interface Case {
+  what: string;
+  spec: GuestSpec;
+  /**
+   * Every disk: slot, volume, owner (`own`, `host`, `none`, or the VMID of another guest), kind, size in GiB (`-` where the configuration
+   * tells none).
+   */
+  disks: string[];
+  /** vCPUs; null for a container without a limit. */
+  cpu: number | null;
+  /** MiB */
+  memory: number;
+  /** GiB of all attached data disks together. */
+  sum: number;
+  /** Changes that are not simply planned. */
+  but?: Partial<Record<Change, Outcome>>;
+  /** Destroyed with the guest beside its own disks: what is pending, saved memory. */
+  alsoFreed?: string[];
+  /** Other fields that get_vm has to show. */
+  shows?: object;
+}
