@@ -1,5 +1,5 @@
 import { asError } from '../core/errors.ts';
-import { plainText } from '../core/text.ts';
+import { plainText, visibleJson } from '../core/text.ts';
 import { renderError } from '../engine/render.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required. */
@@ -19,7 +19,7 @@ export function outliveReaders(): void {
 
 /** A result, for programs: JSON on stdout, nothing else. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${visibleJson(value, 2)}\n`);
 }
 
 /** A result, for people. */

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import width from 'string-width';
 import { plainText } from '../core/text.ts';
 
 /** A table as wide as the terminal at most, or blocks of lines where even that is too wide. Cells may hold text from guests: it is made harmless here. */
@@ -7,14 +8,14 @@ export function table(head: string[], rows: unknown[][], { columns = process.std
   const column = (index: number) => [head[index] ?? '', ...cells.map((row) => row[index] ?? '')];
   const widths = columnWidths(
     head.map((_, index) => ({
-      wanted: PADDING + Math.max(...column(index).map((text) => text.length)),
-      least: PADDING + Math.max(...column(index).flatMap((text) => text.split(' ').map((word) => Math.min(word.length, LONGEST_WORD)))),
+      wanted: PADDING + Math.max(...column(index).map((text) => width(text))),
+      least: PADDING + Math.max(...column(index).flatMap((text) => text.split(' ').map((word) => Math.min(width(word), LONGEST_WORD)))),
     })),
     columns - head.length - 1,
   );
   if (widths.reduce((sum, width) => sum + width, 0) > columns - head.length - 1) return blocks(head, cells);
   // Rules between rows only where a row takes several lines.
-  const wraps = cells.some((row) => row.some((text, index) => text.length + PADDING > (widths[index] ?? 0)));
+  const wraps = cells.some((row) => row.some((text, index) => width(text) + PADDING > (widths[index] ?? 0)));
   const chars = wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
   const style = process.env.NO_COLOR ? { head: [], border: [] } : { head: ['bold'], border: ['dim'] };
   const view = new Table({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });

@@ -43,13 +43,17 @@ export const folder = z
 /** https://pve.proxmox.com/wiki/User_Management#pveum_tokens */
 export const tokenId = z.string().transform((value, ctx) => {
   const id = value.trim();
-  if (/^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id)) return id;
+  if (!PASTED_HEADER.test(id) && /^[^\s:/!]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$/.test(id)) return id;
   ctx.addIssue(tokenIdProblem(id));
   return z.NEVER;
 });
 
+/** From the Authorization header in Proxmox's documentation. */
+const PASTED_HEADER = /^PVEAPIToken=/i;
+
 function tokenIdProblem(id: string): string {
   const form = 'user@realm!name, for example mcp@pve!agent';
+  if (PASTED_HEADER.test(id)) return `only ${form}, without "PVEAPIToken=" before it and the secret after it`;
   if (id.includes('=')) return `only ${form}; the secret after "=" belongs in PROXMOX_TOKEN_SECRET`;
   if (!id.includes('!')) return `${form}; the "!name" of the token is missing (in a shell, put the value in single quotes)`;
   if (!id.includes('@')) return `${form}; the "@realm" of the user is missing (pam for Linux users, pve for Proxmox's own)`;

@@ -73,7 +73,7 @@ export const ERRORS = {
     who: 'operator',
     exit: 1,
     meaning: 'The API token lacks a privilege.',
-    hint: 'Grant the named privilege on the named path to the user and to the token.',
+    hint: 'The operator adds the named privilege to the role that user and token have on the named path, or above it.',
   },
   guest_not_found: {
     who: 'agent',

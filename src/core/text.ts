@@ -1,3 +1,5 @@
+import type { Json } from './json.ts';
+
 // Control characters, bidi overrides and isolates, zero-width and other invisible format characters, line and paragraph separators:
 // none of them may change what a human reads.
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029\u115F\u1160\u3164\uFFA0]/gu;
@@ -9,14 +11,42 @@ const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
  * @param max characters kept; the rest becomes an ellipsis with the number of characters left out
  */
 export function plainText(text: string, max = 200): string {
-  const line = text
-    .replace(/[\r\n\t]+/g, ' ')
-    .replace(INVISIBLE, '')
-    .replace(STACKED_MARKS, '$1')
-    .trim();
-  const characters = [...line];
-  return characters.length <= max ? line : `${characters.slice(0, max).join('')}… (${characters.length - max} more characters)`;
+  return capped(withoutInvisible(text.replace(/[\r\n\t]+/g, ' ')).trim(), max);
 }
+
+function withoutInvisible(text: string): string {
+  return text.replace(INVISIBLE, '').replace(STACKED_MARKS, '$1');
+}
+
+function capped(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const characters = [...text];
+  return characters.length <= max ? text : `${characters.slice(0, max).join('')}… (${characters.length - max} more characters)`;
+}
+
+/** Longest text (characters) in an answer; what is longer by nature is capped where it is read. */
+const MAX_ANSWER_TEXT = 4000;
+
+/**
+ * Anything on its way to an agent: words of Proxmox and of guests, at any depth and as names of members, lose what is invisible and are
+ * capped. Line breaks stay: notes have them.
+ */
+export function harmless(value: Json): Json {
+  if (typeof value === 'string') return capped(value.split('\n').map(withoutInvisible).join('\n'), MAX_ANSWER_TEXT);
+  if (Array.isArray(value)) return value.map(harmless);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [plainText(key, 100), harmless(item)]));
+}
+
+/** JSON in which everything that a reader would not see is an escape; parses to the same value. */
+export function visibleJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(UNSEEN_IN_JSON, (found) =>
+    Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  );
+}
+
+// JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
+const UNSEEN_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 const NAMES_SECRET = /pass(word|wd|phrase|wort)?\b|kennwort|pwd|secret|token|credential|(api|private|access)[ _-]?key/i;
 

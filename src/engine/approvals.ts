@@ -4,6 +4,7 @@ import { canonical } from '../core/canonical.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Plan, targetsOf } from '../core/plan.ts';
+import { plainText } from '../core/text.ts';
 import type { ChangeCall } from './change.ts';
 import { newId } from './ids.ts';
 import { announce } from './notify.ts';
@@ -38,12 +39,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     now,
     ports.settings.approval.maxPendingPerPrincipal,
   );
-  if (asked === 'full') {
-    fail(
-      'too_many_pending',
-      `${ports.settings.approval.maxPendingPerPrincipal} approvals of yours, or about this guest, wait for a decision already.`,
-    );
-  }
+  if (asked === 'full') return refuseFull(caller, ports);
   const { ended = [], ...approval } = asked;
   if (approval.id === id) await store.secrets.keep(id, sealed);
   for (const one of ended) await recordDecision(one, one.status === 'expired' ? SERVER : caller, ports, one.status);
@@ -64,6 +60,19 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
   // Not waited for: an announcement that cannot be made must not keep anybody from asking.
   if (approval.id === id) await announce(approval, ports);
   return approval;
+}
+
+/** Names what the caller may know of: its own pending approvals. Those of others about the same guest only count. */
+async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const limit = ports.settings.approval.maxPendingPerPrincipal;
+  const { approvals, total } = await store.approvals.list({ cluster, principal: caller.principal, status: 'pending', limit });
+  const own = approvals.map((one) => ({ approval_id: one.id, summary: plainText(one.plan.summary, 120), expires_at: one.expiresAt }));
+  const listed = own.map((one) => `${one.approval_id} (expires ${one.expires_at})`).join(', ');
+  const whose = total >= limit ? 'approvals of yours' : 'approvals about this guest';
+  fail('too_many_pending', `${limit} ${whose} wait for a decision already${own.length > 0 ? `; yours: ${listed}` : ''}.`, {
+    details: { pending: own },
+  });
 }
 
 /** Remembers the names of the guests and adds the others they were seen under: renaming before asking must not hide what it was. */

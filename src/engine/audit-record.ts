@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../core/json.ts';
+import { visibleJson } from '../core/text.ts';
 
 /**
  * What a line of the audit tells about.
@@ -81,7 +82,7 @@ export function sha256(data: string | Uint8Array): string {
 export function chain(head: Head, record: AuditRecord, time: string): { line: string; head: Head } {
   const seq = head.seq + 1;
   const { kind, time: given, ...rest } = record;
-  const body = JSON.stringify({ seq, time: given ?? time, kind, ...rest, prev: head.hash });
+  const body = visibleJson({ seq, time: given ?? time, kind, ...rest, prev: head.hash });
   const hash = sha256(body);
   return { line: `${body.slice(0, -1)},"hash":"${hash}"}\n`, head: { seq, hash } };
 }

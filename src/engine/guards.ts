@@ -2,7 +2,9 @@ import { fail } from '../core/errors.ts';
 import { typedName } from '../core/guest.ts';
 import { type Plan, targetsOf } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
-import { newestBackup } from '../proxmox/backups.ts';
+import { backupsOf, noBackupText } from '../proxmox/backups.ts';
+import { failMissing, missingPrivileges } from '../proxmox/privileges.ts';
+import { backupRights } from '../proxmox/visibility.ts';
 import type { Admission } from '../store/runs.ts';
 import type { ChangeCall } from './change.ts';
 import { type Verdict, verdictOn } from './policy.ts';
@@ -29,15 +31,21 @@ async function checkBackup(plan: Plan, { requireBackupWithin }: Verdict, ports: 
   const api = await ports.api();
   for (const guest of targetsOf(plan)) {
     if (backsUpFirst(plan, guest.vmid)) continue;
-    const last = (plan.targets ? undefined : plan.facts?.lastBackup) ?? (await newestBackup(api, guest));
+    const known = plan.targets ? undefined : plan.facts?.lastBackup;
+    const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
+    const last = backups.newest;
     if (last && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
     const hours = Math.round(requireBackupWithin / 360) / 10;
     const of = plan.targets ? ` of ${typedName(guest)}` : '';
-    fail(
-      'forbidden_by_policy',
-      `The policy asks for a backup${of} not older than ${hours} h; ${last ? `the newest is of ${last}` : 'none was found'}.`,
-      { hint: 'Make a backup first (delete_vm can do it: backup_storage), then call again.' },
-    );
+    const asks = `The policy asks for a backup${of} not older than ${hours} h`;
+    const [hidden] = backups.hidden;
+    if (!last && backups.seen.length === 0 && hidden !== undefined) {
+      const missing = await missingPrivileges(api, backupRights(guest.vmid, hidden));
+      if (missing.length > 0) failMissing(`${asks}. Seeing one`, missing);
+    }
+    fail('forbidden_by_policy', `${asks}; ${last ? `the newest is of ${last}` : noBackupText(backups)}.`, {
+      hint: 'Make a backup first (delete_vm can do it: backup_storage), then call again.',
+    });
   }
 }
 

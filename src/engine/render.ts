@@ -2,6 +2,7 @@ import type { ApprovalRecord, Way } from '../core/approval.ts';
 import { asError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import { harmless } from '../core/text.ts';
 import { compactText } from './compact.ts';
 import type { Result } from './types.ts';
 
@@ -109,11 +110,11 @@ function paramView(value: ParamValue): Json {
 }
 
 function finish(body: JsonObject, { demo, notices }: RenderOptions): Rendered {
-  const structured: JsonObject = {
+  const structured = harmless({
     ...(demo ? { simulator: true } : {}),
     ...(notices && notices.length > 0 ? { notices } : {}),
     ...body,
-  };
+  }) as JsonObject;
   const { notice, ...rest } = structured;
   return { structured, text: typeof notice === 'string' ? `${notice}\n${compactText(rest)}` : compactText(structured) };
 }

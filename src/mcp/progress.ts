@@ -1,6 +1,8 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { Progress } from '../engine/types.ts';
 
+const STEP = 100;
+
 /**
  * Passes progress on to a client that asked for it. Values must rise, and a client that has gone must not break the work. The first message
  * names the task: a client that cancels gets no answer at all, so this is how it can learn what became of the work.
@@ -11,8 +13,9 @@ export function progressOf(ctx: ServerContext): ((progress: Progress) => void) |
   let last = -1;
   return ({ done, total, message }) => {
     if (last < 0 && done === 0 && !message.includes('UPID:')) return;
-    last = done > last ? done : last + 0.001;
-    const params = { progressToken, progress: last, total: Math.max(total, last), message };
+    // A step is a hundred: each message within it is one more.
+    last = Math.max(done * STEP, last + 1);
+    const params = { progressToken, progress: last, total: Math.max(total * STEP, last), message };
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   };
 }

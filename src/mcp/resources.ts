@@ -19,7 +19,7 @@ export function registerResources(server: McpServer, context: CallContext, opera
       'guest',
       new ResourceTemplate('proxmox://guest/{vmid}', { list: undefined }),
       { title: 'Guest', description: 'Status and configuration of one VM or container', mimeType: MIME },
-      (uri, { vmid }, ctx) => contents(uri, () => read(context, server, 'get_vm', { vmid: Number(vmid) }, ctx)),
+      (uri, { vmid }, ctx) => contents(uri, () => readGuest(context, server, String(vmid), ctx)),
     );
   }
   if (has('list_approvals')) {
@@ -30,6 +30,11 @@ export function registerResources(server: McpServer, context: CallContext, opera
       (uri, { id }, ctx) => contents(uri, () => findApproval(context, server, String(id), ctx)),
     );
   }
+}
+
+/** An address has one form: `0x64` and `1e2` are no names of guest 100. */
+async function readGuest(context: CallContext, server: McpServer, vmid: string, ctx: ServerContext): Promise<JsonObject | undefined> {
+  return /^[1-9]\d{2,8}$/.test(vmid) ? read(context, server, 'get_vm', { vmid: Number(vmid) }, ctx) : undefined;
 }
 
 async function contents(uri: URL, find: () => Promise<JsonObject | undefined>) {

@@ -1,24 +1,65 @@
+import { asError } from '../core/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { path } from './encode.ts';
 
 export interface NodeRow {
   node: string;
   online: boolean;
+  /** The node answers, and its status daemon (pvestatd) has told the cluster nothing for five minutes. */
+  silent?: true;
   /** Absent for a token without Sys.Audit on the node. */
   cpus?: number;
   memoryMib?: number;
   freeMib?: number;
 }
 
-/** `GET /nodes`, by name. */
-export async function listNodes(api: ProxmoxReader): Promise<NodeRow[]> {
+/** By name: `GET /nodes`, and the node itself where the cluster does not know how it is. */
+export async function listNodes(api: Pick<ProxmoxReader, 'get'>): Promise<NodeRow[]> {
   const rows = await api.get<{ node: string; status?: string; maxcpu?: number; maxmem?: number; mem?: number }[]>('/nodes');
-  return rows
-    .map((r) => ({
-      node: r.node,
-      online: r.status === 'online',
-      ...(r.maxcpu === undefined ? {} : { cpus: Number(r.maxcpu) }),
-      ...(r.maxmem === undefined ? {} : { memoryMib: Math.round(Number(r.maxmem) / 2 ** 20) }),
-      ...(r.maxmem === undefined || r.mem === undefined ? {} : { freeMib: Math.round((Number(r.maxmem) - Number(r.mem)) / 2 ** 20) }),
-    }))
-    .sort((a, b) => a.node.localeCompare(b.node));
+  const nodes = await Promise.all(
+    rows.map(async (r): Promise<NodeRow> => {
+      if (r.status !== 'online' && r.status !== 'offline') return askNode(api, r.node);
+      return {
+        node: r.node,
+        online: r.status === 'online',
+        ...(r.maxcpu === undefined ? {} : { cpus: Number(r.maxcpu) }),
+        ...(r.maxmem === undefined ? {} : { memoryMib: mib(r.maxmem) }),
+        ...(r.maxmem === undefined || r.mem === undefined ? {} : { freeMib: mib(Number(r.maxmem) - Number(r.mem)) }),
+      };
+    }),
+  );
+  return nodes.sort((a, b) => a.node.localeCompare(b.node));
 }
+
+interface NodeStatus {
+  cpuinfo?: { cpus?: number };
+  memory?: { total?: number; used?: number };
+}
+
+/**
+ * `unknown` is the cluster's word for a node whose status daemon is silent; the node works on. `GET /nodes/{node}/status` needs Sys.Audit, which
+ * the endpoint checks itself; the list of guests needs no right and comes from the node.
+ */
+async function askNode(api: Pick<ProxmoxReader, 'get'>, node: string): Promise<NodeRow> {
+  try {
+    const { cpuinfo, memory } = await api.get<NodeStatus>(path`/nodes/${node}/status`);
+    const [total, used] = [memory?.total, memory?.used];
+    return {
+      node,
+      online: true,
+      silent: true,
+      ...(cpuinfo?.cpus === undefined ? {} : { cpus: Number(cpuinfo.cpus) }),
+      ...(total === undefined ? {} : { memoryMib: mib(total) }),
+      ...(total === undefined || used === undefined ? {} : { freeMib: mib(Number(total) - Number(used)) }),
+    };
+  } catch (thrown) {
+    if (asError(thrown).code !== 'permission_denied') return { node, online: false };
+    const answers = await api.get(path`/nodes/${node}/qemu`).then(
+      () => true,
+      () => false,
+    );
+    return { node, online: answers, ...(answers ? { silent: true } : {}) };
+  }
+}
+
+const mib = (bytes: number) => Math.round(Number(bytes) / 2 ** 20);

@@ -1,3 +1,4 @@
+import { fail } from '../core/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 
 /** Privileges of which one suffices, on one path of the permission tree (`/vms/105`, `/storage/local`). */
@@ -36,6 +37,14 @@ export async function missingPrivileges(api: Api, wants: readonly Want[]): Promi
 export async function privilegesAt(api: Api, path: string): Promise<Set<string>> {
   const answer = await api.get<Granted>('/access/permissions', { path });
   return new Set(Object.keys(answer[path] ?? {}));
+}
+
+/** @throws permission_denied: what needs a privilege that the token lacks, found before anything is sent or asked */
+export function failMissing(what: string, missing: readonly Missing[]): never {
+  const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join(' and ');
+  return fail('permission_denied', `${what} needs ${where}, which the API token lacks.`, {
+    details: { missing: missing.map((one) => ({ ...one })) },
+  });
 }
 
 /** Everything that the token has: the paths with an ACL of their own, pool members, and the first level of the tree. */

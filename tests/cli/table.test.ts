@@ -24,3 +24,11 @@ test('NO_COLOR is respected', () => {
   vi.stubEnv('NO_COLOR', '1');
   expect(table(head, rows)).not.toContain('\u001b');
 });
+
+test('a column is as wide as its characters are on the terminal', () => {
+  vi.stubEnv('NO_COLOR', '1');
+  const wide = table(['name', 'note'], [['漢字漢字漢字', '🚀 up']], { columns: 60 });
+  expect(wide).toContain('漢字漢字漢字');
+  expect(wide).toContain('🚀 up');
+  expect(wide.split('\n')[0]?.length).toBe(12 + 2 + 5 + 2 + 3);
+});

@@ -126,6 +126,8 @@ describe('values', () => {
     ['PROXMOX_TOKEN_ID', 'mcp@pve', '"!name" of the token is missing'],
     ['PROXMOX_TOKEN_ID', 'mcp!agent', '"@realm" of the user is missing'],
     ['PROXMOX_TOKEN_ID', 'mcp@pve!agent=1234', 'belongs in PROXMOX_TOKEN_SECRET'],
+    ['PROXMOX_TOKEN_ID', 'PVEAPIToken=root@pam!x', 'without "PVEAPIToken=" before it'],
+    ['PROXMOX_TOKEN_ID', 'PVEAPIToken=root@pam!x=1234', 'without "PVEAPIToken=" before it'],
     ['PROXMOX_VERIFY_SSL', 'maybe', 'true or false'],
     ['PROXMOX_FINGERPRINT', 'AA:BB', 'SHA-256'],
     ['PROXMOX_MAX_CPU', '-1', '1 to 8192'],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fencedNotes, maskSecrets, plainText, withoutCommand } from '../../src/core/text.ts';
+import { fencedNotes, harmless, maskSecrets, plainText, visibleJson, withoutCommand } from '../../src/core/text.ts';
 
 test('whatever a guest is called, its name stays one visible line', () => {
   fc.assert(
@@ -36,4 +36,20 @@ test('a failed command is named without its arguments, and why it failed stays',
   const line = `start failed: command '/usr/bin/kvm -id 105 -name 'web1,debug-threads=on' ${'-device x,y=z '.repeat(300)}' failed: got timeout`;
   expect(withoutCommand(line)).toBe("start failed: command '/usr/bin/kvm …' failed: got timeout");
   expect(withoutCommand("command '/sbin/lvs -o name' failed: exit code 5")).toBe("command '/sbin/lvs -o name' failed: exit code 5");
+});
+
+test('what goes to an agent loses what is invisible, at any depth and in names of members, and is capped', () => {
+  const said = { 'k\u202ee\u001by': ['\u001b[2Ja\u202eb\u0000', { note: 'one\r\ntwo' }, 5, null], long: 'x'.repeat(5000) };
+  expect(harmless(said)).toEqual({ key: ['[2Jab', { note: 'one\ntwo' }, 5, null], long: `${'x'.repeat(4000)}… (1000 more characters)` });
+});
+
+test('JSON that people may look at shows what is invisible as escapes, and says the same', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 100 }), (text) => {
+      const json = visibleJson({ [text]: text }, 2);
+      expect(json.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Co}\u2028\u2029]/u);
+      expect(JSON.parse(json)).toEqual({ [text]: text });
+    }),
+  );
+  expect(visibleJson('a\u202e\u{e0041}')).toBe('"a\\u202e\\udb40\\udc41"');
 });

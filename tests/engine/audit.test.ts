@@ -86,6 +86,16 @@ describe('writing', () => {
     expect(JSON.parse(text).args).toMatchObject({ cloud_init: { password: '[redacted]', user: 'root' }, ref: { $secret: 'id-1' } });
   });
 
+  test('what would hide on a terminal is an escape in the file, and the chain holds', async () => {
+    const one = audit();
+    await one.append({ kind: 'refused', args: { name: 'web\u202e1', note: 'a\u0085b\u200b' } }, { durable: true });
+    await one.append(record(1), { durable: true });
+    const text = readFileSync(file, 'utf8');
+    expect(text).not.toMatch(/[\p{Cf}\u007f-\u009f]/u);
+    expect(JSON.parse(text.split('\n')[0] ?? '').args).toEqual({ name: 'web\u202e1', note: 'a\u0085b\u200b' });
+    expect(await verifyAudit(file)).toMatchObject({ count: 2, problems: [] });
+  });
+
   test('a text of any length leaves a line of bounded length', async () => {
     await audit().append({ kind: 'refused', message: 'x'.repeat(1_000_000) }, { durable: true });
     expect(readFileSync(file, 'utf8').length).toBeLessThan(3000);

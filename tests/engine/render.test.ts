@@ -139,3 +139,32 @@ it('what the reader has to hear first is the first line of the text', () => {
   expect(structured).toEqual({ simulator: true, notice: 'Nothing was created: x', vmid: 100 });
   expect(text).toBe('Nothing was created: x\nsimulator: true\nvmid: 100');
 });
+
+describe('words of Proxmox in an answer', () => {
+  const hostile = `\u001b[2J\u202eok\u0000${'x'.repeat(5000)}`;
+  const calm = /^\[2Jokx+… \(\d+ more characters\)/;
+
+  it('are stripped and capped in an error: message, hint and details at any depth', () => {
+    const errors: Record<string, string> = { 'na\u202eme': hostile };
+    const details = { proxmox: { status: 500, message: hostile, errors }, candidates: [hostile] };
+    const { structured, text } = renderError(new ProxmoxMcpError('proxmox_refused', hostile, { hint: hostile, details }));
+    const { error } = structured as { error: { message: string; hint: string; details: typeof details } };
+    for (const words of [
+      error.message,
+      error.hint,
+      error.details.proxmox.message,
+      error.details.proxmox.errors.name,
+      error.details.candidates[0],
+    ])
+      expect(words).toMatch(calm);
+    expect(JSON.stringify(structured)).not.toMatch(/\u202e|\\u001b|\\u0000/u);
+    expect(text).not.toMatch(/[\p{Cf}]|\\u\{/u);
+  });
+
+  it('are stripped and capped in what is done: lock, node, pool, UPID', () => {
+    const output = { lock: hostile, rows: [{ node: hostile, pool: hostile }], upid: hostile };
+    const { structured } = renderResult({ kind: 'done', output });
+    const { lock, rows, upid } = structured as typeof output;
+    for (const words of [lock, rows[0]?.node, rows[0]?.pool, upid]) expect(words).toMatch(calm);
+  });
+});

@@ -36,7 +36,7 @@ test('what a human reads before: disks, snapshots, backups, and that there is no
     lastBackup: null,
     tags: ['prod', 'web'],
   });
-  expect(plan.warnings).toEqual(['there is no backup of this guest']);
+  expect(plan.warnings).toEqual(['no backup on the storages this token can see (local)']);
   expect(plan.undo).toContain('impossible');
   expect(plan.target?.disks).toEqual(['local-lvm:vm-105-disk-0']);
 });
@@ -229,7 +229,11 @@ describe('the report tells gone from unknown', () => {
     expect(answer).not.toHaveProperty('orphans');
   });
   test('a token whose rights on the VMID outlive the guest can look', async () => {
-    const answer = await report({ guests: [], volumes: [disk], permissions: { '/vms/105': ['VM.Config.Disk'] } });
+    const answer = await report({
+      guests: [],
+      volumes: [disk],
+      permissions: { '/vms/105': ['VM.Config.Disk'], '/storage/local-lvm': ['Datastore.Audit'] },
+    });
     expect(answer).toMatchObject({ orphans: ['local-lvm:vm-105-disk-0'] });
   });
   test('the same guest under its VMID is not gone, whatever its task said', async () => {

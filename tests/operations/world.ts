@@ -61,6 +61,12 @@ export interface World {
   replication?: { id: string; guest: number }[];
 }
 
+const EVERYTHING = {
+  '/': [
+    ...['VM.Allocate', 'VM.Audit', 'VM.Backup', 'VM.Config.Disk', 'VM.Migrate', 'SDN.Use', 'Pool.Audit'],
+    ...['Datastore.Allocate', 'Datastore.AllocateSpace', 'Datastore.Audit'],
+  ],
+};
 const GIB = 2 ** 30;
 const LOCAL: StorageSpec = { storage: 'local', type: 'dir', content: 'iso,vztmpl,backup,import' };
 const THIN: StorageSpec = { storage: 'local-lvm', type: 'lvmthin', content: 'images,rootdir', availGib: 200, totalGib: 500 };
@@ -230,9 +236,10 @@ function look(world: World, [top, second, third, fourth, ...rest]: string[], que
   if (top === 'version') return { version: world.version ?? '9.2.11', release: '9.2', repoid: 'x' };
   if (top === 'access')
     return Object.fromEntries(
-      Object.entries(world.permissions ?? { '/': ['VM.Audit', 'Datastore.Allocate', 'VM.Config.Disk', 'VM.Backup', 'VM.Migrate'] }).map(
-        ([path, p]) => [query.path !== undefined && path === '/' ? query.path : path, Object.fromEntries(p.map((name) => [name, 1]))],
-      ),
+      Object.entries(world.permissions ?? EVERYTHING).map(([path, p]) => [
+        query.path !== undefined && path === '/' ? query.path : path,
+        Object.fromEntries(p.map((name) => [name, 1])),
+      ]),
     );
   if (top === 'cluster' && second === 'resources') return guests.filter((g) => !g.hidden).map(resourceRow);
   if (top === 'cluster' && second === 'replication') return world.replication ?? [];

@@ -1,4 +1,6 @@
 import { fail } from '../../core/errors.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { failMissing, missingPrivileges } from '../../proxmox/privileges.ts';
 import { isThin, listVolumes, placeOn, type StorageRow } from '../../proxmox/storage.ts';
 import type { OperationContext } from '../define.ts';
 
@@ -40,11 +42,7 @@ export function chooseStorage(
         { hint, details },
       );
     const there = wish.storages.find((s) => s.storage === named);
-    const why = !there
-      ? 'does not exist there or is not visible to the token'
-      : there.usable
-        ? 'does not take disk images'
-        : 'is disabled or offline';
+    const why = !there ? 'does not exist there' : there.usable ? 'does not take disk images' : 'is disabled or offline';
     fail('storage_unavailable', `Storage ${named} on ${wish.node} ${why}.`, { hint, details });
   }
   refuseFull(ctx, wish.node, found, wish.needGib, details);
@@ -55,6 +53,19 @@ export function chooseStorage(
         ? 'the only one that takes disk images'
         : 'PROXMOX_STORAGE';
   return { storage: found, choices: wish.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
+}
+
+/**
+ * A storage is listed with Datastore.Audit or AllocateSpace only: without them nothing tells whether it exists.
+ * @param wanted what the caller or PROXMOX_STORAGE names
+ * @throws permission_denied
+ */
+export async function refuseUnseenStorage(api: ProxmoxReader, storages: readonly StorageRow[], wanted: string | undefined): Promise<void> {
+  const seen = wanted === undefined ? storages.some(takesImages) : storages.some((s) => s.storage === wanted);
+  if (seen) return;
+  const path = wanted === undefined ? '/storage' : `/storage/${wanted}`;
+  const missing = await missingPrivileges(api, [{ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] }]);
+  if (missing.length > 0) failMissing(`Seeing and using ${wanted === undefined ? 'a storage for disks' : `storage ${wanted}`}`, missing);
 }
 
 export function takesImages(storage: StorageRow): boolean {

@@ -6,6 +6,7 @@ import { type Guest, type GuestRow, guestPath, listGuests, memoryOf, readGuest }
 import { listNodes } from '../../proxmox/nodes.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { refuseUnusablePool } from './choose-pool.ts';
 import { cloneConfig } from './clone-config.ts';
 import { type CloneWay, cloneWay } from './clone-way.ts';
 import { cloudInit } from './cloud-init.ts';
@@ -83,6 +84,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow):
   const boot = bootDisk(source.config, source.disks);
   const growGib = growth(source, args.disk_gb);
   const pool = args.pool ?? ctx.settings.defaults.pool;
+  await refuseUnusablePool(ctx.api, pool);
   const way = await cloneWay(
     ctx,
     source,

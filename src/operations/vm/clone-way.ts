@@ -4,7 +4,7 @@ import type { Guest } from '../../proxmox/guests.ts';
 import { missingPrivileges } from '../../proxmox/privileges.ts';
 import { canLink, isFileStorage, listStorages, placeOn, type StorageRow } from '../../proxmox/storage.ts';
 import type { OperationContext } from '../define.ts';
-import { chooseStorage, refuseFull, takesImages, thinWarning } from './choose-storage.ts';
+import { chooseStorage, refuseFull, refuseUnseenStorage, takesImages, thinWarning } from './choose-storage.ts';
 import { label } from './target.ts';
 
 export interface CloneWish {
@@ -53,6 +53,7 @@ export async function cloneWay(ctx: OperationContext, source: Guest, wish: Clone
   }
   const needGib = source.sizes.diskGib + growGib;
   const there = elsewhere ? await listStorages(ctx.api, to) : storages;
+  await refuseUnseenStorage(ctx.api, there, wish.storage);
   const placed = placeOfCopy(ctx, { node: elsewhere ? to : from, storages: there, used, wanted: wish.storage, needGib, source });
   if (moves) await refuseWithoutMigrate(ctx.api, wish);
   const named = placed.named;

@@ -9,7 +9,8 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { bootSourcesAtHand } from './at-hand.ts';
 import { chooseBridge } from './choose-bridge.ts';
 import { chooseNode } from './choose-node.ts';
-import { chooseStorage, thinWarning } from './choose-storage.ts';
+import { refuseUnusablePool } from './choose-pool.ts';
+import { chooseStorage, refuseUnseenStorage, thinWarning } from './choose-storage.ts';
 import { cloudInit, cloudInitWarnings } from './cloud-init.ts';
 import { createParams } from './create-params.ts';
 import { findExisting, planForExisting } from './existing.ts';
@@ -89,11 +90,13 @@ export const createVm = defineOperation({
 
 async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
   const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
+  const pool = args.pool ?? ctx.settings.defaults.pool;
   const { node, choices: nodeChoices } = await chooseNode(ctx, args.node);
   const [storages, version, bridge] = await Promise.all([
     listStorages(ctx.api, node.node),
     ctx.api.version(),
     chooseBridge(ctx.api, node.node, args.net_bridge),
+    refuseUnusablePool(ctx.api, pool),
   ]);
   const cpu = { cores: args.cores ?? DEFAULTS.cores, sockets: args.sockets ?? DEFAULTS.sockets };
   refuseTooManyCpus(cpu.cores * cpu.sockets, node);
@@ -105,6 +108,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       hint: `Ask for at least ${Math.ceil(image.sizeGib)}.`,
     });
   }
+  await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.settings.defaults.storage);
   const { storage, choices: storageChoices } = chooseStorage(ctx, {
     node: node.node,
     storages,
@@ -112,7 +116,6 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     ...(image ? { own: { storage: image.storage, of: 'the image' } } : {}),
     needGib: diskGib,
   });
-  const pool = args.pool ?? ctx.settings.defaults.pool;
   const cpuModel = args.cpu ?? defaultCpu(version);
   const request = createParams({ args, vmid, storage, image, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
   const memoryMib = args.memory ?? DEFAULTS.memoryMib;

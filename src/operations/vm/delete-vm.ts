@@ -4,10 +4,13 @@ import type { Condition, Plan, Step } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { counted, plainText } from '../../core/text.ts';
+import { type Backups, noBackupText } from '../../proxmox/backups.ts';
 import { path } from '../../proxmox/encode.ts';
 import { guestPath, isAnother, isFree } from '../../proxmox/guests.ts';
+import { failMissing, missingPrivileges } from '../../proxmox/privileges.ts';
 import { listStorages, storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
+import { backupRights } from '../../proxmox/visibility.ts';
 import { defineOperation } from '../define.ts';
 import { outcomeOf, placeOf } from './outcome.ts';
 import { changed, storageName, vmid } from './schemas.ts';
@@ -109,7 +112,7 @@ export const deleteVm = defineOperation({
         ...(extra.length > 0 ? [`volumes with this VMID that are not among its disks are destroyed too: ${names(extra)}`] : []),
         ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${names(volumes.extra)}`] : []),
         ...(guest.template ? ['only linked clones that the token can see were looked for; Proxmox refuses if there are others'] : []),
-        ...(volumes.lastBackup === null && backup.length === 0 ? ['there is no backup of this guest'] : []),
+        ...(volumes.backups.newest === undefined && backup.length === 0 ? [noBackupText(volumes.backups)] : []),
       ],
       before: { status: 'stopped', volumes: doomed.map((v) => v.volid), ...(untouched.length > 0 ? { untouched } : {}) },
       undo:
@@ -118,7 +121,7 @@ export const deleteVm = defineOperation({
           : `impossible: ${contents} are gone for good`,
       facts: {
         ...factsOf(target),
-        ...(volumes.lastBackup === undefined ? {} : { lastBackup: volumes.lastBackup }),
+        ...lastBackup(volumes.backups),
         disks: doomed.map(withSize),
         ...(untouched.length > 0 ? { untouched: volumes.untouched.map(withSize) } : {}),
       },
@@ -158,6 +161,12 @@ export const deleteVm = defineOperation({
   },
 });
 
+/** Null only where every visible storage would have shown one. */
+function lastBackup({ newest, seen, hidden }: Backups): { lastBackup?: string | null } {
+  if (newest !== undefined) return { lastBackup: newest };
+  return seen.length > 0 && hidden.length === 0 ? { lastBackup: null } : {};
+}
+
 /** Never stopped or unprotected implicitly: both are decisions of their own. */
 function refuseLiving(target: Target): void {
   const { guest } = target;
@@ -194,6 +203,9 @@ async function backupSteps(api: ProxmoxReader, target: Target, storage: string):
       details: { candidates: places },
     });
   }
+  const missing = await missingPrivileges(api, backupRights(at.vmid, storage));
+  // Proxmox accepts the request, and its task fails: after a human was asked.
+  if (missing.length > 0) failMissing(`A backup of ${label(target.guest)} to ${storage}`, missing);
   const there: Condition = { kind: 'backup', vmid: at.vmid, node: at.node, storage };
   return [
     {

@@ -1,6 +1,8 @@
 import { fail } from '../../core/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { failMissing, missingPrivileges } from '../../proxmox/privileges.ts';
 import { listVolumes, type StorageRow, storageOf } from '../../proxmox/storage.ts';
+import { sightOf } from '../../proxmox/visibility.ts';
 import { few, volumes } from './at-hand.ts';
 
 export interface Image {
@@ -40,13 +42,25 @@ async function listOn(api: ProxmoxReader, node: string, storages: readonly Stora
 }
 
 async function refuse(api: ProxmoxReader, node: string, storages: readonly StorageRow[], volid: string, content: string): Promise<never> {
-  const candidates = await volumes({ api }, node, storages, content);
   const what = content === 'iso' ? 'ISO' : 'image';
-  return fail('storage_unavailable', `${what} ${volid} does not exist on ${node} or is not visible to the token.`, {
-    hint:
-      candidates.length > 0
-        ? `Choose one of: ${few(candidates)}.`
-        : `No ${what} is visible on ${node}; the operator uploads one or grants Datastore.Audit on its storage.`,
+  await refuseUnseen(api, storages, volid, what);
+  const candidates = await volumes({ api }, node, storages, content);
+  return fail('storage_unavailable', `${what} ${volid} does not exist on ${node}.`, {
+    hint: candidates.length > 0 ? `Choose one of: ${few(candidates)}.` : `No ${what} is visible on ${node}; the operator uploads one.`,
     details: { candidates },
   });
+}
+
+/** A storage, and a disk of another guest, can be there without being shown. */
+async function refuseUnseen(api: ProxmoxReader, storages: readonly StorageRow[], volid: string, what: string): Promise<void> {
+  const storage = storageOf(volid);
+  const owner = /[:/](?:vm|base)-(\d+)-/.exec(volid)?.[1];
+  const listed = storages.some((s) => s.storage === storage);
+  if (storage === '' || (listed && owner === undefined)) return;
+  if (owner !== undefined && (await sightOf(api, Number(owner), [storage])).disks.length > 0) return;
+  const missing = await missingPrivileges(api, [
+    { path: `/storage/${storage}`, anyOf: owner === undefined ? ['Datastore.Audit', 'Datastore.AllocateSpace'] : ['Datastore.Audit'] },
+    ...(owner === undefined ? [] : [{ path: `/vms/${owner}`, anyOf: ['VM.Config.Disk'] }]),
+  ]);
+  if (missing.length > 0) failMissing(`Seeing whether ${what} ${volid} exists`, missing);
 }

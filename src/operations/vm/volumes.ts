@@ -1,8 +1,9 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { type Backups, backupsFrom } from '../../proxmox/backups.ts';
 import { type Disk, disksOf } from '../../proxmox/disks.ts';
 import type { Guest } from '../../proxmox/guests.ts';
-import { privilegesAt } from '../../proxmox/privileges.ts';
-import { listStorages, listVolumes, type Volume } from '../../proxmox/storage.ts';
+import { listStorages, listVolumes, type StorageRow, type Volume } from '../../proxmox/storage.ts';
+import { sightOf } from '../../proxmox/visibility.ts';
 
 /** A volume, with its size in GiB where the configuration or the storage tells it. */
 export interface Sized {
@@ -17,10 +18,9 @@ export interface OwnVolumes {
   untouched: Sized[];
   /** Bear the guest's VMID, but are neither freed with it by default nor memory of its snapshots. */
   extra: Sized[];
-  /** A storage could not be looked through, so there may be more than `extra` names. */
+  /** A storage does not show all volumes of the guest to this token, so there may be more than `extra` names. */
   partly: boolean;
-  /** ISO time of the newest backup; null: there is none; absent: the token cannot tell. */
-  lastBackup?: string | null;
+  backups: Backups;
   /** VMIDs of linked clones that stand on the guest's disks, as far as they are visible. */
   clones: number[];
 }
@@ -28,11 +28,12 @@ export interface OwnVolumes {
 /** Looks through the storages of the guest's node for what belongs to it. */
 export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnVolumes> {
   const { at } = guest;
-  const storages = (await listStorages(api, at.node)).filter((s) => s.usable);
+  const all = await listStorages(api, at.node);
+  const storages = all.filter((s) => s.usable);
   // Only a template needs to know about the disks of others.
   const filter = guest.template ? {} : { vmid: at.vmid };
   const listed = await Promise.all(storages.map((s) => listVolumes(api, at.node, s.storage, filter).catch(() => undefined)));
-  const partly = listed.includes(undefined);
+  const readable = storages.filter((_, index) => listed[index] !== undefined).map((s) => s.storage);
   const volumes = listed.flatMap((list) => list ?? []);
   const mine = volumes.filter((v) => v.vmid === at.vmid);
   const sizes = new Map(mine.map((v) => [nameOf(v.volid), v.sizeGib]));
@@ -42,7 +43,18 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
   const owned = (d: Disk) => d.media !== 'cdrom' && (d.owner === at.vmid || (d.owner === undefined && sizes.has(nameOf(d.volid))));
   const freed = named.filter(owned);
   const known = new Set(freed.map((d) => nameOf(d.volid)));
-  const backups = mine.filter((v) => v.content === 'backup').map((v) => v.createdAt ?? 0);
+  const times = mine.filter((v) => v.content === 'backup').map((v) => v.createdAt ?? 0);
+  const places = all.filter((s) => s.content.includes('backup')).map((s) => s.storage);
+  const [backups, { disks: showing }] = await Promise.all([
+    backupsFrom(
+      api,
+      at.vmid,
+      places,
+      readable.filter((s) => places.includes(s)),
+      times,
+    ),
+    sightOf(api, at.vmid, readable),
+  ]);
   const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
   const extra = mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)) && !/-state-/.test(v.volid));
   const others = new Set(extra.map((v) => nameOf(v.volid)));
@@ -50,8 +62,8 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
     freed: freed.map(sized),
     untouched: named.filter((d) => !owned(d) && !others.has(nameOf(d.volid))).map(sized),
     extra: extra.map(sized),
-    partly,
-    ...(await lastBackup(api, at.vmid, backups, partly)),
+    partly: storages.some((s) => holdsDisks(s) && !showing.includes(s.storage)),
+    backups,
     clones: guest.template
       ? [
           ...new Set(
@@ -72,13 +84,6 @@ function namedBy({ live, config }: Guest): Disk[] {
   return [...new Map(all.map((d) => [d.volid, d])).values()];
 }
 
-async function lastBackup(api: ProxmoxReader, vmid: number, times: number[], partly: boolean): Promise<{ lastBackup?: string | null }> {
-  if (times.length > 0) return { lastBackup: new Date(Math.max(...times) * 1000).toISOString() };
-  // Proxmox leaves out backups of guests that the token may not back up, so an empty list proves nothing to it.
-  const sees = !partly && (await privilegesAt(api, `/vms/${vmid}`)).has('VM.Backup');
-  return sees ? { lastBackup: null } : {};
-}
-
 /** `local-lvm:vm-105-disk-0 (8 GiB)`; `… (4 MiB)` for what is smaller than one. */
 export function withSize({ volid, sizeGib }: Sized): string {
   return sizeGib === undefined ? volid : `${volid} (${size(sizeGib)})`;
@@ -87,6 +92,10 @@ export function withSize({ volid, sizeGib }: Sized): string {
 function size(gib: number): string {
   if (gib * 1024 < 1) return `${Math.round(gib * 1024 * 1024)} KiB`;
   return gib < 1 ? `${Math.round(gib * 1024)} MiB` : `${Math.round(gib * 100) / 100} GiB`;
+}
+
+function holdsDisks({ content }: StorageRow): boolean {
+  return content.includes('images') || content.includes('rootdir');
 }
 
 function isDisk(volume: Volume): boolean {
@@ -108,12 +117,13 @@ export async function orphansOf(
   at: { vmid: number; node: string },
   storages: readonly string[],
 ): Promise<{ orphans: string[]; unchecked: string[] }> {
-  const sees = (await privilegesAt(api, `/vms/${at.vmid}`).catch(() => new Set<string>())).has('VM.Config.Disk');
+  const { disks: showing } = await sightOf(api, at.vmid, storages);
   const orphans: string[] = [];
   const unchecked: string[] = [];
   for (const storage of storages) {
-    const all = sees || (await privilegesAt(api, `/storage/${storage}`).catch(() => new Set<string>())).has('Datastore.Allocate');
-    const volumes = all ? await listVolumes(api, at.node, storage, { vmid: at.vmid }).catch(() => undefined) : undefined;
+    const volumes = showing.includes(storage)
+      ? await listVolumes(api, at.node, storage, { vmid: at.vmid }).catch(() => undefined)
+      : undefined;
     if (volumes) orphans.push(...volumes.filter((v) => v.vmid === at.vmid && isDisk(v)).map((v) => v.volid));
     else unchecked.push(storage);
   }
