@@ -1,5 +1,5 @@
 import type { Method, Params } from './contract.ts';
-import { invalid, LockBusy, refuse } from './errors.ts';
+import { type ApiError, invalid, LockBusy, refuse } from './errors.ts';
 import type { Fault } from './faults.ts';
 import type { Guest, Task } from './model.ts';
 import { demand, may, type Who } from './permissions.ts';
@@ -35,6 +35,15 @@ export class Wider {
   constructor(data: unknown, beside: Record<string, unknown>) {
     this.data = data;
     this.beside = beside;
+  }
+}
+
+/** A refusal that undoes nothing: what the handler has changed stays changed. */
+export class Kept {
+  readonly error: ApiError;
+
+  constructor(error: ApiError) {
+    this.error = error;
   }
 }
 

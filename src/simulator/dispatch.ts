@@ -1,4 +1,4 @@
-import { type Context, Wider } from './context.ts';
+import { type Context, Kept, Wider } from './context.ts';
 import { findMethod, type Method, type Params, validateParams } from './contract.ts';
 import { ApiError, LockBusy } from './errors.ts';
 import type { Fault } from './faults.ts';
@@ -41,6 +41,7 @@ export function dispatch(world: World, call: Call): Answer {
       return answer(world, call, method, params, at, notImplemented);
     };
     const data = call.method === 'GET' && !world.isDue(at) ? answer(world, call, method, params, at, notImplemented) : world.write(work);
+    if (data instanceof Kept) return refusal(data.error);
     const body = data instanceof Wider ? { data: data.data, ...data.beside } : { data: data ?? null };
     return { status: 200, message: 'OK', body, after: 0 };
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Context } from './context.ts';
+import { type Context, nodeOf } from './context.ts';
 import { findMethod, parameterOf, propertyFormat } from './contract.ts';
 import { ApiError, forbid, invalid, refuse } from './errors.ts';
 import { DRIVE_KEY, option, printSize, volumeOf } from './guest-config.ts';
@@ -16,6 +16,7 @@ import {
   ownerOf,
   pathOf,
   storageOf,
+  usableStorage,
 } from './volumes.ts';
 import type { World } from './world.ts';
 
@@ -60,7 +61,8 @@ export function checkStorageAccess(context: Context, vmid: number, settings: Con
     if (kind === 'new') {
       const name = NEW_DISK.exec(file)?.[1] ?? fallback ?? invalid({ storage: 'no storage ID specified (and no default specified)' });
       demand(world, who, `/storage/${name}`, ['Datastore.AllocateSpace']);
-      if (!findStorage(world, name).content.includes('images')) invalid({ storage: `storage '${name}' does not support vm images` });
+      if (!usableStorage(world, name, nodeOf(context)).content.includes('images'))
+        invalid({ storage: `storage '${name}' does not support vm images` });
     } else if (kind === 'existing') checkVolumeAccess(context, vmid, file);
     const source = option(value, 'import-from');
     if (source !== undefined) checkImport(context, vmid, source);
@@ -167,10 +169,11 @@ export function copyVolume(
   to: { storage: Storage; format?: string | undefined; name?: string; mirror?: string | undefined },
 ): Volume {
   const { mirror: _mirror, ...where } = to;
-  const volume = make(shop, { ...where, size: origin.size, written: origin.used, content: 'images' });
+  const size = origin.virtual ?? origin.size;
+  const volume = make(shop, { ...where, size, written: origin.used, content: 'images' });
   shop.log(`allocated target volume '${volume.volid}'`);
-  if (to.mirror) logMirror(shop.log, to.mirror, origin.size);
-  else if (to.name !== 'cloudinit') logTransfer(shop.log, origin.size, origin.format);
+  if (to.mirror) logMirror(shop.log, to.mirror, size);
+  else if (to.name !== 'cloudinit') logTransfer(shop.log, size, origin.format);
   return volume;
 }
 

@@ -1,6 +1,7 @@
-import { DRIVE_KEY, freeKey, isCdrom, isCloudInit, volumeOf } from './guest-config.ts';
+import { DRIVE_KEY, freeKey, isCdrom, isCloudInit, option, volumeOf } from './guest-config.ts';
 import type { Config, Guest } from './model.ts';
-import { ownerOf } from './volumes.ts';
+import { freeByName, ownerOf } from './volumes.ts';
+import type { World } from './world.ts';
 
 /** Take effect on a running guest at once, whatever is hotpluggable. */
 const AT_ONCE = new Set(
@@ -38,4 +39,38 @@ export function release(config: Config, key: string, vmid: number): void {
   if (ownerOf(volid) !== vmid) return;
   const known = Object.entries(config).some(([other, stored]) => /^unused\d+$/.test(other) && stored === volid);
   if (!known) config[freeKey(config, 'unused')] = volid;
+}
+
+export const hasBridge = (world: World, node: string, bridge: string): boolean =>
+  world.get('node', node)?.bridges.some(({ iface }) => iface === bridge) === true;
+
+/** Devices that the guest boots from, in order. */
+export const bootOrder = (config: Config): string[] => /order=([^,]*)/.exec(config.boot ?? '')?.[1]?.split(';') ?? [];
+
+/** Why a live change fails all the same; it then stays pending. `value` is absent for a removal. */
+export function hotplugProblem(world: World, guest: Guest, key: string, value: string | undefined): string | undefined {
+  if (!guest.running) return undefined;
+  if (value === undefined)
+    return bootOrder(guest.config).includes(key) && DRIVE_KEY.test(key) ? `can't unplug bootdisk '${key}'` : undefined;
+  const bridge = /^net\d+$/.test(key) ? option(value, 'bridge') : undefined;
+  if (bridge === undefined || hasBridge(world, guest.node, bridge)) return undefined;
+  return guest.config[key] === undefined ? `bridge '${bridge}' does not exist` : `interface ${bridge} does not exist`;
+}
+
+/** What was pending takes effect, at a stop and at a start: removed disks become unused, or are destroyed where that was asked for. */
+export function settlePending(world: World, guest: Guest): void {
+  for (const [key, how] of Object.entries(guest.pendingDelete)) {
+    const value = guest.config[key];
+    if (value !== undefined && DRIVE_KEY.test(key) && (how === '2' || isCloudInit(value))) {
+      freeByName(world, guest.node, volumeOf(value));
+      delete guest.config[key];
+    } else release(guest.config, key, guest.vmid);
+  }
+  for (const [key, value] of Object.entries(guest.pending)) {
+    const before = guest.config[key];
+    if (before !== undefined && DRIVE_KEY.test(key) && volumeOf(before) !== volumeOf(value)) release(guest.config, key, guest.vmid);
+    guest.config[key] = value;
+  }
+  guest.pending = {};
+  guest.pendingDelete = {};
 }

@@ -31,7 +31,8 @@ export interface Guest {
   pendingDelete: Record<string, '1' | '2'>;
   snapshots: Record<string, Snapshot>;
   parent?: string;
-  running?: { since: number; pid: number; paused?: boolean };
+  /** `resumed`: woken with its memory, so that nothing in it has to boot. */
+  running?: { since: number; pid: number; paused?: boolean; resumed?: boolean };
   /** Epoch ms of the last stop; a very quick restart meets the node's own clean-up. */
   stoppedAt?: number;
   inside: Inside;
@@ -48,8 +49,10 @@ export interface Volume {
   node: string;
   content: 'images' | 'rootdir' | 'iso' | 'vztmpl' | 'backup' | 'import';
   format: string;
-  /** Bytes. */
+  /** Bytes; of an image to import the size of the file. */
   size: number;
+  /** Bytes that a disk made from an image to import has, where they are more than the file's. */
+  virtual?: number;
   used: number;
   vmid?: number;
   /** Epoch seconds. */
@@ -70,6 +73,7 @@ export interface Storage {
   shared: boolean;
   path?: string;
   extra?: Record<string, string>;
+  disabled?: boolean;
   /** Nodes that have it; absent: all. */
   nodes?: string[];
   /** Bytes. */

@@ -16,6 +16,14 @@ export function findStorage(world: World, name: string): Storage {
   return world.get('storage', name) ?? refuse(`storage '${name}' does not exist`);
 }
 
+/** The storage, if it may be used on that node. */
+export function usableStorage(world: World, name: string, node: string): Storage {
+  const storage = findStorage(world, name);
+  if (storage.disabled) refuse(`storage '${name}' is disabled`);
+  if (!hasStorage(storage, node)) refuse(`storage '${name}' is not available on node '${node}'`);
+  return storage;
+}
+
 export const isFileBased = (storage: Storage): boolean => storage.type === 'dir' || storage.type === 'nfs';
 
 /** Only snapshots of these can be taken: qcow2 files, and everything on storages that snapshot by themselves. */

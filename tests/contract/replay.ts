@@ -1,8 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { SEED_TOKENS, type Simulator, startSimulator } from '../../src/simulator/index.ts';
+import { openWorld } from '../../src/simulator/world.ts';
+import { BREADTH_TOKENS, seedBreadth } from './breadth-world.ts';
 import { compare, type Names, newNames, translate } from './compare.ts';
 
 export interface Exchange {
@@ -12,7 +16,7 @@ export interface Exchange {
   as: string;
   method: string;
   path: string;
-  params: [string, string][] | null;
+  params: [string, string | number][] | null;
   status_line: string;
   content_type?: string | null;
   body: { data?: unknown; errors?: Record<string, string>; message?: string; total?: number } | string | null;
@@ -46,7 +50,9 @@ export function readRecording(file: string): { meta: { principals: Record<string
   return { meta, exchanges: lines.map((line) => JSON.parse(line) as Exchange) };
 }
 
-export const readExchanges = (name: 'transcripts' | 'golden-flows'): Exchange[] => readRecording(`${name}.jsonl`).exchanges;
+export type Recording = 'transcripts' | 'golden-flows' | 'breadth-flows';
+
+export const readExchanges = (name: Recording): Exchange[] => readRecording(`${name}.jsonl`).exchanges;
 
 /** Numbers that are not replayed, with the reason. */
 export function readLeftOut(name: string): { reasons: Record<string, string>; byNumber: Map<number, string> } {
@@ -88,10 +94,12 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage(): Promise<Stage> {
+export async function openStage(recording: Recording = 'transcripts'): Promise<Stage> {
   let now = START;
-  const simulator = await startSimulator({ file: ':memory:', seed: 'recording', now: () => now });
-  const secrets = new Map(Object.values(SEED_TOKENS).map(({ id, secret }): [string, string] => [id, secret]));
+  const { file, remove } = recording === 'breadth-flows' ? ownFile(() => now) : { file: ':memory:', remove: () => {} };
+  const simulator = await startSimulator({ file, seed: 'recording', now: () => now });
+  const tokens = [...Object.values(SEED_TOKENS), ...(recording === 'breadth-flows' ? BREADTH_TOKENS : [])];
+  const secrets = new Map(tokens.map(({ id, secret }): [string, string] => [id, secret]));
   const names = newNames();
   const pass = (ms: number) => {
     now += ms;
@@ -137,8 +145,24 @@ export async function openStage(): Promise<Stage> {
       await finish(data);
     },
     exists: async (vmid) => (await asRoot('GET', '/cluster/nextid', { vmid: String(vmid) })).status_line.includes(' 400 '),
-    close: () => simulator.close(),
+    async close() {
+      await simulator.close();
+      remove();
+    },
   };
+}
+
+/** A state file of the installation on which the wider recordings were made. */
+function ownFile(now: () => number): { file: string; remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'replay-'));
+  const file = join(folder, 'state.db');
+  const world = openWorld({ file, now, timeScale: 1 });
+  world.write(() => {
+    seedBreadth(world);
+    world.setFlag('seed', 'recording');
+  });
+  world.close();
+  return { file, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** The header of a recorded principal; the first exchanges describe theirs in words. */
@@ -178,7 +202,7 @@ function send(
   exchange: Pick<Exchange, 'label' | 'method' | 'path' | 'params'>,
 ): Promise<Reply> {
   const raw = RAW_BODIES[exchange.label];
-  const form = new URLSearchParams(exchange.params ?? []).toString();
+  const form = new URLSearchParams((exchange.params ?? []).map(([key, value]): [string, string] => [key, String(value)])).toString();
   const inBody = exchange.method === 'POST' || exchange.method === 'PUT';
   const body = raw?.body ?? (inBody ? form : '');
   const prefix = exchange.path.startsWith('/api2/') ? '' : '/api2/json';
@@ -225,7 +249,7 @@ export async function replay(stage: Stage, recorded: Exchange): Promise<string[]
     params:
       recorded.params?.map(([key, value]): [string, string] => [
         key,
-        key === 'pid' ? (names.forward.get(`pid ${value}`) ?? value) : translate(names, value),
+        key === 'pid' ? (names.forward.get(`pid ${value}`) ?? String(value)) : translate(names, String(value)),
       ]) ?? null,
   };
   // Labels of polls say how long after the change they came.

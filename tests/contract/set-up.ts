@@ -1,5 +1,5 @@
 import { LEAST_PRIVILEGE_ROLES } from '../../src/simulator/seed-tokens.ts';
-import type { Exchange, Stage } from './replay.ts';
+import type { Exchange, Recording, Stage } from './replay.ts';
 
 export interface SetUp {
   /** Number of the exchange before which it happens. */
@@ -238,8 +238,10 @@ const golden: SetUp[] = [
   { before: 631, why: 'the guest made before was deleted', run: (stage) => remove(stage, 702) },
 ];
 
+const breadth: SetUp[] = [];
+
 /** What the recordings presuppose but do not show: done between two exchanges, through the API or by the passing of time. */
-export const SET_UP: Record<'transcripts' | 'golden-flows', SetUp[]> = { transcripts, 'golden-flows': golden };
+export const SET_UP: Record<Recording, SetUp[]> = { transcripts, 'golden-flows': golden, 'breadth-flows': breadth };
 
 /** Which privilege a role lacks at the moment, by stage. */
 const lacking = new WeakMap<Stage, string>();

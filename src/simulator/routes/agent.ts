@@ -17,7 +17,8 @@ function answering(context: Context): Guest {
   if (!wantsAgent(guest) && (context.method.method !== 'GET' || !guest.running)) refuse('No QEMU guest agent configured');
   if (!guest.running) refuse(`VM ${guest.vmid} is not running`);
   if (!wantsAgent(guest)) refuse('QEMU guest agent is not running');
-  const ready = guest.inside.agent && context.at >= guest.running.since + context.world.scaled(AGENT_READY);
+  const booted = guest.running.resumed || context.at >= guest.running.since + context.world.scaled(AGENT_READY);
+  const ready = guest.inside.agent && booted && !guest.running.paused;
   if (!ready) throw new ApiError(500, 'QEMU guest agent is not running', undefined, PATIENCE);
   return guest;
 }

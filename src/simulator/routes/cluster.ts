@@ -83,7 +83,8 @@ function storageRows(context: Context): Row[] {
   const rows: Row[] = [];
   for (const node of world.all('node').values()) {
     for (const storage of world.all('storage').values()) {
-      if (!hasStorage(storage, node.node) || !may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit'])) continue;
+      if (storage.disabled || !hasStorage(storage, node.node) || !may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit']))
+        continue;
       const { total, used } = usage(world, storage, node.node);
       const seen = isHeard(world, node, context.at);
       rows.push({

@@ -13,7 +13,8 @@ import {
   vmidOf,
 } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { driveKeys, isCloudInit, memoryOf, option, pendingConfig } from '../guest-config.ts';
+import { driveKeys, isCloudInit, memoryOf, option } from '../guest-config.ts';
+import { hasBridge, settlePending } from '../hotplug.ts';
 import type { Guest } from '../model.ts';
 import { interrupt, type Kinds, type Run, startTask } from '../tasks.ts';
 import { allocate, findStorage, freeByName, storageOf } from '../volumes.ts';
@@ -48,22 +49,14 @@ export function setStopped(world: World, guest: Guest, at: number): void {
   const next = edit(guest);
   delete next.running;
   next.stoppedAt = at;
-  next.config = pendingConfig(guest);
-  for (const [key, how] of Object.entries(guest.pendingDelete)) {
-    const value = guest.config[key];
-    if (value !== undefined && how === '2') freeByName(world, guest.node, value.split(',')[0] as string);
-  }
-  next.pending = {};
-  next.pendingDelete = {};
+  settlePending(world, next);
   world.saveGuest(next, at);
 }
 
-export function setRunning(run: Run, guest: Guest): void {
+export function setRunning(run: Run, guest: Guest, resumed = false): void {
   const next = edit(guest);
-  next.config = pendingConfig(guest);
-  next.pending = {};
-  next.pendingDelete = {};
-  next.running = { since: run.at, pid: 20_000 + run.world.count('kvm') };
+  settlePending(run.world, next);
+  next.running = { since: run.at, pid: 20_000 + run.world.count('kvm'), ...(resumed ? { resumed: true } : {}) };
   run.world.saveGuest(next, run.at);
   cleanUpAfterQuickRestart(run, guest);
 }
@@ -88,6 +81,13 @@ export function beginStart(run: Run): number {
     const misplaced = option(value, 'iothread') === '1' && key.startsWith('scsi') && guest.config.scsihw !== 'virtio-scsi-single';
     if (misplaced) run.warn('iothread is only valid with virtio disk or virtio-scsi-single controller, ignoring');
   }
+  for (const [key, value] of Object.entries(guest.config)) {
+    const bridge = /^net\d+$/.test(key) ? option(value, 'bridge') : undefined;
+    if (bridge === undefined) continue;
+    const mtu = option(value, 'mtu');
+    if (mtu !== undefined && !value.startsWith('virtio')) run.warn(`netdev ${key}: ignoring MTU '${mtu}', not using VirtIO`);
+    if (!hasBridge(run.world, guest.node, bridge)) refuse(`bridge '${bridge}' does not exist`);
+  }
   if (guest.config.lock === 'suspended') {
     run.log('Resuming suspended VM');
     run.log("netdev net0: using 'host_mtu=1500' for migration compat");
@@ -99,18 +99,20 @@ export function beginStart(run: Run): number {
 
 export function finishStart(run: Run): void {
   const guest = edit(guestOfTask(run, noConfig(run)));
-  if (guest.config.lock === 'suspended') {
+  const resumed = guest.config.lock === 'suspended';
+  if (resumed) {
     freeByName(run.world, guest.node, guest.config.vmstate ?? '');
     for (const key of ['lock', 'vmstate', 'runningcpu', 'runningmachine', 'running-nets-host-mtu']) delete guest.config[key];
   }
-  setRunning(run, guest);
+  setRunning(run, guest, resumed);
 }
 
 export const wantsAgent = (guest: Guest): boolean => /^(enabled=)?1/.test(guest.config.agent ?? '');
 
 /** How long the guest takes to go down by itself, ms; never when it ignores the button. */
 function reaction(run: Run, guest: Guest): number {
-  if (guest.running?.paused) refuse('VM is paused - cannot shutdown');
+  // Only with force: it is stopped at once.
+  if (guest.running?.paused) return STOP;
   if (guest.type === 'lxc') return ACPI_REACTION;
   if (wantsAgent(guest) && guest.inside.agent) return AGENT_REACTION;
   if (wantsAgent(guest)) run.log(`QEMU Guest Agent is not running - VM ${guest.vmid} qga command 'guest-ping' failed - got timeout`);
@@ -266,6 +268,7 @@ export const POWER_ROUTES: Routes = {
   'POST /nodes/{node}/qemu/{vmid}/status/shutdown': (context) => {
     rootOnly(context, 'skiplock');
     const args = { timeout: integer(context, 'timeout'), force: flag(context, 'forceStop') };
+    if (findGuest(context)?.running?.paused && !args.force) refuse('VM is paused - cannot shutdown');
     return (findGuest(context)?.running ? throughHa(context, 'stopped') : undefined) ?? power(context, 'qmshutdown', 'shutdown', args);
   },
   'POST /nodes/{node}/qemu/{vmid}/status/reboot': (context) => {

@@ -73,8 +73,9 @@ function clone(context: Context): string {
   const volumes = volumesToCopy(world, guest, config);
   for (const [key, volume] of volumes) {
     demand(world, who, `/storage/${storage ?? volume.storage}`, ['Datastore.AllocateSpace']);
-    if (!full && !isLinkable(volume) && !/cloudinit/.test(volume.volid))
-      refuse(`Linked clone feature is not supported for '${volume.volid}' (${key})`);
+    const of = snapname === undefined ? '' : 'a snapshot of ';
+    if (!full && (snapname !== undefined || !isLinkable(volume)) && !/cloudinit/.test(volume.volid))
+      refuse(`Linked clone feature is not supported for ${of}'${volume.volid}' (${key})`);
   }
   requireBridges(
     context,

@@ -4,6 +4,7 @@ import {
   findGuest,
   flag,
   guestOf,
+  Kept,
   missingConfig,
   nodeOf,
   type Routes,
@@ -25,10 +26,10 @@ import {
   storeNet,
   type Workshop,
 } from '../drives.ts';
-import { invalid, refuse } from '../errors.ts';
+import { ApiError, invalid, refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import { DRIVE_KEY, digestOf, driveKeys, isCloudInit, memoryOf, normalTags, pendingConfig, volumeOf } from '../guest-config.ts';
-import { isLive, release } from '../hotplug.ts';
+import { bootOrder, hotplugProblem, isLive, release } from '../hotplug.ts';
 import type { Config, Guest } from '../model.ts';
 import { checkDriveRights, checkOptionRights } from '../option-rights.ts';
 import type { Kinds, Run } from '../tasks.ts';
@@ -77,21 +78,44 @@ function prepare(context: Context): Change {
   return { set, remove, revert, force: flag(context, 'force'), ...(digest === undefined ? {} : { digest }) };
 }
 
+/** What could not be plugged or unplugged while the guest runs, by key; these changes are pending. */
+type Problems = Record<string, string>;
+
 /** The part that needs the guest's lock: applies what can be applied and keeps the rest pending. */
-function apply(shop: Workshop, guest: Guest, change: Change): void {
+function apply(shop: Workshop, guest: Guest, change: Change): Problems {
   if (change.digest !== undefined && change.digest !== digestOf(guest)) refuse('checksum mismatch (file change by other user?)');
   refuseLocked(guest);
   const next = edit(guest);
+  const problems: Problems = {};
   checkBalloon(next, change);
   for (const key of change.revert) {
     delete next.pending[key];
     delete next.pendingDelete[key];
   }
-  for (const key of change.remove) remove(shop.world, next, key, change.force);
-  for (const [key, value] of Object.entries(change.set)) if (!DRIVE_KEY.test(key)) setOption(next, key, value);
+  for (const key of change.remove) remove(shop.world, next, key, change.force, problems);
+  for (const [key, value] of Object.entries(change.set)) if (!DRIVE_KEY.test(key)) setOption(shop.world, next, key, value, problems);
   for (const [key, value] of settingsInOrder(change.set)) setDrive(shop, next, key, value);
   if (change.set.boot !== undefined) checkBootOrder(pendingConfig(next));
   shop.world.saveGuest(next, shop.at);
+  return problems;
+}
+
+/** Whether the change takes effect now. A change that should, and cannot, is noted as a problem. */
+function takesEffect(world: World, guest: Guest, key: string, value: string | undefined, problems: Problems): boolean {
+  if (!isLive(guest, key, value)) return false;
+  const problem = hotplugProblem(world, guest, key, value);
+  if (problem !== undefined) problems[key] = `hotplug problem - ${problem}\n`;
+  return problem === undefined;
+}
+
+/** A device that leaves the guest leaves its boot order, too; nothing left is written as a space. */
+function leaveBootOrder(guest: Guest, key: string): void {
+  const order = bootOrder(pendingConfig(guest));
+  if (!order.includes(key)) return;
+  const rest = order.filter((device) => device !== key).join(';');
+  const boot = rest === '' ? ' ' : `order=${rest}`;
+  if (guest.running) guest.pending.boot = boot;
+  else guest.config.boot = boot;
 }
 
 function checkBalloon(guest: Guest, { set, remove: removed }: Change): void {
@@ -100,7 +124,7 @@ function checkBalloon(guest: Guest, { set, remove: removed }: Change): void {
   if (Number(merged.balloon) * 1024 ** 2 > memoryOf(merged)) refuse('balloon value too large (must be smaller than assigned memory)');
 }
 
-function remove(world: World, guest: Guest, key: string, force: boolean): void {
+function remove(world: World, guest: Guest, key: string, force: boolean, problems: Problems): void {
   delete guest.pending[key];
   const value = guest.config[key];
   if (value === undefined) return;
@@ -111,7 +135,8 @@ function remove(world: World, guest: Guest, key: string, force: boolean): void {
     return;
   }
   if (DRIVE_KEY.test(key) && guest.config.protection === '1') refuse(`can't remove drive '${key}' - protection mode enabled`);
-  if (!isLive(guest, key, undefined)) {
+  leaveBootOrder(guest, key);
+  if (!takesEffect(world, guest, key, undefined, problems)) {
     guest.pendingDelete[key] = force ? '2' : '1';
     return;
   }
@@ -122,7 +147,7 @@ function remove(world: World, guest: Guest, key: string, force: boolean): void {
   } else release(guest.config, key, guest.vmid);
 }
 
-function setOption(guest: Guest, key: string, given: string): void {
+function setOption(world: World, guest: Guest, key: string, given: string, problems: Problems): void {
   const value = /^net\d+$/.test(key)
     ? storeNet(key, given)
     : key === 'tags'
@@ -134,7 +159,7 @@ function setOption(guest: Guest, key: string, given: string): void {
   delete guest.pending[key];
   // An empty value does not survive the configuration file: nothing changes.
   if (value === '' || guest.config[key] === value) return;
-  if (isLive(guest, key, value)) guest.config[key] = value;
+  if (takesEffect(world, guest, key, value, problems)) guest.config[key] = value;
   else guest.pending[key] = value;
 }
 
@@ -155,13 +180,17 @@ function setDrive(shop: Workshop, guest: Guest, key: string, value: string): voi
   guest.config[key] = stored;
 }
 
-function put(context: Context): null {
+function put(context: Context): Kept | null {
   const change = prepare(context);
   guestOf(context);
   takeLock(context, vmidOf(context));
   const shop: Workshop = { world: context.world, node: nodeOf(context), vmid: vmidOf(context), at: context.at, log: () => {}, made: [] };
-  apply(shop, guestOf(context), change);
-  return null;
+  return answerFor(apply(shop, guestOf(context), change));
+}
+
+/** A hotplug problem is an error, although the change is kept. */
+function answerFor(problems: Problems): Kept | null {
+  return Object.keys(problems).length > 0 ? new Kept(new ApiError(400, 'Parameter verification failed.', problems)) : null;
 }
 
 /** The options as the log of the task repeats them. */
@@ -182,7 +211,11 @@ function post(context: Context): string {
 
 function finish(run: Run): void {
   const guest = guestOfTask(run, (vmid) => missingConfig(run.task.node, 'qemu', vmid));
-  apply(workshop(run, guest.vmid), guest, run.task.args.change as Change);
+  const problems = apply(workshop(run, guest.vmid), guest, run.task.args.change as Change);
+  const told = Object.entries(problems).map(([key, text]) => `${key}: ${text.trim()}`);
+  if (told.length === 0) return;
+  run.task.args.made = [];
+  refuse(`400 Parameter verification failed. ${told.join(' ')}`);
 }
 
 export const CONFIG_KINDS: Kinds = {
@@ -196,14 +229,15 @@ export const CONFIG_KINDS: Kinds = {
 };
 
 /** PUT unlink: removes drives, keeping their volumes as unused ones unless forced. */
-function unlink(context: Context): null {
+function unlink(context: Context): Kept | null {
   takeLock(context, vmidOf(context));
   const guest = guestOf(context);
   refuseLocked(guest);
   const next = edit(guest);
-  for (const key of splitList(text(context, 'idlist') ?? '')) remove(context.world, next, key, flag(context, 'force'));
+  const problems: Problems = {};
+  for (const key of splitList(text(context, 'idlist') ?? '')) remove(context.world, next, key, flag(context, 'force'), problems);
   context.world.saveGuest(next, context.at);
-  return null;
+  return answerFor(problems);
 }
 
 export const CONFIG_ROUTES: Routes = {

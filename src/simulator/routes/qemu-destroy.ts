@@ -25,7 +25,8 @@ const target = (run: Run): Guest => guestOfTask(run, (vmid) => missingConfig(run
 
 function begin(run: Run): number {
   const guest = target(run);
-  checkLock(guest);
+  // The one lock that does not protect a guest from deletion: what its memory was is lost with it.
+  if (guest.config.lock !== 'suspended') checkLock(guest);
   if (guest.running && !run.task.args.force) refuse(`${label(guest)} ${guest.vmid} is running - destroy failed`);
   for (const volid of ownVolumes(guest)) {
     const volume = findVolume(run.world, guest.node, volid);

@@ -1,7 +1,8 @@
 import { UPLOADED_SIZE } from '../body.ts';
-import { type Context, needed, nodeOf, type Routes, task, text } from '../context.ts';
+import { type Context, flag, needed, nodeOf, type Routes, task, text } from '../context.ts';
 import { checkVolumeAccess } from '../drives.ts';
 import { forbid, invalid, refuse } from '../errors.ts';
+import { splitList } from '../formats.ts';
 import { parseSize } from '../guest-config.ts';
 import type { Storage, Volume } from '../model.ts';
 import { demand, may } from '../permissions.ts';
@@ -14,10 +15,12 @@ import {
   findVolume,
   freeVolume,
   hasStorage,
+  isFileBased,
   ownerOf,
   pathOf,
   saveVolume,
   storageOf,
+  usableStorage,
   usage,
   volumesOn,
 } from '../volumes.ts';
@@ -35,21 +38,19 @@ function definition(storage: Storage): Row {
     ...extra,
     ...(nodes ? { nodes: nodes.join(',') } : {}),
     ...(shared && type === 'dir' ? { shared: 1 } : {}),
+    ...(storage.disabled ? { disable: 1 } : {}),
     digest: 'e725a4485aacacef4952696efc90cddd888fa7a9',
   };
 }
 
 function status(context: Context, storage: Storage): Row {
+  const off = { active: 0, enabled: 0, total: 0, used: 0, avail: 0 };
   const { total, used, avail } = usage(context.world, storage, nodeOf(context));
   return {
     type: storage.type,
     content: storage.content.join(','),
     shared: storage.shared ? 1 : 0,
-    active: 1,
-    enabled: 1,
-    total,
-    used,
-    avail,
+    ...(storage.disabled ? off : { active: 1, enabled: 1, total, used, avail }),
   };
 }
 
@@ -59,19 +60,17 @@ function list(context: Context): Row[] {
   const name = text(context, 'storage');
   return [...world.all('storage').values()]
     .filter((storage) => hasStorage(storage, nodeOf(context)) && (name === undefined || storage.storage === name))
+    .filter((storage) => !storage.disabled || !flag(context, 'enabled'))
     .filter((storage) => wanted === undefined || wanted.some((content) => storage.content.includes(content)))
     .filter((storage) => may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit', 'Datastore.AllocateSpace'], true))
     .map((storage) => {
       const row = status(context, storage);
-      return { storage: storage.storage, ...row, used_fraction: Number(row.used) / Number(row.total) };
+      return { storage: storage.storage, ...row, ...(storage.disabled ? {} : { used_fraction: Number(row.used) / Number(row.total) }) };
     });
 }
 
 function storageHere(context: Context): Storage {
-  const name = needed(context, 'storage');
-  const storage = findStorage(context.world, name);
-  if (!hasStorage(storage, nodeOf(context))) refuse(`storage '${name}' is not available on node '${nodeOf(context)}'`);
-  return storage;
+  return usableStorage(context.world, needed(context, 'storage'), nodeOf(context));
 }
 
 function volumeRow(volume: Volume): Row {
@@ -88,10 +87,14 @@ function volumeRow(volume: Volume): Row {
 
 const baseName = (volume: Volume): string => `../${(volume.parent ?? '').slice(storageOf(volume.volid).length + 1)}`;
 
+const CONTENTS = new Set(['images', 'rootdir', 'vztmpl', 'iso', 'backup', 'snippets', 'import', 'none']);
+
 /** Volumes a caller may not touch are left out; the filter by guest does not reach import images. */
 function content(context: Context): Row[] {
   const storage = storageHere(context);
   const wanted = text(context, 'content');
+  for (const kind of splitList(wanted ?? ''))
+    if (!CONTENTS.has(kind)) invalid({ content: `invalid format - invalid content type '${kind}'\n` });
   const vmid = text(context, 'vmid');
   return volumesOn(context.world, storage, nodeOf(context))
     .filter((volume) => wanted === undefined || volume.content === wanted)
@@ -169,6 +172,8 @@ function deleteVolume(context: Context): string {
   const { world, who } = context;
   const volid = volumeName(context);
   const storage = storageOf(volid);
+  const place = findStorage(world, storage);
+  if (isFileBased(place) && !volid.includes('/')) refuse(`unable to parse directory volume name '${volid.slice(storage.length + 1)}'`);
   const owner = ownerOf(volid);
   const own = contentOf(volid) === 'backup' && owner !== undefined && may(world, who, `/vms/${owner}`, ['VM.Backup']);
   if (own) demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
@@ -179,7 +184,13 @@ function deleteVolume(context: Context): string {
 
 function finishDelete(run: Run): void {
   const volid = String(run.task.args.volid);
-  const volume = findVolume(run.world, run.task.node, volid) ?? refuse(`volume '${volid}' does not exist`);
+  const volume = findVolume(run.world, run.task.node, volid);
+  if (!volume) {
+    // What is not there counts as removed; only the log tells.
+    run.log(`disk image '${pathOf(findStorage(run.world, storageOf(volid)), volid)}' does not exist`);
+    run.log(`Removed volume '${volid}'`);
+    return;
+  }
   if (volume.protected) refuse(`cannot remove protected volume '${volid.slice(volume.storage.length + 1)}' on '${volume.storage}'`);
   if (childrenOf(run.world, volume).length > 0) refuse(`base volume '${volid}' is still in use by linked clones`);
   freeVolume(run.world, volume);
@@ -229,6 +240,30 @@ function finishUpload(run: Run): void {
   run.log('finished file import successfully');
 }
 
+function define(context: Context): Row {
+  const [name, type] = [needed(context, 'storage'), needed(context, 'type') as Storage['type']];
+  if (context.world.get('storage', name)) refuse(`create storage failed: storage ID '${name}' already defined`);
+  const path = text(context, 'path');
+  const content = splitList(text(context, 'content') ?? 'images,rootdir');
+  const size = { total: 100 * 1024 ** 3, base: 0 };
+  context.world.put('storage', name, { storage: name, type, content, shared: flag(context, 'shared'), ...(path ? { path } : {}), ...size });
+  return { storage: name, type };
+}
+
+function redefine(context: Context): Row {
+  const storage = { ...findStorage(context.world, needed(context, 'storage')) };
+  const [disable, content, nodes] = [text(context, 'disable'), text(context, 'content'), text(context, 'nodes')];
+  if (disable !== undefined) storage.disabled = disable === '1';
+  if (content !== undefined) storage.content = splitList(content);
+  if (nodes !== undefined) storage.nodes = splitList(nodes);
+  for (const key of splitList(text(context, 'delete') ?? '')) {
+    if (key === 'nodes') delete storage.nodes;
+    if (key === 'disable') delete storage.disabled;
+  }
+  context.world.put('storage', storage.storage, storage);
+  return { storage: storage.storage, type: storage.type };
+}
+
 export const STORAGE_KINDS: Kinds = { 'delete-volume': { finish: finishDelete }, upload: { finish: finishUpload } };
 
 const CONTENT = '/nodes/{node}/storage/{storage}/content';
@@ -241,6 +276,12 @@ export const STORAGE_ROUTES: Routes = {
       )
       .filter((storage) => text(context, 'type') === undefined || storage.type === text(context, 'type'))
       .map(definition),
+  'POST /storage': define,
+  'PUT /storage/{storage}': redefine,
+  'DELETE /storage/{storage}': (context) => {
+    context.world.drop('storage', findStorage(context.world, needed(context, 'storage')).storage);
+    return null;
+  },
   'GET /storage/{storage}': (context) => definition(findStorage(context.world, needed(context, 'storage'))),
   'GET /nodes/{node}/storage': list,
   'GET /nodes/{node}/storage/{storage}/status': (context) => {
