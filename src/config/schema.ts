@@ -183,7 +183,8 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
     section: 'Behaviour',
-    description: 'Seconds a change waits for its task before it answers `running`. MCP clients give up after 60.',
+    description:
+      'Seconds from the entry of a change until it answers, at the latest that it goes on (`running`) or that nothing was sent. MCP clients give up after 60.',
     example: '45',
   }),
   PROXMOX_LOG_LEVEL: setting(

@@ -215,6 +215,12 @@ export const ERRORS = {
     meaning: 'The server ended in the middle and Proxmox shows no trace of the request.',
     hint: 'Nothing was done in this step; it is safe to call again.',
   },
+  out_of_time: {
+    who: 'agent',
+    exit: 1,
+    meaning: 'The time to wait ended before anything was sent.',
+    hint: 'Nothing was done; call again, with a larger wait_seconds if there is room.',
+  },
   unsupported_version: {
     who: 'operator',
     exit: 1,

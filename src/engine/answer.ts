@@ -32,12 +32,15 @@ export async function waitFor(
   }
 }
 
+/** That a run goes on. */
+export function runningResult(run: RunRecord): Result {
+  const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
+  return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
+}
+
 /** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
-  if (run.status === 'executing' && !run.error) {
-    const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
-    return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
-  }
+  if (run.status === 'executing' && !run.error) return runningResult(run);
   if (run.error) {
     const error = new ProxmoxMcpError(run.error.code as ErrorCode, run.error.message, {
       hint: run.error.hint,

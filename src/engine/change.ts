@@ -9,10 +9,11 @@ import { takenVmid } from '../proxmox/refusals.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { adoptOrphans } from './adopt.ts';
-import { resultOf, waitFor } from './answer.ts';
+import { resultOf, runningResult, waitFor } from './answer.ts';
 import { requestApproval } from './approvals.ts';
 import { claim, giveBack, isLeft } from './claims.ts';
 import { planContext } from './context.ts';
+import type { Deadline } from './deadline.ts';
 import { checkPolicy } from './guards.ts';
 import { takeLease } from './leases.ts';
 import type { Ports } from './ports.ts';
@@ -32,6 +33,7 @@ export interface ChangeCall {
   args: JsonObject;
   caller: Caller;
   options: PerformOptions;
+  deadline: Deadline;
 }
 
 /** Plans, and shows the plan; nothing is claimed, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
@@ -52,18 +54,14 @@ interface Turn {
   avoid: ReadonlySet<number>;
   /** The half-made guest that is gone on with: its own VMID is claimed, not a new one. */
   vmid?: number;
-  /** Epoch milliseconds: so many others may want the same guest that waiting for each of them would take for ever. */
-  deadline: number;
 }
 
 /** The whole path of a change: claim, plan, quota, approval or run, outcome. */
 export async function change(call: ChangeCall, ports: Ports): Promise<Result> {
-  const wait = call.options.wait ?? ports.settings.waitSeconds;
-  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
   const avoid = new Set<number>();
   for (let attempt = 1; ; attempt++) {
     try {
-      return await changeOnce(call, ports, { avoid, deadline });
+      return await changeOnce(call, ports, { avoid });
     } catch (error) {
       const takenVmid = vmidTakenMeanwhile(error, call);
       if (takenVmid === undefined || attempt >= MAX_PLANS) throw error;
@@ -77,12 +75,14 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
   const claims = wanted && turn.vmid !== undefined ? { ...wanted, vmid: turn.vmid } : wanted;
   let mine: Reservation | undefined;
   if (claims) {
+    call.deadline.waitsFor("Proxmox's answers or the store");
     const taken = await claim(claims, ports, turn.avoid);
     if (taken.kind === 'other') return followOther(call, taken.reservation, ports, turn);
     mine = taken.reservation;
   }
   let handedOver = false;
   try {
+    call.deadline.waitsFor("Proxmox's answers");
     const plan = await makePlan(call, ports, mine ? { mine } : {});
     if (plan.existing) {
       return await alreadySo(call, plan, ports);
@@ -120,7 +120,11 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
     );
     handedOver = true;
     if (!started) fail('internal', 'The run could not be stored.');
-    return await resultOf(await waitFor(started.run, started.ended, call.options, ports), call.operation, ports);
+    return await resultOf(
+      await waitFor(started.run, started.ended, { ...call.options, wait: call.deadline.wait }, ports),
+      call.operation,
+      ports,
+    );
   } finally {
     if (mine && !handedOver) await giveBack(mine.id, ports);
   }
@@ -168,6 +172,7 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
  */
 async function followOther(call: ChangeCall, other: Reservation, ports: Ports, turn: Turn): Promise<Result> {
   const store = await ports.store();
+  call.deadline.waitsFor(`another call that is about to make ${other.name || 'this guest'}`);
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
     if (now.runId === undefined && isLeft(now, ports)) {
       await store.reservations.releaseOrphan(now.id, now.worker);
@@ -176,18 +181,16 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
     // Its process may end while we wait, and then nobody else brings it to an end.
     if (run && isLeft(now, ports)) await adoptOrphans(ports);
-    if (ports.clock.now() >= turn.deadline) {
-      if (run) return { kind: 'running', run };
-      fail('locked', `Other calls are about to make ${now.name || 'this guest'}, one after the other.`, {
-        hint: 'Nothing was done by this call. Look with list_vms whether the guest exists by now, or call again.',
-      });
+    if (ports.clock.now() >= call.deadline.at) {
+      if (run) return runningResult(run);
+      call.deadline.fail();
     }
     if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was making the same guest.');
     await ports.clock.sleep(POLL_MS);
   }
   const made = await store.reservations.get(other.id);
   // A reservation changes a moment before its run ends, and only an ended run tells what it left.
-  while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < turn.deadline)
+  while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < call.deadline.at)
     await ports.clock.sleep(POLL_MS);
   if (!made) return changeOnce(call, ports, turn);
   const plan = await makePlan(call, ports, { claimedVmid: made.vmid });

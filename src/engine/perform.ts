@@ -7,8 +7,9 @@ import { findOperation, operations } from '../operations/index.ts';
 import { adoptOrphans } from './adopt.ts';
 import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './approvals.ts';
 import { readArguments } from './arguments.ts';
-import { change, dryRun } from './change.ts';
+import { type ChangeCall, change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
+import { Deadline } from './deadline.ts';
 import { explained } from './explain.ts';
 import { withPlaceholders, withVmids } from './guest-names.ts';
 import type { Ports } from './ports.ts';
@@ -44,56 +45,77 @@ export async function perform(name: string, rawArgs: unknown, caller: Caller, op
     args = ports.vault.conceal(inputOf(operation), given);
     asked = args;
     const reader = async () => (await readContext(ports, contextOf(caller, options))).api;
-    args = operation.effect === 'read' && options.dryRun ? withPlaceholders(operation, args) : await withVmids(operation, args, reader);
-    if (operation.effect === 'read') return await read(operation, { ...asked, ...args }, caller, options, ports, began);
-    if (operation.effect === 'control') return await control(operation, args, caller, options, ports);
-    const call = { operation, args, caller, options };
-    if (options.dryRun) {
-      const result = await dryRun(call, ports);
-      await ports.audit.append(
-        {
-          kind: 'dry_run',
-          operation: name,
-          ...auditCaller(caller),
-          args,
-          ...(result.kind === 'dry_run' ? auditTarget(result.plan) : {}),
-          status: 'ok',
-          durationMs: ports.clock.now() - began,
-        },
-        { durable: false },
-      );
-      return result;
+    if (operation.effect === 'read') {
+      args = options.dryRun ? withPlaceholders(operation, args) : await withVmids(operation, args, reader);
+      return await read(operation, { ...asked, ...args }, caller, options, ports, began);
     }
-    await adoptOrphans(ports);
-    if (options.approvalId !== undefined) {
-      const approval = await visibleApproval(options.approvalId, caller, ports);
-      checkMatches(approval, name, args);
-      return await redeem(approval, call, ports);
+    if (operation.effect === 'control') {
+      args = await withVmids(operation, args, reader);
+      const wait = typeof args.wait_seconds === 'number' ? args.wait_seconds : options.wait;
+      const deadline = new Deadline(wait, began, ports);
+      const work = () => control(operation, args, caller, options, deadline, ports);
+      return await (operation.decides ? deadline.race(work) : work());
     }
-    return await change(call, ports);
+    const deadline = new Deadline(options.wait, began, ports);
+    return await deadline.race(async () => {
+      deadline.waitsFor("Proxmox's answers");
+      args = await withVmids(operation, args, reader);
+      return changeOrShow({ operation, args, caller, options: { ...options, ...deadline.cancelling(options) }, deadline }, began, ports);
+    });
   } catch (thrown) {
     const first = asError(thrown);
     const error = recorded.has(first) ? first : await explained(first, ports);
     if (error.code === 'internal') ports.log.error({ err: error.cause ?? error, operation: name }, 'a call failed inside the server');
     if (error.code === 'audit_unavailable' || recorded.has(error)) throw error;
-    const written = ports.audit.append(
-      {
-        kind: 'refused',
-        operation: name.slice(0, 60),
-        ...auditCaller(caller),
-        args: { ...asked, ...args },
-        status: 'refused',
-        error: { code: error.code, message: error.message },
-        durationMs: ports.clock.now() - began,
-      },
-      { durable: false },
-    );
-    // A flood of reads is refused by the audit itself: there is no room for lines about it.
-    await (error.code === 'rate_limited' ? written.catch(() => {}) : written);
+    const written = ports.audit
+      .append(
+        {
+          kind: 'refused',
+          operation: name.slice(0, 60),
+          ...auditCaller(caller),
+          args: { ...asked, ...args },
+          status: 'refused',
+          error: { code: error.code, message: error.message },
+          durationMs: ports.clock.now() - began,
+        },
+        { durable: false },
+      )
+      // What the caller has to hear is what happened first.
+      .catch((err) => ports.log.warn({ err, operation: name, code: error.code }, 'a refusal could not be recorded in the audit'));
+    // A call whose time is over does not wait for the audit either.
+    await (error.code === 'out_of_time' ? Promise.race([written, ports.clock.sleep(1_000)]) : written);
     throw error;
   } finally {
     ports.vault.forget(args);
   }
+}
+
+async function changeOrShow(call: ChangeCall, began: number, ports: Ports): Promise<Result> {
+  const { operation, args, caller, options } = call;
+  if (options.dryRun) {
+    const result = await dryRun(call, ports);
+    await ports.audit.append(
+      {
+        kind: 'dry_run',
+        operation: operation.name,
+        ...auditCaller(caller),
+        args,
+        ...(result.kind === 'dry_run' ? auditTarget(result.plan) : {}),
+        status: 'ok',
+        durationMs: ports.clock.now() - began,
+      },
+      { durable: false },
+    );
+    return result;
+  }
+  call.deadline.waitsFor('the store');
+  await adoptOrphans(ports);
+  if (options.approvalId !== undefined) {
+    const approval = await visibleApproval(options.approvalId, caller, ports);
+    checkMatches(approval, operation.name, args);
+    return redeem(approval, call, ports);
+  }
+  return change(call, ports);
 }
 
 async function read(
@@ -149,6 +171,7 @@ async function control(
   args: JsonObject,
   caller: Caller,
   options: PerformOptions,
+  deadline: Deadline,
   ports: Ports,
 ): Promise<Result> {
   await adoptOrphans(ports);
@@ -168,7 +191,8 @@ async function control(
             const approved = findOperation(approval.operation);
             if (!approved || !('plan' in approved)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
             const wait = waitSeconds ?? options.wait;
-            const call = { operation: approved, caller, options: { ...options, ...(wait === undefined ? {} : { wait }) } };
+            const waiting = { ...options, ...(wait === undefined ? {} : { wait }), ...deadline.cancelling(options) };
+            const call = { operation: approved, caller, options: waiting, deadline };
             const result = await redeem(approval, call, ports);
             if (result.kind !== 'done') throw new Detour(result);
             return { approval_id: id, status: 'succeeded', operation: approval.operation, result: result.output };

@@ -77,6 +77,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
         ...(mine ? { reservation: mine } : {}),
         ...(options.onProgress ? { onProgress: options.onProgress } : {}),
         signal: options.signal,
+        deadline: call.deadline,
       },
       ports,
     );
@@ -85,7 +86,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
       fail('approval_used', `Approval ${approval.id} was used by another call.`);
     }
     handedOver = true;
-    return await resultOf(await waitFor(started.run, started.ended, options, ports), operation, ports);
+    return await resultOf(await waitFor(started.run, started.ended, { ...options, wait: call.deadline.wait }, ports), operation, ports);
   } finally {
     if (mine && !handedOver) await giveBack(mine.id, ports);
   }
@@ -185,7 +186,8 @@ async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 
   const store = await ports.store();
   const { signal } = call.options;
   const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
-  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : ports.clock.now() + wait * 1000;
+  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : Math.min(ports.clock.now() + wait * 1000, call.deadline.at);
+  call.deadline.otherwise(() => ({ kind: 'approval_required', approval }));
   for (;;) {
     await expireApprovals(ports);
     const now = (await store.approvals.get(approval.id)) ?? approval;

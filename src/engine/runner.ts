@@ -8,6 +8,7 @@ import { locate, readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import type { Decision } from '../store/runs.ts';
 import { apply } from './apply.ts';
+import type { Deadline } from './deadline.ts';
 import { perHour } from './guards.ts';
 import { newId } from './ids.ts';
 import type { Ending } from './in-flight.ts';
@@ -33,6 +34,8 @@ export interface Start {
   onProgress?: (progress: Progress) => void;
   /** A call that was cancelled before its run began begins none. */
   signal?: AbortSignal | undefined;
+  /** A call that was answered before its run began begins none either. */
+  deadline: Deadline;
 }
 
 /**
@@ -63,6 +66,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
     });
   }
   const { inFlight } = ports;
+  start.deadline.waitsFor('the store and the audit trail');
   // Before its row is there: a row of this process that is not under way is taken up again by the next call.
   inFlight.starting.add(run.id);
   try {
@@ -106,6 +110,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
       },
       { durable: true },
     );
+    start.deadline.begin(run);
   } catch (error) {
     await neverSent(run, error, ports, caller);
     throw error;

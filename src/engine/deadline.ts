@@ -1,0 +1,92 @@
+import { fail } from '../core/errors.ts';
+import type { RunRecord } from '../core/run.ts';
+import { runningResult } from './answer.ts';
+import type { Ports } from './ports.ts';
+import type { PerformOptions, Result } from './types.ts';
+
+/** Milliseconds that a call has to begin its work, also when it does not want to wait for the outcome. */
+const LEAST_MS = 10_000;
+/** Milliseconds for what a call still has to look up once its time is over. */
+const GRACE_MS = 1_000;
+
+/**
+ * One deadline for a whole call, from its entry: planning, the store, other calls and the run's outcome all count. A call that is answered
+ * before its run began sends nothing afterwards.
+ */
+export class Deadline {
+  /** Epoch milliseconds until which the outcome is waited for. */
+  readonly at: number;
+  private readonly ports: Ports;
+  private readonly began: number;
+  private readonly over = new AbortController();
+  private reason = 'the store';
+  private fallback: (() => Result) | undefined;
+
+  /** @param began epoch milliseconds of the call's entry; without `wait` the setting counts, `'end'` has no deadline */
+  constructor(wait: PerformOptions['wait'], began: number, ports: Ports) {
+    const seconds = wait ?? ports.settings.waitSeconds;
+    this.at = seconds === 'end' ? Number.POSITIVE_INFINITY : began + seconds * 1000;
+    this.began = began;
+    this.ports = ports;
+  }
+
+  /** What is waited for from now on, as a caller reads it after "this call still waited for". */
+  waitsFor(reason: string): void {
+    this.reason = reason;
+  }
+
+  /** The caller's signal, aborted also once the call was answered with nothing begun. */
+  cancelling({ signal }: PerformOptions): { signal?: AbortSignal } {
+    if (this.at === Number.POSITIVE_INFINITY) return signal ? { signal } : {};
+    return { signal: signal ? AbortSignal.any([signal, this.over.signal]) : this.over.signal };
+  }
+
+  /** What is left of the time to wait, as `waitFor` takes it. */
+  get wait(): number | 'end' {
+    return this.at === Number.POSITIVE_INFINITY ? 'end' : Math.max(0, this.at - this.ports.clock.now()) / 1000;
+  }
+
+  /** From here on the run is the answer of a call that is late. @throws out_of_time when the call was answered already */
+  begin(run: RunRecord): void {
+    if (this.over.signal.aborted) this.fail();
+    const { known } = this.ports.inFlight;
+    this.fallback = () => runningResult({ ...run, steps: known.get(run.id)?.steps ?? run.steps });
+  }
+
+  /** What a late call answers instead of an error, as long as nothing was begun. */
+  otherwise(answer: () => Result): void {
+    this.fallback = answer;
+  }
+
+  fail(): never {
+    const seconds = Math.round((this.ports.clock.now() - this.began) / 1000);
+    fail('out_of_time', `Nothing was sent: after ${seconds} s this call still waited for ${this.reason}.`, {
+      details: { waited_seconds: seconds, waited_for: this.reason },
+    });
+  }
+
+  /** Does the work, and answers for it when it is late. What was begun goes on. */
+  async race(work: () => Promise<Result>): Promise<Result> {
+    if (this.at === Number.POSITIVE_INFINITY) return work();
+    const { clock } = this.ports;
+    const stop = new AbortController();
+    const last = Math.max(this.at, this.began + LEAST_MS) + GRACE_MS;
+    const late = clock.sleep(Math.max(0, last - clock.now()), stop.signal).then(
+      () => {
+        if (this.fallback) return this.fallback();
+        this.over.abort();
+        return this.fail();
+      },
+      // The work was faster.
+      () => new Promise<never>(() => {}),
+    );
+    late.catch(() => {});
+    const working = work();
+    working.catch(() => {});
+    try {
+      return await Promise.race([working, late]);
+    } finally {
+      stop.abort();
+    }
+  }
+}
