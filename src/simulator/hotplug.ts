@@ -21,6 +21,8 @@ export function isLive(guest: Guest, key: string, value: string | undefined): bo
   const able = features(guest);
   // The balloon device itself is not hot-pluggable, only the size of the balloon is.
   if (key === 'balloon') return (guest.config.balloon === '0') === (value === '0');
+  // What may be plugged changes at once, unless memory is concerned.
+  if (key === 'hotplug') return !able.has('memory') && !/memory/.test(value ?? '');
   if (/^net\d+$/.test(key)) return able.has('network');
   if (/^(scsi|virtio)\d+$/.test(key)) return able.has('disk');
   if (DRIVE_KEY.test(key))
