@@ -29,8 +29,8 @@ export type Condition =
     }
   /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */
   | { kind: 'config'; type: GuestType; vmid: number; node: string; has: Record<string, string | null> }
-  /** The disk has at least this size (GiB). */
-  | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number }
+  /** The disk has at least this size (GiB), and is on this storage where one is named. */
+  | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number; storage?: string }
   /** The guest runs on this node. */
   | { kind: 'location'; type: GuestType; vmid: number; node: string }
   /** A backup of the guest that finished after the run began lies on the storage. */

@@ -4,6 +4,7 @@ import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
 import { isAnother, isFree } from './guests.ts';
 import { diskSizeGib } from './property-strings.ts';
+import { storageOf } from './storage.ts';
 
 type Reader = Pick<ProxmoxReader, 'get'>;
 type Of<K extends Condition['kind']> = Extract<Condition, { kind: K }>;
@@ -94,8 +95,11 @@ async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undef
   const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const text = seen.value[condition.disk];
-  const size = typeof text === 'string' ? diskSizeGib(text) : undefined;
-  return size !== undefined && size >= condition.atLeastGib;
+  if (typeof text !== 'string') return false;
+  const { storage, atLeastGib } = condition;
+  if (storage !== undefined && storageOf(text) !== storage) return false;
+  // A drive may be listed without its size.
+  return atLeastGib === 0 || (diskSizeGib(text) ?? 0) >= atLeastGib;
 }
 
 /** GET /nodes/{node}/storage/{storage}/content: the time of a backup is when it began. */

@@ -55,9 +55,11 @@ export function isThin(type: string): boolean {
   return ['lvmthin', 'zfspool', 'rbd'].includes(type);
 }
 
-/** Storages on which a disk of a template can be the base of linked clones. */
-export function canLink(type: string): boolean {
-  return isFileStorage(type) || isThin(type) || type === 'btrfs';
+/** Whether a disk of a template can be the base of linked clones there; undefined for a type that is not known here. */
+export function canLink(type: string): boolean | undefined {
+  // `zfs` is ZFS over iSCSI.
+  if (isFileStorage(type) || isThin(type) || type === 'btrfs' || type === 'zfs') return true;
+  return ['lvm', 'iscsi', 'iscsidirect'].includes(type) ? false : undefined;
 }
 
 export interface Volume {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { asError } from '../../src/core/errors.ts';
 import { isSecret } from '../../src/operations/secret.ts';
-import { type CloudInit, cloudInit, cloudInitParams, cloudInitWarnings } from '../../src/operations/vm/cloud-init.ts';
+import { type CloudInit, cloudInit, cloudInitParams } from '../../src/operations/vm/cloud-init.ts';
+import { cloudInitWarnings } from '../../src/operations/vm/cloud-init-warnings.ts';
 
 const v9 = { version: '9.2.11', major: 9, minor: 2 };
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
@@ -66,6 +67,45 @@ describe('refused before it is sent', () => {
 });
 
 test('warns when nobody could log in', () => {
-  expect(cloudInitWarnings({ ciuser: 'ops' })).toHaveLength(1);
-  expect(cloudInitWarnings({ sshkeys: 'x' })).toEqual([]);
+  expect(cloudInitWarnings({}, { ciuser: 'ops' })).toHaveLength(1);
+  expect(cloudInitWarnings({}, { sshkeys: 'x' })).toEqual([]);
+});
+
+describe('what would not work as it reads is said beforehand', () => {
+  const card = { net0: 'virtio', sshkeys: 'x' };
+  test.each([
+    ['an address without its network card', { ipconfig0: 'ip=dhcp', ipconfig1: 'ip=10.0.0.9/24' }, card, 'ipconfig1 has no effect'],
+    ['a gateway outside of the subnet', { ipconfig0: 'ip=10.0.0.9/24,gw=10.0.1.1' }, card, 'gateway 10.0.1.1 is outside of 10.0.0.9/24'],
+    ['the same for IPv6', { ipconfig0: 'ip6=2001:db8::9/64,gw6=2001:db8:1::1' }, card, 'gateway 2001:db8:1::1 is outside'],
+    [
+      'one address for two cards',
+      { ipconfig0: 'ip=10.0.0.9/24', ipconfig1: 'ip=10.0.0.9/24' },
+      { ...card, net1: 'virtio' },
+      '10.0.0.9 is given twice: as ipconfig0 and as ipconfig1',
+    ],
+    [
+      'a template whose cicustom replaces user data',
+      { user: 'ops', password: 'x' },
+      { ...card, cicustom: 'user=local:snippets/base.yaml' },
+      'cicustom (user=local:snippets/base.yaml) replaces user data: user, password are ignored',
+    ],
+    [
+      'or network data',
+      { ipconfig0: 'ip=dhcp' },
+      { ...card, cicustom: 'network=local:snippets/net.yaml' },
+      'replaces network data: ipconfig0 is ignored',
+    ],
+  ])('%s', (_what, asked, config, warning) => {
+    expect(cloudInitWarnings(asked, config)).toEqual([expect.stringContaining(warning)]);
+  });
+  test.each([
+    [{ ipconfig0: 'ip=10.0.0.9/24,gw=10.0.0.1' }, card],
+    [{ ipconfig0: 'ip=203.0.113.7/32,gw=10.0.0.1' }, card],
+    [{ ipconfig0: 'ip6=2001:db8::9/64,gw6=fe80::1' }, card],
+    [{ ipconfig0: 'ip=dhcp,ip6=auto' }, card],
+    [{ user: 'ops' }, { ...card, cicustom: 'network=local:snippets/net.yaml' }],
+    [{}, { net0: 'virtio', cicustom: 'user=local:snippets/base.yaml' }],
+  ])('nothing about %j', (asked, config) => {
+    expect(cloudInitWarnings(asked, config)).toEqual([]);
+  });
 });

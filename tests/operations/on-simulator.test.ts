@@ -221,3 +221,12 @@ test('reading is cheap: one request for the list, at most three for a stopped VM
 test('a token without rights learns that its empty list proves nothing', async () => {
   expect((await as(SEED_TOKENS.noAcl).read('list_vms', {})).notice).toContain('pveum acl modify');
 });
+
+test('a clone from shared storage onto one that only the other node has ends with its disks there', async () => {
+  const { change, api } = as(cluster().simulator.token);
+  const small = await change('create_vm', { name: 'near1', disk_gb: 1, storage: 'nas' });
+  const made = await change('clone_template', { source_vmid: Number(small.vmid), name: 'far1', target_node: 'pve2', storage: 'tank' });
+  const config = await api.get<Record<string, string>>(`/nodes/pve2/qemu/${made.vmid}/config`);
+  expect(config.scsi0).toMatch(/^tank:/);
+  expect(Object.keys(config).filter((key) => key.startsWith('unused'))).toEqual([]);
+});

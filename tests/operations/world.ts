@@ -333,6 +333,8 @@ function guestAnswer(g: GuestSpec, what: string): unknown {
               ? { delete: 2 }
               : { pending: pending[key] }),
       }));
+    case 'config':
+      return config;
     case 'snapshot':
       return [
         ...(g.snapshots ?? []).map((name, i) => ({ name, snaptime: 1_700_000_000 + i })),

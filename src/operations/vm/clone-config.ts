@@ -4,7 +4,8 @@ import type { ProxmoxVersion } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import type { Guest } from '../../proxmox/guests.ts';
 import type { CloneArgs } from './clone-template.ts';
-import { cloudInitParams, cloudInitWarnings } from './cloud-init.ts';
+import { cloudInitParams } from './cloud-init.ts';
+import { cloudInitWarnings } from './cloud-init-warnings.ts';
 import { sortedTags } from './tags.ts';
 import { label } from './target.ts';
 import { DEFAULTS } from './vm-defaults.ts';
@@ -51,7 +52,7 @@ export function cloneConfig(source: Guest, args: CloneArgs, version: ProxmoxVers
       ...('ipconfig0' in dhcp ? [`ipconfig0: ${DEFAULTS.ipconfig0} (default)`] : []),
     ],
     warnings: hasDrive
-      ? [...inherited(source, args, cloudInit), ...cloudInitWarnings({ ...config, ...cloudInit })]
+      ? [...inherited(source, args, cloudInit), ...cloudInitWarnings(args.cloud_init ?? {}, { ...config, ...cloudInit })]
       : inherited(source, args, cloudInit),
   };
 }

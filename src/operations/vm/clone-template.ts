@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import type { Condition, Params, Plan, Step } from '../../core/plan.ts';
 import { bootDisk } from '../../proxmox/disks.ts';
-import { type Guest, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
+import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -10,6 +10,7 @@ import { refuseUnusablePool } from './choose-pool.ts';
 import { cloneConfig } from './clone-config.ts';
 import { type CloneWay, cloneWay } from './clone-way.ts';
 import { cloudInit } from './cloud-init.ts';
+import { addressesInUse } from './cloud-init-warnings.ts';
 import { findExisting, planForExisting } from './existing.ts';
 import { refuseTooManyCpus } from './limits.ts';
 import { made, madeReport } from './made.ts';
@@ -63,12 +64,12 @@ export const cloneTemplate = defineOperation({
       fail('not_possible', `Guest ${row.vmid} is a container; only VMs can be cloned here.`, {
         hint: 'Call list_vms for the VM templates.',
       });
-    return planClone(ctx, args, row);
+    return planClone(ctx, args, row, guests);
   },
   report: (ctx, _args, run) => madeReport(ctx.api, run),
 });
 
-async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow): Promise<Plan> {
+async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
   const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
@@ -147,7 +148,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow):
       ...config.choices,
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
-    warnings: [...way.warnings, ...config.warnings],
+    warnings: [...way.warnings, ...config.warnings, ...(await addressesInUse(ctx, args.cloud_init, guests))],
     ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),
     after: {
       name: cloneName,
@@ -211,7 +212,8 @@ function copySteps({ source, way, vmid, cloneName, name, pool, description }: Co
     task: { type: 'qmclone', id: String(source.at.vmid), node: source.at.node, timeoutSeconds: way.full ? COPY_SECONDS : LINK_SECONDS },
     proof: { kind: 'config', ...born, has: { name: cloneName, lock: null } },
   };
-  if (!way.migrate) return [clone];
+  const moves = diskSteps(source, way, { ...born, node: way.node }, name);
+  if (!way.migrate) return [clone, ...moves];
   const { to, targetstorage } = way.migrate;
   const move: Step = {
     kind: 'request',
@@ -223,5 +225,21 @@ function copySteps({ source, way, vmid, cloneName, name, pool, description }: Co
     task: { type: 'qmigrate', id: String(vmid), node: born.node, timeoutSeconds: COPY_SECONDS },
     proof: { kind: 'location', type: 'qemu', vmid, node: to },
   };
-  return [clone, move];
+  return [clone, move, ...moves];
+}
+
+/** Each disk onto the storage that was asked for, where the clone could not go at once. */
+function diskSteps(source: Guest, { moveDisks }: CloneWay, at: GuestAt, name: string): Step[] {
+  if (!moveDisks) return [];
+  const { slots, storage, format } = moveDisks;
+  return slots.map((disk) => ({
+    kind: 'request',
+    id: `move-${disk}`,
+    method: 'POST',
+    path: `${guestPath(at)}/move_disk`,
+    params: { disk, storage, delete: true, ...(format === undefined ? {} : { format }) },
+    purpose: `move ${disk} of ${name} to ${storage}`,
+    task: { type: 'qmmove', id: String(at.vmid), node: at.node, timeoutSeconds: COPY_SECONDS },
+    proof: { kind: 'disk', ...at, disk, storage, atLeastGib: source.disks.find((d) => d.slot === disk)?.sizeGib ?? 0 },
+  }));
 }

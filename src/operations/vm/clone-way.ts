@@ -1,10 +1,13 @@
 import { fail } from '../../core/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { Disk } from '../../proxmox/disks.ts';
 import type { Guest } from '../../proxmox/guests.ts';
 import { missingPrivileges } from '../../proxmox/privileges.ts';
-import { canLink, isFileStorage, listStorages, placeOn, type StorageRow } from '../../proxmox/storage.ts';
+import { canLink, isFileStorage, listStorages, type StorageRow } from '../../proxmox/storage.ts';
 import type { OperationContext } from '../define.ts';
-import { chooseStorage, refuseFull, refuseUnseenStorage, takesImages, thinWarning } from './choose-storage.ts';
+import { refuseUnseenStorage, takesImages, thinWarning } from './choose-storage.ts';
+import { refuseHostDevices, refuseInsertedIso } from './clone-devices.ts';
+import { placeOfCopy, sizesByStorage, spaceFor } from './clone-space.ts';
 import { label } from './target.ts';
 
 export interface CloneWish {
@@ -24,6 +27,8 @@ export interface CloneWay {
   target?: string;
   /** Cloned on the source's node, then moved. */
   migrate?: { to: string; targetstorage?: string };
+  /** Disks that neither the clone nor the move brings to the storage that was asked for: each is moved at the end. */
+  moveDisks?: { slots: string[]; storage: string; format?: 'qcow2' };
   /** Where the guest is in the end. */
   node: string;
   /** GiB by `node/storage`. */
@@ -39,59 +44,95 @@ export interface CloneWay {
 export async function cloneWay(ctx: OperationContext, source: Guest, wish: CloneWish, growGib: number): Promise<CloneWay> {
   const from = source.at.node;
   const to = wish.target_node ?? from;
-  const storages = await listStorages(ctx.api, from);
-  const used = ownStorages(source, storages);
   const elsewhere = to !== from;
-  const shared = elsewhere && everythingShared(source, storages, wish.storage);
-  const moves = elsewhere && !shared;
-  if (moves) refuseUnmovable(source, to);
-  const { full, why } = linkedOrFull(source, used, wish, moves);
+  const storages = await listStorages(ctx.api, from);
+  const isShared = ({ storage }: Disk) => storages.find((s) => s.storage === storage)?.shared === true;
+  const local = source.disks.filter((d) => d.media !== 'unused' && !isShared(d));
+  if (elsewhere) refuseHostDevices(source, to);
+  const { full, why, warnings } = linkedOrFull(source, ownStorages(source, storages), wish, elsewhere && local.length > 0);
   const choices = why === undefined ? [] : [why];
   if (!full) {
-    const warnings = await roomFor(ctx, from, used, growGib);
-    return { full, node: to, ...(elsewhere ? { target: to } : {}), space: spaceOn(to, used, growGib), choices, warnings };
+    const growth = sizesByStorage(source, growGib, 'growth');
+    const space = spaceFor(ctx, from, storages, growth);
+    const thin = await Promise.all(
+      storages.filter((s) => growth.has(s.storage)).map((s) => thinWarning(ctx, from, s, growth.get(s.storage) ?? 0)),
+    );
+    return { full, node: to, ...(elsewhere ? { target: to } : {}), space, choices, warnings: [...warnings, ...thin.flat()] };
   }
-  const needGib = source.sizes.diskGib + growGib;
   const there = elsewhere ? await listStorages(ctx.api, to) : storages;
   await refuseUnseenStorage(ctx.api, there, wish.storage);
-  const placed = placeOfCopy(ctx, { node: elsewhere ? to : from, storages: there, used, wanted: wish.storage, needGib, source });
-  if (moves) await refuseWithoutMigrate(ctx.api, wish);
-  const named = placed.named;
-  // A storage that the source's node does not have can only be reached by the move itself.
+  const placed = placeOfCopy(ctx, { node: to, storages: there, source, wanted: wish.storage, growGib });
+  const { named } = placed;
   const onSource = named !== undefined && storages.some((s) => s.storage === named.storage && takesImages(s));
-  const clonedOnto = named !== undefined && (!moves || onSource) ? named : undefined;
+  // Proxmox clones straight to another node only from shared storage, and onto shared storage that both nodes have.
+  const straight = elsewhere && local.length === 0 && (named === undefined || !onSource || named.shared);
+  const migrates = elsewhere && !straight;
+  if (migrates) {
+    refuseInsertedIso(source, to);
+    await refuseWithout(ctx.api, 'VM.Migrate', 'Moving the clone to another node', wish);
+  }
+  // A migration leaves what is on shared storage where it is, whatever storage is asked for.
+  const left =
+    named === undefined || onSource || !elsewhere
+      ? []
+      : source.disks.filter((d) => (d.media === 'disk' || d.media === 'firmware') && isShared(d) && d.storage !== named.storage);
+  if (left.length > 0) await refuseWithout(ctx.api, 'VM.Config.Disk', 'Moving a disk to another storage', wish);
+  const format = named && isFileStorage(named.type) ? { format: 'qcow2' as const } : {};
+  const copy = sizesByStorage(source, 0, 'all');
+  const total = [...copy.values()].reduce((sum, gib) => sum + gib, 0);
+  // Where the copy lies before it is moved.
+  const meanwhile = !elsewhere ? {} : spaceFor(ctx, from, storages, onSource && named ? new Map([[named.storage, total]]) : copy);
   return {
     full,
-    ...(clonedOnto ? { storage: clonedOnto.storage, ...(isFileStorage(clonedOnto.type) ? { format: 'qcow2' as const } : {}) } : {}),
-    ...(shared ? { target: to } : {}),
-    ...(moves ? { migrate: { to, ...(named && !onSource ? { targetstorage: named.storage } : {}) } } : {}),
+    ...(named && (onSource || !elsewhere) ? { storage: named.storage, ...format } : {}),
+    ...(straight ? { target: to } : {}),
+    ...(migrates ? { migrate: { to, ...(named && !onSource ? { targetstorage: named.storage } : {}) } } : {}),
+    ...(named && left.length > 0 ? { moveDisks: { slots: left.map((d) => d.slot), storage: named.storage, ...format } } : {}),
     node: to,
-    space: placed.space,
+    space: { ...meanwhile, ...placed.space },
     choices: [
       ...choices,
       ...placed.choices,
-      ...(moves ? [`target_node: its disks are on storage of ${from} alone, so the clone is made there and then moved`] : []),
+      ...(migrates ? [`target_node: ${whyMoved(local, from)}, so the clone is made there and then moved`] : []),
+      ...(named && left.length > 0
+        ? [`storage: ${from} does not have ${named.storage}, so ${left.map((d) => d.slot).join(', ')} is moved onto it on ${to}`]
+        : []),
     ],
-    warnings: [
-      ...placed.warnings,
-      ...(source.template ? [] : ['the source is no template: a copy of a running guest is like one after a power failure']),
-    ],
+    warnings: source.template ? [] : ['the source is no template: a copy of a running guest is like one after a power failure'],
   };
 }
 
-function linkedOrFull(source: Guest, used: StorageRow[], wish: CloneWish, moves: boolean): { full: boolean; why?: string } {
+function whyMoved(local: readonly Disk[], from: string): string {
+  if (local.length === 0) return 'Proxmox clones to another node only onto shared storage';
+  return `${local.map((d) => d.slot).join(', ')} ${local.length === 1 ? 'is' : 'are'} on storage of ${from} alone`;
+}
+
+function linkedOrFull(
+  source: Guest,
+  used: readonly StorageRow[],
+  wish: CloneWish,
+  moves: boolean,
+): { full: boolean; why?: string; warnings: string[] } {
   const hint = 'Leave full_clone out or set it to true.';
+  const cannot = used.find((s) => canLink(s.type) === false);
+  const perhaps = used.find((s) => canLink(s.type) === undefined);
   const obstacle = !source.template
     ? 'the source is no template'
     : wish.storage !== undefined
       ? 'a storage was given, and a linked clone stays on its template’s'
       : moves
         ? 'a linked clone cannot move to another node without shared storage'
-        : used.find((s) => !canLink(s.type)) && `storage ${used.find((s) => !canLink(s.type))?.storage} cannot hold linked clones`;
+        : cannot && `storage ${cannot.storage} cannot hold linked clones`;
   if (wish.full_clone === false && obstacle) fail('not_possible', `No linked clone of ${label(source)}: ${obstacle}.`, { hint });
-  if (wish.full_clone === true) return { full: true };
-  if (obstacle) return { full: true, why: `full clone: ${obstacle}` };
-  return { full: false, ...(wish.full_clone === undefined ? { why: 'linked clone: quick and small, it depends on its template' } : {}) };
+  if (wish.full_clone === true) return { full: true, warnings: [] };
+  if (obstacle) return { full: true, why: `full clone: ${obstacle}`, warnings: [] };
+  if (wish.full_clone === false) {
+    const warning = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is for Proxmox to say`;
+    return { full: false, warnings: warning === undefined ? [] : [warning] };
+  }
+  if (perhaps)
+    return { full: true, why: `full clone: whether storage ${perhaps.storage} can hold linked clones is not known`, warnings: [] };
+  return { full: false, why: 'linked clone: quick and small, it depends on its template', warnings: [] };
 }
 
 /** The storages of the source's disks, as far as the token sees them. */
@@ -100,69 +141,13 @@ function ownStorages(source: Guest, storages: readonly StorageRow[]): StorageRow
   return storages.filter((s) => names.has(s.storage));
 }
 
-function everythingShared(source: Guest, storages: readonly StorageRow[], wanted: string | undefined): boolean {
-  const names = [...source.disks.filter((d) => d.media !== 'unused').map((d) => d.storage), ...(wanted === undefined ? [] : [wanted])];
-  return names.every((name) => storages.find((s) => s.storage === name)?.shared === true);
-}
-
-/** Proxmox: "can't migrate local cdrom". */
-function refuseUnmovable(source: Guest, to: string): void {
-  const iso = source.disks.find((d) => d.media === 'cdrom');
-  if (iso)
-    fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${iso.volid} is inserted as ${iso.slot}.`, {
-      hint: 'The operator ejects it, or clone without target_node.',
-    });
-}
-
-async function refuseWithoutMigrate(api: ProxmoxReader, wish: CloneWish): Promise<void> {
+async function refuseWithout(api: ProxmoxReader, privilege: string, what: string, wish: CloneWish): Promise<void> {
   const path = wish.pool === undefined ? `/vms/${wish.vmid}` : `/pool/${wish.pool}`;
-  const missing = await missingPrivileges(api, [{ path, anyOf: ['VM.Migrate'] }]);
+  const missing = await missingPrivileges(api, [{ path, anyOf: [privilege] }]);
   if (missing.length > 0) {
-    fail('permission_denied', `Moving the clone to another node needs VM.Migrate on ${path}.`, {
+    fail('permission_denied', `${what} needs ${privilege} on ${path}.`, {
       hint: 'Clone without target_node, or the operator grants the privilege.',
       details: { missing: missing.map((m) => ({ path: m.path, privileges: m.privileges })) },
     });
   }
-}
-
-interface Copy {
-  node: string;
-  storages: readonly StorageRow[];
-  used: StorageRow[];
-  wanted: string | undefined;
-  needGib: number;
-  source: Guest;
-}
-
-/** Onto a named storage, or each disk where the source has it. */
-function placeOfCopy(
-  ctx: OperationContext,
-  copy: Copy,
-): { named?: StorageRow; space: Record<string, number>; choices: string[]; warnings: string[] } {
-  const { node, storages, used, needGib } = copy;
-  const named = copy.wanted ?? ctx.settings.defaults.storage;
-  const own = used.map((s) => s.storage);
-  const copied = copy.source.disks.some((d) => d.media !== 'cdrom' && d.media !== 'unused');
-  if (copy.wanted === undefined && !copied) return { space: {}, choices: [], warnings: [] };
-  const ownFits = own.length > 0 && own.every((name) => storages.some((s) => s.storage === name && takesImages(s)));
-  if (named === undefined && ownFits) {
-    const there = storages.filter((s) => own.includes(s.storage));
-    const [first] = there;
-    if (first && there.length === 1) refuseFull(ctx, node, first, needGib);
-    return { space: spaceOn(node, there, needGib), choices: [`storage: ${own.join(', ')} (that of the source)`], warnings: [] };
-  }
-  const chosen = chooseStorage(ctx, { node, storages, wanted: copy.wanted, needGib });
-  return { named: chosen.storage, space: spaceOn(node, [chosen.storage], needGib), choices: chosen.choices, warnings: [] };
-}
-
-function spaceOn(node: string, storages: readonly StorageRow[], gib: number): Record<string, number> {
-  const [first] = storages;
-  return first && gib > 0 ? { [placeOn(node, first)]: gib } : {};
-}
-
-async function roomFor(ctx: OperationContext, node: string, storages: readonly StorageRow[], growGib: number): Promise<string[]> {
-  const [first] = storages;
-  if (!first || growGib <= 0) return [];
-  refuseFull(ctx, node, first, growGib);
-  return thinWarning(ctx, node, first, growGib);
 }

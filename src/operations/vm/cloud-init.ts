@@ -3,7 +3,6 @@ import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import type { Params, ParamValue } from '../../core/plan.ts';
 import type { ProxmoxVersion } from '../../core/proxmox.ts';
-import type { Options } from '../../proxmox/options.ts';
 import { parseProperties } from '../../proxmox/property-strings.ts';
 import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
 import { secret } from '../secret.ts';
@@ -88,10 +87,4 @@ function checkAddress(key: string, value: string): void {
         bad(`${name} must be dhcp or an address with its prefix length`);
     }
   }
-}
-
-/** @param config the options that the guest will have */
-export function cloudInitWarnings(config: Options | Params): string[] {
-  const nobody = config.cipassword === undefined && config.sshkeys === undefined;
-  return nobody ? ['cloud-init has neither a password nor SSH keys: nobody can log in'] : [];
 }

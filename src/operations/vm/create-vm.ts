@@ -11,7 +11,8 @@ import { chooseBridge } from './choose-bridge.ts';
 import { chooseNode } from './choose-node.ts';
 import { refuseUnusablePool } from './choose-pool.ts';
 import { chooseStorage, refuseUnseenStorage, thinWarning } from './choose-storage.ts';
-import { cloudInit, cloudInitWarnings } from './cloud-init.ts';
+import { cloudInit } from './cloud-init.ts';
+import { addressesInUse, cloudInitWarnings } from './cloud-init-warnings.ts';
 import { createParams } from './create-params.ts';
 import { findExisting, planForExisting } from './existing.ts';
 import { refuseTooManyCpus } from './limits.ts';
@@ -189,7 +190,8 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       ...(bootable
         ? []
         : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),
-      ...(args.cloud_init ? cloudInitWarnings(request.params) : []),
+      ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
+      ...(await addressesInUse(ctx, args.cloud_init, guests)),
       ...(args.cloud_init && !image ? ['cloud-init only works in images that bring it; an installer ISO ignores it'] : []),
       ...(node.memoryMib !== undefined && memoryMib > node.memoryMib
         ? [`${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`]
