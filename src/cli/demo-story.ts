@@ -79,7 +79,8 @@ async function story(agent: Agent): Promise<void> {
   say('The user says yes', 'The plan that was shown is what is sent, once.');
   await agent('approve', { approval_id: stop.approval_id ?? '' });
   check((await agent('get_vm', { vmid })).status === 'stopped', 'it is stopped');
-  await agent('approve', { approval_id: stop.approval_id ?? '' }, 'approval_used');
+  const told = await agent('approve', { approval_id: stop.approval_id ?? '' });
+  check(told.status === 'succeeded', 'the same yes again is told the outcome; nothing is sent twice');
 
   say('Deleting destroys: the user says no', 'A denied approval is over.');
   const first = await agent('delete_vm', { vmid });

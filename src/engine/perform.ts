@@ -6,6 +6,7 @@ import type { ControlOperation, Operation, ReadOperation } from '../operations/d
 import { findOperation, operations } from '../operations/index.ts';
 import { adoptOrphans } from './adopt.ts';
 import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './approvals.ts';
+import { approveOrJoin } from './approve.ts';
 import { readArguments } from './arguments.ts';
 import { type ChangeCall, change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
@@ -193,7 +194,7 @@ async function control(
             const wait = waitSeconds ?? options.wait;
             const waiting = { ...options, ...(wait === undefined ? {} : { wait }), ...deadline.cancelling(options) };
             const call = { operation: approved, caller, options: waiting, deadline };
-            const result = await redeem(approval, call, ports);
+            const result = await approveOrJoin(approval, call, ports);
             if (result.kind !== 'done') throw new Detour(result);
             return { approval_id: id, status: 'succeeded', operation: approval.operation, result: result.output };
           },

@@ -186,8 +186,9 @@ async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 
   const store = await ports.store();
   const { signal } = call.options;
   const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
-  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : Math.min(ports.clock.now() + wait * 1000, call.deadline.at);
-  call.deadline.otherwise(() => ({ kind: 'approval_required', approval }));
+  const began = ports.clock.now();
+  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : Math.min(began + wait * 1000, call.deadline.at);
+  call.deadline.otherwise(() => ({ kind: 'approval_required', approval, waited: Math.round((ports.clock.now() - began) / 1000) }));
   for (;;) {
     await expireApprovals(ports);
     const now = (await store.approvals.get(approval.id)) ?? approval;
@@ -195,7 +196,8 @@ async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 
       const run = await store.runs.get(now.runId);
       if (run && (run.status !== 'executing' || ports.clock.now() >= deadline)) return resultOf(run, call.operation, ports);
     } else if (now.status !== 'pending') checkOpen(now);
-    if (ports.clock.now() >= deadline || signal?.aborted) return { kind: 'approval_required', approval: now };
+    const waited = Math.round((ports.clock.now() - began) / 1000);
+    if (ports.clock.now() >= deadline || signal?.aborted) return { kind: 'approval_required', approval: now, waited };
     await (now.runId === undefined
       ? ports.clock.sleep(POLL_MS)
       : Promise.race([ports.inFlight.runs.get(now.runId) ?? ports.clock.sleep(POLL_MS), ports.clock.sleep(POLL_MS)]));

@@ -60,6 +60,7 @@ function bodyOf(result: Result): JsonObject {
       return { dry_run: true, plan: result.requests ? { ...plan, requests: result.requests } : plan };
     }
     case 'approval_required':
+      return result.waited === undefined ? approvalView(result.approval) : waitingView(result.approval, result.waited);
     case 'question':
       return approvalView(result.approval);
     case 'running': {
@@ -86,8 +87,25 @@ function approvalView(approval: ApprovalRecord): JsonObject {
     summary: summary ?? approval.plan.summary,
     way: approval.way,
     plan,
-    next: NEXT[approval.way].replace(/\bID\b/, approval.id),
+    next: nextFor(approval.way, approval.id),
   };
+}
+
+/** For a caller that has the plan from its request: short, because it may ask many times. */
+function waitingView({ id, expiresAt, way }: ApprovalRecord, waited: number): JsonObject {
+  return {
+    approval_required: true,
+    approval_id: id,
+    status: 'pending',
+    waited_seconds: waited,
+    expires_at: expiresAt,
+    way,
+    next: nextFor(way, id),
+  };
+}
+
+function nextFor(way: Way, id: string): string {
+  return NEXT[way].replace(/\bID\b/, id);
 }
 
 const NEXT: Record<Way, string> = {

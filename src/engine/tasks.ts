@@ -1,5 +1,5 @@
 import type { Caller } from '../core/caller.ts';
-import { fail } from '../core/errors.ts';
+import { asError, fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunRecord } from '../core/run.ts';
 import { maskSecrets, plainText, withoutCommand } from '../core/text.ts';
@@ -24,6 +24,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       const [api, store] = await Promise.all([ports.api(), ports.store()]);
       const run = runId === undefined ? await store.runs.byUpid(upid ?? '', api.cluster) : await store.runs.get(runId);
       if (run && mine(run) && run.cluster === api.cluster) {
+        if (upid !== undefined) return describeTask(upid, run, waitSeconds, logLines, { ports, signal });
         const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
         const now =
           run.status === 'executing' ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports) : run;
@@ -31,23 +32,43 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       }
       if (runId !== undefined) fail('task_unknown', `There is no run ${runId} of yours.`);
       if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
-      const status =
-        waitSeconds > 0
-          ? await api.waitTask(upid ?? '', { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) })
-          : await api.task(upid ?? '');
-      const now = status && !status.unseen ? status : await api.task(upid ?? '');
-      return {
-        upid: now.upid,
-        status: now.running ? 'running' : 'stopped',
-        ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
-        ...(logLines > 0 ? { log: await logOf(now.upid, ports, logLines) } : {}),
-      };
+      return taskNow(upid ?? '', waitSeconds, logLines, { ports, signal });
     },
   };
 }
 
+interface Looking {
+  ports: Ports;
+  signal: AbortSignal | undefined;
+}
+
+/** A worker task as Proxmox shows it. */
+async function taskNow(upid: string, waitSeconds: number, logLines: number, { ports, signal }: Looking): Promise<JsonObject> {
+  const api = await ports.api();
+  const status =
+    waitSeconds > 0 ? await api.waitTask(upid, { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) }) : await api.task(upid);
+  const now = status && !status.unseen ? status : await api.task(upid);
+  return {
+    upid: now.upid,
+    status: now.running ? 'running' : 'stopped',
+    ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
+    ...(logLines > 0 ? { log: await logOf(now.upid, ports, logLines) } : {}),
+  };
+}
+
+/** One task of a run of ours: that task, and where the run stands. What Proxmox has forgotten by then, the run still knows. */
+async function describeTask(upid: string, run: RunRecord, waitSeconds: number, logLines: number, looking: Looking): Promise<JsonObject> {
+  const step = run.steps.find((record) => record.upid === upid);
+  const task = await taskNow(upid, waitSeconds, logLines, looking).catch((thrown) => {
+    if (asError(thrown).code !== 'task_unknown' || step?.exit === undefined) throw thrown;
+    return { upid, status: 'stopped', exit: plainText(withoutCommand(step.exit), 500) };
+  });
+  const { status } = (await (await looking.ports.store()).runs.get(run.id)) ?? run;
+  return { ...task, run_id: run.id, step: step?.id ?? '', run_status: status === 'executing' ? 'running' : status };
+}
+
 /** A run of another process: its row tells when it ended. */
-async function pollRun(id: string, ports: Ports, seconds: number): Promise<RunRecord> {
+export async function pollRun(id: string, ports: Ports, seconds: number): Promise<RunRecord> {
   const store = await ports.store();
   const deadline = ports.clock.now() + seconds * 1000;
   for (;;) {

@@ -36,7 +36,8 @@ export interface PerformOptions {
 export type Result =
   | { kind: 'done'; output: JsonObject }
   | { kind: 'dry_run'; plan: Plan; requests?: string[] }
-  | { kind: 'approval_required'; approval: ApprovalRecord }
+  /** `waited`: seconds spent on a human who decides elsewhere; who asked knows the plan by then. */
+  | { kind: 'approval_required'; approval: ApprovalRecord; waited?: number }
   /** The face must ask its human and call again with the answer; only for callers whose face said that it can. */
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
   | { kind: 'running'; run: RunRecord; upid?: string };

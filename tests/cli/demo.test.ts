@@ -14,7 +14,6 @@ test('the story is told to its end, whatever the settings of the user are', { ti
     'existing: true',
     'quota_exceeded',
     'approval_required: true',
-    'approval_used',
     'approval_denied',
     'deleted: true',
     'none changed',

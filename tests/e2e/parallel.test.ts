@@ -38,8 +38,8 @@ describe.each([
     expect(asked.approval_required).toBe(true);
     const before = place.mutations().length;
     const answers = await all((a) => a.tool('approve', { approval_id: asked.approval_id }));
-    expect(answers.filter((a) => !a.isError)).toHaveLength(1);
-    for (const refused of answers.filter((a) => a.isError)) expect((refused.error as { code: string }).code).toMatch(/^approval_used$/);
+    // One principal: each call is the same yes, and is told what came of it.
+    for (const answer of answers) expect(answer).toMatchObject({ approval_id: asked.approval_id, status: 'succeeded' });
     expect(place.mutations().length - before).toBe(1);
   }, 120_000);
 

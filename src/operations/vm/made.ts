@@ -24,7 +24,7 @@ export async function madeReport(api: ProxmoxReader, run: RunRecord): Promise<z.
     vmid: at.vmid,
     name,
     node: at.node,
-    status: await statusNow(api, at),
+    status: await statusNow(api, at, run),
     ...outcomeOf(run),
   };
 }

@@ -27,9 +27,10 @@ export function alreadyOf(run: RunRecord): { already?: true } {
   return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
 }
 
-/** The guest's state now; `unknown` when it cannot be read (it may be gone by the time the report is asked for). */
-export async function statusNow(api: ProxmoxReader, at: GuestAt): Promise<string> {
-  return readStatus(api, at).then(stateOf, () => 'unknown');
+/** The guest's state now. It may be gone by the time the report is asked for: then what the run made of it, or `unknown`. */
+export async function statusNow(api: ProxmoxReader, at: GuestAt, { plan }: Pick<RunRecord, 'plan'>): Promise<string> {
+  const made = plan.after?.status;
+  return readStatus(api, at).then(stateOf, () => (typeof made === 'string' ? made : 'unknown'));
 }
 
 /** A paused guest holds its memory but does not run, although Proxmox counts it as running. */

@@ -128,7 +128,7 @@ export const setResources = defineOperation({
       vmid: at.vmid,
       name,
       node: at.node,
-      status: await statusNow(ctx.api, at),
+      status: await statusNow(ctx.api, at, run),
       ...(guest ? pendingView(guest, keys) : {}),
       ...outcomeOf(run),
     };

@@ -65,6 +65,6 @@ export const startVm = defineOperation({
   },
   async report(ctx, _args, run) {
     const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(ctx.api, at), ...alreadyOf(run), ...outcomeOf(run) };
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(ctx.api, at, run), ...alreadyOf(run), ...outcomeOf(run) };
   },
 });

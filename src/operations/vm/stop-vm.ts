@@ -46,7 +46,7 @@ export const stopVm = defineOperation({
       (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
         vmid,
         name: plainText(name, 80),
-        status: await statusNow(ctx.api, { vmid, type, node }),
+        status: await statusNow(ctx.api, { vmid, type, node }, run),
       })),
     );
     return {
@@ -54,7 +54,7 @@ export const stopVm = defineOperation({
       vmid: at.vmid,
       name: at.name,
       node: at.node,
-      status: await statusNow(ctx.api, at),
+      status: await statusNow(ctx.api, at, run),
       ...(guests.length > 0 ? {} : alreadyOf(run)),
       ...outcomeOf(run),
     };
