@@ -38,11 +38,11 @@ export function configurationDoc(): string {
     'Every setting is a variable. Values come from, first to last:',
     [
       '1. the environment,',
-      '2. the file named by `--env-file` or `PROXMOX_ENV_FILE`,',
+      '2. the file named by `--env-file` or `PROXMOX_ENV_FILE`, which is refused if other users can read it or its group can change it,',
       '3. `~/.config/proxmox-mcp/env`, which is refused if others on the machine can read it (`chmod 600`),',
       '4. the default.',
     ].join('\n'),
-    'Never from the working folder, where an agent can write. An empty value counts as none. `proxmox-mcp doctor` shows where each value comes from. [`.env.example`](../.env.example) is a template.',
+    'Never from the working folder, where an agent can write. An empty value counts as none. In a file, `#` begins a comment: quote a value that contains it. `proxmox-mcp doctor` shows where each value comes from. [`.env.example`](../.env.example) is a template.',
     ...sections,
     '## Ceilings of the machine',
     'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine: environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. Where the file\'s value counts, an empty text means the default, and that nobody sets another: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',

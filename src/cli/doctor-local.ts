@@ -5,6 +5,7 @@ import type { Settings } from '../core/settings.ts';
 import { describePlace } from '../engine/anchor-send.ts';
 import { verifyAudit } from '../engine/audit-verify.ts';
 import { type Verified, verifyAuditOf } from './audit.ts';
+import { dataFolderWriters } from './data-folder.ts';
 import type { Configured } from './options.ts';
 
 /** One finding. `fail`: something does not work; `warn`: it works and deserves a look. */
@@ -57,8 +58,15 @@ function dataFolder({ dataDir }: Settings): Check {
       next: 'Set PROXMOX_DATA_DIR to a folder of your own.',
     };
   }
+  if (dataFolderWriters(dataDir) === 'group')
+    return {
+      name,
+      state: 'warn',
+      text: `The group of ${dataDir} can write into it: its members can replace the store, the key and the audit.`,
+      next: `chmod 700 ${dataDir}`,
+    };
   if ((statSync(dataDir).mode & 0o077) !== 0)
-    return { name, state: 'warn', text: `${dataDir} is open to other users.`, next: `chmod 700 ${dataDir}` };
+    return { name, state: 'warn', text: `Other users can look into ${dataDir}.`, next: `chmod 700 ${dataDir}` };
   return { name, state: 'ok', text: dataDir };
 }
 

@@ -77,19 +77,25 @@ function envFiles(env: LoadOptions['env'], envFile: string | undefined): { sourc
     const text = readIfThere(named);
     if (text === undefined)
       fail('invalid_configuration', `The env file ${named} does not exist.`, { hint: 'Correct --env-file or PROXMOX_ENV_FILE.' });
+    // A service manager may let the group of its service read it.
+    refuseReadable(named, 0o027);
     files.push({ source: named, values: parseEnv(text) as Record<string, string> });
   }
   const usual = join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
   const text = readIfThere(usual);
   if (text !== undefined) {
-    if ((statSync(usual).mode & 0o077) !== 0) {
-      fail('invalid_configuration', `${usual} holds a secret and others on this machine can read it, so it is not used.`, {
-        hint: `Run: chmod 600 ${usual}`,
-      });
-    }
+    refuseReadable(usual, 0o077);
     files.push({ source: usual, values: parseEnv(text) as Record<string, string> });
   }
   return files;
+}
+
+/** @param forbidden permission bits that a file with a secret must not have */
+function refuseReadable(file: string, forbidden: number): void {
+  if ((statSync(file).mode & forbidden) === 0) return;
+  fail('invalid_configuration', `${file} holds a secret and other users of this machine can read or change it.`, {
+    hint: `Run: chmod 600 ${file}`,
+  });
 }
 
 function readIfThere(path: string): string | undefined {

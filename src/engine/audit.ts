@@ -1,4 +1,4 @@
-import { mkdir, open, statfs } from 'node:fs/promises';
+import { mkdir, open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
@@ -79,6 +79,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
 
   async function prepare(): Promise<FileLock> {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await refuseDevice(file);
     return openLock(`${file}.lock`);
   }
 
@@ -109,6 +110,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   const ready = shared(async () => {
     try {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await refuseDevice(file);
       await (await open(file, 'a', 0o600)).close();
     } catch (cause) {
       fail('audit_unavailable', `The audit trail ${file} cannot be written: ${reason(cause)}. Nothing was done.`, { cause });
@@ -163,6 +165,15 @@ function shared<T>(look: () => Promise<T>): () => Promise<T> {
     });
     return running;
   };
+}
+
+/** Devices and pipes take every line and keep none; opening a pipe would even wait for a reader. */
+async function refuseDevice(file: string): Promise<void> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found && !found.isFile()) throw new Error('it is not a regular file');
 }
 
 /** A new file survives a power cut only once its folder knows it. */

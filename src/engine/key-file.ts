@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
  * The key in a file (0600), made at first use. Several processes may be first at once: each writes its own, and the link decides whose
- * stays. A file that is there and cannot be read is an error, never a reason for a new key.
+ * stays. A file that is there and cannot be read is an error, never a reason for a new key. A new key is on the disk before it is used: an
+ * empty file after a power cut would lose what was sealed with it.
  */
 export function readOrMakeKey(file: string, make: () => Buffer | string): Buffer {
   const there = readKey(file);
   if (there) return there;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(mine, make(), { mode: 0o600, flag: 'wx' });
   try {
+    writeFileSync(mine, make(), { mode: 0o600, flag: 'wx', flush: true });
     linkSync(mine, file);
+    syncFolder(dirname(file));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
@@ -29,5 +31,14 @@ export function readKey(file: string): Buffer | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }

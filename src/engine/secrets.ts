@@ -23,6 +23,8 @@ export interface Vault {
   reveal(id: string, sealed: string | undefined): string;
 }
 
+const KEY_BYTES = 32;
+
 /** @param dataDir holds `secret.key` (0600), made at first use; only read when a secret turns up */
 export function createVault(dataDir: string): Vault {
   /** With how many calls at work brought each. */
@@ -30,7 +32,12 @@ export function createVault(dataDir: string): Vault {
   let keys: { mac: Buffer; seal: Buffer } | undefined;
   const keyring = () => {
     if (!keys) {
-      const master = readOrMakeKey(join(dataDir, 'secret.key'), () => randomBytes(32));
+      const file = join(dataDir, 'secret.key');
+      const master = readOrMakeKey(file, () => randomBytes(KEY_BYTES));
+      if (master.length !== KEY_BYTES)
+        fail('invalid_configuration', `${file} has ${master.length} bytes; the key has ${KEY_BYTES}.`, {
+          hint: `Restore ${file} from its backup. Without one, remove it: pending approvals and runs that hold a password then fail.`,
+        });
       const derive = (use: string) => Buffer.from(hkdfSync('sha256', master, '', `proxmox-mcp ${use}`, 32));
       keys = { mac: derive('secret id'), seal: derive('secret value') };
     }

@@ -101,11 +101,23 @@ test('a token without rights is shown the lines that grant them', async () => {
   expect(check(found, 'rights for stop_vm')?.text).toBe('missing: VM.Audit on /vms, VM.PowerMgmt on /vms');
 });
 
-test('a data folder that others can read is noted', async () => {
+test('a data folder that others can read or its group can write is noted, one that everyone can write is refused', async () => {
   const folder = join(place.folder, 'open');
   await doctor({ PROXMOX_DATA_DIR: folder }, ['--demo']);
-  chmodSync(join(folder, 'demo'), 0o755);
-  expect(check((await doctor({ PROXMOX_DATA_DIR: folder }, ['--demo'])).found, 'data folder')).toMatchObject({ state: 'warn' });
+  for (const [mode, words] of [
+    [0o755, 'can look into'],
+    [0o770, 'The group of'],
+  ] as const) {
+    chmodSync(join(folder, 'demo'), mode);
+    const { found } = await doctor({ PROXMOX_DATA_DIR: folder }, ['--demo']);
+    expect(check(found, 'data folder')).toMatchObject({ state: 'warn', text: expect.stringContaining(words) });
+  }
+  chmodSync(join(folder, 'demo'), 0o777);
+  for (const command of [['doctor'], ['call', 'list_vms'], ['stdio'], ['approvals', 'list'], ['audit', 'verify']]) {
+    const refused = await place.run([...command, '--demo'], { PROXMOX_DATA_DIR: folder });
+    expect(refused, command.join(' ')).toMatchObject({ code: 2 });
+    expect(refused.stdout + refused.stderr).toContain(`Everyone on this machine can write into the data folder ${folder}/demo`);
+  }
 });
 
 test('trust pins what a human compared, and nothing else', async () => {

@@ -34,7 +34,7 @@ describe('where values come from', () => {
     const usual = join(home, 'proxmox-mcp', 'env');
     writeFileSync(usual, 'PROXMOX_MAX_CPU=3\nPROXMOX_MAX_VMS=3\nPROXMOX_MAX_DISK_GB=3\n', { mode: 0o600 });
     const named = join(home, 'named.env');
-    writeFileSync(named, '# comment\nPROXMOX_MAX_CPU=2\nPROXMOX_MAX_VMS="2"\n');
+    writeFileSync(named, '# comment\nPROXMOX_MAX_CPU=2\nPROXMOX_MAX_VMS="2"\n', { mode: 0o600 });
     const { config, sources } = load({ PROXMOX_MAX_CPU: '1' }, named);
     expect([config.PROXMOX_MAX_CPU, config.PROXMOX_MAX_VMS, config.PROXMOX_MAX_DISK_GB, config.PROXMOX_MAX_RAM_MB]).toEqual([
       1, 2, 3, 32_768,
@@ -49,7 +49,7 @@ describe('where values come from', () => {
 
   test('the variable PROXMOX_ENV_FILE names an env file', () => {
     const named = join(home, 'named.env');
-    writeFileSync(named, 'PROXMOX_NODE=two\n');
+    writeFileSync(named, 'PROXMOX_NODE=two\n', { mode: 0o600 });
     expect(load({ PROXMOX_ENV_FILE: named }).config.PROXMOX_NODE).toBe('two');
   });
 
@@ -63,6 +63,18 @@ describe('where values come from', () => {
     writeFileSync(usual, 'PROXMOX_TOKEN_SECRET=x\n');
     chmodSync(usual, 0o640);
     expect(refusal(() => load())).toMatchObject({ code: 'invalid_configuration', hint: `Run: chmod 600 ${usual}` });
+  });
+
+  test('a named file that other users can read, or its group can change, is refused; its group may read it', () => {
+    const named = join(home, 'named.env');
+    writeFileSync(named, 'PROXMOX_MAX_CPU=2 # a comment\nPROXMOX_TOKEN_SECRET="a#b"\n');
+    for (const mode of [0o644, 0o620, 0o602]) {
+      chmodSync(named, mode);
+      for (const refused of [() => load({}, named), () => load({ PROXMOX_ENV_FILE: named })])
+        expect(refusal(refused)).toMatchObject({ code: 'invalid_configuration', hint: `Run: chmod 600 ${named}` });
+    }
+    chmodSync(named, 0o640);
+    expect(load({}, named).config).toMatchObject({ PROXMOX_MAX_CPU: 2, PROXMOX_TOKEN_SECRET: 'a#b' });
   });
 
   test('the working folder is never read', () => {

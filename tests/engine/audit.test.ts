@@ -1,7 +1,9 @@
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Audit, type AuditOptions, openAudit } from '../../src/engine/audit.ts';
 import type { AuditRecord } from '../../src/engine/audit-record.ts';
@@ -126,8 +128,31 @@ describe('when it cannot be written', () => {
   });
 
   test('a full disk leaves no half line', async () => {
-    const full = audit({ file: '/dev/full' });
-    await expect(full.append(record(0), { durable: true })).rejects.toMatchObject({ code: 'audit_unavailable' });
+    const one = audit();
+    await one.append(record(0), { durable: true });
+    const handle = await open(file, 'r');
+    const prototype = Object.getPrototypeOf(handle) as typeof handle;
+    await handle.close();
+    const append = vi.spyOn(prototype, 'appendFile').mockImplementationOnce(async function (this: typeof handle, text: unknown) {
+      await this.write(String(text).slice(0, 40));
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    });
+    await expect(one.append(record(1), { durable: true })).rejects.toMatchObject({ message: expect.stringContaining('the disk is full') });
+    append.mockRestore();
+    await one.append(record(2), { durable: true });
+    expect(await verifyAudit(file)).toMatchObject({ count: 2, problems: [], recovered: [] });
+  });
+
+  test('a device, a pipe or a link to one keeps no line and is refused at once', async () => {
+    const link = join(folder, 'link.jsonl');
+    symlinkSync('/dev/null', link);
+    const pipe = join(folder, 'pipe.jsonl');
+    execFileSync('mkfifo', [pipe]);
+    for (const place of ['/dev/null', link, pipe]) {
+      const one = audit({ file: place });
+      await expect(one.ready(), place).rejects.toMatchObject({ message: expect.stringContaining('not a regular file') });
+      await expect(one.append(record(0), { durable: true }), place).rejects.toMatchObject({ code: 'audit_unavailable' });
+    }
   });
 
   test('reads stop at the reserve, changes go on', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -59,6 +59,18 @@ describe('the vault', () => {
   it('keeps its key for itself', () => {
     createVault(folder).conceal(schema, args);
     expect(statSync(join(folder, 'secret.key')).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(['secret.key']);
+  });
+  it.each([
+    ['an empty key, as after a power cut', 0],
+    ['half a key', 16],
+    ['more than a key', 64],
+  ])('takes no %s', (_what, bytes) => {
+    const file = join(folder, 'secret.key');
+    writeFileSync(file, Buffer.alloc(bytes, 7));
+    const message = expect.stringContaining(`${file} has ${bytes} bytes`);
+    expect(() => createVault(folder).conceal(schema, args)).toThrow(expect.objectContaining({ code: 'invalid_configuration', message }));
+    expect(readFileSync(file)).toHaveLength(bytes);
   });
 });
 
