@@ -1,15 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { asError } from '../core/errors.ts';
-import type { ProxmoxReader, ProxmoxVersion } from '../core/proxmox.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import { counted } from '../core/text.ts';
 import { diskSums, usage } from '../engine/quota.ts';
-import { type GuestRow, listGuests } from '../proxmox/guests.ts';
-import type { Missing } from '../proxmox/privileges.ts';
+import { currentGuests } from '../proxmox/fresh.ts';
+import type { GuestRow } from '../proxmox/guests.ts';
+import { listNodes, type NodeRow } from '../proxmox/nodes.ts';
 import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../proxmox/tls.ts';
 import type { Pin } from '../proxmox/trust-store.ts';
+import { seesEveryDisk } from '../proxmox/visibility.ts';
 import type { Check } from './doctor-local.ts';
-import { type Granted, lacks, OPERATION_RIGHTS } from './rights.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */
 export async function certificates(settings: Settings, pin: Pin | undefined): Promise<Check[]> {
@@ -66,70 +67,12 @@ function judge(shown: ShownCertificate, host: string, { connection, demo }: Sett
   return { state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
 }
 
-/** What the token may do, operation by operation. */
-export interface Abilities {
-  checks: Check[];
-  can: string[];
-}
-
-export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, settings: Settings): Promise<Abilities> {
-  const granted = await api.get<Granted>('/access/permissions');
-  const { pool, storage, node } = settings.defaults;
-  const suggest = {
-    guests: pool ? `/pool/${pool}` : '/vms',
-    storages: storage ? `/storage/${storage}` : '/storage',
-    bridges: '/sdn/zones/localnetwork',
-    nodes: `/nodes/${node}`,
-  };
-  const operations = Object.entries(OPERATION_RIGHTS).map(([name, rights]) => ({
-    name,
-    missing: lacks(rights, granted, suggest, version.major),
-  }));
-  const refused = operations.filter((operation) => operation.missing.length > 0);
-  const can = operations.filter((operation) => operation.missing.length === 0).map((operation) => operation.name);
-  if (refused.length === 0)
-    return { can, checks: [{ name: 'rights', state: 'ok', text: `the token may do all ${operations.length} operations` }] };
-  const state = can.length === 0 ? 'fail' : 'warn';
-  const all = refused.flatMap((operation) => operation.missing);
-  return {
-    can,
-    checks: [
-      {
-        name: 'rights',
-        state,
-        text: `the token lacks rights for ${refused.map((operation) => operation.name).join(', ')}`,
-        next: `As root on a node:\n${rolesAndGrants(all, settings.connection.tokenId).join('\n')}`,
-      },
-      ...refused.map(
-        ({ name, missing }): Check => ({
-          name: `rights for ${name}`,
-          state,
-          text: `missing: ${missing.map((m) => `${m.privileges.join(' or ')} on ${m.path}`).join(', ')}`,
-        }),
-      ),
-    ],
-  };
-}
-
-/** One role and one grant for each path. A privilege-separated token needs the grant for its user too. */
-function rolesAndGrants(missing: Missing[], tokenId: string): string[] {
-  return [...new Set(missing.map((m) => m.path))].flatMap((path) => {
-    const privileges = [...new Set(missing.filter((m) => m.path === path).map((m) => m.privileges[0]))].join(' ');
-    const word = path.split('/')[1] ?? '';
-    const role = `Mcp${word.charAt(0).toUpperCase()}${word.slice(1)}`;
-    return [
-      `pveum role add ${role} --privs '${privileges}'`,
-      `pveum acl modify ${path} --users ${tokenId.split('!')[0]} --tokens '${tokenId}' --roles ${role}`,
-    ];
-  });
-}
-
 /** Limits against what exists: a limit that is reached already is found here, not by the first refused call. */
 export async function quotas(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
   const { limits } = settings;
-  const guests = await listGuests(api);
   if (limits.scope.kind === 'created')
     return [{ name: 'limits', state: 'ok', text: `at most ${limits.maxVms} guests made through this server` }];
+  const guests = await currentGuests(api);
   const used = usage(guests, [], limits, new Set(), limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
   const rows = [
     { what: 'guests', used: used.guests, limit: limits.maxVms, variable: 'PROXMOX_MAX_VMS' },
@@ -137,7 +80,17 @@ export async function quotas(api: ProxmoxReader, settings: Settings): Promise<Ch
     { what: 'MiB of memory', used: used.memoryMib, limit: limits.maxTotalRamMib, variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
     { what: 'GiB of disk', used: Math.ceil(used.diskGib), limit: limits.maxTotalDiskGib, variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
   ];
-  return rows
+  const unseen: Check[] =
+    limits.maxTotalDiskGib === undefined || (await seesEveryDisk(api))
+      ? []
+      : [
+          {
+            name: 'limits',
+            state: 'ok',
+            text: 'disks that the token cannot see do not count (PROXMOX_MAX_TOTAL_DISK_GB): on storages without Datastore.Audit, of guests without VM.Config.Disk',
+          },
+        ];
+  const found = rows
     .filter((row) => row.limit !== undefined)
     .map(
       ({ what, used, limit = 0, variable }): Check =>
@@ -150,18 +103,19 @@ export async function quotas(api: ProxmoxReader, settings: Settings): Promise<Ch
               next: `${variable}=${Math.ceil(used * 1.25) + 1}`,
             },
     );
+  return [...found, ...unseen];
 }
 
 /** Whether there is something to make a guest from, and somewhere to put it. */
 export async function material(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
-  const nodes = (await api.get<{ node: string; status?: string; maxcpu?: number; maxmem?: number }[]>('/nodes')).filter(
-    (n) => n.status !== 'offline',
-  );
+  const all = await listNodes(api);
+  const nodes = all.filter((n) => n.online);
   const named = nodes.find((n) => n.node === settings.defaults.node);
   const node = named ?? (nodes.length === 1 && !settings.defaults.nodeIsExplicit ? nodes[0] : undefined);
   if (!node) {
     const names = nodes.map((n) => n.node).join(', ');
     return [
+      ...silent(all),
       {
         name: 'node',
         state: 'warn',
@@ -174,7 +128,7 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
   const [storages, bridges, guests] = await Promise.all([
     api.get<{ storage: string; content?: string; active?: number; enabled?: number; avail?: number }[]>(`${at}/storage`),
     api.get<{ iface: string }[]>(`${at}/network`, { type: 'any_bridge' }),
-    listGuests(api),
+    currentGuests(api),
   ]);
   const takes = (content: string) => storages.filter((s) => s.active !== 0 && s.enabled !== 0 && s.content?.split(',').includes(content));
   const disks = takes('images').map((s) => `${s.storage} (${Math.floor((s.avail ?? 0) / 2 ** 30)} GiB free)`);
@@ -186,6 +140,7 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
     guests,
   );
   return [
+    ...silent(all),
     tooSmall(node, settings),
     disks.length > 0
       ? { name: 'storage', state: 'ok', text: `for disks: ${disks.join(', ')}` }
@@ -214,18 +169,31 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
   ];
 }
 
-function tooSmall(node: { node: string; maxcpu?: number }, { limits }: Settings): Check {
-  const cpus = node.maxcpu;
+/** Proxmox says `unknown` of a node then, and shows its guests without names and sizes; everything else works. */
+function silent(nodes: readonly NodeRow[]): Check[] {
+  const names = nodes.filter((n) => n.silent).map((n) => n.node);
+  if (names.length === 0) return [];
+  return [
+    {
+      name: 'status daemon',
+      state: 'warn',
+      text: `status daemon (pvestatd) of ${names.join(', ')} is silent`,
+      next: `On ${names.join(', ')}: systemctl restart pvestatd; look for a hanging storage (a dead NFS mount, for example).`,
+    },
+  ];
+}
+
+function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
   if (cpus === undefined || cpus >= 2)
     return {
       name: 'node',
       state: 'ok',
-      text: `new guests go to ${node.node}${cpus === undefined ? '' : ` (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`}`,
+      text: `new guests go to ${node}${cpus === undefined ? '' : ` (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`}`,
     };
   return {
     name: 'node',
     state: 'warn',
-    text: `${node.node} has ${cpus} CPU, and a guest gets 2 unless told otherwise`,
+    text: `${node} has ${cpus} CPU, and a guest gets 2 unless told otherwise`,
     next: 'Pass cores: 1, or choose another node.',
   };
 }

@@ -2,8 +2,9 @@ import { needsApproval } from '../core/effect.ts';
 import { asError, fail } from '../core/errors.ts';
 import { operations } from '../operations/index.ts';
 import { habitsCheck, type PolicyRow, policyRows } from './doctor-approvals.ts';
-import { abilities, certificates, material, quotas } from './doctor-cluster.ts';
+import { certificates, material, quotas } from './doctor-cluster.ts';
 import { type Check, localChecks, settingRows } from './doctor-local.ts';
+import { abilities, poolSight } from './doctor-rights.ts';
 import { configure, type GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, print, printJson } from './output.ts';
 import { clusterNameOf, openSession } from './session.ts';
@@ -37,7 +38,8 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
   try {
     const { settings } = session;
     const { openTrustStore } = await import('../proxmox/trust-store.ts');
-    const tls = await certificates(settings, openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection)));
+    const pinned = () => openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection));
+    const tls = await certificates(settings, pinned());
     checks.push(...tls);
     if (tls.length > 0 && tls.every((check) => check.state === 'fail')) return;
     const api = await session.connect();
@@ -51,9 +53,13 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old; 7.0 or newer is needed.`);
     const rights = await abilities(api, version, settings);
     checks.push(...rights.checks);
+    checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
     for (const look of [quotas, material]) checks.push(...(await look(api, settings).catch(unlooked)));
     can.push(...rights.can.filter((name) => !settings.readOnly || operations.some((o) => o.name === name && o.effect === 'read')));
-    for (const notice of session.notices()) checks.push({ name: 'certificate', state: 'warn', text: notice });
+    const notices = session.notices();
+    // First use: what was "not pinned yet" at the beginning is pinned by now.
+    if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
+    for (const notice of notices) checks.push({ name: 'certificate', state: 'warn', text: notice });
   } finally {
     await session.close();
   }

@@ -1,4 +1,6 @@
-import type { Missing } from '../proxmox/privileges.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { Settings } from '../core/settings.ts';
+import { allPrivileges, type Granted, type Missing, privilegesAt } from '../proxmox/privileges.ts';
 
 /** Kinds of places in the permission tree, and the paths on which a right for such a place can be given. */
 const PLACES = {
@@ -41,16 +43,54 @@ export const OPERATION_RIGHTS: Record<string, Right[]> = {
   delete_vm: [...SEE, ...on('guests', 'VM.Allocate'), ...on('storages', 'Datastore.Audit|Datastore.AllocateSpace')],
 };
 
-/** What the token has, as GET /access/permissions without a path answers it: privileges by path. A listed privilege is granted. */
-export type Granted = Record<string, Record<string, unknown>>;
+/** What no operation needs and every answer is better with. */
+export const SIGHT_RIGHTS = {
+  addresses: on('guests', 'VM.GuestAgent.Audit|VM.Monitor'),
+  backups: on('guests', 'VM.Backup'),
+  pools: on('guests', 'Pool.Audit'),
+} satisfies Record<string, Right[]>;
 
-/** What an operation lacks anywhere: the right is missing on every path that could give it. */
-export function lacks(rights: Right[], granted: Granted, suggest: Record<Place, string>, majorVersion: number): Missing[] {
+/** The token's rights at the places that matter to this installation. */
+export interface Standing {
+  granted: Granted;
+  /** For each kind of place: the path that was looked at, and what the token may do there. */
+  at: Record<Place, { path: string; has: ReadonlySet<string> }>;
+}
+
+/**
+ * Guests are judged on the pool of PROXMOX_POOL, storages on PROXMOX_STORAGE: a right on a template or on another storage stands for nothing
+ * there. Without these settings the path counts on which the token has most.
+ */
+export async function standingOf(api: Pick<ProxmoxReader, 'get'>, { defaults }: Pick<Settings, 'defaults'>): Promise<Standing> {
+  const granted = await allPrivileges(api);
+  const { pool, storage, node } = defaults;
+  const look = async (place: Place, named: string | undefined, usual: string) => {
+    const path = named ?? best(granted, place) ?? usual;
+    return { path, has: await privilegesAt(api, path) };
+  };
+  const [guests, storages, bridges, nodes] = await Promise.all([
+    look('guests', pool === undefined ? undefined : `/pool/${pool}`, '/vms'),
+    look('storages', storage === undefined ? undefined : `/storage/${storage}`, '/storage'),
+    look('bridges', undefined, '/sdn/zones/localnetwork'),
+    look('nodes', defaults.nodeIsExplicit ? `/nodes/${node}` : undefined, `/nodes/${node}`),
+  ]);
+  return { granted, at: { guests, storages, bridges, nodes } };
+}
+
+function best(granted: Granted, place: Place): string | undefined {
+  const useful = new Set(
+    [...Object.values(OPERATION_RIGHTS), ...Object.values(SIGHT_RIGHTS)].flat().flatMap((r) => (r.on === place ? r.anyOf : [])),
+  );
+  const count = (path: string) => Object.keys(granted[path] ?? {}).filter((privilege) => useful.has(privilege)).length;
+  return Object.keys(granted)
+    .filter((path) => PLACES[place].test(path) && count(path) > 0)
+    .sort((a, b) => count(b) - count(a) || a.length - b.length)[0];
+}
+
+/** What an operation lacks at its places. */
+export function lacks(rights: readonly Right[], { at }: Standing, majorVersion: number): Missing[] {
   return rights
     .filter((right) => right.on !== 'bridges' || majorVersion >= 8)
-    .filter(
-      (right) =>
-        !Object.entries(granted).some(([path, privileges]) => PLACES[right.on].test(path) && right.anyOf.some((p) => p in privileges)),
-    )
-    .map((right) => ({ path: suggest[right.on], privileges: right.anyOf }));
+    .filter((right) => !right.anyOf.some((privilege) => at[right.on].has.has(privilege)))
+    .map((right) => ({ path: at[right.on].path, privileges: right.anyOf }));
 }

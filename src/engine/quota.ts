@@ -13,6 +13,8 @@ interface Sizes {
 }
 export interface Usage extends Sizes {
   guests: number;
+  /** There may be disks that the token cannot see, so their sum may be greater. */
+  unseenDisks?: boolean;
 }
 
 const PER_GUEST = [
@@ -31,9 +33,13 @@ export function checkGuestLimits(demand: ResourceDemand, limits: LimitSettings):
   for (const { what, unit, size, limit, variable } of PER_GUEST) {
     const wanted = demand.after[size];
     if (wanted > demand.before[size] && wanted > limits[limit]) {
-      fail('quota_exceeded', `${what} of one guest: ${wanted} ${unit} requested, the limit is ${limits[limit]} ${unit} (${variable}).`, {
-        details: { limit: limits[limit], requested: wanted, variable },
-      });
+      fail(
+        'quota_exceeded',
+        `${what} of one guest: ${rounded(wanted)} ${unit} requested, the limit is ${limits[limit]} ${unit} (${variable}).`,
+        {
+          details: { limit: limits[limit], requested: rounded(wanted), variable },
+        },
+      );
     }
   }
 }
@@ -48,6 +54,11 @@ export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limi
     hint: `Call again with ${hint}.`,
     details: { variable: 'PROXMOX_QUOTA_SCOPE' },
   });
+}
+
+/** Sizes of volumes are bytes: two digits of a GiB say enough. */
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
 }
 
 /** Limits of the scope. @param used without the guest that is planned @throws quota_exceeded */
@@ -67,9 +78,9 @@ export function checkTotals(demand: ResourceDemand, used: Usage, limits: LimitSe
     if (allowed !== undefined && wanted > demand.before[size] && used[size] + wanted > allowed) {
       fail(
         'quota_exceeded',
-        `${what} of all guests: the others use ${used[size]} ${unit}, ${wanted} are requested, the limit is ${allowed} ${unit} (${variable}).`,
+        `${what} of all guests: the others use ${rounded(used[size])} ${unit}, ${rounded(wanted)} are requested, the limit is ${allowed} ${unit} (${variable}).${size === 'diskGib' && used.unseenDisks ? ' Disks that the API token cannot see are not counted.' : ''}`,
         {
-          details: { limit: allowed, used: used[size], requested: wanted, variable },
+          details: { limit: allowed, used: rounded(used[size]), requested: rounded(wanted), variable },
         },
       );
     }
@@ -128,12 +139,18 @@ export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>>
   const storages = await api.get<{ storage: string; node: string; shared?: number; status?: string }[]>('/cluster/resources', {
     type: 'storage',
   });
-  const once = new Map(storages.filter((s) => s.status === 'available').map((s) => [s.shared ? s.storage : `${s.node}/${s.storage}`, s]));
+  // `unknown` is also what a storage is called whose node has a silent status daemon; one that is away has no list.
+  const once = new Map(storages.map((s) => [s.shared ? s.storage : `${s.node}/${s.storage}`, s]));
   const lists = await Promise.all(
     [...once.values()].map((s) =>
-      api.get<{ vmid?: number | string; size?: number; content?: string }[]>(
-        `/nodes/${encodeURIComponent(s.node)}/storage/${encodeURIComponent(s.storage)}/content`,
-      ),
+      api
+        .get<{ vmid?: number | string; size?: number; content?: string }[]>(
+          `/nodes/${encodeURIComponent(s.node)}/storage/${encodeURIComponent(s.storage)}/content`,
+        )
+        .catch((thrown) => {
+          if (s.status === 'available') throw thrown;
+          return [];
+        }),
     ),
   );
   const sums = new Map<number, number>();

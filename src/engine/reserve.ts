@@ -3,6 +3,7 @@ import type { Plan, RequestStep } from '../core/plan.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import { type GuestRow, listGuests, readGuest } from '../proxmox/guests.ts';
 import { listStorages, placeOn } from '../proxmox/storage.ts';
+import { seesEveryDisk } from '../proxmox/visibility.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { holding, tidy } from './claims.ts';
 import { newId } from './ids.ts';
@@ -59,9 +60,10 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
   if (demand.newGuests === 1 || (own && counts(own, limits, created))) {
-    const disks = limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api);
+    const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
     const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
-    checkTotals(demand, usage(others(guests), others(earlier), limits, created, disks), limits);
+    const used = usage(others(guests), others(earlier), limits, created, disks);
+    checkTotals(demand, { ...used, unseenDisks: all === false }, limits);
   }
   await checkSpace(plan, earlier, api);
   await tidy(store, listed, ports);

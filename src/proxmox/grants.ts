@@ -22,6 +22,9 @@ export interface Remedy {
   lines: string[];
 }
 
+/** To lines that make a new ACL: what the user inherits on the path cannot be seen by its token. */
+export const CARE = 'Leave --users out where the user has the right already: a role on this path replaces what the user inherits.';
+
 /** Roles that every installation has cannot be changed. */
 const BUILT_IN = /^(PVE\w+|Administrator|NoAccess)$/;
 
@@ -79,9 +82,7 @@ function at(place: string, privileges: string[], tokenId: string, known: Rights 
   }
   const nothingThere = known !== undefined && Object.keys(known.granted[place] ?? {}).length === 0;
   if (nothingThere) {
-    const care = place.startsWith('/pool/')
-      ? ''
-      : ' Leave --users out where the user has the right: a role here replaces what it inherits.';
+    const care = place.startsWith('/pool/') ? '' : ` ${CARE}`;
     return { text: `The operator grants it on a node: ${add.join('; ')}.${care}`, lines: add };
   }
   const append = (role: string) => `pveum role modify ${role} --append --privs '${privs}'`;

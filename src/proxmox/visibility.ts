@@ -29,6 +29,13 @@ export async function sightOf(api: ProxmoxReader, vmid: number, storages: readon
   };
 }
 
+/** Whether the lists of all storages show the disks of all guests; an ACL on a single path below may still hide some. */
+export async function seesEveryDisk(api: ProxmoxReader): Promise<boolean> {
+  const none = () => new Set<string>();
+  const [guests, storages] = await Promise.all([privilegesAt(api, '/vms').catch(none), privilegesAt(api, '/storage').catch(none)]);
+  return storages.has('Datastore.Audit') && (storages.has('Datastore.Allocate') || guests.has('VM.Config.Disk'));
+}
+
 /** What shows a guest's backups on a storage, and lets it be backed up there. */
 export function backupRights(vmid: number, storage: string): Want[] {
   return [

@@ -143,3 +143,11 @@ test('a policy that asks for a backup says which right is missing to see one', a
     message: 'The policy asks for a backup not older than 24 h. Seeing one needs VM.Backup on /vms/104, which the API token lacks.',
   });
 });
+
+test('a refusal by the total of disks is rounded, and says that unseen disks do not count', async () => {
+  const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, maxTotalDiskGib: 20, scope: { kind: 'visible' } };
+  const { refused } = await withRights(ALL, { limits });
+  const { message } = await refused('create_vm', { name: 'app1', disk_gb: 32 });
+  expect(message).toMatch(/^disk of all guests: the others use \d+(\.\d{1,2})? GiB, 32 are requested, the limit is 20 GiB/);
+  expect(message).toContain('Disks that the API token cannot see are not counted.');
+});

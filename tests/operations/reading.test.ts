@@ -78,10 +78,21 @@ describe('list_vms', () => {
   test('an empty list from a token without rights says so, with the lines that help', async () => {
     const { read } = await opened({ permissions: {} });
     const { notice } = await read('list_vms', {});
-    expect(notice).toContain("pveum acl modify /vms --tokens 'mcp@pve!agent'");
-    const { read: empty, requests } = await opened({ permissions: { '/pool/agents': ['VM.Audit'] } });
+    expect(notice).toContain("pveum acl modify /vms --users mcp@pve --tokens 'mcp@pve!agent'");
+    const { read: empty } = await opened({ permissions: { '/vms': ['VM.Audit'] } });
     expect((await empty('list_vms', {})).notice).toBeUndefined();
+  });
+  test('an empty list from a token of a pool is no word about the cluster', async () => {
+    const { read, requests } = await opened({ permissions: { '/pool/agents': ['VM.Audit'] } });
+    const { notice } = await read('list_vms', {});
+    expect(notice).toBe('No guest is visible. This token sees guests on /pool/agents only; others may exist.');
     expect(requests()).toHaveLength(2);
+  });
+  test('a list by pool is no word about the pool without Pool.Audit', async () => {
+    const { read } = await opened({ guests: [webServer], permissions: { '/pool/agents': ['VM.Audit'] } });
+    const { notice } = await read('list_vms', { pool: 'agents' });
+    expect(notice).toContain('which the token lacks on /pool/agents');
+    expect(notice).toContain("pveum role modify ROLE --append --privs 'Pool.Audit'");
   });
 });
 

@@ -5,7 +5,7 @@ import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { matches } from './match.ts';
-import { whyEmpty } from './why-empty.ts';
+import { whyEmpty, whyNoPool } from './why-empty.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),
@@ -64,7 +64,8 @@ export const listVms = defineOperation({
     const rest = found.filter(({ key }) => key > after);
     const page = rest.slice(0, args.limit);
     const last = page.at(-1);
-    const notice = all.length === 0 ? await whyEmpty(ctx) : undefined;
+    const noPool = found.length === 0 && args.pool !== undefined ? await whyNoPool(ctx, args.pool) : undefined;
+    const notice = all.length === 0 ? await whyEmpty(ctx) : noPool;
     return {
       vms: page.map(({ guest }) => shown(guest)),
       total: found.length,
