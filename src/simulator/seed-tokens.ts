@@ -18,8 +18,10 @@ export const SEED_TOKENS = {
 /** Roles of the least-privilege set-up (docs: tokens). */
 export const LEAST_PRIVILEGE_ROLES: Record<string, string[]> = {
   McpGuest: [
+    'Pool.Audit',
     'VM.Allocate',
     'VM.Audit',
+    'VM.Backup',
     'VM.Clone',
     'VM.Config.CPU',
     'VM.Config.Disk',

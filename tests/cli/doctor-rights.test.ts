@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore } from '../../src/store/index.ts';
-import { pveum, roleOf, tokenWith } from '../helpers/rights.ts';
+import { asRoot, pveum, roleOf, tokenWith } from '../helpers/rights.ts';
 import { startCluster, type TestCluster } from '../helpers/simulator.ts';
 import { home } from './run.ts';
 
@@ -60,8 +60,22 @@ const policy = (content: object) => {
 };
 const linesOf = (check: Check | undefined) => (check?.next ?? '').split('\n').filter((line) => line.startsWith('pveum'));
 
-test('the token of the README may do everything and sees its pool and its backups', async () => {
-  const found = await doctor(await tokenWith(cluster, rights(GUEST)), { PROXMOX_QUOTA_SCOPE: 'pool:agents' });
+test('the lines of the README make a token that may do everything and sees its pool and its backups', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  // The embedded cluster has a pool and roles of these names already.
+  const own = readme
+    .replaceAll(/\bMcp/g, 'Readme')
+    .replaceAll('mcp@pve', 'readme@pve')
+    .replaceAll(/\bagents\b/g, 'readme');
+  const lines = own.split('\n').filter((line) => line.startsWith('pveum'));
+  expect(lines).toHaveLength(13);
+  let secret = '';
+  for (const line of lines.map((one) => one.replace(/ +#.*/, ''))) {
+    if (!line.startsWith('pveum user token add')) await pveum(cluster, line.replace('/storage/local ', '/storage/local-lvm '));
+    else
+      ({ value: secret } = (await asRoot(cluster, 'POST', '/access/users/readme@pve/token/agent', { privsep: '1' })) as { value: string });
+  }
+  const found = await doctor({ id: 'readme@pve!agent', secret }, { PROXMOX_POOL: 'readme', PROXMOX_QUOTA_SCOPE: 'pool:readme' });
   expect(found.check('rights')).toMatchObject({ state: 'ok' });
   expect(found.can).toHaveLength(8);
   expect(found.check('pools')).toBeUndefined();

@@ -135,7 +135,8 @@ async function acl(stage: Stage, path: string, action: 'give' | 'take', whom: 'u
 
 const role = (stage: Stage, name: string, privs: string[]) => stage.setUp('PUT', `/access/roles/${name}`, { privs: privs.join(',') });
 
-const ELEVEN = LEAST_PRIVILEGE_ROLES.McpGuest as string[];
+/** The role as it was when the flows were recorded: without the rights to see pools and backups. */
+const ELEVEN = (LEAST_PRIVILEGE_ROLES.McpGuest as string[]).filter((priv) => priv !== 'Pool.Audit' && priv !== 'VM.Backup');
 const FULL = [...ELEVEN, 'VM.Config.CDROM', 'VM.Config.Cloudinit', 'Pool.Audit'];
 const without = (...gone: string[]) => FULL.filter((priv) => !gone.includes(priv));
 const guestRole = (before: number, why: string, privs: string[]): SetUp => ({
@@ -146,7 +147,7 @@ const guestRole = (before: number, why: string, privs: string[]): SetUp => ({
 
 async function prepareAgents(stage: Stage): Promise<void> {
   await stage.setUp('POST', '/pools', { poolid: 'agents', comment: 'guests of the MCP server' });
-  for (const [roleid, privs] of Object.entries(LEAST_PRIVILEGE_ROLES))
+  for (const [roleid, privs] of Object.entries({ ...LEAST_PRIVILEGE_ROLES, McpGuest: ELEVEN }))
     await stage.setUp('POST', '/access/roles', { roleid, privs: privs.join(',') });
   await stage.setUp('POST', '/access/users', { userid: 'mcp@pve', comment: 'MCP server' });
   await stage.setUp('POST', '/access/users/mcp@pve/token/agent', { privsep: '1' });

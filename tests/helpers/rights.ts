@@ -20,11 +20,19 @@ export async function asRoot(cluster: TestCluster, method: string, path: string,
 
 /** Runs a line as the operator would type it: `pveum role add|modify`, `pveum acl modify`; the role's placeholder is filled in. */
 export async function pveum(cluster: TestCluster, line: string, role = 'ROLE'): Promise<void> {
-  const words = line.match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll("'", '')) ?? [];
+  const words = line.match(/'[^']*'|"[^"]*"|\S+/g)?.map((word) => word.replaceAll(/['"]/g, '')) ?? [];
   const [program, what, verb, name = '', ...rest] = words;
   const option = (flag: string) => rest[rest.indexOf(flag) + 1] ?? '';
   if (program !== 'pveum') throw new Error(`not a line for pveum: ${line}`);
   if (what === 'acl' && verb === 'list') return;
+  if (what === 'pool' && verb === 'add') {
+    await asRoot(cluster, 'POST', '/pools', { poolid: name });
+    return;
+  }
+  if (what === 'user' && verb === 'add') {
+    await asRoot(cluster, 'POST', '/access/users', { userid: name });
+    return;
+  }
   if (what === 'role' && verb === 'add') await asRoot(cluster, 'POST', '/access/roles', { roleid: name, privs: option('--privs') });
   else if (what === 'role' && verb === 'modify')
     await asRoot(cluster, 'PUT', `/access/roles/${name === 'ROLE' ? role : name}`, { privs: option('--privs'), append: '1' });
