@@ -1,0 +1,17 @@
+import { describe, expect, test } from 'vitest';
+import { endpoints } from '../../src/config/values.ts';
+
+describe('community-scripts/ProxmoxVE-Local#304: a link-local host with its interface', () => {
+  test.each([
+    ['fe80::be24:11ff:fe28:30db%eth0', [{ host: 'fe80::be24:11ff:fe28:30db%eth0' }]],
+    ['[fe80::1%25eth0]:8006', [{ host: 'fe80::1%eth0', port: 8006 }]],
+  ])('%s', (written, read) => {
+    expect(endpoints.parse(written)).toEqual(read);
+  });
+});
+
+describe('values copied from another place', () => {
+  test('the address of the browser', () => {
+    expect(endpoints.parse('https://pve.example.org:8006/#v1:0:18')).toEqual([{ host: 'pve.example.org', port: 8006 }]);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { withEngine } from '../engine/with-engine.ts';
+import { agent } from '../engine/world.ts';
+import { planOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
+
+useWorlds();
+const create = (args: object, world: World = {}) => planOf('create_vm', { name: 'new1', storage: 'local-lvm', ...args }, world);
+const params = async (args: object) => Object.assign({}, ...requestsOf(await create(args)).map((step) => step.params));
+
+describe('bpg/terraform-provider-proxmox#1521, #1610, Telmate/terraform-provider-proxmox#23, #1136, packer-plugin-proxmox#42, #315, community.general#8330, community.proxmox#58: creates side by side', () => {
+  const world = withEngine();
+  test('each gets a VMID of its own', async () => {
+    const names = ['a1', 'a2', 'a3', 'a4', 'a5'];
+    const made = await Promise.all(names.map((name) => world().another().perform('create_vm', { name }, agent, { wait: 'end' })));
+    const vmids = made.map((result) => (result.kind === 'done' ? result.output.vmid : result.kind));
+    expect(new Set(vmids).size).toBe(names.length);
+    expect(vmids.every((vmid) => typeof vmid === 'number')).toBe(true);
+  });
+  test('the same name twice at once is one guest', async () => {
+    const twice = await Promise.all([1, 2].map(() => world().another().perform('create_vm', { name: 'once' }, agent, { wait: 'end' })));
+    const vmids = twice.map((result) => (result.kind === 'done' ? result.output.vmid : result.kind));
+    expect(vmids[0]).toBe(vmids[1]);
+    const posts = world()
+      .cluster.mutations()
+      .filter(({ path }) => path.endsWith('/qemu'));
+    expect(posts).toHaveLength(1);
+  });
+});
+
+describe('addresses of cloud-init', () => {
+  test('capmox (ionos-cloud/cluster-api-provider-proxmox)#39, #41: IPv6 alone, with a link-local gateway', async () => {
+    const ipconfig0 = 'ip6=2001:db8:1::5/64,gw6=fe80::1';
+    expect(await params({ cloud_init: { ipconfig0 } })).toMatchObject({ ipconfig0 });
+  });
+  test('bpg/terraform-provider-proxmox#842: DNS servers of both families', async () => {
+    expect(await params({ cloud_init: { nameserver: '192.0.2.53,2001:db8::53' } })).toMatchObject({
+      nameserver: '192.0.2.53 2001:db8::53',
+    });
+  });
+  test('bpg/terraform-provider-proxmox#1451 and others: a network without prefix, manual and slaac are refused with examples', async () => {
+    for (const ipconfig0 of ['ip=10.0.0.5', 'ip=manual', 'ip6=slaac']) {
+      await expect(create({ cloud_init: { ipconfig0 } })).rejects.toMatchObject({
+        code: 'invalid_arguments',
+        hint: expect.stringContaining('ip=dhcp'),
+      });
+    }
+  });
+});
+
+describe('kasmtech/workspaces-issues#858, theforeman/foreman_fog_proxmox#368: one node is down', () => {
+  const world = withEngine();
+  test('new guests are made on the others', async () => {
+    world().cluster.simulator.faults.add({ action: 'node-down', node: 'pve2' });
+    expect(await world().done('create_vm', { name: 'still', node: 'pve' })).toMatchObject({ created: true, node: 'pve' });
+    expect(await world().done('clone_template', { name: 'stillclone', source_vmid: 9000 })).toMatchObject({ created: true });
+  });
+});

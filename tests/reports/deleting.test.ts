@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import type { Plan } from '../../src/core/plan.ts';
+import type { RunRecord, StepRecord } from '../../src/core/run.ts';
+import { findOperation } from '../../src/operations/index.ts';
+import { type GuestSpec, openWorld, planOf, refusalOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
+
+useWorlds();
+
+const old: GuestSpec = {
+  vmid: 129,
+  config: {
+    name: 'old',
+    scsi0: 'local-lvm:vm-129-disk-0,size=32G',
+    smbios1: 'uuid=00000000-0000-4000-8000-000000000129',
+  },
+};
+const volume = { storage: 'local-lvm', volid: 'local-lvm:vm-129-disk-0', content: 'images', vmid: 129, sizeGib: 32 };
+const remove = (guest: GuestSpec, args: object = {}, world: World = {}) =>
+  planOf('delete_vm', { vmid: guest.vmid, ...args }, { guests: [guest], ...world });
+
+async function answerAfter(plan: Plan, after: World, step: Partial<StepRecord> = { exit: 'OK' }) {
+  const { ctx } = await openWorld(after);
+  const operation = findOperation('delete_vm');
+  if (!operation || !('report' in operation)) throw new Error('delete_vm');
+  const steps = [{ id: 'delete', state: 'done', at: '', upid: 'UPID:1', ...step }];
+  return operation.output.parse(await operation.report(ctx, { vmid: 129, purge: true } as never, { plan, steps } as unknown as RunRecord));
+}
+
+describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another guest the moment it is free', () => {
+  const next: GuestSpec = {
+    vmid: 129,
+    running: true,
+    config: { ...old.config, name: 'new', smbios1: 'uuid=00000000-0000-4000-8000-00000000beef' },
+  };
+  test('the delete succeeded, and the running disk of the new guest is no leftover', async () => {
+    const answer = await answerAfter(await remove(old), { guests: [next], volumes: [volume] });
+    expect(answer).toMatchObject({ deleted: true, status: 'deleted' });
+    expect(answer).not.toHaveProperty('orphans');
+    expect(JSON.stringify(answer)).toContain('VMID 129 belongs to another guest now');
+  });
+  test('a volume that stays although the VMID is free is a leftover', async () => {
+    expect(await answerAfter(await remove(old), { guests: [], volumes: [volume] })).toMatchObject({
+      deleted: true,
+      orphans: [volume.volid],
+    });
+  });
+});
+
+describe('bpg/terraform-provider-proxmox#2118: membership in backup jobs survives on wish', () => {
+  test('purge: false sends no purge', async () => {
+    expect(requestsOf(await remove(old, { purge: false }))[0]?.params).toEqual({});
+  });
+  test('the default does', async () => {
+    expect(requestsOf(await remove(old))[0]?.params).toEqual({ purge: true });
+  });
+});
+
+describe('theforeman/foreman_fog_proxmox#427: delete of a guest that HA manages', () => {
+  const managed: GuestSpec = { ...old, ha: 'stopped' };
+  test('it goes from HA too, and a human reads so', async () => {
+    const plan = await remove(managed);
+    expect(requestsOf(plan)[0]?.params).toMatchObject({ purge: true });
+    expect(plan.warnings).toContain('HA manages the guest: it is removed there too');
+  });
+  test('without purge it is refused with the way out', async () => {
+    expect((await refusalOf(remove(managed, { purge: false }))).hint).toContain('purge');
+  });
+});
+
+test('Zakkaus/gentoo-install#303: qmdestroy ends with WARNINGS: 2 and leaves a disk', async () => {
+  const warnings = { exit: 'WARNINGS: 2', log: ['WARN: lvremove failed - device busy', 'TASK WARNINGS: 2'] };
+  const answer = await answerAfter(await remove(old), { guests: [], volumes: [volume] }, warnings);
+  expect(answer).toMatchObject({ deleted: true, orphans: [volume.volid] });
+  expect(answer.warnings).toContain('WARN: lvremove failed - device busy');
+});
+
+describe('bpg/terraform-provider-proxmox#167, ansible-collections/community.proxmox#422: disks that the configuration does not name', () => {
+  const stray = { ...volume, volid: 'local-lvm:vm-129-disk-7', sizeGib: 4 };
+  test('they are listed before, and destroyed only then', async () => {
+    const plan = await remove(old, {}, { volumes: [volume, stray] });
+    expect(requestsOf(plan)[0]?.params).toMatchObject({ 'destroy-unreferenced-disks': true });
+    expect(plan.facts?.disks).toEqual(['local-lvm:vm-129-disk-0 (32 GiB)', 'local-lvm:vm-129-disk-7 (4 GiB)']);
+  });
+  test('without such disks nothing of the kind is asked of Proxmox', async () => {
+    expect(requestsOf(await remove(old, {}, { volumes: [volume] }))[0]?.params).not.toHaveProperty('destroy-unreferenced-disks');
+  });
+});
+
+test('a NAS guest with disks of the host: only its own volume is destroyed, and only that is said to be', async () => {
+  const nas: GuestSpec = {
+    vmid: 107,
+    config: {
+      name: 'nas',
+      scsi0: 'local-lvm:vm-107-disk-0,iothread=1,size=32G',
+      scsi1: '/dev/disk/by-id/ata-X1,backup=0,size=3907018584K',
+      scsi2: '/dev/disk/by-id/ata-X2,backup=0,size=3907018584K',
+    },
+  };
+  const plan = await remove(nas);
+  expect(plan.summary).toBe('Delete nas (107) on pve with 1 volume');
+  expect(plan.before?.volumes).toEqual(['local-lvm:vm-107-disk-0']);
+  expect(plan.facts?.untouched).toEqual(['/dev/disk/by-id/ata-X1 (3726.02 GiB)', '/dev/disk/by-id/ata-X2 (3726.02 GiB)']);
+  expect(plan.undo).toContain('1 volume');
+});
+
+test('Proxmox VE 9.2: a hibernated guest can be deleted, and unlocking it is never advised', async () => {
+  const plan = await remove({ ...old, config: { ...old.config, lock: 'suspended', vmstate: 'local-lvm:vm-129-state-suspend-2026-11-26' } });
+  expect(requestsOf(plan)).toHaveLength(1);
+  expect(plan.warnings.join()).toContain('its saved memory is lost');
+  expect(JSON.stringify(plan)).not.toContain('unlock');
+});
