@@ -3,7 +3,8 @@ import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
 import type { ParamValue, Plan, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
-import { duration, mustTypeFor } from '../engine/approval-text.ts';
+import { describeSource, duration, mustTypeFor } from '../engine/approval-text.ts';
+import { isGuarded } from '../engine/sources.ts';
 import type { ApprovalView, Change, Fact, GuestRef, StepView } from './wire.ts';
 
 const BACKUP_IS_OLD_DAYS = 7;
@@ -75,7 +76,7 @@ function changesOf(plan: Plan): Change[] {
 }
 
 /** @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader */
-function factsOf({ target, facts, steps }: Plan, asked: number): Fact[] {
+function factsOf({ target, sources, facts, steps }: Plan, asked: number): Fact[] {
   const list: Fact[] = [];
   const add = (label: string, values: string | string[], tone?: Fact['tone']) =>
     list.push({
@@ -85,6 +86,7 @@ function factsOf({ target, facts, steps }: Plan, asked: number): Fact[] {
     });
   const deletes = steps.some((step) => step.kind === 'request' && step.method === 'DELETE');
   if (facts?.formerNames && facts.formerNames.length > 0) add('Earlier names', facts.formerNames, 'bad');
+  if (sources && sources.length > 0) add('Copies the disks of', sources.map(describeSource), sources.some(isGuarded) ? 'bad' : undefined);
   const disks = facts?.disks ?? target?.disks;
   if (disks) add('Disks', disks.length > 0 ? disks : 'none', disks.length > 0 ? undefined : 'muted');
   if (facts?.untouched && facts.untouched.length > 0) add('Stays untouched', facts.untouched, 'muted');

@@ -101,6 +101,23 @@ export interface PlanFacts {
   guests?: ({ vmid: number } & Omit<PlanFacts, 'formerNames' | 'guests'>)[];
 }
 
+/** A guest whose disks a plan copies. */
+export interface SourceGuest {
+  vmid: number;
+  template: boolean;
+  /** Absent for a guest that the token cannot read. */
+  identity?: GuestIdentity;
+  /** Only its volumes are left. */
+  gone?: true;
+}
+
+/** Where a guest stands, as far as policy or scope look at it. `pool` is null where the token sees none. */
+export interface Placed {
+  vmid: number;
+  pool?: string | null;
+  tags?: string[];
+}
+
 export interface Plan {
   operation: string;
   /** One line: verb, name, VMID, node. */
@@ -111,6 +128,10 @@ export interface Plan {
   target?: GuestIdentity;
   /** All guests of a plan that covers several; `target` is the first of them then. */
   targets?: GuestIdentity[];
+  /** Guests whose disks it copies; the engine tells them from the requests. */
+  sources?: SourceGuest[];
+  /** Where its guests stood when it was judged; only in the plan of an approval. */
+  placed?: Placed[];
   /** Where the guest is or will be made. */
   node?: string;
   /** Space (GiB) that the plan takes, by `node/storage` (by `storage` where nodes share it); other plans leave it free while this one is in flight. */

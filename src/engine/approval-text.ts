@@ -1,9 +1,10 @@
 import type { ApprovalRecord } from '../core/approval.ts';
 import { typedName } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
-import type { ParamValue, PlanFacts, Step } from '../core/plan.ts';
+import type { ParamValue, PlanFacts, SourceGuest, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
 import { isSecretRef } from './secrets.ts';
+import { nameOfSource } from './sources.ts';
 
 /**
  * The text on which a human decides, the same in the terminal, through the client and in the console. It is rendered from the frozen plan and
@@ -30,6 +31,7 @@ export function renderApproval(approval: ApprovalRecord): string {
       }),
     );
   }
+  if (plan.sources && plan.sources.length > 0) lines.push(`Copies the disks of: ${plan.sources.map(describeSource).join('; ')}`);
   if (facts?.formerNames && facts.formerNames.length > 0)
     lines.push(`Earlier names of this guest: ${facts.formerNames.map((n) => plainText(n, 80)).join(', ')}`);
   for (const warning of plan.warnings) lines.push(`Warning: ${plainText(warning, 400)}`);
@@ -51,6 +53,18 @@ export function renderApproval(approval: ApprovalRecord): string {
   lines.push(`Asked by ${plainText(approval.principal, 80)} over ${approval.channel}; expires ${approval.expiresAt}`);
   if (approval.reason) lines.push(`The agent's reason, unverified: «${plainText(approval.reason, 300).replace(/[«»]/g, '"')}»`);
   return lines.join('\n');
+}
+
+/** `vault (106) on node pve, protected` */
+export function describeSource(source: SourceGuest): string {
+  const { identity, template, gone } = source;
+  const parts = [
+    ...(identity === undefined ? [gone ? 'gone, only its volumes are left' : 'not visible to the token'] : []),
+    ...(template ? ['template'] : []),
+    ...(identity?.protection && !template ? ['protected'] : []),
+  ];
+  const place = identity === undefined ? '' : ` on node ${plainText(identity.node, 60)}`;
+  return `${nameOfSource(source)}${place}${parts.length === 0 ? '' : `, ${parts.join(', ')}`}`;
 }
 
 /** One guest of several, on its line: `; up 3 d 2 h, HA started, pool shop, tags prod web`. */

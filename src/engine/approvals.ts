@@ -33,6 +33,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
       effect: plan.effect,
       way: call.way,
       needed: call.needed,
+      ...(caller.scope ? { scope: caller.scope } : {}),
       ...(options.reason === undefined ? {} : { reason: options.reason }),
       expiresAt: new Date(ports.clock.now() + ports.settings.approval.ttlSeconds * 1000).toISOString(),
     },

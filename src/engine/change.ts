@@ -21,6 +21,7 @@ import { auditCaller, auditTarget } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
 import { startRun } from './runner.ts';
 import { checkPlanScope } from './scope.ts';
+import { withSources } from './sources.ts';
 import type { PerformOptions, Result } from './types.ts';
 
 /** How often a VMID that we chose ourselves may turn out to be taken. */
@@ -102,7 +103,15 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
       if (!lease)
         return {
           kind: 'approval_required',
-          approval: await requestApproval({ ...call, plan, way: verdict.way, needed: verdict.approvals }, ports),
+          approval: await requestApproval(
+            {
+              ...call,
+              plan: { ...plan, ...(verdict.placed ? { placed: verdict.placed } : {}) },
+              way: verdict.way,
+              needed: verdict.approvals,
+            },
+            ports,
+          ),
         };
     }
     mine = await reserve(plan, ports, mine);
@@ -131,25 +140,25 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
 }
 
 /**
- * Plans with live facts, within the caller's scope where one is given. A plan may raise its operation's effect, never lower it; one that sends
+ * Plans with live facts, within the scope of the caller, who is the requester when a human decides. A plan may raise its operation's effect, never lower it; one that sends
  * nothing has none.
  */
 export async function makePlan(
-  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & Partial<Pick<ChangeCall, 'caller'>> & { requester?: string },
+  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & { caller: Pick<Caller, 'principal' | 'scope'> },
   ports: Ports,
   claim: { mine?: Reservation; claimedVmid?: number },
 ): Promise<Plan> {
   const { signal } = call.options;
-  const scope = call.caller?.scope;
-  const principal = call.requester ?? call.caller?.principal;
+  const { scope, principal } = call.caller;
   const context = await planContext(ports, {
     ...claim,
     ...(signal ? { signal } : {}),
     ...(scope ? { scope } : {}),
-    ...(principal === undefined ? {} : { principal }),
+    principal,
   });
-  const plan = await call.operation.plan(context, call.args);
-  await checkPlanScope(plan, scope, await ports.api());
+  const api = await ports.api();
+  const plan = await withSources(await call.operation.plan(context, call.args), api);
+  await checkPlanScope(plan, scope, api);
   return { ...plan, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
 }
 

@@ -1,22 +1,14 @@
 import { stricter, type Way } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
-import type { Effect } from '../core/effect.ts';
 import { needsApproval } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
-import { type Plan, type RequestStep, targetsOf } from '../core/plan.ts';
+import type { Placed, Plan } from '../core/plan.ts';
 import type { Policy, PolicyMatch } from '../core/policy.ts';
-import { listGuests, tagsOf } from '../proxmox/guests.ts';
+import { plainText } from '../core/text.ts';
 import type { Ports } from './ports.ts';
+import { type Judged, type Requester, type Subject, subjectOf } from './subject.ts';
 import { wayFor } from './way.ts';
-
-/** What a policy looks at: live facts about the guests a plan touches, never what an agent said about them. */
-export interface Subject {
-  operation: string;
-  effect: Effect;
-  principal: string;
-  guests: { vmid: number; tags: string[]; pool?: string; createdHere: boolean }[];
-}
 
 export interface Verdict {
   /** Undefined: runs at once. */
@@ -24,18 +16,32 @@ export interface Verdict {
   approvals: number;
   requireBackupWithin?: number;
   cooldown?: number;
+  /** What an approval is bound to beside the plan. */
+  placed?: Placed[];
 }
 
-/** Whether a rule fits. Text is compared without regard to case: Proxmox lower-cases tags, people do not. */
+/** Text is compared without regard to case: Proxmox lower-cases tags, people do not. */
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+
+/** Undefined where it cannot be known: that fits every rule, and is no reason to allow anything. */
+function isIn(guest: Judged, pool: string, hidden: ReadonlySet<string> = new Set()): boolean | undefined {
+  if (guest.pool !== undefined) return guest.pool !== null && isInPool(guest.pool.toLowerCase(), pool.toLowerCase());
+  return guest.unseen || hidden.has(pool) ? undefined : false;
+}
+
+function carries(guest: Judged, tag: string): boolean | undefined {
+  return guest.tags.some((one) => same(one, tag)) || (guest.unseen ? undefined : false);
+}
+
+/** Whether a rule fits one of the guests, or may fit it. */
 function fits(match: PolicyMatch, subject: Subject): boolean {
-  const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
-  const any = (test: (guest: Subject['guests'][number]) => boolean) => subject.guests.some(test);
+  const any = (test: (guest: Judged) => boolean) => subject.guests.some(test);
   return (
     (match.effect?.includes(subject.effect) ?? true) &&
     (match.operation?.includes(subject.operation) ?? true) &&
     (match.principal?.includes(subject.principal) ?? true) &&
-    (match.tag === undefined || any((g) => g.tags.some((t) => match.tag?.some((m) => same(m, t))))) &&
-    (match.pool === undefined || any((g) => match.pool?.some((m) => isInPool(g.pool?.toLowerCase(), m.toLowerCase())) ?? false)) &&
+    (match.tag === undefined || any((g) => match.tag?.some((tag) => carries(g, tag) !== false) ?? false)) &&
+    (match.pool === undefined || any((g) => match.pool?.some((pool) => isIn(g, pool, subject.hidden) !== false) ?? false)) &&
     (match.vmid === undefined || any((g) => match.vmid?.some((range) => g.vmid >= range.from && g.vmid <= range.to) ?? false))
   );
 }
@@ -47,21 +53,14 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
 export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
   const rules = policy.rules.filter((rule) => fits(rule.match, subject));
   if (rules.some((rule) => rule.never)) {
-    const vmids = subject.guests.map((guest) => guest.vmid).join(', ');
-    fail('forbidden_by_policy', `The policy never allows ${subject.operation}${vmids === '' ? '' : ` for VMID ${vmids}`}.`, {
-      hint: 'Tell the user; only the operator changes the policy, and `proxmox-mcp doctor` prints it.',
+    fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(subject.guests)}.`, {
+      hint: `Tell the user; only the operator changes the policy, and \`proxmox-mcp doctor\` prints it.${blindness(subject)}`,
     });
   }
-  const { only } = policy;
-  for (const guest of only ? subject.guests : []) {
-    const allowed =
-      (only?.created && guest.createdHere) ||
-      only?.tags.some((t) => guest.tags.some((g) => g.toLowerCase() === t.toLowerCase())) ||
-      only?.pools.some((pool) => isInPool(guest.pool, pool));
-    if (!allowed) fail('forbidden_by_policy', `The policy allows changes only to certain guests, and ${guest.vmid} is none of them.`);
-  }
+  if (policy.only) checkOnly(policy.only, subject);
   const ways = rules.flatMap((rule) => (rule.way ? [rule.way] : []));
-  const asked = needsApproval(subject.effect) || ways.length > 0;
+  const copiesGuarded = subject.guests.some(({ copied }) => copied?.guarded);
+  const asked = needsApproval(subject.effect) || ways.length > 0 || copiesGuarded;
   const least = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => a - b)[0];
   const most = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => b - a)[0];
   const backup = least(rules.map((r) => r.requireBackupWithin));
@@ -76,45 +75,44 @@ export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
   };
 }
 
-/** The guests of a plan with the facts that a policy may ask about; they are only read when it does. */
-async function subjectOf(plan: Plan, principal: string, ports: Ports): Promise<Subject> {
-  const { policy } = ports.settings;
-  const subject = { operation: plan.operation, effect: plan.effect, principal };
-  const targets = targetsOf(plan);
-  const asksFacts = policy.only !== undefined || policy.rules.some((r) => r.match.tag || r.match.pool);
-  if (targets.length === 0) return { ...subject, guests: [newGuest(plan)] };
-  if (!asksFacts) return { ...subject, guests: targets.map(({ vmid }) => ({ vmid, tags: [], createdHere: false })) };
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const rows = await listGuests(api);
-  const guests = await Promise.all(
-    targets.map(async ({ vmid, key }) => {
-      const row = rows.find((r) => r.vmid === vmid);
-      const createdHere = await store.runs.made(api.cluster, vmid, key);
-      return { vmid, tags: row?.tags ?? [], createdHere, ...(row?.pool === undefined ? {} : { pool: row.pool }) };
-    }),
-  );
-  return { ...subject, guests };
+/** What is changed has to be one of the guests that the policy names. What is copied, too, unless it is a template. */
+function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
+  for (const guest of subject.guests) {
+    const allowed =
+      guest.copied?.template ||
+      (only.created && guest.createdHere) ||
+      only.tags.some((tag) => carries(guest, tag) === true) ||
+      only.pools.some((pool) => isIn(guest, pool, subject.hidden) === true);
+    if (allowed) continue;
+    const what = guest.copied ? 'copies of certain guests' : 'changes to certain guests';
+    fail('forbidden_by_policy', `The policy allows only ${what}, and guest ${guest.vmid} is not one of them.`, {
+      hint: `Tell the user; only the operator changes the policy.${blindness(subject)}`,
+    });
+  }
 }
 
-/** A guest that the plan makes: what its requests give it. It counts as created here. */
-export function newGuest(plan: Plan): Subject['guests'][number] {
-  const params = plan.steps.filter((s): s is RequestStep => s.kind === 'request').map((s) => s.params);
-  const last = (key: string) => params.map((p) => p[key]).findLast((v) => typeof v === 'string') as string | undefined;
-  const pool = last('pool');
-  return {
-    vmid: plan.demand?.vmid ?? 0,
-    // A clone that is given none takes over those of its source.
-    tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
-    createdHere: true,
-    ...(pool === undefined ? {} : { pool }),
-  };
+/** ` for VMID 105 with the disks of 106` */
+function about(guests: readonly Judged[]): string {
+  const vmids = (copied: boolean) => guests.filter((guest) => (guest.copied !== undefined) === copied).map(({ vmid }) => vmid);
+  const [changed, copied] = [vmids(false).join(', '), vmids(true).join(', ')];
+  return `${changed === '' ? '' : ` for VMID ${changed}`}${copied === '' ? '' : ` with the disks of ${copied}`}`;
+}
+
+/** For the operator: why a rule by pool counts for a guest that may be elsewhere. */
+function blindness({ guests, hidden }: Subject): string {
+  const pools = [...(hidden ?? [])];
+  if (pools.length === 0 || guests.every(({ pool }) => pool !== undefined)) return '';
+  const paths = pools.map((pool) => `/pool/${plainText(pool, 60)}`).join(', ');
+  return ` The Proxmox token lacks Pool.Audit on ${paths}, so what is listed without a pool counts as a member there.`;
 }
 
 /**
  * The verdict on a plan.
  * @param caller how this one would have to be asked
- * @param requester whom rules about principals look at; somebody else than the caller when a human decides about it
+ * @param requester whom rules about principals look at; not the caller when a human decides about it
  */
-export async function verdictOn(plan: Plan, caller: Caller, ports: Ports, requester = caller.principal): Promise<Verdict> {
-  return judge(ports.settings.policy, await subjectOf(plan, requester, ports), wayFor(ports.settings.approval.mode, caller, plan));
+export async function verdictOn(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<Verdict> {
+  const { subject, placed } = await subjectOf(plan, requester, ports);
+  const verdict = judge(ports.settings.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
+  return { ...verdict, ...(placed ? { placed } : {}) };
 }

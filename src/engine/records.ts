@@ -5,8 +5,8 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 
 /**
- * What an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, target identity, steps and expectations,
- * with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
+ * What an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
+ * are copied, the pools and tags that were judged, steps and expectations, with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
  */
 export function planDigest(plan: Plan, args: JsonObject, cluster: string): string {
   return digestOf({
@@ -15,6 +15,8 @@ export function planDigest(plan: Plan, args: JsonObject, cluster: string): strin
     cluster,
     target: plan.target,
     targets: plan.targets,
+    sources: plan.sources,
+    placed: plan.placed,
     steps: plan.steps,
     expected: plan.expected,
   });

@@ -3,7 +3,8 @@ import { stricter } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import { distinctOwners, sameOwner } from '../core/owner.ts';
-import type { Plan } from '../core/plan.ts';
+import { type Plan, targetsOf } from '../core/plan.ts';
+import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { resultOf, waitFor } from './answer.ts';
 import { mustTypeFor, renderQuestion } from './approval-text.ts';
@@ -11,11 +12,13 @@ import { checkOpen, expireApprovals, recordDecision, visibleApproval } from './a
 import { type ChangeCall, makePlan } from './change.ts';
 import { claim, giveBack, isLeft } from './claims.ts';
 import { hasPassphrase, isApprover } from './passphrase.ts';
+import { placedNow } from './placed.ts';
 import { verdictOn } from './policy.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { planDigest } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
 import { startRun } from './runner.ts';
+import { describe, planOutOfScope } from './scope.ts';
 import { differences } from './stale.ts';
 import type { Result } from './types.ts';
 
@@ -30,7 +33,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
   const { caller, options, operation } = call;
   refuseOwnRequest(approval, caller);
   await refuseForged(approval, caller, ports);
-  const verdict = await verdictOn(approval.plan, caller, ports, approval.principal);
+  const verdict = await verdictOn(approval.plan, caller, ports, requesterOf(approval));
   const way = stricter(approval.way, verdict.way ?? approval.way);
   const mustType = mustTypeFor(approval);
   const via = await decided(way, caller, options.answer, approval, mustType, ports);
@@ -47,7 +50,10 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     const vmid = approval.plan.demand?.vmid;
     const othersMakeIt = mine === undefined && operation.claims !== undefined && approval.plan.demand?.newGuests === 1;
     const claimed = mine ? { mine } : othersMakeIt && vmid !== undefined ? { claimedVmid: vmid } : {};
-    const plan = await makePlan({ operation, args: approval.args, options, requester: approval.principal }, ports, claimed);
+    const left = await whatLeftScope(approval, ports);
+    if (left.length > 0) return await becomeStale(approval, left, caller, ports);
+    const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, ports, claimed);
+    const plan = await withPlaced(planned, approval.plan, ports);
     const changed = await whatChanged(approval, plan, ports);
     if (changed.length > 0) return await becomeStale(approval, changed, caller, ports);
     if (othersMakeIt) {
@@ -104,6 +110,23 @@ async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['opera
   await (await ports.store()).reservations.releaseOrphan(id, worker);
   const again = await claim(wish, ports, new Set());
   return again.kind === 'mine' ? again.reservation : undefined;
+}
+
+const requesterOf = ({ principal, scope }: ApprovalRecord) => ({ principal, ...(scope ? { scope } : {}) });
+
+/** The requester's limits hold at the decision: what an operator took out of them since is not theirs any more. */
+async function whatLeftScope({ plan, scope }: ApprovalRecord, ports: Ports): Promise<string[]> {
+  if (scope === undefined) return [];
+  const rows = await listGuests(await ports.api());
+  // A guest that is gone left no scope; planning says what it is.
+  if (!targetsOf(plan).every(({ vmid }) => rows.some((row) => row.vmid === vmid))) return [];
+  const reason = planOutOfScope(plan, rows, scope);
+  return reason === undefined ? [] : [`the requester is limited to ${describe(scope)}, and ${reason}`];
+}
+
+/** The pools and tags that were judged, as they are now. */
+async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<Plan> {
+  return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(await ports.api())) };
 }
 
 /** Why the plan made now is not the one that was read; empty when it is. */

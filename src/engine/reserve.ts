@@ -1,15 +1,18 @@
 import { fail } from '../core/errors.ts';
 import type { Plan, RequestStep } from '../core/plan.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { LimitSettings } from '../core/settings.ts';
 import { type GuestRow, listGuests, readGuest } from '../proxmox/guests.ts';
+import { hiddenPools } from '../proxmox/pools.ts';
 import { listStorages, placeOn } from '../proxmox/storage.ts';
 import { seesEveryDisk } from '../proxmox/visibility.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { holding, tidy } from './claims.ts';
 import { newId } from './ids.ts';
-import { newGuest } from './policy.ts';
+
 import { isoNow, type Ports } from './ports.ts';
 import { checkGuestLimits, checkInside, checkTotals, counts, diskSums, usage } from './quota.ts';
+import { newGuest } from './subject.ts';
 import { leaseFrom } from './worker.ts';
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
@@ -59,6 +62,7 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   const guests = limitsSizes ? await withSizes(listed, earlier, api) : listed;
   const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
+  if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
   if (demand.newGuests === 1 || (own && counts(own, limits, created))) {
     const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
     const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
@@ -67,6 +71,16 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   }
   await checkSpace(plan, earlier, api);
   await tidy(store, listed, ports);
+}
+
+/** Where the token sees no pools, none of its guests would count. */
+async function checkCountable({ scope }: LimitSettings, api: ProxmoxApi): Promise<void> {
+  if (scope.kind !== 'pool' || (await hiddenPools(api, [scope.pool])).size === 0) return;
+  const lacking = `the Proxmox token lacks Pool.Audit on /pool/${scope.pool}`;
+  fail('quota_exceeded', `The guests of pool ${scope.pool} cannot be counted (PROXMOX_QUOTA_SCOPE): ${lacking}.`, {
+    hint: `The operator adds Pool.Audit to the role that the token has on /pool/${scope.pool}. \`proxmox-mcp doctor\` checks it.`,
+    details: { variable: 'PROXMOX_QUOTA_SCOPE' },
+  });
 }
 
 /** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */

@@ -26,6 +26,9 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
   for (const { vmid } of targets) {
     if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid} is outside of it`;
   }
+  for (const { vmid } of plan.sources ?? []) {
+    if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid}, whose disks it copies, is outside of it`;
+  }
   const params = plan.steps.filter((step): step is RequestStep => step.kind === 'request').map((step) => step.params);
   const given = (name: string) => params.map((p) => p[name]).filter((value) => typeof value === 'string');
   const pools = [...given('pool'), ...given('poolid')];

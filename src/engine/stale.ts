@@ -21,11 +21,42 @@ function compare(was: GuestIdentity, is: GuestIdentity | undefined, prefix: stri
   return changed.map(({ field, says }) => prefix + says(show(was[field]), show(is[field])));
 }
 
+/** Of the guests whose disks are copied. */
+function sourceDifferences(was: Plan, is: Plan): string[] {
+  const now = new Map(is.sources?.map((source) => [source.vmid, source]));
+  const before = was.sources ?? [];
+  const more = [...now.keys()].filter((vmid) => !before.some((source) => source.vmid === vmid));
+  return [
+    ...before.flatMap((source) => {
+      const then = now.get(source.vmid);
+      if (!then) return [`the disks of guest ${source.vmid} are not copied any more`];
+      if (source.template !== then.template)
+        return [`guest ${source.vmid} ${then.template ? 'became a template' : 'is not a template any more'}`];
+      if (source.identity && then.identity) return compare(source.identity, then.identity, `source ${source.vmid}: `);
+      return canonical(source) === canonical(then) ? [] : [`what can be seen of guest ${source.vmid} changed`];
+    }),
+    ...more.map((vmid) => `the disks of guest ${vmid} are copied, too`),
+  ];
+}
+
+/** Of the pools and tags that policy or scope looked at. */
+function placedDifferences(was: Plan, is: Plan): string[] {
+  return (was.placed ?? []).flatMap((before) => {
+    const now = is.placed?.find(({ vmid }) => vmid === before.vmid);
+    const facts = (['pool', 'tags'] as const).filter((fact) => canonical(before[fact] ?? null) !== canonical(now?.[fact] ?? null));
+    return facts.map(
+      (fact) =>
+        `the ${fact} of guest ${before.vmid} ${fact === 'tags' ? 'were' : 'was'} ${show(before[fact] ?? undefined)}, now ${show(now?.[fact] ?? undefined)}`,
+    );
+  });
+}
+
 /** Why a plan made now differs from the one a human was asked about; never empty. */
 export function differences(was: Plan, is: Plan): string[] {
   const before = targetsOf(was);
   const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
   const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
+  found.push(...sourceDifferences(was, is), ...placedDifferences(was, is));
   if (is.existing) found.push('what was asked for is so already');
   if (found.length === 0) {
     const requested = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy, PolicyRule } from '../../src/core/policy.ts';
-import { judge, type Subject } from '../../src/engine/policy.ts';
+import { judge } from '../../src/engine/policy.ts';
+import type { Subject } from '../../src/engine/subject.ts';
 
 const rule = (over: Partial<PolicyRule>): PolicyRule => ({ match: {}, never: false, ...over });
 const policy = (over: Partial<Policy>): Policy => ({ rules: [], perHour: {}, ...over });

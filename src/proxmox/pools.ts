@@ -1,0 +1,18 @@
+import type { ProxmoxReader } from '../core/proxmox.ts';
+
+/**
+ * Those of the pools whose members the token cannot tell: `/cluster/resources` names the pool of a guest only with Pool.Audit on it. A guest
+ * that is listed without a pool may be in one of these, and is in none of the others.
+ *
+ * A right that does not propagate leaves the nested pools hidden, and those belong to the pool.
+ */
+export async function hiddenPools(api: Pick<ProxmoxReader, 'get'>, pools: readonly string[]): Promise<Set<string>> {
+  const asked = await Promise.all([...new Set(pools)].map(async (pool) => [pool, await isAudited(api, pool)] as const));
+  return new Set(asked.filter(([, audited]) => !audited).map(([pool]) => pool));
+}
+
+async function isAudited(api: Pick<ProxmoxReader, 'get'>, pool: string): Promise<boolean> {
+  const place = `/pool/${pool}`;
+  const granted = await api.get<Record<string, Record<string, unknown>>>('/access/permissions', { path: place });
+  return Number(granted[place]?.['Pool.Audit'] ?? 0) === 1;
+}
