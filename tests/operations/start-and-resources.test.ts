@@ -47,10 +47,17 @@ describe('start_vm', () => {
       );
       expect((await set({ ...dooms, running: true }, { cores: 4 })).effect).toBe('change');
     });
-    test('a stop warns of the next start', async () => {
-      const plan = await planOf('stop_vm', { vmid: 105 }, { guests: [{ ...dooms, running: true }] });
-      expect(plan.effect).toBe('disrupt');
-      expect(plan.warnings).toContain(`the next start destroys ${disk}: a removal by force is pending`);
+    test('so does a stop, which applies what is pending', async () => {
+      const guest = { ...dooms, running: true };
+      const plan = await planOf('stop_vm', { vmid: 105 }, { guests: [guest] });
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toBe(`the stop applies a pending removal by force, which destroys ${disk}`);
+      expect(plan.before).toEqual({ status: 'running', sata1: disk });
+      const several = await planOf('stop_vm', { vmids: [105, 201] }, { guests: [guest, container] });
+      expect(several.effect).toBe('destroy');
+      expect(several.raisedBecause).toContain(disk);
+      const forced = await planOf('stop_vm', { vmid: 105, force: true }, { guests: [guest] });
+      expect(forced.raisedBecause).toMatch(/vm-105-disk-1.*; the power is cut/);
     });
     test.each([
       ['a disk that is only detached', 'local-lvm:vm-105-disk-1,size=500G', null],

@@ -61,9 +61,9 @@ describe('a disk whose removal by force waits for the next start', () => {
     expect(plan.effect).toBe('destroy');
     expect(plan.raisedBecause).toContain('destroys local-lvm:vm-601-disk-1 (500 GiB)');
   });
-  test('stop_vm says what the next start does', async () => {
-    expect((await stop({}, { ...doomed, running: true })).warnings.join()).toContain(
-      'the next start destroys local-lvm:vm-601-disk-1 (500 GiB)',
-    );
+  test('stop_vm destroys it too: Proxmox applies what is pending when a guest stops', async () => {
+    const plan = await stop({}, { ...doomed, running: true });
+    expect(plan.effect).toBe('destroy');
+    expect(plan.summary).toBe('Shut down app (601) on pve, which destroys local-lvm:vm-601-disk-1 (500 GiB)');
   });
 });

@@ -10,7 +10,7 @@ import { isLive, shrinksTooFar, takenFromRunning } from './less-memory.ts';
 import { refuseTooManyCpus } from './limits.ts';
 import { outcomeOf, placeOf, stateOf, statusNow } from './outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './schemas.ts';
-import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target } from './target.ts';
+import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './target.ts';
 
 const CONFIG_SECONDS = 120;
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
@@ -97,8 +97,7 @@ export const setResources = defineOperation({
       summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
       ...raised,
       steps: [configStep(guest, wanted, config)],
-      // Names the disks that were decided about: the removal of another one makes the approval stale.
-      expected: doomed ? [config, { ...config, has: Object.fromEntries(doomed.slots.map((slot) => [slot, null])) }] : [config],
+      expected: [config, ...willBeGone(at, doomed)],
       demand: {
         newGuests: 0,
         vmid: at.vmid,
@@ -116,7 +115,7 @@ export const setResources = defineOperation({
           : []),
       ],
       before: { ...pick(now, keys), ...doomed?.view },
-      after: { ...pick(after, keys), ...Object.fromEntries((doomed?.slots ?? []).map((slot) => [slot, 'destroyed'])) },
+      after: { ...pick(after, keys), ...doomed?.destroyed },
       undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be brought back`] : [])].join('; '),
     };
   },

@@ -8,7 +8,7 @@ import { refuseTooManyCpus } from './limits.ts';
 import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { startSteps } from './power-on.ts';
 import { changed, vmid } from './schemas.ts';
-import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate } from './target.ts';
+import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({
@@ -52,14 +52,10 @@ export const startVm = defineOperation({
         ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
         : {}),
       steps: startSteps(at, label(guest), managed),
-      // Names the disks that were decided about: the removal of another one makes the approval stale.
-      expected: [
-        running,
-        ...(doomed ? [{ kind: 'config' as const, ...at, has: Object.fromEntries(doomed.slots.map((slot) => [slot, null])) }] : []),
-      ],
+      expected: [running, ...willBeGone(at, doomed)],
       warnings: [...pendingWarnings(guest), ...(managed ? ['HA manages the guest: its wanted state becomes "started"'] : [])],
       before: { status: 'stopped', ...doomed?.view },
-      after: { status: 'running', ...Object.fromEntries((doomed?.slots ?? []).map((slot) => [slot, 'destroyed'])) },
+      after: { status: 'running', ...doomed?.destroyed },
       undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
     };
   },

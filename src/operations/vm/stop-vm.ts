@@ -8,7 +8,7 @@ import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { changed, vmid } from './schemas.ts';
-import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target } from './target.ts';
+import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target, willBeGone } from './target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox itself around the guest's own. */
@@ -88,22 +88,22 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
   }
   const way = await wayOf(ctx, args, target);
   const doomed = doomedBy(guest.pending);
+  const reasons = [
+    ...(doomed ? [`the stop applies a pending removal by force, which destroys ${doomed.names}`] : []),
+    ...(way.raisedBecause === undefined ? [] : [way.raisedBecause]),
+  ];
   const stopped = { kind: 'guest', type: guest.at.type, vmid: args.vmid, node: guest.at.node, is: 'stopped' } as const;
   return {
     ...base,
-    summary: `${way.verb} ${label(guest)} on ${guest.at.node}`,
-    effect: way.effect,
-    ...(way.raisedBecause === undefined ? {} : { raisedBecause: way.raisedBecause }),
+    summary: `${way.verb} ${label(guest)} on ${guest.at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
+    effect: doomed ? 'destroy' : way.effect,
+    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     steps: [...(checked ? [stillItself(target)] : []), { ...way.step, proof: stopped }, ...way.after],
-    expected: [stopped],
-    warnings: [
-      ...way.warnings,
-      ...pendingWarnings(guest),
-      ...(doomed ? [`the next start destroys ${doomed.names}: a removal by force is pending`] : []),
-    ],
-    before: { status: 'running' },
-    after: { status: 'stopped' },
-    undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}`,
+    expected: [stopped, ...willBeGone(guest.at, doomed)],
+    warnings: [...way.warnings, ...pendingWarnings(guest)],
+    before: { status: 'running', ...doomed?.view },
+    after: { status: 'stopped', ...doomed?.destroyed },
+    undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
   };
 }
 

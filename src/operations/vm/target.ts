@@ -1,9 +1,10 @@
 import { fail } from '../../core/errors.ts';
-import type { PlanFacts } from '../../core/plan.ts';
+import type { Condition, PlanFacts } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import {
   type Guest,
+  type GuestAt,
   type GuestRow,
   type GuestStatus,
   locate,
@@ -78,15 +79,31 @@ export function pendingText(changes: readonly PendingChange[]): string {
   return changes.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'removed', 60)}`).join(', ');
 }
 
-/** Volumes that are freed when the pending changes are applied: by a start, and by any change of the configuration of a stopped guest. */
-export function doomedBy(pending: readonly PendingChange[]): { names: string; slots: string[]; view: Record<string, string> } | undefined {
-  const disks = pending.flatMap((p) => (p.destroys ? [{ slot: p.key, text: withSize(p.destroys) }] : []));
+/** Volumes that go with pending changes: texts for a human, and by slot before and after. */
+export interface Doomed {
+  names: string;
+  view: Record<string, string>;
+  destroyed: Record<string, string>;
+}
+
+/**
+ * What is freed when pending changes are applied. Proxmox applies them at a stop and at a start (recorded from 9.2: after the stop none is
+ * left), and with any change of the configuration of a stopped guest.
+ */
+export function doomedBy(pending: readonly PendingChange[]): Doomed | undefined {
+  const disks = pending.flatMap((p) => (p.destroys ? [[p.key, withSize(p.destroys)] as const] : []));
   if (disks.length === 0) return undefined;
   return {
-    names: disks.map((d) => d.text).join(', '),
-    slots: disks.map((d) => d.slot),
-    view: Object.fromEntries(disks.map((d) => [d.slot, d.text])),
+    names: disks.map(([, text]) => text).join(', '),
+    view: Object.fromEntries(disks),
+    destroyed: Object.fromEntries(disks.map(([slot]) => [slot, 'destroyed'])),
   };
+}
+
+/** Names in a plan's expectations the disks that are decided about: the removal of another one makes an approval stale. */
+export function willBeGone(at: GuestAt, doomed: Doomed | undefined): Condition[] {
+  if (!doomed) return [];
+  return [{ kind: 'config', ...at, has: Object.fromEntries(Object.keys(doomed.view).map((slot) => [slot, null])) }];
 }
 
 export function factsOf(target: Target): PlanFacts {
