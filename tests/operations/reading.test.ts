@@ -70,6 +70,37 @@ describe('list_vms', () => {
     const { read } = await opened({ guests: [...many, { ...container, pool: 'infra' }] });
     expect((await read('list_vms', filter)).total).toBe(total);
   });
+  test.each([
+    [{ node: 'pve9' }, 'There is no node pve9; nodes: pve, pve2.'],
+    [{ node: 'pve2' }, 'No guest is visible on node pve2; guests are on: pve (4).'],
+    [{ tag: 'production' }, 'No guest has the tag production; tags: prod (2), web (2), infra (1).'],
+    [{ tag: 'ABC,DEF' }, 'No guest has the tag ABC,DEF; tags: prod (2), web (2), infra (1). Give one tag; * matches anything.'],
+    [{ pool: 'nope' }, 'No guest is in pool nope; pools: shop/front (2), infra (1).'],
+    [{ name: 'wbe1' }, 'No guest is called wbe1. Similar: web1.'],
+    [{ name: 'web' }, 'No guest is called web. * matches anything: *web* fits 2. Similar: web1, web2.'],
+    [{ status: 'paused' }, 'No guest is paused; states: running (3), stopped (1).'],
+    [{ name: 'dns1', tag: 'prod' }, 'No guest fits all filters at once; each alone: name 1, tag 2.'],
+  ])('a filter that nothing fits is answered with what exists: %j', async (filter, notice) => {
+    const { read } = await opened({
+      nodes: [{ node: 'pve' }, { node: 'pve2' }],
+      guests: [
+        { ...webServer, pool: 'shop/front' },
+        { ...webServer, vmid: 106, pool: 'shop/front', config: { ...webServer.config, name: 'web2' } },
+        { ...container, pool: 'infra', config: { ...container.config, tags: 'infra' } },
+        template,
+      ],
+    });
+    expect(await read('list_vms', filter)).toMatchObject({ vms: [], total: 0, notice });
+  });
+  test('a pool includes the pools nested in it, as quotas count them', async () => {
+    const guests = [
+      { ...webServer, pool: 'shop/front' },
+      { ...container, pool: 'shopping' },
+    ];
+    const { read } = await opened({ guests });
+    expect((await read('list_vms', { pool: 'shop' })).vms.map((g: { vmid: number }) => g.vmid)).toEqual([105]);
+    expect((await read('list_vms', { pool: 'shop' })).notice).toBeUndefined();
+  });
   test('a hostile name is data', async () => {
     const { read } = await opened({ guests: [{ vmid: 100, config: { name: `evil\u202e\u001b[2J${'x'.repeat(300)}` } }] });
     const [row] = (await read('list_vms', {})).vms;

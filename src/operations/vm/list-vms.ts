@@ -4,8 +4,8 @@ import { plainText } from '../../core/text.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
-import { matches } from './match.ts';
-import { whyEmpty, whyNoPool } from './why-empty.ts';
+import { whyEmpty } from './why-empty.ts';
+import { fits, whyNone } from './why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),
@@ -64,8 +64,7 @@ export const listVms = defineOperation({
     const rest = found.filter(({ key }) => key > after);
     const page = rest.slice(0, args.limit);
     const last = page.at(-1);
-    const noPool = found.length === 0 && args.pool !== undefined ? await whyNoPool(ctx, args.pool) : undefined;
-    const notice = all.length === 0 ? await whyEmpty(ctx) : noPool;
+    const notice = all.length === 0 ? await whyEmpty(ctx) : found.length === 0 ? await whyNone(ctx, all, args) : undefined;
     return {
       vms: page.map(({ guest }) => shown(guest)),
       total: found.length,
@@ -74,19 +73,6 @@ export const listVms = defineOperation({
     };
   },
 });
-
-function fits(guest: GuestRow, filter: z.output<typeof input>): boolean {
-  const like = (text: string | undefined, pattern: string | undefined) =>
-    pattern === undefined || (text !== undefined && matches(text, pattern));
-  return (
-    (filter.status === undefined || guest.status === filter.status) &&
-    (filter.type === undefined || guest.type === (filter.type === 'vm' ? 'qemu' : 'lxc')) &&
-    (filter.tag === undefined || guest.tags.some((tag) => like(tag, filter.tag))) &&
-    like(guest.node, filter.node) &&
-    like(guest.pool, filter.pool) &&
-    like(guest.name, filter.name)
-  );
-}
 
 /** Sorts templates last and is the cursor: a page goes on after it even when that guest is gone meanwhile. */
 function keyOf(guest: GuestRow): string {
