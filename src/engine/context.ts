@@ -3,6 +3,7 @@ import type { OperationContext } from '../operations/define.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { freshGuests } from './claims.ts';
 import type { Ports } from './ports.ts';
+import { totalsOver } from './reserve.ts';
 import { readerInScope } from './scope.ts';
 
 /** What an operation may look at when it reads: no store is opened for it. */
@@ -13,6 +14,7 @@ export async function readContext(ports: Ports, { signal, scope }: { signal?: Ab
     settings: ports.settings,
     fresh: [],
     reservedGib: () => 0,
+    overTotals: async () => [],
     createdHere: async (identity) => (await ports.store()).runs.made(api.cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).runs.madeBy(api.cluster, identity.vmid, identity.key),
     ...(signal ? { signal } : {}),
@@ -32,6 +34,7 @@ export async function planContext(
     ...(vmid === undefined ? {} : { claimedVmid: vmid }),
     ...(options.principal === undefined ? {} : { principal: options.principal }),
     fresh: freshGuests(reservations, options.mine),
+    overTotals: async (demand) => (await totalsOver(demand, ports, options.mine)).exceeded,
     reservedGib: (place) =>
       reservations.filter((r) => r.id !== options.mine?.id && r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0),
   };

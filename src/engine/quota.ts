@@ -1,48 +1,12 @@
 import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
-import type { ResourceDemand } from '../core/plan.ts';
+import type { Usage } from '../core/limits.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import type { GuestRow } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 
-interface Sizes {
-  cpu: number;
-  memoryMib: number;
-  diskGib: number;
-}
-export interface Usage extends Sizes {
-  guests: number;
-  /** There may be disks that the token cannot see, so their sum may be greater. */
-  unseenDisks?: boolean;
-}
-
-const PER_GUEST = [
-  { what: 'CPU', unit: 'vCPUs', size: 'cpu', limit: 'maxCpu', variable: 'PROXMOX_MAX_CPU' },
-  { what: 'RAM', unit: 'MiB', size: 'memoryMib', limit: 'maxRamMib', variable: 'PROXMOX_MAX_RAM_MB' },
-  { what: 'disk', unit: 'GiB', size: 'diskGib', limit: 'maxDiskGib', variable: 'PROXMOX_MAX_DISK_GB' },
-] as const;
-const TOTALS = [
-  { what: 'CPU', unit: 'vCPUs', size: 'cpu', limit: 'maxTotalCpu', variable: 'PROXMOX_MAX_TOTAL_CPU' },
-  { what: 'RAM', unit: 'MiB', size: 'memoryMib', limit: 'maxTotalRamMib', variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
-  { what: 'disk', unit: 'GiB', size: 'diskGib', limit: 'maxTotalDiskGib', variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
-] as const;
-
-/** Limits per guest: only what a change raises is checked. @throws quota_exceeded naming limit, request and variable */
-export function checkGuestLimits(demand: ResourceDemand, limits: LimitSettings): void {
-  for (const { what, unit, size, limit, variable } of PER_GUEST) {
-    const wanted = demand.after[size];
-    if (wanted > demand.before[size] && wanted > limits[limit]) {
-      fail(
-        'quota_exceeded',
-        `${what} of one guest: ${rounded(wanted)} ${unit} requested, the limit is ${limits[limit]} ${unit} (${variable}).`,
-        {
-          details: { limit: limits[limit], requested: rounded(wanted), variable },
-        },
-      );
-    }
-  }
-}
+type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
 
 /** A new guest outside the scope would be a way around every limit of it. @throws quota_exceeded saying what brings it inside */
 export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limits: LimitSettings): void {
@@ -54,37 +18,6 @@ export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limi
     hint: `Call again with ${hint}.`,
     details: { variable: 'PROXMOX_QUOTA_SCOPE' },
   });
-}
-
-/** Sizes of volumes are bytes: two digits of a GiB say enough. */
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
-/** Limits of the scope. @param used without the guest that is planned @throws quota_exceeded */
-export function checkTotals(demand: ResourceDemand, used: Usage, limits: LimitSettings): void {
-  if (demand.newGuests === 1 && used.guests + 1 > limits.maxVms) {
-    fail(
-      'quota_exceeded',
-      `Number of guests: ${used.guests} exist or are being made, one more is requested, the limit is ${limits.maxVms} (PROXMOX_MAX_VMS).`,
-      {
-        details: { limit: limits.maxVms, used: used.guests, requested: 1, variable: 'PROXMOX_MAX_VMS' },
-      },
-    );
-  }
-  for (const { what, unit, size, limit, variable } of TOTALS) {
-    const allowed = limits[limit];
-    const wanted = demand.after[size];
-    if (allowed !== undefined && wanted > demand.before[size] && used[size] + wanted > allowed) {
-      fail(
-        'quota_exceeded',
-        `${what} of all guests: the others use ${rounded(used[size])} ${unit}, ${rounded(wanted)} are requested, the limit is ${allowed} ${unit} (${variable}).${size === 'diskGib' && used.unseenDisks ? ' Disks that the API token cannot see are not counted.' : ''}`,
-        {
-          details: { limit: allowed, used: rounded(used[size]), requested: rounded(wanted), variable },
-        },
-      );
-    }
-  }
 }
 
 /** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests made through this server; only for that scope */

@@ -1,5 +1,6 @@
 import { fail } from '../core/errors.ts';
-import type { Plan, RequestStep } from '../core/plan.ts';
+import { type Excess, overPerGuest, overTotals, refuseExcess } from '../core/limits.ts';
+import type { Plan, RequestStep, ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import { type GuestRow, listGuests, readGuest } from '../proxmox/guests.ts';
@@ -11,7 +12,7 @@ import { holding, tidy } from './claims.ts';
 import { newId } from './ids.ts';
 
 import { isoNow, type Ports } from './ports.ts';
-import { checkGuestLimits, checkInside, checkTotals, counts, diskSums, usage } from './quota.ts';
+import { checkInside, counts, diskSums, usage } from './quota.ts';
 import { newGuest } from './subject.ts';
 import { leaseFrom } from './worker.ts';
 
@@ -52,8 +53,21 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   const { demand } = plan;
   if (!demand) return;
   const { limits } = ports.settings;
-  checkGuestLimits(demand, limits);
   if (demand.newGuests === 1) checkInside(newGuest(plan), limits);
+  const { earlier, listed, exceeded } = await totalsOver(demand, ports, mine);
+  refuseExcess([...overPerGuest(demand, limits), ...exceeded]);
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  await checkSpace(plan, earlier, api);
+  await tidy(store, listed, ports);
+}
+
+/** Limits of the scope that the demand exceeds beside what exists and what came earlier. */
+export async function totalsOver(
+  demand: ResourceDemand,
+  ports: Ports,
+  mine: Reservation | undefined,
+): Promise<{ earlier: Reservation[]; listed: GuestRow[]; exceeded: Excess[] }> {
+  const { limits } = ports.settings;
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const reservations = await store.reservations.all(api.cluster);
   const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
@@ -63,14 +77,11 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
   if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
-  if (demand.newGuests === 1 || (own && counts(own, limits, created))) {
-    const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
-    const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
-    const used = usage(others(guests), others(earlier), limits, created, disks);
-    checkTotals(demand, { ...used, unseenDisks: all === false }, limits);
-  }
-  await checkSpace(plan, earlier, api);
-  await tidy(store, listed, ports);
+  if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, listed, exceeded: [] };
+  const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
+  const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
+  const used = usage(others(guests), others(earlier), limits, created, disks);
+  return { earlier, listed, exceeded: overTotals(demand, { ...used, unseenDisks: all === false }, limits) };
 }
 
 /** Where the token sees no pools, none of its guests would count. */

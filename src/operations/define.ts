@@ -4,7 +4,8 @@ import type { Caller } from '../core/caller.ts';
 import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Plan } from '../core/plan.ts';
+import type { Excess } from '../core/limits.ts';
+import type { Plan, ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
@@ -27,6 +28,8 @@ export interface OperationContext {
   fresh: FreshGuest[];
   /** Space (GiB) that work in flight will take on a place, as `placeOn` names it. */
   reservedGib: (place: string) => number;
+  /** Limits of all guests together that a plan would exceed: asked only for a plan that is refused anyway. */
+  overTotals: (demand: ResourceDemand) => Promise<Excess[]>;
   /** Whether the guest was created through this server: a row in our store, never a tag or a note. */
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
   /** The run of ours that made the guest, or the last one that went on with it; undefined when none is remembered. */

@@ -123,7 +123,7 @@ describe('a guest whose pool the token may not see', () => {
     await see();
     expect(await world.refused(call('create_vm', create))).toMatchObject({
       code: 'quota_exceeded',
-      message: expect.stringContaining('2 exist'),
+      message: expect.stringContaining('guests 2 + 1 > '),
     });
     expect(world.cluster.mutations().filter(({ path }) => path.includes('/nodes/'))).toEqual([]);
   });

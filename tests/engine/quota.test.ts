@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { overPerGuest, overTotals, refuseExcess, type Usage } from '../../src/core/limits.ts';
 import type { ResourceDemand } from '../../src/core/plan.ts';
 import type { LimitSettings } from '../../src/core/settings.ts';
-import { checkGuestLimits, checkTotals, usage } from '../../src/engine/quota.ts';
+import { usage } from '../../src/engine/quota.ts';
 import type { GuestRow } from '../../src/proxmox/guests.ts';
 import type { Reservation } from '../../src/store/reservations.ts';
 
 const limits: LimitSettings = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 3, scope: { kind: 'visible' } };
+const perGuest = (d: ResourceDemand, l: LimitSettings) => refuseExcess(overPerGuest(d, l));
+const totals = (d: ResourceDemand, u: Usage, l: LimitSettings) => refuseExcess(overTotals(d, u, l));
 const none = { cpu: 0, memoryMib: 0, diskGib: 0 };
 const small = { cpu: 2, memoryMib: 2048, diskGib: 32 };
 const demand = (
@@ -58,17 +61,17 @@ describe('limits per guest', () => {
     ['PROXMOX_MAX_RAM_MB', { memoryMib: 32_769 }, '32769', '32768'],
     ['PROXMOX_MAX_DISK_GB', { diskGib: 501 }, '501', '500'],
   ])('names %s, the request and the limit', (variable, after, requested, limit) => {
-    expect(() => checkGuestLimits(demand(after), limits)).toThrow(
+    expect(() => perGuest(demand(after), limits)).toThrow(
       expect.objectContaining({ code: 'quota_exceeded', message: expect.stringContaining(variable) }),
     );
-    expect(() => checkGuestLimits(demand(after), limits)).toThrow(new RegExp(`${requested} .*${limit}`));
+    expect(() => perGuest(demand(after), limits)).toThrow(new RegExp(`${requested} .*${limit}`));
   });
   it('lets a guest be as big as the limit', () => {
-    expect(() => checkGuestLimits(demand({ cpu: 16, memoryMib: 32_768, diskGib: 500 }), limits)).not.toThrow();
+    expect(() => perGuest(demand({ cpu: 16, memoryMib: 32_768, diskGib: 500 }), limits)).not.toThrow();
   });
   it('checks only what rises: a guest that is too big already may shrink and change elsewhere', () => {
-    expect(() => checkGuestLimits(demand({ cpu: 20 }, { cpu: 24 }, 0), limits)).not.toThrow();
-    expect(() => checkGuestLimits(demand({ cpu: 25 }, { cpu: 24 }, 0), limits)).toThrow('PROXMOX_MAX_CPU');
+    expect(() => perGuest(demand({ cpu: 20 }, { cpu: 24 }, 0), limits)).not.toThrow();
+    expect(() => perGuest(demand({ cpu: 25 }, { cpu: 24 }, 0), limits)).toThrow('PROXMOX_MAX_CPU');
   });
 });
 
@@ -103,15 +106,27 @@ describe('what counts', () => {
 
 describe('limits of the scope', () => {
   it('refuses the guest that would be one too many', () => {
-    expect(() => checkTotals(demand({}), used([guest(1), guest(2)]), limits)).not.toThrow();
-    expect(() => checkTotals(demand({}), used([guest(1), guest(2), guest(3)]), limits)).toThrow(/3 exist.*limit is 3 \(PROXMOX_MAX_VMS\)/);
+    expect(() => totals(demand({}), used([guest(1), guest(2)]), limits)).not.toThrow();
+    expect(() => totals(demand({}), used([guest(1), guest(2), guest(3)]), limits)).toThrow(/guests 3 \+ 1 > 3 \(PROXMOX_MAX_VMS\)/);
   });
   it('never refuses a change of an existing guest for the number of guests', () => {
-    expect(() => checkTotals(demand({ cpu: 4 }, small, 0), used([guest(1), guest(2), guest(3), guest(4)]), limits)).not.toThrow();
+    expect(() => totals(demand({ cpu: 4 }, small, 0), used([guest(1), guest(2), guest(3), guest(4)]), limits)).not.toThrow();
   });
   it('limits totals where the operator set them', () => {
     const total = { ...limits, maxTotalCpu: 5 };
-    expect(() => checkTotals(demand({ cpu: 2 }), used([guest(1)]), total)).not.toThrow();
-    expect(() => checkTotals(demand({ cpu: 4 }), used([guest(1)]), total)).toThrow(/PROXMOX_MAX_TOTAL_CPU/);
+    expect(() => totals(demand({ cpu: 2 }), used([guest(1)]), total)).not.toThrow();
+    expect(() => totals(demand({ cpu: 4 }), used([guest(1)]), total)).toThrow(/PROXMOX_MAX_TOTAL_CPU/);
   });
+});
+
+it('a refusal names everything that is too much, and what would fit', () => {
+  const wish = demand({ cpu: 64, memoryMib: 524_288, diskGib: 4000 });
+  expect(() => perGuest(wish, limits)).toThrow(
+    'Too much: cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB); fits: 16 cores, 32768 MiB, 500 GiB.',
+  );
+  const total = { ...limits, maxTotalCpu: 6, maxTotalDiskGib: 100 };
+  const taken = { guests: 1, cpu: 4, memoryMib: 2048, diskGib: 19.202345848083496 };
+  expect(() => refuseExcess([...overPerGuest(wish, total), ...overTotals(wish, taken, total)])).toThrow(
+    'cores of all guests 4 + 64 > 6 (PROXMOX_MAX_TOTAL_CPU); disk of all guests 19.2 + 4000 > 100 GiB (PROXMOX_MAX_TOTAL_DISK_GB); fits: 2 cores, 32768 MiB, 80 GiB.',
+  );
 });

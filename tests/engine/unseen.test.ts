@@ -148,6 +148,6 @@ test('a refusal by the total of disks is rounded, and says that unseen disks do 
   const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, maxTotalDiskGib: 20, scope: { kind: 'visible' } };
   const { refused } = await withRights(ALL, { limits });
   const { message } = await refused('create_vm', { name: 'app1', disk_gb: 32 });
-  expect(message).toMatch(/^disk of all guests: the others use \d+(\.\d{1,2})? GiB, 32 are requested, the limit is 20 GiB/);
+  expect(message).toMatch(/disk of all guests \d+(\.\d{1,2})? \+ 32 > 20 GiB \(PROXMOX_MAX_TOTAL_DISK_GB\)/);
   expect(message).toContain('Disks that the API token cannot see are not counted.');
 });

@@ -335,3 +335,18 @@ describe('twice is once', () => {
     expect((await refusalOf(create({ vmid: 105 }, hidden))).message).toContain('cannot see');
   });
 });
+
+test('more than the node and the limits allow is refused with all of it at once, before a storage is looked at', async () => {
+  const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const } };
+  const overTotals = async () => [{ size: 'guests' as const, requested: 1, used: 50, limit: 50, variable: 'PROXMOX_MAX_VMS' }];
+  const tooMuch = (args: object, context = {}) => refusalOf(create(args, world, context, { limits }));
+  const all = await tooMuch({ cores: 64, memory: 524_288, disk_gb: 4000 });
+  expect(all).toMatchObject({
+    code: 'quota_exceeded',
+    message:
+      'Too much: cores 64 > 8 (node pve); cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB); fits: 8 cores, 32768 MiB, 500 GiB.',
+    details: { fits: { cpu: 8, memoryMib: 32_768, diskGib: 500 } },
+  });
+  expect((await tooMuch({ cores: 64 }, { overTotals })).message).toContain('guests 50 + 1 > 50 (PROXMOX_MAX_VMS)');
+  expect(await tooMuch({ cores: 12 })).toMatchObject({ code: 'not_possible', hint: expect.stringContaining('at most 8') });
+});

@@ -7,7 +7,7 @@ import { findOperation } from '../../src/operations/index.ts';
 import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
 import { withSimulator } from '../helpers/simulator.ts';
 import { carryOut } from './carry-out.ts';
-import { linesOf, refusalOf } from './world.ts';
+import { linesOf, refusalOf, UNLIMITED } from './world.ts';
 
 const cluster = withSimulator();
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
@@ -19,6 +19,7 @@ function as(token: { id: string; secret: string }, defaults: Partial<Settings['d
   const settings = {
     connection: cluster().connection(token),
     defaults: { node: 'pve', nodeIsExplicit: false, ...defaults },
+    limits: UNLIMITED,
   } as unknown as Settings;
   const ctx: OperationContext = {
     api,
@@ -27,6 +28,7 @@ function as(token: { id: string; secret: string }, defaults: Partial<Settings['d
     reservedGib: () => 0,
     createdHere: async () => true,
     madeBy: async () => undefined,
+    overTotals: async () => [],
   };
   const find = (name: string) => findOperation(name) ?? expect.unreachable(name);
   const plan = async (name: string, args: JsonObject): Promise<Plan> => {

@@ -121,3 +121,8 @@ test('several under one approval: each is bound, and the gravest one is explaine
   expect(plan.choices).toEqual([expect.stringContaining('(106) is stopped already')]);
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
+
+test('every guest of a list that is not there is named', async () => {
+  const error = await refusalOf(planOf('stop_vm', { vmids: [105, 999, 201, 9998] }, { guests: [webServer, container] }));
+  expect(error).toMatchObject({ code: 'guest_not_found', message: 'No guests with the VMIDs 999, 9998 are visible.' });
+});

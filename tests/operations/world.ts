@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { Plan, RequestStep } from '../../src/core/plan.ts';
-import type { Settings } from '../../src/core/settings.ts';
+import type { LimitSettings, Settings } from '../../src/core/settings.ts';
 import type { OperationContext } from '../../src/operations/define.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { type Certificate, openAuthorities } from '../proxmox/certificates.ts';
@@ -129,6 +129,14 @@ export const template: GuestSpec = {
   },
 };
 
+export const UNLIMITED: LimitSettings = {
+  maxCpu: 8192,
+  maxRamMib: 2 ** 24,
+  maxDiskGib: 2 ** 17,
+  maxVms: 1000,
+  scope: { kind: 'visible' },
+};
+
 let authorities: ReturnType<typeof openAuthorities>;
 let certificate: Certificate;
 const closing: (() => Promise<void>)[] = [];
@@ -160,7 +168,7 @@ export async function openWorld(world: World, context: Partial<OperationContext>
     await api.close();
     await server.close();
   });
-  const all = { connection, defaults: { node: 'pve', nodeIsExplicit: false }, ...settings } as unknown as Settings;
+  const all = { connection, defaults: { node: 'pve', nodeIsExplicit: false }, limits: UNLIMITED, ...settings } as unknown as Settings;
   return {
     server,
     requests: () => server.received.map((r) => r.url).filter((url) => !url.startsWith('/version')),
@@ -171,6 +179,7 @@ export async function openWorld(world: World, context: Partial<OperationContext>
       fresh: [],
       reservedGib: () => 0,
       createdHere: async () => true,
+      overTotals: async () => [],
       madeBy: async () => undefined,
       ...context,
     },

@@ -12,7 +12,7 @@ import { type CloneWay, cloneWay } from './clone-way.ts';
 import { cloudInit } from './cloud-init.ts';
 import { addressesInUse } from './cloud-init-warnings.ts';
 import { findExisting, planForExisting } from './existing.ts';
-import { refuseTooManyCpus } from './limits.ts';
+import { refuseTooLarge } from './limits.ts';
 import { made, madeReport } from './made.ts';
 import { startSteps } from './power-on.ts';
 import { cores, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './schemas.ts';
@@ -86,18 +86,19 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
   const growGib = growth(source, args.disk_gb);
   const pool = args.pool ?? ctx.settings.defaults.pool;
   await refuseUnusablePool(ctx.api, pool);
+  const sizes = {
+    cpu: (args.cores ?? Number(source.config.cores ?? 1)) * Number(source.config.sockets ?? 1),
+    memoryMib: args.memory ?? memoryOf(source.config),
+    diskGib: source.sizes.diskGib + growGib,
+  };
+  const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes };
+  await refuseTooLarge(ctx, demand, node);
   const way = await cloneWay(
     ctx,
     source,
     { full_clone: args.full_clone, storage: args.storage, target_node: args.target_node, pool, vmid },
     growGib,
   );
-  const sizes = {
-    cpu: (args.cores ?? Number(source.config.cores ?? 1)) * Number(source.config.sockets ?? 1),
-    memoryMib: args.memory ?? memoryOf(source.config),
-    diskGib: source.sizes.diskGib + growGib,
-  };
-  refuseTooManyCpus(sizes.cpu, node);
   const cloneName = args.name ?? `Copy-of-VM-${source.identity.name || source.at.vmid}`;
   const name = `${cloneName} (${vmid})`;
   const config = cloneConfig(source, args, version);
@@ -140,7 +141,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
     space: way.space,
     steps,
     expected: [exists, ...large, ...(args.start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
-    demand: { newGuests: 1, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes },
+    demand,
     choices: [
       ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
       ...(args.name === undefined ? [`name: ${cloneName}`] : []),

@@ -15,7 +15,7 @@ import { cloudInit } from './cloud-init.ts';
 import { addressesInUse, cloudInitWarnings } from './cloud-init-warnings.ts';
 import { createParams } from './create-params.ts';
 import { findExisting, planForExisting } from './existing.ts';
-import { refuseTooManyCpus } from './limits.ts';
+import { refuseTooLarge } from './limits.ts';
 import { made, madeReport } from './made.ts';
 import { findImage, refuseMissingIso } from './media.ts';
 import { startSteps } from './power-on.ts';
@@ -100,7 +100,6 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     refuseUnusablePool(ctx.api, pool),
   ]);
   const cpu = { cores: args.cores ?? DEFAULTS.cores, sockets: args.sockets ?? DEFAULTS.sockets };
-  refuseTooManyCpus(cpu.cores * cpu.sockets, node);
   await refuseMissingIso(ctx.api, node.node, storages, args.iso);
   const image = await findImage(ctx.api, node.node, storages, args.image);
   const diskGib = args.disk_gb ?? Math.max(DEFAULTS.diskGib, Math.ceil(image?.sizeGib ?? 0));
@@ -109,6 +108,14 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       hint: `Ask for at least ${Math.ceil(image.sizeGib)}.`,
     });
   }
+  const memoryMib = args.memory ?? DEFAULTS.memoryMib;
+  const demand = {
+    newGuests: 1 as const,
+    vmid,
+    before: { cpu: 0, memoryMib: 0, diskGib: 0 },
+    after: { cpu: cpu.cores * cpu.sockets, memoryMib, diskGib },
+  };
+  await refuseTooLarge(ctx, demand, node);
   await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.settings.defaults.storage);
   const { storage, choices: storageChoices } = chooseStorage(ctx, {
     node: node.node,
@@ -119,7 +126,6 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
   });
   const cpuModel = args.cpu ?? defaultCpu(version);
   const request = createParams({ args, vmid, storage, image, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
-  const memoryMib = args.memory ?? DEFAULTS.memoryMib;
   const at = { vmid, type: 'qemu', node: node.node } as const;
   const name = `${args.name} (${vmid})`;
   const config = (has: Record<string, string | null>): Condition => ({ kind: 'config', ...at, has });
@@ -172,12 +178,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     space: { [placeOn(node.node, storage)]: diskGib },
     steps,
     expected: [exists, large, ...(args.start_on_create ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
-    demand: {
-      newGuests: 1,
-      vmid,
-      before: { cpu: 0, memoryMib: 0, diskGib: 0 },
-      after: { cpu: cpu.cores * cpu.sockets, memoryMib, diskGib },
-    },
+    demand,
     choices: [
       ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
       ...nodeChoices,

@@ -7,7 +7,7 @@ import { type Guest, guestPath, memoryOf, readGuest } from '../../proxmox/guests
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './less-memory.ts';
-import { refuseTooManyCpus } from './limits.ts';
+import { refuseTooLarge } from './limits.ts';
 import { outcomeOf, placeOf, stateOf, statusNow } from './outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './target.ts';
@@ -85,7 +85,13 @@ export const setResources = defineOperation({
       diskGib: guest.sizes.diskGib,
     };
     const node = (await listNodes(ctx.api)).find((n) => n.node === at.node);
-    if (at.type === 'qemu' && (wanted.cores ?? wanted.sockets) !== undefined) refuseTooManyCpus(sizes.cpu, node);
+    const demand = {
+      newGuests: 0 as const,
+      vmid: at.vmid,
+      before: { cpu: guest.sizes.cpu ?? target.row.cpus ?? 0, memoryMib: guest.sizes.memoryMib, diskGib: guest.sizes.diskGib },
+      after: sizes,
+    };
+    await refuseTooLarge(ctx, demand, at.type === 'qemu' && (wanted.cores ?? wanted.sockets) !== undefined ? node : undefined);
     const others = target.running ? [] : guest.pending.filter((p) => !(keys as string[]).includes(p.key));
     const doomed = doomedBy(others);
     const raised = raise(target, wanted, doomed?.names);
@@ -98,12 +104,7 @@ export const setResources = defineOperation({
       ...raised,
       steps: [configStep(guest, wanted, config)],
       expected: [config, ...willBeGone(at, doomed)],
-      demand: {
-        newGuests: 0,
-        vmid: at.vmid,
-        before: { cpu: guest.sizes.cpu ?? target.row.cpus ?? 0, memoryMib: guest.sizes.memoryMib, diskGib: guest.sizes.diskGib },
-        after: sizes,
-      },
+      demand,
       warnings: [
         ...(small === undefined ? [] : [small]),
         ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),

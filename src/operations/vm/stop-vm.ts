@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type Effect, graver } from '../../core/effect.ts';
-import { fail } from '../../core/errors.ts';
+import { asError, fail } from '../../core/errors.ts';
 import type { CheckStep, Params, Plan, RequestStep, Step } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
@@ -37,8 +37,7 @@ export const stopVm = defineOperation({
     if ((vmid === undefined) === (vmids === undefined))
       fail('invalid_arguments', 'stop_vm: give vmid or name; or vmids or names for several guests.');
     if (vmid !== undefined) return planOne(ctx, { vmid, ...how });
-    const plans = await Promise.all([...new Set(vmids)].map((one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
-    return together(plans);
+    return together(await planEach([...new Set(vmids)], (one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
   },
   async report(ctx, _args, run) {
     const at = placeOf(run);
@@ -60,6 +59,17 @@ export const stopVm = defineOperation({
     };
   },
 });
+
+/** @throws guest_not_found naming every guest that is not there; otherwise what the first of the others is refused for */
+async function planEach(vmids: number[], plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
+  const tried = await Promise.allSettled(vmids.map(plan));
+  const failed = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
+  const missing = failed.filter(({ error }) => error.code === 'guest_not_found').map(({ vmid }) => vmid);
+  if (missing.length > 1) fail('guest_not_found', `No guests with the VMIDs ${missing.join(', ')} are visible.`, { details: { missing } });
+  const [first] = failed;
+  if (first) throw first.error;
+  return tried.flatMap((t) => (t.status === 'fulfilled' ? [t.value] : []));
+}
 
 /** Stopping one guest. `checked`: others are stopped before it, which may take so long that it is another guest by then. */
 async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): Promise<Plan> {
