@@ -1,8 +1,10 @@
 import { ROLES, type Role, type Scope } from '../core/caller.ts';
+import { systemClock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
 import { localOwner, sameOwner } from '../core/owner.ts';
 import { plainText } from '../core/text.ts';
 import type { Audit } from '../engine/audit.ts';
+import { revokeToken } from '../engine/revoke-token.ts';
 import { describe } from '../engine/scope.ts';
 import { networks } from '../mcp/auth/addresses.ts';
 import { newToken } from '../mcp/auth/tokens.ts';
@@ -112,12 +114,7 @@ const HEAD = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'las
 /** `tokens revoke`: from now on it does not count, nothing that it asked for is still waiting, and its owner is logged out of the console. */
 export async function revoke(name: string, options: GlobalOptions): Promise<Exit> {
   return withStore(options, async (store, audit) => {
-    const token = (await store.tokens.byName(name)) ?? fail('invalid_arguments', `There is no token named "${name.slice(0, 64)}".`);
-    const now = new Date().toISOString();
-    const revoked = await store.tokens.revoke(token.id, now);
-    await note(audit, `access token ${name} (owner ${token.owner}) ${revoked ? 'is revoked' : 'was revoked before'}`);
-    const denied = await denyPending(store, audit, `token:${name}`);
-    await store.sessions.removeOf(token.owner);
+    const { revoked, denied } = await revokeToken(name, localCaller('cli'), { store, audit, clock: systemClock });
     if (isForPeople()) print(`${name} ${revoked ? 'is revoked' : 'was revoked before'}; ${denied.length} pending approvals are denied.`);
     else printJson({ name, revoked: true, denied });
     return 0;
@@ -143,23 +140,6 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
       print(`No token belongs to ${owner} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${owner}`);
     return 0;
   });
-}
-
-async function denyPending(store: Store, audit: Audit, principal: string): Promise<string[]> {
-  const decidedAt = new Date().toISOString();
-  const { approvals } = await store.approvals.list({ principal, status: 'pending', limit: 1000 });
-  const denied: string[] = [];
-  for (const { id, operation, digest } of approvals) {
-    const mine = localCaller('cli');
-    const set = { decidedBy: mine.principal, note: 'the access token was revoked', decidedAt };
-    if (!(await store.approvals.move(id, 'pending', 'denied', set))) continue;
-    await store.secrets.erase(id);
-    const { principal: by, owner } = mine;
-    const record = { kind: 'decision' as const, operation, principal: by, owner, channel: 'cli', approvalId: id, planDigest: digest };
-    await audit.append({ ...record, status: 'denied', message: 'the access token was revoked' }, { durable: true });
-    denied.push(id);
-  }
-  return denied;
 }
 
 /** These commands need no credentials of Proxmox. */

@@ -139,7 +139,13 @@ export async function denyApproval(
 }
 
 /** Writes down in the audit what was decided, by whom and how. */
-export async function recordDecision(approval: ApprovalRecord, caller: Caller, ports: Ports, status: string, via?: Way): Promise<void> {
+export async function recordDecision(
+  approval: ApprovalRecord,
+  caller: Caller,
+  ports: Pick<Ports, 'audit'>,
+  status: string,
+  via?: Way,
+): Promise<void> {
   await ports.audit.append(
     {
       kind: 'decision',
@@ -152,7 +158,7 @@ export async function recordDecision(approval: ApprovalRecord, caller: Caller, p
       status,
       ...(via ? { decidedVia: via } : {}),
       ...(via === 'relay' ? { message: 'relayed by agent, no human verified' } : {}),
-      ...(status === 'stale' && approval.note !== undefined ? { message: approval.note } : {}),
+      ...((status === 'stale' || status === 'denied') && approval.note !== undefined ? { message: plainText(approval.note, 1000) } : {}),
     },
     { durable: true },
   );
