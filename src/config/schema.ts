@@ -203,6 +203,12 @@ export const configSchema = z.strictObject({
     example: '~/.local/state/proxmox-mcp',
     ceiling: 'fixed',
   }),
+  PROXMOX_RETENTION_DAYS: setting(whole(0, 36_500).default(90), {
+    section: 'Files',
+    description:
+      'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and the names of guests that are gone; 0 keeps all. What is pending or unknown stays, and so does which guests were made here. The audit file is never shortened.',
+    example: '90',
+  }),
   PROXMOX_AUDIT_FILE: setting(folder.optional(), {
     section: 'Files',
     description: 'The audit trail, JSON Lines.',

@@ -51,6 +51,7 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
     waitSeconds: config.PROXMOX_WAIT_SECONDS,
     readOnly: config.PROXMOX_READ_ONLY,
     dataDir,
+    retentionDays: config.PROXMOX_RETENTION_DAYS,
     auditFile: demo ? join(dataDir, 'audit.jsonl') : (config.PROXMOX_AUDIT_FILE ?? join(dataDir, 'audit.jsonl')),
     // The demo has a key of its own: its checkpoints would look like a forgery beside the real ones.
     ...optional('auditAnchor', demo ? undefined : config.PROXMOX_AUDIT_ANCHOR),

@@ -16,6 +16,8 @@ export interface Settings {
   /** Read operations only: the others do not exist for callers. */
   readOnly: boolean;
   dataDir: string;
+  /** Days after which ended runs, decided approvals and expired tokens are forgotten; 0: never. */
+  retentionDays: number;
   auditFile: string;
   /** A second place that remembers where the audit stands; absent: none. */
   auditAnchor?: AnchorPlace;

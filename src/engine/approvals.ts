@@ -82,7 +82,7 @@ async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
   const guests = targetsOf(plan);
   const formerNames: string[] = [];
   for (const { key, name, vmid } of guests) {
-    if (name !== '') await store.leases.sawName(cluster, key, name, isoNow(ports.clock));
+    if (name !== '') await store.leases.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
     const others = (await store.leases.names(cluster, key)).filter((other) => other !== name);
     formerNames.push(...(guests.length === 1 ? others : others.map((other) => `${other} (now ${name === '' ? vmid : `${name} ${vmid}`})`)));
   }
@@ -92,7 +92,9 @@ async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
 /** Ends the approvals of this cluster that were not decided in time; the audit says so at the next look. */
 export async function expireApprovals(ports: Ports): Promise<void> {
   const [{ cluster }, { approvals }] = await Promise.all([ports.api(), ports.store()]);
-  for (const expired of await approvals.expire(cluster, isoNow(ports.clock))) await recordDecision(expired, SERVER, ports, 'expired');
+  const expired = await approvals.expire(cluster, isoNow(ports.clock));
+  // Asked for at one moment, so that the audit writes all lines with one lock and one sync.
+  await Promise.all(expired.map((one) => recordDecision(one, SERVER, ports, 'expired')));
 }
 
 /** The approval, if this caller may know of it: their own, or any of them for the operator. */

@@ -13,6 +13,7 @@ import { mintLease, revokeLease } from './leases.ts';
 import type { Notify } from './notify.ts';
 import { perform } from './perform.ts';
 import type { Log, Ports } from './ports.ts';
+import { createRetention } from './retention.ts';
 import { createVault } from './secrets.ts';
 import type { Engine } from './types.ts';
 import { createUpkeep } from './upkeep.ts';
@@ -63,6 +64,7 @@ export function createEngine(options: EngineOptions): Engine {
         .openStore()
         .then((opened) => {
           stopRenewing = keepAlive(opened, worker, clock, inFlight);
+          retention.begin(opened);
           return opened;
         })
         .catch((error) => {
@@ -73,6 +75,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
   };
   const upkeep = createUpkeep(ports);
+  const retention = createRetention(ports);
   return {
     perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports),
     async watch() {
@@ -91,6 +94,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async close() {
       await upkeep.stop();
+      await retention.stop();
       await Promise.allSettled([...inFlight.runs.values(), ...announcements]);
       stopRenewing();
       await audit.close();

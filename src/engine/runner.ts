@@ -263,7 +263,7 @@ async function remember(run: RunRecord, ports: Ports): Promise<void> {
     if (guest) {
       const { key, name } = guest.identity;
       await store.runs.remember({ cluster: api.cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
-      if (name !== '') await store.leases.sawName(api.cluster, key, name, isoNow(ports.clock));
+      if (name !== '') await store.leases.sawName(api.cluster, { key, name, vmid }, isoNow(ports.clock));
     }
   }
 }

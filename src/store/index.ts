@@ -4,6 +4,7 @@ import { type Leases, leasesIn } from './leases.ts';
 import { type Keys, keysIn, type Principals, principalsIn } from './principals.ts';
 import { type Sessions, sessionsIn } from './principals-sessions.ts';
 import { type Reservations, reservationsIn } from './reservations.ts';
+import { type Retention, retentionIn } from './retention.ts';
 import { type Runs, runsIn } from './runs.ts';
 import type { Database } from './schema.ts';
 import { type Secrets, secretsIn } from './secrets.ts';
@@ -20,6 +21,7 @@ export interface Store {
   sessions: Sessions;
   keys: Keys;
   leases: Leases;
+  retention: Retention;
   /** That the database answers, and has the time that this machine has. @throws store_unavailable */
   check(): Promise<void>;
   close(): Promise<void>;
@@ -36,6 +38,7 @@ function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
     sessions: sessionsIn(db),
     keys: keysIn(db),
     leases: leasesIn(db),
+    retention: retentionIn(db),
     check,
     close: () => db.destroy(),
   };
@@ -81,6 +84,7 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
     sessions: wrap(store.sessions),
     keys: wrap(store.keys),
     leases: wrap(store.leases),
+    retention: wrap(store.retention),
     check: () => again(store.check),
     close: store.close,
   };

@@ -77,11 +77,11 @@ export function leasesIn(db: Kysely<Database>) {
       return Number(result.numUpdatedRows) === 1;
     },
 
-    async sawName(cluster: string, key: string, name: string, now: string): Promise<void> {
+    async sawName(cluster: string, { key, name, vmid }: { key: string; name: string; vmid: number }, now: string): Promise<void> {
       await db
         .insertInto('guest_names')
-        .values({ cluster, key, name, seen_at: now })
-        .onConflict((c) => c.columns(['cluster', 'key', 'name']).doUpdateSet({ seen_at: now }))
+        .values({ cluster, key, name, vmid, seen_at: now })
+        .onConflict((c) => c.columns(['cluster', 'key', 'name']).doUpdateSet({ seen_at: now, vmid }))
         .execute();
     },
     /** Newest first. */

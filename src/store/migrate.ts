@@ -4,10 +4,17 @@ import * as spine from './migrations/001-spine.ts';
 import * as identities from './migrations/002-identities.ts';
 import * as runLease from './migrations/003-run-lease.ts';
 import * as policy from './migrations/004-policy.ts';
+import * as retention from './migrations/005-retention.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a migration that was released is never edited. */
-const MIGRATIONS = { '001-spine': spine, '002-identities': identities, '003-run-lease': runLease, '004-policy': policy };
+const MIGRATIONS = {
+  '001-spine': spine,
+  '002-identities': identities,
+  '003-run-lease': runLease,
+  '004-policy': policy,
+  '005-retention': retention,
+};
 
 /** Applies the migrations that are missing. @throws store_unavailable when a newer version made the store */
 export async function migrate(db: Kysely<Database>): Promise<void> {

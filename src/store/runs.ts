@@ -4,6 +4,7 @@ import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
 import { exclusive } from './dialect.ts';
 import type { Database, RunRow } from './schema.ts';
 import { eraseSecrets } from './secrets.ts';
+import { ownUpids } from './upids.ts';
 
 /** A process, so that another one can tell whether it still lives: host, pid, start of the process. */
 export type Worker = string;
@@ -94,25 +95,29 @@ export function runsIn(db: Kysely<Database>) {
 
     async byUpid(upid: string, cluster: string): Promise<RunRecord | undefined> {
       const row = await db
-        .selectFrom('runs')
-        .selectAll()
-        .where('cluster', '=', cluster)
-        // SQLite knows no escape character unless it is told one.
-        .where(sql<boolean>`steps like ${`%"upid":"${upid.replace(/[%_~]/g, '~$&')}"%`} escape '~'`)
+        .selectFrom('run_upids')
+        .innerJoin('runs', 'runs.id', 'run_upids.run_id')
+        .selectAll('runs')
+        .where('run_upids.cluster', '=', cluster)
+        .where('run_upids.upid', '=', upid)
         .executeTakeFirst();
       return row && read(row);
     },
 
     /** Writes the steps so far. @returns false when another process has adopted the run: the caller must stop at once. */
     async journal(id: string, worker: Worker, steps: StepRecord[], leaseUntil: string): Promise<boolean> {
-      const result = await db
-        .updateTable('runs')
-        .set({ steps: JSON.stringify(steps), lease_until: leaseUntil })
-        .where('id', '=', id)
-        .where('worker', '=', worker)
-        .where('status', '=', 'executing')
-        .executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      return exclusive(db, async (tx) => {
+        const result = await tx
+          .updateTable('runs')
+          .set({ steps: JSON.stringify(steps), lease_until: leaseUntil })
+          .where('id', '=', id)
+          .where('worker', '=', worker)
+          .where('status', '=', 'executing')
+          .executeTakeFirst();
+        if (Number(result.numUpdatedRows) !== 1) return false;
+        await ownUpids(tx, id, steps);
+        return true;
+      });
     },
 
     /** Ends a run and, in the same transaction, its approval and what was kept secret for both. */
@@ -142,6 +147,7 @@ export function runsIn(db: Kysely<Database>) {
           .where('run_id', '=', id)
           .where('status', '=', 'executing')
           .execute();
+        await ownUpids(tx, id, steps);
         const approvals = await tx.selectFrom('approvals').select('id').where('run_id', '=', id).execute();
         await eraseSecrets(tx, [id, ...approvals.map((approval) => approval.id)]);
         return true;

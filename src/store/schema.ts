@@ -16,6 +16,8 @@ export interface Database {
   principals: PrincipalRow;
   sessions: SessionRow;
   keys: KeyRow;
+  marks: MarkRow;
+  run_upids: RunUpidRow;
 }
 
 export interface ApprovalRow {
@@ -81,6 +83,8 @@ export interface GuestNameRow {
   cluster: string;
   key: string;
   name: string;
+  /** Null in rows of old versions. */
+  vmid: number | null;
   seen_at: string;
 }
 
@@ -102,6 +106,13 @@ export interface RunRow {
   lease_until: string;
   started_at: string;
   ended_at: string | null;
+}
+
+/** Which run a worker task of Proxmox belongs to: one only. */
+export interface RunUpidRow {
+  cluster: string;
+  upid: string;
+  run_id: string;
 }
 
 export interface ReservationRow {
@@ -186,4 +197,10 @@ export interface SessionRow {
 export interface KeyRow {
   name: string;
   value: string;
+}
+
+/** When something was done last that is done from time to time, by whichever process comes first. */
+export interface MarkRow {
+  name: string;
+  at: string;
 }

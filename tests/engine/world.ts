@@ -77,6 +77,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
       policy: NO_POLICY,
       waitSeconds: 45,
       readOnly: false,
+      retentionDays: 90,
       dataDir,
       auditFile: join(dataDir, 'audit.jsonl'),
       logLevel: 'silent',

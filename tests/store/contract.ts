@@ -272,6 +272,89 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(new Set(await store().approvals.agree('agree-1', yes('carl')))).toEqual(new Set(['anna', 'carl']));
     });
 
+    describe('after the time of retention', () => {
+      const OLD = '2020-01-01T00:00:00.000Z';
+      const BEFORE = '2025-12-01T00:00:00.000Z';
+      const upid = (id: string) => `UPID:pve:00000001:00000001:00000001:qmstart:${id}:mcp@pve!agent:`;
+      const begin = async (id: string, startedAt: string, end?: 'succeeded' | 'failed' | 'unknown') => {
+        const asked = await store().approvals.request(
+          approval(`apr-${id}`, { principal: `kept-${id}`, argsDigest: id, expiresAt: '2030-01-01T00:00:00.000Z' }),
+          startedAt,
+          5,
+        );
+        if (asked === 'full') throw new Error('full');
+        const decision = { approvalId: asked.id, decidedBy: 'x', decidedVia: 'relay' as const };
+        await store().runs.begin({ ...run(`run-${id}`, asked.id), startedAt }, 'w', LATER, decision);
+        await store().runs.journal(`run-${id}`, 'w', [{ id: 's', state: 'sent', at: startedAt, upid: upid(id) }], LATER);
+        if (end)
+          await store().runs.end(`run-${id}`, 'w', end, [{ id: 's', state: 'done', at: startedAt, upid: upid(id) }], undefined, startedAt);
+      };
+
+      it('keeps what is pending, executing or unknown, what is newer, and which guests were made here', async () => {
+        await begin('old-ok', OLD, 'succeeded');
+        await begin('old-failed', OLD, 'failed');
+        await begin('old-unknown', OLD, 'unknown');
+        await begin('old-executing', OLD);
+        await begin('new', NOW, 'succeeded');
+        await store().runs.remember({ cluster: 'c', vmid: 777, key: 'made', runId: 'run-old-ok', now: OLD });
+        await store().approvals.request(
+          approval('apr-old-pending', { principal: 'kept-p', argsDigest: 'old-pending', expiresAt: '2030-01-01T00:00:00.000Z' }),
+          OLD,
+          5,
+        );
+        await store().approvals.request(approval('apr-old-expired', { principal: 'kept-e', argsDigest: 'e', expiresAt: OLD }), OLD, 5);
+        await store().approvals.expire('c', '2020-01-02T00:00:00.000Z');
+        const lease = { cluster: 'c', operations: ['stop_vm'], tag: 't', usesLeft: 1, madeBy: 'x', createdAt: OLD };
+        await store().leases.add({ ...lease, id: 'lse-old', expiresAt: OLD });
+        const token = { name: 'old', owner: 'x', role: 'viewer' as const, hash: 'h', cidrs: [], trustsClient: false, createdAt: OLD };
+        await store().tokens.add({ ...token, id: 'tok-old', expiresAt: OLD });
+        await store().tokens.add({ ...token, id: 'tok-new', name: 'new', expiresAt: '2030-01-01T00:00:00.000Z' });
+
+        const removed = await store().retention.prune(BEFORE);
+        expect(removed).toMatchObject({ runs: 2, leases: 1, tokens: 1 });
+        const runs = ['old-ok', 'old-failed', 'old-unknown', 'old-executing', 'new'].map((id) => store().runs.get(`run-${id}`));
+        expect((await Promise.all(runs)).map((one) => one?.status)).toEqual([undefined, undefined, 'unknown', 'executing', 'succeeded']);
+        const approvals = ['old-ok', 'old-failed', 'old-unknown', 'old-executing', 'new', 'old-pending', 'old-expired'];
+        const found = await Promise.all(approvals.map((id) => store().approvals.get(`apr-${id}`)));
+        expect(found.map((one) => one?.status)).toEqual([undefined, undefined, 'unknown', 'executing', 'succeeded', 'pending', undefined]);
+        expect(await store().runs.made('c', 777, 'made')).toBe(true);
+        expect(await store().runs.byUpid(upid('old-ok'), 'c')).toBeUndefined();
+        expect(await store().runs.byUpid(upid('old-unknown'), 'c')).toMatchObject({ id: 'run-old-unknown' });
+        expect(await store().tokens.byName('old')).toBeUndefined();
+        expect(await store().tokens.byName('new')).toBeDefined();
+        expect(await store().retention.prune(BEFORE)).toMatchObject({ runs: 0, approvals: 0, leases: 0, tokens: 0, sessions: 0 });
+      });
+
+      it('is looked at by one process a day', async () => {
+        const day = (n: number) => `2026-02-0${n}T00:00:00.000Z`;
+        const asked = await Promise.all([0, 1, 2, 3].map(() => store().retention.isDue('test', day(2), day(1))));
+        expect(asked.filter(Boolean)).toHaveLength(1);
+        expect(await store().retention.isDue('test', day(2), day(1))).toBe(false);
+        expect(await store().retention.isDue('test', day(4), day(3))).toBe(true);
+      });
+
+      it('forgets the names of the guests that it is told of', async () => {
+        await store().leases.sawName('c', { key: 'gone', name: 'web', vmid: 501 }, OLD);
+        await store().leases.sawName('c', { key: 'alive', name: 'db', vmid: 502 }, OLD);
+        await store().leases.sawName('c', { key: 'recent', name: 'app', vmid: 503 }, NOW);
+        const old = await store().retention.oldNames('c', BEFORE, 10);
+        expect(old.map(({ key }) => key).sort()).toEqual(['alive', 'gone']);
+        await store().retention.forgetNames('c', ['gone']);
+        expect(await store().leases.names('c', 'gone')).toEqual([]);
+        expect(await store().leases.names('c', 'alive')).toEqual(['db']);
+      });
+    });
+
+    it('gives a task to the run that named it first', async () => {
+      for (const id of ['first', 'second']) {
+        await store().runs.begin(run(`run-upid-${id}`), 'w', LATER);
+        const steps = [{ id: 's', state: 'sent' as const, at: NOW, upid: 'UPID:pve:1:2:3:qmstart:9:x@pve!y:' }];
+        await store().runs.journal(`run-upid-${id}`, 'w', steps, LATER);
+      }
+      expect(await store().runs.byUpid('UPID:pve:1:2:3:qmstart:9:x@pve!y:', 'c')).toMatchObject({ id: 'run-upid-first' });
+      expect(await store().runs.byUpid('UPID:pve:1:2:3:qmstart:9:x@pve!y:', 'west')).toBeUndefined();
+    });
+
     it('pages through approvals, newest first, each once', async () => {
       for (let n = 0; n < 7; n++) {
         await store().approvals.request(
