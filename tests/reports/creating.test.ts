@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { findOperation } from '../../src/operations/index.ts';
 import { withEngine } from '../engine/with-engine.ts';
 import { agent } from '../engine/world.ts';
-import { planOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
+import { openWorld, planOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
 
 useWorlds();
 const create = (args: object, world: World = {}) => planOf('create_vm', { name: 'new1', storage: 'local-lvm', ...args }, world);
@@ -44,6 +45,17 @@ describe('addresses of cloud-init', () => {
         hint: expect.stringContaining('ip=dhcp'),
       });
     }
+  });
+});
+
+describe('bpg/terraform-provider-proxmox#1577: a filter by tags written as one text', () => {
+  test('the tags that exist are named', async () => {
+    const { ctx } = await openWorld({ guests: [{ vmid: 700, config: { name: 'a', tags: 'abc;def' } }] });
+    const operation = findOperation('list_vms');
+    if (operation?.effect !== 'read') throw new Error('list_vms');
+    const answer = (await operation.read(ctx, operation.input.parse({ tag: 'ABC,DEF' }))) as { notice?: string };
+    expect(answer.notice).toMatch(/abc/);
+    expect(answer.notice).toMatch(/def/);
   });
 });
 
