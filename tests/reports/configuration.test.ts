@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { endpoints } from '../../src/config/values.ts';
+import { endpoints, tokenId } from '../../src/config/values.ts';
 
 describe('community-scripts/ProxmoxVE-Local#304: a link-local host with its interface', () => {
   test.each([
@@ -13,5 +13,13 @@ describe('community-scripts/ProxmoxVE-Local#304: a link-local host with its inte
 describe('values copied from another place', () => {
   test('the address of the browser', () => {
     expect(endpoints.parse('https://pve.example.org:8006/#v1:0:18')).toEqual([{ host: 'pve.example.org', port: 8006 }]);
+  });
+  test('an Authorization header is no token id, and the form of one is told', () => {
+    for (const written of ['PVEAPIToken=root@pam!x', 'PVEAPIToken=root@pam!x=0000-secret']) {
+      const { success, error } = tokenId.safeParse(written);
+      expect(success).toBe(false);
+      expect(error?.issues[0]?.message).toContain('mcp@pve!agent');
+      expect(error?.issues[0]?.message).not.toContain('0000-secret');
+    }
   });
 });
