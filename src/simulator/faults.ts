@@ -10,6 +10,7 @@ export interface Fault {
     | 'hold'
     | 'hold-before'
     | 'delay'
+    | 'late'
     | 'fail-task'
     | 'slow-task'
     | '596-after'

@@ -18,6 +18,7 @@ export interface Serving {
 }
 
 const AUTH_DELAY = 3_000;
+const PROXY_PATIENCE = 30_000;
 const LOCK_WAIT = 10_000;
 const LOCK_POLL = 100;
 
@@ -73,6 +74,7 @@ async function handle(serving: Serving, request: IncomingMessage, response: Serv
     await serving.sleep(AUTH_DELAY);
     return send(response, 403, answer.message, undefined);
   }
+  if (response.headersSent) return;
   if (answer.after > 0) await serving.sleep(answer.after);
   if (await strikeAfter(serving, fault, response)) return;
   if (formatter === 'extjs') return reply(response, extjs(answer));
@@ -114,12 +116,23 @@ async function strikeBefore(serving: Serving, fault: Fault | undefined, path: st
     case 'hold-before':
       await serving.faults.hold();
       return false;
+    case 'late':
+      await deliverLate(serving, fault.ms, response);
+      return false;
     case 'delay':
       await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 0));
       return false;
     default:
       return false;
   }
+}
+
+/** pveproxy gives up after 30 s; the request lies in the queue of pvedaemon, which carries out whatever it reads. */
+async function deliverLate(serving: Serving, ms: number | undefined, response: ServerResponse): Promise<void> {
+  const delivered = ms === undefined ? serving.faults.hold() : serving.sleep(ms);
+  const gaveUp = serving.sleep(PROXY_PATIENCE).then(() => true);
+  if (await Promise.race([delivered.then(() => false), gaveUp])) send(response, 596, 'Connection timed out', undefined);
+  await delivered;
 }
 
 async function strikeAfter(serving: Serving, fault: Fault | undefined, response: ServerResponse): Promise<boolean> {

@@ -53,6 +53,36 @@ it('holds the answer of a request that was performed, or the request itself', as
   expect(await isRunning()).toBe(false);
 });
 
+it('carries a request out late: its client hears 596 and is gone, the task begins when it is carried out', async () => {
+  const { faults } = place.simulator;
+  faults.add({ match, action: 'late', times: 1 });
+  const given = place.api.post(START);
+  await faults.untilHeld();
+  expect(await given).toMatchObject({ status: 596, reason: 'Connection timed out', text: '' });
+  expect((await place.api.get('/nodes/pve/tasks?source=all')).data).toEqual([]);
+  const released = Math.floor(Date.now() / 1000);
+  faults.release();
+  await until(isRunning);
+  const [task] = (await place.api.get('/nodes/pve/tasks?source=all')).data;
+  expect(task).toMatchObject({ type: 'qmstart', id: '105' });
+  expect(task.starttime).toBeGreaterThanOrEqual(released);
+});
+
+it('carries a late request out after its time', async () => {
+  place.simulator.faults.add({ match, action: 'late', ms: 40_000, times: 1 });
+  expect((await place.api.post(START)).status).toBe(596);
+  await until(isRunning);
+});
+
+it('refuses a configuration change with the digest of another configuration at once, with no task', async () => {
+  const digest = '0'.repeat(40);
+  expect(await place.api.post('/nodes/pve/qemu/105/config', { memory: '640', digest })).toMatchObject({
+    status: 500,
+    reason: 'checksum mismatch (file change by other user?)',
+  });
+  expect((await place.api.get('/nodes/pve/tasks?source=all')).data).toEqual([]);
+});
+
 it('delays, without losing the answer', async () => {
   place.simulator.faults.add({ match: { path: '^/version$' }, action: 'delay', ms: 30, times: 1 });
   const before = performance.now();

@@ -78,13 +78,18 @@ function prepare(context: Context): Change {
   return { set, remove, revert, force: flag(context, 'force'), ...(digest === undefined ? {} : { digest }) };
 }
 
+/** Of another configuration than this one nothing is applied, and no task begins. */
+function refuseOther(guest: Guest, { digest }: Change): void {
+  if (digest !== undefined && digest !== digestOf(guest)) refuse('checksum mismatch (file change by other user?)');
+  refuseLocked(guest);
+}
+
 /** What could not be plugged or unplugged while the guest runs, by key; these changes are pending. */
 type Problems = Record<string, string>;
 
 /** The part that needs the guest's lock: applies what can be applied and keeps the rest pending. */
 function apply(shop: Workshop, guest: Guest, change: Change): Problems {
-  if (change.digest !== undefined && change.digest !== digestOf(guest)) refuse('checksum mismatch (file change by other user?)');
-  refuseLocked(guest);
+  refuseOther(guest, change);
   const next = edit(guest);
   const problems: Problems = {};
   checkBalloon(next, change);
@@ -204,7 +209,7 @@ const asArguments = (change: Change): string =>
 function post(context: Context): string {
   const change = prepare(context);
   const vmid = vmidOf(context);
-  guestOf(context);
+  refuseOther(guestOf(context), change);
   const log = [`update VM ${vmid}: ${asArguments(change)}`];
   return startedTask(context, { type: 'qmconfig', id: String(vmid), kind: 'config', args: { change, made: [] }, locks: [vmid], log }).upid;
 }
