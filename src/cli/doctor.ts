@@ -5,6 +5,7 @@ import { habitsCheck, type PolicyRow, policyRows } from './doctor-approvals.ts';
 import { certificates, material, quotas } from './doctor-cluster.ts';
 import { type Check, localChecks, settingRows } from './doctor-local.ts';
 import { abilities, poolSight } from './doctor-rights.ts';
+import { openRunsCheck } from './doctor-runs.ts';
 import { configure, type GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, print, printJson } from './output.ts';
 import { clusterNameOf, openSession } from './session.ts';
@@ -55,6 +56,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     checks.push(...rights.checks);
     checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
     for (const look of [quotas, material]) checks.push(...(await look(api, settings).catch(unlooked)));
+    checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
     can.push(...rights.can.filter((name) => !settings.readOnly || operations.some((o) => o.name === name && o.effect === 'read')));
     const notices = session.notices();
     // First use: what was "not pinned yet" at the beginning is pinned by now.

@@ -131,6 +131,12 @@ command(leases, 'revoke <id>', 'take it back').action(
   run(async (id: string, options) => (await import('./leases.ts')).revoke(id, options)),
 );
 
+const runs = program.command('runs').description('requests whose outcome is unknown').exitOverride();
+command(runs, 'list', 'those that Proxmox may still carry out').action(run(async (options) => (await import('./runs.ts')).list(options)));
+command(runs, 'close <id>', 'end the watch of one: say, after a look at the guest, how it ended; needs a terminal')
+  .requiredOption('--outcome <outcome>', 'done: it took effect; not-done: it did not and will not')
+  .action(run(async (id: string, options) => (await import('./runs.ts')).close(id, options)));
+
 command(program, 'console', 'open a page in the browser on which you decide; ends with Ctrl-C')
   .option('--port <port>', 'on this port of 127.0.0.1; 0: any free one', '0')
   .action(run(async (options) => (await import('./console.ts')).openConsole(options)));

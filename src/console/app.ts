@@ -11,7 +11,7 @@ import type { Assets } from './assets.ts';
 import { clusterView } from './cluster.ts';
 import { createLiveFeed, type LiveFeed } from './live.ts';
 import type { Logins } from './login.ts';
-import { outcomeView } from './outcome.ts';
+import { openRunView, outcomeView } from './outcome.ts';
 import { refuse, sameOriginOnly, secureHeaders } from './security.ts';
 import type { Person, Secrets, Sessions } from './sessions.ts';
 import { liveStream } from './stream.ts';
@@ -101,6 +101,14 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.get('/api/cluster', async (c) => c.json(await clusterView(engine, callerOf(c.var.person), settings.limits)));
   app.get('/api/audit', async (c) => c.json(await auditView(settings.auditFile, c.req.query())));
   app.get('/api/audit/verification', async (c) => c.json(await verification(settings)));
+  app.get('/api/open-runs', async (c) => c.json((await engine.openRuns.list()).map(openRunView)));
+  app.post('/api/runs/:id/close', async (c) => {
+    const { outcome } = await bodyOf(c);
+    if (outcome !== 'done' && outcome !== 'not-done')
+      return refuse(c, 422, 'invalid_arguments', 'Say how the request ended: done or not-done.', 'Look at the guest in Proxmox first.');
+    const run = await engine.openRuns.close(c.req.param('id'), outcome, callerOf(c.var.person));
+    return c.json({ status: run.status });
+  });
   app.get('/api/runs/:id', async (c) => {
     const result = await engine.perform('get_task', { run_id: c.req.param('id') }, callerOf(c.var.person));
     return c.json(outcomeView(result));

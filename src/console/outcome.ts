@@ -1,8 +1,10 @@
 import { fail } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
+import type { RunRecord } from '../core/run.ts';
 import { plainText } from '../core/text.ts';
+import { guestsOf } from '../engine/late.ts';
 import type { Result } from '../engine/types.ts';
-import type { RunView } from './wire.ts';
+import type { OpenRunView, RunView } from './wire.ts';
 
 /** Members of an answer that say again what the page shows already. */
 const KNOWN = new Set(['run_id', 'approval_id', 'upid', 'upids', 'simulator']);
@@ -24,6 +26,18 @@ export function outcomeView(result: Result): RunView {
           .filter(([name]) => !KNOWN.has(name))
           .map(([name, value]): [string, string] => [plainText(name.replaceAll('_', ' '), 60), plainText(text(value), 300)])
       : [],
+  };
+}
+
+/** A run whose outcome is unknown, for the page. */
+export function openRunView(run: RunRecord): OpenRunView {
+  return {
+    id: run.id,
+    summary: plainText(run.plan.summary, 300),
+    vmids: guestsOf(run),
+    askedBy: plainText(run.principal, 100),
+    startedAt: run.startedAt,
+    message: plainText(run.error?.message ?? '', 600),
   };
 }
 

@@ -98,6 +98,16 @@ export interface RunView {
   result: [name: string, value: string][];
 }
 
+/** A request that Proxmox may still carry out. */
+export interface OpenRunView {
+  id: string;
+  summary: string;
+  vmids: number[];
+  askedBy: string;
+  startedAt: string;
+  message: string;
+}
+
 export interface AuditRow {
   seq: number;
   time: string;

@@ -206,13 +206,13 @@ export const ERRORS = {
   outcome_unknown: {
     who: 'operator',
     exit: 1,
-    meaning: 'The request may or may not have taken effect; it was not repeated.',
+    meaning: 'The request may have taken effect or may still do so; it was not repeated and is watched.',
     hint: 'Look at the guest with get_vm before doing anything else.',
   },
   interrupted: {
     who: 'agent',
     exit: 1,
-    meaning: 'The server ended in the middle and Proxmox shows no trace of the request.',
+    meaning: 'The work ended before this request was sent, or the request did not take effect.',
     hint: 'Nothing was done in this step; it is safe to call again.',
   },
   out_of_time: {

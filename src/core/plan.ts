@@ -160,3 +160,10 @@ export interface Plan {
 export function targetsOf({ target, targets }: Pick<Plan, 'target' | 'targets'>): GuestIdentity[] {
   return targets ?? (target ? [target] : []);
 }
+
+/** The digest of the configuration as the newest step left it, for a plan that makes the guest it configures. */
+export function digestAfter(steps: readonly Step[]): FromRef {
+  const last = steps.findLast((step) => step.kind === 'request');
+  if (!last) throw new Error('no step makes the guest');
+  return { $from: `${last.id}.digest` };
+}

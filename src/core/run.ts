@@ -16,6 +16,12 @@ export interface StepRecord {
   /** Last lines of the task's log; only after a failure or warnings. */
   log?: string[];
   data?: Json;
+  /** The task was found in the list of tasks: no answer named it. */
+  found?: true;
+  /** Tasks that were found and turned out to carry out another request. */
+  others?: string[];
+  /** What should hold after the last step and does not. */
+  unmet?: string[];
 }
 
 export interface RunRecord {

@@ -14,6 +14,7 @@ const CONTINUE_WITHIN_SECONDS = 15 * 60;
  */
 export async function adoptOrphans(ports: Ports): Promise<void> {
   const { inFlight } = ports;
+  await ports.watch.takeUp();
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const now = isoNow(ports.clock);
   for (const { run, worker, leaseUntil } of await store.runs.executing(api.cluster)) {

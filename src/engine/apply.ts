@@ -1,15 +1,17 @@
+import { conditionText } from '../core/condition-text.ts';
 import { asError, ProxmoxMcpError } from '../core/errors.ts';
-import type { CheckStep, RequestStep, Step, WaitStep } from '../core/plan.ts';
+import type { CheckStep, Condition, RequestStep, Step, WaitStep } from '../core/plan.ts';
 import type { Gate, ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord, StepRecord } from '../core/run.ts';
 import { openGate } from '../proxmox/gate.ts';
 import { meaningOf } from '../proxmox/refusals.ts';
+import { noteDigest } from './digests.ts';
 import { explained } from './explain.ts';
 import { follow, isProven } from './follow.ts';
 import type { Ending } from './in-flight.ts';
 import { Journal, LostRun, Unwritten } from './journal.ts';
 import type { Ports } from './ports.ts';
-import { CLOCK_SLACK_SECONDS, settle } from './reconcile.ts';
+import { CLOCK_SLACK_SECONDS, settle, withoutOthers } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
 import { taskFault } from './task-fault.ts';
 import type { Progress } from './types.ts';
@@ -58,7 +60,18 @@ export async function apply(
     }
   }
   options.onProgress?.({ done: total, total, message: 'done' });
-  return { status: 'succeeded', steps: journal.steps };
+  const unmet = await unmetOf(run.plan.expected, api);
+  if (unmet.length > 0) ports.log.warn({ run: run.id, unmet }, 'what was expected after the last step does not hold');
+  return {
+    status: 'succeeded',
+    steps: unmet.length > 0 ? journal.steps.map((s, i, all) => (i < all.length - 1 ? s : { ...s, unmet })) : journal.steps,
+  };
+}
+
+/** What the plan promised and the cluster contradicts; what cannot be seen is not contradicted. */
+async function unmetOf(expected: readonly Condition[], api: ProxmoxApi): Promise<string[]> {
+  const holds = await Promise.all(expected.map((condition) => api.holds(condition).catch(() => undefined)));
+  return expected.filter((_, index) => holds[index] === false).map(conditionText);
 }
 
 /** The request may be at Proxmox, and a fault of this server says nothing about what became of it. */
@@ -86,10 +99,15 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   }
   for (let attempt = 1; ; attempt++) {
     record ??= await send(step, s);
-    if (record.state === 'intent' || record.state === 'unknown') record = await settle(step, record, s.api, s.ports, s.report);
+    if (record.state === 'intent' || record.state === 'unknown') record = await settle(step, record, s.journal, s.ports, s.report);
     if (record.state === 'done') return s.journal.write(record);
     await s.journal.write(record);
     record = await follow(step, record, s);
+    const other = await withoutOthers(step, record, s.api);
+    if (other) {
+      record = other;
+      continue;
+    }
     if (record.state === 'failed' && (await isSoAlready(step, record.exit, s.api))) record = { ...record, ...ALREADY };
     await s.journal.write(record);
     if (record.state === 'done') return;
@@ -116,6 +134,7 @@ async function isSoAlready(step: RequestStep, said: unknown, api: ProxmoxApi): P
 
 /** Intent on disk, then the bytes. */
 async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
+  await noteDigest(step, s.journal, s.api);
   const record: StepRecord = { id: step.id, state: 'intent', at: '' };
   const intend = () => {
     record.at = new Date(s.api.serverTime() * 1000).toISOString();
@@ -132,7 +151,8 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   });
   if (dispatch.kind === 'already') return { ...record, ...ALREADY };
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
-  if (dispatch.kind === 'unknown') return { ...record, state: 'unknown' };
+  // Where a task was to begin, an answer that names none tells nothing.
+  if (dispatch.kind === 'unknown' || step.task) return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
 }
 

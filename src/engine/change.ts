@@ -3,6 +3,7 @@ import { graver } from '../core/effect.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
+import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import { nextFree } from '../proxmox/guests.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
@@ -15,6 +16,7 @@ import { claim, giveBack, isLeft } from './claims.ts';
 import { planContext } from './context.ts';
 import type { Deadline } from './deadline.ts';
 import { checkPolicy } from './guards.ts';
+import { guestsOf, openLine, openRunsOf } from './late.ts';
 import { takeLease } from './leases.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget } from './records.ts';
@@ -159,7 +161,9 @@ export async function makePlan(
   const api = await ports.api();
   const plan = await withSources(await call.operation.plan(context, call.args), api);
   await checkPlanScope(plan, scope, api);
-  return { ...plan, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+  const open = await openRunsOf(guestsOf({ plan }), ports);
+  const warnings = [...plan.warnings, ...open.map(openLine)];
+  return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
 }
 
 /** Nothing has to be sent: one line in the audit, and the operation's answer. */
@@ -188,6 +192,10 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
       continue;
     }
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
+    if (run?.status === 'unknown') {
+      await refuseOpen(run, now, ports);
+      continue;
+    }
     // Its process may end while we wait, and then nobody else brings it to an end.
     if (run && isLeft(now, ports)) await adoptOrphans(ports);
     if (ports.clock.now() >= call.deadline.at) {
@@ -213,6 +221,16 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
   if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   await store.reservations.release(made.id);
   return changeOnce(call, ports, turn);
+}
+
+/** The name and the VMID of a guest stay reserved while Proxmox may still make it. @throws outcome_unknown unless that can be told now */
+async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Ports): Promise<void> {
+  const now = await ports.watch.look(run);
+  if (now.status !== 'unknown') return;
+  fail('outcome_unknown', `${name || 'A guest'} (${vmid}) may still be made: ${openLine(run)}.`, {
+    hint: `Nothing was done by this call. Choose another name and VMID, or wait; the operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`,
+    details: { run_id: run.id, vmid },
+  });
 }
 
 /** The VMID that we chose and that somebody else took before our request arrived. */

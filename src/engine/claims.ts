@@ -4,6 +4,7 @@ import { type GuestRow, isFree, listGuests, nextFree } from '../proxmox/guests.t
 import type { Store } from '../store/index.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { newId } from './ids.ts';
+import { doomedVmids, openRunsOf } from './late.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { isGone, leaseFrom } from './worker.ts';
 
@@ -28,7 +29,8 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
     leaseUntil: leaseFrom(ports.clock),
     now: isoNow(ports.clock),
   };
-  const taken = new Set(avoid);
+  const doomed = await refuseDoomed(claims.vmid, ports);
+  const taken = new Set([...avoid, ...doomed]);
   const start = claims.vmid === undefined ? await nextFree(api) : 0;
   if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
   for (;;) {
@@ -52,6 +54,23 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
     taken.add(mine.vmid);
     if (taken.size > 20_000) fail('conflict', 'No free VMID was found.');
   }
+}
+
+/**
+ * VMIDs at which a DELETE of unknown outcome may still arrive: it would destroy a new guest there.
+ * @throws conflict when the wanted one is among them
+ */
+export async function refuseDoomed(vmid: number | undefined, ports: Ports): Promise<Iterable<number>> {
+  if (vmid !== undefined) await openRunsOf([vmid], ports);
+  const doomed = await doomedVmids(ports);
+  const run = vmid === undefined ? undefined : doomed.get(vmid);
+  if (run !== undefined) {
+    fail('conflict', `VMID ${vmid} is kept free: Proxmox may still carry out an earlier DELETE, which would destroy a new guest there.`, {
+      hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
+      details: { run_id: run },
+    });
+  }
+  return doomed.keys();
 }
 
 /** Counts a reservation as this process's work while a call goes on; a fault gives it back, since it may be stored though the store failed. */

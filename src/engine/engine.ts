@@ -9,6 +9,7 @@ import { expireApprovals } from './approvals.ts';
 import type { Audit } from './audit.ts';
 import { unreachableSecrets } from './conceal.ts';
 import { InFlight } from './in-flight.ts';
+import { closeRun } from './late.ts';
 import { mintLease, revokeLease } from './leases.ts';
 import type { Notify } from './notify.ts';
 import { perform } from './perform.ts';
@@ -17,6 +18,7 @@ import { createRetention } from './retention.ts';
 import { createVault } from './secrets.ts';
 import type { Engine } from './types.ts';
 import { createUpkeep } from './upkeep.ts';
+import { Watch } from './watch.ts';
 import { keepAlive, thisWorker } from './worker.ts';
 
 export interface EngineOptions {
@@ -43,8 +45,10 @@ export function createEngine(options: EngineOptions): Engine {
   let api: Promise<ProxmoxApi> | undefined;
   let store: Promise<Store> | undefined;
   let stopRenewing = () => {};
+  const watch = new Watch(() => ports);
   const ports: Ports = {
     settings,
+    watch,
     audit,
     log,
     clock,
@@ -92,9 +96,14 @@ export function createEngine(options: EngineOptions): Engine {
       revoke: (id, caller) => revokeLease(id, caller, ports),
       list: async () => (await ports.store()).leases.list((await ports.api()).cluster),
     },
+    openRuns: {
+      list: async () => (await ports.store()).runs.unknown((await ports.api()).cluster),
+      close: (id, outcome, caller) => closeRun(id, outcome, caller, ports),
+    },
     async close() {
       await upkeep.stop();
       await retention.stop();
+      await watch.close();
       await Promise.allSettled([...inFlight.runs.values(), ...announcements]);
       stopRenewing();
       await audit.close();

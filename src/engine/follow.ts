@@ -6,7 +6,7 @@ import { maskSecrets, plainText, withoutCommand } from '../core/text.ts';
 import { exitOf } from '../proxmox/tasks.ts';
 import type { Ports } from './ports.ts';
 
-const LOG_LINES = 20;
+export const LOG_LINES = 20;
 /** A task that Proxmox does not know may appear again (a node's list is rotated); after this it does not. */
 const GONE_SECONDS = 60;
 const PAUSE_MS = 5_000;

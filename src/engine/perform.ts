@@ -13,6 +13,7 @@ import { readContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { explained } from './explain.ts';
 import { withPlaceholders, withVmids } from './guest-names.ts';
+import { openLine, openRunsOf } from './late.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget, recorded } from './records.ts';
 import { redeem } from './redeem.ts';
@@ -134,12 +135,24 @@ async function read(
     );
     return { kind: 'dry_run', plan: emptyPlan(operation), requests: operation.preview(args, ports.settings) };
   }
-  const output = operation.output.parse(await operation.read(await readContext(ports, contextOf(caller, options)), args)) as JsonObject;
+  const open = typeof args.vmid === 'number' ? await openOutcomes(args.vmid, ports) : [];
+  const seen = operation.output.parse(await operation.read(await readContext(ports, contextOf(caller, options)), args)) as JsonObject;
+  const output = { ...seen, ...(open.length > 0 ? { open_outcomes: open } : {}) };
   await ports.audit.append(
     { kind: 'read', operation: operation.name, ...auditCaller(caller), args, status: 'ok', durationMs: ports.clock.now() - began },
     { durable: false },
   );
   return { kind: 'done', output };
+}
+
+/** Looking at a guest looks also for requests about it whose outcome is unknown. Without a store there are none that this server knows. */
+async function openOutcomes(vmid: number, ports: Ports): Promise<string[]> {
+  try {
+    return (await openRunsOf([vmid], ports)).map(openLine);
+  } catch (err) {
+    ports.log.warn({ err }, 'requests of unknown outcome cannot be looked for');
+    return [];
+  }
 }
 
 function contextOf({ scope }: Caller, { signal }: PerformOptions) {

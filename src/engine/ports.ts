@@ -6,6 +6,7 @@ import type { Audit } from './audit.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Notify } from './notify.ts';
 import type { Vault } from './secrets.ts';
+import type { Watch } from './watch.ts';
 
 /** The part of pino that the engine uses. */
 export interface Log {
@@ -29,6 +30,8 @@ export interface Ports {
   /** This engine, as written into runs and reservations. */
   worker: string;
   inFlight: InFlight;
+  /** Looks for requests whose outcome is unknown. */
+  watch: Watch;
 }
 
 export function isoNow(clock: Clock): string {

@@ -4,7 +4,7 @@ import type { ResolvedRequest } from '../core/proxmox.ts';
 import type { StepRecord } from '../core/run.ts';
 import { isSecretRef } from './secrets.ts';
 
-function isFromRef(value: ParamValue): value is FromRef {
+export function isFromRef(value: ParamValue): value is FromRef {
   return typeof value === 'object' && !Array.isArray(value) && '$from' in value;
 }
 

@@ -213,15 +213,32 @@ async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Call
   };
   if (!known.told) await ports.audit.append(outcome, { durable: true });
   known.told = true;
-  if (status === 'failed' && !made) await store.reservations.releaseRun(run.id);
-  else await store.reservations.markMade(run.id, endedAt);
+  // What was reserved for a guest that may still be made stays so.
+  if (status !== 'unknown' || made) await settleReservations(run.id, { made, failed: status === 'failed' }, endedAt, ports);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);
+  if (status === 'unknown') ports.watch.begin(ended);
   return ended;
 }
 
+/** A run that failed with nothing made gives back what it reserved; else its guest counts until the lists show it. */
+export async function settleReservations(
+  runId: string,
+  { made, failed }: { made: boolean; failed: boolean },
+  now: string,
+  ports: Ports,
+): Promise<void> {
+  const store = await ports.store();
+  if (failed && !made) await store.reservations.releaseRun(runId);
+  else await store.reservations.markMade(runId, now);
+}
+
 /** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
-function explain({ id, plan }: RunRecord, { steps, status }: Pick<RunRecord, 'steps' | 'status'>, error: ProxmoxMcpError): ProxmoxMcpError {
+export function explain(
+  { id, plan }: RunRecord,
+  { steps, status }: Pick<RunRecord, 'steps' | 'status'>,
+  error: ProxmoxMcpError,
+): ProxmoxMcpError {
   const done = plan.steps
     .filter((s) => s.kind === 'request' && steps.some((r) => r.id === s.id && r.state === 'done'))
     .map((s) => s.purpose);
@@ -251,7 +268,7 @@ function sentence(text: string): string {
 }
 
 /** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
-async function remember(run: RunRecord, ports: Ports): Promise<void> {
+export async function remember(run: RunRecord, ports: Ports): Promise<void> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   if (run.plan.demand && (run.plan.demand.newGuests === 1 || run.plan.continues !== undefined)) {
     const { vmid } = run.plan.demand;
@@ -269,13 +286,13 @@ async function remember(run: RunRecord, ports: Ports): Promise<void> {
 }
 
 /** A VMID and a name are free again once their guest is gone. */
-async function forget(run: RunRecord, ports: Ports): Promise<void> {
+export async function forget(run: RunRecord, ports: Ports): Promise<void> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const gone = run.plan.expected.find((c) => c.kind === 'guest' && c.is === 'absent');
   if (gone) await store.reservations.releaseGuest(api.cluster, gone.vmid);
 }
 
-function auditRun(run: RunRecord, caller: Caller) {
+export function auditRun(run: RunRecord, caller: Caller) {
   return {
     operation: run.operation,
     cluster: run.cluster,

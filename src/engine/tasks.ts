@@ -27,7 +27,11 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
         if (upid !== undefined) return describeTask(upid, run, waitSeconds, logLines, { ports, signal });
         const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
         const now =
-          run.status === 'executing' ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports) : run;
+          run.status === 'unknown'
+            ? await ports.watch.look(run)
+            : run.status === 'executing'
+              ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports)
+              : run;
         return describe(now, ports, logLines);
       }
       if (runId !== undefined) fail('task_unknown', `There is no run ${runId} of yours.`);

@@ -70,6 +70,12 @@ export interface Engine {
     revoke(id: string, caller: Caller): Promise<void>;
     list(): Promise<Lease[]>;
   };
+  /** Runs whose outcome is unknown, on this cluster. */
+  openRuns: {
+    list(): Promise<RunRecord[]>;
+    /** Ends the watch of one by the operator's word. */
+    close(id: string, outcome: 'done' | 'not-done', caller: Caller): Promise<RunRecord>;
+  };
   /** Waits for running work to reach a safe point and closes the store and the connection. */
   close(): Promise<void>;
 }

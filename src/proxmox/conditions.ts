@@ -69,6 +69,15 @@ async function taken(api: Reader, vmid: number, key: string): Promise<boolean | 
   return seen.kind === 'seen' ? seen.value : undefined;
 }
 
+/** GET …/config; undefined when the guest is not there or may not be seen. */
+export async function readConfig(
+  api: Reader,
+  at: { type: string; vmid: number; node: string },
+): Promise<Record<string, unknown> | undefined> {
+  const seen = await look(() => api.get<Record<string, unknown>>(guestPath(at, 'config')));
+  return seen.kind === 'seen' ? seen.value : undefined;
+}
+
 /** GET …/config, which shows pending values merged in. */
 async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));

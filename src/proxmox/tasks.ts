@@ -41,19 +41,21 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
   const { read, clock, tokenId, serverTime } = options;
 
   /** GET /nodes/{node}/tasks/{upid}/status */
+  async function status(upid: string): Promise<TaskStatus> {
+    const { data } = await read(path`/nodes/${partsOf(upid).node}/tasks/${upid}/status`);
+    const { status, exitstatus = 'unexpected status' } = (data ?? {}) as { status?: unknown; exitstatus?: string };
+    if (status === 'running') return { upid, running: true };
+    if (status === 'stopped') return { upid, running: false, exit: String(exitstatus) };
+    return fail('proxmox_refused', 'The status of the task is not what the Proxmox API answers.');
+  }
+
   async function task(upid: string): Promise<TaskStatus> {
-    const parsed = partsOf(upid);
-    try {
-      const { data } = await read(path`/nodes/${parsed.node}/tasks/${upid}/status`);
-      const { status, exitstatus = 'unexpected status' } = (data ?? {}) as { status?: unknown; exitstatus?: string };
-      if (status === 'running') return { upid, running: true };
-      if (status === 'stopped') return { upid, running: false, exit: String(exitstatus) };
-      return fail('proxmox_refused', 'The status of the task is not what the Proxmox API answers.');
-    } catch (thrown) {
-      const young = serverTime() - parsed.startTime < YOUNG_SECONDS;
+    const { startTime } = partsOf(upid);
+    return status(upid).catch((thrown) => {
+      const young = serverTime() - startTime < YOUNG_SECONDS;
       if (young && asError(thrown).code === 'task_unknown') return { upid, running: true };
       throw thrown;
-    }
+    });
   }
 
   /** GET /nodes/{node}/tasks/{upid}/log: it counts from the start and shows 50 lines, while errors sit at the end. */
@@ -83,15 +85,16 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
         if (left <= 0) return undefined;
         await clock.sleep(Math.min(left, POLLS_MS[poll] ?? POLL_MAX_MS), signal);
         try {
-          const status = await task(upid);
-          if (!status.running) return status;
+          const now = await status(upid);
+          if (!now.running) return now;
           seen = clock.now();
         } catch (thrown) {
           const { code, message } = asError(thrown);
           if (signal?.aborted) throw thrown;
           // One answer that is not a status tells nothing about the task: an outage, a restart of a service, a lost right.
-          if (code === 'task_unknown' || clock.now() - seen >= UNSEEN_SECONDS * 1000)
-            return { upid, running: true, unseen: { why: message, gone: code === 'task_unknown' } };
+          const gone = code === 'task_unknown';
+          const patience = gone ? YOUNG_SECONDS : UNSEEN_SECONDS;
+          if (clock.now() - seen >= patience * 1000) return { upid, running: true, unseen: { why: message, gone } };
         }
         onPoll?.(Math.round((clock.now() - began) / 1000));
       }

@@ -154,6 +154,48 @@ export function runsIn(db: Kysely<Database>) {
       });
     },
 
+    /**
+     * Ends a run that had ended as unknown, once its outcome is known, and its approval with it.
+     * @returns false when another process was faster
+     */
+    async endUnknown(
+      id: string,
+      status: 'succeeded' | 'failed',
+      steps: StepRecord[],
+      error: RunRecord['error'],
+      now: string,
+    ): Promise<boolean> {
+      return exclusive(db, async (tx) => {
+        const result = await tx
+          .updateTable('runs')
+          .set({ status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now })
+          .where('id', '=', id)
+          .where('status', '=', 'unknown')
+          .executeTakeFirst();
+        if (Number(result.numUpdatedRows) !== 1) return false;
+        await tx
+          .updateTable('approvals')
+          .set({ status: status satisfies ApprovalStatus, note: error?.message ?? null })
+          .where('run_id', '=', id)
+          .where('status', '=', 'unknown')
+          .execute();
+        await ownUpids(tx, id, steps);
+        return true;
+      });
+    },
+
+    /** Runs whose outcome is unknown, the oldest first. */
+    async unknown(cluster: string): Promise<RunRecord[]> {
+      const rows = await db
+        .selectFrom('runs')
+        .selectAll()
+        .where('status', '=', 'unknown')
+        .where('cluster', '=', cluster)
+        .orderBy('started_at')
+        .execute();
+      return rows.map(read);
+    },
+
     /** Renews the leases of these runs with their reservations, and of reservations that have no run yet. */
     async renew(worker: Worker, { runs, reservations }: { runs: string[]; reservations: string[] }, leaseUntil: string): Promise<void> {
       if (runs.length > 0)

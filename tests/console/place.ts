@@ -52,6 +52,7 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
       revoke: async () => unreachable(),
       list: async () => [],
     },
+    openRuns: { list: async () => [], close: async () => unreachable() },
     close: async () => {},
   };
   return engine;

@@ -41,7 +41,7 @@ async function leave(operation: string, args: object, method: string, path: stri
 
 describe('a guest that a failed call left half-made', () => {
   it('is finished by the same call: only what was not done is sent', async () => {
-    const { error, details, before } = await leave('create_vm', CREATE, 'PUT', '/config$');
+    const { error, details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     expect(error.hint).toContain('Call again with the same arguments: only what was not done is sent.');
     expect(error.hint).toContain(`delete_vm {"vmid": ${details.vmid}}`);
     expect(details.unfinished).toEqual({
@@ -55,7 +55,7 @@ describe('a guest that a failed call left half-made', () => {
       name: 'half1',
       status: 'running',
     });
-    expect(sent(before)).toEqual(['PUT /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
+    expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
     expect(await world.done('create_vm', CREATE)).toMatchObject({ created: false, status: 'running', differences: [] });
     expect(sent(before)).toHaveLength(2);
     expect(
@@ -66,7 +66,7 @@ describe('a guest that a failed call left half-made', () => {
     ).toMatchObject({
       operation: 'create_vm',
       target: { vmid: details.vmid, name: 'half1' },
-      requests: [`PUT /nodes/pve/qemu/${details.vmid}/config`, `POST /nodes/pve/qemu/${details.vmid}/status/start`],
+      requests: [`POST /nodes/pve/qemu/${details.vmid}/config`, `POST /nodes/pve/qemu/${details.vmid}/status/start`],
     });
   });
 
@@ -112,7 +112,7 @@ describe('a guest that a failed call left half-made', () => {
   });
 
   it('is not finished by another caller, who is not told of the run', async () => {
-    const { before } = await leave('create_vm', CREATE, 'PUT', '/config$');
+    const { before } = await leave('create_vm', CREATE, 'POST', '/config$');
     const result = await world.call('create_vm', CREATE, {}, other);
     expect(result).toMatchObject({
       kind: 'done',
@@ -123,16 +123,16 @@ describe('a guest that a failed call left half-made', () => {
   });
 
   it('is finished once by five equal calls at the same moment', async () => {
-    const { before } = await leave('create_vm', CREATE, 'PUT', '/config$');
+    const { before } = await leave('create_vm', CREATE, 'POST', '/config$');
     const second = world.another();
     const calls = [0, 1, 2, 3, 4].map((i) => (i % 2 === 0 ? world.engine : second).perform('create_vm', CREATE, agent, { wait: 'end' }));
     for (const result of await Promise.all(calls))
       expect(result).toMatchObject({ kind: 'done', output: { name: 'half1', status: 'running' } });
-    expect(sent(before)).toEqual(['PUT /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
+    expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
   });
 
   it('is gone on with as often as it takes', async () => {
-    const { details, before } = await leave('create_vm', CREATE, 'PUT', '/config$');
+    const { details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     refuse('POST', '/start$');
     const again = await world.refused(world.call('create_vm', CREATE));
     expect(again.details).toMatchObject({ unfinished: { not_done: [`start half1 (${details.vmid})`] } });
@@ -141,7 +141,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(third.hint).toContain('Call again with the same arguments');
     expect(await world.done('create_vm', CREATE)).toMatchObject({ created: true, status: 'running' });
     const start = 'POST /nodes/pve/qemu/N/status/start';
-    expect(sent(before)).toEqual(['PUT /nodes/pve/qemu/N/config', start, start, start]);
+    expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', start, start, start]);
   });
 
   it('is left alone in what is so by now', async () => {
@@ -169,7 +169,7 @@ describe('a guest that a failed call left half-made', () => {
   });
 
   it('is not mistaken for a guest that was made in its place by other means', async () => {
-    const { details, before } = await leave('create_vm', CREATE, 'PUT', '/config$');
+    const { details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     const api = world.cluster.open();
     const foreign = async (method: 'POST' | 'DELETE', path: string, params = {}) => {
       const request = { stepId: 'x', method, path, params };
@@ -190,7 +190,7 @@ describe('a guest that a failed call left half-made', () => {
   });
 
   it('shows in a dry run what would be sent', async () => {
-    const { details, before } = await leave('create_vm', CREATE, 'PUT', '/config$');
+    const { details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     expect(await world.call('create_vm', CREATE, { dryRun: true })).toMatchObject({
       kind: 'dry_run',
       plan: {
@@ -204,14 +204,14 @@ describe('a guest that a failed call left half-made', () => {
   it('needs a new yes where creating needs one', async () => {
     const rule = { match: { operation: ['create_vm'] }, never: false, way: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
-    refuse('PUT', '/config$');
+    refuse('POST', '/config$');
     const first = await world.asks('create_vm', CREATE);
     await world.refused(world.call('approve', { approval_id: first }));
     const before = sent().length;
     const second = await world.asks('create_vm', CREATE);
     expect(sent(before)).toEqual([]);
     expect(await world.done('approve', { approval_id: second })).toMatchObject({ status: 'succeeded' });
-    expect(sent(before)).toEqual(['PUT /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
+    expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
   });
 });
 

@@ -211,6 +211,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
       return { pending: [], recent: [] };
     },
     leases: { mint: notReached, revoke: notReached, list: notReached },
+    openRuns: { list: notReached, close: notReached },
     async close() {},
   };
   const factory = createServerFactory({

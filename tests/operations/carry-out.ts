@@ -2,6 +2,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import type { Plan, RequestStep } from '../../src/core/plan.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { RunRecord, StepRecord } from '../../src/core/run.ts';
+import { noteDigest } from '../../src/engine/digests.ts';
 import { resolveStep } from '../../src/engine/resolve.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { openGate } from '../../src/proxmox/gate.ts';
@@ -10,6 +11,15 @@ import { exitOf } from '../../src/proxmox/tasks.ts';
 /** Sends a plan's steps through the gate, waits for each, and reports: what the engine does, without journal, quota and approval. */
 export async function carryOut(api: ProxmoxApi, plan: Plan, args: JsonObject, settings: unknown): Promise<JsonObject> {
   const steps: StepRecord[] = [];
+  const journal = {
+    find: (id: string) => steps.find((record) => record.id === id),
+    write: async (record: StepRecord) =>
+      void steps.splice(
+        steps.findIndex(({ id }) => id === record.id),
+        1,
+        record,
+      ),
+  };
   const resolve = (step: RequestStep) => resolveStep(step, steps, (id) => id);
   const gate = openGate(
     plan.steps.filter((s): s is RequestStep => s.kind === 'request'),
@@ -24,6 +34,7 @@ export async function carryOut(api: ProxmoxApi, plan: Plan, args: JsonObject, se
         await new Promise((done) => setTimeout(done, 20));
       }
     } else {
+      await noteDigest(step, journal, api);
       steps.push(await send(api, gate, step, resolve(step)));
     }
   }

@@ -84,8 +84,15 @@ describe('configured in the same call', () => {
     ]);
     const [first, config, resize] = requestsOf(plan);
     expect(first?.params).toMatchObject({ pool: 'agents', description: 'orders' });
-    expect(config?.params).toEqual({ cores: 4, memory: 4096, tags: 'db', ciuser: 'ops', ipconfig0: 'ip=10.0.0.9/24,gw=10.0.0.1' });
-    expect(resize?.params).toEqual({ disk: 'scsi0', size: '20G' });
+    expect(config?.params).toEqual({
+      cores: 4,
+      memory: 4096,
+      tags: 'db',
+      ciuser: 'ops',
+      ipconfig0: 'ip=10.0.0.9/24,gw=10.0.0.1',
+      digest: { $from: 'clone.digest' },
+    });
+    expect(resize?.params).toEqual({ disk: 'scsi0', size: '20G', digest: { $from: 'config.digest' } });
     expect(plan.demand?.after).toEqual({ cpu: 4, memoryMib: 4096, diskGib: 20 });
     expect(plan.cleanup).toBe('delete_vm {"vmid": 120}');
   });
@@ -98,7 +105,7 @@ describe('configured in the same call', () => {
       ipconfig0: 'ip=10.0.0.5/24,gw=10.0.0.1',
     });
     const plan = await clone({}, { guests: [source] });
-    expect(requestsOf(plan)[1]?.params).toEqual({ onboot: false, protection: false });
+    expect(requestsOf(plan)[1]?.params).toEqual({ onboot: false, protection: false, digest: { $from: 'clone.digest' } });
     const warnings = plan.warnings.join('\n');
     for (const inherited of ['password', 'SSH keys', 'ip=10.0.0.5/24', 'golden']) expect(warnings).toContain(inherited);
   });

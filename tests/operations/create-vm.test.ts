@@ -73,7 +73,7 @@ describe('what is sent', () => {
     expect(linesOf(plan)).toEqual([
       'POST /nodes/pve/qemu',
       'PUT /nodes/pve/qemu/120/resize',
-      'PUT /nodes/pve/qemu/120/config',
+      'POST /nodes/pve/qemu/120/config',
       'POST /nodes/pve/qemu/120/status/start',
     ]);
     const [made, resize, tags] = requestsOf(plan);
@@ -87,8 +87,8 @@ describe('what is sent', () => {
       ipconfig0: 'ip=dhcp',
     });
     expect(made?.params).not.toHaveProperty('tags');
-    expect(resize?.params).toEqual({ disk: 'scsi0', size: '20G' });
-    expect(tags?.params).toEqual({ tags: 'Web;a;web' });
+    expect(resize?.params).toEqual({ disk: 'scsi0', size: '20G', digest: { $from: 'create.digest' } });
+    expect(tags?.params).toEqual({ tags: 'Web;a;web', digest: { $from: 'resize.digest' } });
     expect(plan.expected).toContainEqual(expect.objectContaining({ is: 'running' }));
     expect(plan.warnings).toEqual([]);
   });

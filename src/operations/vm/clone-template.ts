@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
-import type { Condition, Params, Plan, Step } from '../../core/plan.ts';
+import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan.ts';
 import { bootDisk } from '../../proxmox/disks.ts';
 import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
@@ -111,7 +111,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       id: 'config',
       method: 'POST',
       path: `${guestPath(at)}/config`,
-      params: config.params,
+      params: { ...config.params, digest: digestAfter(steps) },
       purpose: `configure ${name}`,
       task: { type: 'qmconfig', id: String(vmid), node: way.node, timeoutSeconds: CONFIG_SECONDS },
       ...(Object.keys(config.proof).length > 0 ? { proof: { kind: 'config', ...at, has: config.proof } } : {}),
@@ -126,7 +126,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       id: 'resize',
       method: 'PUT',
       path: `${guestPath(at)}/resize`,
-      params: { disk: boot.slot, size: formatSizeGib(args.disk_gb) },
+      params: { disk: boot.slot, size: formatSizeGib(args.disk_gb), digest: digestAfter(steps) },
       purpose: `grow ${boot.slot} of ${name} to ${args.disk_gb} GiB`,
       task: { type: 'resize', id: String(vmid), node: way.node, timeoutSeconds: RESIZE_SECONDS },
       proof: large[0],

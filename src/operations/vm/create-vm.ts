@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
-import type { Condition, Plan, Step } from '../../core/plan.ts';
+import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan.ts';
 import { path } from '../../proxmox/encode.ts';
 import { guestPath, listGuests } from '../../proxmox/guests.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
@@ -41,6 +41,7 @@ const CREATE_SECONDS = 600;
 /** Copying a whole image into a storage may take its time. */
 const IMPORT_SECONDS = 4 * 3600;
 const RESIZE_SECONDS = 600;
+const CONFIG_SECONDS = 120;
 
 const input = z.strictObject({
   name: guestName,
@@ -149,7 +150,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       id: 'resize',
       method: 'PUT',
       path: `${guestPath(at)}/resize`,
-      params: { disk: 'scsi0', size: formatSizeGib(diskGib) },
+      params: { disk: 'scsi0', size: formatSizeGib(diskGib), digest: digestAfter(steps) },
       purpose: `grow the disk of ${name} to ${diskGib} GiB`,
       task: { type: 'resize', id: String(vmid), node: node.node, timeoutSeconds: RESIZE_SECONDS },
       proof: large,
@@ -161,11 +162,13 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     steps.push({
       kind: 'request',
       id: 'tags',
-      method: 'PUT',
+      method: 'POST',
       path: `${guestPath(at)}/config`,
-      params: { tags: tagText },
+      params: { tags: tagText, digest: digestAfter(steps) },
       purpose: `tag ${name}`,
+      task: { type: 'qmconfig', id: String(vmid), node: node.node, timeoutSeconds: CONFIG_SECONDS },
       proof: config({ tags: tagText }),
+      retryOnLock: true,
     });
   }
   if (args.start_on_create) steps.push(...startSteps(at, name));

@@ -7,7 +7,7 @@ import { type GuestAt, type GuestStatus, readStatus } from '../../proxmox/guests
 /** What every finished change tells beside its own result: its tasks, what was chosen for the caller, and what to mind. */
 export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
   const upids = run.steps.flatMap((s) => (s.upid === undefined ? [] : [s.upid]));
-  const warnings = [...run.plan.warnings, ...run.steps.flatMap(taskWarnings)];
+  const warnings = [...run.plan.warnings, ...run.steps.flatMap(taskWarnings), ...run.steps.flatMap(unmetWarnings)];
   return {
     ...(upids.length === 0 ? {} : { upids }),
     ...(run.plan.choices.length === 0 ? {} : { choices: run.plan.choices }),
@@ -20,6 +20,11 @@ function taskWarnings(step: RunRecord['steps'][number]): string[] {
   if (!step.exit?.startsWith('WARNINGS')) return [];
   const lines = (step.log ?? []).filter((line) => /^warn/i.test(line)).map((line) => plainText(line, 300));
   return lines.length > 0 ? lines : [`${step.id}: Proxmox ended the task with ${plainText(step.exit, 80)}`];
+}
+
+/** Proxmox said that all is done, and the guest says otherwise. */
+function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
+  return unmet.map((condition) => `all steps ended well, yet it is not so that ${condition}: look at it with get_vm`);
 }
 
 /** `already: true` when somebody else had done it a moment before. */

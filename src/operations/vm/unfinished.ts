@@ -1,6 +1,6 @@
 import { canonical } from '../../core/canonical.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Plan, RequestStep } from '../../core/plan.ts';
+import { digestAfter, type FromRef, type Plan, type RequestStep } from '../../core/plan.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { holds } from '../../proxmox/conditions.ts';
 import { path } from '../../proxmox/encode.ts';
@@ -30,7 +30,7 @@ export async function findUnfinished(ctx: OperationContext, run: RunRecord): Pro
 /** A proof that covers but a part of what the step sets, such as one without the cloud-init password, does not tell that it was done. */
 async function isSo({ api }: OperationContext, { proof, params }: RequestStep): Promise<boolean> {
   if (proof === undefined) return false;
-  if (proof.kind === 'config' && Object.keys(params).some((option) => !(option in proof.has))) return false;
+  if (proof.kind === 'config' && Object.keys(params).some((option) => option !== 'digest' && !(option in proof.has))) return false;
   return (await holds(api, proof)) === true;
 }
 
@@ -56,7 +56,7 @@ export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status
     target: guest.identity,
     continues: run.id,
     space: {},
-    steps: left,
+    steps: left.map((step, index) => withDigest(step, index === 0 ? guest.digest : digestAfter(left.slice(0, index)))),
     ...(demand ? { demand: { newGuests: 0 as const, vmid: demand.vmid, before: now, after: demand.after } } : {}),
     choices: [`only what run ${run.id} did not do`],
     warnings: [
@@ -66,6 +66,13 @@ export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status
         : []),
     ],
   };
+}
+
+/** The digest of the step before, which is not part of this plan, is that of the guest as it is now. */
+function withDigest(step: RequestStep, digest: string | FromRef | undefined): RequestStep {
+  const { digest: asked, ...params } = step.params;
+  if (asked === undefined) return step;
+  return { ...step, params: { ...params, ...(digest === undefined ? {} : { digest }) } };
 }
 
 /** For an answer about the guest. */

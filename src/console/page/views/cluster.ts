@@ -1,7 +1,8 @@
-import type { ClusterView, GuestView, Quota } from '../../wire.ts';
+import type { ClusterView, GuestView, OpenRunView, Quota } from '../../wire.ts';
 import { asApiError, get } from '../api.ts';
 import { fill, h, words } from '../dom.ts';
 import { mebibytes, number } from '../format.ts';
+import { openRuns } from './open-runs.ts';
 import { badge, emptyState, loading, problemBox, section } from './parts.ts';
 import type { View } from './view.ts';
 
@@ -13,7 +14,8 @@ export function clusterPage(): View {
   async function load(): Promise<void> {
     again.disabled = true;
     try {
-      fill(body, ...parts(await get<ClusterView>('cluster')));
+      const [view, open] = await Promise.all([get<ClusterView>('cluster'), get<OpenRunView[]>('open-runs')]);
+      fill(body, ...openRuns(open, () => void load()), ...parts(view));
     } catch (thrown) {
       fill(
         body,

@@ -1,0 +1,51 @@
+import type { OpenRunView } from '../../wire.ts';
+import { asApiError, post } from '../api.ts';
+import { h, words } from '../dom.ts';
+import { shortTime } from '../format.ts';
+import { now } from '../state.ts';
+import { problemBox, section } from './parts.ts';
+
+/** Requests that Proxmox may still carry out, each with the two answers of a human who looked; nothing when there are none. */
+export function openRuns(runs: OpenRunView[], closed: () => void): HTMLElement[] {
+  if (runs.length === 0) return [];
+  return [
+    section(
+      'Outcome unknown',
+      'open-runs',
+      h('p', { class: 'soft' }, 'No answer came, and Proxmox may still carry these out. Look at the guest first, then say how each ended.'),
+      ...runs.map((run) => row(run, closed)),
+    ),
+  ];
+}
+
+function row(run: OpenRunView, closed: () => void): HTMLElement {
+  const said = h('div', {});
+  const buttons = (['done', 'not-done'] as const).map((outcome) =>
+    h(
+      'button',
+      { class: 'quiet', attrs: { type: 'button' }, on: { click: () => void close(outcome) } },
+      outcome === 'done' ? 'It took effect' : 'It did not and will not',
+    ),
+  );
+
+  async function close(outcome: 'done' | 'not-done'): Promise<void> {
+    for (const button of buttons) button.disabled = true;
+    try {
+      await post(`runs/${run.id}/close`, { outcome });
+      closed();
+    } catch (thrown) {
+      said.replaceChildren(problemBox(asApiError(thrown)));
+      for (const button of buttons) button.disabled = false;
+    }
+  }
+
+  return h(
+    'div',
+    { class: 'notice warn' },
+    h('p', {}, words(run.summary)),
+    h('p', { class: 'soft' }, words(run.askedBy), ', ', h('time', { attrs: { datetime: run.startedAt } }, shortTime(run.startedAt, now()))),
+    h('p', { class: 'soft' }, words(run.message)),
+    h('p', {}, ...buttons),
+    said,
+  );
+}
