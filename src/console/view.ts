@@ -57,7 +57,7 @@ function guestRef({ name, vmid, type, node }: GuestIdentity): GuestRef {
 
 const HOW: Record<Way, string> = {
   relay: 'relayed by the agent, no human verified',
-  elicitation: 'typed by a human in the client',
+  elicitation: 'answered in the client',
   terminal: 'typed by a human in a terminal',
   human: 'typed by a human, out of band',
 };

@@ -75,6 +75,10 @@ export interface Answer {
   approvalId: string;
   via: Way;
   typed: string;
+  /** What became of a form; `odd`: a reply that is none of the three. Default: accept. */
+  action?: 'accept' | 'decline' | 'cancel' | 'odd';
+  /** Between the form's sending and the answer. */
+  seconds?: number;
   /** The approver's passphrase, where one is set. */
   passphrase?: string;
 }

@@ -160,6 +160,7 @@ export async function recordDecision(
       status,
       ...(via ? { decidedVia: via } : {}),
       ...(via === 'relay' ? { message: 'relayed by agent, no human verified' } : {}),
+      ...(via === 'elicitation' ? { message: ['answered in the client', approval.note].filter(Boolean).join('; ') } : {}),
       ...((status === 'stale' || status === 'denied') && approval.note !== undefined ? { message: plainText(approval.note, 1000) } : {}),
     },
     { durable: true },

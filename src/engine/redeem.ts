@@ -11,6 +11,7 @@ import { mustTypeFor, renderQuestion } from './approval-text.ts';
 import { checkOpen, expireApprovals, recordDecision, visibleApproval } from './approvals.ts';
 import { type ChangeCall, makePlan } from './change.ts';
 import { claim, giveBack, isLeft } from './claims.ts';
+import { requireYes, swiftly } from './form-answer.ts';
 import { hasPassphrase, isApprover } from './passphrase.ts';
 import { placedNow } from './placed.ts';
 import { verdictOn } from './policy.ts';
@@ -71,14 +72,15 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
       await recordDecision(approval, caller, ports, `agreed ${agreedBy.length} of ${needed}`, via);
       if (agreedBy.length < needed) return { kind: 'approval_required', approval: { ...approval, needed, agreedBy } };
     }
+    const note = options.answer && swiftly(options.answer);
     const started = await startRun(
       {
         operation,
         plan: approval.plan,
         args: approval.args,
         caller,
-        decision: { approvalId: approval.id, decidedBy: caller.principal, decidedVia: via },
-        onDecided: () => recordDecision(approval, caller, ports, 'approved', via),
+        decision: { approvalId: approval.id, decidedBy: caller.principal, decidedVia: via, ...(note === undefined ? {} : { note }) },
+        onDecided: () => recordDecision({ ...approval, ...(note === undefined ? {} : { note }) }, caller, ports, 'approved', via),
         requester: approval.principal,
         ...(mine ? { reservation: mine } : {}),
         ...(options.onProgress ? { onProgress: options.onProgress } : {}),
@@ -183,9 +185,7 @@ async function decided(
   ports: Ports,
 ): Promise<Way | 'ask' | 'elsewhere'> {
   if (answer) {
-    if (answer.approvalId !== approval.id || answer.typed.trim() !== mustType) {
-      fail('approval_not_confirmed', `Not confirmed: "${mustType}" was not typed. Nothing was done.`);
-    }
+    await requireYes(answer, approval, mustType, caller, ports);
     if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
       fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong or missing. Nothing was done.');
     }

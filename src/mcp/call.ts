@@ -27,6 +27,9 @@ export interface CallContext {
   notices: () => string[];
 }
 
+/** `modern`: 2026-07-28, where a client is asked between two calls; `legacy`: older, where it is asked during one. */
+export type Era = 'modern' | 'legacy';
+
 type RawArguments = Record<string, unknown>;
 
 /** Carries out one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
@@ -36,6 +39,7 @@ export async function callTool(
   operation: Operation,
   raw: RawArguments,
   ctx: ServerContext,
+  era: Era,
 ): Promise<CallToolResult | InputRequiredResult> {
   const { demo } = context;
   try {
@@ -47,18 +51,31 @@ export async function callTool(
     const { consoleUrl, elicitation } = context;
     // A client that can open the console does so first, and waits for the human afterwards.
     const opens = consoleUrl !== undefined && client.opensUrls && operation.name === 'approve' && !elicitation.wasOpened(ctx);
-    const result = await engine.perform(operation.name, opens ? { ...args, wait_seconds: 0 } : args, context.caller(client), {
+    const caller = context.caller(client);
+    const perform = (more: PerformOptions) => engine.perform(operation.name, opens ? { ...args, wait_seconds: 0 } : args, caller, more);
+    const performOptions: PerformOptions = {
       ...options,
       ...(elicitation.wasOpened(ctx) ? { waitForHuman: context.waitSeconds } : {}),
       ...(answer ? { answer } : {}),
       ...(onProgress ? { onProgress } : {}),
       ...(options.wait === undefined && !onProgress && context.waitSeconds > MAX_WAIT_SECONDS ? { wait: MAX_WAIT_SECONDS } : {}),
       signal: ctx.mcpReq.signal,
-    });
-    if (result.kind === 'question') {
-      if (answer === undefined) return await context.elicitation.ask(result.question, ctx);
-      fail('approval_not_confirmed', 'The human did not confirm.');
+    };
+    let result = await perform(performOptions);
+    if (result.kind === 'question' && answer === undefined) {
+      const { question, approval } = result;
+      if (elicitation.isSilent(approval.id, ctx))
+        result = { kind: 'approval_required', approval: { ...approval, way: 'human' }, waited: 0 };
+      else if (era === 'modern') return await elicitation.ask(question, ctx);
+      else {
+        const waiting = () => onProgress?.({ done: 0, total: 0, message: 'waiting for the user to answer the form' });
+        const now = await elicitation.askNow(question, approval, server, ctx, waiting);
+        // A client that gave the call up gets no answer any more; what its user answered counts all the same.
+        const { signal: _gone, ...late } = performOptions;
+        result = await perform({ ...(ctx.mcpReq.signal.aborted ? late : performOptions), answer: now });
+      }
     }
+    if (result.kind === 'question') fail('approval_not_confirmed', 'The human did not confirm.');
     if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl(), ctx);
     const shown = { demo, notices: context.notices(), ...(consoleUrl === undefined ? {} : { consoleUrl: consoleUrl() }) };
     return toResult(renderResult(result, shown));

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
-  acceptedContent,
   createRequestStateCodec,
   type InputRequiredResult,
   inputRequired,
   inputResponse,
+  type McpServer,
   type RequestStateCodec,
   type ServerContext,
 } from '@modelcontextprotocol/server';
@@ -12,16 +12,22 @@ import * as z from 'zod';
 import type { Answer, ApprovalRecord, Question } from '../core/approval.ts';
 import { fail } from '../core/errors.ts';
 import { plainText } from '../core/text.ts';
+import { elsewhere, UNREAD_SECONDS } from '../engine/form-answer.ts';
 
 const KEY = 'confirm';
 const CONSOLE = 'console';
 const TTL_SECONDS = 600;
+/** How often (ms) a client hears that its user has not answered yet: both SDKs give a call up after 60 s without news. */
+const WAITING_MS = 10_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const Confirmation = z.object({ typed: z.string() });
 
 /** What a question carries through the client and back: signed, bound to the caller, valid once. */
 interface QuestionState {
   approvalId: string;
   nonce: string;
+  /** When the form left; epoch milliseconds. */
+  at: number;
   /** The user was sent to the console; nothing that comes back from there decides anything. */
   opened?: true;
 }
@@ -31,7 +37,11 @@ export interface Elicitation {
   verify: RequestStateCodec<QuestionState>['verify'];
   /** The result that makes the client ask its user. The call is then repeated with what they typed. */
   ask(question: Question, ctx: ServerContext): Promise<InputRequiredResult>;
-  /** What the human typed in a repeated call; undefined in a first one. Declined, cancelled or empty is the empty text: never a yes. */
+  /** Asks a client of an older generation over its connection, and waits as long as the approval lives, also when the call is given up. */
+  askNow(question: Question, approval: ApprovalRecord, server: McpServer, ctx: ServerContext, waiting: () => void): Promise<Answer>;
+  /** Whether this caller's client has shown that it answers the form of this approval by itself. */
+  isSilent(approvalId: string, ctx: ServerContext): boolean;
+  /** What the human did in a repeated call; undefined in a first one. */
   answer(ctx: ServerContext): Answer | undefined;
   /** The result that makes the client offer its user the console. The call is then repeated, whatever the user did. */
   open(approval: ApprovalRecord, url: string, ctx: ServerContext): Promise<InputRequiredResult>;
@@ -40,41 +50,109 @@ export interface Elicitation {
 }
 
 /** `key`: at least 32 bytes, the same in every replica; by default one that lives as long as this process. */
-export function createElicitation(key: Uint8Array | string = randomBytes(32)): Elicitation {
+export function createElicitation(key: Uint8Array | string = randomBytes(32), now: () => number = Date.now): Elicitation {
+  const callerOf = (ctx: ServerContext) => ctx.http?.authInfo?.clientId ?? 'local';
   const codec = createRequestStateCodec<QuestionState>({
     key,
     ttlSeconds: TTL_SECONDS,
-    bind: (ctx) => `${ctx.mcpReq.method}|${ctx.http?.authInfo?.clientId ?? 'local'}`,
+    bind: (ctx) => `${ctx.mcpReq.method}|${callerOf(ctx)}`,
   });
   const answered = new Map<string, number>();
+  const silent = new Map<string, number>();
+  const nameOf = (approvalId: string, ctx: ServerContext) => `${approvalId}|${callerOf(ctx)}`;
+  const forgetOld = (times: Map<string, number>) => {
+    for (const [name, at] of times) if (at < now() - TTL_SECONDS * 1000) times.delete(name);
+  };
+  /** A reply of the client as an answer; no reply of a form counts for more than it says. */
+  const read = (reply: unknown, approvalId: string, sent: number, ctx: ServerContext): Answer => {
+    const view = inputResponse({ [KEY]: reply } as Parameters<typeof inputResponse>[0], KEY);
+    const action = view.kind === 'elicit' ? view.action : 'odd';
+    const content = view.kind === 'elicit' && action === 'accept' ? Confirmation.safeParse(view.content).data : undefined;
+    const seconds = (now() - sent) / 1000;
+    // The engine does not take it for a no; a second form would only be declined again.
+    if (action === 'decline' && seconds < UNREAD_SECONDS) {
+      forgetOld(silent);
+      silent.set(nameOf(approvalId, ctx), now());
+    }
+    return { approvalId, via: 'elicitation', typed: content?.typed ?? '', action, seconds };
+  };
+  const formOf = ({ text, mustType }: Question) => ({
+    message: text,
+    requestedSchema: Confirmation.extend({ typed: z.string().meta({ title: `Type "${mustType}" to confirm` }) }),
+  });
 
   return {
     verify: codec.verify,
     async ask(question, ctx) {
-      const form = Confirmation.extend({ typed: z.string().meta({ title: `Type "${question.mustType}" to confirm` }) });
       return inputRequired({
-        inputRequests: { [KEY]: inputRequired.elicit({ message: question.text, requestedSchema: form }) },
-        requestState: await codec.mint({ approvalId: question.approvalId, nonce: randomUUID() }, ctx),
+        inputRequests: { [KEY]: inputRequired.elicit(formOf(question)) },
+        requestState: await codec.mint({ approvalId: question.approvalId, nonce: randomUUID(), at: now() }, ctx),
       });
     },
+    async askNow(question, approval, server, ctx, waiting) {
+      const sent = now();
+      const { method, params } = inputRequired.elicit(formOf(question));
+      const timeout = Math.max(1, Math.min(Date.parse(approval.expiresAt) - sent, LONGEST_TIMER_MS));
+      const timer = setInterval(waiting, WAITING_MS);
+      try {
+        const reply = await unlessUnreadable(server, () =>
+          server.server.request({ method, params } as Parameters<typeof server.server.request>[0], z.unknown(), {
+            relatedRequestId: ctx.mcpReq.id,
+            timeout,
+          }),
+        );
+        return read(reply, question.approvalId, sent, ctx);
+      } catch (cause) {
+        fail(
+          'approval_not_confirmed',
+          `The client gave no answer to the form. Nothing was done; approval ${approval.id} is still pending.`,
+          {
+            hint: elsewhere(approval.id),
+            cause,
+          },
+        );
+      } finally {
+        clearInterval(timer);
+      }
+    },
+    isSilent: (approvalId, ctx) => silent.has(nameOf(approvalId, ctx)),
     answer(ctx) {
       const state = ctx.mcpReq.requestState<QuestionState>();
-      const view = inputResponse(ctx.mcpReq.inputResponses, KEY);
-      if (state === undefined || state.opened || view.kind === 'missing') return undefined;
-      const now = Date.now();
-      for (const [nonce, at] of answered) if (at < now - TTL_SECONDS * 1000) answered.delete(nonce);
+      if (state === undefined || state.opened) return undefined;
+      forgetOld(answered);
       if (answered.has(state.nonce)) fail('approval_not_confirmed', 'This answer was given before; one question takes one answer.');
-      answered.set(state.nonce, now);
-      const typed = acceptedContent(ctx.mcpReq.inputResponses, KEY, Confirmation)?.typed ?? '';
-      return { approvalId: state.approvalId, via: 'elicitation', typed };
+      answered.set(state.nonce, now());
+      return read(ctx.mcpReq.inputResponses?.[KEY], state.approvalId, state.at, ctx);
     },
     async open(approval, url, ctx) {
       const message = `Decide about approval ${approval.id} in the console: ${plainText(approval.plan.summary, 300)}`;
       return inputRequired({
         inputRequests: { [CONSOLE]: inputRequired.elicitUrl({ message, url }) },
-        requestState: await codec.mint({ approvalId: approval.id, nonce: randomUUID(), opened: true }, ctx),
+        requestState: await codec.mint({ approvalId: approval.id, nonce: randomUUID(), at: now(), opened: true }, ctx),
       });
     },
     wasOpened: (ctx) => ctx.mcpReq.requestState<QuestionState>()?.opened === true,
   };
+}
+
+/**
+ * A reply that is no JSON-RPC answer (`"result": null`) never settles the request, so the connection's own report about it does.
+ * @throws what the connection could not read while the request was open
+ */
+async function unlessUnreadable<T>(server: McpServer, request: () => Promise<T>): Promise<T> {
+  const { onerror } = server.server;
+  let unreadable: (error: Error) => void = () => {};
+  const broken = new Promise<never>((_, reject) => {
+    unreadable = reject;
+  });
+  server.server.onerror = (error) => {
+    onerror?.(error);
+    if (/Zod|Syntax/.test(error.name) || error.message.startsWith('Unknown message type')) unreadable(error);
+  };
+  try {
+    return await Promise.race([request(), broken]);
+  } finally {
+    if (onerror) server.server.onerror = onerror;
+    else delete server.server.onerror;
+  }
 }

@@ -12,10 +12,10 @@ export function progressOf(ctx: ServerContext): ((progress: Progress) => void) |
   if (progressToken === undefined) return undefined;
   let last = -1;
   return ({ done, total, message }) => {
-    if (last < 0 && done === 0 && !message.includes('UPID:')) return;
+    if (last < 0 && done === 0 && total > 0 && !message.includes('UPID:')) return;
     // A step is a hundred: each message within it is one more.
     last = Math.max(done * STEP, last + 1);
-    const params = { progressToken, progress: last, total: Math.max(total * STEP, last), message };
+    const params = { progressToken, progress: last, ...(total === 0 ? {} : { total: Math.max(total * STEP, last) }), message };
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   };
 }

@@ -29,6 +29,8 @@ export interface FactoryOptions {
   consoleUrl?: () => string;
   /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
   stateKey?: Uint8Array | string;
+  /** Epoch milliseconds; tells an answer that a person gave from one that a client gave by itself. Default: the system's clock. */
+  now?: () => number;
 }
 
 // The engine checks arguments, so that a refusal is audited and says what to do; the schema that clients see is in the cached list.
@@ -45,7 +47,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   const context: CallContext = {
     engine: options.engine,
     caller: options.caller,
-    elicitation: createElicitation(options.stateKey),
+    elicitation: createElicitation(options.stateKey, options.now),
     demo,
     waitSeconds,
     notices: options.notices ?? (() => []),
@@ -53,7 +55,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   };
   let tools: { operation: Operation; tool: Tool }[] | undefined;
 
-  return ({ authInfo }) => {
+  return ({ authInfo, era }) => {
     // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
     const allowed = operations.filter((operation) => missingScope(authInfo, operation) === undefined);
     const rules = instructions({ readOnly: allowed.every(changesNothing), demo });
@@ -74,7 +76,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     );
     for (const operation of operations) {
       const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(operation, context) };
-      server.registerTool(operation.name, config, (args, ctx) => callTool(context, server, operation, args, ctx));
+      server.registerTool(operation.name, config, (args, ctx) => callTool(context, server, operation, args, ctx, era));
     }
     // What a role does not include is not listed, yet registered: an OAuth client that calls it is told which scope would do.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {

@@ -13,6 +13,8 @@ export interface Decision {
   approvalId: string;
   decidedBy: string;
   decidedVia: Way;
+  /** What is to be minded about the decision. */
+  note?: string;
 }
 
 /** A limit on runs of one principal on one cluster, looked at in the transaction in which a run begins. */
@@ -49,6 +51,7 @@ export function runsIn(db: Kysely<Database>) {
               run_id: run.id,
               decided_by: decision.decidedBy,
               decided_via: decision.decidedVia,
+              ...(decision.note === undefined ? {} : { note: decision.note }),
               decided_at: run.startedAt,
             })
             .where('id', '=', decision.approvalId)
@@ -143,7 +146,7 @@ export function runsIn(db: Kysely<Database>) {
         }
         await tx
           .updateTable('approvals')
-          .set({ status: status satisfies ApprovalStatus, note: error?.message ?? null })
+          .set({ status: status satisfies ApprovalStatus, ...(error ? { note: error.message } : {}) })
           .where('run_id', '=', id)
           .where('status', '=', 'executing')
           .execute();

@@ -73,7 +73,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
     const { vmid, name } = RUNNING;
     const token = await makeToken(`trusted-${kind.replace(' ', '-')}`, 'operator', '--trust-client');
     const shown: string[] = [];
-    let reply: ReturnType<Human> = { action: 'decline' };
+    let reply: ReturnType<Human> = { action: 'cancel' };
     const peer = await through(kind, token, (message) => {
       shown.push(message);
       return reply;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ApprovalRecord } from '../../core/approval.ts';
+import type { ApprovalRecord, Way } from '../../core/approval.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
 import { defineOperation } from '../define.ts';
@@ -38,6 +38,8 @@ export const listApprovals = defineOperation({
   },
 });
 
+const HOW: Partial<Record<Way, string>> = { relay: 'relayed by agent, no human verified', elicitation: 'answered in the client' };
+
 function shown(a: ApprovalRecord): JsonObject {
   return {
     approval_id: a.id,
@@ -50,7 +52,7 @@ function shown(a: ApprovalRecord): JsonObject {
     created_at: a.createdAt,
     expires_at: a.expiresAt,
     ...(a.decidedBy === undefined ? {} : { decided_by: plainText(a.decidedBy, 80) }),
-    ...(a.decidedVia === undefined ? {} : { decided_via: a.decidedVia === 'relay' ? 'relayed by agent, no human verified' : a.decidedVia }),
+    ...(a.decidedVia === undefined ? {} : { decided_via: HOW[a.decidedVia] ?? a.decidedVia }),
     ...(a.note === undefined ? {} : { note: plainText(a.note, 300) }),
     ...(a.runId === undefined ? {} : { run_id: a.runId }),
   };
