@@ -2,7 +2,7 @@ import type { Method, Params } from './contract.ts';
 import { type ApiError, invalid, LockBusy, refuse } from './errors.ts';
 import type { Fault } from './faults.ts';
 import type { Guest, Task } from './model.ts';
-import { demand, may, type Who } from './permissions.ts';
+import { demand, type Who } from './permissions.ts';
 import { type Kinds, lockHolder, type NewTask, startTask } from './tasks.ts';
 import type { World } from './world.ts';
 
@@ -119,16 +119,17 @@ export function startedTask(context: Context, wanted: Omit<NewTask, 'owner' | 'n
   );
 }
 
-/** SDN.Use on the bridge (or on its VLAN) of every network device. */
-export function requireBridges(context: Context, values: string[]): void {
-  for (const value of values) {
+/** Where the right to use the bridge of each network device is asked for: a tagged one at its VLAN. */
+export function bridgePaths(values: string[]): string[] {
+  return values.flatMap((value) => {
     const bridge = /(?:^|,)bridge=([^,]+)/.exec(value)?.[1];
-    if (!bridge) continue;
     const tag = /(?:^|,)tag=(\d+)/.exec(value)?.[1];
-    const path = `/sdn/zones/localnetwork/${bridge}`;
-    if (tag !== undefined && may(context.world, context.who, `${path}/${tag}`, ['SDN.Use'])) continue;
-    demand(context.world, context.who, path, ['SDN.Use']);
-  }
+    return bridge === undefined ? [] : [`/sdn/zones/localnetwork/${bridge}${tag === undefined ? '' : `/${tag}`}`];
+  });
+}
+
+export function requireBridges(context: Context, values: string[]): void {
+  for (const path of bridgePaths(values)) demand(context.world, context.who, path, ['SDN.Use']);
 }
 
 export const seconds = (ms: number): number => Math.floor(ms / 1000);

@@ -119,6 +119,11 @@ export function demand(world: World, who: Who, path: string, privs: string[], an
   for (const priv of privs) if (!may(world, who, path, [priv])) forbid(`${path}, ${priv}`);
 }
 
+/** The same where it comes too late for an answer: the text becomes the task's exit status. */
+export function demandInTask(world: World, who: Who, path: string, privs: string[]): void {
+  for (const priv of privs) if (!may(world, who, path, [priv])) refuse(`403 Permission check failed (${path}, ${priv})`);
+}
+
 /** A guest's privilege, or the same on the pool it is being created in. */
 export function requireVm(world: World, who: Who, vmid: number, pool: string | undefined, privs: string[], any = false): void {
   if (pool !== undefined && may(world, who, `/pool/${pool}`, privs, any)) return;

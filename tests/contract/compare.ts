@@ -24,7 +24,7 @@ const MEASURES = new Set(
   (
     'pid pstart starttime endtime snaptime ctime time uptime cpu mem memhost free_mem freemem total_mem last_update netin netout ' +
     'diskread diskwrite used avail total used_fraction loadavg idle wait free available mem_swapped_in mem_swapped_out major_page_faults minor_page_faults ' +
-    'running-qemu next-run notbefore notafter mhz disk pbs-library-version subject issuer public-key-bits san'
+    'running-qemu runningcpu running-nets-host-mtu next-run notbefore notafter mhz disk pbs-library-version subject issuer public-key-bits san'
   ).split(' '),
 );
 

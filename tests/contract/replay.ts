@@ -188,11 +188,15 @@ const RAW_BODIES: Record<string, { type: string; body: string }> = {
   'upload iso': upload('tiny.iso', 5),
   'upload iso as the token': upload('mcp-tiny.iso', 65_536),
   'upload iso as root': upload('mcp-tiny.iso', 65_536),
+  'upload an ISO': upload('up.iso', 1_000),
+  'upload it again': upload('up.iso', 1_000),
+  'upload with a bad extension': upload('up.txt', 1_000),
+  'upload an import image that is none': upload('up.qcow2', 1_000, 'import'),
 };
 
-function upload(filename: string, size: number): { type: string; body: string } {
+function upload(filename: string, size: number, content = 'iso'): { type: string; body: string } {
   const part = (head: string, content: string) => `--edge\r\nContent-Disposition: form-data; ${head}\r\n\r\n${content}\r\n`;
-  const body = `${part('name="content"', 'iso')}${part(`name="filename"; filename="${filename}"`, 'x'.repeat(size))}--edge--\r\n`;
+  const body = `${part('name="content"', content)}${part(`name="filename"; filename="${filename}"`, 'x'.repeat(size))}--edge--\r\n`;
   return { type: 'multipart/form-data; boundary=edge', body };
 }
 

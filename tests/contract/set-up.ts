@@ -239,7 +239,38 @@ const golden: SetUp[] = [
   { before: 631, why: 'the guest made before was deleted', run: (stage) => remove(stage, 702) },
 ];
 
-const breadth: SetUp[] = [];
+const breadth: SetUp[] = [
+  {
+    before: 102,
+    why: 'the bridge there had no port, so that a VLAN could not be plugged and stayed pending',
+    run: async (stage) => {
+      const config = '/nodes/pve/qemu/200/config';
+      await stage.setUp('PUT', config, { hotplug: 'disk' });
+      await stage.setUp('PUT', config, { net0: 'virtio,bridge=vmbr0,tag=30' });
+      await stage.setUp('PUT', config, { delete: 'hotplug' });
+    },
+  },
+  booted(112),
+  {
+    before: 281,
+    why: 'another session made a backup',
+    run: (stage) => stage.setUp('POST', '/nodes/pve/vzdump', { vmid: '111', storage: 'local', compress: '0' }),
+  },
+  booted(618),
+  {
+    before: 730,
+    why: 'the name of the backup is known from a list that held those of other sessions, too',
+    run: async (stage) => {
+      const path = '/nodes/pve/storage/local/content';
+      const { body } = await stage.send({ as: 'root@pam!tok', label: '', method: 'GET', path, params: [['vmid', '240']] });
+      const volids = (body as { data: { volid: string }[] }).data.map(({ volid }) => volid);
+      const name = volids.flatMap((volid) => /vzdump-qemu-240-[\d_-]+/.exec(volid) ?? [])[0];
+      if (name === undefined) throw new Error('guest 240 has no backup');
+      stage.names.forward.set('vzdump-qemu-240-2026_11_26-09_31_09', name);
+      stage.names.backward.set(name, 'vzdump-qemu-240-2026_11_26-09_31_09');
+    },
+  },
+];
 
 /** What the recordings presuppose but do not show: done between two exchanges, through the API or by the passing of time. */
 export const SET_UP: Record<Recording, SetUp[]> = { transcripts, 'golden-flows': golden, 'breadth-flows': breadth };
@@ -252,6 +283,7 @@ const lacking = new WeakMap<Stage, string>();
  * clean-up was not recorded) is gone once its task was looked at.
  */
 export async function followRules(stage: Stage, exchange: Exchange): Promise<void> {
+  if (exchange.flow?.startsWith('rights for')) return oneMore(stage, exchange);
   if (exchange.flow !== 'lp' && exchange.flow !== 'lp2') return;
   if (!exchange.path.includes('/tasks/')) await remove(stage, 702);
   const [, priv = '', name] = /^without (\S+) \((\w+)\): /.exec(exchange.label) ?? [];
@@ -269,4 +301,10 @@ export async function followRules(stage: Stage, exchange: Exchange): Promise<voi
       (full[name] as string[]).filter((other) => other !== priv),
     );
   lacking.set(stage, wanted);
+}
+
+/** Labels of that flow name the one privilege that the role has more than the token of the README. */
+async function oneMore(stage: Stage, exchange: Exchange): Promise<void> {
+  const more = /^with (\S+): /.exec(exchange.label)?.[1];
+  if (exchange.as === AGENT) await role(stage, 'McpGuest', [...ELEVEN, ...(more === undefined ? [] : [more])]);
 }

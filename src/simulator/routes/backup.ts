@@ -1,11 +1,11 @@
 import { type Context, nodeOf, type Routes, task, text } from '../context.ts';
 import { checkVolumeAccess } from '../drives.ts';
-import { refuse } from '../errors.ts';
+import { invalid, refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import { driveKeys, isCdrom, option, parseSize, printSize, volumeOf } from '../guest-config.ts';
 import { nameOf } from '../guest-status.ts';
 import type { Guest } from '../model.ts';
-import { demand } from '../permissions.ts';
+import { demand, demandInTask, may, type Who } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { findStorage, findVolume, pathOf, saveVolume } from '../volumes.ts';
 import { newUuid } from '../world.ts';
@@ -13,6 +13,7 @@ import { wantsAgent } from './power.ts';
 
 const BACKUP = 3_000;
 const COMPRESSED = 0.18;
+const ENDINGS: Record<string, string[]> = { zstd: ['zst'], gzip: ['gz'], '1': ['lzo'], lzo: ['lzo'] };
 
 /** The command line that the log repeats. */
 function commandLine(context: Context): string {
@@ -27,16 +28,31 @@ function commandLine(context: Context): string {
   ].join(' ');
 }
 
+/** The guests a job is for; those of `all` that the caller may not back up are left out without a word. */
+function wanted(context: Context): { vmids: number[]; silent: boolean } {
+  const { world } = context;
+  const pool = text(context, 'pool');
+  if (pool !== undefined) return { vmids: [...(world.get('pool', pool) ?? refuse(`pool '${pool}' does not exist`)).vms], silent: false };
+  if (text(context, 'all') !== '1') return { vmids: splitList(text(context, 'vmid') ?? '').map(Number), silent: false };
+  const excluded = splitList(text(context, 'exclude') ?? '').map(Number);
+  const here = [...world.guests().values()].filter((guest) => guest.node === nodeOf(context) && !excluded.includes(guest.vmid));
+  return { vmids: here.map(({ vmid }) => vmid), silent: true };
+}
+
 function vzdump(context: Context): string {
   const { world, who } = context;
   const storage = text(context, 'storage') ?? 'local';
+  for (const name of ['dumpdir', 'script', 'tmpdir'])
+    if (text(context, name) !== undefined) invalid({ [name]: 'Only root may set this option.' });
+  for (const name of ['bwlimit', 'ionice', 'performance']) if (text(context, name) !== undefined) demand(world, who, '/', ['Sys.Modify']);
+  if (text(context, 'prune-backups') !== undefined) demand(world, who, `/storage/${storage}`, ['Datastore.Allocate']);
   demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
-  const vmids = splitList(text(context, 'vmid') ?? '').map(Number);
-  for (const vmid of vmids) if (world.guest(vmid)) demand(world, who, `/vms/${vmid}`, ['VM.Backup']);
+  const { vmids, silent } = wanted(context);
   const args = {
-    vmids,
+    vmids: vmids.filter((vmid) => !silent || may(world, who, `/vms/${vmid}`, ['VM.Backup'])),
+    who,
     storage,
-    compress: text(context, 'compress') ?? 'zstd',
+    compress: text(context, 'compress') ?? '0',
     notes: text(context, 'notes-template'),
     protected: text(context, 'protected') === '1',
     line: commandLine(context),
@@ -57,6 +73,9 @@ function begin(run: Run): number {
   if (!storage.content.includes('backup'))
     refuse(`could not get storage information for '${name}': can't use storage '${name}' for backups - wrong content type`);
   run.log(`INFO: starting new backup job: ${String(run.task.args.line)}`);
+  // Whether the caller may back up these guests is asked in the task alone.
+  const { vmids, who } = run.task.args as { vmids: number[]; who: Who };
+  for (const vmid of vmids) if (run.world.guest(vmid)) demandInTask(run.world, who, `/vms/${vmid}`, ['VM.Backup']);
   return BACKUP;
 }
 
@@ -90,8 +109,7 @@ function back(run: Run, guest: Guest): void {
   const storage = findStorage(run.world, name);
   const word = guest.type === 'qemu' ? 'VM' : 'CT';
   const started = run.task.start;
-  const extension =
-    guest.type === 'qemu' ? `vma.${compress === 'zstd' ? 'zst' : compress}` : `tar.${compress === 'zstd' ? 'zst' : compress}`;
+  const extension = [guest.type === 'qemu' ? 'vma' : 'tar', ...(ENDINGS[compress] ?? [])].join('.');
   const volid = `${name}:backup/vzdump-${guest.type}-${guest.vmid}-${stamp(started, ['_', '-', '_'])}.${extension}`;
   run.log(`INFO: Starting Backup of ${word} ${guest.vmid} (${guest.type})`);
   run.log(`INFO: Backup started at ${stamp(started, ['-', ' ', ':'])}`);
@@ -132,7 +150,7 @@ function back(run: Run, guest: Guest): void {
     vmid: guest.vmid,
     ctime: Math.floor(started / 1000),
     subtype: guest.type,
-    config: guest.config,
+    config: Object.fromEntries(Object.entries(guest.config).filter(([key]) => !/^unused\d+$/.test(key))),
     ...(text === undefined ? {} : { notes: text }),
     ...(run.task.args.protected ? { protected: true } : {}),
   });

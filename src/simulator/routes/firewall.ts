@@ -62,6 +62,22 @@ export const FIREWALL_ROUTES: Routes = Object.fromEntries(
         const rule = numbers(optionsOf(context, [...OPTIONS, 'pos']));
         return write(context, { ...doc, rules: [rule, ...doc.rules] });
       },
+      [`GET ${base}/rules/{pos}`]: (context) => {
+        const doc = read(context);
+        const pos = ruleAt(context, doc);
+        return { ...shown(doc.rules[pos] ?? {}, pos, digestOf(doc)), pos: String(pos) };
+      },
+      [`PUT ${base}/rules/{pos}`]: (context) => {
+        const doc = read(context);
+        const digest = text(context, 'digest');
+        if (digest !== undefined && digest !== digestOf(doc))
+          refuse('detected modified configuration - file changed by other user? Try again.');
+        const pos = ruleAt(context, doc);
+        const goal = integer(context, 'moveto');
+        const changed = { ...doc.rules[pos], ...numbers(optionsOf(context, [...OPTIONS, 'pos', 'moveto'])) };
+        const rest = doc.rules.filter((_, index) => index !== pos);
+        return write(context, { ...doc, rules: rest.toSpliced(goal ?? pos, 0, changed) });
+      },
       [`DELETE ${base}/rules/{pos}`]: (context) => {
         const doc = read(context);
         const pos = ruleAt(context, doc);

@@ -2,7 +2,7 @@ import { type Context, flag, needed, type Routes, text } from '../context.ts';
 import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { Pool } from '../model.ts';
-import { demand, may } from '../permissions.ts';
+import { demand, may, modifyPrivileges } from '../permissions.ts';
 import { poolMember } from './cluster.ts';
 
 function findPool(context: Context): Pool {
@@ -34,7 +34,13 @@ function list(context: Context): unknown {
     .map(({ poolid, comment }) => ({ poolid, ...(comment ? { comment } : {}) }));
 }
 
-/** Adds or removes members; an id that no guest has is taken all the same. */
+/** A right that is missing here is told in a 500, behind the words of the update. */
+function demandInside(context: Context, path: string, privs: string[]): void {
+  if (!may(context.world, context.who, path, privs, true))
+    refuse(`update pools failed: 403 Permission check failed (${path}, ${privs.join('|')})`);
+}
+
+/** Adds or removes members, all or none; an id that no guest has is taken all the same. */
 function update(context: Context): null {
   const { world, who } = context;
   const pool = findPool(context);
@@ -43,7 +49,7 @@ function update(context: Context): null {
   let storage = [...pool.storage];
   const remove = flag(context, 'delete');
   for (const vmid of splitList(text(context, 'vms') ?? '').map(Number)) {
-    demand(world, who, `/vms/${vmid}`, ['VM.Allocate']);
+    demandInside(context, `/vms/${vmid}`, modifyPrivileges(`/vms/${vmid}`));
     if (remove) {
       if (!vms.includes(vmid)) refuse(`update pools failed: VM ${vmid} is not a pool member`);
       vms = vms.filter((other) => other !== vmid);
@@ -53,11 +59,16 @@ function update(context: Context): null {
     const other = [...world.all('pool').values()].find((candidate) => candidate.vms.includes(vmid));
     if (other && !flag(context, 'allow-move'))
       refuse(`update pools failed: VM ${vmid} belongs already to pool '${other.poolid}' and 'allow-move' is not set`);
-    if (other) world.put('pool', other.poolid, { ...other, vms: other.vms.filter((member) => member !== vmid) });
+    if (other) {
+      demandInside(context, `/pool/${other.poolid}`, ['Pool.Allocate']);
+      world.put('pool', other.poolid, { ...other, vms: other.vms.filter((member) => member !== vmid) });
+    }
     vms.push(vmid);
   }
   for (const name of splitList(text(context, 'storage') ?? '')) {
-    demand(world, who, `/storage/${name}`, ['Datastore.Allocate']);
+    demandInside(context, `/storage/${name}`, modifyPrivileges(`/storage/${name}`));
+    if (remove && !storage.includes(name)) refuse(`update pools failed: Storage '${name}' is not a pool member`);
+    if (!remove && storage.includes(name)) refuse(`update pools failed: Storage '${name}' is already a pool member`);
     storage = remove ? storage.filter((other) => other !== name) : [...storage, name];
   }
   const comment = text(context, 'comment');
@@ -67,6 +78,9 @@ function update(context: Context): null {
 
 function create(context: Context): null {
   const poolid = needed(context, 'poolid');
+  const parent = poolid.slice(0, Math.max(0, poolid.lastIndexOf('/')));
+  if (parent !== '' && !context.world.get('pool', parent))
+    refuse(`create pool failed: parent '${parent}' of pool '${poolid}' does not exist`);
   if (context.world.get('pool', poolid)) refuse(`create pool failed: pool '${poolid}' already exists`);
   const comment = text(context, 'comment');
   context.world.put('pool', poolid, { poolid, vms: [], storage: [], ...(comment === undefined ? {} : { comment }) });
@@ -75,8 +89,13 @@ function create(context: Context): null {
 
 function remove(context: Context): null {
   const pool = findPool(context);
-  if (pool.vms.length > 0) refuse(`delete pool failed: pool '${pool.poolid}' is not empty (contains VM ${pool.vms.at(-1)})`);
-  if (pool.storage.length > 0) refuse(`delete pool failed: pool '${pool.poolid}' is not empty (contains storage ${pool.storage[0]})`);
+  const nested = [...context.world.all('pool').keys()].find((name) => name.startsWith(`${pool.poolid}/`));
+  const inside = nested
+    ? `pool '${nested}'`
+    : pool.vms.length > 0
+      ? `VM ${pool.vms.at(-1)}`
+      : pool.storage[0] && `storage ${pool.storage[0]}`;
+  if (inside) refuse(`delete pool failed: pool '${pool.poolid}' is not empty (contains ${inside})`);
   context.world.drop('pool', pool.poolid);
   return null;
 }

@@ -29,6 +29,9 @@ const DEFAULT_SHUTDOWN_TIMEOUT = 60;
 const QUICK = 1_500;
 const CLEANUP = 30_000;
 
+/** What a saved memory needs to be woken: kept beside it. */
+export const RUNNING_STATE = { runningmachine: 'pc-i440fx-10.0+pve1', runningcpu: 'qemu64', 'running-nets-host-mtu': 'net0=1500' };
+
 /** The guest a task works on, wherever it is now on that node. */
 export function guestOfTask(run: Run, missing: (vmid: number) => string): Guest {
   const vmid = Number(run.task.args.vmid ?? run.task.id);
@@ -162,9 +165,7 @@ function finishSuspendToDisk(run: Run): void {
   Object.assign(guest.config, {
     lock: 'suspended',
     vmstate: String(run.task.args.vmstate),
-    runningmachine: 'pc-i440fx-10.0+pve1',
-    runningcpu: 'qemu64',
-    'running-nets-host-mtu': 'net0=1500',
+    ...RUNNING_STATE,
   });
   setStopped(run.world, guest, run.at);
 }

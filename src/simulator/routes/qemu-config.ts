@@ -70,9 +70,11 @@ function prepare(context: Context): Change {
   checkDriveRights(context, vmid, current, set, remove);
   checkOptionRights(context, vmid, undefined, [...remove, ...revert, ...Object.keys(set)]);
   checkStorageAccess(context, vmid, set);
+  const cards = [...Object.keys(set), ...remove].filter((key) => /^net\d+$/.test(key));
+  // The bridge that a card is on counts as much as the one it goes to.
   requireBridges(
     context,
-    Object.entries(set).flatMap(([key, value]) => (/^net\d+$/.test(key) ? [value] : [])),
+    cards.flatMap((key) => [set[key], current[key]].filter((value) => value !== undefined)),
   );
   const digest = text(context, 'digest');
   return { set, remove, revert, force: flag(context, 'force'), ...(digest === undefined ? {} : { digest }) };

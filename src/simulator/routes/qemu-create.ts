@@ -77,8 +77,8 @@ function create(context: Context): string {
   const vmid = vmidOf(context);
   const pool = text(context, 'pool');
   checkSshKeys(text(context, 'sshkeys'));
-  requireAllocate(context, vmid, pool);
   if (text(context, 'archive') !== undefined) return restore(context);
+  requireAllocate(context, vmid, pool);
   const options = optionsOf(context, NOT_OPTIONS);
   checkStorageAccess(context, vmid, options, text(context, 'storage'));
   checkOptionRights(context, vmid, pool, Object.keys(options));

@@ -3,9 +3,9 @@ import { copyVolume } from '../drives.ts';
 import { invalid, refuse } from '../errors.ts';
 import { digestOf, driveKeys, freeKey, isCdrom, parseSize, printSize, volumeOf } from '../guest-config.ts';
 import type { Guest } from '../model.ts';
-import { demand, may, type Who } from '../permissions.ts';
+import { demand, demandInTask, type Who } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
-import { findStorage, findVolume, freeByName, freeVolume, isFileBased, saveVolume } from '../volumes.ts';
+import { allocate, findStorage, findVolume, freeByName, freeVolume, isFileBased, saveVolume, storageOf } from '../volumes.ts';
 import { checkLock, guestOfTask } from './power.ts';
 import { workshop } from './qemu-create.ts';
 
@@ -23,9 +23,7 @@ function finishResize(run: Run): void {
   if (isCdrom(value)) refuse("you can't resize a cdrom");
   const volume = findVolume(run.world, guest.node, volumeOf(value)) ?? refuse(`volume '${volumeOf(value)}' does not exist`);
   const storage = findStorage(run.world, volume.storage);
-  if (!may(run.world, who, `/storage/${storage.storage}`, ['Datastore.AllocateSpace'])) {
-    refuse(`403 Permission check failed (/storage/${storage.storage}, Datastore.AllocateSpace)`);
-  }
+  demandInTask(run.world, who, `/storage/${storage.storage}`, ['Datastore.AllocateSpace']);
   const wanted = size.startsWith('+') ? volume.size + parseSize(size.slice(1)) : parseSize(size);
   if (wanted < volume.size) refuse('shrinking disks is not supported');
   if (wanted === volume.size) return;
@@ -44,12 +42,69 @@ function resize(context: Context): string {
   return task(context, { type: 'resize', id: String(vmid), kind: 'resize', args, locks: [vmid] });
 }
 
+function checkDigest(context: Context, guest: Guest): void {
+  const digest = text(context, 'digest');
+  if (digest !== undefined && digest !== digestOf(guest))
+    refuse('detected modified configuration - file changed by other user? Try again.');
+}
+
+/** Gives a disk to another guest of the node, which takes it under a name of its own. */
+function reassign(context: Context, guest: Guest, disk: string): string {
+  const { world, who } = context;
+  const vmid = Number(needed(context, 'target-vmid'));
+  demand(world, who, `/vms/${vmid}`, ['VM.Config.Disk']);
+  const key = text(context, 'target-disk') ?? disk;
+  const value = guest.config[disk];
+  if (value !== undefined) demand(world, who, `/storage/${storageOf(volumeOf(value))}`, ['Datastore.AllocateSpace']);
+  const other = world.guest(vmid) ?? refuse(`could not find target VM ${vmid}`);
+  checkDigest(context, guest);
+  if (value === undefined) refuse(`Disk '${disk}' for VM '${guest.vmid}' does not exist`);
+  if (other.config[key] !== undefined) refuse(`Target disk key '${key}' is already in use for VM '${vmid}'`);
+  const id = `${guest.vmid}-${disk}>${vmid}-${key}`;
+  return task(context, {
+    type: 'qmmove',
+    id,
+    kind: 'reassign-disk',
+    args: { disk, vmid: guest.vmid, to: vmid, key },
+    locks: [guest.vmid, vmid],
+  });
+}
+
+function finishReassign(run: Run): void {
+  const { disk, vmid, to, key } = run.task.args as { disk: string; vmid: number; to: number; key: string };
+  const [from, other] = [run.world.guest(vmid), run.world.guest(to)].map((guest) => guest && edit(guest));
+  const value = from?.config[disk];
+  const volume = value === undefined || !from ? undefined : findVolume(run.world, from.node, volumeOf(value));
+  if (!from || !other || !value || !volume) refuse(`disk '${disk}' does not exist`);
+  run.log(`reassign disk '${disk}' from VM '${vmid}' as '${key}' to VM '${to}'`);
+  const storage = findStorage(run.world, volume.storage);
+  const { volid } = allocate(run.world, {
+    node: from.node,
+    storage,
+    vmid: to,
+    size: volume.size,
+    format: volume.format,
+    at: run.at,
+    log: () => {},
+  });
+  saveVolume(run.world, { ...volume, volid, vmid: to });
+  freeVolume(run.world, volume);
+  run.log(`removing disk '${disk}' from VM '${vmid}' config`);
+  delete from.config[disk];
+  run.world.saveGuest(from, run.at);
+  run.log(`update VM ${to}: -${key} ${value.replace(volume.volid, volid)}`);
+  other.config[key] = value.replace(volume.volid, volid);
+  run.world.saveGuest(other, run.at);
+}
+
 function moveDisk(context: Context): string {
   const { world, who } = context;
   const guest = guestOf(context);
   const disk = needed(context, 'disk');
+  if (text(context, 'target-vmid') !== undefined) return reassign(context, guest, disk);
   const name = text(context, 'storage') ?? invalid({ storage: 'property is missing and it is not optional' });
   demand(world, who, `/storage/${name}`, ['Datastore.AllocateSpace']);
+  checkDigest(context, guest);
   refuseLocked(guest);
   const value = guest.config[disk] ?? refuse(`disk '${disk}' does not exist`);
   const storage = findStorage(world, name);
@@ -124,6 +179,7 @@ export const DISK_KINDS: Kinds = {
       for (const volid of run.task.args.made as string[]) freeByName(run.world, run.task.node, volid);
     },
   },
+  'reassign-disk': { finish: finishReassign },
   template: { begin: () => TEMPLATE, finish: finishTemplate },
 };
 

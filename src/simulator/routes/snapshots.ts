@@ -5,7 +5,7 @@ import type { Config, Guest } from '../model.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { allocate, canSnapshot, findStorage, findVolume, freeByName, storageOf } from '../volumes.ts';
 import { newUuid } from '../world.ts';
-import { checkLock, guestOfTask, setRunning, setStopped } from './power.ts';
+import { checkLock, guestOfTask, RUNNING_STATE, setRunning, setStopped } from './power.ts';
 import { snapshotConfig } from './qemu-read.ts';
 
 const SNAPSHOT = 500;
@@ -34,13 +34,15 @@ function beginCreate(run: Run): number {
 function finishCreate(run: Run): void {
   const guest = edit(target(run));
   const name = named(run);
-  const { snaptime: _snaptime, ...kept } = guest.config as Config;
+  // Detached disks are no part of a snapshot.
+  const kept: Config = Object.fromEntries(Object.entries(guest.config).filter(([key]) => !/^unused\d+$|^snaptime$/.test(key)));
   const snapshot = { config: kept, snaptime: Math.floor(run.at / 1000), description: String(run.task.args.description ?? '') };
   const vmstate = run.task.args.vmstate && guest.running ? saveMemory(run, guest, name) : undefined;
   for (const [key, volid] of dataVolumes(guest)) {
     run.log(`snapshotting 'drive-${key}' (${volid})`);
     if (findVolume(run.world, guest.node, volid)?.format === 'qcow2') run.log('internal qemu snapshot');
   }
+  if (vmstate) Object.assign(snapshot.config, RUNNING_STATE);
   guest.snapshots[name] = { ...snapshot, ...(guest.parent ? { parent: guest.parent } : {}), ...(vmstate ? { vmstate } : {}) };
   guest.parent = name;
   run.world.saveGuest(guest, run.at);
@@ -78,7 +80,7 @@ function finishRollback(run: Run): void {
   const snapshot = guest.snapshots[name] ?? refuse(`snapshot '${name}' does not exist`);
   if (guest.running) setStopped(run.world, guest, run.at);
   const next = edit(target(run));
-  next.config = { ...snapshot.config };
+  next.config = Object.fromEntries(Object.entries(snapshot.config).filter(([key]) => !(key in RUNNING_STATE)));
   if (next.config.vmgenid) next.config.vmgenid = newUuid();
   next.pending = {};
   next.pendingDelete = {};

@@ -54,6 +54,12 @@ function status(context: Context, storage: Storage): Row {
   };
 }
 
+/** What a folder can hold, in the old and the new form. */
+const FORMATS = {
+  format: [{ raw: 1, qcow2: 1, vmdk: 1, subvol: 1 }, 'raw'],
+  formats: { default: 'raw', supported: ['qcow2', 'raw', 'subvol', 'vmdk'] },
+};
+
 function list(context: Context): Row[] {
   const { world, who } = context;
   const wanted = text(context, 'content')?.split(/[,;\s]+/);
@@ -65,7 +71,13 @@ function list(context: Context): Row[] {
     .filter((storage) => may(world, who, `/storage/${storage.storage}`, ['Datastore.Audit', 'Datastore.AllocateSpace'], true))
     .map((storage) => {
       const row = status(context, storage);
-      return { storage: storage.storage, ...row, ...(storage.disabled ? {} : { used_fraction: Number(row.used) / Number(row.total) }) };
+      const formats = isFileBased(storage) && flag(context, 'format') ? FORMATS : {};
+      return {
+        storage: storage.storage,
+        ...row,
+        ...formats,
+        ...(storage.disabled ? {} : { used_fraction: Number(row.used) / Number(row.total) }),
+      };
     });
 }
 
@@ -130,7 +142,9 @@ function volumeInfo(context: Context): Row {
     path,
     size: volume.size,
     used: volume.used,
-    format: volume.format,
+    // An archive is a file like any other here.
+    format: volume.content === 'backup' ? 'raw' : volume.format,
+    ...(volume.content === 'backup' ? { protected: volume.protected ? 1 : 0 } : {}),
     ...(volume.notes === undefined ? {} : { notes: volume.notes }),
   };
 }
@@ -141,9 +155,11 @@ function allocateVolume(context: Context): string {
   const vmid = Number(needed(context, 'vmid'));
   const format = text(context, 'format') ?? /\.(raw|qcow2|vmdk)$/.exec(filename)?.[1] ?? 'raw';
   const name = /^vm-(\d+)-([^.]+)(\.\w+)?$/.exec(filename);
-  if (!name || Number(name[1]) !== vmid) refuse(`illegal name '${filename}' - should be 'vm-${vmid}-*'`);
+  if (!name) refuse(`illegal name '${filename}' - should be 'vm-${vmid}-*'`);
+  const volid = `${storage.storage}:${isFileBased(storage) ? `${vmid}/` : ''}${filename}`;
+  if (findVolume(context.world, nodeOf(context), volid)) refuse(`disk image '${pathOf(storage, volid)}' already exists`);
   const size = /[KMGT]$/.test(needed(context, 'size')) ? parseSize(needed(context, 'size')) : Number(needed(context, 'size')) * 1024;
-  return allocate(context.world, {
+  const made = allocate(context.world, {
     node: nodeOf(context),
     storage,
     vmid,
@@ -152,11 +168,16 @@ function allocateVolume(context: Context): string {
     name: name[2] as string,
     at: context.at,
     log: () => {},
-  }).volid;
+  });
+  // The name may be of another guest: it is taken as it stands.
+  freeVolume(context.world, made);
+  saveVolume(context.world, { ...made, volid });
+  return volid;
 }
 
 function updateVolume(context: Context): null {
   const volid = volumeName(context);
+  checkVolumeAccess(context, -1, volid);
   const volume = findVolume(context.world, nodeOf(context), volid) ?? refuse(`volume '${volid}' does not exist`);
   const notes = text(context, 'notes');
   const protect = text(context, 'protected');
@@ -175,8 +196,7 @@ function deleteVolume(context: Context): string {
   const place = findStorage(world, storage);
   if (isFileBased(place) && !volid.includes('/')) refuse(`unable to parse directory volume name '${volid.slice(storage.length + 1)}'`);
   const owner = ownerOf(volid);
-  const own = contentOf(volid) === 'backup' && owner !== undefined && may(world, who, `/vms/${owner}`, ['VM.Backup']);
-  if (own) demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
+  if (contentOf(volid) === 'backup' && owner !== undefined) checkVolumeAccess(context, -1, volid);
   else if (!may(world, who, `/storage/${storage}`, ['Datastore.Allocate'])) forbid(`/storage/${storage}, Datastore.Allocate`);
   const id = owner === undefined ? storage : `${owner}@${storage}`;
   return task(context, { type: 'imgdel', id, kind: 'delete-volume', args: { volid } });
