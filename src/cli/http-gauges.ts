@@ -20,15 +20,15 @@ async function pending(engine: Engine): Promise<Gauge[]> {
 }
 
 async function quotaGauges({ settings, connect, store }: Session): Promise<Gauge[]> {
-  const [{ listGuests }, { hiddenPools }, { usage, diskSums }] = await Promise.all([
-    import('../proxmox/guests.ts'),
+  const [{ currentGuests }, { hiddenPools }, { usage, diskSums }] = await Promise.all([
+    import('../proxmox/fresh.ts'),
     import('../proxmox/pools.ts'),
     import('../engine/quota.ts'),
   ]);
   const [api, { reservations, runs }] = await Promise.all([connect(), store()]);
   const { limits } = settings;
   if (limits.scope.kind === 'pool' && (await hiddenPools(api, [limits.scope.pool])).size > 0) return [];
-  const [guests, reserved] = await Promise.all([listGuests(api), reservations.all(api.cluster)]);
+  const [guests, reserved] = await Promise.all([currentGuests(api), reservations.all(api.cluster)]);
   const created = limits.scope.kind === 'created' ? new Set(await runs.madeVmids(api.cluster)) : new Set<number>();
   const used = usage(guests, reserved, limits, created, limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
   return rows(limits).flatMap(({ resource, of, limit }): Gauge[] =>

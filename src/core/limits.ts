@@ -115,6 +115,6 @@ function roomIn(found: readonly Excess[]): Partial<Record<'cpu' | 'memoryMib' | 
 }
 
 /** Sizes of volumes are bytes: two digits of a GiB say enough. */
-function plain(value: number): number {
+export function plain(value: number): number {
   return Math.round(value * 100) / 100;
 }

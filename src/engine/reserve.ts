@@ -1,8 +1,9 @@
 import { fail } from '../core/errors.ts';
-import { type Excess, overPerGuest, overTotals, refuseExcess } from '../core/limits.ts';
+import { type Excess, overPerGuest, overTotals, plain, refuseExcess } from '../core/limits.ts';
 import type { Plan, RequestStep, ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { LimitSettings } from '../core/settings.ts';
+import { completed } from '../proxmox/fresh.ts';
 import { type GuestRow, listGuests, readGuest } from '../proxmox/guests.ts';
 import { hiddenPools } from '../proxmox/pools.ts';
 import { listStorages, placeOn } from '../proxmox/storage.ts';
@@ -73,7 +74,8 @@ export async function totalsOver(
   const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
   const listed = await listGuests(api);
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
-  const guests = limitsSizes ? await withSizes(listed, earlier, api) : listed;
+  const known = await completed(api, listed);
+  const guests = limitsSizes ? await withSizes(known, earlier, api) : known;
   const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
   if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
@@ -117,7 +119,7 @@ async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: Prox
     if (!storage || storage.freeGib - taken >= gib) continue;
     fail(
       'storage_unavailable',
-      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free, ${taken} of them are taken by work in flight, ${gib} are needed.`,
+      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free, ${plain(taken)} of them are taken by work in flight, ${plain(gib)} are needed.`,
       {
         hint: 'Call again when the other work is done, or choose another storage or a smaller disk.',
       },

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listNodes } from '../../src/proxmox/nodes.ts';
 import { tokenWith } from '../helpers/rights.ts';
-import { openWorld, type World } from './world.ts';
+import { agent, openWorld, type World } from './world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -21,6 +21,14 @@ test('the node itself tells its sizes, and the guests their names and states', a
   expect(nodes[0]).toMatchObject({ node: 'pve', online: true, silent: true, cpus: expect.any(Number), memoryMib: expect.any(Number) });
   const { vms } = await world.done('list_vms', { name: 'web1', status: 'running' });
   expect(vms).toMatchObject([{ vmid: 100, name: 'web1', status: 'running' }]);
+});
+
+test('templates are told from guests all the same: they do not count', async () => {
+  const { total, vms } = (await world.done('list_vms', { limit: 200 })) as { total: number; vms: { template?: boolean }[] };
+  const guests = total - vms.filter((vm) => vm.template).length;
+  const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: guests + 1, scope: { kind: 'visible' as const } };
+  const engine = world.another({ limits });
+  expect(await engine.perform('create_vm', { name: 'app1' }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
 });
 
 test('a token without Sys.Audit learns from the list of guests that the node answers', async () => {

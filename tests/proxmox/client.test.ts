@@ -370,3 +370,11 @@ it('never shows the token secret, nor a password that Proxmox repeats', async ()
   expect(shown).toContain('***');
   expect(shown).not.toMatch(/hunter2|11111111-2222/);
 });
+
+it('passes on the list of networks without the difference of the host’s whole network file', async () => {
+  // Measured on Proxmox VE 9.2: `changes` goes to every token, with bridges that it may not see.
+  const body = JSON.stringify({ data: [{ iface: 'vmbr0', type: 'bridge' }], changes: '+iface vmbr1 inet static\n+address 10.1.2.3/24' });
+  const { port } = await serve(() => ({ status: 200, body }));
+  const networks = await open([{ port }]).get('/nodes/pve/network', { type: 'any_bridge' });
+  expect(networks).toEqual([{ iface: 'vmbr0', type: 'bridge' }]);
+});
