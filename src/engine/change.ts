@@ -18,6 +18,7 @@ import type { Deadline } from './deadline.ts';
 import { checkPolicy } from './guards.ts';
 import { guestsOf, openLine, openRunsOf } from './late.ts';
 import { takeLease } from './leases.ts';
+import { checkRights } from './plan-rights.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
@@ -47,6 +48,7 @@ export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   if (!plan.existing) {
     await checkPolicy(plan, call, ports);
     await checkQuota(plan, ports, undefined);
+    await checkRights(plan, await ports.api());
   }
   return { kind: 'dry_run', plan };
 }
@@ -100,6 +102,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
     let lease: Lease | undefined;
     if (verdict.way !== undefined) {
       await checkQuota(plan, ports, mine);
+      await checkRights(plan, await ports.api());
       // Where several people have to agree, one person's standing yes is not enough.
       lease = verdict.approvals > 1 ? undefined : await takeLease(plan, call.operation, ports);
       if (!lease)

@@ -124,6 +124,18 @@ test('a backup that the token may not make is refused before a human is asked', 
   expect(sent()).toEqual([]);
 });
 
+test.each([
+  ['stop_vm', { vmid: 103 }, 'VM.PowerMgmt'],
+  ['stop_vm', { vmids: [100, 103], force: true }, 'VM.PowerMgmt'],
+  ['delete_vm', { vmid: 104 }, 'VM.Allocate'],
+])('no human is asked about %s %j without %s', async (operation, args, privilege) => {
+  const { refused, sent } = await withRights({ '/vms': GUEST.filter((one) => one !== privilege) });
+  const error = await refused(operation, args);
+  expect(error).toMatchObject({ code: 'permission_denied', message: expect.stringContaining(`needs ${privilege} on /vms/`) });
+  expect(error.hint).toContain('on /vms:');
+  expect(sent()).toEqual([]);
+});
+
 test('"no backup" is said only to a token that could have seen one', async () => {
   const { call, cluster } = await withRights({ ...ALL, '/storage/local': STORE });
   const blind = await call('delete_vm', { vmid: 104 });
