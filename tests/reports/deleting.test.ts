@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
 import type { RunRecord, StepRecord } from '../../src/core/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
+import { withEngine } from '../engine/with-engine.ts';
 import { type GuestSpec, openWorld, planOf, refusalOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
+import { clientOf } from '../simulator/client.ts';
 
 useWorlds();
 
@@ -108,4 +110,40 @@ test('Proxmox VE 9.2: a hibernated guest can be deleted, and unlocking it is nev
   expect(requestsOf(plan)).toHaveLength(1);
   expect(plan.warnings.join()).toContain('its saved memory is lost');
   expect(JSON.stringify(plan)).not.toContain('unlock');
+});
+
+describe('on the embedded cluster, through approval', () => {
+  const world = withEngine();
+  const raw = () => clientOf(world().cluster.simulator);
+  test('a hibernated guest is deleted with its memory, and the human reads both', async () => {
+    const admin = raw();
+    expect(await admin.task('POST', '/nodes/pve/qemu/100/status/suspend', { todisk: '1' })).toBe('OK');
+    const asked = await world().call('delete_vm', { vmid: 100 });
+    if (asked.kind !== 'approval_required') throw new Error(asked.kind);
+    const { plan, id } = asked.approval;
+    expect(plan.warnings.join()).toContain('its saved memory is lost');
+    expect(plan.facts?.disks?.join()).toMatch(/vm-100-state-suspend/);
+    expect(await world().done('approve', { approval_id: id })).toMatchObject({ result: { deleted: true } });
+    const left = (await admin.get('/nodes/pve/storage/local-lvm/content?vmid=100')).data;
+    expect(left).toEqual([]);
+    admin.close();
+  });
+  test('what a stop is said to destroy is gone after it, and nothing else is', async () => {
+    const admin = raw();
+    await admin.task('POST', '/nodes/pve/qemu/100/config', { sata1: 'local-lvm:2' });
+    // The disk comes with a start: its bus knows no hot-plug.
+    await admin.task('POST', '/nodes/pve/qemu/100/status/stop');
+    await admin.task('POST', '/nodes/pve/qemu/100/status/start');
+    await admin.task('POST', '/nodes/pve/qemu/100/config', { delete: 'sata1', force: '1' });
+    const before = (await admin.get('/nodes/pve/storage/local-lvm/content?vmid=100')).data.map((v: { volid: string }) => v.volid);
+    const asked = await world().call('stop_vm', { vmid: 100, force: true });
+    if (asked.kind !== 'approval_required') throw new Error(asked.kind);
+    const { plan, id } = asked.approval;
+    expect(plan.effect).toBe('destroy');
+    const named = String(plan.before?.sata1).split(' ')[0];
+    await world().done('approve', { approval_id: id });
+    const after = (await admin.get('/nodes/pve/storage/local-lvm/content?vmid=100')).data.map((v: { volid: string }) => v.volid);
+    expect(before.filter((volid: string) => !after.includes(volid))).toEqual([named]);
+    admin.close();
+  });
 });
