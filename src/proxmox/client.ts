@@ -8,6 +8,7 @@ import { type Reply, refusalOf } from './errors.ts';
 import { gatewayError, isGatewayStatus } from './gateway.ts';
 import { limitPerKey } from './limit.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
+import { shaped } from './shape.ts';
 import { createTasks } from './tasks.ts';
 import type { Endpoint } from './tls.ts';
 import { createTransport, type WireRequest } from './transport.ts';
@@ -136,7 +137,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     await settle();
     const ask = () => persist({ method: 'GET', path, params }, signal);
     const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
-    return { data: dataOf(outcome, path), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
+    return { data: shaped(path, dataOf(outcome, path)), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
   }
 
   function dataOf(outcome: Outcome, path: string): unknown {
@@ -159,7 +160,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) =>
       (await read(path, params, extra?.signal)).data as T,
     version: () => {
-      version ??= api.get<{ version: string }>('/version').then((answer) => parseVersion(answer.version));
+      version ??= api.get<{ version?: unknown } | null>('/version').then((answer) => parseVersion(String(answer?.version)));
       // A failure is not remembered.
       version.catch(() => (version = undefined));
       return version;

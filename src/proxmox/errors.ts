@@ -42,6 +42,8 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   // Below /api2/json Proxmox knows no such answer to a GET: this is another server, or a proxy that leads nowhere.
   if (reply.status === 404 && asked.method === 'GET' && !body)
     return refused('unreachable', `What answers there is not the API of Proxmox VE (404 for GET ${asked.path}).`, proxmox);
+  const stranger = strangerOf(reply, body !== undefined);
+  if (stranger) return refused('proxmox_refused', `${asked.method} ${asked.path}: ${stranger.what}`, proxmox, stranger.hint);
   // Several parameters may be wrong, in random order: one whose sentence is known says most.
   const sentence = Object.values(errors).find((text) => meaningOf(text)) ?? Object.values(errors)[0] ?? message;
   const meaning = meaningOf(sentence);
@@ -59,6 +61,27 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   }
   if (reply.status === 400 && SCHEMA_FAULT.test(sentence)) return refused('invalid_arguments', sentenceOf(said), proxmox);
   return refused('proxmox_refused', sentenceOf(said), proxmox);
+}
+
+/** Answers that Proxmox never gives: somebody in between spoke. */
+function strangerOf({ status, body }: Reply, isProxmox: boolean): { what: string; hint: string } | undefined {
+  if (isProxmox) return undefined;
+  if (status >= 300 && status < 400)
+    return {
+      what: `the answer is a redirect (${status}), as of a login page in front of Proxmox.`,
+      hint: 'Set PROXMOX_HOST and PROXMOX_PORT to the node itself, usually port 8006, or let the proxy pass API tokens on.',
+    };
+  if (status === 429)
+    return {
+      what: 'a proxy in front of Proxmox limits the requests (429).',
+      hint: 'Wait a minute, then call again; the operator raises the limit of the proxy.',
+    };
+  if (status === 403 && /^\s*<(!doctype|html)/i.test(body))
+    return {
+      what: 'a proxy or firewall in front of Proxmox refused the request with a page of its own (403).',
+      hint: 'The operator lets this server through there, or sets PROXMOX_HOST to the node itself.',
+    };
+  return undefined;
 }
 
 function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: string): { error: ProxmoxMcpError } {

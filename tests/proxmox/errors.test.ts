@@ -33,6 +33,16 @@ describe('recorded refusals', () => {
     expect(error.hint.length).toBeGreaterThan(10);
   });
 
+  it.each([
+    [302, 'Found', '', /redirect \(302\), as of a login page/, 'port 8006'],
+    [429, 'Too Many Requests', 'slow down', /limits the requests \(429\)/, 'Wait a minute'],
+    [403, 'Forbidden', '<!DOCTYPE html><html>Attention Required!</html>', /page of its own \(403\)/, 'PROXMOX_HOST'],
+  ] as const)('tells a proxy that answers %i from Proxmox', (status, reason, body, message, hint) => {
+    const { error } = refusalOf({ status, reason, body }, { method: 'GET', path: '/cluster/resources', params: {}, tokenId });
+    expect(error).toMatchObject({ code: 'proxmox_refused', message: expect.stringMatching(message) });
+    expect(error.hint).toContain(hint);
+  });
+
   it('tells a server that is not Proxmox VE from one that refuses', () => {
     const asked = { method: 'GET', path: '/version', params: {}, tokenId } as const;
     const { error } = refusalOf({ status: 404, reason: 'Not Found', body: '<html></html>' }, asked);
