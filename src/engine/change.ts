@@ -5,7 +5,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
-import { nextFree } from '../proxmox/guests.ts';
+import { listGuests, nextFree } from '../proxmox/guests.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
@@ -23,7 +23,7 @@ import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget } from './records.ts';
 import { checkQuota, reserve } from './reserve.ts';
 import { startRun } from './runner.ts';
-import { checkPlanScope } from './scope.ts';
+import { checkPlanScope, isForeign } from './scope.ts';
 import { withSources } from './sources.ts';
 import type { PerformOptions, Result } from './types.ts';
 
@@ -188,13 +188,16 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
  */
 async function followOther(call: ChangeCall, other: Reservation, ports: Ports, turn: Turn): Promise<Result> {
   const store = await ports.store();
-  call.deadline.waitsFor(`another call that is about to make ${other.name || 'this guest'}`);
+  // Whose guest it is may be none of the caller's business.
+  const { scope } = call.caller;
+  call.deadline.waitsFor(`another call that is about to make ${(scope === undefined && other.name) || 'this guest'}`);
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
     if (now.runId === undefined && isLeft(now, ports)) {
       await store.reservations.releaseOrphan(now.id, now.worker);
       continue;
     }
     const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
+    if (run) await refuseForeign(run, call, ports);
     if (run?.status === 'unknown') {
       await refuseOpen(run, now, ports);
       continue;
@@ -213,6 +216,8 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
   while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < call.deadline.at)
     await ports.clock.sleep(POLL_MS);
   if (!made) return changeOnce(call, ports, turn);
+  const madeBy = made.runId === undefined ? undefined : await store.runs.get(made.runId);
+  if (madeBy) await refuseForeign(madeBy, call, ports);
   const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
   if (plan.existing) return alreadySo(call, plan, ports);
   if (plan.continues !== undefined) {
@@ -233,6 +238,16 @@ async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Po
   fail('outcome_unknown', `${name || 'A guest'} (${vmid}) may still be made: ${openLine(run)}.`, {
     hint: `Nothing was done by this call. Choose another name and VMID, or wait; the operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`,
     details: { run_id: run.id, vmid },
+  });
+}
+
+/** A guest outside the caller's scope is neither joined nor named: all that is told is what the caller asked for. */
+async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Promise<void> {
+  if (call.caller.scope === undefined || !isForeign(run, call.caller, await listGuests(await ports.api()))) return;
+  const { name, vmid } = call.operation.claims?.(call.args) ?? {};
+  const wanted = [...(name === undefined ? [] : [`the name ${name}`]), ...(vmid === undefined ? [] : [`VMID ${vmid}`])];
+  fail('conflict', `Another call takes ${wanted.join(' or ')} at this moment.`, {
+    hint: `Nothing was done. Choose another ${vmid === undefined ? 'name' : 'name and VMID'}.`,
   });
 }
 

@@ -1,10 +1,11 @@
-import type { Scope } from '../core/caller.ts';
+import type { Caller, Scope } from '../core/caller.ts';
 import type { OperationContext } from '../operations/define.ts';
+import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { freshGuests } from './claims.ts';
 import type { Ports } from './ports.ts';
 import { totalsOver } from './reserve.ts';
-import { readerInScope } from './scope.ts';
+import { isForeign, readerInScope } from './scope.ts';
 
 /** What an operation may look at when it reads: no store is opened for it. */
 export async function readContext(ports: Ports, { signal, scope }: { signal?: AbortSignal; scope?: Scope }): Promise<OperationContext> {
@@ -24,7 +25,7 @@ export async function readContext(ports: Ports, { signal, scope }: { signal?: Ab
 /** What an operation may look at when it plans: also what other calls have in flight. */
 export async function planContext(
   ports: Ports,
-  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope; principal?: string },
+  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope; principal: string },
 ): Promise<OperationContext> {
   const base = await readContext(ports, options);
   const reservations = await (await ports.store()).reservations.all(base.api.cluster);
@@ -32,10 +33,25 @@ export async function planContext(
   return {
     ...base,
     ...(vmid === undefined ? {} : { claimedVmid: vmid }),
-    ...(options.principal === undefined ? {} : { principal: options.principal }),
-    fresh: freshGuests(reservations, options.mine),
+    principal: options.principal,
+    fresh: freshGuests(await visible(reservations, options, ports), options.mine),
     overTotals: async (demand) => (await totalsOver(demand, ports, options.mine)).exceeded,
     reservedGib: (place) =>
       reservations.filter((r) => r.id !== options.mine?.id && r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0),
   };
+}
+
+/** Without what others make outside the caller's scope, or may be making there. */
+async function visible(reservations: Reservation[], caller: Pick<Caller, 'principal' | 'scope'>, ports: Ports): Promise<Reservation[]> {
+  const made = reservations.filter(({ newGuest }) => newGuest);
+  if (caller.scope === undefined || made.length === 0) return reservations;
+  const [api, { runs }] = await Promise.all([ports.api(), ports.store()]);
+  const rows = await listGuests(api);
+  const seen = await Promise.all(
+    made.map(async (reservation) => {
+      const run = reservation.runId === undefined ? undefined : await runs.get(reservation.runId);
+      return run !== undefined && !isForeign(run, caller, rows) ? reservation : [];
+    }),
+  );
+  return seen.flat();
 }

@@ -1,9 +1,10 @@
-import type { Scope } from '../core/caller.ts';
+import type { Caller, Scope } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Plan, type RequestStep, targetsOf } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { RunRecord } from '../core/run.ts';
 import type { Operation } from '../operations/define.ts';
 import { type GuestRow, listGuests } from '../proxmox/guests.ts';
 
@@ -39,6 +40,11 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
   const pool = pools.at(-1);
   if (guestInScope({ tags, ...(pool === undefined ? {} : { pool }) }, scope)) return undefined;
   return `the new guest would be outside of it (${describe(scope)})`;
+}
+
+/** Whether a run of another principal is about guests outside the caller's scope, of which the caller must learn nothing. */
+export function isForeign(run: RunRecord, { principal, scope }: Pick<Caller, 'principal' | 'scope'>, rows: readonly GuestRow[]): boolean {
+  return scope !== undefined && run.principal !== principal && planOutOfScope(run.plan, rows, scope) !== undefined;
 }
 
 /** @throws forbidden_by_policy when the plan leaves the scope */
