@@ -86,7 +86,7 @@ function sentence(issue: z.core.$ZodIssue, where: string, value: unknown, schema
     case 'too_big':
       return `${where} must ${amount('at most', issue.maximum, issue.origin)}`;
     default:
-      return `${where}: ${issue.message}`;
+      return issue.message.startsWith('must ') ? `${where} ${issue.message}` : `${where}: ${issue.message}`;
   }
 }
 

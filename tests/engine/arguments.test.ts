@@ -44,7 +44,7 @@ describe('arguments as clients send them', () => {
       ciuser: 'ops',
       ciupgrade: '0',
     });
-    expect(world.cluster.mutations().at(-1)?.params).toEqual({ tags: 'a;b' });
+    expect(world.cluster.mutations().at(-1)?.params).toMatchObject({ tags: 'a;b' });
   });
 
   it('is one request in whatever form it comes: the approval of one form is redeemed by another', async () => {
@@ -242,5 +242,42 @@ describe('a guest by its name', () => {
     expect(await world.call('get_vm', { name: 'web1' }, { dryRun: true })).toMatchObject({
       requests: expect.arrayContaining(['GET /nodes/{node}/{type}/{vmid}/pending']),
     });
+  });
+});
+
+describe('a text that reaches Proxmox', () => {
+  beforeEach(async () => {
+    world = await openWorld();
+  });
+  afterEach(() => world.close());
+  const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
+
+  it.each<[string, object]>([
+    ['cloud_init.user', { cloud_init: { user: 'root\nssh_pwauth: true' } }],
+    ['cloud_init.user', { cloud_init: { user: 'ro\u0000ot' } }],
+    ['cloud_init.password', { cloud_init: { password: 'hunter2\nmore' } }],
+    ['cloud_init.searchdomain', { cloud_init: { searchdomain: 'lan\r\nnameserver 6.6.6.6' } }],
+    ['cloud_init.searchdomain', { cloud_init: { searchdomain: 'lan\u2028x' } }],
+    ['cloud_init.nameserver', { cloud_init: { nameserver: '1.1.1.1\n9.9.9.9' } }],
+    ['cloud_init.ipconfig0', { cloud_init: { ipconfig0: 'ip=dhcp\n' } }],
+    ['cloud_init.ipconfig7', { cloud_init: { ipconfig7: 'ip=dhcp\u0000' } }],
+    ['cloud_init.sshkeys', { cloud_init: { sshkeys: `${KEY}\u0000` } }],
+    ['description', { description: 'a\u0000b' }],
+    ['description', { description: 'a\u001b[31mb' }],
+    ['iso', { iso: 'local:iso/x\u0000.iso' }],
+    ['name', { name: 'web\n1' }],
+    ['pool', { pool: 'a\n' }],
+    ['tags.0', { tags: ['a\n'] }],
+  ])('is refused with control characters: %s of %j', async (parameter, args) => {
+    const refused = await world.refused(world.call('create_vm', { name: 'texts', disk_gb: 1, ...args }));
+    expect(refused).toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining(`create_vm: ${parameter}`) });
+    expect(refused.message).not.toMatch(/hunter2/);
+    expect(world.cluster.mutations()).toEqual([]);
+  });
+
+  it('keeps the line breaks of notes and keys', async () => {
+    const description = 'first\n\tsecond\r\nthird';
+    await world.done('create_vm', { name: 'texts', disk_gb: 1, description, cloud_init: { sshkeys: `${KEY}\r\n${KEY}\n` } });
+    expect(world.cluster.mutations()[0]?.params).toMatchObject({ description });
   });
 });

@@ -54,7 +54,14 @@ describe('refused before it is sent', () => {
     ['a gateway beside dhcp', { ipconfig0: 'ip=dhcp,gw=10.0.0.1' }, /static ip/],
     ['a gateway of the wrong family', { ipconfig0: 'ip=10.0.0.5/24,gw=fe80::1' }, /IPv4/],
     ['an unknown word', { ipconfig0: 'dhcp' }, /none of ip=/],
-    ['a nameserver that is none', { nameserver: 'dns' }, /no IP address/],
+    ['an address without its key', { ipconfig0: '10.77.0.9/24' }, /write "ip=10\.77\.0\.9\/24"/],
+    ['dhcp without its key', { ipconfig0: 'dhcp' }, /write "ip=dhcp"/],
+    ['an IPv6 address without its key', { ipconfig1: '2001:db8::5/64' }, /write "ip6=2001:db8::5\/64"/],
+    ['a key twice', { ipconfig0: 'ip=10.0.0.5/24,ip=10.0.0.6/24' }, /ip is given twice/],
+    ['a prefix length with a leading zero', { ipconfig0: 'ip=10.0.0.5/024' }, /prefix length/],
+    ['a gateway with a zone', { ipconfig0: 'ip6=2001:db8::5/64,gw6=fe80::1%eth0' }, /IPv6/],
+    ['a nameserver that is none', { nameserver: 'dns' }, /not an IP address/],
+    ['a nameserver with a zone', { nameserver: '::1%eth0' }, /without a zone/],
   ])('%s', (_what, ci, message) => {
     const error = refusal(ci);
     expect(error?.code).toBe('invalid_arguments');

@@ -15,7 +15,7 @@ import { findExisting, planForExisting } from './existing.ts';
 import { refuseTooLarge } from './limits.ts';
 import { made, madeReport } from './made.ts';
 import { startSteps } from './power-on.ts';
-import { cores, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './schemas.ts';
+import { cores, description, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './schemas.ts';
 import { label, refuseLocked } from './target.ts';
 
 /** Copies and moves of big disks. */
@@ -37,7 +37,7 @@ const input = z.strictObject({
   disk_gb: diskGb.optional().describe('Grows the boot disk'),
   pool: poolName.optional(),
   tags: tags.optional(),
-  description: z.string().min(1).max(8192).optional(),
+  description: description.optional(),
   start: z.boolean().default(false),
 });
 export type CloneArgs = z.output<typeof input>;

@@ -6,19 +6,20 @@ import type { ProxmoxVersion } from '../../core/proxmox.ts';
 import { parseProperties } from '../../proxmox/property-strings.ts';
 import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
 import { secret } from '../secret.ts';
+import { line, lines } from './schemas.ts';
 
-const ipconfig = z.string().min(1).max(200);
+const ipconfig = line(200);
 
 const options = {
-  user: z.string().min(1).max(64).optional(),
-  password: secret(z.string().min(1).max(256)).optional(),
-  sshkeys: z.string().min(1).max(32_768).optional().describe('Public keys, one a line'),
+  user: line(64).optional(),
+  password: secret(line(256)).optional(),
+  sshkeys: lines(32_768).optional().describe('Public keys, one a line'),
   ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
   ipconfig1: ipconfig.optional(),
   ipconfig2: ipconfig.optional(),
   ipconfig3: ipconfig.optional(),
-  nameserver: z.string().min(1).max(200).optional(),
-  searchdomain: z.string().min(1).max(253).optional(),
+  nameserver: line(200).optional(),
+  searchdomain: line(253).optional(),
   ciupgrade: z.boolean().optional(),
 };
 /** Proxmox knows ipconfig0 to ipconfig31; advertising the first four and taking the others costs an agent the fewest tokens. */
@@ -54,7 +55,8 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
   const servers = (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '');
   if (ci.nameserver !== undefined && servers.length === 0) fail('invalid_arguments', 'cloud_init.nameserver names no server.');
   for (const server of servers) {
-    if (isIP(server) === 0) fail('invalid_arguments', `cloud_init.nameserver: ${server.slice(0, 60)} is no IP address.`);
+    if (ipVersion(server) === 0)
+      fail('invalid_arguments', `cloud_init.nameserver: ${server.slice(0, 60)} is not an IP address (without a zone).`);
   }
   return {
     ...(ci.user === undefined ? {} : { ciuser: ci.user }),
@@ -73,18 +75,35 @@ function checkAddress(key: string, value: string): void {
   const hint = 'Examples: "ip=dhcp", "ip=10.0.0.5/24,gw=10.0.0.1", "ip=dhcp,ip6=auto".';
   const bad = (what: string) => fail('invalid_arguments', `cloud_init.${key}: ${what}.`, { hint });
   const parts = parseProperties(value, '');
+  const names = value.split(',').map((part) => part.split('=')[0] ?? '');
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) bad(`${twice.slice(0, 40)} is given twice`);
   for (const [name, text] of Object.entries(parts)) {
     const [address = '', bits] = text.split('/');
     const version = name.endsWith('6') ? 6 : 4;
     const longest = version === 4 ? 32 : 128;
-    if (!['ip', 'gw', 'ip6', 'gw6'].includes(name)) bad(`"${(name || text).slice(0, 40)}" is none of ip=, gw=, ip6=, gw6=`);
+    if (!['ip', 'gw', 'ip6', 'gw6'].includes(name))
+      bad(`"${(name || text).slice(0, 40)}" is none of ip=, gw=, ip6=, gw6=${meant(name, text)}`);
     else if (name.startsWith('gw')) {
-      if (isIP(text) !== version) bad(`${name} must be an IPv${version} address`);
+      if (ipVersion(text) !== version) bad(`${name} must be an IPv${version} address`);
       const own = parts[version === 4 ? 'ip' : 'ip6'];
       if (own === undefined || own === 'dhcp' || own === 'auto') bad(`${name} needs a static ${version === 4 ? 'ip' : 'ip6'}`);
     } else if (text !== 'dhcp' && !(version === 6 && text === 'auto')) {
-      if (isIP(address) !== version || !/^\d{1,3}$/.test(bits ?? '') || Number(bits) > longest)
+      if (ipVersion(address) !== version || !/^(0|[1-9]\d{0,2})$/.test(bits ?? '') || Number(bits) > longest)
         bad(`${name} must be dhcp or an address with its prefix length`);
     }
   }
+}
+
+/** 4 or 6; 0 also for an address with a zone, which means nothing inside another machine. */
+function ipVersion(text: string): number {
+  return text.includes('%') ? 0 : isIP(text);
+}
+
+/** An address without its key is not guessed at: Proxmox has no default key here, and the agent reads what was meant. */
+function meant(name: string, text: string): string {
+  if (name !== '') return '';
+  const version = ipVersion(text.split('/')[0] ?? '');
+  const key = version === 6 || text === 'auto' ? 'ip6' : 'ip';
+  return text === 'dhcp' || text === 'auto' || version !== 0 ? `: write "${key}=${text.slice(0, 40)}"` : '';
 }

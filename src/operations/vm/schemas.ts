@@ -3,6 +3,23 @@ import * as z from 'zod';
 /** The range that Proxmox allows. */
 export const vmid = z.int().min(100).max(999_999_999);
 
+/** A text that reaches Proxmox on one line: a line break would begin another option, and nothing shows a control character. */
+export const line = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), { message: 'must be one line without control characters' });
+/** The same with line breaks and tabs, as notes and lists of keys have them. */
+export const lines = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => !/\p{Cc}/u.test(text.replace(/[\r\n\t]/g, '')), { message: 'must not have control characters besides line breaks' });
+/** Notes of a guest. */
+export const description = lines(8192);
+
 /** Checked here but not advertised: a pattern costs an agent more tokens than the refusal of a bad name. */
 const shaped = (pattern: RegExp, what: string, max: number) =>
   z
@@ -22,7 +39,7 @@ export const guestName = shaped(
 );
 export const tags = z.array(shaped(/^[a-z0-9_][a-z0-9_+.-]*$/i, 'a tag: letters, digits, _ + . -', 124)).max(32);
 /** `local:iso/debian-12.iso` */
-export const volumeId = shaped(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=]+$/, 'a volume like local:iso/debian-12.iso', 300);
+export const volumeId = shaped(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=\p{Cc}]+$/u, 'a volume like local:iso/debian-12.iso', 300);
 
 export const cores = z.int().min(1).max(8192);
 export const sockets = z.int().min(1).max(4);
