@@ -5,14 +5,14 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
-import { listGuests, nextFree } from '../proxmox/guests.ts';
+import { listGuests } from '../proxmox/guests.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { adoptOrphans } from './adopt.ts';
 import { resultOf, runningResult, waitFor } from './answer.ts';
 import { requestApproval } from './approvals.ts';
-import { claim, giveBack, isLeft } from './claims.ts';
+import { claim, freeVmid, giveBack, isLeft } from './claims.ts';
 import { planContext } from './context.ts';
 import type { Deadline } from './deadline.ts';
 import { checkPolicy } from './guards.ts';
@@ -43,7 +43,7 @@ export interface ChangeCall {
 /** Plans, and shows the plan; nothing is claimed, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
 export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const claims = call.operation.claims?.(call.args);
-  const claimedVmid = claims ? (claims.vmid ?? (await nextFree(await ports.api()))) : undefined;
+  const claimedVmid = claims ? (claims.vmid ?? (await freeVmid(ports))) : undefined;
   const plan = await makePlan(call, ports, claimedVmid === undefined ? {} : { claimedVmid });
   if (!plan.existing) {
     await checkPolicy(plan, call, ports);

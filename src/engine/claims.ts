@@ -11,6 +11,9 @@ import { isGone, leaseFrom } from './worker.ts';
 /** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
 const SETTLE_SECONDS = 15;
 
+/** How long the VMID of a deleted guest is not chosen for another one. */
+const REUSE_AFTER_MS = 24 * 3_600_000;
+
 export type Claim = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
 
 /**
@@ -30,7 +33,7 @@ export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<num
     now: isoNow(ports.clock),
   };
   const doomed = await refuseDoomed(claims.vmid, ports);
-  const taken = new Set([...avoid, ...doomed]);
+  const taken = new Set([...avoid, ...doomed, ...(claims.vmid === undefined ? await deletedLately(ports) : [])]);
   const start = claims.vmid === undefined ? await nextFree(api) : 0;
   if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
   for (;;) {
@@ -71,6 +74,24 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
     });
   }
   return doomed.keys();
+}
+
+/** For a dry-run: the VMID that a claim would choose now. */
+export async function freeVmid(ports: Ports): Promise<number> {
+  const api = await ports.api();
+  const [start, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
+  const avoid = new Set([...doomed, ...deleted]);
+  if (!avoid.has(start)) return start;
+  const listed = new Set((await listGuests(api)).map((g) => g.vmid));
+  let vmid = start + 1;
+  while (avoid.has(vmid) || listed.has(vmid) || !(await isFree(api, vmid))) vmid++;
+  return vmid;
+}
+
+/** Backups and jobs of a guest that is gone would look like those of a new one with its VMID. */
+async function deletedLately(ports: Ports): Promise<Set<number>> {
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
 }
 
 /** Counts a reservation as this process's work while a call goes on; a fault gives it back, since it may be stored though the store failed. */

@@ -276,6 +276,18 @@ export function runsIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return row && read(row);
     },
+    /** VMIDs of guests that were deleted here since then. */
+    async deletedVmids(cluster: string, since: string): Promise<number[]> {
+      const rows = await db
+        .selectFrom('runs')
+        .select('plan')
+        .where('cluster', '=', cluster)
+        .where('operation', '=', 'delete_vm')
+        .where('status', '=', 'succeeded')
+        .where('started_at', '>', since)
+        .execute();
+      return rows.flatMap((row) => (JSON.parse(row.plan) as RunRecord['plan']).target?.vmid ?? []);
+    },
     async madeVmids(cluster: string): Promise<number[]> {
       return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);
     },

@@ -256,6 +256,18 @@ describe('the same create again', () => {
     expect(sent()).toEqual([]);
   });
 
+  it('is not given the VMID of a guest that was just deleted, unless it asks for it', async () => {
+    world = await openWorld();
+    const { vmid } = await world.done('create_vm', { name: 'old1', disk_gb: 1 });
+    await world.call('approve', { approval_id: await world.asks('delete_vm', { vmid }) });
+    const next = Number(vmid) + 1;
+    expect(await world.call('create_vm', { name: 'new1', disk_gb: 1 }, { dryRun: true })).toMatchObject({
+      plan: { after: { vmid: next } },
+    });
+    expect(await world.done('create_vm', { name: 'new1', disk_gb: 1 })).toMatchObject({ created: true, vmid: next });
+    expect(await world.done('create_vm', { name: 'new2', disk_gb: 1, vmid })).toMatchObject({ created: true, vmid });
+  });
+
   it('changes nothing, and its dry run says so', async () => {
     world = await openWorld();
     expect(await world.call('create_vm', { name: 'web1' }, { dryRun: true })).toMatchObject({
