@@ -23,10 +23,14 @@ export interface Habits {
 }
 
 /** The last seven days in the store; undefined when there is no store yet, and none is made. */
-export async function readHabits({ dataDir, databaseUrl }: Settings, now: number): Promise<Habits | undefined> {
+export async function readHabits(
+  { dataDir, databaseUrl }: Settings,
+  now: number,
+  notice: (text: string) => void = () => {},
+): Promise<Habits | undefined> {
   if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return undefined;
   const { openStore } = await import('../store/index.ts');
-  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
   try {
     return habitsOf(await store.approvals.answers(new Date(now - DAYS * DAY_MS).toISOString()), now);
   } finally {
@@ -51,8 +55,13 @@ function count(answers: { askedAt: string; givenAt?: string }[]) {
 export async function habitsCheck(settings: Settings, now: number): Promise<{ check?: Check; habits?: Habits }> {
   const name = 'approvals given';
   try {
-    const habits = await readHabits(settings, now);
+    let lost: string | undefined;
+    const habits = await readHabits(settings, now, (text) => {
+      lost = text;
+    });
     if (!habits) return {};
+    if (lost !== undefined)
+      return { habits, check: { name: 'store', state: 'warn', text: lost, next: 'Put back a backup of the store if there is one.' } };
     const { asked, perDay, given, quick } = habits;
     const text = `${asked} asked for in the last ${DAYS} days (${perDay} a day), ${given} given, ${quick} of them in under two seconds`;
     // A few may be chance; the greater part of many is a habit.

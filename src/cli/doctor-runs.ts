@@ -10,11 +10,14 @@ const NAMED = 5;
 export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster: string): Promise<Check[]> {
   if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return [];
   const { openStore } = await import('../store/index.ts');
-  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const found: Check[] = [];
+  const notice = (text: string) =>
+    void found.push({ name: 'store', state: 'warn', text, next: 'Put back a backup of the store if there is one.' });
+  const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
   try {
     const open = await store.runs.unknown(cluster);
     const name = 'outcomes';
-    if (open.length === 0) return [{ name, state: 'ok', text: 'the outcome of every run is known' }];
+    if (open.length === 0) return [...found, { name, state: 'ok', text: 'the outcome of every run is known' }];
     const named = open.slice(0, NAMED).map(({ id, plan, startedAt }) => `${plan.summary} (${id}, ${startedAt})`);
     const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : '';
     const check: Check = {
@@ -23,7 +26,7 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
       text: `the outcome of ${counted(open.length, 'run')} is unknown, and Proxmox may still carry it out: ${named.join('; ')}${more}`,
       next: 'Look at these guests in Proxmox, then say how each ended: proxmox-mcp runs close ID --outcome done|not-done',
     };
-    return [check];
+    return [...found, check];
   } finally {
     await store.close();
   }

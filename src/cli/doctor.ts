@@ -23,6 +23,8 @@ export async function doctor(options: GlobalOptions): Promise<Exit> {
   }
   const { check, habits } = await habitsCheck(configured.settings, Date.now());
   if (check) checks.push(check);
+  // Every change and every decision begins in the store.
+  if (check?.name === 'store' && check.state === 'fail') can.splice(0, can.length, ...can.filter(isRead));
   const policy = policyRows(configured.settings);
   const settings = settingRows(configured);
   const missing =
@@ -57,7 +59,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
     for (const look of [quotas, material]) checks.push(...(await look(api, settings).catch(unlooked)));
     checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
-    can.push(...rights.can.filter((name) => !settings.readOnly || operations.some((o) => o.name === name && o.effect === 'read')));
+    can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
     const notices = session.notices();
     // First use: what was "not pinned yet" at the beginning is pinned by now.
     if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
@@ -65,6 +67,10 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
   } finally {
     await session.close();
   }
+}
+
+function isRead(name: string): boolean {
+  return operations.some((operation) => operation.name === name && operation.effect === 'read');
 }
 
 /** A look that failed is a finding, and the other looks go on. */

@@ -147,7 +147,7 @@ async function withStore(options: GlobalOptions, work: (store: Store, audit: Aud
   const { settings } = configure({ ...options, demo: options.demo ?? false });
   const [{ openStore }, log] = await Promise.all([import('../store/index.ts'), openLog(settings.logLevel)]);
   const { dataDir, databaseUrl } = settings;
-  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const store = await openStore({ dataDir, notice: (text) => log.warn({}, text), ...(databaseUrl === undefined ? {} : { databaseUrl }) });
   const audit = await openAuditOf(settings, log);
   try {
     return await work(store, audit);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
+import { fail } from '../core/errors.ts';
 
 /** How long an append waits for other processes before it gives up; each holds the lock for about a millisecond. */
 const PATIENCE_MS = 15_000;
@@ -28,7 +29,13 @@ export async function openLock(path: string): Promise<FileLock> {
         begin.run();
         return;
       } catch (error) {
-        if (!String((error as { code?: string }).code).startsWith('SQLITE_BUSY') || performance.now() > deadline) throw error;
+        const code = String((error as { code?: string }).code);
+        if (/^SQLITE_(NOTADB|CORRUPT)/.test(code))
+          fail('audit_unavailable', `The lock file ${path} of the audit trail is damaged.`, {
+            hint: 'Delete that file: it holds nothing.',
+            cause: error,
+          });
+        if (!code.startsWith('SQLITE_BUSY') || performance.now() > deadline) throw error;
       }
       // Waiting inside SQLite would stop the whole server; a random pause keeps processes from meeting again.
       await sleep(1 + Math.random() * 4);

@@ -1,7 +1,7 @@
 import { mkdir, open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { fail } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { Anchor } from './anchor.ts';
 import { type FileLock, openLock } from './audit-lock.ts';
 import { type AuditRecord, safe } from './audit-record.ts';
@@ -29,7 +29,7 @@ export interface Audit {
   /**
    * Writes one line. `durable`: it is on the disk (fdatasync) when the promise resolves; for intents, outcomes, approvals and decisions.
    * Otherwise it is in the file, safe from a crash of this process. Lines of one moment share one lock and one fdatasync.
-   * Throws `audit_unavailable` when it cannot be written: then nothing may be done. `rate_limited` for a flood of reads.
+   * Throws `audit_unavailable` when it cannot be written: then nothing may be begun. `rate_limited` for a flood of reads.
    */
   append(record: AuditRecord, options: { durable: boolean }): Promise<void>;
   /** Waits for what is being written. Nothing can be appended afterwards. */
@@ -71,8 +71,12 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       const held = await lock;
       await held.hold(() => write(batch));
     } catch (error) {
-      // A lock that could not be opened is tried again by the next append.
-      if (await lock?.then(() => false).catch(() => true)) lock = undefined;
+      // A lock that could not be opened, or whose file is damaged and may be deleted, is opened anew by the next append.
+      const opened = await lock?.catch(() => undefined);
+      if (!opened || error instanceof ProxmoxMcpError) {
+        opened?.close();
+        lock = undefined;
+      }
       throw error;
     }
   }
@@ -88,7 +92,10 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     try {
       const before = (await handle.stat()).size;
       const tail = await readTail(handle);
-      if (tail.broken) throw new Error('its newest line was changed after it was written');
+      if (tail.broken)
+        fail('audit_unavailable', `The audit trail ${file} is not gone on with: its newest line was changed after it was written.`, {
+          hint: 'Keep the file and find out who changed it; docs/deployment.md, "An edited audit trail", tells how to go on.',
+        });
       const records = batch.map(({ record }) => record);
       const { text, head } = continueFrom(tail, records, new Date(clock.now()).toISOString());
       const durable = batch.some((one) => one.durable);
@@ -113,7 +120,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       await refuseDevice(file);
       await (await open(file, 'a', 0o600)).close();
     } catch (cause) {
-      fail('audit_unavailable', `The audit trail ${file} cannot be written: ${reason(cause)}. Nothing was done.`, { cause });
+      throw unwritable(cause, ' Nothing was done.');
     }
   });
   const free = shared(() => freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY));
@@ -128,8 +135,16 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
         working ??= work();
       });
     } catch (cause) {
-      fail('audit_unavailable', `The audit trail ${file} cannot be written: ${reason(cause)}. Nothing was done.`, { cause });
+      // What it means for the call is for the caller to say: this line may be about work that is done.
+      throw unwritable(cause);
     }
+  }
+
+  function unwritable(cause: unknown, consequence = ''): ProxmoxMcpError {
+    if (cause instanceof ProxmoxMcpError) return cause;
+    const [why, hint] = reasonOf(cause);
+    const options = { cause, ...(hint === undefined ? {} : { hint }) };
+    return new ProxmoxMcpError('audit_unavailable', `The audit trail ${file} cannot be written: ${why}.${consequence}`, options);
   }
 
   /** Reads are cheap to ask for and each leaves a line: they are slowed down, and refused before they fill the disk. */
@@ -187,10 +202,11 @@ async function freeBytesOf(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-function reason(cause: unknown): string {
+function reasonOf(cause: unknown): [why: string, hint?: string] {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOSPC') return 'the disk is full';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'no permission';
-  if (code?.startsWith('SQLITE_BUSY')) return 'another process holds its lock';
-  return message ?? 'unknown fault';
+  if (code === 'ENOSPC') return ['the disk is full', 'Free some disk space; changes work again at once.'];
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return ['no permission'];
+  if (code?.startsWith('SQLITE_BUSY'))
+    return ['another process holds its lock', 'End the process that holds the lock file beside the trail.'];
+  return [message ?? 'unknown fault'];
 }

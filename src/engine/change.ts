@@ -30,6 +30,8 @@ import type { PerformOptions, Result } from './types.ts';
 /** How often a VMID that we chose ourselves may turn out to be taken. */
 const MAX_PLANS = 3;
 const POLL_MS = 200;
+/** Within this time Proxmox shows a guest that was just made with its name, in its configuration if not in the lists. */
+const SHOWS_WITHIN_MS = 15_000;
 
 export interface ChangeCall {
   operation: ChangeOperation;
@@ -218,15 +220,20 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
   if (!made) return changeOnce(call, ports, turn);
   const madeBy = made.runId === undefined ? undefined : await store.runs.get(made.runId);
   if (madeBy) await refuseForeign(madeBy, call, ports);
-  const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
-  if (plan.existing) return alreadySo(call, plan, ports);
-  if (plan.continues !== undefined) {
-    await store.reservations.release(made.id);
-    return changeOnce(call, ports, { ...turn, vmid: made.vmid });
+  call.deadline.waitsFor(`Proxmox to show ${made.name || 'a guest'} (${made.vmid}), which another call has just made`);
+  for (const until = Math.min(call.deadline.at, ports.clock.now() + SHOWS_WITHIN_MS); ; await ports.clock.sleep(POLL_MS)) {
+    const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
+    if (plan.existing) return alreadySo(call, plan, ports);
+    if (plan.continues !== undefined) {
+      await store.reservations.release(made.id);
+      return changeOnce(call, ports, { ...turn, vmid: made.vmid });
+    }
+    // The guest was removed by other means, so what we remember of it stands in nobody's way.
+    const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
+    if (gone === true) break;
+    // A configuration that is only begun has no name yet, so the guest cannot be told for the one that is wanted.
+    if (ports.clock.now() >= until) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   }
-  // The guest was removed by other means, so what we remember of it stands in nobody's way.
-  const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
-  if (gone !== true) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
   await store.reservations.release(made.id);
   return changeOnce(call, ports, turn);
 }

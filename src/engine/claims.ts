@@ -1,7 +1,6 @@
 import { fail } from '../core/errors.ts';
 import type { Claims, FreshGuest } from '../operations/define.ts';
 import { type GuestRow, isFree, listGuests, nextFree } from '../proxmox/guests.ts';
-import type { Store } from '../store/index.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { newId } from './ids.ts';
 import { doomedVmids, openRunsOf } from './late.ts';
@@ -129,21 +128,35 @@ export function freshGuests(reservations: readonly Reservation[], mine?: Reserva
     .map((r) => ({ vmid: r.vmid, name: r.name, node: r.node, type: r.type }));
 }
 
-/** Gives back what is no longer needed: guests that the lists show completely, and claims whose process is gone. */
-export async function tidy(store: Store, guests: readonly GuestRow[], ports: Ports): Promise<void> {
+/**
+ * Gives back what is no longer needed: guests that the lists show completely or that are gone, and claims whose process is gone.
+ * @param guests listed after the reservations were read
+ * @returns the reservations that still count
+ */
+export async function tidy(reservations: readonly Reservation[], guests: readonly GuestRow[], ports: Ports): Promise<Reservation[]> {
+  const { reservations: rows } = await ports.store();
   const settledBefore = new Date(ports.clock.now() - SETTLE_SECONDS * 1000).toISOString();
-  const api = await ports.api();
-  for (const r of await store.reservations.all(api.cluster)) {
-    if (r.state === 'made') {
-      const row = guests.find((g) => g.vmid === r.vmid);
-      const complete = row !== undefined && (r.newGuest ? row.name !== '' && (row.cpus ?? 0) > 0 : showsGrowth(row, r));
-      // A guest that never shows up was deleted elsewhere; an hour is far beyond any delay of the lists.
-      const forgotten = Date.parse(r.changedAt) < ports.clock.now() - 3_600_000;
-      if ((complete && r.changedAt < settledBefore) || (row === undefined && forgotten)) await store.reservations.release(r.id);
-    } else if (r.runId === undefined && isLeft(r, ports)) {
-      await store.reservations.releaseOrphan(r.id, r.worker);
+  const kept: Reservation[] = [];
+  for (const r of reservations) {
+    if (r.state === 'held') {
+      if (r.runId === undefined && isLeft(r, ports)) await rows.releaseOrphan(r.id, r.worker);
+      else kept.push(r);
+      continue;
     }
+    const row = guests.find((g) => g.vmid === r.vmid);
+    const complete = row !== undefined && (r.newGuest ? row.name !== '' && (row.cpus ?? 0) > 0 : showsGrowth(row, r));
+    if ((complete && r.changedAt < settledBefore) || (row === undefined && (await isDeleted(r, ports)))) await rows.release(r.id);
+    else kept.push(r);
   }
+  return kept;
+}
+
+/** A guest that was made here and deleted by other means. One whose creation is unknown may still come. */
+async function isDeleted({ runId, vmid, changedAt }: Reservation, ports: Ports): Promise<boolean> {
+  const run = runId === undefined ? undefined : await (await ports.store()).runs.get(runId);
+  if (run?.status === 'unknown') return false;
+  // An hour is far beyond any delay of the lists: such a guest is one that this token does not see.
+  return (await isFree(await ports.api(), vmid).catch(() => false)) || Date.parse(changedAt) < ports.clock.now() - 3_600_000;
 }
 
 /** What waits for a stop and start is listed only after it; a guest that does not run is listed as its configuration says. */

@@ -34,7 +34,7 @@ export async function concludeLate(
     },
     { durable: true },
   );
-  await settleReservations(run.id, { made, failed: status === 'failed' }, endedAt, ports);
+  await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   if (!(await store.runs.endUnknown(run.id, status, steps, error, endedAt))) return (await store.runs.get(run.id)) ?? run;
   return { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
 }

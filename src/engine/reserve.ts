@@ -55,11 +55,9 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | u
   if (!demand) return;
   const { limits } = ports.settings;
   if (demand.newGuests === 1) checkInside(newGuest(plan), limits);
-  const { earlier, listed, exceeded } = await totalsOver(demand, ports, mine);
+  const { earlier, exceeded } = await totalsOver(demand, ports, mine);
   refuseExcess([...overPerGuest(demand, limits), ...exceeded]);
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  await checkSpace(plan, earlier, api);
-  await tidy(store, listed, ports);
+  await checkSpace(plan, earlier, await ports.api());
 }
 
 /** Limits of the scope that the demand exceeds beside what exists and what came earlier. */
@@ -67,23 +65,24 @@ export async function totalsOver(
   demand: ResourceDemand,
   ports: Ports,
   mine: Reservation | undefined,
-): Promise<{ earlier: Reservation[]; listed: GuestRow[]; exceeded: Excess[] }> {
+): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
   const { limits } = ports.settings;
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const reservations = await store.reservations.all(api.cluster);
-  const earlier = reservations.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
+  const reserved = await store.reservations.all(api.cluster);
   const listed = await listGuests(api);
+  const standing = await tidy(reserved, listed, ports);
+  const earlier = standing.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
   const known = await completed(api, listed);
   const guests = limitsSizes ? await withSizes(known, earlier, api) : known;
   const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
   if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
-  if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, listed, exceeded: [] };
+  if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, exceeded: [] };
   const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
   const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
   const used = usage(others(guests), others(earlier), limits, created, disks);
-  return { earlier, listed, exceeded: overTotals(demand, { ...used, unseenDisks: all === false }, limits) };
+  return { earlier, exceeded: overTotals(demand, { ...used, unseenDisks: all === false }, limits) };
 }
 
 /** Where the token sees no pools, none of its guests would count. */

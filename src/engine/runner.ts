@@ -4,7 +4,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord, StepRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
-import { locate, readGuest } from '../proxmox/guests.ts';
+import { isFree, locate, readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
 import type { Decision } from '../store/runs.ts';
 import { apply } from './apply.ts';
@@ -90,7 +90,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
   } catch (error) {
     // A limit that refused it has stored nothing; a fault of the store may have.
     if (!(error instanceof ProxmoxMcpError) || error.code === 'store_unavailable') await neverSent(run, error, ports, caller);
-    throw error;
+    throw withoutEffect(error);
   }
   try {
     // After the run is there: what belongs to a run that never was, a secret or a reservation, could not be cleared away by anybody.
@@ -113,9 +113,16 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
     start.deadline.begin(run);
   } catch (error) {
     await neverSent(run, error, ports, caller);
-    throw error;
+    throw withoutEffect(error);
   }
   return true;
+}
+
+/** A fault of store or audit before anything left: what could not be written says nothing of that itself. */
+function withoutEffect(thrown: unknown): unknown {
+  if (!(thrown instanceof ProxmoxMcpError) || !['audit_unavailable', 'store_unavailable'].includes(thrown.code)) return thrown;
+  const { code, message, hint, details, cause } = thrown;
+  return new ProxmoxMcpError(code, `${message} Nothing was sent.`, { hint, cause, ...(details ? { details } : {}) });
 }
 
 /** Ends a run of which nothing left. */
@@ -214,23 +221,23 @@ async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Call
   if (!known.told) await ports.audit.append(outcome, { durable: true });
   known.told = true;
   // What was reserved for a guest that may still be made stays so.
-  if (status !== 'unknown' || made) await settleReservations(run.id, { made, failed: status === 'failed' }, endedAt, ports);
+  if (status !== 'unknown' || made) await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);
   if (status === 'unknown') ports.watch.begin(ended);
   return ended;
 }
 
-/** A run that failed with nothing made gives back what it reserved; else its guest counts until the lists show it. */
+/** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */
 export async function settleReservations(
-  runId: string,
+  run: RunRecord,
   { made, failed }: { made: boolean; failed: boolean },
   now: string,
   ports: Ports,
 ): Promise<void> {
   const store = await ports.store();
-  if (failed && !made) await store.reservations.releaseRun(runId);
-  else await store.reservations.markMade(runId, now);
+  if (failed && !(made && (await isStillThere(run, ports)))) await store.reservations.releaseRun(run.id);
+  else await store.reservations.markMade(run.id, now);
 }
 
 /** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
@@ -283,6 +290,12 @@ export async function remember(run: RunRecord, ports: Ports): Promise<void> {
       if (name !== '') await store.leases.sawName(api.cluster, { key, name, vmid }, isoNow(ports.clock));
     }
   }
+}
+
+/** A guest that another client deleted while its run failed counts for nothing; where it cannot be asked it counts. */
+async function isStillThere({ plan }: RunRecord, ports: Ports): Promise<boolean> {
+  if (plan.demand?.newGuests !== 1) return true;
+  return !(await isFree(await ports.api(), plan.demand.vmid).catch(() => false));
 }
 
 /** A VMID and a name are free again once their guest is gone. */

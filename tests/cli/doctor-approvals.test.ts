@@ -47,6 +47,13 @@ describe('how approvals are given', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 
+  test('a store file that was empty and is made anew is a finding', async () => {
+    const dataDir = newFolder();
+    writeFileSync(join(dataDir, 'store.sqlite'), '');
+    const { check } = await habitsCheck({ dataDir } as Settings, NOW);
+    expect(check).toMatchObject({ name: 'store', state: 'warn', text: expect.stringContaining('made anew') });
+  });
+
   test.each([
     ['slowly', 60_000, 'ok'],
     ['at once', 500, 'warn'],

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
@@ -99,6 +99,14 @@ test('a token without rights is shown the lines that grant them', async () => {
   expect(found.can).toEqual([]);
   expect(check(found, 'rights')?.next).toContain("pveum acl modify /vms --users agent@pve --tokens 'agent@pve!noacl' --roles McpVms");
   expect(check(found, 'rights for stop_vm')?.text).toBe('missing: VM.Audit on /vms, VM.PowerMgmt on /vms');
+});
+
+test('with a damaged store no change is possible', async () => {
+  const dataDir = join(place.folder, 'damaged');
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  writeFileSync(join(dataDir, 'store.sqlite'), 'no database. '.repeat(100));
+  const { found } = await doctor(connection({ PROXMOX_DATA_DIR: dataDir }));
+  expect(found).toMatchObject({ ok: false, can: ['list_vms', 'get_vm'], missing: { name: 'store', state: 'fail' } });
 });
 
 test('a data folder that others can read or its group can write is noted, one that everyone can write is refused', async () => {

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { fail } from '../../src/core/errors.ts';
+import type { Audit } from '../../src/engine/audit.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
+import { clientOf } from '../simulator/client.ts';
 import { agent, openWorld, type World } from './world.ts';
 
 let world: World;
@@ -81,6 +83,39 @@ async function cases(): Promise<Case[]> {
 
 const OPERATIONS = ['create_vm', 'set_resources', 'stop_vm', 'delete_vm'];
 
+/** An audit that has no room for lines of these kinds. */
+const full = (kinds: Set<string>) => (audit: Audit) => ({
+  ...audit,
+  append: async (...[record, options]: Parameters<Audit['append']>) => {
+    if (kinds.has(record.kind)) fail('audit_unavailable', 'The audit trail cannot be written: the disk is full.');
+    return audit.append(record, options);
+  },
+});
+
+describe.each(OPERATIONS)('%s, whose outcome the audit has no room for', (name) => {
+  it('is never told as undone, and its line follows once there is room', async () => {
+    world = await openWorld();
+    const one = (await cases()).find((c) => c.name === name) as Case;
+    const kinds = new Set(['outcome']);
+    const engine = world.another({}, { audit: full(kinds) });
+    const store = await openStore({ dataDir: world.dataDir });
+    const answer = await world.refused(one.begin(engine));
+    expect(answer).toMatchObject({ code: 'outcome_unknown', details: { upid: expect.stringMatching(/^UPID:/) } });
+    expect(answer.message).toContain('the disk is full');
+    expect(answer.message).not.toContain('Nothing');
+    const id = answer.details?.run_id as string;
+    expect(await store.runs.get(id)).toMatchObject({ status: 'executing' });
+    kinds.clear();
+    await engine.perform('list_approvals', {}, agent);
+    await until(async () => (await store.runs.get(id))?.status !== 'executing');
+    expect(await store.runs.get(id)).toMatchObject({ status: 'succeeded' });
+    await until(() => world.audit().some((r) => r.kind === 'reconciled' && r.runId === id));
+    expect(outcomes().filter((r) => r.runId === id)).toMatchObject([{ status: 'succeeded' }]);
+    expect((await store.reservations.all('simulator')).filter((r) => r.state === 'held')).toEqual([]);
+    await store.close();
+  });
+});
+
 describe.each(OPERATIONS)('%s, whose request left and whose journal cannot be written then', (name) => {
   const begun = async () => {
     world = await openWorld();
@@ -126,5 +161,77 @@ describe.each(OPERATIONS)('%s, whose request left and whose journal cannot be wr
     expect(await one.done()).toBe(true);
     expect((await store.reservations.all('simulator')).filter((r) => r.state === 'held')).toEqual([]);
     await store.close();
+  });
+});
+
+describe('before anything was sent', () => {
+  it('an intent that cannot be written ends the call and the run, and says that nothing was sent', async () => {
+    world = await openWorld();
+    const kinds = new Set(['intent']);
+    const engine = world.another({}, { audit: full(kinds) });
+    const answer = await world.refused(engine.perform('create_vm', { name: 'never', disk_gb: 1 }, agent, { wait: 'end' }));
+    expect(answer).toMatchObject({ code: 'audit_unavailable', message: expect.stringMatching(/Nothing was sent\.$/) });
+    expect(outcomes()).toMatchObject([{ status: 'failed' }]);
+    expect(world.cluster.mutations()).toEqual([]);
+    kinds.clear();
+    expect(await engine.perform('create_vm', { name: 'never', disk_gb: 1 }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
+  });
+
+  it('a refusal that cannot be written never replaces what was refused', async () => {
+    world = await openWorld();
+    const engine = world.another({}, { audit: full(new Set(['refused'])) });
+    const refusal = (operation: string, args: object) => world.refused(engine.perform(operation, args, agent, { wait: 'end' }));
+    expect(await refusal('create_vm', { name: 'big', memory: 99_999, disk_gb: 1 })).toMatchObject({ code: 'quota_exceeded' });
+    expect(await refusal('get_vm', { vmid: 9999 })).toMatchObject({ code: 'guest_not_found' });
+    expect(await refusal('create_vm', { name: 'a', cores: 'many' })).toMatchObject({ code: 'invalid_arguments' });
+  });
+
+  it('a claim that cannot be given back is given back later, and stands in the way of no call of this process', async () => {
+    world = await openWorld();
+    const broken = new Set<string>();
+    const engine = world.another({}, { store: fragile(broken) });
+    const create = (memory: number) => engine.perform('create_vm', { name: 'again', memory, disk_gb: 1 }, agent, { wait: 20 });
+    broken.add('reservations.release');
+    expect(await world.refused(create(99_999))).toMatchObject({ code: 'quota_exceeded' });
+    expect(await create(64)).toMatchObject({ kind: 'done', output: { created: true } });
+    const store = await openStore({ dataDir: world.dataDir });
+    await until(async () => (await store.reservations.all('simulator')).every((r) => r.state === 'made'));
+    await store.close();
+  });
+});
+
+describe('a guest that another client deleted', () => {
+  const withRoom = (guests: number) => ({
+    limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: guests, scope: { kind: 'visible' as const } },
+  });
+
+  it('does not count any more, although it was made a moment ago', async () => {
+    world = await openWorld();
+    const foreign = clientOf(world.cluster.simulator);
+    const guests = (await foreign.get('/cluster/resources?type=vm')).data.filter((g: { template?: number }) => !g.template).length;
+    const engine = world.another(withRoom(guests + 1));
+    const create = (name: string) => engine.perform('create_vm', { name, disk_gb: 1 }, agent, { wait: 'end' });
+    const first = await create('short');
+    const vmid = first.kind === 'done' ? first.output.vmid : undefined;
+    expect(await world.refused(create('more'))).toMatchObject({ code: 'quota_exceeded' });
+    await foreign.task('DELETE', `/nodes/pve/qemu/${vmid}`);
+    expect(await create('more')).toMatchObject({ kind: 'done', output: { created: true } });
+    foreign.close();
+  });
+
+  it('while the last step of its creation failed leaves no reservation', async () => {
+    world = await openWorld();
+    const foreign = clientOf(world.cluster.simulator);
+    world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/status/start$' }, action: 'hold-before', times: 1 });
+    const answer = world.refused(world.call('create_vm', { name: 'brief', disk_gb: 1, start_on_create: true }));
+    await world.cluster.simulator.faults.untilHeld();
+    const vmid = world.cluster.mutations().find((r) => r.path.endsWith('/qemu'))?.params.vmid as string;
+    await foreign.task('DELETE', `/nodes/pve/qemu/${vmid}`);
+    world.cluster.simulator.faults.release();
+    await answer;
+    const store = await openStore({ dataDir: world.dataDir });
+    expect((await store.reservations.all('simulator')).filter((r) => r.vmid === Number(vmid))).toEqual([]);
+    await store.close();
+    foreign.close();
   });
 });

@@ -7,7 +7,7 @@ import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Settings } from '../../src/core/settings.ts';
-import { openAudit } from '../../src/engine/audit.ts';
+import { type Audit, openAudit } from '../../src/engine/audit.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
 import type { SimulatorOptions } from '../../src/simulator/index.ts';
@@ -34,6 +34,7 @@ interface Another {
   store?: (store: Store) => Store;
   cluster?: string;
   token?: { id: string; secret: string };
+  audit?: (audit: Audit) => Audit;
 }
 export interface World {
   cluster: TestCluster;
@@ -68,7 +69,10 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
   const cluster = await startCluster(simulator);
   const dataDir = mkdtempSync(join(tmpdir(), 'engine-'));
   const engines: Engine[] = [];
-  const another: World['another'] = (more = {}, { clock = systemClock, store = (same: Store) => same, ...client } = {}) => {
+  const another: World['another'] = (
+    more = {},
+    { clock = systemClock, store = (same: Store) => same, audit = (same: Audit) => same, ...client } = {},
+  ) => {
     const all: Settings = {
       connection: cluster.connection(),
       defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
@@ -90,7 +94,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
       connect: async () => cluster.open({ token: { id: all.connection.tokenId, secret: all.connection.tokenSecret }, clock, ...client }),
       openStore: async () => store(await openStore({ dataDir })),
       clock,
-      audit: openAudit({ file: all.auditFile, clock: systemClock }),
+      audit: audit(openAudit({ file: all.auditFile, clock: systemClock })),
       log: { debug() {}, info() {}, warn() {}, error() {} },
     });
     engines.push(engine);
