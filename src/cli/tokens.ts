@@ -132,12 +132,14 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
     fail('invalid_arguments', `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; nothing was changed.`);
   if (hasTerminal() && (await askHidden('once more: ')) !== typed) fail('invalid_arguments', 'The two differ; nothing was changed.');
   return withStore(options, async (store, audit) => {
-    await note(audit, `the console passphrase of ${owner} is set`);
-    await store.principals.setPassphrase(owner, await hashPassphrase(typed), new Date().toISOString());
-    await store.sessions.removeOf(owner);
-    print(`The passphrase of ${owner} is set.`);
-    if (!(await store.tokens.list()).some((token) => token.owner === owner))
-      print(`No token belongs to ${owner} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${owner}`);
+    // As the tokens spell it: a name can be typed in other letters and be the same one.
+    const known = (await store.tokens.list()).find((token) => sameOwner(token.owner, owner))?.owner;
+    const name = known ?? owner.normalize('NFC');
+    await note(audit, `the console passphrase of ${name} is set`);
+    await store.principals.setPassphrase(name, await hashPassphrase(typed), new Date().toISOString());
+    await store.sessions.removeOf(name);
+    print(`The passphrase of ${name} is set.`);
+    if (known === undefined) print(`No token belongs to ${name} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${name}`);
     return 0;
   });
 }

@@ -9,6 +9,7 @@ import type { Lease } from '../store/leases.ts';
 import { newId } from './ids.ts';
 import { isoNow, type Ports } from './ports.ts';
 import { auditCaller } from './records.ts';
+import { isGuarded } from './sources.ts';
 import type { LeaseWish } from './types.ts';
 
 const MAX_MINUTES = 60;
@@ -72,7 +73,7 @@ export async function revokeLease(id: string, caller: Caller, ports: Ports): Pro
  */
 export async function takeLease(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<Lease | undefined> {
   const targets = targetsOf(plan);
-  if (targets.length === 0 || targets.some((guest) => guest.protection)) return undefined;
+  if (targets.length === 0 || targets.some((guest) => guest.protection) || plan.sources?.some(isGuarded)) return undefined;
   const isRaised = plan.effect !== operation.effect;
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const now = isoNow(ports.clock);

@@ -159,7 +159,10 @@ function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
   const mayNotBoth = caller.role === 'approver' || (caller.isOperator && approval.channel === 'http');
   if (!mayNotBoth || !sameOwner(caller.owner, approval.owner)) return;
   fail('forbidden_by_policy', `You (${caller.owner}) own the request for approval ${approval.id}; another owner decides it.`, {
-    hint: 'Ask an approver with another owner. `tokens add --owner` gives an agent an owner of its own.',
+    hint:
+      approval.channel === 'http'
+        ? 'Ask an approver with another owner. `tokens add --owner` gives an agent an owner of its own.'
+        : 'Decide it in a terminal or the local console of that machine, or ask an approver with another owner.',
   });
 }
 

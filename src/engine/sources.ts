@@ -1,3 +1,4 @@
+import { asError } from '../core/errors.ts';
 import { type Plan, type RequestStep, type SourceGuest, targetsOf } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { plainText } from '../core/text.ts';
@@ -49,7 +50,11 @@ function readBy(plan: Plan): number[] {
 async function look(vmid: number, rows: readonly GuestRow[], api: ProxmoxReader): Promise<{ source: SourceGuest; guest?: Guest }> {
   const row = rows.find((one) => one.vmid === vmid);
   if (row === undefined) return { source: { vmid, template: false, ...((await isFree(api, vmid)) ? { gone: true } : {}) } };
-  const guest = await readGuest(api, row).catch(() => undefined);
+  const guest = await readGuest(api, row).catch((thrown) => {
+    // Any other fault may be over at the next look, and then the plan would be another one.
+    if (['permission_denied', 'guest_not_found'].includes(asError(thrown).code)) return undefined;
+    throw thrown;
+  });
   if (guest === undefined) return { source: { vmid, template: row.template } };
   return { source: { vmid, template: guest.template, identity: guest.identity }, guest };
 }

@@ -167,6 +167,10 @@ describe('access tokens', () => {
     await makeToken('default-owner', 'approver');
     await makeToken('composed', 'viewer', '--owner', 'Rene\u0301');
     const rows = JSON.parse((await run(place, ['tokens', 'list'])).stdout) as Record<string, unknown>[];
+    await setPassphrase('RENE\u0301', 'correct horse battery');
+    const store = await openStore({ dataDir: place.dataDir });
+    expect(await store.principals.passphrase('Ren\u00e9')).toBeDefined();
+    await store.close();
     const ownerOf = (name: string) => rows.find((row) => row.name === name)?.owner;
     expect(ownerOf('default-owner')).toBe(localCaller('cli').owner);
     expect(ownerOf('composed')).toBe('Ren\u00e9');
