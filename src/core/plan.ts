@@ -18,7 +18,7 @@ export type MutatingMethod = Exclude<Method, 'GET'>;
 
 /** A fact about the cluster that can be looked up with GET requests alone. */
 export type Condition =
-  /** With `key` (GuestIdentity.key), `absent` also holds once the VMID belongs to another guest. */
+  /** With `key` (GuestIdentity.key) another guest of this VMID does not count: `absent` holds then and `present` does not. */
   | {
       kind: 'guest';
       type: GuestType;

@@ -7,11 +7,12 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029\u115F\u1160\u3164\uFFA0
 const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
 
 /**
- * Text that comes from guests, agents or Proxmox as one harmless line: no control or format characters, no line breaks, capped.
+ * Text that comes from guests, agents or Proxmox as one harmless line: no control or format characters, no line breaks, capped. What Proxmox
+ * calls a text may be a JSON number, such as the name 2024.
  * @param max characters kept; the rest becomes an ellipsis with the number of characters left out
  */
 export function plainText(text: string, max = 200): string {
-  return capped(withoutInvisible(text.replace(/[\r\n\t]+/g, ' ')).trim(), max);
+  return capped(withoutInvisible(String(text).replace(/[\r\n\t]+/g, ' ')).trim(), max);
 }
 
 function withoutInvisible(text: string): string {

@@ -53,7 +53,7 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
   const seen = await look(() => api.get<{ status?: string; lock?: string }>(guestPath(condition, 'status/current')));
   if (seen.kind === 'seen') {
     const { status, lock } = seen.value;
-    if (condition.is === 'present') return true;
+    if (condition.is === 'present') return condition.key === undefined || not(await taken(api, condition.vmid, condition.key));
     if (condition.is === 'absent') return condition.key === undefined ? false : taken(api, condition.vmid, condition.key);
     return condition.is === 'unlocked' ? lock === undefined || lock === '' : status === condition.is;
   }
@@ -61,6 +61,10 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
   if (condition.is === 'absent') return free || condition.key === undefined ? free : taken(api, condition.vmid, condition.key);
   // It exists somewhere: perhaps on another node, perhaps hidden. Only a free VMID makes the answer sure.
   return free || seen.kind === 'none' ? false : undefined;
+}
+
+function not(known: boolean | undefined): boolean | undefined {
+  return known === undefined ? undefined : !known;
 }
 
 /** Whether the VMID belongs to another guest than the one with this key; undefined when the token cannot see whose it is. */

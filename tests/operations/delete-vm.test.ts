@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Plan } from '../../src/core/plan.ts';
+import type { Condition, Plan } from '../../src/core/plan.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
@@ -159,13 +159,22 @@ test('a container', async () => {
 
 test('a backup first, and the guest goes only once the volume is there; older backups stay', async () => {
   const plan = await remove({ backup_storage: 'local' });
-  expect(plan.steps.map((s) => `${s.kind} ${s.id}`)).toEqual(['request backup', 'wait backed-up', 'check still-stopped', 'request delete']);
+  expect(plan.steps.map((s) => `${s.kind} ${s.id}`)).toEqual([
+    'request backup',
+    'wait backed-up',
+    'check same',
+    'check still-stopped',
+    'request delete',
+  ]);
   expect(requestsOf(plan)[0]).toMatchObject({
     path: '/nodes/pve/vzdump',
     params: { vmid: 105, storage: 'local', remove: false },
     task: { type: 'vzdump' },
   });
   expect(plan.steps[1]).toMatchObject({ until: { kind: 'backup', vmid: 105, storage: 'local' } });
+  expect(plan.steps[2]).toMatchObject({
+    that: { kind: 'guest', vmid: 105, is: 'present', key: '11111111-1111-1111-1111-111111111111' },
+  });
   expect(plan.undo).toContain('restore');
   expect((await refusalOf(remove({ backup_storage: 'local-lvm' }))).code).toBe('storage_unavailable');
 });
@@ -282,6 +291,9 @@ describe('the report tells gone from unknown', () => {
       expect(await holds({ guests: [{ ...stopped, node: 'pve2' }] })).toBe(false);
       expect(await holds({ guests: [{ ...stopped, config: { lock: 'destroyed' } }] })).toBe(false);
       expect(await holds({ guests: [{ ...stopped, hidden: true }] })).toBeUndefined();
+      const same = async (w: World) => ((await openWorld(w)).ctx.api as ProxmoxApi).holds({ ...gone, is: 'present' } as Condition);
+      expect(await same({ guests: [stopped] })).toBe(true);
+      expect(await same({ guests: [other] })).toBe(false);
     });
   });
 });

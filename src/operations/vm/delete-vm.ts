@@ -14,7 +14,7 @@ import { backupRights } from '../../proxmox/visibility.ts';
 import { defineOperation } from '../define.ts';
 import { outcomeOf, placeOf } from './outcome.ts';
 import { changed, storageName, vmid } from './schemas.ts';
-import { factsOf, hibernated, label, readTarget, refuseLocked, type Target } from './target.ts';
+import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './target.ts';
 import { orphansOf, ownVolumes, withSize } from './volumes.ts';
 
 const DELETE_SECONDS = 1800;
@@ -79,6 +79,8 @@ export const deleteVm = defineOperation({
       node: at.node,
       steps: [
         ...backup,
+        // A backup takes long enough for the VMID to become another guest's.
+        ...(backup.length > 0 ? [stillItself(target)] : []),
         {
           kind: 'check',
           id: 'still-stopped',

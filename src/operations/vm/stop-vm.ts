@@ -1,14 +1,25 @@
 import * as z from 'zod';
 import { type Effect, graver } from '../../core/effect.ts';
 import { asError, fail } from '../../core/errors.ts';
-import type { CheckStep, Params, Plan, RequestStep, Step } from '../../core/plan.ts';
+import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
 import { changed, vmid } from './schemas.ts';
-import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, type Target, willBeGone } from './target.ts';
+import {
+  doomedBy,
+  factsOf,
+  label,
+  pendingWarnings,
+  readTarget,
+  refuseLocked,
+  refuseTemplate,
+  stillItself,
+  type Target,
+  willBeGone,
+} from './target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox itself around the guest's own. */
@@ -115,14 +126,6 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     after: { status: 'stopped', ...doomed?.destroyed },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
   };
-}
-
-/** What makes a guest this one: the SMBIOS uuid, for a container its root volume. */
-function stillItself({ guest }: Target): CheckStep {
-  const { at, live } = guest;
-  const mark = at.type === 'qemu' ? 'smbios1' : 'rootfs';
-  const has = live[mark] === undefined ? {} : { [mark]: live[mark] };
-  return { kind: 'check', id: 'same', that: { kind: 'config', ...at, has }, purpose: `${label(guest)} is still the same guest` };
 }
 
 /** Several guests in one plan, one after the other, under one approval. Those that are stopped already are left out, and the plan says so. */

@@ -1,5 +1,5 @@
 import { fail } from '../../core/errors.ts';
-import type { Condition, PlanFacts } from '../../core/plan.ts';
+import type { CheckStep, Condition, PlanFacts } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text.ts';
 import {
@@ -104,6 +104,12 @@ export function doomedBy(pending: readonly PendingChange[]): Doomed | undefined 
 export function willBeGone(at: GuestAt, doomed: Doomed | undefined): Condition[] {
   if (!doomed) return [];
   return [{ kind: 'config', ...at, has: Object.fromEntries(Object.keys(doomed.view).map((slot) => [slot, null])) }];
+}
+
+/** Checks once more, where an earlier step may have taken long, that the VMID still belongs to this guest. */
+export function stillItself({ guest }: Target): CheckStep {
+  const that: Condition = { kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key };
+  return { kind: 'check', id: 'same', that, purpose: `${label(guest)} is still the same guest` };
 }
 
 export function factsOf(target: Target): PlanFacts {
