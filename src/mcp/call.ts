@@ -10,7 +10,7 @@ import type { Operation } from '../operations/define.ts';
 import { type ClientInfo, clientOf } from './client.ts';
 import type { Elicitation } from './elicitation.ts';
 import { progressOf } from './progress.ts';
-import { MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from './tools.ts';
+import { MAX_REASON_LENGTH, MAX_WAIT_SECONDS, releases } from './tools.ts';
 
 /** What every call of every connection shares. */
 export interface CallContext {
@@ -50,7 +50,7 @@ export async function callTool(
     const client = clientOf(server, ctx);
     const { consoleUrl, elicitation } = context;
     // A client that can open the console does so first, and waits for the human afterwards.
-    const opens = consoleUrl !== undefined && client.opensUrls && operation.name === 'approve' && !elicitation.wasOpened(ctx);
+    const opens = consoleUrl !== undefined && client.opensUrls && releases(operation) && !elicitation.wasOpened(ctx);
     const caller = context.caller(client);
     const perform = (more: PerformOptions) => engine.perform(operation.name, opens ? { ...args, wait_seconds: 0 } : args, caller, more);
     const performOptions: PerformOptions = {

@@ -13,7 +13,7 @@ type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown>
 /** What every operation of an effect takes beside its own parameters; said here once, so that no operation repeats it. */
 const COMMON = {
   dry_run: { type: 'boolean', description: 'Only show the plan' },
-  wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS },
+  wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS, description: 'Then the answer is "running" (45)' },
   reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'Why; shown to the human' },
 } as const satisfies Record<Common, object>;
 
@@ -54,8 +54,8 @@ export function changesNothing(operation: Operation): boolean {
 }
 
 /** The one tool that lets a waiting destructive plan go. */
-function releases(operation: Operation): boolean {
-  return operation.name === 'approve';
+export function releases(operation: Operation): boolean {
+  return operation.effect === 'control' && operation.releases === true;
 }
 
 /** Words that the other answers use too: they must not be narrowed to what a finished call says. */

@@ -103,6 +103,8 @@ export interface ControlOperation<I extends z.ZodObject = z.ZodObject, O extends
   effect: 'control';
   /** Decides something (approve, deny): annotated as not read-only. */
   decides: boolean;
+  /** Lets a waiting plan go: faces ask hosts to put a human before it. */
+  releases?: true;
   run(ports: ControlPorts, args: z.output<I>): Promise<JsonObject>;
 }
 

@@ -161,6 +161,7 @@ export const operations = [
     description: 'Approve.',
     effect: 'control',
     decides: true,
+    releases: true,
     toolset: 'approval',
     input: z.strictObject({ approval_id: z.string(), wait_seconds: z.int().min(0).max(50).optional() }),
     output: z.object({ status: z.string() }),

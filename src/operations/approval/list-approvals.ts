@@ -15,7 +15,7 @@ export const listApprovals = defineOperation({
   toolset: 'approval',
   description: 'Your approvals with their outcome, newest first.',
   input: z.strictObject({
-    status: z.enum(STATUSES).optional(),
+    status: z.enum(STATUSES).optional().describe('Default: all'),
     limit: z.int().min(1).max(100).default(20),
     cursor: z.string().max(200).optional(),
   }),

@@ -73,7 +73,7 @@ export const getVm = defineOperation({
       .array(z.enum(['description', 'snapshots', 'raw_config']))
       .max(3)
       .optional()
-      .describe('Extras'),
+      .describe('Adds the notes, the names of snapshots, all options'),
   }),
   byName: { vmid: 'name' },
   output,

@@ -110,7 +110,9 @@ function card(a: ApprovalView, route: string, current: boolean): HTMLElement {
     h(
       'span',
       { class: 'soft who' },
-      words(a.askedBy.client ?? a.askedBy.principal),
+      // What a client calls itself is its own word; who it acts for was established.
+      words(a.askedBy.principal),
+      a.askedBy.client !== undefined && [' (', words(a.askedBy.client), ')'],
       ` over ${a.askedBy.channel}, `,
       h('time', { attrs: { datetime: a.createdAt } }, shortTime(a.decided?.at ?? a.createdAt, now())),
     ),
