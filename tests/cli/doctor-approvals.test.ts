@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { habitsCheck, habitsOf, policyRows } from '../../src/cli/doctor-approvals.ts';
+import { openRunsCheck } from '../../src/cli/doctor-runs.ts';
 import { readPolicy } from '../../src/config/policy.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Settings } from '../../src/core/settings.ts';
@@ -20,6 +21,37 @@ function newFolder(): string {
 }
 const NOW = Date.parse('2026-05-10T12:00:00.000Z');
 const ago = (days: number, ms = 0) => new Date(NOW - days * 86_400_000 + ms).toISOString();
+
+describe('requests of unknown outcome', () => {
+  test('without a store there are none, and none is made', async () => {
+    const dataDir = join(newFolder(), 'data');
+    expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toEqual([]);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test('are named with what closes them, those of this cluster alone', async () => {
+    const dataDir = newFolder();
+    const store = await openStore({ dataDir });
+    for (const [id, cluster] of [
+      ['run_here', run.cluster],
+      ['run_there', 'elsewhere'],
+    ] as const) {
+      await store.runs.begin({ ...run, id, cluster }, 'w', ago(0));
+      await store.runs.end(id, 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, ago(0));
+    }
+    expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toEqual([
+      {
+        name: 'outcomes',
+        state: 'warn',
+        text: expect.stringMatching(/^the outcome of 1 run is unknown.*run_here/),
+        next: expect.stringContaining('proxmox-mcp runs close'),
+      },
+    ]);
+    await store.runs.endUnknown('run_here', 'succeeded', [], undefined, ago(0));
+    expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toMatchObject([{ state: 'ok' }]);
+    await store.close();
+  });
+});
 
 describe('how approvals are given', () => {
   test('is counted by day, and what was given in under two seconds', () => {

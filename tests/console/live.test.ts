@@ -196,3 +196,33 @@ describe('deciding', () => {
     ]);
   });
 });
+
+describe('requests of unknown outcome', () => {
+  test('are shown as harmless text, and closed by the person who looked, with one of two answers', async () => {
+    const headers = await open.logIn();
+    const shown = await open.ask('GET', '/api/open-runs', { headers });
+    expect(shown.json).toEqual([
+      {
+        id: 'run_open',
+        summary: 'Delete web1 (105) on pve',
+        vmids: [105],
+        askedBy: 'local:agent',
+        startedAt: '2026-11-23T10:00:00.000Z',
+        message: 'no answer came',
+      },
+    ]);
+    expect(await open.ask('POST', '/api/runs/run_open/close', { headers, body: { outcome: 'perhaps' } })).toMatchObject({ status: 422 });
+    expect(open.engine.calls).toEqual([]);
+    const closed = await open.ask('POST', '/api/runs/run_open/close', { headers, body: { outcome: 'not-done' } });
+    expect(closed.json).toEqual({ status: 'failed' });
+    expect(open.engine.calls).toMatchObject([
+      { args: { id: 'run_open', outcome: 'not-done' }, caller: { channel: 'console', isOperator: true } },
+    ]);
+  });
+
+  test('are for nobody who is not logged in', async () => {
+    expect((await open.ask('GET', '/api/open-runs')).status).toBe(401);
+    expect((await open.ask('POST', '/api/runs/run_open/close', { body: { outcome: 'done' } })).status).toBe(401);
+    expect(open.engine.calls).toEqual([]);
+  });
+});

@@ -10,6 +10,7 @@ import type { ApprovalRecord } from '../../src/core/approval.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Plan } from '../../src/core/plan.ts';
+import type { RunRecord } from '../../src/core/run.ts';
 import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
 
 /** A clock that a test turns. */
@@ -52,11 +53,31 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
       revoke: async () => unreachable(),
       list: async () => [],
     },
-    openRuns: { list: async () => [], close: async () => unreachable() },
+    openRuns: {
+      list: async () => [openRun()],
+      close: async (id, outcome, caller) => {
+        calls.push({ operation: 'close', args: { id, outcome }, caller, options: undefined });
+        return { ...openRun(), status: outcome === 'done' ? 'succeeded' : 'failed' };
+      },
+    },
     close: async () => {},
   };
   return engine;
 }
+
+const openRun = (): RunRecord => ({
+  id: 'run_open',
+  operation: 'delete_vm',
+  args: {},
+  cluster: 'simulator',
+  principal: 'local:agent',
+  plan: { ...plan, summary: 'Delete \u202eweb1 (105) on pve' },
+  digest: 'd',
+  status: 'unknown',
+  steps: [],
+  error: { code: 'outcome_unknown', message: 'no answer came', hint: '' },
+  startedAt: '2026-11-23T10:00:00.000Z',
+});
 
 function unreachable(): never {
   throw new Error('the console makes no leases');

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { SEED_TOKENS } from '../../src/simulator/index.ts';
@@ -190,12 +191,32 @@ it.each([
 
 it('a request that turns up while the run still looks for it goes on with the plan', async () => {
   await open();
-  desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', ms: 31_000, times: 1 });
-  expect(await carryOut('create_vm', { name: 'slow', disk_gb: 1, start_on_create: true })).toMatchObject({
-    created: true,
-    status: 'running',
-  });
+  desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
+  const making = carryOut('create_vm', { name: 'slow', disk_gb: 1, start_on_create: true });
+  // After the first looks have found nothing.
+  await until(() => world.cluster.requests.filter(({ method, path }) => method === 'GET' && path === '/nodes/pve/tasks').length > 2);
+  desk().release();
+  expect(await making).toMatchObject({ created: true, status: 'running' });
   expect(world.cluster.mutations()).toHaveLength(2);
+});
+
+it('the task of a later run is not that of a request that is still on its way', async () => {
+  await open();
+  desk().add({ match: { method: 'POST', path: '/status/start$' }, action: 'reset', times: 1 });
+  const id = (await world.refused(perform('start_vm', { vmid: 105 }))).details?.run_id;
+  await engine.close();
+  // It looks when it is asked to, never by itself.
+  const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms < 5_000 ? ms : 1_000_000, signal) };
+  const token = SEED_TOKENS.leastPrivilege;
+  const next = world.another({ connection: world.cluster.connection(token) }, { clock, token });
+  desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });
+  const starting = perform('start_vm', { vmid: 105 }, next);
+  await desk().untilHeld();
+  await until(async () => (await cluster.get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
+  await cluster.task('POST', '/nodes/pve/qemu/105/status/stop');
+  desk().release();
+  await starting;
+  expect(await perform('get_task', { run_id: id }, next)).toMatchObject({ kind: 'done', output: { status: 'unknown' } });
 });
 
 it('what should hold after the last step and does not is a warning', async () => {

@@ -180,6 +180,23 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.get('done')).toMatchObject({ status: 'unknown', note: 'm' });
     });
 
+    it('ends an unknown run once, with its approval, and owns the tasks that were found', async () => {
+      await store().approvals.request(approval('open', { argsDigest: 'open' }), NOW, 50);
+      await store().runs.begin(run('ro', 'open'), 'w', LATER, { approvalId: 'open', decidedBy: 'x', decidedVia: 'relay' });
+      const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmdestroy:105:mcp@pve!late:';
+      const done = [{ id: 'delete', state: 'done' as const, at: NOW, upid }];
+      expect(await store().runs.endUnknown('ro', 'succeeded', done, undefined, NOW)).toBe(false);
+      await store().runs.end('ro', 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, NOW);
+      expect((await store(1).runs.unknown('c')).map(({ id }) => id)).toContain('ro');
+      expect(await store().runs.unknown('another')).toEqual([]);
+      const ends = await Promise.all([0, 1, 0, 1].map((n) => store(n).runs.endUnknown('ro', 'succeeded', done, undefined, LATER)));
+      expect(ends.filter(Boolean)).toHaveLength(1);
+      expect(await store().runs.get('ro')).toMatchObject({ status: 'succeeded', steps: done });
+      expect(await store().runs.get('ro')).not.toHaveProperty('error');
+      expect(await store().approvals.get('open')).toMatchObject({ status: 'succeeded' });
+      expect((await store().runs.byUpid(upid, 'c'))?.id).toBe('ro');
+    });
+
     it('gives a name to one of many claims, whatever its case, and never a VMID twice', async () => {
       const same = await Promise.all(
         Array.from({ length: 20 }, (_, n) => store().reservations.claim(wish(`s${n}`, n % 2 ? 'WEB' : 'web'), () => 900 + n)),
