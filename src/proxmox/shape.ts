@@ -51,7 +51,9 @@ export function shaped(path: string, data: unknown): unknown {
 function rowsFault(data: unknown, shape: Shape): string | undefined {
   if (!Array.isArray(data)) return `the answer is ${nameOf(data)} instead of a list`;
   for (const row of data) {
-    const fault = objectFault(row, isGuest(row) ? { ...shape, needs: ['vmid', 'node'] } : shape) ?? vmidFault(row.vmid ?? undefined);
+    // The list of the cluster tells where a guest is; the containers of one node have a type too, and no node.
+    const guest = shape.needs?.includes('type') && isGuest(row);
+    const fault = objectFault(row, guest ? { ...shape, needs: ['vmid', 'node'] } : shape) ?? vmidFault(row.vmid ?? undefined);
     if (fault !== undefined) return `in a row of the list ${fault}`;
   }
   return undefined;

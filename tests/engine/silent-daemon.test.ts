@@ -44,3 +44,11 @@ test('a node that does not answer is still none to make guests on', async () => 
   world.cluster.simulator.faults.add({ action: 'node-down', node: 'pve2' });
   expect((await world.refused(world.call('create_vm', { name: 'app1', node: 'pve2' }))).message).toContain('pve2');
 });
+
+test('containers are completed like VMs: their list names a type and no node', async () => {
+  const { vms } = await world.done('list_vms', { type: 'container' });
+  expect(vms).toMatchObject([
+    { vmid: 200, name: 'dns1', status: 'running', memory_mb: 256 },
+    { vmid: 201, name: 'cache1', status: 'stopped', memory_mb: 256 },
+  ]);
+});
