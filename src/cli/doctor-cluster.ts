@@ -7,6 +7,7 @@ import { diskSums, usage } from '../engine/quota.ts';
 import { currentGuests } from '../proxmox/fresh.ts';
 import type { GuestRow } from '../proxmox/guests.ts';
 import { listNodes, type NodeRow } from '../proxmox/nodes.ts';
+import { hiddenPools } from '../proxmox/pools.ts';
 import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../proxmox/tls.ts';
 import type { Pin } from '../proxmox/trust-store.ts';
 import { seesEveryDisk } from '../proxmox/visibility.ts';
@@ -72,6 +73,11 @@ export async function quotas(api: ProxmoxReader, settings: Settings): Promise<Ch
   const { limits } = settings;
   if (limits.scope.kind === 'created')
     return [{ name: 'limits', state: 'ok', text: `at most ${limits.maxVms} guests made through this server` }];
+  const { scope } = limits;
+  if (scope.kind === 'pool' && (await hiddenPools(api, [scope.pool])).size > 0) {
+    const text = `the guests of pool ${scope.pool} cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)`;
+    return [{ name: 'limits', state: 'warn', text }];
+  }
   const guests = await currentGuests(api);
   const used = usage(guests, [], limits, new Set(), limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
   const rows = [

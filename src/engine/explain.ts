@@ -1,4 +1,4 @@
-import { ProxmoxMcpError } from '../core/errors.ts';
+import { ERRORS, ProxmoxMcpError } from '../core/errors.ts';
 import { remedyFor, rightsOf } from '../proxmox/grants.ts';
 import type { Missing } from '../proxmox/privileges.ts';
 import type { Ports } from './ports.ts';
@@ -20,10 +20,13 @@ export async function explained(error: ProxmoxMcpError, ports: Ports): Promise<P
 async function withRemedy(error: ProxmoxMcpError, ports: Ports): Promise<ProxmoxMcpError> {
   const missing = (error.details?.missing ?? []) as unknown as Missing[];
   if (missing.length === 0) return error;
-  const { text, lines } = remedyFor(missing, ports.settings.connection.tokenId, await rightsOf(await ports.api()));
+  const { tokenId } = ports.settings.connection;
+  const { text, lines } = remedyFor(missing, tokenId, await rightsOf(await ports.api()));
+  // What the place that threw knew better than the catalogue stays in front.
+  const own = [ERRORS.permission_denied.hint, remedyFor(missing, tokenId).text].includes(error.hint) ? '' : `${error.hint} `;
   const { grant: _, ...details } = error.details ?? {};
   return new ProxmoxMcpError(error.code, error.message, {
-    hint: text,
+    hint: `${own}${text}`,
     details: { ...details, ...(lines.length > 0 ? { grant: lines } : {}) },
     cause: error.cause,
   });

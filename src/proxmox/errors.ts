@@ -3,6 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/plan.ts';
 import type { WireParams } from './encode.ts';
 import { remedyFor } from './grants.ts';
+import { neededOf } from './option-privileges.ts';
 import type { Missing } from './privileges.ts';
 import { meaningOf, type Refusal, SCHEMA_FAULT } from './refusals.ts';
 
@@ -90,7 +91,7 @@ function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: s
 
 /** 403: Proxmox names path and privileges, except where it knows neither yet (creating a guest outside any pool one may use). */
 function denied(message: string, proxmox: JsonObject, asked: Asked): ProxmoxMcpError {
-  return denialOf(message, { tokenId: asked.tokenId, ...guestOf(asked) }, { proxmox });
+  return denialOf(message, { tokenId: asked.tokenId, names: Object.keys(asked.params), ...guestOf(asked) }, { proxmox });
 }
 
 /** What is known of a refused request beside Proxmox's words. */
@@ -99,6 +100,8 @@ interface Refused403 {
   /** VMID of the guest that is being made, and the pool that it is made in. */
   newVmid?: string;
   pool?: string;
+  /** Names of the parameters that were sent. */
+  names?: string[];
 }
 
 /**
@@ -107,13 +110,16 @@ interface Refused403 {
  */
 export function denialOf(words: string, about: Refused403, details: JsonObject): ProxmoxMcpError {
   const [, path, privileges = '', more = ''] = /Permission check failed \(([^,()]*), ([\w.|]+)([^)]*)\)/.exec(words) ?? [];
+  const alternatives = privileges.split('|');
+  const needed = neededOf(alternatives, about.names ?? []);
+  const sets = needed.length > 0 ? needed.map((one) => [one]) : [alternatives];
   const missing: Missing[] =
     path === undefined
       ? unnamed(words, about)
       : path === ''
         ? []
-        : [{ path, privileges: privileges.split('|'), ...placeOfGuest(path, about) }];
-  const what = privileges.split('|').join(' or ');
+        : sets.map((set) => ({ path, privileges: set, ...placeOfGuest(path, about) }));
+  const what = alternatives.join(' or ');
   const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join('; ');
   // Whoever sees a guest knows that it exists.
   const same = missing.some((one) => one.path.startsWith('/vms/') && !one.isNew && one.privileges.includes('VM.Audit'));

@@ -132,6 +132,13 @@ function policyWith(content: object) {
   return async () => policy(content);
 }
 
+test('guests of a pool that the token cannot see are not counted as none', async () => {
+  const found = await doctor(await tokenWith(cluster, without('Pool.Audit')), { PROXMOX_QUOTA_SCOPE: 'pool:agents' });
+  expect(found.checks.filter((one) => one.name === 'limits').map((one) => one.text)).toEqual([
+    'the guests of pool agents cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)',
+  ]);
+});
+
 test('a pool that nothing but PROXMOX_POOL names deserves a look', async () => {
   const found = await doctor(await tokenWith(cluster, without('Pool.Audit')));
   expect(found.check('pools')).toMatchObject({ state: 'warn' });

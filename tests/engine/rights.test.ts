@@ -106,6 +106,16 @@ test('a guest made outside of the pools that the token may use: the pools are na
   expect(error.details?.grant).toBeUndefined();
 });
 
+test.each([
+  ['tags', 'VM.Config.Options', { tags: ['dev'] }],
+  ['cores', 'VM.Config.CPU', { cores: 3 }],
+])('a clone with %s without %s names the right on the path of the pool', async (_what, privilege, args) => {
+  const { refused } = await withRights({ '/pool/agents': without(privilege), '/vms/9000': ['VM.Audit', 'VM.Clone'], ...REST });
+  const error = await refused('clone_template', { source_vmid: 9000, name: 'app2', pool: 'agents', ...args });
+  expect(error).toMatchObject({ code: 'permission_denied', message: expect.stringContaining(privilege) });
+  expect(error.hint).toContain('on /pool/agents');
+});
+
 test('a right that only the task misses is a missing right like any other, with what to do about it', async () => {
   const { call, refused } = await withRights({ '/pool/agents': GUEST, '/vms/9000': ['VM.Audit', 'VM.Clone'], ...REST });
   expect(await call('clone_template', { source_vmid: 9000, name: 'app2', pool: 'agents' })).toMatchObject({ kind: 'done' });

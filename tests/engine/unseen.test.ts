@@ -124,6 +124,14 @@ test('a backup that the token may not make is refused before a human is asked', 
   expect(sent()).toEqual([]);
 });
 
+test('a storage for backups that the token cannot see is a missing right', async () => {
+  const { refused } = await withRights(ALL);
+  expect(await refused('delete_vm', { vmid: 104, backup_storage: 'local' })).toMatchObject({
+    code: 'permission_denied',
+    details: { missing: [{ path: '/storage/local' }] },
+  });
+});
+
 test.each([
   ['stop_vm', { vmid: 103 }, 'VM.PowerMgmt'],
   ['stop_vm', { vmids: [100, 103], force: true }, 'VM.PowerMgmt'],

@@ -118,6 +118,14 @@ describe('a missing privilege', () => {
     });
   });
 
+  it('with every configuration right as an alternative is the one that the sent options need', () => {
+    const words = 'Permission check failed (/vms/105, VM.Config.Disk|VM.Config.CDROM|VM.Config.CPU|VM.Config.Memory|VM.Config.Options)';
+    const error = refuse(403, words, { cores: 2, memory: 512, digest: 'x' });
+    expect(error.message).toBe('The API token lacks VM.Config.CPU on /vms/105; VM.Config.Memory on /vms/105.');
+    expect(error.details?.grant).toContain("pveum role modify ROLE --append --privs 'VM.Config.CPU VM.Config.Memory'");
+    expect(refuse(403, words, { odd: 1 }).message).toContain('VM.Config.Disk or VM.Config.CDROM');
+  });
+
   it('may have no path', () => {
     const error = refuse(403, 'Permission check failed (, Pool.Allocate)\n');
     expect(error).toMatchObject({ message: 'The API token lacks Pool.Allocate, Proxmox names no path.', details: { missing: [] } });

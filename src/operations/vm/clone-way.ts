@@ -146,8 +146,10 @@ async function refuseWithout(api: ProxmoxReader, privilege: string, what: string
   const missing = await missingPrivileges(api, [{ path, anyOf: [privilege] }]);
   if (missing.length > 0) {
     fail('permission_denied', `${what} needs ${privilege} on ${path}.`, {
-      hint: 'Clone without target_node, or the operator grants the privilege.',
-      details: { missing: missing.map((m) => ({ path: m.path, privileges: m.privileges })) },
+      hint: 'Clone without target_node.',
+      details: {
+        missing: missing.map((m) => ({ path: m.path, privileges: m.privileges, ...(wish.pool === undefined ? { isNew: true } : {}) })),
+      },
     });
   }
 }

@@ -12,6 +12,7 @@ import { listStorages, storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { backupRights } from '../../proxmox/visibility.ts';
 import { defineOperation } from '../define.ts';
+import { refuseUnseenStorage } from './choose-storage.ts';
 import { outcomeOf, placeOf } from './outcome.ts';
 import { changed, storageName, vmid } from './schemas.ts';
 import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './target.ts';
@@ -198,6 +199,7 @@ async function backupSteps(api: ProxmoxReader, target: Target, storage: string):
     });
   }
   const storages = await listStorages(api, at.node);
+  await refuseUnseenStorage(api, storages, storage);
   const places = storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
   if (!places.includes(storage)) {
     fail('storage_unavailable', `Storage ${storage} on ${at.node} is missing, offline or does not take backups.`, {
