@@ -38,7 +38,7 @@ describe('addresses of cloud-init', () => {
       nameserver: '192.0.2.53 2001:db8::53',
     });
   });
-  test('bpg/terraform-provider-proxmox#1451 and others: a network without prefix, manual and slaac are refused with examples', async () => {
+  test('an address without prefix, manual and slaac are refused with examples', async () => {
     for (const ipconfig0 of ['ip=10.0.0.5', 'ip=manual', 'ip6=slaac']) {
       await expect(create({ cloud_init: { ipconfig0 } })).rejects.toMatchObject({
         code: 'invalid_arguments',
@@ -57,6 +57,18 @@ describe('bpg/terraform-provider-proxmox#1577: a filter by tags written as one t
     expect(answer.notice).toMatch(/abc/);
     expect(answer.notice).toMatch(/def/);
   });
+});
+
+test('a filter by pool finds the guests of the pools in it, as quotas count them', async () => {
+  const { ctx } = await openWorld({ guests: [{ vmid: 701, pool: 'team/a', config: { name: 'nested' } }] });
+  const operation = findOperation('list_vms');
+  if (operation?.effect !== 'read') throw new Error('list_vms');
+  expect(await operation.read(ctx, operation.input.parse({ pool: 'team' }))).toMatchObject({ vms: [{ vmid: 701 }], total: 1 });
+});
+
+test('Windows 11 is told to need a TPM, which create_vm does not make', async () => {
+  expect((await create({ ostype: 'win11' })).warnings.join()).toContain('TPM');
+  expect((await create({ ostype: 'win10' })).warnings.join()).not.toContain('TPM');
 });
 
 describe('kasmtech/workspaces-issues#858, theforeman/foreman_fog_proxmox#368: one node is down', () => {

@@ -195,6 +195,9 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       ...(bootable
         ? []
         : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),
+      ...(args.ostype === 'win11'
+        ? ['the setup of Windows 11 asks for UEFI (bios: ovmf) and a TPM 2.0, which the operator has to add']
+        : []),
       ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
       ...(await addressesInUse(ctx, args.cloud_init, guests)),
       ...(args.cloud_init && !image ? ['cloud-init only works in images that bring it; an installer ISO ignores it'] : []),
