@@ -167,20 +167,15 @@ async function waitUntil(step: WaitStep, api: ProxmoxApi, ports: Ports, report: 
   // By the server's clock, as the journal is; ours may go wrong.
   const since = Math.floor(Date.parse(journal.steps[0]?.at ?? journal.run.startedAt) / 1000) - CLOCK_SLACK_SECONDS;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
-    if ((await holdsNow(step, since, api)) === true) return;
+    // An answer that tells nothing, whatever it is, does not end the wait.
+    const holds = await api.holds(step.until, since).catch(() => undefined);
+    if (holds === true) return;
     const waited = Math.round((ports.clock.now() - began) / 1000);
     if (waited >= step.timeoutSeconds) {
-      throw new ProxmoxMcpError('task_failed', `${step.purpose}: not so after ${waited} s.`, { hint: 'Look at the guest with get_vm.' });
+      const what = holds === false ? `not so after ${waited} s` : `after ${waited} s it cannot be seen whether it is so`;
+      throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Look at the guest with get_vm.' });
     }
     report(`${step.purpose}: ${waited} s`);
     await ports.clock.sleep(pauseMs);
   }
-}
-
-/** Undefined also while Proxmox cannot be asked. */
-async function holdsNow(step: WaitStep, since: number, api: ProxmoxApi): Promise<boolean | undefined> {
-  return api.holds(step.until, since).catch((thrown) => {
-    if (asError(thrown).code === 'unreachable') return undefined;
-    throw thrown;
-  });
 }

@@ -12,7 +12,7 @@ import type { Reservation } from '../store/reservations.ts';
 import { adoptOrphans } from './adopt.ts';
 import { resultOf, runningResult, waitFor } from './answer.ts';
 import { requestApproval } from './approvals.ts';
-import { claim, freeVmid, giveBack, isLeft } from './claims.ts';
+import { claim, freeVmid, giveBack, isLeft, refuseDoomed } from './claims.ts';
 import { planContext } from './context.ts';
 import type { Deadline } from './deadline.ts';
 import { checkPolicy } from './guards.ts';
@@ -48,6 +48,7 @@ export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const claimedVmid = claims ? (claims.vmid ?? (await freeVmid(ports))) : undefined;
   const plan = await makePlan(call, ports, claimedVmid === undefined ? {} : { claimedVmid });
   if (!plan.existing) {
+    if (claims) await refuseDoomed(claims.vmid, ports);
     await checkPolicy(plan, call, ports);
     await checkQuota(plan, ports, undefined);
     await checkRights(plan, await ports.api());

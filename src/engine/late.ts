@@ -51,7 +51,7 @@ export async function closeRun(id: string, outcome: 'done' | 'not-done', caller:
   const stored = await store.runs.get(id);
   if (!stored || stored.cluster !== cluster) fail('task_unknown', `There is no run ${id} on this cluster.`);
   const run = await ports.watch.look(stored);
-  const record = run.steps.find((one) => one.state === 'unknown');
+  const record = run.steps.find((one) => one.state === 'unknown') ?? run.steps.at(-1);
   const step = run.plan.steps.find((one) => one.id === record?.id);
   if (run.status !== 'unknown' || !record || !step) {
     fail('conflict', `The outcome of run ${id} is known: ${run.status}.`, { hint: 'Nothing is left to be closed.' });
@@ -114,16 +114,16 @@ export function openLine({ id, operation, startedAt }: RunRecord): string {
   return `the outcome of ${operation} of ${startedAt} is unknown and Proxmox may still carry it out (get_task {"run_id": "${id}"})`;
 }
 
-/** The VMID of a guest that a DELETE may still hit: a new guest there could be destroyed by it. */
+/** VMIDs that a DELETE on its way may still hit, with its run: a new guest there could be destroyed by it. */
 export async function doomedVmids(ports: Ports): Promise<Map<number, string>> {
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
-  const deletes = (await store.runs.unknown(cluster)).filter(
-    ({ plan, steps }) =>
-      plan.operation === 'delete_vm' && plan.steps.some((s) => s.kind === 'request' && s.method === 'DELETE' && isUnknown(s.id, steps)),
-  );
-  return new Map(deletes.flatMap((run) => guestsOf(run).map((vmid) => [vmid, run.id] as const)));
+  const [open, executing] = await Promise.all([store.runs.unknown(cluster), store.runs.executing(cluster)]);
+  const runs = [...open, ...executing.map(({ run }) => run)].filter(deletesGuest);
+  return new Map(runs.flatMap((run) => guestsOf(run).map((vmid) => [vmid, run.id] as const)));
 }
 
-function isUnknown(id: string, steps: readonly StepRecord[]): boolean {
-  return steps.some((record) => record.id === id && record.state === 'unknown');
+function deletesGuest({ plan, steps }: RunRecord): boolean {
+  const mayCome = (id: string) => steps.some((record) => record.id === id && record.state !== 'done' && record.state !== 'failed');
+  const isGone = plan.expected.some((condition) => condition.kind === 'guest' && condition.is === 'absent');
+  return isGone && plan.steps.some((step) => step.kind === 'request' && step.method === 'DELETE' && mayCome(step.id));
 }

@@ -99,6 +99,9 @@ it('the VMID of a DELETE that may still come is given to no new guest, by number
     message: expect.stringContaining('earlier DELETE'),
     details: { run_id: id },
   });
+  // The dry run says the same.
+  const dry = engine.perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }, agent, { dryRun: true });
+  expect(await world.refused(dry)).toMatchObject({ code: 'conflict' });
   const vmids = Array.from({ length: 300 }, (_, index) => 100 + index).filter((vmid) => vmid !== 105);
   const free = (
     await Promise.all(vmids.map(async (vmid) => ((await cluster.get(`/cluster/nextid?vmid=${vmid}`)).status === 200 ? [vmid] : [])))
@@ -110,6 +113,16 @@ it('the VMID of a DELETE that may still come is given to no new guest, by number
   desk().release();
   await engine.openRuns.close(id, 'done', operator());
   expect(await carryOut('create_vm', { name: 'second', vmid: 105, disk_gb: 1 })).toMatchObject({ created: true, vmid: 105 });
+});
+
+it('nor is it while the deletion still looks for its request', async () => {
+  await open();
+  desk().add({ match: { method: 'DELETE' }, action: 'late', times: 1 });
+  const deleting = world.refused(carryOut('delete_vm', { vmid: 105 }));
+  await until(() => world.cluster.mutations().length === 1);
+  await cluster.task('DELETE', '/nodes/pve/qemu/105');
+  expect(await world.refused(perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }))).toMatchObject({ code: 'conflict' });
+  expect(await deleting).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('whatever guest has VMID 105') });
 });
 
 it('the name and the VMID of a create that may still come stay reserved; the same call does not make a second guest', async () => {

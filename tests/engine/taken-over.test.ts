@@ -118,3 +118,16 @@ it.each([
   expect(world.cluster.mutations().map(({ method }) => method)).toEqual(['POST']);
   expect((await cluster.get('/nodes/pve/qemu/105/status/current')).status).toBe(200);
 });
+
+it('answers that tell nothing do not end the wait for a state', async () => {
+  await open();
+  const engine = world.another({}, { clock: hurriedClock() });
+  faults({ match: { method: 'GET', path: '/tasks/.*:vzdump:.*/status' }, action: 'hold-before', times: 1 });
+  const asked = await engine.perform('delete_vm', { vmid: 105, backup_storage: 'nas' }, agent, { wait: 'end' });
+  const approval_id = asked.kind === 'approval_required' ? asked.approval.id : '';
+  const deleting = engine.perform('approve', { approval_id }, agent, { wait: 'end' });
+  await world.cluster.simulator.faults.untilHeld();
+  faults({ match: { method: 'GET', path: '/storage/nas/content$' }, action: 'status', status: 401, reason: 'no such user', times: 3 });
+  world.cluster.simulator.faults.release();
+  expect(await deleting).toMatchObject({ kind: 'done', output: { status: 'succeeded' } });
+});
