@@ -19,6 +19,9 @@ describe('arguments as clients send them', () => {
   it('digits are a number, and null or an empty text of an optional parameter is absent', async () => {
     const vmid = await vmidOf('one');
     expect(await world.done('get_vm', { vmid: String(vmid), name: null, fields: '' })).toMatchObject({ vmid, name: 'one' });
+    const empty = { name: '', node: '', cursor: '', tag: '', pool: '', type: '' };
+    expect(await world.done('list_vms', empty)).toEqual(await world.done('list_vms', {}));
+    expect(await world.done('get_task', { upid: '', run_id: '' })).toEqual(await world.done('get_task', {}));
     const filters = { limit: '1', name: null, status: '', node: null, cursor: null, tag: null, pool: null, type: null };
     expect(await world.done('list_vms', filters)).toMatchObject({ total: expect.any(Number), vms: [expect.anything()] });
   });

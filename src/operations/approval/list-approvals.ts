@@ -3,6 +3,7 @@ import type { ApprovalRecord, Way } from '../../core/approval.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
 import { defineOperation } from '../define.ts';
+import { filled } from '../filled.ts';
 
 const STATUSES = ['pending', 'approved', 'executing', 'succeeded', 'failed', 'unknown', 'denied', 'expired', 'stale'] as const;
 
@@ -17,7 +18,7 @@ export const listApprovals = defineOperation({
   input: z.strictObject({
     status: z.enum(STATUSES).optional().describe('Default: all'),
     limit: z.int().min(1).max(100).default(20),
-    cursor: z.string().max(200).optional(),
+    cursor: filled(200).optional(),
   }),
   output: z.object({
     approvals: z.array(z.looseObject({ approval_id: z.string(), status: z.string(), operation: z.string(), summary: z.string() })),

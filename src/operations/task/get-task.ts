@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import { defineOperation } from '../define.ts';
+import { filled } from '../filled.ts';
 
 /** Follows a run of this server, or any worker task of Proxmox that the token may see. */
 export const getTask = defineOperation({
@@ -11,8 +12,8 @@ export const getTask = defineOperation({
   toolset: 'task',
   description: 'State, outcome and log of a run or Proxmox task; without an id your recent runs. Use it after an answer "running".',
   input: z.strictObject({
-    upid: z.string().max(256).optional(),
-    run_id: z.string().max(64).optional(),
+    upid: filled(256).optional(),
+    run_id: filled(64).optional(),
     wait_seconds: z.int().min(0).max(50).optional(),
     log_lines: z.int().min(0).max(200).default(0),
   }),

@@ -4,18 +4,19 @@ import { plainText } from '../../core/text.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
+import { filled } from '../filled.ts';
 import { whyEmpty } from './why-empty.ts';
 import { fits, whyNone } from './why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),
-  node: z.string().max(64).optional(),
+  node: filled(64).optional(),
   type: z.enum(['vm', 'container']).optional(),
-  tag: z.string().max(128).optional(),
-  pool: z.string().max(192).optional(),
-  name: z.string().max(253).optional().describe('* matches anything'),
+  tag: filled(128).optional(),
+  pool: filled(192).optional(),
+  name: filled(253).optional().describe('* matches anything'),
   limit: z.int().min(1).max(500).default(50),
-  cursor: z.string().max(32).optional().describe('next_cursor of the page before'),
+  cursor: filled(32).optional().describe('next_cursor of the page before'),
 });
 
 const output = z.object({
