@@ -26,7 +26,7 @@ export interface ResolvedRequest {
   params: Record<string, string | number | boolean | string[]>;
 }
 
-/** How Proxmox answered: at once, with a worker task, or nobody knows (596, a cut connection, a timeout). A refusal throws. */
+/** How Proxmox answered: at once, with a worker task, or in a way that tells nothing (596, a cut connection, a timeout). A refusal throws. */
 export type Dispatch = { kind: 'done'; data: Json } | { kind: 'task'; upid: string } | { kind: 'unknown'; reason: string };
 
 export interface TaskStatus {

@@ -123,7 +123,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   }
 }
 
-/** Somebody else was faster: what was wanted is so, which a refusal alone never proves. */
+/** Another client was faster: what was wanted is so, which a refusal alone never proves. */
 const ALREADY = { state: 'done', data: { already: true } } as const;
 
 async function isSoAlready(step: RequestStep, said: unknown, api: ProxmoxApi): Promise<boolean> {

@@ -204,7 +204,7 @@ function content(body: string, method: WireRequest['method']): Outcome {
     const { data = null, total } = JSON.parse(body) as { data?: Json; total?: unknown };
     return { data, ...(total === undefined ? {} : { total: Number(total) }) };
   } catch (cause) {
-    // Somebody answered a change, but not in Proxmox's words.
+    // A server answered the change, but not in Proxmox's words.
     if (method !== 'GET') return { failure: { kind: 'lost', reason: 'the answer is not one of the Proxmox API' } };
     const error = new ProxmoxMcpError('proxmox_refused', 'The server answered with something that is not the Proxmox API.', {
       hint: 'Check that PROXMOX_HOST and PROXMOX_PORT name a Proxmox VE node.',

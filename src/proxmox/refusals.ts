@@ -7,7 +7,7 @@ export interface Refusal {
   code: ErrorCode;
   /** Better than the hint of the code. */
   hint?: string;
-  /** After this answer nobody knows whether the request took effect. */
+  /** This answer leaves it unknown whether the request took effect. */
   unknown?: true;
   /** Proves that nothing was done, as an answer and as the exit status of a task: a busy lock, asked for again after a while. */
   retry?: true;

@@ -9,7 +9,7 @@ const YOUNG_SECONDS = 10;
 /** Milliseconds between polls: quick tasks are noticed quickly, long ones cost little. */
 const POLLS_MS = [250, 500, 1000, 2000, 3000];
 const POLL_MAX_MS = 5000;
-/** How long a task may give no status, while the cluster answers or not, before whoever waits is told so. */
+/** How long a task may give no status, while the cluster answers or not, before the wait says so. */
 const UNSEEN_SECONDS = 30;
 /** Lines of a log in which a name is looked for; the new guest's disks are named at its beginning and end. */
 const LOG_SEARCHED = 500;

@@ -152,7 +152,7 @@ it('a late change of a configuration that another client changed meanwhile is re
   expect(reconciled().at(-1)).toMatchObject({ runId: id, status: 'failed', error: { code: 'conflict' } });
 });
 
-it('whoever looks at the guest hears of it, and sees how it ended as soon as that shows', async () => {
+it('a caller who looks at the guest hears of it, and sees how it ended as soon as that shows', async () => {
   await open();
   const id = await lose('start_vm', { vmid: 105 }, 'POST', '/status/start$');
   // Engines in real time: their own watch looks again after five seconds at the earliest.
@@ -186,7 +186,7 @@ it('another process watches on when the one that sent it is gone; approval and r
 it.each([
   ['done', 'succeeded'],
   ['not-done', 'failed'],
-] as const)('the operator, and nobody else, says how it ended: %s', async (outcome, status) => {
+] as const)('the operator alone says how it ended: %s', async (outcome, status) => {
   await open();
   const id = await lose('create_vm', { name: 'lost', disk_gb: 1 }, 'POST', '/qemu$');
   expect(await world.refused(engine.openRuns.close(id, outcome, agent))).toMatchObject({ code: 'forbidden_by_policy' });
