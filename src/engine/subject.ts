@@ -64,7 +64,11 @@ export async function subjectOf(
     return { vmid, createdHere, ...factsOf(rows.find((r) => r.vmid === vmid)) };
   };
   const guests = await Promise.all([
-    ...targets.map(({ vmid, key }) => judged(vmid, key)),
+    ...targets.map(async ({ vmid, key }) => {
+      const guest = await judged(vmid, key);
+      // A half-made guest is judged as the one that it becomes: its tags may be what is not done yet.
+      return plan.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(plan).tags] };
+    }),
     ...sources.map(async ({ vmid, identity, gone, copied }) => {
       const guest = await judged(vmid, identity?.key);
       return gone ? { vmid, tags: [], pool: null, createdHere: false, copied } : { ...guest, copied };

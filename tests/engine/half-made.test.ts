@@ -201,6 +201,14 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual([]);
   });
 
+  it('is finished where only guests with a tag may be changed, when the tag is what is not done', async () => {
+    const policy = { policy: { rules: [], only: { created: false, tags: ['web'], pools: [] }, perHour: {} } };
+    world = await openWorld(policy);
+    refuse('POST', '/config$');
+    await world.refused(world.call('create_vm', CREATE));
+    expect(await world.done('create_vm', CREATE)).toMatchObject({ created: true, status: 'running' });
+  });
+
   it('needs a new yes where creating needs one', async () => {
     const rule = { match: { operation: ['create_vm'] }, never: false, way: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });

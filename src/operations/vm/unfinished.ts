@@ -45,7 +45,8 @@ export function isSameCall(ctx: OperationContext, operation: string, args: objec
  * @throws locked
  */
 export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status: string): Plan | undefined {
-  const { demand, ...first } = run.plan;
+  // What was copied is copied: its source has no say any more.
+  const { demand, sources: _copied, ...first } = run.plan;
   if (open || !left[0]?.path.startsWith(path`/nodes/${guest.at.node}/${guest.at.type}/${guest.at.vmid}/`)) return undefined;
   refuseLocked({ guest });
   const { cpu = 0, memoryMib, diskGib } = guest.sizes;
