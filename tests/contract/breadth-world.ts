@@ -1,8 +1,8 @@
 import { SEED_TOKENS } from '../../src/simulator/index.ts';
 import { BUILT_IN_ROLES } from '../../src/simulator/roles.ts';
 import { addGuest, addNode, addStorage, addToken, addVolume, grant } from '../../src/simulator/seed.ts';
-import { LEAST_PRIVILEGE_ROLES } from '../../src/simulator/seed-tokens.ts';
 import type { World } from '../../src/simulator/world.ts';
+import { RECORDED_ROLES } from './recorded-roles.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -58,7 +58,7 @@ export function seedBreadth(world: World): void {
   world.put('pool', 'agents', { poolid: 'agents', comment: 'guests of the MCP server', vms: [], storage: [] });
   addToken(world, SEED_TOKENS.recordingFull, 0);
   addToken(world, AGENT, 1);
-  for (const [roleid, privs] of Object.entries(LEAST_PRIVILEGE_ROLES)) world.put('role', roleid, { roleid, privs });
+  for (const [roleid, privs] of Object.entries(RECORDED_ROLES)) world.put('role', roleid, { roleid, privs });
   for (const [path, role] of RIGHTS) for (const who of ['mcp@pve', AGENT.id]) grant(world, path, who, role);
   seedGuests(world);
 }

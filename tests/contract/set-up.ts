@@ -1,4 +1,4 @@
-import { LEAST_PRIVILEGE_ROLES } from '../../src/simulator/seed-tokens.ts';
+import { RECORDED_ROLES } from './recorded-roles.ts';
 import type { Exchange, Recording, Stage } from './replay.ts';
 
 export interface SetUp {
@@ -136,7 +136,7 @@ async function acl(stage: Stage, path: string, action: 'give' | 'take', whom: 'u
 const role = (stage: Stage, name: string, privs: string[]) => stage.setUp('PUT', `/access/roles/${name}`, { privs: privs.join(',') });
 
 /** The role as it was when the flows were recorded: without the rights to see pools and backups. */
-const ELEVEN = (LEAST_PRIVILEGE_ROLES.McpGuest as string[]).filter((priv) => priv !== 'Pool.Audit' && priv !== 'VM.Backup');
+const ELEVEN = RECORDED_ROLES.McpGuest as string[];
 const FULL = [...ELEVEN, 'VM.Config.CDROM', 'VM.Config.Cloudinit', 'Pool.Audit'];
 const without = (...gone: string[]) => FULL.filter((priv) => !gone.includes(priv));
 const guestRole = (before: number, why: string, privs: string[]): SetUp => ({
@@ -147,7 +147,7 @@ const guestRole = (before: number, why: string, privs: string[]): SetUp => ({
 
 async function prepareAgents(stage: Stage): Promise<void> {
   await stage.setUp('POST', '/pools', { poolid: 'agents', comment: 'guests of the MCP server' });
-  for (const [roleid, privs] of Object.entries({ ...LEAST_PRIVILEGE_ROLES, McpGuest: ELEVEN }))
+  for (const [roleid, privs] of Object.entries(RECORDED_ROLES))
     await stage.setUp('POST', '/access/roles', { roleid, privs: privs.join(',') });
   await stage.setUp('POST', '/access/users', { userid: 'mcp@pve', comment: 'MCP server' });
   await stage.setUp('POST', '/access/users/mcp@pve/token/agent', { privsep: '1' });
@@ -291,7 +291,7 @@ export async function followRules(stage: Stage, exchange: Exchange): Promise<voi
   const wanted = exchange.flow === 'lp' && name !== undefined ? `${name} ${priv}` : '';
   const present = lacking.get(stage) ?? '';
   if (present === wanted) return;
-  const full: Record<string, string[]> = { ...LEAST_PRIVILEGE_ROLES, McpGuest: FULL };
+  const full: Record<string, string[]> = { ...RECORDED_ROLES, McpGuest: FULL };
   const [before] = present.split(' ');
   if (before) await role(stage, before, full[before] as string[]);
   if (wanted !== '' && name !== undefined)

@@ -12,9 +12,9 @@ type Row = Record<string, unknown>;
 /** Lists longer than 25 rows were cut: `<38 more>` stands for the rest. */
 export const isCut = (row: unknown): row is string => typeof row === 'string' && /^<\d+ more>$/.test(row);
 
-/** The installation of the recording, rebuilt from what its root token saw. `rights`: token → ACL in words. */
-export function openRecordedWorld(exchanges: Exchange[], rights: Record<string, string>): World {
-  const world = openWorld({ file: ':memory:', now: () => MOMENT, timeScale: 1 });
+/** The installation of the recording, rebuilt from what its root token saw. `rights`: token → ACL in words; `later`: ms since then. */
+export function openRecordedWorld(exchanges: Exchange[], rights: Record<string, string>, later = () => 0): World {
+  const world = openWorld({ file: ':memory:', now: () => MOMENT + later(), timeScale: 1 });
   const seen = (path: string, ...params: [string, string | number][]): Row[] => {
     const wanted = params.length === 0 ? 'null' : JSON.stringify(params);
     const found = exchanges.find((one) => one.label === 'root' && one.path === path && JSON.stringify(one.params) === wanted);

@@ -13,9 +13,10 @@ import {
   vmidOf,
 } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { driveKeys, isCloudInit, memoryOf, option } from '../guest-config.ts';
+import { driveKeys, isCdrom, isCloudInit, memoryOf, option } from '../guest-config.ts';
 import { hasBridge, settlePending } from '../hotplug.ts';
 import type { Guest } from '../model.ts';
+import { demand } from '../permissions.ts';
 import { interrupt, type Kinds, type Run, startTask } from '../tasks.ts';
 import { allocate, findStorage, freeByName, storageOf } from '../volumes.ts';
 import type { World } from '../world.ts';
@@ -140,11 +141,28 @@ export function finishShutdown(run: Run): void {
   setStopped(run.world, guest, run.at);
 }
 
+/** Where a memory is saved unless it was said: on shared storage if a disk is on one, else with the last disk. */
+export function stateStorage(world: World, guest: Guest): string {
+  if (guest.config.vmstatestorage !== undefined) return guest.config.vmstatestorage;
+  const disks = driveKeys(guest.config).filter((key) => !isCdrom(guest.config[key] as string));
+  const storages = disks.map((key) => storageOf(guest.config[key] as string));
+  return storages.find((name) => world.get('storage', name)?.shared) ?? storages.at(-1) ?? 'local';
+}
+
+function suspend(context: Context): string {
+  mustRun(context);
+  if (!flag(context, 'todisk')) return power(context, 'qmpause', 'pause');
+  const { world, who } = context;
+  demand(world, who, `/vms/${vmidOf(context)}`, ['VM.Config.Disk']);
+  const storage = text(context, 'statestorage') ?? stateStorage(world, guestOf(context));
+  demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
+  return power(context, 'qmsuspend', 'suspend-to-disk', { storage });
+}
+
 function beginSuspendToDisk(run: Run): number {
   const guest = guestOfTask(run, noConfig(run));
   checkLock(guest);
-  const disk = driveKeys(guest.config).map((key) => guest.config[key] as string)[0];
-  const storage = findStorage(run.world, guest.config.vmstatestorage ?? storageOf(disk ?? 'local:'));
+  const storage = findStorage(run.world, String(run.task.args.storage));
   const day = new Date(run.at).toISOString().slice(0, 10);
   const size = Math.ceil(memoryOf(guest.config) * 2 + 500 * 1024 ** 2);
   run.task.args.vmstate = allocate(run.world, {
@@ -280,10 +298,7 @@ export const POWER_ROUTES: Routes = {
     mustRun(context);
     return power(context, 'qmreset', 'reset');
   },
-  'POST /nodes/{node}/qemu/{vmid}/status/suspend': (context) => {
-    mustRun(context);
-    return flag(context, 'todisk') ? power(context, 'qmsuspend', 'suspend-to-disk') : power(context, 'qmpause', 'pause');
-  },
+  'POST /nodes/{node}/qemu/{vmid}/status/suspend': suspend,
   'POST /nodes/{node}/qemu/{vmid}/status/resume': (context) => {
     mustRun(context);
     return power(context, 'qmresume', 'resume');

@@ -32,8 +32,9 @@ import { DRIVE_KEY, digestOf, driveKeys, isCloudInit, memoryOf, normalTags, pend
 import { bootOrder, hotplugProblem, isLive, release } from '../hotplug.ts';
 import type { Config, Guest } from '../model.ts';
 import { checkDriveRights, checkOptionRights } from '../option-rights.ts';
+import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
-import { findVolume, freeByName, freeVolume } from '../volumes.ts';
+import { findVolume, freeByName, freeVolume, ownerOf, storageOf } from '../volumes.ts';
 import type { World } from '../world.ts';
 import { guestOfTask } from './power.ts';
 import { hashPassword, optionsOf, workshop } from './qemu-create.ts';
@@ -67,9 +68,10 @@ function prepare(context: Context): Change {
   }
   if (Object.keys(set).length + remove.length + revert.length === 0) refuse('no options specified');
   const current = findGuest(context)?.config ?? {};
-  checkDriveRights(context, vmid, current, set, remove);
-  checkOptionRights(context, vmid, undefined, [...remove, ...revert, ...Object.keys(set)]);
   checkStorageAccess(context, vmid, set);
+  checkDriveRights(context, vmid, current, set, remove);
+  demandFreeing(context, current, remove, flag(context, 'force'));
+  checkOptionRights(context, vmid, undefined, [...remove, ...revert, ...Object.keys(set)]);
   const cards = [...Object.keys(set), ...remove].filter((key) => /^net\d+$/.test(key));
   // The bridge that a card is on counts as much as the one it goes to.
   requireBridges(
@@ -84,6 +86,16 @@ function prepare(context: Context): Change {
 function refuseOther(guest: Guest, { digest }: Change): void {
   if (digest !== undefined && digest !== digestOf(guest)) refuse('checksum mismatch (file change by other user?)');
   refuseLocked(guest);
+}
+
+/** Destroying a volume asks for the right to allocate on its storage. */
+function demandFreeing(context: Context, current: Config, keys: string[], force: boolean): void {
+  for (const key of keys) {
+    const value = current[key];
+    const goes = /^unused\d+$/.test(key) || (DRIVE_KEY.test(key) && force);
+    if (value === undefined || !goes || ownerOf(volumeOf(value)) !== vmidOf(context)) continue;
+    demand(context.world, context.who, `/storage/${storageOf(volumeOf(value))}`, ['Datastore.AllocateSpace']);
+  }
 }
 
 /** What could not be plugged or unplugged while the guest runs, by key; these changes are pending. */
@@ -242,6 +254,7 @@ function unlink(context: Context): Kept | null {
   refuseLocked(guest);
   const next = edit(guest);
   const problems: Problems = {};
+  demandFreeing(context, guest.config, splitList(text(context, 'idlist') ?? ''), flag(context, 'force'));
   for (const key of splitList(text(context, 'idlist') ?? '')) remove(context.world, next, key, flag(context, 'force'), problems);
   context.world.saveGuest(next, context.at);
   return answerFor(problems);

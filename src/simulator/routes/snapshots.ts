@@ -2,10 +2,11 @@ import { type Context, edit, flag, guestOf, missingConfig, needed, type Routes, 
 import { refuse } from '../errors.ts';
 import { digestOf, driveKeys, isCdrom, memoryOf, volumeOf } from '../guest-config.ts';
 import type { Config, Guest } from '../model.ts';
+import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
-import { allocate, canSnapshot, findStorage, findVolume, freeByName, storageOf } from '../volumes.ts';
+import { allocate, canSnapshot, findStorage, findVolume, freeByName } from '../volumes.ts';
 import { newUuid } from '../world.ts';
-import { checkLock, guestOfTask, RUNNING_STATE, setRunning, setStopped } from './power.ts';
+import { checkLock, guestOfTask, RUNNING_STATE, setRunning, setStopped, stateStorage } from './power.ts';
 import { snapshotConfig } from './qemu-read.ts';
 
 const SNAPSHOT = 500;
@@ -49,8 +50,7 @@ function finishCreate(run: Run): void {
 }
 
 function saveMemory(run: Run, guest: Guest, name: string): string {
-  const disk = dataVolumes(guest)[0]?.[1] ?? 'local:';
-  const storage = findStorage(run.world, guest.config.vmstatestorage ?? storageOf(disk));
+  const storage = findStorage(run.world, stateStorage(run.world, guest));
   const size = memoryOf(guest.config) * 2 + 500 * 1024 ** 2;
   const { volid } = allocate(run.world, {
     node: guest.node,
@@ -163,6 +163,7 @@ export const SNAPSHOT_ROUTES: Routes = Object.fromEntries(
       [`GET ${base}/{snapname}/config`]: (context) => snapshotConfig(guestOf(context, typeOf(context)), needed(context, 'snapname')),
       [`PUT ${base}/{snapname}/config`]: describe,
       [`POST ${base}/{snapname}/rollback`]: (context) => {
+        if (flag(context, 'start')) demand(context.world, context.who, `/vms/${vmidOf(context)}`, ['VM.PowerMgmt']);
         guestOf(context, typeOf(context));
         return start(context, 'rollback', 'rollback', { start: flag(context, 'start') });
       },
