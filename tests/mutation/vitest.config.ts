@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** The tests that run in this process: the shipped binary is not instrumented, so tests of it would kill no mutant. */
+export default defineConfig({
+  test: {
+    include: ['tests/engine/**/*.test.ts', 'tests/store/**/*.test.ts', 'tests/mcp/**/*.test.ts', 'tests/proxmox/gate.test.ts'],
+    exclude: ['tests/engine/audit*.test.ts', 'tests/engine/anchor.test.ts', 'tests/mcp/http-cli.test.ts'],
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
