@@ -1,5 +1,6 @@
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
+import { isInPool } from '../core/guest.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
 import { usage } from '../engine/quota.ts';
@@ -37,7 +38,7 @@ export async function clusterView(engine: Engine, caller: Caller, limits: LimitS
     total,
     shown: guests.length,
     ...(notice === undefined ? {} : { notice: plainText(notice, 1000) }),
-    ...(limits.scope.kind === 'created' || guests.length < total ? {} : { quotas: quotasOf(guests, limits) }),
+    ...(canCount(guests, limits) && guests.length === total ? { quotas: quotasOf(guests, limits) } : {}),
     perGuest: [
       { label: 'vCPUs', limit: limits.maxCpu, unit: '', variable: 'PROXMOX_MAX_CPU' },
       { label: 'Memory', limit: limits.maxRamMib, unit: 'MiB', variable: 'PROXMOX_MAX_RAM_MB' },
@@ -79,6 +80,12 @@ function guestView(g: Listed): GuestView {
     ...(g.ha === undefined ? {} : { ha: plainText(g.ha, 40) }),
     template: g.template === true,
   };
+}
+
+/** An empty pool looks like one that the token may not see, and "none used" would be wrong there. */
+function canCount(guests: Listed[], { scope }: LimitSettings): boolean {
+  if (scope.kind === 'pool') return guests.some(({ pool }) => isInPool(pool, scope.pool));
+  return scope.kind !== 'created';
 }
 
 /** What the list shows counts; disks are not in it, and what is being created this moment is counted by the engine alone. */
