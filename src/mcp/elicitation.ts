@@ -19,6 +19,8 @@ const CONSOLE = 'console';
 const TTL_SECONDS = 600;
 /** How often (ms) a client hears that its user has not answered yet: both SDKs give a call up after 60 s without news. */
 const WAITING_MS = 10_000;
+/** A form stays open at least so long (ms): clocks of replicas differ, and the engine knows itself what has expired. */
+const LEAST_FORM_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const Confirmation = z.object({ typed: z.string() });
 
@@ -92,7 +94,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
     async askNow(question, approval, server, ctx, waiting) {
       const sent = now();
       const { method, params } = inputRequired.elicit(formOf(question));
-      const timeout = Math.max(1, Math.min(Date.parse(approval.expiresAt) - sent, LONGEST_TIMER_MS));
+      const timeout = Math.max(LEAST_FORM_MS, Math.min(Date.parse(approval.expiresAt) - sent, LONGEST_TIMER_MS));
       const timer = setInterval(waiting, WAITING_MS);
       try {
         const reply = await unlessUnreadable(server, () =>
