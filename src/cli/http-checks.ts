@@ -3,6 +3,7 @@ import { fail } from '../core/errors.ts';
 import type { HttpSettings, Settings } from '../core/settings.ts';
 import { createVault } from '../engine/secrets.ts';
 import { isLoopback } from '../mcp/auth/addresses.ts';
+import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';
 import { clusterNameOf } from './session.ts';
 
@@ -68,7 +69,7 @@ export async function checkPinned({ connection, demo, dataDir }: Settings): Prom
  */
 export async function checkSharedKey({ databaseUrl, dataDir }: Settings, store: Store): Promise<void> {
   if (databaseUrl === undefined) return;
-  const schema = z.object({ probe: z.string().meta({ secret: true }) });
+  const schema = z.object({ probe: secret(z.string()) });
   const { probe } = createVault(dataDir).conceal(schema, { probe: 'which key' }) as { probe: { $secret: string } };
   if ((await store.keys.shared('secret-key', probe.$secret)) === probe.$secret) return;
   fail('invalid_configuration', `${dataDir}/secret.key is not the key that the other servers on this database use.`, {

@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest';
-import { ownHosts, ownOrigins } from '../../src/cli/http-checks.ts';
-import type { HttpSettings } from '../../src/core/settings.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { checkSharedKey, ownHosts, ownOrigins } from '../../src/cli/http-checks.ts';
+import type { HttpSettings, Settings } from '../../src/core/settings.ts';
+import type { Store } from '../../src/store/index.ts';
 
 const at = (host: string, publicUrl?: string) =>
   ({
@@ -29,4 +33,28 @@ test('the hosts that are accepted are those of the origins', () => {
     const names = ownOrigins(settings, 'https', 8808).map((origin) => new URL(origin).hostname);
     expect(ownHosts(settings)).toEqual(expect.arrayContaining(names));
   }
+});
+
+describe('the key that all servers on one database share', () => {
+  const checked = async (dataDir: string, keys: Map<string, string>) => {
+    const shared = async (name: string, value: string) => {
+      expect(value).toMatch(/./);
+      if (!keys.has(name)) keys.set(name, value);
+      return keys.get(name) ?? '';
+    };
+    await checkSharedKey({ databaseUrl: 'postgres://db', dataDir } as Settings, { keys: { shared } } as unknown as Store);
+  };
+
+  test('the same key passes, another one is refused', async () => {
+    const folders = ['a', 'b', 'c'].map((name) => mkdtempSync(join(tmpdir(), `key-${name}-`)));
+    folders.forEach((folder, n) => {
+      writeFileSync(join(folder, 'secret.key'), Buffer.alloc(32, n < 2 ? 7 : 8), { mode: 0o600 });
+    });
+    const [a = '', b = '', c = ''] = folders;
+    const keys = new Map<string, string>();
+    await checked(a, keys);
+    await checked(b, keys);
+    await expect(checked(c, keys)).rejects.toMatchObject({ code: 'invalid_configuration' });
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
 });

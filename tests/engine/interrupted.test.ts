@@ -53,6 +53,43 @@ describe('an outage after the answer was lost', () => {
   });
 });
 
+describe('steps that a process which is gone never sent', () => {
+  const dead = JSON.stringify({ host: 'elsewhere', pid: 1, start: '', engine: 'gone' });
+
+  /** A create whose first step is done and whose process is gone. */
+  async function left(more: { leaseId?: string; startedAt?: string }) {
+    world = await openWorld();
+    const shown = await world.call('create_vm', { name: 'left', disk_gb: 1, start_on_create: true }, { dryRun: true });
+    if (shown.kind !== 'dry_run') throw new Error('no plan');
+    const [first] = shown.plan.steps;
+    const startedAt = new Date().toISOString();
+    const run = { id: 'run_left', operation: 'create_vm', args: { name: 'left' }, cluster: 'simulator', principal: agent.principal };
+    const store = await openStore({ dataDir: world.dataDir });
+    const lease = new Date(Date.now() + 60_000).toISOString();
+    await store.runs.begin({ ...run, plan: shown.plan, digest: 'd', startedAt, ...more }, dead, lease);
+    await store.runs.journal(run.id, dead, [{ id: first?.id ?? '', state: 'done', at: startedAt }], new Date(0).toISOString());
+    await world.engine.perform('list_approvals', {}, agent);
+    await until(() => outcomes().some((r) => r.kind === 'reconciled'));
+    const ended = await store.runs.get(run.id);
+    await store.close();
+    return { ended, sent: world.cluster.mutations().length };
+  }
+
+  it('are sent by another one for a change that needed no approval', async () => {
+    expect((await left({})).sent).toBe(1);
+  });
+
+  it('are not sent under a standing approval: it was given to the process that is gone', async () => {
+    const { ended, sent } = await left({ leaseId: 'lease_1' });
+    expect(sent).toBe(0);
+    expect(ended).toMatchObject({ status: 'failed', error: { code: 'interrupted' } });
+  });
+
+  it('are not sent a quarter of an hour later', async () => {
+    expect((await left({ startedAt: new Date(Date.now() - 16 * 60_000).toISOString() })).sent).toBe(0);
+  });
+});
+
 describe('a process that is gone', () => {
   it('in the middle of a deletion that succeeded: what had to hold before it is not asked of what is gone', async () => {
     world = await openWorld();

@@ -11,11 +11,14 @@ import { LoadAgent, numbers, type Outcome } from './agents.ts';
 import { type Deployment, deploy } from './cluster.ts';
 
 /**
- * 200 agents and 5,000 mixed calls through nginx on three replicas and one PostgreSQL, while a replica dies, another is restarted and the
- * database goes down once. What must hold then is what the product promises; how fast it was is only told.
+ * Agents and mixed calls through nginx on three replicas and one PostgreSQL, while a replica dies, another is restarted and the database goes
+ * down once. What must hold then is what the product promises; how fast it was is only told. `npm run test:load` takes 200 agents and 5,000
+ * calls; without it a slice runs.
  */
-const AGENTS = Number(process.env.LOAD_AGENTS ?? 200);
-const CALLS = Number(process.env.LOAD_CALLS ?? 5000);
+const AGENTS = Number(process.env.LOAD_AGENTS ?? 24);
+const CALLS = Number(process.env.LOAD_CALLS ?? 480);
+/** Seconds that each stretch of the test may take on the slowest machine; no promise depends on it. */
+const STRETCH = 900;
 const ROOM = 12;
 const NAMES = 30;
 const PASSPHRASE = 'correct horse battery';
@@ -103,15 +106,15 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
   const began = performance.now();
 
   const chaos = (async () => {
-    await until('a quarter is done', () => done() > CALLS * 0.25, 300);
+    await until('a quarter is done', () => done() > CALLS * 0.25, STRETCH);
     await place.end(1, 'SIGKILL');
-    await until('some calls met the dead replica', () => done() > CALLS * 0.35, 300);
+    await until('some calls met the dead replica', () => done() > CALLS * 0.35, STRETCH);
     await place.begin(1);
-    await until('half is done', () => done() > CALLS * 0.5, 300);
+    await until('half is done', () => done() > CALLS * 0.5, STRETCH);
     await place.postgres.down();
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     await place.postgres.up();
-    await until('three quarters are done', () => done() > CALLS * 0.75, 300);
+    await until('three quarters are done', () => done() > CALLS * 0.75, STRETCH);
     await place.end(2, 'SIGTERM');
     await place.begin(2);
   })();
@@ -137,7 +140,7 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
     ]);
     return executing.total + approved.total;
   };
-  await until('every approved plan has an outcome', async () => (await open()) === 0, 90);
+  await until('every approved plan has an outcome', async () => (await open()) === 0, STRETCH);
   await Promise.all([...agents, observer].map((agent) => agent.close()));
 
   const outcomes = agents.flatMap((agent) => agent.outcomes);
@@ -150,6 +153,9 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
   // Only a client with a session on the replica that died may hear nothing, and only for the one call that was on its way.
   for (const { older, outcomes: own } of agents) {
     const unheard = own.filter(({ ending }) => ending === 'timed out');
+    // Only an answer that the dead replica had begun is cut off.
+    const cut = own.filter(({ ending }) => ending === 'cut off');
+    expect(cut.length, JSON.stringify(cut)).toBeLessThanOrEqual(1);
     expect(unheard.length, JSON.stringify(unheard)).toBeLessThanOrEqual(older ? 1 : 0);
   }
 
@@ -194,7 +200,7 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
     expect(problems, file).toEqual([]);
     expect(count).toBeGreaterThan(0);
   }
-}, 400_000);
+}, 3_600_000);
 
 async function allApprovals() {
   const found: Awaited<ReturnType<Store['approvals']['list']>>['approvals'] = [];
