@@ -2,8 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { Caller, Role, Scope } from '../../src/core/caller.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { ProxmoxReader } from '../../src/core/proxmox.ts';
+import type { RunRecord } from '../../src/core/run.ts';
 import { checkRole, roleAllows, seesAllApprovals } from '../../src/engine/roles.ts';
-import { checkPlanScope, checkTaskScope, guestInScope, planOutOfScope, readerInScope, withScopeDefaults } from '../../src/engine/scope.ts';
+import {
+  checkPlanScope,
+  checkTaskScope,
+  guestInScope,
+  isForeign,
+  describe as named,
+  planOutOfScope,
+  readerInScope,
+  withScopeDefaults,
+} from '../../src/engine/scope.ts';
 import { operations } from '../../src/operations/index.ts';
 import { listGuests } from '../../src/proxmox/guests.ts';
 
@@ -74,6 +84,37 @@ describe('which guests a scope shows', () => {
   });
 });
 
+describe('what a scope shows of storages', () => {
+  const volumes = [{ volid: 'iso' }, { volid: 'image', vmid: null }, { volid: 'own', vmid: '101' }, { volid: 'foreign', vmid: 103 }];
+  const storage = (answer: unknown): ProxmoxReader => ({
+    cluster: 'c',
+    version: async () => ({ version: '9.2', major: 9, minor: 2 }),
+    get: async <T>(path: string) => (path === '/cluster/resources' ? rows : answer) as T,
+  });
+  const shown = (path: string, answer: unknown = volumes) => readerInScope(storage(answer), { pools: ['agents'] }).get(path);
+
+  it('the volumes of own guests and those that belong to none', async () => {
+    expect(await shown('/nodes/pve-1/storage/local-lvm/content')).toEqual(volumes.slice(0, 3));
+  });
+  it('other lists as they are: only the content of a storage is about volumes', async () => {
+    for (const path of [
+      '/nodes/pve/storage',
+      '/nodes/pve/storage/local/content/x',
+      '/nodes/pve/storage/a/b/content',
+      '/x/nodes/pve/storage/local/content',
+      '/nodes/a/b/storage/local/content',
+    ])
+      expect(await shown(path), path).toEqual(volumes);
+    expect(await shown('/version', { release: '9.2' })).toEqual({ release: '9.2' });
+  });
+  it('no guest by a path that only ends alike', async () => {
+    expect(await shown('/x/nodes/pve/qemu/103/config')).toEqual(volumes);
+  });
+  it('the version of the cluster', async () => {
+    expect(await readerInScope(reader(), { pools: ['x'] }).version()).toMatchObject({ major: 9 });
+  });
+});
+
 describe('which plans stay in the scope', () => {
   const guests = () => listGuests(reader());
   const scope = { pools: ['agents'] };
@@ -90,6 +131,22 @@ describe('which plans stay in the scope', () => {
     ],
     ['a new guest in the own pool', plan({ demand, steps: [request({ pool: 'agents' })] }), undefined],
     ['a new guest in a foreign pool', plan({ demand, steps: [request({ pool: 'agents2' })] }), 'pool agents2'],
+    ['a guest whose disks are copied', plan({ target: target(101), sources: [{ vmid: 103, template: false }] }), 'guest 103, whose'],
+    ['an own guest whose disks are copied', plan({ target: target(101), sources: [{ vmid: 102, template: true }] }), undefined],
+    ['a copied guest that is not listed', plan({ target: target(101), sources: [{ vmid: 999, template: true }] }), 'guest 999, whose'],
+    [
+      'an own guest that grows, without a word about its pool',
+      plan({ target: target(101), demand: { ...demand, newGuests: 0 } }),
+      undefined,
+    ],
+    ['a new guest made for an own one', plan({ target: target(101), demand }), undefined],
+    ['a plan about no guest', plan({}), undefined],
+    ['one that makes no guest', plan({ demand: { ...demand, newGuests: 0 } }), undefined],
+    [
+      'a step that sends nothing',
+      plan({ target: target(101), steps: [{ kind: 'check', id: 'c', purpose: '', params: { pool: 'agents2' } } as never] }),
+      undefined,
+    ],
     ['a new guest in no pool', plan({ demand, steps: [request({ name: 'x' })] }), 'the new guest'],
   ])('%s', async (_case, candidate, reason) => {
     const found = planOutOfScope(candidate, await guests(), scope);
@@ -101,6 +158,30 @@ describe('which plans stay in the scope', () => {
     const tagged = (tags: string) => plan({ demand, steps: [request({ name: 'x' }), request({ tags })] });
     expect(planOutOfScope(tagged('db;web'), await guests(), { tags: ['web'] })).toBeUndefined();
     expect(planOutOfScope(tagged('db'), await guests(), { tags: ['web'] })).toContain('the new guest');
+  });
+
+  it('is enough to carry one of its tags, however the list is written', async () => {
+    for (const tags of ['db;web', 'db, web', 'web']) {
+      const made = plan({ demand, steps: [request({ tags })] });
+      expect(planOutOfScope(made, await guests(), { tags: ['x', 'web'] }), tags).toBeUndefined();
+    }
+    expect(guestInScope({}, { tags: ['web'] })).toBe(false);
+    await expect(checkPlanScope(plan({ target: target(101) }), scope, reader())).resolves.toBeUndefined();
+  });
+
+  it('hides runs of other principals about foreign guests, and no others', async () => {
+    const about = (vmid: number, principal = 'other') => ({ principal, plan: plan({ target: target(vmid) }) }) as RunRecord;
+    const me = { principal: 'me', scope };
+    expect(isForeign(about(103), me, await guests())).toBe(true);
+    expect(isForeign(about(101), me, await guests())).toBe(false);
+    expect(isForeign(about(103, 'me'), me, await guests())).toBe(false);
+    expect(isForeign(about(103), { principal: 'me' }, await guests())).toBe(false);
+  });
+
+  it('is named in refusals', () => {
+    expect(named({ pools: ['a', 'b'], tags: ['t'] })).toBe('pool a or b and tag t');
+    expect(named({ tags: ['t'] })).toBe('tag t');
+    expect(named({ pools: ['a'] })).toBe('pool a');
   });
 
   it('refuses by policy, and asks nothing for callers without a scope', async () => {
@@ -127,6 +208,8 @@ describe('what a new guest gets from the scope', () => {
     expect(withScopeDefaults(create, { name: 'a', pool: 'q' }, { pools: ['p'] })).toEqual({ name: 'a', pool: 'q' });
     expect(withScopeDefaults(create, { name: 'a' }, { pools: ['p', 'q'] })).toEqual({ name: 'a' });
     expect(withScopeDefaults(create, { name: 'a' }, undefined)).toEqual({ name: 'a' });
+    expect(withScopeDefaults(create, { name: 'a' }, { tags: ['t'] })).toStrictEqual({ name: 'a', tags: ['t'] });
+    expect(withScopeDefaults(create, { name: 'a' }, { pools: ['p'] })).toStrictEqual({ name: 'a', pool: 'p' });
   });
   it('nothing for operations that make none: a filter stays what it was', () => {
     expect(withScopeDefaults(list, {}, { pools: ['p'] })).toEqual({});

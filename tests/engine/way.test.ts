@@ -20,6 +20,7 @@ const callers = {
   shell: caller('cli'),
   stdio: caller('stdio'),
   eliciting: caller('stdio', { elicitation: true }),
+  console: caller('console'),
   http: caller('http'),
   httpTrusted: caller('http', { elicitation: true }),
   strange: { ...caller('cli'), channel: 'carrier pigeon' as Caller['channel'] },
@@ -32,6 +33,7 @@ describe('who decides', () => {
     ['auto', 'shell', 'relay', 'relay', 'human'],
     ['auto', 'stdio', 'relay', 'relay', 'human'],
     ['auto', 'eliciting', 'elicitation', 'elicitation', 'human'],
+    ['auto', 'console', 'relay', 'relay', 'human'],
     ['auto', 'http', 'human', 'human', 'human'],
     ['auto', 'httpTrusted', 'elicitation', 'elicitation', 'human'],
     ['auto', 'strange', 'human', 'human', 'human'],
@@ -49,6 +51,16 @@ describe('who decides', () => {
       whenDestroy,
       whenProtected,
     ]);
+  });
+
+  it('is a human for data of a guarded guest, and the usual way for stopping a protected one', () => {
+    const source = { vmid: 1, template: false, identity: { protection: false } };
+    const guarded = { ...source, identity: { protection: true } };
+    const way = (plan: object, who: Caller = callers.eliciting) => wayFor('auto', who, plan as Plan);
+    expect(way({ effect: 'change', sources: [source, guarded] })).toBe('human');
+    expect(way({ effect: 'change', sources: [source, guarded] }, callers.httpTrusted)).toBe('human');
+    expect(way({ effect: 'change', sources: [source] })).toBe('elicitation');
+    expect(way({ effect: 'disrupt', target: { protection: true } })).toBe('elicitation');
   });
 
   it('takes the stricter of what was frozen and what holds now', () => {

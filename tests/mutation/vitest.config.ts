@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+// MUTATION_TESTS='tests/engine/way.test.ts tests/engine/policy.test.ts': only these, for a run over a file or two.
+const only = process.env.MUTATION_TESTS?.split(' ');
+
 /** The tests that run in this process: the shipped binary is not instrumented, so tests of it would kill no mutant. */
 export default defineConfig({
   test: {
-    include: ['tests/engine/**/*.test.ts', 'tests/store/**/*.test.ts', 'tests/mcp/**/*.test.ts', 'tests/proxmox/gate.test.ts'],
+    include: only ?? ['tests/engine/**/*.test.ts', 'tests/store/**/*.test.ts', 'tests/mcp/**/*.test.ts', 'tests/proxmox/gate.test.ts'],
     exclude: ['tests/engine/audit*.test.ts', 'tests/engine/anchor.test.ts', 'tests/mcp/http-cli.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,

@@ -63,6 +63,8 @@ describe('the gate', () => {
 
   it('refuses to be opened wrongly: a resolver that answers for another step', () => {
     expect(() => openGate([one], () => resolve(two)).pass(resolve(two))).toThrow(refused);
+    const deletes = { ...resolve(one), method: 'DELETE' } as const;
+    expect(() => openGate([one], () => deletes).pass(deletes)).toThrow(refused);
   });
 
   it('opens again only for the step that just passed and may meet a lock', () => {
