@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { overPerGuest, overTotals, refuseExcess, type Usage } from '../../src/core/limits.ts';
 import type { ResourceDemand } from '../../src/core/plan.ts';
+import type { ProxmoxReader } from '../../src/core/proxmox.ts';
 import type { LimitSettings } from '../../src/core/settings.ts';
-import { usage } from '../../src/engine/quota.ts';
+import { checkInside, diskSums, usage } from '../../src/engine/quota.ts';
 import type { GuestRow } from '../../src/proxmox/guests.ts';
 import type { Reservation } from '../../src/store/reservations.ts';
 
@@ -101,6 +102,96 @@ describe('what counts', () => {
     ['created here', { kind: 'created' }, [guest(1), guest(9)]],
   ] as const)('can be narrowed to a %s', (_what, scope, guests) => {
     expect(used([...guests], [], { scope })).toMatchObject({ guests: 1 });
+  });
+});
+
+describe('what else counts', () => {
+  it('takes the greater of what is listed and what is reserved, for each size', () => {
+    const smaller = reservation(1, { newGuest: false, cpu: 1, memoryMib: 4096, diskGib: 1 });
+    expect(used([guest(1)], [smaller])).toEqual({ guests: 1, cpu: 2, memoryMib: 4096, diskGib: 32 });
+    const larger = reservation(1, { newGuest: false, cpu: 1, memoryMib: 1, diskGib: 99 });
+    expect(used([guest(1)], [larger])).toEqual({ guests: 1, cpu: 2, memoryMib: 2048, diskGib: 99 });
+  });
+  it('counts a guest without sizes as one', () => {
+    const { cpus: _c, memoryMib: _m, diskGib: _d, ...bare } = guest(7);
+    expect(used([bare as GuestRow])).toEqual({ guests: 1, cpu: 0, memoryMib: 0, diskGib: 0 });
+  });
+  it('counts all volumes of a guest where they were looked up', () => {
+    const sums = new Map([[1, 500]]);
+    expect(usage([guest(1), guest(2)], [], limits, new Set(), sums)).toMatchObject({ diskGib: 532 });
+  });
+  it('is a guest with one of its tags the one of the scope', () => {
+    expect(used([guest(9, { tags: ['a', 'agent'] })], [], { scope: { kind: 'tag', tag: 'agent' } })).toMatchObject({ guests: 1 });
+  });
+});
+
+describe('a new guest outside the scope of the limits', () => {
+  const made = { vmid: 500, tags: ['web'], pool: 'dev' };
+  const check = (scope: LimitSettings['scope']) => () => checkInside(made, { ...limits, scope });
+  it.each<[string, LimitSettings['scope']]>([
+    ['everything visible counts', { kind: 'visible' }],
+    ['it counts because it is made here', { kind: 'created' }],
+    ['its pool is the one', { kind: 'pool', pool: 'dev' }],
+    ['its tag is the one', { kind: 'tag', tag: 'Web' }],
+  ])('is none: %s', (_case, scope) => expect(check(scope)).not.toThrow());
+  it.each<[LimitSettings['scope'], string, string]>([
+    [{ kind: 'pool', pool: 'agents' }, 'pool agents', 'pool: agents'],
+    [{ kind: 'tag', tag: 'agent' }, 'tag agent', 'tags: ["agent"]'],
+  ])('is refused with what brings it inside: %o', (scope, place, hint) => {
+    expect(check(scope)).toThrow(
+      expect.objectContaining({ code: 'quota_exceeded', message: expect.stringContaining(place), hint: `Call again with ${hint}.` }),
+    );
+  });
+});
+
+describe('sums of disks', () => {
+  const GIB = 2 ** 30;
+  const away = new Error('away');
+  function reader(storages: object[], lists: Record<string, object[] | Error>): ProxmoxReader & { asked: string[] } {
+    const asked: string[] = [];
+    const get = async (path: string) => {
+      asked.push(path);
+      if (path === '/cluster/resources') return storages;
+      const list = lists[path];
+      if (list === undefined || list instanceof Error) throw list ?? away;
+      return list;
+    };
+    return { asked, get } as unknown as ProxmoxReader & { asked: string[] };
+  }
+  const at = (node: string, storage: string, over: object = {}) => ({ node, storage, status: 'available', ...over });
+
+  it('add up disks of VMs and volumes of containers, and nothing else', async () => {
+    const lists = {
+      '/nodes/pve/storage/local/content': [
+        { vmid: 1, content: 'images', size: 2 * GIB },
+        { vmid: '1', content: 'images', size: 3 * GIB },
+        { vmid: 2, content: 'rootdir', size: GIB },
+        { vmid: 1, content: 'backup', size: 9 * GIB },
+        { content: 'images', size: 9 * GIB },
+        { vmid: 3, content: 'images' },
+      ],
+    };
+    expect([...(await diskSums(reader([at('pve', 'local')], lists)))]).toEqual([
+      [1, 5],
+      [2, 1],
+      [3, 0],
+    ]);
+  });
+  it('ask for a shared storage once, and for one of each node otherwise', async () => {
+    const one = [{ vmid: 1, content: 'images', size: GIB }];
+    const lists = {
+      '/nodes/b/storage/nas%2F1/content': one,
+      '/nodes/a/storage/local/content': one,
+      '/nodes/b/storage/local/content': one,
+    };
+    const shared = { shared: 1 };
+    const api = reader([at('a', 'nas/1', shared), at('b', 'nas/1', shared), at('a', 'local'), at('b', 'local')], lists);
+    expect([...(await diskSums(api))]).toEqual([[1, 3]]);
+    expect(api.asked).toHaveLength(4);
+  });
+  it('leave out a storage that is away, and fail where one that is there cannot be read', async () => {
+    expect([...(await diskSums(reader([at('pve', 'nas', { status: 'unknown' })], {})))]).toEqual([]);
+    await expect(diskSums(reader([at('pve', 'nas')], {}))).rejects.toBe(away);
   });
 });
 

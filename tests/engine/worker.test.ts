@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { InFlight } from '../../src/engine/in-flight.ts';
-import { isGone, keepAlive, thisWorker } from '../../src/engine/worker.ts';
+import { isGone, keepAlive, leaseFrom, thisWorker } from '../../src/engine/worker.ts';
 import type { Store } from '../../src/store/index.ts';
 
 afterEach(() => vi.useRealTimers());
@@ -40,4 +41,46 @@ it('leases are renewed for what is in flight and for nothing else', () => {
   stop();
   end();
   expect(renew).toHaveBeenCalledWith('w', { runs: ['run_1'], reservations: ['rsv_1'] }, expect.any(String));
+});
+
+it('a process that may not be signalled is there: another user runs it', () => {
+  const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+    throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
+  });
+  expect(isGone(thisWorker(), LATER, NOW)).toBe(false);
+  kill.mockRestore();
+});
+
+it('a process whose start is not known on either side is only gone with its lease', () => {
+  expect(isGone(JSON.stringify({ ...JSON.parse(thisWorker()), start: '' }), LATER, NOW)).toBe(false);
+});
+
+it.runIf(process.platform === 'linux')('the start of a process is field 22 of its stat, also behind a name with spaces', () => {
+  const { start, pid, host } = JSON.parse(thisWorker());
+  expect(start).toMatch(/^\d{2,}$/);
+  expect({ pid, host }).toEqual({ pid: process.pid, host: hostname() });
+  const stat = readFileSync(`/proc/${process.pid}/stat`, 'utf8');
+  expect(start).toBe(/^\d+ \(.*\) (?:\S+ ){19}(\d+)/.exec(stat)?.[1]);
+});
+
+it('a lease lasts 30 seconds', () => {
+  expect(leaseFrom({ ...systemClock, now: () => Date.parse(NOW) })).toBe('2026-01-01T00:00:30.000Z');
+});
+
+it('leases are renewed every five seconds, also of runs that are being stored and after a renewal failed, until stopped', async () => {
+  vi.useFakeTimers();
+  const renew = vi.fn(async () => {
+    throw new Error('the store is away');
+  });
+  const inFlight = new InFlight();
+  inFlight.starting.add('run_2');
+  const stop = keepAlive({ runs: { renew } } as unknown as Store, 'w', { ...systemClock, now: () => Date.parse(NOW) }, inFlight);
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(renew).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(10_001);
+  expect(renew).toHaveBeenCalledTimes(3);
+  expect(renew).toHaveBeenLastCalledWith('w', { runs: ['run_2'], reservations: [] }, '2026-01-01T00:00:30.000Z');
+  stop();
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(renew).toHaveBeenCalledTimes(3);
 });

@@ -1,0 +1,171 @@
+import type { Caller } from '../../src/core/caller.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import { ProxmoxMcpError } from '../../src/core/errors.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import type { Plan, RequestStep } from '../../src/core/plan.ts';
+import { NO_POLICY } from '../../src/core/policy.ts';
+import type { ProxmoxApi } from '../../src/core/proxmox.ts';
+import type { RunRecord } from '../../src/core/run.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import type { Audit } from '../../src/engine/audit.ts';
+import { InFlight } from '../../src/engine/in-flight.ts';
+import type { Ports } from '../../src/engine/ports.ts';
+import { createVault } from '../../src/engine/secrets.ts';
+import { Watch } from '../../src/engine/watch.ts';
+import type { Store } from '../../src/store/index.ts';
+
+// The parts of an engine for tests of one file of it: time that stands still unless it is slept, a Proxmox that answers what the test says.
+// Whole calls are tested on the embedded cluster, see world.ts.
+
+export const START = Date.parse('2026-01-01T12:00:00.000Z');
+export const iso = (secondsAfterStart: number) => new Date(START + secondsAfterStart * 1000).toISOString();
+
+export interface StillClock extends Clock {
+  /** Seconds since START. */
+  at: number;
+}
+export function stillClock(): StillClock {
+  return {
+    at: 0,
+    now() {
+      return START + this.at * 1000;
+    },
+    async sleep(ms) {
+      this.at += ms / 1000;
+    },
+  };
+}
+
+/** By path, with `?name=value` for the first parameter where it matters; a function is called, an error thrown. */
+export type Answers = Record<string, unknown>;
+
+export interface Parts extends Ports {
+  clock: StillClock;
+  answers: Answers;
+  /** GET requests, as the keys of `answers`. */
+  asked: string[];
+  proxmox: ProxmoxApi;
+  told: JsonObject[];
+  /** Log lines: level and message. */
+  lines: string[];
+}
+
+const unexpected = (what: string) => () => {
+  throw new Error(`${what} was not expected`);
+};
+
+/** @param store a real one, or the few methods that the file needs */
+export function parts(store: object = {}, settings: Partial<Settings> = {}): Parts {
+  const clock = stillClock();
+  const told: JsonObject[] = [];
+  const lines: string[] = [];
+  const asked: string[] = [];
+  const answers: Answers = {};
+  const log = (level: string) => (_fields: object, message: string) => void lines.push(`${level}: ${message}`);
+  const proxmox: ProxmoxApi = {
+    cluster: 'c',
+    version: async () => ({ version: '9.2', major: 9, minor: 2 }),
+    async get<T>(path: string, params: Record<string, string | number> = {}) {
+      const [first] = Object.entries(params);
+      const full = first ? `${path}?${first.join('=')}` : path;
+      asked.push(full);
+      const answer = full in answers ? answers[full] : answers[path];
+      if (answer === undefined) throw new ProxmoxMcpError('guest_not_found', `Nothing at ${full}.`);
+      if (answer instanceof Error) throw answer;
+      return (typeof answer === 'function' ? await answer() : answer) as T;
+    },
+    send: unexpected('a mutating request'),
+    task: unexpected('task'),
+    taskLog: async () => [],
+    waitTask: unexpected('waitTask'),
+    findTask: async () => undefined,
+    holds: async () => undefined,
+    serverTime: () => clock.now() / 1000,
+    close: async () => {},
+  };
+  const ports: Parts = {
+    settings: {
+      connection: { endpoints: [], tokenId: 'mcp@pve!agent', tokenSecret: 's', verifySsl: true, fingerprints: [] },
+      defaults: { node: 'pve', nodeIsExplicit: false },
+      limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
+      approval: { mode: 'relay', ttlSeconds: 900, maxPendingPerPrincipal: 3 },
+      policy: NO_POLICY,
+      waitSeconds: 45,
+      readOnly: false,
+      dataDir: '/nowhere',
+      ...settings,
+    } as Settings,
+    clock,
+    told,
+    lines,
+    asked,
+    answers,
+    proxmox,
+    api: async () => ports.proxmox,
+    store: async () => store as Store,
+    audit: { append: async (record: JsonObject) => void told.push(record) } as unknown as Audit,
+    vault: createVault('/nowhere'),
+    log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    worker: 'me',
+    inFlight: new InFlight(),
+    watch: new Watch(() => ports),
+  };
+  return ports;
+}
+
+export const guest = (vmid: number, over: object = {}) => ({
+  type: 'qemu' as const,
+  vmid,
+  key: `key-${vmid}`,
+  name: `web${vmid}`,
+  node: 'pve',
+  protection: false,
+  disks: [],
+  ...over,
+});
+
+export const planOf = (over: Partial<Plan> = {}): Plan => ({
+  operation: 'stop_vm',
+  summary: 'stop web105 (105)',
+  effect: 'disrupt',
+  target: guest(105),
+  steps: [],
+  expected: [],
+  choices: [],
+  warnings: [],
+  undo: 'start it',
+  ...over,
+});
+
+export const requestStep = (id: string, over: Partial<RequestStep> = {}): RequestStep => ({
+  kind: 'request',
+  id,
+  method: 'POST',
+  path: `/nodes/pve/qemu/105/status/${id}`,
+  params: {},
+  purpose: `${id} web105`,
+  ...over,
+});
+
+export const runOf = (over: Partial<RunRecord> = {}): RunRecord => ({
+  id: 'run_1',
+  operation: 'stop_vm',
+  args: { vmid: 105 },
+  cluster: 'c',
+  principal: 'local:agent',
+  plan: planOf(),
+  digest: 'd',
+  status: 'executing',
+  steps: [],
+  startedAt: iso(0),
+  ...over,
+});
+
+export const asker = (over: Partial<Caller> = {}): Caller => ({
+  principal: 'local:agent',
+  owner: 'local:agent',
+  channel: 'stdio',
+  canAsk: { elicitation: false, terminal: false },
+  isOperator: false,
+  ...over,
+});
