@@ -108,13 +108,8 @@ export function approvalsIn(db: Kysely<Database>) {
       return exclusive(db, async (tx) => {
         const result = await tx
           .updateTable('approvals')
-          .set({
-            status: to,
-            ...(set.decidedBy !== undefined ? { decided_by: set.decidedBy } : {}),
-            ...(set.decidedVia !== undefined ? { decided_via: set.decidedVia } : {}),
-            ...(set.note !== undefined ? { note: set.note } : {}),
-            ...(set.decidedAt !== undefined ? { decided_at: set.decidedAt } : {}),
-          })
+          // Kysely leaves out what is undefined.
+          .set({ status: to, decided_by: set.decidedBy, decided_via: set.decidedVia, note: set.note, decided_at: set.decidedAt })
           .where('id', '=', id)
           .where('status', '=', from)
           .executeTakeFirst();

@@ -51,7 +51,8 @@ export function runsIn(db: Kysely<Database>) {
               run_id: run.id,
               decided_by: decision.decidedBy,
               decided_via: decision.decidedVia,
-              ...(decision.note === undefined ? {} : { note: decision.note }),
+              // Kysely leaves out what is undefined.
+              note: decision.note,
               decided_at: run.startedAt,
             })
             .where('id', '=', decision.approvalId)

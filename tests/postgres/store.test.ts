@@ -3,11 +3,13 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openStore } from '../../src/store/index.ts';
 import { startPostgres } from '../helpers/postgres.ts';
 import { storeContract } from '../store/contract.ts';
+import { rowsContract } from '../store/rows.ts';
 
 const postgres = await startPostgres();
 afterAll(() => postgres.stop());
 
 storeContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url }));
+rowsContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url }));
 
 describe('a restart of PostgreSQL', () => {
   it('is waited out by what was asked meanwhile', async () => {
