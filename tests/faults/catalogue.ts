@@ -1,8 +1,8 @@
-import { PACE, sleep } from './pace.ts';
+import { ANSWER_SECONDS, sleep } from './pace.ts';
 import type { Passing, Upstream } from './proxy.ts';
 
 /** Where in a call a request stands. */
-export type Where = 'plan-read' | 'mutation' | 'poll' | 'task-log' | 'late-read';
+export type Where = 'plan-read' | 'redeem-read' | 'mutation' | 'poll' | 'task-log' | 'late-read';
 
 export interface Fault {
   name: string;
@@ -15,8 +15,12 @@ export interface Fault {
   late?: number;
   /** Nothing can be asked for so many seconds. */
   outage?: number;
-  /** The state cannot be told from outside at all: an unknown outcome is right for good. */
-  blind?: boolean;
+  /** This one answer is waited for so many seconds. */
+  silence?: number;
+  /** The simulator never sees the request. */
+  instead?: boolean;
+  /** Strikes these requests only. */
+  fits?: RegExp;
 }
 
 const text = (status: number, reason: string, body = ''): Upstream => ({ status, reason, headers: {}, body });
@@ -27,11 +31,12 @@ const json = (data: unknown, status = 200, reason = 'OK'): Upstream => ({
   body: JSON.stringify(data),
 });
 const message = (reason: string) => json({ data: null, message: `${reason}\n` }, 500, reason);
-const ALL: Where[] = ['plan-read', 'mutation', 'poll', 'task-log', 'late-read'];
-const READS: Where[] = ['plan-read', 'poll', 'task-log', 'late-read'];
+const READS: Where[] = ['plan-read', 'redeem-read', 'poll', 'task-log', 'late-read'];
+const LISTS: Where[] = ['plan-read', 'redeem-read', 'late-read'];
+const ALL: Where[] = [...READS, 'mutation'];
 
 /** Answered without the simulator having seen the request. */
-const instead = (name: string, reply: Upstream, at = ALL): Fault => ({ name, at, strike: async (p) => p.answer(reply) });
+const instead = (name: string, reply: Upstream, at = ALL): Fault => ({ name, at, instead: true, strike: async (p) => p.answer(reply) });
 /** Carried out, but answered otherwise. */
 const after = (name: string, reply: (genuine: Upstream) => Upstream, at = ALL): Fault => ({
   name,
@@ -59,11 +64,21 @@ const mangle = (data: (genuine: unknown) => unknown) => (genuine: Upstream) => {
   }
 };
 
+const REDIRECT: Upstream = { ...text(302, 'Found'), headers: { location: 'https://login.example.org/' } };
+const half = (data: unknown) => (Array.isArray(data) ? data.slice(0, data.length >> 1) : data);
+const halfOfFacts = (data: unknown) => {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
+  const facts = Object.entries(data);
+  return Object.fromEntries(facts.slice(0, facts.length >> 1));
+};
+
 export const FAULTS: Fault[] = [
   instead('401', text(401, 'no such user')),
   instead('403', json({ data: null, message: 'Permission check failed\n' }, 403, 'Permission check failed')),
   instead('429', text(429, 'Too Many Requests')),
-  instead('302', { ...text(302, 'Found'), headers: { location: 'https://login.example.org/' } }),
+  instead('302', REDIRECT, READS),
+  // Proxmox redirects no change: what the proxy that did so made of it, the product cannot know.
+  { ...instead('302', REDIRECT, ['mutation']), late: 0 },
   instead('502-not-passed-on', text(502, 'Bad Gateway', '<html>502</html>'), READS),
   instead('503-not-passed-on', text(503, 'Service Unavailable', '<html>503</html>'), READS),
   instead('595', text(595, 'No route to host')),
@@ -82,17 +97,20 @@ export const FAULTS: Fault[] = [
   after('empty-list', () => json({ data: [] })),
   after('text-for-data', () => json({ data: 'surprise' })),
   after('cut-json', (genuine) => ({ ...genuine, body: genuine.body.slice(0, genuine.body.length >> 1) })),
+  after('half-of-the-rows', mangle(half), LISTS),
+  after('half-of-the-facts', mangle(halfOfFacts), READS),
   after(
-    'half-of-the-rows',
-    mangle((data) => (Array.isArray(data) ? data.slice(0, data.length >> 1) : data)),
-    READS,
+    'still-running',
+    mangle((data) => ({ ...(data as object), status: 'running', exitstatus: undefined })),
+    ['poll'],
   ),
+  { name: 'stale', at: ['late-read'], strike: async (p) => p.answer(p.stale ?? (await p.forward())) },
   after(
     'rows-without-facts',
     mangle((data) => (Array.isArray(data) ? data.map(({ vmid, type, node, id }) => ({ vmid, type, node, id, status: 'unknown' })) : data)),
-    ['plan-read', 'late-read'],
+    LISTS,
   ),
-  { name: 'reset-before', at: ALL, late: 0, strike: async (p) => p.cut() },
+  { name: 'reset-before', at: ALL, late: 0, instead: true, strike: async (p) => p.cut() },
   { name: 'reset-after', at: ALL, strike: async (p) => void (await p.forward().then(() => p.cut())) },
   { name: 'truncated', at: ALL, strike: async (p) => p.cut(await p.forward()) },
   { name: 'slow-answer-20s', at: ALL, strike: async (p) => void (await p.forward().then((r) => sleep(20).then(() => p.answer(r)))) },
@@ -105,14 +123,28 @@ export const FAULTS: Fault[] = [
     name: 'outage-8s',
     at: ALL,
     late: 0,
+    instead: true,
     outage: 8,
-    strike: async (p) => p.goAway(8_000 / PACE),
+    strike: async (p) => p.goAway(8),
   },
   {
     name: 'outage-8s-after',
     at: ['mutation', 'poll'],
     outage: 8,
-    strike: async (p) => void (await p.forward().then(() => p.goAway(8_000 / PACE))),
+    strike: async (p) => void (await p.forward().then(() => p.goAway(8))),
+  },
+  { name: 'no-answer-at-all', at: ALL, late: 0, instead: true, silence: ANSWER_SECONDS, strike: async () => {} },
+  { name: 'no-answer-after', at: ['mutation'], silence: ANSWER_SECONDS, strike: async (p) => void (await p.forward()) },
+  {
+    // With the same token, type of task and guest, at the same moment: its task is not ours.
+    name: 'lost-while-another-client-changes-it',
+    at: ['mutation'],
+    fits: /POST \/nodes\/pve2?\/qemu\/10[15]\/config/,
+    instead: true,
+    async strike(p) {
+      await p.forward(p.body.replace(/memory=\d+/, 'memory=960').replace(/cores=\d+/, 'cores=3'));
+      p.cut();
+    },
   },
   late(45),
   late(90),

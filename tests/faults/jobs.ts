@@ -1,5 +1,6 @@
 import { request } from 'node:https';
 import type { Simulator } from '../../src/simulator/index.ts';
+import type { Where } from './catalogue.ts';
 
 export const CANARY = 'canary-Zq7!pass';
 
@@ -12,8 +13,10 @@ export interface Job {
   args: Record<string, unknown>;
   /** Read from the simulator itself, past the proxy. */
   state(ask: Ask): Promise<State>;
-  /** Makes a guest: half of it may remain, and the same call finishes it. */
-  creates?: boolean;
+  /** Arguments of a call before, which ends well: its traces are not those of this one. */
+  first?: Record<string, unknown>;
+  /** Only requests of these places are struck; our own faults are left to the like job. */
+  only?: Where[];
 }
 
 export type Ask = <T = Record<string, unknown>>(path: string) => Promise<T | undefined>;
@@ -79,14 +82,12 @@ export const JOBS: Job[] = [
       cloud_init: cloudInit,
       start_on_create: true,
     },
-    creates: true,
     state: (ask) => made(ask, 'cell', (c, s) => [/size=10G/.test(c.scsi0 ?? ''), c.tags === 'x', c.ciuser === 'ops', s === 'running']),
   },
   {
     name: 'clone',
     operation: 'clone_template',
     args: { source_vmid: 9000, name: 'cell', cores: 2, memory: 1024, disk_gb: 8, tags: ['x'], cloud_init: cloudInit, start: true },
-    creates: true,
     state: (ask) =>
       made(ask, 'cell', (c, s) => [
         /size=8G/.test(c.scsi0 ?? ''),
@@ -108,6 +109,15 @@ export const JOBS: Job[] = [
     operation: 'set_resources',
     args: { vmid: 101, memory: 2048, cores: 2 },
     state: resized('/nodes/pve2/qemu/101', '2048', '2'),
+  },
+  {
+    // Its request is easily taken for the one just before: the same token, type of task and guest, within seconds.
+    name: 'set-again',
+    operation: 'set_resources',
+    first: { vmid: 105, memory: 768, cores: 2 },
+    args: { vmid: 105, memory: 832, cores: 1 },
+    only: ['mutation', 'poll'],
+    state: resized('/nodes/pve/qemu/105', '832', '1'),
   },
   { name: 'delete', operation: 'delete_vm', args: { vmid: 105 }, state: gone },
   { name: 'delete-after-backup', operation: 'delete_vm', args: { vmid: 105, backup_storage: 'nas' }, state: gone },

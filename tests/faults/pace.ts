@@ -1,28 +1,50 @@
 import type { Clock } from '../../src/core/clock.ts';
 
-/** How many seconds of the product and of the simulator pass in one second. */
+/** How many seconds of the product and of the simulator pass in one second of an idle machine. */
 export const PACE = Number(process.env.FAULTS_PACE ?? 20);
 
-const began = performance.now();
-const epoch = Date.now();
+/**
+ * Seconds of the clock until the product gives up on an answer. The timer of its connection knows real time only, so a busy machine must not
+ * look like a silent Proxmox.
+ */
+export const ANSWER_SECONDS = 120;
 
-/** The clock that the product and the simulator share: waits of minutes take seconds. */
+const TICK_MS = 5;
+/** A busy machine that lets this process wait does not let the product's time run out: of a longer gap only so much counts. */
+const LONGEST_TICK_MS = 20;
+
+let now = Date.now();
+let last = performance.now();
+const sleepers = new Set<{ until: number; wake: () => void }>();
+
+setInterval(() => {
+  const real = performance.now();
+  now += Math.min(real - last, LONGEST_TICK_MS) * PACE;
+  last = real;
+  for (const sleeper of [...sleepers].filter(({ until }) => until <= now).sort((a, b) => a.until - b.until)) {
+    sleepers.delete(sleeper);
+    sleeper.wake();
+  }
+}, TICK_MS).unref();
+
+/** The clock that the product, the simulator and the faults share: waits of minutes take seconds. */
 export const fastClock: Clock = {
-  now: () => epoch + (performance.now() - began) * PACE,
+  now: () => now,
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const stop = () => {
-        clearTimeout(timer);
+        sleepers.delete(sleeper);
         reject(signal?.reason);
       };
-      const timer = setTimeout(
-        () => {
+      const sleeper = {
+        until: now + ms,
+        wake: () => {
           signal?.removeEventListener('abort', stop);
           resolve();
         },
-        Math.min(ms / PACE, 2 ** 31 - 1),
-      );
+      };
+      sleepers.add(sleeper);
       signal?.addEventListener('abort', stop, { once: true });
     }),
 };

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fastClock } from './pace.ts';
+import { fastClock, sleep } from './pace.ts';
 
 /** One request on its way from the product to the simulator. */
 export interface Passing {
@@ -12,14 +12,17 @@ export interface Passing {
   /** Below /api2/json, without the query. */
   path: string;
   query: string;
-  /** Sends the request to the simulator, also after the product has gone; resolves with the genuine answer. */
-  forward(): Promise<Upstream>;
+  body: string;
+  /** Sends the request to the simulator, also after the product has gone; resolves with the genuine answer. Another body is another client's. */
+  forward(body?: string): Promise<Upstream>;
+  /** The answer to this read as it was before the last change. */
+  stale?: Upstream;
   /** Answers the product. */
   answer(reply: Upstream): void;
   /** Closes the connection without an answer, or in the middle of one. */
   cut(partOf?: Upstream): void;
-  /** Refuses new connections for that many real milliseconds, and closes the present ones. */
-  goAway(ms: number): void;
+  /** Closes the present connections and refuses new ones for so many seconds of the fast clock. */
+  goAway(seconds: number): void;
 }
 
 export interface Upstream {
@@ -52,37 +55,48 @@ export async function openProxy(simulatorPort: number, strike: () => Strike) {
   });
   server.keepAliveTimeout = 5_000;
 
+  /** Sends a request to the simulator. */
+  function pass({ method, url, headers, body }: { method: string; url: string; headers: IncomingHttpHeaders; body: Buffer | string }) {
+    return new Promise<Upstream>((resolve, reject) => {
+      const length = method === 'GET' ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+      const sent = { host: '127.0.0.1', port: simulatorPort, method, path: url, headers: { ...headers, ...length }, agent: upstream };
+      const out = httpsRequest(sent, (incoming) => {
+        let text = '';
+        incoming.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+        incoming.once('end', () => {
+          const kept = Object.entries(incoming.headers).filter(([name]) => !['connection', 'keep-alive', 'content-length'].includes(name));
+          const status = incoming.statusCode ?? 0;
+          resolve({
+            status,
+            reason: incoming.statusMessage ?? '',
+            headers: Object.fromEntries(kept) as Record<string, string>,
+            body: text,
+          });
+        });
+      });
+      out.once('error', reject);
+      out.end(body);
+    });
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     const [path = '', query = ''] = (request.url ?? '').replace('/api2/json', '').split('?', 2);
     const method = request.method ?? 'GET';
-    const forward = () =>
-      new Promise<Upstream>((resolve, reject) => {
-        const entry: Seen = { method, path: decodeURIComponent(path), params: body.toString() || query, status: 0 };
-        if (method !== 'GET') seen.push(entry);
-        const out = httpsRequest(
-          { host: '127.0.0.1', port: simulatorPort, method, path: request.url, headers: request.headers, agent: upstream },
-          (incoming) => {
-            let text = '';
-            incoming.setEncoding('utf8').on('data', (chunk) => (text += chunk));
-            incoming.once('end', () => {
-              entry.status = incoming.statusCode ?? 0;
-              const headers = Object.fromEntries(
-                Object.entries(incoming.headers).filter(([name]) => !['connection', 'keep-alive', 'content-length'].includes(name)),
-              ) as Record<string, string>;
-              resolve({ status: entry.status, reason: incoming.statusMessage ?? '', headers, body: text });
-            });
-          },
-        );
-        out.once('error', reject);
-        out.end(body);
-      });
+    const forward = async (others?: string) => {
+      const entry: Seen = { method, path: decodeURIComponent(path), params: body.toString() || query, status: 0 };
+      if (method !== 'GET' && others === undefined) seen.push(entry);
+      const answer = await pass({ method, url: request.url ?? '', headers: request.headers, body: others ?? body });
+      entry.status = answer.status;
+      return answer;
+    };
     await strike()({
       method,
       path: decodeURIComponent(path),
       query,
+      body: body.toString(),
       forward,
       answer(reply) {
         if (response.destroyed) return;
@@ -95,11 +109,11 @@ export async function openProxy(simulatorPort: number, strike: () => Strike) {
         response.writeHead(partOf.status, partOf.reason, headersOf(partOf));
         response.write(partOf.body.slice(0, Math.max(1, partOf.body.length >> 1)), () => response.socket?.destroy());
       },
-      goAway(ms) {
+      goAway(seconds) {
         const { port } = server.address() as AddressInfo;
         server.close();
         server.closeAllConnections();
-        setTimeout(() => server.listen(port, '127.0.0.1'), ms);
+        void sleep(seconds).then(() => server.listen(port, '127.0.0.1'));
       },
     });
   }
@@ -110,6 +124,8 @@ export async function openProxy(simulatorPort: number, strike: () => Strike) {
     port: (server.address() as AddressInfo).port,
     /** Every change that was passed on, in order. */
     seen,
+    /** What the simulator answers to a read now. */
+    peek: (path: string, headers: IncomingHttpHeaders) => pass({ method: 'GET', url: `/api2/json${path}`, headers, body: '' }),
     close: async () => {
       upstream.destroy();
       server.closeAllConnections();

@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
+import { NO_POLICY } from '../../src/core/policy.ts';
+import type { RunStatus } from '../../src/core/run.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import { openAudit } from '../../src/engine/audit.ts';
+import { createEngine } from '../../src/engine/engine.ts';
+import type { Result } from '../../src/engine/types.ts';
+import { createProxmox } from '../../src/proxmox/client.ts';
+import { memoryTrustStore } from '../../src/proxmox/trust-store.ts';
+import { startSimulator } from '../../src/simulator/index.ts';
+import SqliteDatabase from '../../src/sqlite.ts';
+import { openStore } from '../../src/store/index.ts';
+import { agent } from '../engine/world.ts';
+import type { Cell, Strike } from './cell.ts';
+import { askSimulator } from './jobs.ts';
+import { Disorder, unreliableAudit, unreliableStore } from './ours.ts';
+import { ANSWER_SECONDS, fastClock, PACE } from './pace.ts';
+import { namer, type Point, pathOf } from './points.ts';
+import { openProxy, type Upstream } from './proxy.ts';
+
+/** Seconds that a call waits for the outcome. */
+export const WAIT_SECONDS = 45;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+export interface Answer {
+  result?: Result;
+  error?: ProxmoxMcpError;
+}
+
+export type Place = Awaited<ReturnType<typeof openPlace>>;
+
+/** A cluster of its own, the product with a store of its own, and between them a proxy that strikes. */
+export async function openPlace(cell: Cell) {
+  const { job, strikes, ours, cancelled } = cell;
+  const folder = mkdtempSync(join(tmpdir(), 'faults-'));
+  const dataDir = join(folder, 'data');
+  const simulator = await startSimulator({ file: join(folder, 'simulator.db'), now: fastClock.now, timeScale: 0.3 });
+  const disorder = new Disorder();
+  const client = new AbortController();
+  const points: Point[] = [];
+  const struck = new Set<Strike | Point | typeof ours>();
+  const stale = new Map<Strike, Upstream>();
+  let armed = false;
+  let isRedeemed = false;
+  const name = namer(() => isRedeemed);
+
+  const proxy = await openProxy(simulator.port, () => async (passing) => {
+    if (!armed) return passing.answer(await passing.forward());
+    const here = name(passing);
+    points.push(here);
+    if (here.where === 'mutation') await rememberState();
+    if (ours && here.where === ours.from) {
+      struck.add(ours);
+      disorder.begin(ours);
+    }
+    if (cancelled && isSame(here, cancelled)) {
+      struck.add(cancelled);
+      client.abort(new Error('the client cancelled the call'));
+    }
+    const hit = strikes.find(({ point, fault }) =>
+      fault.stays ? here.where === point.where && pathOf(here) === pathOf(point) : isSame(here, point),
+    );
+    if (!hit) return passing.answer(await passing.forward());
+    struck.add(hit);
+    const before = stale.get(hit);
+    await hit.fault.strike(before ? { ...passing, stale: before } : passing);
+  });
+
+  /** What the struck reads would answer before the change that is passing now. */
+  async function rememberState() {
+    for (const strike of strikes.filter(({ fault }) => fault.name === 'stale')) {
+      stale.set(strike, await proxy.peek(pathOf(strike.point), { authorization }));
+    }
+  }
+
+  const authorization = `PVEAPIToken=${simulator.token.id}=${simulator.token.secret}`;
+  const settings = {
+    connection: {
+      endpoints: [{ host: '127.0.0.1', port: proxy.port }],
+      tokenId: simulator.token.id,
+      tokenSecret: simulator.token.secret,
+      verifySsl: false,
+      fingerprints: [simulator.fingerprint],
+    },
+    defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
+    limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
+    approval: { mode: 'relay', ttlSeconds: 3600, maxPendingPerPrincipal: 10 },
+    policy: NO_POLICY,
+    waitSeconds: WAIT_SECONDS,
+    readOnly: false,
+    dataDir,
+    auditFile: join(dataDir, 'audit.jsonl'),
+    logLevel: 'silent',
+    demo: false,
+  } as unknown as Settings;
+  const store = await openStore({ dataDir });
+  const engine = createEngine({
+    settings,
+    clock: fastClock,
+    connect: async () =>
+      createProxmox({
+        connection: settings.connection,
+        cluster: 'faults',
+        trust: memoryTrustStore(),
+        clock: fastClock,
+        log: silent,
+        timeoutMs: (ANSWER_SECONDS * 1000) / PACE,
+      }),
+    openStore: async () => unreliableStore(store, disorder),
+    audit: unreliableAudit(openAudit({ file: settings.auditFile, clock: fastClock }), disorder),
+    log: silent,
+  });
+  const ask = askSimulator(simulator);
+  const rows = new SqliteDatabase(join(dataDir, 'store.sqlite'), { readonly: true });
+  const call = (operation: string, args: object, signal?: AbortSignal): Promise<Answer> =>
+    engine.perform(operation, args, agent, { wait: WAIT_SECONDS, ...(signal ? { signal } : {}) }).then(
+      (result): Answer => ({ result }),
+      (thrown): Answer => ({ error: asError(thrown) }),
+    );
+  return {
+    dataDir,
+    points,
+    seen: proxy.seen,
+    auditFile: settings.auditFile,
+    isStruck: () => struck.size > 0,
+    arm: () => (armed = true),
+    disarm: () => (armed = false),
+    disordered: () => disorder.is('store') || disorder.is('audit'),
+    state: () => job.state(ask),
+    /** The runs of the job, the newest first, as they are on disk. */
+    runs: () =>
+      rows.prepare('select id, status from runs where operation = ? order by started_at desc').all(job.operation) as {
+        id: string;
+        status: RunStatus;
+      }[],
+    call,
+    /** The job's call, with its approval where it needs one. */
+    async ask(signal?: AbortSignal): Promise<Answer> {
+      isRedeemed = false;
+      const first = await call(job.operation, job.args, signal);
+      if (first.result?.kind !== 'approval_required') return first;
+      isRedeemed = true;
+      return call('approve', { approval_id: first.result.approval.id }, signal);
+    },
+    client: client.signal,
+    async close() {
+      client.abort();
+      await engine.close().catch(() => {});
+      rows.close();
+      await store.close().catch(() => {});
+      await proxy.close();
+      await simulator.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const isSame = (a: Point, b: Point) => a.where === b.where && a.key === b.key;

@@ -1,0 +1,34 @@
+import type { Cell, Judgement, Verdict } from './cell.ts';
+
+const COLUMNS: Verdict[] = ['success', 'failure', 'half-made', 'unknown', 'lied', 'lost', 'doubled', 'hung', 'missed'];
+export const BAD: readonly Verdict[] = ['lied', 'lost', 'doubled', 'hung'];
+
+type Judged = Pick<Judgement, 'verdict'> & { cell: Cell };
+
+/** How many cells ended how: by job, and by the place where the fault struck. */
+export function tables(judged: readonly Judged[]): string {
+  return `${table('job', judged, ({ job }) => job.name)}\n\n${table('struck', judged, placeOf)}`;
+}
+
+function placeOf({ strikes, ours, cancelled }: Cell): string {
+  if (ours) return `own ${ours.part}`;
+  if (cancelled) return 'client cancels';
+  return strikes.map(({ point }) => point.where).join(' + ');
+}
+
+function table(title: string, judged: readonly Judged[], of: (cell: Cell) => string): string {
+  const names = [...new Set(judged.map(({ cell }) => of(cell)))].sort();
+  const count = (some: readonly Judged[], verdict: Verdict) => String(some.filter((one) => one.verdict === verdict).length).padStart(10);
+  const line = (name: string, some: readonly Judged[]) =>
+    [name.padEnd(22), String(some.length).padStart(6), ...COLUMNS.map((verdict) => count(some, verdict))].join('');
+  return [
+    [title.padEnd(22), 'tried'.padStart(6), ...COLUMNS.map((verdict) => verdict.padStart(10))].join(''),
+    ...names.map((name) =>
+      line(
+        name,
+        judged.filter(({ cell }) => of(cell) === name),
+      ),
+    ),
+    line('all', judged),
+  ].join('\n');
+}
