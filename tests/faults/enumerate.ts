@@ -27,7 +27,7 @@ function cellsOf(job: Job, points: readonly Point[]): Cell[] {
   return [
     ...single,
     ...cancelled.map((point): Cell => ({ job, strikes: [], cancelled: point })),
-    ...(job.only ? [] : OUR_FAULTS.map((ours): Cell => ({ job, strikes: [], ours }))),
+    ...OUR_FAULTS.map((ours): Cell => ({ job, strikes: [], ours })),
     ...hidden(job, points),
   ];
 }

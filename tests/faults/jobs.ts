@@ -15,7 +15,7 @@ export interface Job {
   state(ask: Ask): Promise<State>;
   /** Arguments of a call before, which ends well: its traces are not those of this one. */
   first?: Record<string, unknown>;
-  /** Only requests of these places are struck; our own faults are left to the like job. */
+  /** Only requests of these places are struck. */
   only?: Where[];
 }
 
@@ -38,6 +38,9 @@ export function askSimulator(simulator: Simulator): Ask {
         .end();
     });
 }
+
+/** For jobs whose plan is that of a like job. */
+const FROM_CHANGE: Where[] = ['mutation', 'poll', 'late-read'];
 
 type Row = { vmid: number; name: string; status: string };
 const config = (ask: Ask, at: string) => ask<Record<string, string>>(`${at}/config`);
@@ -108,6 +111,7 @@ export const JOBS: Job[] = [
     name: 'set-running',
     operation: 'set_resources',
     args: { vmid: 101, memory: 2048, cores: 2 },
+    only: FROM_CHANGE,
     state: resized('/nodes/pve2/qemu/101', '2048', '2'),
   },
   {
@@ -120,10 +124,22 @@ export const JOBS: Job[] = [
     state: resized('/nodes/pve/qemu/105', '832', '1'),
   },
   { name: 'delete', operation: 'delete_vm', args: { vmid: 105 }, state: gone },
-  { name: 'delete-after-backup', operation: 'delete_vm', args: { vmid: 105, backup_storage: 'nas' }, state: gone },
+  { name: 'delete-after-backup', operation: 'delete_vm', args: { vmid: 105, backup_storage: 'nas' }, only: FROM_CHANGE, state: gone },
   { name: 'start', operation: 'start_vm', args: { vmid: 105 }, state: power('/nodes/pve/qemu/105', 'running') },
-  { name: 'start-container', operation: 'start_vm', args: { vmid: 201 }, state: power('/nodes/pve2/lxc/201', 'running') },
+  {
+    name: 'start-container',
+    operation: 'start_vm',
+    args: { vmid: 201 },
+    only: FROM_CHANGE,
+    state: power('/nodes/pve2/lxc/201', 'running'),
+  },
   { name: 'stop', operation: 'stop_vm', args: { vmid: 107 }, state: power('/nodes/pve2/qemu/107', 'stopped') },
-  { name: 'stop-force', operation: 'stop_vm', args: { vmid: 103, force: true }, state: power('/nodes/pve/qemu/103', 'stopped') },
-  { name: 'stop-container', operation: 'stop_vm', args: { vmid: 200 }, state: power('/nodes/pve/lxc/200', 'stopped') },
+  {
+    name: 'stop-force',
+    operation: 'stop_vm',
+    args: { vmid: 103, force: true },
+    only: FROM_CHANGE,
+    state: power('/nodes/pve/qemu/103', 'stopped'),
+  },
+  { name: 'stop-container', operation: 'stop_vm', args: { vmid: 200 }, only: FROM_CHANGE, state: power('/nodes/pve/lxc/200', 'stopped') },
 ];
