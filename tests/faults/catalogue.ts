@@ -17,6 +17,8 @@ export interface Fault {
   outage?: number;
   /** This one answer is waited for so many seconds. */
   silence?: number;
+  /** No task can be told from another for good. */
+  hidesTasks?: boolean;
   /** The simulator never sees the request. */
   instead?: boolean;
   /** Strikes these requests only. */

@@ -46,7 +46,7 @@ function hidden(job: Job, points: readonly Point[]): Cell[] {
       const faults = named(['403', 'null', 'empty-list', 'half-of-the-rows', 'rows-without-facts', '502-not-passed-on'], 'late-read');
       return faults.map((fault) => ({
         job,
-        strikes: [strike(point, lost), strike(tasks, { ...fault, stays: true, name: `${fault.name}-for-good` })],
+        strikes: [strike(point, lost), strike(tasks, { ...fault, stays: true, hidesTasks: true, name: `${fault.name}-for-good` })],
       }));
     }
     if (point.where === 'poll' && killed) {

@@ -50,7 +50,12 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
   if (!run && final !== 'before') return bad('lost', 'there is no run');
 
   if (run?.status === 'unknown') {
-    return open ? { verdict: 'unknown', why: facts } : bad('lied', 'the run stays unknown although the state shows the outcome');
+    // A guest may be gone by another client's hand; only the task tells whether our DELETE is still to come.
+    const isHidden =
+      cell.strikes.some(({ fault }) => fault.hidesTasks) && cell.strikes.some(({ point }) => point.key.startsWith('DELETE '));
+    return open || isHidden
+      ? { verdict: 'unknown', why: facts }
+      : bad('lied', 'the run stays unknown although the state shows the outcome');
   }
   if (answer.result?.kind === 'done') return { verdict: 'success', why: facts };
   if (final === 'goal') {
