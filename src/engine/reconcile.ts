@@ -64,16 +64,22 @@ export async function settle(
 export async function look(step: RequestStep, record: StepRecord, within: Within, ports: Ports): Promise<Trace> {
   const api = await ports.api();
   const since = Math.floor(Date.parse(record.at) / 1000);
+  const task = () => ownTask(step, record, within, ports);
   try {
-    const upid = await ownTask(step, record, within, ports);
-    if (upid !== undefined) return { kind: 'task', upid };
+    // A list of tasks that cannot be read hides the task, not what the guest shows.
+    const tasks = await task().then(
+      (upid) => ({ upid }),
+      () => undefined,
+    );
+    if (tasks?.upid !== undefined) return { kind: 'task', upid: tasks.upid };
     const proven = step.proof ? await api.holds(step.proof, since) : undefined;
     // A guest that is gone by no task of ours was removed by another client: our request may still come, and would hit its successor.
     if (proven === true) return step.method === 'DELETE' ? { kind: 'hidden' } : { kind: 'effect' };
+    if (!tasks) return { kind: 'silent' };
     const why = await whyMoot(step, within.steps, api);
     if (why === undefined) return { kind: proven === false ? 'nothing' : 'hidden' };
     // It may have been carried out between the look at the tasks and the look at the guest.
-    const late = await ownTask(step, record, within, ports);
+    const late = await task();
     return late === undefined ? { kind: 'moot', why } : { kind: 'task', upid: late };
   } catch {
     return { kind: 'silent' };

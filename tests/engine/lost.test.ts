@@ -148,6 +148,33 @@ it('the task of another client with the same token does not count either: the co
   expect(await configOf(105)).toMatchObject({ memory: '4000' });
 });
 
+const TASK_LISTS: [string, Pick<Fault, 'status' | 'reason' | 'body'>][] = [
+  ...POLL_ANSWERS,
+  ['rows without a UPID', { status: 200, reason: 'OK', body: '{"data":[{"status":"OK"}]}' }],
+];
+it.each(TASK_LISTS)('a task list that answers %s does not hide what the guest shows of a lost request', async (_, answer) => {
+  await open();
+  faults(
+    { match: { method: 'POST', path: '/config$' }, action: 'reset-after', times: 1 },
+    { match: { method: 'GET', path: '^/nodes/pve/tasks$' }, action: 'status', ...answer },
+  );
+  await carryOut('set_resources', { vmid: 105, memory: 640 });
+  expect(await configOf(105)).toMatchObject({ memory: '640' });
+  expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
+});
+
+it('a guest that is gone after a lost DELETE tells nothing while the task list cannot be read', async () => {
+  await open();
+  faults(
+    { match: { method: 'DELETE', path: '/qemu/105$' }, action: 'reset-after', times: 1 },
+    { match: { method: 'GET', path: '^/nodes/pve/tasks$' }, action: 'status', status: 403, reason: 'Permission check failed' },
+  );
+  await expect(carryOut('delete_vm', { vmid: 105 })).rejects.toMatchObject({
+    code: 'outcome_unknown',
+    message: expect.stringContaining('what can be seen does not tell'),
+  });
+});
+
 it.each([
   ['null', '{"data":null}'],
   ['a UPID that is not one', '{"data":"UPID:pve:0001:x"}'],
