@@ -103,7 +103,12 @@ export function parts(store: object = {}, settings: Partial<Settings> = {}): Par
     proxmox,
     api: async () => ports.proxmox,
     store: async () => store as Store,
-    audit: { append: async (record: JsonObject) => void told.push(record) } as unknown as Audit,
+    audit: {
+      async append(record: JsonObject, { durable }: { durable: boolean }) {
+        if (!durable) throw new Error('what decides or changes is on disk before anything goes on');
+        told.push(record);
+      },
+    } as unknown as Audit,
     vault: createVault('/nowhere'),
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     worker: 'me',

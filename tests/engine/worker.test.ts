@@ -51,6 +51,12 @@ it('a process that may not be signalled is there: another user runs it', () => {
   kill.mockRestore();
 });
 
+it('a process whose start the system does not tell is there', () => {
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+  expect(isGone(JSON.stringify({ ...JSON.parse(thisWorker()), pid: 2 ** 22 + 1, start: '1' }), LATER, NOW)).toBe(false);
+  kill.mockRestore();
+});
+
 it('a process whose start is not known on either side is only gone with its lease', () => {
   expect(isGone(JSON.stringify({ ...JSON.parse(thisWorker()), start: '' }), LATER, NOW)).toBe(false);
 });
