@@ -1,79 +1,57 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+// @ts-expect-error a script without types
+import { checkImports, LAYERS } from '../scripts/check/imports.mjs';
 
-const root = join(import.meta.dirname, '..');
-const rooms = ['cli', 'config', 'console', 'engine', 'mcp', 'operations', 'proxmox', 'simulator', 'store', 'core'];
-/** Who may import whom; docs/architecture.md says why. */
-const allowed: Record<string, string[]> = {
-  core: [],
-  proxmox: ['core'],
-  store: ['core'],
-  operations: ['proxmox', 'core'],
-  engine: ['operations', 'proxmox', 'store', 'core'],
-  mcp: ['engine', 'operations', 'core'],
-  console: ['engine', 'operations', 'core'],
-  config: ['core'],
-  simulator: [],
-  cli: ['config', 'console', 'engine', 'mcp', 'operations', 'proxmox', 'store', 'core'],
-};
-
+const check = checkImports as (root: string) => string[];
+const layers = LAYERS as Record<string, string[]>;
 let folder: string;
-/** Files that the linter objected to, by room and imported room. */
-const refused = new Set<string>();
-
-beforeAll(() => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'imports-'));
-  const config = JSON.parse(readFileSync(join(root, 'biome.json'), 'utf8'));
-  delete config.$schema;
-  writeFileSync(join(folder, 'biome.json'), JSON.stringify({ ...config, vcs: { enabled: false } }));
-  for (const room of rooms) {
-    for (const other of rooms) {
-      put(`src/${room}/${other}-static.ts`, `export { x } from '../${other}/x.ts';\n`);
-      put(`src/${room}/deep/${other}-deep.ts`, `export { x } from '../../${other}/deep/x.ts';\n`);
-      put(`src/${room}/${other}-type.ts`, `export type { X } from '../${other}/x.ts';\n`);
-      put(`src/${room}/${other}-dynamic.ts`, `export const x = () => import('../${other}/x.ts');\n`);
-    }
-  }
-  put('src/cli/simulator.ts', "export const start = () => import('../simulator/index.ts');\n");
-  const { stdout } = spawnSync(
-    process.execPath,
-    [
-      join(root, 'node_modules/@biomejs/biome/bin/biome'),
-      'lint',
-      '--reporter=json',
-      '--max-diagnostics=none',
-      '--only=noRestrictedImports',
-      '.',
-    ],
-    {
-      cwd: folder,
-      encoding: 'utf8',
-    },
-  );
-  for (const [, file] of stdout.matchAll(/"path":\s*"(src\/[^"]+)"/g)) if (file) refused.add(file);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function put(path: string, text: string): void {
   mkdirSync(dirname(join(folder, path)), { recursive: true });
   writeFileSync(join(folder, path), text);
 }
 
-test.each(rooms)('%s imports what it may and nothing else', (room) => {
-  for (const other of rooms) {
-    if (other === room) continue;
-    for (const file of [`${other}-static.ts`, `deep/${other}-deep.ts`, `${other}-type.ts`, `${other}-dynamic.ts`]) {
-      expect(refused.has(`src/${room}/${file}`), `src/${room}/${file}`).toBe(!allowed[room]?.includes(other));
-    }
-  }
+test('the product keeps to its layers and has no cycle', () => {
+  expect(check(join(import.meta.dirname, '..'))).toEqual([]);
 });
 
-test('the simulator is loaded in one place, dynamically', () => {
-  expect(refused.has('src/cli/simulator.ts')).toBe(false);
-  const text = readFileSync(join(root, 'src/cli/simulator.ts'), 'utf8');
-  const loads = text.split('\n').filter((line) => line.includes('../simulator/'));
-  for (const line of loads) expect(line).toMatch(/^import type |await import\(/);
+describe.each(Object.keys(layers))('a file of %s', (layer) => {
+  test.each(Object.keys(layers).filter((other) => other !== layer))('may import %s only where the table says so, however it is written', (other) => {
+    put(`src/${other}/x.ts`, 'export const x = 1;\n');
+    const ways = {
+      'static.ts': `import { x } from '../${other}/x.ts';\n`,
+      'lines.ts': `import {\n  x,\n} from '../${other}/x.ts';\n`,
+      'again.ts': `export { x } from '../${other}/x.ts';\n`,
+      'type.ts': `import type { X } from '../${other}/x.ts';\n`,
+      'dynamic.ts': `export const x = () => import('../${other}/x.ts');\n`,
+      'deep/static.ts': `import { x } from '../../${other}/x.ts';\n`,
+    };
+    for (const [name, text] of Object.entries(ways)) put(`src/${layer}/${name}`, text);
+    const refused = Object.keys(ways).map((name) => `src/${layer}/${name} must not import src/${other}/x.ts`);
+    expect(check(folder).sort()).toEqual(layers[layer]?.includes(other) ? [] : refused.sort());
+  });
+});
+
+test('a cycle is found, also one by types alone, and a comment is no import', () => {
+  put('src/core/a.ts', "import type { B } from './b.ts';\n");
+  put('src/core/b.ts', "import { c } from './c.ts';\n");
+  put('src/core/c.ts', "export const c = () => import('./a.ts');\n");
+  put('src/core/d.ts', "// import { a } from './e.ts';\n");
+  put('src/core/e.ts', "import { d } from './d.ts';\n");
+  expect(check(folder)).toEqual([expect.stringMatching(/^import cycle: .*a\.ts.*/)]);
+  expect(check(folder)[0]?.split(',')).toHaveLength(3);
+});
+
+test('the command line loads the simulator in one file alone', () => {
+  put('src/simulator/index.ts', 'export const x = 1;\n');
+  put('src/cli/lib/simulator.ts', "export const start = () => import('../../simulator/index.ts');\n");
+  put('src/cli/lib/other.ts', "export const start = () => import('../../simulator/index.ts');\n");
+  expect(check(folder)).toEqual(['src/cli/lib/other.ts must not import src/simulator/index.ts']);
 });

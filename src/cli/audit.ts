@@ -1,11 +1,11 @@
+import { openSigner } from '../audit/checkpoint.ts';
+import type { AuditLine } from '../audit/record.ts';
+import { rotateAudit } from '../audit/rotate.ts';
+import { type AuditProblem, type AuditVerification, tailAudit, verifyAudit } from '../audit/verify.ts';
+import { type AnchorVerification, readPublicKey, verifyAnchored } from '../audit/verify-anchored.ts';
 import { systemClock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
-import { type AnchorVerification, readPublicKey, verifyAnchored } from '../engine/audit-anchored.ts';
-import type { AuditLine } from '../engine/audit-record.ts';
-import { rotateAudit } from '../engine/audit-rotate.ts';
-import { type AuditProblem, type AuditVerification, tailAudit, verifyAudit } from '../engine/audit-verify.ts';
-import { openSigner } from '../engine/checkpoint.ts';
 import { localCaller } from './caller.ts';
 import { openAuditOf } from './open-audit.ts';
 import { configure, type GlobalOptions } from './options.ts';

@@ -1,9 +1,9 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { describePlace } from '../audit/anchor-send.ts';
+import { verifyAudit } from '../audit/verify.ts';
 import { describe, VARIABLES } from '../config/schema.ts';
 import { asError } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
-import { describePlace } from '../engine/anchor-send.ts';
-import { verifyAudit } from '../engine/audit-verify.ts';
 import { type Verified, verifyAuditOf } from './audit.ts';
 import { dataFolderWriters } from './data-folder.ts';
 import type { Configured } from './options.ts';

@@ -1,7 +1,7 @@
 import { checkPolicyOperations } from '../config/policy.ts';
+import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { ConnectionSettings, Settings } from '../core/settings.ts';
-import type { Log } from '../engine/ports.ts';
 import type { Engine } from '../engine/types.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../proxmox/client.ts';
 import type { Store } from '../store/index.ts';

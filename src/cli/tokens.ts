@@ -1,9 +1,9 @@
+import type { Audit } from '../audit/writer.ts';
 import { ROLES, type Role, type Scope } from '../core/caller.ts';
 import { systemClock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
 import { localOwner, sameOwner } from '../core/owner.ts';
 import { plainText } from '../core/text.ts';
-import type { Audit } from '../engine/audit.ts';
 import { revokeToken } from '../engine/revoke-token.ts';
 import { describe } from '../engine/scope.ts';
 import { networks } from '../mcp/auth/addresses.ts';

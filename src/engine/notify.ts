@@ -1,8 +1,9 @@
 import type { ApprovalRecord } from '../core/approval.ts';
+import { faultOf } from '../core/fault.ts';
+import type { Log } from '../core/log.ts';
 import type { NotifySettings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
-import { faultOf } from './fault.ts';
-import type { Log, Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 
 const TIMEOUT_MS = 5_000;
 

@@ -1,20 +1,13 @@
+import type { Audit } from '../audit/writer.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
-import type { Audit } from './audit.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Notify } from './notify.ts';
 import type { Vault } from './secrets.ts';
 import type { Watch } from './watch.ts';
-
-/** The part of pino that the engine uses. */
-export interface Log {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /** What the rooms of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
 export interface Ports {

@@ -1,9 +1,9 @@
+import type { Audit } from '../audit/writer.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
 import type { Store } from '../store/index.ts';
 import { recordDecision } from './approvals.ts';
-import type { Audit } from './audit.ts';
 import { isoNow } from './ports.ts';
 import { auditCaller } from './records.ts';
 

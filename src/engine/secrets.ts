@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type * as z from 'zod';
+import { readOrMakeKey } from '../audit/key-file.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { SecretRef } from '../core/plan.ts';
 import { conceal } from './conceal.ts';
-import { readOrMakeKey } from './key-file.ts';
 
 /**
  * Keeps secrets out of plans, journal, approvals and audit. An argument marked as `secret` is replaced by `{$secret: id}` at

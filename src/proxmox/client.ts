@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
+import type { Log } from '../core/log.ts';
 import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../core/proxmox.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
 import { holds } from './conditions.ts';
@@ -16,13 +17,6 @@ import { createTrust } from './trust.ts';
 import type { TrustStore } from './trust-store.ts';
 import { parseUpid } from './upid.ts';
 import { parseVersion } from './version.ts';
-
-/** Of pino's interface, what the adapter uses. */
-export interface Log {
-  debug(facts: object, text: string): void;
-  info(facts: object, text: string): void;
-  warn(facts: object, text: string): void;
-}
 
 /** Workers of pvedaemon are blocked for a whole call, and a node has three. */
 const MUTATIONS_PER_NODE = 3;

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openSigner } from '../../src/audit/checkpoint.ts';
+import { openAudit } from '../../src/audit/writer.ts';
 import { auditView, verification } from '../../src/console/trail.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { openAudit } from '../../src/engine/audit.ts';
-import { openSigner } from '../../src/engine/checkpoint.ts';
 
 let folder: string;
 let file: string;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openAudit } from '../../src/audit/writer.ts';
 import { localCaller } from '../../src/cli/caller.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { openAudit } from '../../src/engine/audit.ts';
 import { revokeToken } from '../../src/engine/revoke-token.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { agent, openWorld, type World } from './world.ts';

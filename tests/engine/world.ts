@@ -1,13 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Audit, openAudit } from '../../src/audit/writer.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Settings } from '../../src/core/settings.ts';
-import { type Audit, openAudit } from '../../src/engine/audit.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
 import type { SimulatorOptions } from '../../src/simulator/index.ts';

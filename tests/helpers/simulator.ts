@@ -45,7 +45,7 @@ export async function startCluster(options: Partial<SimulatorOptions> = {}): Pro
     verifySsl: false,
     fingerprints: [simulator.fingerprint],
   });
-  const silent = { debug: () => {}, info: () => {}, warn: () => {} };
+  const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   return {
     simulator,
     connection,

@@ -156,7 +156,7 @@ export function connectionTo(endpoints: { port: number; host?: string }[], more:
 /** A client whose log is kept, on a clock of its own. */
 export function openClient(connection: ConnectionSettings, more: Partial<ProxmoxOptions> = {}): ProxmoxClient & { warnings: string[] } {
   const warnings: string[] = [];
-  const log = { debug: () => {}, info: () => {}, warn: (_: object, text: string) => void warnings.push(text) };
+  const log = { debug: () => {}, info: () => {}, warn: (_: object, text: string) => void warnings.push(text), error: () => {} };
   const client = createProxmox({ connection, cluster: 'test', trust: memoryTrustStore(), clock: fakeClock(), log, ...more });
   return Object.assign(client, { warnings });
 }

@@ -18,7 +18,7 @@ const PROGRAM = `
 import { systemClock } from './src/core/clock.ts';
 import { createProxmox } from './src/proxmox/client.ts';
 import { memoryTrustStore } from './src/proxmox/trust-store.ts';
-const log = { debug() {}, info() {}, warn() {} };
+const log = { debug() {}, info() {}, warn() {}, error() {} };
 const trust = memoryTrustStore();
 const api = createProxmox({ connection: JSON.parse(process.argv[2] ?? ''), cluster: 'test', trust, clock: systemClock, log });
 api.get('/version')

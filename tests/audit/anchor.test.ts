@@ -6,13 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createAnchor } from '../../src/audit/anchor.ts';
+import { knownPublicKey, readCheckpoint } from '../../src/audit/checkpoint.ts';
+import { verifyAnchored } from '../../src/audit/verify-anchored.ts';
+import { type Audit, openAudit } from '../../src/audit/writer.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import type { Log } from '../../src/core/log.ts';
 import type { AnchorPlace } from '../../src/core/settings.ts';
-import { createAnchor } from '../../src/engine/anchor.ts';
-import { type Audit, openAudit } from '../../src/engine/audit.ts';
-import { verifyAnchored } from '../../src/engine/audit-anchored.ts';
-import { knownPublicKey, readCheckpoint } from '../../src/engine/checkpoint.ts';
-import type { Log } from '../../src/engine/ports.ts';
 
 let folder: string;
 let file: string;

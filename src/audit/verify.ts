@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fail } from '../core/errors.ts';
-import { type AuditLine, GENESIS, type Head, looksWhole, readLine, sha256 } from './audit-record.ts';
-import { firstLine, lastLines } from './audit-tail.ts';
+import { type AuditLine, GENESIS, type Head, looksWhole, readLine, sha256 } from './record.ts';
+import { firstLine, lastLines } from './tail.ts';
 
 export interface AuditProblem {
   /** Line of the file, from 1. */

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { join } from 'node:path';
-import type { Head } from './audit-record.ts';
 import { readKey, readOrMakeKey } from './key-file.ts';
+import type { Head } from './record.ts';
 
 /** A signed sentence: at this time the audit had `seq` records, and the newest one had this hash. */
 export interface Checkpoint {

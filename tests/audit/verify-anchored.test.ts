@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { openSigner } from '../../src/audit/checkpoint.ts';
+import { type AuditRecord, chain, GENESIS, type Head } from '../../src/audit/record.ts';
+import { rotateAudit } from '../../src/audit/rotate.ts';
+import { readPublicKey, verifyAnchored } from '../../src/audit/verify-anchored.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { readPublicKey, verifyAnchored } from '../../src/engine/audit-anchored.ts';
-import { type AuditRecord, chain, GENESIS, type Head } from '../../src/engine/audit-record.ts';
-import { rotateAudit } from '../../src/engine/audit-rotate.ts';
-import { openSigner } from '../../src/engine/checkpoint.ts';
 
 // The audit of 10,000 records that docs/approvals.md makes its promise about, with a checkpoint after every hundredth record.
 const COUNT = 10_000;

@@ -4,10 +4,10 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { AuditRecord } from '../../src/audit/record.ts';
+import { tailAudit, verifyAudit } from '../../src/audit/verify.ts';
+import { type Audit, type AuditOptions, openAudit } from '../../src/audit/writer.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { type Audit, type AuditOptions, openAudit } from '../../src/engine/audit.ts';
-import type { AuditRecord } from '../../src/engine/audit-record.ts';
-import { tailAudit, verifyAudit } from '../../src/engine/audit-verify.ts';
 
 let folder: string;
 let file: string;

@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { Anchor } from './anchor.ts';
-import { type FileLock, openLock } from './audit-lock.ts';
-import { type AuditRecord, safe } from './audit-record.ts';
-import { continueFrom, readTail } from './audit-tail.ts';
+import { type FileLock, openLock } from './lock.ts';
 import { createReadLimit } from './read-limit.ts';
+import { type AuditRecord, safe } from './record.ts';
+import { continueFrom, readTail } from './tail.ts';
 
 /** Disk space (bytes) that reads leave free, so that a flood of them cannot keep changes and decisions from being recorded. */
 const RESERVE_BYTES = 64 * 1024 * 1024;

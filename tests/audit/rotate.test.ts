@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { rotateAudit } from '../../src/audit/rotate.ts';
+import { tailAudit, verifyAudit } from '../../src/audit/verify.ts';
+import { type Audit, openAudit } from '../../src/audit/writer.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { type Audit, openAudit } from '../../src/engine/audit.ts';
-import { rotateAudit } from '../../src/engine/audit-rotate.ts';
-import { tailAudit, verifyAudit } from '../../src/engine/audit-verify.ts';
 
 let folder: string;
 let file: string;

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole, readLine, sha256 } from './audit-record.ts';
+import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole, readLine, sha256 } from './record.ts';
 
 const NEWLINE = 0x0a;
 const CHUNK = 16 * 1024;

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fail } from '../core/errors.ts';
 import { plainText } from '../core/text.ts';
-import { type AuditVerification, verifyAudit } from './audit-verify.ts';
 import { type Checkpoint, keyId, knownPublicKey, readCheckpoint } from './checkpoint.ts';
+import { type AuditVerification, verifyAudit } from './verify.ts';
 
 /** What the checkpoints say about the audit. */
 export interface AnchorVerification {

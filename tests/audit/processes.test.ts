@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { verifyAudit } from '../../src/engine/audit-verify.ts';
+import { verifyAudit } from '../../src/audit/verify.ts';
 
 const root = join(import.meta.dirname, '../..');
 // Inside node_modules, so that the bundle finds better-sqlite3.
@@ -13,7 +13,7 @@ const writer = join(folder, 'writer.mjs');
 
 beforeAll(() =>
   build({
-    entryPoints: [join(import.meta.dirname, 'audit-writer.ts')],
+    entryPoints: [join(import.meta.dirname, 'writer-process.ts')],
     outfile: writer,
     bundle: true,
     format: 'esm',

@@ -1,5 +1,5 @@
+import { openAudit } from '../../src/audit/writer.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { openAudit } from '../../src/engine/audit.ts';
 
 // A process that writes: audit-writer FILE NAME COUNT. Bundled and spawned by audit-processes.test.ts.
 const [file = '', principal = '', count = '0'] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { readOrMakeKey } from '../../src/engine/key-file.ts';
+import { readOrMakeKey } from '../../src/audit/key-file.ts';
 
 // A full disk cannot be had in a test: the file appears, its content does not.
 vi.mock('node:fs', async (original) => {

@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import type { Clock } from '../core/clock.ts';
+import { faultOf } from '../core/fault.ts';
+import type { Log } from '../core/log.ts';
 import type { AnchorPlace } from '../core/settings.ts';
 import { describePlace, sendCheckpoint } from './anchor-send.ts';
-import type { Head } from './audit-record.ts';
 import { openSigner, type Signer } from './checkpoint.ts';
-import { faultOf } from './fault.ts';
-import type { Log } from './ports.ts';
+import type { Head } from './record.ts';
 
 /** Records that only reads left behind are covered after so many of them, or after so long. */
 const EVERY_RECORDS = 100;

@@ -3,9 +3,9 @@ import { link, open, rename } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
-import { openLock } from './audit-lock.ts';
-import { type AuditRecord, chain, type Head } from './audit-record.ts';
-import { continueFrom, firstLine, readTail } from './audit-tail.ts';
+import { openLock } from './lock.ts';
+import { type AuditRecord, chain, type Head } from './record.ts';
+import { continueFrom, firstLine, readTail } from './tail.ts';
 
 export interface Rotated {
   /** Where the closed file is now, beside the new one. */
