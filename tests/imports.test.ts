@@ -23,20 +23,23 @@ test('the product keeps to its layers and has no cycle', () => {
 });
 
 describe.each(Object.keys(layers))('a file of %s', (layer) => {
-  test.each(Object.keys(layers).filter((other) => other !== layer))('may import %s only where the table says so, however it is written', (other) => {
-    put(`src/${other}/x.ts`, 'export const x = 1;\n');
-    const ways = {
-      'static.ts': `import { x } from '../${other}/x.ts';\n`,
-      'lines.ts': `import {\n  x,\n} from '../${other}/x.ts';\n`,
-      'again.ts': `export { x } from '../${other}/x.ts';\n`,
-      'type.ts': `import type { X } from '../${other}/x.ts';\n`,
-      'dynamic.ts': `export const x = () => import('../${other}/x.ts');\n`,
-      'deep/static.ts': `import { x } from '../../${other}/x.ts';\n`,
-    };
-    for (const [name, text] of Object.entries(ways)) put(`src/${layer}/${name}`, text);
-    const refused = Object.keys(ways).map((name) => `src/${layer}/${name} must not import src/${other}/x.ts`);
-    expect(check(folder).sort()).toEqual(layers[layer]?.includes(other) ? [] : refused.sort());
-  });
+  test.each(Object.keys(layers).filter((other) => other !== layer))(
+    'may import %s only where the table says so, however it is written',
+    (other) => {
+      put(`src/${other}/x.ts`, 'export const x = 1;\n');
+      const ways = {
+        'static.ts': `import { x } from '../${other}/x.ts';\n`,
+        'lines.ts': `import {\n  x,\n} from '../${other}/x.ts';\n`,
+        'again.ts': `export { x } from '../${other}/x.ts';\n`,
+        'type.ts': `import type { X } from '../${other}/x.ts';\n`,
+        'dynamic.ts': `export const x = () => import('../${other}/x.ts');\n`,
+        'deep/static.ts': `import { x } from '../../${other}/x.ts';\n`,
+      };
+      for (const [name, text] of Object.entries(ways)) put(`src/${layer}/${name}`, text);
+      const refused = Object.keys(ways).map((name) => `src/${layer}/${name} must not import src/${other}/x.ts`);
+      expect(check(folder).sort()).toEqual(layers[layer]?.includes(other) ? [] : refused.sort());
+    },
+  );
 });
 
 test('a cycle is found, also one by types alone, and a comment is no import', () => {

@@ -1,7 +1,7 @@
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { compactText } from '../engine/compact.ts';
-import { planView, renderResult } from '../engine/render.ts';
+import { compactText } from '../render/compact.ts';
+import { planView, renderResult } from '../render/result.ts';
 import { localCaller } from './caller.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, isForPeople, note, print, printJson } from './output.ts';

@@ -1,7 +1,8 @@
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { renderResult } from '../engine/render.ts';
-import type { PerformOptions, Result } from '../engine/types.ts';
+import type { Result } from '../core/result.ts';
+import type { PerformOptions } from '../engine/types.ts';
+import { renderResult } from '../render/result.ts';
 import { localCaller } from './caller.ts';
 import type { GlobalOptions } from './options.ts';
 import { type Exit, note, printJson } from './output.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { asError } from '../core/errors.ts';
 import type { Policy, PolicyMatch, PolicyRule } from '../core/policy.ts';
 import type { Settings } from '../core/settings.ts';
-import { duration } from '../engine/approval-text.ts';
+import { duration } from '../render/approval-text.ts';
 import type { Check } from './doctor-local.ts';
 
 const DAYS = 7;

@@ -1,6 +1,6 @@
 import { asError } from '../core/errors.ts';
 import { plainText, visibleJson } from '../core/text.ts';
-import { renderError } from '../engine/render.ts';
+import { renderError } from '../render/result.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required. */
 export type Exit = 0 | 1 | 2 | 3;

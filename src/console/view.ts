@@ -3,8 +3,8 @@ import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
 import type { ParamValue, Plan, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
-import { describeSource, duration, mustTypeFor } from '../engine/approval-text.ts';
 import { isGuarded } from '../engine/sources.ts';
+import { describeSource, duration, mustTypeFor } from '../render/approval-text.ts';
 import type { ApprovalView, Change, Fact, GuestRef, StepView } from './wire.ts';
 
 const BACKUP_IS_OLD_DAYS = 7;

@@ -1,6 +1,7 @@
 import type { Effect } from './effect.ts';
 import type { GuestIdentity, GuestType } from './guest.ts';
 import type { Json } from './json.ts';
+import { plainText } from './text.ts';
 
 /** A secret is never in a plan: this stands for it, and its id (an HMAC of the value) makes equal secrets equal plans. */
 export interface SecretRef {
@@ -166,4 +167,13 @@ export function digestAfter(steps: readonly Step[]): FromRef {
   const last = steps.findLast((step) => step.kind === 'request');
   if (!last) throw new Error('no step makes the guest');
   return { $from: `${last.id}.digest` };
+}
+
+export function isSecretRef(value: unknown): value is SecretRef {
+  return typeof value === 'object' && value !== null && typeof (value as { $secret?: unknown }).$secret === 'string';
+}
+
+/** `vault (106)`, for texts that humans read. */
+export function nameOfSource({ vmid, identity }: SourceGuest): string {
+  return identity === undefined || identity.name === '' ? `guest ${vmid}` : `${plainText(identity.name, 80)} (${vmid})`;
 }

@@ -1,10 +1,11 @@
 import { type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import type { Ports } from './ports.ts';
 import { recorded } from './records.ts';
-import type { PerformOptions, Result } from './types.ts';
+import type { PerformOptions } from './types.ts';
 
 /** Longer than any run, and the most that a timer takes. */
 const FOREVER_MS = 2 ** 31 - 1;

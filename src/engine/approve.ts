@@ -1,12 +1,12 @@
 import type { ApprovalRecord } from '../core/approval.ts';
 import { asError } from '../core/errors.ts';
+import type { Result } from '../core/result.ts';
 import { resultOf, waitFor } from './answer.ts';
 import { visibleApproval } from './approvals.ts';
 import type { ChangeCall } from './change.ts';
 import type { Ports } from './ports.ts';
 import { redeem } from './redeem.ts';
 import { pollRun } from './tasks.ts';
-import type { Result } from './types.ts';
 
 /**
  * `approve`, which its requester may repeat: after a client's timeout the same yes is told how its run goes, and nothing is sent again. For

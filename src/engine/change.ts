@@ -3,6 +3,7 @@ import { graver } from '../core/effect.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
+import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
@@ -25,7 +26,7 @@ import { checkQuota, reserve } from './reserve.ts';
 import { startRun } from './runner.ts';
 import { checkPlanScope, isForeign } from './scope.ts';
 import { withSources } from './sources.ts';
-import type { PerformOptions, Result } from './types.ts';
+import type { PerformOptions } from './types.ts';
 
 /** How often a VMID that we chose ourselves may turn out to be taken. */
 const MAX_PLANS = 3;

@@ -1,8 +1,9 @@
 import { fail } from '../core/errors.ts';
+import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import { runningResult } from './answer.ts';
 import type { Ports } from './ports.ts';
-import type { PerformOptions, Result } from './types.ts';
+import type { PerformOptions } from './types.ts';
 
 /** Milliseconds that a call has to begin its work, also when it does not want to wait for the outcome. */
 const LEAST_MS = 10_000;

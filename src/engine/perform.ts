@@ -1,6 +1,7 @@
 import type { Caller } from '../core/caller.ts';
 import { asError, fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Result } from '../core/result.ts';
 import { inputOf } from '../operations/by-name.ts';
 import type { ControlOperation, Operation, ReadOperation } from '../operations/define.ts';
 import { findOperation, operations } from '../operations/index.ts';
@@ -20,7 +21,7 @@ import { redeem } from './redeem.ts';
 import { checkRole, seesAllApprovals } from './roles.ts';
 import { withScopeDefaults } from './scope.ts';
 import { taskPorts } from './tasks.ts';
-import type { PerformOptions, Result } from './types.ts';
+import type { PerformOptions } from './types.ts';
 
 /**
  * The only door. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call

@@ -4,10 +4,11 @@ import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
 import { distinctOwners, sameOwner } from '../core/owner.ts';
 import { type Plan, targetsOf } from '../core/plan.ts';
+import type { Result } from '../core/result.ts';
 import { listGuests } from '../proxmox/guests.ts';
+import { mustTypeFor, renderQuestion } from '../render/approval-text.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { resultOf, waitFor } from './answer.ts';
-import { mustTypeFor, renderQuestion } from './approval-text.ts';
 import { checkOpen, expireApprovals, recordDecision, visibleApproval } from './approvals.ts';
 import { type ChangeCall, makePlan } from './change.ts';
 import { claim, giveBack, isLeft } from './claims.ts';
@@ -21,7 +22,6 @@ import { checkQuota, reserve } from './reserve.ts';
 import { startRun } from './runner.ts';
 import { describe, planOutOfScope } from './scope.ts';
 import { differences } from './stale.ts';
-import type { Result } from './types.ts';
 
 const POLL_MS = 300;
 

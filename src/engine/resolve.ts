@@ -1,8 +1,7 @@
 import { fail } from '../core/errors.ts';
-import type { FromRef, ParamValue, RequestStep } from '../core/plan.ts';
+import { type FromRef, isSecretRef, type ParamValue, type RequestStep } from '../core/plan.ts';
 import type { ResolvedRequest } from '../core/proxmox.ts';
 import type { StepRecord } from '../core/run.ts';
-import { isSecretRef } from './secrets.ts';
 
 export function isFromRef(value: ParamValue): value is FromRef {
   return typeof value === 'object' && !Array.isArray(value) && '$from' in value;

@@ -4,7 +4,7 @@ import type * as z from 'zod';
 import { readOrMakeKey } from '../audit/key-file.ts';
 import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { SecretRef } from '../core/plan.ts';
+import { isSecretRef } from '../core/plan.ts';
 import { conceal } from './conceal.ts';
 
 /**
@@ -98,8 +98,4 @@ function idsIn(value: unknown): string[] {
     return v;
   });
   return [...ids];
-}
-
-export function isSecretRef(value: unknown): value is SecretRef {
-  return typeof value === 'object' && value !== null && typeof (value as { $secret?: unknown }).$secret === 'string';
 }

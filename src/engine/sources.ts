@@ -1,7 +1,6 @@
 import { asError } from '../core/errors.ts';
-import { type Plan, type RequestStep, type SourceGuest, targetsOf } from '../core/plan.ts';
+import { nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { plainText } from '../core/text.ts';
 import { ownerOf } from '../proxmox/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../proxmox/guests.ts';
 
@@ -20,11 +19,6 @@ export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan>
   const seen = [...direct, ...(await Promise.all(others.map((vmid) => look(vmid, rows, api))))];
   const sources = seen.map(({ source }) => source).sort((a, b) => a.vmid - b.vmid);
   return { ...rest, sources, warnings: [...plan.warnings, ...warningsOf(plan, sources, rows)] };
-}
-
-/** `vault (106)`, for texts that humans read. */
-export function nameOfSource({ vmid, identity }: SourceGuest): string {
-  return identity === undefined || identity.name === '' ? `guest ${vmid}` : `${plainText(identity.name, 80)} (${vmid})`;
 }
 
 /** Whether the flag that guards a guest against deletion counts for its disks. A template is there to be copied. */

@@ -1,7 +1,6 @@
-import type { Answer, ApprovalRecord, Question } from '../core/approval.ts';
+import type { Answer, ApprovalRecord } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Plan } from '../core/plan.ts';
+import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Lease } from '../store/leases.ts';
 
@@ -31,16 +30,6 @@ export interface PerformOptions {
   /** Cancels the wait, never the work. */
   signal?: AbortSignal;
 }
-
-/** What the one door answers. Refusals and failures are thrown as errors of the catalogue. */
-export type Result =
-  | { kind: 'done'; output: JsonObject }
-  | { kind: 'dry_run'; plan: Plan; requests?: string[] }
-  /** `waited`: seconds spent on a human who decides elsewhere; who asked knows the plan by then. */
-  | { kind: 'approval_required'; approval: ApprovalRecord; waited?: number }
-  /** The face must ask its human and call again with the answer; only for callers whose face said that it can. */
-  | { kind: 'question'; question: Question; approval: ApprovalRecord }
-  | { kind: 'running'; run: RunRecord; upid?: string };
 
 /** What a standing approval covers: operations on the guests with a tag or in a pool. */
 export interface LeaseWish {

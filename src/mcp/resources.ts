@@ -2,8 +2,8 @@ import type { ServerContext } from '@modelcontextprotocol/server';
 import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
 import { asError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import { renderResult } from '../engine/render.ts';
 import type { Operation } from '../operations/define.ts';
+import { renderResult } from '../render/result.ts';
 import type { CallContext } from './call.ts';
 import { clientOf } from './client.ts';
 

@@ -10,8 +10,9 @@ import type { ApprovalRecord } from '../../src/core/approval.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Plan } from '../../src/core/plan.ts';
+import type { Result } from '../../src/core/result.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import type { Engine, PerformOptions, Result } from '../../src/engine/types.ts';
+import type { Engine, PerformOptions } from '../../src/engine/types.ts';
 
 /** A clock that a test turns. */
 export function handClock(): Clock & { pass(seconds: number): void } {

@@ -5,7 +5,7 @@ import { createMcpHandler, type McpServer } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { describe, expect, it, vi } from 'vitest';
 import { fail } from '../../src/core/errors.ts';
-import type { Result } from '../../src/engine/types.ts';
+import type { Result } from '../../src/core/result.ts';
 import { approval, type Call, connect, deferred, ERAS, type Era, face } from './face.ts';
 
 const MUST_TYPE = 'web1 105';

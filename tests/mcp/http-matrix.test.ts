@@ -3,7 +3,7 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Result } from '../../src/engine/types.ts';
+import type { Result } from '../../src/core/result.ts';
 import { approval, type Call, deferred, run } from './face.ts';
 import { bearer, type HttpServer, startHttp } from './http-server.ts';
 

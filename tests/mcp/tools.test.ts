@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { renderError, renderResult } from '../../src/engine/render.ts';
-import type { Result } from '../../src/engine/types.ts';
+import type { Result } from '../../src/core/result.ts';
 import { exposed, toolDefinition } from '../../src/mcp/tools.ts';
 import { commonOf } from '../../src/operations/common.ts';
 import { operations } from '../../src/operations/index.ts';
+import { renderError, renderResult } from '../../src/render/result.ts';
 import { approval, plan, run, operations as samples } from './face.ts';
 
 describe('a tool made from an operation', () => {

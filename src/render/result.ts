@@ -2,9 +2,9 @@ import type { ApprovalRecord, Way } from '../core/approval.ts';
 import { asError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import type { Result } from '../core/result.ts';
 import { harmless } from '../core/text.ts';
 import { compactText } from './compact.ts';
-import type { Result } from './types.ts';
 
 /** One answer in both forms: the data, and the text for readers who do not see the data. */
 export interface Rendered {

@@ -1,8 +1,8 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
 import { ProxmoxMcpError } from '../../src/core/errors.ts';
-import { compactText } from '../../src/engine/compact.ts';
-import { planView, renderError, renderResult } from '../../src/engine/render.ts';
+import { compactText } from '../../src/render/compact.ts';
+import { planView, renderError, renderResult } from '../../src/render/result.ts';
 import { approval, plan, run } from '../mcp/face.ts';
 
 describe('text for a model', () => {

@@ -1,10 +1,8 @@
 import type { ApprovalRecord } from '../core/approval.ts';
 import { typedName } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
-import type { ParamValue, PlanFacts, SourceGuest, Step } from '../core/plan.ts';
+import { isSecretRef, nameOfSource, type ParamValue, type PlanFacts, type SourceGuest, type Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
-import { isSecretRef } from './secrets.ts';
-import { nameOfSource } from './sources.ts';
 
 /**
  * The text on which a human decides, the same in the terminal, through the client and in the console. It is rendered from the frozen plan and
