@@ -5,7 +5,7 @@ import { createVault } from '../engine/secrets.ts';
 import { isLoopback } from '../mcp/auth/addresses.ts';
 import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';
-import { clusterNameOf } from './session.ts';
+import { clusterNameOf } from './lib/session.ts';
 
 /** What has to hold before anybody but this machine is served. Each of them throws and says what to do. */
 

@@ -16,7 +16,7 @@ import type { ClientInfo } from '../mcp/client.ts';
 import { createRateLimit } from '../mcp/http-limit.ts';
 import type { Metrics } from '../mcp/metrics.ts';
 import type { Store } from '../store/index.ts';
-import type { Session } from './session.ts';
+import type { Session } from './lib/session.ts';
 
 const SEEN_MS = 60_000;
 /** Passphrases per minute that are looked at for one token. A token that is not known costs nothing but a look-up: 256 bits are not guessed. */

@@ -16,9 +16,9 @@ import type { Store } from '../store/index.ts';
 import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts, ownOrigins } from './http-checks.ts';
 import { createGauges } from './http-gauges.ts';
 import { consoleOf, gateOf, remoteCaller, untilFirstToken, verifiersOf } from './http-identities.ts';
-import type { GlobalOptions } from './options.ts';
-import { type Exit, note } from './output.ts';
-import { openSession } from './session.ts';
+import type { GlobalOptions } from './lib/options.ts';
+import { type Exit, note } from './lib/output.ts';
+import { openSession } from './lib/session.ts';
 
 /** How long (ms) calls may go on waiting when the server ends, and how long it then waits for running work before handing it over. */
 const CALLS_MS = 15_000;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
-import type { GlobalOptions } from './options.ts';
-import { type Exit, outliveReaders, reportError } from './output.ts';
+import type { GlobalOptions } from './lib/options.ts';
+import { type Exit, outliveReaders, reportError } from './lib/output.ts';
 
 // Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
 
@@ -62,7 +62,7 @@ command(program, 'stdio', 'serve an MCP client over standard input and output (t
   .action(
     run(async ([unknown]: string[], options: GlobalOptions) => {
       if (unknown !== undefined) await refuseCommand(unknown);
-      return (await import('./stdio.ts')).stdio(options);
+      return (await import('./commands/stdio.ts')).stdio(options);
     }),
   );
 
@@ -92,30 +92,30 @@ Examples:
 
 \`proxmox-mcp tools\` lists all operations.`,
   )
-  .action(run(async (operation: string, options) => (await import('./call.ts')).call(operation, options), { json: true }));
+  .action(run(async (operation: string, options) => (await import('./commands/call.ts')).call(operation, options), { json: true }));
 
 const approvals = program.command('approvals').description('what waits for a human, and deciding about it').exitOverride();
 command(approvals, 'list', 'approvals, newest first')
   .option('--status <status>', 'pending, approved, executing, succeeded, failed, unknown, denied, expired or stale')
-  .action(run(async (options) => (await import('./approvals.ts')).list(options)));
+  .action(run(async (options) => (await import('./commands/approvals.ts')).list(options)));
 command(approvals, 'show <id>', 'what exactly would be done').action(
-  run(async (id: string, options) => (await import('./approvals.ts')).show(id, options)),
+  run(async (id: string, options) => (await import('./commands/approvals.ts')).show(id, options)),
 );
 command(approvals, 'approve <id>', "say yes, by typing the guest's name and VMID in a terminal, and carry it out").action(
-  run(async (id: string, options) => (await import('./approvals.ts')).approve(id, options)),
+  run(async (id: string, options) => (await import('./commands/approvals.ts')).approve(id, options)),
 );
 command(approvals, 'deny <id>', 'say no')
   .option('--reason <text>', 'told to whoever asked')
-  .action(run(async (id: string, options) => (await import('./approvals.ts')).deny(id, options)));
+  .action(run(async (id: string, options) => (await import('./commands/approvals.ts')).deny(id, options)));
 
 command(approvals, 'watch', 'follow what is pending and how it ends, until Ctrl-C').action(
-  run(async (options) => (await import('./approvals-watch.ts')).watch(options)),
+  run(async (options) => (await import('./commands/approvals-watch.ts')).watch(options)),
 );
 command(approvals, 'passphrase', 'set the passphrase that every decision on this machine asks for').action(
-  run(async (options) => (await import('./approvals-passphrase.ts')).passphrase(options)),
+  run(async (options) => (await import('./commands/approvals-passphrase.ts')).passphrase(options)),
 );
 const leases = command(approvals, 'lease', 'a standing yes for a few guests within an hour').action(
-  run(async (options) => (await import('./leases.ts')).list(options)),
+  run(async (options) => (await import('./commands/leases.ts')).list(options)),
 );
 // Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
 for (const one of [program, approvals, leases]) one.enablePositionalOptions();
@@ -126,35 +126,37 @@ command(leases, 'add', 'make one; needs a terminal')
   .option('--uses <count>', 'how many guests in all, each counted at every call', '1')
   .option('--minutes <minutes>', 'how long, at most 60', '15')
   .option('--allow-raised', 'also plans that are graver than the operation itself, such as a stop by force')
-  .action(run(async (options) => (await import('./leases.ts')).add(options)));
+  .action(run(async (options) => (await import('./commands/leases.ts')).add(options)));
 command(leases, 'revoke <id>', 'take it back').action(
-  run(async (id: string, options) => (await import('./leases.ts')).revoke(id, options)),
+  run(async (id: string, options) => (await import('./commands/leases.ts')).revoke(id, options)),
 );
 
 const runs = program.command('runs').description('requests whose outcome is unknown').exitOverride();
-command(runs, 'list', 'those that Proxmox may still carry out').action(run(async (options) => (await import('./runs.ts')).list(options)));
+command(runs, 'list', 'those that Proxmox may still carry out').action(
+  run(async (options) => (await import('./commands/runs.ts')).list(options)),
+);
 command(runs, 'close <id>', 'end the watch of one: say, after a look at the guest, how it ended; needs a terminal')
   .requiredOption('--outcome <outcome>', 'done: it took effect; not-done: it did not and will not')
-  .action(run(async (id: string, options) => (await import('./runs.ts')).close(id, options)));
+  .action(run(async (id: string, options) => (await import('./commands/runs.ts')).close(id, options)));
 
 command(program, 'console', 'open a page in the browser on which you decide; ends with Ctrl-C')
   .option('--port <port>', 'on this port of 127.0.0.1; 0: any free one', '0')
-  .action(run(async (options) => (await import('./console.ts')).openConsole(options)));
+  .action(run(async (options) => (await import('./commands/console.ts')).openConsole(options)));
 
 const audit = program.command('audit').description('the record of everything that was asked for and done').exitOverride();
 command(audit, 'verify', 'check that no record was changed, moved or taken out')
   .option('--anchor <file>', 'checkpoints to check it against; default: PROXMOX_AUDIT_ANCHOR, where that is a file')
   .option('--public-key <file>', "whose checkpoints count; default: this installation's")
-  .action(run(async (options) => (await import('./audit.ts')).verify(options)));
+  .action(run(async (options) => (await import('./commands/audit.ts')).verify(options)));
 command(audit, 'rotate', 'close the file; the chain goes on in a new one').action(
-  run(async (options) => (await import('./audit.ts')).rotate(options)),
+  run(async (options) => (await import('./commands/audit.ts')).rotate(options)),
 );
 command(audit, 'public-key', 'print the key with which checkpoints are checked').action(
-  run(async (options) => (await import('./audit.ts')).publicKey(options)),
+  run(async (options) => (await import('./commands/audit.ts')).publicKey(options)),
 );
 command(audit, 'tail', 'the newest records')
   .option('-n, --lines <count>', 'how many', '20')
-  .action(run(async (options) => (await import('./audit.ts')).tail(options)));
+  .action(run(async (options) => (await import('./commands/audit.ts')).tail(options)));
 
 command(program, 'http', 'serve agents on other machines over streamable HTTP')
   .option('--host <address>', 'address to serve on (default: 127.0.0.1; others need authentication and TLS)')
@@ -171,22 +173,22 @@ command(tokens, 'add', 'make a token; it is shown once')
   .option('--cidr <networks>', 'only from these addresses, separated by commas')
   .option('--expires <time>', '90d, 12h or a date', '90d')
   .option('--trust-client', 'its client may put questions to a human and pass on the answer, so that approvals need no console')
-  .action(run(async (options) => (await import('./tokens.ts')).add(options)));
+  .action(run(async (options) => (await import('./commands/tokens.ts')).add(options)));
 command(tokens, 'list', 'all tokens, and when they were last used').action(
-  run(async (options) => (await import('./tokens.ts')).list(options)),
+  run(async (options) => (await import('./commands/tokens.ts')).list(options)),
 );
 command(tokens, 'revoke <name>', 'end a token, and deny what it asked for').action(
-  run(async (name: string, options) => (await import('./tokens.ts')).revoke(name, options)),
+  run(async (name: string, options) => (await import('./commands/tokens.ts')).revoke(name, options)),
 );
 command(tokens, 'passphrase <owner>', 'set what an approver has to know beside their token').action(
-  run(async (owner: string, options) => (await import('./tokens.ts')).passphrase(owner, options)),
+  run(async (owner: string, options) => (await import('./commands/tokens.ts')).passphrase(owner, options)),
 );
 program
   .command('connect <url>')
   .description('serve an MCP client over standard input and output by passing everything on to a server elsewhere')
   .option('--token-file <file>', 'file with the access token (default: the variable PROXMOX_MCP_TOKEN)')
   .exitOverride()
-  .action(run(async (url: string, options) => (await import('./connect.ts')).connect(url, options)));
+  .action(run(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options)));
 const service = program.command('service').description('running as a system service').exitOverride();
 service
   .command('install')
@@ -196,21 +198,21 @@ service
   .option('--force', 'also over one that is different')
   .option('--user <name>', 'the user to run as', 'proxmox-mcp')
   .exitOverride()
-  .action(run(async (options) => (await import('./service.ts')).install(options)));
+  .action(run(async (options) => (await import('./commands/service.ts')).install(options)));
 
-command(program, 'tools', 'list all operations').action(run(async () => (await import('./tools.ts')).tools()));
+command(program, 'tools', 'list all operations').action(run(async () => (await import('./commands/tools.ts')).tools()));
 command(program, 'doctor', 'test connection, certificate, rights, limits and files, and say what is missing').action(
-  run(async (options) => (await import('./doctor.ts')).doctor(options)),
+  run(async (options) => (await import('./doctor/index.ts')).doctor(options)),
 );
 command(program, 'trust', "show the cluster's certificate and pin it")
   .option('--fingerprint <sha256>', 'pin without asking, if the certificate has this fingerprint')
-  .action(run(async (options) => (await import('./trust.ts')).trust(options)));
+  .action(run(async (options) => (await import('./commands/trust.ts')).trust(options)));
 command(program, 'client-config <client>', 'print the configuration for claude-desktop, claude-code, cursor or vscode').action(
-  run(async (client: string) => (await import('./client-config.ts')).clientConfig(client)),
+  run(async (client: string) => (await import('./commands/client-config.ts')).clientConfig(client)),
 );
 command(program, 'demo', 'a real MCP client drives the real server against the embedded cluster, step by step')
   .option('--serve <port>', 'instead serve the embedded cluster on this port, for other processes')
-  .action(run(async (options) => (await import('./demo.ts')).demo(options)));
+  .action(run(async (options) => (await import('./commands/demo.ts')).demo(options)));
 
 outliveReaders();
 try {

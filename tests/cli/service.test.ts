@@ -3,7 +3,7 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { changeableBy, unitText, writeUnit } from '../../src/cli/service.ts';
+import { changeableBy, unitText, writeUnit } from '../../src/cli/commands/service.ts';
 import { binary } from '../helpers/binary.ts';
 import { home } from './run.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { table } from '../../src/cli/table.ts';
+import { table } from '../../src/cli/lib/table.ts';
 
 beforeEach(() => void vi.stubEnv('FORCE_COLOR', '1'));
 afterEach(() => vi.unstubAllEnvs());

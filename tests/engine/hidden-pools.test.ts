@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createGauges } from '../../src/cli/http-gauges.ts';
-import type { Session } from '../../src/cli/session.ts';
+import type { Session } from '../../src/cli/lib/session.ts';
 import type { Policy, PolicyRule } from '../../src/core/policy.ts';
 import type { LimitSettings, Settings } from '../../src/core/settings.ts';
 import { asRoot, pveum, roleOf, tokenWith } from '../helpers/rights.ts';

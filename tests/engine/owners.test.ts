@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { localCaller } from '../../src/cli/caller.ts';
+import { localCaller } from '../../src/cli/lib/caller.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import SqliteDatabase from '../../src/sqlite.ts';

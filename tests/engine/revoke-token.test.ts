@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openAudit } from '../../src/audit/writer.ts';
-import { localCaller } from '../../src/cli/caller.ts';
+import { localCaller } from '../../src/cli/lib/caller.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { revokeToken } from '../../src/engine/revoke-token.ts';

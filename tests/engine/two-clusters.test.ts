@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createGauges } from '../../src/cli/http-gauges.ts';
-import type { Session } from '../../src/cli/session.ts';
+import type { Session } from '../../src/cli/lib/session.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 

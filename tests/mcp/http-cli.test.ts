@@ -9,7 +9,7 @@ import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/std
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { localCaller } from '../../src/cli/caller.ts';
+import { localCaller } from '../../src/cli/lib/caller.ts';
 import { newToken } from '../../src/mcp/auth/tokens.ts';
 import { openStore } from '../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../e2e/harness.ts';

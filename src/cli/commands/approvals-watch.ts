@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApprovalRecord } from '../../core/approval.ts';
+import { plainText } from '../../core/text.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, note, print } from '../lib/output.ts';
+import { withSession } from './approvals.ts';
+
+const POLL_MS = 1_000;
+
+/** `approvals watch`: one line whenever an approval appears or ends; new ones ring the bell. Ends with Ctrl-C. */
+export function watch(options: GlobalOptions): Promise<Exit> {
+  return withSession(options, async ({ engine }) => {
+    const stop = new AbortController();
+    process.once('SIGINT', () => stop.abort());
+    // Nobody reads any more.
+    process.stdout.once('error', () => stop.abort());
+    const known = new Map<string, string>();
+    note('Waiting for approvals; Ctrl-C ends this. Decide with: proxmox-mcp approvals approve|deny ID');
+    for (let first = true; !stop.signal.aborted; first = false) {
+      const { pending, recent } = await engine.watch();
+      for (const approval of [...recent, ...pending].reverse()) {
+        if (known.get(approval.id) === approval.status) continue;
+        const wasKnown = known.has(approval.id);
+        known.set(approval.id, approval.status);
+        if (approval.status === 'pending' || wasKnown) print(line(approval));
+        if (approval.status === 'pending' && !first && process.stderr.isTTY) process.stderr.write('\u0007');
+      }
+      await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+    return 0;
+  });
+}
+
+function line(approval: ApprovalRecord): string {
+  const time = new Date().toTimeString().slice(0, 8);
+  return `${time}  ${approval.id}  ${approval.status.padEnd(9)}  ${plainText(approval.plan.summary, 120)}  (asked by ${plainText(approval.principal, 40)})`;
+}

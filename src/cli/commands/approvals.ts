@@ -1,0 +1,116 @@
+import { fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { compactText } from '../../render/compact.ts';
+import { planView, renderResult } from '../../render/result.ts';
+import { localCaller } from '../lib/caller.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { openSession, type Session } from '../lib/session.ts';
+import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
+
+/** The operator: whoever sits at a terminal. Without one these commands see and do no more than `call` does. */
+export function operator() {
+  const terminal = hasTerminal();
+  return localCaller('cli', { isOperator: terminal, canAsk: { elicitation: false, terminal } });
+}
+
+export async function withSession(options: GlobalOptions, work: (session: Session) => Promise<Exit>): Promise<Exit> {
+  const session = await openSession(options);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** `approvals list` */
+export function list(options: GlobalOptions & { status?: string }): Promise<Exit> {
+  return withSession(options, async (session) => {
+    const approvals: JsonObject[] = [];
+    for await (const approval of all(session, options.status)) approvals.push(approval);
+    if (!isForPeople()) printJson({ approvals });
+    else if (approvals.length === 0) print(options.status ? `No approval is ${options.status}.` : 'No approvals yet.');
+    else {
+      const { table } = await import('../lib/table.ts');
+      print(
+        table(
+          ['id', 'status', 'what', 'asked by', 'asked at', 'expires'],
+          approvals.map((row) => [
+            row.approval_id,
+            row.status,
+            row.summary,
+            row.requester,
+            time(row.created_at),
+            row.status === 'pending' ? time(row.expires_at) : '',
+          ]),
+        ),
+      );
+    }
+    return 0;
+  });
+}
+
+/** `approvals show ID`: decides nothing, whoever calls it. */
+export function show(id: string, options: GlobalOptions): Promise<Exit> {
+  return withSession(options, async (session) => {
+    const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });
+    if (result.kind !== 'dry_run') fail('internal', 'Looking at an approval must not decide it.');
+    let row: JsonObject = {};
+    for await (const approval of all(session)) if (approval.approval_id === id) row = approval;
+    const view: JsonObject = { ...row, plan: planView(result.plan) };
+    if (isForPeople()) print(compactText(view));
+    else printJson(view);
+    return 0;
+  });
+}
+
+/** `approvals approve ID`: a human at a terminal reads what would be done and types the guest's name; then it is done. */
+export function approve(id: string, options: GlobalOptions): Promise<Exit> {
+  if (!hasTerminal()) {
+    fail('approval_needs_human', 'Approving needs a terminal: a human has to read the plan and type the name of the guest.', {
+      hint: `Run \`proxmox-mcp approvals approve ${id}\` yourself in a terminal, without redirecting its input or its messages.`,
+    });
+  }
+  return withSession(options, async (session) => {
+    const call = { wait: 'end' as const, onProgress: ({ message }: { message: string }) => note(message) };
+    const asked = await session.engine.perform('approve', { approval_id: id }, operator(), call);
+    if (asked.kind !== 'question') fail('internal', 'An operator was not asked.');
+    note(asked.question.text);
+    const typed = await ask('> ');
+    const passphrase = asked.question.needsPassphrase && typed !== '' ? await askHidden('passphrase: ') : undefined;
+    const answer = { approvalId: id, via: 'terminal' as const, typed, ...(passphrase === undefined ? {} : { passphrase }) };
+    const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer });
+    const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
+    if (isForPeople()) print(text);
+    else printJson(structured);
+    return result.kind === 'approval_required' ? 3 : 0;
+  });
+}
+
+/** `approvals deny ID` */
+export function deny(id: string, options: GlobalOptions & { reason?: string }): Promise<Exit> {
+  return withSession(options, async (session) => {
+    const args = { approval_id: id, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+    const result = await session.engine.perform('deny', args, operator());
+    const { structured, text } = renderResult(result, { demo: session.settings.demo });
+    if (isForPeople()) print(text);
+    else printJson(structured);
+    return 0;
+  });
+}
+
+/** All approvals that this caller may see, newest first, page by page. */
+async function* all(session: Session, status?: string): AsyncGenerator<JsonObject> {
+  let cursor: string | undefined;
+  do {
+    const args = { limit: 100, ...(status === undefined ? {} : { status }), ...(cursor === undefined ? {} : { cursor }) };
+    const result = await session.engine.perform('list_approvals', args, operator());
+    if (result.kind !== 'done') fail('internal', 'A list of approvals was no answer.');
+    yield* (result.output.approvals ?? []) as JsonObject[];
+    cursor = typeof result.output.next_cursor === 'string' ? result.output.next_cursor : undefined;
+  } while (cursor !== undefined);
+}
+
+function time(value: unknown): string {
+  return typeof value === 'string' ? value.replace('T', ' ').slice(5, 16) : '';
+}

@@ -1,0 +1,97 @@
+import { openSigner } from '../../audit/checkpoint.ts';
+import type { AuditLine } from '../../audit/record.ts';
+import { rotateAudit } from '../../audit/rotate.ts';
+import { type AuditProblem, type AuditVerification, tailAudit, verifyAudit } from '../../audit/verify.ts';
+import { type AnchorVerification, readPublicKey, verifyAnchored } from '../../audit/verify-anchored.ts';
+import { systemClock } from '../../core/clock.ts';
+import { fail } from '../../core/errors.ts';
+import type { Settings } from '../../core/settings.ts';
+import { localCaller } from '../lib/caller.ts';
+import { openAuditOf } from '../lib/open-audit.ts';
+import { configure, type GlobalOptions } from '../lib/options.ts';
+import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+import { openLog } from '../lib/session.ts';
+
+interface VerifyOptions extends GlobalOptions {
+  anchor?: string;
+  publicKey?: string;
+}
+
+export type Verified = AuditVerification & { anchor?: AnchorVerification };
+
+/** Checks the audit, and against its checkpoints where they are in a file: the one that is named, else the one of the settings. */
+export async function verifyAuditOf(settings: Settings, { anchor, publicKey }: VerifyOptions = {}): Promise<Verified> {
+  const { auditFile, dataDir, auditAnchor } = settings;
+  const file = anchor ?? (auditAnchor?.kind === 'file' ? auditAnchor.path : undefined);
+  if (file === undefined) {
+    if (publicKey !== undefined) fail('invalid_arguments', '--public-key is for checkpoints: name their file with --anchor.');
+    return verifyAudit(auditFile);
+  }
+  return verifyAnchored(auditFile, dataDir, { file, ...(publicKey === undefined ? {} : { publicKey: readPublicKey(publicKey) }) });
+}
+
+/** `audit verify`: needs no credentials. Exit 1 when anything was changed or taken out, or when there is no file. */
+export async function verify(options: VerifyOptions): Promise<Exit> {
+  const result = await verifyAuditOf(configure(options).settings, options);
+  const { problems, recovered, count, file, head, anchor } = result;
+  const ok = problems.length === 0 && (anchor?.problems ?? []).length === 0;
+  if (!isForPeople()) {
+    printJson({ ok, ...result });
+    return ok ? 0 : 1;
+  }
+  for (const { file: name, line, problem } of [...recovered, ...problems] as AuditProblem[])
+    print(`${name === undefined ? '' : `${name}, `}line ${line}: ${problem}`);
+  for (const problem of anchor?.problems ?? []) print(`checkpoints: ${problem}`);
+  if (ok) {
+    print(`${count} records, none changed: ${file}\nnewest: ${head}`);
+    if (anchor?.newest) {
+      const left = anchor.uncovered === 0 ? 'nothing is behind it' : `${anchor.uncovered} newer records are not covered yet`;
+      print(`${anchor.checkpoints} checkpoints in ${anchor.file} fit, the newest of ${anchor.newest.time}; ${left}`);
+    }
+  } else print(`NOT INTACT: ${file}. Keep the files as they are and find out who changed them.`);
+  return ok ? 0 : 1;
+}
+
+/** `audit rotate`: closes the file; the chain goes on in a new one of the same name. */
+export async function rotate(options: GlobalOptions): Promise<Exit> {
+  const { settings } = configure(options);
+  const { principal, owner, channel } = localCaller('cli');
+  const { closed, from, to } = await rotateAudit(settings.auditFile, { principal, owner, channel }, systemClock);
+  if (settings.auditAnchor) {
+    // The record says what it did, and brings a checkpoint that covers the closed file.
+    const audit = await openAuditOf(settings, await openLog(settings.logLevel));
+    await audit.append({ kind: 'notice', principal, owner, channel, message: `closed: records ${from} to ${to}` }, { durable: true });
+    await audit.close();
+  }
+  if (isForPeople()) print(`Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify reads both.`);
+  else printJson({ closed, from, to });
+  return 0;
+}
+
+/** `audit public-key`: what an auditor needs to check the checkpoints elsewhere. Makes the key if there is none yet. */
+export async function publicKey(options: GlobalOptions): Promise<Exit> {
+  const { dataDir } = configure(options).settings;
+  process.stdout.write(openSigner(dataDir).publicKey.export({ type: 'spki', format: 'pem' }));
+  return 0;
+}
+
+/** `audit tail`: the newest records, oldest first. */
+export async function tail(options: GlobalOptions & { lines: string }): Promise<Exit> {
+  const count = Number(options.lines);
+  if (!Number.isInteger(count) || count < 1) fail('invalid_arguments', '--lines takes a number from 1.');
+  const records = await tailAudit(configure(options).settings.auditFile, count);
+  if (!isForPeople()) {
+    printJson(records);
+    return 0;
+  }
+  const { table } = await import('../lib/table.ts');
+  print(table(['#', 'time', 'what', 'operation', 'guest', 'who', 'how it ended'], records.map(row)));
+  return 0;
+}
+
+function row(record: AuditLine): unknown[] {
+  const guest = record.target ? `${record.target.name} ${record.target.vmid}`.trim() : '';
+  const who = [record.principal, record.channel, record.client].filter(Boolean).join(' ');
+  const ended = record.error ? `${record.error.code}: ${record.error.message}` : [record.status, record.message].filter(Boolean).join(', ');
+  return [record.seq, record.time.replace('T', ' ').slice(5, 19), record.kind, record.operation, guest, who, ended];
+}

@@ -1,0 +1,113 @@
+import { fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { Result } from '../../core/result.ts';
+import type { PerformOptions } from '../../engine/types.ts';
+import { renderResult } from '../../render/result.ts';
+import { localCaller } from '../lib/caller.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, note, printJson } from '../lib/output.ts';
+import { openSession, type Session } from '../lib/session.ts';
+import { ask, hasTerminal, piped } from '../lib/terminal.ts';
+
+interface CallOptions extends GlobalOptions {
+  args: string;
+  dryRun?: true;
+  approve?: string;
+  reason?: string;
+  wait: string;
+}
+
+/** `call <operation>`: one operation, its result as JSON on stdout. Waits for the work to end; Ctrl-C ends the wait, not the work. */
+export async function call(operation: string, options: CallOptions): Promise<Exit> {
+  const args = parseArgs(options.args === '-' ? await piped() : options.args);
+  const session = await openSession(options);
+  const interrupt = new AbortController();
+  const work = { begun: false };
+  const onInterrupt = () => {
+    note(
+      work.begun
+        ? 'Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.'
+        : 'Not waiting any longer. This command sent no change; an approval that waits stays open until it is decided or expires.',
+    );
+    interrupt.abort(new Error('interrupted'));
+  };
+  process.once('SIGINT', onInterrupt);
+  try {
+    return await perform(session, operation, args, options, { signal: interrupt.signal, work });
+  } finally {
+    process.removeListener('SIGINT', onInterrupt);
+    // Closing waits for the work, which is what the user does not want; everything that has to survive is on disk.
+    if (interrupt.signal.aborted) process.exit(130);
+    await session.close();
+  }
+}
+
+async function perform(
+  session: Session,
+  operation: string,
+  args: JsonObject,
+  options: CallOptions,
+  { signal, work }: { signal: AbortSignal; work: { begun: boolean } },
+): Promise<Exit> {
+  const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
+  const performOptions: PerformOptions = {
+    wait: 'end',
+    waitForHuman: seconds(options.wait),
+    signal,
+    onProgress: ({ message }) => {
+      work.begun = true;
+      note(message);
+    },
+    ...(options.dryRun ? { dryRun: true } : {}),
+    ...(options.approve === undefined ? {} : { approvalId: options.approve }),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+  };
+  let result = await session.engine.perform(operation, args, caller, performOptions);
+  if (result.kind === 'question') {
+    const { approvalId, text } = result.question;
+    note(text);
+    const typed = await ask('> ');
+    result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
+  }
+  return show(result, session);
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) fail('invalid_arguments', '--wait takes a number of seconds.');
+  return value;
+}
+
+function show(result: Result, session: Session): Exit {
+  const { structured } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
+  if (result.kind === 'running') {
+    printJson(structured);
+    note(`The work goes on. How it ends: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);
+    return 0;
+  }
+  if (result.kind === 'approval_required' || result.kind === 'question') {
+    printJson({ ...structured, how_to_approve: howToApprove(result.approval.id, result.approval.way) });
+    return 3;
+  }
+  printJson(structured);
+  return 0;
+}
+
+function howToApprove(id: string, way: string): string {
+  return way === 'human'
+    ? `A human runs in a terminal of their own: proxmox-mcp approvals approve ${id}`
+    : `After the user said yes, repeat the same call with: --approve ${id}`;
+}
+
+function parseArgs(text: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    // The message names the place, and might quote a secret: only the place is shown.
+    const place = /position (\d+)/.exec((error as Error).message)?.[1];
+    fail('invalid_json', `--args is not JSON${place === undefined ? '' : ` (at character ${Number(place) + 1})`}.`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('invalid_json', '--args must be one JSON object.');
+  return value as JsonObject;
+}

@@ -1,0 +1,169 @@
+import { readFileSync, statSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { type JSONRPCMessage, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { fail } from '../../core/errors.ts';
+import { fetchThatNotices } from '../lib/connect-stream.ts';
+import { type Exit, note } from '../lib/output.ts';
+
+const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
+const REINITIALIZE = 'proxmox-mcp connect: again';
+/** Of our own, outside of what JSON-RPC and MCP reserve. */
+const NOT_DELIVERED = -31_000;
+const CLOSE_MS = 1_000;
+
+interface Message {
+  id?: string | number;
+  method?: string;
+  params?: { requestId?: string | number; _meta?: Record<string, unknown> };
+  result?: { protocolVersion?: string };
+}
+
+interface ConnectOptions {
+  tokenFile?: string;
+}
+
+/**
+ * `connect`: a stdio face of a server elsewhere, for clients that only start programs. It passes messages on as they are, in both
+ * generations of the protocol, and holds nothing but an access token of that server: no secret of Proxmox.
+ */
+export async function connect(address: string, options: ConnectOptions): Promise<Exit> {
+  const url = serverUrl(address);
+  const token = readToken(options.tokenFile);
+  /** Requests that wait for an answer, and what cancels those of 2026-07-28. */
+  const running = new Map<string | number, AbortController | undefined>();
+  const transport = new StreamableHTTPClientTransport(url, {
+    requestInit: { headers: { Authorization: `Bearer ${token}` } },
+    fetch: fetchThatNotices((id) => {
+      if (id === REINITIALIZE) onReinitialized();
+      else if (running.delete(id)) refuse(id, lost(url, 'cut'));
+    }),
+  });
+  let handshake: Message | undefined;
+  let reconnecting: Promise<void> | undefined;
+  let onReinitialized: () => void = () => {};
+
+  const write = (message: unknown) => process.stdout.write(`${JSON.stringify(message)}\n`);
+  const refuse = (id: string | number, message: string) => write({ jsonrpc: '2.0', id, error: { code: NOT_DELIVERED, message } });
+  transport.onmessage = (received) => {
+    const message = received as Message;
+    if (message.id !== undefined && message.method === undefined) running.delete(message.id);
+    const isHandshake = message.id !== undefined && (message.id === handshake?.id || message.id === REINITIALIZE);
+    if (isHandshake && message.result?.protocolVersion) transport.setProtocolVersion(message.result.protocolVersion);
+    if (message.id === REINITIALIZE) onReinitialized();
+    else write(received);
+  };
+  transport.onerror = () => {};
+  await transport.start();
+
+  /** The server does not know the session any more (it was restarted, or is another one): begins a new one, unseen by the client. */
+  function reconnect(): Promise<void> {
+    reconnecting ??= (async () => {
+      const answered = new Promise<void>((resolve) => (onReinitialized = resolve));
+      await transport.send({ ...handshake, id: REINITIALIZE } as JSONRPCMessage);
+      await answered;
+      await transport.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    })().finally(() => {
+      reconnecting = undefined;
+    });
+    return reconnecting;
+  }
+
+  async function forward(message: Message): Promise<void> {
+    const isModern = message.params?._meta?.[PROTOCOL_VERSION] !== undefined;
+    if (message.method === 'initialize') handshake = message;
+    if (message.method === 'notifications/cancelled' && message.params?.requestId !== undefined) {
+      const request = running.get(message.params.requestId);
+      // Nobody waits any more. 2026-07-28 cancels by hanging up; in a session the server is told.
+      running.delete(message.params.requestId);
+      if (request !== undefined) return request.abort();
+    }
+    const gone = isModern ? new AbortController() : undefined;
+    const request = message.method === undefined ? undefined : message.id;
+    if (request !== undefined) running.set(request, gone);
+    const send = () => transport.send(message as JSONRPCMessage, gone ? { requestSignal: gone.signal } : {});
+    try {
+      await send().catch(async (error: unknown) => {
+        if (!(error instanceof SdkHttpError) || error.data.status !== 404 || handshake === undefined || message === handshake) throw error;
+        await reconnect();
+        await send();
+      });
+    } catch (error) {
+      if (request !== undefined && running.delete(request)) refuse(request, explain(error, url));
+    }
+  }
+
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line.trim() === '') continue;
+    const message = parse(line);
+    if (message) void forward(message);
+    else write({ jsonrpc: '2.0', id: null, error: { code: -32700, message: 'Parse error' } });
+  }
+  const timer = setTimeout(() => process.exit(0), CLOSE_MS);
+  await transport.terminateSession().catch(() => {});
+  await transport.close();
+  clearTimeout(timer);
+  return 0;
+}
+
+function parse(line: string): Message | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Message) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lost({ origin }: URL, why: string): string {
+  return `The connection to ${origin} was lost (${why}). Whether the call was carried out is not known: look with get_task or get_vm before repeating a change.`;
+}
+
+/** What went wrong, who acts, and whether the call may be repeated. */
+function explain(error: unknown, url: URL): string {
+  const where = `${url.origin}`;
+  if (!(error instanceof SdkHttpError)) {
+    const { cause } = error as { cause?: { code?: string } };
+    const never = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause?.code ?? '');
+    if (never) return `${where} cannot be reached (${cause?.code}). Nothing was sent; it is safe to repeat.`;
+    if (/CERT|SIGNATURE|^ERR_(TLS|SSL)/.test(cause?.code ?? '')) {
+      return `The certificate of ${where} is not accepted (${cause?.code}). Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS, or finds out who answers there.`;
+    }
+    return lost(url, cause?.code ?? 'cut');
+  }
+  const { status = 0 } = error.data;
+  if (status === 401)
+    return `${where} does not accept the access token (401). Nothing was done. The user gets a valid one from whoever runs the server.`;
+  if (status === 403) return `${where} does not allow this to the access token (403). Nothing was done.`;
+  if (status === 429) return `Too many requests (429). Nothing was done; try again in a while.`;
+  if (status === 503) return `${where} is starting or ending (503). Nothing was done; it is safe to repeat.`;
+  if (status >= 502)
+    return `${where} did not answer through its proxy (${status}): look with get_task or get_vm before repeating a change.`;
+  return `${where} answered ${status}.`;
+}
+
+/** @throws invalid_arguments for plain HTTP to another machine: the token would be readable on the way */
+function serverUrl(address: string): URL {
+  const url = URL.canParse(address)
+    ? new URL(address)
+    : fail('invalid_arguments', 'The address of the server is missing or wrong: https://…');
+  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local))
+    fail('invalid_arguments', 'The address begins with https:// (http:// only for this machine): the access token travels there.');
+  if (url.pathname === '/') url.pathname = '/mcp';
+  return url;
+}
+
+function readToken(file: string | undefined): string {
+  const hint = 'Set PROXMOX_MCP_TOKEN, or name a file with --token-file.';
+  if (file === undefined) {
+    return process.env.PROXMOX_MCP_TOKEN?.trim() || fail('missing_credentials', 'There is no access token for the server.', { hint });
+  }
+  try {
+    if ((statSync(file).mode & 0o077) !== 0) note(`${file} can be read by other users: chmod 600 ${file}`);
+    return readFileSync(file, 'utf8').trim() || fail('missing_credentials', `${file} is empty.`, { hint });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined || !code.startsWith('E')) throw cause;
+    return fail('missing_credentials', `${file} cannot be read (${code}).`, { hint, cause });
+  }
+}

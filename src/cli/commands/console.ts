@@ -1,0 +1,67 @@
+import { createInterface } from 'node:readline';
+import pkg from '../../../package.json' with { type: 'json' };
+import { createConsole } from '../../console/app.ts';
+import { loadAssets } from '../../console/assets.ts';
+import { listenOnLoopback } from '../../console/listen.ts';
+import { createLinks, LINK_SECONDS } from '../../console/login.ts';
+import { createSessions } from '../../console/sessions.ts';
+import { systemClock } from '../../core/clock.ts';
+import { fail } from '../../core/errors.ts';
+import { localCaller } from '../lib/caller.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, note } from '../lib/output.ts';
+import { hasTerminal } from '../lib/terminal.ts';
+import { withSession } from './approvals.ts';
+
+/**
+ * `console`: serves the page on which a human decides, on this computer alone, until Ctrl-C. The way in is a link that stands on this
+ * terminal and nowhere else; without a terminal there is nobody to show it to.
+ */
+export function openConsole(options: GlobalOptions & { port: string }): Promise<Exit> {
+  if (!hasTerminal()) {
+    fail('approval_needs_human', 'The console needs a terminal: the link that opens it is shown to a human alone.', {
+      hint: 'Run `proxmox-mcp console` yourself in a terminal, without redirecting its input or its messages.',
+    });
+  }
+  const port = Number(options.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('invalid_arguments', '--port takes a number from 0 to 65535.');
+  return withSession(options, async ({ engine, settings }) => {
+    const { principal, owner } = localCaller('cli');
+    const links = createLinks(systemClock, { principal, owner, name: 'operator', isOperator: true });
+    let origins: string[] = [];
+    const app = createConsole({
+      engine,
+      settings,
+      logins: links,
+      sessions: createSessions(systemClock),
+      origins: () => origins,
+      assets: loadAssets(),
+      clock: systemClock,
+      version: pkg.version,
+    });
+    const server = await listenOnLoopback(app, port);
+    origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
+    const show = () => note(`\nOpen within ${LINK_SECONDS} seconds; it works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
+    show();
+    note('Enter: a new link. Ctrl-C: end.');
+    await untilInterrupted(show);
+    note('Ending; work that was approved is brought to a safe point first.');
+    app.close();
+    await server.close();
+    return 0;
+  });
+}
+
+function untilInterrupted(onEnter: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: process.stdin });
+    const end = () => {
+      lines.close();
+      resolve();
+    };
+    lines.on('line', onEnter);
+    lines.once('close', end);
+    process.once('SIGINT', end);
+    process.once('SIGTERM', end);
+  });
+}

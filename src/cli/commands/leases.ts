@@ -1,0 +1,101 @@
+import { fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { checkWish } from '../../engine/leases.ts';
+import { hasPassphrase, isApprover } from '../../engine/passphrase.ts';
+import type { LeaseWish } from '../../engine/types.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import type { Session } from '../lib/session.ts';
+import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
+import { operator, withSession } from './approvals.ts';
+
+interface AddOptions extends GlobalOptions {
+  operation: string;
+  tag?: string;
+  pool?: string;
+  uses: string;
+  minutes: string;
+  allowRaised?: true;
+}
+
+/** `approvals lease`: all standing approvals, open ones first. */
+export function list(options: GlobalOptions): Promise<Exit> {
+  return withSession(options, async ({ engine }) => {
+    const leases = await engine.leases.list();
+    if (!isForPeople()) printJson({ leases: leases as unknown as JsonObject[] });
+    else if (leases.length === 0) print('No leases.');
+    else {
+      const { table } = await import('../lib/table.ts');
+      const rows = leases.map((l) => [
+        l.id,
+        l.operations.join(', '),
+        l.tag ? `tag ${l.tag}` : `pool ${l.pool}`,
+        l.raised ? 'graver plans too' : '',
+        String(l.usesLeft),
+        l.revokedAt ? 'revoked' : l.expiresAt,
+        l.madeBy,
+      ]);
+      print(table(['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'made by'], rows));
+    }
+    return 0;
+  });
+}
+
+/** `approvals lease add`: a human at a terminal says yes in advance, to little and for a short time. */
+export function add(options: AddOptions): Promise<Exit> {
+  needTerminal();
+  return withSession(options, async (session) => {
+    const wish = {
+      operations: options.operation.split(',').map((name) => name.trim()),
+      uses: Number(options.uses),
+      minutes: Number(options.minutes),
+      ...(options.tag === undefined ? {} : { tag: options.tag }),
+      ...(options.pool === undefined ? {} : { pool: options.pool }),
+      ...(options.allowRaised ? { raised: true } : {}),
+    };
+    checkWish(wish);
+    note(leaseText(wish));
+    note(`To allow it, type: ${wish.tag ?? wish.pool} ${wish.uses}`);
+    if ((await ask('> ')).trim() !== `${wish.tag ?? wish.pool} ${wish.uses}`)
+      fail('approval_not_confirmed', 'Not confirmed. No lease was made.');
+    await checkPassphrase(session);
+    const lease = await session.engine.leases.mint(wish, operator());
+    if (isForPeople())
+      print(`Lease ${lease.id}, until ${lease.expiresAt}. Take it back with: proxmox-mcp approvals lease revoke ${lease.id}`);
+    else printJson(lease);
+    return 0;
+  });
+}
+
+/** What the human reads before saying yes in advance. */
+export function leaseText({ operations, tag, pool, uses, minutes, raised }: LeaseWish): string {
+  const guests = tag === undefined ? `in pool ${pool} or a pool nested in it` : `with tag ${tag}`;
+  const graver = 'plans that are graver than the operation itself, such as a stop by force, which cuts the power';
+  return [
+    `For ${minutes} minutes, without asking again: ${operations.join(', ')} on guests ${guests}.`,
+    `At most ${uses} guest${uses === 1 ? '' : 's'} in all: a call on five guests counts five.`,
+    raised ? `Covered too: ${graver}.` : `Not covered: ${graver}.`,
+    'Never covered: protected guests.',
+  ].join('\n');
+}
+
+/** `approvals lease revoke ID` */
+export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
+  needTerminal();
+  return withSession(options, async ({ engine }) => {
+    await engine.leases.revoke(id, operator());
+    print(`Lease ${id} is revoked.`);
+    return 0;
+  });
+}
+
+function needTerminal(): void {
+  if (!hasTerminal())
+    fail('approval_needs_human', 'A lease is a human decision: it needs a terminal.', { hint: 'Run the command yourself in a terminal.' });
+}
+
+async function checkPassphrase({ settings }: Session): Promise<void> {
+  if (!hasPassphrase(settings.dataDir)) return;
+  if (!(await isApprover(settings.dataDir, await askHidden('passphrase: '))))
+    fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong.');
+}

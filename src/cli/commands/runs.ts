@@ -1,0 +1,58 @@
+import { fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { guestsOf } from '../../engine/late.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+import { hasTerminal } from '../lib/terminal.ts';
+import { operator, withSession } from './approvals.ts';
+
+/** `runs list`: runs whose outcome is unknown, the oldest first. */
+export function list(options: GlobalOptions): Promise<Exit> {
+  return withSession(options, async ({ engine }) => {
+    const runs = (await engine.openRuns.list()).map(rowOf);
+    if (!isForPeople()) printJson({ runs });
+    else if (runs.length === 0) print('The outcome of every run is known.');
+    else {
+      const { table } = await import('../lib/table.ts');
+      print(
+        table(
+          ['id', 'what', 'guests', 'sent for', 'began'],
+          runs.map((run) => [run.run_id, run.summary, run.vmids, run.principal, run.started_at]),
+        ),
+      );
+    }
+    return 0;
+  });
+}
+
+/** `runs close ID`: the operator, who looked at the guest, says how the request ended. */
+export function close(id: string, { outcome, ...options }: GlobalOptions & { outcome: string }): Promise<Exit> {
+  if (outcome !== 'done' && outcome !== 'not-done') {
+    fail('invalid_arguments', `--outcome ${outcome.slice(0, 40)} is neither done nor not-done.`, {
+      hint: 'Look at the guest in Proxmox, then say what you saw.',
+    });
+  }
+  if (!hasTerminal()) {
+    fail('approval_needs_human', 'Closing a run needs a terminal: a human looks at the guest first.', {
+      hint: `Run \`proxmox-mcp runs close ${id} --outcome ${outcome}\` yourself in a terminal.`,
+    });
+  }
+  return withSession(options, async ({ engine }) => {
+    const run = await engine.openRuns.close(id, outcome, operator());
+    print(`Run ${run.id} ends as ${run.status}. Its names and VMIDs are free for other guests.`);
+    return 0;
+  });
+}
+
+function rowOf(run: RunRecord): JsonObject & Record<'run_id' | 'summary' | 'vmids' | 'principal' | 'started_at', string> {
+  return {
+    run_id: run.id,
+    operation: run.operation,
+    summary: run.plan.summary,
+    vmids: guestsOf(run).join(', '),
+    principal: run.principal,
+    started_at: run.startedAt,
+    ...(run.error ? { message: run.error.message } : {}),
+  };
+}

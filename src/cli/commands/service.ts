@@ -1,0 +1,161 @@
+import { existsSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fail } from '../../core/errors.ts';
+import { type Exit, note, print } from '../lib/output.ts';
+import { entryFile } from './client-config.ts';
+
+const FOLDER = '/etc/systemd/system';
+const UNIT = 'proxmox-mcp.service';
+const ENV_FILE = '/etc/proxmox-mcp/env';
+const DATA_DIR = '/var/lib/proxmox-mcp';
+
+interface ServiceOptions {
+  write?: true;
+  force?: true;
+  folder?: string;
+  user?: string;
+}
+
+interface Program {
+  /** Path of the Node binary. */
+  node: string;
+  /** Path of the server. */
+  entry: string;
+  user: string;
+}
+
+/**
+ * `service install`: a systemd unit under which the server runs as a user of its own. That user alone can read the Proxmox token, the store
+ * and the audit, so an agent with a shell on the same machine cannot go around the approvals.
+ */
+export function install({ write, force, folder = FOLDER, user = 'proxmox-mcp' }: ServiceOptions): Exit {
+  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) fail('invalid_arguments', '--user is not a name of a Linux user.');
+  const program = { node: realpathSync(process.execPath), entry: entryFile(), user };
+  const weak = [program.node, program.entry].map(changeableBy).find((found) => found !== undefined);
+  const why = weak && `${weak}: whoever can change the program of a service can do everything that the service can.`;
+  const hint = 'Install it where root alone can write, for example in /opt/proxmox-mcp (docs/deployment.md).';
+  const unit = unitText(program);
+  if (!write) {
+    print(unit);
+    if (why) note(`# ${why}\n# ${hint}`);
+    note(`# As root, --write puts it into ${FOLDER}. Then:\n${nextSteps(program)}`);
+    return 0;
+  }
+  if (why) fail('invalid_configuration', why, { hint });
+  const file = join(folder, UNIT);
+  print(`${file} is ${writeUnit(file, unit, force === true)}. Next, as root:\n${nextSteps(program)}`);
+  return 0;
+}
+
+/**
+ * Writes the unit, but not over one that somebody has changed.
+ * @returns what was done with the file
+ */
+export function writeUnit(file: string, unit: string, force: boolean): 'written' | 'replaced' | 'as it should be' {
+  const present = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (present === unit) return 'as it should be';
+  if (present !== undefined && !force)
+    fail('invalid_configuration', `${file} exists and is different; it stays as it is.`, {
+      hint: 'Keep changes of your own in a drop-in (systemctl edit proxmox-mcp) and replace the file with --force.',
+    });
+  try {
+    writeFileSync(file, unit, { mode: 0o644 });
+  } catch (cause) {
+    fail('invalid_configuration', `${file} cannot be written (${(cause as NodeJS.ErrnoException).code}).`, {
+      hint: 'Run it as root, or without --write to look at it.',
+      cause,
+    });
+  }
+  return present === undefined ? 'written' : 'replaced';
+}
+
+/** Says which file or folder on the way to a program somebody other than root can change; undefined when there is none. */
+export function changeableBy(path: string): string | undefined {
+  const { uid, mode } = statSync(path);
+  if (uid !== 0) return `${path} belongs to user ${uid}`;
+  // In a folder such as /tmp (sticky) others cannot replace what is not theirs.
+  if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) return `${path} can be written by others`;
+  return path === '/' ? undefined : changeableBy(dirname(path));
+}
+
+export function unitText({ node, entry, user }: Program): string {
+  return `[Unit]
+Description=Proxmox VE for LLM agents (MCP)
+Documentation=https://modelcontextprotocol.io
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=exec
+User=${user}
+Group=${user}
+# The connection and everything else that is set; readable by root and this user alone (0640).
+EnvironmentFile=${ENV_FILE}
+Environment=PROXMOX_DATA_DIR=${DATA_DIR}
+ExecStart=${quote(node)} ${quote(entry)} http
+Restart=on-failure
+RestartSec=2
+# Running work is finished or handed over; then what is left is cut.
+TimeoutStopSec=60
+StateDirectory=proxmox-mcp
+StateDirectoryMode=0700
+UMask=0077
+
+NoNewPrivileges=true
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome=${needsHome(node, entry) ? 'read-only' : 'true'}
+PrivateTmp=true
+PrivateDevices=true
+ProtectClock=true
+ProtectControlGroups=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+LockPersonality=true
+RemoveIPC=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+# Not MemoryDenyWriteExecute: the JavaScript engine compiles at run time.
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+function nextSteps({ node, entry, user }: Program): string {
+  const as = (command: string) => `  runuser -u ${user} -- ${inShell(node)} ${inShell(entry)} ${command} --env-file ${ENV_FILE}`;
+  return [
+    `  useradd --system --home-dir ${DATA_DIR} --shell /usr/sbin/nologin ${user}`,
+    `  install -d -m 0700 -o ${user} -g ${user} ${DATA_DIR}`,
+    `  install -d -m 0755 ${dirname(ENV_FILE)}`,
+    `  install -m 0640 -g ${user} /dev/null ${ENV_FILE}`,
+    `  # Write into it: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET, and PROXMOX_DATA_DIR=${DATA_DIR}`,
+    as('trust'),
+    as('tokens add --name agent --role operator --owner YOUR-NAME'),
+    '  systemctl daemon-reload',
+    '  systemctl enable --now proxmox-mcp',
+  ].join('\n');
+}
+
+/** Specifiers (%) and spaces have a meaning in units. */
+function quote(path: string): string {
+  const escaped = path.replaceAll('%', '%%').replaceAll('\\', '\\\\').replaceAll('"', '\\"');
+  return /[\s"'\\]/.test(path) ? `"${escaped}"` : escaped;
+}
+
+function inShell(path: string): string {
+  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function needsHome(...paths: string[]): boolean {
+  return paths.some((path) => /^\/(home|root|run\/user)\//.test(path));
+}

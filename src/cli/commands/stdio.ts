@@ -1,0 +1,52 @@
+import pkg from '../../../package.json' with { type: 'json' };
+import { checkPolicyOperations } from '../../config/policy.ts';
+import { createServerFactory } from '../../mcp/server.ts';
+import { runStdio } from '../../mcp/stdio.ts';
+import { operations } from '../../operations/index.ts';
+import { localCaller } from '../lib/caller.ts';
+import { configure, type GlobalOptions } from '../lib/options.ts';
+import { type Exit, note } from '../lib/output.ts';
+import { openSession, type Session } from '../lib/session.ts';
+
+/**
+ * `stdio`: serves one MCP client. Starts without credentials too: tools are listed, and the first call says which variables are missing.
+ * Nothing is opened before that first call, because clients start servers only to look at them.
+ */
+export async function stdio(options: GlobalOptions): Promise<Exit> {
+  const { settings } = configure({ ...options, demo: options.demo ?? false });
+  checkPolicyOperations(
+    settings.policy,
+    operations.map(({ name }) => name),
+  );
+  if (process.stdin.isTTY)
+    note('Serving MCP on standard input; this is meant to be started by an MCP client. `proxmox-mcp --help` shows what else there is.');
+  let session: Promise<Session> | undefined;
+  let opened: Session | undefined;
+  const open = () => {
+    session ??= openSession(options)
+      .then((ready) => {
+        opened = ready;
+        return ready;
+      })
+      .catch((error) => {
+        session = undefined;
+        throw error;
+      });
+    return session;
+  };
+  const factory = createServerFactory({
+    engine: async () => (await open()).engine,
+    operations,
+    settings,
+    caller: ({ client, elicitation }) =>
+      localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...(client === undefined ? {} : { client }) }),
+    version: pkg.version,
+    notices: () => opened?.notices() ?? [],
+  });
+  runStdio(
+    factory,
+    async () => (await session?.catch(() => undefined))?.close(),
+    (error) => note(`mcp: ${error.message}`),
+  );
+  return 0;
+}

@@ -1,0 +1,187 @@
+import type { Audit } from '../../audit/writer.ts';
+import { ROLES, type Role, type Scope } from '../../core/caller.ts';
+import { systemClock } from '../../core/clock.ts';
+import { fail } from '../../core/errors.ts';
+import { localOwner, sameOwner } from '../../core/owner.ts';
+import { plainText } from '../../core/text.ts';
+import { revokeToken } from '../../engine/revoke-token.ts';
+import { describe } from '../../engine/scope.ts';
+import { networks } from '../../mcp/auth/addresses.ts';
+import { newToken } from '../../mcp/auth/tokens.ts';
+import type { Store } from '../../store/index.ts';
+import type { TokenRecord } from '../../store/tokens.ts';
+import { localCaller } from '../lib/caller.ts';
+import { openAuditOf } from '../lib/open-audit.ts';
+import { configure, type GlobalOptions } from '../lib/options.ts';
+import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+import { openLog } from '../lib/session.ts';
+
+const DAY_MS = 86_400_000;
+const MAX_DAYS = 3650;
+
+interface AddOptions extends GlobalOptions {
+  name: string;
+  role: string;
+  owner?: string;
+  scope?: string;
+  cidr?: string;
+  expires: string;
+  trustClient?: true;
+}
+
+/** `tokens add`: makes an access token and shows it this once; only its hash is kept. */
+export async function add(options: AddOptions): Promise<Exit> {
+  const now = new Date();
+  const role = options.role as Role;
+  if (!ROLES.includes(role)) fail('invalid_arguments', `--role is one of ${ROLES.join(', ')}.`);
+  if (!/^[A-Za-z0-9][\w.@+-]{0,63}$/.test(options.name))
+    fail('invalid_arguments', '--name has up to 64 letters, digits and . _ @ + -, and begins with a letter or digit.');
+  const scope = options.scope === undefined ? undefined : parseScope(options.scope);
+  if (scope && role === 'approver')
+    fail('invalid_arguments', 'An approver sees the approvals of everybody: --scope is for the other roles.');
+  if (options.trustClient && role !== 'operator')
+    fail('invalid_arguments', '--trust-client is for operators: nobody else asks for approvals.');
+  const cidrs = (options.cidr ?? '').split(',').flatMap((text) => text.trim() || []);
+  // An empty list means from anywhere, which is not what somebody meant who gave one.
+  if (options.cidr !== undefined && cidrs.length === 0) fail('invalid_arguments', '--cidr names no network; leave it out to allow all.');
+  networks(cidrs);
+  const owner = (options.owner ?? localOwner()).normalize('NFC');
+  if (owner === '' || plainText(owner, 200) !== owner)
+    fail('invalid_arguments', '--owner is a name of at most 200 characters that can be seen, without spaces around it.');
+  const { token, id, hash } = newToken();
+  const record: TokenRecord = {
+    id,
+    name: options.name,
+    owner,
+    role,
+    hash,
+    ...(scope ? { scope } : {}),
+    cidrs,
+    trustsClient: options.trustClient === true,
+    createdAt: now.toISOString(),
+    expiresAt: expiry(options.expires, now).toISOString(),
+  };
+  return withStore(options, async (store, audit) => {
+    // The record comes first: a token that nobody can account for must not exist.
+    await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is made, valid until ${record.expiresAt}`);
+    if (!(await store.tokens.add(record))) {
+      await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not made: the name is taken`);
+      fail('conflict', `There is a token named ${record.name}.`, {
+        hint: 'Choose another name; a revoked name stays taken, so that the audit is clear.',
+      });
+    }
+    const { hash: _hash, ...shown } = record;
+    if (!isForPeople()) printJson({ token, ...shown });
+    else {
+      print(`${token}\n\nThis is shown once. ${role} ${record.name}, owner ${record.owner}, valid until ${record.expiresAt}.`);
+      print(`Use it: Authorization: Bearer TOKEN, or PROXMOX_MCP_TOKEN=… proxmox-mcp connect URL`);
+      if (role === 'operator' && sameOwner(owner, localOwner()))
+        print(`Its approvals are decided by another owner than ${owner}, who makes it; --owner gives it an owner of its own.`);
+      if (role === 'approver' && !(await store.principals.passphrase(record.owner)))
+        print(`To decide, ${record.owner} also needs a passphrase: proxmox-mcp tokens passphrase ${record.owner}`);
+    }
+    return 0;
+  });
+}
+
+/** `tokens list` */
+export async function list(options: GlobalOptions): Promise<Exit> {
+  return withStore(options, async (store) => {
+    const tokens = await store.tokens.list();
+    const now = new Date().toISOString();
+    const stateOf = (t: TokenRecord) => (t.revokedAt ? 'revoked' : t.expiresAt <= now ? 'expired' : 'valid');
+    if (!isForPeople()) {
+      printJson(tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token as TokenRecord) })));
+      return 0;
+    }
+    const { table } = await import('../lib/table.ts');
+    const rows = tokens.map((t) => [
+      t.name,
+      t.role,
+      t.owner,
+      stateOf(t),
+      t.scope ? describe(t.scope) : 'all guests',
+      t.cidrs.join(', ') || 'anywhere',
+      t.expiresAt.slice(0, 16),
+      t.lastUsedAt?.slice(0, 16) ?? 'never',
+    ]);
+    print(rows.length === 0 ? 'No tokens. Make one: proxmox-mcp tokens add --name NAME --role operator' : table(HEAD, rows));
+    return 0;
+  });
+}
+const HEAD = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'last used'];
+
+/** `tokens revoke`: from now on it does not count, nothing that it asked for is still waiting, and its owner is logged out of the console. */
+export async function revoke(name: string, options: GlobalOptions): Promise<Exit> {
+  return withStore(options, async (store, audit) => {
+    const { revoked, denied } = await revokeToken(name, localCaller('cli'), { store, audit, clock: systemClock });
+    if (isForPeople()) print(`${name} ${revoked ? 'is revoked' : 'was revoked before'}; ${denied.length} pending approvals are denied.`);
+    else printJson({ name, revoked: true, denied });
+    return 0;
+  });
+}
+
+/** `tokens passphrase`: what an approver has to know beside their token. Typed in a terminal, or read from a pipe. */
+export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
+  const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal, piped }] = await Promise.all([
+    import('../../core/passphrase.ts'),
+    import('../lib/terminal.ts'),
+  ]);
+  const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
+  if (typed.length < MIN_PASSPHRASE_LENGTH)
+    fail('invalid_arguments', `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; nothing was changed.`);
+  if (hasTerminal() && (await askHidden('once more: ')) !== typed) fail('invalid_arguments', 'The two differ; nothing was changed.');
+  return withStore(options, async (store, audit) => {
+    // As the tokens spell it: a name can be typed in other letters and be the same one.
+    const known = (await store.tokens.list()).find((token) => sameOwner(token.owner, owner))?.owner;
+    const name = known ?? owner.normalize('NFC');
+    await note(audit, `the console passphrase of ${name} is set`);
+    await store.principals.setPassphrase(name, await hashPassphrase(typed), new Date().toISOString());
+    await store.sessions.removeOf(name);
+    print(`The passphrase of ${name} is set.`);
+    if (known === undefined) print(`No token belongs to ${name} yet: proxmox-mcp tokens add --name NAME --role approver --owner ${name}`);
+    return 0;
+  });
+}
+
+/** These commands need no credentials of Proxmox. */
+async function withStore(options: GlobalOptions, work: (store: Store, audit: Audit) => Promise<Exit>): Promise<Exit> {
+  const { settings } = configure({ ...options, demo: options.demo ?? false });
+  const [{ openStore }, log] = await Promise.all([import('../../store/index.ts'), openLog(settings.logLevel)]);
+  const { dataDir, databaseUrl } = settings;
+  const store = await openStore({ dataDir, notice: (text) => log.warn({}, text), ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const audit = await openAuditOf(settings, log);
+  try {
+    return await work(store, audit);
+  } finally {
+    await audit.close();
+    await store.close();
+  }
+}
+
+async function note(audit: Audit, message: string): Promise<void> {
+  const { principal, owner, channel } = localCaller('cli');
+  await audit.append({ kind: 'notice', principal, owner, channel, message }, { durable: true });
+}
+
+/** `pool=a,pool=b,tag=c` */
+function parseScope(text: string): Scope {
+  const values = { pool: [] as string[], tag: [] as string[] };
+  for (const part of text.split(',')) {
+    const [, kind, value] = /^(pool|tag)=([A-Za-z0-9_.+/-]+)$/.exec(part.trim()) ?? [];
+    if (kind === undefined || value === undefined)
+      fail('invalid_arguments', `--scope is made of pool=NAME and tag=NAME, separated by commas; "${part.slice(0, 60)}" is neither.`);
+    values[kind as keyof typeof values].push(value);
+  }
+  return { ...(values.pool.length > 0 ? { pools: values.pool } : {}), ...(values.tag.length > 0 ? { tags: values.tag } : {}) };
+}
+
+/** `90d`, `12h`, or a date. */
+function expiry(text: string, now: Date): Date {
+  const [, count, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? [];
+  const at = count === undefined ? new Date(text) : new Date(now.getTime() + Number(count) * (unit === 'd' ? DAY_MS : DAY_MS / 24));
+  const days = (at.getTime() - now.getTime()) / DAY_MS;
+  if (!(days > 0 && days <= MAX_DAYS))
+    fail('invalid_arguments', '--expires is a time such as 90d, 12h or 2027-06-30, within ten years from now.');
+  return at;
+}

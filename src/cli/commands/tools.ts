@@ -1,0 +1,50 @@
+import { needsApproval } from '../../core/effect.ts';
+import { inputOf } from '../../operations/by-name.ts';
+import type { Operation } from '../../operations/define.ts';
+import { operations } from '../../operations/index.ts';
+import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+
+/** `tools`: every operation, what it can do and whether a human has to agree. */
+export async function tools(): Promise<Exit> {
+  const rows = operations.map((operation) => ({
+    name: operation.name,
+    effect: operation.effect,
+    approval: approvalOf(operation),
+    parameters: parametersOf(operation),
+    description: operation.description,
+  }));
+  if (!isForPeople()) {
+    printJson(rows);
+    return 0;
+  }
+  const { table } = await import('../lib/table.ts');
+  print(
+    table(
+      ['operation', 'effect', 'parameters', 'what it does'],
+      rows.map((row) => [
+        row.name,
+        row.approval === 'yes' ? `${row.effect}, asks first` : row.effect,
+        row.parameters.join(' '),
+        row.description,
+      ]),
+    ),
+  );
+  print("\nRun one: proxmox-mcp call <operation> --args '<json>' [--dry-run] [--demo]");
+  return 0;
+}
+
+function approvalOf(operation: Operation): 'no' | 'yes' | 'when it interrupts or destroys' {
+  if (operation.effect === 'read' || operation.effect === 'control') return 'no';
+  return needsApproval(operation.effect) ? 'yes' : 'when it interrupts or destroys';
+}
+
+/** The parameters, required ones first and without a question mark. */
+function parametersOf(operation: Operation): string[] {
+  const parameters = Object.entries(inputOf(operation).shape).map(([name, type]) => ({
+    name,
+    optional: type.safeParse(undefined).success,
+  }));
+  return [...parameters.filter((p) => !p.optional), ...parameters.filter((p) => p.optional)].map((p) =>
+    p.optional ? `${p.name}?` : p.name,
+  );
+}

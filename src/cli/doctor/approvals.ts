@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { asError } from '../../core/errors.ts';
+import type { Policy, PolicyMatch, PolicyRule } from '../../core/policy.ts';
+import type { Settings } from '../../core/settings.ts';
+import { duration } from '../../render/approval-text.ts';
+import type { Check } from './local.ts';
+
+const DAYS = 7;
+const DAY_MS = 86_400_000;
+/** Nobody reads a plan in less. */
+const QUICK_MS = 2_000;
+
+/** How the humans decide: what many approvals and quick answers tell is that nobody reads them any more. */
+export interface Habits {
+  asked: number;
+  perDay: number;
+  given: number;
+  /** Given in under two seconds after being asked for. */
+  quick: number;
+  /** UTC days, oldest first. */
+  days: { day: string; asked: number; given: number; quick: number }[];
+}
+
+/** The last seven days in the store; undefined when there is no store yet, and none is made. */
+export async function readHabits(
+  { dataDir, databaseUrl }: Settings,
+  now: number,
+  notice: (text: string) => void = () => {},
+): Promise<Habits | undefined> {
+  if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return undefined;
+  const { openStore } = await import('../../store/index.ts');
+  const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  try {
+    return habitsOf(await store.approvals.answers(new Date(now - DAYS * DAY_MS).toISOString()), now);
+  } finally {
+    await store.close();
+  }
+}
+
+export function habitsOf(answers: { askedAt: string; givenAt?: string }[], now: number): Habits {
+  const days = Array.from({ length: DAYS + 1 }, (_, index) => new Date(now - (DAYS - index) * DAY_MS).toISOString().slice(0, 10)).map(
+    (day) => ({ day, ...count(answers.filter(({ askedAt }) => askedAt.startsWith(day))) }),
+  );
+  const { asked, given, quick } = count(answers);
+  return { asked, perDay: Math.round((asked / DAYS) * 10) / 10, given, quick, days: days.filter((one) => one.asked > 0) };
+}
+
+function count(answers: { askedAt: string; givenAt?: string }[]) {
+  const given = answers.flatMap(({ askedAt, givenAt }) => (givenAt === undefined ? [] : [Date.parse(givenAt) - Date.parse(askedAt)]));
+  return { asked: answers.length, given: given.length, quick: given.filter((ms) => ms < QUICK_MS).length };
+}
+
+/** The same as a finding. */
+export async function habitsCheck(settings: Settings, now: number): Promise<{ check?: Check; habits?: Habits }> {
+  const name = 'approvals given';
+  try {
+    let lost: string | undefined;
+    const habits = await readHabits(settings, now, (text) => {
+      lost = text;
+    });
+    if (!habits) return {};
+    if (lost !== undefined)
+      return { habits, check: { name: 'store', state: 'warn', text: lost, next: 'Put back a backup of the store if there is one.' } };
+    const { asked, perDay, given, quick } = habits;
+    const text = `${asked} asked for in the last ${DAYS} days (${perDay} a day), ${given} given, ${quick} of them in under two seconds`;
+    // A few may be chance; the greater part of many is a habit.
+    if (given < 5 || quick * 2 <= given) return { habits, check: { name, state: 'ok', text } };
+    const next = 'Let fewer things ask: one approval can cover a list (stop_vm vmids), a lease a series (proxmox-mcp approvals lease add).';
+    return { habits, check: { name, state: 'warn', text: `${text}: nobody reads a plan that fast`, next } };
+  } catch (error) {
+    // Without a store nothing can be changed or approved.
+    return { check: { name: 'store', state: 'fail', text: asError(error).message, next: asError(error).hint } };
+  }
+}
+
+export interface PolicyRow {
+  match: string;
+  demands: string;
+}
+
+/** The effective policy: what holds without rules, then every rule, in words. All rules that fit count, the strictest of them. */
+export function policyRows({ policy, approval }: Pick<Settings, 'policy' | 'approval'>): PolicyRow[] {
+  return [
+    { match: 'what interrupts or destroys', demands: `an approval, as PROXMOX_APPROVAL=${approval.mode} says` },
+    ...policy.rules.map((rule) => ({ match: matchText(rule.match), demands: demandsText(rule) })),
+    ...limitRows(policy),
+  ];
+}
+
+function matchText({ effect, operation, tag, pool, vmid, principal }: PolicyMatch): string {
+  const ranges = vmid?.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`));
+  const parts = Object.entries({ effect, operation, tag, pool, VMID: ranges, 'asked by': principal });
+  const texts = parts.flatMap(([what, values]) => (values ? [`${what} ${values.join(' or ')}`] : []));
+  return texts.join(', ') || 'everything';
+}
+
+function demandsText({ never, way, approvals, requireBackupWithin, cooldown }: PolicyRule): string {
+  if (never) return 'never, approval or not';
+  const texts = [
+    way && `decided by ${way} or stricter`,
+    approvals && `${approvals} owner${approvals === 1 ? '' : 's'} say yes`,
+    requireBackupWithin !== undefined && `a backup not older than ${duration(requireBackupWithin)}`,
+    cooldown !== undefined && `the same again only after ${duration(cooldown)}`,
+  ].filter(Boolean);
+  return texts.join(', ') || 'nothing';
+}
+
+function limitRows({ only, perHour }: Policy): PolicyRow[] {
+  const rows: PolicyRow[] = [];
+  if (only) {
+    const allowed = [
+      ...only.tags.map((tag) => `tag ${tag}`),
+      ...only.pools.map((pool) => `pool ${pool}`),
+      ...(only.created ? ['made through this server'] : []),
+    ];
+    rows.push({ match: `guests without ${allowed.join(', ') || 'exception'}`, demands: 'never changed' });
+  }
+  if (perHour.creates !== undefined) rows.push({ match: 'making guests', demands: `at most ${perHour.creates} an hour and requester` });
+  if (perHour.destroys !== undefined)
+    rows.push({ match: 'destroying', demands: `at most ${perHour.destroys} times an hour and requester` });
+  return rows;
+}

@@ -1,0 +1,221 @@
+import { X509Certificate } from 'node:crypto';
+import { asError } from '../../core/errors.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { Settings } from '../../core/settings.ts';
+import { counted } from '../../core/text.ts';
+import { diskSums, usage } from '../../engine/quota.ts';
+import { currentGuests } from '../../proxmox/fresh.ts';
+import type { GuestRow } from '../../proxmox/guests.ts';
+import { listNodes, type NodeRow } from '../../proxmox/nodes.ts';
+import { hiddenPools } from '../../proxmox/pools.ts';
+import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/tls.ts';
+import type { Pin } from '../../proxmox/trust-store.ts';
+import { seesEveryDisk } from '../../proxmox/visibility.ts';
+import type { Check } from './local.ts';
+
+/** Looks at the certificate of every endpoint without sending anything. */
+export async function certificates(settings: Settings, pin: Pin | undefined): Promise<Check[]> {
+  return Promise.all(
+    settings.connection.endpoints.map(async (endpoint): Promise<Check> => {
+      const name = `certificate of ${endpoint.host}:${endpoint.port}`;
+      try {
+        const shown = await inspectTls(endpoint);
+        return { name, ...judge(shown, endpoint.host, settings, pin) };
+      } catch (error) {
+        return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
+      }
+    }),
+  );
+}
+
+/** The same order as the adapter's: fingerprint or CA, the system's authorities, the pin, first use. */
+function judge(shown: ShownCertificate, host: string, { connection, demo }: Settings, pin: Pin | undefined): Omit<Check, 'name'> {
+  const print = `SHA-256 ${shown.fingerprint}, valid to ${shown.validTo}`;
+  if (demo) return { state: 'ok', text: 'the embedded cluster' };
+  const leaf = new X509Certificate(shown.chainPem[0] ?? '');
+  if (connection.fingerprints.length > 0 || connection.caFile !== undefined) {
+    const ca = readCa(connection);
+    const fits =
+      connection.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ||
+      (ca !== undefined && caFault(leaf, host, ca) === undefined);
+    return fits
+      ? { state: 'ok', text: `${print}; fits PROXMOX_FINGERPRINT or PROXMOX_CA_FILE` }
+      : {
+          state: 'fail',
+          text: `${print}; does not fit PROXMOX_FINGERPRINT or PROXMOX_CA_FILE`,
+          next: 'Compare it on the node and correct the setting.',
+        };
+  }
+  if (shown.authorized) return { state: 'ok', text: `${print}; the system's authorities vouch for it` };
+  if (connection.verifySsl)
+    return {
+      state: 'fail',
+      text: `${print}; no authority of the system vouches for it`,
+      next: 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.',
+    };
+  const next = 'Compare the fingerprint with the one on the node, then: proxmox-mcp trust';
+  if (pin) {
+    const fits =
+      pin.kind === 'ca'
+        ? caFault(leaf, host, pin.pem) === undefined
+        : pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint));
+    const what = pin.kind === 'ca' ? "the cluster's authority" : 'the certificate';
+    return fits
+      ? { state: 'ok', text: `${print}; ${what} is pinned since ${pin.since}` }
+      : { state: 'fail', text: `${print}; does not fit what is pinned since ${pin.since}`, next };
+  }
+  if (isPrivateAddress(shown.address)) return { state: 'warn', text: `${print}; not pinned yet, it will be at first use`, next };
+  return { state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
+}
+
+/** Limits against what exists: a limit that is reached already is found here, not by the first refused call. */
+export async function quotas(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
+  const { limits } = settings;
+  if (limits.scope.kind === 'created')
+    return [{ name: 'limits', state: 'ok', text: `at most ${limits.maxVms} guests made through this server` }];
+  const { scope } = limits;
+  if (scope.kind === 'pool' && (await hiddenPools(api, [scope.pool])).size > 0) {
+    const text = `the guests of pool ${scope.pool} cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)`;
+    return [{ name: 'limits', state: 'warn', text }];
+  }
+  const guests = await currentGuests(api);
+  const used = usage(guests, [], limits, new Set(), limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
+  const rows = [
+    { what: 'guests', used: used.guests, limit: limits.maxVms, variable: 'PROXMOX_MAX_VMS' },
+    { what: 'vCPUs', used: used.cpu, limit: limits.maxTotalCpu, variable: 'PROXMOX_MAX_TOTAL_CPU' },
+    { what: 'MiB of memory', used: used.memoryMib, limit: limits.maxTotalRamMib, variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
+    { what: 'GiB of disk', used: Math.ceil(used.diskGib), limit: limits.maxTotalDiskGib, variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
+  ];
+  const unseen: Check[] =
+    limits.maxTotalDiskGib === undefined || (await seesEveryDisk(api))
+      ? []
+      : [
+          {
+            name: 'limits',
+            state: 'ok',
+            text: 'disks that the token cannot see do not count (PROXMOX_MAX_TOTAL_DISK_GB): on storages without Datastore.Audit, of guests without VM.Config.Disk',
+          },
+        ];
+  const found = rows
+    .filter((row) => row.limit !== undefined)
+    .map(
+      ({ what, used, limit = 0, variable }): Check =>
+        used < limit
+          ? { name: 'limits', state: 'ok', text: `${used} of ${limit} ${what} in use (${variable})` }
+          : {
+              name: 'limits',
+              state: 'warn',
+              text: `${used} ${what} exist, limit ${limit}: nothing can be created`,
+              next: `${variable}=${Math.ceil(used * 1.25) + 1}`,
+            },
+    );
+  return [...found, ...unseen];
+}
+
+/** Whether there is something to make a guest from, and somewhere to put it. */
+export async function material(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
+  const all = await listNodes(api);
+  const nodes = all.filter((n) => n.online);
+  const named = nodes.find((n) => n.node === settings.defaults.node);
+  const node = named ?? (nodes.length === 1 && !settings.defaults.nodeIsExplicit ? nodes[0] : undefined);
+  if (!node) {
+    const names = nodes.map((n) => n.node).join(', ');
+    return [
+      ...silent(all),
+      {
+        name: 'node',
+        state: 'warn',
+        text: `there is no node ${settings.defaults.node} online; there are: ${names}`,
+        next: `PROXMOX_NODE=${nodes[0]?.node ?? '…'}`,
+      },
+    ];
+  }
+  const at = `/nodes/${encodeURIComponent(node.node)}`;
+  const [storages, bridges, guests] = await Promise.all([
+    api.get<{ storage: string; content?: string; active?: number; enabled?: number; avail?: number }[]>(`${at}/storage`),
+    api.get<{ iface: string }[]>(`${at}/network`, { type: 'any_bridge' }),
+    currentGuests(api),
+  ]);
+  const takes = (content: string) => storages.filter((s) => s.active !== 0 && s.enabled !== 0 && s.content?.split(',').includes(content));
+  const disks = takes('images').map((s) => `${s.storage} (${Math.floor((s.avail ?? 0) / 2 ** 30)} GiB free)`);
+  const sources = await bootSources(
+    api,
+    at,
+    takes('iso').map((s) => s.storage),
+    takes('import').map((s) => s.storage),
+    guests,
+  );
+  return [
+    ...silent(all),
+    tooSmall(node, settings),
+    disks.length > 0
+      ? { name: 'storage', state: 'ok', text: `for disks: ${disks.join(', ')}` }
+      : {
+          name: 'storage',
+          state: 'warn',
+          text: `no visible storage on ${node.node} takes disks`,
+          next: 'Add the content type "Disk image" to a storage, or Datastore.Audit on one to the token.',
+        },
+    bridges.length > 0
+      ? { name: 'network', state: 'ok', text: `bridges: ${bridges.map((b) => b.iface).join(', ')}` }
+      : {
+          name: 'network',
+          state: 'warn',
+          text: `no visible bridge on ${node.node}`,
+          next: 'Create one on the node, or grant SDN.Use on /sdn/zones/localnetwork to the token.',
+        },
+    sources.length > 0
+      ? { name: 'to install from', state: 'ok', text: sources.join(', ') }
+      : {
+          name: 'to install from',
+          state: 'warn',
+          text: 'no template, ISO or image is visible',
+          next: 'Upload an ISO or a cloud image to a storage, or make a template.',
+        },
+  ];
+}
+
+/** Proxmox says `unknown` of a node then, and shows its guests without names and sizes; everything else works. */
+function silent(nodes: readonly NodeRow[]): Check[] {
+  const names = nodes.filter((n) => n.silent).map((n) => n.node);
+  if (names.length === 0) return [];
+  return [
+    {
+      name: 'status daemon',
+      state: 'warn',
+      text: `status daemon (pvestatd) of ${names.join(', ')} is silent`,
+      next: `On ${names.join(', ')}: systemctl restart pvestatd; look for a hanging storage (a dead NFS mount, for example).`,
+    },
+  ];
+}
+
+function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
+  if (cpus === undefined || cpus >= 2)
+    return {
+      name: 'node',
+      state: 'ok',
+      text: `new guests go to ${node}${cpus === undefined ? '' : ` (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`}`,
+    };
+  return {
+    name: 'node',
+    state: 'warn',
+    text: `${node} has ${cpus} CPU, and a guest gets 2 unless told otherwise`,
+    next: 'Pass cores: 1, or choose another node.',
+  };
+}
+
+async function bootSources(api: ProxmoxReader, at: string, isos: string[], imports: string[], guests: GuestRow[]): Promise<string[]> {
+  const count = async (storages: string[], content: string) => {
+    const lists = await Promise.all(
+      storages.map((s) => api.get<unknown[]>(`${at}/storage/${encodeURIComponent(s)}/content`, { content }).catch(() => [])),
+    );
+    return lists.flat().length;
+  };
+  const [isoCount, imageCount] = await Promise.all([count(isos, 'iso'), count(imports, 'import')]);
+  const counts = [
+    [guests.filter((g) => g.template).length, 'template'],
+    [isoCount, 'ISO'],
+    [imageCount, 'image'],
+  ] as const;
+  return counts.filter(([n]) => n > 0).map(([n, what]) => counted(n, what));
+}

@@ -1,0 +1,120 @@
+import { needsApproval } from '../../core/effect.ts';
+import { asError, fail } from '../../core/errors.ts';
+import { operations } from '../../operations/index.ts';
+import { configure, type GlobalOptions } from '../lib/options.ts';
+import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+import { clusterNameOf, openSession } from '../lib/session.ts';
+import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
+import { certificates, material, quotas } from './cluster.ts';
+import { type Check, localChecks, settingRows } from './local.ts';
+import { abilities, poolSight } from './rights.ts';
+import { openRunsCheck } from './runs.ts';
+
+/** `doctor`: tests one thing after another and ends with what works now, or with the first thing that is missing. */
+export async function doctor(options: GlobalOptions): Promise<Exit> {
+  const configured = configure({ ...options, demo: options.demo ?? false });
+  const checks = await localChecks(configured);
+  const can: string[] = [];
+  try {
+    await clusterChecks(options, checks, can);
+  } catch (thrown) {
+    const error = asError(thrown);
+    checks.push({ name: 'connection', state: 'fail', text: error.message, next: error.hint });
+  }
+  const { check, habits } = await habitsCheck(configured.settings, Date.now());
+  if (check) checks.push(check);
+  // Every change and every decision begins in the store.
+  if (check?.name === 'store' && check.state === 'fail') can.splice(0, can.length, ...can.filter(isRead));
+  const policy = policyRows(configured.settings);
+  const settings = settingRows(configured);
+  const missing =
+    checks.find((check) => check.state === 'fail') ?? checks.find((check) => check.state === 'warn' && check.name !== 'approvals');
+  const failed = checks.some((check) => check.state === 'fail');
+  if (!isForPeople())
+    printJson({ ok: !failed, can, ...(missing ? { missing } : {}), checks, ...(habits ? { approvals: habits } : {}), policy, settings });
+  else await show(checks, policy, settings, can, missing);
+  return failed ? 1 : 0;
+}
+
+async function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): Promise<void> {
+  const session = await openSession(options);
+  try {
+    const { settings } = session;
+    const { openTrustStore } = await import('../../proxmox/trust-store.ts');
+    const pinned = () => openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection));
+    const tls = await certificates(settings, pinned());
+    checks.push(...tls);
+    if (tls.length > 0 && tls.every((check) => check.state === 'fail')) return;
+    const api = await session.connect();
+    const version = await api.version();
+    const where = settings.demo ? 'the embedded cluster' : clusterNameOf(settings.connection);
+    checks.push({
+      name: 'connection',
+      state: 'ok',
+      text: `${where} answers: Proxmox VE ${version.version}, token ${settings.connection.tokenId}`,
+    });
+    if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old; 7.0 or newer is needed.`);
+    const rights = await abilities(api, version, settings);
+    checks.push(...rights.checks);
+    checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
+    for (const look of [quotas, material]) checks.push(...(await look(api, settings).catch(unlooked)));
+    checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
+    can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
+    const notices = session.notices();
+    // First use: what was "not pinned yet" at the beginning is pinned by now.
+    if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
+    for (const notice of notices) checks.push({ name: 'certificate', state: 'warn', text: notice });
+  } finally {
+    await session.close();
+  }
+}
+
+function isRead(name: string): boolean {
+  return operations.some((operation) => operation.name === name && operation.effect === 'read');
+}
+
+/** A look that failed is a finding, and the other looks go on. */
+function unlooked(thrown: unknown): Check[] {
+  const error = asError(thrown);
+  return [{ name: 'cluster', state: 'warn', text: error.message, next: error.hint }];
+}
+
+const MARKS = { ok: 'ok  ', warn: 'look', fail: 'FAIL' };
+
+async function show(
+  checks: Check[],
+  policy: PolicyRow[],
+  settings: ReturnType<typeof settingRows>,
+  can: string[],
+  missing: Check | undefined,
+): Promise<void> {
+  const { table } = await import('../lib/table.ts');
+  for (const { state, name, text, next } of checks) {
+    print(`${MARKS[state]}  ${name}: ${text}`);
+    if (next && state !== 'ok')
+      print(
+        next
+          .split('\n')
+          .map((line) => `        ${line}`)
+          .join('\n'),
+      );
+  }
+  print(
+    `\n${table(
+      ['policy: for', 'is demanded'],
+      policy.map(({ match, demands }) => [match, demands]),
+    )}`,
+  );
+  print(
+    `\n${table(
+      ['setting', 'value', 'from'],
+      settings.map((row) => [row.variable, row.value, row.source]),
+    )}\n`,
+  );
+  if (missing?.state === 'fail') print(`First thing missing: ${missing.text}${missing.next ? `\nDo this: ${missing.next}` : ''}`);
+  else {
+    const asks = (name: string) => operations.some((o) => o.name === name && o.effect !== 'control' && needsApproval(o.effect));
+    print(`You can now: ${can.map((name) => (asks(name) ? `${name} (asks first)` : name)).join(', ')}.`);
+    if (missing) print(`Worth a look: ${missing.text}${missing.next ? `\nDo this: ${missing.next}` : ''}`);
+  }
+}

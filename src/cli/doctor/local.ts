@@ -1,0 +1,110 @@
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { describePlace } from '../../audit/anchor-send.ts';
+import { verifyAudit } from '../../audit/verify.ts';
+import { describe, VARIABLES } from '../../config/schema.ts';
+import { asError } from '../../core/errors.ts';
+import type { Settings } from '../../core/settings.ts';
+import { type Verified, verifyAuditOf } from '../commands/audit.ts';
+import { dataFolderWriters } from '../lib/data-folder.ts';
+import type { Configured } from '../lib/options.ts';
+
+/** One finding. `fail`: something does not work; `warn`: it works and deserves a look. */
+export interface Check {
+  name: string;
+  state: 'ok' | 'warn' | 'fail';
+  text: string;
+  next?: string;
+}
+
+/** All limits, the way of deciding, and every setting that is not at its default, with where each comes from. Secrets are never shown. */
+export function settingRows({ loaded }: Configured): { variable: string; value: string; source: string }[] {
+  const { config, sources } = loaded;
+  const shown = VARIABLES.filter(
+    (name) => sources[name] !== 'default' || describe(name).section === 'Limits' || name === 'PROXMOX_APPROVAL',
+  );
+  return shown.map((variable) => ({
+    variable,
+    value: describe(variable).secret ? '(set)' : valueText(config[variable]),
+    source: sources[variable],
+  }));
+}
+
+function valueText(value: unknown): string {
+  if (value === undefined) return 'no limit';
+  if (Array.isArray(value)) return value.map(valueText).join(', ');
+  return typeof value === 'object' && value !== null ? Object.values(value).join(':') : String(value);
+}
+
+/** What can be told without the cluster: settings, files, approvals. */
+export async function localChecks({ settings, loaded }: Configured): Promise<Check[]> {
+  return [
+    ...loaded.notes.map((text): Check => ({ name: 'settings', state: 'warn', text })),
+    dataFolder(settings),
+    await auditTrail(settings),
+    approvalMode(settings),
+  ];
+}
+
+function dataFolder({ dataDir }: Settings): Check {
+  const name = 'data folder';
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    return {
+      name,
+      state: 'fail',
+      text: `${dataDir} cannot be written (${(error as NodeJS.ErrnoException).code}).`,
+      next: 'Set PROXMOX_DATA_DIR to a folder of your own.',
+    };
+  }
+  if (dataFolderWriters(dataDir) === 'group')
+    return {
+      name,
+      state: 'warn',
+      text: `The group of ${dataDir} can write into it: its members can replace the store, the key and the audit.`,
+      next: `chmod 700 ${dataDir}`,
+    };
+  if ((statSync(dataDir).mode & 0o077) !== 0)
+    return { name, state: 'warn', text: `Other users can look into ${dataDir}.`, next: `chmod 700 ${dataDir}` };
+  return { name, state: 'ok', text: dataDir };
+}
+
+async function auditTrail(settings: Settings): Promise<Check> {
+  const { auditFile, auditAnchor } = settings;
+  const name = 'audit';
+  const second = auditAnchor ? `; checkpoints go to ${describePlace(auditAnchor)}` : '; no checkpoints elsewhere (PROXMOX_AUDIT_ANCHOR)';
+  if (!existsSync(auditFile) && !(auditAnchor?.kind === 'file' && existsSync(auditAnchor.path)))
+    return { name, state: 'ok', text: `${auditFile}, nothing recorded yet${second}` };
+  try {
+    const none = auditAnchor?.kind === 'file' && !existsSync(auditAnchor.path);
+    const { count, problems, anchor }: Verified = none ? await verifyAudit(auditFile) : await verifyAuditOf(settings);
+    const wrong = problems.length + (anchor?.problems.length ?? 0);
+    if (wrong === 0 && none)
+      return { name, state: 'warn', text: `${count} records, and no checkpoint was made yet, or somebody removed them${second}` };
+    if (wrong === 0) return { name, state: 'ok', text: `${count} records, none changed: ${auditFile}${second}` };
+    return { name, state: 'fail', text: `${count} records, not intact: ${auditFile}${second}`, next: 'proxmox-mcp audit verify' };
+  } catch (error) {
+    return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
+  }
+}
+
+const MODES = {
+  relay: 'relay: the agent passes on the user’s yes, no human is verified',
+  auto: 'auto: the human is asked through the client or the terminal where that is possible, otherwise the agent passes on the yes',
+  human: 'human: only in a terminal of the operator or in the console',
+};
+
+function approvalMode({ approval, dataDir }: Settings): Check {
+  const name = 'approvals';
+  const text = `${MODES[approval.mode]}; they expire after ${approval.ttlSeconds} s`;
+  // Whoever runs as this user can write the database and the settings, so nothing here can stop them.
+  const own = process.getuid !== undefined && existsSync(dataDir) && statSync(dataDir).uid === process.getuid();
+  if (!own) return { name, state: 'ok', text };
+  return {
+    name,
+    state: 'warn',
+    text: `${text}. They are advisory for any agent that has a shell as this user: it could change the files of this server.`,
+    next: 'Run the server as a user of its own if the agent is not trusted (docs/security.md).',
+  };
+}

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Settings } from '../../core/settings.ts';
+import { counted } from '../../core/text.ts';
+import type { Check } from './local.ts';
+
+const NAMED = 5;
+
+/** Requests that Proxmox may still carry out; none when there is no store yet, which is not made. */
+export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster: string): Promise<Check[]> {
+  if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return [];
+  const { openStore } = await import('../../store/index.ts');
+  const found: Check[] = [];
+  const notice = (text: string) =>
+    void found.push({ name: 'store', state: 'warn', text, next: 'Put back a backup of the store if there is one.' });
+  const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  try {
+    const open = await store.runs.unknown(cluster);
+    const name = 'outcomes';
+    if (open.length === 0) return [...found, { name, state: 'ok', text: 'the outcome of every run is known' }];
+    const named = open.slice(0, NAMED).map(({ id, plan, startedAt }) => `${plan.summary} (${id}, ${startedAt})`);
+    const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : '';
+    const check: Check = {
+      name,
+      state: 'warn',
+      text: `the outcome of ${counted(open.length, 'run')} is unknown, and Proxmox may still carry it out: ${named.join('; ')}${more}`,
+      next: 'Look at these guests in Proxmox, then say how each ended: proxmox-mcp runs close ID --outcome done|not-done',
+    };
+    return [...found, check];
+  } finally {
+    await store.close();
+  }
+}

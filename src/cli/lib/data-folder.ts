@@ -1,0 +1,20 @@
+import { statSync } from 'node:fs';
+import { fail } from '../../core/errors.ts';
+
+/** Who beside its owner may write into the data folder. A folder that does not exist yet is made for its owner alone. */
+export function dataFolderWriters(dataDir: string): 'everyone' | 'group' | 'owner' {
+  const mode = statSync(dataDir, { throwIfNoEntry: false })?.mode ?? 0o700;
+  if ((mode & 0o002) !== 0) return 'everyone';
+  return (mode & 0o020) !== 0 ? 'group' : 'owner';
+}
+
+/**
+ * In a folder that everyone can write, another user may replace the store, the key or the audit by a link.
+ * @throws invalid_configuration
+ */
+export function refuseOpenDataFolder(dataDir: string): void {
+  if (dataFolderWriters(dataDir) !== 'everyone') return;
+  fail('invalid_configuration', `Everyone on this machine can write into the data folder ${dataDir}.`, {
+    hint: `Run: chmod 700 ${dataDir}; or set PROXMOX_DATA_DIR to a folder of your own.`,
+  });
+}

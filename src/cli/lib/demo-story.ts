@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { promisify, styleText } from 'node:util';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import pkg from '../../../package.json' with { type: 'json' };
+import { fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { entryFile } from '../commands/client-config.ts';
+import { print } from './output.ts';
+
+const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampleE demo@example.org';
+
+/**
+ * Drives the real server, as a process of its own over stdio, with a real MCP client through what an agent and its user would do.
+ * Throws when anything ends other than told.
+ * @param folder holds everything that this run stores
+ */
+export async function tell(folder: string): Promise<void> {
+  // Nothing of the user's own settings may reach the story.
+  const env = { PATH: process.env.PATH ?? '', HOME: folder, XDG_CONFIG_HOME: folder, PROXMOX_DATA_DIR: folder };
+  const transport = new StdioClientTransport({ command: process.execPath, args: [entryFile(), 'stdio', '--demo'], env, stderr: 'inherit' });
+  const client = new Client({ name: 'demo-agent', version: pkg.version });
+  await client.connect(transport);
+  try {
+    await story(agentOn(client));
+  } finally {
+    await client.close();
+  }
+  say('Everything above is on record', 'The chain of the audit is checked by another process: `proxmox-mcp audit verify --demo`.');
+  const { stdout } = await promisify(execFile)(process.execPath, [entryFile(), 'audit', 'verify', '--demo'], { env });
+  const verified = JSON.parse(stdout) as { ok: boolean; count: number };
+  check(verified.ok && verified.count > 10, 'the audit verifies');
+  print(`  ${verified.count} records, none changed.`);
+  print(bold('\nThat was the whole story, on the embedded cluster. `proxmox-mcp doctor` is the way to a real one.'));
+}
+
+async function story(agent: Agent): Promise<void> {
+  say('What is there?', 'One request to Proxmox, however many guests there are.');
+  const { vms } = (await agent('list_vms')) as { vms: { vmid: number; name: string; template?: boolean; type: string }[] };
+  const template = vms.find((vm) => vm.template && vm.type === 'vm');
+  check(template !== undefined, 'there is a template');
+
+  say('A new VM, first only as a plan', 'Nothing is sent: these are the exact requests.');
+  const wanted: JsonObject = {
+    name: 'shop-web',
+    cores: 2,
+    memory: 2048,
+    disk_gb: 20,
+    storage: 'local-lvm',
+    image: 'local:import/debian-12-genericcloud-amd64.qcow2',
+    cloud_init: { user: 'deploy', sshkeys: PUBLIC_KEY, ipconfig0: 'ip=dhcp' },
+    start_on_create: true,
+  };
+  check((await agent('create_vm', { ...wanted, dry_run: true })).dry_run === true, 'a dry-run answers with the plan');
+
+  say('Now really', 'With cloud-init, from a cloud image, and started.');
+  const created = await agent('create_vm', wanted);
+  check(created.created === true, 'it was created');
+
+  say('The agent forgot, and asks again', 'The same name is the same VM: nothing is made twice.');
+  const again = await agent('create_vm', wanted);
+  check(again.created === false && again.vmid === created.vmid, 'the existing VM is returned');
+
+  say('Too much', "The operator's limits hold, and the refusal names the limit.");
+  await agent('create_vm', { name: 'big', memory: 65_536, storage: 'local-lvm' }, 'quota_exceeded');
+
+  say('A clone of a template', `${template?.name} is ${template?.vmid}.`);
+  const clone = await agent('clone_template', { source_vmid: template?.vmid ?? 0, name: 'shop-db' });
+  check(typeof clone.vmid === 'number', 'the clone has a VMID');
+  const vmid = clone.vmid as number;
+
+  say('More memory and cores for it', 'Only what differs is changed.');
+  await agent('set_resources', { vmid, cores: 4, memory: 4096 });
+  await agent('start_vm', { vmid });
+
+  say('Stopping interrupts somebody: a human has to agree', 'The agent gets a plan and an id, and has to ask its user.');
+  const stop = await agent('stop_vm', { vmid, reason: 'maintenance window' });
+  check(stop.approval_required === true, 'an approval is required');
+  say('The user says yes', 'The plan that was shown is what is sent, once.');
+  await agent('approve', { approval_id: stop.approval_id ?? '' });
+  check((await agent('get_vm', { vmid })).status === 'stopped', 'it is stopped');
+  const told = await agent('approve', { approval_id: stop.approval_id ?? '' });
+  check(told.status === 'succeeded', 'the same yes again is told the outcome; nothing is sent twice');
+
+  say('Deleting destroys: the user says no', 'A denied approval is over.');
+  const first = await agent('delete_vm', { vmid });
+  await agent('deny', { approval_id: first.approval_id ?? '', reason: 'not that one' });
+  await agent('approve', { approval_id: first.approval_id ?? '' }, 'approval_denied');
+
+  say('The user asks for it after all, and says yes');
+  const second = await agent('delete_vm', { vmid });
+  check(second.approval_id !== first.approval_id, 'a new approval is asked for');
+  await agent('approve', { approval_id: second.approval_id ?? '' });
+  await agent('get_vm', { vmid }, 'guest_not_found');
+}
+
+/** Calls a tool, shows the call and its answer, and fails when the answer is not the expected one. */
+type Agent = (tool: string, args?: JsonObject, expectedError?: string) => Promise<JsonObject>;
+
+function agentOn(client: Client): Agent {
+  return async (tool, args = {}, expectedError) => {
+    print(`${bold(`> ${tool}`)} ${Object.keys(args).length > 0 ? JSON.stringify(args) : ''}`);
+    const result = await client.callTool(
+      { name: tool, arguments: args },
+      { onprogress: ({ message }) => message && print(dim(`  … ${message}`)), resetTimeoutOnProgress: true },
+    );
+    const answer = (result.structuredContent ?? {}) as JsonObject;
+    const [content] = result.content;
+    for (const line of (content?.type === 'text' ? content.text : '').split('\n')) print(`  ${line}`);
+    const code = (answer.error as JsonObject | undefined)?.code;
+    check(code === expectedError, expectedError ? `${tool} is refused with ${expectedError}` : `${tool} succeeds`);
+    return answer;
+  };
+}
+
+function say(title: string, text = ''): void {
+  print(`\n${bold(title)}${text === '' ? '' : `\n${text}`}`);
+}
+
+function check(holds: boolean, what: string): void {
+  if (!holds) fail('internal', `The demo ended other than told. Expected: ${what}.`);
+}
+
+const isTerminal = () => process.stdout.isTTY === true;
+const bold = (text: string) => (isTerminal() ? styleText('bold', text) : text);
+const dim = (text: string) => (isTerminal() ? styleText('dim', text) : text);

@@ -1,0 +1,132 @@
+import { checkPolicyOperations } from '../../config/policy.ts';
+import type { Log } from '../../core/log.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import type { ConnectionSettings, Settings } from '../../core/settings.ts';
+import type { Engine } from '../../engine/types.ts';
+import type { ProxmoxClient, ProxmoxOptions } from '../../proxmox/client.ts';
+import type { Store } from '../../store/index.ts';
+import { openAuditOf } from './open-audit.ts';
+import { configureConnection, type GlobalOptions } from './options.ts';
+
+/** An engine with everything it stands on, opened from the settings of this process. */
+export interface Session {
+  settings: Settings;
+  engine: Engine;
+  /** The store, opened at the first call; the engine's own. */
+  store: () => Promise<Store>;
+  /** The connection, opened at the first call. */
+  connect: () => Promise<ProxmoxApi>;
+  /** What the next answer has to say once; taken out by being read. */
+  notices: () => string[];
+  close: () => Promise<void>;
+}
+
+/**
+ * Throws `missing_credentials` or `invalid_configuration`; sends nothing and opens no store.
+ * @param onRequest sees every request that leaves, for the metrics
+ */
+export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
+  const { settings: configured } = configureConnection(options);
+  const [{ createEngine }, { operations }, log] = await Promise.all([
+    import('../../engine/engine.ts'),
+    import('../../operations/index.ts'),
+    openLog(configured.logLevel),
+  ]);
+  checkPolicyOperations(
+    configured.policy,
+    operations.map(({ name }) => name),
+  );
+  const cluster = configured.demo ? await demoCluster(configured) : undefined;
+  const settings = cluster ? { ...configured, connection: cluster.connection } : configured;
+  const clusterName = cluster ? 'simulator' : clusterNameOf(settings.connection);
+
+  let client: Promise<ProxmoxClient> | undefined;
+  let told = 0;
+  let notices: readonly string[] = [];
+  const connect = () => {
+    client ??= openClient(settings, clusterName, log, onRequest).then((opened) => {
+      notices = opened.notices;
+      return opened;
+    });
+    return client;
+  };
+  const audit = await openAuditOf(settings, log);
+  let opened: Promise<Store> | undefined;
+  const store = () => {
+    const { dataDir, databaseUrl } = settings;
+    const notice = (text: string) => {
+      log.warn({}, text);
+      void audit.append({ kind: 'notice', cluster: clusterName, message: text }, { durable: true }).catch(() => {});
+    };
+    opened ??= import('../../store/index.ts')
+      .then(({ openStore }) => openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) }))
+      .catch((error) => {
+        opened = undefined;
+        throw error;
+      });
+    return opened;
+  };
+  const { notify } = settings;
+  const engine = createEngine({
+    settings,
+    connect,
+    openStore: store,
+    audit,
+    log,
+    ...(notify ? { notify: (await import('../../engine/notify.ts')).createNotify(notify, log) } : {}),
+  });
+  return {
+    settings,
+    engine,
+    store,
+    connect,
+    notices: () => {
+      const fresh = notices.slice(told);
+      told = notices.length;
+      for (const message of fresh) void audit.append({ kind: 'notice', cluster: clusterName, message }, { durable: true }).catch(() => {});
+      return fresh;
+    },
+    async close() {
+      await engine.close();
+      await (await opened?.catch(() => undefined))?.close();
+      await cluster?.close();
+    },
+  };
+}
+
+/** Approvals, runs and pins belong to a cluster: its endpoints in a fixed order, so that the order of preference may change. */
+export function clusterNameOf({ endpoints }: ConnectionSettings): string {
+  return endpoints
+    .map(({ host, port }) => `${host}:${port}`)
+    .sort()
+    .join(',');
+}
+
+async function openClient(settings: Settings, cluster: string, log: Log, onRequest: ProxmoxOptions['onRequest']): Promise<ProxmoxClient> {
+  const [{ createProxmox }, { openTrustStore }, { systemClock }] = await Promise.all([
+    import('../../proxmox/client.ts'),
+    import('../../proxmox/trust-store.ts'),
+    import('../../core/clock.ts'),
+  ]);
+  return createProxmox({
+    connection: settings.connection,
+    cluster,
+    trust: openTrustStore(settings.dataDir),
+    clock: systemClock,
+    log,
+    ...(onRequest ? { onRequest } : {}),
+  });
+}
+
+async function demoCluster({ dataDir }: Settings): Promise<{ connection: ConnectionSettings; close: () => Promise<void> }> {
+  const { startCluster, connectionTo } = await import('./simulator.ts');
+  const simulator = await startCluster(dataDir);
+  return { connection: connectionTo(simulator), close: () => simulator.close() };
+}
+
+/** Logs go to stderr: stdout belongs to the protocol or to the result. */
+export async function openLog(level: Settings['logLevel']): Promise<Log> {
+  const { default: pino } = await import('pino');
+  const log: Log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  return log;
+}

@@ -1,0 +1,33 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail } from '../../core/errors.ts';
+import type { ConnectionSettings } from '../../core/settings.ts';
+import type { Simulator } from '../../simulator/index.ts';
+
+/** The one place that loads the embedded Proxmox VE; every process serves its own port, all of them share the state in the data folder. */
+export async function startCluster(dataDir: string, port = 0): Promise<Simulator> {
+  try {
+    const { startSimulator } = await import('../../simulator/index.ts');
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return await startSimulator({ file: join(dataDir, 'cluster.sqlite'), port });
+  } catch (cause) {
+    const { syscall, message } = cause as NodeJS.ErrnoException;
+    if (syscall === 'listen')
+      fail('invalid_arguments', `Port ${port} cannot be served on: ${message}.`, {
+        cause,
+        hint: 'Choose another port; 0 takes any free one.',
+      });
+    fail('store_unavailable', `The embedded cluster in ${dataDir} cannot be opened: ${message}.`, { cause });
+  }
+}
+
+/** How to reach it: its certificate is known, so nothing has to be trusted. */
+export function connectionTo(simulator: Simulator): ConnectionSettings {
+  return {
+    endpoints: [{ host: '127.0.0.1', port: simulator.port }],
+    tokenId: simulator.token.id,
+    tokenSecret: simulator.token.secret,
+    verifySsl: false,
+    fingerprints: [simulator.fingerprint],
+  };
+}

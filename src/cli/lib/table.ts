@@ -1,0 +1,46 @@
+import Table from 'cli-table3';
+import width from 'string-width';
+import { plainText } from '../../core/text.ts';
+
+/** A table as wide as the terminal at most, or blocks of lines where even that is too wide. Cells may hold text from guests: it is made harmless here. */
+export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 100 } = {}): string {
+  const cells = rows.map((row) => row.map((cell) => plainText(cell === undefined || cell === null ? '' : String(cell), 500)));
+  const column = (index: number) => [head[index] ?? '', ...cells.map((row) => row[index] ?? '')];
+  const widths = columnWidths(
+    head.map((_, index) => ({
+      wanted: PADDING + Math.max(...column(index).map((text) => width(text))),
+      least: PADDING + Math.max(...column(index).flatMap((text) => text.split(' ').map((word) => Math.min(width(word), LONGEST_WORD)))),
+    })),
+    columns - head.length - 1,
+  );
+  if (widths.reduce((sum, width) => sum + width, 0) > columns - head.length - 1) return blocks(head, cells);
+  // Rules between rows only where a row takes several lines.
+  const wraps = cells.some((row) => row.some((text, index) => width(text) + PADDING > (widths[index] ?? 0)));
+  const chars = wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+  const style = process.env.NO_COLOR ? { head: [], border: [] } : { head: ['bold'], border: ['dim'] };
+  const view = new Table({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });
+  view.push(...cells);
+  return view.toString();
+}
+
+/** What a terminal is too narrow for as a table: each row on lines of its own. */
+function blocks(head: string[], cells: string[][]): string {
+  const lines = (row: string[]) => row.flatMap((text, index) => (text === '' ? [] : `${head[index] ?? ''}: ${text}`));
+  return cells.map((row) => lines(row).join('\n')).join('\n\n');
+}
+
+const PADDING = 2;
+/** Shorter words are never cut: an id has to be copied whole. */
+const LONGEST_WORD = 40;
+
+/** Narrows the widest columns until all fit, none below its longest word. */
+function columnWidths(columns: { wanted: number; least: number }[], available: number): number[] {
+  const widths = columns.map(({ wanted }) => wanted);
+  while (widths.reduce((sum, width) => sum + width, 0) > available) {
+    const narrowable = widths.map((width, index) => (width > (columns[index]?.least ?? 0) ? width : 0));
+    const widest = narrowable.indexOf(Math.max(...narrowable));
+    if (narrowable[widest] === 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+  return widths;
+}
