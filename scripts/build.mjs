@@ -11,7 +11,7 @@ const outdir = join(root, 'dist');
 // working. --keep leaves what an earlier build left.
 const result = await esbuild.build({
   absWorkingDir: root,
-  entryPoints: { cli: 'src/cli/index.ts', docs: 'src/cli/docs.ts' },
+  entryPoints: { cli: 'src/cli/index.ts', docs: 'scripts/docs/index.ts' },
   outdir,
   bundle: true,
   splitting: true,

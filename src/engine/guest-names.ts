@@ -5,7 +5,7 @@ import type { ProxmoxReader } from '../core/proxmox.ts';
 import { plainText } from '../core/text.ts';
 import { isList } from '../operations/by-name.ts';
 import type { Operation } from '../operations/define.ts';
-import { sameName } from '../operations/vm/match.ts';
+import { sameName } from '../operations/vm/lib/match.ts';
 import { currentGuests } from '../proxmox/fresh.ts';
 import type { GuestRow } from '../proxmox/guests.ts';
 

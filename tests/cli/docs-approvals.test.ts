@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { matrix, policyKeys, withBlocks } from '../../src/cli/docs-approvals.ts';
+import { matrix, policyKeys, withBlocks } from '../../scripts/docs/approvals.ts';
 import { policySchema } from '../../src/config/policy.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8');

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { asError } from '../../src/core/errors.ts';
 import { isSecret } from '../../src/operations/secret.ts';
-import { type CloudInit, cloudInit, cloudInitParams } from '../../src/operations/vm/cloud-init.ts';
-import { cloudInitWarnings } from '../../src/operations/vm/cloud-init-warnings.ts';
+import { type CloudInit, cloudInit, cloudInitParams } from '../../src/operations/vm/provision/cloud-init.ts';
+import { cloudInitWarnings } from '../../src/operations/vm/provision/cloud-init-warnings.ts';
 
 const v9 = { version: '9.2.11', major: 9, minor: 2 };
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { matches, sameName } from '../../src/operations/vm/match.ts';
+import { matches, sameName } from '../../src/operations/vm/lib/match.ts';
 
 const letters = fc.array(fc.constantFrom('a', 'b', 'A', '-', '.', '*'), { maxLength: 12 }).map((c) => c.join(''));
 

@@ -6,17 +6,17 @@ import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryO
 import { listNodes } from '../../proxmox/nodes.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { refuseUnusablePool } from './choose-pool.ts';
-import { cloneConfig } from './clone-config.ts';
-import { type CloneWay, cloneWay } from './clone-way.ts';
-import { cloudInit } from './cloud-init.ts';
-import { addressesInUse } from './cloud-init-warnings.ts';
-import { findExisting, planForExisting } from './existing.ts';
-import { refuseTooLarge } from './limits.ts';
-import { made, madeReport } from './made.ts';
-import { startSteps } from './power-on.ts';
-import { cores, description, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './schemas.ts';
-import { label, refuseLocked } from './target.ts';
+import { refuseTooLarge } from './lib/limits.ts';
+import { startSteps } from './lib/power-on.ts';
+import { cores, description, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './lib/schemas.ts';
+import { label, refuseLocked } from './lib/target.ts';
+import { refuseUnusablePool } from './provision/choose-pool.ts';
+import { cloneConfig } from './provision/clone-config.ts';
+import { type CloneWay, cloneWay } from './provision/clone-way.ts';
+import { cloudInit } from './provision/cloud-init.ts';
+import { addressesInUse } from './provision/cloud-init-warnings.ts';
+import { findExisting, planForExisting } from './provision/existing.ts';
+import { made, madeReport } from './provision/made.ts';
 
 /** Copies and moves of big disks. */
 const COPY_SECONDS = 6 * 3600;

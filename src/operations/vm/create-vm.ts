@@ -6,19 +6,8 @@ import { guestPath, listGuests } from '../../proxmox/guests.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { bootSourcesAtHand } from './at-hand.ts';
-import { chooseBridge } from './choose-bridge.ts';
-import { chooseNode } from './choose-node.ts';
-import { refuseUnusablePool } from './choose-pool.ts';
-import { chooseStorage, refuseUnseenStorage, thinWarning } from './choose-storage.ts';
-import { cloudInit } from './cloud-init.ts';
-import { addressesInUse, cloudInitWarnings } from './cloud-init-warnings.ts';
-import { createParams } from './create-params.ts';
-import { findExisting, planForExisting } from './existing.ts';
-import { refuseTooLarge } from './limits.ts';
-import { made, madeReport } from './made.ts';
-import { findImage, refuseMissingIso } from './media.ts';
-import { startSteps } from './power-on.ts';
+import { refuseTooLarge } from './lib/limits.ts';
+import { startSteps } from './lib/power-on.ts';
 import {
   bridgeName,
   cores,
@@ -34,9 +23,20 @@ import {
   tags,
   vmid,
   volumeId,
-} from './schemas.ts';
-import { sortedTags } from './tags.ts';
-import { DEFAULTS, defaultCpu } from './vm-defaults.ts';
+} from './lib/schemas.ts';
+import { sortedTags } from './lib/tags.ts';
+import { bootSourcesAtHand } from './provision/at-hand.ts';
+import { chooseBridge } from './provision/choose-bridge.ts';
+import { chooseNode } from './provision/choose-node.ts';
+import { refuseUnusablePool } from './provision/choose-pool.ts';
+import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose-storage.ts';
+import { cloudInit } from './provision/cloud-init.ts';
+import { addressesInUse, cloudInitWarnings } from './provision/cloud-init-warnings.ts';
+import { createParams } from './provision/create-params.ts';
+import { findExisting, planForExisting } from './provision/existing.ts';
+import { made, madeReport } from './provision/made.ts';
+import { findImage, refuseMissingIso } from './provision/media.ts';
+import { DEFAULTS, defaultCpu } from './provision/vm-defaults.ts';
 
 const CREATE_SECONDS = 600;
 /** Copying a whole image into a storage may take its time. */

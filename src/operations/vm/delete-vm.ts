@@ -12,11 +12,11 @@ import { listStorages, storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { backupRights } from '../../proxmox/visibility.ts';
 import { defineOperation } from '../define.ts';
-import { refuseUnseenStorage } from './choose-storage.ts';
-import { outcomeOf, placeOf } from './outcome.ts';
-import { changed, storageName, vmid } from './schemas.ts';
-import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './target.ts';
-import { orphansOf, ownVolumes, withSize } from './volumes.ts';
+import { outcomeOf, placeOf } from './lib/outcome.ts';
+import { changed, storageName, vmid } from './lib/schemas.ts';
+import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
+import { orphansOf, ownVolumes, withSize } from './lib/volumes.ts';
+import { refuseUnseenStorage } from './provision/choose-storage.ts';
 
 const DELETE_SECONDS = 1800;
 const BACKUP_SECONDS = 24 * 3600;

@@ -4,11 +4,11 @@ import { fencedNotes, plainText } from '../../core/text.ts';
 import { type Disk, networksOf } from '../../proxmox/disks.ts';
 import { type Guest, readGuest, readSnapshots, readStatus } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { addressesOf } from './addresses.ts';
-import { compactConfig, rawConfig } from './config-view.ts';
-import { atKnownPlace } from './known-places.ts';
-import { vmid } from './schemas.ts';
-import { withSize } from './volumes.ts';
+import { addressesOf } from './lib/addresses.ts';
+import { compactConfig, rawConfig } from './lib/config-view.ts';
+import { atKnownPlace } from './lib/known-places.ts';
+import { vmid } from './lib/schemas.ts';
+import { withSize } from './lib/volumes.ts';
 
 const output = z.looseObject({
   vmid: z.number(),

@@ -5,8 +5,8 @@ import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
-import { whyEmpty } from './why-empty.ts';
-import { fits, whyNone } from './why-none.ts';
+import { whyEmpty } from './lib/why-empty.ts';
+import { fits, whyNone } from './lib/why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),

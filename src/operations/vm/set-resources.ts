@@ -6,11 +6,11 @@ import { plainText } from '../../core/text.ts';
 import { type Guest, guestPath, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
-import { isLive, shrinksTooFar, takenFromRunning } from './less-memory.ts';
-import { refuseTooLarge } from './limits.ts';
-import { outcomeOf, placeOf, stateOf, statusNow } from './outcome.ts';
-import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './schemas.ts';
-import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './target.ts';
+import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
+import { refuseTooLarge } from './lib/limits.ts';
+import { outcomeOf, placeOf, stateOf, statusNow } from './lib/outcome.ts';
+import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
+import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 
 const CONFIG_SECONDS = 120;
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;

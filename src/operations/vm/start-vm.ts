@@ -4,11 +4,11 @@ import type { Condition, Plan } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
-import { refuseTooManyCpus } from './limits.ts';
-import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
-import { startSteps } from './power-on.ts';
-import { changed, vmid } from './schemas.ts';
-import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './target.ts';
+import { refuseTooManyCpus } from './lib/limits.ts';
+import { alreadyOf, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { startSteps } from './lib/power-on.ts';
+import { changed, vmid } from './lib/schemas.ts';
+import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './lib/target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({

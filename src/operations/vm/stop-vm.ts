@@ -6,8 +6,8 @@ import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { alreadyOf, outcomeOf, placeOf, statusNow } from './outcome.ts';
-import { changed, vmid } from './schemas.ts';
+import { alreadyOf, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { changed, vmid } from './lib/schemas.ts';
 import {
   doomedBy,
   factsOf,
@@ -19,7 +19,7 @@ import {
   stillItself,
   type Target,
   willBeGone,
-} from './target.ts';
+} from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox itself around the guest's own. */

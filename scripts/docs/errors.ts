@@ -1,0 +1,21 @@
+import { ERRORS, type Who } from '../../src/core/errors.ts';
+import { GENERATED, rows } from './markdown.ts';
+
+const WHO: Record<Who, string> = {
+  agent: 'the agent: another call',
+  operator: 'the operator: configuration or rights',
+  proxmox: 'nobody, or Proxmox: its state has to change',
+  us: 'us: a fault in this server',
+};
+
+/** docs/errors.md */
+export function errorsDoc(): string {
+  const body = Object.entries(ERRORS).map(([code, { who, exit, meaning, hint }]) => [`\`${code}\``, meaning, WHO[who], hint, String(exit)]);
+  return `${[
+    GENERATED,
+    '# Errors',
+    'Every error has a code, says who must act and what the next step is. MCP tools answer it as `isError` with `structuredContent.error`, `proxmox-mcp call` prints `{"error": {code, who, message, hint, details?}}` on stdout; every command says it in a sentence on stderr. Proxmox’s own words are in `details.proxmox`. Secrets are never in an error.',
+    'Exit codes of the command line: 0 done, 1 failed, 2 usage or configuration, 3 approval required.',
+    rows(['Code', 'Meaning', 'Who must act', 'Next step', 'Exit'], body),
+  ].join('\n\n')}\n`;
+}

@@ -1,0 +1,37 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { matrix, policyKeys, withBlocks } from './approvals.ts';
+import { configurationDoc, envExample } from './configuration.ts';
+import { errorsDoc } from './errors.ts';
+import { toolsDoc } from './tools.ts';
+
+// Writes the documentation that follows from definitions; with --check only says whether it is current. Run from the project's folder.
+
+const APPROVALS = 'docs/approvals.md';
+const MATRIX = 'docs/approvals-matrix.json';
+const files: Record<string, string> = {
+  'docs/tools.md': toolsDoc(),
+  'docs/configuration.md': configurationDoc(),
+  'docs/errors.md': errorsDoc(),
+  '.env.example': envExample(),
+};
+// What is written by hand keeps its words; only the marked parts follow from definitions.
+const approvals = readIfThere(APPROVALS);
+if (approvals !== '') files[APPROVALS] = withBlocks(approvals, { 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) });
+
+const check = process.argv.includes('--check');
+if (!check) mkdirSync('docs', { recursive: true });
+for (const [file, text] of Object.entries(files)) {
+  if (check) {
+    if (readIfThere(file) === text) continue;
+    process.stderr.write(`${file} is not what the definitions say. Run: npm run build && npm run docs\n`);
+    process.exitCode = 1;
+  } else writeFileSync(file, text);
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,95 @@
+import * as z from 'zod';
+import type { OperationEffect } from '../../src/core/effect.ts';
+import { inputOf } from '../../src/operations/by-name.ts';
+import { commonOf } from '../../src/operations/common.ts';
+import type { Operation } from '../../src/operations/define.ts';
+import { operations } from '../../src/operations/index.ts';
+import { cell, GENERATED, rows } from './markdown.ts';
+
+const EFFECTS: Record<OperationEffect, string> = {
+  read: 'reads only',
+  change: 'changes something at once; a plan that interrupts or destroys something needs an approval',
+  disrupt: 'interrupts a running service: needs an approval',
+  destroy: 'loses something for good: needs an approval',
+  control: 'acts on approvals and runs of this server',
+};
+
+export type Schema = {
+  type?: string | string[];
+  enum?: unknown[];
+  anyOf?: Schema[];
+  items?: Schema;
+  description?: string;
+  default?: unknown;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  minimum?: number;
+  maximum?: number;
+  const?: unknown;
+};
+
+/** docs/tools.md */
+export function toolsDoc(): string {
+  const overview = operations.map((operation) => [
+    `[\`${operation.name}\`](#${operation.name})`,
+    `\`${operation.effect}\``,
+    operation.description,
+  ]);
+  return `${[
+    GENERATED,
+    '# Tools',
+    "The same operations are MCP tools and commands: `proxmox-mcp call <operation> --args '<json>' [--dry-run] [--approve ID]`.",
+    rows(['Operation', 'Effect', 'What it does'], overview),
+    rows(
+      ['Effect', 'Meaning'],
+      Object.entries(EFFECTS).map(([effect, meaning]) => [`\`${effect}\``, meaning]),
+    ),
+    'Parameters that operations share: `dry_run` shows the plan and sends nothing; `wait_seconds` (at most 50) is how long the answer may take before it is `running`; `reason` is shown to the human who decides, marked as unverified.',
+    ...operations.flatMap(section),
+  ].join('\n\n')}\n`;
+}
+
+function section(operation: Operation): string[] {
+  const input = z.toJSONSchema(inputOf(operation), { io: 'input', unrepresentable: 'any' }) as Schema;
+  const output = z.toJSONSchema(operation.output, { io: 'output', unrepresentable: 'any' }) as Schema;
+  const common = commonOf(operation);
+  const shared = common.length > 0 ? [`Also: ${common.map((name) => `\`${name}\``).join(', ')}.`] : [];
+  return [
+    `## ${operation.name}`,
+    `**${operation.title}** (\`${operation.effect}\`). ${operation.description}`,
+    parameters(input),
+    ...shared,
+    '<details><summary>Answer</summary>',
+    rows(['Field', 'Type', ''], members(output)),
+    '</details>',
+  ];
+}
+
+function parameters(schema: Schema): string {
+  const body = members(schema);
+  return body.length === 0 ? 'No parameters.' : rows(['Parameter', 'Type', ''], body);
+}
+
+/** All members at any depth, as `name`, type and description; optional ones with a question mark. */
+export function members(schema: Schema, prefix = ''): string[][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
+    const optional = schema.required?.includes(name) ? '' : '?';
+    const path = `${prefix}${name}`;
+    const text = [member.description, member.default === undefined ? undefined : `Default: \`${JSON.stringify(member.default)}\`.`]
+      .filter(Boolean)
+      .join('. ');
+    const inner = member.items?.properties ? members(member.items, `${path}[].`) : members(member, `${path}.`);
+    return [[`\`${path}\`${optional}`, cell(typeOf(member)), text], ...inner];
+  });
+}
+
+function typeOf(schema: Schema): string {
+  if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(' ');
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.type === 'array') return `list of ${schema.items ? typeOf(schema.items) : 'anything'}`;
+  const bounds = [schema.minimum, schema.maximum].some((bound) => bound !== undefined)
+    ? ` ${schema.minimum ?? ''}–${schema.maximum === Number.MAX_SAFE_INTEGER ? '' : (schema.maximum ?? '')}`
+    : '';
+  return `${Array.isArray(schema.type) ? schema.type.join(' or ') : (schema.type ?? 'anything')}${bounds}`;
+}

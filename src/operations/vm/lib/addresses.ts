@@ -1,0 +1,105 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { asError } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import { networksOf } from '../../../proxmox/disks.ts';
+import { type Guest, guestPath } from '../../../proxmox/guests.ts';
+import { agentEnabled } from '../../../proxmox/property-strings.ts';
+
+const MAX_ADDRESSES = 32;
+
+export interface Addresses {
+  /** Of the network devices of the configuration, known by their MAC, in the order net0, net1, … */
+  ip_addresses?: string[];
+  /** Of everything else in the guest: bridges of containers, VPNs, passed-through cards. */
+  other_addresses?: string[];
+  ip_note?: string;
+}
+
+/**
+ * IP addresses of a running guest without loopback, link-local and unspecified ones: from the guest agent of a VM
+ * (`GET …/agent/network-get-interfaces`), from the host for a container (`GET …/interfaces`). Where neither can tell, `ip_note` says why.
+ */
+export async function addressesOf(api: ProxmoxReader, guest: Guest): Promise<Addresses> {
+  if (guest.at.type === 'qemu' && !agentEnabled(guest.live.agent)) {
+    return { ip_note: 'the guest agent is not enabled for this VM, so its addresses are not known' };
+  }
+  try {
+    return sorted(guest, guest.at.type === 'qemu' ? await fromAgent(api, guest) : await fromHost(api, guest));
+  } catch (thrown) {
+    const error = asError(thrown);
+    if (error.code === 'permission_denied')
+      return { ip_note: 'the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are not known' };
+    // An agent that does not answer yet, or a guest that stopped meanwhile, is no failure of reading the guest.
+    const known = error.code === 'guest_state' || error.code === 'unreachable';
+    // Anything else may be words of the agent, and those come out of the guest.
+    return { ip_note: `addresses are not known: ${known ? plainText(error.message, 200) : 'the guest agent answered with an error'}` };
+  }
+}
+
+/** An interface inside the guest. */
+interface Card {
+  name: string;
+  mac: string;
+  addresses: string[];
+}
+
+/** Made by software inside the guest, mostly for its own containers. */
+const VIRTUAL = /^(docker|br-|veth|virbr|cni|flannel|cali|cilium|lxc|lxdbr|podman|kube|tun|tap|wg|tailscale|zt)/;
+
+function sorted(guest: Guest, cards: readonly Card[]): Addresses {
+  const macs = networksOf(guest.at.type, guest.live).map((net) => net.mac?.toLowerCase());
+  const known = macs.flatMap((mac) => cards.filter((card) => mac !== undefined && card.mac === mac));
+  const others = cards.filter((card) => !known.includes(card));
+  // No card bears a MAC of the configuration where it is passed through: then those made by software are told apart by their names.
+  const first = known.length > 0 ? known : others.filter((card) => !VIRTUAL.test(card.name));
+  const ips = addressesIn(first);
+  const rest = addressesIn(others.filter((card) => !first.includes(card))).filter((ip) => !ips.includes(ip));
+  return { ip_addresses: ips, ...(rest.length > 0 ? { other_addresses: rest } : {}) };
+}
+
+function addressesIn(cards: readonly Card[]): string[] {
+  const useful = cards.flatMap((card) => card.addresses).filter(leadsSomewhere);
+  return [...new Set(useful)].slice(0, MAX_ADDRESSES);
+}
+
+/** An address that other machines may reach: neither loopback, link-local (fe80::/10, 169.254/16) nor unspecified. */
+function leadsSomewhere(ip: string): boolean {
+  if (isIPv4(ip)) return !/^(0|127|169\.254)\./.test(ip);
+  return isIPv6(ip) && !/^fe[89ab][0-9a-f]:/i.test(ip) && !/^[0:]*:0*[01]?$/.test(ip);
+}
+
+/** A row of an agent or of the host; every part of it comes out of the guest and may be missing or of another type. */
+interface Row {
+  name?: unknown;
+  'hardware-address'?: unknown;
+  hwaddr?: unknown;
+  inet?: unknown;
+  inet6?: unknown;
+  'ip-addresses'?: unknown;
+}
+
+async function fromAgent(api: ProxmoxReader, guest: Guest): Promise<Card[]> {
+  const answer = await api.get<{ result?: Row[] } | null>(`${guestPath(guest.at)}/agent/network-get-interfaces`);
+  return rowsOf(answer?.result).map(cardOf);
+}
+
+/** `inet` and `inet6` hold one address of a family, and for IPv6 often the link-local one; `ip-addresses` (from 8.4 on) holds all. */
+async function fromHost(api: ProxmoxReader, guest: Guest): Promise<Card[]> {
+  return rowsOf(await api.get<Row[] | null>(`${guestPath(guest.at)}/interfaces`)).map(cardOf);
+}
+
+function cardOf(row: Row): Card {
+  const listed = rowsOf<{ 'ip-address'?: unknown }>(row['ip-addresses']).map((a) => a['ip-address']);
+  const words = [...listed, row.inet, row.inet6].flatMap((a) => (typeof a === 'string' ? [a] : []));
+  return {
+    name: String(row.name ?? ''),
+    mac: String(row['hardware-address'] ?? row.hwaddr ?? '').toLowerCase(),
+    // Also without prefix length and zone, and nothing but an address: a guest can make its agent answer with any text.
+    addresses: words.map((text) => text.trim().split(/[/%]/)[0] ?? ''),
+  };
+}
+
+function rowsOf<T = Row>(rows: unknown): T[] {
+  return Array.isArray(rows) ? rows.filter((row) => typeof row === 'object' && row !== null) : [];
+}

@@ -1,0 +1,23 @@
+import { type Excess, overPerGuest, refuseExcess } from '../../../core/limits.ts';
+import type { ResourceDemand } from '../../../core/plan.ts';
+import type { NodeRow } from '../../../proxmox/nodes.ts';
+import type { OperationContext } from '../../define.ts';
+
+/**
+ * Before a storage is chosen or a source is looked at closely: what is too large anyway is told with all its limits at once.
+ * @throws quota_exceeded, not_possible
+ */
+export async function refuseTooLarge(ctx: OperationContext, demand: ResourceDemand, node: NodeRow | undefined): Promise<void> {
+  const found = [...overNode(demand.after.cpu, node), ...overPerGuest(demand, ctx.settings.limits)];
+  if (found.length > 0) refuseExcess([...found, ...(await ctx.overTotals(demand))]);
+}
+
+/** @throws not_possible: a guest with more vCPUs than its node has CPUs does not start (Proxmox accepts the configuration) */
+export function refuseTooManyCpus(cpu: number | undefined, node: NodeRow | undefined): void {
+  refuseExcess(overNode(cpu, node));
+}
+
+function overNode(cpu: number | undefined, node: NodeRow | undefined): Excess[] {
+  if (cpu === undefined || node?.cpus === undefined || cpu <= node.cpus) return [];
+  return [{ size: 'cpu', requested: cpu, limit: node.cpus, node: node.node }];
+}

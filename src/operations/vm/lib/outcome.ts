@@ -1,0 +1,52 @@
+import type { GuestType } from '../../../core/guest.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import type { RunRecord } from '../../../core/run.ts';
+import { plainText } from '../../../core/text.ts';
+import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guests.ts';
+
+/** What every finished change tells beside its own result: its tasks, what was chosen for the caller, and what to mind. */
+export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
+  const upids = run.steps.flatMap((s) => (s.upid === undefined ? [] : [s.upid]));
+  const warnings = [...run.plan.warnings, ...run.steps.flatMap(taskWarnings), ...run.steps.flatMap(unmetWarnings)];
+  return {
+    ...(upids.length === 0 ? {} : { upids }),
+    ...(run.plan.choices.length === 0 ? {} : { choices: run.plan.choices }),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+/** `WARNINGS: n` is a success with caveats, which stand in the task's log. */
+function taskWarnings(step: RunRecord['steps'][number]): string[] {
+  if (!step.exit?.startsWith('WARNINGS')) return [];
+  const lines = (step.log ?? []).filter((line) => /^warn/i.test(line)).map((line) => plainText(line, 300));
+  return lines.length > 0 ? lines : [`${step.id}: Proxmox ended the task with ${plainText(step.exit, 80)}`];
+}
+
+/** Proxmox said that all is done, and the guest says otherwise. */
+function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
+  return unmet.map((condition) => `all steps ended well, yet it is not so that ${condition}: look at it with get_vm`);
+}
+
+/** `already: true` when somebody else had done it a moment before. */
+export function alreadyOf(run: RunRecord): { already?: true } {
+  return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
+}
+
+/** The guest's state now. It may be gone by the time the report is asked for: then what the run made of it, or `unknown`. */
+export async function statusNow(api: ProxmoxReader, at: GuestAt, { plan }: Pick<RunRecord, 'plan'>): Promise<string> {
+  const made = plan.after?.status;
+  return readStatus(api, at).then(stateOf, () => (typeof made === 'string' ? made : 'unknown'));
+}
+
+/** A paused guest holds its memory but does not run, although Proxmox counts it as running. */
+export function stateOf({ status, detail }: GuestStatus): string {
+  return detail === 'paused' ? detail : status;
+}
+
+/** Where the run's guest is: the plan's target, or the new guest. */
+export function placeOf(run: RunRecord): GuestAt & { name: string } {
+  const { target, demand, node, after } = run.plan;
+  if (target) return { vmid: target.vmid, type: target.type, node: target.node, name: plainText(target.name, 80) };
+  const type: GuestType = 'qemu';
+  return { vmid: demand?.vmid ?? 0, type, node: node ?? '', name: plainText(String(after?.name ?? ''), 80) };
+}

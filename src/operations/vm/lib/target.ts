@@ -1,0 +1,125 @@
+import { fail } from '../../../core/errors.ts';
+import type { CheckStep, Condition, PlanFacts } from '../../../core/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import {
+  type Guest,
+  type GuestAt,
+  type GuestRow,
+  type GuestStatus,
+  locate,
+  type PendingChange,
+  readGuest,
+  readSnapshots,
+  readStatus,
+  type Snapshots,
+} from '../../../proxmox/guests.ts';
+import { withSize } from './volumes.ts';
+
+/** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
+export interface Target {
+  row: GuestRow;
+  guest: Guest;
+  snapshots: Snapshots;
+  status: GuestStatus;
+  running: boolean;
+}
+
+/** @throws guest_not_found */
+export async function readTarget(api: ProxmoxReader, vmid: number): Promise<Target> {
+  const row = await locate(api, vmid);
+  const [guest, snapshots, status] = await Promise.all([readGuest(api, row), readSnapshots(api, row), readStatus(api, row)]);
+  return { row, guest, snapshots, status, running: status.status === 'running' };
+}
+
+/** `web1 (105)`, for texts that humans read. */
+export function label(guest: { identity: { name: string; vmid: number } }): string {
+  const { name, vmid } = guest.identity;
+  return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
+}
+
+/** Its memory lies on disk (lock `suspended`), and starting it goes on from there. */
+export function hibernated(guest: Guest): boolean {
+  return guest.identity.lock === 'suspended';
+}
+
+/** @throws locked unless the lock is one of those that this operation may meet */
+export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, except: readonly string[] = []): void {
+  const lock = target.guest.identity.lock ?? target.status?.lock;
+  if (lock === undefined || except.includes(lock)) return;
+  const { vmid, node, type } = target.guest.at;
+  if (lock === 'suspended') {
+    // Unlocking would throw the saved memory away.
+    fail('locked', `${label(target.guest)} is hibernated: its memory is saved on disk.`, {
+      hint: `Wake it with start_vm {"vmid": ${vmid}}, then call again.`,
+      details: { lock },
+    });
+  }
+  fail('locked', `${label(target.guest)} is locked (${plainText(lock, 40)}).`, {
+    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${type === 'qemu' ? 'qm' : 'pct'} unlock ${vmid}" on ${node}.`,
+    details: { lock },
+  });
+}
+
+/** @throws guest_state */
+export function refuseTemplate(guest: Guest, what: string): void {
+  if (guest.template)
+    fail('guest_state', `${label(guest)} is a template and cannot be ${what}.`, {
+      hint: 'Clone it with clone_template and use the clone.',
+    });
+}
+
+/** What happens at the guest's next stop and start besides what was asked for. */
+export function pendingWarnings(guest: Guest): string[] {
+  return guest.pending.length === 0 ? [] : [`pending changes take effect with the next stop and start: ${pendingText(guest.pending)}`];
+}
+
+/** `memory 2048 → 4096, balloon 1024 → removed` */
+export function pendingText(changes: readonly PendingChange[]): string {
+  return changes.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'removed', 60)}`).join(', ');
+}
+
+/** Volumes that go with pending changes: texts for a human, and by slot before and after. */
+export interface Doomed {
+  names: string;
+  view: Record<string, string>;
+  destroyed: Record<string, string>;
+}
+
+/**
+ * What is freed when pending changes are applied. Proxmox applies them at a stop and at a start (recorded from 9.2: after the stop none is
+ * left), and with any change of the configuration of a stopped guest.
+ */
+export function doomedBy(pending: readonly PendingChange[]): Doomed | undefined {
+  const disks = pending.flatMap((p) => (p.destroys ? [[p.key, withSize(p.destroys)] as const] : []));
+  if (disks.length === 0) return undefined;
+  return {
+    names: disks.map(([, text]) => text).join(', '),
+    view: Object.fromEntries(disks),
+    destroyed: Object.fromEntries(disks.map(([slot]) => [slot, 'destroyed'])),
+  };
+}
+
+/** Names in a plan's expectations the disks that are decided about: the removal of another one makes an approval stale. */
+export function willBeGone(at: GuestAt, doomed: Doomed | undefined): Condition[] {
+  if (!doomed) return [];
+  return [{ kind: 'config', ...at, has: Object.fromEntries(Object.keys(doomed.view).map((slot) => [slot, null])) }];
+}
+
+/** Checks once more, where an earlier step may have taken long, that the VMID still belongs to this guest. */
+export function stillItself({ guest }: Target): CheckStep {
+  const that: Condition = { kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key };
+  return { kind: 'check', id: 'same', that, purpose: `${label(guest)} is still the same guest` };
+}
+
+export function factsOf(target: Target): PlanFacts {
+  const { row, guest, snapshots, status } = target;
+  const ha = status.ha ?? row.ha;
+  return {
+    ...(target.running ? { uptimeSeconds: status.uptimeSeconds } : {}),
+    snapshots: snapshots.names.map((name) => plainText(name, 40)),
+    ...(ha === undefined ? {} : { ha }),
+    ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
+    ...(row.pool === undefined ? {} : { pool: row.pool }),
+  };
+}

@@ -1,0 +1,40 @@
+import { fail } from '../../../core/errors.ts';
+import type { Guest } from '../../../proxmox/guests.ts';
+import type { Options } from '../../../proxmox/options.ts';
+import { parseProperties } from '../../../proxmox/property-strings.ts';
+import { label } from '../lib/target.ts';
+
+/**
+ * Proxmox copies everything and refuses the move only then: "can't migrate VM which uses local devices".
+ * @throws not_possible
+ */
+export function refuseHostDevices(source: Guest, to: string): void {
+  const devices = hostDevices(source.config);
+  if (devices.length === 0) return;
+  fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${devices.join(', ')} of ${source.at.node} is part of it.`, {
+    hint: 'Clone without target_node, or the operator maps the device in Datacenter > Resource Mappings.',
+    details: { devices },
+  });
+}
+
+/** @throws not_possible: "can't migrate local cdrom" */
+export function refuseInsertedIso(source: Guest, to: string): void {
+  const iso = source.disks.find((d) => d.media === 'cdrom');
+  if (iso)
+    fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${iso.volid} is inserted as ${iso.slot}.`, {
+      hint: 'The operator ejects it, or clone without target_node.',
+    });
+}
+
+/** Options that name a device of one node. Mapped devices, USB redirected by SPICE and serial sockets are on every node. */
+function hostDevices(config: Options): string[] {
+  return Object.keys(config)
+    .filter((key) => /^(?:(?:hostpci|usb|serial|parallel)\d+|ivshmem)$/.test(key) && isOfHost(key, config[key] ?? ''))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
+function isOfHost(key: string, value: string): boolean {
+  const { host, mapping } = parseProperties(value, 'host');
+  if (key.startsWith('hostpci') || key.startsWith('usb')) return mapping === undefined && host?.toLowerCase() !== 'spice';
+  return !(key.startsWith('serial') && value === 'socket');
+}

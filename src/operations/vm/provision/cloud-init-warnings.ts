@@ -1,0 +1,116 @@
+import { BlockList, isIP } from 'node:net';
+import type { Params } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+import { type GuestRow, guestPath } from '../../../proxmox/guests.ts';
+import type { Options } from '../../../proxmox/options.ts';
+import { parseProperties } from '../../../proxmox/property-strings.ts';
+import type { OperationContext } from '../../define.ts';
+import type { CloudInit } from './cloud-init.ts';
+
+/** Above this many guests their configurations cost too many requests for a warning. */
+const COMPARE_WITH = 50;
+
+/**
+ * @param asked what this call says about cloud-init
+ * @param config the options that the guest will have
+ */
+export function cloudInitWarnings(asked: CloudInit, config: Options | Params): string[] {
+  const custom = parseProperties(typeof config.cicustom === 'string' ? config.cicustom : '', '');
+  const users = (['user', 'password', 'sshkeys', 'ciupgrade'] as const).filter((key) => asked[key] !== undefined);
+  const networks = Object.keys(asked).filter((key) => /^(ipconfig\d+|nameserver|searchdomain)$/.test(key));
+  const nobody = config.cipassword === undefined && config.sshkeys === undefined && custom.user === undefined;
+  return [
+    ...(nobody ? ['cloud-init has neither a password nor SSH keys: nobody can log in'] : []),
+    ...(custom.user !== undefined && users.length > 0 ? [replaced('user', custom.user, users)] : []),
+    ...(custom.network !== undefined && networks.length > 0 ? [replaced('network', custom.network, networks)] : []),
+    ...Object.keys(asked)
+      .filter((key) => /^ipconfig\d+$/.test(key) && config[key.replace('ipconfig', 'net')] === undefined)
+      .map((key) => `${key} has no effect: the guest has no network card ${key.replace('ipconfig', 'net')}`),
+    ...staticAddresses(asked).flatMap(({ key, address, prefix, gateway }) =>
+      gateway === undefined || isInside(gateway, address, prefix)
+        ? []
+        : [`${key}: the gateway ${gateway} is outside of ${address}/${prefix}, so the guest may not reach it`],
+    ),
+    ...twice(staticAddresses(asked)),
+  ];
+}
+
+function replaced(what: string, file: string, ignored: readonly string[]): string {
+  return `the guest's cicustom (${what}=${plainText(file, 80)}) replaces ${what} data: ${ignored.join(', ')} ${ignored.length === 1 ? 'is' : 'are'} ignored`;
+}
+
+interface Static {
+  key: string;
+  address: string;
+  prefix: number;
+  gateway?: string;
+}
+
+function staticAddresses(asked: CloudInit): Static[] {
+  return Object.entries(asked).flatMap(([key, text]) => {
+    if (!/^ipconfig\d+$/.test(key) || typeof text !== 'string') return [];
+    const { ip, gw, ip6, gw6 } = parseProperties(text, '');
+    return [
+      { cidr: ip, gateway: gw },
+      { cidr: ip6, gateway: gw6 },
+    ].flatMap(({ cidr, gateway }) => {
+      const [address = '', bits] = cidr?.split('/') ?? [];
+      return isIP(address) === 0 ? [] : [{ key, address, prefix: Number(bits), ...(gateway === undefined ? {} : { gateway }) }];
+    });
+  });
+}
+
+/** A route to a single address needs no subnet, and a link-local gateway is on every link. */
+function isInside(gateway: string, address: string, prefix: number): boolean {
+  const version = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  if (prefix === (version === 'ipv6' ? 128 : 32) || isIP(gateway) !== isIP(address)) return true;
+  const subnet = new BlockList();
+  subnet.addSubnet(address, prefix, version);
+  if (version === 'ipv6') subnet.addSubnet('fe80::', 10, 'ipv6');
+  return subnet.check(gateway, version);
+}
+
+function twice(addresses: readonly Static[]): string[] {
+  return addresses.flatMap(({ key, address }, index) => {
+    const first = addresses.slice(0, index).find((other) => isSame(other.address, address));
+    return first ? [`${address} is given twice: as ${first.key} and as ${key}`] : [];
+  });
+}
+
+/** Static addresses of this call that another guest is configured with: two guests with one address disturb each other. */
+export async function addressesInUse(
+  { api }: Pick<OperationContext, 'api'>,
+  asked: CloudInit | undefined,
+  guests: readonly GuestRow[],
+): Promise<string[]> {
+  const wanted = asked ? staticAddresses(asked) : [];
+  const others = guests.filter((g) => !g.template);
+  if (wanted.length === 0 || others.length > COMPARE_WITH) return [];
+  const found = await Promise.all(
+    others.map(async (guest) => {
+      const config = await api.get<Record<string, unknown>>(`${guestPath(guest)}/config`).catch(() => ({}));
+      const has = Object.entries(config ?? {})
+        .filter(([key, text]) => /^(ipconfig|net)\d+$/.test(key) && typeof text === 'string')
+        .flatMap(([, text]) => Object.entries(parseProperties(String(text), '')))
+        .filter(([name]) => name === 'ip' || name === 'ip6')
+        .map(([, cidr]) => cidr.split('/')[0] ?? '');
+      const name = plainText(guest.name, 80) || 'a guest';
+      return wanted
+        .filter(({ address }) => has.some((other) => isSame(other, address)))
+        .map(
+          ({ key, address }) =>
+            `${key}: ${address} is configured in ${name} (${guest.vmid}) too: two guests with one address disturb each other`,
+        );
+    }),
+  );
+  return found.flat();
+}
+
+/** `2001:db8::1` and `2001:DB8:0:0::1` are one address. */
+function isSame(a: string, b: string): boolean {
+  if (isIP(a) === 0 || isIP(a) !== isIP(b)) return false;
+  const version = isIP(a) === 6 ? 'ipv6' : 'ipv4';
+  const one = new BlockList();
+  one.addAddress(a, version);
+  return one.check(b, version);
+}

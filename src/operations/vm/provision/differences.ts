@@ -1,0 +1,102 @@
+import type { RunRecord } from '../../../core/run.ts';
+import { plainText } from '../../../core/text.ts';
+import { bootDisk, type Disk, networksOf } from '../../../proxmox/disks.ts';
+import { type Guest, type GuestRow, memoryOf } from '../../../proxmox/guests.ts';
+import { missingPrivileges } from '../../../proxmox/privileges.ts';
+import type { OperationContext } from '../../define.ts';
+import type { CloneArgs } from '../clone-template.ts';
+import type { CreateArgs } from '../create-vm.ts';
+import { differs, sameName } from '../lib/match.ts';
+import { cloudInitDifferences } from './cloud-init-differences.ts';
+
+/** What may be asked of a new guest, by a create or a clone. */
+type Wishes = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;
+export type Asked = { [K in keyof Wishes]?: Wishes[K] | undefined };
+
+export interface Compared {
+  row: GuestRow;
+  guest: Guest;
+  /** Ours that made it: Proxmox does not keep what a disk was made from. */
+  run: RunRecord | undefined;
+}
+
+/**
+ * What an existing guest has otherwise than it was asked for. Everything that was said is compared; what cannot be told is named as such, so
+ * that an empty list means the same guest.
+ */
+export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row, guest, run }: Compared, asked: Asked): Promise<string[]> {
+  return [
+    ...settings(guest, asked),
+    ...origin(guest.disks, run, asked),
+    ...(await poolDifference(ctx, row, asked.pool)),
+    ...(asked.cloud_init ? cloudInitDifferences(asked.cloud_init, guest.config, guest.disks) : []),
+    ...((asked.start || asked.start_on_create) && row.status !== 'running' ? [`status: asked for running, is ${row.status}`] : []),
+  ];
+}
+
+function settings({ at, config, identity, disks, tags }: Guest, asked: Asked): string[] {
+  const boot = bootDisk(config, disks);
+  const card = networksOf(at.type, config)[0];
+  const flag = (value: string | undefined) => value === '1';
+  const list = (names: readonly string[]) => [...new Set(names.map((tag) => tag.toLowerCase()))].sort().join(';');
+  const facts: [string, unknown, unknown][] = [
+    ['name', asked.name !== undefined && sameName(asked.name, identity.name) ? identity.name : asked.name, identity.name],
+    ['vmid', asked.vmid, identity.vmid],
+    ['cores', asked.cores, Number(config.cores ?? 1)],
+    ['sockets', asked.sockets, Number(config.sockets ?? 1)],
+    ['memory', asked.memory, memoryOf(config)],
+    ['disk_gb', asked.disk_gb, boot?.sizeGib],
+    ['storage', asked.storage, boot?.storage],
+    ['ostype', asked.ostype, config.ostype ?? 'other'],
+    ['net_bridge', asked.net_bridge, card?.bridge],
+    ['vlan', asked.vlan, card?.vlan],
+    ['scsihw', asked.scsihw, config.scsihw ?? 'lsi'],
+    ['cpu', asked.cpu, config.cpu ?? 'kvm64'],
+    ['bios', asked.bios, config.bios ?? 'seabios'],
+    ['node', asked.node, identity.node],
+    ['target_node', asked.target_node, identity.node],
+    ['tags', asked.tags?.length ? list(asked.tags) : undefined, list(tags)],
+    ['onboot', asked.onboot, flag(config.onboot)],
+    ['protection', asked.protection, flag(config.protection)],
+  ];
+  const notes = asked.description?.trim();
+  return [
+    ...facts.filter(([, wanted, has]) => wanted !== undefined && wanted !== has).map(([what, wanted, has]) => differs(what, wanted, has)),
+    ...(notes === undefined || notes === (config.description?.trim() ?? '') ? [] : ['description differs']),
+  ];
+}
+
+/** What its disks were made from, and what is in its CD drives. */
+function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked): string[] {
+  const { image, iso, source_vmid: source, full_clone: full } = asked;
+  const inserted = disks.filter((d) => d.media === 'cdrom').map((d) => d.volid);
+  const base = disks.map((d) => /(?:^|[:/])base-(\d+)-disk.*\/vm-/.exec(d.volid)?.[1]).find((owner) => owner !== undefined);
+  const clonedFrom = run?.operation === 'clone_template' ? Number(run.args.source_vmid) : base === undefined ? undefined : Number(base);
+  const recorded = run?.operation === 'clone_template' ? run.plan.after?.full_clone : base === undefined ? undefined : false;
+  const unknown = (what: string, wanted: unknown) =>
+    `${what}: asked for ${plainText(String(wanted), 60)}, cannot be compared: there is no record of how this guest was made`;
+  const made = run?.operation === 'create_vm';
+  const was = clonedFrom === undefined ? run?.args.image : `a clone of ${clonedFrom}`;
+  return [
+    ...(image === undefined || (made && image === run.args.image)
+      ? []
+      : [made || clonedFrom !== undefined ? differs('image', image, was) : unknown('image', image)]),
+    ...(iso === undefined || inserted.includes(iso) ? [] : [differs('iso', iso, inserted.join(', ') || undefined)]),
+    ...(source === undefined || source === clonedFrom
+      ? []
+      : [clonedFrom !== undefined || made ? differs('source_vmid', source, clonedFrom) : unknown('source_vmid', source)]),
+    ...(full === undefined || full === recorded || made
+      ? []
+      : [recorded === undefined ? unknown('full_clone', full) : differs('full_clone', full, recorded)]),
+  ];
+}
+
+/** Lists show the pool of a guest only to a token with Pool.Audit on it. */
+async function poolDifference({ api }: Pick<OperationContext, 'api'>, row: GuestRow, asked: string | undefined): Promise<string[]> {
+  if (asked === undefined || row.pool === asked) return [];
+  if (row.pool !== undefined) return [differs('pool', asked, row.pool)];
+  const hidden = await missingPrivileges(api, [{ path: `/pool/${asked}`, anyOf: ['Pool.Audit'] }]);
+  return hidden.length === 0
+    ? [`pool: asked for ${asked}, is not in it`]
+    : [`pool: asked for ${asked}, cannot be compared without Pool.Audit on /pool/${asked}`];
+}

@@ -1,0 +1,143 @@
+import { asError, fail } from '../../../core/errors.ts';
+import type { Plan } from '../../../core/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import { completed } from '../../../proxmox/fresh.ts';
+import { type Guest, type GuestRow, isFree, nextFree, readGuest, readStatus } from '../../../proxmox/guests.ts';
+import type { OperationContext } from '../../define.ts';
+import { sameName } from '../lib/match.ts';
+import { stateOf } from '../lib/outcome.ts';
+import { type Asked, differencesFrom } from './differences.ts';
+import { findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfinished.ts';
+
+/** Above this many guests without a name, their configurations cost too many requests. */
+const READ_ONE_BY_ONE = 20;
+
+export interface Wish {
+  name?: string | undefined;
+  /** Chosen by the caller. */
+  vmid?: number | undefined;
+  /** A clone's own source can never be its result. */
+  source?: number;
+}
+
+export interface Existing {
+  /** With the state that it has now. */
+  row: GuestRow;
+  /** Undefined while the guest is being made and cannot be read. */
+  guest?: Guest;
+}
+
+/**
+ * The guest that a create or clone asks for, if it is there already: same name (whatever its case) or same VMID.
+ * @throws conflict when what is there cannot be what was asked for
+ */
+export async function findExisting(ctx: OperationContext, guests: readonly GuestRow[], wish: Wish): Promise<Existing | undefined> {
+  const all = await withFresh(ctx, await withNames(ctx.api, guests));
+  const named = wish.name === undefined ? [] : all.filter((g) => sameName(g.name, wish.name ?? ''));
+  const numbered = all.find((g) => g.vmid === wish.vmid);
+  if (named.length > 1) {
+    const list = named.map((g) => g.vmid).join(', ');
+    fail('conflict', `Several guests are called ${wish.name}: ${list}.`, { details: { candidates: named.map((g) => g.vmid) } });
+  }
+  const hit = numbered ?? named[0];
+  if (named[0] && numbered && named[0].vmid !== numbered.vmid) {
+    fail('conflict', `The name ${wish.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${nameOf(numbered)}.`);
+  }
+  if (!hit) {
+    if (wish.vmid !== undefined && !(await isFree(ctx.api, wish.vmid))) {
+      fail('conflict', `VMID ${wish.vmid} is taken by a guest that the token cannot see.`, {
+        hint: 'Choose another VMID, or leave it out.',
+      });
+    }
+    return undefined;
+  }
+  if (hit.vmid === wish.source)
+    fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
+  if (hit.type === 'lxc') fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a container.`);
+  if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
+  const [guest, status] = await Promise.all([ifAllowed(readGuest(ctx.api, hit)), ifAllowed(readStatus(ctx.api, hit))]);
+  return { row: { ...hit, status: status ? stateOf(status) : hit.status }, ...(guest ? { guest } : {}) };
+}
+
+/** A token of a pool may not read a guest while it is being made. */
+async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
+  return read.catch((thrown) => {
+    if (asError(thrown).code === 'permission_denied') return undefined;
+    throw thrown;
+  });
+}
+
+/**
+ * A guest that is a moment old may have a name in its configuration alone. Where many have none, their configurations are not read: the lists
+ * of their nodes know all but that one moment.
+ */
+async function withNames(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<GuestRow[]> {
+  const rows = await completed(api, guests);
+  const nameless = rows.filter((g) => g.name === '');
+  if (nameless.length > READ_ONE_BY_ONE) return rows;
+  const read = nameless.map(async (g) => [g.vmid, await readGuest(api, g).catch(() => undefined)] as const);
+  const known = new Map(await Promise.all(read));
+  return rows.map((g) => ({ ...g, name: g.name === '' ? (known.get(g.vmid)?.identity.name ?? '') : g.name }));
+}
+
+/** Guests that other calls of this server have just made, where a token of a pool does not see them yet. */
+async function withFresh(ctx: OperationContext, guests: GuestRow[]): Promise<GuestRow[]> {
+  const unseen = ctx.fresh.filter((f) => !guests.some((g) => g.vmid === f.vmid));
+  const there = await Promise.all(unseen.map(async (f) => ((await isFree(ctx.api, f.vmid)) ? [] : [f])));
+  return [
+    ...guests.map((g) => (g.name === '' ? { ...g, name: ctx.fresh.find((f) => f.vmid === g.vmid)?.name ?? '' } : g)),
+    ...there.flat().map((f): GuestRow => ({ ...f, status: 'unknown', template: false, tags: [] })),
+  ];
+}
+
+function nameOf(row: GuestRow): string {
+  return row.name === '' ? `guest ${row.vmid}` : plainText(row.name, 80);
+}
+
+/**
+ * What a create or clone plans for a guest that is there already: nothing; or, when the same call left it half-made, the rest.
+ * @param args what was asked for, as the engine stores it
+ */
+export async function planForExisting(ctx: OperationContext, operation: string, existing: Existing, args: Asked & object): Promise<Plan> {
+  const { row, guest } = existing;
+  const run = guest && (await ctx.madeBy(guest.identity));
+  const unfinished = guest && run && (await findUnfinished(ctx, run));
+  if (guest && unfinished && isSameCall(ctx, operation, args, run)) {
+    const rest = finishPlan(guest, unfinished, row.status);
+    if (rest) return rest;
+  }
+  const differences = guest ? await differencesFrom(ctx, { row, guest, run }, args) : [];
+  const name = plainText(guest?.identity.name ?? row.name, 80);
+  const notice = await otherName(ctx, row.vmid, name, args);
+  return {
+    operation,
+    summary: `Nothing will change: ${name || 'guest'} (${row.vmid}) exists already`,
+    effect: 'read',
+    node: row.node,
+    steps: [],
+    expected: [],
+    choices: [],
+    warnings: [],
+    undo: '',
+    existing: {
+      ...(notice === undefined ? {} : { notice }),
+      created: false,
+      existing: true,
+      vmid: row.vmid,
+      name,
+      node: row.node,
+      status: row.status,
+      differences,
+      ...(unfinished ? { unfinished: unfinishedView(ctx, unfinished) } : {}),
+      ...(guest ? {} : { note: 'it is being made right now or cannot be read, so differences were not checked' }),
+    },
+  };
+}
+
+/** Who reads only VMID and state would take a foreign guest for the new one. */
+async function otherName(ctx: OperationContext, vmid: number, name: string, asked: Asked): Promise<string | undefined> {
+  if (asked.vmid !== vmid || asked.name === undefined || sameName(asked.name, name)) return undefined;
+  const next = await nextFree(ctx.api);
+  return `Nothing was created: VMID ${vmid} is ${name || 'a guest without a name'}, not ${asked.name}; next free VMID: ${next}`;
+}
