@@ -163,7 +163,7 @@ command(program, 'http', 'serve agents on other machines over streamable HTTP')
   .option('--port <port>', 'port to serve on (default: 8808)')
   .option('--cert <file>', 'certificate to serve with (PEM)')
   .option('--key <file>', 'its private key (PEM)')
-  .action(run(async (options) => (await import('./http.ts')).http(options)));
+  .action(run(async (options) => (await import('./commands/http.ts')).http(options)));
 const tokens = program.command('tokens').description('access tokens for agents and approvers on other machines').exitOverride();
 command(tokens, 'add', 'make a token; it is shown once')
   .requiredOption('--name <name>', 'how the audit calls it')

@@ -21,3 +21,13 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', stop, { once: true });
     }),
 };
+
+/** What the work gave, or undefined when it took too long (ms); it goes on then. */
+export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const stop = new AbortController();
+  const late = systemClock.sleep(ms, stop.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  return Promise.race([work, late]).finally(() => stop.abort());
+}

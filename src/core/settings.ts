@@ -86,3 +86,11 @@ export interface NotifySettings {
 
 export const NOTIFY_KINDS = ['ntfy', 'slack', 'json'] as const;
 export type NotifyKind = (typeof NOTIFY_KINDS)[number];
+
+/** Approvals, runs and pins belong to a cluster: its endpoints in a fixed order, so that the order of preference may change. */
+export function clusterNameOf({ endpoints }: ConnectionSettings): string {
+  return endpoints
+    .map(({ host, port }) => `${host}:${port}`)
+    .sort()
+    .join(',');
+}

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/core/clock.ts';
-import { createHttpApp } from '../../src/mcp/http.ts';
-import { listen } from '../../src/mcp/http-listen.ts';
-import { createMetrics } from '../../src/mcp/metrics.ts';
+import { createHttpApp } from '../../src/http/app.ts';
+import { listen } from '../../src/http/listen.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
 import { fixtureFactory } from './fixture.ts';
 
 /** The fixture behind the product's own HTTP shell. Prints the port. */

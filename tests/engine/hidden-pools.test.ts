@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createGauges } from '../../src/cli/http-gauges.ts';
-import type { Session } from '../../src/cli/lib/session.ts';
 import type { Policy, PolicyRule } from '../../src/core/policy.ts';
 import type { LimitSettings, Settings } from '../../src/core/settings.ts';
+import type { Session } from '../../src/engine/session.ts';
+import { createGauges } from '../../src/http/gauges.ts';
 import { asRoot, pveum, roleOf, tokenWith } from '../helpers/rights.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createGauges } from '../../src/cli/http-gauges.ts';
-import type { Session } from '../../src/cli/lib/session.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import type { Session } from '../../src/engine/session.ts';
+import { createGauges } from '../../src/http/gauges.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 
 let world: World;

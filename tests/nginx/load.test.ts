@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import { typedName } from '../../src/core/guest.ts';
 import { hashPassphrase } from '../../src/core/passphrase.ts';
-import { newToken } from '../../src/mcp/auth/tokens.ts';
+import { newToken } from '../../src/http/auth/tokens.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { until } from '../e2e/harness.ts';
 import { invalidRequests } from '../helpers/simulator.ts';

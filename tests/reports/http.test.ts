@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type HttpServer, startHttp, startIssuer } from '../mcp/http-server.ts';
+import { type HttpServer, startHttp, startIssuer } from '../http/http-server.ts';
 
 let server: HttpServer | undefined;
 afterEach(() => server?.close());

@@ -1,11 +1,12 @@
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
+import type { Session } from '../../engine/session.ts';
 import { compactText } from '../../render/compact.ts';
 import { planView, renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
-import { openSession, type Session } from '../lib/session.ts';
+import { openSession } from '../lib/session.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 
 /** The operator: whoever sits at a terminal. Without one these commands see and do no more than `call` does. */

@@ -1,12 +1,13 @@
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
+import type { Session } from '../../engine/session.ts';
 import type { PerformOptions } from '../../engine/types.ts';
 import { renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, note, printJson } from '../lib/output.ts';
-import { openSession, type Session } from '../lib/session.ts';
+import { openSession } from '../lib/session.ts';
 import { ask, hasTerminal, piped } from '../lib/terminal.ts';
 
 interface CallOptions extends GlobalOptions {

@@ -2,10 +2,10 @@ import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { checkWish } from '../../engine/leases.ts';
 import { hasPassphrase, isApprover } from '../../engine/passphrase.ts';
+import type { Session } from '../../engine/session.ts';
 import type { LeaseWish } from '../../engine/types.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
-import type { Session } from '../lib/session.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 

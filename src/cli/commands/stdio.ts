@@ -1,12 +1,13 @@
 import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
+import type { Session } from '../../engine/session.ts';
 import { createServerFactory } from '../../mcp/server.ts';
 import { runStdio } from '../../mcp/stdio.ts';
 import { operations } from '../../operations/index.ts';
 import { localCaller } from '../lib/caller.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, note } from '../lib/output.ts';
-import { openSession, type Session } from '../lib/session.ts';
+import { openSession } from '../lib/session.ts';
 
 /**
  * `stdio`: serves one MCP client. Starts without credentials too: tools are listed, and the first call says which variables are missing.

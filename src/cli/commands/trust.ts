@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
 import { fail } from '../../core/errors.ts';
+import { clusterNameOf } from '../../core/settings.ts';
 import { createProxmox } from '../../proxmox/client.ts';
 import { caFault, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/tls.ts';
 import { learnPin } from '../../proxmox/trust.ts';
@@ -9,7 +10,7 @@ import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configureConnection, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
-import { clusterNameOf, openLog } from '../lib/session.ts';
+import { openLog } from '../lib/session.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
 
 /**

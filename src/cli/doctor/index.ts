@@ -1,9 +1,10 @@
 import { needsApproval } from '../../core/effect.ts';
 import { asError, fail } from '../../core/errors.ts';
+import { clusterNameOf } from '../../core/settings.ts';
 import { operations } from '../../operations/index.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
-import { clusterNameOf, openSession } from '../lib/session.ts';
+import { openSession } from '../lib/session.ts';
 import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
 import { certificates, material, quotas } from './cluster.ts';
 import { type Check, localChecks, settingRows } from './local.ts';

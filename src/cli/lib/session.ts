@@ -1,25 +1,11 @@
 import { checkPolicyOperations } from '../../config/policy.ts';
 import type { Log } from '../../core/log.ts';
-import type { ProxmoxApi } from '../../core/proxmox.ts';
-import type { ConnectionSettings, Settings } from '../../core/settings.ts';
-import type { Engine } from '../../engine/types.ts';
+import { type ConnectionSettings, clusterNameOf, type Settings } from '../../core/settings.ts';
+import type { Session } from '../../engine/session.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../../proxmox/client.ts';
 import type { Store } from '../../store/index.ts';
 import { openAuditOf } from './open-audit.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
-
-/** An engine with everything it stands on, opened from the settings of this process. */
-export interface Session {
-  settings: Settings;
-  engine: Engine;
-  /** The store, opened at the first call; the engine's own. */
-  store: () => Promise<Store>;
-  /** The connection, opened at the first call. */
-  connect: () => Promise<ProxmoxApi>;
-  /** What the next answer has to say once; taken out by being read. */
-  notices: () => string[];
-  close: () => Promise<void>;
-}
 
 /**
  * Throws `missing_credentials` or `invalid_configuration`; sends nothing and opens no store.
@@ -92,14 +78,6 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
       await cluster?.close();
     },
   };
-}
-
-/** Approvals, runs and pins belong to a cluster: its endpoints in a fixed order, so that the order of preference may change. */
-export function clusterNameOf({ endpoints }: ConnectionSettings): string {
-  return endpoints
-    .map(({ host, port }) => `${host}:${port}`)
-    .sort()
-    .join(',');
 }
 
 async function openClient(settings: Settings, cluster: string, log: Log, onRequest: ProxmoxOptions['onRequest']): Promise<ProxmoxClient> {

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { fail } from '../../core/errors.ts';
-import { type Identity, roleOfScopes } from './identity.ts';
+import { type Identity, roleOfScopes } from '../../mcp/identity.ts';
 
 export interface OAuthOptions {
   /** The authorization server, exactly as it stands in `iss`. */

@@ -8,15 +8,15 @@ import { systemClock } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isPassphrase } from '../core/passphrase.ts';
 import type { Settings } from '../core/settings.ts';
-import { createGate, identify, type Verifiers } from '../mcp/auth/gate.ts';
-import { identityOf } from '../mcp/auth/identity.ts';
-import { createOAuthVerifier } from '../mcp/auth/oauth.ts';
-import { createTokenVerifier } from '../mcp/auth/tokens.ts';
+import type { Session } from '../engine/session.ts';
 import type { ClientInfo } from '../mcp/client.ts';
-import { createRateLimit } from '../mcp/http-limit.ts';
-import type { Metrics } from '../mcp/metrics.ts';
+import { identityOf } from '../mcp/identity.ts';
 import type { Store } from '../store/index.ts';
-import type { Session } from './lib/session.ts';
+import { createGate, identify, type Verifiers } from './auth/gate.ts';
+import { createOAuthVerifier } from './auth/oauth.ts';
+import { createTokenVerifier } from './auth/tokens.ts';
+import type { Metrics } from './metrics.ts';
+import { createRateLimit } from './rate-limit.ts';
 
 const SEEN_MS = 60_000;
 /** Passphrases per minute that are looked at for one token. A token that is not known costs nothing but a look-up: 256 bits are not guessed. */

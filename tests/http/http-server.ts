@@ -4,17 +4,17 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { gateOf, remoteCaller, verifiersOf } from '../../src/cli/http-identities.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { HttpSettings, Settings } from '../../src/core/settings.ts';
-import { networks } from '../../src/mcp/auth/addresses.ts';
-import { newToken } from '../../src/mcp/auth/tokens.ts';
-import { createHttpApp, type HttpApp } from '../../src/mcp/http.ts';
-import { listen } from '../../src/mcp/http-listen.ts';
-import { createMetrics } from '../../src/mcp/metrics.ts';
+import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
+import { networks } from '../../src/http/auth/addresses.ts';
+import { newToken } from '../../src/http/auth/tokens.ts';
+import { gateOf, remoteCaller, verifiersOf } from '../../src/http/identities.ts';
+import { listen } from '../../src/http/listen.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import type { TokenRecord } from '../../src/store/tokens.ts';
-import { type Answering, type Face, face } from './face.ts';
+import { type Answering, type Face, face } from '../mcp/face.ts';
 
 /** The real HTTP server with real tokens in a real store, on top of an engine that answers what a test tells it to. */
 export interface HttpServer extends Face {

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createMetrics } from '../../src/mcp/metrics.ts';
-import { deferred } from './face.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { deferred } from '../mcp/face.ts';
 import { bearer, type HttpServer, rpc, startHttp } from './http-server.ts';
 
 let server: HttpServer | undefined;

@@ -10,7 +10,7 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localCaller } from '../../src/cli/lib/caller.ts';
-import { newToken } from '../../src/mcp/auth/tokens.ts';
+import { newToken } from '../../src/http/auth/tokens.ts';
 import { openStore } from '../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../e2e/harness.ts';
 import { startHttp } from '../e2e/http-server.ts';

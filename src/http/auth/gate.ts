@@ -1,6 +1,6 @@
 import { type AuthInfo, bearerAuthChallengeResponse, OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
-import type { Identity } from './identity.ts';
-import { READ, SCOPES, toAuthInfo } from './identity.ts';
+import type { Identity } from '../../mcp/identity.ts';
+import { READ, SCOPES, toAuthInfo } from '../../mcp/identity.ts';
 import type { OAuthFault } from './oauth.ts';
 import { TOKEN_PREFIX, type TokenFault } from './tokens.ts';
 

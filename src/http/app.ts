@@ -2,13 +2,13 @@ import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory
 import { Hono } from 'hono';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
+import { identityOf } from '../mcp/identity.ts';
 import { clientAddress, type Networks } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
-import { identityOf } from './auth/identity.ts';
-import { createHostCheck, ownOriginOnly } from './http-hosts.ts';
-import { createRateLimit } from './http-limit.ts';
-import { createSessions, refuse } from './http-sessions.ts';
+import { createHostCheck, ownOriginOnly } from './hosts.ts';
 import type { Gauge, Metrics } from './metrics.ts';
+import { createRateLimit } from './rate-limit.ts';
+import { createSessions, refuse } from './sessions.ts';
 
 /** Bytes of a request; the largest arguments of any operation are a fraction of it. */
 export const MAX_BODY_BYTES = 1024 * 1024;

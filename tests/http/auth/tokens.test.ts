@@ -1,8 +1,8 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
-import { instructions } from '../../src/mcp/instructions.ts';
-import { toolDefinition } from '../../src/mcp/tools.ts';
-import { operations } from '../../src/operations/index.ts';
+import { instructions } from '../../../src/mcp/instructions.ts';
+import { toolDefinition } from '../../../src/mcp/tools.ts';
+import { operations } from '../../../src/operations/index.ts';
 
 const tokens = (value: unknown) => encode(JSON.stringify(value)).length;
 

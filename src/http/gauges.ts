@@ -1,7 +1,7 @@
 import type { Settings } from '../core/settings.ts';
+import type { Session } from '../engine/session.ts';
 import type { Engine } from '../engine/types.ts';
-import type { Gauge } from '../mcp/metrics.ts';
-import type { Session } from './lib/session.ts';
+import type { Gauge } from './metrics.ts';
 
 const FRESH_MS = 30_000;
 

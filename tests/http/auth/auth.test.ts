@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassphrase, isPassphrase } from '../../src/core/passphrase.ts';
-import { clientAddress, networks } from '../../src/mcp/auth/addresses.ts';
-import { newToken } from '../../src/mcp/auth/tokens.ts';
-import { bearer, type HttpServer, rpc, startHttp, startIssuer } from './http-server.ts';
+import { hashPassphrase, isPassphrase } from '../../../src/core/passphrase.ts';
+import { clientAddress, networks } from '../../../src/http/auth/addresses.ts';
+import { newToken } from '../../../src/http/auth/tokens.ts';
+import { bearer, type HttpServer, rpc, startHttp, startIssuer } from '../http-server.ts';
 
 const PUBLIC = 'https://mcp.example.org';
 const METADATA = `${PUBLIC}/.well-known/oauth-protected-resource/mcp`;

@@ -1,54 +1,46 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import pkg from '../../package.json' with { type: 'json' };
-import { systemClock } from '../core/clock.ts';
+import { systemClock, within } from '../core/clock.ts';
 import { asError, fail } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import type { HttpSettings } from '../core/settings.ts';
+import type { Session } from '../engine/session.ts';
 import type { Engine } from '../engine/types.ts';
-import { networks } from '../mcp/auth/addresses.ts';
-import { createHttpApp } from '../mcp/http.ts';
-import { listen } from '../mcp/http-listen.ts';
-import { createMetrics, type Metrics } from '../mcp/metrics.ts';
 import { createServerFactory } from '../mcp/server.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
-import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts, ownOrigins } from './http-checks.ts';
-import { createGauges } from './http-gauges.ts';
-import { consoleOf, gateOf, remoteCaller, untilFirstToken, verifiersOf } from './http-identities.ts';
-import type { GlobalOptions } from './lib/options.ts';
-import { type Exit, note } from './lib/output.ts';
-import { openSession } from './lib/session.ts';
+import { createHttpApp } from './app.ts';
+import { networks } from './auth/addresses.ts';
+import { createGauges } from './gauges.ts';
+import { consoleOf, gateOf, remoteCaller, untilFirstToken, verifiersOf } from './identities.ts';
+import { listen } from './listen.ts';
+import type { Metrics } from './metrics.ts';
+import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts, ownOrigins } from './startup-checks.ts';
 
-/** How long (ms) calls may go on waiting when the server ends, and how long it then waits for running work before handing it over. */
+/** How long (ms) calls may go on waiting when the server ends. */
 const CALLS_MS = 15_000;
-const HANDOVER_MS = 30_000;
 const FLUSH_MS = 1_000;
 const READY_MS = 3_000;
 
-interface HttpCommand extends GlobalOptions {
+/** What the command line says, over the settings. */
+export interface HttpFlags {
   host?: string;
   port?: string;
   cert?: string;
   key?: string;
 }
 
-/** `http`: serves agents on other machines until it is told to end. Refuses to start where that would not be safe, and says what to do. */
-export async function http(options: HttpCommand): Promise<Exit> {
-  const metrics = createMetrics();
-  const session = await openSession(options, (method) => metrics.count('proxmox_mcp_upstream_requests_total', { method }));
-  try {
-    return await serve(options, session, metrics);
-  } finally {
-    // Work that is still running is in the journal: another server, or the next one, finds out how it ended.
-    await within(session.close(), HANDOVER_MS);
-    setTimeout(() => process.exit(), 500).unref();
-  }
-}
-
-async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof openSession>>, metrics: Metrics): Promise<Exit> {
+/**
+ * Serves agents on other machines until the process is told to end. Refuses to start where that would not be safe, and says what to do.
+ * @param note writes a line for the operator
+ */
+export async function serve(
+  flags: HttpFlags,
+  session: Session,
+  { metrics, version, note }: { metrics: Metrics; version: string; note: (line: string) => void },
+): Promise<void> {
   const { settings } = session;
-  const configured = withFlags(settings.http, options);
+  const configured = withFlags(settings.http, flags);
   const tls = readTls(configured);
   const store = await session.store();
   const isProtected = await needsAuthentication(configured, store);
@@ -61,13 +53,13 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   const origins = () => ownOrigins(configured, scheme, port);
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
   const { engine, idle, letGo } = counted(session.engine, metrics);
-  const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, pkg.version, metrics) : undefined;
+  const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, version, metrics) : undefined;
   const factory = createServerFactory({
     engine: async () => engine,
     operations,
     settings,
     caller: remoteCaller,
-    version: pkg.version,
+    version,
     notices: session.notices,
     stateKey: await store.keys.shared('request-state', randomBytes(32).toString('base64url')),
     ...(page ? { consoleUrl: () => `${origins()[0]}/console/` } : {}),
@@ -105,10 +97,9 @@ async function serve(options: HttpCommand, session: Awaited<ReturnType<typeof op
   // First what is still on its way out, then the streams that would never end by themselves.
   await listener.close(FLUSH_MS);
   await app.close();
-  return 0;
 }
 
-function withFlags(http: HttpSettings, { host, port, cert, key }: HttpCommand): HttpSettings {
+function withFlags(http: HttpSettings, { host, port, cert, key }: HttpFlags): HttpSettings {
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65_535))
     fail('invalid_arguments', '--port is a number up to 65535.');
   return {
@@ -178,16 +169,6 @@ function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () =
 async function ready(store: Store): Promise<void> {
   const answers = store.check().then(() => true);
   if (!(await within(answers, READY_MS))) fail('store_unavailable', 'The database does not answer.');
-}
-
-/** What the work gave, or undefined when it took too long (ms); it goes on then. */
-async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  const stop = new AbortController();
-  const late = systemClock.sleep(ms, stop.signal).then(
-    () => undefined,
-    () => undefined,
-  );
-  return Promise.race([work, late]).finally(() => stop.abort());
 }
 
 function told(): Promise<void> {

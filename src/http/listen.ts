@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { toWebRequest } from '@modelcontextprotocol/node';
 import { fail } from '../core/errors.ts';
-import { type Connection, type HttpApp, MAX_BODY_BYTES } from './http.ts';
+import { type Connection, type HttpApp, MAX_BODY_BYTES } from './app.ts';
 
 /** How often (ms) Node looks for connections that took too long; its default of 30 s would double the times below. */
 const CHECK_MS = 1_000;

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { plainText } from '../core/text.ts';
 import type { Networks } from './auth/addresses.ts';
-import { refuse } from './http-sessions.ts';
+import { refuse } from './sessions.ts';
 
 /** How long (s) a browser may keep the answer to a preflight. */
 const PREFLIGHT_SECONDS = 600;

@@ -1,0 +1,24 @@
+import pkg from '../../../package.json' with { type: 'json' };
+import { within } from '../../core/clock.ts';
+import { createMetrics } from '../../http/metrics.ts';
+import { type HttpFlags, serve } from '../../http/serve.ts';
+import type { GlobalOptions } from '../lib/options.ts';
+import { type Exit, note } from '../lib/output.ts';
+import { openSession } from '../lib/session.ts';
+
+/** How long (ms) the process waits for running work before it hands it over to the next one. */
+const HANDOVER_MS = 30_000;
+
+/** `http`: serves agents on other machines until the process is told to end. */
+export async function http(options: GlobalOptions & HttpFlags): Promise<Exit> {
+  const metrics = createMetrics();
+  const session = await openSession(options, (method) => metrics.count('proxmox_mcp_upstream_requests_total', { method }));
+  try {
+    await serve(options, session, { metrics, version: pkg.version, note });
+    return 0;
+  } finally {
+    // Work that is still running is in the journal: another server, or the next one, finds out how it ended.
+    await within(session.close(), HANDOVER_MS);
+    setTimeout(() => process.exit(), 500).unref();
+  }
+}

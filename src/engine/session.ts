@@ -1,0 +1,17 @@
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { Settings } from '../core/settings.ts';
+import type { Store } from '../store/index.ts';
+import type { Engine } from './types.ts';
+
+/** An engine with everything it stands on, opened from the settings of this process. */
+export interface Session {
+  settings: Settings;
+  engine: Engine;
+  /** The store, opened at the first call; the engine's own. */
+  store: () => Promise<Store>;
+  /** The connection, opened at the first call. */
+  connect: () => Promise<ProxmoxApi>;
+  /** What the next answer has to say once; taken out by being read. */
+  notices: () => string[];
+  close: () => Promise<void>;
+}
