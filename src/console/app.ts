@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { asError, type ErrorCode } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
-import { hasPassphrase } from '../engine/passphrase.ts';
+import { hasPassphrase } from '../engine/approvals/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Assets } from './assets.ts';
 import { clusterView } from './cluster.ts';

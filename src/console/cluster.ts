@@ -3,7 +3,7 @@ import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
-import { usage } from '../engine/quota.ts';
+import { usage } from '../engine/limits/quota.ts';
 import type { Engine } from '../engine/types.ts';
 import type { ClusterView, GuestView, Quota } from './wire.ts';
 

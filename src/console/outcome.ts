@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import { plainText } from '../core/text.ts';
-import { guestsOf } from '../engine/late.ts';
+import { guestsOf } from '../engine/runs/late.ts';
 import type { OpenRunView, RunView } from './wire.ts';
 
 /** Members of an answer that say again what the page shows already. */

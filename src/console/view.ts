@@ -3,7 +3,7 @@ import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
 import type { ParamValue, Plan, Step } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
-import { isGuarded } from '../engine/sources.ts';
+import { isGuarded } from '../engine/limits/sources.ts';
 import { describeSource, duration, mustTypeFor } from '../render/approval-text.ts';
 import type { ApprovalView, Change, Fact, GuestRef, StepView } from './wire.ts';
 

@@ -2,10 +2,10 @@ import type { Caller, Scope } from '../core/caller.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
-import { freshGuests } from './claims.ts';
+import { freshGuests } from './limits/claims.ts';
+import { totalsOver } from './limits/reserve.ts';
+import { isForeign, readerInScope } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
-import { totalsOver } from './reserve.ts';
-import { isForeign, readerInScope } from './scope.ts';
 
 /** What an operation may look at when it reads: no store is opened for it. */
 export async function readContext(ports: Ports, { signal, scope }: { signal?: AbortSignal; scope?: Scope }): Promise<OperationContext> {

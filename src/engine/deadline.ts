@@ -1,8 +1,8 @@
 import { fail } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import { runningResult } from './answer.ts';
 import type { Ports } from './ports.ts';
+import { runningResult } from './runs/answer.ts';
 import type { PerformOptions } from './types.ts';
 
 /** Milliseconds that a call has to begin its work, also when it does not want to wait for the outcome. */

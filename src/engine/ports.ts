@@ -4,10 +4,10 @@ import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
-import type { InFlight } from './in-flight.ts';
-import type { Notify } from './notify.ts';
-import type { Vault } from './secrets.ts';
-import type { Watch } from './watch.ts';
+import type { Notify } from './approvals/notify.ts';
+import type { Vault } from './input/secrets.ts';
+import type { InFlight } from './runs/in-flight.ts';
+import type { Watch } from './runs/watch.ts';
 
 /** What the rooms of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
 export interface Ports {

@@ -23,7 +23,7 @@ async function quotaGauges({ settings, connect, store }: Session): Promise<Gauge
   const [{ currentGuests }, { hiddenPools }, { usage, diskSums }] = await Promise.all([
     import('../proxmox/fresh.ts'),
     import('../proxmox/pools.ts'),
-    import('../engine/quota.ts'),
+    import('../engine/limits/quota.ts'),
   ]);
   const [api, { reservations, runs }] = await Promise.all([connect(), store()]);
   const { limits } = settings;

@@ -2,7 +2,7 @@ import type { CallToolResult, InputRequiredResult, McpServer, ServerContext } fr
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import { asError, fail } from '../core/errors.ts';
-import { readBy } from '../engine/arguments.ts';
+import { readBy } from '../engine/input/arguments.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
 import { type Common, commonOf } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';

@@ -12,7 +12,7 @@ import * as z from 'zod';
 import type { Answer, ApprovalRecord, Question } from '../core/approval.ts';
 import { fail } from '../core/errors.ts';
 import { plainText } from '../core/text.ts';
-import { elsewhere, UNREAD_SECONDS } from '../engine/form-answer.ts';
+import { elsewhere, UNREAD_SECONDS } from '../engine/approvals/form-answer.ts';
 
 const KEY = 'confirm';
 const CONSOLE = 'console';

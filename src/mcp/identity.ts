@@ -1,6 +1,6 @@
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import type { Role, Scope } from '../core/caller.ts';
-import { roleAllows } from '../engine/roles.ts';
+import { roleAllows } from '../engine/limits/roles.ts';
 import type { Operation } from '../operations/define.ts';
 
 /** Who a remote caller turned out to be. */

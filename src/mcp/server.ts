@@ -2,7 +2,7 @@ import { McpServer, type McpServerFactory, type ScopeChallengeHandler, type Tool
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import type { Settings } from '../core/settings.ts';
-import { roleAllows } from '../engine/roles.ts';
+import { roleAllows } from '../engine/limits/roles.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Operation } from '../operations/define.ts';
 import { type CallContext, callTool } from './call.ts';

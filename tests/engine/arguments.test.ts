@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { coerce } from '../../src/engine/coerce.ts';
+import { coerce } from '../../src/engine/input/coerce.ts';
 import { operations } from '../../src/operations/index.ts';
 import { clientOf } from '../simulator/client.ts';
 import { agent, openWorld, type World } from './world.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/core/approval.ts';
 import type { Policy } from '../../src/core/policy.ts';
-import { setPassphrase } from '../../src/engine/passphrase.ts';
+import { setPassphrase } from '../../src/engine/approvals/passphrase.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 
 let world: World;

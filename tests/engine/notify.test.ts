@@ -8,7 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { NotifySettings } from '../../src/core/settings.ts';
-import { createNotify, announce as ring } from '../../src/engine/notify.ts';
+import { createNotify, announce as ring } from '../../src/engine/approvals/notify.ts';
 import type { Ports } from '../../src/engine/ports.ts';
 import { openStore } from '../../src/store/index.ts';
 import { approval as example } from '../mcp/face.ts';

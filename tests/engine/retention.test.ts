@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { Ports } from '../../src/engine/ports.ts';
-import { prune } from '../../src/engine/retention.ts';
+import { prune } from '../../src/engine/runs/retention.ts';
 import { openStore } from '../../src/store/index.ts';
 import { openWorld, type World } from './world.ts';
 

@@ -4,7 +4,7 @@ import { openAudit } from '../../src/audit/writer.ts';
 import { localCaller } from '../../src/cli/lib/caller.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { revokeToken } from '../../src/engine/revoke-token.ts';
+import { revokeToken } from '../../src/engine/approvals/revoke-token.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { agent, openWorld, type World } from './world.ts';
 

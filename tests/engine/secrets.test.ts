@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { conceal, unreachableSecrets } from '../../src/engine/conceal.ts';
-import { createVault } from '../../src/engine/secrets.ts';
+import { conceal, unreachableSecrets } from '../../src/engine/input/conceal.ts';
+import { createVault } from '../../src/engine/input/secrets.ts';
 import { operations } from '../../src/operations/index.ts';
 import { isSecret, secret } from '../../src/operations/secret.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LimitSettings } from '../../src/core/settings.ts';
-import { checkInside } from '../../src/engine/quota.ts';
+import { checkInside } from '../../src/engine/limits/quota.ts';
 import { type Client, clientOf } from '../simulator/client.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 

@@ -3,7 +3,7 @@ import type { ApprovalMode, Way } from '../../src/core/approval.ts';
 import { stricter, WAYS } from '../../src/core/approval.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Plan } from '../../src/core/plan.ts';
-import { wayFor } from '../../src/engine/way.ts';
+import { wayFor } from '../../src/engine/approvals/way.ts';
 
 const caller = (channel: Caller['channel'], can: Partial<Caller['canAsk']> = {}): Caller => ({
   principal: 'p',

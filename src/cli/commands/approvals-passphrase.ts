@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors.ts';
 import { MIN_PASSPHRASE_LENGTH } from '../../core/passphrase.ts';
-import { hasPassphrase, isApprover, setPassphrase } from '../../engine/passphrase.ts';
+import { hasPassphrase, isApprover, setPassphrase } from '../../engine/approvals/passphrase.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, note, print } from '../lib/output.ts';
 import { askHidden, hasTerminal } from '../lib/terminal.ts';

@@ -1,7 +1,7 @@
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { checkWish } from '../../engine/leases.ts';
-import { hasPassphrase, isApprover } from '../../engine/passphrase.ts';
+import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
+import { checkWish } from '../../engine/approvals/standing.ts';
 import type { Session } from '../../engine/session.ts';
 import type { LeaseWish } from '../../engine/types.ts';
 import type { GlobalOptions } from '../lib/options.ts';

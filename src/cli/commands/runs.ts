@@ -1,7 +1,7 @@
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RunRecord } from '../../core/run.ts';
-import { guestsOf } from '../../engine/late.ts';
+import { guestsOf } from '../../engine/runs/late.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { hasTerminal } from '../lib/terminal.ts';

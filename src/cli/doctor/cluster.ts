@@ -3,7 +3,7 @@ import { asError } from '../../core/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
 import { counted } from '../../core/text.ts';
-import { diskSums, usage } from '../../engine/quota.ts';
+import { diskSums, usage } from '../../engine/limits/quota.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { listNodes, type NodeRow } from '../../proxmox/nodes.ts';

@@ -59,7 +59,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     openStore: store,
     audit,
     log,
-    ...(notify ? { notify: (await import('../../engine/notify.ts')).createNotify(notify, log) } : {}),
+    ...(notify ? { notify: (await import('../../engine/approvals/notify.ts')).createNotify(notify, log) } : {}),
   });
   return {
     settings,

@@ -1,0 +1,56 @@
+import type { Answer, ApprovalRecord } from '../../core/approval.ts';
+import type { Caller } from '../../core/caller.ts';
+import { fail } from '../../core/errors.ts';
+import { plainText } from '../../core/text.ts';
+import type { Ports } from '../ports.ts';
+import { denyApproval } from './requests.ts';
+
+/** An answer that comes sooner (seconds) was not read by a person: the client or a hook of it gave it. */
+export const UNREAD_SECONDS = 1;
+/** A yes that comes sooner (seconds) is marked: a person hardly reads the question and types a name in this time. */
+const SWIFT_SECONDS = 2;
+
+/**
+ * Takes only the exact text for a yes. A no that a person gave ends the approval; whatever else is no yes leaves it pending and says why.
+ * @throws approval_denied, approval_not_confirmed
+ */
+export async function requireYes(answer: Answer, approval: ApprovalRecord, mustType: string, caller: Caller, ports: Ports): Promise<void> {
+  const { action = 'accept', seconds } = answer;
+  const typed = answer.typed.trim();
+  if (answer.approvalId === approval.id && action === 'accept' && typed === mustType) return;
+  const still = `Nothing was done; approval ${approval.id} is pending until ${approval.expiresAt}.`;
+  if (answer.approvalId !== approval.id) notConfirmed(`The answer is for another approval than ${approval.id}. ${still}`);
+  if (action === 'decline') {
+    if (seconds === undefined || seconds >= UNREAD_SECONDS) {
+      await denyApproval(approval, 'declined in the client', caller, ports);
+      fail('approval_denied', 'The user declined in the form. Nothing was done; the approval is denied.', {
+        hint: 'Tell the user that nothing was done. Do not ask again.',
+      });
+    }
+    notConfirmed(
+      `The client declined within ${UNREAD_SECONDS} s, before a person could read the form: it seems to show no forms. ${still}`,
+      elsewhere(approval.id),
+    );
+  }
+  if (action === 'cancel') {
+    notConfirmed(`The form was closed without an answer. ${still}`, 'Ask the user whether they want it; call approve again after a yes.');
+  }
+  if (action === 'odd') notConfirmed(`The client's answer to the form cannot be read. ${still}`, elsewhere(approval.id));
+  const said = typed === '' ? 'Nothing was typed' : `Typed «${plainText(typed, 80)}»`;
+  notConfirmed(`${said}, needed «${mustType}». ${still}`, `Tell the user to type exactly «${mustType}», and call approve again.`);
+}
+
+/** What is written down about a yes that came faster than a person reads. */
+export function swiftly({ via, seconds }: Pick<Answer, 'via' | 'seconds'>): string | undefined {
+  if (via !== 'elicitation' || seconds === undefined || seconds >= SWIFT_SECONDS) return undefined;
+  return `answered within ${SWIFT_SECONDS} s of the form: maybe by the client itself`;
+}
+
+function notConfirmed(message: string, hint?: string): never {
+  fail('approval_not_confirmed', message, hint === undefined ? {} : { hint });
+}
+
+/** How a human decides without the client. */
+export function elsewhere(id: string): string {
+  return `Ask the user to run \`proxmox-mcp approvals approve ${id}\` in a terminal of their own (or open the console). Then call approve with wait_seconds.`;
+}

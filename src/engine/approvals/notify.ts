@@ -1,0 +1,128 @@
+import type { ApprovalRecord } from '../../core/approval.ts';
+import { faultOf } from '../../core/fault.ts';
+import type { Log } from '../../core/log.ts';
+import type { NotifySettings } from '../../core/settings.ts';
+import { plainText } from '../../core/text.ts';
+import type { Ports } from '../ports.ts';
+
+const TIMEOUT_MS = 5_000;
+
+/** Approvals of one requester that are announced in the window (ms): an agent that asks and denies in a loop must not ring without end. */
+const MOST = 10;
+const WINDOW_MS = 10 * 60_000;
+
+/**
+ * Announces a new approval. Never rejects: the requester does not wait for it, and a fault is a warning in the log.
+ * @param waiting given when the requester's limit is reached: how many of its approvals are pending; further ones are not announced
+ */
+export type Notify = (approval: ApprovalRecord, waiting?: number) => Promise<void>;
+
+/** Tells the operator about a new approval, or once that its requester asks for more than are announced. Resolves when that has begun. */
+export async function announce(approval: ApprovalRecord, { notify, store, clock, log }: Ports): Promise<void> {
+  if (!notify) return;
+  try {
+    const { approvals } = await store();
+    const mine = { principal: approval.principal, cluster: approval.cluster };
+    const since = new Date(clock.now() - WINDOW_MS).toISOString();
+    const newest = (await approvals.list({ ...mine, limit: MOST + 2 })).approvals.filter(({ createdAt }) => createdAt >= since);
+    if (newest.length <= MOST) void notify(approval);
+    if (newest.length !== MOST + 1) return;
+    const { total } = await approvals.list({ ...mine, status: 'pending', limit: 1 });
+    void notify(approval, total);
+  } catch (error) {
+    log.warn({ approval: approval.id, fault: faultOf(error) }, 'an approval is pending and could not be announced');
+  }
+}
+
+/**
+ * Tells the operator that something waits for a decision: what, its id, until when, and where to decide. The message holds no power: whoever
+ * reads it has to log in to the console, or sit at the terminal, as without it. The agent's own words are not in it.
+ */
+export function createNotify(settings: NotifySettings, log: Log): Notify {
+  return async (approval, waiting) => {
+    try {
+      const answer = await fetch(settings.url, {
+        method: 'POST',
+        ...messageOf(approval, settings, waiting),
+        redirect: 'error',
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      await answer.body?.cancel();
+      if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    } catch (error) {
+      log.warn(
+        { host: new URL(settings.url).host, approval: approval.id, fault: faultOf(error) },
+        'an approval is pending and could not be announced',
+      );
+    }
+  };
+}
+
+/** What is sent: https://docs.ntfy.sh/publish/, https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/, or plain JSON. */
+function messageOf(
+  approval: ApprovalRecord,
+  { kind, consoleUrl }: NotifySettings,
+  waiting?: number,
+): { headers: Record<string, string>; body: string } {
+  const { id, plan, expiresAt } = approval;
+  const summary = plainText(plan.summary, 300);
+  const requester = plainText(approval.principal, 80);
+  const link = consoleUrl === undefined ? undefined : `${consoleUrl}/#/pending${waiting === undefined ? `/${encodeURIComponent(id)}` : ''}`;
+  const text = waiting === undefined ? one() : many();
+  if (kind === 'ntfy') {
+    return {
+      headers: {
+        'content-type': 'text/plain; charset=utf-8',
+        title: TITLE,
+        priority: 'high',
+        ...(link === undefined ? {} : { click: link }),
+      },
+      body: text,
+    };
+  }
+  return {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(kind === 'slack' ? slack(text, link) : { ...json(), url: link }),
+  };
+
+  function one(): string {
+    const where = link === undefined ? `Decide in a terminal: proxmox-mcp approvals approve ${id}` : `Approval ${id}`;
+    return `${summary}\nAsked by ${requester}; expires ${expiresAt}.\n${where}`;
+  }
+
+  function many(): string {
+    const where = link === undefined ? '\nSee them in a terminal: proxmox-mcp approvals list' : '';
+    return `${requester} asked for more than ${MOST} approvals in ${WINDOW_MS / 60_000} minutes; ${waiting} are pending. Further ones are not announced.${where}`;
+  }
+
+  function json() {
+    if (waiting !== undefined)
+      return { event: 'approvals_limited', requester, pending: waiting, cluster: plainText(approval.cluster, 200) };
+    return {
+      event: 'approval_pending',
+      approval_id: id,
+      summary,
+      operation: approval.operation,
+      effect: approval.effect,
+      requester,
+      cluster: plainText(approval.cluster, 200),
+      created_at: approval.createdAt,
+      expires_at: expiresAt,
+    };
+  }
+}
+
+const TITLE = 'Proxmox: an approval waits for you';
+
+/** Blocks of type plain_text take no markup, so a guest named `<!channel>` calls nobody. `text` is what small screens show: it takes some. */
+function slack(text: string, link: string | undefined): object {
+  const button = { type: 'button', text: { type: 'plain_text', text: 'Open the console' }, url: link };
+  return {
+    text: TITLE,
+    blocks: [
+      { type: 'header', text: { type: 'plain_text', text: TITLE, emoji: false } },
+      { type: 'section', text: { type: 'plain_text', text, emoji: false } },
+      ...(link === undefined ? [] : [{ type: 'actions', elements: [button] }]),
+    ],
+  };
+}

@@ -1,0 +1,231 @@
+import type { Answer, ApprovalRecord, Way } from '../../core/approval.ts';
+import { stricter } from '../../core/approval.ts';
+import type { Caller } from '../../core/caller.ts';
+import { fail } from '../../core/errors.ts';
+import { distinctOwners, sameOwner } from '../../core/owner.ts';
+import { type Plan, targetsOf } from '../../core/plan.ts';
+import type { Result } from '../../core/result.ts';
+import { listGuests } from '../../proxmox/guests.ts';
+import { mustTypeFor, renderQuestion } from '../../render/approval-text.ts';
+import type { Reservation } from '../../store/reservations.ts';
+import { type ChangeCall, makePlan } from '../change.ts';
+import { claim, giveBack, isLeft } from '../limits/claims.ts';
+import { placedNow } from '../limits/placed.ts';
+import { verdictOn } from '../limits/policy.ts';
+import { checkQuota, reserve } from '../limits/reserve.ts';
+import { describe, planOutOfScope } from '../limits/scope.ts';
+import { isoNow, type Ports } from '../ports.ts';
+import { planDigest } from '../records.ts';
+import { resultOf, waitFor } from '../runs/answer.ts';
+import { startRun } from '../runs/runner.ts';
+import { requireYes, swiftly } from './form-answer.ts';
+import { hasPassphrase, isApprover } from './passphrase.ts';
+import { checkOpen, expireApprovals, recordDecision, visibleApproval } from './requests.ts';
+import { differences } from './stale.ts';
+
+const POLL_MS = 300;
+
+/**
+ * Decides yes and carries the plan out; or asks the human, or waits for them, as the approval's way demands.
+ * The stricter of the frozen and the current way counts, so another process with another configuration cannot lower it.
+ */
+export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
+  checkOpen(approval);
+  const { caller, options, operation } = call;
+  refuseOwnRequest(approval, caller);
+  await refuseForged(approval, caller, ports);
+  const verdict = await verdictOn(approval.plan, caller, ports, requesterOf(approval));
+  const way = stricter(approval.way, verdict.way ?? approval.way);
+  const mustType = mustTypeFor(approval);
+  const via = await decided(way, caller, options.answer, approval, mustType, ports);
+  if (via === 'ask') {
+    const ask = { approvalId: approval.id, text: renderQuestion(approval), mustType, needsPassphrase: wantsPassphrase(caller, ports) };
+    return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
+  }
+  if (via === 'elsewhere') return waitForDecision(approval, call, ports);
+
+  let mine: Reservation | undefined;
+  let handedOver = false;
+  try {
+    mine = await claimAgain(approval, operation, ports);
+    const vmid = approval.plan.demand?.vmid;
+    const othersMakeIt = mine === undefined && operation.claims !== undefined && approval.plan.demand?.newGuests === 1;
+    const claimed = mine ? { mine } : othersMakeIt && vmid !== undefined ? { claimedVmid: vmid } : {};
+    const left = await whatLeftScope(approval, ports);
+    if (left.length > 0) return await becomeStale(approval, left, caller, ports);
+    const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, ports, claimed);
+    const plan = await withPlaced(planned, approval.plan, ports);
+    const changed = await whatChanged(approval, plan, ports);
+    if (changed.length > 0) return await becomeStale(approval, changed, caller, ports);
+    if (othersMakeIt) {
+      checkOpen(await visibleApproval(approval.id, caller, ports));
+      fail('conflict', `Another call is making ${approval.plan.after?.name ?? 'the same guest'} or VMID ${vmid} right now.`, {
+        hint: 'The approval is still pending. Look with list_vms what came of it, then decide again.',
+      });
+    }
+    mine = await reserve(plan, ports, mine);
+    await checkQuota(plan, ports, mine);
+    const needed = Math.max(approval.needed, verdict.approvals);
+    if (needed > 1) {
+      const yes = { owner: caller.owner, principal: caller.principal, via, now: isoNow(ports.clock) };
+      const agreedBy = distinctOwners(await (await ports.store()).approvals.agree(approval.id, yes));
+      await recordDecision(approval, caller, ports, `agreed ${agreedBy.length} of ${needed}`, via);
+      if (agreedBy.length < needed) return { kind: 'approval_required', approval: { ...approval, needed, agreedBy } };
+    }
+    const note = options.answer && swiftly(options.answer);
+    const started = await startRun(
+      {
+        operation,
+        plan: approval.plan,
+        args: approval.args,
+        caller,
+        decision: { approvalId: approval.id, decidedBy: caller.principal, decidedVia: via, ...(note === undefined ? {} : { note }) },
+        onDecided: () => recordDecision({ ...approval, ...(note === undefined ? {} : { note }) }, caller, ports, 'approved', via),
+        requester: approval.principal,
+        ...(mine ? { reservation: mine } : {}),
+        ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+        signal: options.signal,
+        deadline: call.deadline,
+      },
+      ports,
+    );
+    if (!started) {
+      checkOpen(await visibleApproval(approval.id, caller, ports));
+      fail('approval_used', `Approval ${approval.id} was used by another call.`);
+    }
+    handedOver = true;
+    return await resultOf(await waitFor(started.run, started.ended, { ...options, wait: call.deadline.wait }, ports), operation, ports);
+  } finally {
+    if (mine && !handedOver) await giveBack(mine.id, ports);
+  }
+}
+
+/** A guest that was asked for is claimed anew, under the VMID that was shown; undefined when the plan makes none, or somebody else is at it. */
+async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
+  const { vmid, newGuests } = approval.plan.demand ?? {};
+  if (!operation.claims || vmid === undefined || newGuests !== 1) return undefined;
+  const wish = { ...operation.claims(approval.args), vmid };
+  const taken = await claim(wish, ports, new Set());
+  if (taken.kind === 'mine') return taken.reservation;
+  const { id, state, runId, worker } = taken.reservation;
+  if (state !== 'held' || runId !== undefined || !isLeft(taken.reservation, ports)) return undefined;
+  await (await ports.store()).reservations.releaseOrphan(id, worker);
+  const again = await claim(wish, ports, new Set());
+  return again.kind === 'mine' ? again.reservation : undefined;
+}
+
+const requesterOf = ({ principal, scope }: ApprovalRecord) => ({ principal, ...(scope ? { scope } : {}) });
+
+/** The requester's limits hold at the decision: what an operator took out of them since is not theirs any more. */
+async function whatLeftScope({ plan, scope }: ApprovalRecord, ports: Ports): Promise<string[]> {
+  if (scope === undefined) return [];
+  const rows = await listGuests(await ports.api());
+  // A guest that is gone left no scope; planning says what it is.
+  if (!targetsOf(plan).every(({ vmid }) => rows.some((row) => row.vmid === vmid))) return [];
+  const reason = planOutOfScope(plan, rows, scope);
+  return reason === undefined ? [] : [`the requester is limited to ${describe(scope)}, and ${reason}`];
+}
+
+/** The pools and tags that were judged, as they are now. */
+async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<Plan> {
+  return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(await ports.api())) };
+}
+
+/** Why the plan made now is not the one that was read; empty when it is. */
+async function whatChanged(approval: ApprovalRecord, plan: Plan, ports: Ports): Promise<string[]> {
+  if (planDigest(plan, approval.args, approval.cluster) !== approval.digest || plan.existing) return differences(approval.plan, plan);
+  const { demand, node = '' } = approval.plan;
+  if (demand?.newGuests !== 1) return [];
+  const free = await (await ports.api()).holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
+  return free === false ? [`VMID ${demand.vmid} belongs to another guest now`] : [];
+}
+
+async function becomeStale(approval: ApprovalRecord, changed: string[], caller: Caller, ports: Ports): Promise<never> {
+  const set = { note: changed.join('; '), decidedAt: isoNow(ports.clock) };
+  const moved = await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', set);
+  // Not pending any more: another call was faster, and what differs is its doing.
+  if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
+  await recordDecision({ ...approval, note: set.note }, caller, ports, 'stale');
+  fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${changed.join('; ')}.`, {
+    details: { differences: changed },
+  });
+}
+
+/**
+ * The owner who asks does not decide: a remote approver never, the operator of this machine not about what a remote token of theirs asks for.
+ * What an agent on this machine asks for, its own user decides in a terminal or the local console.
+ */
+function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
+  const mayNotBoth = caller.role === 'approver' || (caller.isOperator && approval.channel === 'http');
+  if (!mayNotBoth || !sameOwner(caller.owner, approval.owner)) return;
+  fail('forbidden_by_policy', `You (${caller.owner}) own the request for approval ${approval.id}; another owner decides it.`, {
+    hint:
+      approval.channel === 'http'
+        ? 'Ask an approver with another owner. `tokens add --owner` gives an agent an owner of its own.'
+        : 'Decide it in a terminal or the local console of that machine, or ask an approver with another owner.',
+  });
+}
+
+/** What is carried out is what was asked for: the store may be writable for others, and the digest went to the audit with the request. */
+async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Ports): Promise<void> {
+  const digest = planDigest(approval.plan, approval.args, approval.cluster);
+  if (digest === approval.digest) return;
+  const note = `the stored plan has the digest ${digest}, the request had ${approval.digest}`;
+  await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', { note, decidedAt: isoNow(ports.clock) });
+  await recordDecision({ ...approval, note }, caller, ports, 'stale');
+  fail('approval_mismatch', `Approval ${approval.id} is not what was asked for: ${note}. Nothing was done.`, {
+    hint: 'Ask again. Tell the operator: another program writes to the store of approvals.',
+  });
+}
+
+/** Which way of deciding this call fulfils; `ask`: the face has to ask its human first; `elsewhere`: only out of band. */
+async function decided(
+  way: Way,
+  caller: Caller,
+  answer: Answer | undefined,
+  approval: ApprovalRecord,
+  mustType: string,
+  ports: Ports,
+): Promise<Way | 'ask' | 'elsewhere'> {
+  if (answer) {
+    await requireYes(answer, approval, mustType, caller, ports);
+    if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
+      fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong or missing. Nothing was done.');
+    }
+    const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;
+    return stricter(given, way) === given ? given : 'elsewhere';
+  }
+  if (caller.isOperator) return 'ask';
+  if (way === 'relay') return 'relay';
+  if (way === 'elicitation' && (caller.canAsk.elicitation || caller.canAsk.terminal)) return 'ask';
+  if (way === 'terminal' && caller.canAsk.terminal) return 'ask';
+  return 'elsewhere';
+}
+
+/** A terminal alone can be faked by whoever runs as the same user; what they know cannot. */
+function wantsPassphrase(caller: Caller, ports: Ports): boolean {
+  return caller.isOperator && !caller.passphraseVerified && hasPassphrase(ports.settings.dataDir);
+}
+
+/** The human decides out of band; whoever waits gets the outcome, and nobody has to repeat anything to learn it. */
+async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
+  const store = await ports.store();
+  const { signal } = call.options;
+  const wait = call.options.waitForHuman ?? call.options.wait ?? 0;
+  const began = ports.clock.now();
+  const deadline = wait === 'end' ? Number.POSITIVE_INFINITY : Math.min(began + wait * 1000, call.deadline.at);
+  call.deadline.otherwise(() => ({ kind: 'approval_required', approval, waited: Math.round((ports.clock.now() - began) / 1000) }));
+  for (;;) {
+    await expireApprovals(ports);
+    const now = (await store.approvals.get(approval.id)) ?? approval;
+    if (now.runId !== undefined) {
+      const run = await store.runs.get(now.runId);
+      if (run && (run.status !== 'executing' || ports.clock.now() >= deadline)) return resultOf(run, call.operation, ports);
+    } else if (now.status !== 'pending') checkOpen(now);
+    const waited = Math.round((ports.clock.now() - began) / 1000);
+    if (ports.clock.now() >= deadline || signal?.aborted) return { kind: 'approval_required', approval: now, waited };
+    await (now.runId === undefined
+      ? ports.clock.sleep(POLL_MS)
+      : Promise.race([ports.inFlight.runs.get(now.runId) ?? ports.clock.sleep(POLL_MS), ports.clock.sleep(POLL_MS)]));
+  }
+}

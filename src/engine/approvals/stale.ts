@@ -1,0 +1,71 @@
+import { canonical } from '../../core/canonical.ts';
+import type { GuestIdentity } from '../../core/guest.ts';
+import { type Plan, targetsOf } from '../../core/plan.ts';
+
+const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => string }[] = [
+  { field: 'key', says: () => 'the guest behind this VMID is another one (its identity differs)' },
+  { field: 'generation', says: () => 'the guest was rolled back or restored' },
+  { field: 'name', says: (was, is) => `the name was ${was}, it is ${is}` },
+  { field: 'node', says: (was, is) => `the node was ${was}, it is ${is}` },
+  { field: 'protection', says: (was, is) => `protection was ${was}, it is ${is}` },
+  { field: 'lock', says: (was, is) => `the lock was ${was}, it is ${is}` },
+  { field: 'snapshots', says: (was, is) => `the snapshots were ${was}, they are ${is}` },
+  { field: 'disks', says: (was, is) => `the disks were ${was}, they are ${is}` },
+];
+
+const show = (value: unknown) => (value === undefined ? 'none' : typeof value === 'string' ? value || 'empty' : JSON.stringify(value));
+
+function compare(was: GuestIdentity, is: GuestIdentity | undefined, prefix: string): string[] {
+  if (!is) return prefix === '' ? [] : [`${prefix}nothing has to be done any more`];
+  const changed = FIELDS.filter(({ field }) => canonical(was[field] ?? null) !== canonical(is[field] ?? null));
+  return changed.map(({ field, says }) => prefix + says(show(was[field]), show(is[field])));
+}
+
+/** Of the guests whose disks are copied. */
+function sourceDifferences(was: Plan, is: Plan): string[] {
+  const now = new Map(is.sources?.map((source) => [source.vmid, source]));
+  const before = was.sources ?? [];
+  const more = [...now.keys()].filter((vmid) => !before.some((source) => source.vmid === vmid));
+  return [
+    ...before.flatMap((source) => {
+      const then = now.get(source.vmid);
+      if (!then) return [`the disks of guest ${source.vmid} are not copied any more`];
+      if (source.template !== then.template)
+        return [`guest ${source.vmid} ${then.template ? 'became a template' : 'is not a template any more'}`];
+      if (source.identity && then.identity) return compare(source.identity, then.identity, `source ${source.vmid}: `);
+      return canonical(source) === canonical(then) ? [] : [`what can be seen of guest ${source.vmid} changed`];
+    }),
+    ...more.map((vmid) => `the disks of guest ${vmid} are copied, too`),
+  ];
+}
+
+/** Of the pools and tags that policy or scope looked at. */
+function placedDifferences(was: Plan, is: Plan): string[] {
+  return (was.placed ?? []).flatMap((before) => {
+    const now = is.placed?.find(({ vmid }) => vmid === before.vmid);
+    const facts = (['pool', 'tags'] as const).filter((fact) => canonical(before[fact] ?? null) !== canonical(now?.[fact] ?? null));
+    return facts.map(
+      (fact) =>
+        `the ${fact} of guest ${before.vmid} ${fact === 'tags' ? 'were' : 'was'} ${show(before[fact] ?? undefined)}, now ${show(now?.[fact] ?? undefined)}`,
+    );
+  });
+}
+
+/** Why a plan made now differs from the one a human was asked about; never empty. */
+export function differences(was: Plan, is: Plan): string[] {
+  const before = targetsOf(was);
+  const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
+  const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
+  found.push(...sourceDifferences(was, is), ...placedDifferences(was, is));
+  if (is.existing) found.push('what was asked for is so already');
+  if (found.length === 0) {
+    const requested = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+    const requests = is.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+    found.push(
+      canonical(requested) === canonical(requests)
+        ? 'the configuration of the guest changed'
+        : `the requests were ${requested.join(', ')}, they are ${requests.join(', ') || 'none'}`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,27 @@
+import type { ApprovalMode, Way } from '../../core/approval.ts';
+import type { Caller } from '../../core/caller.ts';
+import { type Plan, targetsOf } from '../../core/plan.ts';
+import { isGuarded } from '../limits/sources.ts';
+
+/**
+ * How this plan has to be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
+ * plan alone decide. A remote caller's face says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
+ * the table.
+ */
+export function wayFor(mode: ApprovalMode, caller: Caller, plan: Touched): Way {
+  if (mode === 'human') return 'human';
+  if (caller.channel === 'http') return caller.canAsk.elicitation && !isProtected(plan) ? 'elicitation' : 'human';
+  if (caller.channel !== 'cli' && caller.channel !== 'stdio' && caller.channel !== 'console') return 'human';
+  if (mode === 'relay') return 'relay';
+  if (caller.canAsk.terminal) return 'terminal';
+  if (isProtected(plan)) return 'human';
+  return caller.canAsk.elicitation ? 'elicitation' : 'relay';
+}
+
+type Touched = Pick<Plan, 'effect' | 'target' | 'targets' | 'sources'>;
+
+/** Protection guards a guest against what destroys it, and its data against being copied into another guest. */
+function isProtected(plan: Touched): boolean {
+  if (plan.sources?.some(isGuarded)) return true;
+  return plan.effect === 'destroy' && targetsOf(plan).some((guest) => guest.protection);
+}

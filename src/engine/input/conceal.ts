@@ -1,0 +1,117 @@
+import type * as z from 'zod';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { SecretRef } from '../../core/plan.ts';
+import { isSecret } from '../../operations/secret.ts';
+
+type Schema = z.core.$ZodType;
+type Hide = (value: string) => SecretRef;
+
+/**
+ * Replaces the secrets in checked arguments by references, wherever the schema marks them. Which branch of a union took a value is not
+ * known any more, so the marks of all branches count: a value is rather hidden once too often than shown once.
+ */
+export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObject {
+  return walk(schema, value, hide) as JsonObject;
+}
+
+function walk(schema: Schema, value: Json | undefined, hide: Hide): Json | undefined {
+  if (value === undefined || value === null) return value;
+  if (isSecret(schema) && typeof value === 'string') return hide(value) as unknown as Json;
+  const { here, array, object } = parts(schema);
+  const own = here.reduce<Json | undefined>((seen, part) => walk(part, seen, hide), value);
+  if (Array.isArray(own) && array) return own.map((item, index) => walkAll(array(index), item, hide));
+  if (typeof own === 'object' && own !== null && !Array.isArray(own) && object) {
+    return Object.fromEntries(Object.entries(own).map(([key, item]) => [key, walkAll(object(key), item, hide)]));
+  }
+  return own;
+}
+
+function walkAll(schema: Schema | undefined, value: Json, hide: Hide): Json {
+  return schema === undefined ? value : (walk(schema, value, hide) as Json);
+}
+
+/** What a schema says about a value itself, about the items of a list and about the members of an object. */
+interface Parts {
+  here: readonly Schema[];
+  array?: (index: number) => Schema | undefined;
+  object?: (key: string) => Schema | undefined;
+  /** All schemas below that the three above can answer. */
+  all: readonly Schema[];
+}
+
+function parts(schema: Schema): Parts {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  const same = (...here: Schema[]): Parts => ({ here, all: here });
+  switch (def.type) {
+    case 'optional':
+    case 'nullable':
+    case 'default':
+    case 'prefault':
+    case 'nonoptional':
+    case 'readonly':
+    case 'catch':
+      return same(def.innerType);
+    case 'lazy':
+      return same(def.getter());
+    case 'union':
+      return same(...def.options);
+    case 'intersection':
+      return same(def.left, def.right);
+    case 'pipe':
+      // What a transformation made of a value is not the value that its input schema describes.
+      return def.out._zod.def.type === 'transform' ? same(def.out) : same(def.in, def.out);
+    case 'array':
+      return { here: [], array: () => def.element, all: [def.element] };
+    case 'tuple': {
+      const rest = def.rest ?? undefined;
+      return { here: [], array: (index) => def.items[index] ?? rest, all: [...def.items, ...(rest ? [rest] : [])] };
+    }
+    case 'record':
+      return { here: [], object: () => def.valueType, all: [def.valueType] };
+    case 'object': {
+      const { shape, catchall } = def;
+      const own = (key: string) => (Object.hasOwn(shape, key) ? shape[key] : catchall);
+      return { here: [], object: own, all: [...Object.values(shape), ...(catchall ? [catchall] : [])] };
+    }
+    default:
+      return same();
+  }
+}
+
+/**
+ * Secrets that `conceal` would miss: marked schemas in a place it does not reach, such as the keys of a record or the input of a
+ * transformation, and marked schemas of anything but text.
+ * @returns a place for each; an empty list is what a schema must give
+ */
+export function unreachableSecrets(schema: Schema): string[] {
+  const reached = new Set<Schema>();
+  const reach = (at: Schema): void => {
+    if (reached.has(at)) return;
+    reached.add(at);
+    for (const part of parts(at).all) reach(part);
+  };
+  reach(schema);
+  return placesOfSecrets(schema)
+    .filter(({ at }) => !reached.has(at) || at._zod.def.type !== 'string')
+    .map(({ place }) => place);
+}
+
+/** All marked schemas, found without knowing what the types mean: in every schema that a definition holds anywhere. */
+function placesOfSecrets(schema: Schema): { at: Schema; place: string }[] {
+  const seen = new Set<unknown>();
+  const found: { at: Schema; place: string }[] = [];
+  const look = (value: unknown, place: string): void => {
+    if (typeof value !== 'object' || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (!('_zod' in value)) {
+      for (const [key, inner] of Object.entries(value)) look(inner, `${place}.${key}`);
+      return;
+    }
+    const at = value as z.core.$ZodTypes;
+    const { def } = at._zod;
+    if (isSecret(at)) found.push({ at, place: `${place} (${def.type})` });
+    look(def.type === 'lazy' ? { getter: def.getter() } : { ...def }, place);
+  };
+  look(schema, 'input');
+  return found;
+}

@@ -1,0 +1,144 @@
+import type * as z from 'zod';
+import { nearest } from '../../core/nearest.ts';
+import { plainText } from '../../core/text.ts';
+import { unwrap } from './coerce.ts';
+
+type Schema = z.core.$ZodType;
+
+/** Words that mean one parameter: what other tools, Proxmox, or answers of ours call it. Compared without case and signs. */
+const SAME: readonly (readonly string[])[] = [
+  ['vmid', 'id', 'vm', 'guest', 'guestid', 'ctid'],
+  ['name', 'hostname', 'vmname', 'guestname'],
+  ['sourcevmid', 'source', 'template', 'templateid', 'templatevmid', 'fromvmid'],
+  ['sourcename', 'templatename'],
+  ['memory', 'memorymb', 'memorymib', 'mem', 'ram', 'rammb'],
+  ['cores', 'cpus', 'vcpus', 'cpucores', 'corecount'],
+  ['diskgb', 'sizegb', 'disk', 'disksize', 'disksizegb', 'size'],
+  ['netbridge', 'bridge', 'network', 'net'],
+  ['node', 'targetnode', 'target', 'host'],
+  ['vlan', 'vlanid', 'vlantag'],
+  ['start', 'startoncreate', 'startaftercreate', 'poweron', 'autostart'],
+  ['cloudinit', 'ci'],
+  ['sshkeys', 'sshkey', 'sshpublickey', 'sshpublickeys', 'publickey', 'publickeys', 'sshauthorizedkeys'],
+  ['user', 'username', 'ciuser'],
+  ['password', 'cipassword'],
+  ['ipconfig0', 'ip', 'ipconfig', 'ipaddress', 'address'],
+  ['nameserver', 'nameservers', 'dns'],
+  ['description', 'notes', 'note', 'comment'],
+  ['tags', 'tag'],
+  ['status', 'state'],
+  ['iso', 'isoimage', 'cdrom'],
+  ['image', 'diskimage', 'importfrom'],
+  ['fullclone', 'full', 'linked'],
+  ['timeout', 'timeoutseconds'],
+  ['waitseconds', 'wait'],
+  ['loglines', 'lines'],
+  ['approvalid', 'approval'],
+];
+
+/**
+ * What is wrong with arguments: one sentence a problem, which names the parameter and never its value, because that may be a secret. What
+ * is lacking because a parameter is misspelt is no problem of its own.
+ */
+export function problemsOf(
+  error: z.core.$ZodError,
+  { schema, given, more = [] }: { schema: Schema; given: unknown; more?: readonly string[] },
+): { problems: string[]; parameters?: string[] } {
+  const unknown = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownIn(issue, schema, more) : []));
+  const explained = (path: string) =>
+    unknown.some(({ meant, where }) => path === where || path === [where, meant].filter(Boolean).join('.'));
+  const others = error.issues.flatMap((issue) => {
+    const where = issue.path.map(String).join('.');
+    const value = at(given, issue.path);
+    const follows = (issue.code === 'custom' || value === undefined) && explained(where);
+    return issue.code === 'unrecognized_keys' || follows
+      ? []
+      : [sentence(issue, where || 'the argument', value, schemaAt(schema, issue.path))];
+  });
+  const lost = unknown.find(({ meant }) => meant === undefined);
+  return { problems: [...new Set([...unknown.map(({ text }) => text), ...others])], ...(lost ? { parameters: lost.known } : {}) };
+}
+
+function unknownIn({ keys, path }: z.core.$ZodIssueUnrecognizedKeys, schema: Schema, more: readonly string[]) {
+  const where = path.map(String).join('.');
+  const object = schemaAt(schema, path);
+  const known = [...Object.keys(shapeOf(object)), ...(where === '' ? more : [])];
+  return keys.map((key) => {
+    const meant = meantBy(key, known, object);
+    const what = `unknown parameter "${plainText(key, 60)}"${where === '' ? '' : ` in ${where}`}`;
+    return { where, known, meant, text: meant === undefined ? what : `${what}: did you mean ${meant}?` };
+  });
+}
+
+/** `timeout must be a whole number.` */
+function sentence(issue: z.core.$ZodIssue, where: string, value: unknown, schema: Schema | undefined): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return value === undefined
+        ? `${where} is missing`
+        : `${where} must be ${isWhole(schema) ? KINDS.int : (KINDS[issue.expected] ?? issue.expected)}`;
+    case 'invalid_value':
+      return `${where} must be one of ${issue.values.map(String).join(', ')}`;
+    case 'too_small':
+      return issue.minimum === 1 && issue.origin === 'string'
+        ? `${where} must not be empty`
+        : `${where} must ${amount('at least', issue.minimum, issue.origin)}`;
+    case 'too_big':
+      return `${where} must ${amount('at most', issue.maximum, issue.origin)}`;
+    default:
+      return issue.message.startsWith('must ') ? `${where} ${issue.message}` : `${where}: ${issue.message}`;
+  }
+}
+
+/** Zod says `number` of a text where it wants an integer. */
+function isWhole(schema: Schema | undefined): boolean {
+  const def = schema === undefined ? undefined : unwrap(schema)._zod.def;
+  return def?.type === 'number' && 'format' in def && def.format === 'safeint';
+}
+
+const KINDS: Record<string, string> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+};
+
+function amount(bound: string, limit: number | bigint, origin: string): string {
+  if (origin === 'string') return `have ${bound} ${limit} characters`;
+  return origin === 'array' ? `have ${bound} ${limit} items` : `be ${bound} ${limit}`;
+}
+
+/** The parameter that another word stands for: in this object, or in an object inside it. */
+function meantBy(word: string, known: readonly string[], schema: Schema | undefined): string | undefined {
+  const alike = sameWord(word, known);
+  if (alike !== undefined) return alike;
+  for (const [name, inner] of Object.entries(shapeOf(schema))) {
+    const member = sameWord(word, Object.keys(shapeOf(inner)));
+    if (member !== undefined) return `${name}.${member}`;
+  }
+  return nearest(word, known, 1)[0];
+}
+
+function sameWord(word: string, known: readonly string[]): string | undefined {
+  const bare = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const group = SAME.find((words) => words.includes(bare(word))) ?? [];
+  return known.find((name) => bare(name) === bare(word)) ?? known.find((name) => group.includes(bare(name)));
+}
+
+function shapeOf(schema: Schema | undefined): Readonly<Record<string, Schema>> {
+  const def = schema === undefined ? undefined : unwrap(schema)._zod.def;
+  return def?.type === 'object' ? def.shape : {};
+}
+
+function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | undefined {
+  return path.reduce<Schema | undefined>((at, key) => {
+    const def = at === undefined ? undefined : unwrap(at)._zod.def;
+    return def?.type === 'array' ? def.element : def?.type === 'object' ? def.shape[String(key)] : undefined;
+  }, schema);
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
+}

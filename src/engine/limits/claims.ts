@@ -1,0 +1,165 @@
+import { fail } from '../../core/errors.ts';
+import type { Claims, FreshGuest } from '../../operations/define.ts';
+import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guests.ts';
+import type { Reservation } from '../../store/reservations.ts';
+import { newId } from '../ids.ts';
+import { isoNow, type Ports } from '../ports.ts';
+import { doomedVmids, openRunsOf } from '../runs/late.ts';
+import { isGone, leaseFrom } from '../runs/worker.ts';
+
+/** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
+const SETTLE_SECONDS = 15;
+
+/** How long the VMID of a deleted guest is not chosen for another one. */
+const REUSE_AFTER_MS = 24 * 3_600_000;
+
+export type Claim = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
+
+/**
+ * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one makes the guest.
+ * @param avoid VMIDs that turned out to be taken
+ * @throws conflict when no VMID is free
+ */
+export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<number>): Promise<Claim> {
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const wish = {
+    id: newId('rsv'),
+    cluster: api.cluster,
+    name: claims.name ?? '',
+    newGuest: true,
+    worker: ports.worker,
+    leaseUntil: leaseFrom(ports.clock),
+    now: isoNow(ports.clock),
+  };
+  const doomed = await refuseDoomed(claims.vmid, ports);
+  const taken = new Set([...avoid, ...doomed, ...(claims.vmid === undefined ? await deletedLately(ports) : [])]);
+  const start = claims.vmid === undefined ? await nextFree(api) : 0;
+  if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
+  for (;;) {
+    const result = await holding(wish.id, ports, () =>
+      store.reservations.claim(wish, (claimed) => {
+        if (claims.vmid !== undefined) return claims.vmid;
+        let vmid = start;
+        while (taken.has(vmid) || claimed.has(vmid)) vmid++;
+        return vmid;
+      }),
+    );
+    if ('other' in result) {
+      ports.inFlight.claims.delete(wish.id);
+      return { kind: 'other', reservation: result.other };
+    }
+    const { mine } = result;
+    // Guests outside the token's rights are in no list, yet their VMIDs are taken.
+    const free = claims.vmid !== undefined || mine.vmid === start || (await holding(mine.id, ports, () => isFree(api, mine.vmid)));
+    if (free) return { kind: 'mine', reservation: mine };
+    await store.reservations.release(mine.id);
+    taken.add(mine.vmid);
+    if (taken.size > 20_000) fail('conflict', 'No free VMID was found.');
+  }
+}
+
+/**
+ * VMIDs at which a DELETE of unknown outcome may still arrive: it would destroy a new guest there.
+ * @throws conflict when the wanted one is among them
+ */
+export async function refuseDoomed(vmid: number | undefined, ports: Ports): Promise<Iterable<number>> {
+  if (vmid !== undefined) await openRunsOf([vmid], ports);
+  const doomed = await doomedVmids(ports);
+  const run = vmid === undefined ? undefined : doomed.get(vmid);
+  if (run !== undefined) {
+    fail('conflict', `VMID ${vmid} is kept free: Proxmox may still carry out an earlier DELETE, which would destroy a new guest there.`, {
+      hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
+      details: { run_id: run },
+    });
+  }
+  return doomed.keys();
+}
+
+/** For a dry-run: the VMID that a claim would choose now. */
+export async function freeVmid(ports: Ports): Promise<number> {
+  const api = await ports.api();
+  const [start, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
+  const avoid = new Set([...doomed, ...deleted]);
+  if (!avoid.has(start)) return start;
+  const listed = new Set((await listGuests(api)).map((g) => g.vmid));
+  let vmid = start + 1;
+  while (avoid.has(vmid) || listed.has(vmid) || !(await isFree(api, vmid))) vmid++;
+  return vmid;
+}
+
+/** Backups and jobs of a guest that is gone would look like those of a new one with its VMID. */
+async function deletedLately(ports: Ports): Promise<Set<number>> {
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
+}
+
+/** Counts a reservation as this process's work while a call goes on; a fault gives it back, since it may be stored though the store failed. */
+export async function holding<T>(id: string, ports: Ports, work: () => Promise<T>): Promise<T> {
+  ports.inFlight.claims.add(id);
+  try {
+    return await work();
+  } catch (error) {
+    await giveBack(id, ports);
+    throw error;
+  }
+}
+
+/** Gives a reservation back, now or as soon as the store works; a fault of it never hides what the call ended with. */
+export async function giveBack(id: string, ports: Ports): Promise<void> {
+  try {
+    await (await ports.store()).reservations.release(id);
+    ports.inFlight.claims.delete(id);
+  } catch (err) {
+    ports.log.warn({ err, reservation: id }, 'a reservation is given back later');
+    ports.inFlight.owesRelease(id);
+  }
+}
+
+/** Whether no process is at work on this reservation or its run any more. */
+export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Ports): boolean {
+  if (worker !== ports.worker) return isGone(worker, leaseUntil, isoNow(ports.clock));
+  return !(runId === undefined ? ports.inFlight.claims.has(id) : ports.inFlight.has(runId));
+}
+
+/** Guests that are being made or too fresh for the lists, except our own claim. */
+export function freshGuests(reservations: readonly Reservation[], mine?: Reservation): FreshGuest[] {
+  return reservations
+    .filter((r) => r.newGuest && r.id !== mine?.id && r.node !== '')
+    .map((r) => ({ vmid: r.vmid, name: r.name, node: r.node, type: r.type }));
+}
+
+/**
+ * Gives back what is no longer needed: guests that the lists show completely or that are gone, and claims whose process is gone.
+ * @param guests listed after the reservations were read
+ * @returns the reservations that still count
+ */
+export async function tidy(reservations: readonly Reservation[], guests: readonly GuestRow[], ports: Ports): Promise<Reservation[]> {
+  const { reservations: rows } = await ports.store();
+  const settledBefore = new Date(ports.clock.now() - SETTLE_SECONDS * 1000).toISOString();
+  const kept: Reservation[] = [];
+  for (const r of reservations) {
+    if (r.state === 'held') {
+      if (r.runId === undefined && isLeft(r, ports)) await rows.releaseOrphan(r.id, r.worker);
+      else kept.push(r);
+      continue;
+    }
+    const row = guests.find((g) => g.vmid === r.vmid);
+    const complete = row !== undefined && (r.newGuest ? row.name !== '' && (row.cpus ?? 0) > 0 : showsGrowth(row, r));
+    if ((complete && r.changedAt < settledBefore) || (row === undefined && (await isDeleted(r, ports)))) await rows.release(r.id);
+    else kept.push(r);
+  }
+  return kept;
+}
+
+/** A guest that was made here and deleted by other means. One whose creation is unknown may still come. */
+async function isDeleted({ runId, vmid, changedAt }: Reservation, ports: Ports): Promise<boolean> {
+  const run = runId === undefined ? undefined : await (await ports.store()).runs.get(runId);
+  if (run?.status === 'unknown') return false;
+  // An hour is far beyond any delay of the lists: such a guest is one that this token does not see.
+  return (await isFree(await ports.api(), vmid).catch(() => false)) || Date.parse(changedAt) < ports.clock.now() - 3_600_000;
+}
+
+/** What waits for a stop and start is listed only after it; a guest that does not run is listed as its configuration says. */
+function showsGrowth(row: GuestRow, { cpu, memoryMib }: Reservation): boolean {
+  return row.status === 'stopped' || (Math.ceil(row.cpus ?? 0) >= cpu && (row.memoryMib ?? 0) >= memoryMib);
+}

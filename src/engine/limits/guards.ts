@@ -1,0 +1,122 @@
+import { fail } from '../../core/errors.ts';
+import { typedName } from '../../core/guest.ts';
+import { type Plan, targetsOf } from '../../core/plan.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { backupsOf, noBackupText } from '../../proxmox/backups.ts';
+import { failMissing, missingPrivileges } from '../../proxmox/privileges.ts';
+import { backupRights } from '../../proxmox/visibility.ts';
+import type { Admission } from '../../store/runs.ts';
+import type { ChangeCall } from '../change.ts';
+import type { Ports } from '../ports.ts';
+import { argsDigest } from '../records.ts';
+import { type Verdict, verdictOn } from './policy.ts';
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Everything the operator's policy says about a plan before anybody is asked: what is never allowed, the age of the backup, the cool-down of
+ * identical requests, and how many guests may be made or destroyed in an hour.
+ * @throws forbidden_by_policy, rate_limited
+ */
+export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'caller'>, ports: Ports): Promise<Verdict> {
+  const verdict = await verdictOn(plan, call.caller, ports);
+  await checkBackup(plan, verdict, ports);
+  await checkCooldown(plan, call, verdict, ports);
+  await checkPerHour(plan, call, ports);
+  return verdict;
+}
+
+async function checkBackup(plan: Plan, { requireBackupWithin }: Verdict, ports: Ports): Promise<void> {
+  if (requireBackupWithin === undefined || plan.effect === 'change') return;
+  const api = await ports.api();
+  for (const guest of targetsOf(plan)) {
+    if (backsUpFirst(plan, guest.vmid)) continue;
+    const known = plan.targets ? undefined : plan.facts?.lastBackup;
+    const backups = known ? { newest: known, seen: [], hidden: [] } : await backupsOf(api, guest);
+    const last = backups.newest;
+    if (last && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
+    const hours = Math.round(requireBackupWithin / 360) / 10;
+    const of = plan.targets ? ` of ${typedName(guest)}` : '';
+    const asks = `The policy asks for a backup${of} not older than ${hours} h`;
+    const [hidden] = backups.hidden;
+    if (!last && backups.seen.length === 0 && hidden !== undefined) {
+      const missing = await missingPrivileges(api, backupRights(guest.vmid, hidden));
+      if (missing.length > 0) failMissing(`${asks}. Seeing one`, missing);
+    }
+    fail('forbidden_by_policy', `${asks}; ${last ? `the newest is of ${last}` : noBackupText(backups)}.`, {
+      hint: 'Make a backup first (delete_vm can do it: backup_storage), then call again.',
+    });
+  }
+}
+
+/** The plan itself goes on only when its backup is there. */
+function backsUpFirst(plan: Plan, vmid: number): boolean {
+  return plan.steps.some((step) => step.kind === 'wait' && step.until.kind === 'backup' && step.until.vmid === vmid);
+}
+
+async function checkCooldown(
+  plan: Plan,
+  { args, caller }: Pick<ChangeCall, 'args' | 'caller'>,
+  { cooldown }: Verdict,
+  ports: Ports,
+): Promise<void> {
+  // Going on with a guest that was left half-made repeats nothing.
+  if (cooldown === undefined || plan.continues !== undefined) return;
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const whose = { cluster, principal: caller.principal };
+  const since = new Date(ports.clock.now() - cooldown * 1000).toISOString();
+  const same = argsDigest(plan.operation, args);
+  const [last] = [
+    ...(await store.approvals.decidedSince({ ...whose, argsDigest: same }, since))
+      // Nobody decided about these: they may be made anew.
+      .filter(({ status }) => status !== 'stale' && status !== 'expired')
+      .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
+    // What a lease covered, or what needs no approval at all.
+    ...(await store.runs.since(whose, since))
+      .filter((run) => argsDigest(run.operation, run.args) === same && !cameToNothing(run))
+      .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),
+  ].sort((a, b) => b.at.localeCompare(a.at));
+  if (!last) return;
+  const seconds = Math.ceil((Date.parse(last.at) + cooldown * 1000 - ports.clock.now()) / 1000);
+  const was = last.status === 'denied' ? 'denied' : `made (${last.status})`;
+  fail('rate_limited', `The identical request was ${was} ${cooldown - seconds} s ago; it may be repeated in ${seconds} s.`, {
+    details: { retry_after_seconds: seconds },
+  });
+}
+
+/**
+ * What a plan may not exceed within an hour; undefined: nothing. It is looked at when the plan is made, so that nobody is asked in vain, and
+ * once more in the moment in which its run begins.
+ */
+export function perHour(plan: Plan, ports: Ports): Admission | undefined {
+  const { creates, destroys } = ports.settings.policy.perHour;
+  const makes = plan.demand?.newGuests === 1;
+  const limit = makes ? creates : plan.effect === 'destroy' ? destroys : undefined;
+  if (limit === undefined) return undefined;
+  const since = new Date(ports.clock.now() - HOUR_MS).toISOString();
+  return {
+    since,
+    check(runs) {
+      // A deletion that failed may have destroyed something; a guest that was not made is none.
+      const alike = runs.filter((run) =>
+        makes ? run.plan.demand?.newGuests === 1 && !cameToNothing(run) : run.plan.effect === 'destroy',
+      ).length;
+      if (alike < limit) return;
+      fail('rate_limited', `${alike} guests were ${makes ? 'made' : 'destroyed'} within the last hour; the policy allows ${limit}.`, {
+        details: { limit, used: alike, since },
+      });
+    },
+  };
+}
+
+/** Proxmox refused its first request, as when the VMID that we chose was taken meanwhile: nothing was made. */
+function cameToNothing({ status, steps }: RunRecord): boolean {
+  return status === 'failed' && !steps.some(({ state }) => state === 'done');
+}
+
+async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {
+  const admission = perHour(plan, ports);
+  if (!admission) return;
+  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  admission.check(await store.runs.since({ cluster, principal: caller.principal }, admission.since));
+}

@@ -1,0 +1,30 @@
+import type { Scope } from '../../core/caller.ts';
+import { type Placed, type Plan, targetsOf } from '../../core/plan.ts';
+import type { Policy } from '../../core/policy.ts';
+import type { GuestRow } from '../../proxmox/guests.ts';
+
+/**
+ * Where the guests of a plan stand, as far as the policy or the requester's scope looks at it: another pool or other tags may lead to another
+ * verdict, so an approval is bound to them. Undefined where neither looks at any.
+ */
+export function placedOf(plan: Plan, policy: Policy, scope: Scope | undefined, rows: readonly GuestRow[]): Placed[] | undefined {
+  const pools = scope?.pools !== undefined || (policy.only?.pools.length ?? 0) > 0 || policy.rules.some(({ match }) => match.pool);
+  const tags = scope?.tags !== undefined || (policy.only?.tags.length ?? 0) > 0 || policy.rules.some(({ match }) => match.tag);
+  if (!pools && !tags) return undefined;
+  const vmids = [...targetsOf(plan), ...(plan.sources ?? [])].map(({ vmid }) => vmid);
+  return vmids.length === 0 ? undefined : vmids.map((vmid) => placed(vmid, { pools, tags }, rows));
+}
+
+/** The same guests and facts as they are now. */
+export function placedNow(before: readonly Placed[], rows: readonly GuestRow[]): Placed[] {
+  return before.map(({ vmid, pool, tags }) => placed(vmid, { pools: pool !== undefined, tags: tags !== undefined }, rows));
+}
+
+function placed(vmid: number, uses: { pools: boolean; tags: boolean }, rows: readonly GuestRow[]): Placed {
+  const row = rows.find((one) => one.vmid === vmid);
+  return {
+    vmid,
+    ...(uses.pools ? { pool: row?.pool ?? null } : {}),
+    ...(uses.tags ? { tags: [...(row?.tags ?? [])].sort() } : {}),
+  };
+}

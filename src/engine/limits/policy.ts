@@ -1,0 +1,118 @@
+import { stricter, type Way } from '../../core/approval.ts';
+import type { Caller } from '../../core/caller.ts';
+import { needsApproval } from '../../core/effect.ts';
+import { fail } from '../../core/errors.ts';
+import { isInPool } from '../../core/guest.ts';
+import type { Placed, Plan } from '../../core/plan.ts';
+import type { Policy, PolicyMatch } from '../../core/policy.ts';
+import { plainText } from '../../core/text.ts';
+import { wayFor } from '../approvals/way.ts';
+import type { Ports } from '../ports.ts';
+import { type Judged, type Requester, type Subject, subjectOf } from './subject.ts';
+
+export interface Verdict {
+  /** Undefined: runs at once. */
+  way?: Way;
+  approvals: number;
+  requireBackupWithin?: number;
+  cooldown?: number;
+  /** What an approval is bound to beside the plan. */
+  placed?: Placed[];
+}
+
+/** Text is compared without regard to case: Proxmox lower-cases tags, people do not. */
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+
+/** Undefined where it cannot be known: that fits every rule, and is no reason to allow anything. */
+function isIn(guest: Judged, pool: string, hidden: ReadonlySet<string> = new Set()): boolean | undefined {
+  if (guest.pool !== undefined) return guest.pool !== null && isInPool(guest.pool.toLowerCase(), pool.toLowerCase());
+  return guest.unseen || hidden.has(pool) ? undefined : false;
+}
+
+function carries(guest: Judged, tag: string): boolean | undefined {
+  return guest.tags.some((one) => same(one, tag)) || (guest.unseen ? undefined : false);
+}
+
+/** Whether a rule fits one of the guests, or may fit it. */
+function fits(match: PolicyMatch, subject: Subject): boolean {
+  const any = (test: (guest: Judged) => boolean) => subject.guests.some(test);
+  return (
+    (match.effect?.includes(subject.effect) ?? true) &&
+    (match.operation?.includes(subject.operation) ?? true) &&
+    (match.principal?.includes(subject.principal) ?? true) &&
+    (match.tag === undefined || any((g) => match.tag?.some((tag) => carries(g, tag) !== false) ?? false)) &&
+    (match.pool === undefined || any((g) => match.pool?.some((pool) => isIn(g, pool, subject.hidden) !== false) ?? false)) &&
+    (match.vmid === undefined || any((g) => match.vmid?.some((range) => g.vmid >= range.from && g.vmid <= range.to) ?? false))
+  );
+}
+
+/**
+ * What the policy demands of a plan, on top of how the caller would have to be asked anyway.
+ * @throws forbidden_by_policy for what is never allowed or outside the guests that may be changed
+ */
+export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
+  const rules = policy.rules.filter((rule) => fits(rule.match, subject));
+  if (rules.some((rule) => rule.never)) {
+    fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(subject.guests)}.`, {
+      hint: `Tell the user; only the operator changes the policy, and \`proxmox-mcp doctor\` prints it.${blindness(subject)}`,
+    });
+  }
+  if (policy.only) checkOnly(policy.only, subject);
+  const ways = rules.flatMap((rule) => (rule.way ? [rule.way] : []));
+  const copiesGuarded = subject.guests.some(({ copied }) => copied?.guarded);
+  const asked = needsApproval(subject.effect) || ways.length > 0 || copiesGuarded;
+  const least = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => a - b)[0];
+  const most = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => b - a)[0];
+  const backup = least(rules.map((r) => r.requireBackupWithin));
+  const cooldown = most(rules.map((r) => r.cooldown));
+  const approvals = most(rules.map((r) => r.approvals)) ?? 1;
+  return {
+    // Several people can only be told apart out of band.
+    ...(asked || approvals > 1 ? { way: approvals > 1 ? 'human' : ways.reduce(stricter, base) } : {}),
+    approvals,
+    ...(backup === undefined ? {} : { requireBackupWithin: backup }),
+    ...(cooldown === undefined ? {} : { cooldown }),
+  };
+}
+
+/** What is changed has to be one of the guests that the policy names. What is copied, too, unless it is a template. */
+function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
+  for (const guest of subject.guests) {
+    const allowed =
+      guest.copied?.template ||
+      (only.created && guest.createdHere) ||
+      only.tags.some((tag) => carries(guest, tag) === true) ||
+      only.pools.some((pool) => isIn(guest, pool, subject.hidden) === true);
+    if (allowed) continue;
+    const what = guest.copied ? 'copies of certain guests' : 'changes to certain guests';
+    fail('forbidden_by_policy', `The policy allows only ${what}, and guest ${guest.vmid} is not one of them.`, {
+      hint: `Tell the user; only the operator changes the policy.${blindness(subject)}`,
+    });
+  }
+}
+
+/** ` for VMID 105 with the disks of 106` */
+function about(guests: readonly Judged[]): string {
+  const vmids = (copied: boolean) => guests.filter((guest) => (guest.copied !== undefined) === copied).map(({ vmid }) => vmid);
+  const [changed, copied] = [vmids(false).join(', '), vmids(true).join(', ')];
+  return `${changed === '' ? '' : ` for VMID ${changed}`}${copied === '' ? '' : ` with the disks of ${copied}`}`;
+}
+
+/** For the operator: why a rule by pool counts for a guest that may be elsewhere. */
+function blindness({ guests, hidden }: Subject): string {
+  const pools = [...(hidden ?? [])];
+  if (pools.length === 0 || guests.every(({ pool }) => pool !== undefined)) return '';
+  const paths = pools.map((pool) => `/pool/${plainText(pool, 60)}`).join(', ');
+  return ` The Proxmox token lacks Pool.Audit on ${paths}, so what is listed without a pool counts as a member there.`;
+}
+
+/**
+ * The verdict on a plan.
+ * @param caller how this one would have to be asked
+ * @param requester whom rules about principals look at; not the caller when a human decides about it
+ */
+export async function verdictOn(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<Verdict> {
+  const { subject, placed } = await subjectOf(plan, requester, ports);
+  const verdict = judge(ports.settings.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
+  return { ...verdict, ...(placed ? { placed } : {}) };
+}

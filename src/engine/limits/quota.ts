@@ -1,0 +1,95 @@
+import { fail } from '../../core/errors.ts';
+import { isInPool } from '../../core/guest.ts';
+import type { Usage } from '../../core/limits.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { LimitSettings } from '../../core/settings.ts';
+import type { GuestRow } from '../../proxmox/guests.ts';
+import type { Reservation } from '../../store/reservations.ts';
+
+type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
+
+/** A new guest outside the scope would be a way around every limit of it. @throws quota_exceeded saying what brings it inside */
+export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limits: LimitSettings): void {
+  const { scope } = limits;
+  if ((scope.kind !== 'pool' && scope.kind !== 'tag') || counts({ ...made, template: false }, limits, new Set())) return;
+  const [place, hint] =
+    scope.kind === 'pool' ? [`pool ${scope.pool}`, `pool: ${scope.pool}`] : [`tag ${scope.tag}`, `tags: ["${scope.tag}"]`];
+  fail('quota_exceeded', `The limits count the guests of ${place} (PROXMOX_QUOTA_SCOPE), and the new guest would not be one of them.`, {
+    hint: `Call again with ${hint}.`,
+    details: { variable: 'PROXMOX_QUOTA_SCOPE' },
+  });
+}
+
+/** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests made through this server; only for that scope */
+export function counts(
+  guest: Pick<GuestRow, 'vmid' | 'template' | 'pool' | 'tags'>,
+  { scope }: LimitSettings,
+  created: ReadonlySet<number>,
+): boolean {
+  if (guest.template) return false;
+  if (scope.kind === 'created') return created.has(guest.vmid);
+  if (scope.kind === 'pool') return isInPool(guest.pool, scope.pool);
+  // Proxmox lower-cases tags, people do not.
+  return scope.kind === 'visible' || guest.tags.some((tag) => tag.toLowerCase() === scope.tag.toLowerCase());
+}
+
+/**
+ * What counts: visible guests of the scope that are no templates, and reservations that came before ours. A VMID counts once, with the
+ * greater of what is visible and what is reserved: a fresh guest is listed without its sizes, and a growing one with its old sizes until
+ * the change is applied.
+ * @param guests without the one that is planned
+ * @param created VMIDs of guests made through this server; only needed for that scope
+ * @param diskGib sum of a guest's volumes by VMID; only needed where a total of disk is limited (lists show the boot disk alone)
+ */
+export function usage(
+  guests: readonly GuestRow[],
+  earlier: readonly Reservation[],
+  limits: LimitSettings,
+  created: ReadonlySet<number>,
+  diskGib: ReadonlyMap<number, number> = new Map(),
+): Usage {
+  const counted = new Map<number, Sizes>();
+  for (const g of guests) {
+    if (counts(g, limits, created))
+      counted.set(g.vmid, { cpu: g.cpus ?? 0, memoryMib: g.memoryMib ?? 0, diskGib: diskGib.get(g.vmid) ?? g.diskGib ?? 0 });
+  }
+  for (const r of earlier) {
+    const seen = counted.get(r.vmid) ?? (r.newGuest ? { cpu: 0, memoryMib: 0, diskGib: 0 } : undefined);
+    // A guest that grows and does not count: a template, or one outside the scope.
+    if (!seen) continue;
+    counted.set(r.vmid, {
+      cpu: Math.max(seen.cpu, r.cpu),
+      memoryMib: Math.max(seen.memoryMib, r.memoryMib),
+      diskGib: Math.max(seen.diskGib, r.diskGib),
+    });
+  }
+  const sum = (size: keyof Sizes) => [...counted.values()].reduce((total, s) => total + s[size], 0);
+  return { guests: counted.size, cpu: sum('cpu'), memoryMib: sum('memoryMib'), diskGib: sum('diskGib') };
+}
+
+/** Sums of all disk volumes by VMID, from the storages' content lists (one request per storage; shared ones once). */
+export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>> {
+  const storages = await api.get<{ storage: string; node: string; shared?: number; status?: string }[]>('/cluster/resources', {
+    type: 'storage',
+  });
+  // `unknown` is also what a storage is called whose node has a silent status daemon; one that is away has no list.
+  const once = new Map(storages.map((s) => [s.shared ? s.storage : `${s.node}/${s.storage}`, s]));
+  const lists = await Promise.all(
+    [...once.values()].map((s) =>
+      api
+        .get<{ vmid?: number | string; size?: number; content?: string }[]>(
+          `/nodes/${encodeURIComponent(s.node)}/storage/${encodeURIComponent(s.storage)}/content`,
+        )
+        .catch((thrown) => {
+          if (s.status === 'available') throw thrown;
+          return [];
+        }),
+    ),
+  );
+  const sums = new Map<number, number>();
+  for (const volume of lists.flat()) {
+    if (volume.vmid === undefined || (volume.content !== 'images' && volume.content !== 'rootdir')) continue;
+    sums.set(Number(volume.vmid), (sums.get(Number(volume.vmid)) ?? 0) + (volume.size ?? 0) / 2 ** 30);
+  }
+  return sums;
+}

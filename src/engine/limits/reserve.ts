@@ -1,0 +1,126 @@
+import { fail } from '../../core/errors.ts';
+import { type Excess, overPerGuest, overTotals, plain, refuseExcess } from '../../core/limits.ts';
+import type { Plan, RequestStep, ResourceDemand } from '../../core/plan.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import type { LimitSettings } from '../../core/settings.ts';
+import { completed } from '../../proxmox/fresh.ts';
+import { type GuestRow, listGuests, readGuest } from '../../proxmox/guests.ts';
+import { hiddenPools } from '../../proxmox/pools.ts';
+import { listStorages, placeOn } from '../../proxmox/storage.ts';
+import { seesEveryDisk } from '../../proxmox/visibility.ts';
+import type { Reservation } from '../../store/reservations.ts';
+import { newId } from '../ids.ts';
+import { isoNow, type Ports } from '../ports.ts';
+import { leaseFrom } from '../runs/worker.ts';
+import { holding, tidy } from './claims.ts';
+import { checkInside, counts, diskSums, usage } from './quota.ts';
+import { newGuest } from './subject.ts';
+
+/** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
+export async function reserve(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
+  const { demand } = plan;
+  if (!demand) return mine;
+  const store = await ports.store();
+  const { cluster } = await ports.api();
+  let reservation = mine;
+  if (!reservation) {
+    const wish = {
+      id: newId('rsv'),
+      cluster,
+      name: '',
+      newGuest: false,
+      worker: ports.worker,
+      leaseUntil: leaseFrom(ports.clock),
+      now: isoNow(ports.clock),
+    };
+    const result = await holding(wish.id, ports, () => store.reservations.claim(wish, () => demand.vmid));
+    reservation = 'mine' in result ? result.mine : fail('internal', 'A place in the queue was refused.');
+  }
+  const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
+  const space = plan.space ?? {};
+  const node = plan.node ?? first?.task?.node ?? '';
+  const type = plan.target?.type ?? 'qemu';
+  // A container's share of a CPU may be half a one.
+  const cpu = Math.ceil(demand.after.cpu);
+  const demanded = { node, type, ...demand.after, cpu, space };
+  const { id } = reservation;
+  await (mine ? store.reservations.setDemand(id, demanded) : holding(id, ports, () => store.reservations.setDemand(id, demanded)));
+  return { ...reservation, node, type };
+}
+
+/** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
+export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<void> {
+  const { demand } = plan;
+  if (!demand) return;
+  const { limits } = ports.settings;
+  if (demand.newGuests === 1) checkInside(newGuest(plan), limits);
+  const { earlier, exceeded } = await totalsOver(demand, ports, mine);
+  refuseExcess([...overPerGuest(demand, limits), ...exceeded]);
+  await checkSpace(plan, earlier, await ports.api());
+}
+
+/** Limits of the scope that the demand exceeds beside what exists and what came earlier. */
+export async function totalsOver(
+  demand: ResourceDemand,
+  ports: Ports,
+  mine: Reservation | undefined,
+): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
+  const { limits } = ports.settings;
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const reserved = await store.reservations.all(api.cluster);
+  const listed = await listGuests(api);
+  const standing = await tidy(reserved, listed, ports);
+  const earlier = standing.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
+  const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
+  const known = await completed(api, listed);
+  const guests = limitsSizes ? await withSizes(known, earlier, api) : known;
+  const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
+  const own = guests.find((g) => g.vmid === demand.vmid);
+  if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
+  if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, exceeded: [] };
+  const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
+  const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
+  const used = usage(others(guests), others(earlier), limits, created, disks);
+  return { earlier, exceeded: overTotals(demand, { ...used, unseenDisks: all === false }, limits) };
+}
+
+/** Where the token sees no pools, none of its guests would count. */
+async function checkCountable({ scope }: LimitSettings, api: ProxmoxApi): Promise<void> {
+  if (scope.kind !== 'pool' || (await hiddenPools(api, [scope.pool])).size === 0) return;
+  const lacking = `the Proxmox token lacks Pool.Audit on /pool/${scope.pool}`;
+  fail('quota_exceeded', `The guests of pool ${scope.pool} cannot be counted (PROXMOX_QUOTA_SCOPE): ${lacking}.`, {
+    hint: `The operator adds Pool.Audit to the role that the token has on /pool/${scope.pool}. \`proxmox-mcp doctor\` checks it.`,
+    details: { variable: 'PROXMOX_QUOTA_SCOPE' },
+  });
+}
+
+/** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */
+async function withSizes(guests: GuestRow[], earlier: readonly Reservation[], api: ProxmoxApi): Promise<GuestRow[]> {
+  return Promise.all(
+    guests.map(async (row) => {
+      if ((row.cpus ?? 0) > 0 || row.template || earlier.some((r) => r.vmid === row.vmid)) return row;
+      const guest = await readGuest(api, row).catch(() => undefined);
+      if (!guest) return row;
+      const { cpu = 0, memoryMib, diskGib } = guest.sizes;
+      return { ...row, cpus: cpu, memoryMib, diskGib, template: guest.template };
+    }),
+  );
+}
+
+/** Plans made at the same moment do not see each other; once reserved, whoever came earlier has the space. */
+async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: ProxmoxApi): Promise<void> {
+  for (const [place, gib] of Object.entries(plan.space ?? {})) {
+    const taken = earlier.filter((r) => r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0);
+    if (taken === 0) continue;
+    const node = plan.node ?? '';
+    const storage = (await listStorages(api, node)).find((s) => placeOn(node, s) === place);
+    if (!storage || storage.freeGib - taken >= gib) continue;
+    fail(
+      'storage_unavailable',
+      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free, ${plain(taken)} of them are taken by work in flight, ${plain(gib)} are needed.`,
+      {
+        hint: 'Call again when the other work is done, or choose another storage or a smaller disk.',
+      },
+    );
+  }
+}

@@ -1,0 +1,129 @@
+import type { Caller, Scope } from '../../core/caller.ts';
+import { fail } from '../../core/errors.ts';
+import { isInPool } from '../../core/guest.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { RunRecord } from '../../core/run.ts';
+import type { Operation } from '../../operations/define.ts';
+import { type GuestRow, listGuests } from '../../proxmox/guests.ts';
+
+/** The facts about a guest that a scope asks for. */
+type Placed = Pick<GuestRow, 'pool' | 'tags'>;
+
+/** Whether a guest belongs to a scope: each kind that the scope names must fit, with one of its values. */
+export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boolean {
+  const inPools = scope.pools === undefined || scope.pools.some((p) => isInPool(pool, p));
+  const tagged = scope.tags === undefined || scope.tags.some((t) => tags?.some((g) => g.toLowerCase() === t.toLowerCase()));
+  return inPools && tagged;
+}
+
+/**
+ * Why a plan leaves the scope, or undefined: a guest that it is about, or a pool or tag that it gives, is not of the scope.
+ * @param rows live facts, as the server's own token sees them
+ */
+export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Scope): string | undefined {
+  const targets = targetsOf(plan);
+  for (const { vmid } of targets) {
+    if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid} is outside of it`;
+  }
+  for (const { vmid } of plan.sources ?? []) {
+    if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid}, whose disks it copies, is outside of it`;
+  }
+  const params = plan.steps.filter((step): step is RequestStep => step.kind === 'request').map((step) => step.params);
+  const given = (name: string) => params.map((p) => p[name]).filter((value) => typeof value === 'string');
+  const pools = [...given('pool'), ...given('poolid')];
+  const foreign = pools.find((pool) => !guestInScope({ pool }, { ...(scope.pools ? { pools: scope.pools } : {}) }));
+  if (foreign !== undefined) return `pool ${foreign} is outside of it`;
+  if (targets.length > 0 || plan.demand?.newGuests !== 1) return undefined;
+  const tags = given('tags').flatMap((text) => text.split(/[;, ]+/));
+  const pool = pools.at(-1);
+  if (guestInScope({ tags, ...(pool === undefined ? {} : { pool }) }, scope)) return undefined;
+  return `the new guest would be outside of it (${describe(scope)})`;
+}
+
+/** Whether a run of another principal is about guests outside the caller's scope, of which the caller must learn nothing. */
+export function isForeign(run: RunRecord, { principal, scope }: Pick<Caller, 'principal' | 'scope'>, rows: readonly GuestRow[]): boolean {
+  return scope !== undefined && run.principal !== principal && planOutOfScope(run.plan, rows, scope) !== undefined;
+}
+
+/** @throws forbidden_by_policy when the plan leaves the scope */
+export async function checkPlanScope(plan: Plan, scope: Scope | undefined, api: ProxmoxReader): Promise<void> {
+  if (scope === undefined) return;
+  const reason = planOutOfScope(plan, await listGuests(api), scope);
+  if (reason === undefined) return;
+  fail('forbidden_by_policy', `This access token is limited to ${describe(scope)}, and ${reason}.`, {
+    hint: 'Tell the user; the operator of this server decides which guests a token may touch.',
+  });
+}
+
+/**
+ * A task of somebody else is visible when it is about a guest of the scope: `UPID:node:pid:pstart:starttime:type:id:user:`.
+ * @throws task_unknown
+ */
+export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxReader): Promise<void> {
+  const vmid = Number(upid.split(':')[6]);
+  const row = (await listGuests(api)).find((guest) => guest.vmid === vmid);
+  if (!row || !guestInScope(row, scope)) fail('task_unknown', 'There is no such task within the scope of this access token.');
+}
+
+/**
+ * Reads as if only the guests of the scope existed: the cluster's list shows no others, storages show no volumes of others, and a request
+ * about another guest is answered like one about a guest that does not exist. Every operation reads through it, so none can forget. For one call: it remembers what it saw.
+ */
+export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
+  let rows: Promise<GuestRow[]> | undefined;
+  const isOwn = async (vmid: number): Promise<boolean> => {
+    rows ??= listGuests(api);
+    const row = (await rows).find((guest) => guest.vmid === vmid);
+    return row !== undefined && guestInScope(row, scope);
+  };
+  /** Disks and backups of other guests are as foreign as those guests: one could be imported. ISOs and images belong to nobody. */
+  const ownVolumes = async (volumes: { vmid?: number | string }[]): Promise<object[]> => {
+    const own = await Promise.all(volumes.map(({ vmid }) => vmid === undefined || vmid === null || isOwn(Number(vmid))));
+    return volumes.filter((_, index) => own[index]);
+  };
+  const refuseForeign = async (vmid: number): Promise<void> => {
+    if (!(await isOwn(vmid))) fail('guest_not_found', `No guest with VMID ${vmid} is visible to this access token.`);
+  };
+  return {
+    cluster: api.cluster,
+    version: () => api.version(),
+    get: async <T>(...request: Parameters<ProxmoxReader['get']>): Promise<T> => {
+      const [path] = request;
+      const vmid = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(?:\/|$)/.exec(path)?.[1];
+      if (vmid !== undefined) await refuseForeign(Number(vmid));
+      const answer = await api.get<T>(...request);
+      if (!Array.isArray(answer)) return answer;
+      if (/^\/nodes\/[^/]+\/storage\/[^/]+\/content$/.test(path)) return (await ownVolumes(answer)) as T;
+      if (path !== '/cluster/resources') return answer;
+      return answer.filter((row: { type?: string; pool?: string; tags?: string }) => isVisible(row, scope)) as T;
+    },
+  };
+}
+
+function isVisible(row: { type?: string; pool?: string; tags?: string }, scope: Scope): boolean {
+  if (row.type !== 'qemu' && row.type !== 'lxc') return true;
+  return guestInScope({ tags: (row.tags ?? '').split(/[;,\s]+/), ...(row.pool === undefined ? {} : { pool: row.pool }) }, scope);
+}
+
+/**
+ * A new guest of a scope with one pool joins that pool, and of one with one tag carries it, unless the caller says otherwise. It becomes an
+ * argument, so that an approval freezes it.
+ */
+export function withScopeDefaults(operation: Operation, given: JsonObject, scope: Scope | undefined): JsonObject {
+  if (scope === undefined || !('claims' in operation) || operation.claims === undefined) return given;
+  const { shape } = operation.input;
+  const only = (values: string[] | undefined) => (values?.length === 1 ? values[0] : undefined);
+  const [pool, tag] = [only(scope.pools), only(scope.tags)];
+  return {
+    ...(pool !== undefined && 'pool' in shape ? { pool } : {}),
+    ...(tag !== undefined && 'tags' in shape ? { tags: [tag] } : {}),
+    ...given,
+  };
+}
+
+export function describe({ pools = [], tags = [] }: Scope): string {
+  const any = (kind: string, values: string[]) => (values.length === 0 ? [] : [`${kind} ${values.join(' or ')}`]);
+  return [...any('pool', pools), ...any('tag', tags)].join(' and ');
+}

@@ -1,0 +1,100 @@
+import type { Scope } from '../../core/caller.ts';
+import type { Effect } from '../../core/effect.ts';
+import { type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
+import { hiddenPools } from '../../proxmox/pools.ts';
+import type { Ports } from '../ports.ts';
+import { placedOf } from './placed.ts';
+import { isGuarded } from './sources.ts';
+
+/** A guest as a policy sees it. */
+export interface Judged {
+  vmid: number;
+  tags: string[];
+  /** Null: in none for sure. */
+  pool?: string | null;
+  createdHere: boolean;
+  /** Not changed: the plan copies its disks. */
+  copied?: { template: boolean; guarded: boolean };
+  /** The token sees nothing of it, so tags and pool may be any. */
+  unseen?: true;
+}
+
+/** What a policy looks at: live facts about the guests a plan touches, never what an agent said about them. */
+export interface Subject {
+  operation: string;
+  effect: Effect;
+  principal: string;
+  /** What is changed or made, then the guests whose disks are copied. */
+  guests: Judged[];
+  /** Pools in which a guest may be that is listed without one, see hiddenPools. */
+  hidden?: ReadonlySet<string>;
+}
+
+export interface Requester {
+  principal: string;
+  scope?: Scope | undefined;
+}
+
+/** The guests of a plan with the facts that policy and scope may ask about; they are only read when one does. */
+export async function subjectOf(
+  plan: Plan,
+  { principal, scope }: Requester,
+  ports: Ports,
+): Promise<{ subject: Subject; placed?: Placed[] }> {
+  const { policy } = ports.settings;
+  const targets = targetsOf(plan);
+  const sources = (plan.sources ?? []).map((source) => ({ ...source, copied: { template: source.template, guarded: isGuarded(source) } }));
+  const asksFacts = policy.only !== undefined || scope !== undefined || policy.rules.some((r) => r.match.tag || r.match.pool);
+  const made = targets.length === 0 ? [{ pool: null, ...newGuest(plan) }] : [];
+  const what = { operation: plan.operation, effect: plan.effect, principal };
+  if (!asksFacts || targets.length + sources.length === 0) {
+    const known = { tags: [], createdHere: false };
+    const guests = [...targets, ...sources].map((guest) => ({
+      vmid: guest.vmid,
+      ...known,
+      ...('copied' in guest ? { copied: guest.copied } : {}),
+    }));
+    return { subject: { ...what, guests: [...made, ...guests] } };
+  }
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const rows = await listGuests(api);
+  const judged = async (vmid: number, key: string | undefined): Promise<Judged> => {
+    const createdHere = key !== undefined && (await store.runs.made(api.cluster, vmid, key));
+    return { vmid, createdHere, ...factsOf(rows.find((r) => r.vmid === vmid)) };
+  };
+  const guests = await Promise.all([
+    ...targets.map(async ({ vmid, key }) => {
+      const guest = await judged(vmid, key);
+      // A half-made guest is judged as the one that it becomes: its tags may be what is not done yet.
+      return plan.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(plan).tags] };
+    }),
+    ...sources.map(async ({ vmid, identity, gone, copied }) => {
+      const guest = await judged(vmid, identity?.key);
+      return gone ? { vmid, tags: [], pool: null, createdHere: false, copied } : { ...guest, copied };
+    }),
+  ]);
+  const named = [...policy.rules.flatMap((r) => r.match.pool ?? []), ...(policy.only?.pools ?? [])];
+  const hidden = guests.some(({ pool }) => pool === undefined) ? await hiddenPools(api, named) : undefined;
+  const placed = placedOf(plan, policy, scope, rows);
+  return { subject: { ...what, guests: [...made, ...guests], ...(hidden ? { hidden } : {}) }, ...(placed ? { placed } : {}) };
+}
+
+function factsOf(row: GuestRow | undefined): Pick<Judged, 'tags' | 'pool' | 'unseen'> {
+  if (row === undefined) return { tags: [], unseen: true };
+  return { tags: row.tags, ...(row.pool === undefined ? {} : { pool: row.pool }) };
+}
+
+/** A guest that the plan makes: what its requests give it. It counts as created here. */
+export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> & { createdHere: true } {
+  const params = plan.steps.filter((s): s is RequestStep => s.kind === 'request').map((s) => s.params);
+  const last = (key: string) => params.map((p) => p[key]).findLast((v) => typeof v === 'string') as string | undefined;
+  const pool = last('pool');
+  return {
+    vmid: plan.demand?.vmid ?? 0,
+    // A clone that is given none takes over those of its source.
+    tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
+    createdHere: true,
+    ...(pool === undefined ? {} : { pool }),
+  };
+}

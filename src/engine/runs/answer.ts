@@ -1,0 +1,64 @@
+import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { Result } from '../../core/result.ts';
+import type { RunRecord } from '../../core/run.ts';
+import type { ChangeOperation } from '../../operations/define.ts';
+import type { Ports } from '../ports.ts';
+import { recorded } from '../records.ts';
+import type { PerformOptions } from '../types.ts';
+
+/** Longer than any run, and the most that a timer takes. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+/** Waits for a run as long as the caller wants; whoever stops waiting stops nothing. */
+export async function waitFor(
+  run: RunRecord,
+  ended: Promise<RunRecord>,
+  options: Pick<PerformOptions, 'wait' | 'signal'>,
+  ports: Ports,
+): Promise<RunRecord> {
+  const wait = options.wait ?? ports.settings.waitSeconds;
+  if (wait === 'end' && !options.signal) return ended;
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const timedOut = ports.clock.sleep(wait === 'end' ? FOREVER_MS : wait * 1000, signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    const first = await Promise.race([ended, timedOut]);
+    return first ?? (await (await ports.store()).runs.get(run.id)) ?? run;
+  } finally {
+    stop.abort();
+  }
+}
+
+/** That a run goes on. */
+export function runningResult(run: RunRecord): Result {
+  const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
+  return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
+}
+
+/** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
+export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
+  if (run.status === 'executing' && !run.error) return runningResult(run);
+  if (run.error) {
+    const error = new ProxmoxMcpError(run.error.code as ErrorCode, run.error.message, {
+      hint: run.error.hint,
+      ...(run.error.details ? { details: run.error.details } : {}),
+    });
+    recorded.add(error);
+    throw error;
+  }
+  const output = await operation.report(
+    { api: await ports.api(), settings: ports.settings },
+    operation.input.parse(openSecrets(run.args)),
+    run,
+  );
+  return { kind: 'done', output: operation.output.parse(output) as JsonObject };
+}
+
+/** The schema wants text where the stored arguments hold a reference. */
+function openSecrets(args: JsonObject): unknown {
+  return JSON.parse(JSON.stringify(args), (_key, v) => (v && typeof v === 'object' && '$secret' in v ? '***' : v));
+}

@@ -1,0 +1,77 @@
+import { ProxmoxMcpError } from '../../core/errors.ts';
+import type { RequestStep } from '../../core/plan.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import type { StepRecord } from '../../core/run.ts';
+import { maskSecrets, plainText, withoutCommand } from '../../core/text.ts';
+import { exitOf } from '../../proxmox/tasks.ts';
+import type { Ports } from '../ports.ts';
+
+export const LOG_LINES = 20;
+/** A task that Proxmox does not know may appear again (a node's list is rotated); after this it does not. */
+const GONE_SECONDS = 60;
+const PAUSE_MS = 5_000;
+/** Stands in the journal where no task told how it ended. */
+export const PROVEN = 'proven by the state of the guest';
+
+/**
+ * Waits for the step's task to end and takes down how it ended. An answer that tells nothing is no outcome: the state of the guest is asked
+ * then, and the wait goes on for the step's time.
+ * @throws outcome_unknown when neither the task nor the state of the guest tells
+ */
+export async function follow(
+  step: RequestStep,
+  record: StepRecord,
+  { api, ports, report }: { api: ProxmoxApi; ports: Pick<Ports, 'clock'>; report: (message: string) => void },
+): Promise<StepRecord> {
+  const upid = record.upid ?? '';
+  const limit = step.task?.timeoutSeconds ?? 3600;
+  const began = ports.clock.now();
+  const waited = () => (ports.clock.now() - began) / 1000;
+  let goneSince: number | undefined;
+  report(`${step.purpose}: task ${upid}`);
+  for (;;) {
+    const left = limit - waited();
+    const status =
+      left > 0
+        ? await api.waitTask(upid, { timeoutSeconds: left, onPoll: () => report(`${step.purpose}: ${Math.round(waited())} s`) })
+        : undefined;
+    if (status?.exit !== undefined) return ended(step, record, status.exit, api);
+    if (await isProven(step, api)) return { ...record, state: 'done', exit: PROVEN };
+    if (!status?.unseen) {
+      throw unknown(
+        `${step.purpose}: the task did not end within ${limit} s.`,
+        'The task goes on in Proxmox; follow it with get_task.',
+        upid,
+      );
+    }
+    goneSince = status.unseen.gone ? (goneSince ?? waited()) : undefined;
+    if (goneSince !== undefined && waited() - goneSince >= GONE_SECONDS) {
+      const why = plainText(status.unseen.why, 300);
+      throw unknown(`${step.purpose}: Proxmox does not know its task any more, and the guest does not show its effect: ${why}`, LOOK, upid);
+    }
+    await ports.clock.sleep(PAUSE_MS);
+  }
+}
+
+const LOOK = 'Look at the guest with get_vm before doing anything else: part of the work may be done, and a lock may be left behind.';
+
+/** How a step stands whose task has ended. A killed worker says nothing: the proof decides. */
+async function ended(step: RequestStep, record: StepRecord, exit: string, api: ProxmoxApi): Promise<StepRecord> {
+  const kind = exitOf(exit).kind;
+  if (kind === 'ok') return { ...record, state: 'done', exit };
+  const upid = record.upid ?? '';
+  const log = (await api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
+  if (kind === 'warnings') return { ...record, state: 'done', exit, log };
+  if (kind === 'failed') return { ...record, state: 'failed', exit: withoutCommand(exit), log };
+  if (await isProven(step, api)) return { ...record, state: 'done', exit, log };
+  throw unknown(`${step.purpose}: Proxmox's worker was killed (${exit}).`, LOOK, upid, log);
+}
+
+/** Only what was seen counts: a guest that cannot be looked at proves nothing. */
+export async function isProven({ proof }: RequestStep, api: ProxmoxApi): Promise<boolean> {
+  return proof !== undefined && (await api.holds(proof).catch(() => undefined)) === true;
+}
+
+function unknown(message: string, hint: string, upid: string, log?: string[]): ProxmoxMcpError {
+  return new ProxmoxMcpError('outcome_unknown', message, { hint, details: { upid, ...(log ? { log } : {}) } });
+}

@@ -1,0 +1,46 @@
+import type { RunRecord, StepRecord } from '../../core/run.ts';
+import type { Store } from '../../store/index.ts';
+import type { Ports } from '../ports.ts';
+import { leaseFrom } from './worker.ts';
+
+/** Another process adopted the run: this one must not touch it any more. */
+export class LostRun extends Error {}
+
+/** The journal could not be written. That is a fault of ours and tells nothing about the step: the run stays `executing`. */
+export class Unwritten extends Error {}
+
+/** The steps of one run in memory and in the store; whatever is written here is on disk before anything goes on. */
+export class Journal {
+  steps: StepRecord[];
+  readonly run: RunRecord;
+  private readonly store: Store;
+  private readonly ports: Ports;
+  constructor(run: RunRecord, store: Store, ports: Ports) {
+    this.run = run;
+    this.store = store;
+    this.ports = ports;
+    this.steps = run.steps.map((s) => ({ ...s }));
+  }
+  find(id: string): StepRecord | undefined {
+    return this.steps.find((s) => s.id === id);
+  }
+  async write(record: StepRecord): Promise<void> {
+    const before = this.steps;
+    this.steps = [...before.filter((s) => s.id !== record.id), record];
+    const owned = await this.store.runs
+      .journal(this.run.id, this.ports.worker, this.steps, leaseFrom(this.ports.clock))
+      .catch((cause: unknown) => {
+        // Nothing leaves before its intent is on disk; whatever came back is known here though it is not on disk.
+        if (record.state === 'intent') this.steps = before;
+        throw new Unwritten('the journal cannot be written', { cause });
+      })
+      .finally(() => {
+        this.ports.inFlight.know(this.run.id).steps = this.steps;
+      });
+    if (!owned) throw new LostRun();
+  }
+  mark(id: string, state: 'failed' | 'unknown'): StepRecord[] {
+    this.steps = this.steps.map((s) => (s.id === id && s.state !== 'done' ? { ...s, state } : s));
+    return this.steps;
+  }
+}

@@ -1,0 +1,32 @@
+import type { Condition, RequestStep } from '../../core/plan.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import type { StepRecord } from '../../core/run.ts';
+import { readConfig } from '../../proxmox/conditions.ts';
+import { isFree } from '../../proxmox/guests.ts';
+import { resolveStep } from './resolve.ts';
+
+/** Why a request that is still on its way would be refused by Proxmox; undefined when it would not, or when that cannot be seen. */
+export async function whyMoot(step: RequestStep, steps: readonly StepRecord[], api: ProxmoxApi): Promise<string | undefined> {
+  const { proof } = step;
+  if (proof === undefined || !('type' in proof)) return undefined;
+  const digest = digestSent(step, steps);
+  if (digest === undefined && !isBirth(proof)) return undefined;
+  const config = await readConfig(api, proof);
+  if (isBirth(proof)) {
+    const other = config !== undefined && config.lock === undefined && config.name !== proof.has.name;
+    return other ? `VMID ${proof.vmid} belongs to another guest` : undefined;
+  }
+  if (config !== undefined) return config.digest === digest ? undefined : 'the configuration was changed meanwhile';
+  return (await isFree(api, proof.vmid)) ? `guest ${proof.vmid} does not exist any more` : undefined;
+}
+
+/** The proof of a guest being made: it has its name, and the lock of its making is gone. */
+function isBirth(proof: Condition): proof is Extract<Condition, { kind: 'config' }> {
+  return proof.kind === 'config' && proof.has.lock === null && proof.has.name !== undefined;
+}
+
+function digestSent(step: RequestStep, steps: readonly StepRecord[]): unknown {
+  if (step.params.digest === undefined) return undefined;
+  const { digest } = step.params;
+  return resolveStep({ ...step, params: { digest } }, steps, () => '').params.digest;
+}

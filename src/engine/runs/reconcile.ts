@@ -1,0 +1,135 @@
+import { ProxmoxMcpError } from '../../core/errors.ts';
+import type { RequestStep } from '../../core/plan.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import type { RunRecord, StepRecord } from '../../core/run.ts';
+import type { Ports } from '../ports.ts';
+import { PROVEN } from './follow.ts';
+import { whyMoot } from './moot.ts';
+
+/** Tolerance between the clocks of two nodes where an older fact does no harm. */
+export const CLOCK_SLACK_SECONDS = 5;
+/** How long the run itself looks for a lost request before it ends as unknown; its steps go on only when the request turns up until then. */
+const LOOK_SECONDS = 40;
+/** An outage is waited out: a run that ends earlier knows nothing, and has to say so. */
+const OUTAGE_SECONDS = 15 * 60;
+
+/** The run that a step belongs to, and what its other steps brought. */
+export interface Within {
+  run: Pick<RunRecord, 'id'>;
+  steps: readonly StepRecord[];
+}
+
+/** What Proxmox shows of a request whose answer is missing. */
+export type Trace =
+  | { kind: 'task'; upid: string }
+  | { kind: 'effect' }
+  /** It can no longer take effect, whenever it arrives. */
+  | { kind: 'moot'; why: string }
+  /** Neither a task nor the effect; it may still be on its way. */
+  | { kind: 'nothing' }
+  /** The token does not see enough to tell. */
+  | { kind: 'hidden' }
+  /** Proxmox could not be asked, which tells nothing. */
+  | { kind: 'silent' };
+
+/**
+ * Finds out what became of a request whose answer is missing (596, a cut connection, a crash), from Proxmox's task list and the state of the
+ * guest. It never sends anything.
+ * @returns the step as `sent` (its task was found) or `done` (its effect is there)
+ * @throws conflict when it can no longer take effect, outcome_unknown when it may still be carried out
+ */
+export async function settle(
+  step: RequestStep,
+  record: StepRecord,
+  within: Within,
+  ports: Ports,
+  report: (message: string) => void,
+): Promise<StepRecord> {
+  const api = await ports.api();
+  const began = ports.clock.now();
+  const sentAt = Math.floor(Date.parse(record.at) / 1000);
+  report(`${step.purpose}: no answer; looking for its traces`);
+  for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    const trace = await look(step, record, within, ports);
+    if (trace.kind === 'task') return { ...record, state: 'sent', upid: trace.upid, found: true };
+    if (trace.kind === 'effect') return { ...record, state: 'done', exit: PROVEN };
+    if (trace.kind === 'moot') throw tooLate(step, trace.why);
+    const waited = Math.max((ports.clock.now() - began) / 1000, api.serverTime() - sentAt);
+    if (waited >= (trace.kind === 'silent' ? OUTAGE_SECONDS : LOOK_SECONDS)) throw stillOpen(step, trace.kind, within.run.id);
+    await ports.clock.sleep(pauseMs);
+  }
+}
+
+/** What can be seen now. */
+export async function look(step: RequestStep, record: StepRecord, within: Within, ports: Ports): Promise<Trace> {
+  const api = await ports.api();
+  const since = Math.floor(Date.parse(record.at) / 1000);
+  const task = () => ownTask(step, record, within, ports);
+  try {
+    // A list of tasks that cannot be read hides the task, not what the guest shows.
+    const tasks = await task().then(
+      (upid) => ({ upid }),
+      () => undefined,
+    );
+    if (tasks?.upid !== undefined) return { kind: 'task', upid: tasks.upid };
+    const proven = step.proof ? await api.holds(step.proof, since) : undefined;
+    // A guest that is gone by no task of ours was removed by another client: our request may still come, and would hit its successor.
+    if (proven === true) return step.method === 'DELETE' ? { kind: 'hidden' } : { kind: 'effect' };
+    if (!tasks) return { kind: 'silent' };
+    const why = await whyMoot(step, within.steps, api);
+    if (why === undefined) return { kind: proven === false ? 'nothing' : 'hidden' };
+    // It may have been carried out between the look at the tasks and the look at the guest.
+    const late = await task();
+    return late === undefined ? { kind: 'moot', why } : { kind: 'task', upid: late };
+  } catch {
+    return { kind: 'silent' };
+  }
+}
+
+/** The task that carries out this request: of our token, its type and guest, begun since it was sent, and of no other request. */
+async function ownTask(step: RequestStep, record: StepRecord, { run, steps }: Within, ports: Ports): Promise<string | undefined> {
+  if (!step.task) return undefined;
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const isTaken = async (upid: string) => {
+    if (record.others?.includes(upid) || steps.some((other) => other.id !== step.id && other.upid === upid)) return true;
+    const owner = await store.runs.byUpid(upid, api.cluster);
+    return owner !== undefined && owner.id !== run.id;
+  };
+  const { proof } = step;
+  // The task of a copy bears the VMID of its source.
+  const mentions = proof && 'vmid' in proof && String(proof.vmid) !== step.task.id ? { logMentions: String(proof.vmid) } : {};
+  const sinceEpoch = Math.floor(Date.parse(record.at) / 1000);
+  return (await api.findTask({ ...step.task, sinceEpoch, isTaken, ...mentions }))?.upid;
+}
+
+/**
+ * A task that was found, not answered, and after which the configuration lacks the values, carried out another request with our token.
+ * @returns the step as it is to be searched for on, or undefined when the task is its own
+ */
+export async function withoutOthers(step: RequestStep, record: StepRecord, api: ProxmoxApi): Promise<StepRecord | undefined> {
+  if (!record.found || record.state !== 'done' || step.proof?.kind !== 'config' || (await api.holds(step.proof)) !== false)
+    return undefined;
+  const { upid = '', found: _found, exit: _exit, ...rest } = record;
+  return { ...rest, state: 'unknown', others: [...(record.others ?? []), upid] };
+}
+
+/** A request that arrives from now on is refused by Proxmox, so nothing happened and nothing will. */
+export function tooLate({ purpose }: RequestStep, why: string): ProxmoxMcpError {
+  return new ProxmoxMcpError('conflict', `${purpose}: no answer came, and the request can no longer take effect: ${why}.`, {
+    hint: 'Nothing was done in this step; look at the guest and call again if it is still wanted.',
+  });
+}
+
+function stillOpen(step: RequestStep, seen: 'nothing' | 'hidden' | 'silent', runId: string): ProxmoxMcpError {
+  const { proof, purpose } = step;
+  const what = {
+    nothing: 'so far Proxmox shows neither its task nor its effect',
+    hidden: 'what can be seen does not tell whether it took effect',
+    silent: 'Proxmox cannot be asked',
+  }[seen];
+  const late = step.method === 'DELETE' && proof && 'vmid' in proof ? ` It would hit whatever guest has VMID ${proof.vmid} then.` : '';
+  return new ProxmoxMcpError('outcome_unknown', `${purpose}: no answer came, and ${what}. Proxmox may still carry it out.${late}`, {
+    hint: `Do not repeat it. Follow it with get_task {"run_id": "${runId}"}; the operator ends the watch with \`proxmox-mcp runs close ${runId}\`.`,
+    details: { run_id: runId },
+  });
+}

@@ -1,0 +1,29 @@
+import { fail } from '../../core/errors.ts';
+import { type FromRef, isSecretRef, type ParamValue, type RequestStep } from '../../core/plan.ts';
+import type { ResolvedRequest } from '../../core/proxmox.ts';
+import type { StepRecord } from '../../core/run.ts';
+
+export function isFromRef(value: ParamValue): value is FromRef {
+  return typeof value === 'object' && !Array.isArray(value) && '$from' in value;
+}
+
+/**
+ * The request that a step stands for: references to earlier steps and secrets filled in. Pure, so that the gate and the sender agree.
+ * @param records what earlier steps brought
+ */
+export function resolveStep(step: RequestStep, records: readonly StepRecord[], secret: (id: string) => string): ResolvedRequest {
+  const fill = (value: ParamValue): string | number | boolean | string[] => {
+    if (isSecretRef(value)) return secret(value.$secret);
+    if (!isFromRef(value)) return value;
+    const [stepId, field] = value.$from.split('.');
+    const record = records.find((r) => r.id === stepId);
+    const found = field === 'upid' ? record?.upid : (record?.data as Record<string, unknown> | undefined)?.[field ?? ''];
+    return typeof found === 'string' ? found : fail('internal', `Step ${step.id} refers to ${value.$from}, which does not exist.`);
+  };
+  return {
+    stepId: step.id,
+    method: step.method,
+    path: step.path,
+    params: Object.fromEntries(Object.entries(step.params).map(([key, value]) => [key, fill(value)])),
+  };
+}

@@ -1,0 +1,58 @@
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import { isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
+import type { Store } from '../../store/index.ts';
+import { isoNow, type Ports } from '../ports.ts';
+
+const DAY_MS = 86_400_000;
+/** The first look (ms) waits until the call that opened the store is served. */
+const FIRST_MS = 60_000;
+/** Guests whose names are looked after in one day: each costs one or two reads. */
+const NAMES_A_DAY = 100;
+
+/** Forgets, once a day and by one process of all on the store, what ended more than `PROXMOX_RETENTION_DAYS` days ago. */
+export function createRetention(ports: Ports): { begin(store: Store): void; stop(): Promise<void> } {
+  const closing = new AbortController();
+  let working: Promise<void> | undefined;
+  async function work(store: Store): Promise<void> {
+    for (let pauseMs = FIRST_MS; ; pauseMs = DAY_MS) {
+      await ports.clock.sleep(pauseMs, closing.signal);
+      await prune(store, ports).catch((err) => ports.log.warn({ err }, 'old rows of the store are pruned another time'));
+    }
+  }
+  return {
+    begin(store) {
+      if (ports.settings.retentionDays > 0) working ??= work(store).catch(() => {});
+    },
+    async stop() {
+      closing.abort();
+      await working;
+    },
+  };
+}
+
+/** @returns false when another process did it within the last day */
+export async function prune(store: Store, ports: Ports): Promise<boolean> {
+  const now = ports.clock.now();
+  const daysAgo = (days: number) => new Date(now - days * DAY_MS).toISOString();
+  if (!(await store.retention.isDue('retention', isoNow(ports.clock), daysAgo(1)))) return false;
+  const before = daysAgo(ports.settings.retentionDays);
+  const removed = await store.retention.prune(before);
+  const api = await ports.api();
+  const names = await store.retention.oldNames(api.cluster, before, NAMES_A_DAY);
+  const gone = [];
+  for (const { vmid, key } of names) if (await isGone(api, vmid, key)) gone.push(key);
+  await store.retention.forgetNames(api.cluster, gone);
+  ports.log.info({ ...removed, names: gone.length, before }, 'old rows of the store were pruned');
+  return true;
+}
+
+/** False also where it cannot be told: the names of a guest that may live are kept. */
+async function isGone(api: ProxmoxApi, vmid: number, key: string): Promise<boolean> {
+  try {
+    if (await isFree(api, vmid)) return true;
+    const row = (await listGuests(api)).find((guest) => guest.vmid === vmid);
+    return row !== undefined && (await readGuest(api, row)).identity.key !== key;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,29 @@
+import { ProxmoxMcpError } from '../../core/errors.ts';
+import type { Plan, RequestStep } from '../../core/plan.ts';
+import type { StepRecord } from '../../core/run.ts';
+import { plainText } from '../../core/text.ts';
+import { denialOf } from '../../proxmox/errors.ts';
+import { meaningOf } from '../../proxmox/refusals.ts';
+
+/** The error for a step whose task failed. Proxmox checks some rights only in the task: that is a missing privilege like any other. */
+export function taskFault(step: RequestStep, record: StepRecord, plan: Plan, tokenId: string): ProxmoxMcpError {
+  const { upid = '', exit = '', log = [] } = record;
+  const details = { step: step.id, upid, exit, log };
+  if (meaningOf(exit)?.code === 'permission_denied') {
+    const denial = denialOf(exit, { tokenId, ...guestBeingMade(plan) }, details);
+    return new ProxmoxMcpError(denial.code, `${step.purpose}: ${denial.message}`, {
+      hint: denial.hint,
+      ...(denial.details ? { details: denial.details } : {}),
+    });
+  }
+  return new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
+    ...(step.onFailure === undefined ? {} : { hint: step.onFailure }),
+    details,
+  });
+}
+
+function guestBeingMade({ demand, steps }: Plan): { newVmid?: string; pool?: string } {
+  if (demand?.newGuests !== 1 || demand.vmid === undefined) return {};
+  const [pool] = steps.flatMap((step) => (step.kind === 'request' && typeof step.params.pool === 'string' ? [step.params.pool] : []));
+  return { newVmid: String(demand.vmid), ...(pool === undefined ? {} : { pool }) };
+}

@@ -1,0 +1,123 @@
+import type { Caller } from '../../core/caller.ts';
+import { asError, fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { maskSecrets, plainText, withoutCommand } from '../../core/text.ts';
+import type { ControlPorts } from '../../operations/define.ts';
+import { findOperation } from '../../operations/index.ts';
+import { checkTaskScope } from '../limits/scope.ts';
+import type { Ports } from '../ports.ts';
+import { waitFor } from './answer.ts';
+
+const RECENT = 10;
+
+/** What `get_task` acts on: the caller's own runs, and any task of Proxmox by its UPID. */
+export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | undefined): ControlPorts['tasks'] {
+  const mine = (run: RunRecord) => caller.isOperator || run.principal === caller.principal;
+  return {
+    async recent() {
+      const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+      const runs = await store.runs.recent({ cluster, limit: RECENT, ...(caller.isOperator ? {} : { principal: caller.principal }) });
+      return { runs: runs.map(brief) };
+    },
+    async get({ upid, runId, waitSeconds = 0, logLines }) {
+      const [api, store] = await Promise.all([ports.api(), ports.store()]);
+      const run = runId === undefined ? await store.runs.byUpid(upid ?? '', api.cluster) : await store.runs.get(runId);
+      if (run && mine(run) && run.cluster === api.cluster) {
+        if (upid !== undefined) return describeTask(upid, run, waitSeconds, logLines, { ports, signal });
+        const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
+        const now =
+          run.status === 'unknown'
+            ? await ports.watch.look(run)
+            : run.status === 'executing'
+              ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports)
+              : run;
+        return describe(now, ports, logLines);
+      }
+      if (runId !== undefined) fail('task_unknown', `There is no run ${runId} of yours.`);
+      if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
+      return taskNow(upid ?? '', waitSeconds, logLines, { ports, signal });
+    },
+  };
+}
+
+interface Looking {
+  ports: Ports;
+  signal: AbortSignal | undefined;
+}
+
+/** A worker task as Proxmox shows it. */
+async function taskNow(upid: string, waitSeconds: number, logLines: number, { ports, signal }: Looking): Promise<JsonObject> {
+  const api = await ports.api();
+  const status =
+    waitSeconds > 0 ? await api.waitTask(upid, { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) }) : await api.task(upid);
+  const now = status && !status.unseen ? status : await api.task(upid);
+  return {
+    upid: now.upid,
+    status: now.running ? 'running' : 'stopped',
+    ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
+    ...(logLines > 0 ? { log: await logOf(now.upid, ports, logLines) } : {}),
+  };
+}
+
+/** One task of a run of ours: that task, and where the run stands. What Proxmox has forgotten by then, the run still knows. */
+async function describeTask(upid: string, run: RunRecord, waitSeconds: number, logLines: number, looking: Looking): Promise<JsonObject> {
+  const step = run.steps.find((record) => record.upid === upid);
+  const task = await taskNow(upid, waitSeconds, logLines, looking).catch((thrown) => {
+    if (asError(thrown).code !== 'task_unknown' || step?.exit === undefined) throw thrown;
+    return { upid, status: 'stopped', exit: plainText(withoutCommand(step.exit), 500) };
+  });
+  const { status } = (await (await looking.ports.store()).runs.get(run.id)) ?? run;
+  return { ...task, run_id: run.id, step: step?.id ?? '', run_status: status === 'executing' ? 'running' : status };
+}
+
+/** A run of another process: its row tells when it ended. */
+export async function pollRun(id: string, ports: Ports, seconds: number): Promise<RunRecord> {
+  const store = await ports.store();
+  const deadline = ports.clock.now() + seconds * 1000;
+  for (;;) {
+    const run = (await store.runs.get(id)) ?? fail('task_unknown', `There is no run ${id}.`);
+    if (run.status !== 'executing' || ports.clock.now() >= deadline) return run;
+    await ports.clock.sleep(300);
+  }
+}
+
+function brief(run: RunRecord): JsonObject {
+  const vmid = run.plan.demand?.vmid ?? run.plan.target?.vmid;
+  return {
+    run_id: run.id,
+    operation: run.operation,
+    status: run.status === 'executing' ? 'running' : run.status,
+    ...(vmid === undefined ? {} : { vmid }),
+    started_at: run.startedAt,
+    ...(run.endedAt === undefined ? {} : { ended_at: run.endedAt }),
+  };
+}
+
+async function describe(run: RunRecord, ports: Ports, logLines: number): Promise<JsonObject> {
+  const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
+  const operation = findOperation(run.operation);
+  const api = await ports.api();
+  const report =
+    run.status === 'succeeded' && operation && 'report' in operation
+      ? await operation.report({ api, settings: ports.settings }, run.args, run).catch(() => undefined)
+      : undefined;
+  return {
+    ...brief(run),
+    steps: run.plan.steps.flatMap((s) => {
+      const record = run.steps.find((r) => r.id === s.id);
+      return s.kind === 'request'
+        ? [{ id: s.id, state: record?.state ?? 'not sent', ...(record?.exit ? { exit: plainText(record.exit, 300) } : {}) }]
+        : [];
+    }),
+    ...(upid === undefined ? {} : { upid }),
+    ...(run.error ? { error: run.error as unknown as JsonObject } : {}),
+    ...(report ? { result: report as JsonObject } : {}),
+    ...(upid !== undefined && logLines > 0 ? { log: await logOf(upid, ports, logLines) } : {}),
+  };
+}
+
+async function logOf(upid: string, ports: Ports, lines: number): Promise<string[]> {
+  const log = await (await ports.api()).taskLog(upid, lines);
+  return log.map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
+}

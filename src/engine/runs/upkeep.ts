@@ -1,0 +1,52 @@
+import type { Ports } from '../ports.ts';
+import { adoptOrphans } from './adopt.ts';
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** Puts right in the background what a fault of the store or the audit left lying in this process. */
+export function createUpkeep(ports: Ports): { begin(): void; stop(): Promise<void> } {
+  const closing = new AbortController();
+  let working: Promise<void> | undefined;
+
+  async function work(): Promise<void> {
+    const { inFlight, clock, log } = ports;
+    for (let pauseMs = FIRST_PAUSE_MS; inFlight.owes; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      await clock.sleep(pauseMs, closing.signal);
+      await putRight(ports).catch((err) => log.warn({ err }, 'what a fault left lying is put right later'));
+    }
+  }
+
+  return {
+    begin() {
+      if (closing.signal.aborted) return;
+      working ??= work()
+        // The engine is closing: what is left is for the next process.
+        .catch(() => {})
+        .finally(() => {
+          working = undefined;
+          if (ports.inFlight.owes) this.begin();
+        });
+    },
+    async stop() {
+      closing.abort();
+      await working;
+    },
+  };
+}
+
+/** Gives back reservations, and finishes runs, of which nothing is known in the store but their beginning. */
+export async function putRight(ports: Ports): Promise<void> {
+  const { inFlight } = ports;
+  const store = await ports.store();
+  for (const id of inFlight.unreleased) {
+    await store.reservations.release(id);
+    inFlight.unreleased.delete(id);
+  }
+  await adoptOrphans(ports);
+  for (const id of inFlight.left) {
+    if (inFlight.has(id) || (await store.runs.get(id))?.status === 'executing') continue;
+    inFlight.known.delete(id);
+    inFlight.left.delete(id);
+  }
+}
