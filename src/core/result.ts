@@ -12,3 +12,9 @@ export type Result =
   /** The face must ask its human and call again with the answer; only for callers whose face said that it can. */
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
   | { kind: 'running'; run: RunRecord; upid?: string };
+
+/** That a run goes on. */
+export function runningResult(run: RunRecord): Result {
+  const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
+  return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
+}

@@ -3,9 +3,8 @@ import { graver } from '../core/effect.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
-import type { Result } from '../core/result.ts';
+import { type Result, runningResult } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import type { ChangeOperation } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
 import type { Lease } from '../store/leases.ts';
@@ -13,7 +12,6 @@ import type { Reservation } from '../store/reservations.ts';
 import { requestApproval } from './approvals/requests.ts';
 import { takeLease } from './approvals/standing.ts';
 import { planContext } from './context.ts';
-import type { Deadline } from './deadline.ts';
 import { claim, freeVmid, giveBack, isLeft, refuseDoomed } from './limits/claims.ts';
 import { checkPolicy } from './limits/guards.ts';
 import { checkRights } from './limits/plan-rights.ts';
@@ -23,25 +21,16 @@ import { withSources } from './limits/sources.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget } from './records.ts';
 import { adoptOrphans } from './runs/adopt.ts';
-import { resultOf, runningResult, waitFor } from './runs/answer.ts';
+import { resultOf, waitFor } from './runs/answer.ts';
 import { guestsOf, openLine, openRunsOf } from './runs/late.ts';
 import { startRun } from './runs/runner.ts';
-import type { PerformOptions } from './types.ts';
+import type { ChangeCall } from './types.ts';
 
 /** How often a VMID that we chose ourselves may turn out to be taken. */
 const MAX_PLANS = 3;
 const POLL_MS = 200;
 /** Within this time Proxmox shows a guest that was just made with its name, in its configuration if not in the lists. */
 const SHOWS_WITHIN_MS = 15_000;
-
-export interface ChangeCall {
-  operation: ChangeOperation;
-  /** Validated, secrets concealed. */
-  args: JsonObject;
-  caller: Caller;
-  options: PerformOptions;
-  deadline: Deadline;
-}
 
 /** Plans, and shows the plan; nothing is claimed, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
 export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {

@@ -1,9 +1,7 @@
 import { fail } from '../core/errors.ts';
-import type { Result } from '../core/result.ts';
+import { type Result, runningResult } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Ports } from './ports.ts';
-import { runningResult } from './runs/answer.ts';
-import type { PerformOptions } from './types.ts';
 
 /** Milliseconds that a call has to begin its work, also when it does not want to wait for the outcome. */
 const LEAST_MS = 10_000;
@@ -24,7 +22,7 @@ export class Deadline {
   private fallback: (() => Result) | undefined;
 
   /** @param began epoch milliseconds of the call's entry; without `wait` the setting counts, `'end'` has no deadline */
-  constructor(wait: PerformOptions['wait'], began: number, ports: Ports) {
+  constructor(wait: number | 'end' | undefined, began: number, ports: Ports) {
     const seconds = wait ?? ports.settings.waitSeconds;
     this.at = seconds === 'end' ? Number.POSITIVE_INFINITY : began + seconds * 1000;
     this.began = began;
@@ -37,7 +35,7 @@ export class Deadline {
   }
 
   /** The caller's signal, aborted also once the call was answered with nothing begun. */
-  cancelling({ signal }: PerformOptions): { signal?: AbortSignal } {
+  cancelling({ signal }: { signal?: AbortSignal }): { signal?: AbortSignal } {
     if (this.at === Number.POSITIVE_INFINITY) return signal ? { signal } : {};
     return { signal: signal ? AbortSignal.any([signal, this.over.signal]) : this.over.signal };
   }

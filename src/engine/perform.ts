@@ -8,7 +8,7 @@ import { findOperation, operations } from '../operations/index.ts';
 import { approveOrJoin } from './approvals/approve.ts';
 import { redeem } from './approvals/redeem.ts';
 import { checkMatches, denyApproval, expireApprovals, visibleApproval } from './approvals/requests.ts';
-import { type ChangeCall, change, dryRun } from './change.ts';
+import { change, dryRun } from './change.ts';
 import { readContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { explained } from './explain.ts';
@@ -21,7 +21,7 @@ import { auditCaller, auditTarget, recorded } from './records.ts';
 import { adoptOrphans } from './runs/adopt.ts';
 import { openLine, openRunsOf } from './runs/late.ts';
 import { taskPorts } from './runs/tasks.ts';
-import type { PerformOptions } from './types.ts';
+import type { ChangeCall, PerformOptions } from './types.ts';
 
 /**
  * The only door. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call

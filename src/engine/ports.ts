@@ -1,13 +1,13 @@
 import type { Audit } from '../audit/writer.ts';
+import type { ApprovalRecord } from '../core/approval.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
-import type { Notify } from './approvals/notify.ts';
 import type { Vault } from './input/secrets.ts';
 import type { InFlight } from './runs/in-flight.ts';
-import type { Watch } from './runs/watch.ts';
 
 /** What the rooms of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
 export interface Ports {
@@ -23,8 +23,23 @@ export interface Ports {
   /** This engine, as written into runs and reservations. */
   worker: string;
   inFlight: InFlight;
-  /** Looks for requests whose outcome is unknown. */
-  watch: Watch;
+  watch: Watcher;
+}
+
+/**
+ * Announces a new approval. Never rejects: the requester does not wait for it, and a fault is a warning in the log.
+ * @param waiting given when the requester's limit is reached: how many of its approvals are pending; further ones are not announced
+ */
+export type Notify = (approval: ApprovalRecord, waiting?: number) => Promise<void>;
+
+/** Looks for requests whose outcome is unknown, in the background. */
+export interface Watcher {
+  /** Takes up the runs that this or another process left unknown not long ago. */
+  takeUp(): Promise<void>;
+  begin(run: RunRecord): void;
+  /** Looks once more, now; the run as it is known afterwards. */
+  look(run: RunRecord): Promise<RunRecord>;
+  close(): Promise<void>;
 }
 
 export function isoNow(clock: Clock): string {

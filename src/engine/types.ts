@@ -1,8 +1,11 @@
 import type { Answer, ApprovalRecord } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
+import type { ChangeOperation } from '../operations/define.ts';
 import type { Lease } from '../store/leases.ts';
+import type { Deadline } from './deadline.ts';
 
 /** A step of long work, for progress notifications and the terminal. */
 export interface Progress {
@@ -67,4 +70,13 @@ export interface Engine {
   };
   /** Waits for running work to reach a safe point and closes the store and the connection. */
   close(): Promise<void>;
+}
+
+export interface ChangeCall {
+  operation: ChangeOperation;
+  /** Validated, secrets concealed. */
+  args: JsonObject;
+  caller: Caller;
+  options: PerformOptions;
+  deadline: Deadline;
 }

@@ -1,6 +1,8 @@
 import { readData } from './data.ts';
 import { checkFormat } from './formats.ts';
-import { type Format, parsePropertyString } from './property-string.ts';
+import { type Format as FormatOf, parsePropertyString } from './property-string.ts';
+
+export type Format = FormatOf<Property>;
 
 export interface Property {
   type?: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object' | 'null';
@@ -195,7 +197,7 @@ function checkFormatted(format: string | Format, value: string, name: string | u
     const wrong = checkFormat(format as string, value);
     return wrong === undefined ? undefined : `invalid format - ${wrong}\n`;
   }
-  const parsed = parsePropertyString(fields, value);
+  const parsed = parsePropertyString(fields, value, checkProperty);
   if (parsed.broken) return `invalid format - ${parsed.broken}\n`;
   const errors = Object.entries(parsed.errors);
   if (errors.length === 0) return undefined;

@@ -1,10 +1,10 @@
 import { type Context, nodeOf } from './context.ts';
-import { findMethod, parameterOf, propertyFormat } from './contract.ts';
+import { checkProperty, type Format, findMethod, parameterOf, propertyFormat } from './contract.ts';
 import { ApiError, forbid, invalid, refuse } from './errors.ts';
 import { DRIVE_KEY, option, printSize, volumeOf } from './guest-config.ts';
 import type { Config, Storage, Volume } from './model.ts';
 import { demand, may } from './permissions.ts';
-import { type Format, parsePropertyString, printPropertyString } from './property-string.ts';
+import { parsePropertyString, printPropertyString } from './property-string.ts';
 import {
   allocate,
   contentOf,
@@ -112,7 +112,7 @@ export interface Workshop {
 /** Makes what a drive setting asks for and returns the setting as it is stored. */
 export function makeDrive(shop: Workshop, key: string, value: string, fallback?: string): string {
   const format = formatOf(key);
-  const { values } = parsePropertyString(format, value);
+  const { values } = parsePropertyString(format, value, checkProperty);
   const { format: wantedFormat, 'import-from': source, size: _size, ...rest } = values;
   const store = (volume: Volume | undefined, extra: Record<string, string> = {}): string => {
     const size = volume && !('noSize' in extra) ? { size: printSize(volume.size) } : {};
@@ -222,7 +222,7 @@ export function randomMac(): string {
 /** A network setting as it is stored: with a MAC, model first. */
 export function storeNet(key: string, value: string, freshMac = false): string {
   const format = formatOf(key);
-  const { values } = parsePropertyString(format, value);
+  const { values } = parsePropertyString(format, value, checkProperty);
   if (freshMac || values.macaddr === undefined) values.macaddr = randomMac();
   values.macaddr = (values.macaddr as string).toUpperCase();
   return printPropertyString(format, values);

@@ -1,6 +1,14 @@
-import { checkProperty, type Property } from './contract.ts';
-
-export type Format = Record<string, Property>;
+/** What the parser needs to know of a declared property. */
+export interface Field {
+  type?: string;
+  optional?: unknown;
+  default?: unknown;
+  default_key?: unknown;
+  alias?: string;
+  keyAlias?: string;
+  requires?: string;
+}
+export type Format<F extends Field = Field> = Record<string, F>;
 
 export interface Parsed {
   values: Record<string, string>;
@@ -12,7 +20,11 @@ export interface Parsed {
 const BOOLEAN_WORDS: Record<string, string> = { yes: '1', on: '1', true: '1', no: '0', off: '0', false: '0', '1': '1', '0': '0' };
 
 /** Parses `virtio=AA:..,bridge=vmbr0` or `local:1,format=raw`: a default key may come without its name, aliases are resolved. */
-export function parsePropertyString(format: Format, text: string): Parsed {
+export function parsePropertyString<F extends Field>(
+  format: Format<F>,
+  text: string,
+  check: (declared: F, value: string) => string | undefined,
+): Parsed {
   const defaultKey = Object.keys(format).find((key) => format[key]?.default_key);
   const values: Record<string, string> = {};
   const errors: Record<string, string> = {};
@@ -49,7 +61,7 @@ export function parsePropertyString(format: Format, text: string): Parsed {
     const declared = format[key];
     if (!declared || declared.alias) errors[key] = 'property is not defined in schema and the schema does not allow additional properties';
     else {
-      const wrong = checkProperty(declared, value);
+      const wrong = check(declared, value);
       if (wrong) errors[key] = wrong;
     }
   }

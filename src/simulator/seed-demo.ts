@@ -1,5 +1,5 @@
 import type { Config, Guest, Snapshot } from './model.ts';
-import { addGuest, addNode, addStorage, addToken, addVolume, grant, seedMac, seedUuid } from './seed.ts';
+import { addGuest, addNode, addStorage, addToken, addVolume, grant, seedMac, seedUuid } from './seed-parts.ts';
 import { LEAST_PRIVILEGE_ROLES, SEED_TOKENS } from './seed-tokens.ts';
 import { canSnapshot, findStorage, isFileBased } from './volumes.ts';
 import type { World } from './world.ts';

@@ -1,4 +1,4 @@
-import { addGuest, addNode, addStorage, addToken, addVolume, grant } from './seed.ts';
+import { addGuest, addNode, addStorage, addToken, addVolume, grant } from './seed-parts.ts';
 import { SEED_TOKENS } from './seed-tokens.ts';
 import type { World } from './world.ts';
 

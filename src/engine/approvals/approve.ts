@@ -1,10 +1,10 @@
 import type { ApprovalRecord } from '../../core/approval.ts';
 import { asError } from '../../core/errors.ts';
 import type { Result } from '../../core/result.ts';
-import type { ChangeCall } from '../change.ts';
 import type { Ports } from '../ports.ts';
 import { resultOf, waitFor } from '../runs/answer.ts';
 import { pollRun } from '../runs/tasks.ts';
+import type { ChangeCall } from '../types.ts';
 import { redeem } from './redeem.ts';
 import { visibleApproval } from './requests.ts';
 

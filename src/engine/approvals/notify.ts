@@ -3,19 +3,13 @@ import { faultOf } from '../../core/fault.ts';
 import type { Log } from '../../core/log.ts';
 import type { NotifySettings } from '../../core/settings.ts';
 import { plainText } from '../../core/text.ts';
-import type { Ports } from '../ports.ts';
+import type { Notify, Ports } from '../ports.ts';
 
 const TIMEOUT_MS = 5_000;
 
 /** Approvals of one requester that are announced in the window (ms): an agent that asks and denies in a loop must not ring without end. */
 const MOST = 10;
 const WINDOW_MS = 10 * 60_000;
-
-/**
- * Announces a new approval. Never rejects: the requester does not wait for it, and a fault is a warning in the log.
- * @param waiting given when the requester's limit is reached: how many of its approvals are pending; further ones are not announced
- */
-export type Notify = (approval: ApprovalRecord, waiting?: number) => Promise<void>;
 
 /** Tells the operator about a new approval, or once that its requester asks for more than are announced. Resolves when that has begun. */
 export async function announce(approval: ApprovalRecord, { notify, store, clock, log }: Ports): Promise<void> {

@@ -5,11 +5,11 @@ import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { type Plan, targetsOf } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
-import type { ChangeCall } from '../change.ts';
 import { newId } from '../ids.ts';
 import { seesAllApprovals } from '../limits/roles.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { argsDigest, auditCaller, auditTarget, planDigest, SERVER } from '../records.ts';
+import type { ChangeCall } from '../types.ts';
 import { announce } from './notify.ts';
 
 /** Stores a pending approval for a plan, or finds the identical one that is pending already. */

@@ -6,9 +6,9 @@ import { backupsOf, noBackupText } from '../../proxmox/backups.ts';
 import { failMissing, missingPrivileges } from '../../proxmox/privileges.ts';
 import { backupRights } from '../../proxmox/visibility.ts';
 import type { Admission } from '../../store/runs.ts';
-import type { ChangeCall } from '../change.ts';
 import type { Ports } from '../ports.ts';
 import { argsDigest } from '../records.ts';
+import type { ChangeCall } from '../types.ts';
 import { type Verdict, verdictOn } from './policy.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Result } from '../../core/result.ts';
+import { type Result, runningResult } from '../../core/result.ts';
 import type { RunRecord } from '../../core/run.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import type { Ports } from '../ports.ts';
@@ -31,12 +31,6 @@ export async function waitFor(
   } finally {
     stop.abort();
   }
-}
-
-/** That a run goes on. */
-export function runningResult(run: RunRecord): Result {
-  const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
-  return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
 }
 
 /** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */

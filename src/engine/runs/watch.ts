@@ -1,5 +1,5 @@
 import type { RunRecord } from '../../core/run.ts';
-import type { Ports } from '../ports.ts';
+import type { Ports, Watcher } from '../ports.ts';
 import { lookAgain } from './late.ts';
 
 /** How long a process keeps looking for a request whose outcome is unknown; after that whenever its guest is looked at. */
@@ -11,7 +11,7 @@ const PAUSES = [5, 10, 20, 30, 60];
  * Watches runs whose outcome is unknown, in the background. Any process may watch any of them, several at once: they only read, and of those
  * that see the outcome one records it.
  */
-export class Watch {
+export class Watch implements Watcher {
   private readonly watched = new Map<string, Promise<void>>();
   private readonly looks = new Map<string, Promise<RunRecord>>();
   private readonly closing = new AbortController();

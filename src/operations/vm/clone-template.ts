@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan.ts';
 import { bootDisk } from '../../proxmox/disks.ts';
@@ -8,12 +7,11 @@ import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
-import { cores, description, diskGb, guestName, memory, nodeName, poolName, storageName, tags, vmid } from './lib/schemas.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { cloneConfig } from './provision/clone-config.ts';
+import { type CloneArgs, cloneInput } from './provision/clone-input.ts';
 import { type CloneWay, cloneWay } from './provision/clone-way.ts';
-import { cloudInit } from './provision/cloud-init.ts';
 import { addressesInUse } from './provision/cloud-init-warnings.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
@@ -24,24 +22,6 @@ const LINK_SECONDS = 600;
 const CONFIG_SECONDS = 120;
 const RESIZE_SECONDS = 600;
 
-const input = z.strictObject({
-  source_vmid: vmid,
-  vmid: vmid.optional(),
-  name: guestName.optional(),
-  full_clone: z.boolean().optional().describe('Linked where possible'),
-  storage: storageName.optional().describe('Makes it a full clone'),
-  target_node: nodeName.optional(),
-  cloud_init: cloudInit.optional(),
-  cores: cores.optional(),
-  memory: memory.optional().describe('MiB'),
-  disk_gb: diskGb.optional().describe('Grows the boot disk'),
-  pool: poolName.optional(),
-  tags: tags.optional(),
-  description: description.optional(),
-  start: z.boolean().default(false),
-});
-export type CloneArgs = z.output<typeof input>;
-
 /** POST …/qemu/{source}/clone, then migrate, config, resize and start as asked for. */
 export const cloneTemplate = defineOperation({
   name: 'clone_template',
@@ -50,7 +30,7 @@ export const cloneTemplate = defineOperation({
   toolset: 'vm',
   description:
     'Makes a VM from a template or another VM, and can configure and start it in the same call. A VM of the same name is returned, not made twice.',
-  input,
+  input: cloneInput,
   byName: { source_vmid: 'source_name' },
   output: made,
   claims: ({ name, vmid }) => ({ ...(name === undefined ? {} : { name }), ...(vmid === undefined ? {} : { vmid }) }),

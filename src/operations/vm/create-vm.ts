@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan.ts';
 import { path } from '../../proxmox/encode.ts';
@@ -8,30 +7,14 @@ import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
-import {
-  bridgeName,
-  cores,
-  cpuType,
-  description,
-  diskGb,
-  guestName,
-  memory,
-  nodeName,
-  poolName,
-  sockets,
-  storageName,
-  tags,
-  vmid,
-  volumeId,
-} from './lib/schemas.ts';
 import { sortedTags } from './lib/tags.ts';
 import { bootSourcesAtHand } from './provision/at-hand.ts';
 import { chooseBridge } from './provision/choose-bridge.ts';
 import { chooseNode } from './provision/choose-node.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose-storage.ts';
-import { cloudInit } from './provision/cloud-init.ts';
 import { addressesInUse, cloudInitWarnings } from './provision/cloud-init-warnings.ts';
+import { type CreateArgs, createInput } from './provision/create-input.ts';
 import { createParams } from './provision/create-params.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
@@ -44,33 +27,6 @@ const IMPORT_SECONDS = 4 * 3600;
 const RESIZE_SECONDS = 600;
 const CONFIG_SECONDS = 120;
 
-const input = z.strictObject({
-  name: guestName,
-  vmid: vmid.optional().describe('Next free one'),
-  cores: cores.optional().describe('Default 2'),
-  sockets: sockets.optional(),
-  memory: memory.optional().describe('MiB; default 2048'),
-  disk_gb: diskGb.optional().describe('GiB; default 32, or the size of image if larger'),
-  storage: storageName.optional().describe('Default: of the operator, or the only one that fits'),
-  ostype: z.enum(['other', 'wxp', 'w2k', 'w2k3', 'w2k8', 'wvista', 'win7', 'win8', 'win10', 'win11', 'l24', 'l26', 'solaris']).optional(),
-  iso: volumeId.optional().describe('Volume like local:iso/x.iso to install from'),
-  image: volumeId.optional().describe('Disk image like local:import/x.qcow2 to boot from'),
-  net_bridge: bridgeName.optional(),
-  vlan: z.int().min(1).max(4094).optional(),
-  cloud_init: cloudInit.optional(),
-  scsihw: z.enum(['lsi', 'lsi53c810', 'virtio-scsi-pci', 'virtio-scsi-single', 'megasas', 'pvscsi']).optional(),
-  cpu: cpuType.optional(),
-  bios: z.enum(['seabios', 'ovmf']).optional(),
-  node: nodeName.optional().describe('Default: of the operator, or the only one'),
-  pool: poolName.optional(),
-  tags: tags.optional(),
-  description: description.optional(),
-  onboot: z.boolean().optional(),
-  protection: z.boolean().optional(),
-  start_on_create: z.boolean().default(false),
-});
-export type CreateArgs = z.output<typeof input>;
-
 /** POST /nodes/{node}/qemu, then resize (of an imported image), tags and start as asked for. */
 export const createVm = defineOperation({
   name: 'create_vm',
@@ -79,7 +35,7 @@ export const createVm = defineOperation({
   toolset: 'vm',
   description:
     'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice. To copy a template use clone_template; without image and iso the dry run lists those at hand.',
-  input,
+  input: createInput,
   output: made,
   claims: ({ name, vmid }) => ({ name, ...(vmid === undefined ? {} : { vmid }) }),
   async plan(ctx, args): Promise<Plan> {

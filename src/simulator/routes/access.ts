@@ -4,7 +4,7 @@ import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { Acl, Token } from '../model.ts';
 import { may, modifyPrivileges } from '../permissions.ts';
-import { aclKey } from '../seed.ts';
+import { aclKey } from '../seed-parts.ts';
 
 function updateAcl(context: Context): null {
   const { world } = context;

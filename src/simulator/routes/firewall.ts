@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Context, integer, type Routes, text, vmidOf } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
 import type { Things } from '../model.ts';
-import { optionsOf } from './qemu-create.ts';
+import { optionsOf } from './new-guest.ts';
 
 const OPTIONS = ['node', 'vmid', 'delete', 'digest'];
 

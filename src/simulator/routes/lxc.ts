@@ -26,8 +26,8 @@ import { demand, requireVm } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { allocate, findStorage, findVolume, freeByName, isFileBased, saveVolume, storageOf } from '../volumes.ts';
 import { newUuid } from '../world.ts';
+import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from './new-guest.ts';
 import { beginShutdown, checkLock, finishShutdown, guestOfTask, setRunning, setStopped } from './power.ts';
-import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from './qemu-create.ts';
 import { destroy } from './qemu-destroy.ts';
 import { listGuests } from './qemu-read.ts';
 

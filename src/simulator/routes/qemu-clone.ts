@@ -7,8 +7,8 @@ import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { allocate, findStorage, findVolume, hasStorage, isFileBased, storageOf } from '../volumes.ts';
 import { newUuid, type World } from '../world.ts';
+import { emptyGuest, joinPool, requireAllocate, undoCreate } from './new-guest.ts';
 import { wantsAgent } from './power.ts';
-import { emptyGuest, joinPool, requireAllocate, undoCreate } from './qemu-create.ts';
 
 const LINKED = 600;
 const FULL = 2_000;

@@ -36,8 +36,9 @@ import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { findVolume, freeByName, freeVolume, ownerOf, storageOf } from '../volumes.ts';
 import type { World } from '../world.ts';
+import { optionsOf } from './new-guest.ts';
 import { guestOfTask } from './power.ts';
-import { hashPassword, optionsOf, workshop } from './qemu-create.ts';
+import { hashPassword, workshop } from './qemu-create.ts';
 
 const CONFIG = 200;
 const NOT_OPTIONS = ['node', 'vmid', 'delete', 'revert', 'digest', 'force', 'background_delay', 'skiplock', 'import-working-storage'];

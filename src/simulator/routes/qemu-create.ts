@@ -10,21 +10,27 @@ import {
   storeNet,
   type Workshop,
 } from '../drives.ts';
-import { forbid, refuse } from '../errors.ts';
+import { refuse } from '../errors.ts';
 import { DRIVE_KEY, normalTags, option } from '../guest-config.ts';
-import type { Config, Guest } from '../model.ts';
+import type { Config } from '../model.ts';
 import { checkOptionRights } from '../option-rights.ts';
-import { demand, may, requirePool, requireVm, type Who } from '../permissions.ts';
+import { demand, requireVm, type Who } from '../permissions.ts';
 import { type Kinds, type Run, startTask } from '../tasks.ts';
-import { freeByName } from '../volumes.ts';
-import { newUuid, type World } from '../world.ts';
+import { newUuid } from '../world.ts';
+import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from './new-guest.ts';
 import { guestOfTask, POWER_KINDS } from './power.ts';
 import { restore } from './restore.ts';
 
 const CREATE = 600;
 const IMPORT = 1_000;
 
-/** Parameters of a create that are no options of the guest. */
+/** Passwords are only kept hashed. */
+export function hashPassword(password: string): string {
+  const salt = randomBytes(6).toString('hex').slice(0, 8);
+  return `$5$${salt}$${createHash('sha256').update(salt).update(password).digest('base64').replaceAll('+', '.').replace(/=+$/, '')}`;
+}
+
+/** Parameters of a create that do not become options of the guest. */
 const NOT_OPTIONS = [
   'node',
   'vmid',
@@ -39,38 +45,6 @@ const NOT_OPTIONS = [
   'import-working-storage',
   'ha-managed',
 ];
-
-export function optionsOf(context: Context, without: string[]): Config {
-  return Object.fromEntries(
-    Object.entries(context.params)
-      .filter(([name]) => !without.includes(name))
-      .map(([name, value]) => [name, String(value)]),
-  );
-}
-
-export function emptyGuest(vmid: number, type: Guest['type'], node: string, config: Config): Guest {
-  const inside = { acpi: type === 'lxc', agent: false };
-  return { vmid, type, node, config, pending: {}, pendingDelete: {}, snapshots: {}, inside, changedAt: 0 };
-}
-
-/** Passwords are only kept hashed. */
-export function hashPassword(password: string): string {
-  const salt = randomBytes(6).toString('hex').slice(0, 8);
-  return `$5$${salt}$${createHash('sha256').update(salt).update(password).digest('base64').replaceAll('+', '.').replace(/=+$/, '')}`;
-}
-
-export function joinPool(world: World, pool: string | undefined, vmid: number): void {
-  const found = pool === undefined ? undefined : world.get('pool', pool);
-  if (found && !found.vms.includes(vmid)) world.put('pool', found.poolid, { ...found, vms: [...found.vms, vmid] });
-}
-
-/** VM.Allocate on the id or on the pool it is to join; the refusal names neither. */
-export function requireAllocate(context: Context, vmid: number, pool: string | undefined): void {
-  const { world, who } = context;
-  if (pool !== undefined) requirePool(world, pool);
-  if (may(world, who, `/vms/${vmid}`, ['VM.Allocate'])) return;
-  if (pool === undefined || !may(world, who, `/pool/${pool}`, ['VM.Allocate'])) forbid();
-}
 
 function create(context: Context): string {
   const { world, who } = context;
@@ -160,13 +134,6 @@ function finish(run: Run): void {
   run.log('Execute autostart');
   const start = { node: guest.node, type: 'qmstart', id: String(guest.vmid), owner: run.task.owner, kind: 'start', locks: [guest.vmid] };
   startTask(run.world, POWER_KINDS, start, run.at);
-}
-
-/** Nothing of a failed create stays. */
-export function undoCreate(run: Run): void {
-  const vmid = Number(run.task.args.newid ?? run.task.id);
-  for (const volid of run.task.args.made as string[]) freeByName(run.world, run.task.node, volid);
-  if (run.world.guest(vmid)?.config.lock) run.world.dropGuest(vmid);
 }
 
 export const CREATE_KINDS: Kinds = { create: { begin, finish, undo: undoCreate } };

@@ -7,8 +7,8 @@ import { demand, demandInTask, type Who } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { allocate, findStorage, findVolume, freeByName, isFileBased, ownerOf, pathOf, storageOf } from '../volumes.ts';
 import { newUuid } from '../world.ts';
+import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from './new-guest.ts';
 import { guestOfTask } from './power.ts';
-import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from './qemu-create.ts';
 
 const RESTORE = 3_000;
 const NOT_OPTIONS = ['node', 'vmid', 'archive', 'storage', 'force', 'unique', 'pool', 'start', 'live-restore', 'bwlimit'];

@@ -2,8 +2,8 @@ import type { Params } from '../../../core/plan.ts';
 import type { ProxmoxVersion } from '../../../core/proxmox.ts';
 import { formatProperties } from '../../../proxmox/property-strings.ts';
 import { isFileStorage, type StorageRow } from '../../../proxmox/storage.ts';
-import type { CreateArgs } from '../create-vm.ts';
 import { cloudInitParams } from './cloud-init.ts';
+import type { CreateArgs } from './create-input.ts';
 import type { Image } from './media.ts';
 import { DEFAULTS } from './vm-defaults.ts';
 

@@ -4,10 +4,10 @@ import { bootDisk, type Disk, networksOf } from '../../../proxmox/disks.ts';
 import { type Guest, type GuestRow, memoryOf } from '../../../proxmox/guests.ts';
 import { missingPrivileges } from '../../../proxmox/privileges.ts';
 import type { OperationContext } from '../../define.ts';
-import type { CloneArgs } from '../clone-template.ts';
-import type { CreateArgs } from '../create-vm.ts';
 import { differs, sameName } from '../lib/match.ts';
+import type { CloneArgs } from './clone-input.ts';
 import { cloudInitDifferences } from './cloud-init-differences.ts';
+import type { CreateArgs } from './create-input.ts';
 
 /** What may be asked of a new guest, by a create or a clone. */
 type Wishes = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;
