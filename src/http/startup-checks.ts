@@ -1,11 +1,11 @@
 import * as z from 'zod';
+
 import { fail } from '../core/errors.ts';
-import type { HttpSettings, Settings } from '../core/settings.ts';
-import { createVault } from '../engine/secrets.ts';
-import { isLoopback } from '../mcp/auth/addresses.ts';
+import { clusterNameOf, type HttpSettings, type Settings } from '../core/settings.ts';
+import { createVault } from '../engine/input/secrets.ts';
 import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';
-import { clusterNameOf } from './lib/session.ts';
+import { isLoopback } from './auth/addresses.ts';
 
 /** What has to hold before anybody but this machine is served. Each of them throws and says what to do. */
 

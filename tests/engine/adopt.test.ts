@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
 import type { RunRecord, StepRecord } from '../../src/core/run.ts';
-import { adoptOrphans } from '../../src/engine/adopt.ts';
+import { adoptOrphans } from '../../src/engine/runs/adopt.ts';
 import { iso, parts, planOf, requestStep, runOf } from './parts.ts';
 
 const change = planOf({ operation: 'set_resources', effect: 'change', steps: [requestStep('one'), requestStep('two')] });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
 import type { PolicyRule } from '../../src/core/policy.ts';
 import type { RunRecord } from '../../src/core/run.ts';
-import { checkPolicy, perHour } from '../../src/engine/guards.ts';
+import { checkPolicy, perHour } from '../../src/engine/limits/guards.ts';
 import { argsDigest } from '../../src/engine/records.ts';
 import { asker, guest, iso, parts, planOf, requestStep, runOf } from './parts.ts';
 

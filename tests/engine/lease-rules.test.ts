@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
-import { checkWish, mintLease, revokeLease, takeLease } from '../../src/engine/leases.ts';
+import { checkWish, mintLease, revokeLease, takeLease } from '../../src/engine/approvals/standing.ts';
 import type { LeaseWish } from '../../src/engine/types.ts';
 import type { ChangeOperation } from '../../src/operations/define.ts';
 import type { Lease } from '../../src/store/leases.ts';

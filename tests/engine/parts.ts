@@ -1,3 +1,4 @@
+import type { Audit } from '../../src/audit/writer.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { ProxmoxMcpError } from '../../src/core/errors.ts';
@@ -7,11 +8,10 @@ import { NO_POLICY } from '../../src/core/policy.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Settings } from '../../src/core/settings.ts';
-import type { Audit } from '../../src/engine/audit.ts';
-import { InFlight } from '../../src/engine/in-flight.ts';
+import { createVault } from '../../src/engine/input/secrets.ts';
 import type { Ports } from '../../src/engine/ports.ts';
-import { createVault } from '../../src/engine/secrets.ts';
-import { Watch } from '../../src/engine/watch.ts';
+import { InFlight } from '../../src/engine/runs/in-flight.ts';
+import { Watch } from '../../src/engine/runs/watch.ts';
 import type { Store } from '../../src/store/index.ts';
 
 // The parts of an engine for tests of one file of it: time that stands still unless it is slept, a Proxmox that answers what the test says.

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { Policy, PolicyRule } from '../../src/core/policy.ts';
-import { judge, verdictOn } from '../../src/engine/policy.ts';
+import { judge, verdictOn } from '../../src/engine/limits/policy.ts';
+import type { Judged, Subject } from '../../src/engine/limits/subject.ts';
 import type { Ports } from '../../src/engine/ports.ts';
-import type { Judged, Subject } from '../../src/engine/subject.ts';
 
 const rule = (over: Partial<PolicyRule>): PolicyRule => ({ match: {}, never: false, ...over });
 const policy = (over: Partial<Policy>): Policy => ({ rules: [], perHour: {}, ...over });

@@ -3,7 +3,7 @@ import { overPerGuest, overTotals, refuseExcess, type Usage } from '../../src/co
 import type { ResourceDemand } from '../../src/core/plan.ts';
 import type { ProxmoxReader } from '../../src/core/proxmox.ts';
 import type { LimitSettings } from '../../src/core/settings.ts';
-import { checkInside, diskSums, usage } from '../../src/engine/quota.ts';
+import { checkInside, diskSums, usage } from '../../src/engine/limits/quota.ts';
 import type { GuestRow } from '../../src/proxmox/guests.ts';
 import type { Reservation } from '../../src/store/reservations.ts';
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Condition, RequestStep } from '../../src/core/plan.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { StepRecord } from '../../src/core/run.ts';
-import { PROVEN } from '../../src/engine/follow.ts';
-import { look, settle, tooLate, withoutOthers } from '../../src/engine/reconcile.ts';
+import { PROVEN } from '../../src/engine/runs/follow.ts';
+import { look, settle, tooLate, withoutOthers } from '../../src/engine/runs/reconcile.ts';
 import { iso, parts, requestStep, runOf } from './parts.ts';
 
 const record: StepRecord = { id: 'start', state: 'unknown', at: iso(0) };

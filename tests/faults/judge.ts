@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { verifyAudit } from '../../src/engine/audit-verify.ts';
+import { verifyAudit } from '../../src/audit/verify.ts';
 import type { Cell, Judgement, Verdict } from './cell.ts';
 import { CANARY } from './jobs.ts';
 import { fastClock, sleep } from './pace.ts';

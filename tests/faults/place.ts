@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openAudit } from '../../src/audit/writer.ts';
 import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
+import type { Result } from '../../src/core/result.ts';
 import type { RunStatus } from '../../src/core/run.ts';
 import type { Settings } from '../../src/core/settings.ts';
-import { openAudit } from '../../src/engine/audit.ts';
 import { createEngine } from '../../src/engine/engine.ts';
-import type { Result } from '../../src/engine/types.ts';
 import { createProxmox } from '../../src/proxmox/client.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust-store.ts';
 import { startSimulator } from '../../src/simulator/index.ts';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkSharedKey, ownHosts, ownOrigins } from '../../src/cli/http-checks.ts';
 import type { HttpSettings, Settings } from '../../src/core/settings.ts';
+import { checkSharedKey, ownHosts, ownOrigins } from '../../src/http/startup-checks.ts';
 import type { Store } from '../../src/store/index.ts';
 
 const at = (host: string, publicUrl?: string) =>

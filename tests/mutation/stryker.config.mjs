@@ -1,13 +1,15 @@
 // npm run test:mutation                            all files below, for a night
-// npm run test:mutation -- --mutate src/engine/leases.ts   one of them
+// npm run test:mutation -- --mutate src/engine/approvals/standing.ts   one of them
 const engine = [
-  ...['approvals', 'redeem', 'leases', 'way', 'policy', 'quota', 'guards', 'runner', 'apply', 'adopt', 'reconcile', 'worker', 'scope'],
+  ...['requests', 'redeem', 'standing', 'way'].map((name) => `approvals/${name}`),
+  ...['policy', 'quota', 'guards', 'scope'].map((name) => `limits/${name}`),
+  ...['runner', 'apply', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
 ].map((name) => `src/engine/${name}.ts`);
 const store = ['approvals', 'runs', 'leases', 'reservations'].map((name) => `src/store/${name}.ts`);
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  mutate: [...engine, ...store, 'src/proxmox/gate.ts', 'src/mcp/auth/*.ts'],
+  mutate: [...engine, ...store, 'src/proxmox/gate.ts', 'src/http/auth/*.ts'],
   // Texts and the shape of plain objects are judged by other tests, and by people.
   mutator: { excludedMutations: ['StringLiteral', 'ObjectLiteral', 'ArrayDeclaration'] },
   plugins: ['@stryker-mutator/vitest-runner'],

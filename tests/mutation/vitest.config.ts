@@ -6,8 +6,14 @@ const only = process.env.MUTATION_TESTS?.split(' ');
 /** The tests that run in this process: the shipped binary is not instrumented, so tests of it would kill no mutant. */
 export default defineConfig({
   test: {
-    include: only ?? ['tests/engine/**/*.test.ts', 'tests/store/**/*.test.ts', 'tests/mcp/**/*.test.ts', 'tests/proxmox/gate.test.ts'],
-    exclude: ['tests/engine/audit*.test.ts', 'tests/engine/anchor.test.ts', 'tests/mcp/http-cli.test.ts'],
+    include: only ?? [
+      'tests/engine/**/*.test.ts',
+      'tests/store/**/*.test.ts',
+      'tests/mcp/**/*.test.ts',
+      'tests/http/**/*.test.ts',
+      'tests/proxmox/gate.test.ts',
+    ],
+    exclude: ['tests/http/command.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,
