@@ -92,7 +92,7 @@ test.each([
 
 test('settings come from a file that --env-file names', async () => {
   const file = join(place.folder, 'some.env');
-  writeFileSync(file, 'PROXMOX_HOST=pve.example.org\nPROXMOX_TOKEN_ID=mcp@pve!agent\n');
+  writeFileSync(file, 'PROXMOX_HOST=pve.example.org\nPROXMOX_TOKEN_ID=mcp@pve!agent\n', { mode: 0o600 });
   const ran = await run(['call', 'list_vms', '--env-file', file]);
   expect(ran.json).toMatchObject({ error: { details: { missing: ['PROXMOX_TOKEN_SECRET'] } } });
 });

@@ -3,9 +3,18 @@ import { fail } from '../../core/errors.ts';
 
 /** Who beside its owner may write into the data folder. A folder that does not exist yet is made for its owner alone. */
 export function dataFolderWriters(dataDir: string): 'everyone' | 'group' | 'owner' {
-  const mode = statSync(dataDir, { throwIfNoEntry: false })?.mode ?? 0o700;
+  const mode = modeOf(dataDir) ?? 0o700;
   if ((mode & 0o002) !== 0) return 'everyone';
   return (mode & 0o020) !== 0 ? 'group' : 'owner';
+}
+
+/** Undefined where nothing can be looked at; the first file that is opened there says why. */
+function modeOf(path: string): number | undefined {
+  try {
+    return statSync(path).mode;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
