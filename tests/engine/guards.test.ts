@@ -86,6 +86,16 @@ describe('a required backup', () => {
     });
   });
 
+  it('cannot be told where the token sees no storage for backups', async () => {
+    const ports = wanting(HOUR);
+    ports.answers['/nodes/pve/storage'] = [];
+    ports.answers['/access/permissions?path=/vms/105'] = { '/vms/105': {} };
+    expect(await error(checkPolicy(planOf(), call, ports))).toMatchObject({
+      code: 'forbidden_by_policy',
+      message: expect.stringContaining('this token sees no storage for backups'),
+    });
+  });
+
   it('cannot be told where the list failed although the token has every right', async () => {
     const ports = wanting(HOUR);
     lists(ports);

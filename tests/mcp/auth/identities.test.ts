@@ -1,0 +1,246 @@
+import { describe, expect, it, vi } from 'vitest';
+import { clientAddress, isLoopback, networks, plainAddress } from '../../../src/mcp/auth/addresses.ts';
+import { createGate, type Fault, identify, resourceMetadata, type Verifiers } from '../../../src/mcp/auth/gate.ts';
+import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/auth/identity.ts';
+import { createTokenVerifier, newToken, type TokenRow } from '../../../src/mcp/auth/tokens.ts';
+import type { Operation } from '../../../src/operations/define.ts';
+
+const identity: Identity = {
+  principal: 'token:ci',
+  owner: 'anna',
+  role: 'operator',
+  mayApprove: false,
+  trustsClient: false,
+  expiresAt: 1_800_000_000,
+};
+
+describe('addresses', () => {
+  it.each(['10.0.0.0/33', '::/129', 'x', 'x/8', '', '10.0.0.0/', '10.0.0.0/x8', '10.0.0.0/8x', '10.0.0.0/-1', '10.0.0.0/1.5'])(
+    'refuse "%s" as a network',
+    (wrong) => expect(() => networks([wrong])).toThrow(expect.objectContaining({ code: 'invalid_arguments' })),
+  );
+  it('take every length of a network, and a single address as one', () => {
+    const inside = networks(['10.0.0.0/8', '192.0.2.0/32', '198.51.100.7', '2001:db8::1', 'fd00::/128']);
+    for (const yes of ['10.255.0.1', '192.0.2.0', '198.51.100.7', '2001:db8::1', 'fd00::', '::ffff:10.0.0.1', '::FFFF:198.51.100.7'])
+      expect(inside(yes), yes).toBe(true);
+    for (const no of ['192.0.2.1', '198.51.100.8', '2001:db8::2', 'fd00::1', 'x', '']) expect(inside(no), no).toBe(false);
+    expect(networks(['0.0.0.0/0'])('203.0.113.1')).toBe(true);
+    expect(networks(['0.0.0.0/0'])('2001:db8::1')).toBe(false);
+    expect(networks(['::/0'])('2001:db8::1')).toBe(true);
+    expect(networks([])('10.0.0.1')).toBe(false);
+  });
+  it('of this machine are those of its own network', () => {
+    for (const yes of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1']) expect(isLoopback(yes), yes).toBe(true);
+    for (const no of ['128.0.0.1', '::2']) expect(isLoopback(no), no).toBe(false);
+  });
+  it('are IPv4 behind the prefix of IPv6 sockets, and nothing else is', () => {
+    expect(plainAddress('::ffff:10.20.0.1')).toBe('10.20.0.1');
+    for (const as of ['::ffff:a.1', '::ffff:1234:1', '1::ffff:10.0.0.1']) expect(plainAddress(as)).toBe(as);
+  });
+  it('are believed hop by hop, from the right, as far as trusted proxies wrote them', () => {
+    const proxies = networks(['10.0.0.0/24']);
+    expect(clientAddress('::ffff:10.0.0.1', ' 203.0.113.5 , ::ffff:10.0.0.2 ', proxies)).toBe('203.0.113.5');
+    expect(clientAddress('10.0.0.1', '203.0.113.5, ,10.0.0.2', proxies)).toBe('10.0.0.2');
+    expect(clientAddress('10.0.0.1', '10.0.0.3,10.0.0.2', proxies)).toBe('10.0.0.3');
+    expect(clientAddress('10.0.0.1', '', proxies)).toBe('10.0.0.1');
+    expect(clientAddress('::ffff:192.0.2.1', '10.0.0.9', proxies)).toBe('192.0.2.1');
+  });
+});
+
+describe('a token', () => {
+  const NOW = Date.parse('2026-01-01T00:00:00Z');
+  const made = newToken();
+  const row = (over: Partial<TokenRow> = {}): TokenRow => ({
+    id: made.id,
+    name: 'ci',
+    owner: 'anna',
+    role: 'operator',
+    hash: made.hash,
+    cidrs: [],
+    trustsClient: true,
+    expiresAt: '2026-01-01T00:00:01.500Z',
+    ...over,
+  });
+  function verifier(over: Partial<TokenRow> = {}, now: { at: number } = { at: NOW }) {
+    const touched: unknown[][] = [];
+    const touch = vi.fn(async (...given: unknown[]) => void touched.push(given));
+    const rows = { get: async (id: string) => (id === made.id ? row(over) : undefined), touch };
+    const verify = createTokenVerifier(rows, { now: () => now.at, sleep: async () => {} });
+    return { verify: (token = made.token, address = '192.0.2.1') => verify(token, address), touched, touch };
+  }
+
+  it('is 256 random bits, of which only the hash is kept, and the id follows from it', () => {
+    expect(made.token).toMatch(/^pmcp_[\w-]{43}$/);
+    expect(made.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(made.id).toBe(`tok_${made.hash.slice(0, 16)}`);
+    expect(newToken().token).not.toBe(made.token);
+  });
+
+  it('tells who presents it', async () => {
+    const known = { principal: 'token:ci', owner: 'anna', role: 'operator', trustsClient: true, expiresAt: Math.floor(NOW / 1000) + 1 };
+    expect(await verifier().verify()).toStrictEqual({ ...known, mayApprove: false });
+    const scope = { pools: ['p'] };
+    expect(await verifier({ role: 'approver', scope }).verify()).toStrictEqual({ ...known, role: 'approver', scope, mayApprove: true });
+  });
+
+  it.each<[string, Partial<TokenRow>, string]>([
+    ['with the id of another one', { hash: 'f'.repeat(64) }, 'unknown'],
+    ['revoked', { revokedAt: '2025-12-31' }, 'revoked'],
+    ['at the moment of its end', { expiresAt: '2026-01-01T00:00:00.000Z' }, 'expired'],
+    ['from elsewhere', { cidrs: ['10.0.0.0/8', '203.0.113.0/24'] }, 'address'],
+  ])('does not count: %s', async (_case, over, fault) => {
+    const { verify, touch } = verifier(over);
+    expect(await verify()).toBe(fault);
+    expect(touch).not.toHaveBeenCalled();
+  });
+  it('does not count when the store has none of its id, and does from one of its networks', async () => {
+    expect(await verifier().verify(newToken().token)).toBe('unknown');
+    expect(await verifier({ cidrs: ['10.0.0.0/8', '192.0.2.0/24'] }).verify()).toMatchObject({ principal: 'token:ci' });
+  });
+
+  it('leaves a trace of its use once a minute, and again when that could not be written', async () => {
+    const now = { at: NOW };
+    const { verify, touched, touch } = verifier({ expiresAt: '2027-01-01' }, now);
+    await verify();
+    now.at = NOW + 60_000;
+    await verify();
+    expect(touched).toEqual([[made.id, '2026-01-01T00:00:00.000Z']]);
+    touch.mockRejectedValueOnce(new Error('the store is away'));
+    now.at = NOW + 60_001;
+    expect(await verify()).toMatchObject({ principal: 'token:ci' });
+    await Promise.resolve();
+    await verify();
+    expect(touched.at(-1)).toEqual([made.id, '2026-01-01T00:01:00.001Z']);
+    expect(touch).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe('the role of OAuth scopes', () => {
+  it.each<[string[], string | undefined]>([
+    [['proxmox:read'], 'viewer'],
+    [['openid', 'proxmox:write'], 'operator'],
+    [['proxmox:approve', 'proxmox:write'], 'operator'],
+    [['proxmox:read', 'proxmox:approve'], 'approver'],
+    [['openid'], undefined],
+    [[], undefined],
+  ])('%o: %s', (scopes, role) => expect(roleOfScopes(scopes)).toBe(role));
+
+  it('and what the SDK carries, which is never the token', () => {
+    expect(toAuthInfo(identity)).toEqual({
+      token: '',
+      clientId: 'token:ci',
+      scopes: ['proxmox:read', 'proxmox:write'],
+      expiresAt: identity.expiresAt,
+      extra: { identity },
+    });
+    expect(toAuthInfo({ ...identity, role: 'viewer' }).scopes).toEqual(['proxmox:read']);
+    expect(toAuthInfo({ ...identity, role: 'approver', mayApprove: true }).scopes).toEqual(['proxmox:read', 'proxmox:approve']);
+    expect(identityOf(toAuthInfo(identity))).toBe(identity);
+    expect(identityOf(undefined)).toBeUndefined();
+    expect(identityOf({ token: '', clientId: '', scopes: [] })).toBeUndefined();
+  });
+
+  it('and the one that a caller lacks', () => {
+    const stop = { name: 'stop_vm', effect: 'disrupt' } as Operation;
+    expect(missingScope(toAuthInfo({ ...identity, role: 'viewer' }), stop)).toBe('proxmox:write');
+    expect(missingScope(toAuthInfo({ ...identity, role: 'viewer' }), { effect: 'read' } as Operation)).toBeUndefined();
+    expect(missingScope(toAuthInfo(identity), stop)).toBeUndefined();
+    expect(missingScope(undefined, stop)).toBeUndefined();
+  });
+});
+
+describe('the gate', () => {
+  const metadata = 'https://mcp.example.org/.well-known/oauth-protected-resource/mcp';
+  const through = async (header: string | undefined, found: Identity | Fault, options: object = {}) => {
+    const asked: string[][] = [];
+    const refused: string[][] = [];
+    const token = async (...given: string[]) => {
+      asked.push(given);
+      return found;
+    };
+    const gate = createGate({ token, oauth: token, onRefused: (...why: string[]) => refused.push(why), ...options } as Verifiers);
+    const headers = header === undefined ? {} : { authorization: header };
+    const answer = await gate(new Request('https://mcp.example.org/mcp', { headers }), '192.0.2.1');
+    const challenge = answer instanceof Response ? (answer.headers.get('www-authenticate') ?? '') : '';
+    return { answer, status: answer instanceof Response ? answer.status : 0, challenge, asked, refused };
+  };
+
+  it.each(['Bearer pmcp_a', 'bearer  pmcp_a', ' BEARER pmcp_a ', 'Bearer pmcp_a'])('lets in with "%s"', async (header) => {
+    const { answer, asked, refused } = await through(header, identity);
+    expect(answer).toEqual(toAuthInfo(identity));
+    expect(asked).toEqual([['pmcp_a', '192.0.2.1']]);
+    expect(refused).toEqual([]);
+  });
+  it('takes every character of a token', async () => {
+    expect((await through('Bearer aZ09_.~+/=-', identity)).asked).toEqual([['aZ09_.~+/=-']]);
+  });
+  it('says where the metadata is, only where there is some', async () => {
+    expect((await through('Bearer a', identity, { resourceMetadataUrl: metadata })).answer).toMatchObject({
+      resourceMetadataUrl: metadata,
+    });
+    expect((await through('Bearer a', identity)).answer).not.toHaveProperty('resourceMetadataUrl');
+    expect((await through('Bearer a', 'invalid', { resourceMetadataUrl: metadata })).challenge).toContain(
+      `resource_metadata="${metadata}"`,
+    );
+    expect((await through('Bearer a', 'invalid')).challenge).not.toContain('resource_metadata');
+  });
+  it.each(['', 'Bearer', 'Basic abc', 'Bearer a b', 'x Bearer a', 'Bearer ä', 'Bearera'])('asks no verifier about "%s"', async (header) => {
+    const { status, challenge, asked, refused } = await through(header, identity);
+    expect(status).toBe(401);
+    expect(challenge).toContain('The Authorization header must be: Bearer TOKEN');
+    expect(asked).toEqual([]);
+    expect(refused).toEqual([['malformed', '192.0.2.1']]);
+  });
+  it('only asks who sent nothing for a token, without an error', async () => {
+    const { status, challenge, refused } = await through(undefined, identity, { resourceMetadataUrl: metadata });
+    expect(status).toBe(401);
+    expect(challenge).toMatch(/^Bearer scope="proxmox:read", resource_metadata=/);
+    expect(refused).toEqual([['missing', '192.0.2.1']]);
+  });
+  it.each<[Fault, number, string]>([
+    ['expired', 401, 'error="invalid_token", error_description="The access token has expired"'],
+    ['invalid', 401, 'error="invalid_token", error_description="The access token is not valid here"'],
+    ['unknown', 401, 'The access token is not valid here'],
+    ['address', 401, 'The access token is not valid here'],
+    ['scope', 403, 'error="insufficient_scope"'],
+  ])('refuses %s with %i', async (fault, code, says) => {
+    const { status, challenge, refused } = await through('Bearer a', fault);
+    expect(status).toBe(code);
+    expect(challenge).toContain(says);
+    expect(refused).toEqual([[fault, '192.0.2.1']]);
+  });
+  it('says to try again when the authorization server is away, whether or not refusals are counted', async () => {
+    const { answer, status } = await through('Bearer a', 'unavailable', { onRefused: undefined });
+    expect(status).toBe(503);
+    expect((answer as Response).headers.get('retry-after')).toBe('5');
+    expect(await (answer as Response).json()).toMatchObject({ error: 'temporarily_unavailable' });
+  });
+  it('asks the verifier of the kind of token, and knows none where there is no such verifier', async () => {
+    const verifiers = { token: async () => identity, oauth: async () => 'expired' as const };
+    expect(await identify(verifiers, 'pmcp_a', '')).toBe(identity);
+    expect(await identify(verifiers, 'eyJ.pmcp_', '')).toBe('expired');
+    expect(await identify({ oauth: verifiers.oauth }, 'pmcp_a', '')).toBe('unknown');
+    expect(await identify({ token: verifiers.token }, 'eyJ', '')).toBe('unknown');
+  });
+});
+
+describe('the document about the resource', () => {
+  const at = (path: string, method = 'GET') =>
+    resourceMetadata(new Request(`https://mcp.example.org${path}`, { method }), new URL('https://mcp.example.org/mcp'), 'https://issuer');
+  const base = '/.well-known/oauth-protected-resource';
+  it('is at its two places, for everyone to read', async () => {
+    for (const path of [base, `${base}/mcp`, `${base}?x`]) {
+      expect(await at(path)?.json(), path).toMatchObject({
+        resource: 'https://mcp.example.org/mcp',
+        authorization_servers: ['https://issuer'],
+      });
+      expect(at(path)?.headers.get('access-control-allow-origin')).toBe('*');
+    }
+    expect(at(base, 'HEAD')?.status).toBe(200);
+  });
+  it('is only read, and nowhere else', () => {
+    expect(at(base, 'POST')?.status).toBe(405);
+    expect(at(base, 'POST')?.headers.get('allow')).toBe('GET, HEAD');
+    for (const path of ['/mcp', `${base}/other`, `${base}/`]) expect(at(path), path).toBeUndefined();
+  });
+});
