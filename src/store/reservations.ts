@@ -50,7 +50,7 @@ export function reservationsIn(db: Kysely<Database>) {
         const again = await tx.selectFrom('reservations').selectAll().where('id', '=', wish.id).executeTakeFirst();
         if (again) return { mine: read(again) };
         const nameKey = wish.newGuest && wish.name !== '' ? wish.name.toLowerCase() : null;
-        const namesake = nameKey === null ? undefined : rows.find((r) => r.name.toLowerCase() === nameKey);
+        const namesake = rows.find((r) => r.name.toLowerCase() === nameKey);
         if (namesake) return { other: namesake };
         const vmid = choose(new Set(rows.map((r) => r.vmid)));
         const holder = wish.newGuest ? rows.find((r) => r.vmid === vmid) : undefined;

@@ -3,9 +3,9 @@ import { ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { Condition, Plan, Step } from '../../src/core/plan.ts';
 import type { Dispatch, ProxmoxApi, ResolvedRequest, TaskStatus } from '../../src/core/proxmox.ts';
 import type { RunRecord, StepRecord } from '../../src/core/run.ts';
-import { apply } from '../../src/engine/apply.ts';
-import { PROVEN } from '../../src/engine/follow.ts';
-import { LostRun, Unwritten } from '../../src/engine/journal.ts';
+import { apply } from '../../src/engine/runs/apply.ts';
+import { PROVEN } from '../../src/engine/runs/follow.ts';
+import { LostRun, Unwritten } from '../../src/engine/runs/journal.ts';
 import { guest, iso, parts, planOf, requestStep, runOf } from './parts.ts';
 
 const UPID = 'UPID:pve:1:2:3:qmstart:105:mcp@pve!agent:';

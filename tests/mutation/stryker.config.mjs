@@ -9,7 +9,7 @@ const store = ['approvals', 'runs', 'leases', 'reservations'].map((name) => `src
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  mutate: [...engine, ...store, 'src/proxmox/gate.ts', 'src/http/auth/*.ts'],
+  mutate: [...engine, ...store, 'src/proxmox/gate.ts', 'src/http/auth/*.ts', 'src/mcp/identity.ts'],
   // Texts and the shape of plain objects are judged by other tests, and by people.
   mutator: { excludedMutations: ['StringLiteral', 'ObjectLiteral', 'ArrayDeclaration'] },
   plugins: ['@stryker-mutator/vitest-runner'],

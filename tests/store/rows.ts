@@ -229,6 +229,8 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(true);
         expect(await store.runs.adopt('r-taken', 'a', 'c', LATER)).toBe(false);
         expect(await store.runs.adopt('no such', 'a', 'c', LATER)).toBe(false);
+        // What a fault left of its own, the worker takes up again.
+        expect(await store.runs.adopt('r-taken', 'b', 'b', LATER)).toBe(true);
         await store.runs.end('r-taken', 'b', 'failed', [], undefined, SOON);
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(false);
       });

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createOAuthVerifier, type OAuthOptions } from '../../../src/mcp/auth/oauth.ts';
+import { createOAuthVerifier, type OAuthOptions } from '../../../src/http/auth/oauth.ts';
 
 /** An authorization server whose documents are what a test says, by path. */
 let server: Server;

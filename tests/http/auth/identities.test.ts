@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
-import { clientAddress, isLoopback, networks, plainAddress } from '../../../src/mcp/auth/addresses.ts';
-import { createGate, type Fault, identify, resourceMetadata, type Verifiers } from '../../../src/mcp/auth/gate.ts';
-import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/auth/identity.ts';
-import { createTokenVerifier, newToken, type TokenRow } from '../../../src/mcp/auth/tokens.ts';
+import { clientAddress, isLoopback, networks, plainAddress } from '../../../src/http/auth/addresses.ts';
+import { createGate, type Fault, identify, resourceMetadata, type Verifiers } from '../../../src/http/auth/gate.ts';
+import { createTokenVerifier, newToken, type TokenRow } from '../../../src/http/auth/tokens.ts';
+import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/identity.ts';
 import type { Operation } from '../../../src/operations/define.ts';
 
 const identity: Identity = {
