@@ -16,8 +16,8 @@ export async function readContext(ports: Ports, { signal, scope }: { signal?: Ab
     fresh: [],
     reservedGib: () => 0,
     overTotals: async () => [],
-    createdHere: async (identity) => (await ports.store()).runs.made(api.cluster, identity.vmid, identity.key),
-    madeBy: async (identity) => (await ports.store()).runs.madeBy(api.cluster, identity.vmid, identity.key),
+    createdHere: async (identity) => (await ports.store()).guests.made(api.cluster, identity.vmid, identity.key),
+    madeBy: async (identity) => (await ports.store()).guests.madeBy(api.cluster, identity.vmid, identity.key),
     ...(signal ? { signal } : {}),
   };
 }

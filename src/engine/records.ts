@@ -3,6 +3,7 @@ import type { Caller } from '../core/caller.ts';
 import { digestOf } from '../core/canonical.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
+import type { RunRecord } from '../core/run.ts';
 
 /**
  * What an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
@@ -65,3 +66,18 @@ export const SERVER: Caller = {
   canAsk: { elicitation: false, terminal: false },
   isOperator: false,
 };
+
+/** What every line of the audit about a run has. */
+export function auditRun(run: RunRecord, caller: Caller) {
+  return {
+    operation: run.operation,
+    cluster: run.cluster,
+    ...auditCaller(caller),
+    args: run.args,
+    ...auditTarget(run.plan),
+    runId: run.id,
+    ...(run.approvalId ? { approvalId: run.approvalId } : {}),
+    ...(run.leaseId ? { leaseId: run.leaseId } : {}),
+    planDigest: run.digest,
+  };
+}

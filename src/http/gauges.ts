@@ -25,11 +25,11 @@ async function quotaGauges({ settings, connect, store }: Session): Promise<Gauge
     import('../proxmox/pools.ts'),
     import('../engine/limits/quota.ts'),
   ]);
-  const [api, { reservations, runs }] = await Promise.all([connect(), store()]);
+  const [api, { reservations, guests: made }] = await Promise.all([connect(), store()]);
   const { limits } = settings;
   if (limits.scope.kind === 'pool' && (await hiddenPools(api, [limits.scope.pool])).size > 0) return [];
   const [guests, reserved] = await Promise.all([currentGuests(api), reservations.all(api.cluster)]);
-  const created = limits.scope.kind === 'created' ? new Set(await runs.madeVmids(api.cluster)) : new Set<number>();
+  const created = limits.scope.kind === 'created' ? new Set(await made.madeVmids(api.cluster)) : new Set<number>();
   const used = usage(guests, reserved, limits, created, limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
   return rows(limits).flatMap(({ resource, of, limit }): Gauge[] =>
     limit === undefined

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { type Approvals, approvalsIn } from './approvals.ts';
+import { type Guests, guestsIn } from './guests.ts';
 import { type Leases, leasesIn } from './leases.ts';
 import { type Keys, keysIn, type Principals, principalsIn } from './principals.ts';
 import { type Sessions, sessionsIn } from './principals-sessions.ts';
@@ -20,6 +21,7 @@ export interface Store {
   principals: Principals;
   sessions: Sessions;
   keys: Keys;
+  guests: Guests;
   leases: Leases;
   retention: Retention;
   /** That the database answers, and has the time that this machine has. @throws store_unavailable */
@@ -37,6 +39,7 @@ function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
     principals: principalsIn(db),
     sessions: sessionsIn(db),
     keys: keysIn(db),
+    guests: guestsIn(db),
     leases: leasesIn(db),
     retention: retentionIn(db),
     check,
@@ -83,6 +86,7 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
     principals: wrap(store.principals),
     sessions: wrap(store.sessions),
     keys: wrap(store.keys),
+    guests: wrap(store.guests),
     leases: wrap(store.leases),
     retention: wrap(store.retention),
     check: () => again(store.check),

@@ -76,25 +76,6 @@ export function leasesIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return Number(result.numUpdatedRows) === 1;
     },
-
-    async sawName(cluster: string, { key, name, vmid }: { key: string; name: string; vmid: number }, now: string): Promise<void> {
-      await db
-        .insertInto('guest_names')
-        .values({ cluster, key, name, vmid, seen_at: now })
-        .onConflict((c) => c.columns(['cluster', 'key', 'name']).doUpdateSet({ seen_at: now, vmid }))
-        .execute();
-    },
-    /** Newest first. */
-    async names(cluster: string, key: string): Promise<string[]> {
-      const rows = await db
-        .selectFrom('guest_names')
-        .select('name')
-        .where('cluster', '=', cluster)
-        .where('key', '=', key)
-        .orderBy('seen_at', 'desc')
-        .execute();
-      return rows.map((r) => r.name);
-    },
   };
 }
 export type Leases = ReturnType<typeof leasesIn>;

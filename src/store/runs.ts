@@ -1,8 +1,9 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { ApprovalStatus, Way } from '../core/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
 import { exclusive } from './dialect.ts';
-import type { Database, RunRow } from './schema.ts';
+import { readRun } from './run-row.ts';
+import type { Database } from './schema.ts';
 import { eraseSecrets } from './secrets.ts';
 import { ownUpids } from './upids.ts';
 
@@ -88,13 +89,13 @@ export function runsIn(db: Kysely<Database>) {
 
     async get(id: string): Promise<RunRecord | undefined> {
       const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
-      return row && read(row);
+      return row && readRun(row);
     },
 
     async recent(filter: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
       let query = db.selectFrom('runs').selectAll().where('cluster', '=', filter.cluster).orderBy('started_at', 'desc').limit(filter.limit);
       if (filter.principal !== undefined) query = query.where('principal', '=', filter.principal);
-      return (await query.execute()).map(read);
+      return (await query.execute()).map(readRun);
     },
 
     async byUpid(upid: string, cluster: string): Promise<RunRecord | undefined> {
@@ -105,7 +106,7 @@ export function runsIn(db: Kysely<Database>) {
         .where('run_upids.cluster', '=', cluster)
         .where('run_upids.upid', '=', upid)
         .executeTakeFirst();
-      return row && read(row);
+      return row && readRun(row);
     },
 
     /** Writes the steps so far. @returns false when another process has adopted the run: the caller must stop at once. */
@@ -197,7 +198,7 @@ export function runsIn(db: Kysely<Database>) {
         .where('cluster', '=', cluster)
         .orderBy('started_at')
         .execute();
-      return rows.map(read);
+      return rows.map(readRun);
     },
 
     /** Renews the leases of these runs with their reservations, and of reservations that have no run yet. */
@@ -230,7 +231,7 @@ export function runsIn(db: Kysely<Database>) {
 
     async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
       const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
-      return rows.map((row) => ({ run: read(row), worker: row.worker, leaseUntil: row.lease_until }));
+      return rows.map((row) => ({ run: readRun(row), worker: row.worker, leaseUntil: row.lease_until }));
     },
 
     /** Takes a run over from a worker that is gone; of several who try, one wins. */
@@ -247,36 +248,6 @@ export function runsIn(db: Kysely<Database>) {
       return row?.worker === to && row.status === 'executing' && to !== from;
     },
 
-    /** Remembers a guest as made through this server, and which run did so or went on with it. */
-    async remember(guest: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
-      await db
-        .insertInto('guests')
-        .values({ cluster: guest.cluster, vmid: guest.vmid, key: guest.key, run_id: guest.runId, created_at: guest.now })
-        .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: guest.runId }))
-        .execute();
-    },
-    async made(cluster: string, vmid: number, key: string): Promise<boolean> {
-      const row = await db
-        .selectFrom('guests')
-        .select(sql`1`.as('one'))
-        .where('cluster', '=', cluster)
-        .where('vmid', '=', vmid)
-        .where('key', '=', key)
-        .executeTakeFirst();
-      return row !== undefined;
-    },
-    /** The run that made the guest, or the last one that went on with it. */
-    async madeBy(cluster: string, vmid: number, key: string): Promise<RunRecord | undefined> {
-      const row = await db
-        .selectFrom('guests')
-        .innerJoin('runs', 'runs.id', 'guests.run_id')
-        .selectAll('runs')
-        .where('guests.cluster', '=', cluster)
-        .where('guests.vmid', '=', vmid)
-        .where('guests.key', '=', key)
-        .executeTakeFirst();
-      return row && read(row);
-    },
     /** VMIDs of guests that were deleted here since then. */
     async deletedVmids(cluster: string, since: string): Promise<number[]> {
       const rows = await db
@@ -288,9 +259,6 @@ export function runsIn(db: Kysely<Database>) {
         .where('started_at', '>', since)
         .execute();
       return rows.flatMap((row) => (JSON.parse(row.plan) as RunRecord['plan']).target?.vmid ?? []);
-    },
-    async madeVmids(cluster: string): Promise<number[]> {
-      return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);
     },
   };
 }
@@ -304,24 +272,5 @@ async function since(db: Kysely<Database>, whose: { cluster: string; principal: 
     .where('principal', '=', whose.principal)
     .where('started_at', '>', begin)
     .execute();
-  return rows.map(read);
-}
-
-function read(row: Selectable<RunRow>): RunRecord {
-  return {
-    id: row.id,
-    operation: row.operation,
-    args: JSON.parse(row.args),
-    cluster: row.cluster,
-    principal: row.principal,
-    plan: JSON.parse(row.plan),
-    digest: row.digest,
-    status: row.status as RunStatus,
-    steps: JSON.parse(row.steps),
-    ...(row.approval_id !== null ? { approvalId: row.approval_id } : {}),
-    ...(row.lease_id !== null ? { leaseId: row.lease_id } : {}),
-    ...(row.error !== null ? { error: JSON.parse(row.error) } : {}),
-    startedAt: row.started_at,
-    ...(row.ended_at !== null ? { endedAt: row.ended_at } : {}),
-  };
+  return rows.map(readRun);
 }

@@ -21,9 +21,9 @@ it('forgets the names of guests that are gone or whose VMID another guest has, a
   const OLD = '2020-01-01T00:00:00.000Z';
   const living = await api.get<{ key: string; value: string }[]>('/nodes/pve/qemu/100/pending');
   const uuid = /uuid=([0-9a-f-]+)/.exec(living.find(({ key }) => key === 'smbios1')?.value ?? '')?.[1] ?? '';
-  await store.leases.sawName(api.cluster, { key: uuid, name: 'web1', vmid: 100 }, OLD);
-  await store.leases.sawName(api.cluster, { key: 'another', name: 'before', vmid: 100 }, OLD);
-  await store.leases.sawName(api.cluster, { key: 'gone', name: 'temp', vmid: 4711 }, OLD);
+  await store.guests.sawName(api.cluster, { key: uuid, name: 'web1', vmid: 100 }, OLD);
+  await store.guests.sawName(api.cluster, { key: 'another', name: 'before', vmid: 100 }, OLD);
+  await store.guests.sawName(api.cluster, { key: 'gone', name: 'temp', vmid: 4711 }, OLD);
   const ports = {
     settings: { retentionDays: 90 },
     clock: { now: () => Date.now() },
@@ -31,7 +31,7 @@ it('forgets the names of guests that are gone or whose VMID another guest has, a
     log: { info() {}, warn() {} },
   } as unknown as Ports;
   expect(await prune(store, ports)).toBe(true);
-  const names = (key: string) => store.leases.names(api.cluster, key);
+  const names = (key: string) => store.guests.names(api.cluster, key);
   expect(await Promise.all([uuid, 'another', 'gone'].map(names))).toEqual([['web1'], [], []]);
   expect(await prune(store, ports)).toBe(false);
   await store.close();

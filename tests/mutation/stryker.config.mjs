@@ -3,9 +3,9 @@
 const engine = [
   ...['requests', 'redeem', 'standing', 'way'].map((name) => `approvals/${name}`),
   ...['policy', 'quota', 'guards', 'scope'].map((name) => `limits/${name}`),
-  ...['runner', 'apply', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
+  ...['runner', 'finish', 'aftermath', 'half-made', 'apply', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
 ].map((name) => `src/engine/${name}.ts`);
-const store = ['approvals', 'runs', 'leases', 'reservations'].map((name) => `src/store/${name}.ts`);
+const store = ['approvals', 'runs', 'guests', 'leases', 'reservations'].map((name) => `src/store/${name}.ts`);
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {

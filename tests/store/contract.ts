@@ -313,7 +313,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         await begin('old-unknown', OLD, 'unknown');
         await begin('old-executing', OLD);
         await begin('new', NOW, 'succeeded');
-        await store().runs.remember({ cluster: 'c', vmid: 777, key: 'made', runId: 'run-old-ok', now: OLD });
+        await store().guests.remember({ cluster: 'c', vmid: 777, key: 'made', runId: 'run-old-ok', now: OLD });
         await store().approvals.request(
           approval('apr-old-pending', { principal: 'kept-p', argsDigest: 'old-pending', expiresAt: '2030-01-01T00:00:00.000Z' }),
           OLD,
@@ -334,7 +334,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         const approvals = ['old-ok', 'old-failed', 'old-unknown', 'old-executing', 'new', 'old-pending', 'old-expired'];
         const found = await Promise.all(approvals.map((id) => store().approvals.get(`apr-${id}`)));
         expect(found.map((one) => one?.status)).toEqual([undefined, undefined, 'unknown', 'executing', 'succeeded', 'pending', undefined]);
-        expect(await store().runs.made('c', 777, 'made')).toBe(true);
+        expect(await store().guests.made('c', 777, 'made')).toBe(true);
         expect(await store().runs.byUpid(upid('old-ok'), 'c')).toBeUndefined();
         expect(await store().runs.byUpid(upid('old-unknown'), 'c')).toMatchObject({ id: 'run-old-unknown' });
         expect(await store().tokens.byName('old')).toBeUndefined();
@@ -351,14 +351,14 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       });
 
       it('forgets the names of the guests that it is told of', async () => {
-        await store().leases.sawName('c', { key: 'gone', name: 'web', vmid: 501 }, OLD);
-        await store().leases.sawName('c', { key: 'alive', name: 'db', vmid: 502 }, OLD);
-        await store().leases.sawName('c', { key: 'recent', name: 'app', vmid: 503 }, NOW);
+        await store().guests.sawName('c', { key: 'gone', name: 'web', vmid: 501 }, OLD);
+        await store().guests.sawName('c', { key: 'alive', name: 'db', vmid: 502 }, OLD);
+        await store().guests.sawName('c', { key: 'recent', name: 'app', vmid: 503 }, NOW);
         const old = await store().retention.oldNames('c', BEFORE, 10);
         expect(old.map(({ key }) => key).sort()).toEqual(['alive', 'gone']);
         await store().retention.forgetNames('c', ['gone']);
-        expect(await store().leases.names('c', 'gone')).toEqual([]);
-        expect(await store().leases.names('c', 'alive')).toEqual(['db']);
+        expect(await store().guests.names('c', 'gone')).toEqual([]);
+        expect(await store().guests.names('c', 'alive')).toEqual(['db']);
       });
     });
 

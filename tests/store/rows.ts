@@ -277,15 +277,15 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
       it('is remembered with the guest that it made or went on with', async () => {
         const cluster = 'r-made';
         for (const id of ['r-made-1', 'r-made-2']) await store.runs.begin(run(id, { cluster }), 'w', LATER);
-        for (const runId of ['r-made-1', 'r-made-2']) await store.runs.remember({ cluster, vmid: 200, key: 'k', runId, now: NOW });
-        await store.runs.remember({ cluster, vmid: 200, key: 'successor', runId: 'r-made-1', now: NOW });
-        expect(await store.runs.made(cluster, 200, 'k')).toBe(true);
-        expect(await store.runs.made(cluster, 200, 'another')).toBe(false);
-        expect(await store.runs.made(cluster, 201, 'k')).toBe(false);
-        expect(await store.runs.made('elsewhere', 200, 'k')).toBe(false);
-        expect(await store.runs.madeBy(cluster, 200, 'k')).toMatchObject({ id: 'r-made-2' });
-        expect(await store.runs.madeBy(cluster, 200, 'another')).toBeUndefined();
-        expect(await store.runs.madeVmids(cluster)).toEqual([200]);
+        for (const runId of ['r-made-1', 'r-made-2']) await store.guests.remember({ cluster, vmid: 200, key: 'k', runId, now: NOW });
+        await store.guests.remember({ cluster, vmid: 200, key: 'successor', runId: 'r-made-1', now: NOW });
+        expect(await store.guests.made(cluster, 200, 'k')).toBe(true);
+        expect(await store.guests.made(cluster, 200, 'another')).toBe(false);
+        expect(await store.guests.made(cluster, 201, 'k')).toBe(false);
+        expect(await store.guests.made('elsewhere', 200, 'k')).toBe(false);
+        expect(await store.guests.madeBy(cluster, 200, 'k')).toMatchObject({ id: 'r-made-2' });
+        expect(await store.guests.madeBy(cluster, 200, 'another')).toBeUndefined();
+        expect(await store.guests.madeVmids(cluster)).toEqual([200]);
       });
 
       it('tells which VMIDs were deleted here since then', async () => {
@@ -429,12 +429,12 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
           ['new', SOON],
           ['old', NOW],
         ] as const)
-          await store.leases.sawName('names', { key: 'k', name, vmid: 1 }, at);
-        expect(await store.leases.names('names', 'k')).toEqual(['new', 'old']);
-        await store.leases.sawName('names', { key: 'k', name: 'old', vmid: 2 }, LATER);
-        expect(await store.leases.names('names', 'k')).toEqual(['old', 'new']);
-        expect(await store.leases.names('names', 'other')).toEqual([]);
-        expect(await store.leases.names('elsewhere', 'k')).toEqual([]);
+          await store.guests.sawName('names', { key: 'k', name, vmid: 1 }, at);
+        expect(await store.guests.names('names', 'k')).toEqual(['new', 'old']);
+        await store.guests.sawName('names', { key: 'k', name: 'old', vmid: 2 }, LATER);
+        expect(await store.guests.names('names', 'k')).toEqual(['old', 'new']);
+        expect(await store.guests.names('names', 'other')).toEqual([]);
+        expect(await store.guests.names('elsewhere', 'k')).toEqual([]);
       });
     });
   });

@@ -82,8 +82,8 @@ async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
   const guests = targetsOf(plan);
   const formerNames: string[] = [];
   for (const { key, name, vmid } of guests) {
-    if (name !== '') await store.leases.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
-    const others = (await store.leases.names(cluster, key)).filter((other) => other !== name);
+    if (name !== '') await store.guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
+    const others = (await store.guests.names(cluster, key)).filter((other) => other !== name);
     formerNames.push(...(guests.length === 1 ? others : others.map((other) => `${other} (now ${name === '' ? vmid : `${name} ${vmid}`})`)));
   }
   return formerNames.length === 0 ? plan : { ...plan, facts: { ...plan.facts, formerNames } };

@@ -74,7 +74,7 @@ export async function totalsOver(
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
   const known = await completed(api, listed);
   const guests = limitsSizes ? await withSizes(known, earlier, api) : known;
-  const created = limits.scope.kind === 'created' ? new Set(await store.runs.madeVmids(api.cluster)) : new Set<number>();
+  const created = limits.scope.kind === 'created' ? new Set(await store.guests.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
   if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
   if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, exceeded: [] };

@@ -60,7 +60,7 @@ export async function subjectOf(
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const rows = await listGuests(api);
   const judged = async (vmid: number, key: string | undefined): Promise<Judged> => {
-    const createdHere = key !== undefined && (await store.runs.made(api.cluster, vmid, key));
+    const createdHere = key !== undefined && (await store.guests.made(api.cluster, vmid, key));
     return { vmid, createdHere, ...factsOf(rows.find((r) => r.vmid === vmid)) };
   };
   const guests = await Promise.all([

@@ -2,7 +2,7 @@ import { needsApproval } from '../../core/effect.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { SERVER } from '../records.ts';
-import { carryOut } from './runner.ts';
+import { carryOut } from './finish.ts';
 import { isGone, leaseFrom } from './worker.ts';
 
 /** Steps that were never sent are sent by another process only this long after the run began, and never those that needed an approval. */

@@ -1,8 +1,10 @@
 import type { Caller } from '../../core/caller.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
+import { auditRun } from '../records.ts';
+import { forget, remember, settleReservations } from './aftermath.ts';
+import { explain } from './half-made.ts';
 import type { Ending } from './in-flight.ts';
-import { auditRun, explain, forget, remember, settleReservations } from './runner.ts';
 
 /**
  * Ends a run that had ended as unknown, in the store, its approval and its reservations, once its outcome is known. The audit has it first: a

@@ -1,0 +1,110 @@
+import type { Caller } from '../../core/caller.ts';
+import { ProxmoxMcpError } from '../../core/errors.ts';
+import type { RunRecord, StepRecord } from '../../core/run.ts';
+import { isoNow, type Ports } from '../ports.ts';
+import { auditRun } from '../records.ts';
+import type { Progress } from '../types.ts';
+import { forget, remember, settleReservations } from './aftermath.ts';
+import { apply } from './apply.ts';
+import { explain } from './half-made.ts';
+import type { Ending } from './in-flight.ts';
+import { LostRun, Unwritten } from './journal.ts';
+import { leaseFrom } from './worker.ts';
+
+/**
+ * Applies a run that this worker owns, to its end; also one adopted from a process that is gone, and one that could not be written to its
+ * end.
+ * @returns the run, `executing` with an error when a fault of the store or the audit kept its end from being written
+ */
+export async function carryOut(
+  run: RunRecord,
+  ports: Ports,
+  options: { maySend: boolean; caller: Caller; onProgress?: (progress: Progress) => void },
+): Promise<RunRecord> {
+  return conclude(run, ports, options.caller, async () => {
+    const known = ports.inFlight.know(run.id);
+    if (known.ending) return known.ending;
+    const store = await ports.store();
+    const secrets = new Map<string, string>();
+    for (const id of ports.vault.idsIn(run.plan)) {
+      const sealed = await store.secrets.get(id);
+      if (sealed !== undefined) secrets.set(id, sealed);
+    }
+    return apply(known.steps.length > 0 ? { ...run, steps: known.steps } : run, ports, { ...options, secrets });
+  });
+}
+
+/** Once the intent is on disk, only Proxmox decides how a run ends: what this server cannot write down is written later. */
+export async function conclude(run: RunRecord, ports: Ports, caller: Caller, work: () => Promise<Ending>): Promise<RunRecord> {
+  try {
+    return await finish(run, await work(), ports, caller);
+  } catch (error) {
+    if (error instanceof LostRun) {
+      ports.inFlight.known.delete(run.id);
+      ports.log.warn({ run: run.id }, 'another process took this run over');
+      return (await (await ports.store()).runs.get(run.id).catch(() => undefined)) ?? run;
+    }
+    const cause = error instanceof Unwritten ? error.cause : error;
+    ports.log.error({ run: run.id, err: cause }, 'the end of a run cannot be recorded now; it is tried again');
+    const { steps } = ports.inFlight.know(run.id);
+    return { ...run, steps, error: unrecorded(run, steps, cause).toJSON() };
+  }
+}
+
+/** What a caller hears of a run whose outcome could not be recorded. */
+function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown): ProxmoxMcpError {
+  const ours =
+    cause instanceof ProxmoxMcpError ? cause : new ProxmoxMcpError('store_unavailable', 'The store cannot be written.', { cause });
+  const last = steps.at(-1);
+  const upid = steps.findLast((s) => s.upid !== undefined)?.upid;
+  if (!last) {
+    return new ProxmoxMcpError(ours.code, `${ours.message} Nothing was sent to Proxmox.`, {
+      hint: ours.hint,
+      details: { run_id: id },
+    });
+  }
+  const purpose = plan.steps.find((s) => s.id === last.id)?.purpose ?? plan.summary;
+  const sent = last.state === 'intent' ? 'may have been sent' : 'was sent';
+  return new ProxmoxMcpError(
+    'outcome_unknown',
+    `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}, but its outcome cannot be recorded: ${ours.message}`,
+    {
+      hint: 'Do not call again. This server looks at Proxmox and records the outcome as soon as it can; follow it with get_task.',
+      details: { run_id: id, ...(upid === undefined ? {} : { upid }) },
+    },
+  );
+}
+
+/**
+ * Ends a run. The outcome goes to the audit before the run counts as ended: a crash in between leaves two lines about it, never none.
+ * @throws LostRun when another process has adopted it: then the outcome is told there
+ */
+async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Caller): Promise<RunRecord> {
+  const store = await ports.store();
+  const known = ports.inFlight.know(run.id);
+  Object.assign(known, { ending, steps: ending.steps });
+  const { status, steps } = ending;
+  const error = ending.error && explain(run, ending, ending.error).toJSON();
+  const endedAt = isoNow(ports.clock);
+  if (!(await store.runs.journal(run.id, ports.worker, steps, leaseFrom(ports.clock)))) throw new LostRun();
+  const made = steps.some((s) => s.state === 'done');
+  if (made) await remember(run, ports);
+  if (status === 'succeeded') await forget(run, ports);
+  const ended: RunRecord = { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
+  const outcome = {
+    kind: 'outcome' as const,
+    ...auditRun(run, caller),
+    upids: steps.flatMap((s) => (s.upid ? [s.upid] : [])),
+    status,
+    ...(error ? { error: { code: error.code, message: error.message } } : {}),
+    durationMs: Date.parse(endedAt) - Date.parse(run.startedAt),
+  };
+  if (!known.told) await ports.audit.append(outcome, { durable: true });
+  known.told = true;
+  // What was reserved for a guest that may still be made stays so.
+  if (status !== 'unknown' || made) await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
+  await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
+  ports.inFlight.known.delete(run.id);
+  if (status === 'unknown') ports.watch.begin(ended);
+  return ended;
+}

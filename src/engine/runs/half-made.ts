@@ -1,0 +1,36 @@
+import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
+import type { RunRecord } from '../../core/run.ts';
+
+/** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
+export function explain(
+  { id, plan }: RunRecord,
+  { steps, status }: Pick<RunRecord, 'steps' | 'status'>,
+  error: ProxmoxMcpError,
+): ProxmoxMcpError {
+  const done = plan.steps
+    .filter((s) => s.kind === 'request' && steps.some((r) => r.id === s.id && r.state === 'done'))
+    .map((s) => s.purpose);
+  if (done.length === 0 && plan.continues === undefined) return error;
+  const notDone = plan.steps
+    .filter((s) => s.kind === 'request' && !steps.some((r) => r.id === s.id && r.state === 'done'))
+    .map((s) => s.purpose);
+  const vmid = plan.demand?.vmid ?? plan.target?.vmid;
+  const halfMade = status === 'failed' && (plan.continues !== undefined || plan.demand?.newGuests === 1);
+  const finish = halfMade ? ' Call again with the same arguments: only what was not done is sent.' : '';
+  const before = done.length > 0 ? ` Done before: ${done.join('; ')}.` : '';
+  return new ProxmoxMcpError(error.code as ErrorCode, `${sentence(error.message)}${before} Not done: ${notDone.join('; ')}.`, {
+    hint: `${error.hint}${finish}${plan.cleanup ? ` To clean up${halfMade ? ' instead' : ''}: ${plan.cleanup}` : ''}`,
+    details: {
+      ...error.details,
+      ...(vmid === undefined ? {} : { vmid }),
+      done,
+      ...(halfMade ? { unfinished: { run_id: id, not_done: notDone } } : { not_done: notDone }),
+      ...(plan.cleanup ? { cleanup: plan.cleanup } : {}),
+    },
+  });
+}
+
+/** Proxmox ends its own words without a full stop. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
