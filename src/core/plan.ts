@@ -169,6 +169,11 @@ export function digestAfter(steps: readonly Step[]): FromRef {
   return { $from: `${last.id}.digest` };
 }
 
+/** Whether the proof tells of everything that the request sets; one without the cloud-init password does not. */
+export function provesAll({ proof, params }: RequestStep): boolean {
+  return proof?.kind !== 'config' || Object.keys(params).every((option) => option === 'digest' || option in proof.has);
+}
+
 export function isSecretRef(value: unknown): value is SecretRef {
   return typeof value === 'object' && value !== null && typeof (value as { $secret?: unknown }).$secret === 'string';
 }

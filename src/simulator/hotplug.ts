@@ -49,11 +49,15 @@ export const hasBridge = (world: World, node: string, bridge: string): boolean =
 /** Devices that the guest boots from, in order. */
 export const bootOrder = (config: Config): string[] => /order=([^,]*)/.exec(config.boot ?? '')?.[1]?.split(';') ?? [];
 
+/** MiB of memory that a guest with memory hotplug boots with; it cannot be unplugged (Memory.pm of Proxmox's qemu-server). */
+const STATIC_MEMORY_MIB = 1024;
+
 /** Why a live change fails all the same; it then stays pending. `value` is absent for a removal. */
 export function hotplugProblem(world: World, guest: Guest, key: string, value: string | undefined): string | undefined {
   if (!guest.running) return undefined;
   if (value === undefined)
     return bootOrder(guest.config).includes(key) && DRIVE_KEY.test(key) ? `can't unplug bootdisk '${key}'` : undefined;
+  if (key === 'memory' && Number(value) < STATIC_MEMORY_MIB) return `memory can't be lower than ${STATIC_MEMORY_MIB} MB`;
   const bridge = /^net\d+$/.test(key) ? option(value, 'bridge') : undefined;
   if (bridge === undefined || hasBridge(world, guest.node, bridge)) return undefined;
   return guest.config[key] === undefined ? `bridge '${bridge}' does not exist` : `interface ${bridge} does not exist`;

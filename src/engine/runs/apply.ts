@@ -9,7 +9,7 @@ import { explained } from '../explain.ts';
 import type { Ports } from '../ports.ts';
 import type { Progress } from '../types.ts';
 import { noteDigest } from './digests.ts';
-import { follow, isProven } from './follow.ts';
+import { follow, isKept, isProven, KEPT } from './follow.ts';
 import type { Ending } from './in-flight.ts';
 import { Journal, LostRun, Unwritten } from './journal.ts';
 import { CLOCK_SLACK_SECONDS, settle, withoutOthers } from './reconcile.ts';
@@ -147,9 +147,11 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret)).catch(async (thrown) => {
     const refusal = thrown instanceof ProxmoxMcpError ? (thrown.details?.proxmox as { message?: string } | undefined) : undefined;
     if (await isSoAlready(step, refusal?.message, s.api)) return { kind: 'already' } as const;
+    if (refusal && (await isKept(step, s.api))) return { kind: 'kept', exit: asError(thrown).message } as const;
     throw thrown;
   });
   if (dispatch.kind === 'already') return { ...record, ...ALREADY };
+  if (dispatch.kind === 'kept') return { ...record, ...KEPT, exit: dispatch.exit };
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
   // Where a task was to begin, an answer that names none tells nothing.
   if (dispatch.kind === 'unknown' || step.task) return { ...record, state: 'unknown' };

@@ -1,5 +1,5 @@
 import { ProxmoxMcpError } from '../../core/errors.ts';
-import type { RequestStep } from '../../core/plan.ts';
+import { provesAll, type RequestStep } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { StepRecord } from '../../core/run.ts';
 import { maskSecrets, plainText, withoutCommand } from '../../core/text.ts';
@@ -62,9 +62,20 @@ async function ended(step: RequestStep, record: StepRecord, exit: string, api: P
   const upid = record.upid ?? '';
   const log = (await api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
   if (kind === 'warnings') return { ...record, state: 'done', exit, log };
-  if (kind === 'failed') return { ...record, state: 'failed', exit: withoutCommand(exit), log };
+  if (kind === 'failed') {
+    const failed = { ...record, exit: withoutCommand(exit), log };
+    return (await isKept(step, api)) ? { ...failed, ...KEPT } : { ...failed, state: 'failed' };
+  }
   if (await isProven(step, api)) return { ...record, state: 'done', exit, log };
   throw unknown(`${step.purpose}: Proxmox's worker was killed (${exit}).`, LOOK, upid, log);
+}
+
+/** Proxmox called it a failure, and what was asked for is in the configuration all the same. */
+export const KEPT = { state: 'done', data: { kept: true } } as const;
+
+/** Proxmox keeps, as pending, what it cannot apply to the running guest, and ends the request or its task with an error. */
+export async function isKept(step: RequestStep, api: ProxmoxApi): Promise<boolean> {
+  return step.proof?.kind === 'config' && provesAll(step) && isProven(step, api);
 }
 
 /** Only what was seen counts: a guest that cannot be looked at proves nothing. */

@@ -7,7 +7,7 @@ import { exitOf } from '../../proxmox/tasks.ts';
 import type { Ports } from '../ports.ts';
 import { SERVER } from '../records.ts';
 import { concludeLate } from './conclude.ts';
-import { isProven, LOG_LINES, PROVEN } from './follow.ts';
+import { isKept, isProven, KEPT, LOG_LINES, PROVEN } from './follow.ts';
 import { look, tooLate, withoutOthers } from './reconcile.ts';
 import { taskFault } from './task-fault.ts';
 
@@ -90,6 +90,7 @@ async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord,
   const done = { record: { ...record, state: 'done' as const, exit } };
   if (kind === 'unknown') return (await isProven(step, api)) ? done : undefined;
   if (kind !== 'failed') return done;
+  if (await isKept(step, api)) return { record: { ...record, ...KEPT, exit } };
   const log = (await api.taskLog(record.upid ?? '', LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
   const failed = { ...record, state: 'failed' as const, exit, log };
   return { record: failed, error: taskFault(step, failed, plan, ports.settings.connection.tokenId) };

@@ -17,6 +17,9 @@ export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[
 
 /** `WARNINGS: n` is a success with caveats, which stand in the task's log. */
 function taskWarnings(step: RunRecord['steps'][number]): string[] {
+  if ((step.data as { kept?: true } | undefined)?.kept) {
+    return [`Proxmox could not apply all of it to the running guest, and kept it: ${plainText(step.exit ?? 'no reason given', 300)}`];
+  }
   if (!step.exit?.startsWith('WARNINGS')) return [];
   const lines = (step.log ?? []).filter((line) => /^warn/i.test(line)).map((line) => plainText(line, 300));
   return lines.length > 0 ? lines : [`${step.id}: Proxmox ended the task with ${plainText(step.exit, 80)}`];

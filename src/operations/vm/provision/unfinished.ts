@@ -1,6 +1,6 @@
 import { canonical } from '../../../core/canonical.ts';
 import type { JsonObject } from '../../../core/json.ts';
-import { digestAfter, type FromRef, type Plan, type RequestStep } from '../../../core/plan.ts';
+import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan.ts';
 import type { RunRecord } from '../../../core/run.ts';
 import { holds } from '../../../proxmox/conditions.ts';
 import { path } from '../../../proxmox/encode.ts';
@@ -27,11 +27,8 @@ export async function findUnfinished(ctx: OperationContext, run: RunRecord): Pro
   return { run, left, open: run.status === 'unknown' || run.steps.some((s) => s.state !== 'done' && s.state !== 'failed') };
 }
 
-/** A proof that covers but a part of what the step sets, such as one without the cloud-init password, does not tell that it was done. */
-async function isSo({ api }: OperationContext, { proof, params }: RequestStep): Promise<boolean> {
-  if (proof === undefined) return false;
-  if (proof.kind === 'config' && Object.keys(params).some((option) => option !== 'digest' && !(option in proof.has))) return false;
-  return (await holds(api, proof)) === true;
+async function isSo({ api }: OperationContext, step: RequestStep): Promise<boolean> {
+  return step.proof !== undefined && provesAll(step) && (await holds(api, step.proof)) === true;
 }
 
 /** Whether this call is the one that began: operation, arguments (secrets as references) and caller are the same. */
