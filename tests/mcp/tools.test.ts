@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { Result } from '../../src/core/result.ts';
@@ -71,8 +72,16 @@ describe.each([...samples, ...operations])('$name', (operation) => {
   });
 });
 
-it('the wire definition of every tool is a promise to clients', () => {
-  expect(operations.map(toolDefinition)).toMatchSnapshot();
+describe('the wire definition of a tool is a promise to clients', () => {
+  it.each(operations)('$name', async (operation) => {
+    const text = `${JSON.stringify(toolDefinition(operation), null, 2)}\n`;
+    await expect(text).toMatchFileSnapshot(`__snapshots__/${operation.name}.json`);
+  });
+
+  it('is kept of no tool that is gone', () => {
+    const known = operations.map(({ name }) => `${name}.json`);
+    expect(readdirSync(new URL('__snapshots__', import.meta.url)).filter((file) => !known.includes(file))).toEqual([]);
+  });
 });
 
 // Strict converters of model providers refuse or rewrite the request for a free-form map, a choice of schemas or a value without a type.

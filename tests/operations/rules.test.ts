@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPERATION_RIGHTS } from '../../src/cli/doctor/privileges.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import type { Params, Plan } from '../../src/core/plan.ts';
+import { commonOf } from '../../src/operations/common.ts';
+import { operations } from '../../src/operations/index.ts';
+import { form, type WireParams } from '../../src/proxmox/encode.ts';
+import { validateRequest } from '../../src/simulator/contract.ts';
+import { openWorld, type World } from '../engine/world.ts';
+
+// Rules that hold for every operation there is. An operation that is added is under them at once; only its example is written here.
+
+/** Arguments with which each changing operation plans something on the embedded cluster. */
+const EXAMPLES: Record<string, JsonObject> = {
+  create_vm: { name: 'example', disk_gb: 1 },
+  clone_template: { source_vmid: 9000, name: 'example' },
+  start_vm: { vmid: 105 },
+  set_resources: { vmid: 105, cores: 2 },
+  stop_vm: { vmid: 100, force: true },
+  delete_vm: { vmid: 104 },
+};
+const onCluster = operations.filter(({ effect }) => effect !== 'control').map(({ name }) => name);
+const changing = operations.flatMap((operation) => ('plan' in operation ? [operation.name] : []));
+
+it('has one example for each operation that plans', () => {
+  expect(Object.keys(EXAMPLES)).toEqual(changing);
+});
+
+describe.each(changing)('a plan of %s', (name) => {
+  let world: World;
+  let plan: Plan;
+  beforeAll(async () => {
+    world = await openWorld();
+    const result = await world.call(name, EXAMPLES[name] ?? {}, { dryRun: true });
+    if (result.kind !== 'dry_run' || !result.plan) throw new Error(`no plan: ${result.kind}`);
+    plan = result.plan;
+  });
+  afterAll(() => world?.close());
+
+  it('tells how it is undone, or that it cannot be', () => {
+    expect(plan.undo).toMatch(/\S{3}/);
+  });
+
+  it('tells what it does in one line', () => {
+    expect(plan.summary).toMatch(/^\S.*\S$/);
+  });
+
+  it('changes something, states what each request is for, and what holds at the end', () => {
+    const requests = plan.steps.filter((step) => step.kind === 'request');
+    expect(requests.length).toBeGreaterThan(0);
+    expect(plan.steps.filter(({ purpose }) => purpose.trim() === '')).toEqual([]);
+    expect(plan.expected.length).toBeGreaterThan(0);
+  });
+
+  it('names each step once', () => {
+    const ids = plan.steps.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('holds requests that Proxmox VE 9.2 accepts as written', () => {
+    for (const step of plan.steps) {
+      if (step.kind !== 'request') continue;
+      expect(validateRequest(step.method, step.path, wire(step.params)), step.id).toEqual({});
+    }
+  });
+
+  it('is made without a change to the cluster', () => {
+    expect(world.cluster.mutations()).toEqual([]);
+  });
+});
+
+it('every operation on the cluster has its rights in doctor, and doctor names no other', () => {
+  expect(Object.keys(OPERATION_RIGHTS)).toEqual(onCluster);
+  expect(onCluster.filter((name) => (OPERATION_RIGHTS[name] ?? []).length === 0)).toEqual([]);
+});
+
+/** Parameters as Proxmox's form parser reads them. */
+function wire(params: Params): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(form(params as WireParams)));
+}
+
+/** The tools that the first column of the tables of a document names. */
+function tabled(path: string, header: RegExp): string[] {
+  const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const table = text.split(/\n\n/).find((block) => header.test(block)) ?? '';
+  return table.split('\n').flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([a-z_]+)`/g)].map(([, name]) => name ?? ''));
+}
+
+describe.each([
+  ['README.md', /^\| Tool \|/],
+  ['docs/SKILL.md', /^\| operation \|/],
+])('the table of %s', (path, header) => {
+  it('names every tool once, and none that does not exist', () => {
+    expect(tabled(path, header).sort()).toEqual(operations.map(({ name }) => name).sort());
+  });
+});
+
+it('SKILL.md names parameters that its operations have', () => {
+  const text = readFileSync(new URL('../../docs/SKILL.md', import.meta.url), 'utf8');
+  const rows = text.split('\n').filter((row) => operations.some(({ name }) => row.startsWith(`| \`${name}\``)));
+  expect(rows).toHaveLength(operations.length);
+  for (const row of rows) {
+    const [, tool = '', needs = '', may = ''] = row.split('|');
+    const operation = operations.find(({ name }) => tool.includes(`\`${name}\``));
+    if (!operation) continue;
+    const names = [...`${needs} ${may}`.matchAll(/`([^`]+)`/g)].flatMap(([, list = '']) => list.split(' ')).filter((name) => name !== '…');
+    const known = [...Object.keys(operation.input.shape), ...Object.values(operation.byName ?? {}), ...commonOf(operation)];
+    expect(
+      names.filter((name) => !known.includes(name)),
+      tool,
+    ).toEqual([]);
+  }
+});
