@@ -4,8 +4,8 @@ import { GENERATED, rows } from './markdown.ts';
 const WHO: Record<Who, string> = {
   agent: 'the agent: another call',
   operator: 'the operator: configuration or rights',
-  proxmox: 'nobody, or Proxmox: its state has to change',
-  us: 'us: a fault in this server',
+  proxmox: 'Proxmox: its state must change',
+  server: 'the server: a fault of its own',
 };
 
 /** docs/errors.md */

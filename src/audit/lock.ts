@@ -32,7 +32,7 @@ export async function openLock(path: string): Promise<FileLock> {
         const code = String((error as { code?: string }).code);
         if (/^SQLITE_(NOTADB|CORRUPT)/.test(code))
           fail('audit_unavailable', `The lock file ${path} of the audit trail is damaged.`, {
-            hint: 'Delete that file: it holds nothing.',
+            hint: 'Delete that file. It contains no data.',
             cause: error,
           });
         if (!code.startsWith('SQLITE_BUSY') || performance.now() > deadline) throw error;

@@ -15,7 +15,7 @@ export function createReadLimit(clock: Clock): (principal: string) => void {
     bucket.at = now;
     buckets.set(principal, bucket);
     if (bucket.left < 1) {
-      fail('rate_limited', `More than ${BURST} reads in a short time; ${PER_SECOND} per second go through.`, {
+      fail('rate_limited', `More than ${BURST} reads within a short time. The limit is ${PER_SECOND} per second.`, {
         hint: 'Wait a second and call again.',
         details: { retryAfterSeconds: 1 },
       });

@@ -24,7 +24,7 @@ export interface Rotated {
  * @throws audit_invalid when there is nothing to close or its newest line was changed
  */
 export async function rotateAudit(file: string, by: Pick<AuditRecord, 'principal' | 'owner' | 'channel'>, clock: Clock): Promise<Rotated> {
-  if (!existsSync(file)) fail('audit_invalid', `There is no audit trail at ${file} that could be closed.`);
+  if (!existsSync(file)) fail('audit_invalid', `No audit trail exists at ${file}.`);
   try {
     const lock = await openLock(`${file}.lock`);
     try {
@@ -43,8 +43,8 @@ async function rotate(file: string, by: Partial<AuditRecord>, time: string): Pro
   const record = { ...by, kind: 'rotated' as const };
   try {
     const [first, tail] = [await firstLine(handle), await readTail(handle)];
-    if (tail.broken) fail('audit_invalid', `The newest line of ${file} was changed after it was written; it stays as it is.`);
-    if (!first) fail('audit_invalid', `${file} has no record yet, or its first one was changed; it stays as it is.`);
+    if (tail.broken) fail('audit_invalid', `The newest line of ${file} was changed after it was written. The file was not closed.`);
+    if (!first) fail('audit_invalid', `${file} has no record, or its first record was changed. The file was not closed.`);
     const last = continueFrom(tail, [{ ...record, status: 'closed', message: 'The trail goes on in a new file.' }], time);
     await handle.write(last.text, (await handle.stat()).size);
     await handle.datasync();

@@ -38,21 +38,21 @@ export async function verifyAnchored(
 ): Promise<AuditVerification & { anchor: AnchorVerification }> {
   const publicKey = anchor.publicKey ?? knownPublicKey(dataDir);
   if (!existsSync(anchor.file))
-    fail('audit_invalid', `There are no checkpoints at ${anchor.file}.`, {
-      hint: 'None was made yet, or the file was removed. The place is set by PROXMOX_AUDIT_ANCHOR.',
+    fail('audit_invalid', `No checkpoints exist at ${anchor.file}.`, {
+      hint: 'Check PROXMOX_AUDIT_ANCHOR. No checkpoint was created yet, or the file was removed.',
     });
   if (!publicKey)
     fail(
       'audit_invalid',
-      `${existsSync(auditFile) ? '' : `The audit trail ${auditFile} is gone, and `}no key is here to check the checkpoints with.`,
+      `${existsSync(auditFile) ? '' : `The audit trail ${auditFile} is missing, and `}no key to check the checkpoints was found.`,
       {
-        hint: 'Name it with --public-key; `proxmox-mcp audit public-key` prints it on the machine that wrote them.',
+        hint: 'Name it with --public-key. `proxmox-mcp audit public-key` prints it on the machine that wrote them.',
       },
     );
   const found = await readAnchor(anchor.file, publicKey, anchor.publicKey !== undefined);
   if (!existsSync(auditFile) && found.newest)
-    fail('audit_invalid', `The audit trail ${auditFile} is gone: it had ${found.newest.seq} records on ${found.newest.time}.`, {
-      hint: 'Somebody removed or moved it. Keep the checkpoints and find out who.',
+    fail('audit_invalid', `The audit trail ${auditFile} is missing. It had ${found.newest.seq} records on ${found.newest.time}.`, {
+      hint: 'Keep the checkpoints and find out who removed or moved it.',
     });
 
   const { hashes, newest, ...counted } = found;
@@ -112,7 +112,7 @@ async function readAnchor(file: string, publicKey: KeyObject, keyIsNamed: boolea
     found.problems.push(
       `${found.others} checkpoints were signed by another key (${[...strangers].join(', ')}): the key was exchanged, or several installations share ${file}; name the right key with --public-key`,
     );
-  if (found.checkpoints === 0) found.problems.push(`there is no checkpoint of the key ${ours} in ${file}`);
+  if (found.checkpoints === 0) found.problems.push(`${file} contains no checkpoint of the key ${ours}`);
   return found;
 }
 
@@ -122,7 +122,7 @@ export function readPublicKey(file: string): KeyObject {
     const key = createPublicKey(readFileSync(file));
     if (key.asymmetricKeyType === 'ed25519') return key;
   } catch (cause) {
-    fail('invalid_arguments', `${file} is no public key in PEM form, or cannot be read.`, { cause });
+    fail('invalid_arguments', `${file} cannot be read, or is not a public key in PEM form.`, { cause });
   }
-  return fail('invalid_arguments', `${file} is no Ed25519 key.`);
+  return fail('invalid_arguments', `${file} is not an Ed25519 key.`);
 }

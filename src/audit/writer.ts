@@ -93,9 +93,13 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       const before = (await handle.stat()).size;
       const tail = await readTail(handle);
       if (tail.broken)
-        fail('audit_unavailable', `The audit trail ${file} is not gone on with: its newest line was changed after it was written.`, {
-          hint: 'Keep the file and find out who changed it; docs/deployment.md, "An edited audit trail", tells how to go on.',
-        });
+        fail(
+          'audit_unavailable',
+          `The audit trail ${file} cannot be continued, because its newest line was changed after it was written.`,
+          {
+            hint: 'Keep the file and find out who changed it. See "An edited audit trail" in docs/deployment.md.',
+          },
+        );
       const records = batch.map(({ record }) => record);
       const { text, head } = continueFrom(tail, records, new Date(clock.now()).toISOString());
       const durable = batch.some((one) => one.durable);
@@ -126,7 +130,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   const free = shared(() => freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY));
 
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
-    if (closed) fail('audit_unavailable', 'The audit trail is closed: the server is ending.');
+    if (closed) fail('audit_unavailable', 'The audit trail is closed, because the server is shutting down.');
     if (!durable) await admit(record);
     const line = { ...(safe(record, redact) as AuditRecord), time: record.time ?? new Date(clock.now()).toISOString() };
     try {
@@ -151,9 +155,13 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   async function admit(record: AuditRecord): Promise<void> {
     readLimit(record.principal ?? '');
     if ((await free()) < RESERVE_BYTES) {
-      fail('audit_unavailable', `Less than 64 MiB are free for the audit trail ${file}: they are kept for changes and decisions.`, {
-        hint: 'Free some disk space; reads work again at once.',
-      });
+      fail(
+        'audit_unavailable',
+        `Less than 64 MiB are free for the audit trail ${file}. This space is reserved for changes and decisions.`,
+        {
+          hint: 'Free disk space. Reads then work again at once.',
+        },
+      );
     }
   }
 

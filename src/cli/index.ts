@@ -33,7 +33,7 @@ function command(parent: Command, usage: string, description: string, options: {
   return parent
     .command(usage, options)
     .description(description)
-    .option('--demo', 'use the embedded cluster; host and token are ignored')
+    .option('--demo', 'use the embedded cluster; ignore host and token')
     .option('--env-file <file>', 'read settings from this file, after the environment')
     .exitOverride();
 }
@@ -56,7 +56,7 @@ function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false 
   };
 }
 
-command(program, 'stdio', 'serve an MCP client over standard input and output (the default)', { isDefault: true })
+command(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: true })
   .usage('[options]')
   .argument('[words...]')
   .action(
@@ -66,7 +66,7 @@ command(program, 'stdio', 'serve an MCP client over standard input and output (t
     }),
   );
 
-/** What is no command ends up at the default one. The names of operations are close at hand: they are said to be called. */
+/** Words that are not a command reach the default one. For the name of an operation, the error suggests `call`. */
 async function refuseCommand(unknown: string): Promise<never> {
   if (program.commands.some((one) => one.name() === unknown))
     program.error(`error: options come after the command: proxmox-mcp ${unknown} …`, { exitCode: 2 });
@@ -76,11 +76,11 @@ async function refuseCommand(unknown: string): Promise<never> {
 }
 
 command(program, 'call <operation>', 'run one operation and print its result as JSON')
-  .option('--args <json>', 'its parameters, one JSON object; -: from standard input, where other users do not see them', '{}')
-  .option('--dry-run', 'only show the plan: the exact requests that would be sent')
-  .option('--approve <id>', 'redeem an approval given for exactly this operation and these parameters', idNotOption)
-  .option('--reason <text>', 'why; shown to the human who decides')
-  .option('--wait <seconds>', 'how long to wait for a human who decides elsewhere', '0')
+  .option('--args <json>', 'parameters, one JSON object; - reads them from stdin, hidden from other users', '{}')
+  .option('--dry-run', 'show the plan and send nothing')
+  .option('--approve <id>', 'redeem an approval of this operation and these parameters', idNotOption)
+  .option('--reason <text>', 'reason shown to the approver')
+  .option('--wait <seconds>', 'time to wait for a decision made elsewhere', '0')
   .addHelpText(
     'after',
     `
@@ -94,124 +94,124 @@ Examples:
   )
   .action(run(async (operation: string, options) => (await import('./commands/call.ts')).call(operation, options), { json: true }));
 
-const approvals = program.command('approvals').description('what waits for a human, and deciding about it').exitOverride();
-command(approvals, 'list', 'approvals, newest first')
+const approvals = program.command('approvals').description('list and decide pending approvals').exitOverride();
+command(approvals, 'list', 'list approvals, newest first')
   .option('--status <status>', 'pending, approved, executing, succeeded, failed, unknown, denied, expired or stale')
   .action(run(async (options) => (await import('./commands/approvals.ts')).list(options)));
-command(approvals, 'show <id>', 'what exactly would be done').action(
+command(approvals, 'show <id>', 'show the exact plan of an approval').action(
   run(async (id: string, options) => (await import('./commands/approvals.ts')).show(id, options)),
 );
-command(approvals, 'approve <id>', "say yes, by typing the guest's name and VMID in a terminal, and carry it out").action(
+command(approvals, 'approve <id>', 'approve in a terminal and execute the plan').action(
   run(async (id: string, options) => (await import('./commands/approvals.ts')).approve(id, options)),
 );
-command(approvals, 'deny <id>', 'say no')
-  .option('--reason <text>', 'told to whoever asked')
+command(approvals, 'deny <id>', 'deny an approval')
+  .option('--reason <text>', 'shown to the requester')
   .action(run(async (id: string, options) => (await import('./commands/approvals.ts')).deny(id, options)));
 
-command(approvals, 'watch', 'follow what is pending and how it ends, until Ctrl-C').action(
+command(approvals, 'watch', 'follow approvals until Ctrl-C').action(
   run(async (options) => (await import('./commands/approvals-watch.ts')).watch(options)),
 );
-command(approvals, 'passphrase', 'set the passphrase that every decision on this machine asks for').action(
+command(approvals, 'passphrase', 'set the passphrase required for every local decision').action(
   run(async (options) => (await import('./commands/approvals-passphrase.ts')).passphrase(options)),
 );
-const leases = command(approvals, 'lease', 'a standing yes for a few guests within an hour').action(
+const leases = command(approvals, 'lease', 'list or manage short-lived standing approvals').action(
   run(async (options) => (await import('./commands/leases.ts')).list(options)),
 );
 // Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
 for (const one of [program, approvals, leases]) one.enablePositionalOptions();
-command(leases, 'add', 'make one; needs a terminal')
-  .requiredOption('--operation <names>', 'operations it covers, separated by commas')
+command(leases, 'add', 'create a standing approval; needs a terminal')
+  .requiredOption('--operation <names>', 'covered operations, separated by commas')
   .option('--tag <tag>', 'guests with this tag')
   .option('--pool <pool>', 'guests in this pool')
-  .option('--uses <count>', 'how many guests in all, each counted at every call', '1')
-  .option('--minutes <minutes>', 'how long, at most 60', '15')
-  .option('--allow-raised', 'also plans that are graver than the operation itself, such as a stop by force')
+  .option('--uses <count>', 'number of guests; each call counts each guest', '1')
+  .option('--minutes <minutes>', 'lifetime, at most 60', '15')
+  .option('--allow-raised', 'also cover raised plans, such as a forced stop')
   .action(run(async (options) => (await import('./commands/leases.ts')).add(options)));
-command(leases, 'revoke <id>', 'take it back').action(
+command(leases, 'revoke <id>', 'revoke a standing approval').action(
   run(async (id: string, options) => (await import('./commands/leases.ts')).revoke(id, options)),
 );
 
-const runs = program.command('runs').description('requests whose outcome is unknown').exitOverride();
-command(runs, 'list', 'those that Proxmox may still carry out').action(
+const runs = program.command('runs').description('list and close requests of unknown outcome').exitOverride();
+command(runs, 'list', 'list requests that Proxmox may still execute').action(
   run(async (options) => (await import('./commands/runs.ts')).list(options)),
 );
-command(runs, 'close <id>', 'end the watch of one: say, after a look at the guest, how it ended; needs a terminal')
-  .requiredOption('--outcome <outcome>', 'done: it took effect; not-done: it did not and will not')
+command(runs, 'close <id>', 'record how a request ended; needs a terminal')
+  .requiredOption('--outcome <outcome>', 'done (took effect) or not-done (never will)')
   .action(run(async (id: string, options) => (await import('./commands/runs.ts')).close(id, options)));
 
-command(program, 'console', 'open a page in the browser on which you decide; ends with Ctrl-C')
-  .option('--port <port>', 'on this port of 127.0.0.1; 0: any free one', '0')
+command(program, 'console', 'open the approval console until Ctrl-C')
+  .option('--port <port>', 'port of 127.0.0.1; 0 selects a free one', '0')
   .action(run(async (options) => (await import('./commands/console.ts')).openConsole(options)));
 
-const audit = program.command('audit').description('the record of everything that was asked for and done').exitOverride();
-command(audit, 'verify', 'check that no record was changed, moved or taken out')
-  .option('--anchor <file>', 'checkpoints to check it against; default: PROXMOX_AUDIT_ANCHOR, where that is a file')
-  .option('--public-key <file>', "whose checkpoints count; default: this installation's")
+const audit = program.command('audit').description('inspect and verify the audit log').exitOverride();
+command(audit, 'verify', 'verify that no record was changed or removed')
+  .option('--anchor <file>', 'checkpoint file (default: the file in PROXMOX_AUDIT_ANCHOR)')
+  .option('--public-key <file>', "key of the checkpoints (default: this installation's)")
   .action(run(async (options) => (await import('./commands/audit.ts')).verify(options)));
-command(audit, 'rotate', 'close the file; the chain goes on in a new one').action(
+command(audit, 'rotate', 'close the file and continue in a new one').action(
   run(async (options) => (await import('./commands/audit.ts')).rotate(options)),
 );
-command(audit, 'public-key', 'print the key with which checkpoints are checked').action(
+command(audit, 'public-key', 'print the public key of the checkpoints').action(
   run(async (options) => (await import('./commands/audit.ts')).publicKey(options)),
 );
-command(audit, 'tail', 'the newest records')
-  .option('-n, --lines <count>', 'how many', '20')
+command(audit, 'tail', 'show the newest records')
+  .option('-n, --lines <count>', 'number of records', '20')
   .action(run(async (options) => (await import('./commands/audit.ts')).tail(options)));
 
-command(program, 'http', 'serve agents on other machines over streamable HTTP')
-  .option('--host <address>', 'address to serve on (default: 127.0.0.1; others need authentication and TLS)')
-  .option('--port <port>', 'port to serve on (default: 8808)')
-  .option('--cert <file>', 'certificate to serve with (PEM)')
+command(program, 'http', 'serve remote agents over streamable HTTP')
+  .option('--host <address>', 'listen address (default: 127.0.0.1; others need authentication and TLS)')
+  .option('--port <port>', 'listen port (default: 8808)')
+  .option('--cert <file>', 'server certificate (PEM)')
   .option('--key <file>', 'its private key (PEM)')
   .action(run(async (options) => (await import('./commands/http.ts')).http(options)));
-const tokens = program.command('tokens').description('access tokens for agents and approvers on other machines').exitOverride();
-command(tokens, 'add', 'make a token; it is shown once')
-  .requiredOption('--name <name>', 'how the audit calls it')
+const tokens = program.command('tokens').description('manage access tokens of remote agents and approvers').exitOverride();
+command(tokens, 'add', 'create a token and show it once')
+  .requiredOption('--name <name>', 'name shown in the audit log')
   .requiredOption('--role <role>', 'viewer (reads), operator (reads, changes, asks for approvals) or approver (decides, in the console)')
-  .option('--owner <owner>', 'the person answerable for it; nobody approves what they asked for (default: you)')
-  .option('--scope <scope>', 'only these guests: pool=NAME and tag=NAME, separated by commas')
-  .option('--cidr <networks>', 'only from these addresses, separated by commas')
+  .option('--owner <owner>', 'responsible person, who cannot approve its requests (default: you)')
+  .option('--scope <scope>', 'limit to guests: pool=NAME and tag=NAME, separated by commas')
+  .option('--cidr <networks>', 'limit to source networks, separated by commas')
   .option('--expires <time>', '90d, 12h or a date', '90d')
-  .option('--trust-client', 'its client may put questions to a human and pass on the answer, so that approvals need no console')
+  .option('--trust-client', 'let its client ask a human, so approvals need no console')
   .action(run(async (options) => (await import('./commands/tokens.ts')).add(options)));
-command(tokens, 'list', 'all tokens, and when they were last used').action(
+command(tokens, 'list', 'list tokens and their last use').action(
   run(async (options) => (await import('./commands/tokens.ts')).list(options)),
 );
-command(tokens, 'revoke <name>', 'end a token, and deny what it asked for').action(
+command(tokens, 'revoke <name>', 'revoke a token and deny its pending approvals').action(
   run(async (name: string, options) => (await import('./commands/tokens.ts')).revoke(name, options)),
 );
-command(tokens, 'passphrase <owner>', 'set what an approver has to know beside their token').action(
+command(tokens, 'passphrase <owner>', "set an approver's passphrase").action(
   run(async (owner: string, options) => (await import('./commands/tokens.ts')).passphrase(owner, options)),
 );
 program
   .command('connect <url>')
-  .description('serve an MCP client over standard input and output by passing everything on to a server elsewhere')
-  .option('--token-file <file>', 'file with the access token (default: the variable PROXMOX_MCP_TOKEN)')
+  .description('proxy an MCP client on stdio to a remote server')
+  .option('--token-file <file>', 'file with the access token (default: variable PROXMOX_MCP_TOKEN)')
   .exitOverride()
   .action(run(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options)));
-const service = program.command('service').description('running as a system service').exitOverride();
+const service = program.command('service').description('install as a systemd service').exitOverride();
 service
   .command('install')
-  .description('print a systemd unit under which the server runs as a user of its own')
-  .option('--write', 'write it, as root')
-  .option('--folder <folder>', 'where to', '/etc/systemd/system')
-  .option('--force', 'also over one that is different')
-  .option('--user <name>', 'the user to run as', 'proxmox-mcp')
+  .description('print a systemd unit with its own user')
+  .option('--write', 'write the unit, as root')
+  .option('--folder <folder>', 'target folder', '/etc/systemd/system')
+  .option('--force', 'overwrite an existing, different unit')
+  .option('--user <name>', 'user to run as', 'proxmox-mcp')
   .exitOverride()
   .action(run(async (options) => (await import('./commands/service.ts')).install(options)));
 
 command(program, 'tools', 'list all operations').action(run(async () => (await import('./commands/tools.ts')).tools()));
-command(program, 'doctor', 'test connection, certificate, rights, limits and files, and say what is missing').action(
+command(program, 'doctor', 'test connection, rights, limits and files').action(
   run(async (options) => (await import('./doctor/index.ts')).doctor(options)),
 );
 command(program, 'trust', "show the cluster's certificate and pin it")
-  .option('--fingerprint <sha256>', 'pin without asking, if the certificate has this fingerprint')
+  .option('--fingerprint <sha256>', 'pin without asking if this fingerprint matches')
   .action(run(async (options) => (await import('./commands/trust.ts')).trust(options)));
-command(program, 'client-config <client>', 'print the configuration for claude-desktop, claude-code, cursor or vscode').action(
+command(program, 'client-config <client>', 'print the configuration of an MCP client').action(
   run(async (client: string) => (await import('./commands/client-config.ts')).clientConfig(client)),
 );
-command(program, 'demo', 'a real MCP client drives the real server against the embedded cluster, step by step')
-  .option('--serve <port>', 'instead serve the embedded cluster on this port, for other processes')
+command(program, 'demo', 'run the guided demo on the embedded cluster')
+  .option('--serve <port>', 'serve only the embedded cluster on this port')
   .action(run(async (options) => (await import('./commands/demo.ts')).demo(options)));
 
 outliveReaders();

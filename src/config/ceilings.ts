@@ -16,14 +16,14 @@ export function readCeilings(path: string): Record<string, string> | undefined {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    return fail('invalid_configuration', `The system-wide limits in ${path} cannot be read, so nothing is done.`, { cause: error });
+    return fail('invalid_configuration', `The system-wide limits in ${path} cannot be read. Nothing was done.`, { cause: error });
   }
   const parsed = fileSchema.safeParse(parseJson(text));
   if (!parsed.success) fail('invalid_configuration', `${path} must be a JSON object of variables and their values.`);
   for (const name of Object.keys(parsed.data)) {
     if (!(VARIABLES as string[]).includes(name) || describe(name as Variable).ceiling === undefined) {
       const known = VARIABLES.filter((variable) => describe(variable).ceiling !== undefined);
-      fail('invalid_configuration', `${path}: ${name} cannot be limited there. What can be: ${known.join(', ')}.`);
+      fail('invalid_configuration', `${path} cannot limit ${name}. It can limit: ${known.join(', ')}.`);
     }
   }
   return Object.fromEntries(Object.entries(parsed.data).map(([name, value]) => [name, String(value)]));

@@ -93,7 +93,7 @@ function envFiles(env: LoadOptions['env'], envFile: string | undefined): { sourc
 /** @param forbidden permission bits that a file with a secret must not have */
 function refuseReadable(file: string, forbidden: number): void {
   if ((statSync(file).mode & forbidden) === 0) return;
-  fail('invalid_configuration', `${file} holds a secret and other users of this machine can read or change it.`, {
+  fail('invalid_configuration', `${file} contains a secret, but other users of this machine can read or change it.`, {
     hint: `Run: chmod 600 ${file}`,
   });
 }

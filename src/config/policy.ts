@@ -79,7 +79,7 @@ export function readPolicy(file: string): Policy {
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
     fail('invalid_configuration', `The policy in ${file} cannot be used: ${problems.join('; ')}.`, {
-      hint: 'Correct the file; docs/approvals.md shows every key. Nothing runs until then.',
+      hint: 'Correct the file. docs/approvals.md shows every key.',
       details: { problems },
     });
   }
@@ -102,10 +102,14 @@ export function readPolicy(file: string): Policy {
 export function checkPolicyOperations({ rules }: Policy, known: readonly string[]): void {
   const unknown = rules.flatMap(({ match }) => match.operation ?? []).filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
-  fail('invalid_configuration', `The policy has a rule about ${unknown.map((name) => `"${name}"`).join(', ')}, which is no operation.`, {
-    hint: 'Correct PROXMOX_POLICY_FILE; `proxmox-mcp tools` lists all operations. Nothing runs until then.',
-    details: { unknown },
-  });
+  fail(
+    'invalid_configuration',
+    `The policy has a rule about ${unknown.map((name) => `"${name}"`).join(', ')}, which is not an operation.`,
+    {
+      hint: 'Correct PROXMOX_POLICY_FILE. `proxmox-mcp tools` lists all operations.',
+      details: { unknown },
+    },
+  );
 }
 
 function readJson(file: string): unknown {
@@ -114,7 +118,7 @@ function readJson(file: string): unknown {
   } catch (cause) {
     const why = cause instanceof SyntaxError ? 'it is not JSON' : ((cause as NodeJS.ErrnoException).code ?? 'it cannot be read');
     fail('invalid_configuration', `The policy in ${file} cannot be used: ${why}.`, {
-      hint: 'Correct PROXMOX_POLICY_FILE or the file; nothing runs until then.',
+      hint: 'Correct PROXMOX_POLICY_FILE or the file.',
       cause,
     });
   }

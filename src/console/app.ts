@@ -62,7 +62,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     const { code, message, hint } = asError(thrown);
     return refuse(c, statusOf(code), code, plainText(message, 600), plainText(hint, 400));
   });
-  app.notFound((c) => refuse(c, 404, 'not_found', 'There is nothing at this address.', 'Go to the start of the console.'));
+  app.notFound((c) => refuse(c, 404, 'not_found', 'Not found.', 'Go to the start of the console.'));
 
   for (const name of ['app.js', 'app.css', 'icon.svg'] as const) app.get(`/${name}`, (c) => send(c, assets[name]));
   app.get('/', (c) => (new URL(c.req.url).pathname === base ? c.redirect(`${base}/`) : send(c, assets['index.html'])));
@@ -71,19 +71,19 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.post('/api/login/link', async (c) => {
     const { secret } = await bodyOf(c);
     const person = typeof secret === 'string' ? await logins.loginWithLink?.(secret) : undefined;
-    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'This link is used up, too old or not one of ours.', NEW_LINK);
+    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'This link is invalid, expired or already used.', NEW_LINK);
   });
   app.post('/api/login/token', async (c) => {
     const { token, passphrase } = await bodyOf(c);
     const given = typeof token === 'string' && typeof passphrase === 'string';
     const person = given ? await logins.loginWithToken?.(token, passphrase) : undefined;
-    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Token or passphrase is not right.', TRY_AGAIN);
+    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Wrong token or passphrase.', TRY_AGAIN);
   });
 
   app.use('/api/*', async (c, next) => {
     const secrets = { cookie: getCookie(c, cookieName(c)) ?? '', token: c.req.header(TOKEN_HEADER) ?? '' };
     const person = await sessions.find(secrets, { touch: !c.req.path.endsWith('/api/live') });
-    if (!person) return refuse(c, 401, 'signed_out', 'You are not logged in, or your session has ended.', NEW_LINK);
+    if (!person) return refuse(c, 401, 'signed_out', 'Not logged in, or the session has ended.', NEW_LINK);
     c.set('person', person);
     c.set('secrets', secrets);
     await next();
@@ -105,7 +105,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.post('/api/runs/:id/close', async (c) => {
     const { outcome } = await bodyOf(c);
     if (outcome !== 'done' && outcome !== 'not-done')
-      return refuse(c, 422, 'invalid_arguments', 'Say how the request ended: done or not-done.', 'Look at the guest in Proxmox first.');
+      return refuse(c, 422, 'invalid_arguments', 'The outcome must be done or not-done.', 'Check the guest in Proxmox first.');
     const run = await engine.openRuns.close(c.req.param('id'), outcome, callerOf(c.var.person));
     return c.json({ status: run.status });
   });

@@ -53,7 +53,7 @@ async function allGuests(engine: Engine, caller: Caller): Promise<{ guests: List
   let cursor: string | undefined;
   for (;;) {
     const result = await engine.perform('list_vms', { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }, caller);
-    if (result.kind !== 'done') fail('internal', 'A list of guests was no answer.');
+    if (result.kind !== 'done') fail('internal', 'The operation list_vms returned no result.');
     const {
       vms,
       total,

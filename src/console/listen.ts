@@ -22,7 +22,7 @@ export async function listenOnLoopback(app: App, port: number): Promise<{ port: 
     server.listen(port, '127.0.0.1', resolve);
   }).catch((cause: NodeJS.ErrnoException) =>
     fail('invalid_configuration', `Port ${port} of 127.0.0.1 cannot be served (${cause.code}).`, {
-      hint: 'Choose another one with --port.',
+      hint: 'Choose another port with --port.',
       cause,
     }),
   );

@@ -11,7 +11,7 @@ const KNOWN = new Set(['run_id', 'approval_id', 'upid', 'upids', 'simulator']);
 
 /** The answer of `get_task` for the page. */
 export function outcomeView(result: Result): RunView {
-  if (result.kind !== 'done') fail('internal', 'The state of a run was no answer.');
+  if (result.kind !== 'done') fail('internal', 'The operation get_task returned no result.');
   const { status, steps, error, result: report } = result.output;
   return {
     status: plainText(text(status), 40),

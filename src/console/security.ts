@@ -47,7 +47,7 @@ export function sameOriginOnly(origins: () => string[]): MiddlewareHandler {
 function whyForeign(c: Context, origins: string[]): string | undefined {
   const host = c.req.header('Host');
   const own = origins.find((origin) => new URL(origin).host === host);
-  if (own === undefined) return 'This address is not one of the console.';
+  if (own === undefined) return 'Host not allowed.';
   const reads = c.req.method === 'GET' || c.req.method === 'HEAD';
   const origin = c.req.header('Origin');
   if (origin !== undefined ? origin !== own : !reads) return 'The request comes from another site.';

@@ -128,6 +128,6 @@ function rowOf(line: AuditLine): AuditRow {
 }
 
 function emptyWhenMissing(error: NodeJS.ErrnoException): AuditLine[] {
-  if (/There is no audit trail/.test(error.message)) return [];
+  if (/No audit trail exists/.test(error.message)) return [];
   throw error;
 }

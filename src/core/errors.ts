@@ -1,7 +1,7 @@
 import type { JsonObject } from './json.ts';
 
-/** Who has to act so that it works: the agent (another call), the operator (configuration, rights), Proxmox (its state), us (a bug). */
-export type Who = 'agent' | 'operator' | 'proxmox' | 'us';
+/** Who has to act so that it works: the agent (another call), the operator (configuration, rights), Proxmox (its state), the server (a bug). */
+export type Who = 'agent' | 'operator' | 'proxmox' | 'server';
 
 interface ErrorKind {
   who: Who;
@@ -31,7 +31,7 @@ export const ERRORS = {
     who: 'agent',
     exit: 2,
     meaning: 'A parameter is missing, unknown or of the wrong type.',
-    hint: 'Correct the named parameters and call again; nothing was done.',
+    hint: 'Correct the named parameters and call again. Nothing was done.',
   },
   missing_credentials: {
     who: 'operator',
@@ -42,8 +42,8 @@ export const ERRORS = {
   invalid_configuration: {
     who: 'operator',
     exit: 2,
-    meaning: 'A setting has a value that cannot be used.',
-    hint: 'Correct the named setting; docs/configuration.md lists them all.',
+    meaning: 'A setting has an invalid value.',
+    hint: 'Correct the named setting. docs/configuration.md lists all of them.',
   },
   unreachable: {
     who: 'operator',
@@ -61,7 +61,7 @@ export const ERRORS = {
     who: 'operator',
     exit: 1,
     meaning: 'The cluster shows another certificate authority than the one pinned.',
-    hint: 'If the change was intended, run `proxmox-mcp trust`; otherwise somebody may be in the middle.',
+    hint: 'If the change was intended, run `proxmox-mcp trust`. Otherwise treat it as a possible man-in-the-middle attack.',
   },
   authentication_failed: {
     who: 'operator',
@@ -79,42 +79,42 @@ export const ERRORS = {
     who: 'agent',
     exit: 1,
     meaning: 'No guest with this VMID is visible to the token.',
-    hint: "Call list_vms to see the guests; a guest outside the token's rights is invisible.",
+    hint: "Call list_vms to see the guests. A guest outside the token's rights is invisible.",
   },
   conflict: {
     who: 'agent',
     exit: 1,
-    meaning: 'What was asked for collides with something that exists.',
+    meaning: 'The request conflicts with something that exists.',
     hint: 'Choose another name or VMID, or use the existing guest.',
   },
   locked: {
     who: 'proxmox',
     exit: 1,
     meaning: 'The guest is locked by another task.',
-    hint: 'Wait for the task and call again; a stale lock is cleared by the operator on the node.',
+    hint: 'Wait for the task and call again. The operator clears a stale lock on the node.',
   },
   guest_running: {
     who: 'agent',
     exit: 1,
-    meaning: 'The guest runs and must not for this.',
-    hint: 'Stop it first with stop_vm (which needs its own approval).',
+    meaning: 'The guest must be stopped first.',
+    hint: 'Stop it with stop_vm, which needs its own approval.',
   },
   guest_protected: {
     who: 'operator',
     exit: 1,
     meaning: 'The guest is protected against removal.',
-    hint: 'The operator clears the protection flag in Proxmox if the guest may really go.',
+    hint: 'Ask the operator to clear the protection flag in Proxmox.',
   },
   guest_state: {
     who: 'agent',
     exit: 1,
     meaning: 'The guest is not in a state that allows this.',
-    hint: 'Look at it with get_vm and choose what fits its state.',
+    hint: 'Check the state with get_vm and retry with a valid operation.',
   },
   ambiguous: {
     who: 'agent',
     exit: 1,
-    meaning: 'Several candidates fit and none may be guessed.',
+    meaning: 'More than one candidate matches.',
     hint: 'Name one of the listed candidates.',
   },
   storage_unavailable: {
@@ -127,30 +127,30 @@ export const ERRORS = {
     who: 'agent',
     exit: 1,
     meaning: 'Proxmox would refuse this, so it was not sent.',
-    hint: 'Follow the way out named in the message.',
+    hint: 'See the message for an alternative.',
   },
   quota_exceeded: {
     who: 'operator',
     exit: 1,
-    meaning: 'The request is bigger than the operator allows.',
-    hint: 'Tell the user the limit; only the operator raises the named variable.',
+    meaning: 'The request exceeds a configured limit.',
+    hint: 'Tell the user the limit. Only the operator can raise the named variable.',
   },
   forbidden_by_policy: {
     who: 'operator',
     exit: 1,
     meaning: "The operator's policy forbids this to this caller.",
-    hint: 'Tell the user; only the operator changes the policy.',
+    hint: 'Tell the user. Only the operator can change the policy.',
   },
   approval_required: {
     who: 'agent',
     exit: 3,
-    meaning: 'A human has to agree first.',
-    hint: 'Show the plan to the user; after a yes call approve with the approval_id.',
+    meaning: 'A human must approve this first.',
+    hint: 'Show the plan to the user. After a yes, call approve with the approval_id.',
   },
   approval_needs_human: {
     who: 'operator',
     exit: 3,
-    meaning: 'This approval can only be decided out of band.',
+    meaning: 'Only a human can decide this approval, in a terminal or in the console.',
     hint: 'The human runs `proxmox-mcp approvals approve ID` in a terminal, or opens the console.',
   },
   approval_unknown: {
@@ -159,67 +159,67 @@ export const ERRORS = {
     meaning: 'No approval of this caller has this id.',
     hint: 'Call the operation again to get a new approval, or list_approvals.',
   },
-  approval_expired: { who: 'agent', exit: 1, meaning: 'Nobody decided in time.', hint: 'Call the operation again if it is still wanted.' },
+  approval_expired: { who: 'agent', exit: 1, meaning: 'The approval expired.', hint: 'Call the operation again if it is still wanted.' },
   approval_used: {
     who: 'agent',
     exit: 1,
-    meaning: 'An approval counts once, and this one was used.',
-    hint: 'Look at its outcome with list_approvals or get_task; call the operation again for a new approval.',
+    meaning: 'Approvals are single-use; this one was already used.',
+    hint: 'Check its outcome with list_approvals or get_task. Call the operation again for a new approval.',
   },
-  approval_denied: { who: 'agent', exit: 1, meaning: 'The human said no.', hint: 'Do not ask again unless the user wants it.' },
+  approval_denied: { who: 'agent', exit: 1, meaning: 'The human denied the approval.', hint: 'Do not ask again unless the user wants it.' },
   approval_mismatch: {
     who: 'agent',
     exit: 1,
-    meaning: 'The approval was given for something else.',
-    hint: 'Redeem it with exactly the operation and arguments it was made for.',
+    meaning: 'The approval is for another request.',
+    hint: 'Redeem it with exactly the operation and arguments that it shows.',
   },
   approval_stale: {
     who: 'agent',
     exit: 1,
-    meaning: 'The cluster changed since the approval was asked for; nothing was sent.',
+    meaning: 'The cluster changed since the approval was requested. Nothing was sent.',
     hint: 'Show the difference to the user and call the operation again for a new approval.',
   },
   approval_not_confirmed: {
     who: 'agent',
     exit: 1,
-    meaning: 'The human did not confirm: empty, cancelled, timed out or mistyped.',
-    hint: 'The approval is still pending; ask the user whether they want it.',
+    meaning: 'The human did not confirm. The answer was empty, cancelled, late or mistyped.',
+    hint: 'Ask the user whether they want it. The approval is still pending.',
   },
   too_many_pending: {
     who: 'agent',
     exit: 1,
-    meaning: 'Too many approvals wait for a decision already.',
-    hint: 'Let the human decide about the pending ones first.',
+    meaning: 'Too many pending approvals.',
+    hint: 'Ask the human to decide the pending ones first.',
   },
   task_failed: {
     who: 'proxmox',
     exit: 1,
-    meaning: 'Proxmox accepted the request and its task failed.',
+    meaning: 'Proxmox accepted the request, but its task failed.',
     hint: 'Read the exit status and the log in details.',
   },
   task_unknown: {
     who: 'agent',
     exit: 1,
-    meaning: 'No such task or run, or not one of this caller.',
+    meaning: 'This caller has no task or run with this id.',
     hint: 'Call get_task without an id to list the recent runs.',
   },
   outcome_unknown: {
     who: 'operator',
     exit: 1,
-    meaning: 'The request may have taken effect or may still do so; it was not repeated and is watched.',
-    hint: 'Look at the guest with get_vm before doing anything else.',
+    meaning: 'The request may have taken effect, or may still do so. It was not repeated, and it is watched.',
+    hint: 'Check the guest with get_vm before doing anything else.',
   },
   interrupted: {
     who: 'agent',
     exit: 1,
     meaning: 'The work ended before this request was sent, or the request did not take effect.',
-    hint: 'Nothing was done in this step; it is safe to call again.',
+    hint: 'Nothing was done in this step. It is safe to call again.',
   },
   out_of_time: {
     who: 'agent',
     exit: 1,
-    meaning: 'The time to wait ended before anything was sent.',
-    hint: 'Nothing was done; call again, with a larger wait_seconds if there is room.',
+    meaning: 'The call timed out before anything was sent.',
+    hint: 'Call again, with a larger wait_seconds where possible. Nothing was done.',
   },
   unsupported_version: {
     who: 'operator',
@@ -230,10 +230,10 @@ export const ERRORS = {
   proxmox_refused: {
     who: 'proxmox',
     exit: 1,
-    meaning: 'Proxmox refused the request; its own words are in details.',
+    meaning: 'Proxmox refused the request. Its own words are in details.',
     hint: "Read Proxmox's message and correct the call.",
   },
-  rate_limited: { who: 'agent', exit: 1, meaning: 'Too many calls in a short time.', hint: 'Wait for the named time and call again.' },
+  rate_limited: { who: 'agent', exit: 1, meaning: 'Too many calls within a short time.', hint: 'Wait for the named time and call again.' },
   audit_unavailable: {
     who: 'operator',
     exit: 1,
@@ -253,10 +253,10 @@ export const ERRORS = {
     hint: 'Check PROXMOX_DATA_DIR (or PROXMOX_DATABASE_URL), its permissions and the free space.',
   },
   internal: {
-    who: 'us',
+    who: 'server',
     exit: 1,
-    meaning: 'A fault in this server.',
-    hint: 'Report it with the log; the audit trail shows what was sent.',
+    meaning: 'A fault of this server.',
+    hint: 'Report it with the log. The audit trail shows what was sent.',
   },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -183,7 +183,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
   const store = await ports.store();
   // Whose guest it is may be none of the caller's business.
   const { scope } = call.caller;
-  call.deadline.waitsFor(`another call that is about to make ${(scope === undefined && other.name) || 'this guest'}`);
+  call.deadline.waitsFor(`another call that is creating ${(scope === undefined && other.name) || 'this guest'}`);
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
     if (now.runId === undefined && isLeft(now, ports)) {
       await store.reservations.releaseOrphan(now.id, now.worker);
@@ -201,7 +201,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
       if (run) return runningResult(run);
       call.deadline.fail();
     }
-    if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was making the same guest.');
+    if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was creating the same guest.');
     await ports.clock.sleep(POLL_MS);
   }
   const made = await store.reservations.get(other.id);
@@ -223,7 +223,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
     const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
     if (gone === true) break;
     // A configuration that is only begun has no name yet, so the guest cannot be told for the one that is wanted.
-    if (ports.clock.now() >= until) fail('conflict', `VMID ${made.vmid} was just given to ${made.name || 'a guest without a name'}.`);
+    if (ports.clock.now() >= until) fail('conflict', `VMID ${made.vmid} was just assigned to ${made.name || 'a guest without a name'}.`);
   }
   await store.reservations.release(made.id);
   return changeOnce(call, ports, turn);
@@ -233,8 +233,8 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
 async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Ports): Promise<void> {
   const now = await ports.watch.look(run);
   if (now.status !== 'unknown') return;
-  fail('outcome_unknown', `${name || 'A guest'} (${vmid}) may still be made: ${openLine(run)}.`, {
-    hint: `Nothing was done by this call. Choose another name and VMID, or wait; the operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`,
+  fail('outcome_unknown', `${name || 'A guest'} (${vmid}) may still be created: ${openLine(run)}.`, {
+    hint: `This call did nothing. Choose another name and VMID, or wait. The operator ends the watch with \`proxmox-mcp runs close ${run.id}\`.`,
     details: { run_id: run.id, vmid },
   });
 }
@@ -244,8 +244,8 @@ async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Pr
   if (call.caller.scope === undefined || !isForeign(run, call.caller, await listGuests(await ports.api()))) return;
   const { name, vmid } = call.operation.claims?.(call.args) ?? {};
   const wanted = [...(name === undefined ? [] : [`the name ${name}`]), ...(vmid === undefined ? [] : [`VMID ${vmid}`])];
-  fail('conflict', `Another call takes ${wanted.join(' or ')} at this moment.`, {
-    hint: `Nothing was done. Choose another ${vmid === undefined ? 'name' : 'name and VMID'}.`,
+  fail('conflict', `Another call is taking ${wanted.join(' or ')}.`, {
+    hint: `Choose another ${vmid === undefined ? 'name' : 'name and VMID'}. Nothing was done.`,
   });
 }
 

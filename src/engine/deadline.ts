@@ -59,7 +59,7 @@ export class Deadline {
 
   fail(): never {
     const seconds = Math.round((this.ports.clock.now() - this.began) / 1000);
-    fail('out_of_time', `Nothing was sent: after ${seconds} s this call still waited for ${this.reason}.`, {
+    fail('out_of_time', `Timed out after ${seconds} s while waiting for ${this.reason}. Nothing was sent.`, {
       details: { waited_seconds: seconds, waited_for: this.reason },
     });
   }

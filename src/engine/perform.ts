@@ -36,11 +36,11 @@ export async function perform(name: string, rawArgs: unknown, caller: Caller, op
   try {
     const operation =
       findOperation(name) ??
-      fail('unknown_operation', `There is no operation "${name.slice(0, 60)}".`, {
+      fail('unknown_operation', `Unknown operation "${name.slice(0, 60)}".`, {
         details: { operations: operations.map((o) => o.name) },
       });
     if (ports.settings.readOnly && operation.effect !== 'read' && !(operation.effect === 'control' && !operation.decides)) {
-      fail('forbidden_by_policy', `This server is read-only; ${name} is not available.`);
+      fail('forbidden_by_policy', `This server is read-only, so ${name} is not available.`);
     }
     checkRole(caller, operation);
     if (options.invalid) fail('invalid_arguments', options.invalid);

@@ -80,7 +80,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   }
 
   async function mcp(request: Request, connection: Connection): Promise<Response> {
-    if (draining) return refuse(503, 'This server is ending; nothing was done, call again.', { 'Retry-After': '1', Connection: 'close' });
+    if (draining) return refuse(503, 'Shutting down. Nothing was done. Retry the call.', { 'Retry-After': '1', Connection: 'close' });
     const authInfo = await admit(request, connection);
     if (authInfo instanceof Response) return authInfo;
     if (await isLegacyRequest(request)) return sessions.handle(request, authInfo, connection.gone);
@@ -105,7 +105,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     if (known instanceof Response) return known;
     const refused = known === undefined && hostRefusal(c.req.raw, c.env.peer);
     if (refused) return refused;
-    if (identityOf(known)?.scope) return refuse(403, 'The figures are about all guests; this access token is limited to some of them.');
+    if (identityOf(known)?.scope) return refuse(403, 'The metrics cover all guests, but this access token is limited to some of them.');
     const gauges = [...(await options.gauges()), { name: 'proxmox_mcp_sessions', value: sessions.count() } as const];
     return c.body(metrics.render(gauges), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
   });

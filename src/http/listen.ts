@@ -55,7 +55,7 @@ export async function listen(app: HttpApp, options: ListenOptions): Promise<List
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     fail('invalid_configuration', `${options.host} port ${options.port} cannot be served (${code}).`, {
-      hint: code === 'EADDRINUSE' ? 'Another program uses this port: choose another with --port.' : 'Choose another --host or --port.',
+      hint: code === 'EADDRINUSE' ? 'Choose another port with --port. Another program uses this one.' : 'Choose another --host or --port.',
       cause,
     });
   }
@@ -79,7 +79,7 @@ function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListe
     return createTlsServer({ ...tls, connectionsCheckingInterval: CHECK_MS }, handler);
   } catch (cause) {
     return fail('invalid_configuration', `The certificate and its key cannot be used (${(cause as NodeJS.ErrnoException).code}).`, {
-      hint: 'Both are PEM files, the key without a passphrase, and they belong together.',
+      hint: 'Give two PEM files that belong together, the key without a passphrase.',
       cause,
     });
   }

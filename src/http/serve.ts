@@ -101,7 +101,7 @@ export async function serve(
 
 function withFlags(http: HttpSettings, { host, port, cert, key }: HttpFlags): HttpSettings {
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65_535))
-    fail('invalid_arguments', '--port is a number up to 65535.');
+    fail('invalid_arguments', '--port must be a number up to 65535.');
   return {
     ...http,
     ...(host === undefined ? {} : { host }),
@@ -114,7 +114,7 @@ function withFlags(http: HttpSettings, { host, port, cert, key }: HttpFlags): Ht
 function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: string } | undefined {
   if (certFile === undefined && keyFile === undefined) return undefined;
   if (certFile === undefined || keyFile === undefined)
-    return fail('invalid_configuration', 'A certificate needs its key: give both --cert and --key.');
+    return fail('invalid_configuration', 'A certificate needs its key. Give both --cert and --key.');
   const read = (file: string) => {
     try {
       return readFileSync(file, 'utf8');

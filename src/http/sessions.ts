@@ -73,7 +73,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
   async function begin(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response> {
     const principal = principalOf(authInfo);
     if (!makeRoom(principal)) {
-      return refuse(503, 'Too many sessions are open; end one with DELETE, or try again later.', { 'Retry-After': '60' });
+      return refuse(503, 'Too many sessions are open. End one with DELETE, or try again later.', { 'Retry-After': '60' });
     }
     const id = `${replica}-${randomUUID()}`;
     const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });

@@ -7,11 +7,11 @@ import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';
 import { isLoopback } from './auth/addresses.ts';
 
-/** What has to hold before anybody but this machine is served. Each of them throws and says what to do. */
+/** Checks before other machines are served. Each throws an error that names the next step. */
 
 /**
- * Whether callers have to prove who they are. Only a server that nobody else can reach may do without, and only until the first token is made.
- * @throws invalid_configuration when it has to and nobody could
+ * Whether callers must authenticate. Only a server that other machines cannot reach may do without, and only until the first token exists.
+ * @throws invalid_configuration when they must and no credential exists
  */
 export async function needsAuthentication(http: HttpSettings, store: Store): Promise<boolean> {
   const { oauth, host, publicUrls, trustedProxies } = http;
@@ -20,33 +20,37 @@ export async function needsAuthentication(http: HttpSettings, store: Store): Pro
   const exposed = !isLocal(host) || publicUrls.length > 0 || trustedProxies.length > 0;
   if (!exposed) return tokens.length > 0;
   if (await store.tokens.anyValid(new Date().toISOString())) return true;
-  const where = isLocal(host) ? 'Behind a proxy' : `On ${host}`;
+  const where = isLocal(host) ? 'a server behind a proxy' : host;
   return fail(
     'invalid_configuration',
-    `${where} others than this machine reach this server, and no way to log in exists: it does not start.`,
+    `Refusing to start: ${where} is reachable from other machines and no authentication is configured.`,
     {
-      hint: 'Make a token (`proxmox-mcp tokens add --name NAME --role operator`) or set PROXMOX_HTTP_OAUTH_ISSUER; or serve this machine only (--host 127.0.0.1).',
+      hint: 'Create a token (`proxmox-mcp tokens add --name NAME --role operator`), set PROXMOX_HTTP_OAUTH_ISSUER, or serve this machine only (--host 127.0.0.1).',
     },
   );
 }
 
-/** @throws invalid_configuration when access tokens would travel in clear, or nobody could name this server */
+/** @throws invalid_configuration when access tokens would travel in clear, or the server does not know its public name */
 export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boolean): void {
   if (isLocal(host)) return;
   if (!hasTls && !publicUrls[0]?.startsWith('https://')) {
-    fail('invalid_configuration', `On ${host} access tokens would travel in clear: it does not start.`, {
-      hint: 'Give --cert and --key; or, if a proxy in front does TLS, set PROXMOX_HTTP_PUBLIC_URL to its https:// address.',
+    fail('invalid_configuration', `Refusing to start: access tokens for ${host} would be sent unencrypted.`, {
+      hint: 'Give --cert and --key. If a proxy in front terminates TLS, set PROXMOX_HTTP_PUBLIC_URL to its https:// address.',
     });
   }
   if (publicUrls.length === 0 && ['0.0.0.0', '::'].includes(host)) {
-    fail('invalid_configuration', `On ${host} this server does not know the name under which it is reached, and would refuse everybody.`, {
-      hint: 'Set PROXMOX_HTTP_PUBLIC_URL, for example https://mcp.example.org.',
-    });
+    fail(
+      'invalid_configuration',
+      `Refusing to start: on ${host} this server does not know its public name and would reject every request.`,
+      {
+        hint: 'Set PROXMOX_HTTP_PUBLIC_URL, for example https://mcp.example.org.',
+      },
+    );
   }
 }
 
 /**
- * A server for others never trusts a certificate on first use: nobody is there to compare it.
+ * A server for other machines never trusts a certificate on first use, because no human is present to compare it.
  * @throws certificate_untrusted
  */
 export async function checkPinned({ connection, demo, dataDir }: Settings): Promise<void> {
@@ -58,9 +62,13 @@ export async function checkPinned({ connection, demo, dataDir }: Settings): Prom
     throw error.errors[0];
   });
   if (shown.authorized) return;
-  fail('certificate_untrusted', "The cluster's certificate is not pinned, and a server for others does not trust it on first use.", {
-    hint: `Run \`proxmox-mcp trust\` as the user of this server, or set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT. It shows SHA-256 ${shown.fingerprint}.`,
-  });
+  fail(
+    'certificate_untrusted',
+    "The cluster's certificate is not pinned, and a server for other machines does not trust it on first use.",
+    {
+      hint: `Run \`proxmox-mcp trust\` as the user of this server, or set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT. It shows SHA-256 ${shown.fingerprint}.`,
+    },
+  );
 }
 
 /**
@@ -73,7 +81,7 @@ export async function checkSharedKey({ databaseUrl, dataDir }: Settings, store: 
   const { probe } = createVault(dataDir).conceal(schema, { probe: 'which key' }) as { probe: { $secret: string } };
   if ((await store.keys.shared('secret-key', probe.$secret)) === probe.$secret) return;
   fail('invalid_configuration', `${dataDir}/secret.key is not the key that the other servers on this database use.`, {
-    hint: 'Give all of them the same secret.key (docs/deployment.md); it is 32 random bytes.',
+    hint: 'Give all of them the same secret.key of 32 random bytes (docs/deployment.md).',
   });
 }
 

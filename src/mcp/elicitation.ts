@@ -122,7 +122,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
       const state = ctx.mcpReq.requestState<QuestionState>();
       if (state === undefined || state.opened) return undefined;
       forgetOld(answered);
-      if (answered.has(state.nonce)) fail('approval_not_confirmed', 'This answer was given before; one question takes one answer.');
+      if (answered.has(state.nonce)) fail('approval_not_confirmed', 'This question was answered before.');
       answered.set(state.nonce, now());
       return read(ctx.mcpReq.inputResponses?.[KEY], state.approvalId, state.at, ctx);
     },

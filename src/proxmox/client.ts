@@ -143,7 +143,9 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   function unreachable({ reason, gateway }: { reason: string; gateway?: true }, path: string, consequence: string): ProxmoxMcpError {
     const where = endpoints.map(({ host, port }) => `${host}:${port}`).join(', ');
     if (gateway) return gatewayError(reason, nodeOf(path), where, consequence);
-    return new ProxmoxMcpError('unreachable', `Proxmox (${where}) could not be asked: ${reason}. ${consequence}`, { details: { reason } });
+    return new ProxmoxMcpError('unreachable', `The request to Proxmox (${where}) failed: ${reason}. ${consequence}`, {
+      details: { reason },
+    });
   }
 
   const serverTime = () => Math.floor((clock.now() + clockAhead) / 1000);
@@ -200,7 +202,7 @@ function content(body: string, method: WireRequest['method']): Outcome {
   } catch (cause) {
     // A server answered the change, but not in Proxmox's words.
     if (method !== 'GET') return { failure: { kind: 'lost', reason: 'the answer is not one of the Proxmox API' } };
-    const error = new ProxmoxMcpError('proxmox_refused', 'The server answered with something that is not the Proxmox API.', {
+    const error = new ProxmoxMcpError('proxmox_refused', 'The server answered, but not as the Proxmox API does.', {
       hint: 'Check that PROXMOX_HOST and PROXMOX_PORT name a Proxmox VE node.',
       cause,
     });

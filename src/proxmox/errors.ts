@@ -75,7 +75,7 @@ function strangerOf({ status, body }: Reply, isProxmox: boolean): { what: string
   if (status === 429)
     return {
       what: 'a proxy in front of Proxmox limits the requests (429).',
-      hint: 'Wait a minute, then call again; the operator raises the limit of the proxy.',
+      hint: 'Wait a minute, then call again. The operator can raise the limit of the proxy.',
     };
   if (status === 403 && /^\s*<(!doctype|html)/i.test(body))
     return {

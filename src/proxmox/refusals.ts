@@ -30,23 +30,23 @@ export const REFUSALS: readonly Refusal[] = [
   {
     match: /^unable to get any free VMID in range/,
     code: 'conflict',
-    hint: 'Every VMID of the range is taken; the operator widens it (datacenter option next-id).',
+    hint: 'Ask the operator to widen the VMID range (datacenter option next-id). Every VMID of it is taken.',
   },
   {
     match: /^(VM|CT) \d+ is already a pool member/,
     code: 'conflict',
-    hint: 'The guest is in a pool already; moving it needs to be asked for.',
+    hint: 'Ask the operator to move the guest, which is in a pool already.',
   },
   { match: /^snapshot name '.*' already used/, code: 'conflict', hint: 'Choose another snapshot name.' },
   {
     match: /^base volume '.*' is still in use by linked clone/,
     code: 'conflict',
-    hint: 'Linked clones use this template: delete or fully clone them first.',
+    hint: 'Delete its linked clones first, or convert them to full clones.',
   },
   {
     match: /^(checksum miss?match \(file change by other user\?\)|detected modified configuration)/,
     code: 'conflict',
-    hint: 'Another client changed the configuration meanwhile. Nothing was written; call again.',
+    hint: 'Call again. Another client changed the configuration at the same time, and nothing was written.',
   },
   { match: /^\S+ - cloud-init drive is already attached/, code: 'conflict', hint: 'The guest has a cloud-init drive already.' },
   // As the exit status of a task, also behind what the task was about: "unable to create VM 105 - ".
@@ -57,7 +57,7 @@ export const REFUSALS: readonly Refusal[] = [
     // `qm unlock` would throw the saved memory away.
     match: /^VM is locked \(suspended\)/,
     code: 'locked',
-    hint: 'The guest is hibernated: wake it with start_vm, then call again.',
+    hint: 'Wake the hibernated guest with start_vm, then call again.',
   },
   {
     match: /^(VM|CT) is locked \(\S+\)/,
@@ -74,34 +74,39 @@ export const REFUSALS: readonly Refusal[] = [
   { match: /^you can't convert a VM to template if VM is running/, code: 'guest_running' },
   { match: /^Full clone of a running container is only possible/, code: 'guest_running' },
   { match: /protection mode enabled/, code: 'guest_protected' },
-  { match: /^(VM|CT) \d+ already running/, code: 'guest_state', already: 'running', hint: 'It runs already; nothing needs to be done.' },
+  {
+    match: /^(VM|CT) \d+ already running/,
+    code: 'guest_state',
+    already: 'running',
+    hint: 'Nothing needs to be done. The guest runs already.',
+  },
   {
     match: /^(VM|CT) \d+ (is )?not running/,
     code: 'guest_state',
     already: 'stopped',
-    hint: 'It does not run; start it first with start_vm.',
+    hint: 'Start the guest first with start_vm.',
   },
   { match: /^VM is paused - cannot shutdown/, code: 'guest_state', hint: 'Resume it first, or stop it by force.' },
   {
     match: /^VM quit\/powerdown failed - got timeout/,
     code: 'guest_state',
-    hint: 'The guest did not react and still runs. Wait longer, or ask for stop_vm with force.',
+    hint: 'Wait longer, or call stop_vm with force. The guest did not react and still runs.',
   },
   {
     match: /^you can't (start a vm if it's a|convert a template to a) template/,
     code: 'guest_state',
-    hint: 'It is a template; clone it first.',
+    hint: 'Clone the template first.',
   },
   {
     match: /^unexpected state change/,
     code: 'guest_state',
-    hint: 'The guest was started or stopped meanwhile; look at it and call again.',
+    hint: 'Check the guest and call again. It was started or stopped at the same time.',
   },
   { match: /^No QEMU guest agent configured/, code: 'guest_state', hint: 'Enable the agent option of the VM, then stop and start it.' },
   {
     match: /^QEMU guest agent is not running/,
     code: 'guest_state',
-    hint: 'The guest still boots, or the package qemu-guest-agent is not installed in it.',
+    hint: 'Wait until the guest has booted, or install qemu-guest-agent in it.',
   },
   {
     match: /^VM \d+ qga command '.*' failed - got timeout/,
@@ -120,18 +125,18 @@ export const REFUSALS: readonly Refusal[] = [
   {
     match: /^(unable to create (VM|CT) \d+ - )?(volume '.*' does not exist|failed to stat '|volume_size_info on '.*' failed)/,
     code: 'storage_unavailable',
-    hint: 'The volume does not exist on this node; choose one of the listed volumes.',
+    hint: 'Choose one of the listed volumes. This one does not exist on the node.',
   },
   // What Proxmox never does
   {
     match: /^(only root can set '|Only root may use this option|Only root can pass|.*only allowed for root@pam)/i,
     code: 'not_possible',
-    hint: 'Only root@pam with a password may do this, never an API token; the operator does it on the node.',
+    hint: 'Ask the operator to do it on the node. Only root@pam with a password may do this, never an API token.',
   },
   {
     match: /^shrinking disks is not supported|^unable to shrink disk/,
     code: 'not_possible',
-    hint: 'Disks only grow. Ask for a bigger size.',
+    hint: 'Ask for a larger size. Disks only grow.',
   },
   { match: /^you can't resize a cdrom/, code: 'not_possible', hint: 'Name a disk, not a CD drive.' },
   {
@@ -141,8 +146,8 @@ export const REFUSALS: readonly Refusal[] = [
   },
   { match: /^Linked clone feature is not supported/, code: 'not_possible', hint: 'Make a full clone.' },
   { match: /^can't clone (VM )?to (node|non-shared storage) /, code: 'not_possible', hint: 'Clone on the same node, then migrate.' },
-  { match: /^snapshot feature is not available/, code: 'not_possible', hint: 'A disk of this guest lies on a storage without snapshots.' },
-  { match: /^can't rollback, '.*' is not most recent snapshot/, code: 'not_possible', hint: 'Newer snapshots have to be deleted first.' },
+  { match: /^snapshot feature is not available/, code: 'not_possible', hint: 'Move the disks to a storage that supports snapshots.' },
+  { match: /^can't rollback, '.*' is not most recent snapshot/, code: 'not_possible', hint: 'Delete the newer snapshots first.' },
   {
     match: /^(unable to remove VM \d+ - used in HA resources|There is a replication job )/,
     code: 'not_possible',
@@ -159,7 +164,7 @@ export const REFUSALS: readonly Refusal[] = [
   {
     match: /^Permission check failed \(user != root@pam\)/,
     code: 'not_possible',
-    hint: 'Only root@pam with a password may do this, never an API token; the operator does it on the node.',
+    hint: 'Ask the operator to do it on the node. Only root@pam with a password may do this, never an API token.',
   },
   {
     match: /^URI '.*' not available with API token|^Permission check failed \(URI '.*' not available with API token/,
@@ -185,13 +190,17 @@ export const REFUSALS: readonly Refusal[] = [
   {
     match: /^cluster not ready - no quorum\?/,
     code: 'proxmox_refused',
-    hint: 'The cluster has no quorum: reading works, writing does not until enough nodes are back.',
+    hint: 'Wait until enough nodes are back. The cluster has no quorum, so only reads work.',
   },
-  { match: /^pve cluster filesystem not online/, code: 'proxmox_refused', hint: 'The service pve-cluster is down on this node.' },
+  {
+    match: /^pve cluster filesystem not online/,
+    code: 'proxmox_refused',
+    hint: 'Ask the operator to start the service pve-cluster on this node.',
+  },
   {
     match: /^hotplug problem - /,
     code: 'proxmox_refused',
-    hint: 'Part of the change may be applied; get_vm shows what is pending until a stop and start.',
+    hint: 'Check get_vm for pending changes. Part of the change may be applied.',
   },
   { match: /^(got no worker upid - start worker failed|starting worker failed)/, code: 'proxmox_refused', unknown: true },
 ];

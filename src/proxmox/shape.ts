@@ -43,7 +43,7 @@ export function shaped(path: string, data: unknown): unknown {
   if (!shape) return data;
   const fault = shape.kind === 'rows' ? rowsFault(data, shape) : shape.kind === 'vmid' ? vmidFault(data) : objectFault(data, shape);
   if (fault === undefined) return data;
-  throw new ProxmoxMcpError('proxmox_refused', `GET ${path}: ${fault}, which is not what the Proxmox API answers.`, {
+  throw new ProxmoxMcpError('proxmox_refused', `GET ${path}: ${fault}, which is not a valid answer of the Proxmox API.`, {
     hint: 'Check that PROXMOX_HOST names a Proxmox VE node and that nothing in between answers for it.',
   });
 }

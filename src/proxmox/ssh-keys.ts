@@ -11,13 +11,13 @@ export function encodeSshKeys(keys: string): string {
   lines.forEach((line, index) => {
     if (line !== '' && !isKey(line)) {
       fail('invalid_arguments', `Line ${index + 1} of the SSH keys is not a public key.`, {
-        hint: 'Pass public keys in OpenSSH form, one a line, for example "ssh-ed25519 AAAA… me@host"; comment lines are not allowed.',
+        hint: 'Pass public keys in OpenSSH form, one per line and without comment lines, for example "ssh-ed25519 AAAA… me@host".',
       });
     }
   });
   const given = lines.filter((line) => line !== '');
   if (given.length === 0)
-    fail('invalid_arguments', 'The SSH keys are empty.', { hint: 'Pass public keys, one a line, or leave sshkeys out.' });
+    fail('invalid_arguments', 'The SSH keys are empty.', { hint: 'Pass public keys, one per line, or leave sshkeys out.' });
   return encodeURIComponent(given.join('\n'));
 }
 

@@ -46,7 +46,7 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
     const { status, exitstatus = 'unexpected status' } = (data ?? {}) as { status?: unknown; exitstatus?: string };
     if (status === 'running') return { upid, running: true };
     if (status === 'stopped') return { upid, running: false, exit: String(exitstatus) };
-    return fail('proxmox_refused', 'The status of the task is not what the Proxmox API answers.');
+    return fail('proxmox_refused', 'The status of the task is not a valid answer of the Proxmox API.');
   }
 
   async function task(upid: string): Promise<TaskStatus> {

@@ -58,7 +58,7 @@ export function readCa(connection: ConnectionSettings): string | undefined {
     new X509Certificate(pem);
     return pem;
   } catch (cause) {
-    return fail('invalid_configuration', `PROXMOX_CA_FILE (${connection.caFile}) holds no readable PEM certificate.`, { cause });
+    return fail('invalid_configuration', `PROXMOX_CA_FILE (${connection.caFile}) does not contain a valid PEM certificate.`, { cause });
   }
 }
 
@@ -90,13 +90,13 @@ function refusalOf(judgement: () => ProxmoxMcpError | undefined): ProxmoxMcpErro
   } catch (thrown) {
     return thrown instanceof ProxmoxMcpError
       ? thrown
-      : new ProxmoxMcpError('internal', 'A certificate could not be judged.', { cause: thrown });
+      : new ProxmoxMcpError('internal', 'A certificate could not be checked.', { cause: thrown });
   }
 }
 
 function judge(socket: TLSSocket, host: string, policy: TrustPolicy): ProxmoxMcpError | undefined {
   const leaf = socket.getPeerX509Certificate?.();
-  if (!leaf) return new ProxmoxMcpError('certificate_untrusted', `${host} showed no certificate.`);
+  if (!leaf) return new ProxmoxMcpError('certificate_untrusted', `${host} presented no certificate.`);
   const vouched = socket.authorized && identityFault(leaf, host) === undefined;
   const shown = { fingerprint: leaf.fingerprint256, host };
 
@@ -115,10 +115,14 @@ function judge(socket: TLSSocket, host: string, policy: TrustPolicy): ProxmoxMcp
   }
   if (vouched) return undefined;
   if (policy.verify) {
-    return new ProxmoxMcpError('certificate_untrusted', `No authority of the system vouches for the certificate of ${host}.`, {
-      hint: "Set PROXMOX_CA_FILE to the cluster's pve-root-ca.pem, or PROXMOX_FINGERPRINT.",
-      details: { ...shown, reason: String(socket.authorizationError ?? 'not for this host') },
-    });
+    return new ProxmoxMcpError(
+      'certificate_untrusted',
+      `The certificate of ${host} is not signed by an authority that this system trusts.`,
+      {
+        hint: "Set PROXMOX_CA_FILE to the cluster's pve-root-ca.pem, or PROXMOX_FINGERPRINT.",
+        details: { ...shown, reason: String(socket.authorizationError ?? 'not for this host') },
+      },
+    );
   }
   const pin = policy.pin();
   if (pin) return againstPin(leaf, host, pin);
@@ -129,7 +133,7 @@ function judge(socket: TLSSocket, host: string, policy: TrustPolicy): ProxmoxMcp
 
 /** The refusal of a certificate that nothing vouches for. */
 export function untrusted(fingerprint: string, host: string): ProxmoxMcpError {
-  return new ProxmoxMcpError('certificate_untrusted', `The certificate of ${host} is not known: SHA-256 ${fingerprint}.`, {
+  return new ProxmoxMcpError('certificate_untrusted', `The certificate of ${host} is unknown: SHA-256 ${fingerprint}.`, {
     hint: 'Run `proxmox-mcp trust` and compare the fingerprint with the one shown on the node (`openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem`).',
     details: { fingerprint, host },
   });

@@ -58,7 +58,7 @@ export function memoryTrustStore(): TrustStore {
 
 function unusable(file: string, cause: unknown): never {
   fail('store_unavailable', `The pinned certificates in ${file} cannot be read or written.`, {
-    hint: `Check the permissions and the content of ${file}; if it is damaged, remove it and run \`proxmox-mcp trust\`.`,
+    hint: `Check the permissions and the content of ${file}. If it is damaged, remove it and run \`proxmox-mcp trust\`.`,
     cause,
   });
 }

@@ -22,8 +22,8 @@ export async function migrate(db: Kysely<Database>): Promise<void> {
   const { error } = await migrator.migrateToLatest();
   const [, newer] = /previously executed migration (\S+) is missing/.exec(error instanceof Error ? error.message : '') ?? [];
   if (newer !== undefined)
-    fail('store_unavailable', `The store was made by a newer version of proxmox-mcp (it has ${newer}).`, {
-      hint: 'Run that version or a newer one on this store, or give this one a store of its own (PROXMOX_DATA_DIR, PROXMOX_DATABASE_URL).',
+    fail('store_unavailable', `A newer version of proxmox-mcp created this store (it has ${newer}).`, {
+      hint: 'Use that version or a newer one, or give this version its own store (PROXMOX_DATA_DIR, PROXMOX_DATABASE_URL).',
       cause: error,
     });
   if (error) throw error;

@@ -50,7 +50,7 @@ export async function checkClock(db: Kysely<Database>): Promise<void> {
     'store_unavailable',
     `The clock of this machine is ${Math.round(Math.abs(skew) / 1000)} s ${skew > 0 ? 'behind' : 'ahead of'} that of the database.`,
     {
-      hint: 'Let all replicas and the database keep their clocks by NTP; then start again.',
+      hint: 'Synchronise the clocks of all replicas and the database by NTP, then start again.',
     },
   );
 }
@@ -62,7 +62,7 @@ export async function patiently<T>(work: () => Promise<T>): Promise<T> {
       return await work();
     } catch (error) {
       if (isRefused(error) || (isLost(error) && Date.now() > deadline)) {
-        fail('store_unavailable', `The database does not serve this server: ${(error as Error).message}.`, { cause: error });
+        fail('store_unavailable', `The database connection failed: ${(error as Error).message}.`, { cause: error });
       }
       if (!isLost(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

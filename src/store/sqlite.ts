@@ -72,7 +72,7 @@ async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
       } catch (error) {
         if (isDamaged(error))
           fail('store_unavailable', `The lock file ${lockFile} is damaged.`, {
-            hint: 'Stop the servers on this folder and delete that file: it holds nothing.',
+            hint: 'Stop the servers on this folder and delete that file. It contains no data.',
             cause: error,
           });
         if (!isBusy(error) || performance.now() > deadline) throw error;

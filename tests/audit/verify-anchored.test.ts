@@ -219,7 +219,7 @@ describe('checkpoints', () => {
     const { file, anchor, data } = anew(3);
     await expect(verifyAnchored(file, data, { file: anchor })).rejects.toMatchObject({ code: 'audit_invalid' });
     writeFileSync(anchor, 'nothing of ours\n');
-    expect((await verifyAnchored(file, data, { file: anchor })).anchor.problems[0]).toContain('there is no checkpoint');
+    expect((await verifyAnchored(file, data, { file: anchor })).anchor.problems[0]).toContain('contains no checkpoint of the key');
   });
 
   test('hold across rotations: taking out the newest file shows', async () => {

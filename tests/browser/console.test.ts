@@ -67,7 +67,7 @@ async function open(page: Page, id: string): Promise<void> {
 
 test('a human sees the plan, types the name, approves, and the agent that waits gets the outcome', async () => {
   const { page, faults, context } = await enter();
-  await page.getByText('Nothing waits for you.').waitFor();
+  await page.getByText('No pending approvals.').waitFor();
   const id = await ask('stop_vm', { vmid: 101, reason: HOSTILE });
   const waiting = tool('approve', { approval_id: id, wait_seconds: 50 });
 
@@ -101,7 +101,7 @@ test('a human sees the plan, types the name, approves, and the agent that waits 
   expect(await yes.isDisabled()).toBe(true);
   await field.fill('web2 101');
   await field.press('Enter');
-  await page.getByText('Enter decides nothing.').first().waitFor();
+  await page.getByText('Enter does not approve.').first().waitFor();
   expect(await tool('list_approvals', { status: 'pending' })).toMatchObject({ total: 1 });
   expect(place.mutations()).toEqual([]);
 
@@ -160,7 +160,7 @@ test('a used link and a link of sixty seconds open nothing', async () => {
   const stranger = await browser.newContext();
   const { page } = await openPage(stranger);
   await page.goto(link);
-  await page.getByText('This link is used up or too old').waitFor();
+  await page.getByText('This link is invalid, expired or already used').waitFor();
   expect(await stranger.cookies()).toEqual([]);
   expect(page.url()).not.toContain(link.split('=')[1]);
 
@@ -168,9 +168,9 @@ test('a used link and a link of sixty seconds open nothing', async () => {
   const late = `${own.origin}/#link=${own.links.issue()}`;
   own.clock.pass(60);
   await page.goto(late);
-  await page.getByText('This link is used up or too old').waitFor();
+  await page.getByText('This link is invalid, expired or already used').waitFor();
   await page.goto(`${own.origin}/#link=${own.links.issue()}`);
-  await page.getByText('Nothing waits for you.').waitFor();
+  await page.getByText('No pending approvals.').waitFor();
   await own.close();
   await stranger.close();
   await context.close();
@@ -297,7 +297,7 @@ test('without its server the page says so and lets nobody decide', async () => {
   const yes = page.getByRole('button', { name: 'Approve and run' });
   expect(await yes.isEnabled()).toBe(true);
   expect(await terminal.end()).toBe(0);
-  await page.getByText('The connection is lost.').waitFor();
+  await page.getByText('Connection lost.').waitFor();
   expect(await yes.isDisabled()).toBe(true);
   await context.close();
 }, 60_000);

@@ -183,7 +183,7 @@ test('a lease is made on a terminal, once what it would be is possible', async (
   const asked = { when: /To allow it, type/, answer: 'ci 2' };
   const wrong = await place.runOnTerminal(add, asked);
   expect(wrong.code).toBe(2);
-  expect(wrong.stdout).toContain('name one of them');
+  expect(wrong.stdout).toContain('must name either a tag or a pool');
   expect(wrong.stdout).not.toContain('To allow it');
   const made = await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2'], asked);
   expect(made.code).toBe(0);

@@ -124,7 +124,7 @@ test('a data folder that others can read or its group can write is noted, one th
   for (const command of [['doctor'], ['call', 'list_vms'], ['stdio'], ['approvals', 'list'], ['audit', 'verify']]) {
     const refused = await place.run([...command, '--demo'], { PROXMOX_DATA_DIR: folder });
     expect(refused, command.join(' ')).toMatchObject({ code: 2 });
-    expect(refused.stdout + refused.stderr).toContain(`Everyone on this machine can write into the data folder ${folder}/demo`);
+    expect(refused.stdout + refused.stderr).toContain(`Every user of this machine can write into the data folder ${folder}/demo`);
   }
 });
 

@@ -58,7 +58,7 @@ it('does not write over a unit that somebody changed', () => {
   const file = join(folder, 'proxmox-mcp.service');
   expect(writeUnit(file, 'one', false)).toBe('written');
   expect(writeUnit(file, 'one', false)).toBe('as it should be');
-  expect(() => writeUnit(file, 'two', false)).toThrow(/exists and is different/);
+  expect(() => writeUnit(file, 'two', false)).toThrow(/exists with other content/);
   expect(readFileSync(file, 'utf8')).toBe('one');
   expect(writeUnit(file, 'two', true)).toBe('replaced');
   expect(readFileSync(file, 'utf8')).toBe('two');
@@ -77,9 +77,9 @@ it('makes no service of a program that an agent can change', async () => {
     spawnSync(process.execPath, [entry, 'service', 'install', ...more], { env: place.env, encoding: 'utf8' });
   const written = run('--write', '--folder', place.folder);
   expect(written.status).toBe(2);
-  expect(written.stderr).toContain('whoever can change the program of a service');
+  expect(written.stderr).toContain('who can change the program of a service gets all its rights');
   expect(existsSync(join(place.folder, 'proxmox-mcp.service'))).toBe(false);
-  expect(run().stderr).toContain('whoever can change the program of a service');
+  expect(run().stderr).toContain('who can change the program of a service gets all its rights');
 });
 
 it('tells what root alone can change', () => {

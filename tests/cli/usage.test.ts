@@ -87,7 +87,7 @@ test.each([
   writeFileSync(file, JSON.stringify({ rules: [{ match: { operation: ['delete_vms'] }, never: true }] }));
   const ran = await run(args, { PROXMOX_POLICY_FILE: file });
   expect(ran.code).toBe(2);
-  expect(ran.stderr).toContain('"delete_vms", which is no operation');
+  expect(ran.stderr).toContain('"delete_vms", which is not an operation');
 });
 
 test('settings come from a file that --env-file names', async () => {
@@ -120,7 +120,7 @@ test('audit verify needs no credentials; a missing file is a failure', async () 
   const fresh = home();
   const none = await fresh.run(['audit', 'verify']);
   expect(none.code).toBe(1);
-  expect(none.stderr).toContain('There is no audit trail');
+  expect(none.stderr).toContain('No audit trail exists');
   const file = join(fresh.folder, 'audit.jsonl');
   writeFileSync(file, '');
   expect((await fresh.run(['audit', 'verify'], { PROXMOX_AUDIT_FILE: file })).json).toMatchObject({ ok: true, count: 0 });

@@ -111,7 +111,7 @@ describe('the audit and its checkpoints', () => {
   it('show that the whole file is gone, also when a server has begun a new one', async () => {
     renameSync(auditFile, `${auditFile}.away`);
     const gone = await verify();
-    expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('is gone: it had')]);
+    expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('is missing. It had')]);
     await call(place, 'list_vms', {});
     const begun = await verify();
     expect(begun.code).toBe(1);

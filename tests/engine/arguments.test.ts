@@ -223,7 +223,7 @@ describe('a guest by its name', () => {
     ['get_vm', 'get_vm: give vmid or name.'],
     ['delete_vm', 'delete_vm: give vmid or name.'],
     ['clone_template', 'clone_template: give source_vmid or source_name.'],
-    ['stop_vm', 'stop_vm: give vmid or name; or vmids or names for several guests.'],
+    ['stop_vm', 'stop_vm needs vmid or name, or vmids or names for several guests.'],
   ])('or its VMID is needed by %s', async (operation, message) => {
     expect(await world.refused(world.call(operation, {}))).toMatchObject({ code: 'invalid_arguments', message });
   });

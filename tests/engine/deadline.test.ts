@@ -48,7 +48,7 @@ describe('one deadline from the entry of a call', () => {
     await held();
     clock.ahead = 60_000;
     expect(await refused).toMatchObject({ code: 'out_of_time', details: { waited_for: "Proxmox's answers" } });
-    expect((await refused).message).toMatch(/^Nothing was sent: after \d+ s this call still waited for Proxmox's answers\.$/);
+    expect((await refused).message).toMatch(/^Timed out after \d+ s while waiting for Proxmox's answers\. Nothing was sent\.$/);
     expect(world.audit().at(-1)).toMatchObject({ kind: 'refused', error: { code: 'out_of_time' } });
     release();
     // The claim of the call that was answered is given back, and then the name is free.
@@ -90,7 +90,7 @@ describe('one deadline from the entry of a call', () => {
     const refused = world.refused(call('create_vm', create, { wait: 20 }));
     await until(() => followed > 0);
     clock.ahead = 20_000;
-    expect(await refused).toMatchObject({ code: 'out_of_time', details: { waited_for: 'another call that is about to make late' } });
+    expect(await refused).toMatchObject({ code: 'out_of_time', details: { waited_for: 'another call that is creating late' } });
     release();
     expect(await first).toMatchObject({ kind: 'done' });
   });

@@ -42,7 +42,7 @@ describe('a required backup', () => {
     await expect(checkPolicy(planOf(backedUp(HOUR)), call, ports)).resolves.toMatchObject({ requireBackupWithin: HOUR });
     const { code, message } = await error(checkPolicy(planOf(backedUp(HOUR + 1)), call, ports));
     expect(code).toBe('forbidden_by_policy');
-    expect(message).toBe(`The policy asks for a backup not older than 1 h; the newest is of ${iso(-HOUR - 1)}.`);
+    expect(message).toBe(`The policy asks for a backup not older than 1 h, but the newest is from ${iso(-HOUR - 1)}.`);
     expect(ports.asked).toEqual([]);
   });
 
@@ -72,7 +72,7 @@ describe('a required backup', () => {
     ports.answers['/access/permissions?path=/vms/105'] = { '/vms/105': {} };
     expect(await error(checkPolicy(planOf(), call, ports))).toMatchObject({
       code: 'forbidden_by_policy',
-      message: expect.stringContaining(`the newest is of ${iso(-2 * HOUR)}`),
+      message: expect.stringContaining(`the newest is from ${iso(-2 * HOUR)}`),
     });
   });
 

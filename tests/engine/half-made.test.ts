@@ -247,7 +247,7 @@ describe('the same create again', () => {
       `image: asked for local:import/other.qcow2, has ${IMAGE}`,
     ]);
     expect((await world.done('create_vm', { name: 'web1', image: IMAGE })).differences).toEqual([
-      `image: asked for ${IMAGE}, cannot be compared: there is no record of how this guest was made`,
+      `image: asked for ${IMAGE}, cannot be compared: this server has no record of how this guest was created`,
     ]);
   });
 

@@ -165,7 +165,7 @@ describe('settling a request without an answer', () => {
   it('says that it may still be carried out when nothing shows for 40 seconds', async () => {
     expect(await thrown({})).toMatchObject({
       code: 'outcome_unknown',
-      message: 'start web105: no answer came, and so far Proxmox shows neither its task nor its effect. Proxmox may still carry it out.',
+      message: 'start web105: no answer came, and so far Proxmox shows neither its task nor its effect. Proxmox may still execute it.',
       details: { run_id: 'run_1' },
       at: 42.5,
     });

@@ -20,16 +20,16 @@ describe('a wish for a lease', () => {
   ])('may be for %s', (_case, fine) => expect(() => checkWish(fine)).not.toThrow());
 
   it.each<[string, LeaseWish, string]>([
-    ['tag and pool', wish({ pool: 'prod' }), 'A lease covers a tag or a pool: name one of them.'],
-    ['neither', place, 'A lease covers a tag or a pool: name one of them.'],
+    ['tag and pool', wish({ pool: 'prod' }), 'A lease must name either a tag or a pool.'],
+    ['neither', place, 'A lease must name either a tag or a pool.'],
     ['no time', wish({ minutes: 0 }), 'A lease lasts at most 60 minutes.'],
     ['too long', wish({ minutes: 61 }), 'A lease lasts at most 60 minutes.'],
     ['no number of minutes', wish({ minutes: Number.NaN }), 'A lease lasts at most 60 minutes.'],
     ['no uses', wish({ uses: 0 }), 'A lease has 1 to 100 uses, one for each guest.'],
     ['half a use', wish({ uses: 1.5 }), 'A lease has 1 to 100 uses, one for each guest.'],
     ['too many uses', wish({ uses: 101 }), 'A lease has 1 to 100 uses, one for each guest.'],
-    ['no operation', wish({ operations: [] }), 'A lease names the operations that it covers.'],
-    ['operations that do not exist', wish({ operations: ['a', 'stop_vm', 'b'] }), 'There is no operation a, b.'],
+    ['no operation', wish({ operations: [] }), 'A lease must name its operations.'],
+    ['operations that do not exist', wish({ operations: ['a', 'stop_vm', 'b'] }), 'Unknown operation: a, b.'],
   ])('is refused for %s', (_case, bad, message) => expect(() => checkWish(bad)).toThrow(refused('invalid_arguments', message)));
 });
 

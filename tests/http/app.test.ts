@@ -220,7 +220,7 @@ describe('running', () => {
     expect((await at('/healthz')).status).toBe(200);
     const refused = await rpc(url, 'tools/list');
     expect(refused.status).toBe(503);
-    expect(await refused.text()).toContain('nothing was done');
+    expect(await refused.text()).toContain('Nothing was done');
   });
 
   it('finishes what is running when it ends', async () => {

@@ -78,17 +78,19 @@ describe('http does not start', () => {
       ['--host', '::'],
     ]) {
       const said = await refused(args);
-      expect(said).toContain('no way to log in exists: it does not start');
+      expect(said).toContain('is reachable from other machines and no authentication is configured');
       expect(said).toContain('proxmox-mcp tokens add');
       expect(said).toContain('PROXMOX_HTTP_OAUTH_ISSUER');
     }
-    expect(await refused([], { PROXMOX_HTTP_PUBLIC_URL: 'https://mcp.example.org' })).toContain('no way to log in exists');
+    expect(await refused([], { PROXMOX_HTTP_PUBLIC_URL: 'https://mcp.example.org' })).toContain(
+      'Refusing to start: a server behind a proxy is reachable',
+    );
   });
 
   it('where tokens would travel in clear, or where nobody could name it', async () => {
     const own = await openPlace();
     await run(own, ['tokens', 'add', '--name', 'a', '--role', 'viewer']);
-    expect((await run(own, ['http', '--host', '0.0.0.0', '--port', '0'])).stderr).toContain('would travel in clear');
+    expect((await run(own, ['http', '--host', '0.0.0.0', '--port', '0'])).stderr).toContain('would be sent unencrypted');
     writeFileSync(join(own.dataDir, 'cert.pem'), readFileSync('src/simulator/data/demo-cert.pem'));
     const tls = ['--cert', 'src/simulator/data/demo-cert.pem', '--key', 'src/simulator/data/demo-key.pem'];
     expect((await run(own, ['http', '--host', '0.0.0.0', '--port', '0', ...tls])).stderr).toContain('PROXMOX_HTTP_PUBLIC_URL');
@@ -177,19 +179,19 @@ describe('access tokens', () => {
   });
 
   it.each([
-    [['--name', 'x', '--role', 'admin'], '--role is one of'],
+    [['--name', 'x', '--role', 'admin'], '--role must be one of'],
     [['--name', 'x y', '--role', 'viewer'], '--name has'],
     [['--name', 'x', '--role', 'viewer', '--scope', 'node=pve'], 'pool=NAME'],
     [['--name', 'x', '--role', 'viewer', '--cidr', '10.0.0.0/99'], 'is not a network'],
-    [['--name', 'x', '--role', 'viewer', '--cidr', ' , '], 'names no network'],
+    [['--name', 'x', '--role', 'viewer', '--cidr', ' , '], '--cidr is empty'],
     [['--name', 'x', '--role', 'viewer', '--owner', ''], '--owner'],
     [['--name', 'x', '--role', 'viewer', '--owner', 'boss '], '--owner'],
     [['--name', 'x', '--role', 'viewer', '--owner', 'bo\u200bss'], '--owner'],
     [['--name', 'x', '--role', 'viewer', '--expires', 'never'], '--expires'],
     [['--name', 'x', '--role', 'viewer', '--expires', '2001-01-01'], '--expires'],
-    [['--name', 'x', '--role', 'approver', '--scope', 'pool=a'], 'sees the approvals of everybody'],
-    [['--name', 'x', '--role', 'viewer', '--trust-client'], '--trust-client is for operators'],
-    [['--name', 'listed', '--role', 'viewer'], 'There is a token named'],
+    [['--name', 'x', '--role', 'approver', '--scope', 'pool=a'], 'who sees every approval'],
+    [['--name', 'x', '--role', 'viewer', '--trust-client'], '--trust-client applies to the role operator only'],
+    [['--name', 'listed', '--role', 'viewer'], 'A token named'],
   ])('%j is refused', async (args, message) => {
     const result = await run(place, ['tokens', 'add', ...args]);
     expect(result.stderr).toContain(message);
@@ -476,9 +478,9 @@ describe('connect', () => {
     expect(unknown).toContain('does not accept the access token (401)');
     await server.close();
     for (const [args, env, message] of [
-      [['connect', 'http://mcp.example.org'], bare('x'), 'begins with https://'],
-      [['connect', 'nonsense'], bare('x'), 'missing or wrong'],
-      [['connect', 'https://mcp.example.org'], { PATH: process.env.PATH ?? '' }, 'no access token'],
+      [['connect', 'http://mcp.example.org'], bare('x'), 'must begin with https://'],
+      [['connect', 'nonsense'], bare('x'), 'must be an https:// URL'],
+      [['connect', 'https://mcp.example.org'], { PATH: process.env.PATH ?? '' }, 'access token for the server is missing'],
       [['connect', 'https://mcp.example.org', '--token-file', '/nowhere'], bare('x'), 'ENOENT'],
     ] as [string[], Record<string, string>, string][]) {
       const result = await run({ env }, args);

@@ -125,7 +125,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     });
     const client = await connect(it, era);
     const result = await client.callTool({ name: 'list_vms' });
-    expect(structured(result).error).toMatchObject({ code: 'internal', who: 'us' });
+    expect(structured(result).error).toMatchObject({ code: 'internal', who: 'server' });
     expect(JSON.stringify(result)).not.toContain('secret');
     await client.close();
   });

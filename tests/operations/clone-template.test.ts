@@ -52,7 +52,7 @@ describe('linked or full', () => {
   });
   test.each([
     ['a storage was given', { full_clone: false, storage: 'local-lvm' }, world],
-    ['the source is no template', { full_clone: false, source_vmid: 105 }, world],
+    ['the source is not a template', { full_clone: false, source_vmid: 105 }, world],
     ['the storage cannot', { full_clone: false }, { ...world, storages: { pve: [{ ...thin, type: 'lvm' }] } }],
   ])('a linked clone is refused when %s', async (_what, args, w) => {
     expect((await refusalOf(clone(args, w))).code).toBe('not_possible');
@@ -184,7 +184,7 @@ test('the same name again is the clone that exists', async () => {
     vmid: 105,
     differences: [
       'cores: asked for 8, has 2',
-      'source_vmid: asked for 9000, cannot be compared: there is no record of how this guest was made',
+      'source_vmid: asked for 9000, cannot be compared: this server has no record of how this guest was created',
     ],
   });
 });

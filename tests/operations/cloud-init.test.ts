@@ -53,7 +53,7 @@ describe('refused before it is sent', () => {
     ['an impossible prefix length', { ipconfig0: 'ip=10.0.0.5/33' }, /prefix length/],
     ['a gateway beside dhcp', { ipconfig0: 'ip=dhcp,gw=10.0.0.1' }, /static ip/],
     ['a gateway of the wrong family', { ipconfig0: 'ip=10.0.0.5/24,gw=fe80::1' }, /IPv4/],
-    ['an unknown word', { ipconfig0: 'dhcp' }, /none of ip=/],
+    ['an unknown word', { ipconfig0: 'dhcp' }, /not one of ip=/],
     ['an address without its key', { ipconfig0: '10.77.0.9/24' }, /write "ip=10\.77\.0\.9\/24"/],
     ['dhcp without its key', { ipconfig0: 'dhcp' }, /write "ip=dhcp"/],
     ['an IPv6 address without its key', { ipconfig1: '2001:db8::5/64' }, /write "ip6=2001:db8::5\/64"/],

@@ -106,7 +106,7 @@ describe('what is sent', () => {
     });
   });
 
-  test('a password travels as a reference, and nobody-can-log-in is said', async () => {
+  test('a password travels as a reference, and a warning says that no user can log in', async () => {
     // The engine has put references in the place of secrets before it plans, which the schema does not know.
     const { findOperation } = await import('../../src/operations/index.ts');
     const { openWorld } = await import('./world.ts');
@@ -117,7 +117,7 @@ describe('what is sent', () => {
     const plan = await operation.plan(ctx, args as never);
     expect(requestsOf(plan)[0]?.params.cipassword).toEqual({ $secret: 'ab12' });
     expect(plan.warnings.join()).not.toContain('log in');
-    expect((await create({ cloud_init: { user: 'ops' } })).warnings.join()).toContain('nobody can log in');
+    expect((await create({ cloud_init: { user: 'ops' } })).warnings.join()).toContain('no user can log in');
   });
 
   test('the other options', async () => {
@@ -231,7 +231,7 @@ describe('where it goes', () => {
     expect((await refusalOf(create({ net_bridge: 'vmbr7' }))).hint).toContain('vmbr0');
     expect((await create({}, bridges('vmbr4'))).after?.bridge).toBe('vmbr4');
     expect((await refusalOf(create({}, bridges('vmbr4', 'vmbr5')))).code).toBe('ambiguous');
-    expect(await refusalOf(create({}, bridges()))).toMatchObject({ code: 'not_possible', message: 'Bridge on pve: there is none.' });
+    expect(await refusalOf(create({}, bridges()))).toMatchObject({ code: 'not_possible', message: 'Bridge on pve: none exists.' });
     expect(await refusalOf(create({}, { ...bridges(), permissions: {} }))).toMatchObject({
       code: 'permission_denied',
       details: { missing: [{ path: '/sdn/zones/localnetwork/vmbr0', privileges: ['SDN.Use'] }] },

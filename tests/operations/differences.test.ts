@@ -64,7 +64,7 @@ test('what a disk was made from is told by the record of the run, or by a linked
   expect(await differences({ image }, cloud, { ...created, args: {} })).toEqual([`image: asked for ${image}, has none`]);
   expect(await differences({ image }, cloud, cloned)).toEqual([`image: asked for ${image}, has a clone of 9000`]);
   expect(await differences({ image })).toEqual([
-    `image: asked for ${image}, cannot be compared: there is no record of how this guest was made`,
+    `image: asked for ${image}, cannot be compared: this server has no record of how this guest was created`,
   ]);
   expect(await differences({ source_vmid: 9000 }, cloud, cloned)).toEqual([]);
   expect(await differences({ source_vmid: 9000 }, cloud, created)).toEqual(['source_vmid: asked for 9000, has none']);

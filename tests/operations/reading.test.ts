@@ -71,7 +71,7 @@ describe('list_vms', () => {
     expect((await read('list_vms', filter)).total).toBe(total);
   });
   test.each([
-    [{ node: 'pve9' }, 'There is no node pve9; nodes: pve, pve2.'],
+    [{ node: 'pve9' }, 'Node pve9 does not exist. Nodes: pve, pve2.'],
     [{ node: 'pve2' }, 'No guest is visible on node pve2; guests are on: pve (4).'],
     [{ tag: 'production' }, 'No guest has the tag production; tags: prod (2), web (2), infra (1).'],
     [{ tag: 'ABC,DEF' }, 'No guest has the tag ABC,DEF; tags: prod (2), web (2), infra (1). Give one tag; * matches anything.'],

@@ -93,7 +93,7 @@ describe('a store that cannot be used says why, and what helps', () => {
     db.close();
     expect(await refusal()).toMatchObject({
       code: 'store_unavailable',
-      message: 'The store was made by a newer version of proxmox-mcp (it has 999-from-the-future).',
+      message: 'A newer version of proxmox-mcp created this store (it has 999-from-the-future).',
       hint: expect.stringContaining('newer one'),
     });
   });

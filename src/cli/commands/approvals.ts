@@ -55,7 +55,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
 export function show(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });
-    if (result.kind !== 'dry_run') fail('internal', 'Looking at an approval must not decide it.');
+    if (result.kind !== 'dry_run') fail('internal', 'Showing an approval must not decide it.');
     let row: JsonObject = {};
     for await (const approval of all(session)) if (approval.approval_id === id) row = approval;
     const view: JsonObject = { ...row, plan: planView(result.plan) };
@@ -68,14 +68,14 @@ export function show(id: string, options: GlobalOptions): Promise<Exit> {
 /** `approvals approve ID`: a human at a terminal reads what would be done and types the guest's name; then it is done. */
 export function approve(id: string, options: GlobalOptions): Promise<Exit> {
   if (!hasTerminal()) {
-    fail('approval_needs_human', 'Approving needs a terminal: a human has to read the plan and type the name of the guest.', {
+    fail('approval_needs_human', 'Approving needs a terminal, where a human reads the plan and types the name of the guest.', {
       hint: `Run \`proxmox-mcp approvals approve ${id}\` yourself in a terminal, without redirecting its input or its messages.`,
     });
   }
   return withSession(options, async (session) => {
     const call = { wait: 'end' as const, onProgress: ({ message }: { message: string }) => note(message) };
     const asked = await session.engine.perform('approve', { approval_id: id }, operator(), call);
-    if (asked.kind !== 'question') fail('internal', 'An operator was not asked.');
+    if (asked.kind !== 'question') fail('internal', 'The engine returned no question for the operator.');
     note(asked.question.text);
     const typed = await ask('> ');
     const passphrase = asked.question.needsPassphrase && typed !== '' ? await askHidden('passphrase: ') : undefined;
@@ -106,7 +106,7 @@ async function* all(session: Session, status?: string): AsyncGenerator<JsonObjec
   do {
     const args = { limit: 100, ...(status === undefined ? {} : { status }), ...(cursor === undefined ? {} : { cursor }) };
     const result = await session.engine.perform('list_approvals', args, operator());
-    if (result.kind !== 'done') fail('internal', 'A list of approvals was no answer.');
+    if (result.kind !== 'done') fail('internal', 'The operation list_approvals returned no result.');
     yield* (result.output.approvals ?? []) as JsonObject[];
     cursor = typeof result.output.next_cursor === 'string' ? result.output.next_cursor : undefined;
   } while (cursor !== undefined);

@@ -24,7 +24,7 @@ export async function verifyAuditOf(settings: Settings, { anchor, publicKey }: V
   const { auditFile, dataDir, auditAnchor } = settings;
   const file = anchor ?? (auditAnchor?.kind === 'file' ? auditAnchor.path : undefined);
   if (file === undefined) {
-    if (publicKey !== undefined) fail('invalid_arguments', '--public-key is for checkpoints: name their file with --anchor.');
+    if (publicKey !== undefined) fail('invalid_arguments', '--public-key needs --anchor, which names the file of checkpoints.');
     return verifyAudit(auditFile);
   }
   return verifyAnchored(auditFile, dataDir, { file, ...(publicKey === undefined ? {} : { publicKey: readPublicKey(publicKey) }) });
@@ -78,7 +78,7 @@ export async function publicKey(options: GlobalOptions): Promise<Exit> {
 /** `audit tail`: the newest records, oldest first. */
 export async function tail(options: GlobalOptions & { lines: string }): Promise<Exit> {
   const count = Number(options.lines);
-  if (!Number.isInteger(count) || count < 1) fail('invalid_arguments', '--lines takes a number from 1.');
+  if (!Number.isInteger(count) || count < 1) fail('invalid_arguments', '--lines must be a whole number from 1.');
   const records = await tailAudit(configure(options).settings.auditFile, count);
   if (!isForPeople()) {
     printJson(records);

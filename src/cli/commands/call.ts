@@ -75,7 +75,7 @@ async function perform(
 
 function seconds(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) fail('invalid_arguments', '--wait takes a number of seconds.');
+  if (!Number.isInteger(value) || value < 0) fail('invalid_arguments', '--wait must be a whole number of seconds.');
   return value;
 }
 

@@ -18,7 +18,7 @@ const CLIENTS: Record<string, { key: 'mcpServers' | 'servers'; where: string }> 
 /** `client-config`: a configuration with absolute paths, so that it works from any folder, and a second entry for the demo. */
 export function clientConfig(client: string): Exit {
   const known = CLIENTS[client];
-  if (!known) fail('invalid_arguments', `There is no client "${client}".`, { hint: `Choose one of: ${Object.keys(CLIENTS).join(', ')}.` });
+  if (!known) fail('invalid_arguments', `Unknown client "${client}".`, { hint: `Choose one of: ${Object.keys(CLIENTS).join(', ')}.` });
   printJson({ [known.key]: clientEntries(process.execPath, entryFile(), known.key === 'servers') });
   note(`\nPut it into: ${known.where}`);
   note(

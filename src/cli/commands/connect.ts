@@ -132,7 +132,7 @@ function explain(error: unknown, url: URL): string {
   }
   const { status = 0 } = error.data;
   if (status === 401)
-    return `${where} does not accept the access token (401). Nothing was done. The user gets a valid one from whoever runs the server.`;
+    return `${where} does not accept the access token (401). Nothing was done. Ask the operator of the server for a valid one.`;
   if (status === 403) return `${where} does not allow this to the access token (403). Nothing was done.`;
   if (status === 429) return `Too many requests (429). Nothing was done; try again in a while.`;
   if (status === 503) return `${where} is starting or ending (503). Nothing was done; it is safe to repeat.`;
@@ -143,12 +143,13 @@ function explain(error: unknown, url: URL): string {
 
 /** @throws invalid_arguments for plain HTTP to another machine: the token would be readable on the way */
 function serverUrl(address: string): URL {
-  const url = URL.canParse(address)
-    ? new URL(address)
-    : fail('invalid_arguments', 'The address of the server is missing or wrong: https://…');
+  const url = URL.canParse(address) ? new URL(address) : fail('invalid_arguments', 'The address of the server must be an https:// URL.');
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local))
-    fail('invalid_arguments', 'The address begins with https:// (http:// only for this machine): the access token travels there.');
+    fail(
+      'invalid_arguments',
+      'The address must begin with https:// (http:// only for this machine), because it receives the access token.',
+    );
   if (url.pathname === '/') url.pathname = '/mcp';
   return url;
 }
@@ -156,7 +157,7 @@ function serverUrl(address: string): URL {
 function readToken(file: string | undefined): string {
   const hint = 'Set PROXMOX_MCP_TOKEN, or name a file with --token-file.';
   if (file === undefined) {
-    return process.env.PROXMOX_MCP_TOKEN?.trim() || fail('missing_credentials', 'There is no access token for the server.', { hint });
+    return process.env.PROXMOX_MCP_TOKEN?.trim() || fail('missing_credentials', 'The access token for the server is missing.', { hint });
   }
   try {
     if ((statSync(file).mode & 0o077) !== 0) note(`${file} can be read by other users: chmod 600 ${file}`);

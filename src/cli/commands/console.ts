@@ -19,12 +19,12 @@ import { withSession } from './approvals.ts';
  */
 export function openConsole(options: GlobalOptions & { port: string }): Promise<Exit> {
   if (!hasTerminal()) {
-    fail('approval_needs_human', 'The console needs a terminal: the link that opens it is shown to a human alone.', {
+    fail('approval_needs_human', 'The console needs a terminal, because only a human may see its link.', {
       hint: 'Run `proxmox-mcp console` yourself in a terminal, without redirecting its input or its messages.',
     });
   }
   const port = Number(options.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('invalid_arguments', '--port takes a number from 0 to 65535.');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('invalid_arguments', '--port must be a number from 0 to 65535.');
   return withSession(options, async ({ engine, settings }) => {
     const { principal, owner } = localCaller('cli');
     const links = createLinks(systemClock, { principal, owner, name: 'operator', isOperator: true });

@@ -22,7 +22,7 @@ export async function demo(options: GlobalOptions & { serve?: string }): Promise
 async function serve(options: GlobalOptions, text: string): Promise<Exit> {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    fail('invalid_arguments', '--serve takes a port from 0 (any free one) to 65535.');
+    fail('invalid_arguments', '--serve must be a port from 0 (any free one) to 65535.');
   const { settings } = configure({ ...options, demo: true });
   const { startCluster } = await import('../lib/simulator.ts');
   const simulator = await startCluster(settings.dataDir, port);

@@ -57,7 +57,7 @@ export function add(options: AddOptions): Promise<Exit> {
     note(leaseText(wish));
     note(`To allow it, type: ${wish.tag ?? wish.pool} ${wish.uses}`);
     if ((await ask('> ')).trim() !== `${wish.tag ?? wish.pool} ${wish.uses}`)
-      fail('approval_not_confirmed', 'Not confirmed. No lease was made.');
+      fail('approval_not_confirmed', 'Not confirmed. No lease was created.');
     await checkPassphrase(session);
     const lease = await session.engine.leases.mint(wish, operator());
     if (isForPeople())
@@ -91,11 +91,13 @@ export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
 
 function needTerminal(): void {
   if (!hasTerminal())
-    fail('approval_needs_human', 'A lease is a human decision: it needs a terminal.', { hint: 'Run the command yourself in a terminal.' });
+    fail('approval_needs_human', 'Only a human can decide about leases, in a terminal.', {
+      hint: 'Run the command yourself in a terminal.',
+    });
 }
 
 async function checkPassphrase({ settings }: Session): Promise<void> {
   if (!hasPassphrase(settings.dataDir)) return;
   if (!(await isApprover(settings.dataDir, await askHidden('passphrase: '))))
-    fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong.');
+    fail('approval_not_confirmed', 'Not confirmed. The passphrase is wrong.');
 }

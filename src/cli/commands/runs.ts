@@ -30,11 +30,11 @@ export function list(options: GlobalOptions): Promise<Exit> {
 export function close(id: string, { outcome, ...options }: GlobalOptions & { outcome: string }): Promise<Exit> {
   if (outcome !== 'done' && outcome !== 'not-done') {
     fail('invalid_arguments', `--outcome ${outcome.slice(0, 40)} is neither done nor not-done.`, {
-      hint: 'Look at the guest in Proxmox, then say what you saw.',
+      hint: 'Check the guest in Proxmox, then use done or not-done.',
     });
   }
   if (!hasTerminal()) {
-    fail('approval_needs_human', 'Closing a run needs a terminal: a human looks at the guest first.', {
+    fail('approval_needs_human', 'Closing a run needs a terminal, and a human who has checked the guest.', {
       hint: `Run \`proxmox-mcp runs close ${id} --outcome ${outcome}\` yourself in a terminal.`,
     });
   }

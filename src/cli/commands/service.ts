@@ -29,10 +29,10 @@ interface Program {
  * and the audit, so an agent with a shell on the same machine cannot go around the approvals.
  */
 export function install({ write, force, folder = FOLDER, user = 'proxmox-mcp' }: ServiceOptions): Exit {
-  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) fail('invalid_arguments', '--user is not a name of a Linux user.');
+  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) fail('invalid_arguments', '--user must be the name of a Linux user.');
   const program = { node: realpathSync(process.execPath), entry: entryFile(), user };
   const weak = [program.node, program.entry].map(changeableBy).find((found) => found !== undefined);
-  const why = weak && `${weak}: whoever can change the program of a service can do everything that the service can.`;
+  const why = weak && `${weak}: a user who can change the program of a service gets all its rights.`;
   const hint = 'Install it where root alone can write, for example in /opt/proxmox-mcp (docs/deployment.md).';
   const unit = unitText(program);
   if (!write) {
@@ -55,14 +55,14 @@ export function writeUnit(file: string, unit: string, force: boolean): 'written'
   const present = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   if (present === unit) return 'as it should be';
   if (present !== undefined && !force)
-    fail('invalid_configuration', `${file} exists and is different; it stays as it is.`, {
-      hint: 'Keep changes of your own in a drop-in (systemctl edit proxmox-mcp) and replace the file with --force.',
+    fail('invalid_configuration', `${file} exists with other content and was not overwritten.`, {
+      hint: 'Move your changes to a drop-in (systemctl edit proxmox-mcp), then replace the file with --force.',
     });
   try {
     writeFileSync(file, unit, { mode: 0o644 });
   } catch (cause) {
     fail('invalid_configuration', `${file} cannot be written (${(cause as NodeJS.ErrnoException).code}).`, {
-      hint: 'Run it as root, or without --write to look at it.',
+      hint: 'Run it as root, or without --write to print the unit.',
       cause,
     });
   }

@@ -33,21 +33,20 @@ interface AddOptions extends GlobalOptions {
 export async function add(options: AddOptions): Promise<Exit> {
   const now = new Date();
   const role = options.role as Role;
-  if (!ROLES.includes(role)) fail('invalid_arguments', `--role is one of ${ROLES.join(', ')}.`);
+  if (!ROLES.includes(role)) fail('invalid_arguments', `--role must be one of ${ROLES.join(', ')}.`);
   if (!/^[A-Za-z0-9][\w.@+-]{0,63}$/.test(options.name))
-    fail('invalid_arguments', '--name has up to 64 letters, digits and . _ @ + -, and begins with a letter or digit.');
+    fail('invalid_arguments', '--name must have at most 64 letters, digits and . _ @ + -, and begin with a letter or digit.');
   const scope = options.scope === undefined ? undefined : parseScope(options.scope);
-  if (scope && role === 'approver')
-    fail('invalid_arguments', 'An approver sees the approvals of everybody: --scope is for the other roles.');
+  if (scope && role === 'approver') fail('invalid_arguments', '--scope does not apply to an approver, who sees every approval.');
   if (options.trustClient && role !== 'operator')
-    fail('invalid_arguments', '--trust-client is for operators: nobody else asks for approvals.');
+    fail('invalid_arguments', '--trust-client applies to the role operator only, which alone requests approvals.');
   const cidrs = (options.cidr ?? '').split(',').flatMap((text) => text.trim() || []);
   // An empty list means from anywhere, which is not what somebody meant who gave one.
-  if (options.cidr !== undefined && cidrs.length === 0) fail('invalid_arguments', '--cidr names no network; leave it out to allow all.');
+  if (options.cidr !== undefined && cidrs.length === 0) fail('invalid_arguments', '--cidr is empty. Leave it out to allow all networks.');
   networks(cidrs);
   const owner = (options.owner ?? localOwner()).normalize('NFC');
   if (owner === '' || plainText(owner, 200) !== owner)
-    fail('invalid_arguments', '--owner is a name of at most 200 characters that can be seen, without spaces around it.');
+    fail('invalid_arguments', '--owner must have at most 200 visible characters, without spaces around them.');
   const { token, id, hash } = newToken();
   const record: TokenRecord = {
     id,
@@ -66,8 +65,8 @@ export async function add(options: AddOptions): Promise<Exit> {
     await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is made, valid until ${record.expiresAt}`);
     if (!(await store.tokens.add(record))) {
       await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not made: the name is taken`);
-      fail('conflict', `There is a token named ${record.name}.`, {
-        hint: 'Choose another name; a revoked name stays taken, so that the audit is clear.',
+      fail('conflict', `A token named ${record.name} exists.`, {
+        hint: 'Choose another name. The name of a revoked token stays taken, to keep the audit unambiguous.',
       });
     }
     const { hash: _hash, ...shown } = record;
@@ -129,8 +128,9 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
   ]);
   const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
   if (typed.length < MIN_PASSPHRASE_LENGTH)
-    fail('invalid_arguments', `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; nothing was changed.`);
-  if (hasTerminal() && (await askHidden('once more: ')) !== typed) fail('invalid_arguments', 'The two differ; nothing was changed.');
+    fail('invalid_arguments', `The passphrase needs at least ${MIN_PASSPHRASE_LENGTH} characters. Nothing was changed.`);
+  if (hasTerminal() && (await askHidden('once more: ')) !== typed)
+    fail('invalid_arguments', 'The two entries differ. Nothing was changed.');
   return withStore(options, async (store, audit) => {
     // As the tokens spell it: a name can be typed in other letters and be the same one.
     const known = (await store.tokens.list()).find((token) => sameOwner(token.owner, owner))?.owner;
@@ -170,7 +170,7 @@ function parseScope(text: string): Scope {
   for (const part of text.split(',')) {
     const [, kind, value] = /^(pool|tag)=([A-Za-z0-9_.+/-]+)$/.exec(part.trim()) ?? [];
     if (kind === undefined || value === undefined)
-      fail('invalid_arguments', `--scope is made of pool=NAME and tag=NAME, separated by commas; "${part.slice(0, 60)}" is neither.`);
+      fail('invalid_arguments', `--scope takes pool=NAME and tag=NAME, separated by commas. "${part.slice(0, 60)}" is neither.`);
     values[kind as keyof typeof values].push(value);
   }
   return { ...(values.pool.length > 0 ? { pools: values.pool } : {}), ...(values.tag.length > 0 ? { tags: values.tag } : {}) };
@@ -182,6 +182,6 @@ function expiry(text: string, now: Date): Date {
   const at = count === undefined ? new Date(text) : new Date(now.getTime() + Number(count) * (unit === 'd' ? DAY_MS : DAY_MS / 24));
   const days = (at.getTime() - now.getTime()) / DAY_MS;
   if (!(days > 0 && days <= MAX_DAYS))
-    fail('invalid_arguments', '--expires is a time such as 90d, 12h or 2027-06-30, within ten years from now.');
+    fail('invalid_arguments', '--expires must be a time such as 90d, 12h or 2027-06-30, within ten years from now.');
   return at;
 }

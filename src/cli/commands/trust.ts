@@ -19,7 +19,7 @@ import { ask, hasTerminal } from '../lib/terminal.ts';
  */
 export async function trust(options: GlobalOptions & { fingerprint?: string }): Promise<Exit> {
   const { settings } = configureConnection(options);
-  if (settings.demo) fail('invalid_arguments', 'The embedded cluster needs no trust: its certificate is known.');
+  if (settings.demo) fail('invalid_arguments', 'The embedded cluster needs no trust, because its certificate is known.');
   const [first, ...others] = settings.connection.endpoints;
   if (!first) fail('missing_credentials', 'No endpoint is configured.');
   const shown = await inspectTls(first);
@@ -51,7 +51,7 @@ export async function trust(options: GlobalOptions & { fingerprint?: string }): 
 async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected: string | undefined, host: string): Promise<void> {
   if (expected !== undefined) {
     if (sameFingerprint(expected, shown.fingerprint)) return;
-    fail('certificate_untrusted', `${host} shows another certificate: SHA-256 ${shown.fingerprint}.`, {
+    fail('certificate_untrusted', `${host} presented another certificate: SHA-256 ${shown.fingerprint}.`, {
       details: { fingerprint: shown.fingerprint, host },
     });
   }
@@ -63,13 +63,15 @@ async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected:
   else if (pinned) note(`  Another certificate or authority is pinned since ${pinned.since}; it will be replaced.`);
   note('Compare it with the node (Shell of the node, as root):\n  openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem');
   if (!hasTerminal()) {
-    fail('certificate_untrusted', 'Nobody can be asked here whether this is the right certificate.', {
-      hint: `After comparing: proxmox-mcp trust --fingerprint ${shown.fingerprint}`,
+    fail('certificate_untrusted', 'The certificate must be confirmed in a terminal, and none is attached.', {
+      hint: `Compare the fingerprint, then run: proxmox-mcp trust --fingerprint ${shown.fingerprint}`,
       details: { fingerprint: shown.fingerprint, host },
     });
   }
   if ((await ask('Is it the same? Type yes to pin it: ')).trim() !== 'yes')
-    fail('certificate_untrusted', 'Not pinned.', { hint: 'Nothing was changed.' });
+    fail('certificate_untrusted', 'Not confirmed. The certificate was not pinned.', {
+      hint: 'Run `proxmox-mcp trust` again when the fingerprint is verified.',
+    });
 }
 
 /** All endpoints of one cluster share its authority. */

@@ -67,7 +67,7 @@ export async function habitsCheck(settings: Settings, now: number): Promise<{ ch
     // A few may be chance; the greater part of many is a habit.
     if (given < 5 || quick * 2 <= given) return { habits, check: { name, state: 'ok', text } };
     const next = 'Let fewer things ask: one approval can cover a list (stop_vm vmids), a lease a series (proxmox-mcp approvals lease add).';
-    return { habits, check: { name, state: 'warn', text: `${text}: nobody reads a plan that fast`, next } };
+    return { habits, check: { name, state: 'warn', text: `${text}: too fast to read a plan`, next } };
   } catch (error) {
     // Without a store nothing can be changed or approved.
     return { check: { name: 'store', state: 'fail', text: asError(error).message, next: asError(error).hint } };

@@ -125,7 +125,7 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
       {
         name: 'node',
         state: 'warn',
-        text: `there is no node ${settings.defaults.node} online; there are: ${names}`,
+        text: `node ${settings.defaults.node} is not online; online: ${names}`,
         next: `PROXMOX_NODE=${nodes[0]?.node ?? '…'}`,
       },
     ];

@@ -54,7 +54,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
       state: 'ok',
       text: `${where} answers: Proxmox VE ${version.version}, token ${settings.connection.tokenId}`,
     });
-    if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old; 7.0 or newer is needed.`);
+    if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old. The minimum is 7.0.`);
     const rights = await abilities(api, version, settings);
     checks.push(...rights.checks);
     checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
@@ -80,7 +80,7 @@ function unlooked(thrown: unknown): Check[] {
   return [{ name: 'cluster', state: 'warn', text: error.message, next: error.hint }];
 }
 
-const MARKS = { ok: 'ok  ', warn: 'look', fail: 'FAIL' };
+const MARKS = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL' };
 
 async function show(
   checks: Check[],
@@ -116,6 +116,6 @@ async function show(
   else {
     const asks = (name: string) => operations.some((o) => o.name === name && o.effect !== 'control' && needsApproval(o.effect));
     print(`You can now: ${can.map((name) => (asks(name) ? `${name} (asks first)` : name)).join(', ')}.`);
-    if (missing) print(`Worth a look: ${missing.text}${missing.next ? `\nDo this: ${missing.next}` : ''}`);
+    if (missing) print(`Warning: ${missing.text}${missing.next ? `\nDo this: ${missing.next}` : ''}`);
   }
 }

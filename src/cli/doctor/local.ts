@@ -81,7 +81,11 @@ async function auditTrail(settings: Settings): Promise<Check> {
     const { count, problems, anchor }: Verified = none ? await verifyAudit(auditFile) : await verifyAuditOf(settings);
     const wrong = problems.length + (anchor?.problems.length ?? 0);
     if (wrong === 0 && none)
-      return { name, state: 'warn', text: `${count} records, and no checkpoint was made yet, or somebody removed them${second}` };
+      return {
+        name,
+        state: 'warn',
+        text: `${count} records, and no checkpoint exists: none was created yet, or they were removed${second}`,
+      };
     if (wrong === 0) return { name, state: 'ok', text: `${count} records, none changed: ${auditFile}${second}` };
     return { name, state: 'fail', text: `${count} records, not intact: ${auditFile}${second}`, next: 'proxmox-mcp audit verify' };
   } catch (error) {

@@ -23,7 +23,7 @@ function modeOf(path: string): number | undefined {
  */
 export function refuseOpenDataFolder(dataDir: string): void {
   if (dataFolderWriters(dataDir) !== 'everyone') return;
-  fail('invalid_configuration', `Everyone on this machine can write into the data folder ${dataDir}.`, {
-    hint: `Run: chmod 700 ${dataDir}; or set PROXMOX_DATA_DIR to a folder of your own.`,
+  fail('invalid_configuration', `Every user of this machine can write into the data folder ${dataDir}.`, {
+    hint: `Run \`chmod 700 ${dataDir}\`, or set PROXMOX_DATA_DIR to another folder.`,
   });
 }

@@ -73,7 +73,7 @@ async function story(agent: Agent): Promise<void> {
   await agent('set_resources', { vmid, cores: 4, memory: 4096 });
   await agent('start_vm', { vmid });
 
-  say('Stopping interrupts somebody: a human has to agree', 'The agent gets a plan and an id, and has to ask its user.');
+  say('Stopping interrupts users, so a human must approve', 'The agent gets a plan and an id, and has to ask its user.');
   const stop = await agent('stop_vm', { vmid, reason: 'maintenance window' });
   check(stop.approval_required === true, 'an approval is required');
   say('The user says yes', 'The plan that was shown is what is sent, once.');
@@ -118,7 +118,7 @@ function say(title: string, text = ''): void {
 }
 
 function check(holds: boolean, what: string): void {
-  if (!holds) fail('internal', `The demo ended other than told. Expected: ${what}.`);
+  if (!holds) fail('internal', `The demo failed. Expected: ${what}.`);
 }
 
 const isTerminal = () => process.stdout.isTTY === true;

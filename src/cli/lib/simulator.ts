@@ -15,7 +15,7 @@ export async function startCluster(dataDir: string, port = 0): Promise<Simulator
     if (syscall === 'listen')
       fail('invalid_arguments', `Port ${port} cannot be served on: ${message}.`, {
         cause,
-        hint: 'Choose another port; 0 takes any free one.',
+        hint: 'Choose another port. 0 takes any free one.',
       });
     fail('store_unavailable', `The embedded cluster in ${dataDir} cannot be opened: ${message}.`, { cause });
   }

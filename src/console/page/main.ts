@@ -19,8 +19,8 @@ const PAGES: Record<string, () => View> = {
       route: 'history',
       title: 'History',
       rows: () => state.live?.recent ?? [],
-      empty: () => emptyState('Nothing was decided yet.', h('p', {}, 'What you approve or deny is kept here, with how it ended.')),
-      foot: 'The newest ones; every decision ever made is in the audit.',
+      empty: () => emptyState('Nothing was decided yet.', h('p', {}, 'Your decisions and their outcomes appear here.')),
+      foot: 'These are the newest decisions. The audit holds all of them.',
     }),
   audit: auditPage,
   cluster: clusterPage,
@@ -29,8 +29,8 @@ const PAGES: Record<string, () => View> = {
 function nothingWaits(): HTMLElement {
   const last = state.live?.recent[0];
   return emptyState(
-    'Nothing waits for you.',
-    h('p', {}, 'When an agent asks for something that interrupts or destroys, it appears here at once.'),
+    'No pending approvals.',
+    h('p', {}, 'A request that interrupts or destroys something appears here at once.'),
     last?.decided !== undefined && h('p', { class: 'soft' }, `Last decision: ${ago(last.decided.at, now())}.`),
   );
 }
@@ -81,7 +81,7 @@ function onLive(live: Live): void {
   const first = state.live === undefined;
   change({ live, problem: undefined, skew: live.now - Date.now() });
   if (fresh.length > 0)
-    announce(first ? `${fresh.length} approvals wait for you.` : `New approval: ${fresh.map((a) => a.summary).join('. ')}`);
+    announce(first ? `${fresh.length} approvals are pending.` : `New approval: ${fresh.map((a) => a.summary).join('. ')}`);
 }
 
 function onEvent(event: string, data: unknown): void {
@@ -95,7 +95,7 @@ async function start(): Promise<void> {
     change({ session, skew: session.now - Date.now() });
   } catch (thrown) {
     const error = asApiError(thrown);
-    if (error.code === 'login_refused') return close('This link is used up or too old');
+    if (error.code === 'login_refused') return close('This link is invalid, expired or already used');
     if (error.code === 'signed_out') return close('Not logged in');
     return fill(
       byId('main'),

@@ -23,7 +23,7 @@ export async function requireYes(answer: Answer, approval: ApprovalRecord, mustT
   if (action === 'decline') {
     if (seconds === undefined || seconds >= UNREAD_SECONDS) {
       await denyApproval(approval, 'declined in the client', caller, ports);
-      fail('approval_denied', 'The user declined in the form. Nothing was done; the approval is denied.', {
+      fail('approval_denied', 'The user declined in the form. Nothing was done, and the approval is denied.', {
         hint: 'Tell the user that nothing was done. Do not ask again.',
       });
     }

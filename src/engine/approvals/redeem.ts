@@ -60,8 +60,8 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     if (changed.length > 0) return await becomeStale(approval, changed, caller, ports);
     if (othersMakeIt) {
       checkOpen(await visibleApproval(approval.id, caller, ports));
-      fail('conflict', `Another call is making ${approval.plan.after?.name ?? 'the same guest'} or VMID ${vmid} right now.`, {
-        hint: 'The approval is still pending. Look with list_vms what came of it, then decide again.',
+      fail('conflict', `Another call is creating ${approval.plan.after?.name ?? 'the same guest'} or VMID ${vmid} right now.`, {
+        hint: 'Check list_vms, then decide again. The approval is still pending.',
       });
     }
     mine = await reserve(plan, ports, mine);
@@ -159,7 +159,7 @@ async function becomeStale(approval: ApprovalRecord, changed: string[], caller: 
 function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
   const mayNotBoth = caller.role === 'approver' || (caller.isOperator && approval.channel === 'http');
   if (!mayNotBoth || !sameOwner(caller.owner, approval.owner)) return;
-  fail('forbidden_by_policy', `You (${caller.owner}) own the request for approval ${approval.id}; another owner decides it.`, {
+  fail('forbidden_by_policy', `You (${caller.owner}) own the request for approval ${approval.id}. Another owner must decide it.`, {
     hint:
       approval.channel === 'http'
         ? 'Ask an approver with another owner. `tokens add --owner` gives an agent an owner of its own.'
@@ -174,8 +174,8 @@ async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Por
   const note = `the stored plan has the digest ${digest}, the request had ${approval.digest}`;
   await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', { note, decidedAt: isoNow(ports.clock) });
   await recordDecision({ ...approval, note }, caller, ports, 'stale');
-  fail('approval_mismatch', `Approval ${approval.id} is not what was asked for: ${note}. Nothing was done.`, {
-    hint: 'Ask again. Tell the operator: another program writes to the store of approvals.',
+  fail('approval_mismatch', `Approval ${approval.id} does not match its request: ${note}. Nothing was done.`, {
+    hint: 'Tell the operator that another program writes to the store of approvals. Then ask again.',
   });
 }
 
@@ -191,7 +191,7 @@ async function decided(
   if (answer) {
     await requireYes(answer, approval, mustType, caller, ports);
     if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
-      fail('approval_not_confirmed', 'Not confirmed: the passphrase is wrong or missing. Nothing was done.');
+      fail('approval_not_confirmed', 'Not confirmed. The passphrase is wrong or missing. Nothing was done.');
     }
     const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;
     return stricter(given, way) === given ? given : 'elsewhere';

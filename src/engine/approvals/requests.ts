@@ -71,7 +71,7 @@ async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
   const own = approvals.map((one) => ({ approval_id: one.id, summary: plainText(one.plan.summary, 120), expires_at: one.expiresAt }));
   const listed = own.map((one) => `${one.approval_id} (expires ${one.expires_at})`).join(', ');
   const whose = total >= limit ? 'approvals of yours' : 'approvals about this guest';
-  fail('too_many_pending', `${limit} ${whose} wait for a decision already${own.length > 0 ? `; yours: ${listed}` : ''}.`, {
+  fail('too_many_pending', `${limit} ${whose} are pending already${own.length > 0 ? `. Yours: ${listed}` : ''}.`, {
     details: { pending: own },
   });
 }
@@ -103,7 +103,7 @@ export async function visibleApproval(id: string, caller: Caller, ports: Ports):
   await expireApprovals(ports);
   const approval = await store.approvals.get(id);
   if (!approval || (approval.principal !== caller.principal && !seesAllApprovals(caller)))
-    fail('approval_unknown', `There is no approval ${id} of yours.`);
+    fail('approval_unknown', `Approval ${id} is not one of yours.`);
   if (approval.cluster !== cluster) fail('approval_mismatch', `Approval ${id} is for the cluster ${approval.cluster}, not for ${cluster}.`);
   return approval;
 }

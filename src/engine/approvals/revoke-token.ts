@@ -22,7 +22,7 @@ export async function revokeToken(
   ports: { store: Store; audit: Audit; clock: Clock },
 ): Promise<{ revoked: boolean; denied: string[] }> {
   const { store, audit, clock } = ports;
-  const token = (await store.tokens.byName(name)) ?? fail('invalid_arguments', `There is no token named "${name.slice(0, 64)}".`);
+  const token = (await store.tokens.byName(name)) ?? fail('invalid_arguments', `No token is named "${name.slice(0, 64)}".`);
   const revoked = await store.tokens.revoke(token.id, isoNow(clock));
   await store.sessions.removeOf(token.owner);
   const message = `access token ${name} (owner ${token.owner}) ${revoked ? 'is revoked' : 'was revoked before'}`;

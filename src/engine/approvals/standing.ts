@@ -20,7 +20,7 @@ const MAX_USES = 100;
  * @param wish one of tag and pool is required
  */
 export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): Promise<Lease> {
-  if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be made out of band.');
+  if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can create a lease, in a terminal.');
   checkWish(wish);
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
   const lease: Lease = {
@@ -45,22 +45,21 @@ export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): 
 
 /** Whether a lease may look like this; asked before a human is. */
 export function checkWish(wish: LeaseWish): void {
-  if ((wish.tag === undefined) === (wish.pool === undefined))
-    fail('invalid_arguments', 'A lease covers a tag or a pool: name one of them.');
+  if ((wish.tag === undefined) === (wish.pool === undefined)) fail('invalid_arguments', 'A lease must name either a tag or a pool.');
   if (!(wish.minutes > 0 && wish.minutes <= MAX_MINUTES)) fail('invalid_arguments', `A lease lasts at most ${MAX_MINUTES} minutes.`);
   if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
     fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses, one for each guest.`);
-  if (wish.operations.length === 0) fail('invalid_arguments', 'A lease names the operations that it covers.');
+  if (wish.operations.length === 0) fail('invalid_arguments', 'A lease must name its operations.');
   const unknown = wish.operations.filter((name) => findOperation(name) === undefined);
-  if (unknown.length > 0) fail('invalid_arguments', `There is no operation ${unknown.join(', ')}.`);
+  if (unknown.length > 0) fail('invalid_arguments', `Unknown operation: ${unknown.join(', ')}.`);
 }
 
 /** Takes back a lease; uses that were taken stay taken. */
 export async function revokeLease(id: string, caller: Caller, ports: Ports): Promise<void> {
-  if (!caller.isOperator) fail('approval_needs_human', 'A lease can only be revoked out of band.');
+  if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can revoke a lease, in a terminal.');
   const [{ cluster }, { leases }] = await Promise.all([ports.api(), ports.store()]);
   const revoked = await leases.revoke(id, cluster, isoNow(ports.clock));
-  if (!revoked) fail('approval_unknown', `There is no lease ${id} that could be revoked.`);
+  if (!revoked) fail('approval_unknown', `Lease ${id} does not exist or has ended.`);
   await ports.audit.append(
     { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: id, status: 'denied' },
     { durable: true },

@@ -35,8 +35,8 @@ export function createVault(dataDir: string): Vault {
       const file = join(dataDir, 'secret.key');
       const master = readOrMakeKey(file, () => randomBytes(KEY_BYTES));
       if (master.length !== KEY_BYTES)
-        fail('invalid_configuration', `${file} has ${master.length} bytes; the key has ${KEY_BYTES}.`, {
-          hint: `Restore ${file} from its backup. Without one, remove it: pending approvals and runs that hold a password then fail.`,
+        fail('invalid_configuration', `${file} has ${master.length} bytes, but the key must have ${KEY_BYTES}.`, {
+          hint: `Restore ${file} from its backup. Without a backup, remove it. Pending approvals and runs that hold a password then fail.`,
         });
       const derive = (use: string) => Buffer.from(hkdfSync('sha256', master, '', `proxmox-mcp ${use}`, 32));
       keys = { mac: derive('secret id'), seal: derive('secret value') };
@@ -79,7 +79,7 @@ export function createVault(dataDir: string): Vault {
         return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
       } catch (cause) {
         return fail('interrupted', 'A secret of this request was sealed with another secret.key, so the request cannot be completed.', {
-          hint: 'Call again with the secret; or restore secret.key, if it was lost.',
+          hint: 'Call again with the secret, or restore secret.key.',
           cause,
         });
       }

@@ -67,7 +67,7 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
   const doomed = await doomedVmids(ports);
   const run = vmid === undefined ? undefined : doomed.get(vmid);
   if (run !== undefined) {
-    fail('conflict', `VMID ${vmid} is kept free: Proxmox may still carry out an earlier DELETE, which would destroy a new guest there.`, {
+    fail('conflict', `VMID ${vmid} is blocked. Proxmox may still execute an earlier DELETE, which would destroy a new guest there.`, {
       hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
       details: { run_id: run },
     });

@@ -43,8 +43,8 @@ async function checkBackup(plan: Plan, { requireBackupWithin }: Verdict, ports: 
       const missing = await missingPrivileges(api, backupRights(guest.vmid, hidden));
       if (missing.length > 0) failMissing(`${asks}. Seeing one`, missing);
     }
-    fail('forbidden_by_policy', `${asks}; ${last ? `the newest is of ${last}` : noBackupText(backups)}.`, {
-      hint: 'Make a backup first (delete_vm can do it: backup_storage), then call again.',
+    fail('forbidden_by_policy', `${asks}, but ${last ? `the newest is from ${last}` : noBackupText(backups)}.`, {
+      hint: 'Make a backup first, for example with backup_storage of delete_vm. Then call again.',
     });
   }
 }
@@ -79,7 +79,7 @@ async function checkCooldown(
   if (!last) return;
   const seconds = Math.ceil((Date.parse(last.at) + cooldown * 1000 - ports.clock.now()) / 1000);
   const was = last.status === 'denied' ? 'denied' : `made (${last.status})`;
-  fail('rate_limited', `The identical request was ${was} ${cooldown - seconds} s ago; it may be repeated in ${seconds} s.`, {
+  fail('rate_limited', `The identical request was ${was} ${cooldown - seconds} s ago. It may be repeated in ${seconds} s.`, {
     details: { retry_after_seconds: seconds },
   });
 }
@@ -102,7 +102,7 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
         makes ? run.plan.demand?.newGuests === 1 && !cameToNothing(run) : run.plan.effect === 'destroy',
       ).length;
       if (alike < limit) return;
-      fail('rate_limited', `${alike} guests were ${makes ? 'made' : 'destroyed'} within the last hour; the policy allows ${limit}.`, {
+      fail('rate_limited', `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour. The policy allows ${limit}.`, {
         details: { limit, used: alike, since },
       });
     },

@@ -54,7 +54,7 @@ export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
   const rules = policy.rules.filter((rule) => fits(rule.match, subject));
   if (rules.some((rule) => rule.never)) {
     fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(subject.guests)}.`, {
-      hint: `Tell the user; only the operator changes the policy, and \`proxmox-mcp doctor\` prints it.${blindness(subject)}`,
+      hint: `Tell the user. Only the operator can change the policy, which \`proxmox-mcp doctor\` prints.${blindness(subject)}`,
     });
   }
   if (policy.only) checkOnly(policy.only, subject);
@@ -86,7 +86,7 @@ function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
     if (allowed) continue;
     const what = guest.copied ? 'copies of certain guests' : 'changes to certain guests';
     fail('forbidden_by_policy', `The policy allows only ${what}, and guest ${guest.vmid} is not one of them.`, {
-      hint: `Tell the user; only the operator changes the policy.${blindness(subject)}`,
+      hint: `Tell the user. Only the operator can change the policy.${blindness(subject)}`,
     });
   }
 }

@@ -34,7 +34,7 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
       now: isoNow(ports.clock),
     };
     const result = await holding(wish.id, ports, () => store.reservations.claim(wish, () => demand.vmid));
-    reservation = 'mine' in result ? result.mine : fail('internal', 'A place in the queue was refused.');
+    reservation = 'mine' in result ? result.mine : fail('internal', 'The reservation was rejected.');
   }
   const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
   const space = plan.space ?? {};
@@ -117,7 +117,7 @@ async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: Prox
     if (!storage || storage.freeGib - taken >= gib) continue;
     fail(
       'storage_unavailable',
-      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free, ${plain(taken)} of them are taken by work in flight, ${plain(gib)} are needed.`,
+      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free. Work in flight needs ${plain(taken)} of them, and this request needs ${plain(gib)}.`,
       {
         hint: 'Call again when the other work is done, or choose another storage or a smaller disk.',
       },

@@ -13,7 +13,7 @@ export function checkRole(caller: Caller, operation: Operation): void {
   if (caller.channel === 'console' && caller.isOperator && operation.effect === 'control') return;
   if (roleAllows(caller.role, operation)) return;
   fail('forbidden_by_policy', `The role ${caller.role} does not include ${operation.name}.`, {
-    hint: 'Tell the user; the operator of this server gives a token with another role.',
+    hint: 'Tell the user. The operator of this server can issue a token with another role.',
   });
 }
 

@@ -53,7 +53,7 @@ export async function checkPlanScope(plan: Plan, scope: Scope | undefined, api: 
   const reason = planOutOfScope(plan, await listGuests(api), scope);
   if (reason === undefined) return;
   fail('forbidden_by_policy', `This access token is limited to ${describe(scope)}, and ${reason}.`, {
-    hint: 'Tell the user; the operator of this server decides which guests a token may touch.',
+    hint: 'Tell the user. The operator of this server decides which guests a token may touch.',
   });
 }
 
@@ -64,7 +64,7 @@ export async function checkPlanScope(plan: Plan, scope: Scope | undefined, api: 
 export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxReader): Promise<void> {
   const vmid = Number(upid.split(':')[6]);
   const row = (await listGuests(api)).find((guest) => guest.vmid === vmid);
-  if (!row || !guestInScope(row, scope)) fail('task_unknown', 'There is no such task within the scope of this access token.');
+  if (!row || !guestInScope(row, scope)) fail('task_unknown', 'The scope of this access token contains no such task.');
 }
 
 /**

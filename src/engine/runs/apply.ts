@@ -48,7 +48,7 @@ export async function apply(
       if (step.kind === 'check') await check(step, api);
       else if (step.kind === 'wait') await waitUntil(step, api, ports, report, journal);
       else if (!journal.find(step.id) && !options.maySend) {
-        throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent; it was not sent later.`);
+        throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent. It was not sent later.`);
       } else await request(step, { api, gate, sentBefore, journal, ports, secret, report });
     } catch (thrown) {
       if (thrown instanceof LostRun || thrown instanceof Unwritten) throw thrown;
@@ -76,7 +76,7 @@ async function unmetOf(expected: readonly Condition[], api: ProxmoxApi): Promise
 
 /** The request may be at Proxmox, and a fault of this server says nothing about what became of it. */
 function faultAfterIntent(step: Step, cause: unknown): ProxmoxMcpError {
-  return new ProxmoxMcpError('outcome_unknown', `${step.purpose}: this server failed after it had begun to send the request.`, { cause });
+  return new ProxmoxMcpError('outcome_unknown', `${step.purpose}: this server failed while it was sending the request.`, { cause });
 }
 
 interface Sending {
@@ -95,7 +95,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   if (record?.state === 'done') return;
   // Marked by a process that ended before it could record why: without a task there is nothing to ask.
   if (record?.state === 'failed' && record.upid === undefined) {
-    throw new ProxmoxMcpError('interrupted', `${step.purpose}: it failed, and the server ended before it could record why.`);
+    throw new ProxmoxMcpError('interrupted', `${step.purpose}: it failed, and the server ended before it recorded the reason.`);
   }
   for (let attempt = 1; ; attempt++) {
     record ??= await send(step, s);
@@ -160,7 +160,7 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
 
 async function check(step: CheckStep, api: ProxmoxApi): Promise<void> {
   if ((await api.holds(step.that)) === false) {
-    throw new ProxmoxMcpError('guest_state', `Stopped before the next request: ${step.purpose} does not hold any more.`);
+    throw new ProxmoxMcpError('guest_state', `Stopped before the next request, because "${step.purpose}" no longer holds.`);
   }
 }
 

@@ -32,7 +32,7 @@ async function end(run: RunRecord, purpose: string, found: Found, caller: Caller
   const steps = run.steps.map((one) => (one.id === found.record.id ? found.record : one));
   const isUnsent = run.plan.steps.some((one) => one.kind === 'request' && !steps.some((r) => r.id === one.id && r.state === 'done'));
   const unsent = isUnsent
-    ? new ProxmoxMcpError('interrupted', `${purpose}: it took effect late, and what was to follow was not sent.`, {
+    ? new ProxmoxMcpError('interrupted', `${purpose}: it took effect late, and the steps after it were not sent.`, {
         hint: 'Look at the guest with get_vm.',
       })
     : undefined;
@@ -46,15 +46,17 @@ async function end(run: RunRecord, purpose: string, found: Found, caller: Caller
  * @throws task_unknown when there is no such run, conflict when its outcome is known
  */
 export async function closeRun(id: string, outcome: 'done' | 'not-done', caller: Caller, ports: Ports): Promise<RunRecord> {
-  if (!caller.isOperator) fail('forbidden_by_policy', 'Only the operator says how a request of unknown outcome ended.');
+  if (!caller.isOperator) fail('forbidden_by_policy', 'Only the operator can record the outcome of this request.');
   const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
   const stored = await store.runs.get(id);
-  if (!stored || stored.cluster !== cluster) fail('task_unknown', `There is no run ${id} on this cluster.`);
+  if (!stored || stored.cluster !== cluster) fail('task_unknown', `Run ${id} does not exist on this cluster.`);
   const run = await ports.watch.look(stored);
   const record = run.steps.find((one) => one.state === 'unknown') ?? run.steps.at(-1);
   const step = run.plan.steps.find((one) => one.id === record?.id);
   if (run.status !== 'unknown' || !record || !step) {
-    fail('conflict', `The outcome of run ${id} is known: ${run.status}.`, { hint: 'Nothing is left to be closed.' });
+    fail('conflict', `The outcome of run ${id} is known: ${run.status}.`, {
+      hint: 'Check `proxmox-mcp runs list` for runs that are still open.',
+    });
   }
   const says = `${caller.principal} says that it ${outcome === 'done' ? 'took effect' : 'did not take effect'}`;
   const found: Found =

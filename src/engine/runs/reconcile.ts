@@ -116,7 +116,7 @@ export async function withoutOthers(step: RequestStep, record: StepRecord, api: 
 /** A request that arrives from now on is refused by Proxmox, so nothing happened and nothing will. */
 export function tooLate({ purpose }: RequestStep, why: string): ProxmoxMcpError {
   return new ProxmoxMcpError('conflict', `${purpose}: no answer came, and the request can no longer take effect: ${why}.`, {
-    hint: 'Nothing was done in this step; look at the guest and call again if it is still wanted.',
+    hint: 'Nothing was done in this step. Check the guest, then call again if it is still wanted.',
   });
 }
 
@@ -128,8 +128,8 @@ function stillOpen(step: RequestStep, seen: 'nothing' | 'hidden' | 'silent', run
     silent: 'Proxmox cannot be asked',
   }[seen];
   const late = step.method === 'DELETE' && proof && 'vmid' in proof ? ` It would hit whatever guest has VMID ${proof.vmid} then.` : '';
-  return new ProxmoxMcpError('outcome_unknown', `${purpose}: no answer came, and ${what}. Proxmox may still carry it out.${late}`, {
-    hint: `Do not repeat it. Follow it with get_task {"run_id": "${runId}"}; the operator ends the watch with \`proxmox-mcp runs close ${runId}\`.`,
+  return new ProxmoxMcpError('outcome_unknown', `${purpose}: no answer came, and ${what}. Proxmox may still execute it.${late}`, {
+    hint: `Do not repeat it. Follow it with get_task {"run_id": "${runId}"}. The operator ends the watch with \`proxmox-mcp runs close ${runId}\`.`,
     details: { run_id: runId },
   });
 }

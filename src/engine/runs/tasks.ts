@@ -34,7 +34,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
               : run;
         return describe(now, ports, logLines);
       }
-      if (runId !== undefined) fail('task_unknown', `There is no run ${runId} of yours.`);
+      if (runId !== undefined) fail('task_unknown', `Run ${runId} is not one of yours.`);
       if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
       return taskNow(upid ?? '', waitSeconds, logLines, { ports, signal });
     },
@@ -76,7 +76,7 @@ export async function pollRun(id: string, ports: Ports, seconds: number): Promis
   const store = await ports.store();
   const deadline = ports.clock.now() + seconds * 1000;
   for (;;) {
-    const run = (await store.runs.get(id)) ?? fail('task_unknown', `There is no run ${id}.`);
+    const run = (await store.runs.get(id)) ?? fail('task_unknown', `Run ${id} does not exist.`);
     if (run.status !== 'executing' || ports.clock.now() >= deadline) return run;
     await ports.clock.sleep(300);
   }

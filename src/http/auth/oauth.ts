@@ -85,5 +85,5 @@ async function discoverJwks(issuer: string): Promise<string> {
     // A document that speaks for somebody else must not supply the keys (RFC 8414, section 3.3).
     if (metadata.issuer === issuer && typeof metadata.jwks_uri === 'string') return metadata.jwks_uri;
   }
-  return fail('unreachable', `The authorization server ${issuer} does not say where its keys are.`);
+  return fail('unreachable', `The authorization server ${issuer} publishes no address of its keys.`);
 }

@@ -41,7 +41,7 @@ export const cloneTemplate = defineOperation({
     const existing = await findExisting(ctx, guests, { name: args.name, vmid: args.vmid, source: args.source_vmid });
     if (existing) return planForExisting(ctx, 'clone_template', existing, args);
     if (row.type === 'lxc')
-      fail('not_possible', `Guest ${row.vmid} is a container; only VMs can be cloned here.`, {
+      fail('not_possible', `Guest ${row.vmid} is a container. Only VMs can be cloned.`, {
         hint: 'Call list_vms for the VM templates.',
       });
     return planClone(ctx, args, row, guests);
@@ -154,7 +154,7 @@ function growth(source: Guest, wanted: number | undefined): number {
   if (!boot) fail('not_possible', `${label(source)} has no disk that could grow.`, { hint: 'Leave disk_gb out.' });
   const now = boot.sizeGib ?? 0;
   if (wanted < now)
-    fail('not_possible', `disk_gb ${wanted} is smaller than ${boot.slot} (${now} GiB); disks only grow.`, {
+    fail('not_possible', `disk_gb ${wanted} is smaller than ${boot.slot} (${now} GiB). Disks only grow.`, {
       hint: `Ask for at least ${Math.ceil(now)}.`,
     });
   return wanted - now;

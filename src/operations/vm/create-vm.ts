@@ -62,7 +62,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
   const image = await findImage(ctx.api, node.node, storages, args.image);
   const diskGib = args.disk_gb ?? Math.max(DEFAULTS.diskGib, Math.ceil(image?.sizeGib ?? 0));
   if (image && diskGib < image.sizeGib) {
-    fail('not_possible', `disk_gb ${diskGib} is smaller than the image (${image.sizeGib.toFixed(2)} GiB); disks only grow.`, {
+    fail('not_possible', `disk_gb ${diskGib} is smaller than the image (${image.sizeGib.toFixed(2)} GiB). Disks only grow.`, {
       hint: `Ask for at least ${Math.ceil(image.sizeGib)}.`,
     });
   }

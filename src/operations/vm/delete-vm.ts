@@ -51,7 +51,7 @@ export const deleteVm = defineOperation({
     const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest), replicationJobs(ctx.api, args.vmid)]);
     if (volumes.clones.length > 0) {
       fail('guest_state', `${label(guest)} is the base of linked clones: ${volumes.clones.join(', ')}.`, {
-        hint: 'Those have to be deleted first (or become full clones).',
+        hint: 'Delete them first, or convert them to full clones.',
         details: { clones: volumes.clones },
       });
     }
@@ -194,7 +194,7 @@ async function replicationJobs(api: ProxmoxReader, vmid: number): Promise<string
 async function backupSteps(api: ProxmoxReader, target: Target, storage: string): Promise<Step[]> {
   const { at } = target.guest;
   if (hibernated(target.guest)) {
-    fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox backs up no guest that is.`, {
+    fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox cannot back up a hibernated guest.`, {
       hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or delete it without backup_storage.`,
     });
   }

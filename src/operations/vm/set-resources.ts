@@ -43,7 +43,7 @@ export const setResources = defineOperation({
     const { guest } = target;
     const { at, identity } = guest;
     if (at.type === 'lxc' && (args.sockets !== undefined || args.balloon !== undefined)) {
-      fail('not_possible', `${label(guest)} is a container, which has neither sockets nor a balloon.`, {
+      fail('not_possible', `${label(guest)} is a container. Containers have neither sockets nor a balloon.`, {
         hint: 'Give cores and memory only.',
       });
     }

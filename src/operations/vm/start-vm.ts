@@ -28,8 +28,8 @@ export const startVm = defineOperation({
     const base = { operation: 'start_vm', target: identity, node: at.node, facts: factsOf(target), effect: 'change' as const, choices: [] };
     if (target.running) {
       if (status.detail === 'paused') {
-        fail('guest_state', `${label(guest)} is paused: it holds its memory but does not run.`, {
-          hint: 'The operator resumes it in Proxmox; stop_vm with force followed by start_vm restarts it.',
+        fail('guest_state', `${label(guest)} is paused. It keeps its memory but does not run.`, {
+          hint: 'Ask the operator to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.',
         });
       }
       const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: 'running', already: true };

@@ -46,7 +46,7 @@ export const stopVm = defineOperation({
   output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
     if ((vmid === undefined) === (vmids === undefined))
-      fail('invalid_arguments', 'stop_vm: give vmid or name; or vmids or names for several guests.');
+      fail('invalid_arguments', 'stop_vm needs vmid or name, or vmids or names for several guests.');
     if (vmid !== undefined) return planOne(ctx, { vmid, ...how });
     return together(await planEach([...new Set(vmids)], (one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
   },
@@ -104,7 +104,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
   refuseLocked(target);
   if (!args.force && target.status.detail === 'paused') {
     fail('guest_state', `${label(guest)} is paused and cannot shut down.`, {
-      hint: 'It has to be resumed first; or stop_vm with force, which cuts the power.',
+      hint: 'Ask the operator to resume it, or call stop_vm with force, which cuts the power.',
     });
   }
   const way = await wayOf(ctx, args, target);

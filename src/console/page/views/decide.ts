@@ -44,7 +44,7 @@ export function decision(a: ApprovalView): HTMLElement {
     try {
       const { status } = await post<{ status: string }>(path, body);
       // The live stream redraws this with how it goes on.
-      const text = status === 'approval_required' ? 'Your yes is recorded. It runs when the others agreed, too.' : said;
+      const text = status === 'approval_required' ? 'Your approval is recorded. The plan runs after the other approvers agree.' : said;
       announce(text);
       fill(message, h('p', { class: 'soft' }, text));
     } catch (thrown) {
@@ -58,10 +58,7 @@ export function decision(a: ApprovalView): HTMLElement {
   const onEnter = (event: KeyboardEvent) => {
     if (event.key !== 'Enter') return;
     event.preventDefault();
-    fill(
-      message,
-      h('p', { class: 'soft' }, yes.disabled ? 'That is not the text asked for.' : 'Enter decides nothing. Choose the button.'),
-    );
+    fill(message, h('p', { class: 'soft' }, yes.disabled ? 'The text does not match.' : 'Enter does not approve. Use the button.'));
     announce(message.textContent ?? '');
   };
   for (const input of [field, passphrase]) input?.addEventListener('keydown', onEnter);
@@ -71,7 +68,7 @@ export function decision(a: ApprovalView): HTMLElement {
       void send(
         `approvals/${a.id}/approve`,
         { typed: field.value.trim(), passphrase: passphrase?.value ?? '' },
-        'Approved. It is being carried out.',
+        'Approved. The plan is running.',
       ),
   );
   no.addEventListener('click', () => {
@@ -93,13 +90,13 @@ export function decision(a: ApprovalView): HTMLElement {
         'p',
         {},
         `${a.needed} people have to agree. `,
-        a.agreedBy.length > 0 ? ['So far: ', words(a.agreedBy.join(', ')), '.'] : 'Nobody did so far.',
+        a.agreedBy.length > 0 ? ['So far: ', words(a.agreedBy.join(', ')), '.'] : 'No approval so far.',
       ),
     a.mustType === undefined
       ? h(
           'p',
           { class: 'notice warn' },
-          'The name of this guest holds characters that cannot be seen or typed. It can only be denied here; rename the guest in Proxmox first.',
+          'The name of this guest contains characters that cannot be seen or typed. Deny the request, or rename the guest in Proxmox first.',
         )
       : [
           h(
@@ -130,8 +127,5 @@ export function decision(a: ApprovalView): HTMLElement {
 function denyForm(deny: (reason: string) => void): HTMLElement[] {
   const reason = h('input', { id: 'reason', attrs: { type: 'text', maxlength: 300, autocomplete: 'off' } });
   const button = h('button', { class: 'secondary', attrs: { type: 'button' }, on: { click: () => deny(reason.value) } }, 'Deny it');
-  return [
-    h('label', { attrs: { for: 'reason' } }, 'Why not? The agent reads this; leave it empty if you like.'),
-    h('div', { class: 'row' }, reason, button),
-  ];
+  return [h('label', { attrs: { for: 'reason' } }, 'Reason (optional). The agent reads it.'), h('div', { class: 'row' }, reason, button)];
 }

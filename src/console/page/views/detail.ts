@@ -188,6 +188,6 @@ function agentsWords(reason: string): HTMLElement {
     { class: 'agent' },
     h('h3', {}, 'The agent’s words, unverified'),
     h('blockquote', {}, words(reason)),
-    h('p', { class: 'soft' }, 'Written by whoever asked. Nothing above was taken from it.'),
+    h('p', { class: 'soft' }, 'Written by the requester. Nothing above comes from it.'),
   );
 }

@@ -12,7 +12,11 @@ export function openRuns(runs: OpenRunView[], closed: () => void): HTMLElement[]
     section(
       'Outcome unknown',
       'open-runs',
-      h('p', { class: 'soft' }, 'No answer came, and Proxmox may still carry these out. Look at the guest first, then say how each ended.'),
+      h(
+        'p',
+        { class: 'soft' },
+        'No answer arrived, and Proxmox may still execute these requests. Check each guest first, then record the outcome.',
+      ),
       ...runs.map((run) => row(run, closed)),
     ),
   ];
@@ -24,7 +28,7 @@ function row(run: OpenRunView, closed: () => void): HTMLElement {
     h(
       'button',
       { class: 'quiet', attrs: { type: 'button' }, on: { click: () => void close(outcome) } },
-      outcome === 'done' ? 'It took effect' : 'It did not and will not',
+      outcome === 'done' ? 'It took effect' : 'It will not take effect',
     ),
   );
 

@@ -5,21 +5,21 @@ import { fullTime } from '../format.ts';
 import { badge, loading, problemBox } from './parts.ts';
 
 const HEADLINES: Partial<Record<ApprovalView['status'], { title: string; tone: string; text: string }>> = {
-  approved: { title: 'Approved', tone: 'info', text: 'It is about to be carried out.' },
-  executing: { title: 'Running', tone: 'info', text: 'It goes on whether or not this page stays open.' },
+  approved: { title: 'Approved', tone: 'info', text: 'The plan starts now.' },
+  executing: { title: 'Running', tone: 'info', text: 'The run continues when this page is closed.' },
   succeeded: { title: 'Done', tone: 'good', text: '' },
   failed: { title: 'Failed', tone: 'bad', text: '' },
   unknown: {
     title: 'Outcome unknown',
     tone: 'warn',
-    text: 'Look at the guest in Proxmox before anything else is done. Nothing was repeated.',
+    text: 'Check the guest in Proxmox before you do anything else. Nothing was repeated.',
   },
   denied: { title: 'Denied', tone: 'calm', text: 'Nothing was sent.' },
-  expired: { title: 'Expired', tone: 'calm', text: 'Nobody decided in time. Nothing was sent.' },
+  expired: { title: 'Expired', tone: 'calm', text: 'The approval expired. Nothing was sent.' },
   stale: {
     title: 'Out of date',
     tone: 'warn',
-    text: 'The cluster changed since it was asked for. Nothing was sent; the agent has to ask again.',
+    text: 'The cluster changed since the request. Nothing was sent. The agent must ask again.',
   },
 };
 

@@ -74,11 +74,11 @@ export function shell(): { mark(route: string): void } {
         h(
           'div',
           { class: 'notice bad', attrs: { role: 'alert' } },
-          h('p', { class: 'strong' }, 'The connection is lost. Trying again…'),
+          h('p', { class: 'strong' }, 'Connection lost. Reconnecting…'),
           h(
             'p',
             {},
-            'What you see may be out of date, so nothing can be decided until it is back. Check that `proxmox-mcp console` still runs.',
+            'This page may be out of date. Decisions are disabled until the connection is back. Check that `proxmox-mcp console` still runs.',
           ),
         ),
       problem && problemBox(problem),

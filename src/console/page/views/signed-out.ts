@@ -19,7 +19,7 @@ export function signedOut(message: string): HTMLElement {
     { class: 'door' },
     h('img', { attrs: { src: './icon.svg', alt: '', width: 48, height: 48 } }),
     h('h1', {}, message),
-    h('p', {}, 'Here a human decides what an agent may do.'),
+    h('p', {}, 'A human approves or denies the requests of agents here.'),
     ways,
   );
 }
@@ -28,9 +28,9 @@ function linkWay(): HTMLElement {
   return h(
     'section',
     {},
-    h('p', {}, 'The way in is a link that is shown once, on your own terminal:'),
+    h('p', {}, 'Log in with a one-time link. Your own terminal prints it:'),
     h('pre', { attrs: { tabindex: 0 } }, 'proxmox-mcp console'),
-    h('p', { class: 'soft' }, 'It works once and for one minute. Where the command runs already, press Enter for a new one.'),
+    h('p', { class: 'soft' }, 'The link works once and for one minute. If the command runs already, press Enter there for a new link.'),
   );
 }
 

@@ -50,7 +50,7 @@ export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, exc
   const { vmid, node, type } = target.guest.at;
   if (lock === 'suspended') {
     // Unlocking would throw the saved memory away.
-    fail('locked', `${label(target.guest)} is hibernated: its memory is saved on disk.`, {
+    fail('locked', `${label(target.guest)} is hibernated. Its memory is saved on disk.`, {
       hint: `Wake it with start_vm {"vmid": ${vmid}}, then call again.`,
       details: { lock },
     });

@@ -71,7 +71,7 @@ async function reason(ctx: Context, guests: readonly GuestRow[], filter: Filter,
       const nodes = (await listNodes(ctx.api)).map((n) => n.node);
       return nodes.some((node) => matches(node, wanted))
         ? `No guest is visible on node ${wanted}; guests are on: ${counted(guests.map((g) => g.node))}.`
-        : `There is no node ${wanted}; nodes: ${nodes.join(', ')}.`;
+        : `Node ${wanted} does not exist. Nodes: ${nodes.join(', ')}.`;
     }
     case 'status':
       return `No guest is ${wanted}; states: ${counted(guests.map((g) => g.status))}.`;

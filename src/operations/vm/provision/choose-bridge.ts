@@ -27,7 +27,7 @@ export async function chooseBridge(
   if (only !== undefined && bridges.length === 1) return { bridge: only, choices: [`net_bridge: ${only} (the only one)`] };
   return fail(
     bridges.length === 0 ? 'not_possible' : 'ambiguous',
-    `Bridge on ${node}: ${bridges.length === 0 ? 'there is none' : 'several could be meant'}.`,
+    `Bridge on ${node}: ${bridges.length === 0 ? 'none exists' : 'several match'}.`,
     {
       hint,
       details,

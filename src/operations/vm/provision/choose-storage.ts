@@ -84,10 +84,14 @@ export function refuseFull(
   if (needGib <= free) return;
   const reserved = ctx.reservedGib(placeOn(node, storage));
   const held = reserved > 0 ? ` (${gib(reserved)} GiB more are reserved by work in flight)` : '';
-  fail('storage_unavailable', `Storage ${storage.storage} on ${node} has ${gib(free)} GiB free${held}, ${gib(needGib)} GiB are needed.`, {
-    hint: 'Ask for a smaller disk or another storage, or the operator makes space.',
-    details,
-  });
+  fail(
+    'storage_unavailable',
+    `Storage ${storage.storage} on ${node} has ${gib(free)} GiB free${held}, but ${gib(needGib)} GiB are needed.`,
+    {
+      hint: 'Choose a smaller disk or another storage, or ask the operator for space.',
+      details,
+    },
+  );
 }
 
 function freeOf(ctx: Pick<OperationContext, 'reservedGib'>, node: string, storage: StorageRow): number {

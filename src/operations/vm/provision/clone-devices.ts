@@ -12,7 +12,7 @@ export function refuseHostDevices(source: Guest, to: string): void {
   const devices = hostDevices(source.config);
   if (devices.length === 0) return;
   fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${devices.join(', ')} of ${source.at.node} is part of it.`, {
-    hint: 'Clone without target_node, or the operator maps the device in Datacenter > Resource Mappings.',
+    hint: 'Clone without target_node, or ask the operator to map the device in Datacenter > Resource Mappings.',
     details: { devices },
   });
 }
@@ -22,7 +22,7 @@ export function refuseInsertedIso(source: Guest, to: string): void {
   const iso = source.disks.find((d) => d.media === 'cdrom');
   if (iso)
     fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${iso.volid} is inserted as ${iso.slot}.`, {
-      hint: 'The operator ejects it, or clone without target_node.',
+      hint: 'Clone without target_node, or ask the operator to eject it.',
     });
 }
 

@@ -98,7 +98,9 @@ export async function cloneWay(ctx: OperationContext, source: Guest, wish: Clone
         ? [`storage: ${from} does not have ${named.storage}, so ${left.map((d) => d.slot).join(', ')} is moved onto it on ${to}`]
         : []),
     ],
-    warnings: source.template ? [] : ['the source is no template: a copy of a running guest is like one after a power failure'],
+    warnings: source.template
+      ? []
+      : ['the source is not a template; a copy of a running guest is in the state of one after a power failure'],
   };
 }
 
@@ -117,13 +119,13 @@ function linkedOrFull(
   const cannot = used.find((s) => canLink(s.type) === false);
   const perhaps = used.find((s) => canLink(s.type) === undefined);
   const obstacle = !source.template
-    ? 'the source is no template'
+    ? 'the source is not a template'
     : wish.storage !== undefined
       ? 'a storage was given, and a linked clone stays on its template’s'
       : moves
         ? 'a linked clone cannot move to another node without shared storage'
         : cannot && `storage ${cannot.storage} cannot hold linked clones`;
-  if (wish.full_clone === false && obstacle) fail('not_possible', `No linked clone of ${label(source)}: ${obstacle}.`, { hint });
+  if (wish.full_clone === false && obstacle) fail('not_possible', `${label(source)} cannot be cloned linked: ${obstacle}.`, { hint });
   if (wish.full_clone === true) return { full: true, warnings: [] };
   if (obstacle) return { full: true, why: `full clone: ${obstacle}`, warnings: [] };
   if (wish.full_clone === false) {

@@ -20,7 +20,7 @@ export function cloudInitWarnings(asked: CloudInit, config: Options | Params): s
   const networks = Object.keys(asked).filter((key) => /^(ipconfig\d+|nameserver|searchdomain)$/.test(key));
   const nobody = config.cipassword === undefined && config.sshkeys === undefined && custom.user === undefined;
   return [
-    ...(nobody ? ['cloud-init has neither a password nor SSH keys: nobody can log in'] : []),
+    ...(nobody ? ['cloud-init has neither a password nor SSH keys, so no user can log in'] : []),
     ...(custom.user !== undefined && users.length > 0 ? [replaced('user', custom.user, users)] : []),
     ...(custom.network !== undefined && networks.length > 0 ? [replaced('network', custom.network, networks)] : []),
     ...Object.keys(asked)

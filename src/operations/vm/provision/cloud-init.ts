@@ -46,7 +46,7 @@ export type CloudInit = z.output<typeof cloudInit>;
  */
 export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params {
   if (ci.ciupgrade !== undefined && version.major < 8) {
-    fail('unsupported_version', `ciupgrade needs Proxmox VE 8.0, this is ${version.version}.`);
+    fail('unsupported_version', `ciupgrade needs Proxmox VE 8.0, but this node has ${version.version}.`);
   }
   const addresses = Object.entries(ci).filter(
     (entry): entry is [string, string] => /^ipconfig\d+$/.test(entry[0]) && typeof entry[1] === 'string',
@@ -83,7 +83,7 @@ function checkAddress(key: string, value: string): void {
     const version = name.endsWith('6') ? 6 : 4;
     const longest = version === 4 ? 32 : 128;
     if (!['ip', 'gw', 'ip6', 'gw6'].includes(name))
-      bad(`"${(name || text).slice(0, 40)}" is none of ip=, gw=, ip6=, gw6=${meant(name, text)}`);
+      bad(`"${(name || text).slice(0, 40)}" is not one of ip=, gw=, ip6=, gw6=${meant(name, text)}`);
     else if (name.startsWith('gw')) {
       if (ipVersion(text) !== version) bad(`${name} must be an IPv${version} address`);
       const own = parts[version === 4 ? 'ip' : 'ip6'];

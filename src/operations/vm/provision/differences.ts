@@ -74,7 +74,7 @@ function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked
   const clonedFrom = run?.operation === 'clone_template' ? Number(run.args.source_vmid) : base === undefined ? undefined : Number(base);
   const recorded = run?.operation === 'clone_template' ? run.plan.after?.full_clone : base === undefined ? undefined : false;
   const unknown = (what: string, wanted: unknown) =>
-    `${what}: asked for ${plainText(String(wanted), 60)}, cannot be compared: there is no record of how this guest was made`;
+    `${what}: asked for ${plainText(String(wanted), 60)}, cannot be compared: this server has no record of how this guest was created`;
   const made = run?.operation === 'create_vm';
   const was = clonedFrom === undefined ? run?.args.image : `a clone of ${clonedFrom}`;
   return [

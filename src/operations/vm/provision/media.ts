@@ -46,7 +46,8 @@ async function refuse(api: ProxmoxReader, node: string, storages: readonly Stora
   await refuseUnseen(api, storages, volid, what);
   const candidates = await volumes({ api }, node, storages, content);
   return fail('storage_unavailable', `${what} ${volid} does not exist on ${node}.`, {
-    hint: candidates.length > 0 ? `Choose one of: ${few(candidates)}.` : `No ${what} is visible on ${node}; the operator uploads one.`,
+    hint:
+      candidates.length > 0 ? `Choose one of: ${few(candidates)}.` : `No ${what} is visible on ${node}. Ask the operator to upload one.`,
     details: { candidates },
   });
 }
