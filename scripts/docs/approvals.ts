@@ -18,14 +18,14 @@ export function policyKeys(): string {
 interface MatrixRow {
   mode: string;
   human: string;
-  face: string;
+  transport: string;
   end: string;
 }
 
-/** Who decides, as it was tried: a line for what the human's client does, a column for mode and face. */
+/** The deciding party, as it was tried: a line for what the human's client does, a column for mode and transport. */
 export function matrix(json: string): string {
   const tried = json === '' ? [] : (JSON.parse(json) as MatrixRow[]);
-  const column = ({ mode, face }: MatrixRow) => `\`${mode}\`, ${face}`;
+  const column = ({ mode, transport }: MatrixRow) => `\`${mode}\`, ${transport}`;
   const columns = [...new Set(tried.map(column))];
   const humans = [...new Set(tried.map(({ human }) => human))];
   const endOf = (human: string, name: string) => tried.find((row) => row.human === human && column(row) === name)?.end ?? '';

@@ -45,7 +45,7 @@ export function configurationDoc(): string {
     'Never from the working folder, where an agent can write. An empty value counts as none. In a file, `#` begins a comment: quote a value that contains it. `proxmox-mcp doctor` shows where each value comes from. [`.env.example`](../.env.example) is a template.',
     ...sections,
     '## Ceilings of the machine',
-    'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine: environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. Where the file\'s value counts, an empty text means the default, and that nobody sets another: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',
+    'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine: environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. In the file, an empty text fixes the default, which then cannot be changed: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',
     rows(['Variable', 'When both say something'], ceilings),
     '## The demo',
     '`--demo` works with every command: host and token are ignored, everything is kept in `demo` below the data folder, limits and approvals hold as configured.',

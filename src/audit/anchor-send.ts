@@ -8,7 +8,7 @@ import type { AnchorPlace } from '../core/settings.ts';
 
 /** Facility 13 (log audit), severity 6 (informational): RFC 5424, section 6.2.1. */
 const PRIORITY = 13 * 8 + 6;
-/** How long the system takes at most to tell that nobody listens on a port of this machine. */
+/** How long the system takes at most to report that no process listens on a port of this machine. */
 const REFUSAL_MS = 50;
 
 /** Takes one checkpoint to its place. Rejects when that failed, as far as the place can tell. */
@@ -36,7 +36,7 @@ async function appendTo(path: string, line: string): Promise<void> {
   }
 }
 
-/** One RFC 5424 datagram (RFC 5426). UDP confirms nothing; only a port on which nobody listens is noticed. */
+/** One RFC 5424 datagram (RFC 5426). UDP confirms nothing. Only a port without a listener is noticed. */
 async function toSyslog(port: number, line: string): Promise<void> {
   const socket = createSocket('udp4');
   try {

@@ -102,7 +102,7 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
   };
 }
 
-/** What a checkpoint speaks of should survive a power cut, or the gap would look like somebody's work. A file that is gone is no reason to keep silent. */
+/** Records that a checkpoint covers must survive a power cut, or the gap would look like tampering. A missing file does not stop the checkpoint. */
 async function sync(file: string): Promise<void> {
   const handle = await open(file, 'r').catch(() => undefined);
   await handle

@@ -6,7 +6,7 @@ import { visibleJson } from '../core/text.ts';
  * What a line of the audit tells about.
  *
  * - `read` `dry_run` `refused`  a call that changed nothing
- * - `approval` `decision`       a human is asked; somebody decided
+ * - `approval` `decision`       a human is asked; a decision was recorded
  * - `intent` `outcome`          before a change is sent; after it ended
  * - `reconciled`                how interrupted work was found to have ended
  * - `notice`                    something the operator should know, such as a certificate pinned on first use
@@ -95,7 +95,7 @@ function hashMember(bytes: Buffer): string | undefined {
   return HASH_MEMBER.exec(bytes.toString('latin1', Math.max(0, bytes.length - HASH_MEMBER_BYTES)))?.[1];
 }
 
-/** Whether these bytes end as a line does. A line that a crash tore never does; one that somebody edited usually does. */
+/** Whether these bytes end as a line does. A line that a crash tore never does; an edited one usually does. */
 export function looksWhole(bytes: Buffer): boolean {
   return hashMember(bytes) !== undefined;
 }

@@ -3,7 +3,7 @@ import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole
 
 const NEWLINE = 0x0a;
 const CHUNK = 16 * 1024;
-/** More than any line can have: what lies further back than this without a whole line in between is no audit. */
+/** More than any line can have: what lies further back than this without a whole line in between is not an audit file. */
 const LONGEST = 4 * 1024 * 1024;
 
 /** How a file ends. */

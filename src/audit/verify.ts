@@ -89,7 +89,7 @@ async function verifyFile(
     onRecord(head);
     result.count += 1;
   }
-  // Nobody wrote after these: a crash, or an edit of the newest line. A torn line has no whole ending; the next writer closes it.
+  // No record follows these: a crash, or an edit of the newest line. A torn line has no whole ending; the next writer closes it.
   if (torn.length > 0) {
     const line = number - torn.length + 1;
     if (torn.some(looksWhole)) result.problems.push({ line, problem: 'was changed after it was written', ...place });
@@ -99,7 +99,7 @@ async function verifyFile(
   return head;
 }
 
-/** Decides about lines that are none: closed by a `recovered` record that hashes exactly them, or a fault. */
+/** Decides about lines that are not records: closed by a `recovered` record that hashes exactly them, or a fault. */
 function settle(torn: Buffer[], next: AuditLine, head: Head, number: number, result: AuditVerification, place: { file?: string }): void {
   const first = number - torn.length;
   const bytes = Buffer.concat(torn.flatMap((line, index) => (index === 0 ? [line] : [Buffer.from('\n'), line])));

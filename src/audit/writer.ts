@@ -108,7 +108,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
         if (durable) await handle.datasync();
         if (before === 0) await syncFolder(dirname(file));
       } catch (error) {
-        // Half a batch helps nobody: its callers are told that nothing was written.
+        // A partial batch is rolled back, so that its callers can be told that nothing was written.
         await handle.truncate(before).catch(() => {});
         throw error;
       }

@@ -8,7 +8,7 @@ const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boole
 
 /**
  * Reads the system-wide file: a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`.
- * Undefined when there is none; a file that cannot be understood stops the server, because a ceiling that is silently gone is none.
+ * Undefined when there is none; a file that cannot be parsed stops the server, because a ceiling that silently disappears limits nothing.
  */
 export function readCeilings(path: string): Record<string, string> | undefined {
   let text: string;

@@ -50,7 +50,7 @@ export function loadConfig({ env, envFile, systemFile = '/etc/proxmox-mcp/config
   return { config, sources: sources as Record<Variable, string>, notes };
 }
 
-/** An empty text in the system-wide file fixes a variable to its default, for most of them to none: nobody may set it then. */
+/** An empty text in the system-wide file fixes a variable to its default (for most variables none), and no other source may set it. */
 function withoutNone(ceilings: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(ceilings).filter(([name, text]) => text !== '' || describe(name as Variable).ceiling !== 'fixed'),

@@ -97,7 +97,7 @@ export function readPolicy(file: string): Policy {
 
 /**
  * A rule about an operation that does not exist fits nothing, and would silently allow what it was written to forbid.
- * @param known the names of all operations, which this room does not know
+ * @param known the names of all operations, which this layer does not know
  */
 export function checkPolicyOperations({ rules }: Policy, known: readonly string[]): void {
   const unknown = rules.flatMap(({ match }) => match.operation ?? []).filter((name) => !known.includes(name));

@@ -86,7 +86,7 @@ export const remoteVariables = {
   PROXMOX_HTTP_TRUSTED_SUBJECTS: setting(list.default([]), {
     section: 'Remote agents',
     description:
-      'OAuth subjects whose clients are trusted to put questions to a human and to pass on the answer; separated by commas. Everybody else decides in the console.',
+      'OAuth subjects whose clients are trusted to put questions to a human and to pass on the answer; separated by commas. Other subjects decide in the console.',
     defaultText: 'none',
     example: 'alice',
     ceiling: 'fixed',

@@ -158,9 +158,9 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_NOTIFY_URL: setting(httpsUrl.optional(), {
     section: 'Approval',
-    description: 'Address to which every new approval is announced, once. Whoever reads the message can decide nothing with it.',
+    description: 'Address to which every new approval is announced, once. The message cannot be used to decide.',
     defaultText: 'none',
-    example: 'https://ntfy.sh/a-name-that-nobody-guesses',
+    example: 'https://ntfy.sh/a-name-hard-to-guess',
     secret: true,
   }),
   PROXMOX_NOTIFY_KIND: setting(z.enum(NOTIFY_KINDS, `one of ${NOTIFY_KINDS.join(', ')}`).default('json'), {
@@ -219,7 +219,7 @@ export const configSchema = z.strictObject({
   PROXMOX_AUDIT_ANCHOR: setting(anchorPlace.optional(), {
     section: 'Files',
     description:
-      'Second place that gets signed checkpoints of the audit, so that taking out its newest lines shows: a file that whoever can write the audit cannot rewrite, `syslog:` (UDP to port 514 of this machine; `syslog:PORT` for another), or an `https://` address that takes POST requests. See docs/approvals.md.',
+      'Second place that gets signed checkpoints of the audit, so that removal of its newest lines shows: a file that a writer of the audit cannot rewrite, `syslog:` (UDP to port 514 of this machine; `syslog:PORT` for another), or an `https://` address that takes POST requests. See docs/approvals.md.',
     defaultText: 'none',
     example: 'syslog:',
     secret: true,

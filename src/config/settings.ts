@@ -90,7 +90,7 @@ function httpSettings(config: Config): HttpSettings {
   };
 }
 
-/** Throws `missing_credentials` that names every missing variable at once, so that nobody has to find them one by one. */
+/** Throws `missing_credentials` that names every missing variable at once. */
 export function requireCredentials(config: Config): void {
   const missing = [
     config.PROXMOX_HOST.length === 0 ? 'PROXMOX_HOST' : undefined,

@@ -8,7 +8,7 @@ import type { Engine } from '../engine/types.ts';
 import type { ClusterView, GuestView, Quota } from './wire.ts';
 
 const PAGE = 500;
-/** More guests than anybody reads on a page. */
+/** More guests than a human reads on a page. */
 const MAX_GUESTS = 5000;
 
 interface Listed {

@@ -14,7 +14,7 @@ export interface LiveFeed {
 }
 
 /**
- * Looks at the store while somebody watches, and tells everybody who does. Looking leaves no line in the audit.
+ * Polls the store while pages are open, and sends each of them the changes. Polling leaves no line in the audit.
  * @param pollMs pause between two looks
  */
 export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, pollMs: number): LiveFeed {

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { hashOf, newSecret, type Person } from './sessions.ts';
 
-/** The ways to log in that a face offers; undefined means refused, and does not say why. */
+/** The ways to log in that a transport offers; undefined means refused, without a reason. */
 export interface Logins {
   /** A one-time link, printed on the operator's own terminal. */
   loginWithLink?(secret: string): Promise<Person | undefined>;

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 
-/** The page brings everything along: nothing inline, nothing from elsewhere, framed by nobody, and no text ever becomes markup. */
+/** The page brings everything along: nothing inline, nothing from elsewhere, never framed, and no text ever becomes markup. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 
-/** Whoever logged in. Their decisions are made as a caller with exactly this. */
+/** A logged-in person. Their decisions are made as a caller with exactly these fields. */
 export interface Person extends Pick<Caller, 'principal' | 'owner' | 'isOperator' | 'passphraseVerified' | 'role' | 'scope'> {
   /** Shown on the page. */
   name: string;
@@ -56,7 +56,7 @@ export interface Secrets {
 
 export interface Sessions {
   begin(person: Person): Promise<Secrets>;
-  /** The person, while the session lives. `touch: false` for what goes on by itself, such as the live stream: it is no sign of a human. */
+  /** The person, while the session lives. `touch: false` for what goes on by itself, such as the live stream, which is not a sign of a human. */
   find(secrets: Secrets, options?: { touch: boolean }): Promise<Person | undefined>;
   end(secrets: Secrets): Promise<void>;
 }

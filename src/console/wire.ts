@@ -40,7 +40,7 @@ export interface ApprovalView {
   guest?: GuestRef;
   /** All of them, when it is more than one; `guest` is the first then. */
   guests: GuestRef[];
-  /** What has to be typed for a yes; absent when the name holds characters that nobody can see or type, so that only a no is possible. */
+  /** What has to be typed for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
   mustType?: string;
   cluster: string;
   warnings: string[];

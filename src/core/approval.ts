@@ -66,16 +66,16 @@ export interface Question {
   /** The exact text that means yes: `web1 105`. */
   mustType: string;
   way: Way;
-  /** The face has to ask for the approver's passphrase, too. */
+  /** The transport must ask for the approver's passphrase, too. */
   needsPassphrase: boolean;
 }
 
-/** A human's answer as a face received it. Anything but the exact text is no yes. */
+/** A human's answer as a transport received it. Only the exact text is a yes. */
 export interface Answer {
   approvalId: string;
   via: Way;
   typed: string;
-  /** What became of a form; `odd`: a reply that is none of the three. Default: accept. */
+  /** What became of a form; `odd`: a reply that is not one of the three. Default: accept. */
   action?: 'accept' | 'decline' | 'cancel' | 'odd';
   /** Between the form's sending and the answer. */
   seconds?: number;

@@ -2,7 +2,7 @@
  * What a remote identity may do; local callers have none and may do everything that the policy allows.
  * - `viewer`   reads
  * - `operator` reads and changes; asks for approvals and gives none
- * - `approver` reads, sees the approvals of everybody, and decides, but only in a console session
+ * - `approver` reads, sees all approvals, and decides, but only in a console session
  */
 export const ROLES = ['viewer', 'operator', 'approver'] as const;
 export type Role = (typeof ROLES)[number];
@@ -14,7 +14,7 @@ export interface Scope {
   tags?: string[];
 }
 
-/** Who is calling, as the face established it. Faces fill it in; nobody takes it from the agent's arguments. */
+/** The caller, as the transport established it. It is never taken from the agent's arguments. */
 export interface Caller {
   /** `local:UID` for stdio and the command line; the token's or subject's name over HTTP. */
   principal: string;
@@ -23,11 +23,11 @@ export interface Caller {
   channel: 'cli' | 'stdio' | 'http' | 'console';
   /** Name and version the client gives itself; for the audit only, never trusted. */
   client?: string;
-  /** The ways in which this caller's face can ask a human right now. */
+  /** The ways in which this caller's transport can ask a human right now. */
   canAsk: { elicitation: boolean; terminal: boolean };
   /** The operator out of band: a terminal of their own or the console. May decide any approval. */
   isOperator: boolean;
-  /** The face checked a passphrase or passkey of this person when they logged in. */
+  /** The transport checked a passphrase or passkey of this person at login. */
   passphraseVerified?: boolean;
   /** Absent: a local caller. */
   role?: Role;

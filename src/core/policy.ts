@@ -1,7 +1,7 @@
 import type { Way } from './approval.ts';
 import type { Effect } from './effect.ts';
 
-/** Whom and what a rule is about; every part that is given must fit. */
+/** Match conditions; all given fields must match. */
 export interface PolicyMatch {
   effect?: Effect[];
   operation?: string[];
@@ -15,7 +15,7 @@ export interface PolicyMatch {
 /** What a rule demands. Rules only ever raise: of all that fit, the strictest counts. */
 export interface PolicyRule {
   match: PolicyMatch;
-  /** Not at all, by nobody, approval or not. */
+  /** Forbidden for every caller, with or without an approval. */
   never: boolean;
   /** How it has to be decided; on a `change` it makes an approval necessary. */
   way?: Way;

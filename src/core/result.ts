@@ -3,13 +3,13 @@ import type { JsonObject } from './json.ts';
 import type { Plan } from './plan.ts';
 import type { RunRecord } from './run.ts';
 
-/** What the one door answers. Refusals and failures are thrown as errors of the catalogue. */
+/** What the entry point returns. Refusals and failures are thrown as errors of the catalogue. */
 export type Result =
   | { kind: 'done'; output: JsonObject }
   | { kind: 'dry_run'; plan: Plan; requests?: string[] }
   /** `waited`: seconds spent on a human who decides elsewhere; who asked knows the plan by then. */
   | { kind: 'approval_required'; approval: ApprovalRecord; waited?: number }
-  /** The face must ask its human and call again with the answer; only for callers whose face said that it can. */
+  /** The transport must ask its human and call again with the answer; only for callers whose transport said that it can. */
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
   | { kind: 'running'; run: RunRecord; upid?: string };
 

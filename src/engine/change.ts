@@ -91,22 +91,22 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
       mine = undefined;
       return await changeOnce(call, ports, { ...turn, vmid: half });
     }
-    const verdict = await checkPolicy(plan, call, ports);
+    const decision = await checkPolicy(plan, call, ports);
     let lease: Lease | undefined;
-    if (verdict.way !== undefined) {
+    if (decision.way !== undefined) {
       await checkQuota(plan, ports, mine);
       await checkRights(plan, await ports.api());
       // Where several people have to agree, one person's standing yes is not enough.
-      lease = verdict.approvals > 1 ? undefined : await takeLease(plan, call.operation, ports);
+      lease = decision.approvals > 1 ? undefined : await takeLease(plan, call.operation, ports);
       if (!lease)
         return {
           kind: 'approval_required',
           approval: await requestApproval(
             {
               ...call,
-              plan: { ...plan, ...(verdict.placed ? { placed: verdict.placed } : {}) },
-              way: verdict.way,
-              needed: verdict.approvals,
+              plan: { ...plan, ...(decision.placed ? { placed: decision.placed } : {}) },
+              way: decision.way,
+              needed: decision.approvals,
             },
             ports,
           ),
@@ -176,7 +176,7 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
 }
 
 /**
- * Somebody else is making, or has just made, the guest that this call wants. Their outcome is ours: the same guest, or our own turn when
+ * Another call is creating, or has just created, the guest that this call wants. Its outcome is ours: the same guest, or our own turn when
  * they fail.
  */
 async function followOther(call: ChangeCall, other: Reservation, ports: Ports, turn: Turn): Promise<Result> {
@@ -195,7 +195,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
       await refuseOpen(run, now, ports);
       continue;
     }
-    // Its process may end while we wait, and then nobody else brings it to an end.
+    // Its process may end while this call waits, and then this process must finish its run.
     if (run && isLeft(now, ports)) await adoptOrphans(ports);
     if (ports.clock.now() >= call.deadline.at) {
       if (run) return runningResult(run);
@@ -219,7 +219,7 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
       await store.reservations.release(made.id);
       return changeOnce(call, ports, { ...turn, vmid: made.vmid });
     }
-    // The guest was removed by other means, so what we remember of it stands in nobody's way.
+    // The guest was removed by other means, so its record must not block other calls.
     const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
     if (gone === true) break;
     // A configuration that is only begun has no name yet, so the guest cannot be told for the one that is wanted.
@@ -249,7 +249,7 @@ async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Pr
   });
 }
 
-/** The VMID that we chose and that somebody else took before our request arrived. */
+/** The VMID that we chose and that another client took before our request arrived. */
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
   if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
   const { claims } = call.operation;

@@ -29,7 +29,7 @@ export interface EngineOptions {
   openStore: () => Promise<Store>;
   audit: Audit;
   log: Log;
-  /** Tells the operator about a new approval. Default: nobody is told. */
+  /** Tells the operator about a new approval. Default: no notification. */
   notify?: Notify;
   /** Default: the system's. */
   clock?: Clock;
@@ -113,7 +113,7 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
-/** No engine exists for an operation whose secrets would pass the door as plain text. */
+/** Rejects an operation whose secrets would pass the entry point as plain text. */
 function refuseOpenSecrets(): void {
   for (const { name, input } of operations) {
     const open = unreachableSecrets(input);

@@ -24,7 +24,7 @@ import { taskPorts } from './runs/tasks.ts';
 import type { ChangeCall, PerformOptions } from './types.ts';
 
 /**
- * The only door. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call
+ * The only entry point. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call
  * leaves a line in the audit, refusals included; if the audit cannot be written, nothing is done.
  */
 export async function perform(name: string, rawArgs: unknown, caller: Caller, options: PerformOptions, ports: Ports): Promise<Result> {
@@ -173,7 +173,7 @@ function emptyPlan(operation: Operation) {
   };
 }
 
-/** Thrown through a control operation's `run` to carry a result that is no plain output. */
+/** Thrown through a control operation's `run` to carry a result that is not plain output. */
 class Detour {
   readonly result: Result;
   constructor(result: Result) {

@@ -9,7 +9,7 @@ import type { Store } from '../store/index.ts';
 import type { Vault } from './input/secrets.ts';
 import type { InFlight } from './runs/in-flight.ts';
 
-/** What the rooms of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
+/** What the parts of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
 export interface Ports {
   settings: Settings;
   api(): Promise<ProxmoxApi>;
@@ -18,7 +18,7 @@ export interface Ports {
   vault: Vault;
   clock: Clock;
   log: Log;
-  /** Tells the operator about a new approval; absent: nobody is told. */
+  /** Tells the operator about a new approval; absent: no notification. */
   notify?: Notify;
   /** This engine, as written into runs and reservations. */
   worker: string;

@@ -58,7 +58,7 @@ function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-/** Who is named where this server acts of itself: runs of processes that are gone, approvals that nobody decided. */
+/** The caller of the server's own acts: adopted runs, and approvals that expired. */
 export const SERVER: Caller = {
   principal: 'server',
   owner: 'server',

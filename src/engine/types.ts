@@ -21,7 +21,7 @@ export interface PerformOptions {
   approvalId?: string;
   /** A human's answer to the question of an earlier `question` result. */
   answer?: Answer;
-  /** What is wrong with the parameters that a face reads itself: the call is refused for it, and the refusal recorded. */
+  /** The fault in a parameter that the transport reads itself: the call is rejected for it, and the rejection recorded. */
   invalid?: string;
   /** The agent's words for the approval; unverified. */
   reason?: string;
@@ -49,10 +49,10 @@ export interface LeaseWish {
 }
 
 export interface Engine {
-  /** The only door: every face goes through it, every call leaves a line in the audit. */
+  /** The only entry point: every transport uses it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
   /**
-   * What waits for a human on this cluster and what was decided lately, for faces that keep looking. It reads only our own store, and leaves
+   * What waits for a human on this cluster and what was decided lately, for transports that poll. It reads only our own store, and leaves
    * a line in the audit only about what expired meanwhile.
    */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;

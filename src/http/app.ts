@@ -15,7 +15,7 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface HttpOptions {
   factory: McpServerFactory;
-  /** Who is calling; absent, or its answer undefined, where only this machine is served and nobody has to prove anything. */
+  /** The authenticated caller; absent, or its answer undefined, where only this machine is served without authentication. */
   gate?: (request: Request, address: string) => Promise<AuthInfo | Response | undefined>;
   /** Names, without port, under which this server is reached; everything else is refused (DNS rebinding). */
   hosts: string[];
@@ -41,7 +41,7 @@ export interface HttpOptions {
 export interface Connection {
   /** Address of the peer. */
   peer: string;
-  /** Aborts when the answer is out, or nobody is there to get it. */
+  /** Aborts when the answer is sent, or the client is gone. */
   gone: AbortSignal;
 }
 
@@ -54,7 +54,7 @@ export interface HttpApp {
 }
 
 /**
- * The HTTP face: MCP for both generations on /mcp (2026-07-28 without sessions, older ones with), health and metrics, and the console.
+ * The HTTP transport: MCP for both generations on /mcp (2026-07-28 without sessions, older ones with), health and metrics, and the console.
  * Everything here is about who may knock; what a call may do is decided behind `factory`.
  */
 export function createHttpApp(options: HttpOptions): HttpApp {
@@ -99,7 +99,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
       return c.json({ ok: false, reason: asError(error).code }, 503);
     }
   });
-  // Prometheus asks replicas by an address of their own; whoever brings a token is no browser that was led here by a forged name.
+  // Prometheus asks each replica by its own address. A client with a token is not a browser that a forged name led here.
   app.get('/metrics', async (c) => {
     const known = await admit(c.req.raw, c.env);
     if (known instanceof Response) return known;

@@ -49,7 +49,7 @@ export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, m
   };
 }
 
-/** The gate of a server for this machine alone, which is open until the first token is made and then asks everybody for one. */
+/** The gate of a server for this machine alone, which is open until the first token exists and then requires one of every caller. */
 export function untilFirstToken(gate: ReturnType<typeof gateOf>, store: Store) {
   return async (request: Request, address: string) => ((await store.tokens.list()).length > 0 ? gate(request, address) : undefined);
 }
@@ -94,7 +94,7 @@ export function consoleOf(
     logins: {
       async loginWithToken(token, passphrase): Promise<Person | undefined> {
         const person = await personWith(token, passphrase, address.getStore() ?? '');
-        // Somebody who has a token and guesses at the passphrase leaves a trace.
+        // A caller who has a token and guesses the passphrase leaves a trace.
         if (person === undefined) metrics.count('proxmox_mcp_auth_refusals_total', { reason: 'console' });
         return person;
       },

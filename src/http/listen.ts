@@ -37,7 +37,7 @@ export async function listen(app: HttpApp, options: ListenOptions): Promise<List
     open.add(outgoing);
     outgoing.once('close', () => open.delete(outgoing));
     answer(app, incoming, outgoing).catch((error: unknown) => {
-      // Whoever hung up is no fault of ours.
+      // A client that hung up is not an error of this server.
       if (!outgoing.destroyed && error instanceof Error) options.onError(error);
       outgoing.destroy();
     });

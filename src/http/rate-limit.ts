@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 /** Counts requests per principal. @returns seconds until the next one is let through; 0: this one is */
 export type RateLimit = (principal: string) => number;
 
-/** Principals that nothing was heard of for so long (ms) are forgotten. */
+/** Idle buckets are dropped after this (ms). */
 const FORGET_MS = 10 * 60_000;
 
 /** @param perMinute how many come back every minute; as many may come at once */

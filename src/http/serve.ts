@@ -90,7 +90,7 @@ export async function serve(
   await told();
   app.drain();
   await within(idle(), CALLS_MS);
-  // Whoever still waits is told where to ask, instead of being cut off.
+  // Waiting callers are told where to ask, instead of being cut off.
   letGo();
   await within(idle(), FLUSH_MS);
   page?.close();
@@ -137,7 +137,7 @@ function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () =
     engine: {
       ...engine,
       async perform(name, args, caller, options = {}) {
-        // A label for every name that somebody makes up would fill the memory.
+        // A label for every invented name would fill the memory.
         const operation = findOperation(name)?.name ?? 'unknown';
         const began = systemClock.now();
         let outcome = 'internal';

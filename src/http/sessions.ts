@@ -10,7 +10,7 @@ import {
 import type { Clock } from '../core/clock.ts';
 
 const IDLE_MS = 30 * 60_000;
-/** Most clients leave without saying so: a session with nobody on the line for so long makes room when its owner needs it. */
+/** Most clients leave without saying so: a session without a connection for so long is closed when its owner needs another. */
 const ABANDONED_MS = 60_000;
 const MAX_SESSIONS = 1000;
 const MAX_SESSIONS_PER_PRINCIPAL = 50;
@@ -42,7 +42,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     void session?.transport.close();
   }
 
-  /** Ends what nobody used for long; looked at whenever somebody comes. */
+  /** Ends sessions idle for long; checked at every request. */
   function sweep(): void {
     const limit = clock.now() - IDLE_MS;
     for (const [id, { usedAt }] of sessions) if (usedAt < limit) end(id);

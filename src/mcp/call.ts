@@ -101,7 +101,7 @@ function split(operation: Operation, raw: RawArguments): { args: RawArguments; o
   const entries = Object.entries(raw);
   const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
   try {
-    // Whoever wrote something there meant a dry run: what cannot be read must not become a real one.
+    // A caller who gave a value meant a dry run: an unreadable value must not become a real run.
     if (common.includes('dry_run') && raw.dry_run === '') fail('invalid_arguments', `${operation.name}: dry_run must be true or false.`);
     const { dry_run, wait_seconds, reason } = readBy(
       commonSchema,

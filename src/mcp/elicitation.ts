@@ -138,7 +138,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
 }
 
 /**
- * A reply that is no JSON-RPC answer (`"result": null`) never settles the request, so the connection's own report about it does.
+ * A reply that is not a JSON-RPC answer (`"result": null`) never settles the request, so the connection's own report about it does.
  * @throws what the connection could not read while the request was open
  */
 async function unlessUnreadable<T>(server: McpServer, request: () => Promise<T>): Promise<T> {

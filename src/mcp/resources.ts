@@ -10,7 +10,7 @@ import { clientOf } from './client.ts';
 const MIME = 'application/json';
 const NOT_FOUND = ['guest_not_found', 'approval_unknown', 'invalid_arguments'];
 
-/** Guests and approvals by address, for clients that attach resources. They read through the same door as the tools and cost nothing at start. */
+/** Guests and approvals by address, for clients that attach resources. They read through the same entry point as the tools and cost nothing at start. */
 export function registerResources(server: McpServer, context: CallContext, operations: readonly Operation[]): void {
   const has = (name: string) => operations.some((operation) => operation.name === name);
 
@@ -32,7 +32,7 @@ export function registerResources(server: McpServer, context: CallContext, opera
   }
 }
 
-/** An address has one form: `0x64` and `1e2` are no names of guest 100. */
+/** An address has one form: `0x64` and `1e2` do not name guest 100. */
 async function readGuest(context: CallContext, server: McpServer, vmid: string, ctx: ServerContext): Promise<JsonObject | undefined> {
   return /^[1-9]\d{2,8}$/.test(vmid) ? read(context, server, 'get_vm', { vmid: Number(vmid) }, ctx) : undefined;
 }

@@ -19,7 +19,7 @@ export interface FactoryOptions {
   engine: () => Promise<Engine>;
   operations: readonly Operation[];
   settings: Pick<Settings, 'readOnly' | 'demo' | 'waitSeconds'>;
-  /** Who is calling: the face knows the channel, this knows the client. */
+  /** The caller: the transport knows the channel, this knows the client. */
   caller: (client: ClientInfo) => Caller;
   /** This product's version. */
   version: string;

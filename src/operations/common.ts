@@ -1,6 +1,6 @@
 import type { Operation } from './define.ts';
 
-/** Parameters that every operation of an effect has as a tool, beside its own. Faces read them; operations never see them. */
+/** Parameters that every operation of an effect has as a tool, beside its own. Transports read them; operations never see them. */
 export type Common = 'dry_run' | 'wait_seconds' | 'reason';
 
 export function commonOf(operation: Operation): Common[] {

@@ -103,7 +103,7 @@ export interface ControlOperation<I extends z.ZodObject = z.ZodObject, O extends
   effect: 'control';
   /** Decides something (approve, deny): annotated as not read-only. */
   decides: boolean;
-  /** Lets a waiting plan go: faces ask hosts to put a human before it. */
+  /** Releases a pending plan: transports ask hosts to put a human before it. */
   releases?: true;
   run(ports: ControlPorts, args: z.output<I>): Promise<JsonObject>;
 }

@@ -7,7 +7,7 @@ import { neededOf } from './option-privileges.ts';
 import type { Missing } from './privileges.ts';
 import { meaningOf, type Refusal, SCHEMA_FAULT } from './refusals.ts';
 
-/** What was asked for when Proxmox said no. */
+/** The rejected request. */
 export interface Asked {
   method: Method;
   path: string;
@@ -64,7 +64,7 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   return refused('proxmox_refused', sentenceOf(said), proxmox);
 }
 
-/** Answers that Proxmox never gives: somebody in between spoke. */
+/** Answers that Proxmox never gives, so a proxy gave them. */
 function strangerOf({ status, body }: Reply, isProxmox: boolean): { what: string; hint: string } | undefined {
   if (isProxmox) return undefined;
   if (status >= 300 && status < 400)
@@ -121,7 +121,7 @@ export function denialOf(words: string, about: Refused403, details: JsonObject):
         : sets.map((set) => ({ path, privileges: set, ...placeOfGuest(path, about) }));
   const what = alternatives.join(' or ');
   const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join('; ');
-  // Whoever sees a guest knows that it exists.
+  // A token that sees a guest knows that it exists.
   const same = missing.some((one) => one.path.startsWith('/vms/') && !one.isNew && one.privileges.includes('VM.Audit'));
   const text =
     where !== ''

@@ -20,7 +20,7 @@ export function openGate(steps: readonly Step[], resolve: (step: RequestStep) =>
       const granted = resolve(next);
       const same = granted.stepId === next.id && granted.method === next.method && canonical(granted) === canonical(request);
       if (same) return;
-      // Whoever tried something else may not try again: the plan is over.
+      // After a wrong request the gate stays closed: the plan is over.
       waiting.length = 0;
       passed = undefined;
       fail('internal', `${request.method} ${request.path} is not the next request of the plan (${next.id}), so it was not sent.`);

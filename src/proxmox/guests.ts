@@ -200,7 +200,7 @@ export function memoryOf(config: Options): number {
   return Number(/(?:^|current=)(\d+)/.exec(config.memory ?? '')?.[1] ?? 512);
 }
 
-/** See GuestIdentity. The notes and tags are left out: anybody may edit those, and clones copy them. */
+/** See GuestIdentity. The notes and tags are left out, because they change without a change of the guest, and clones copy them. */
 function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity {
   const uuid = /(?:^|,)uuid=([0-9a-fA-F-]+)/.exec(live.smbios1 ?? '')?.[1];
   const macs = Object.entries(live)

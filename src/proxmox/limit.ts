@@ -4,7 +4,7 @@ export function limitPerKey(most: number): <T>(key: string, work: () => Promise<
   return async (key, work) => {
     const lane = lanes.get(key) ?? { running: 0, waiting: [] };
     lanes.set(key, lane);
-    // A finished one hands its place on, so that nobody overtakes the one that was woken.
+    // A finished one hands its place on, so that no later call overtakes the one that was woken.
     if (lane.running < most) lane.running++;
     else await new Promise<void>((turn) => lane.waiting.push(turn));
     try {

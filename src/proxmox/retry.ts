@@ -3,9 +3,9 @@
  *
  * - `connect`  no connection, or its certificate was refused by TLS: provably nothing left
  * - `no-route` 595: the answering node could not reach the target node, nothing was dispatched
- * - `cut`      the connection broke after it was made, on a reused socket too: nobody knows what arrived
- * - `timeout`  no answer in time: nobody knows either
- * - `lost`     596–599, or a proxy in between gave up: nobody knows either
+ * - `cut`      the connection broke after it was made, on a reused socket too: what arrived is unknown
+ * - `timeout`  no answer in time: unknown as well
+ * - `lost`     596–599, or a proxy in between gave up: unknown as well
  * - `lock`     a synchronous lock timeout: provably nothing was done
  */
 export type Failure = 'connect' | 'no-route' | 'cut' | 'timeout' | 'lost' | 'lock';
@@ -30,7 +30,7 @@ export const RETRY: { read: Partial<Record<Failure, RetryRule>>; mutation: Parti
   },
 };
 
-/** Failures after which nobody knows whether a mutating request took effect. */
+/** Failures after which it is unknown whether a mutating request took effect. */
 export const UNKNOWN: readonly Failure[] = ['cut', 'timeout', 'lost'];
 
 /** Attempts that one request may make in all, with every kind of failure together; each endpoint gets its chance. */

@@ -4,7 +4,7 @@ const KEY = /(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2
 
 /**
  * The value of a VM's `sshkeys`: percent-encoded by itself, before the form encodes it again. Empty lines and CRLF are fine.
- * Throws `invalid_arguments` naming the line that is no public key: Proxmox refuses all of them for one comment line.
+ * Throws `invalid_arguments` naming the line that is not a public key: Proxmox rejects all of them for one comment line.
  */
 export function encodeSshKeys(keys: string): string {
   const lines = keys.split('\n').map((line) => line.trim());

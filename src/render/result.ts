@@ -13,7 +13,7 @@ export interface Rendered {
 }
 
 export interface RenderOptions {
-  /** The embedded cluster answered; said in every answer, so that nobody takes it for the real one. */
+  /** The embedded cluster answered; every answer says so, to tell it from a real one. */
   demo?: boolean;
   /** What the reader has to hear once, for example a certificate that was trusted on first use. */
   notices?: string[];
@@ -21,7 +21,7 @@ export interface RenderOptions {
   consoleUrl?: string;
 }
 
-/** What `perform` answered, for agents and for the command line. The only renderer: both faces say the same. */
+/** What `perform` answered, for agents and for the command line. The only renderer, so MCP and the command line say the same. */
 export function renderResult(result: Result, options: RenderOptions = {}): Rendered {
   const body = bodyOf(result);
   const elsewhere = result.kind === 'approval_required' && result.approval.way === 'human';

@@ -84,7 +84,7 @@ function answer(world: World, call: Call, method: Method, params: Params, at: nu
   return handler({ world, who: call.who, method, params, at, kinds: KINDS, fault: call.fault, certificates: call.certificates });
 }
 
-/** Any node answers for every other; a name nobody knows is a failed look-up, a node that is down does not answer. */
+/** Any node answers for every other; an unknown name is a failed look-up, a node that is down does not answer. */
 function reachNode(world: World, node: string): void {
   if (node === 'localhost') return;
   const known = world.get('node', node);

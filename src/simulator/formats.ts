@@ -71,7 +71,7 @@ export function registerFormat(name: string, check: Check): void {
 
 /**
  * Checks a text against a named format; `-list` and `-opt` variants follow from the plain one.
- * A name nobody checks here (certificate chains, calendar events …) passes.
+ * A name that is not checked here (certificate chains, calendar events …) passes.
  */
 export function checkFormat(name: string, text: string): string | undefined {
   const direct = CHECKS[name];

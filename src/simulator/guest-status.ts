@@ -3,7 +3,7 @@ import type { Guest } from './model.ts';
 
 type Row = Record<string, unknown>;
 
-/** A gauge that looks alive yet is the same for everybody who looks at the same moment. */
+/** A gauge that varies, yet is the same for all readers at one moment. */
 function wobble(vmid: number, at: number, from: number, to: number): number {
   const wave = (Math.sin(vmid * 7.13 + Math.floor(at / 10_000)) + 1) / 2;
   return from + wave * (to - from);

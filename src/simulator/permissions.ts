@@ -162,12 +162,12 @@ function fill(template: string, params: Params): string {
 
 function evaluate(world: World, who: Who, check: unknown[], params: Params, quiet: boolean): boolean {
   const [kind, ...rest] = check as [string, ...unknown[]];
-  const verdict = (granted: boolean, what?: string): boolean => granted || (quiet ? false : forbid(what));
+  const decide = (granted: boolean, what?: string): boolean => granted || (quiet ? false : forbid(what));
   switch (kind) {
     case 'and':
       return rest.every((part) => evaluate(world, who, part as unknown[], params, quiet));
     case 'or':
-      return verdict(rest.some((part) => evaluate(world, who, part as unknown[], params, true)));
+      return decide(rest.some((part) => evaluate(world, who, part as unknown[], params, true)));
     case 'perm': {
       const [template, privs, ...options] = rest as [string, string[], ...unknown[]];
       const needs = options.indexOf('require_param');
@@ -185,18 +185,18 @@ function evaluate(world: World, who: Who, check: unknown[], params: Params, quie
     case 'perm-modify': {
       const path = fill(rest[0] as string, params);
       const privs = modifyPrivileges(path);
-      return verdict(may(world, who, path, privs, true), `${path}, ${privs.join('|')}`);
+      return decide(may(world, who, path, privs, true), `${path}, ${privs.join('|')}`);
     }
     case 'userid-param': {
       const userid = String(params.userid ?? '');
-      if (rest[0] === 'self') return verdict(who.user === userid);
+      if (rest[0] === 'self') return decide(who.user === userid);
       if (!/^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$/.test(userid)) refuse(`value '${userid}' does not look like a valid user name`);
       const realm = userid.split('@').at(-1) ?? '';
-      return verdict(may(world, who, `/access/realm/${realm}`, [String(rest[0])]), `/access/realm/${realm}, ${String(rest[0])}`);
+      return decide(may(world, who, `/access/realm/${realm}`, [String(rest[0])]), `/access/realm/${realm}, ${String(rest[0])}`);
     }
     case 'userid-group':
-      return verdict(may(world, who, '/access/groups', rest[0] as string[], true), `/access/groups, ${(rest[0] as string[]).join('|')}`);
+      return decide(may(world, who, '/access/groups', rest[0] as string[], true), `/access/groups, ${(rest[0] as string[]).join('|')}`);
     default:
-      return verdict(false);
+      return decide(false);
   }
 }

@@ -8,7 +8,7 @@ const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 const DAY = 86_400_000;
 
-/** A small cluster of two nodes that could be anybody's; without guests when they are not wanted. */
+/** A small, ordinary cluster of two nodes; without guests when they are not wanted. */
 export function seedDemo(world: World, withGuests: boolean): void {
   addNode(world, { node: 'pve', ip: '192.0.2.2', bridges: bridges('10.77.0.1/24') });
   addNode(world, { node: 'pve2', ip: '192.0.2.3', bridges: bridges('10.77.0.2/24') });

@@ -22,7 +22,7 @@ const PROXY_PATIENCE = 30_000;
 const LOCK_WAIT = 10_000;
 const LOCK_POLL = 100;
 
-/** The HTTPS face: HTTP/1.1 with the habits of pveproxy (5 s idle, 100 requests a connection, closed after an error). */
+/** The HTTPS server: HTTP/1.1 with the habits of pveproxy (5 s idle, 100 requests a connection, closed after an error). */
 export function createHttps(serving: Serving): Server {
   const { cert, key } = serving.certificates;
   const server = createServer({ cert, key, keepAlive: true }, (request, response) => {

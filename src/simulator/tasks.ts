@@ -44,7 +44,7 @@ export interface NewTask {
 
 const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
 
-/** Starts a task at that moment; it begins when nobody else holds its guests' locks. Returns it with its UPID. */
+/** Starts a task at that moment; it begins when no other task holds its guests' locks. Returns it with its UPID. */
 export function startTask(world: World, kinds: Kinds, wanted: NewTask, at: number): Task {
   const serial = world.count('pid');
   const pid = 10_000 + serial;
@@ -125,7 +125,7 @@ function close(world: World, kinds: Kinds, task: Task, at: number, reason: strin
   wake(world, kinds, task.locks, at);
 }
 
-/** Whoever waited longest for a lock that is now free gets it. */
+/** The task that waited longest for a freed lock gets it. */
 function wake(world: World, kinds: Kinds, vmids: number[], at: number): void {
   for (const vmid of vmids) {
     const next = world

@@ -95,7 +95,7 @@ export function openWorld(options: WorldOptions): World {
     guestCache = undefined;
     thingCache.clear();
   };
-  /** Another connection has written since: what is cached is old. Inside a write transaction nobody else can. */
+  /** Another connection has written since: what is cached is old. Inside a write transaction no other connection can. */
   const refresh = () => {
     if (writing) return;
     const version = db.pragma('data_version', { simple: true }) as number;

@@ -28,7 +28,7 @@ export function principalsIn(db: Kysely<Database>) {
 }
 export type Principals = ReturnType<typeof principalsIn>;
 
-/** Random keys that every replica has to know, made by whoever needs one first. */
+/** Random keys that every replica must know, created by the first replica that needs one. */
 export function keysIn(db: Kysely<Database>) {
   return {
     /** @param fresh is stored when there is none yet */

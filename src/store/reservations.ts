@@ -30,14 +30,14 @@ type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib
 
 /**
  * Reservations of work in flight, in the order in which they came. A row is inserted first, then the cluster is read, then it is decided:
- * whoever came earlier counts, whoever came later does not.
+ * earlier ones count, later ones do not.
  */
 export function reservationsIn(db: Kysely<Database>) {
   return {
     /**
      * Claims a name and a VMID for a new guest, or just a place in the queue for one that grows.
      * @param choose picks the VMID, given those that are claimed already; called inside the lock, so it must not wait for anything
-     * @returns the reservation, or the one of somebody else that stands in the way
+     * @returns the reservation, or the conflicting one of another call
      */
     async claim(
       wish: { id: string; cluster: string; name: string; newGuest: boolean; worker: Worker; leaseUntil: string; now: string },

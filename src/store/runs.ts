@@ -26,7 +26,7 @@ export interface Admission {
   check(recent: RunRecord[]): void;
 }
 
-/** The journal of applying plans. Every write names the worker: who lost a run to another process can write nothing more. */
+/** The journal of applying plans. Every write names the worker: a worker that lost the run can no longer write. */
 export function runsIn(db: Kysely<Database>) {
   return {
     /**

@@ -29,12 +29,12 @@ test('the example is a policy', () => {
 });
 
 test('every row of the matrix has its place in the table', () => {
-  const rows = JSON.parse(read('approvals-matrix.json')) as { mode: string; human: string; face: string; end: string }[];
+  const rows = JSON.parse(read('approvals-matrix.json')) as { mode: string; human: string; transport: string; end: string }[];
   const [head = '', , ...lines] = matrix(JSON.stringify(rows)).split('\n');
   const cells = (line: string) => line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, ''));
-  for (const { mode, human, face, end } of rows) {
+  for (const { mode, human, transport, end } of rows) {
     const line = lines.find((one) => one.startsWith(`| ${human} |`)) ?? '';
-    expect(cells(line)[cells(head).indexOf(`\`${mode}\`, ${face}`)]).toBe(end);
+    expect(cells(line)[cells(head).indexOf(`\`${mode}\`, ${transport}`)]).toBe(end);
   }
 });
 

@@ -8,7 +8,7 @@ import { type HttpServer, startHttp } from './http-server.ts';
 interface Row {
   mode: 'relay' | 'auto' | 'human';
   human: string;
-  face: 'stdio' | 'HTTP';
+  transport: 'stdio' | 'HTTP';
   end: string;
 }
 /** The table of docs/approvals.md is generated from the same file. */
@@ -58,14 +58,14 @@ function clientOf(row: Row, mustType: () => string): Client {
   return client;
 }
 
-describe.each(rows)('$mode, over $face, a human who $human', (row) => {
+describe.each(rows)('$mode, over $transport, a human who $human', (row) => {
   it(`ends: ${row.end}`, async () => {
-    const name = `m-${row.mode}-${row.face}-${row.human}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+    const name = `m-${row.mode}-${row.transport}-${row.human}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
     const { vmid } = (await operator.tool('create_vm', { name, storage: 'local-lvm', disk_gb: 1, start_on_create: true })) as {
       vmid?: number;
     };
     const client = clientOf(row, () => `${name} ${vmid}`);
-    const close = row.face === 'stdio' ? await connectStdio(client, row.mode) : await (servers.get(row.mode) as HttpServer).connect(client);
+    const close = row.transport === 'stdio' ? await connectStdio(client, row.mode) : await (servers.get(row.mode) as HttpServer).connect(client);
     try {
       const tool = async (tool: string, args: object, timeout = 30_000) =>
         (await client.callTool({ name: tool, arguments: args as Record<string, unknown> }, { timeout })).structuredContent as Record<

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { Policy, PolicyRule } from '../../src/core/policy.ts';
-import { judge, verdictOn } from '../../src/engine/limits/policy.ts';
+import { evaluate, evaluatePolicy } from '../../src/engine/limits/policy.ts';
 import type { Judged, Subject } from '../../src/engine/limits/subject.ts';
 import type { Ports } from '../../src/engine/ports.ts';
 
@@ -19,17 +19,17 @@ const subject = (over: Partial<Subject> = {}): Subject => ({
 
 describe('a policy', () => {
   it('leaves everything as it is when it has no rules', () => {
-    expect(judge(policy({}), subject(), 'relay')).toEqual({ way: 'relay', approvals: 1 });
-    expect(judge(policy({}), subject({ effect: 'change' }), 'relay')).toEqual({ approvals: 1 });
+    expect(evaluate(policy({}), subject(), 'relay')).toEqual({ way: 'relay', approvals: 1 });
+    expect(evaluate(policy({}), subject({ effect: 'change' }), 'relay')).toEqual({ approvals: 1 });
   });
   it('raises and never lowers', () => {
     const raise = policy({ rules: [rule({ way: 'terminal' }), rule({ way: 'elicitation' })] });
-    expect(judge(raise, subject(), 'relay').way).toBe('terminal');
-    expect(judge(raise, subject(), 'human').way).toBe('human');
+    expect(evaluate(raise, subject(), 'relay').way).toBe('terminal');
+    expect(evaluate(raise, subject(), 'human').way).toBe('human');
   });
   it('can make an approval necessary for a mere change', () => {
     expect(
-      judge(
+      evaluate(
         policy({ rules: [rule({ match: { operation: ['set_resources'] }, way: 'human' })] }),
         subject({ operation: 'set_resources', effect: 'change' }),
         'relay',
@@ -48,23 +48,23 @@ describe('a policy', () => {
     ['its requester', { principal: ['local:1'] }, true],
     ['another requester', { principal: ['local:2'] }, false],
   ])('fits a guest by %s', (_what, match, fits) => {
-    const act = () => judge(policy({ rules: [rule({ match, never: true })] }), subject(), 'relay');
+    const act = () => evaluate(policy({ rules: [rule({ match, never: true })] }), subject(), 'relay');
     if (fits) expect(act).toThrow(expect.objectContaining({ code: 'forbidden_by_policy' }));
     else expect(act).not.toThrow();
   });
   it('asks several people out of band', () => {
-    expect(judge(policy({ rules: [rule({ approvals: 2 })] }), subject(), 'relay')).toEqual({ way: 'human', approvals: 2 });
+    expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(), 'relay')).toEqual({ way: 'human', approvals: 2 });
   });
   it('takes the strictest age of a backup and the longest cool-down', () => {
     const rules = [rule({ requireBackupWithin: 100, cooldown: 10 }), rule({ requireBackupWithin: 50, cooldown: 20 })];
-    expect(judge(policy({ rules }), subject(), 'relay')).toMatchObject({ requireBackupWithin: 50, cooldown: 20 });
+    expect(evaluate(policy({ rules }), subject(), 'relay')).toMatchObject({ requireBackupWithin: 50, cooldown: 20 });
   });
   it('covers every guest of a list: one forbidden guest forbids all', () => {
     const other = { vmid: 900, tags: ['dev'], createdHere: true };
     const only = policy({ only: { tags: ['dev'], pools: [], created: false } });
-    expect(() => judge(only, subject({ guests: [other] }), 'relay')).not.toThrow();
-    expect(() => judge(only, subject({ guests: [other, guest] }), 'relay')).toThrow(/105/);
-    expect(() => judge(policy({ only: { tags: [], pools: [], created: true } }), subject({ guests: [other] }), 'relay')).not.toThrow();
+    expect(() => evaluate(only, subject({ guests: [other] }), 'relay')).not.toThrow();
+    expect(() => evaluate(only, subject({ guests: [other, guest] }), 'relay')).toThrow(/105/);
+    expect(() => evaluate(policy({ only: { tags: [], pools: [], created: true } }), subject({ guests: [other] }), 'relay')).not.toThrow();
   });
 });
 
@@ -79,7 +79,7 @@ const copied = (over: Partial<Judged['copied']> = {}): Judged => ({
 });
 const forbidden = (of: Policy, over: Partial<Subject>) => {
   try {
-    judge(of, subject(over), 'relay');
+    evaluate(of, subject(over), 'relay');
     return undefined;
   } catch (error) {
     expect(error).toMatchObject({ code: 'forbidden_by_policy' });
@@ -156,7 +156,7 @@ describe('a policy that allows only certain guests', () => {
 
   it('allows no guest that may or may not be in the pool', () => {
     const refusal = forbidden(only({ pools: ['prod'] }), { guests: [poolless], hidden: new Set(['prod']) });
-    expect(refusal?.message).toBe('The policy allows only changes to certain guests, and guest 301 is not one of them.');
+    expect(refusal?.message).toBe('The policy does not allow changes to guest 301.');
     expect(refusal?.hint).toContain('/pool/prod');
     expect(forbidden(only({}), { guests: [copied()] })?.message).toContain('copies of certain guests, and guest 400');
   });
@@ -164,26 +164,26 @@ describe('a policy that allows only certain guests', () => {
 
 describe('what a policy demands', () => {
   it('is only what it names', () => {
-    expect(judge(policy({ rules: [rule({})] }), subject({ effect: 'change' }), 'relay')).toStrictEqual({ approvals: 1 });
+    expect(evaluate(policy({ rules: [rule({})] }), subject({ effect: 'change' }), 'relay')).toStrictEqual({ approvals: 1 });
   });
   it('counts each rule, also those that say nothing of the kind', () => {
     const rules = [rule({}), rule({ cooldown: 10, approvals: 2 }), rule({ cooldown: 5, approvals: 3, requireBackupWithin: 7 }), rule({})];
-    const verdict = judge(policy({ rules }), subject(), 'relay');
-    expect(verdict).toStrictEqual({ way: 'human', approvals: 3, requireBackupWithin: 7, cooldown: 10 });
+    const decision = evaluate(policy({ rules }), subject(), 'relay');
+    expect(decision).toStrictEqual({ way: 'human', approvals: 3, requireBackupWithin: 7, cooldown: 10 });
   });
   it('asks for a change that needs two people, or that copies a guarded guest', () => {
     const change = { effect: 'change' as const };
-    expect(judge(policy({ rules: [rule({ approvals: 2 })] }), subject(change), 'relay').way).toBe('human');
-    expect(judge(policy({}), subject({ ...change, guests: [guest, copied({ guarded: true })] }), 'terminal').way).toBe('terminal');
-    expect(judge(policy({}), subject({ ...change, guests: [guest, copied()] }), 'terminal').way).toBeUndefined();
+    expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(change), 'relay').way).toBe('human');
+    expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied({ guarded: true })] }), 'terminal').way).toBe('terminal');
+    expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied()] }), 'terminal').way).toBeUndefined();
   });
 });
 
-it('the verdict on a plan asks as this caller has to be asked, by the rules about the requester', async () => {
+it('the decision on a plan asks as this caller has to be asked, by the rules about the requester', async () => {
   const caller = { principal: 'local:1', channel: 'cli', canAsk: { terminal: true } } as Caller;
   const plan = { operation: 'stop_vm', effect: 'disrupt', target: { vmid: 105, protection: false }, steps: [] } as unknown as Plan;
   const rules = [rule({ match: { principal: ['token:ci'] }, way: 'human' })];
   const ports = { settings: { policy: policy({ rules }), approval: { mode: 'auto' } } } as unknown as Ports;
-  expect(await verdictOn(plan, caller, ports)).toEqual({ way: 'terminal', approvals: 1 });
-  expect(await verdictOn(plan, caller, ports, { principal: 'token:ci' })).toEqual({ way: 'human', approvals: 1 });
+  expect(await evaluatePolicy(plan, caller, ports)).toEqual({ way: 'terminal', approvals: 1 });
+  expect(await evaluatePolicy(plan, caller, ports, { principal: 'token:ci' })).toEqual({ way: 'human', approvals: 1 });
 });

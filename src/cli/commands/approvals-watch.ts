@@ -12,7 +12,7 @@ export function watch(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async ({ engine }) => {
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
-    // Nobody reads any more.
+    // The reader has closed the pipe.
     process.stdout.once('error', () => stop.abort());
     const known = new Map<string, string>();
     note('Waiting for approvals; Ctrl-C ends this. Decide with: proxmox-mcp approvals approve|deny ID');

@@ -9,7 +9,7 @@ import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts
 import { openSession } from '../lib/session.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 
-/** The operator: whoever sits at a terminal. Without one these commands see and do no more than `call` does. */
+/** The operator, who has a terminal. Without one these commands see and do no more than `call` does. */
 export function operator() {
   const terminal = hasTerminal();
   return localCaller('cli', { isOperator: terminal, canAsk: { elicitation: false, terminal } });
@@ -51,7 +51,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
   });
 }
 
-/** `approvals show ID`: decides nothing, whoever calls it. */
+/** `approvals show ID`: decides nothing, for every caller. */
 export function show(id: string, options: GlobalOptions): Promise<Exit> {
   return withSession(options, async (session) => {
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { dryRun: true });

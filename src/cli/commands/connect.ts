@@ -23,7 +23,7 @@ interface ConnectOptions {
 }
 
 /**
- * `connect`: a stdio face of a server elsewhere, for clients that only start programs. It passes messages on as they are, in both
+ * `connect`: a stdio proxy of a remote server, for clients that only start programs. It passes messages on as they are, in both
  * generations of the protocol, and holds nothing but an access token of that server: no secret of Proxmox.
  */
 export async function connect(address: string, options: ConnectOptions): Promise<Exit> {
@@ -73,7 +73,7 @@ export async function connect(address: string, options: ConnectOptions): Promise
     if (message.method === 'initialize') handshake = message;
     if (message.method === 'notifications/cancelled' && message.params?.requestId !== undefined) {
       const request = running.get(message.params.requestId);
-      // Nobody waits any more. 2026-07-28 cancels by hanging up; in a session the server is told.
+      // No client waits any more. 2026-07-28 cancels by hanging up; in a session the server is told.
       running.delete(message.params.requestId);
       if (request !== undefined) return request.abort();
     }

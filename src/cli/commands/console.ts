@@ -15,7 +15,7 @@ import { withSession } from './approvals.ts';
 
 /**
  * `console`: serves the page on which a human decides, on this computer alone, until Ctrl-C. The way in is a link that stands on this
- * terminal and nowhere else; without a terminal there is nobody to show it to.
+ * terminal and nowhere else; without a terminal no human would see it.
  */
 export function openConsole(options: GlobalOptions & { port: string }): Promise<Exit> {
   if (!hasTerminal()) {

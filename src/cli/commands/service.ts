@@ -48,7 +48,7 @@ export function install({ write, force, folder = FOLDER, user = 'proxmox-mcp' }:
 }
 
 /**
- * Writes the unit, but not over one that somebody has changed.
+ * Writes the unit, but never over one that was changed.
  * @returns what was done with the file
  */
 export function writeUnit(file: string, unit: string, force: boolean): 'written' | 'replaced' | 'as it should be' {
@@ -69,7 +69,7 @@ export function writeUnit(file: string, unit: string, force: boolean): 'written'
   return present === undefined ? 'written' : 'replaced';
 }
 
-/** Says which file or folder on the way to a program somebody other than root can change; undefined when there is none. */
+/** Says which file or folder on the way to a program a user other than root can change; undefined when there is none. */
 export function changeableBy(path: string): string | undefined {
   const { uid, mode } = statSync(path);
   if (uid !== 0) return `${path} belongs to user ${uid}`;

@@ -41,7 +41,7 @@ export async function add(options: AddOptions): Promise<Exit> {
   if (options.trustClient && role !== 'operator')
     fail('invalid_arguments', '--trust-client applies to the role operator only, which alone requests approvals.');
   const cidrs = (options.cidr ?? '').split(',').flatMap((text) => text.trim() || []);
-  // An empty list means from anywhere, which is not what somebody meant who gave one.
+  // An empty list would mean any network, which a caller who gave --cidr did not mean.
   if (options.cidr !== undefined && cidrs.length === 0) fail('invalid_arguments', '--cidr is empty. Leave it out to allow all networks.');
   networks(cidrs);
   const owner = (options.owner ?? localOwner()).normalize('NFC');
@@ -61,7 +61,7 @@ export async function add(options: AddOptions): Promise<Exit> {
     expiresAt: expiry(options.expires, now).toISOString(),
   };
   return withStore(options, async (store, audit) => {
-    // The record comes first: a token that nobody can account for must not exist.
+    // The record comes first: a token without a record must not exist.
     await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is made, valid until ${record.expiresAt}`);
     if (!(await store.tokens.add(record))) {
       await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not made: the name is taken`);

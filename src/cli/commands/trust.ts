@@ -81,7 +81,7 @@ async function checkSameCluster(shown: ShownCertificate, host: string, pin: Pin)
     fail('certificate_untrusted', `The certificate of ${host} ${fault}. All hosts in PROXMOX_HOST must belong to one cluster.`);
 }
 
-/** What speaks against a certificate being one of the pinned ones; undefined when it is. */
+/** The reason why the certificate does not match the pin, if any; undefined when it is. */
 function misfit(shown: ShownCertificate, host: string, pin: Pin): string | undefined {
   if (pin.kind === 'ca') return caFault(new X509Certificate(shown.chainPem[0] ?? ''), host, pin.pem);
   return pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ? undefined : 'is of another cluster';

@@ -8,10 +8,10 @@ import type { Check } from './local.ts';
 
 const DAYS = 7;
 const DAY_MS = 86_400_000;
-/** Nobody reads a plan in less. */
+/** The shortest time in which a human can read a plan. */
 const QUICK_MS = 2_000;
 
-/** How the humans decide: what many approvals and quick answers tell is that nobody reads them any more. */
+/** How the humans decide: many approvals and quick answers show that they are approved unread. */
 export interface Habits {
   asked: number;
   perDay: number;

@@ -102,7 +102,7 @@ const MODES = {
 function approvalMode({ approval, dataDir }: Settings): Check {
   const name = 'approvals';
   const text = `${MODES[approval.mode]}; they expire after ${approval.ttlSeconds} s`;
-  // Whoever runs as this user can write the database and the settings, so nothing here can stop them.
+  // A process of this user can write the database and the settings, so no check here can stop it.
   const own = process.getuid !== undefined && existsSync(dataDir) && statSync(dataDir).uid === process.getuid();
   if (!own) return { name, state: 'ok', text };
   return {

@@ -3,7 +3,7 @@ import type { Caller } from '../../core/caller.ts';
 import { localOwner } from '../../core/owner.ts';
 
 /** The user who runs this process: one principal and one owner per user of the operating system, whatever program they use. */
-export function localCaller(channel: 'cli' | 'stdio', face: Partial<Pick<Caller, 'client' | 'canAsk' | 'isOperator'>> = {}): Caller {
+export function localCaller(channel: 'cli' | 'stdio', known: Partial<Pick<Caller, 'client' | 'canAsk' | 'isOperator'>> = {}): Caller {
   const principal = `local:${process.getuid?.() ?? userInfo().username}`;
-  return { principal, owner: localOwner(), channel, canAsk: { elicitation: false, terminal: false }, isOperator: false, ...face };
+  return { principal, owner: localOwner(), channel, canAsk: { elicitation: false, terminal: false }, isOperator: false, ...known };
 }

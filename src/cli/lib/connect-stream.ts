@@ -5,7 +5,7 @@ const SETTLE_MS = 200;
 
 /**
  * `fetch` that notices when the stream on which an answer would come is over. The SDK's transport says nothing then when the server dies
- * after it began to answer, and whoever waits would wait for ever.
+ * after it began to answer, and the waiting client would never get an answer.
  * @param onOver told the id of the request; its answer may have been in the stream
  */
 export function fetchThatNotices(onOver: (id: string | number) => void): FetchLike {

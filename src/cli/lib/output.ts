@@ -6,7 +6,7 @@ import { renderError } from '../../render/result.ts';
 export type Exit = 0 | 1 | 2 | 3;
 
 /**
- * Whoever reads this process may leave (`… | head -1`): what it says is lost then, what it does goes on. Without this, Node would end it in
+ * The reader of this process may close the pipe (`… | head -1`, EPIPE): its output is lost then, its work continues. Without this, Node would end it in
  * the middle of a change.
  */
 export function outliveReaders(): void {

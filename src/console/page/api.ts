@@ -3,7 +3,7 @@ import type { Problem } from '../wire.ts';
 // Storage of this origin, port included; the cookie alone opens nothing.
 const KEY = 'proxmox-mcp-console';
 
-/** An error as the server tells it; `offline` when nobody answered. */
+/** An error as the server tells it; `offline` when no server answered. */
 export class ApiError extends Error {
   readonly code: string;
   readonly hint: string;

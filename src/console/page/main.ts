@@ -35,7 +35,7 @@ function nothingWaits(): HTMLElement {
   );
 }
 
-/** The secret of a one-time link stands behind the #, which browsers send to nobody; it leaves the address before anything else happens. */
+/** The secret of a one-time link stands behind the #, which browsers never send; it leaves the address before anything else happens. */
 function takeLink(): string | undefined {
   const secret = /^#link=([\w-]+)$/.exec(location.hash)?.[1];
   if (secret !== undefined) history.replaceState(undefined, '', '#/pending');

@@ -11,7 +11,7 @@ export const UNREAD_SECONDS = 1;
 const SWIFT_SECONDS = 2;
 
 /**
- * Takes only the exact text for a yes. A no that a person gave ends the approval; whatever else is no yes leaves it pending and says why.
+ * Takes only the exact text for a yes. A no that a person gave ends the approval. Any other answer leaves it pending and says why.
  * @throws approval_denied, approval_not_confirmed
  */
 export async function requireYes(answer: Answer, approval: ApprovalRecord, mustType: string, caller: Caller, ports: Ports): Promise<void> {

@@ -29,8 +29,8 @@ export async function announce(approval: ApprovalRecord, { notify, store, clock,
 }
 
 /**
- * Tells the operator that something waits for a decision: what, its id, until when, and where to decide. The message holds no power: whoever
- * reads it has to log in to the console, or sit at the terminal, as without it. The agent's own words are not in it.
+ * Tells the operator that an approval is pending: its summary, id, expiry, and where to decide. The message grants no right: its reader
+ * must log in to the console or use the terminal, as without it. The agent's own words are not in it.
  */
 export function createNotify(settings: NotifySettings, log: Log): Notify {
   return async (approval, waiting) => {
@@ -108,7 +108,7 @@ function messageOf(
 
 const TITLE = 'Proxmox: an approval waits for you';
 
-/** Blocks of type plain_text take no markup, so a guest named `<!channel>` calls nobody. `text` is what small screens show: it takes some. */
+/** Blocks of type plain_text take no markup, so a guest named `<!channel>` notifies no user. `text` is what small screens show: it takes some. */
 function slack(text: string, link: string | undefined): object {
   const button = { type: 'button', text: { type: 'plain_text', text: 'Open the console' }, url: link };
   return {

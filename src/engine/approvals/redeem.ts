@@ -11,7 +11,7 @@ import type { Reservation } from '../../store/reservations.ts';
 import { makePlan } from '../change.ts';
 import { claim, giveBack, isLeft } from '../limits/claims.ts';
 import { placedNow } from '../limits/placed.ts';
-import { verdictOn } from '../limits/policy.ts';
+import { evaluatePolicy } from '../limits/policy.ts';
 import { checkQuota, reserve } from '../limits/reserve.ts';
 import { describe, planOutOfScope } from '../limits/scope.ts';
 import { isoNow, type Ports } from '../ports.ts';
@@ -35,8 +35,8 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
   const { caller, options, operation } = call;
   refuseOwnRequest(approval, caller);
   await refuseForged(approval, caller, ports);
-  const verdict = await verdictOn(approval.plan, caller, ports, requesterOf(approval));
-  const way = stricter(approval.way, verdict.way ?? approval.way);
+  const decision = await evaluatePolicy(approval.plan, caller, ports, requesterOf(approval));
+  const way = stricter(approval.way, decision.way ?? approval.way);
   const mustType = mustTypeFor(approval);
   const via = await decided(way, caller, options.answer, approval, mustType, ports);
   if (via === 'ask') {
@@ -66,7 +66,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
     }
     mine = await reserve(plan, ports, mine);
     await checkQuota(plan, ports, mine);
-    const needed = Math.max(approval.needed, verdict.approvals);
+    const needed = Math.max(approval.needed, decision.approvals);
     if (needed > 1) {
       const yes = { owner: caller.owner, principal: caller.principal, via, now: isoNow(ports.clock) };
       const agreedBy = distinctOwners(await (await ports.store()).approvals.agree(approval.id, yes));
@@ -101,7 +101,7 @@ export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'a
   }
 }
 
-/** A guest that was asked for is claimed anew, under the VMID that was shown; undefined when the plan makes none, or somebody else is at it. */
+/** Claims the requested guest again, under the VMID that was shown; undefined when the plan creates none, or another call has claimed it. */
 async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
   const { vmid, newGuests } = approval.plan.demand ?? {};
   if (!operation.claims || vmid === undefined || newGuests !== 1) return undefined;
@@ -179,7 +179,7 @@ async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Por
   });
 }
 
-/** Which way of deciding this call fulfils; `ask`: the face has to ask its human first; `elsewhere`: only out of band. */
+/** The approval method that this call fulfils; `ask`: the transport must ask its human first; `elsewhere`: only out of band. */
 async function decided(
   way: Way,
   caller: Caller,
@@ -203,12 +203,12 @@ async function decided(
   return 'elsewhere';
 }
 
-/** A terminal alone can be faked by whoever runs as the same user; what they know cannot. */
+/** A process of the same user can fake a terminal, but not a passphrase. */
 function wantsPassphrase(caller: Caller, ports: Ports): boolean {
   return caller.isOperator && !caller.passphraseVerified && hasPassphrase(ports.settings.dataDir);
 }
 
-/** The human decides out of band; whoever waits gets the outcome, and nobody has to repeat anything to learn it. */
+/** The human decides out of band. A waiting caller gets the outcome without repeating the call. */
 async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
   const store = await ports.store();
   const { signal } = call.options;

@@ -58,7 +58,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     },
     { durable: true },
   );
-  // Not waited for: an announcement that cannot be made must not keep anybody from asking.
+  // Not waited for: a failed announcement must not stop a request.
   if (approval.id === id) await announce(approval, ports);
   return approval;
 }

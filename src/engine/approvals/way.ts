@@ -5,7 +5,7 @@ import { isGuarded } from '../limits/sources.ts';
 
 /**
  * How this plan has to be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
- * plan alone decide. A remote caller's face says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
+ * plan alone decide. A remote caller's transport says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
  * the table.
  */
 export function wayFor(mode: ApprovalMode, caller: Caller, plan: Touched): Way {

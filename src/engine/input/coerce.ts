@@ -46,7 +46,7 @@ function isAbsent(type: Schema, item: unknown): boolean {
   return z.safeParse(type, undefined).success && !z.safeParse(type, item).success;
 }
 
-/** The text of a number as JSON writes it: `"0x64"`, `"1e2"`, `"0100"` and `" 100"` are none. */
+/** The text of a number as JSON writes it: `"0x64"`, `"1e2"`, `"0100"` and `" 100"` are not. */
 function fromDigits(text: string): unknown {
   const number = Number(text);
   return Number.isFinite(number) && String(number) === text ? number : text;

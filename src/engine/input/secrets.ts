@@ -9,7 +9,7 @@ import { conceal } from './conceal.ts';
 
 /**
  * Keeps secrets out of plans, journal, approvals and audit. An argument marked as `secret` is replaced by `{$secret: id}` at
- * the door; the id is an HMAC under the installation's key, so equal secrets make equal plans. Values live in memory for the call that brought
+ * the entry point; the id is an HMAC under the installation's key, so equal secrets make equal plans. Values live in memory for the call that brought
  * them, and sealed (AES-256-GCM) in the store for as long as an approval or a run needs them.
  */
 export interface Vault {

@@ -9,24 +9,24 @@ import type { Admission } from '../../store/runs.ts';
 import type { Ports } from '../ports.ts';
 import { argsDigest } from '../records.ts';
 import type { ChangeCall } from '../types.ts';
-import { type Verdict, verdictOn } from './policy.ts';
+import { evaluatePolicy, type PolicyDecision } from './policy.ts';
 
 const HOUR_MS = 3_600_000;
 
 /**
- * Everything the operator's policy says about a plan before anybody is asked: what is never allowed, the age of the backup, the cool-down of
+ * Everything the operator's policy says about a plan before a human is asked: what is never allowed, the age of the backup, the cool-down of
  * identical requests, and how many guests may be made or destroyed in an hour.
  * @throws forbidden_by_policy, rate_limited
  */
-export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'caller'>, ports: Ports): Promise<Verdict> {
-  const verdict = await verdictOn(plan, call.caller, ports);
-  await checkBackup(plan, verdict, ports);
-  await checkCooldown(plan, call, verdict, ports);
+export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'caller'>, ports: Ports): Promise<PolicyDecision> {
+  const decision = await evaluatePolicy(plan, call.caller, ports);
+  await checkBackup(plan, decision, ports);
+  await checkCooldown(plan, call, decision, ports);
   await checkPerHour(plan, call, ports);
-  return verdict;
+  return decision;
 }
 
-async function checkBackup(plan: Plan, { requireBackupWithin }: Verdict, ports: Ports): Promise<void> {
+async function checkBackup(plan: Plan, { requireBackupWithin }: PolicyDecision, ports: Ports): Promise<void> {
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
   const api = await ports.api();
   for (const guest of targetsOf(plan)) {
@@ -57,7 +57,7 @@ function backsUpFirst(plan: Plan, vmid: number): boolean {
 async function checkCooldown(
   plan: Plan,
   { args, caller }: Pick<ChangeCall, 'args' | 'caller'>,
-  { cooldown }: Verdict,
+  { cooldown }: PolicyDecision,
   ports: Ports,
 ): Promise<void> {
   // Going on with a guest that was left half-made repeats nothing.
@@ -68,7 +68,7 @@ async function checkCooldown(
   const same = argsDigest(plan.operation, args);
   const [last] = [
     ...(await store.approvals.decidedSince({ ...whose, argsDigest: same }, since))
-      // Nobody decided about these: they may be made anew.
+      // No decision was made about these, so they may be requested again.
       .filter(({ status }) => status !== 'stale' && status !== 'expired')
       .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
     // What a lease covered, or what needs no approval at all.
@@ -85,7 +85,7 @@ async function checkCooldown(
 }
 
 /**
- * What a plan may not exceed within an hour; undefined: nothing. It is looked at when the plan is made, so that nobody is asked in vain, and
+ * What a plan may not exceed within an hour; undefined: nothing. It is checked when the plan is made, so that no human is asked in vain, and
  * once more in the moment in which its run begins.
  */
 export function perHour(plan: Plan, ports: Ports): Admission | undefined {
@@ -97,7 +97,7 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   return {
     since,
     check(runs) {
-      // A deletion that failed may have destroyed something; a guest that was not made is none.
+      // A deletion that failed may have destroyed something; a guest that was not created does not count.
       const alike = runs.filter((run) =>
         makes ? run.plan.demand?.newGuests === 1 && !cameToNothing(run) : run.plan.effect === 'destroy',
       ).length;

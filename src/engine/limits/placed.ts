@@ -5,7 +5,7 @@ import type { GuestRow } from '../../proxmox/guests.ts';
 
 /**
  * Where the guests of a plan stand, as far as the policy or the requester's scope looks at it: another pool or other tags may lead to another
- * verdict, so an approval is bound to them. Undefined where neither looks at any.
+ * decision, so an approval is bound to them. Undefined where neither looks at any.
  */
 export function placedOf(plan: Plan, policy: Policy, scope: Scope | undefined, rows: readonly GuestRow[]): Placed[] | undefined {
   const pools = scope?.pools !== undefined || (policy.only?.pools.length ?? 0) > 0 || policy.rules.some(({ match }) => match.pool);

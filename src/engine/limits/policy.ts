@@ -10,7 +10,7 @@ import { wayFor } from '../approvals/way.ts';
 import type { Ports } from '../ports.ts';
 import { type Judged, type Requester, type Subject, subjectOf } from './subject.ts';
 
-export interface Verdict {
+export interface PolicyDecision {
   /** Undefined: runs at once. */
   way?: Way;
   approvals: number;
@@ -23,7 +23,7 @@ export interface Verdict {
 /** Text is compared without regard to case: Proxmox lower-cases tags, people do not. */
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
-/** Undefined where it cannot be known: that fits every rule, and is no reason to allow anything. */
+/** Undefined where it cannot be known: that fits every rule and never allows anything. */
 function isIn(guest: Judged, pool: string, hidden: ReadonlySet<string> = new Set()): boolean | undefined {
   if (guest.pool !== undefined) return guest.pool !== null && isInPool(guest.pool.toLowerCase(), pool.toLowerCase());
   return guest.unseen || hidden.has(pool) ? undefined : false;
@@ -50,7 +50,7 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
  * What the policy demands of a plan, on top of how the caller would have to be asked anyway.
  * @throws forbidden_by_policy for what is never allowed or outside the guests that may be changed
  */
-export function judge(policy: Policy, subject: Subject, base: Way): Verdict {
+export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDecision {
   const rules = policy.rules.filter((rule) => fits(rule.match, subject));
   if (rules.some((rule) => rule.never)) {
     fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(subject.guests)}.`, {
@@ -84,8 +84,8 @@ function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
       only.tags.some((tag) => carries(guest, tag) === true) ||
       only.pools.some((pool) => isIn(guest, pool, subject.hidden) === true);
     if (allowed) continue;
-    const what = guest.copied ? 'copies of certain guests' : 'changes to certain guests';
-    fail('forbidden_by_policy', `The policy allows only ${what}, and guest ${guest.vmid} is not one of them.`, {
+    const what = guest.copied ? 'copies of' : 'changes to';
+    fail('forbidden_by_policy', `The policy does not allow ${what} guest ${guest.vmid}.`, {
       hint: `Tell the user. Only the operator can change the policy.${blindness(subject)}`,
     });
   }
@@ -107,12 +107,12 @@ function blindness({ guests, hidden }: Subject): string {
 }
 
 /**
- * The verdict on a plan.
+ * Evaluates the policy on a plan.
  * @param caller how this one would have to be asked
  * @param requester whom rules about principals look at; not the caller when a human decides about it
  */
-export async function verdictOn(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<Verdict> {
+export async function evaluatePolicy(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<PolicyDecision> {
   const { subject, placed } = await subjectOf(plan, requester, ports);
-  const verdict = judge(ports.settings.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
-  return { ...verdict, ...(placed ? { placed } : {}) };
+  const decision = evaluate(ports.settings.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
+  return { ...decision, ...(placed ? { placed } : {}) };
 }

@@ -107,7 +107,7 @@ async function withSizes(guests: GuestRow[], earlier: readonly Reservation[], ap
   );
 }
 
-/** Plans made at the same moment do not see each other; once reserved, whoever came earlier has the space. */
+/** Plans made at the same moment do not see each other; once reserved, the earlier one has the space. */
 async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: ProxmoxApi): Promise<void> {
   for (const [place, gib] of Object.entries(plan.space ?? {})) {
     const taken = earlier.filter((r) => r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0);

@@ -2,13 +2,13 @@ import type { Caller, Role } from '../../core/caller.ts';
 import { fail } from '../../core/errors.ts';
 import type { Operation } from '../../operations/define.ts';
 
-/** Whether an operation exists for callers of this role. Deciding is for nobody who comes with a role: an approver does it in the console. */
+/** Whether an operation exists for callers of this role. No role may approve over MCP; approvers use the console. */
 export function roleAllows(role: Role | undefined, operation: Operation): boolean {
   if (role === undefined || role === 'operator') return true;
   return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
 }
 
-/** Lists are made by the face, long before the call; so it is asked again at the door. @throws forbidden_by_policy */
+/** Checked again at the entry point, because the transport lists the tools long before the call. @throws forbidden_by_policy */
 export function checkRole(caller: Caller, operation: Operation): void {
   if (caller.channel === 'console' && caller.isOperator && operation.effect === 'control') return;
   if (roleAllows(caller.role, operation)) return;

@@ -58,7 +58,7 @@ export async function checkPlanScope(plan: Plan, scope: Scope | undefined, api: 
 }
 
 /**
- * A task of somebody else is visible when it is about a guest of the scope: `UPID:node:pid:pstart:starttime:type:id:user:`.
+ * A task of another caller is visible when it is about a guest of the scope: `UPID:node:pid:pstart:starttime:type:id:user:`.
  * @throws task_unknown
  */
 export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxReader): Promise<void> {
@@ -78,7 +78,7 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
     const row = (await rows).find((guest) => guest.vmid === vmid);
     return row !== undefined && guestInScope(row, scope);
   };
-  /** Disks and backups of other guests are as foreign as those guests: one could be imported. ISOs and images belong to nobody. */
+  /** Disks and backups of other guests are as foreign as those guests: one could be imported. ISOs and images have no owner. */
   const ownVolumes = async (volumes: { vmid?: number | string }[]): Promise<object[]> => {
     const own = await Promise.all(volumes.map(({ vmid }) => vmid === undefined || vmid === null || isOwn(Number(vmid))));
     return volumes.filter((_, index) => own[index]);

@@ -10,7 +10,7 @@ import type { PerformOptions } from '../types.ts';
 /** Longer than any run, and the most that a timer takes. */
 const FOREVER_MS = 2 ** 31 - 1;
 
-/** Waits for a run as long as the caller wants; whoever stops waiting stops nothing. */
+/** Waits for a run as long as the caller wants. Cancelling the wait does not cancel the run. */
 export async function waitFor(
   run: RunRecord,
   ended: Promise<RunRecord>,

@@ -14,7 +14,7 @@ const PAUSE_MS = 5_000;
 export const PROVEN = 'proven by the state of the guest';
 
 /**
- * Waits for the step's task to end and takes down how it ended. An answer that tells nothing is no outcome: the state of the guest is asked
+ * Waits for the step's task to end and takes down how it ended. An answer that tells nothing is not an outcome: the state of the guest is asked
  * then, and the wait goes on for the step's time.
  * @throws outcome_unknown when neither the task nor the state of the guest tells
  */

@@ -37,7 +37,7 @@ export interface Start {
 
 /**
  * Begins a run: journal row, intent in the audit, then the steps, which go on in the background.
- * @returns undefined when the approval was used by somebody else meanwhile
+ * @returns undefined when another call used the approval at the same time
  */
 export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
   const api = await ports.api();
@@ -90,7 +90,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
     throw withoutEffect(error);
   }
   try {
-    // After the run is there: what belongs to a run that never was, a secret or a reservation, could not be cleared away by anybody.
+    // After the run is there: a secret or reservation of a run that was never stored could not be cleaned up.
     await store.secrets.keep(run.id, sealed);
     if (start.reservation && !(await store.reservations.setRun(start.reservation.id, run.id))) {
       fail('interrupted', 'This server stood still for so long that others took what this call had reserved.', {

@@ -57,7 +57,7 @@ export function createOAuthVerifier(options: OAuthOptions): (token: string) => P
   };
 }
 
-/** RFC 9068 asks for `at+jwt`; common authorization servers write `JWT` or nothing. An ID token or a logout token is none of them. */
+/** RFC 9068 asks for `at+jwt`; common authorization servers write `JWT` or nothing. An ID token or a logout token is neither. */
 function isAccessToken(typ: unknown): boolean {
   return typ === undefined || (typeof typ === 'string' && /^(application\/)?(at\+jwt|jwt)$/i.test(typ));
 }
@@ -82,7 +82,7 @@ async function discoverJwks(issuer: string): Promise<string> {
     const response = await fetch(document, { signal: AbortSignal.timeout(FETCH_MS), redirect: 'error' }).catch(() => undefined);
     if (!response?.ok) continue;
     const metadata = (await response.json().catch(() => ({}))) as { issuer?: unknown; jwks_uri?: unknown };
-    // A document that speaks for somebody else must not supply the keys (RFC 8414, section 3.3).
+    // A document that names another issuer must not supply the keys (RFC 8414, section 3.3).
     if (metadata.issuer === issuer && typeof metadata.jwks_uri === 'string') return metadata.jwks_uri;
   }
   return fail('unreachable', `The authorization server ${issuer} publishes no address of its keys.`);

@@ -125,7 +125,7 @@ export const getVm = defineOperation({
   },
 });
 
-/** What only a running guest can tell; it may stop at any moment, which is no failure of reading it. */
+/** What only a running guest can tell; it may stop at any moment, and reading it still succeeds. */
 async function readRunning(ctx: OperationContext, guest: Guest) {
   const [status, addresses] = await Promise.all([
     readStatus(ctx.api, guest.at).catch((thrown) => {

@@ -35,7 +35,7 @@ function beginCreate(run: Run): number {
 function finishCreate(run: Run): void {
   const guest = edit(target(run));
   const name = named(run);
-  // Detached disks are no part of a snapshot.
+  // A snapshot does not include detached disks.
   const kept: Config = Object.fromEntries(Object.entries(guest.config).filter(([key]) => !/^unused\d+$|^snaptime$/.test(key)));
   const snapshot = { config: kept, snaptime: Math.floor(run.at / 1000), description: String(run.task.args.description ?? '') };
   const vmstate = run.task.args.vmstate && guest.running ? saveMemory(run, guest, name) : undefined;

@@ -5,7 +5,7 @@ import { onChange, state } from '../state.ts';
 import { problemBox } from './parts.ts';
 
 /**
- * Yes by typing what the guest is called, no with or without a reason. It is no form: the Enter key in the field sends nothing, the button
+ * Yes by typing what the guest is called, no with or without a reason. It is not a form: the Enter key in the field sends nothing, the button
  * has to be chosen.
  */
 export function decision(a: ApprovalView): HTMLElement {

@@ -64,7 +64,7 @@ export function emptyState(title: string, ...text: Child[]): HTMLElement {
   return h('div', { class: 'empty' }, h('p', { class: 'title' }, title), ...text);
 }
 
-/** Room that is being filled; told to nobody who listens, because it is over in a moment. */
+/** A placeholder while data loads. Screen readers skip it, because it lasts a moment only. */
 export function loading(lines = 4): HTMLElement {
   return h(
     'div',

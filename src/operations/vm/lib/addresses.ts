@@ -30,7 +30,7 @@ export async function addressesOf(api: ProxmoxReader, guest: Guest): Promise<Add
     const error = asError(thrown);
     if (error.code === 'permission_denied')
       return { ip_note: 'the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are not known' };
-    // An agent that does not answer yet, or a guest that stopped meanwhile, is no failure of reading the guest.
+    // An agent that does not answer yet, or a guest that stopped meanwhile, does not fail the read.
     const known = error.code === 'guest_state' || error.code === 'unreachable';
     // Anything else may be words of the agent, and those come out of the guest.
     return { ip_note: `addresses are not known: ${known ? plainText(error.message, 200) : 'the guest agent answered with an error'}` };

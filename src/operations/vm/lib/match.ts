@@ -22,7 +22,7 @@ export function matches(text: string, pattern: string): boolean {
   return j === p.length;
 }
 
-/** Guest names are compared without case: `T700` and `t700` are both accepted by Proxmox, and nobody tells them apart. */
+/** Guest names are compared without case: `T700` and `t700` are both accepted by Proxmox, and people confuse them. */
 export function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }

@@ -30,7 +30,7 @@ function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
   return unmet.map((condition) => `all steps ended well, yet it is not so that ${condition}: look at it with get_vm`);
 }
 
-/** `already: true` when somebody else had done it a moment before. */
+/** `already: true` when another client had done it a moment before. */
 export function alreadyOf(run: RunRecord): { already?: true } {
   return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
 }

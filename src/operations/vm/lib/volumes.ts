@@ -78,7 +78,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
 
 /** Every volume that the configuration names, as it is now and as it will be, each once. */
 function namedBy({ live, config }: Guest): Disk[] {
-  // Where a hibernated guest keeps its memory. It is no drive, but goes with the guest like one.
+  // Where a hibernated guest keeps its memory. It is not a drive, but is deleted with the guest like one.
   const saved = disksOf(live.vmstate === undefined ? {} : { unused0: live.vmstate });
   const all = [...disksOf(live), ...disksOf(config), ...saved];
   return [...new Map(all.map((d) => [d.volid, d])).values()];

@@ -18,9 +18,9 @@ export function cloudInitWarnings(asked: CloudInit, config: Options | Params): s
   const custom = parseProperties(typeof config.cicustom === 'string' ? config.cicustom : '', '');
   const users = (['user', 'password', 'sshkeys', 'ciupgrade'] as const).filter((key) => asked[key] !== undefined);
   const networks = Object.keys(asked).filter((key) => /^(ipconfig\d+|nameserver|searchdomain)$/.test(key));
-  const nobody = config.cipassword === undefined && config.sshkeys === undefined && custom.user === undefined;
+  const noLogin = config.cipassword === undefined && config.sshkeys === undefined && custom.user === undefined;
   return [
-    ...(nobody ? ['cloud-init has neither a password nor SSH keys, so no user can log in'] : []),
+    ...(noLogin ? ['cloud-init has neither a password nor SSH keys, so no user can log in'] : []),
     ...(custom.user !== undefined && users.length > 0 ? [replaced('user', custom.user, users)] : []),
     ...(custom.network !== undefined && networks.length > 0 ? [replaced('network', custom.network, networks)] : []),
     ...Object.keys(asked)
