@@ -149,7 +149,7 @@ describe('an audit of 1,000 records', () => {
       message: expect.stringContaining(`had ${COUNT} records`),
     });
     rmSync(dataDir, { recursive: true });
-    await expect(verify()).rejects.toMatchObject({ code: 'audit_invalid', exit: 1, message: expect.stringContaining('is gone') });
+    await expect(verify()).rejects.toMatchObject({ code: 'audit_invalid', exit: 1, message: expect.stringContaining('is missing') });
   });
 });
 
