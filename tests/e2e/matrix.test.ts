@@ -65,7 +65,8 @@ describe.each(rows)('$mode, over $transport, a human who $human', (row) => {
       vmid?: number;
     };
     const client = clientOf(row, () => `${name} ${vmid}`);
-    const close = row.transport === 'stdio' ? await connectStdio(client, row.mode) : await (servers.get(row.mode) as HttpServer).connect(client);
+    const close =
+      row.transport === 'stdio' ? await connectStdio(client, row.mode) : await (servers.get(row.mode) as HttpServer).connect(client);
     try {
       const tool = async (tool: string, args: object, timeout = 30_000) =>
         (await client.callTool({ name: tool, arguments: args as Record<string, unknown> }, { timeout })).structuredContent as Record<

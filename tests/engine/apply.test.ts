@@ -246,7 +246,7 @@ describe('a step that another process began', () => {
     const { upid: _, ...bare } = sent({ state: 'failed' });
     expect(await applied([start], { steps: [bare] })).toMatchObject({
       status: 'failed',
-      error: { code: 'interrupted', message: 'start web105: it failed, and the server ended before it could record why.' },
+      error: { code: 'interrupted', message: 'start web105: it failed, and the server ended before it recorded the reason.' },
     });
     expect(await applied([start], { steps: [sent({ state: 'failed' })] })).toMatchObject({ status: 'succeeded' });
   });
@@ -348,7 +348,7 @@ describe('a fault of this server', () => {
       status: 'unknown',
       sent: ['start'],
       steps: [{ id: 'start', state: 'unknown' }],
-      error: { code: 'outcome_unknown', message: 'start web105: this server failed after it had begun to send the request.' },
+      error: { code: 'outcome_unknown', message: 'start web105: this server failed while it was sending the request.' },
     });
     expect(broken.ports.lines).toEqual(['error: a step failed inside the server']);
     const holds = () => {

@@ -2,9 +2,9 @@ import { statSync } from 'node:fs';
 import { fail } from '../../core/errors.ts';
 
 /** Who beside its owner may write into the data folder. A folder that does not exist yet is made for its owner alone. */
-export function dataFolderWriters(dataDir: string): 'everyone' | 'group' | 'owner' {
+export function dataFolderWriters(dataDir: string): 'all users' | 'group' | 'owner' {
   const mode = modeOf(dataDir) ?? 0o700;
-  if ((mode & 0o002) !== 0) return 'everyone';
+  if ((mode & 0o002) !== 0) return 'all users';
   return (mode & 0o020) !== 0 ? 'group' : 'owner';
 }
 
@@ -18,11 +18,11 @@ function modeOf(path: string): number | undefined {
 }
 
 /**
- * In a folder that everyone can write, another user may replace the store, the key or the audit by a link.
+ * In a folder that all users can write, another user may replace the store, the key or the audit by a link.
  * @throws invalid_configuration
  */
 export function refuseOpenDataFolder(dataDir: string): void {
-  if (dataFolderWriters(dataDir) !== 'everyone') return;
+  if (dataFolderWriters(dataDir) !== 'all users') return;
   fail('invalid_configuration', `Every user of this machine can write into the data folder ${dataDir}.`, {
     hint: `Run \`chmod 700 ${dataDir}\`, or set PROXMOX_DATA_DIR to another folder.`,
   });

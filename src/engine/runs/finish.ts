@@ -69,7 +69,7 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
     'outcome_unknown',
     `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}, but its outcome cannot be recorded: ${ours.message}`,
     {
-      hint: 'Do not call again. This server looks at Proxmox and records the outcome as soon as it can; follow it with get_task.',
+      hint: 'Do not call again. Follow it with get_task. This server checks Proxmox and records the outcome as soon as it can.',
       details: { run_id: id, ...(upid === undefined ? {} : { upid }) },
     },
   );

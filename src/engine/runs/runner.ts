@@ -59,7 +59,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
   const sealed = await sealAll(run.plan, ports);
   if (start.signal?.aborted) {
     fail('interrupted', 'The call was cancelled before anything was sent.', {
-      hint: 'Nothing was done; call again if it is still wanted.',
+      hint: 'Nothing was done. Call again if it is still wanted.',
     });
   }
   const { inFlight } = ports;
@@ -93,8 +93,8 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
     // After the run is there: a secret or reservation of a run that was never stored could not be cleaned up.
     await store.secrets.keep(run.id, sealed);
     if (start.reservation && !(await store.reservations.setRun(start.reservation.id, run.id))) {
-      fail('interrupted', 'This server stood still for so long that others took what this call had reserved.', {
-        hint: 'Nothing was done; look with list_vms what there is by now, then call again.',
+      fail('interrupted', 'The reservation expired while this process was suspended. Another call took it.', {
+        hint: 'Check list_vms, then call again. Nothing was done.',
       });
     }
     await start.onDecided?.();

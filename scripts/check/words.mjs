@@ -1,0 +1,52 @@
+// Plain English: the words that CONTRIBUTING.md rules out, and what to write instead.   node scripts/check/words.mjs [root]
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Files and folders below the root that people read. */
+const PLACES = ['src', 'docs', 'scripts', 'README.md', 'CHANGELOG.md'];
+const READ = /\.(ts|mjs|md|html)$/;
+/** The list itself. */
+const EXEMPT = ['scripts/check/words.mjs'];
+
+/** Each pattern with the words that replace it. The first three groups are rules (b), (d) and (h) of CONTRIBUTING.md. */
+export const WORDS = [
+  [/\b(no|some|every|any)body\b/gi, 'name the actor: caller, requester, approver, operator, another process, client'],
+  [/\b(some|any|every)one\b|\bno one\b/gi, 'name the actor: caller, requester, approver, operator, another process, client'],
+  [/\bwho(m)?ever\b/gi, 'name the actor: "a client that …", "the caller that …"'],
+  // "There is no X" is plain English, and so is "no longer".
+  [/(?<!\bthere )\b(is|are|was|were) no(?! (longer|more|later|older|earlier|less|different)\b)\b(?! ?[.,;:)])/gi, '"not an X", "not X"'],
+  [/(?<!\bthere )\b(is|are|was|were) none\b/gi, '"not one of", "not an X"'],
+  [/\b(the|one|only|engine's) doors?\b/gi, 'entry point'],
+  [/\bfaces?\b/gi, 'transport (stdio, HTTP, console, command line) or adapter'],
+  [/\bverdicts?\b/gi, 'decision'],
+  [/\bit does not start\b/gi, '"Refusing to start: …"'],
+];
+
+/** @param root folder that contains the places @returns a line for each word found: `file:line: word -> instead`; empty: nothing */
+export function checkWords(root) {
+  return PLACES.filter((place) => existsSync(join(root, place)))
+    .flatMap((place) => filesOf(root, place))
+    .filter((file) => READ.test(file) && !EXEMPT.includes(file))
+    .sort()
+    .flatMap((file) => wordsOf(file, readFileSync(join(root, file), 'utf8')));
+}
+
+function filesOf(root, place) {
+  if (statSync(join(root, place)).isFile()) return [place];
+  return readdirSync(join(root, place), { recursive: true, encoding: 'utf8' }).map((path) => `${place}/${path}`);
+}
+
+function wordsOf(file, text) {
+  return text
+    .split('\n')
+    .flatMap((line, index) =>
+      WORDS.flatMap(([pattern, instead]) => [...line.matchAll(pattern)].map(([word]) => `${file}:${index + 1}: ${word} -> ${instead}`)),
+    );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const found = checkWords(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../..'));
+  for (const line of found) process.stderr.write(`${line}\n`);
+  process.exitCode = found.length === 0 ? 0 : 1;
+}
