@@ -96,7 +96,7 @@ Examples:
 
 const approvals = program.command('approvals').description('list and decide pending approvals').exitOverride();
 command(approvals, 'list', 'list approvals, newest first')
-  .option('--status <status>', 'pending, approved, executing, succeeded, failed, unknown, denied, expired or stale')
+  .option('--status <status>', 'pending, executing, succeeded, failed, unknown, denied, expired or stale')
   .action(run(async (options) => (await import('./commands/approvals.ts')).list(options)));
 command(approvals, 'show <id>', 'show the exact plan of an approval').action(
   run(async (id: string, options) => (await import('./commands/approvals.ts')).show(id, options)),

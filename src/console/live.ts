@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import { plainText } from '../core/text.ts';
 import type { Engine } from '../engine/types.ts';
-import { approvalView } from './view.ts';
+import { approvalView } from '../render/approval-view.ts';
 import type { Live, Problem } from './wire.ts';
 
 export type LiveEvent = { event: 'approvals'; data: Live } | { event: 'problem'; data: Problem } | { event: 'tick'; data: { now: number } };

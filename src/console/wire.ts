@@ -1,68 +1,12 @@
 // What the server tells the page. Both sides import these types and nothing else from each other. Every text in here has been made harmless
 // (plainText) on the server, and the page shows it as text, never as markup.
 
-export type Effect = 'read' | 'change' | 'disrupt' | 'destroy';
-export type Status = 'pending' | 'approved' | 'executing' | 'succeeded' | 'failed' | 'unknown' | 'denied' | 'expired' | 'stale';
+import type { ApprovalView } from '../render/approval-view.ts';
 
-export interface Fact {
-  label: string;
-  values: string[];
-  /** `bad`: a reason to think twice. */
-  tone?: 'bad' | 'muted';
-}
-
-export interface Change {
-  field: string;
-  /** Its values on either side, several for a list; empty: the field does not exist there. */
-  before: string[];
-  after: string[];
-}
-
-export type StepView =
-  | { kind: 'request'; id: string; method: string; path: string; params: [name: string, value: string][]; purpose: string }
-  | { kind: 'wait' | 'check'; id: string; purpose: string };
-
-export interface GuestRef {
-  name: string;
-  vmid: number;
-  kind: 'VM' | 'container';
-  node: string;
-}
-
-/** An approval as a human reads it. */
-export interface ApprovalView {
-  id: string;
-  status: Status;
-  operation: string;
-  effect: Effect;
-  summary: string;
-  raisedBecause?: string;
-  guest?: GuestRef;
-  /** All of them, when it is more than one; `guest` is the first then. */
-  guests: GuestRef[];
-  /** What has to be typed for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
-  mustType?: string;
-  cluster: string;
-  warnings: string[];
-  changes: Change[];
-  facts: Fact[];
-  steps: StepView[];
-  choices: string[];
-  undo: string;
-  askedBy: { principal: string; owner: string; channel: string; client?: string };
-  /** The agent's own words, unverified. */
-  reason?: string;
-  digest: string;
-  /** Owners who have to say yes, and those who did. */
-  needed: number;
-  agreedBy: string[];
-  createdAt: string;
-  expiresAt: string;
-  decided?: { at: string; by: string; how: string; verified: boolean };
-  /** Why it was denied or became stale. */
-  note?: string;
-  runId?: string;
-}
+export type { ApprovalStatus } from '../core/approval.ts';
+export type { Effect } from '../core/effect.ts';
+export type { ApprovalView, Change, GuestRef, StepView } from '../render/approval-view.ts';
+export type { Fact } from '../render/facts.ts';
 
 /** Event `approvals` of the live stream. */
 export interface Live {

@@ -21,7 +21,8 @@ export function stricter(a: Way, b: Way): Way {
   return WAYS.indexOf(a) >= WAYS.indexOf(b) ? a : b;
 }
 
-export type ApprovalStatus = 'pending' | 'approved' | 'executing' | 'succeeded' | 'failed' | 'unknown' | 'denied' | 'expired' | 'stale';
+export const APPROVAL_STATUSES = ['pending', 'executing', 'succeeded', 'failed', 'unknown', 'denied', 'expired', 'stale'] as const;
+export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
 
 export interface ApprovalRecord {
   id: string;

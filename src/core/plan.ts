@@ -62,6 +62,7 @@ export interface WaitStep {
   id: string;
   until: Condition;
   timeoutSeconds: number;
+  /** Completes "wait until …": "the HA manager has started it". */
   purpose: string;
 }
 /** Refuses to go on when something does not hold at this moment. */
@@ -69,6 +70,7 @@ export interface CheckStep {
   kind: 'check';
   id: string;
   that: Condition;
+  /** Completes "check that …": "web1 (105) is stopped". */
   purpose: string;
 }
 export type Step = RequestStep | WaitStep | CheckStep;
@@ -181,4 +183,11 @@ export function isSecretRef(value: unknown): value is SecretRef {
 /** `vault (106)`, for texts that humans read. */
 export function nameOfSource({ vmid, identity }: SourceGuest): string {
   return identity === undefined || identity.name === '' ? `guest ${vmid}` : `${plainText(identity.name, 80)} (${vmid})`;
+}
+
+/** Whether the flag that guards a guest against deletion counts for its disks. A template is there to be copied. */
+export function isGuarded({ identity, template, gone }: SourceGuest): boolean {
+  if (gone || template) return false;
+  // What the token cannot read may be protected.
+  return identity?.protection ?? true;
 }

@@ -1,10 +1,12 @@
 import type { ApprovalRecord, Way } from '../core/approval.ts';
 import { asError } from '../core/errors.ts';
+import type { GuestIdentity } from '../core/guest.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import { type ParamValue, type Plan, type Step, targetsOf } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
-import { harmless } from '../core/text.ts';
+import { harmless, plainText } from '../core/text.ts';
 import { compactText } from './compact.ts';
+import { describeSource } from './facts.ts';
 
 /** One answer in both forms: the data, and the text for readers who do not see the data. */
 export interface Rendered {
@@ -35,11 +37,15 @@ export function renderError(thrown: unknown, options: RenderOptions = {}): Rende
 
 /** A plan for readers: what it does, the exact requests, and what a human wants to know before saying yes. Secrets are not in plans. */
 export function planView(plan: Plan): JsonObject {
+  const targets = targetsOf(plan);
   const view: Record<string, unknown> = {
     summary: plan.summary,
     effect: plan.effect,
     raised_because: plan.raisedBecause,
     existing: plan.existing,
+    copies_disks_of: plan.sources?.map(describeSource),
+    protected: targets.filter(({ protection }) => protection).map(labelOf),
+    locked: targets.flatMap((target) => (target.lock === undefined ? [] : [`${labelOf(target)}: ${target.lock}`])),
     requests: plan.steps.map(stepView),
     choices: plan.choices,
     warnings: plan.warnings,
@@ -115,6 +121,10 @@ const NEXT: Record<Way, string> = {
   human:
     'Only a human can decide: ask the user to run `proxmox-mcp approvals approve ID` in a terminal of their own (or open the console). approve with wait_seconds waits for the outcome.',
 };
+
+function labelOf({ name, vmid }: GuestIdentity): string {
+  return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
+}
 
 function stepView(step: Step): JsonObject {
   if (step.kind !== 'request') return { [step.kind]: step.purpose };

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { clusterView } from '../../src/console/cluster.ts';
 import { outcomeView } from '../../src/console/outcome.ts';
-import { approvalView } from '../../src/console/view.ts';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
 import { fail } from '../../src/core/errors.ts';
 import type { Json } from '../../src/core/json.ts';
+import { approvalView } from '../../src/render/approval-view.ts';
 import { approval, openConsolePlace, plan, scriptedEngine } from './place.ts';
 
 const ANSI = '\u001b[2J\u001b[31mDELETED\u001b[0m';

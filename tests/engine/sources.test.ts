@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { approvalView } from '../../src/console/view.ts';
 import type { Policy, PolicyMatch } from '../../src/core/policy.ts';
 import { renderApproval } from '../../src/render/approval-text.ts';
+import { approvalView } from '../../src/render/approval-view.ts';
 import { asRoot } from '../helpers/rights.ts';
 import { agent, openWorld, type World } from './world.ts';
 

@@ -40,7 +40,7 @@ export const plan: Plan = {
       id: 'down',
       until: { kind: 'guest', type: 'qemu', vmid: 105, node: 'pve', is: 'stopped' },
       timeoutSeconds: 60,
-      purpose: 'until web1 is stopped',
+      purpose: 'web1 is stopped',
     },
   ],
   expected: [],

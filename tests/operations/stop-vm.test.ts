@@ -85,6 +85,8 @@ test('the HA manager always cuts the power in the end, so even a graceful stop i
   expect(plan.effect).toBe('destroy');
   expect(plan.raisedBecause).toContain('HA');
   expect(requestsOf(plan)[0]?.task?.type).toBe('hastop');
+  // Completes "wait until …" in every text.
+  expect(plan.steps).toContainEqual(expect.objectContaining({ kind: 'wait', purpose: 'the HA manager has stopped it' }));
   expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', until: { is: 'stopped' } });
 });
 

@@ -66,7 +66,7 @@ describe('an answer', () => {
             params: { timeout: 60, forceStop: false },
             purpose: 'ask web1 (105) to shut down',
           },
-          { wait: 'until web1 is stopped' },
+          { wait: 'web1 is stopped' },
         ],
         warnings: ['2 users are logged in'],
         undo: 'start_vm starts it again',

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { duration } from '../../core/duration.ts';
 import { asError } from '../../core/errors.ts';
 import type { Policy, PolicyMatch, PolicyRule } from '../../core/policy.ts';
 import type { Settings } from '../../core/settings.ts';
-import { duration } from '../../render/approval-text.ts';
 import type { Check } from './local.ts';
 
 const DAYS = 7;

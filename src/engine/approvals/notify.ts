@@ -2,7 +2,7 @@ import type { ApprovalRecord } from '../../core/approval.ts';
 import { faultOf } from '../../core/fault.ts';
 import type { Log } from '../../core/log.ts';
 import type { NotifySettings } from '../../core/settings.ts';
-import { plainText } from '../../core/text.ts';
+import { approvalView } from '../../render/approval-view.ts';
 import type { Notify, Ports } from '../ports.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -58,9 +58,8 @@ function messageOf(
   { kind, consoleUrl }: NotifySettings,
   waiting?: number,
 ): { headers: Record<string, string>; body: string } {
-  const { id, plan, expiresAt } = approval;
-  const summary = plainText(plan.summary, 300);
-  const requester = plainText(approval.principal, 80);
+  const { id, summary, operation, effect, askedBy, cluster, createdAt, expiresAt } = approvalView(approval);
+  const requester = askedBy.principal;
   const link = consoleUrl === undefined ? undefined : `${consoleUrl}/#/pending${waiting === undefined ? `/${encodeURIComponent(id)}` : ''}`;
   const text = waiting === undefined ? one() : many();
   if (kind === 'ntfy') {
@@ -90,17 +89,16 @@ function messageOf(
   }
 
   function json() {
-    if (waiting !== undefined)
-      return { event: 'approvals_limited', requester, pending: waiting, cluster: plainText(approval.cluster, 200) };
+    if (waiting !== undefined) return { event: 'approvals_limited', requester, pending: waiting, cluster };
     return {
       event: 'approval_pending',
       approval_id: id,
       summary,
-      operation: approval.operation,
-      effect: approval.effect,
+      operation,
+      effect,
       requester,
-      cluster: plainText(approval.cluster, 200),
-      created_at: approval.createdAt,
+      cluster,
+      created_at: createdAt,
       expires_at: expiresAt,
     };
   }

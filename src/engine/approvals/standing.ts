@@ -1,13 +1,12 @@
 import type { Caller } from '../../core/caller.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
-import { type Plan, targetsOf } from '../../core/plan.ts';
+import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import type { Lease } from '../../store/leases.ts';
 import { newId } from '../ids.ts';
-import { isGuarded } from '../limits/sources.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditCaller } from '../records.ts';
 import type { LeaseWish } from '../types.ts';

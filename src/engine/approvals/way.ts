@@ -1,7 +1,6 @@
 import type { ApprovalMode, Way } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
-import { type Plan, targetsOf } from '../../core/plan.ts';
-import { isGuarded } from '../limits/sources.ts';
+import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
 
 /**
  * How this plan has to be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the

@@ -1,5 +1,5 @@
 import { asError } from '../../core/errors.ts';
-import { nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../../core/plan.ts';
+import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { ownerOf } from '../../proxmox/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
@@ -19,13 +19,6 @@ export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan>
   const seen = [...direct, ...(await Promise.all(others.map((vmid) => look(vmid, rows, api))))];
   const sources = seen.map(({ source }) => source).sort((a, b) => a.vmid - b.vmid);
   return { ...rest, sources, warnings: [...plan.warnings, ...warningsOf(plan, sources, rows)] };
-}
-
-/** Whether the flag that guards a guest against deletion counts for its disks. A template is there to be copied. */
-export function isGuarded({ identity, template, gone }: SourceGuest): boolean {
-  if (gone || template) return false;
-  // What the token cannot read may be protected.
-  return identity?.protection ?? true;
 }
 
 /** VMIDs of the guests whose volumes the requests name. */

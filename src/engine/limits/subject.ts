@@ -1,11 +1,10 @@
 import type { Scope } from '../../core/caller.ts';
 import type { Effect } from '../../core/effect.ts';
-import { type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import { isGuarded, type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
 import { hiddenPools } from '../../proxmox/pools.ts';
 import type { Ports } from '../ports.ts';
 import { placedOf } from './placed.ts';
-import { isGuarded } from './sources.ts';
 
 /** A guest as a policy sees it. */
 export interface Judged {

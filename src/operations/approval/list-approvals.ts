@@ -1,11 +1,9 @@
 import * as z from 'zod';
-import type { ApprovalRecord, Way } from '../../core/approval.ts';
+import { APPROVAL_STATUSES, type ApprovalRecord, type Way } from '../../core/approval.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
-
-const STATUSES = ['pending', 'approved', 'executing', 'succeeded', 'failed', 'unknown', 'denied', 'expired', 'stale'] as const;
 
 /** The caller's own approvals, newest first; the operator sees all. */
 export const listApprovals = defineOperation({
@@ -16,7 +14,7 @@ export const listApprovals = defineOperation({
   toolset: 'approval',
   description: 'Your approvals with their outcome, newest first.',
   input: z.strictObject({
-    status: z.enum(STATUSES).optional().describe('Default: all'),
+    status: z.enum(APPROVAL_STATUSES).optional().describe('Default: all'),
     limit: z.int().min(1).max(100).default(20),
     cursor: filled(200).optional(),
   }),

@@ -222,7 +222,7 @@ async function wayOf(ctx: OperationContext, args: Args, target: Target): Promise
         id: 'stopped',
         until: { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'stopped' },
         timeoutSeconds: timeout + 2 * SLACK_SECONDS,
-        purpose: 'wait until the HA manager has stopped it',
+        purpose: 'the HA manager has stopped it',
       },
     ],
     warnings: [`HA manages the guest: its wanted state becomes "stopped" and it stays off until start_vm`],

@@ -1,4 +1,4 @@
-import type { ApprovalView, Change, Fact, GuestRef, StepView } from '../../wire.ts';
+import type { ApprovalView, Change, Fact, StepView } from '../../wire.ts';
 import { h, words } from '../dom.ts';
 import { countdown, fullTime, shortTime } from '../format.ts';
 import { now } from '../state.ts';
@@ -19,7 +19,7 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     risks(a),
     a.changes.length > 0 && section('What changes', 'changes', changes(a.changes)),
     a.guests.length > 1 && section(`All ${a.guests.length} guests`, 'covers', guests(a.guests)),
-    a.facts.length > 0 && section(a.guests.length > 1 ? 'The first of them, when asked' : 'The guest, when asked', 'facts', facts(a)),
+    a.facts.length > 0 && section(a.guests.length > 0 ? 'All of them, when asked' : 'The guest, when asked', 'facts', facts(a)),
     section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
     a.choices.length > 0 &&
       section(
@@ -98,18 +98,22 @@ function changes(rows: Change[]): HTMLElement {
   );
 }
 
-function guests(list: GuestRef[]): HTMLElement {
+function guests(list: ApprovalView['guests']): HTMLElement {
   return h(
     'div',
     { class: 'scroll' },
     h(
       'table',
       { class: 'log' },
-      h('thead', {}, h('tr', {}, ...['VMID', 'Name', 'Kind', 'Node'].map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+      h(
+        'thead',
+        {},
+        h('tr', {}, ...['VMID', 'Name', 'Kind', 'Node', 'When asked'].map((title) => h('th', { attrs: { scope: 'col' } }, title))),
+      ),
       h(
         'tbody',
         {},
-        list.map(({ vmid, name, kind, node }) =>
+        list.map(({ vmid, name, kind, node, facts }) =>
           h(
             'tr',
             {},
@@ -117,6 +121,7 @@ function guests(list: GuestRef[]): HTMLElement {
             h('td', {}, words(name || '(no name)')),
             h('td', {}, kind),
             h('td', {}, words(node)),
+            h('td', {}, facts.map(about)),
           ),
         ),
       ),
@@ -124,14 +129,20 @@ function guests(list: GuestRef[]): HTMLElement {
   );
 }
 
-function facts({ guest, facts: list }: ApprovalView): HTMLElement {
-  const who: Fact[] = guest
-    ? [
-        { label: guest.kind, values: [guest.name || '(no name)'] },
-        { label: 'VMID', values: [String(guest.vmid)] },
-        { label: 'Node', values: [guest.node] },
-      ]
-    : [];
+/** One fact of one guest of several: `Uptime 3 d 2 h`. */
+function about({ label, values, tone }: Fact): HTMLElement {
+  return h('div', { class: tone ?? '' }, h('span', { class: 'label' }, label), ' ', words(values.join(', ')));
+}
+
+function facts({ guest, guests: { length: several }, facts: list }: ApprovalView): HTMLElement {
+  const who: Fact[] =
+    guest && several === 0
+      ? [
+          { label: guest.kind, values: [guest.name || '(no name)'] },
+          { label: 'VMID', values: [String(guest.vmid)] },
+          { label: 'Node', values: [guest.node] },
+        ]
+      : [];
   return h(
     'dl',
     {},

@@ -5,7 +5,6 @@ import { fullTime } from '../format.ts';
 import { badge, loading, problemBox } from './parts.ts';
 
 const HEADLINES: Partial<Record<ApprovalView['status'], { title: string; tone: string; text: string }>> = {
-  approved: { title: 'Approved', tone: 'info', text: 'The plan starts now.' },
   executing: { title: 'Running', tone: 'info', text: 'The run continues when this page is closed.' },
   succeeded: { title: 'Done', tone: 'good', text: '' },
   failed: { title: 'Failed', tone: 'bad', text: '' },

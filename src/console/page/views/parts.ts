@@ -1,4 +1,4 @@
-import type { Effect, Problem, Status } from '../../wire.ts';
+import type { ApprovalStatus, Effect, Problem } from '../../wire.ts';
 import { type Child, h } from '../dom.ts';
 
 const EFFECTS: Record<Effect, { word: string; tone: string }> = {
@@ -8,9 +8,8 @@ const EFFECTS: Record<Effect, { word: string; tone: string }> = {
   destroy: { word: 'destroys', tone: 'bad' },
 };
 
-const STATUSES: Record<Status, { word: string; tone: string }> = {
+const STATUSES: Record<ApprovalStatus, { word: string; tone: string }> = {
   pending: { word: 'waiting for you', tone: 'info' },
-  approved: { word: 'approved', tone: 'info' },
   executing: { word: 'running', tone: 'info' },
   succeeded: { word: 'done', tone: 'good' },
   failed: { word: 'failed', tone: 'bad' },
@@ -34,13 +33,9 @@ export function effectTone(effect: Effect): string {
   return EFFECTS[effect].tone;
 }
 
-export function statusBadge(status: Status): HTMLElement {
+export function statusBadge(status: ApprovalStatus): HTMLElement {
   const { word, tone } = STATUSES[status];
   return badge(word, tone);
-}
-
-export function statusWord(status: Status): string {
-  return STATUSES[status].word;
 }
 
 /** A part of a page under its heading. */

@@ -34,7 +34,7 @@ export function startSteps(at: GuestAt, name: string, managed = false): Step[] {
     id: 'running',
     until: running,
     timeoutSeconds: START_SECONDS,
-    purpose: 'wait until the HA manager has started it',
+    purpose: 'the HA manager has started it',
   } as const;
   return [start, wait];
 }

@@ -1,21 +1,80 @@
-import type { ApprovalRecord, Way } from '../core/approval.ts';
+import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
+import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
-import type { ParamValue, Plan, Step } from '../core/plan.ts';
+import { type ParamValue, type Plan, type Step, targetsOf } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
-import { isGuarded } from '../engine/limits/sources.ts';
-import { describeSource, duration, mustTypeFor } from '../render/approval-text.ts';
-import type { ApprovalView, Change, Fact, GuestRef, StepView } from './wire.ts';
+import { type Fact, factsOf, factsOfOne } from './facts.ts';
+import { mustTypeFor } from './must-type.ts';
 
-const BACKUP_IS_OLD_DAYS = 7;
-/** Of a list that changes. */
+export interface Change {
+  field: string;
+  /** Its values on either side, several for a list; empty: the field does not exist there. */
+  before: string[];
+  after: string[];
+}
+
+export type StepView =
+  | { kind: 'request'; id: string; method: string; path: string; params: [name: string, value: string][]; purpose: string }
+  | { kind: 'wait' | 'check'; id: string; purpose: string };
+
+export interface GuestRef {
+  name: string;
+  vmid: number;
+  kind: 'VM' | 'container';
+  node: string;
+}
+
+/** An approval as a human reads it. Every text is harmless (plainText) and capped; a transport lays it out and adds nothing. */
+export interface ApprovalView {
+  id: string;
+  status: ApprovalStatus;
+  operation: string;
+  effect: Effect;
+  summary: string;
+  raisedBecause?: string;
+  guest?: GuestRef;
+  /** All of them with what is known of each, when it is more than one; `guest` is the first then. */
+  guests: (GuestRef & { facts: Fact[] })[];
+  /** What has to be typed for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
+  mustType?: string;
+  cluster: string;
+  warnings: string[];
+  changes: Change[];
+  /** About the guest of a plan for one; of a plan for several only what is not said of each guest. */
+  facts: Fact[];
+  steps: StepView[];
+  choices: string[];
+  undo: string;
+  askedBy: { principal: string; owner: string; channel: string; client?: string };
+  /** The agent's own words, unverified. */
+  reason?: string;
+  digest: string;
+  /** Owners who have to say yes, and those who did. */
+  needed: number;
+  agreedBy: string[];
+  createdAt: string;
+  expiresAt: string;
+  decided?: { at: string; by: string; how: string; verified: boolean };
+  /** Why it was denied or became stale. */
+  note?: string;
+  runId?: string;
+}
+
+/** Values of a list that changes, in characters of a text and in number. */
 const MAX_ITEMS = 100;
 
-/** An approval for the page: from the frozen plan and live facts, every word of it made harmless, the agent's reason apart from the rest. */
+/**
+ * The one source of everything that a human reads about an approval: terminal, client and notices render it as text (approval-text.ts), the
+ * console as a page. From the frozen plan and live facts, the agent's reason apart from the rest.
+ */
 export function approvalView(a: ApprovalRecord): ApprovalView {
   const { plan } = a;
-  const { target } = plan;
+  const targets = targetsOf(plan);
+  const several = targets.length > 1;
+  const asked = Date.parse(a.createdAt);
   const mustType = mustTypeFor(a);
+  const first = plan.target ?? targets[0];
   return {
     id: a.id,
     status: a.status,
@@ -23,13 +82,13 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     effect: a.effect,
     summary: plainText(plan.summary, 300),
     ...(plan.raisedBecause === undefined ? {} : { raisedBecause: plainText(plan.raisedBecause, 300) }),
-    ...(target ? { guest: guestRef(target) } : {}),
-    guests: plan.targets && plan.targets.length > 1 ? plan.targets.map(guestRef) : [],
+    ...(first ? { guest: guestRef(first) } : {}),
+    guests: several ? targets.map((target) => ({ ...guestRef(target), facts: factsOfOne(plan, asked, target) })) : [],
     ...(plainText(mustType, 300) === mustType ? { mustType } : {}),
     cluster: plainText(a.cluster, 200),
     warnings: plan.warnings.map((text) => plainText(text, 400)),
     changes: changesOf(plan),
-    facts: factsOf(plan, Date.parse(a.createdAt)),
+    facts: factsOf(plan, asked),
     steps: plan.steps.map(stepView),
     choices: plan.choices.map((text) => plainText(text, 300)),
     undo: plainText(plan.undo, 400),
@@ -75,40 +134,10 @@ function changesOf(plan: Plan): Change[] {
     .filter((change) => change.before.join('\n') !== change.after.join('\n'));
 }
 
-/** @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader */
-function factsOf({ target, sources, facts, steps }: Plan, asked: number): Fact[] {
-  const list: Fact[] = [];
-  const add = (label: string, values: string | string[], tone?: Fact['tone']) =>
-    list.push({
-      label,
-      values: (Array.isArray(values) ? values : [values]).map((value) => plainText(value, 200)),
-      ...(tone ? { tone } : {}),
-    });
-  const deletes = steps.some((step) => step.kind === 'request' && step.method === 'DELETE');
-  if (facts?.formerNames && facts.formerNames.length > 0) add('Earlier names', facts.formerNames, 'bad');
-  if (sources && sources.length > 0) add('Copies the disks of', sources.map(describeSource), sources.some(isGuarded) ? 'bad' : undefined);
-  const disks = facts?.disks ?? target?.disks;
-  if (disks) add('Disks', disks.length > 0 ? disks : 'none', disks.length > 0 ? undefined : 'muted');
-  if (facts?.untouched && facts.untouched.length > 0) add('Stays untouched', facts.untouched, 'muted');
-  if (facts?.snapshots)
-    add('Snapshots', facts.snapshots.length > 0 ? facts.snapshots : 'none', facts.snapshots.length > 0 ? undefined : 'muted');
-  if (facts?.lastBackup !== undefined || deletes) {
-    const old = facts?.lastBackup ? asked - Date.parse(facts.lastBackup) > BACKUP_IS_OLD_DAYS * 86_400_000 : true;
-    add('Last backup', lastBackup(facts?.lastBackup, asked), deletes && old ? 'bad' : undefined);
-  }
-  if (facts?.uptimeSeconds !== undefined) add('Uptime', duration(facts.uptimeSeconds));
-  if (facts?.ha !== undefined) add('High availability', facts.ha);
-  if (target) add('Protection', target.protection ? 'on' : 'off', target.protection ? 'bad' : 'muted');
-  if (target?.lock !== undefined) add('Lock', target.lock, 'bad');
-  if (facts?.pool !== undefined) add('Pool', facts.pool);
-  if (facts?.tags && facts.tags.length > 0) add('Tags', facts.tags);
-  return list;
-}
-
-function lastBackup(time: string | null | undefined, asked: number): string {
-  if (time === undefined) return 'could not be looked up';
-  if (time === null) return 'none found';
-  return `${duration(Math.max(0, (asked - Date.parse(time)) / 1000))} old (${time.replace('T', ' ').slice(0, 16)} UTC)`;
+function show(value: Json | undefined): string[] {
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).flatMap(show);
+  return [plainText(typeof value === 'string' ? value : JSON.stringify(value), 200)];
 }
 
 function stepView(step: Step): StepView {
@@ -126,10 +155,4 @@ function showParam(value: ParamValue): string {
   if (typeof value !== 'object') return String(value);
   if (Array.isArray(value)) return value.join(', ');
   return '$secret' in value ? '••• (secret)' : `from step ${value.$from}`;
-}
-
-function show(value: Json | undefined): string[] {
-  if (value === undefined || value === null) return [];
-  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).flatMap(show);
-  return [plainText(typeof value === 'string' ? value : JSON.stringify(value), 200)];
 }
