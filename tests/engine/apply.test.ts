@@ -135,7 +135,7 @@ describe('what should hold', () => {
     expect(await applied([check, set], { holds: () => false })).toMatchObject({
       sent: [],
       status: 'failed',
-      error: { code: 'guest_state', message: 'Stopped before the next request: web105 is absent does not hold any more.' },
+      error: { code: 'guest_state', message: 'Stopped before the next request, because "web105 is absent" no longer holds.' },
     });
     for (const seen of [true, undefined]) expect((await applied([check, set], { holds: () => seen })).sent).toEqual(['set']);
   });
@@ -231,7 +231,7 @@ describe('a step that another process began', () => {
     expect(await applied([set, start], { steps, maySend: false })).toMatchObject({
       sent: [],
       status: 'failed',
-      error: { code: 'interrupted', message: 'The server ended before "start web105" was sent; it was not sent later.' },
+      error: { code: 'interrupted', message: 'The server ended before "start web105" was sent. It was not sent later.' },
     });
     expect(await applied([start], { steps: [sent()], maySend: false })).toMatchObject({ status: 'succeeded' });
   });

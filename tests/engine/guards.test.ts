@@ -56,7 +56,7 @@ describe('a required backup', () => {
     await expect(checkPolicy(planOf(), call, ports)).resolves.toBeDefined();
     lists(ports);
     const none = await error(checkPolicy(planOf({ facts: { lastBackup: null } }), call, ports));
-    expect(none.message).toBe('The policy asks for a backup not older than 1.5 h; no backup on the storages this token can see (bak).');
+    expect(none.message).toBe('The policy asks for a backup not older than 1.5 h, but no backup on the storages this token can see (bak).');
     ports.answers['/access/permissions?path=/vms/105'] = { '/vms/105': {} };
     const hidden = await error(checkPolicy(planOf(), call, ports));
     expect(hidden.code).toBe('permission_denied');
@@ -112,7 +112,7 @@ describe('a required backup', () => {
     lists(ports, of(105, 'bak', 60), of(106, 'bak', 60));
     await expect(checkPolicy(list, call, ports)).resolves.toBeDefined();
     lists(ports, of(106, 'bak', 60));
-    expect((await error(checkPolicy(list, call, ports))).message).toContain('a backup of web105 105 not older than 1 h; no backup');
+    expect((await error(checkPolicy(list, call, ports))).message).toContain('a backup of web105 105 not older than 1 h, but no backup');
     lists(ports, of(105, 'bak', 60));
     ports.answers['/access/permissions?path=/vms/106'] = { '/vms/106': {} };
     expect((await error(checkPolicy(list, call, ports))).code).toBe('permission_denied');
@@ -163,7 +163,7 @@ describe('a cool-down', () => {
   it('tells when the identical request may be repeated, and asks for those of this caller on this cluster alone', async () => {
     const asked: unknown[] = [];
     const { message, details } = await refusal([decided('denied', -100.5)], [], asked);
-    expect(message).toBe('The identical request was denied 100 s ago; it may be repeated in 500 s.');
+    expect(message).toBe('The identical request was denied 100 s ago. It may be repeated in 500 s.');
     expect(details).toEqual({ retry_after_seconds: 500 });
     const whose = { cluster: 'c', principal: 'local:agent' };
     expect(asked).toEqual([
@@ -175,10 +175,10 @@ describe('a cool-down', () => {
   it('counts from the newest of what was decided and what ran without an approval', async () => {
     const ran = { startedAt: iso(-50), status: 'succeeded' as const };
     expect((await refusal([decided('denied', -100)], [ran])).message).toBe(
-      'The identical request was made (succeeded) 50 s ago; it may be repeated in 550 s.',
+      'The identical request was made (succeeded) 50 s ago. It may be repeated in 550 s.',
     );
     expect((await refusal([decided('denied', -20)], [ran])).message).toContain('denied 20 s ago');
-    expect((await refusal([decided('executing')], [])).message).toContain('made (executing) 600 s ago; it may be repeated in 0 s');
+    expect((await refusal([decided('executing')], [])).message).toContain('made (executing) 600 s ago. It may be repeated in 0 s');
   });
 
   it('does not begin with what nobody decided, with another request, or with one that came to nothing', async () => {
@@ -234,7 +234,7 @@ describe('limits per hour', () => {
     const { code, message, details } = await refused(make, limited({ creates: 2 }, [made, made, nothing]));
     expect({ code, message, details }).toEqual({
       code: 'rate_limited',
-      message: '2 guests were made within the last hour; the policy allows 2.',
+      message: '2 guests were created within the last hour. The policy allows 2.',
       details: { limit: 2, used: 2, since: iso(-3600) },
     });
   });
@@ -243,7 +243,7 @@ describe('limits per hour', () => {
     const failed: Partial<RunRecord> = { plan: destroy, status: 'failed', steps: [step] };
     await expect(checkPolicy(destroy, call, limited({ destroys: 1 }, [{ plan: make }]))).resolves.toBeDefined();
     expect((await refused(destroy, limited({ destroys: 1 }, [failed]))).message).toBe(
-      '1 guests were destroyed within the last hour; the policy allows 1.',
+      '1 guests were destroyed within the last hour. The policy allows 1.',
     );
   });
 });

@@ -380,7 +380,7 @@ describe('a guest that is to be made', () => {
     await store.reservations.claim({ ...wish, worker: alive, leaseUntil: iso(10) }, () => 300);
     await expect(here.redeem(approval)).rejects.toMatchObject({
       code: 'conflict',
-      message: 'Another call is making new or VMID 300 right now.',
+      message: 'Another call is creating new or VMID 300 right now.',
     });
     expect(await store.approvals.get(approval.id)).toMatchObject({ status: 'pending' });
     expect(await held(here)).toEqual(['300 held']);

@@ -141,16 +141,14 @@ describe('asking for an approval', () => {
     const full = await ask(ports, about(4)).catch((error) => error);
     expect(full).toMatchObject({ code: 'too_many_pending' });
     const [a, b, c] = own.map(({ id }) => `${id} (expires ${iso(900)})`).reverse();
-    expect(full.message).toMatch(/^3 approvals of yours wait for a decision already; yours: /);
+    expect(full.message).toMatch(/^3 approvals of yours are pending already. Yours: /);
     for (const one of [a, b, c]) expect(full.message).toContain(one);
     expect(full.details.pending).toHaveLength(3);
     expect(full.details.pending).toContainEqual({ approval_id: own[0]?.id, summary: 'stop 1', expires_at: iso(900) });
 
     const others = world();
     for (const name of ['a', 'b', 'c']) await ask(others, { ...about(1), caller: asker({ principal: name }) });
-    await expect(ask(others, about(1))).rejects.toEqual(
-      refused('too_many_pending', '3 approvals about this guest wait for a decision already.'),
-    );
+    await expect(ask(others, about(1))).rejects.toEqual(refused('too_many_pending', '3 approvals about this guest are pending already.'));
   });
 
   it('tells the names that its guests had before, those of a list with the guest', async () => {
@@ -184,7 +182,7 @@ describe('an approval', () => {
     for (const caller of [asker(), asker({ principal: 'x', isOperator: true }), asker({ principal: 'x', role: 'approver' })])
       expect((await visibleApproval(id, caller, ports)).id).toBe(id);
     await expect(visibleApproval(id, asker({ principal: 'x' }), ports)).rejects.toEqual(
-      refused('approval_unknown', `There is no approval ${id} of yours.`),
+      refused('approval_unknown', `Approval ${id} is not one of yours.`),
     );
     await expect(visibleApproval('apr_x', asker({ isOperator: true }), ports)).rejects.toMatchObject({ code: 'approval_unknown' });
     const elsewhere = world();
