@@ -199,6 +199,11 @@ describe('a wait', () => {
     expect(run.ports.clock.at).toBe(12.5);
   });
 
+  it('ends when its time is just over', async () => {
+    const { ports } = await applied([{ ...wait, timeoutSeconds: 8 }], { holds: () => false });
+    expect(ports.clock.at).toBe(7.5);
+  });
+
   it('looks every five seconds at most', async () => {
     const { ports, held } = await applied([{ ...wait, timeoutSeconds: 12 }], { holds: () => false });
     expect(ports.clock.at).toBe(12.5);
@@ -258,6 +263,12 @@ describe('an answer that tells nothing', () => {
     const run = await applied([start], { answers: [lost], holds: () => true });
     expect(run).toMatchObject({ status: 'succeeded', sent: ['start'], steps: [{ state: 'done', exit: PROVEN }] });
     expect(await applied([start], { answers: [lost], holds: () => false })).toMatchObject({ status: 'unknown', sent: ['start'] });
+  });
+  it('is settled also where the request starts no task', async () => {
+    const direct: Step = { ...set, proof: running };
+    const lost: Dispatch = { kind: 'unknown', reason: '596' };
+    expect(await applied([direct], { answers: [lost], holds: () => false })).toMatchObject({ status: 'unknown', sent: ['set'] });
+    expect(await applied([direct], { answers: [lost], holds: () => true })).toMatchObject({ steps: [{ state: 'done', exit: PROVEN }] });
   });
   it('is also one that names no task where a task was to begin', async () => {
     expect(await applied([start], { answers: [{ kind: 'done', data: null }], holds: () => true })).toMatchObject({

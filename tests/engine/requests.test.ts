@@ -97,6 +97,7 @@ describe('asking for an approval', () => {
     const announced: unknown[] = [];
     const ports = world({ notify: async (what: unknown) => void announced.push(what) } as Partial<Parts>);
     const first = await ask(ports);
+    expect(announced).toHaveLength(1);
     expect((await ask(ports)).id).toBe(first.id);
     expect(announced).toHaveLength(1);
     expect(lines(ports)).toEqual(['approval pending by local:agent', 'approval pending by local:agent']);

@@ -31,11 +31,10 @@ export async function apply(
 ): Promise<Ending> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
   const journal = new Journal(run, store, ports);
-  const requests = run.plan.steps.filter((s): s is RequestStep => s.kind === 'request');
   const secret = (id: string) => ports.vault.reveal(id, options.secrets.get(id));
   const sentBefore = new Set(journal.steps.map((s) => s.id));
   const gate = openGate(
-    requests.filter((s) => !sentBefore.has(s.id)),
+    run.plan.steps.filter((s) => !sentBefore.has(s.id)),
     (step) => resolveStep(step, journal.steps, secret),
   );
   const total = run.plan.steps.length;

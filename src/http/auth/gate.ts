@@ -39,7 +39,7 @@ export function createGate(options: GateOptions): (request: Request, address: st
 
   return async (request, address) => {
     const header = request.headers.get('authorization');
-    const token = /^bearer +([\w.~+/=-]+)$/i.exec(header?.trim() ?? '')?.[1];
+    const token = /^bearer +([\w.~+/=-]+)$/i.exec(header ?? '')?.[1];
     const found = token === undefined ? (header === null ? 'missing' : 'malformed') : await identify(options, token, address);
     if (typeof found !== 'string') {
       const authInfo = toAuthInfo(found);

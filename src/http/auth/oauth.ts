@@ -64,7 +64,7 @@ function isAccessToken(typ: unknown): boolean {
 
 /** A subject that a human can read and tell from others: no control, format or other invisible characters (they would be shown stripped). */
 function isReadable(sub: unknown): sub is string {
-  return typeof sub === 'string' && sub.length >= 1 && sub.length <= 255 && sub.trim() !== '' && !/[\p{C}\p{Zl}\p{Zp}]/u.test(sub);
+  return typeof sub === 'string' && sub.length <= 255 && sub.trim() !== '' && !/[\p{C}\p{Zl}\p{Zp}]/u.test(sub);
 }
 
 /** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. */
@@ -76,7 +76,7 @@ function scopesOf(payload: Record<string, unknown>): string[] {
 /** The address of the keys, from the metadata of the authorization server. */
 async function discoverJwks(issuer: string): Promise<string> {
   const { origin, pathname } = new URL(issuer);
-  const path = pathname === '/' ? '' : pathname.replace(/\/$/, '');
+  const path = pathname.replace(/\/$/, '');
   const documents = [`${origin}/.well-known/oauth-authorization-server${path}`, `${origin}${path}/.well-known/openid-configuration`];
   for (const document of documents) {
     const response = await fetch(document, { signal: AbortSignal.timeout(FETCH_MS), redirect: 'error' }).catch(() => undefined);

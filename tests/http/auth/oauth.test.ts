@@ -83,6 +83,7 @@ describe('a JWT', () => {
     ['with an empty subject', { sub: '' }, {}, 'invalid'],
     ['with a subject of 256 characters', { sub: 'a'.repeat(256) }, {}, 'invalid'],
     ['with a subject that is no text', { sub: 5 }, {}, 'invalid'],
+    ['with a list as its subject', { sub: ['anna'] }, {}, 'invalid'],
     ['with a control character in its subject', { sub: 'a\u0007b' }, {}, 'invalid'],
     ['with a line separator in its subject', { sub: 'a\u2028b' }, {}, 'invalid'],
   ])('%s does not count', async (_case, claims, header, fault) => expect(await verified(claims, {}, header)).toBe(fault));
@@ -106,6 +107,11 @@ describe('the keys', () => {
     await verify(await sign());
     expect(asked).toEqual([OAUTH, '/keys']);
     documents = { '/keys': jwks, [OPENID]: { issuer: origin, jwks_uri: `${origin}/keys` } };
+    expect(await verified()).toMatchObject({ owner: 'anna' });
+  });
+
+  it('are looked for in the second document when the first cannot be had', async () => {
+    documents = { '/keys': jwks, [OAUTH]: 302, [OPENID]: { issuer: origin, jwks_uri: `${origin}/keys` } };
     expect(await verified()).toMatchObject({ owner: 'anna' });
   });
 
