@@ -109,5 +109,6 @@ function secretIn(folder: string): string | undefined {
 }
 
 function describe({ result, error }: Answer): string {
-  return error ? `${error.code}: ${error.message.slice(0, 200)}` : (result?.kind ?? 'nothing');
+  if (error) return `${error.code}: ${error.message.slice(0, 200)}`;
+  return result?.kind === 'done' ? `done ${JSON.stringify(result.output).slice(0, 300)}` : (result?.kind ?? 'nothing');
 }
