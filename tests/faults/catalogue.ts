@@ -1,4 +1,4 @@
-import { ANSWER_SECONDS, sleep } from './pace.ts';
+import { sleep } from './pace.ts';
 import type { Passing, Upstream } from './proxy.ts';
 
 /** Where in a call a request stands. */
@@ -15,8 +15,8 @@ export interface Fault {
   late?: number;
   /** Nothing can be asked for so many seconds. */
   outage?: number;
-  /** This one answer is waited for so many seconds. */
-  silence?: number;
+  /** The answer never comes: it is waited for until the product gives up. */
+  silence?: boolean;
   /** No task can be told from another for good. */
   hidesTasks?: boolean;
   /** The simulator never sees the request. */
@@ -135,8 +135,8 @@ export const FAULTS: Fault[] = [
     outage: 8,
     strike: async (p) => void (await p.forward().then(() => p.goAway(8))),
   },
-  { name: 'no-answer-at-all', at: ALL, late: 0, instead: true, silence: ANSWER_SECONDS, strike: async () => {} },
-  { name: 'no-answer-after', at: ['mutation'], silence: ANSWER_SECONDS, strike: async (p) => void (await p.forward()) },
+  { name: 'no-answer-at-all', at: ALL, late: 0, instead: true, silence: true, strike: async () => {} },
+  { name: 'no-answer-after', at: ['mutation'], silence: true, strike: async (p) => void (await p.forward()) },
   {
     // With the same token, type of task and guest, at the same moment: its task is not ours.
     name: 'lost-while-another-client-changes-it',

@@ -65,7 +65,8 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
   const again = await place.ask();
   await settled(cell, place, earlier);
   const end = await place.state();
-  const twiceAgain = doubled(place.seen);
+  // A new call makes a new backup: the delete that follows rests on it.
+  const twiceAgain = doubled(place.seen.filter(({ path }) => !path.endsWith('/vzdump')));
   if (twiceAgain) return bad('doubled', `the call again: ${twiceAgain} was executed twice`);
   if (end !== 'goal') return bad('lied', `the call again: ${describe(again)}, the cluster shows ${end}`);
   return { verdict: final === 'partly' ? 'half-made' : 'failure', why: facts };
@@ -76,7 +77,7 @@ async function settled({ strikes, ours }: Cell, place: Place, earlier: number): 
   const began = fastClock.now();
   const late = Math.max(0, ...strikes.map(({ fault }) => fault.late ?? 0));
   const atLeast = Math.max(late, ...strikes.map(({ fault }) => fault.outage ?? 0)) + 1;
-  const silence = Math.max(0, ...strikes.map(({ fault }) => fault.silence ?? 0));
+  const silence = strikes.some((one) => one.fault.silence) ? 200 : 0;
   const atMost = late + silence + (ours?.seconds ?? 0) + 150;
   for (;;) {
     const passed = (fastClock.now() - began) / 1000;

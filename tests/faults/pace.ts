@@ -3,12 +3,6 @@ import type { Clock } from '../../src/core/clock.ts';
 /** How many seconds of the product and of the simulator pass in one second of an idle machine. */
 export const PACE = Number(process.env.FAULTS_PACE ?? 20);
 
-/**
- * Seconds of the clock until the product gives up on an answer. The timer of its connection knows real time only, so a busy machine must not
- * look like a silent Proxmox.
- */
-export const ANSWER_SECONDS = 120;
-
 const TICK_MS = 5;
 /** A busy machine that lets this process wait does not let the product's time run out: of a longer gap only so much counts. */
 const LONGEST_TICK_MS = 6;

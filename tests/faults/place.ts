@@ -17,7 +17,7 @@ import { agent } from '../engine/world.ts';
 import type { Cell, Strike } from './cell.ts';
 import { askSimulator } from './jobs.ts';
 import { Disorder, unreliableAudit, unreliableStore } from './ours.ts';
-import { ANSWER_SECONDS, fastClock, PACE } from './pace.ts';
+import { fastClock } from './pace.ts';
 import { namer, type Point, pathOf } from './points.ts';
 import { openProxy, type Upstream } from './proxy.ts';
 
@@ -27,6 +27,12 @@ const ROOM = existsSync(MEMORY) && statfsSync(MEMORY).bavail * statfsSync(MEMORY
 
 /** Seconds that a call waits for the outcome. */
 export const WAIT_SECONDS = 45;
+/**
+ * Real milliseconds until the product gives up on an answer, where one never comes and elsewhere. The timer of a connection knows real time only,
+ * and a busy machine must not look like a silent Proxmox.
+ */
+const SILENCE_MS = 8_000;
+const PATIENCE_MS = 120_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface Answer {
@@ -111,7 +117,7 @@ export async function openPlace(cell: Cell) {
         trust: memoryTrustStore(),
         clock: fastClock,
         log: silent,
-        timeoutMs: (ANSWER_SECONDS * 1000) / PACE,
+        timeoutMs: strikes.some(({ fault }) => fault.silence) ? SILENCE_MS : PATIENCE_MS,
       }),
     openStore: async () => unreliableStore(store, disorder),
     audit: unreliableAudit(openAudit({ file: settings.auditFile, clock: fastClock }), disorder),
