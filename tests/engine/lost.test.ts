@@ -186,3 +186,46 @@ it.each([
   expect(await world.refused(perform('start_vm', { vmid: 105 }))).toMatchObject({ code: 'outcome_unknown' });
   expect(world.cluster.mutations()).toHaveLength(1);
 });
+
+const CREATE = { name: 'made', vmid: 150, image, storage: 'local-lvm', disk_gb: 10, tags: ['x'], start_on_create: true };
+const BAD_ANSWERS: [string, Fault][] = [
+  ...POLL_ANSWERS.map(([name, answer]): [string, Fault] => [name, { action: 'status', times: 2, ...answer }]),
+  ['a configuration without digest', { action: 'status', times: 2, status: 200, reason: 'OK', body: '{"data":{"name":"made"}}' }],
+  // A read asks three times by itself.
+  ['nothing, the connections are reset', { action: 'reset', times: 8 }],
+];
+
+it.each(BAD_ANSWERS)('a create goes on after a read between two of its steps was answered with %s', async (_, fault) => {
+  await open();
+  faults({ match: { method: 'GET', path: '/qemu/150/config$' }, ...fault });
+  await carryOut('create_vm', CREATE);
+  expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
+  expect(world.cluster.mutations()).toHaveLength(4);
+  expect(await configOf(150)).toMatchObject({ tags: 'x', scsi0: expect.stringContaining('size=10G') });
+});
+
+it.each(BAD_ANSWERS)('a guest is known as made here although reads of it after its create were answered with %s', async (_, fault) => {
+  await open();
+  faults({ match: { method: 'GET', path: '/qemu/150/pending$' }, ...fault });
+  await carryOut('create_vm', CREATE);
+  expect(await carryOut('create_vm', CREATE)).toMatchObject({ created: false, differences: [] });
+});
+
+it('a delete after a backup goes on after the guest was asked for in vain before the DELETE', async () => {
+  await open();
+  const asked = await perform('delete_vm', { vmid: 105, backup_storage: 'nas' });
+  if (asked.kind !== 'approval_required') throw new Error(asked.kind);
+  faults({ match: { method: 'POST', path: '/vzdump$' }, action: 'hold', times: 1 });
+  const approved = perform('approve', { approval_id: asked.approval.id });
+  await world.cluster.simulator.faults.untilHeld();
+  faults({
+    match: { method: 'GET', path: '/qemu/105/(pending|config|status/current)$' },
+    action: 'status',
+    status: 401,
+    reason: 'no such user',
+    times: 2,
+  });
+  world.cluster.simulator.faults.release();
+  expect(await approved).toMatchObject({ kind: 'done' });
+  expect(world.cluster.mutations().map(({ method }) => method)).toEqual(['POST', 'DELETE']);
+});

@@ -39,7 +39,7 @@ const ALL: Where[] = [...READS, 'mutation'];
 
 /** Answered without the simulator having seen the request. */
 const instead = (name: string, reply: Upstream, at = ALL): Fault => ({ name, at, instead: true, strike: async (p) => p.answer(reply) });
-/** Carried out, but answered otherwise. */
+/** Carried out, but answered otherwise. To a read it makes no difference whether it was passed on. */
 const after = (name: string, reply: (genuine: Upstream) => Upstream, at = ALL): Fault => ({
   name,
   at,
@@ -81,18 +81,15 @@ export const FAULTS: Fault[] = [
   instead('302', REDIRECT, READS),
   // Proxmox redirects no change: what the proxy that did so made of it, the product cannot know.
   { ...instead('302', REDIRECT, ['mutation']), late: 0 },
-  instead('502-not-passed-on', text(502, 'Bad Gateway', '<html>502</html>'), READS),
-  instead('503-not-passed-on', text(503, 'Service Unavailable', '<html>503</html>'), READS),
   instead('595', text(595, 'No route to host')),
   instead('locked', message('VM is locked (backup)')),
   instead('lock-timeout', message("can't lock file '/var/lock/qemu-server/lock-105.conf' - got timeout")),
   instead('no-config', message('unable to find configuration file for VM 105 on node pve')),
-  instead('empty-not-passed-on', text(200, 'OK'), READS),
   after('500-html', () => text(500, 'Internal Server Error', '<html>500</html>')),
   after('502-passed-on', () => text(502, 'Bad Gateway', '<html>502</html>')),
-  after('504-passed-on', () => text(504, 'Gateway Timeout', '<html>504</html>')),
+  after('504-passed-on', () => text(504, 'Gateway Timeout', '<html>504</html>'), ['mutation']),
   after('596-passed-on', () => text(596, 'Broken pipe')),
-  after('599-passed-on', () => text(599, 'Too many redirections')),
+  after('599-passed-on', () => text(599, 'Too many redirections'), ['mutation']),
   after('empty', () => text(200, 'OK')),
   after('garbage', () => text(200, 'OK', '\u0000\u0001 not json at all')),
   after('null', () => json({ data: null })),
@@ -113,7 +110,7 @@ export const FAULTS: Fault[] = [
     LISTS,
   ),
   { name: 'reset-before', at: ALL, late: 0, instead: true, strike: async (p) => p.cut() },
-  { name: 'reset-after', at: ALL, strike: async (p) => void (await p.forward().then(() => p.cut())) },
+  { name: 'reset-after', at: ['mutation'], strike: async (p) => void (await p.forward().then(() => p.cut())) },
   { name: 'truncated', at: ALL, strike: async (p) => p.cut(await p.forward()) },
   { name: 'slow-answer-20s', at: ALL, strike: async (p) => void (await p.forward().then((r) => sleep(20).then(() => p.answer(r)))) },
   {

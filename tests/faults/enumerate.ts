@@ -43,7 +43,7 @@ function hidden(job: Job, points: readonly Point[]): Cell[] {
     const node = /\/nodes\/([^/]+)/.exec(point.key)?.[1];
     if (point.where === 'mutation' && lost) {
       const tasks: Point = { where: 'late-read', key: `/nodes/${node}/tasks 1` };
-      const faults = named(['403', 'null', 'empty-list', 'half-of-the-rows', 'rows-without-facts', '502-not-passed-on'], 'late-read');
+      const faults = named(['403', 'null', 'empty-list', 'half-of-the-rows', 'rows-without-facts', '502-passed-on'], 'late-read');
       return faults.map((fault) => ({
         job,
         strikes: [strike(point, lost), strike(tasks, { ...fault, stays: true, hidesTasks: true, name: `${fault.name}-for-good` })],

@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Plan, RequestStep } from '../../src/core/plan.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
@@ -34,7 +35,7 @@ export async function carryOut(api: ProxmoxApi, plan: Plan, args: JsonObject, se
         await new Promise((done) => setTimeout(done, 20));
       }
     } else {
-      await noteDigest(step, journal, api);
+      await noteDigest(step, journal, api, systemClock);
       steps.push(await send(api, gate, step, resolve(step)));
     }
   }

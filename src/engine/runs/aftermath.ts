@@ -1,6 +1,9 @@
+import { asError } from '../../core/errors.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
-import { isFree, locate, readGuest } from '../../proxmox/guests.ts';
+import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guests.ts';
 import { isoNow, type Ports } from '../ports.ts';
+import { patiently } from './patience.ts';
 
 /** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
 export async function remember(run: RunRecord, ports: Ports): Promise<void> {
@@ -8,15 +11,28 @@ export async function remember(run: RunRecord, ports: Ports): Promise<void> {
   if (run.plan.demand && (run.plan.demand.newGuests === 1 || run.plan.continues !== undefined)) {
     const { vmid } = run.plan.demand;
     const reservation = (await store.reservations.all(api.cluster)).find((r) => r.runId === run.id);
-    const guest = await readGuest(api, { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' })
-      // A clone whose move failed is where it was made.
-      .catch(async () => readGuest(api, await locate(api, vmid)))
-      .catch(() => undefined);
+    const at = { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' };
+    const guest = await patiently(() => readMade(at, api), ports.clock).catch((err) => {
+      // While Proxmox is away the run has not ended: forgotten now, the guest could never be finished by the same call.
+      if (asError(err).code === 'unreachable') throw err;
+      ports.log.warn({ err, run: run.id, vmid }, 'the guest that this run made cannot be seen, so it is not known as made here');
+    });
     if (guest) {
       const { key, name } = guest.identity;
       await store.guests.remember({ cluster: api.cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
       if (name !== '') await store.guests.sawName(api.cluster, { key, name, vmid }, isoNow(ports.clock));
     }
+  }
+}
+
+/** Undefined for a guest that is gone. */
+async function readMade(at: GuestAt, api: ProxmoxApi): Promise<Guest | undefined> {
+  try {
+    // A clone whose move failed is where it was made.
+    return await readGuest(api, at).catch(async () => readGuest(api, await locate(api, at.vmid)));
+  } catch (thrown) {
+    if (await isFree(api, at.vmid)) return undefined;
+    throw thrown;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import { conditionText } from '../../core/condition-text.ts';
 import { asError, ProxmoxMcpError } from '../../core/errors.ts';
 import type { CheckStep, Condition, RequestStep, Step, WaitStep } from '../../core/plan.ts';
@@ -12,6 +13,7 @@ import { noteDigest } from './digests.ts';
 import { follow, isKept, isProven, KEPT } from './follow.ts';
 import type { Ending } from './in-flight.ts';
 import { Journal, LostRun, Unwritten } from './journal.ts';
+import { patiently } from './patience.ts';
 import { CLOCK_SLACK_SECONDS, settle, withoutOthers } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
 import { taskFault } from './task-fault.ts';
@@ -44,7 +46,7 @@ export async function apply(
     if (index < begun && step.kind !== 'request') continue;
     const report = (message: string) => options.onProgress?.({ done: index, total, message });
     try {
-      if (step.kind === 'check') await check(step, api);
+      if (step.kind === 'check') await check(step, api, ports.clock, journal.steps.length > 0);
       else if (step.kind === 'wait') await waitUntil(step, api, ports, report, journal);
       else if (!journal.find(step.id) && !options.maySend) {
         throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent. It was not sent later.`);
@@ -133,7 +135,7 @@ async function isSoAlready(step: RequestStep, said: unknown, api: ProxmoxApi): P
 
 /** Intent on disk, then the bytes. */
 async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
-  await noteDigest(step, s.journal, s.api);
+  await noteDigest(step, s.journal, s.api, s.ports.clock);
   const record: StepRecord = { id: step.id, state: 'intent', at: '' };
   const intend = () => {
     record.at = new Date(s.api.serverTime() * 1000).toISOString();
@@ -157,8 +159,10 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
 }
 
-async function check(step: CheckStep, api: ProxmoxApi): Promise<void> {
-  if ((await api.holds(step.that)) === false) {
+/** @param begun something was sent: the rest does not fail for one bad answer */
+async function check(step: CheckStep, api: ProxmoxApi, clock: Clock, begun: boolean): Promise<void> {
+  const ask = () => api.holds(step.that);
+  if ((await (begun ? patiently(ask, clock) : ask())) === false) {
     throw new ProxmoxMcpError('guest_state', `Stopped before the next request, because "${step.purpose}" no longer holds.`);
   }
 }

@@ -5,13 +5,12 @@ import type { RunRecord, StepRecord } from '../../core/run.ts';
 import type { Ports } from '../ports.ts';
 import { PROVEN } from './follow.ts';
 import { whyMoot } from './moot.ts';
+import { OUTAGE_SECONDS } from './patience.ts';
 
 /** Tolerance between the clocks of two nodes where an older fact does no harm. */
 export const CLOCK_SLACK_SECONDS = 5;
 /** How long the run itself looks for a lost request before it ends as unknown; its steps go on only when the request turns up until then. */
 const LOOK_SECONDS = 40;
-/** An outage is waited out: a run that ends earlier knows nothing, and has to say so. */
-const OUTAGE_SECONDS = 15 * 60;
 
 /** The run that a step belongs to, and what its other steps brought. */
 export interface Within {
