@@ -16,6 +16,10 @@ const OPTIONS: readonly [RegExp, string][] = [
  */
 export function neededOf(alternatives: readonly string[], names: readonly string[]): string[] {
   if (alternatives.length < 3 || !alternatives.every((one) => one.startsWith('VM.Config.'))) return [];
-  const needed = names.flatMap((name) => OPTIONS.filter(([option]) => option.test(name)).map(([, privilege]) => privilege));
-  return [...new Set(needed)].filter((privilege) => alternatives.includes(privilege));
+  return privilegesOf(names).filter((privilege) => alternatives.includes(privilege));
+}
+
+/** The privileges that options need, each once. */
+export function privilegesOf(names: readonly string[]): string[] {
+  return [...new Set(names.flatMap((name) => OPTIONS.filter(([option]) => option.test(name)).map(([, privilege]) => privilege)))];
 }

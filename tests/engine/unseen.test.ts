@@ -144,6 +144,22 @@ test.each([
   expect(sent()).toEqual([]);
 });
 
+test.each([
+  ['set_resources', { vmid: 100, cores: 3 }, 'VM.Config.CPU', '/vms/100'],
+  ['set_resources', { vmid: 100, memory: 4000 }, 'VM.Config.Memory', '/vms/100'],
+  ['set_resources', { vmid: 200, cores: 3 }, 'VM.Config.CPU', '/vms/200'],
+  ['clone_template', { source_vmid: 9000, name: 'copy' }, 'VM.Clone', '/vms/9000'],
+])('nor about %s %j without %s, where changes need a yes; its dry run says the same', async (operation, args, privilege, path) => {
+  const { '/pool/agents': _, ...rest } = ALL;
+  const policy = { rules: [{ match: {}, never: false, way: 'relay' as const }], perHour: {} };
+  const defaults = { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' };
+  const { refused, sent } = await withRights({ ...rest, '/vms': GUEST.filter((one) => one !== privilege) }, { policy, defaults });
+  const error = { code: 'permission_denied', message: expect.stringContaining(`needs ${privilege} on ${path}`) };
+  expect(await refused(operation, args)).toMatchObject(error);
+  expect(await refused(operation, args, { dryRun: true })).toMatchObject(error);
+  expect(sent()).toEqual([]);
+});
+
 test('"no backup" is said only to a token that could have seen one', async () => {
   const { call, cluster } = await withRights({ ...ALL, '/storage/local': STORE });
   const blind = await call('delete_vm', { vmid: 104 });
