@@ -11,12 +11,17 @@ export function createGauges(session: Session): () => Promise<Gauge[]> {
   return async () => {
     const now = Date.now();
     if (quota === undefined || now - quota.at > FRESH_MS) quota = { at: now, gauges: quotaGauges(session).catch(() => []) };
-    return [...(await pending(session.engine).catch(() => [])), ...(await quota.gauges)];
+    const [asked, open] = await Promise.all([pending(session.engine).catch(() => []), unknown(session.engine).catch(() => [])]);
+    return [...asked, ...open, ...(await quota.gauges)];
   };
 }
 
 async function pending(engine: Engine): Promise<Gauge[]> {
   return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch()).pending.length }];
+}
+
+async function unknown(engine: Engine): Promise<Gauge[]> {
+  return [{ name: 'proxmox_mcp_runs_unknown', value: (await engine.openRuns.list()).length }];
 }
 
 async function quotaGauges({ settings, connect, store }: Session): Promise<Gauge[]> {

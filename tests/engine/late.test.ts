@@ -1,7 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import type { Session } from '../../src/engine/session.ts';
 import type { Engine } from '../../src/engine/types.ts';
+import { createGauges } from '../../src/http/gauges.ts';
 import { SEED_TOKENS } from '../../src/simulator/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { type Client, clientOf, until } from '../simulator/client.ts';
@@ -191,8 +193,11 @@ it.each([
   const id = await lose('create_vm', { name: 'lost', disk_gb: 1 }, 'POST', '/qemu$');
   expect(await world.refused(engine.openRuns.close(id, outcome, agent))).toMatchObject({ code: 'forbidden_by_policy' });
   expect(await engine.openRuns.list()).toMatchObject([{ id }]);
+  const unknown = async () => (await createGauges({ engine } as Session)()).find(({ name }) => name === 'proxmox_mcp_runs_unknown')?.value;
+  expect(await unknown()).toBe(1);
   expect(await engine.openRuns.close(id, outcome, operator())).toMatchObject({ status });
   expect(await engine.openRuns.list()).toEqual([]);
+  expect(await unknown()).toBe(0);
   expect(reconciled().at(-1)).toMatchObject({
     runId: id,
     status,
