@@ -5,7 +5,8 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import { type Result, runningResult } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import { listGuests } from '../proxmox/guests.ts';
+import { sameName } from '../operations/vm/lib/match.ts';
+import { listGuests, locate, readGuest } from '../proxmox/guests.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
@@ -219,14 +220,22 @@ async function followOther(call: ChangeCall, other: Reservation, ports: Ports, t
       await store.reservations.release(made.id);
       return changeOnce(call, ports, { ...turn, vmid: made.vmid });
     }
-    // The guest was removed by other means, so its record must not block other calls.
-    const gone = await (await ports.api()).holds({ kind: 'guest', type: made.type, vmid: made.vmid, node: made.node, is: 'absent' });
-    if (gone === true) break;
+    if (await isGoneOrRenamed(made, ports)) break;
     // A configuration that is only begun has no name yet, so the guest cannot be told for the one that is wanted.
     if (ports.clock.now() >= until) fail('conflict', `VMID ${made.vmid} was just assigned to ${made.name || 'a guest without a name'}.`);
   }
   await store.reservations.release(made.id);
   return changeOnce(call, ports, turn);
+}
+
+/** The guest was removed or renamed by other means, so its record must not block other calls. */
+async function isGoneOrRenamed({ vmid, name, type, node }: Reservation, ports: Ports): Promise<boolean> {
+  const api = await ports.api();
+  if ((await api.holds({ kind: 'guest', type, vmid, node, is: 'absent' })) === true) return true;
+  const guest = await locate(api, vmid)
+    .then((row) => readGuest(api, row))
+    .catch(() => undefined);
+  return guest !== undefined && name !== '' && guest.identity.name !== '' && !sameName(guest.identity.name, name);
 }
 
 /** The name and the VMID of a guest stay reserved while Proxmox may still make it. @throws outcome_unknown unless that can be told now */

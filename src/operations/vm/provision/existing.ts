@@ -44,20 +44,21 @@ export async function findExisting(ctx: OperationContext, guests: readonly Guest
   if (named[0] && numbered && named[0].vmid !== numbered.vmid) {
     fail('conflict', `The name ${wish.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${nameOf(numbered)}.`);
   }
-  if (!hit) {
-    if (wish.vmid !== undefined && !(await isFree(ctx.api, wish.vmid))) {
-      fail('conflict', `VMID ${wish.vmid} is taken by a guest that the token cannot see.`, {
-        hint: 'Choose another VMID, or leave it out.',
-      });
-    }
-    return undefined;
-  }
+  if (!hit) return none(ctx, wish);
   if (hit.vmid === wish.source)
     fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
   if (hit.type === 'lxc') fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a container.`);
   if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
   const [guest, status] = await Promise.all([ifAllowed(readGuest(ctx.api, hit)), ifAllowed(readStatus(ctx.api, hit))]);
+  // Lists show a former name for a moment.
+  if (!numbered && guest && guest.identity.name !== '' && !sameName(guest.identity.name, wish.name ?? '')) return none(ctx, wish);
   return { row: { ...hit, status: status ? stateOf(status) : hit.status }, ...(guest ? { guest } : {}) };
+}
+
+/** @throws conflict when the VMID is taken all the same */
+async function none({ api }: OperationContext, { vmid }: Wish): Promise<undefined> {
+  if (vmid === undefined || (await isFree(api, vmid))) return undefined;
+  fail('conflict', `VMID ${vmid} is taken by a guest that the token cannot see.`, { hint: 'Choose another VMID, or leave it out.' });
 }
 
 /** A token of a pool may not read a guest while it is being made. */
