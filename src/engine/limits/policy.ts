@@ -35,14 +35,15 @@ function carries(guest: Judged, tag: string): boolean | undefined {
 
 /** Whether a rule fits one of the guests, or may fit it. */
 function fits(match: PolicyMatch, subject: Subject): boolean {
+  const { tag, pool, vmid } = match;
   const any = (test: (guest: Judged) => boolean) => subject.guests.some(test);
   return (
     (match.effect?.includes(subject.effect) ?? true) &&
     (match.operation?.includes(subject.operation) ?? true) &&
     (match.principal?.includes(subject.principal) ?? true) &&
-    (match.tag === undefined || any((g) => match.tag?.some((tag) => carries(g, tag) !== false) ?? false)) &&
-    (match.pool === undefined || any((g) => match.pool?.some((pool) => isIn(g, pool, subject.hidden) !== false) ?? false)) &&
-    (match.vmid === undefined || any((g) => match.vmid?.some((range) => g.vmid >= range.from && g.vmid <= range.to) ?? false))
+    (tag === undefined || any((g) => tag.some((one) => carries(g, one) !== false))) &&
+    (pool === undefined || any((g) => pool.some((one) => isIn(g, one, subject.hidden) !== false))) &&
+    (vmid === undefined || any((g) => vmid.some((range) => g.vmid >= range.from && g.vmid <= range.to)))
   );
 }
 
