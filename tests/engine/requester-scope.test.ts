@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/core/caller.ts';
 import type { Policy, PolicyMatch } from '../../src/core/policy.ts';
+import { openStore } from '../../src/store/index.ts';
 import { asRoot } from '../helpers/rights.ts';
 import { agent, openWorld, operator, type World } from './world.ts';
 
@@ -53,6 +54,22 @@ describe('the scope of the requester', () => {
     const id = await asks('clone_template', { source_vmid: 104, name: 'copy' }, limited({ pools: ['agents'] }));
     await root('PUT', '/pools', { poolid: 'agents', vms: '104', delete: '1' });
     expect(await world.refused(yes(id, id))).toMatchObject({ code: 'approval_stale', message: expect.stringContaining('104') });
+    expect(changes()).toEqual([]);
+  });
+
+  it('is that of the token where the version that asked stored none', async () => {
+    world = await openWorld();
+    const store = await openStore({ dataDir: world.dataDir });
+    const times = { createdAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
+    const token = { id: 'abc', name: 'limited', owner: 'limited', role: 'operator' as const, hash: 'h', cidrs: [], trustsClient: false };
+    await store.tokens.add({ ...token, ...times, scope: { pools: ['agents'] } });
+    await store.close();
+    const id = await asks('delete_vm', { vmid: 104 }, limited(undefined));
+    await root('PUT', '/pools', { poolid: 'agents', vms: '104', delete: '1' });
+    expect(await world.refused(yes(id, 'build1 104'))).toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringContaining('limited to pool agents'),
+    });
     expect(changes()).toEqual([]);
   });
 

@@ -6,7 +6,7 @@ import type { Caller } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { revokeToken } from '../../src/engine/approvals/revoke-token.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { agent, openWorld, type World } from './world.ts';
+import { agent, openWorld, operator, type World } from './world.ts';
 
 let world: World;
 let store: Store;
@@ -74,9 +74,38 @@ describe('a token that is revoked', () => {
 
   it('is revoked once; calling again ends what is left, and an unknown name is refused', async () => {
     await setUp();
-    expect(await revoke()).toEqual({ revoked: true, denied: [] });
-    const late = await asked(world.engine, 'delete_vm', { vmid: 104 }, leaver);
-    expect(await revoke()).toEqual({ revoked: false, denied: [late] });
+    const left = await asked(world.engine, 'delete_vm', { vmid: 104 }, leaver);
+    // What an interrupted call had done.
+    await store.tokens.revoke('abc', new Date().toISOString());
+    expect(await revoke()).toEqual({ revoked: false, denied: [left] });
+    expect(await revoke()).toEqual({ revoked: false, denied: [] });
     expect(await world.refused(revoke('nobody'))).toMatchObject({ code: 'invalid_arguments' });
+  });
+
+  it.each(['start_vm', 'delete_vm'])('while %s is planned sends nothing and asks nobody', async (operation) => {
+    await setUp();
+    const { faults } = world.cluster.simulator;
+    faults.add({ match: { method: 'GET', path: '/qemu/105/status/current$' }, action: 'hold-before', times: 1 });
+    const refused = world.refused(world.call(operation, { vmid: 105 }, {}, leaver));
+    await faults.untilHeld();
+    expect(await revoke()).toEqual({ revoked: true, denied: [] });
+    faults.release();
+    expect(await refused).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('leaver was revoked') });
+    expect(world.cluster.mutations()).toEqual([]);
+    expect((await store.approvals.list({ status: 'pending', limit: 10 })).approvals).toEqual([]);
+  });
+
+  it('while a human decides about what it asked for sends nothing', async () => {
+    await setUp();
+    const id = await asked(world.engine, 'delete_vm', { vmid: 105 }, leaver);
+    const { faults } = world.cluster.simulator;
+    faults.add({ match: { method: 'GET', path: '/qemu/105/status/current$' }, action: 'hold-before', times: 1 });
+    const answer = { approvalId: id, via: 'terminal' as const, typed: 'dev1 105' };
+    const refused = world.refused(world.call('approve', { approval_id: id }, { answer }, operator()));
+    await faults.untilHeld();
+    await store.tokens.revoke('abc', new Date().toISOString());
+    faults.release();
+    expect(await refused).toMatchObject({ code: 'forbidden_by_policy' });
+    expect(world.cluster.mutations()).toEqual([]);
   });
 });

@@ -10,6 +10,7 @@ import { renderQuestion } from '../../render/approval-text.ts';
 import { mustTypeFor } from '../../render/must-type.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import { makePlan } from '../change.ts';
+import { withScope } from '../limits/access-token.ts';
 import { claim, giveBack, isLeft } from '../limits/claims.ts';
 import { placedNow } from '../limits/placed.ts';
 import { evaluatePolicy } from '../limits/policy.ts';
@@ -31,8 +32,9 @@ const POLL_MS = 300;
  * Decides yes and carries the plan out; or asks the human, or waits for them, as the approval's way demands.
  * The stricter of the frozen and the current way counts, so another process with another configuration cannot lower it.
  */
-export async function redeem(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
-  checkOpen(approval);
+export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
+  checkOpen(asked);
+  const approval = await withScope(asked, ports);
   const { caller, options, operation } = call;
   refuseOwnRequest(approval, caller);
   await refuseForged(approval, caller, ports);

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../core/json.ts';
 import { type Plan, targetsOf } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { newId } from '../ids.ts';
+import { refuseRevoked } from '../limits/access-token.ts';
 import { seesAllApprovals } from '../limits/roles.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { argsDigest, auditCaller, auditTarget, planDigest, SERVER } from '../records.ts';
@@ -18,6 +19,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
   const { args, caller, options } = call;
   const now = isoNow(ports.clock);
   const plan = await withFormerNames(call.plan, ports);
+  await refuseRevoked([caller.principal], ports);
   const id = newId('apr');
   const sealed = ports.vault.idsIn(plan).map((secret) => ports.vault.seal(secret));
   const asked = await store.approvals.request(

@@ -8,6 +8,7 @@ import type { Reservation } from '../../store/reservations.ts';
 import type { Decision } from '../../store/runs.ts';
 import type { Deadline } from '../deadline.ts';
 import { newId } from '../ids.ts';
+import { refuseRevoked } from '../limits/access-token.ts';
 import { perHour } from '../limits/guards.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditRun, planDigest, requestLines } from '../records.ts';
@@ -83,6 +84,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
   const store = await ports.store();
   const { plan, caller } = start;
   try {
+    await refuseRevoked([run.principal, caller.principal], ports);
     if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return false;
   } catch (error) {
     // A limit that refused it has stored nothing; a fault of the store may have.

@@ -1,0 +1,28 @@
+import type { ApprovalRecord } from '../../core/approval.ts';
+import { fail } from '../../core/errors.ts';
+import type { TokenRecord } from '../../store/tokens.ts';
+import type { Ports } from '../ports.ts';
+
+const PREFIX = 'token:';
+
+/** The access token of a remote principal as it is now; undefined for every other principal. */
+async function tokenOf(principal: string, ports: Ports): Promise<TokenRecord | undefined> {
+  return principal.startsWith(PREFIX) ? (await ports.store()).tokens.byName(principal.slice(PREFIX.length)) : undefined;
+}
+
+/** The door of the server looks at a token when a call comes in; planning and people may take long after that. @throws forbidden_by_policy */
+export async function refuseRevoked(principals: readonly string[], ports: Ports): Promise<void> {
+  for (const principal of new Set(principals)) {
+    const token = await tokenOf(principal, ports);
+    if (token?.revokedAt === undefined) continue;
+    fail('forbidden_by_policy', `The access token ${token.name} was revoked at ${token.revokedAt}.`, {
+      hint: 'Nothing was done. Tell the user; the operator of this server gives access tokens.',
+    });
+  }
+}
+
+/** With the scope of its requester's token: versions that stored no scope with an approval asked for it within that scope all the same. */
+export async function withScope(approval: ApprovalRecord, ports: Ports): Promise<ApprovalRecord> {
+  const scope = approval.scope ?? (await tokenOf(approval.principal, ports))?.scope;
+  return scope === undefined ? approval : { ...approval, scope };
+}
