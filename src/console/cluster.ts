@@ -1,9 +1,9 @@
 import type { Caller } from '../core/caller.ts';
 import { fail } from '../core/errors.ts';
-import { isInPool } from '../core/guest.ts';
+import { PER_GUEST, plain } from '../core/limits.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
-import { usage } from '../engine/limits/quota.ts';
+import type { Quotas } from '../engine/limits/quotas.ts';
 import type { Engine } from '../engine/types.ts';
 import type { ClusterView, GuestView, Quota } from './wire.ts';
 
@@ -26,9 +26,9 @@ interface Listed {
   template?: boolean;
 }
 
-/** Guests by node and what is used of the limits, from `list_vms` alone. */
+/** Guests by node, and what is used of the limits. */
 export async function clusterView(engine: Engine, caller: Caller, limits: LimitSettings): Promise<ClusterView> {
-  const { guests, total, notice } = await allGuests(engine, caller);
+  const [{ guests, total, notice }, bars] = await Promise.all([allGuests(engine, caller), engine.quotas().then(quotaBars, () => [])]);
   const nodes = [...new Set(guests.map((guest) => guest.node))].sort();
   return {
     nodes: nodes.map((name) => ({
@@ -38,12 +38,8 @@ export async function clusterView(engine: Engine, caller: Caller, limits: LimitS
     total,
     shown: guests.length,
     ...(notice === undefined ? {} : { notice: plainText(notice, 1000) }),
-    ...(canCount(guests, limits) && guests.length === total ? { quotas: quotasOf(guests, limits) } : {}),
-    perGuest: [
-      { label: 'vCPUs', limit: limits.maxCpu, unit: '', variable: 'PROXMOX_MAX_CPU' },
-      { label: 'Memory', limit: limits.maxRamMib, unit: 'MiB', variable: 'PROXMOX_MAX_RAM_MB' },
-      { label: 'Disk', limit: limits.maxDiskGib, unit: 'GiB', variable: 'PROXMOX_MAX_DISK_GB' },
-    ],
+    ...(bars.length > 0 ? { quotas: bars } : {}),
+    perGuest: PER_GUEST.map(({ size, limit, variable }) => ({ ...LABELS[size], limit: limits[limit], variable })),
     scope: scopeOf(limits),
   };
 }
@@ -82,36 +78,18 @@ function guestView(g: Listed): GuestView {
   };
 }
 
-/** An empty pool looks like one that the token may not see, and "none used" would be wrong there. */
-function canCount(guests: Listed[], { scope }: LimitSettings): boolean {
-  if (scope.kind === 'pool') return guests.some(({ pool }) => isInPool(pool, scope.pool));
-  return scope.kind !== 'created';
-}
+const LABELS = {
+  guests: { label: 'Guests', unit: '' },
+  cpu: { label: 'vCPUs', unit: '' },
+  memoryMib: { label: 'Memory', unit: 'MiB' },
+  diskGib: { label: 'Disk', unit: 'GiB' },
+} as const;
 
-/** What the list shows counts; disks are not in it, and what is being created this moment is counted by the engine alone. */
-function quotasOf(guests: Listed[], limits: LimitSettings): Quota[] {
-  const rows = guests.map((g) => ({
-    vmid: g.vmid,
-    type: g.type === 'vm' ? ('qemu' as const) : ('lxc' as const),
-    node: g.node,
-    name: g.name,
-    status: g.status,
-    template: g.template === true,
-    tags: g.tags ?? [],
-    ...(g.cpus === undefined ? {} : { cpus: g.cpus }),
-    ...(g.memory_mb === undefined ? {} : { memoryMib: g.memory_mb }),
-    ...(g.pool === undefined ? {} : { pool: g.pool }),
-  }));
-  const used = usage(rows, [], limits, new Set());
-  return [
-    { label: 'Guests', used: used.guests, limit: limits.maxVms, unit: '', variable: 'PROXMOX_MAX_VMS' },
-    { label: 'vCPUs', used: used.cpu, ...limit(limits.maxTotalCpu), unit: '', variable: 'PROXMOX_MAX_TOTAL_CPU' },
-    { label: 'Memory', used: used.memoryMib, ...limit(limits.maxTotalRamMib), unit: 'MiB', variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
-  ];
-}
-
-function limit(value: number | undefined): { limit?: number } {
-  return value === undefined ? {} : { limit: value };
+/** Nothing of what cannot be counted: "none used" would be wrong there. */
+function quotaBars({ quotas }: Quotas): Quota[] {
+  return quotas.flatMap(({ size, used, reserved = 0, limit, variable }): Quota[] =>
+    used === undefined ? [] : [{ ...LABELS[size], used: plain(used + reserved), ...(limit === undefined ? {} : { limit }), variable }],
+  );
 }
 
 function scopeOf({ scope }: LimitSettings): string {

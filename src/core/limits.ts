@@ -12,7 +12,8 @@ export interface Usage {
   /** There may be disks that the token cannot see, so their sum may be greater. */
   unseenDisks?: boolean;
 }
-type Size = 'guests' | 'cpu' | 'memoryMib' | 'diskGib';
+export type Total = 'guests' | 'cpu' | 'memoryMib' | 'diskGib';
+type Size = Total;
 
 /** One limit that a plan exceeds. */
 export interface Excess {
@@ -28,12 +29,14 @@ export interface Excess {
   unseenDisks?: boolean;
 }
 
-const PER_GUEST = [
+/** Limits of one guest and of the scope: which setting, and which variable sets it. */
+export const PER_GUEST = [
   { size: 'cpu', limit: 'maxCpu', variable: 'PROXMOX_MAX_CPU' },
   { size: 'memoryMib', limit: 'maxRamMib', variable: 'PROXMOX_MAX_RAM_MB' },
   { size: 'diskGib', limit: 'maxDiskGib', variable: 'PROXMOX_MAX_DISK_GB' },
 ] as const;
-const TOTALS = [
+export const TOTALS = [
+  { size: 'guests', limit: 'maxVms', variable: 'PROXMOX_MAX_VMS' },
   { size: 'cpu', limit: 'maxTotalCpu', variable: 'PROXMOX_MAX_TOTAL_CPU' },
   { size: 'memoryMib', limit: 'maxTotalRamMib', variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
   { size: 'diskGib', limit: 'maxTotalDiskGib', variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
@@ -55,17 +58,14 @@ export function overPerGuest(demand: ResourceDemand, limits: LimitSettings): Exc
 
 /** Limits of all guests of the scope together. */
 export function overTotals(demand: ResourceDemand, used: Usage, limits: LimitSettings): Excess[] {
-  const tooMany = demand.newGuests === 1 && used.guests + 1 > limits.maxVms;
-  const guests: Excess = { size: 'guests', requested: 1, used: used.guests, limit: limits.maxVms, variable: 'PROXMOX_MAX_VMS' };
-  return [
-    ...(tooMany ? [guests] : []),
-    ...TOTALS.flatMap(({ size, limit, variable }): Excess[] => {
-      const [allowed, requested] = [limits[limit], demand.after[size]];
-      if (allowed === undefined || requested <= demand.before[size] || used[size] + requested <= allowed) return [];
-      const unseen = size === 'diskGib' && used.unseenDisks ? { unseenDisks: true } : {};
-      return [{ size, requested, used: used[size], limit: allowed, variable, ...unseen }];
-    }),
-  ];
+  const before = { ...demand.before, guests: 0 };
+  const after = { ...demand.after, guests: demand.newGuests };
+  return TOTALS.flatMap(({ size, limit, variable }): Excess[] => {
+    const [allowed, requested] = [limits[limit], after[size]];
+    if (allowed === undefined || requested <= before[size] || used[size] + requested <= allowed) return [];
+    const unseen = size === 'diskGib' && used.unseenDisks ? { unseenDisks: true } : {};
+    return [{ size, requested, used: used[size], limit: allowed, variable, ...unseen }];
+  });
 }
 
 /**

@@ -11,6 +11,7 @@ import { expireApprovals } from './approvals/requests.ts';
 import { mintLease, revokeLease } from './approvals/standing.ts';
 import { unreachableSecrets } from './input/conceal.ts';
 import { createVault } from './input/secrets.ts';
+import { quotasOf, takeInventory } from './limits/quotas.ts';
 import { perform } from './perform.ts';
 import type { Notify, Ports } from './ports.ts';
 import { InFlight } from './runs/in-flight.ts';
@@ -100,6 +101,7 @@ export function createEngine(options: EngineOptions): Engine {
       list: async () => (await ports.store()).runs.unknown((await ports.api()).cluster),
       close: (id, outcome, caller) => closeRun(id, outcome, caller, ports),
     },
+    quotas: async () => quotasOf(await takeInventory(ports), settings.limits, await ports.api()),
     async close() {
       await upkeep.stop();
       await retention.stop();

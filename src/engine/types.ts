@@ -6,6 +6,7 @@ import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation } from '../operations/define.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Deadline } from './deadline.ts';
+import type { Quotas } from './limits/quotas.ts';
 
 /** A step of long work, for progress notifications and the terminal. */
 export interface Progress {
@@ -68,6 +69,8 @@ export interface Engine {
     /** Ends the watch of one by the operator's word. */
     close(id: string, outcome: 'done' | 'not-done', caller: Caller): Promise<RunRecord>;
   };
+  /** Every limit over the scope and how much of it is taken, counted as the guard counts. */
+  quotas(): Promise<Quotas>;
   /** Waits for running work to reach a safe point and closes the store and the connection. */
   close(): Promise<void>;
 }

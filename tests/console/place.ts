@@ -61,6 +61,7 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
         return { ...openRun(), status: outcome === 'done' ? 'succeeded' : 'failed' };
       },
     },
+    quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
     close: async () => {},
   };
   return engine;

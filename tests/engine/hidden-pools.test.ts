@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { clusterView } from '../../src/console/cluster.ts';
 import type { Policy, PolicyRule } from '../../src/core/policy.ts';
 import type { LimitSettings, Settings } from '../../src/core/settings.ts';
 import type { Session } from '../../src/engine/session.ts';
@@ -114,13 +115,15 @@ describe('a guest whose pool the token may not see', () => {
         message: expect.stringContaining('Pool.Audit on /pool/agents'),
       });
     expect(await world.refused(call('set_resources', { vmid: 104, memory: 1_500 }))).toMatchObject({ code: 'quota_exceeded' });
-    const session = { engine, settings: limits({ maxVms: 2 }), connect: async () => world.cluster.open(), store: async () => ({}) };
-    const shown = async (token?: { id: string; secret: string }) =>
-      (await createGauges({ ...session, connect: async () => world.cluster.open(token ? { token } : {}) } as unknown as Session)()).map(
-        ({ name }) => name,
-      );
-    expect(await shown(await tokenWith(world.cluster, { '/vms': GUEST }, 'other'))).not.toContain('proxmox_mcp_quota_used');
+    const gauges = async () => (await createGauges({ engine } as Session)()).map(({ name }) => name);
+    expect((await engine.quotas()).hiddenPool).toBe('agents');
+    expect(await gauges()).not.toContain('proxmox_mcp_quota_used');
+    const quotas = async () => (await clusterView(engine, agent, limits({ maxVms: 2 }).limits)).quotas;
+    expect(await quotas()).toBeUndefined();
     await see();
+    expect((await engine.quotas()).quotas[0]).toMatchObject({ size: 'guests', limit: 2, used: 2, left: 0 });
+    expect(await gauges()).toContain('proxmox_mcp_quota_used');
+    expect(await quotas()).toContainEqual({ label: 'Guests', unit: '', used: 2, limit: 2, variable: 'PROXMOX_MAX_VMS' });
     expect(await world.refused(call('create_vm', create))).toMatchObject({
       code: 'quota_exceeded',
       message: expect.stringContaining('guests 2 + 1 > '),

@@ -214,6 +214,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
     },
     leases: { mint: notReached, revoke: notReached, list: notReached },
     openRuns: { list: notReached, close: notReached },
+    quotas: notReached,
     async close() {},
   };
   const factory = createServerFactory({

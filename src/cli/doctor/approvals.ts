@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { duration } from '../../core/duration.ts';
 import { asError } from '../../core/errors.ts';
 import type { Policy, PolicyMatch, PolicyRule } from '../../core/policy.ts';
 import type { Settings } from '../../core/settings.ts';
+import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 
 const DAYS = 7;
@@ -28,7 +27,7 @@ export async function readHabits(
   now: number,
   notice: (text: string) => void = () => {},
 ): Promise<Habits | undefined> {
-  if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return undefined;
+  if (!hasStore({ dataDir, databaseUrl })) return undefined;
   const { openStore } = await import('../../store/index.ts');
   const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
   try {

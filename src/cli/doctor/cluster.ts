@@ -1,16 +1,17 @@
 import { X509Certificate } from 'node:crypto';
 import { asError } from '../../core/errors.ts';
+import { plain } from '../../core/limits.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
 import { counted } from '../../core/text.ts';
-import { diskSums, usage } from '../../engine/limits/quota.ts';
+import type { Quotas } from '../../engine/limits/quotas.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
+import { listBridges } from '../../proxmox/network.ts';
 import { listNodes, type NodeRow } from '../../proxmox/nodes.ts';
-import { hiddenPools } from '../../proxmox/pools.ts';
+import { listStorages, listVolumes } from '../../proxmox/storage.ts';
 import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/tls.ts';
 import type { Pin } from '../../proxmox/trust-store.ts';
-import { seesEveryDisk } from '../../proxmox/visibility.ts';
 import type { Check } from './local.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */
@@ -68,49 +69,32 @@ function judge(shown: ShownCertificate, host: string, { connection, demo }: Sett
   return { state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
 }
 
-/** Limits against what exists: a limit that is reached already is found here, not by the first refused call. */
-export async function quotas(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
-  const { limits } = settings;
-  if (limits.scope.kind === 'created')
-    return [{ name: 'limits', state: 'ok', text: `at most ${limits.maxVms} guests made through this server` }];
-  const { scope } = limits;
-  if (scope.kind === 'pool' && (await hiddenPools(api, [scope.pool])).size > 0) {
-    const text = `the guests of pool ${scope.pool} cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)`;
+const WHAT = { guests: 'guests', cpu: 'vCPUs', memoryMib: 'MiB of memory', diskGib: 'GiB of disk' } as const;
+
+/** Limits against what is taken: a limit that is reached already is found here, not by the first refused call. */
+export function quotaChecks({ hiddenPool, quotas }: Quotas): Check[] {
+  if (hiddenPool !== undefined) {
+    const text = `the guests of pool ${hiddenPool} cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)`;
     return [{ name: 'limits', state: 'warn', text }];
   }
-  const guests = await currentGuests(api);
-  const used = usage(guests, [], limits, new Set(), limits.maxTotalDiskGib === undefined ? undefined : await diskSums(api));
-  const rows = [
-    { what: 'guests', used: used.guests, limit: limits.maxVms, variable: 'PROXMOX_MAX_VMS' },
-    { what: 'vCPUs', used: used.cpu, limit: limits.maxTotalCpu, variable: 'PROXMOX_MAX_TOTAL_CPU' },
-    { what: 'MiB of memory', used: used.memoryMib, limit: limits.maxTotalRamMib, variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
-    { what: 'GiB of disk', used: Math.ceil(used.diskGib), limit: limits.maxTotalDiskGib, variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
-  ];
-  const unseen: Check[] =
-    limits.maxTotalDiskGib === undefined || (await seesEveryDisk(api))
-      ? []
-      : [
-          {
+  return quotas.flatMap(({ size, variable, limit, used = 0, reserved = 0, left, unseenDisks }): Check[] => {
+    if (limit === undefined) return [];
+    const taken = Math.ceil(used + reserved);
+    const flight = reserved > 0 ? ` (${plain(reserved)} of them by work in flight)` : '';
+    const check: Check =
+      left !== undefined && left > 0
+        ? { name: 'limits', state: 'ok', text: `${taken} of ${limit} ${WHAT[size]} in use${flight} (${variable})` }
+        : {
             name: 'limits',
-            state: 'ok',
-            text: 'disks that the token cannot see do not count (PROXMOX_MAX_TOTAL_DISK_GB): on storages without Datastore.Audit, of guests without VM.Config.Disk',
-          },
-        ];
-  const found = rows
-    .filter((row) => row.limit !== undefined)
-    .map(
-      ({ what, used, limit = 0, variable }): Check =>
-        used < limit
-          ? { name: 'limits', state: 'ok', text: `${used} of ${limit} ${what} in use (${variable})` }
-          : {
-              name: 'limits',
-              state: 'warn',
-              text: `${used} ${what} exist, limit ${limit}: nothing can be created`,
-              next: `${variable}=${Math.ceil(used * 1.25) + 1}`,
-            },
-    );
-  return [...found, ...unseen];
+            state: 'warn',
+            text: `${taken} ${WHAT[size]} exist${flight}, limit ${limit}: nothing can be created`,
+            next: `${variable}=${Math.ceil(taken * 1.25) + 1}`,
+          };
+    return unseenDisks ? [check, { name: 'limits', state: 'ok', text: UNSEEN }] : [check];
+  });
 }
+const UNSEEN =
+  'disks that the token cannot see do not count (PROXMOX_MAX_TOTAL_DISK_GB): on storages without Datastore.Audit, of guests without VM.Config.Disk';
 
 /** Whether there is something to make a guest from, and somewhere to put it. */
 export async function material(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
@@ -130,17 +114,12 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
       },
     ];
   }
-  const at = `/nodes/${encodeURIComponent(node.node)}`;
-  const [storages, bridges, guests] = await Promise.all([
-    api.get<{ storage: string; content?: string; active?: number; enabled?: number; avail?: number }[]>(`${at}/storage`),
-    api.get<{ iface: string }[]>(`${at}/network`, { type: 'any_bridge' }),
-    currentGuests(api),
-  ]);
-  const takes = (content: string) => storages.filter((s) => s.active !== 0 && s.enabled !== 0 && s.content?.split(',').includes(content));
-  const disks = takes('images').map((s) => `${s.storage} (${Math.floor((s.avail ?? 0) / 2 ** 30)} GiB free)`);
+  const [storages, bridges, guests] = await Promise.all([listStorages(api, node.node), listBridges(api, node.node), currentGuests(api)]);
+  const takes = (content: string) => storages.filter((s) => s.usable && s.content.includes(content));
+  const disks = takes('images').map((s) => `${s.storage} (${Math.floor(s.freeGib)} GiB free)`);
   const sources = await bootSources(
     api,
-    at,
+    node.node,
     takes('iso').map((s) => s.storage),
     takes('import').map((s) => s.storage),
     guests,
@@ -157,7 +136,7 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
           next: 'Add the content type "Disk image" to a storage, or Datastore.Audit on one to the token.',
         },
     bridges.length > 0
-      ? { name: 'network', state: 'ok', text: `bridges: ${bridges.map((b) => b.iface).join(', ')}` }
+      ? { name: 'network', state: 'ok', text: `bridges: ${bridges.join(', ')}` }
       : {
           name: 'network',
           state: 'warn',
@@ -204,11 +183,9 @@ function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
   };
 }
 
-async function bootSources(api: ProxmoxReader, at: string, isos: string[], imports: string[], guests: GuestRow[]): Promise<string[]> {
+async function bootSources(api: ProxmoxReader, node: string, isos: string[], imports: string[], guests: GuestRow[]): Promise<string[]> {
   const count = async (storages: string[], content: string) => {
-    const lists = await Promise.all(
-      storages.map((s) => api.get<unknown[]>(`${at}/storage/${encodeURIComponent(s)}/content`, { content }).catch(() => [])),
-    );
+    const lists = await Promise.all(storages.map((s) => listVolumes(api, node, s, { content }).catch(() => [])));
     return lists.flat().length;
   };
   const [isoCount, imageCount] = await Promise.all([count(isos, 'iso'), count(imports, 'import')]);

@@ -1,12 +1,16 @@
 import { needsApproval } from '../../core/effect.ts';
 import { asError, fail } from '../../core/errors.ts';
+import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { clusterNameOf } from '../../core/settings.ts';
+import type { Quotas } from '../../engine/limits/quotas.ts';
+import type { Session } from '../../engine/session.ts';
 import { operations } from '../../operations/index.ts';
+import { hasStore } from '../lib/data-folder.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
 import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
-import { certificates, material, quotas } from './cluster.ts';
+import { certificates, material, quotaChecks } from './cluster.ts';
 import { type Check, localChecks, settingRows } from './local.ts';
 import { abilities, poolSight } from './rights.ts';
 import { openRunsCheck } from './runs.ts';
@@ -58,7 +62,8 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     const rights = await abilities(api, version, settings);
     checks.push(...rights.checks);
     checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
-    for (const look of [quotas, material]) checks.push(...(await look(api, settings).catch(unlooked)));
+    checks.push(...(await quotasNow(session, api).then(quotaChecks).catch(unlooked)));
+    checks.push(...(await material(api, settings).catch(unlooked)));
     checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
     can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
     const notices = session.notices();
@@ -68,6 +73,13 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
   } finally {
     await session.close();
   }
+}
+
+/** A diagnosis makes no store. */
+async function quotasNow({ engine, settings }: Session, api: ProxmoxApi): Promise<Quotas> {
+  if (hasStore(settings)) return engine.quotas();
+  const { quotasOf, takeInventoryWithoutStore } = await import('../../engine/limits/quotas.ts');
+  return quotasOf(await takeInventoryWithoutStore(api, settings.limits), settings.limits, api);
 }
 
 function isRead(name: string): boolean {

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ProxmoxReader, ProxmoxVersion } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
 import { CARE, remedyFor } from '../../proxmox/grants.ts';
 import { hiddenPools } from '../../proxmox/pools.ts';
 import type { Missing } from '../../proxmox/privileges.ts';
 import type { Store } from '../../store/index.ts';
+import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 import { lacks, OPERATION_RIGHTS, SIGHT_RIGHTS, type Standing, standingOf } from './privileges.ts';
 
@@ -113,7 +112,7 @@ function poolsOfSettings({ policy, limits }: Settings): PoolUse[] {
 }
 
 async function poolsOfStore(cluster: string, { dataDir, databaseUrl }: Settings, open: () => Promise<Pick<Store, 'leases' | 'tokens'>>) {
-  if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return [];
+  if (!hasStore({ dataDir, databaseUrl })) return [];
   const store = await open();
   const now = new Date().toISOString();
   const [leases, tokens] = await Promise.all([store.leases.open(cluster, now), store.tokens.list()]);

@@ -1,14 +1,13 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Settings } from '../../core/settings.ts';
 import { counted } from '../../core/text.ts';
+import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 
 const NAMED = 5;
 
 /** Requests that Proxmox may still carry out; none when there is no store yet, which is not made. */
 export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster: string): Promise<Check[]> {
-  if (databaseUrl === undefined && !existsSync(join(dataDir, 'store.sqlite'))) return [];
+  if (!hasStore({ dataDir, databaseUrl })) return [];
   const { openStore } = await import('../../store/index.ts');
   const found: Check[] = [];
   const notice = (text: string) =>

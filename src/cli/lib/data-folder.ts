@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fail } from '../../core/errors.ts';
 
 /** Who beside its owner may write into the data folder. A folder that does not exist yet is made for its owner alone. */
@@ -26,4 +27,9 @@ export function refuseOpenDataFolder(dataDir: string): void {
   fail('invalid_configuration', `Every user of this machine can write into the data folder ${dataDir}.`, {
     hint: `Run \`chmod 700 ${dataDir}\`, or set PROXMOX_DATA_DIR to another folder.`,
   });
+}
+
+/** Whether there is a store to look into; a diagnosis makes none. */
+export function hasStore({ dataDir, databaseUrl }: { dataDir: string; databaseUrl?: string | undefined }): boolean {
+  return databaseUrl !== undefined || existsSync(join(dataDir, 'store.sqlite'));
 }

@@ -3,17 +3,15 @@ import { type Excess, overPerGuest, overTotals, plain, refuseExcess } from '../.
 import type { Plan, RequestStep, ResourceDemand } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { LimitSettings } from '../../core/settings.ts';
-import { completed } from '../../proxmox/fresh.ts';
-import { type GuestRow, listGuests, readGuest } from '../../proxmox/guests.ts';
 import { hiddenPools } from '../../proxmox/pools.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
-import { seesEveryDisk } from '../../proxmox/visibility.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { leaseFrom } from '../runs/worker.ts';
-import { holding, tidy } from './claims.ts';
-import { checkInside, counts, diskSums, usage } from './quota.ts';
+import { holding } from './claims.ts';
+import { checkInside, counts } from './quota.ts';
+import { takeInventory, used } from './quotas.ts';
 import { newGuest } from './subject.ts';
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
@@ -48,7 +46,7 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
   return { ...reservation, node, type };
 }
 
-/** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
+/** @throws quota_exceeded, or storage_unavailable where earlier work takes the space */
 export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<void> {
   const { demand } = plan;
   if (!demand) return;
@@ -66,22 +64,16 @@ export async function totalsOver(
   mine: Reservation | undefined,
 ): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
   const { limits } = ports.settings;
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const reserved = await store.reservations.all(api.cluster);
-  const listed = await listGuests(api);
-  const standing = await tidy(reserved, listed, ports);
-  const earlier = standing.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
+  const api = await ports.api();
+  const { guests, reserved, created } = await takeInventory(ports);
+  const earlier = reserved.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
-  const known = await completed(api, listed);
-  const guests = limitsSizes ? await withSizes(known, earlier, api) : known;
-  const created = limits.scope.kind === 'created' ? new Set(await store.guests.madeVmids(api.cluster)) : new Set<number>();
   const own = guests.find((g) => g.vmid === demand.vmid);
   if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
   if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, exceeded: [] };
-  const [disks, all] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
   const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
-  const used = usage(others(guests), others(earlier), limits, created, disks);
-  return { earlier, exceeded: overTotals(demand, { ...used, unseenDisks: all === false }, limits) };
+  const { all } = await used({ guests: others(guests), reserved: others(earlier), created }, limits, api);
+  return { earlier, exceeded: overTotals(demand, all, limits) };
 }
 
 /** Where the token sees no pools, none of its guests would count. */
@@ -92,19 +84,6 @@ async function checkCountable({ scope }: LimitSettings, api: ProxmoxApi): Promis
     hint: `The operator adds Pool.Audit to the role that the token has on /pool/${scope.pool}. \`proxmox-mcp doctor\` checks it.`,
     details: { variable: 'PROXMOX_QUOTA_SCOPE' },
   });
-}
-
-/** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */
-async function withSizes(guests: GuestRow[], earlier: readonly Reservation[], api: ProxmoxApi): Promise<GuestRow[]> {
-  return Promise.all(
-    guests.map(async (row) => {
-      if ((row.cpus ?? 0) > 0 || row.template || earlier.some((r) => r.vmid === row.vmid)) return row;
-      const guest = await readGuest(api, row).catch(() => undefined);
-      if (!guest) return row;
-      const { cpu = 0, memoryMib, diskGib } = guest.sizes;
-      return { ...row, cpus: cpu, memoryMib, diskGib, template: guest.template };
-    }),
-  );
 }
 
 /** Plans made at the same moment do not see each other; once reserved, the earlier one has the space. */

@@ -1,0 +1,112 @@
+import { TOTALS, type Total, type Usage } from '../../core/limits.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { LimitSettings, QuotaScope } from '../../core/settings.ts';
+import { completed } from '../../proxmox/fresh.ts';
+import { type GuestRow, listGuests, readGuest } from '../../proxmox/guests.ts';
+import { hiddenPools } from '../../proxmox/pools.ts';
+import { seesEveryDisk } from '../../proxmox/visibility.ts';
+import type { Reservation } from '../../store/reservations.ts';
+import type { Ports } from '../ports.ts';
+import { tidy } from './claims.ts';
+import { diskSums, usage } from './quota.ts';
+
+/** One limit over the scope. Sizes as in `Usage`. */
+export interface Quota {
+  size: Total;
+  /** The environment variable that sets the limit. */
+  variable: string;
+  /** Absent: no limit is set. */
+  limit?: number;
+  /** What exists; absent where it was not or cannot be counted. */
+  used?: number;
+  /** What work in flight takes beyond it. */
+  reserved?: number;
+  left?: number;
+  /** Disks that the token cannot see do not count. */
+  unseenDisks?: true;
+}
+
+export interface Quotas {
+  scope: QuotaScope;
+  /** The pool of the scope, where the token cannot see who is in it: nothing is counted, and nothing can be created. */
+  hiddenPool?: string;
+  quotas: Quota[];
+}
+
+/** What limits are counted from. */
+export interface Inventory {
+  guests: GuestRow[];
+  reserved: Reservation[];
+  /** VMIDs of guests made through this server; only for that scope. */
+  created: ReadonlySet<number>;
+}
+
+/** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
+export async function takeInventory(ports: Ports): Promise<Inventory> {
+  const { limits } = ports.settings;
+  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const rows = await store.reservations.all(api.cluster);
+  const listed = await listGuests(api);
+  const reserved = await tidy(rows, listed, ports);
+  const created = limits.scope.kind === 'created' ? new Set(await store.guests.madeVmids(api.cluster)) : new Set<number>();
+  return { guests: await sized(api, listed, reserved, limits), reserved, created };
+}
+
+/** The same without a store, which a diagnosis does not make: nothing is reserved, and no guest was made through this server. */
+export async function takeInventoryWithoutStore(api: ProxmoxReader, limits: LimitSettings): Promise<Inventory> {
+  return { guests: await sized(api, await listGuests(api), [], limits), reserved: [], created: new Set() };
+}
+
+/** What the scope takes, with and without what is reserved. The disks are asked for only where their total is limited: lists show the boot disk alone. */
+export async function used(
+  { guests, reserved, created }: Inventory,
+  limits: LimitSettings,
+  api: ProxmoxReader,
+): Promise<{ all: Usage; existing: Usage }> {
+  const [disks, seesAll] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
+  const sum = (rows: Reservation[]) => ({ ...usage(guests, rows, limits, created, disks), unseenDisks: seesAll === false });
+  return { all: sum(reserved), existing: sum([]) };
+}
+
+/** Every limit over the scope, and how much of it is taken: for doctor, metrics and console, counted as the guard counts. */
+export async function quotasOf(inventory: Inventory, limits: LimitSettings, api: ProxmoxReader): Promise<Quotas> {
+  const { scope } = limits;
+  if (scope.kind === 'pool' && (await hiddenPools(api, [scope.pool])).size > 0)
+    return { scope, hiddenPool: scope.pool, quotas: TOTALS.map(({ size, limit, variable }) => row(size, variable, limits[limit])) };
+  const { all, existing } = await used(inventory, limits, api);
+  return {
+    scope,
+    quotas: TOTALS.map(({ size, limit, variable }) => {
+      const allowed = limits[limit];
+      if (size === 'diskGib' && allowed === undefined) return row(size, variable, allowed);
+      const counted = { used: existing[size], reserved: all[size] - existing[size] };
+      const left = allowed === undefined ? {} : { left: Math.max(0, allowed - all[size]) };
+      const unseen = size === 'diskGib' && all.unseenDisks ? { unseenDisks: true as const } : {};
+      return { ...row(size, variable, allowed), ...counted, ...left, ...unseen };
+    }),
+  };
+}
+
+function row(size: Total, variable: string, limit: number | undefined): Quota {
+  return { size, variable, ...(limit === undefined ? {} : { limit }) };
+}
+
+/** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */
+async function sized(
+  api: ProxmoxReader,
+  listed: readonly GuestRow[],
+  reserved: readonly Reservation[],
+  limits: LimitSettings,
+): Promise<GuestRow[]> {
+  const guests = await completed(api, listed);
+  if ([limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].every((limit) => limit === undefined)) return guests;
+  return Promise.all(
+    guests.map(async (row) => {
+      if ((row.cpus ?? 0) > 0 || row.template || reserved.some((r) => r.vmid === row.vmid)) return row;
+      const guest = await readGuest(api, row).catch(() => undefined);
+      if (!guest) return row;
+      const { cpu = 0, memoryMib, diskGib } = guest.sizes;
+      return { ...row, cpus: cpu, memoryMib, diskGib, template: guest.template };
+    }),
+  );
+}
