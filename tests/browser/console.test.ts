@@ -121,7 +121,7 @@ test('a no reaches the agent with its reason, and nothing is sent', async () => 
   const waiting = tool('approve', { approval_id: id, wait_seconds: 50 });
   await open(page, id);
   await page.getByRole('button', { name: 'Deny…' }).click();
-  await page.getByLabel('Why not?').fill('the monitor stays up');
+  await page.getByLabel('Reason (optional).').fill('the monitor stays up');
   await page.getByRole('button', { name: 'Deny it' }).click();
   expect(await waiting).toMatchObject({
     isError: true,

@@ -180,7 +180,7 @@ describe('access tokens', () => {
 
   it.each([
     [['--name', 'x', '--role', 'admin'], '--role must be one of'],
-    [['--name', 'x y', '--role', 'viewer'], '--name has'],
+    [['--name', 'x y', '--role', 'viewer'], '--name must have'],
     [['--name', 'x', '--role', 'viewer', '--scope', 'node=pve'], 'pool=NAME'],
     [['--name', 'x', '--role', 'viewer', '--cidr', '10.0.0.0/99'], 'is not a network'],
     [['--name', 'x', '--role', 'viewer', '--cidr', ' , '], '--cidr is empty'],
