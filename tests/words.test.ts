@@ -30,6 +30,8 @@ test('a listed word is found in every place that people read, with its line and 
 });
 
 test.each([
+  ['What', '/** What the reader has to hear once. */'],
+  ['Who', '  // Who asks cannot decide.'],
   ['somebody', 'somebody else took it'],
   ['everybody', 'it is seen by everybody'],
   ['Whoever', 'Whoever asked cannot decide.'],
@@ -47,6 +49,7 @@ test.each([
 });
 
 test.each([
+  '// What if the answer is lost? It is watched.',
   'the guest is no longer listed',
   'there is no way to send one',
   'undefined when there is none',

@@ -1,4 +1,4 @@
-// Who may import whom, and no cycles, not even by types.   node scripts/check/imports.mjs [root]
+// Import directions between layers, and no cycles, not even by types alone.   node scripts/check/imports.mjs [root]
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -9,8 +9,9 @@ const READ = /\.(ts|mjs|md|html)$/;
 /** The list itself. */
 const EXEMPT = ['scripts/check/words.mjs'];
 
-/** Each pattern with the words that replace it. The first three groups are rules (b), (d) and (h) of CONTRIBUTING.md. */
+/** Each pattern with the words that replace it: rules (a), (b), (d), (h) and (f) of CONTRIBUTING.md, in this order. */
 export const WORDS = [
+  [/(?<=^\s*(\/\/|\/\*\*|\*) )(Who|What) (?![^?]*\?)/g, 'subject first: "The caller that …", "The text of …"'],
   [/\b(no|some|every|any)body\b/gi, 'name the actor: caller, requester, approver, operator, another process, client'],
   [/\b(some|any|every)one\b|\bno one\b/gi, 'name the actor: caller, requester, approver, operator, another process, client'],
   [/\bwho(m)?ever\b/gi, 'name the actor: "a client that …", "the caller that …"'],
@@ -41,7 +42,9 @@ function wordsOf(file, text) {
   return text
     .split('\n')
     .flatMap((line, index) =>
-      WORDS.flatMap(([pattern, instead]) => [...line.matchAll(pattern)].map(([word]) => `${file}:${index + 1}: ${word} -> ${instead}`)),
+      WORDS.flatMap(([pattern, instead]) =>
+        [...line.matchAll(pattern)].map(([word]) => `${file}:${index + 1}: ${word.trim()} -> ${instead}`),
+      ),
     );
 }
 

@@ -14,7 +14,7 @@ const files: Record<string, string> = {
   'docs/errors.md': errorsDoc(),
   '.env.example': envExample(),
 };
-// What is written by hand keeps its words; only the marked parts follow from definitions.
+// Hand-written text stays; only the marked parts follow from definitions.
 const approvals = readIfThere(APPROVALS);
 if (approvals !== '') files[APPROVALS] = withBlocks(approvals, { 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) });
 

@@ -66,7 +66,7 @@ export function readCheckpoint(line: string, publicKey: KeyObject): { checkpoint
   }
 }
 
-/** What is signed, byte for byte. */
+/** The signed bytes. */
 function body({ seq, hash, time, key }: Checkpoint): string {
   return JSON.stringify({ type: TYPE, seq, hash, time, key });
 }

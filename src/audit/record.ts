@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import { visibleJson } from '../core/text.ts';
 
 /**
- * What a line of the audit tells about.
+ * The subject of a line of the audit.
  *
  * - `read` `dry_run` `refused`  a call that changed nothing
  * - `approval` `decision`       a human is asked; a decision was recorded

@@ -9,7 +9,7 @@ const LONGEST = 4 * 1024 * 1024;
 /** How a file ends. */
 export interface Tail {
   head: Head;
-  /** What a crash left after the newest whole line. */
+  /** The torn bytes that a crash left after the newest whole line. */
   fragment?: { bytes: number; sha256: string };
   /** The file does not end with a newline: the next line has to begin with one. */
   unterminated: boolean;

@@ -6,7 +6,7 @@ import { plainText } from '../core/text.ts';
 import { type Checkpoint, keyId, knownPublicKey, readCheckpoint } from './checkpoint.ts';
 import { type AuditVerification, verifyAudit } from './verify.ts';
 
-/** What the checkpoints say about the audit. */
+/** The audit as the checkpoints show it. */
 export interface AnchorVerification {
   file: string;
   /** Genuine checkpoints. */

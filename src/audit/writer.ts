@@ -139,7 +139,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
         working ??= work();
       });
     } catch (cause) {
-      // What it means for the call is for the caller to say: this line may be about work that is done.
+      // The caller states the consequence: this line may be about work that is done.
       throw unwritable(cause);
     }
   }

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 /** How a value in the system-wide file binds what environment and flags say. `fixed`: it replaces them; the others: the stricter one counts. */
 export type Ceiling = 'lower' | 'true' | 'stricter' | 'fixed';
 
-/** What is known about a variable beside its type: for the loader, the documentation, `.env.example` and `doctor`. */
+/** The facts about a variable beside its type: for the loader, the documentation, `.env.example` and `doctor`. */
 export type Described = {
   section: 'Connection' | 'Placement' | 'Limits' | 'Approval' | 'Behaviour' | 'Remote agents' | 'Files';
   description: string;

@@ -18,7 +18,7 @@ export interface Loaded {
   config: Config;
   /** Where each value comes from, for `doctor`: `environment`, a file, `default`, or the ceiling that lowered it. */
   sources: Record<Variable, string>;
-  /** What deserves a look without being an error: unknown variables, a ceiling that the server's own user can edit. */
+  /** Warnings: unknown variables, a ceiling that the server's own user can edit. */
   notes: string[];
 }
 

@@ -231,7 +231,7 @@ export type Config = z.output<typeof configSchema>;
 export type Variable = keyof Config;
 export const VARIABLES = Object.keys(configSchema.shape) as Variable[];
 
-/** What the schema says about one variable. */
+/** The schema's entry of one variable. */
 export function describe(name: Variable): Described {
   return configSchema.shape[name].meta() as unknown as Described;
 }

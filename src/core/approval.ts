@@ -30,7 +30,7 @@ export interface ApprovalRecord {
   /** Validated arguments with secrets replaced by references. */
   args: JsonObject;
   cluster: string;
-  /** Who asked; only they (and the operator) see and redeem it. */
+  /** The requester; only they (and the operator) see and redeem it. */
   principal: string;
   /** The human or account answerable for the requester. */
   owner: string;
@@ -44,7 +44,7 @@ export interface ApprovalRecord {
   way: Way;
   /** How many different owners have to say yes. */
   needed: number;
-  /** Who said yes so far, where more than one has to. */
+  /** The approvers so far, where more than one must agree. */
   agreedBy?: string[];
   status: ApprovalStatus;
   /** The agent's own words; unverified, shown last and fenced. */
@@ -60,7 +60,7 @@ export interface ApprovalRecord {
   decidedAt?: string;
 }
 
-/** What a human is asked, and what they must type. Rendered by the server from the plan, never by the agent. */
+/** The question to a human, and the text they must type. Rendered by the server from the plan, never by the agent. */
 export interface Question {
   approvalId: string;
   text: string;
@@ -76,7 +76,7 @@ export interface Answer {
   approvalId: string;
   via: Way;
   typed: string;
-  /** What became of a form; `odd`: a reply that is not one of the three. Default: accept. */
+  /** The outcome of a form; `odd`: a reply that is not one of the three. Default: accept. */
   action?: 'accept' | 'decline' | 'cancel' | 'odd';
   /** Between the form's sending and the answer. */
   seconds?: number;

@@ -1,5 +1,5 @@
 /**
- * What a remote identity may do; local callers have none and may do everything that the policy allows.
+ * The rights of a remote identity; local callers have no role and may do everything that the policy allows.
  * - `viewer`   reads
  * - `operator` reads and changes; asks for approvals and gives none
  * - `approver` reads, sees all approvals, and decides, but only in a console session

@@ -22,7 +22,7 @@ export const systemClock: Clock = {
     }),
 };
 
-/** What the work gave, or undefined when it took too long (ms); it goes on then. */
+/** The result of the work, or undefined after a time-out (ms); the work continues then. */
 export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const stop = new AbortController();
   const late = systemClock.sleep(ms, stop.signal).then(

@@ -1,5 +1,5 @@
 /**
- * What an operation can do to the cluster. Everything else follows from it, once and centrally: MCP annotations, the need for an
+ * The effect of an operation on the cluster. Everything else follows from it, once and centrally: MCP annotations, the need for an
  * approval, whether a dry-run exists, the row in the documentation.
  *
  * - `read`    changes nothing

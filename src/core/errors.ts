@@ -1,13 +1,13 @@
 import type { JsonObject } from './json.ts';
 
-/** Who has to act so that it works: the agent (another call), the operator (configuration, rights), Proxmox (its state), the server (a bug). */
+/** The party that must act: the agent (another call), the operator (configuration, rights), Proxmox (its state), the server (a bug). */
 export type Who = 'agent' | 'operator' | 'proxmox' | 'server';
 
 interface ErrorKind {
   who: Who;
   /** Exit code of the command line: 1 failed, 2 usage or configuration, 3 approval required. */
   exit: 1 | 2 | 3;
-  /** What it means, for the documentation. */
+  /** The meaning, for the documentation. */
   meaning: string;
   /** The next step, shown with every error unless the place that throws knows a better one. */
   hint: string;

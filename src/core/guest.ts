@@ -2,7 +2,7 @@
 export type GuestType = 'qemu' | 'lxc';
 
 /**
- * What makes a guest this guest and no other. VMIDs are recycled and names are not unique, so an approval is bound to all of it.
+ * The facts that identify a guest. VMIDs are recycled and names are not unique, so an approval is bound to all of it.
  * Any difference at redemption makes the approval stale.
  */
 export interface GuestIdentity {
@@ -24,7 +24,7 @@ export interface GuestIdentity {
   snapshots?: string[];
 }
 
-/** What a human has to type to decide about this guest: names are not unique, numbers alone are easily confused. */
+/** The text that a human types to decide about this guest: names are not unique, numbers alone are easily confused. */
 export function typedName(target: { name: string; vmid: number }): string {
   return target.name === '' ? String(target.vmid) : `${target.name} ${target.vmid}`;
 }

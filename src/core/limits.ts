@@ -3,7 +3,7 @@ import type { JsonObject } from './json.ts';
 import type { ResourceDemand } from './plan.ts';
 import type { LimitSettings } from './settings.ts';
 
-/** What the guests of the quota's scope take without the one that is planned: vCPUs, MiB, GiB. */
+/** The usage of the guests in the quota's scope, without the planned one: vCPUs, MiB, GiB. */
 export interface Usage {
   guests: number;
   cpu: number;
@@ -19,13 +19,13 @@ type Size = Total;
 export interface Excess {
   size: Size;
   requested: number;
-  /** What others take of the same limit already. */
+  /** The usage of other guests under the same limit. */
   used?: number;
   limit: number;
   /** The variable that sets the limit; otherwise the node whose CPUs do. */
   variable?: string;
   node?: string;
-  /** What others take may be more. */
+  /** The usage of others may be higher than shown. */
   unseenDisks?: boolean;
 }
 

@@ -49,7 +49,7 @@ export interface RequestStep {
   purpose: string;
   /** The worker task that Proxmox starts for it; absent for requests that answer at once. Used to wait, and to find the task again after a crash. */
   task?: { type: string; id: string; node: string; timeoutSeconds: number };
-  /** What proves, after an unknown answer, that this step took effect. */
+  /** The condition that proves, after an unknown answer, that this step took effect. */
   proof?: Condition;
   /** May be sent again when the task ended with a lock timeout (which proves that nothing was done). */
   retryOnLock?: boolean;
@@ -75,14 +75,14 @@ export interface CheckStep {
 }
 export type Step = RequestStep | WaitStep | CheckStep;
 
-/** What a plan takes from the cluster; the quota guard counts it. CPU is sockets × cores, RAM in MiB, disk the sum of all disks in GiB. */
+/** The resources that a plan takes; the quota guard counts them. CPU is sockets × cores, RAM in MiB, disk the sum of all disks in GiB. */
 export interface ResourceDemand {
   /** 1 when the plan makes a guest that counts (not a template). */
   newGuests: 0 | 1;
   vmid: number;
-  /** What the guest will have when all is done. */
+  /** The guest's resources after the plan. */
   after: { cpu: number; memoryMib: number; diskGib: number };
-  /** What it has now; zeros for a new guest. Only what rises is checked against the limits. */
+  /** Its resources now; zeros for a new guest. Only increases are checked against the limits. */
   before: { cpu: number; memoryMib: number; diskGib: number };
 }
 
@@ -96,7 +96,7 @@ export interface PlanFacts {
   tags?: string[];
   pool?: string;
   disks?: string[];
-  /** What the guest's configuration names and the plan leaves alone: ISOs, paths on the host, volumes of other guests. */
+  /** Volumes that the guest's configuration names and the plan leaves alone: ISOs, paths on the host, volumes of other guests. */
   untouched?: string[];
   /** Other names this guest had when this server saw it, the newest first: renaming before deleting must not hide what it was. */
   formerNames?: string[];
@@ -140,7 +140,7 @@ export interface Plan {
   /** Space (GiB) that the plan takes, by `node/storage` (by `storage` where nodes share it); other plans leave it free while this one is in flight. */
   space?: Record<string, number>;
   steps: Step[];
-  /** What must hold when all steps are done. */
+  /** The conditions that must hold after the last step. */
   expected: Condition[];
   demand?: ResourceDemand;
   /** Choices made for the caller: `storage: local-lvm (the only one that takes disk images)`. */

@@ -12,7 +12,7 @@ export interface PolicyMatch {
   principal?: string[];
 }
 
-/** What a rule demands. Rules only ever raise: of all that fit, the strictest counts. */
+/** The demands of a rule. Rules only ever raise: of all that match, the strictest counts. */
 export interface PolicyRule {
   match: PolicyMatch;
   /** Forbidden for every caller, with or without an approval. */

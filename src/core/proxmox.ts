@@ -8,7 +8,7 @@ export interface ProxmoxVersion {
   minor: number;
 }
 
-/** What planning and reading may do: GET requests, nothing else. */
+/** The API for planning and reading: GET requests, nothing else. */
 export interface ProxmoxReader {
   /** Names the cluster in approvals, runs and reservations: the sorted endpoints, or `simulator`. */
   readonly cluster: string;

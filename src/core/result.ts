@@ -3,7 +3,7 @@ import type { JsonObject } from './json.ts';
 import type { Plan } from './plan.ts';
 import type { RunRecord } from './run.ts';
 
-/** What the entry point returns. Refusals and failures are thrown as errors of the catalogue. */
+/** The result of the entry point. Refusals and failures are thrown as errors of the catalogue. */
 export type Result =
   | { kind: 'done'; output: JsonObject }
   | { kind: 'dry_run'; plan: Plan; requests?: string[] }

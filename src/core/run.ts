@@ -20,7 +20,7 @@ export interface StepRecord {
   found?: true;
   /** Tasks that were found and turned out to carry out another request. */
   others?: string[];
-  /** What should hold after the last step and does not. */
+  /** Expected conditions that do not hold after the last step. */
   unmet?: string[];
 }
 

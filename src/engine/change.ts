@@ -47,7 +47,7 @@ export async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   return { kind: 'dry_run', plan };
 }
 
-/** What one call has learned while it waits for its turn. */
+/** The knowledge that one call gains while it waits for its turn. */
 interface Turn {
   /** VMIDs that turned out to be taken. */
   avoid: ReadonlySet<number>;

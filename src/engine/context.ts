@@ -7,7 +7,7 @@ import { totalsOver } from './limits/reserve.ts';
 import { isForeign, readerInScope } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
 
-/** What an operation may look at when it reads: no store is opened for it. */
+/** The context of a read: it opens no store. */
 export async function readContext(ports: Ports, { signal, scope }: { signal?: AbortSignal; scope?: Scope }): Promise<OperationContext> {
   const api = await ports.api();
   return {
@@ -22,7 +22,7 @@ export async function readContext(ports: Ports, { signal, scope }: { signal?: Ab
   };
 }
 
-/** What an operation may look at when it plans: also what other calls have in flight. */
+/** The context of planning: it also shows what other calls have in flight. */
 export async function planContext(
   ports: Ports,
   options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope; principal: string },

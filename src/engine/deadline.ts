@@ -29,7 +29,7 @@ export class Deadline {
     this.ports = ports;
   }
 
-  /** What is waited for from now on, as a caller reads it after "this call still waited for". */
+  /** The thing waited for from now on, as a caller reads it after "while waiting for". */
   waitsFor(reason: string): void {
     this.reason = reason;
   }
@@ -40,7 +40,7 @@ export class Deadline {
     return { signal: signal ? AbortSignal.any([signal, this.over.signal]) : this.over.signal };
   }
 
-  /** What is left of the time to wait, as `waitFor` takes it. */
+  /** The remaining time to wait, as `waitFor` takes it. */
   get wait(): number | 'end' {
     return this.at === Number.POSITIVE_INFINITY ? 'end' : Math.max(0, this.at - this.ports.clock.now()) / 1000;
   }
@@ -52,7 +52,7 @@ export class Deadline {
     this.fallback = () => runningResult({ ...run, steps: known.get(run.id)?.steps ?? run.steps });
   }
 
-  /** What a late call answers instead of an error, as long as nothing was begun. */
+  /** The answer of a late call instead of an error, as long as nothing was begun. */
   otherwise(answer: () => Result): void {
     this.fallback = answer;
   }

@@ -22,7 +22,7 @@ async function withRemedy(error: ProxmoxMcpError, ports: Ports): Promise<Proxmox
   if (missing.length === 0) return error;
   const { tokenId } = ports.settings.connection;
   const { text, lines } = remedyFor(missing, tokenId, await rightsOf(await ports.api()));
-  // What the place that threw knew better than the catalogue stays in front.
+  // A hint that is more specific than the catalogue's stays in front.
   const own = [ERRORS.permission_denied.hint, remedyFor(missing, tokenId).text].includes(error.hint) ? '' : `${error.hint} `;
   const { grant: _, ...details } = error.details ?? {};
   return new ProxmoxMcpError(error.code, error.message, {

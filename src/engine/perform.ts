@@ -83,7 +83,7 @@ export async function perform(name: string, rawArgs: unknown, caller: Caller, op
         },
         { durable: false },
       )
-      // What the caller has to hear is what happened first.
+      // The caller must see the first error.
       .catch((err) => ports.log.warn({ err, operation: name, code: error.code }, 'a refusal could not be recorded in the audit'));
     // A call whose time is over does not wait for the audit either.
     await (error.code === 'out_of_time' ? Promise.race([written, ports.clock.sleep(1_000)]) : written);

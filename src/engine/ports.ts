@@ -9,7 +9,7 @@ import type { Store } from '../store/index.ts';
 import type { Vault } from './input/secrets.ts';
 import type { InFlight } from './runs/in-flight.ts';
 
-/** What the parts of the engine share. The connection and the store are opened when first needed: a probe or a read needs no store. */
+/** The dependencies of the engine. The connection and the store are opened when first needed: a probe or a read needs no store. */
 export interface Ports {
   settings: Settings;
   api(): Promise<ProxmoxApi>;

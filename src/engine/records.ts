@@ -6,7 +6,7 @@ import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
 
 /**
- * What an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
+ * The digest that an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
  * are copied, the pools and tags that were judged, steps and expectations, with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
  */
 export function planDigest(plan: Plan, args: JsonObject, cluster: string): string {
@@ -67,7 +67,7 @@ export const SERVER: Caller = {
   isOperator: false,
 };
 
-/** What every line of the audit about a run has. */
+/** The fields of every line of the audit about a run. */
 export function auditRun(run: RunRecord, caller: Caller) {
   return {
     operation: run.operation,

@@ -11,7 +11,7 @@ export interface Session {
   store: () => Promise<Store>;
   /** The connection, opened at the first call. */
   connect: () => Promise<ProxmoxApi>;
-  /** What the next answer has to say once; taken out by being read. */
+  /** Notices for the next answer; reading removes them. */
   notices: () => string[];
   close: () => Promise<void>;
 }

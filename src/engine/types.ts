@@ -35,7 +35,7 @@ export interface PerformOptions {
   signal?: AbortSignal;
 }
 
-/** What a standing approval covers: operations on the guests with a tag or in a pool. */
+/** The request for a standing approval: operations on the guests with a tag or in a pool. */
 export interface LeaseWish {
   operations: string[];
   tag?: string;
@@ -53,7 +53,7 @@ export interface Engine {
   /** The only entry point: every transport uses it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
   /**
-   * What waits for a human on this cluster and what was decided lately, for transports that poll. It reads only our own store, and leaves
+   * The pending approvals of this cluster and the latest decisions, for transports that poll. It reads only our own store, and leaves
    * a line in the audit only about what expired meanwhile.
    */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;

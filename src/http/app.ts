@@ -37,7 +37,7 @@ export interface HttpOptions {
   onError: (error: Error) => void;
 }
 
-/** What the listener knows about a connection. */
+/** The listener's facts about a connection. */
 export interface Connection {
   /** Address of the peer. */
   peer: string;

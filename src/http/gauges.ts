@@ -4,7 +4,7 @@ import type { Gauge } from './metrics.ts';
 
 const FRESH_MS = 30_000;
 
-/** What stands now, for /metrics. The cluster is read once in a while only, however often /metrics is requested; what cannot be read is left out. */
+/** The present values for /metrics. The cluster is read once in a while only, however often /metrics is requested; what cannot be read is left out. */
 export function createGauges(session: Session): () => Promise<Gauge[]> {
   let quota: { at: number; gauges: Promise<Gauge[]> } | undefined;
   return async () => {

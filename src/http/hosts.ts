@@ -29,7 +29,7 @@ export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (req
 export function ownOriginOnly(hosts: string[]): MiddlewareHandler[] {
   return [
     async (c, next) => originValidationResponse(c.req.raw, hosts) ?? (await next()),
-    // What came this far has an allowed Origin or none.
+    // A request that comes this far has an allowed Origin or none.
     cors({
       origin: (origin) => origin,
       allowMethods: ['GET', 'POST', 'DELETE'],

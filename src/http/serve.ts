@@ -22,7 +22,7 @@ const CALLS_MS = 15_000;
 const FLUSH_MS = 1_000;
 const READY_MS = 3_000;
 
-/** What the command line says, over the settings. */
+/** Options of the command line, which override the settings. */
 export interface HttpFlags {
   host?: string;
   port?: string;

@@ -12,7 +12,7 @@ import type { Elicitation } from './elicitation.ts';
 import { progressOf } from './progress.ts';
 import { MAX_REASON_LENGTH, MAX_WAIT_SECONDS, releases } from './tools.ts';
 
-/** What every call of every connection shares. */
+/** Shared by every call of every connection. */
 export interface CallContext {
   /** Opened at the first call, so that a server which is only listed opens no store and sends nothing. */
   engine: () => Promise<Engine>;
@@ -23,7 +23,7 @@ export interface CallContext {
   waitSeconds: number;
   /** Where humans decide, for clients that can open it. */
   consoleUrl?: () => string;
-  /** What the next answer has to say once. */
+  /** Notices for the next answer. */
   notices: () => string[];
 }
 

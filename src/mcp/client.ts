@@ -1,7 +1,7 @@
 import type { ClientCapabilities, Implementation, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { type AuthInfo, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
 
-/** What a transport can establish about the client of one request. All of it is the client's own word, except `authInfo`. */
+/** Facts that a transport can establish about the client of one request. All of it is the client's own word, except `authInfo`. */
 export interface ClientInfo {
   /** Name and version, as the client gives them; for the audit only. */
   client?: string;

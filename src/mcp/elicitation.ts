@@ -24,7 +24,7 @@ const LEAST_FORM_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const Confirmation = z.object({ typed: z.string() });
 
-/** What a question carries through the client and back: signed, bound to the caller, valid once. */
+/** The state that a question carries through the client and back: signed, bound to the caller, valid once. */
 interface QuestionState {
   approvalId: string;
   nonce: string;
@@ -43,7 +43,7 @@ export interface Elicitation {
   askNow(question: Question, approval: ApprovalRecord, server: McpServer, ctx: ServerContext, waiting: () => void): Promise<Answer>;
   /** Whether this caller's client has shown that it answers the form of this approval by itself. */
   isSilent(approvalId: string, ctx: ServerContext): boolean;
-  /** What the human did in a repeated call; undefined in a first one. */
+  /** The human's reply in a repeated call; undefined in a first one. */
   answer(ctx: ServerContext): Answer | undefined;
   /** The result that makes the client offer its user the console. The call is then repeated, whatever the user did. */
   open(approval: ApprovalRecord, url: string, ctx: ServerContext): Promise<InputRequiredResult>;

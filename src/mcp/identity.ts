@@ -3,13 +3,13 @@ import type { Role, Scope } from '../core/caller.ts';
 import { roleAllows } from '../engine/limits/roles.ts';
 import type { Operation } from '../operations/define.ts';
 
-/** Who a remote caller turned out to be. */
+/** The authenticated identity of a remote caller. */
 export interface Identity {
   /** `token:NAME`, or `oauth:SUB`. */
   principal: string;
   /** The human or account answerable for it; for OAuth the `sub`. */
   owner: string;
-  /** What it may do over MCP. */
+  /** Its rights over MCP. */
   role: Role;
   scope?: Scope;
   /** May decide, in a console session. */
@@ -32,7 +32,7 @@ export function roleOfScopes(scopes: readonly string[]): Role | undefined {
   return scopes.includes(READ) ? 'viewer' : undefined;
 }
 
-/** What the SDK carries to the handlers. The token itself stays behind: nothing after the gate needs it. */
+/** The data that the SDK carries to the handlers. The token itself stays behind: nothing after the gate needs it. */
 export function toAuthInfo(identity: Identity): AuthInfo {
   const scopes = [READ, ...(identity.role === 'operator' ? [WRITE] : []), ...(identity.mayApprove ? [APPROVE] : [])];
   return { token: '', clientId: identity.principal, scopes, expiresAt: identity.expiresAt, extra: { identity } };

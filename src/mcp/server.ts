@@ -23,7 +23,7 @@ export interface FactoryOptions {
   caller: (client: ClientInfo) => Caller;
   /** This product's version. */
   version: string;
-  /** What the next answer has to say once (a certificate trusted on first use, …); taken out by being read. */
+  /** Notices for the next answer (a certificate trusted on first use, …); taken out by being read. */
   notices?: () => string[];
   /** Address of the page on which humans decide, where one is served to the clients' users. */
   consoleUrl?: () => string;
@@ -78,7 +78,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(operation, context) };
       server.registerTool(operation.name, config, (args, ctx) => callTool(context, server, operation, args, ctx, era));
     }
-    // What a role does not include is not listed, yet registered: an OAuth client that calls it is told which scope would do.
+    // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {
       tools ??= operations.map((operation) => ({ operation, tool: toolDefinition(operation) }));
       const { role } = context.caller(clientOf(server, ctx));

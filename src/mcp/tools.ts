@@ -10,7 +10,7 @@ export const MAX_REASON_LENGTH = 300;
 
 type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown> };
 
-/** What every operation of an effect takes beside its own parameters; said here once, so that no operation repeats it. */
+/** Parameters of every operation of an effect, stated once so that no operation repeats them. */
 const COMMON = {
   dry_run: { type: 'boolean', description: 'Only show the plan' },
   wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS, description: 'Then the answer is "running" (45)' },

@@ -18,7 +18,7 @@ export interface FreshGuest {
   type: GuestType;
 }
 
-/** What an operation is given: reading, the operator's settings, and what this server remembers. No way to change anything. */
+/** The context of an operation: reading, the operator's settings, and what this server remembers. No way to change anything. */
 export interface OperationContext {
   api: ProxmoxReader;
   settings: Settings;
@@ -39,7 +39,7 @@ export interface OperationContext {
   signal?: AbortSignal;
 }
 
-/** What a new guest takes before it exists: so that two calls cannot make the same one. */
+/** The name and VMID that a new guest reserves, so that two calls cannot create the same one. */
 export interface Claims {
   /** Idempotence: compared case-insensitively. */
   name?: string;
@@ -81,7 +81,7 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   report(ctx: Pick<OperationContext, 'api' | 'settings'>, args: z.output<I>, run: RunRecord): Promise<z.input<O>>;
 }
 
-/** What control operations act on; the engine supplies it. */
+/** The objects of control operations; the engine supplies them. */
 export interface ControlPorts {
   caller: Caller;
   approvals: {

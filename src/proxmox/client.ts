@@ -37,7 +37,7 @@ export interface ProxmoxOptions {
 }
 
 export interface ProxmoxClient extends ProxmoxApi {
-  /** What the caller and the audit should hear once: a certificate accepted on first use. */
+  /** A notice for the caller and the audit: a certificate accepted on first use. */
   readonly notices: readonly string[];
 }
 

@@ -25,7 +25,7 @@ export interface Reply {
 
 export interface Refused {
   error: ProxmoxMcpError;
-  /** What the sentence means, if it is a known one. */
+  /** The meaning of the sentence, if it is a known one. */
   meaning?: Refusal;
 }
 
@@ -94,7 +94,7 @@ function denied(message: string, proxmox: JsonObject, asked: Asked): ProxmoxMcpE
   return denialOf(message, { tokenId: asked.tokenId, names: Object.keys(asked.params), ...guestOf(asked) }, { proxmox });
 }
 
-/** What is known of a refused request beside Proxmox's words. */
+/** Facts about a refused request beside Proxmox's words. */
 interface Refused403 {
   tokenId: string;
   /** VMID of the guest that is being made, and the pool that it is made in. */

@@ -8,13 +8,13 @@ interface Acl {
   roleid: string;
 }
 
-/** What is known about the token's rights when something is missing. */
+/** The known rights of the token when one is missing. */
 export interface Rights {
   granted: Granted;
   acl: Acl[];
 }
 
-/** What the operator does about missing privileges. */
+/** The operator's remedy for missing privileges. */
 export interface Remedy {
   /** One sentence or two, with the lines in it. */
   text: string;

@@ -105,7 +105,7 @@ export async function locate(api: Pick<ProxmoxReader, 'get'>, vmid: number): Pro
   return (await listGuests(api)).find((g) => g.vmid === vmid) ?? fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
 }
 
-/** What addresses a guest's own requests. */
+/** The address of a guest's own requests. */
 export interface GuestAt {
   vmid: number;
   type: GuestType;

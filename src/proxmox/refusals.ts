@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
 
-/** What one of Proxmox's sentences means. */
+/** The meaning of one of Proxmox's sentences. */
 export interface Refusal {
   /** The group `taken` is the VMID that exists already. */
   match: RegExp;
@@ -11,7 +11,7 @@ export interface Refusal {
   unknown?: true;
   /** Proves that nothing was done, as an answer and as the exit status of a task: a busy lock, asked for again after a while. */
   retry?: true;
-  /** What the guest is already, so that there was nothing to do; whether that is so is for the guest to show. */
+  /** The state that the guest has already, so that nothing was to be done. The caller verifies it on the guest. */
   already?: 'running' | 'stopped';
 }
 
@@ -127,7 +127,7 @@ export const REFUSALS: readonly Refusal[] = [
     code: 'storage_unavailable',
     hint: 'Choose one of the listed volumes. This one does not exist on the node.',
   },
-  // What Proxmox never does
+  // Requests that Proxmox never executes
   {
     match: /^(only root can set '|Only root may use this option|Only root can pass|.*only allowed for root@pam)/i,
     code: 'not_possible',
@@ -172,7 +172,7 @@ export const REFUSALS: readonly Refusal[] = [
   },
   { match: /^(hostname lookup '.*' failed|no such cluster node ')/, code: 'not_possible', hint: 'No node of the cluster has this name.' },
   { match: /^(update pools failed: |delete pool failed: |create pool failed: )/, code: 'conflict' },
-  // What was asked for is wrong
+  // Wrong arguments
   { match: /^SSH public key validation error/, code: 'invalid_arguments', hint: 'A line of the SSH keys is not a public key.' },
   { match: /^(invalid bootorder|no options specified|balloon value too large)/, code: 'invalid_arguments' },
   {

@@ -1,6 +1,6 @@
 import { ProxmoxMcpError } from '../core/errors.ts';
 
-/** What an answer must be before the adapter reads it. Fields that are not named are not looked at: Proxmox sends more than it declares. */
+/** The form that an answer must have before the adapter reads it. Other fields are ignored: Proxmox sends more than it declares. */
 interface Shape {
   kind: 'rows' | 'object' | 'vmid';
   /** Fields that every row (or the object) must have. */

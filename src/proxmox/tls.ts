@@ -16,7 +16,7 @@ export interface Endpoint {
   port: number;
 }
 
-/** What decides about a certificate. The first thing that is given decides alone: fingerprints or CA, then the rest in this order. */
+/** The rules for a certificate. The first one given decides alone: fingerprints or CA, then the rest in this order. */
 export interface TrustPolicy {
   fingerprints: readonly string[];
   /** PEM of the only authorities that count. */
@@ -28,7 +28,7 @@ export interface TrustPolicy {
   provisional: () => string | undefined;
 }
 
-/** What a server showed, before anything was sent to it. */
+/** The certificate of a server, read before anything was sent to it. */
 export interface ShownCertificate {
   /** SHA-256 of the certificate, `AA:BB:…`. */
   fingerprint: string;

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fail } from '../core/errors.ts';
 
 /**
- * What a cluster was recognised by. Normally its own authority, so that renewed certificates and other nodes pass; where the
+ * The identity by which a cluster is recognised. Normally its own authority, so that renewed certificates and other nodes pass; where the
  * certificate is not signed by it, the certificates themselves.
  */
 export type Pin = { kind: 'ca'; pem: string; fingerprint: string; since: string } | { kind: 'leaf'; fingerprints: string[]; since: string };

@@ -70,7 +70,7 @@ export function createTrust(options: {
 }
 
 /**
- * What to pin for a cluster whose certificate was accepted: its authority when that signed the certificate and the host is named in
+ * The pin for a cluster whose certificate was accepted: its authority when that signed the certificate and the host is named in
  * it, otherwise the certificates of all its nodes (custom or ACME ones). GET /nodes and /nodes/{node}/certificates/info, which need no
  * privilege.
  *

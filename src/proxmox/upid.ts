@@ -5,7 +5,7 @@ export interface Upid {
   startTime: number;
   /** `qmstart`, `vzdump`, … */
   type: string;
-  /** What it works on, mostly the VMID; for qmclone the source. */
+  /** The object of the task, mostly the VMID; for qmclone the source. */
   id: string;
   /** `user@realm` or `user@realm!token`. */
   user: string;

@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { privilegesAt, type Want } from './privileges.ts';
 
-/** What of one guest the content lists of storages show to this token. Proxmox leaves the rest out of a 200 without a word. */
+/** The volumes of one guest that the content lists of storages show to this token. Proxmox leaves the rest out of a 200 without a word. */
 export interface Sight {
   /** Storages whose list shows the guest's disks. */
   disks: string[];
@@ -36,7 +36,7 @@ export async function seesEveryDisk(api: ProxmoxReader): Promise<boolean> {
   return storages.has('Datastore.Audit') && (storages.has('Datastore.Allocate') || guests.has('VM.Config.Disk'));
 }
 
-/** What shows a guest's backups on a storage, and lets it be backed up there. */
+/** The privileges that show a guest's backups on a storage, and allow a backup there. */
 export function backupRights(vmid: number, storage: string): Want[] {
   return [
     { path: `/vms/${vmid}`, anyOf: ['VM.Backup'] },

@@ -126,7 +126,7 @@ function decidedView(a: ApprovalRecord, at: string): NonNullable<ApprovalView['d
   return { at, by: plainText(a.decidedBy ?? '', 80), how, verified: a.decidedVia !== 'relay' };
 }
 
-/** What is different afterwards; a field that stays as it is says nothing. */
+/** The changed fields, before and after; unchanged ones are left out. */
 function changesOf(plan: Plan): Change[] {
   const { before = {}, after = {} } = plan;
   return [...new Set([...Object.keys(before), ...Object.keys(after)])]

@@ -17,13 +17,13 @@ export interface Rendered {
 export interface RenderOptions {
   /** The embedded cluster answered; every answer says so, to tell it from a real one. */
   demo?: boolean;
-  /** What the reader has to hear once, for example a certificate that was trusted on first use. */
+  /** A notice, for example a certificate that was trusted on first use. */
   notices?: string[];
   /** Where a human decides about what cannot be decided here. */
   consoleUrl?: string;
 }
 
-/** What `perform` answered, for agents and for the command line. The only renderer, so MCP and the command line say the same. */
+/** The result of `perform`, for agents and for the command line. The only renderer, so MCP and the command line say the same. */
 export function renderResult(result: Result, options: RenderOptions = {}): Rendered {
   const body = bodyOf(result);
   const elsewhere = result.kind === 'approval_required' && result.approval.way === 'human';

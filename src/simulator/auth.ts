@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Who } from './permissions.ts';
 import type { World } from './world.ts';
 
-/** Who a request's Authorization header names; a string is the reason phrase of the 401, which comes three seconds late. */
+/** The user of a request's Authorization header; a string is the reason phrase of the 401, which comes three seconds late. */
 export function authenticate(world: World, header: string | undefined): Who | string {
   const given = /^PVEAPIToken[= ](.*)$/.exec(header ?? '')?.[1];
   if (given === undefined) return 'No ticket';

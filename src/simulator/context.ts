@@ -6,7 +6,7 @@ import { demand, type Who } from './permissions.ts';
 import { type Kinds, lockHolder, type NewTask, startTask } from './tasks.ts';
 import type { World } from './world.ts';
 
-/** What a handler gets: one checked request of one caller. */
+/** The input of a handler: one checked request of one caller. */
 export interface Context {
   world: World;
   who: Who;

@@ -158,7 +158,7 @@ export function parameterOf(method: Method, name: string): Property | undefined 
   return declared && Number(numbered[2]) <= (declared.n_max ?? -1) ? declared : undefined;
 }
 
-/** What is wrong with one value, in the implementation's words, or nothing. `name` is used as the prefix inside property strings. */
+/** The fault of one value, in the implementation's words, or nothing. `name` is used as the prefix inside property strings. */
 export function checkProperty(declared: Property, value: Value, name?: string): string | undefined {
   if (declared.type === 'array') {
     for (const item of Array.isArray(value) ? value : [value]) {

@@ -197,7 +197,7 @@ export function checkBootOrder(config: Config): void {
   }
 }
 
-/** What a guest boots from by default: first disk, first CD, first network card. */
+/** The default boot order of a guest: first disk, first CD, first network card. */
 export function defaultBoot(config: Config): string {
   const drives = settingsInOrder(config).filter(([key]) => !/^(efidisk|tpmstate)/.test(key));
   const disk = drives.find(([, value]) => option(value, 'media') !== 'cdrom')?.[0];

@@ -65,7 +65,7 @@ export interface FaultDesk extends FaultControl {
   record(request: RecordedRequest): void;
 }
 
-/** What holds for the cluster and strikes no single request. */
+/** Faults of the cluster, not of one request. */
 const CONDITIONS = new Set<Fault['action']>(['quick-restart', 'silent-status-daemon']);
 
 export function createFaults(): FaultDesk {

@@ -37,7 +37,7 @@ export function gauges(guest: Guest, at: number) {
   };
 }
 
-/** What the status daemon broadcasts about a guest; the cluster state (tags, lock, pool) is not part of it. */
+/** The broadcast of the status daemon about a guest; the cluster state (tags, lock, pool) is not part of it. */
 export function publicRow(guest: Guest, at: number, hostCpus = Number.MAX_SAFE_INTEGER): Row {
   const { uptime, cpu, mem, netin, netout, diskread, diskwrite } = gauges(guest, at);
   return {

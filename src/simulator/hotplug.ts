@@ -21,7 +21,7 @@ export function isLive(guest: Guest, key: string, value: string | undefined): bo
   const able = features(guest);
   // The balloon device itself is not hot-pluggable, only the size of the balloon is.
   if (key === 'balloon') return (guest.config.balloon === '0') === (value === '0');
-  // What may be plugged changes at once, unless memory is concerned.
+  // Hot-pluggable options change at once, except memory.
   if (key === 'hotplug') return !able.has('memory') && !/memory/.test(value ?? '');
   if (/^net\d+$/.test(key)) return able.has('network');
   if (/^(scsi|virtio)\d+$/.test(key)) return able.has('disk');
@@ -63,7 +63,7 @@ export function hotplugProblem(world: World, guest: Guest, key: string, value: s
   return guest.config[key] === undefined ? `bridge '${bridge}' does not exist` : `interface ${bridge} does not exist`;
 }
 
-/** What was pending takes effect, at a stop and at a start: removed disks become unused, or are destroyed where that was asked for. */
+/** Applies pending changes, at a stop and at a start: removed disks become unused, or are destroyed where that was asked for. */
 export function settlePending(world: World, guest: Guest): void {
   for (const [key, how] of Object.entries(guest.pendingDelete)) {
     const value = guest.config[key];

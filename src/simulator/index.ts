@@ -95,7 +95,7 @@ function sleeper(world: World, injected: boolean): (ms: number) => Promise<void>
 /** Until then the cluster still shows what a status daemon last said, ms. */
 const LONG_SILENCE = 600_000;
 
-/** What concerns the cluster and not one request: the nodes' habit `quick-restart`, silent status daemons, and locks. */
+/** Faults of the cluster and not of one request: the nodes' habit `quick-restart`, silent status daemons, and locks. */
 function withWorldFaults(desk: FaultDesk, world: World): FaultDesk {
   const { add, clear } = desk;
   const silence = ({ node, ms }: Fault) =>

@@ -11,7 +11,7 @@ export interface Snapshot {
   vmstate?: string;
 }
 
-/** What goes on inside a guest that the hypervisor cannot know. */
+/** The state inside a guest, which the hypervisor cannot know. */
 export interface Inside {
   /** Reacts to the ACPI power button. */
   acpi: boolean;
@@ -172,7 +172,7 @@ export interface Task {
   pstart: number;
   type: string;
   id: string;
-  /** Who started it: user@realm!token. */
+  /** The user that started it: user@realm!token. */
   owner: string;
   /** Epoch ms. */
   start: number;

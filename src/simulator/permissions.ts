@@ -15,7 +15,7 @@ export type Privileges = Record<string, 0 | 1>;
 
 type Entries = Map<string, Acl[]>;
 
-/** What was worked out since the cluster last changed. */
+/** Results computed since the cluster last changed. */
 interface Cached {
   version: string;
   privileges: Map<string, Privileges>;

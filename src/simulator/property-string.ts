@@ -1,4 +1,4 @@
-/** What the parser needs to know of a declared property. */
+/** The parser's view of a declared property. */
 export interface Field {
   type?: string;
   optional?: unknown;

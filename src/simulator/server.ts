@@ -144,7 +144,7 @@ async function strikeAfter(serving: Serving, fault: Fault | undefined, response:
 }
 
 /**
- * What other processes use: POST /simulator/faults (JSON list), GET /simulator/requests, POST /simulator/release,
+ * The control interface for other processes: POST /simulator/faults (JSON list), GET /simulator/requests, POST /simulator/release,
  * POST /simulator/lock ({vmid, lock}), GET /simulator/held.
  */
 async function handleControl(

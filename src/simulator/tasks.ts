@@ -13,7 +13,7 @@ export interface Run {
 }
 
 /**
- * What a kind of task does. `begin` looks at the state when the guest's lock is held and says how long it takes (ms);
+ * The behaviour of a kind of task. `begin` looks at the state when the guest's lock is held and says how long it takes (ms);
  * `finish` does it; `undo` cleans up after a failure. Either throws an Error whose message becomes the exit status.
  */
 export interface Kind {

@@ -91,7 +91,7 @@ export function reservationsIn(db: Kysely<Database>) {
       return row && read(row);
     },
 
-    /** What the plan needs, once it is known. */
+    /** The plan's needs, once known. */
     async setDemand(id: string, demand: Demand): Promise<void> {
       await db
         .updateTable('reservations')

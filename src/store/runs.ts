@@ -14,7 +14,7 @@ export interface Decision {
   approvalId: string;
   decidedBy: string;
   decidedVia: Way;
-  /** What is to be minded about the decision. */
+  /** A caveat of the decision. */
   note?: string;
 }
 
@@ -226,7 +226,7 @@ export function runsIn(db: Kysely<Database>) {
         .execute();
     },
 
-    /** What this principal began on this cluster after `begin`, for limits per hour. */
+    /** The runs that this principal began on this cluster after `begin`, for limits per hour. */
     since: (whose: { cluster: string; principal: string }, begin: string) => since(db, whose, begin),
 
     async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {

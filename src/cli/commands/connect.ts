@@ -118,7 +118,7 @@ function lost({ origin }: URL, why: string): string {
   return `The connection to ${origin} was lost (${why}). Whether the call was carried out is not known: look with get_task or get_vm before repeating a change.`;
 }
 
-/** What went wrong, who acts, and whether the call may be repeated. */
+/** The fault, who must act, and whether the call may be repeated. */
 function explain(error: unknown, url: URL): string {
   const where = `${url.origin}`;
   if (!(error instanceof SdkHttpError)) {

@@ -67,7 +67,7 @@ export function add(options: AddOptions): Promise<Exit> {
   });
 }
 
-/** What the human reads before saying yes in advance. */
+/** The text that the human reads before a standing approval. */
 export function leaseText({ operations, tag, pool, uses, minutes, raised }: LeaseWish): string {
   const guests = tag === undefined ? `in pool ${pool} or a pool nested in it` : `with tag ${tag}`;
   const graver = 'plans that are graver than the operation itself, such as a stop by force, which cuts the power';

@@ -35,7 +35,7 @@ function valueText(value: unknown): string {
   return typeof value === 'object' && value !== null ? Object.values(value).join(':') : String(value);
 }
 
-/** What can be told without the cluster: settings, files, approvals. */
+/** Checks that need no cluster: settings, files, approvals. */
 export async function localChecks({ settings, loaded }: Configured): Promise<Check[]> {
   return [
     ...loaded.notes.map((text): Check => ({ name: 'settings', state: 'warn', text })),

@@ -29,7 +29,7 @@ const MAKE = [
 ];
 
 /**
- * What each operation needs, as measured on Proxmox VE 9.2 (qemu-server 9.2.6). On 8.x `VM.Monitor` stands for the guest agent's
+ * The rights of each operation, as measured on Proxmox VE 9.2 (qemu-server 9.2.6). On 8.x `VM.Monitor` stands for the guest agent's
  * privileges, before 8.0 bridges needed none.
  */
 export const OPERATION_RIGHTS: Record<string, Right[]> = {
@@ -43,7 +43,7 @@ export const OPERATION_RIGHTS: Record<string, Right[]> = {
   delete_vm: [...SEE, ...on('guests', 'VM.Allocate'), ...on('storages', 'Datastore.Audit|Datastore.AllocateSpace')],
 };
 
-/** What no operation needs and every answer is better with. */
+/** Rights that no operation needs and that make every answer better. */
 export const SIGHT_RIGHTS = {
   addresses: on('guests', 'VM.GuestAgent.Audit|VM.Monitor'),
   backups: on('guests', 'VM.Backup'),
@@ -87,7 +87,7 @@ function best(granted: Granted, place: Place): string | undefined {
     .sort((a, b) => count(b) - count(a) || a.length - b.length)[0];
 }
 
-/** What an operation lacks at its places. */
+/** The rights that an operation lacks at its places. */
 export function lacks(rights: readonly Right[], { at }: Standing, majorVersion: number): Missing[] {
   return rights
     .filter((right) => right.on !== 'bridges' || majorVersion >= 8)

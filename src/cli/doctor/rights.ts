@@ -8,7 +8,7 @@ import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 import { lacks, OPERATION_RIGHTS, SIGHT_RIGHTS, type Standing, standingOf } from './privileges.ts';
 
-/** What the token may do, operation by operation, and what it can see. */
+/** The operations that the token may execute, and the checks of what it can see. */
 export interface Abilities {
   checks: Check[];
   can: string[];

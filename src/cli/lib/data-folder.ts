@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../../core/errors.ts';
 
-/** Who beside its owner may write into the data folder. A folder that does not exist yet is made for its owner alone. */
+/** The users who may write into the data folder. A folder that does not exist yet is created for its owner alone. */
 export function dataFolderWriters(dataDir: string): 'all users' | 'group' | 'owner' {
   const mode = modeOf(dataDir) ?? 0o700;
   if ((mode & 0o002) !== 0) return 'all users';

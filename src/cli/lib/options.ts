@@ -3,7 +3,7 @@ import { requireCredentials, toSettings } from '../../config/settings.ts';
 import type { Settings } from '../../core/settings.ts';
 import { refuseOpenDataFolder } from './data-folder.ts';
 
-/** What every command takes. */
+/** The options of every command. */
 export interface GlobalOptions {
   /** The embedded cluster. */
   demo?: true;

@@ -23,7 +23,7 @@ export function table(head: string[], rows: unknown[][], { columns = process.std
   return view.toString();
 }
 
-/** What a terminal is too narrow for as a table: each row on lines of its own. */
+/** The form for a terminal too narrow for a table: each row on its own lines. */
 function blocks(head: string[], cells: string[][]): string {
   const lines = (row: string[]) => row.flatMap((text, index) => (text === '' ? [] : `${head[index] ?? ''}: ${text}`));
   return cells.map((row) => lines(row).join('\n')).join('\n\n');

@@ -2,7 +2,7 @@ import type { ApprovalView, Live, Problem, SessionView } from '../wire.ts';
 
 export type Connection = 'connecting' | 'live' | 'lost' | 'signed_out';
 
-/** What the whole page knows. Views read it and are told when it changes. */
+/** The state of the page. Views read it and are notified when it changes. */
 export const state: {
   session: SessionView | undefined;
   connection: Connection;

@@ -40,7 +40,7 @@ export async function requireYes(answer: Answer, approval: ApprovalRecord, mustT
   notConfirmed(`${said}, needed «${mustType}». ${still}`, `Tell the user to type exactly «${mustType}», and call approve again.`);
 }
 
-/** What is written down about a yes that came faster than a person reads. */
+/** The note about a yes that came faster than a person reads. */
 export function swiftly({ via, seconds }: Pick<Answer, 'via' | 'seconds'>): string | undefined {
   if (via !== 'elicitation' || seconds === undefined || seconds >= SWIFT_SECONDS) return undefined;
   return `answered within ${SWIFT_SECONDS} s of the form: maybe by the client itself`;

@@ -52,7 +52,7 @@ export function createNotify(settings: NotifySettings, log: Log): Notify {
   };
 }
 
-/** What is sent: https://docs.ntfy.sh/publish/, https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/, or plain JSON. */
+/** The body of a message: https://docs.ntfy.sh/publish/, https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/, or plain JSON. */
 function messageOf(
   approval: ApprovalRecord,
   { kind, consoleUrl }: NotifySettings,

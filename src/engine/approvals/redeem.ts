@@ -157,7 +157,7 @@ async function becomeStale(approval: ApprovalRecord, changed: string[], caller: 
 
 /**
  * The owner who asks does not decide: a remote approver never, the operator of this machine not about what a remote token of theirs asks for.
- * What an agent on this machine asks for, its own user decides in a terminal or the local console.
+ * The user of an agent on this machine decides its requests in a terminal or the local console.
  */
 function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
   const mayNotBoth = caller.role === 'approver' || (caller.isOperator && approval.channel === 'http');
@@ -170,7 +170,7 @@ function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
   });
 }
 
-/** What is carried out is what was asked for: the store may be writable for others, and the digest went to the audit with the request. */
+/** Only the requested plan is executed: others may be able to write the store, but the digest went to the audit with the request. */
 async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Ports): Promise<void> {
   const digest = planDigest(approval.plan, approval.args, approval.cluster);
   if (digest === approval.digest) return;

@@ -30,7 +30,7 @@ function walkAll(schema: Schema | undefined, value: Json, hide: Hide): Json {
   return schema === undefined ? value : (walk(schema, value, hide) as Json);
 }
 
-/** What a schema says about a value itself, about the items of a list and about the members of an object. */
+/** The parts of a schema: for a value itself, for the items of a list and for the members of an object. */
 interface Parts {
   here: readonly Schema[];
   array?: (index: number) => Schema | undefined;
@@ -58,7 +58,7 @@ function parts(schema: Schema): Parts {
     case 'intersection':
       return same(def.left, def.right);
     case 'pipe':
-      // What a transformation made of a value is not the value that its input schema describes.
+      // The result of a transformation is not the value that its input schema describes.
       return def.out._zod.def.type === 'transform' ? same(def.out) : same(def.in, def.out);
     case 'array':
       return { here: [], array: () => def.element, all: [def.element] };

@@ -37,7 +37,7 @@ const SAME: readonly (readonly string[])[] = [
 ];
 
 /**
- * What is wrong with arguments: one sentence a problem, which names the parameter and never its value, because that may be a secret. What
+ * The problems of arguments: one sentence a problem, which names the parameter and never its value, because that may be a secret. What
  * is lacking because a parameter is misspelt is not a problem of its own.
  */
 export function problemsOf(

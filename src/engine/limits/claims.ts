@@ -159,7 +159,7 @@ async function isDeleted({ runId, vmid, changedAt }: Reservation, ports: Ports):
   return (await isFree(await ports.api(), vmid).catch(() => false)) || Date.parse(changedAt) < ports.clock.now() - 3_600_000;
 }
 
-/** What waits for a stop and start is listed only after it; a guest that does not run is listed as its configuration says. */
+/** Pending changes are listed only after a stop and start; a stopped guest is listed as configured. */
 function showsGrowth(row: GuestRow, { cpu, memoryMib }: Reservation): boolean {
   return row.status === 'stopped' || (Math.ceil(row.cpus ?? 0) >= cpu && (row.memoryMib ?? 0) >= memoryMib);
 }

@@ -71,7 +71,7 @@ async function checkCooldown(
       // No decision was made about these, so they may be requested again.
       .filter(({ status }) => status !== 'stale' && status !== 'expired')
       .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
-    // What a lease covered, or what needs no approval at all.
+    // Requests that a lease covered, or that need no approval.
     ...(await store.runs.since(whose, since))
       .filter((run) => argsDigest(run.operation, run.args) === same && !cameToNothing(run))
       .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),
@@ -85,7 +85,7 @@ async function checkCooldown(
 }
 
 /**
- * What a plan may not exceed within an hour; undefined: nothing. It is checked when the plan is made, so that no human is asked in vain, and
+ * The hourly limit of a plan; undefined: no limit. It is checked when the plan is made, so that no human is asked in vain, and
  * once more in the moment in which its run begins.
  */
 export function perHour(plan: Plan, ports: Ports): Admission | undefined {

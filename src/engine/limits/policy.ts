@@ -16,7 +16,7 @@ export interface PolicyDecision {
   approvals: number;
   requireBackupWithin?: number;
   cooldown?: number;
-  /** What an approval is bound to beside the plan. */
+  /** The facts that an approval is bound to beside the plan. */
   placed?: Placed[];
 }
 
@@ -48,7 +48,7 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
 }
 
 /**
- * What the policy demands of a plan, on top of how the caller would have to be asked anyway.
+ * The policy's demands on a plan, on top of the approval method that applies anyway.
  * @throws forbidden_by_policy for what is never allowed or outside the guests that may be changed
  */
 export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDecision {
@@ -76,7 +76,7 @@ export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDec
   };
 }
 
-/** What is changed has to be one of the guests that the policy names. What is copied, too, unless it is a template. */
+/** A changed guest must be one that the policy names; so must a copied one, unless it is a template. */
 function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
   for (const guest of subject.guests) {
     const allowed =

@@ -34,7 +34,7 @@ export function counts(
 }
 
 /**
- * What counts: visible guests of the scope except templates, and reservations that came before ours. A VMID counts once, with the
+ * Counted are visible guests of the scope except templates, and reservations that came before ours. A VMID counts once, with the
  * greater of what is visible and what is reserved: a fresh guest is listed without its sizes, and a growing one with its old sizes until
  * the change is applied.
  * @param guests without the one that is planned

@@ -19,12 +19,12 @@ export interface Judged {
   unseen?: true;
 }
 
-/** What a policy looks at: live facts about the guests a plan touches, never what an agent said about them. */
+/** The input of the policy: live facts about the guests a plan touches, never what an agent said about them. */
 export interface Subject {
   operation: string;
   effect: Effect;
   principal: string;
-  /** What is changed or made, then the guests whose disks are copied. */
+  /** The changed or created guests, then the guests whose disks are copied. */
   guests: Judged[];
   /** Pools in which a guest may be that is listed without one, see hiddenPools. */
   hidden?: ReadonlySet<string>;

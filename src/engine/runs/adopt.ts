@@ -24,7 +24,7 @@ export async function adoptOrphans(ports: Ports): Promise<void> {
     if (!(await store.runs.adopt(run.id, worker, ports.worker, leaseFrom(ports.clock)))) continue;
     // Another call of this process may have adopted it in the same moment.
     if (inFlight.has(run.id)) continue;
-    // What this process knew is older than what another one wrote since.
+    // This process's copy is older than what another one wrote since.
     if (!own) inFlight.known.delete(run.id);
     ports.log.warn(
       { run: run.id, operation: run.operation },

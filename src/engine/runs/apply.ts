@@ -40,7 +40,7 @@ export async function apply(
     (step) => resolveStep(step, journal.steps, secret),
   );
   const total = run.plan.steps.length;
-  // What had to hold before a request that was sent already is not asked again: the request may have changed it.
+  // The preconditions of a request that was already sent are not checked again: the request may have changed them.
   const begun = run.plan.steps.findLastIndex((step) => sentBefore.has(step.id));
   for (const [index, step] of run.plan.steps.entries()) {
     if (index < begun && step.kind !== 'request') continue;
@@ -69,7 +69,7 @@ export async function apply(
   };
 }
 
-/** What the plan promised and the cluster contradicts; what cannot be seen is not contradicted. */
+/** Expected conditions that the cluster contradicts; conditions that cannot be seen do not count. */
 async function unmetOf(expected: readonly Condition[], api: ProxmoxApi): Promise<string[]> {
   const holds = await Promise.all(expected.map((condition) => api.holds(condition).catch(() => undefined)));
   return expected.filter((_, index) => holds[index] === false).map(conditionText);

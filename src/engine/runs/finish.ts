@@ -51,7 +51,7 @@ export async function conclude(run: RunRecord, ports: Ports, caller: Caller, wor
   }
 }
 
-/** What a caller hears of a run whose outcome could not be recorded. */
+/** The error of a run whose outcome could not be recorded. */
 function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown): ProxmoxMcpError {
   const ours =
     cause instanceof ProxmoxMcpError ? cause : new ProxmoxMcpError('store_unavailable', 'The store cannot be written.', { cause });
@@ -101,7 +101,7 @@ async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Call
   };
   if (!known.told) await ports.audit.append(outcome, { durable: true });
   known.told = true;
-  // What was reserved for a guest that may still be made stays so.
+  // The reservation of a guest that may still be created stays.
   if (status !== 'unknown' || made) await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);

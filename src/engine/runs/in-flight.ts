@@ -8,7 +8,7 @@ export interface Ending {
   error?: ProxmoxMcpError;
 }
 
-/** What this process knows of a run that has not ended in the store: newer than its row while the store cannot be written. */
+/** This process's state of a run that has not ended in the store: newer than its row while the store cannot be written. */
 export interface Known {
   steps: StepRecord[];
   ending?: Ending;
@@ -17,7 +17,7 @@ export interface Known {
 }
 
 /**
- * What this process is at work on. Leases are renewed for these alone: a row of this process that is not here was left by a fault of the
+ * The runs on which this process works. Leases are renewed for these alone: a row of this process that is not here was left by a fault of the
  * store or the audit, and is taken up again like that of a process that is gone.
  */
 export class InFlight {

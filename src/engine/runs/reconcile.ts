@@ -18,7 +18,7 @@ export interface Within {
   steps: readonly StepRecord[];
 }
 
-/** What Proxmox shows of a request whose answer is missing. */
+/** The traces that Proxmox shows of a request without an answer. */
 export type Trace =
   | { kind: 'task'; upid: string }
   | { kind: 'effect' }
@@ -59,7 +59,7 @@ export async function settle(
   }
 }
 
-/** What can be seen now. */
+/** The facts visible now. */
 export async function look(step: RequestStep, record: StepRecord, within: Within, ports: Ports): Promise<Trace> {
   const api = await ports.api();
   const since = Math.floor(Date.parse(record.at) / 1000);

@@ -11,7 +11,7 @@ import { waitFor } from './answer.ts';
 
 const RECENT = 10;
 
-/** What `get_task` acts on: the caller's own runs, and any task of Proxmox by its UPID. */
+/** The objects of `get_task`: the caller's own runs, and any task of Proxmox by its UPID. */
 export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | undefined): ControlPorts['tasks'] {
   const mine = (run: RunRecord) => caller.isOperator || run.principal === caller.principal;
   return {

@@ -19,7 +19,7 @@ export interface GateOptions extends Verifiers {
 
 export type Fault = TokenFault | OAuthFault | 'missing' | 'malformed';
 
-/** Who presents this token. */
+/** The identity behind this token. */
 export async function identify(verifiers: Verifiers, token: string, address: string): Promise<Identity | Fault> {
   if (token.startsWith(TOKEN_PREFIX)) return (await verifiers.token?.(token, address)) ?? 'unknown';
   return (await verifiers.oauth?.(token)) ?? 'unknown';
@@ -58,7 +58,7 @@ export function createGate(options: GateOptions): (request: Request, address: st
   };
 }
 
-/** Who sent no credentials made no mistake with them, and is only told what is asked for (RFC 6750 section 3.1). */
+/** A request without credentials gets no error code, only the challenge (RFC 6750 section 3.1). */
 function withoutErrorCode(response: Response): Response {
   const asked = response.headers.get('www-authenticate') ?? '';
   response.headers.set('www-authenticate', asked.replace(/error="[^"]*", error_description="[^"]*"(, )?/, ''));

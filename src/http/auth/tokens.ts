@@ -8,7 +8,7 @@ export const TOKEN_PREFIX = 'pmcp_';
 /** How often (ms) the last use of a token is written down. */
 const TOUCH_MS = 60_000;
 
-/** What is kept of a token. The store supplies it. */
+/** The stored part of a token. The store supplies it. */
 export interface TokenRow {
   id: string;
   name: string;

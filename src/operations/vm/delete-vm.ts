@@ -228,7 +228,7 @@ async function backupSteps(api: ProxmoxReader, target: Target, storage: string):
 }
 
 /**
- * What the VMID shows after the delete. A free one proves that the guest is gone, also to a token that may not see guests. A taken one is
+ * The state of the VMID after the delete. A free one proves that the guest is gone, also to a token that may not see guests. A taken one is
  * another guest's if its identity is another, or if the task that destroyed ours ended well and the token may not look.
  */
 async function fateOf(api: ProxmoxReader, { plan, steps }: RunRecord): Promise<'gone' | 'reused' | 'unknown'> {

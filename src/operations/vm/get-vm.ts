@@ -125,7 +125,7 @@ export const getVm = defineOperation({
   },
 });
 
-/** What only a running guest can tell; it may stop at any moment, and reading it still succeeds. */
+/** The facts that only a running guest has; it may stop at any moment, and reading it still succeeds. */
 async function readRunning(ctx: OperationContext, guest: Guest) {
   const [status, addresses] = await Promise.all([
     readStatus(ctx.api, guest.at).catch((thrown) => {

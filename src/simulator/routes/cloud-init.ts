@@ -64,7 +64,7 @@ function networkData(guest: Guest): string {
 function dump(context: Context): string {
   const found = guestOf(context);
   const guest = { ...found, config: pendingConfig(found) };
-  // Who may only look does not see the hash.
+  // A user who may only read does not see the hash.
   const mayChange = may(context.world, context.who, `/vms/${guest.vmid}`, ['VM.Config.Cloudinit']);
   const shown = mayChange ? (guest.config.cipassword ?? '') : '**********';
   switch (needed(context, 'type')) {
@@ -79,7 +79,7 @@ function dump(context: Context): string {
   }
 }
 
-/** What the drive holds and what it is to hold; it is rebuilt at once here, so nothing stays pending. */
+/** The present and the wanted content of the drive; it is rebuilt at once here, so nothing stays pending. */
 function pending(context: Context): unknown {
   const { config } = guestOf(context);
   const keys = Object.keys(config).filter((key) => KEYS.includes(key) || /^(ipconfig\d+)$/.test(key));

@@ -30,7 +30,7 @@ const DEFAULT_SHUTDOWN_TIMEOUT = 60;
 const QUICK = 1_500;
 const CLEANUP = 30_000;
 
-/** What a saved memory needs to be woken: kept beside it. */
+/** The state needed to resume a saved memory, kept beside it. */
 export const RUNNING_STATE = { runningmachine: 'pc-i440fx-10.0+pve1', runningcpu: 'qemu64', 'running-nets-host-mtu': 'net0=1500' };
 
 /** The guest a task works on, wherever it is now on that node. */

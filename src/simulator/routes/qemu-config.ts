@@ -99,7 +99,7 @@ function demandFreeing(context: Context, current: Config, keys: string[], force:
   }
 }
 
-/** What could not be plugged or unplugged while the guest runs, by key; these changes are pending. */
+/** Changes that could not be hot-plugged, by key; they are pending. */
 type Problems = Record<string, string>;
 
 /** The part that needs the guest's lock: applies what can be applied and keeps the rest pending. */

@@ -59,7 +59,7 @@ function finish(run: Run): void {
   world.dropGuest(guest.vmid);
 }
 
-/** What is refused at once: protection, HA without purge, a running guest. */
+/** Refuses at once: protection, HA without purge, a running guest. */
 export function destroy(context: Context, type: Guest['type']): string {
   const guest = guestOf(context, type);
   const word = label(guest);

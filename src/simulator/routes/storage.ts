@@ -54,7 +54,7 @@ function status(context: Context, storage: Storage): Row {
   };
 }
 
-/** What a folder can hold, in the old and the new form. */
+/** The content types of a folder, in the old and the new form. */
 const FORMATS = {
   format: [{ raw: 1, qcow2: 1, vmdk: 1, subvol: 1 }, 'raw'],
   formats: { default: 'raw', supported: ['qcow2', 'raw', 'subvol', 'vmdk'] },
@@ -116,7 +116,7 @@ function content(context: Context): Row[] {
     .map(volumeRow);
 }
 
-/** What no guest owns is visible to all who may list the storage; images and backups ask for a privilege on their owner, too. */
+/** A volume without an owner is visible to every user who may list the storage; images and backups ask for a privilege on their owner, too. */
 function isVisible(context: Context, volume: Volume): boolean {
   const { world, who } = context;
   const path = `/storage/${volume.storage}`;
@@ -206,7 +206,7 @@ function finishDelete(run: Run): void {
   const volid = String(run.task.args.volid);
   const volume = findVolume(run.world, run.task.node, volid);
   if (!volume) {
-    // What is not there counts as removed; only the log tells.
+    // A missing volume counts as removed; only the log tells.
     run.log(`disk image '${pathOf(findStorage(run.world, storageOf(volid)), volid)}' does not exist`);
     run.log(`Removed volume '${volid}'`);
     return;

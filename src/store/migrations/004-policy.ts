@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 
-/** What a standing yes covers, said explicitly, and the guests to which a requester was limited. */
+/** The coverage of a standing approval, and the guests to which a requester was limited. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .alterTable('leases')

@@ -26,7 +26,7 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
 
   function draw(): void {
     const all = rows();
-    // What is read stays, also when it was decided meanwhile; on a phone the list comes first.
+    // The open approval stays when it is decided elsewhere; on a phone the list comes first.
     const id = asked ?? shown?.id ?? all[0]?.id;
     element.classList.toggle('opened', asked !== undefined);
     element.classList.toggle('nothing', all.length === 0 && id === undefined);
@@ -85,7 +85,7 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
   };
 }
 
-/** What has to be drawn anew; everything else of an approval is frozen. */
+/** The fields whose change redraws the view; the rest of an approval is frozen. */
 function stateOf(a: ApprovalView): string {
   return `${a.status} ${a.agreedBy.length}`;
 }
@@ -110,7 +110,7 @@ function card(a: ApprovalView, route: string, current: boolean): HTMLElement {
     h(
       'span',
       { class: 'soft who' },
-      // What a client calls itself is its own word; who it acts for was established.
+      // The client's name is its own claim; its owner was authenticated.
       words(a.askedBy.principal),
       a.askedBy.client !== undefined && [' (', words(a.askedBy.client), ')'],
       ` over ${a.askedBy.channel}, `,

@@ -7,7 +7,7 @@ import type { View } from './view.ts';
 
 const TYPING_PAUSE_MS = 250;
 
-/** What was asked for and done, newest first, and whether the record is whole. */
+/** The audit records, newest first, and whether the chain is intact. */
 export function auditPage(): View {
   const seal = h('div', { class: 'seal' });
   const table = h('div', { class: 'records' });

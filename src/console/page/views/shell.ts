@@ -17,7 +17,7 @@ const CONNECTION: Record<Connection, { word: string; tone: string }> = {
   signed_out: { word: 'signed out', tone: 'calm' },
 };
 
-/** What stands above every page: where one is, what waits, and whether what one sees is current. */
+/** The header of every page: location, pending count, and whether the page is current. */
 export function shell(): { mark(route: string): void } {
   const count = h('span', { class: 'count number', attrs: { hidden: true } });
   const tabs = TABS.map(({ route, title }) => h('a', { attrs: { href: `#/${route}` } }, title, route === 'pending' && count));

@@ -22,7 +22,7 @@ const HEADROOM = 1.1;
 /** MiB below which most systems in a VM do not boot. */
 const SMALL_VM = 256;
 
-/** What a running guest loses at once; undefined when it keeps what it uses, with some room. */
+/** The memory that a running guest loses at once; undefined when it keeps what it uses, with some room. */
 export function takenFromRunning(target: Target, wanted: Wanted): string | undefined {
   const { status, guest } = target;
   if (!target.running) return undefined;

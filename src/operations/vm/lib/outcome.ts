@@ -4,7 +4,7 @@ import type { RunRecord } from '../../../core/run.ts';
 import { plainText } from '../../../core/text.ts';
 import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guests.ts';
 
-/** What every finished change tells beside its own result: its tasks, what was chosen for the caller, and what to mind. */
+/** The common part of the answer of a finished change: its tasks, the choices made for the caller, and warnings. */
 export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
   const upids = run.steps.flatMap((s) => (s.upid === undefined ? [] : [s.upid]));
   const warnings = [...run.plan.warnings, ...run.steps.flatMap(taskWarnings), ...run.steps.flatMap(unmetWarnings)];

@@ -48,5 +48,5 @@ export const MAX_MEMORY = 16_777_216;
 export const memory = z.int().min(16).max(MAX_MEMORY);
 export const diskGb = z.int().min(1).max(131_072);
 
-/** What every change answers with; more fields as they fit. Kept loose: a typed plan costs an agent 250 tokens a tool. */
+/** The common answer of every change; more fields as they fit. Kept loose: a typed plan costs an agent 250 tokens a tool. */
 export const changed = z.looseObject({ vmid: z.number(), name: z.string(), node: z.string(), status: z.string() });

@@ -69,7 +69,7 @@ export function refuseTemplate(guest: Guest, what: string): void {
     });
 }
 
-/** What happens at the guest's next stop and start besides what was asked for. */
+/** Effects at the guest's next stop and start besides the requested one. */
 export function pendingWarnings(guest: Guest): string[] {
   return guest.pending.length === 0 ? [] : [`pending changes take effect with the next stop and start: ${pendingText(guest.pending)}`];
 }
@@ -87,7 +87,7 @@ export interface Doomed {
 }
 
 /**
- * What is freed when pending changes are applied. Proxmox applies them at a stop and at a start (recorded from 9.2: after the stop none is
+ * The volumes freed when pending changes are applied. Proxmox applies them at a stop and at a start (recorded from 9.2: after the stop none is
  * left), and with any change of the configuration of a stopped guest.
  */
 export function doomedBy(pending: readonly PendingChange[]): Doomed | undefined {

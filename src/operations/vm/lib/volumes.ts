@@ -12,9 +12,9 @@ export interface Sized {
 }
 
 export interface OwnVolumes {
-  /** What Proxmox frees with the guest: volumes of its configuration that it owns, pending ones and the memory of its hibernation included. */
+  /** The volumes that Proxmox frees with the guest: those of its configuration that it owns, pending ones and the memory of its hibernation included. */
   freed: Sized[];
-  /** What its configuration names and Proxmox leaves alone: ISOs, paths on the host, volumes of other guests. */
+  /** Volumes that its configuration names and Proxmox leaves alone: ISOs, paths on the host, volumes of other guests. */
   untouched: Sized[];
   /** Bear the guest's VMID, but are neither freed with it by default nor memory of its snapshots. */
   extra: Sized[];

@@ -41,7 +41,7 @@ function passes(guest: GuestRow, filter: Filter, kind: keyof Filter): boolean {
   return wanted === undefined || TESTS[kind](guest, wanted);
 }
 
-/** What exists instead of what was filtered for. Only asked when no guest fits. */
+/** The values that exist instead of the filtered one. Only read when no guest matches. */
 export async function whyNone(ctx: Context, guests: readonly GuestRow[], filter: Filter): Promise<string> {
   const alone = KINDS.filter((kind) => filter[kind] !== undefined).map((kind) => ({
     kind,

@@ -6,7 +6,7 @@ import type { OperationContext } from '../../define.ts';
 const EXAMPLES = 5;
 const STORAGES = 4;
 
-/** What a new VM could boot from, as one line for a warning: a few images, ISOs and templates that the token can see. */
+/** The media from which a new VM could boot, as one line for a warning: a few images, ISOs and templates that the token can see. */
 export async function bootSourcesAtHand(
   ctx: Pick<OperationContext, 'api'>,
   node: string,

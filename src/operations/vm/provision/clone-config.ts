@@ -12,14 +12,14 @@ import { DEFAULTS } from './vm-defaults.ts';
 
 export interface CloneConfig {
   params: Params;
-  /** What can be read back. */
+  /** The part that can be read back. */
   proof: Record<string, string>;
   choices: string[];
   warnings: string[];
 }
 
 /**
- * What is set on a clone before it starts. Proxmox copies tags, notes, protection, onboot and all of cloud-init from the source: what the
+ * The configuration set on a clone before it starts. Proxmox copies tags, notes, protection, onboot and all of cloud-init from the source: what the
  * clone inherits is named, and it starts life unprotected and not started with the node.
  */
 export function cloneConfig(source: Guest, args: CloneArgs, version: ProxmoxVersion): CloneConfig {

@@ -46,7 +46,7 @@ export function sizesByStorage({ config, disks }: Guest, growGib: number, what: 
   return sizes;
 }
 
-/** What is taken on each storage. One that the token cannot see cannot be checked. @throws storage_unavailable */
+/** The space taken on each storage. One that the token cannot see cannot be checked. @throws storage_unavailable */
 export function spaceFor(
   ctx: OperationContext,
   node: string,

@@ -9,7 +9,7 @@ import type { CloneArgs } from './clone-input.ts';
 import { cloudInitDifferences } from './cloud-init-differences.ts';
 import type { CreateArgs } from './create-input.ts';
 
-/** What may be asked of a new guest, by a create or a clone. */
+/** The parameters of a new guest, by a create or a clone. */
 type Wishes = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;
 export type Asked = { [K in keyof Wishes]?: Wishes[K] | undefined };
 
@@ -21,7 +21,7 @@ export interface Compared {
 }
 
 /**
- * What an existing guest has otherwise than it was asked for. Everything that was said is compared; what cannot be told is named as such, so
+ * The differences of an existing guest from the request. Everything stated is compared; what cannot be told is named as such, so
  * that an empty list means the same guest.
  */
 export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row, guest, run }: Compared, asked: Asked): Promise<string[]> {
@@ -66,7 +66,7 @@ function settings({ at, config, identity, disks, tags }: Guest, asked: Asked): s
   ];
 }
 
-/** What its disks were made from, and what is in its CD drives. */
+/** The sources of its disks, and the media in its CD drives. */
 function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked): string[] {
   const { image, iso, source_vmid: source, full_clone: full } = asked;
   const inserted = disks.filter((d) => d.media === 'cdrom').map((d) => d.volid);

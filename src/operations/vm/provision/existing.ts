@@ -97,7 +97,7 @@ function nameOf(row: GuestRow): string {
 }
 
 /**
- * What a create or clone plans for a guest that is there already: nothing; or, when the same call left it half-made, the rest.
+ * The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest.
  * @param args what was asked for, as the engine stores it
  */
 export async function planForExisting(ctx: OperationContext, operation: string, existing: Existing, args: Asked & object): Promise<Plan> {
@@ -136,7 +136,7 @@ export async function planForExisting(ctx: OperationContext, operation: string, 
   };
 }
 
-/** Who reads only VMID and state would take a foreign guest for the new one. */
+/** Without it, a reader of VMID and state alone would take a foreign guest for the new one. */
 async function otherName(ctx: OperationContext, vmid: number, name: string, asked: Asked): Promise<string | undefined> {
   if (asked.vmid !== vmid || asked.name === undefined || sameName(asked.name, name)) return undefined;
   const next = await nextFree(ctx.api);

@@ -8,7 +8,7 @@ import type { Guest } from '../../../proxmox/guests.ts';
 import type { OperationContext } from '../../define.ts';
 import { label, refuseLocked } from '../lib/target.ts';
 
-/** What a run of ours did not do of what was asked for a guest. */
+/** The steps that an own run left undone on a guest. */
 export interface Unfinished {
   run: RunRecord;
   left: RequestStep[];
@@ -42,7 +42,7 @@ export function isSameCall(ctx: OperationContext, operation: string, args: objec
  * @throws locked
  */
 export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status: string): Plan | undefined {
-  // What was copied is copied: its source has no say any more.
+  // The copy is done, so its source no longer matters.
   const { demand, sources: _copied, ...first } = run.plan;
   if (open || !left[0]?.path.startsWith(path`/nodes/${guest.at.node}/${guest.at.type}/${guest.at.vmid}/`)) return undefined;
   refuseLocked({ guest });

@@ -1,6 +1,6 @@
 import type { ProxmoxVersion } from '../../../core/proxmox.ts';
 
-/** What a VM gets when the caller does not say; every plan shows it. Proxmox's own defaults are smaller and slower than usual today. */
+/** The defaults of a new VM; every plan shows them. Proxmox's own defaults are smaller and slower than usual today. */
 export const DEFAULTS = {
   cores: 2,
   sockets: 1,
