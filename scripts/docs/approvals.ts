@@ -14,7 +14,7 @@ export function policyKeys(): string {
   return rows(['Key', 'Type', 'Meaning'], body);
 }
 
-/** One row of docs/approvals-matrix.json, which an end-to-end test carries out. */
+/** One row of docs/approvals-matrix.json, which an end-to-end test executes. */
 interface MatrixRow {
   mode: string;
   human: string;

@@ -28,7 +28,7 @@ export interface AnchorFile {
 
 /**
  * Checks the trail, and that it still holds every record of which a checkpoint elsewhere speaks: taking out the newest lines, or writing
- * all of it anew, leaves no trace in the trail itself.
+ * all of it again, leaves no trace in the trail itself.
  * @throws audit_invalid when there is no trail, no anchor or no key to check it with; what is wrong inside is returned
  */
 export async function verifyAnchored(

@@ -71,7 +71,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       const held = await lock;
       await held.hold(() => write(batch));
     } catch (error) {
-      // A lock that could not be opened, or whose file is damaged and may be deleted, is opened anew by the next append.
+      // A lock that could not be opened, or whose file is damaged and may be deleted, is opened again by the next append.
       const opened = await lock?.catch(() => undefined);
       if (!opened || error instanceof ProxmoxMcpError) {
         opened?.close();

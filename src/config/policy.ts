@@ -51,7 +51,7 @@ export const policySchema = z.strictObject({
         way: z.enum(WAYS).optional().describe('how it has to be decided; on a change it makes an approval necessary'),
         approvals: z.int().min(1).max(5).optional().describe('how many different owners have to say yes'),
         require_backup_within: span.optional().describe('a backup not older than this must exist: `30m`, `24h`, `7d`'),
-        cooldown: span.optional().describe('the identical request is refused for so long after it was decided or carried out: `30s`, `5m`'),
+        cooldown: span.optional().describe('the identical request is refused for so long after it was decided or executed: `30s`, `5m`'),
       }),
     )
     .default([])

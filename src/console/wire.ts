@@ -42,7 +42,7 @@ export interface RunView {
   result: [name: string, value: string][];
 }
 
-/** A request that Proxmox may still carry out. */
+/** A request that Proxmox may still execute. */
 export interface OpenRunView {
   id: string;
   summary: string;

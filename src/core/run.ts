@@ -18,7 +18,7 @@ export interface StepRecord {
   data?: Json;
   /** The task was found in the list of tasks: no answer named it. */
   found?: true;
-  /** Tasks that were found and turned out to carry out another request. */
+  /** Tasks that were found and turned out to execute another request. */
   others?: string[];
   /** Expected conditions that do not hold after the last step. */
   unmet?: string[];

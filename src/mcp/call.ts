@@ -32,7 +32,7 @@ export type Era = 'modern' | 'legacy';
 
 type RawArguments = Record<string, unknown>;
 
-/** Carries out one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
+/** Executes one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
 export async function callTool(
   context: CallContext,
   server: McpServer,

@@ -20,7 +20,7 @@ import { parseVersion } from './version.ts';
 
 /** Workers of pvedaemon are blocked for a whole call, and a node has three. */
 const MUTATIONS_PER_NODE = 3;
-/** A dead guest agent blocks a worker for 3 s; pveproxy passes on four calls at a time, and what waits behind them is carried out late. */
+/** A dead guest agent blocks a worker for 3 s; pveproxy passes on four calls at a time, and what waits behind them is executed late. */
 const AGENT_CALLS_PER_NODE = 2;
 
 export interface ProxmoxOptions {
@@ -182,7 +182,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     const { failure, refusal, data = null } = outcome;
     if (failure && UNKNOWN.includes(failure.kind)) return { kind: 'unknown', reason: failure.reason };
     if (refusal) throw refusal;
-    if (failure) throw unreachable(failure, request.path, `${request.method} ${request.path} was not carried out.`);
+    if (failure) throw unreachable(failure, request.path, `${request.method} ${request.path} was not executed.`);
     return parseUpid(data) ? { kind: 'task', upid: data as string } : { kind: 'done', data };
   }
 

@@ -1,7 +1,7 @@
 /** One injected fault. `match.path` is a regular expression on the path below /api2/json; without `times` it stays. */
 export interface Fault {
   match?: { method?: string; path?: string };
-  /** How often it strikes. Default: for ever. */
+  /** How often it strikes. Default: always. */
   times?: number;
   action:
     | 'status'

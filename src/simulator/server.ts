@@ -127,7 +127,7 @@ async function strikeBefore(serving: Serving, fault: Fault | undefined, path: st
   }
 }
 
-/** pveproxy gives up after 30 s; the request lies in the queue of pvedaemon, which carries out whatever it reads. */
+/** pveproxy gives up after 30 s; the request lies in the queue of pvedaemon, which executes whatever it reads. */
 async function deliverLate(serving: Serving, ms: number | undefined, response: ServerResponse): Promise<void> {
   const delivered = ms === undefined ? serving.faults.hold() : serving.sleep(ms);
   const gaveUp = serving.sleep(PROXY_PATIENCE).then(() => true);

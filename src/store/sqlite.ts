@@ -13,7 +13,7 @@ const PATIENCE_MS = 20_000;
 /**
  * Opens the embedded store of one installation and brings its tables up to date. Several processes may do so at once.
  * @param dataDir folder of this installation; created with mode 0700
- * @param notice told when an empty file had to be made anew: what it held is lost
+ * @param notice told when an empty file had to be created again: what it held is lost
  * @throws store_unavailable
  */
 export async function openSqlite(dataDir: string, notice: (text: string) => void = () => {}): Promise<Kysely<Database>> {
@@ -22,7 +22,7 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return await alone(join(dataDir, 'migrate.lock'), async () => {
       if (statSync(file, { throwIfNoEntry: false })?.size === 0)
-        notice(`The store ${file} was empty and is made anew: what it held of approvals and runs is gone.`);
+        notice(`The store ${file} was empty and was created again: what it held of approvals and runs is gone.`);
       // Waiting inside SQLite would stop the only thread, and with it every other caller.
       const sqlite = new SqliteDatabase(file, { timeout: 0 });
       const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
@@ -118,7 +118,7 @@ function reasonOf(cause: unknown): [reason: string, hint: string] {
   if (isDamaged(cause))
     return [
       'store.sqlite is damaged',
-      'Keep a copy of store.sqlite and put back a backup of it. Without one, move it away: approvals and the history of runs begin anew.',
+      'Keep a copy of store.sqlite and put back a backup of it. Without one, move it away: approvals and the history of runs begin again.',
     ];
   return [message ?? 'unknown fault', 'Check PROXMOX_DATA_DIR, its permissions and the free space.'];
 }

@@ -5,7 +5,7 @@ import type { Check } from './local.ts';
 
 const NAMED = 5;
 
-/** Requests that Proxmox may still carry out; none when there is no store yet, which is not made. */
+/** Requests that Proxmox may still execute; none when there is no store yet, which is not made. */
 export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster: string): Promise<Check[]> {
   if (!hasStore({ dataDir, databaseUrl })) return [];
   const { openStore } = await import('../../store/index.ts');
@@ -22,7 +22,7 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
     const check: Check = {
       name,
       state: 'warn',
-      text: `the outcome of ${counted(open.length, 'run')} is unknown, and Proxmox may still carry it out: ${named.join('; ')}${more}`,
+      text: `the outcome of ${counted(open.length, 'run')} is unknown, and Proxmox may still execute it: ${named.join('; ')}${more}`,
       next: 'Look at these guests in Proxmox, then say how each ended: proxmox-mcp runs close ID --outcome done|not-done',
     };
     return [...found, check];

@@ -111,7 +111,7 @@ onChange(() => {
   if (state.connection === 'signed_out') close('You are signed out');
 });
 addEventListener('hashchange', () => {
-  // A new link pasted into the same tab logs in anew.
+  // A new link pasted into the same tab logs in again.
   if (location.hash.startsWith('#link=')) location.reload();
   else open();
 });

@@ -116,7 +116,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
       throw taskFault(step, record, s.journal.run.plan, s.ports.settings.connection.tokenId);
     }
-    // The task ended without having done anything, which is what makes sending it anew safe.
+    // The task ended without having done anything, which is what makes sending it again safe.
     s.report(`the guest is still locked (${exit}); trying again`);
     await s.ports.clock.sleep(LOCK_RETRIES.pauseMs);
     s.gate.reopen(step.id);

@@ -8,7 +8,7 @@ import { isFromRef } from './resolve.ts';
 
 /**
  * Takes down the digest of the configuration that a step changes, where the plan could not know it: the guest was made by a step before. With
- * it a request that is carried out late, or twice, is refused once anything else has changed the configuration.
+ * it a request that is executed late, or twice, is refused once anything else has changed the configuration.
  */
 export async function noteDigest(
   step: RequestStep,

@@ -114,7 +114,7 @@ export async function openRunsOf(vmids: readonly number[], ports: Ports): Promis
 
 /** One line about a run whose outcome is unknown, for plans and answers about its guest. */
 export function openLine({ id, operation, startedAt }: RunRecord): string {
-  return `the outcome of ${operation} of ${startedAt} is unknown and Proxmox may still carry it out (get_task {"run_id": "${id}"})`;
+  return `the outcome of ${operation} of ${startedAt} is unknown and Proxmox may still execute it (get_task {"run_id": "${id}"})`;
 }
 
 /** VMIDs that a DELETE on its way may still hit, with its run: a new guest there could be destroyed by it. */

@@ -35,7 +35,7 @@ export type Trace =
  * Finds out what became of a request whose answer is missing (596, a cut connection, a crash), from Proxmox's task list and the state of the
  * guest. It never sends anything.
  * @returns the step as `sent` (its task was found) or `done` (its effect is there)
- * @throws conflict when it can no longer take effect, outcome_unknown when it may still be carried out
+ * @throws conflict when it can no longer take effect, outcome_unknown when it may still be executed
  */
 export async function settle(
   step: RequestStep,
@@ -77,7 +77,7 @@ export async function look(step: RequestStep, record: StepRecord, within: Within
     if (!tasks) return { kind: 'silent' };
     const why = await whyMoot(step, within.steps, api);
     if (why === undefined) return { kind: proven === false ? 'nothing' : 'hidden' };
-    // It may have been carried out between the look at the tasks and the look at the guest.
+    // It may have been executed between the look at the tasks and the look at the guest.
     const late = await task();
     return late === undefined ? { kind: 'moot', why } : { kind: 'task', upid: late };
   } catch {
@@ -85,7 +85,7 @@ export async function look(step: RequestStep, record: StepRecord, within: Within
   }
 }
 
-/** The task that carries out this request: of our token, its type and guest, begun since it was sent, and of no other request. */
+/** The task that executes this request: of our token, its type and guest, begun since it was sent, and of no other request. */
 async function ownTask(step: RequestStep, record: StepRecord, { run, steps }: Within, ports: Ports): Promise<string | undefined> {
   if (!step.task) return undefined;
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
@@ -102,7 +102,7 @@ async function ownTask(step: RequestStep, record: StepRecord, { run, steps }: Wi
 }
 
 /**
- * A task that was found, not answered, and after which the configuration lacks the values, carried out another request with our token.
+ * A task that was found, not answered, and after which the configuration lacks the values, executed another request with our token.
  * @returns the step as it is to be searched for on, or undefined when the task is its own
  */
 export async function withoutOthers(step: RequestStep, record: StepRecord, api: ProxmoxApi): Promise<StepRecord | undefined> {

@@ -5,7 +5,7 @@ import { shortTime } from '../format.ts';
 import { now } from '../state.ts';
 import { problemBox, section } from './parts.ts';
 
-/** Requests that Proxmox may still carry out, each with the two answers of a human who looked; nothing when there are none. */
+/** Requests that Proxmox may still execute, each with the two answers of a human who looked; nothing when there are none. */
 export function openRuns(runs: OpenRunView[], closed: () => void): HTMLElement[] {
   if (runs.length === 0) return [];
   return [
