@@ -22,7 +22,7 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return await alone(join(dataDir, 'migrate.lock'), async () => {
       if (statSync(file, { throwIfNoEntry: false })?.size === 0)
-        notice(`The store ${file} was empty and was created again: what it held of approvals and runs is gone.`);
+        notice(`The store ${file} was empty and was created again. Its earlier approvals and runs are lost.`);
       // Waiting inside SQLite would stop the only thread, and with it every other caller.
       const sqlite = new SqliteDatabase(file, { timeout: 0 });
       const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });

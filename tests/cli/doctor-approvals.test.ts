@@ -83,7 +83,7 @@ describe('how approvals are given', () => {
     const dataDir = newFolder();
     writeFileSync(join(dataDir, 'store.sqlite'), '');
     const { check } = await habitsCheck({ dataDir } as Settings, NOW);
-    expect(check).toMatchObject({ name: 'store', state: 'warn', text: expect.stringContaining('made anew') });
+    expect(check).toMatchObject({ name: 'store', state: 'warn', text: expect.stringContaining('was empty and was created again') });
   });
 
   test.each([

@@ -99,7 +99,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
     const peer = await through(kind, dying.token, undefined, dying.url);
     place.simulator.faults.add({ match: { method: 'GET', path: '/qemu/100/status/current$' }, action: 'hold', times: 1 });
     const calling = peer.call('get_vm', { vmid: 100 });
-    const lost = expect(calling).rejects.toThrow(/Whether the call was carried out is not known: look with get_task/);
+    const lost = expect(calling).rejects.toThrow(/It is unknown whether the call was executed\. Look with get_task/);
     await place.simulator.faults.untilHeld(1);
     process.kill(dying.pid, 'SIGKILL');
     await lost;

@@ -241,7 +241,7 @@ describe('a mutating request is sent once', () => {
     const api = open([{ port: await unused() }]);
     await expect(api.send(openedGate, request('POST'))).rejects.toMatchObject({
       code: 'unreachable',
-      message: expect.stringContaining('not carried out'),
+      message: expect.stringContaining('not executed'),
     });
   });
 

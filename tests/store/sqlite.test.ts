@@ -125,7 +125,7 @@ it('an empty file that is made anew is told', async () => {
   writeFileSync(join(dataDir, 'store.sqlite'), '');
   const told: string[] = [];
   await (await openStore({ dataDir, notice: (text) => told.push(text) })).close();
-  expect(told).toEqual([expect.stringContaining('was empty and is made anew')]);
+  expect(told).toEqual([expect.stringContaining('was empty and was created again')]);
   expect(statSync(join(dataDir, 'store.sqlite')).size).toBeGreaterThan(0);
 });
 

@@ -115,7 +115,7 @@ function parse(line: string): Message | undefined {
 }
 
 function lost({ origin }: URL, why: string): string {
-  return `The connection to ${origin} was lost (${why}). Whether the call was executed is not known: look with get_task or get_vm before repeating a change.`;
+  return `The connection to ${origin} was lost (${why}). It is unknown whether the call was executed. Look with get_task or get_vm before repeating a change.`;
 }
 
 /** The fault, who must act, and whether the call may be repeated. */
