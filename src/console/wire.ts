@@ -1,4 +1,4 @@
-// What the server tells the page. Both sides import these types and nothing else from each other. Every text in here has been made harmless
+// The messages from the server to the page. Both sides import these types and nothing else from each other. Every text in here has been made harmless
 // (plainText) on the server, and the page shows it as text, never as markup.
 
 import type { ApprovalView } from '../render/approval-view.ts';
@@ -85,7 +85,7 @@ export interface VerificationView {
   problems: { where: string; problem: string }[];
   /** Torn by crashes and closed. */
   recovered: number;
-  /** What the checkpoints in a second place say; absent where there are none to read. */
+  /** The findings of the checkpoints in a second place; absent where there are none to read. */
   anchor?: { checkpoints: number; newest?: string; uncovered: number };
 }
 

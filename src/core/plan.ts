@@ -188,6 +188,6 @@ export function nameOfSource({ vmid, identity }: SourceGuest): string {
 /** Whether the flag that guards a guest against deletion counts for its disks. A template is there to be copied. */
 export function isGuarded({ identity, template, gone }: SourceGuest): boolean {
   if (gone || template) return false;
-  // What the token cannot read may be protected.
+  // A guest that the token cannot read may be protected.
   return identity?.protection ?? true;
 }

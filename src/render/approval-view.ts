@@ -36,7 +36,7 @@ export interface ApprovalView {
   guest?: GuestRef;
   /** All of them with what is known of each, when it is more than one; `guest` is the first then. */
   guests: (GuestRef & { facts: Fact[] })[];
-  /** What has to be typed for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
+  /** The text to type for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
   mustType?: string;
   cluster: string;
   warnings: string[];

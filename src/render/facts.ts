@@ -14,7 +14,7 @@ export interface Fact {
 const BACKUP_IS_OLD_DAYS = 7;
 
 /**
- * What a human wants to know before deciding: about the plan as a whole, and about its guest where it has one.
+ * The facts that a human needs before deciding: about the plan as a whole, and about its guest where it has one.
  * @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader
  */
 export function factsOf(plan: Plan, asked: number): Fact[] {

@@ -1,7 +1,7 @@
 import type { ApprovalRecord } from '../core/approval.ts';
 import { typedName } from '../core/guest.ts';
 
-/** What means yes: `web1 105`; for several guests their number and the first name, `3 web1`. */
+/** The text that means yes: `web1 105`; for several guests their number and the first name, `3 web1`. */
 export function mustTypeFor({ plan, id }: Pick<ApprovalRecord, 'plan' | 'id'>): string {
   const { target, targets } = plan;
   if (target && targets && targets.length > 1) return `${targets.length} ${target.name === '' ? target.vmid : target.name}`;

@@ -46,7 +46,7 @@ async function look(vmid: number, rows: readonly GuestRow[], api: ProxmoxReader)
   return { source: { vmid, template: guest.template, identity: guest.identity }, guest };
 }
 
-/** What a human has to know before one guest's data is in another one. */
+/** The warning before one guest's data is copied into another one. */
 function warningsOf(plan: Plan, sources: readonly SourceGuest[], rows: readonly GuestRow[]): string[] {
   const paths = plan.steps.flatMap((step) => (step.kind === 'request' ? [step.path] : []));
   const starts = paths.some((path) => path.endsWith('/status/start'));
