@@ -42,7 +42,7 @@ describe.each(Object.keys(layers))('a file of %s', (layer) => {
   );
 });
 
-test('a cycle is found, also one by types alone, and a comment is no import', () => {
+test('a cycle is found, also one by types alone, and a comment is not an import', () => {
   put('src/core/a.ts', "import type { B } from './b.ts';\n");
   put('src/core/b.ts', "import { c } from './c.ts';\n");
   put('src/core/c.ts', "export const c = () => import('./a.ts');\n");

@@ -127,7 +127,7 @@ test('two servers on one audit share one place', async () => {
   expect((await verifyAnchored(file, dataDir, { file: path })).anchor.problems).toEqual([]);
 });
 
-test('a place that cannot be written stops nobody, is warned about, and gets the newest state once it can', async () => {
+test('a place that cannot be written stops no call, is warned about, and gets the newest state once it can', async () => {
   const path = join(folder, 'where.log');
   mkdirSync(path);
   const { audit, warnings } = open({ kind: 'file', path }, fastClock());
@@ -168,7 +168,7 @@ test('a process that ends does not wait long for an address that says nothing', 
   expect(warnings).toEqual([expect.objectContaining({ fault: 'no answer in time' })]);
 });
 
-test('syslog gets an RFC 5424 datagram; a port on which nobody listens is noticed', async () => {
+test('syslog gets an RFC 5424 datagram; a port without a listener is noticed', async () => {
   const socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');

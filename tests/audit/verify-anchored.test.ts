@@ -215,7 +215,7 @@ describe('checkpoints', () => {
     expect((await verifyAnchored(file, data, { file: anchor, publicKey: signer.publicKey })).anchor.problems[0]).toContain('had 20');
   });
 
-  test('none at all, or no such file, is no proof', async () => {
+  test('none at all, or no such file, proves nothing', async () => {
     const { file, anchor, data } = anew(3);
     await expect(verifyAnchored(file, data, { file: anchor })).rejects.toMatchObject({ code: 'audit_invalid' });
     writeFileSync(anchor, 'nothing of ours\n');
@@ -236,7 +236,7 @@ describe('checkpoints', () => {
     expect((await verifyAnchored(closed, data, { file: anchor })).anchor.problems[0]).toContain('ends with record 11, but had 12');
   });
 
-  test('are checked with a key from a file, and nothing that is none', () => {
+  test('are checked with a key from a file, and never with a file that is not a key', () => {
     const { data, signer } = anew(1);
     const pem = join(data, 'public.pem');
     writeFileSync(pem, signer.publicKey.export({ type: 'spki', format: 'pem' }));

@@ -78,7 +78,7 @@ export async function runConsole(env: Record<string, string>): Promise<ConsoleTe
   };
 }
 
-/** A page of somebody else, on its own port of this computer. */
+/** A page of another program, on its own port of this computer. */
 export async function foreignSite(html: string): Promise<{ port: number; requests: string[]; close: () => Promise<void> }> {
   const requests: string[] = [];
   const server = createServer((incoming, outgoing) => {

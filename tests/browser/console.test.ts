@@ -18,7 +18,7 @@ let browser: Browser;
 let place: Place;
 let agent: Agent;
 let terminal: ConsoleTerminal;
-/** Every secret that logs somebody in, as the tests come by them. */
+/** Every secret that logs a person in, as the tests come by them. */
 const secrets: string[] = [];
 const answers: unknown[] = [];
 
@@ -289,7 +289,7 @@ test('looks right in light, dark and on a phone', async () => {
   }
 }, 90_000);
 
-test('without its server the page says so and lets nobody decide', async () => {
+test('without its server the page says so and allows no decision', async () => {
   const { page, context } = await enter();
   await page.locator('a.card').first().click();
   const field = page.getByLabel('To allow it, type');

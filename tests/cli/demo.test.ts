@@ -22,6 +22,6 @@ test('the story is told to its end, whatever the settings of the user are', { ti
   }
 });
 
-test('a port that is none is a usage error', async () => {
+test('an invalid port is a usage error', async () => {
   expect((await place.run(['demo', '--serve', 'x'])).code).toBe(2);
 });

@@ -109,7 +109,7 @@ test('with a damaged store no change is possible', async () => {
   expect(found).toMatchObject({ ok: false, can: ['list_vms', 'get_vm'], missing: { name: 'store', state: 'fail' } });
 });
 
-test('a data folder that others can read or its group can write is noted, one that everyone can write is refused', async () => {
+test('a data folder that others can read or its group can write is noted, one that all users can write is refused', async () => {
   const folder = join(place.folder, 'open');
   await doctor({ PROXMOX_DATA_DIR: folder }, ['--demo']);
   for (const [mode, words] of [

@@ -46,14 +46,14 @@ it('knows what spaces and percent signs mean in a unit', () => {
   expect(unit).toContain('User=mcp\nGroup=mcp\n');
 });
 
-it('refuses a user that is none', async () => {
+it('refuses an invalid user', async () => {
   const { code, stderr, stdout } = await place.run(['service', 'install', '--user', 'a b']);
   expect(code).toBe(2);
   expect(stderr).toContain('--user');
   expect(stdout).toBe('');
 });
 
-it('does not write over a unit that somebody changed', () => {
+it('does not write over a unit that was changed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'unit-'));
   const file = join(folder, 'proxmox-mcp.service');
   expect(writeUnit(file, 'one', false)).toBe('written');
@@ -90,7 +90,7 @@ it('tells what root alone can change', () => {
   expect(changeableBy(file)).toContain(file);
 });
 
-it('doctor says that approvals are advisory for whoever works as the user of the server', async () => {
+it('doctor says that approvals are advisory for programs that run as the user of the server', async () => {
   const { stdout } = await place.run(['doctor', '--demo']);
   expect(stdout).toContain('They are advisory for any agent that has a shell as this user');
 });

@@ -32,7 +32,7 @@ test.each([
   expect(ran.json).toMatchObject({ error: { code } });
 });
 
-test('--args - reads them from standard input: a password on the command line is seen by everybody on the machine', async () => {
+test('--args - reads them from standard input: a password on the command line is visible to every user of the machine', async () => {
   const ran = await run(['call', 'get_vm', '--args', '-', '--demo'], {}, '{"vmid":100}\n');
   expect(ran.json).toMatchObject({ vmid: 100 });
   expect((await run(['call', 'list_vms', '--args', '-', '--demo'])).json).toMatchObject({ error: { code: 'invalid_json' } });
@@ -137,7 +137,7 @@ test.each([
   [['call', 'list_vms', '--demo'], 0],
   [['call', 'stop_vm', '--args', '{"vmid":101}', '--demo'], 3],
   [['approvals', 'watch', '--demo'], 0],
-])('%j ends as always (%d) when nobody reads what it says', async (args, code) => {
+])('%j ends as always (%d) when its reader has closed the pipe', async (args, code) => {
   const child = spawn(process.execPath, [binary(), ...args], { env: place.env, stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
   child.stderr.destroy();

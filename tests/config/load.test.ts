@@ -90,7 +90,7 @@ describe('where values come from', () => {
     }
   });
 
-  test('an empty value is none', () => {
+  test('an empty value counts as absent', () => {
     expect(load({ PROXMOX_NODE: '', PROXMOX_MAX_CPU: ' ' }).config).toMatchObject({ PROXMOX_MAX_CPU: 16 });
     expect(load({ PROXMOX_NODE: '' }).config.PROXMOX_NODE).toBeUndefined();
   });
@@ -269,7 +269,7 @@ describe('ceilings of the machine', () => {
     expect(refusal(() => load()).message).toContain(systemFile);
   });
 
-  test('an empty text means that nobody sets it: where approvals are kept and who is trusted to relay them is not up to the environment', () => {
+  test('an empty text means that no source sets it: where approvals are kept and who is trusted to relay them is not up to the environment', () => {
     ceilings({ PROXMOX_DATABASE_URL: '', PROXMOX_HTTP_TRUSTED_SUBJECTS: '' });
     const { config, sources } = load({ PROXMOX_DATABASE_URL: 'postgres://localhost/mine', PROXMOX_HTTP_TRUSTED_SUBJECTS: 'me' });
     expect(config).toMatchObject({ PROXMOX_HTTP_TRUSTED_SUBJECTS: [] });

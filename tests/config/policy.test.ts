@@ -47,7 +47,7 @@ describe('the policy file', () => {
     ['a misspelt effect', '{"rules": [{"match": {"effect": ["destory"]}}]}'],
     ['a span without a unit', '{"rules": [{"require_backup_within": "24"}]}'],
     ['a range backwards', '{"rules": [{"match": {"vmid": ["200-100"]}}]}'],
-    ['a principal that nobody is called', '{"rules": [{"match": {"principal": ["ci"]}, "never": true}]}'],
+    ['a principal of an unknown form', '{"rules": [{"match": {"principal": ["ci"]}, "never": true}]}'],
     ['a way that does not exist', '{"rules": [{"way": "trust me"}]}'],
   ])('stops the start when it has %s', (_what, text) => {
     expect(() => policy(text)).toThrow(

@@ -72,7 +72,7 @@ describe('the session', () => {
     expect((await open.ask('GET', '/api/session', { headers: { ...session, [TOKEN_HEADER]: other[TOKEN_HEADER] } })).status).toBe(401);
   });
 
-  test('ends when nobody used it for long', async () => {
+  test('ends when it was idle for long', async () => {
     const session = await open.logIn();
     open.clock.pass(IDLE_SECONDS - 1);
     expect((await open.ask('GET', '/api/session', { headers: session })).status).toBe(200);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { binary } from '../helpers/binary.ts';
 
-test('without a terminal there is nobody to show the link to, so there is none', async () => {
+test('without a terminal no human would see the link, so there is none', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'console-command-'));
   try {
     const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {

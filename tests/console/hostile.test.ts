@@ -33,7 +33,7 @@ function expectHarmless(view: unknown): void {
   }
 }
 
-/** An approval in which everything that anybody else wrote is this text. */
+/** An approval in which every foreign text is this one. */
 function poisoned(text: string): ApprovalRecord {
   return {
     ...approval,
@@ -105,7 +105,7 @@ test('a secret of a request is never shown, not even its reference', () => {
   expect(JSON.stringify(view.steps)).toContain('(secret)');
 });
 
-test('a field that stays as it is is no change', () => {
+test('an unchanged field is not a change', () => {
   expect(approvalView(approval).changes).toEqual([{ field: 'status', before: ['stopped'], after: [] }]);
 });
 
@@ -127,7 +127,7 @@ test.each(HOSTILE)('%s in the list of guests', async (_, text) => {
   expectHarmless(await clusterView(engine, {} as never, limits));
 });
 
-test.each(HOSTILE)('%s in an error, and in the name of whoever logged in', async (_, text) => {
+test.each(HOSTILE)('%s in an error, and in the name of the logged-in person', async (_, text) => {
   const open = await openConsolePlace({
     engine: scriptedEngine(() => fail('approval_not_confirmed', text, { hint: text })),
     logins: { loginWithLink: async () => ({ principal: 'oauth:a', owner: 'a', name: text, isOperator: true }) },

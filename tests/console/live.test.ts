@@ -64,7 +64,7 @@ describe('the live view', () => {
     page.hangUp();
   });
 
-  test('looks for nobody when nobody listens, once for many, and leaves no trace in the audit', async () => {
+  test('polls only while a page listens, once for many, and leaves no trace in the audit', async () => {
     expect(open.engine.looks).toBe(0);
     const session = await open.logIn();
     const pages = await Promise.all([listen(session), listen(session), listen(session)]);
@@ -97,7 +97,7 @@ describe('the live view', () => {
     page.hangUp();
   });
 
-  test('a session that cannot be looked up shows nothing, and nobody is sent away for it: the page comes back', async () => {
+  test('a session that cannot be looked up shows nothing, and no one-time link is used up: the page comes back', async () => {
     await open.close();
     const rows = memoryRows();
     open = await openConsolePlace({ sessions: createSessions(systemClock, rows) });
@@ -159,7 +159,7 @@ describe('deciding', () => {
     ['nothing', undefined],
     ['no text', { typed: 7 }],
     ['a list', { typed: ['web1 105'] }],
-    ['what is no JSON', '{'],
+    ['not JSON', '{'],
     ['another kind of JSON', '"web1 105"'],
     ['far too much', { typed: 'web1 105', more: 'x'.repeat(20_000) }],
   ])('%s is the empty text, which never means yes', async (_, body) => {
@@ -187,7 +187,7 @@ describe('deciding', () => {
     expect(answer.body).not.toContain('hunter2');
   });
 
-  test('a reason for a no is passed on, cut to what the operation takes; an empty one is none', async () => {
+  test('a reason for a no is passed on, cut to what the operation takes; an empty one counts as absent', async () => {
     await post('apr_1/deny', { reason: ` ${'n'.repeat(400)}` });
     await post('apr_1/deny', { reason: '  ' });
     expect(open.engine.calls.map((call) => call.args)).toEqual([
@@ -220,7 +220,7 @@ describe('requests of unknown outcome', () => {
     ]);
   });
 
-  test('are for nobody who is not logged in', async () => {
+  test('need a login', async () => {
     expect((await open.ask('GET', '/api/open-runs')).status).toBe(401);
     expect((await open.ask('POST', '/api/runs/run_open/close', { body: { outcome: 'done' } })).status).toBe(401);
     expect(open.engine.calls).toEqual([]);

@@ -33,7 +33,7 @@ export interface Call {
   options: PerformOptions | undefined;
 }
 
-/** An engine that says what a test wants it to and remembers what it was asked: these tests are about the face alone. */
+/** An engine that says what a test wants it to and remembers what it was asked: these tests are about the console alone. */
 export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: 'done', output: {} })) {
   const calls: Call[] = [];
   const engine: Engine & { calls: Call[]; pending: ApprovalRecord[]; looks: number } = {

@@ -151,7 +151,7 @@ function compareLists(names: Names, recorded: unknown[], replayed: unknown[], at
   const left = new Map(replayed.map((row) => [keyOf(names, row, false), row]));
   return recorded.flatMap((row, index) => {
     const key = keyOf(names, row, true);
-    // A task nobody has met yet is known by its place: lists of tasks are in order.
+    // A task not met before is known by its place: lists of tasks are in order.
     if (!left.has(key) && key.startsWith('upid=')) return compare(names, row, replayed[index], `${at}[${index}]`);
     if (!left.has(key)) return [`${at}[${key}]: recorded → missing among ${[...left.keys()].join(' ').slice(0, 300)}`];
     return compare(names, row, left.get(key), `${at}[${key.replaceAll('.', '_')}]`);

@@ -239,7 +239,7 @@ function send(
   });
 }
 
-/** Real milliseconds: an answer that waits for a clock nobody turns never comes. */
+/** Real milliseconds: an answer that waits for a stopped clock never comes. */
 const ANSWER_WITHIN = 4_000;
 
 const PATIENCE = 1_000;

@@ -32,7 +32,7 @@ async function makeTemplate(stage: Stage, vmid: number, name: string): Promise<v
   await stage.setUp('POST', `/nodes/pve/qemu/${vmid}/template`);
 }
 
-/** A running guest that belongs to somebody else. */
+/** A running guest that belongs to another person. */
 async function makeOther(stage: Stage): Promise<void> {
   const options = { name: 'live1', memory: '256', scsi0: IMAGE, ide2: 'local:cloudinit', serial0: 'socket' };
   await stage.setUp('POST', '/nodes/pve/qemu', { vmid: '201', ...options });

@@ -96,7 +96,7 @@ export const HARDWARE: Case[] = [
     sum: 8,
   },
   {
-    what: 'a size in bytes and one that is no size',
+    what: 'a size in bytes and one that is not a size',
     spec: {
       vmid: 1025,
       config: {

@@ -53,7 +53,7 @@ describe('approvals on the command line', () => {
     expect((await agent.tool('approve', { approval_id: 'apr_0000000000000000' })).error).toMatchObject({ code: 'approval_unknown' });
   });
 
-  it('expires what nobody decided', async () => {
+  it('expires without a decision', async () => {
     const vmid = await make('cli-late');
     const asked = await call(place, 'stop_vm', { vmid }, [], { PROXMOX_APPROVAL_TTL: '30' });
     const { default: Database } = await import('../../src/sqlite.ts');
@@ -125,7 +125,7 @@ describe('the guest behind the approval', () => {
   });
 });
 
-/** A change that somebody makes in Proxmox itself. */
+/** A change by another client in Proxmox itself. */
 async function behindOurBack(path: string, body: string): Promise<void> {
   const { simulator } = place;
   const dispatcher = new Dispatcher({ connect: { rejectUnauthorized: false } });

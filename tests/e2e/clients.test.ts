@@ -127,7 +127,7 @@ describe.each(PEERS)('%s, asked through elicitation', (kind) => {
     ['a cancel', { action: 'cancel' }],
     ['a decline with the right text', { action: 'decline', content: { typed: `${name} ${vmid}` } }],
   ];
-  it.each(noYes)('%s is no yes, and the approval stays', async (_what, reply) => {
+  it.each(noYes)('%s is not a yes, and the approval stays', async (_what, reply) => {
     human = () => reply;
     const id = await request(asked);
     const answer = await asked.call('approve', { approval_id: id });
@@ -135,7 +135,7 @@ describe.each(PEERS)('%s, asked through elicitation', (kind) => {
     await expectUntouched(id);
   });
 
-  it('no answer is no yes, and the approval stays', async () => {
+  it('a missing answer is not a yes, and the approval stays', async () => {
     const shown = new Promise<void>((resolve) => {
       human = () => {
         resolve();

@@ -94,7 +94,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
     await peer.close();
   });
 
-  it('is told that nobody knows, when the server dies while it works', async () => {
+  it('is told that the outcome is unknown when the server dies while it works', async () => {
     const dying = await startHttp(place);
     const peer = await through(kind, dying.token, undefined, dying.url);
     place.simulator.faults.add({ match: { method: 'GET', path: '/qemu/100/status/current$' }, action: 'hold', times: 1 });
@@ -169,7 +169,7 @@ it('a token that does not count is refused in words, without repeating it', asyn
   await peer.close();
 });
 
-it('sends nothing to a server whose certificate nobody vouches for', async () => {
+it('sends nothing to a server whose certificate no authority signed', async () => {
   const tls = await startHttp(place, {
     PROXMOX_HTTP_CERT_FILE: join(process.cwd(), 'src/simulator/data/demo-cert.pem'),
     PROXMOX_HTTP_KEY_FILE: join(process.cwd(), 'src/simulator/data/demo-key.pem'),

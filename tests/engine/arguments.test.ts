@@ -63,7 +63,7 @@ describe('arguments as clients send them', () => {
     ['leading zeros', { vmid: '0100' }],
     ['spaces', { vmid: ' 100' }],
     ['a fraction', { vmid: '100.5' }],
-  ])('%s is no VMID', async (_what, args) => {
+  ])('%s is not a VMID', async (_what, args) => {
     expect(await world.refused(world.call('get_vm', args))).toMatchObject({
       code: 'invalid_arguments',
       message: 'get_vm: vmid must be a whole number.',
@@ -78,7 +78,7 @@ describe('arguments as clients send them', () => {
     ['null for what is required', 'create_vm', { name: null }, 'name must be text.'],
     ['a number for a text', 'create_vm', { name: 5 }, 'name must be text.'],
     ['a size below the least', 'create_vm', { name: 'x', cores: '0' }, 'cores must be at least 1.'],
-    ['a word that is none of the choices', 'create_vm', { name: 'x', bios: 'efi' }, 'bios must be one of seabios, ovmf.'],
+    ['a word that is not one of the choices', 'create_vm', { name: 'x', bios: 'efi' }, 'bios must be one of seabios, ovmf.'],
   ])('%s is refused with the parameter and the rule', async (_what, operation, args, problem) => {
     expect(await world.refused(world.call(operation, args))).toMatchObject({
       code: 'invalid_arguments',

@@ -31,7 +31,7 @@ it('a guest of a list that was made anew while the first ones were stopped is le
   expect((await foreign.get(`/nodes/pve/qemu/${late}/status/current`)).data.status).toBe('running');
 });
 
-it('a VMID that we chose and somebody else took meanwhile: another one is taken', async () => {
+it('a VMID that we chose and another client took: another one is taken', async () => {
   world = await openWorld();
   foreign = clientOf(world.cluster.simulator);
   world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold-before', times: 1 });

@@ -181,7 +181,7 @@ describe('a cool-down', () => {
     expect((await refusal([decided('executing')], [])).message).toContain('made (executing) 600 s ago. It may be repeated in 0 s');
   });
 
-  it('does not begin with what nobody decided, with another request, or with one that came to nothing', async () => {
+  it('does not begin with an undecided request, with another request, or with a failed one', async () => {
     const step = (state: string) => ({ id: 's', at: '', state }) as RunRecord['steps'][number];
     for (const [approvals, runs] of [
       [[decided('stale', -1), decided('expired', -1)], []],
@@ -216,7 +216,7 @@ describe('limits per hour', () => {
   }
   const refused = (plan: Plan, ports: ReturnType<typeof parts>) => error(checkPolicy(plan, call, ports));
 
-  it('are none where the policy sets none for what the plan does', () => {
+  it('are absent where the policy sets none for the plan', () => {
     expect(perHour(make, limited({ destroys: 1 }))).toBeUndefined();
     expect(perHour(destroy, limited({ creates: 1 }))).toBeUndefined();
     expect(perHour(planOf(), limited({ creates: 1, destroys: 1 }))).toBeUndefined();

@@ -18,7 +18,7 @@ const until = async (what: () => boolean) => {
 };
 
 describe('an outage after the answer was lost', () => {
-  it('is waited out: what became of the request is found as soon as somebody answers', async () => {
+  it('is waited out: the outcome of the request is found as soon as an endpoint answers', async () => {
     world = await openWorld();
     world.cluster.simulator.faults.add(
       { match: { method: 'POST', path: '/qemu$' }, action: 'reset-after', times: 1 },
@@ -179,7 +179,7 @@ describe('a process that is gone', () => {
     expect(world.cluster.mutations()).toHaveLength(1);
   });
 
-  it('asleep while a lock is waited for sends nothing once it wakes and somebody else has its run', async () => {
+  it('asleep while a lock is waited for sends nothing once it wakes and another process has its run', async () => {
     world = await openWorld();
     const { vmid } = await world.done('create_vm', { name: 'asleep', disk_gb: 1, start_on_create: true });
     const id = await world.asks('stop_vm', { vmid, force: true });
@@ -190,7 +190,7 @@ describe('a process that is gone', () => {
     await until(() => stops() === 1);
     const store = await openStore({ dataDir: world.dataDir });
     for (const { run, worker } of await store.runs.executing('simulator'))
-      expect(await store.runs.adopt(run.id, worker, 'somebody else', new Date(Date.now() + 60_000).toISOString())).toBe(true);
+      expect(await store.runs.adopt(run.id, worker, 'another process', new Date(Date.now() + 60_000).toISOString())).toBe(true);
     await store.close();
     expect(await asleep).toMatchObject({ kind: 'running' });
     expect(stops()).toBe(1);
@@ -218,7 +218,7 @@ describe('a process that is gone', () => {
     expect((intents.at(-1) ?? 0) - (intents[0] ?? 0)).toBeGreaterThanOrEqual(4_000);
   });
 
-  it('asleep before its run began makes no second guest of a name that somebody else took meanwhile', async () => {
+  it('asleep before its run began creates no second guest of a name that another call took', async () => {
     world = await openWorld();
     let wake: (() => void) | undefined;
     const slept = new Promise<void>((resolve) => {
@@ -276,7 +276,7 @@ describe('a process that is gone', () => {
   });
 });
 
-describe('somebody else who is faster', () => {
+describe('another client that is faster', () => {
   /** An engine that lets others act in the moment before its run begins. */
   const meanwhile = (act: () => Promise<unknown>) =>
     world.another(

@@ -111,7 +111,7 @@ test('ten kilobytes of name become a short text', async () => {
 
 test.each([
   [500, 'it answered 500'],
-  // Somebody else than the operator named would get it.
+  // A host other than the one the operator named would get it.
   [302, 'unexpected redirect'],
 ] as const)('an answer of %i is warned about, without the address, and not repeated', async (status, fault) => {
   const { got, url } = await listen(status);
@@ -121,7 +121,7 @@ test.each([
   expect(got).toHaveLength(1);
 });
 
-test('nobody there, and somebody who says nothing, are warnings', async () => {
+test('no listener, and a listener that does not answer, are warnings', async () => {
   const gone = await listen();
   for (const close of closing.splice(0)) close();
   expect(await announce({ url: gone.url, kind: 'json' }, nasty)).toEqual([expect.objectContaining({ fault: 'ECONNREFUSED' })]);

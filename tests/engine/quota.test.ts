@@ -133,7 +133,7 @@ describe('a new guest outside the scope of the limits', () => {
     ['it counts because it is made here', { kind: 'created' }],
     ['its pool is the one', { kind: 'pool', pool: 'dev' }],
     ['its tag is the one', { kind: 'tag', tag: 'Web' }],
-  ])('is none: %s', (_case, scope) => expect(check(scope)).not.toThrow());
+  ])('is not a problem: %s', (_case, scope) => expect(check(scope)).not.toThrow());
   it.each<[LimitSettings['scope'], string, string]>([
     [{ kind: 'pool', pool: 'agents' }, 'pool agents', 'pool: agents'],
     [{ kind: 'tag', tag: 'agent' }, 'tag agent', 'tags: ["agent"]'],

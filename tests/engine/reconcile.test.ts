@@ -83,7 +83,7 @@ describe('what can be seen of a request without an answer', () => {
     expect(await meanwhile.look(changed)).toEqual({ kind: 'task', upid: UPID });
   });
 
-  it('is no task where the request starts none', async () => {
+  it('finds no task where the request starts none', async () => {
     const { task: _, ...direct } = start;
     expect(await world({ findTask: found }).look(direct)).toEqual({ kind: 'nothing' });
   });
@@ -120,7 +120,7 @@ describe('its own task', () => {
     const odd = { ...start, proof: { kind: 'none' } as never };
     expect((await query(odd)).given).not.toHaveProperty('logMentions');
   });
-  it('is none that belongs to another run, another step, or that turned out to be another request', async () => {
+  it('is never one of another run, another step or another request', async () => {
     const step = (id: string, upid = UPID): StepRecord => ({ id, state: 'done', at: '', upid });
     expect(await query()).toMatchObject({ taken: false, asked: [[UPID, 'c']] });
     expect((await query(start, { id: 'run_1' })).taken).toBe(false);

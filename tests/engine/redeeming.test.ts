@@ -11,7 +11,7 @@ afterEach(async () => {
   foreign = undefined;
   await world.close();
 });
-/** Somebody else at the same cluster. */
+/** Another client of the same cluster. */
 const others = (): Client => {
   foreign ??= clientOf(world.cluster.simulator);
   return foreign;
@@ -52,7 +52,7 @@ describe('a create that needs an approval', () => {
     expect(world.cluster.mutations().filter((r) => r.method === 'POST' && r.path.endsWith('/qemu'))).toHaveLength(1);
   });
 
-  it('is stale when the VMID that was shown belongs to somebody else now', async () => {
+  it('is stale when the VMID that was shown belongs to another guest now', async () => {
     world = await openWorld(policy({ rules: [asked('create_vm')] }));
     const id = await world.asks('create_vm', { name: 'late', disk_gb: 1 });
     await world.another(policy({})).perform('create_vm', { name: 'quick', disk_gb: 1 }, agent, { wait: 'end' });
@@ -149,7 +149,7 @@ describe('a cool-down', () => {
     await world.done('start_vm', { vmid });
     expect(await world.refused(world.call('stop_vm', { vmid, force: true }))).toMatchObject({ code: 'rate_limited' });
   });
-  it('does not begin where nobody decided: a stale request may be made anew', async () => {
+  it('does not begin without a decision: a stale request may be made again', async () => {
     world = await openWorld(cool);
     const vmid = await make('moved', { start_on_create: true });
     const id = await world.asks('stop_vm', { vmid, force: true });
@@ -225,14 +225,14 @@ describe('the names that a guest had', () => {
   });
 });
 
-describe('an approval that nobody decides', () => {
+describe('an approval without a decision', () => {
   const decisions = () =>
     world
       .audit()
       .filter(({ kind }) => kind === 'decision')
       .map(({ status, approvalId, principal }) => [status, approvalId, principal]);
 
-  it('leaves one line in the audit when its time is up, whoever notices', async () => {
+  it('leaves one line in the audit when its time is up, for all processes together', async () => {
     world = await openWorld({ approval: { mode: 'relay', ttlSeconds: 60, maxPendingPerPrincipal: 10 } });
     const id = await world.asks('stop_vm', { vmid: 100 });
     const later = world.another({}, { clock: { ...systemClock, now: () => Date.now() + 61_000 } });

@@ -69,7 +69,7 @@ describe('which guests a scope shows', () => {
     ['an empty list: none', { pools: [] }, []],
   ])('%s', async (_case, scope, vmids) => expect(await seen(scope)).toEqual(vmids));
 
-  it('leaves what is no guest as it is', async () => {
+  it('leaves other lines than those of guests as they are', async () => {
     const all = await readerInScope(reader(), { pools: ['x'] }).get<unknown[]>('/cluster/resources');
     expect(all).toHaveLength(1);
   });
@@ -242,7 +242,7 @@ describe('roles', () => {
     expect(() => checkRole(caller({ role: 'approver' }), approve)).toThrow('does not include approve');
     expect(() => checkRole(caller({ role: 'approver', channel: 'console', isOperator: true }), approve)).not.toThrow();
   });
-  it('an approver sees the approvals of everybody, an operator their own', () => {
+  it('an approver sees all approvals, an operator their own', () => {
     expect(seesAllApprovals(caller({ role: 'approver' }))).toBe(true);
     expect(seesAllApprovals(caller({ role: 'operator' }))).toBe(false);
     expect(guestInScope({}, {})).toBe(true);

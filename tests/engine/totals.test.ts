@@ -67,7 +67,7 @@ describe('a limit of the sum of memory', () => {
     await call('set_resources', { vmid: right, memory: 1024 });
   });
 
-  it('counts a guest of somebody else that is listed without its sizes', async () => {
+  it('counts a guest of another client that is listed without its sizes', async () => {
     world = await openWorld({}, { timeScale: 1 });
     const call = await strict(1024);
     await others().task('POST', '/nodes/pve/qemu', { vmid: '901', name: 'theirs', memory: '1024' });

@@ -126,7 +126,7 @@ describe('who may knock', () => {
     patience.abort();
   }, 60_000);
 
-  it('refuses what is too big, and what is no JSON', async () => {
+  it('refuses a body that is too big or not JSON', async () => {
     const { url } = await start(fine, { open: true });
     const post = (body: string, type = 'application/json') =>
       fetch(url, { method: 'POST', body, headers: { 'content-type': type, accept: 'application/json, text/event-stream' } });
@@ -253,7 +253,7 @@ describe('running', () => {
     expect(await scoped.text()).not.toContain('proxmox_mcp');
   });
 
-  it('shows metrics under any name of a replica, to those who may log in and to nobody else', async () => {
+  it('shows metrics under any name of a replica, only to those who may log in', async () => {
     const { url, token } = await start(fine);
     const at = new URL('/metrics', url).href;
     const headers = { host: 'mcp-a:8808' };

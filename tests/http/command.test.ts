@@ -87,7 +87,7 @@ describe('http does not start', () => {
     );
   });
 
-  it('where tokens would travel in clear, or where nobody could name it', async () => {
+  it('where tokens would travel unencrypted, or where it does not know its name', async () => {
     const own = await openPlace();
     await run(own, ['tokens', 'add', '--name', 'a', '--role', 'viewer']);
     expect((await run(own, ['http', '--host', '0.0.0.0', '--port', '0'])).stderr).toContain('would be sent unencrypted');
@@ -97,14 +97,14 @@ describe('http does not start', () => {
     await own.close();
   });
 
-  it('on a certificate that nobody compared', async () => {
+  it('on a certificate that was not compared', async () => {
     const said = await refused([], { PROXMOX_FINGERPRINT: '' });
     expect(said).toContain('certificate_untrusted');
     expect(said).toContain('proxmox-mcp trust');
     expect(said).toContain('SHA-256');
   });
 
-  it('on a port that is taken, with half a certificate, or with a number that is none', async () => {
+  it('on a port that is taken, with half a certificate, or with an invalid number', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     expect(await refused(['--port', String((other.address() as AddressInfo).port)])).toContain('EADDRINUSE');
@@ -122,7 +122,7 @@ describe('http does not start', () => {
   });
 });
 
-it('serves this machine openly until the first token is made, and from then on asks everybody for one', async () => {
+it('serves this machine openly until the first token is made, and from then on requires one of every caller', async () => {
   const own = await openPlace();
   const child = spawn(process.execPath, [binary(), 'http', '--port', '0'], { env: own.env, stdio: ['ignore', 'ignore', 'pipe'] });
   const url = await new Promise<string>((resolve) => {
@@ -465,10 +465,10 @@ describe('connect', () => {
   });
 
   it('says what is wrong, and whether it is safe to repeat', async () => {
-    const nobody = createServer();
-    await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
-    const { port } = nobody.address() as AddressInfo;
-    await new Promise((resolve) => nobody.close(resolve));
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
     const refusing = await generations['v2 default'](bare('pmcp_wrong'), `http://127.0.0.1:${port}/mcp`).catch(
       (error: Error) => error.message,
     );

@@ -108,7 +108,7 @@ export async function startIssuer() {
   return {
     issuer,
     asked: () => asked,
-    /** A token for `alice` to read and write; `claims` replace what it says, `forged` signs it with somebody else's key. */
+    /** A token for `alice` to read and write; `claims` replace what it says, `forged` signs it with another key. */
     sign(
       claims: Record<string, unknown> = {},
       { forged = false, algorithm = 'ES256', typ = 'at+jwt' as string | undefined } = {},

@@ -47,7 +47,7 @@ describe('sessions of one principal', () => {
     expect((await begin('calm')).status).toBe(200);
   });
 
-  it('that nobody ended make room for new ones, the oldest first; those in use do not', async () => {
+  it('that no client ended make room for new ones, the oldest first; those in use do not', async () => {
     const first = await begin('forgetful');
     const listening = await begin('forgetful');
     const stream = await send('forgetful', 'GET', undefined, listening.session);
@@ -69,7 +69,7 @@ describe('sessions of one principal', () => {
     expect(sessions.count()).toBe(0);
   });
 
-  it('end when nobody used them for half an hour', async () => {
+  it('end when idle for half an hour', async () => {
     const { session } = await begin('asleep');
     clock.pass(29 * 60);
     expect(await isKnown('asleep', session)).toBe(true);

@@ -13,7 +13,7 @@ import { createServerFactory, type FactoryOptions } from '../../src/mcp/server.t
 import { defineOperation } from '../../src/operations/define.ts';
 import { secret } from '../../src/operations/secret.ts';
 
-/** An engine that answers what a test tells it to: it forces each kind of answer through the face, and remembers what it was asked. */
+/** An engine that answers what a test tells it to: it forces each kind of answer through the transport, and remembers what it was asked. */
 export interface Call {
   operation: string;
   args: unknown;
@@ -81,7 +81,7 @@ export const run: RunRecord = {
 };
 
 const notReached = async (): Promise<never> => {
-  throw new Error('the face must go through perform');
+  throw new Error('the transport must go through perform');
 };
 
 /** One operation of each effect. */
@@ -255,7 +255,7 @@ type ClientOptions = NonNullable<ConstructorParameters<typeof ModernClient>[1]>;
 export type Era = 'legacy' | 'modern';
 export const ERAS: Era[] = ['legacy', 'modern'];
 
-/** The official client, connected to the face in process, in the generation asked for. `prepare` sets handlers before the connection. */
+/** The official client, connected to the MCP server in process, in the generation asked for. `prepare` sets handlers before the connection. */
 export async function connect(
   { factory }: Face,
   era: Era,

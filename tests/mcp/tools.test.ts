@@ -67,7 +67,7 @@ describe.each([...samples, ...operations])('$name', (operation) => {
     for (const { structured } of bodies) expect(schema.safeParse(structured).error).toBeUndefined();
   });
 
-  it('leaves the names of common parameters to the face', () => {
+  it('leaves the names of common parameters to the transport', () => {
     for (const name of commonOf(operation)) expect(Object.keys(operation.input.shape)).not.toContain(name);
   });
 });

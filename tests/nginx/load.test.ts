@@ -130,7 +130,7 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
   over = true;
   await human;
 
-  // Whoever calls next finds out how interrupted work ended.
+  // The next caller finds out how interrupted work ended.
   const observer = new LoadAgent(place.url, await makeToken('observer', 'operator'), false);
   const open = async () => {
     await observer.call('get_task');

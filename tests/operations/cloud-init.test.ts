@@ -60,7 +60,7 @@ describe('refused before it is sent', () => {
     ['a key twice', { ipconfig0: 'ip=10.0.0.5/24,ip=10.0.0.6/24' }, /ip is given twice/],
     ['a prefix length with a leading zero', { ipconfig0: 'ip=10.0.0.5/024' }, /prefix length/],
     ['a gateway with a zone', { ipconfig0: 'ip6=2001:db8::5/64,gw6=fe80::1%eth0' }, /IPv6/],
-    ['a nameserver that is none', { nameserver: 'dns' }, /not an IP address/],
+    ['a nameserver that is not one', { nameserver: 'dns' }, /not an IP address/],
     ['a nameserver with a zone', { nameserver: '::1%eth0' }, /without a zone/],
   ])('%s', (_what, ci, message) => {
     const error = refusal(ci);
@@ -73,7 +73,7 @@ describe('refused before it is sent', () => {
   });
 });
 
-test('warns when nobody could log in', () => {
+test('warns when no user could log in', () => {
   expect(cloudInitWarnings({}, { ciuser: 'ops' })).toHaveLength(1);
   expect(cloudInitWarnings({}, { sshkeys: 'x' })).toEqual([]);
 });

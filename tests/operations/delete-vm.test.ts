@@ -147,7 +147,7 @@ test('a token that may not see backups says nothing about them', async () => {
   expect(known.facts?.lastBackup).toBe('2023-11-14T22:13:20.000Z');
 });
 
-test('a guest of somebody else is named as such', async () => {
+test('a guest of another requester is named as such', async () => {
   expect((await remove({}, world, { createdHere: async () => false })).warnings.join()).toContain('not created through this server');
 });
 
@@ -261,7 +261,7 @@ describe('the report tells gone from unknown', () => {
       ['on the same node', other],
       ['on another node', { ...other, node: 'pve2' }],
       ['a container', { ...container, vmid: 105 }],
-    ])('%s: deleted, and the new guest’s disk is no orphan', async (_where, guest) => {
+    ])('%s: deleted, and the new guest’s disk is not an orphan', async (_where, guest) => {
       const answer = await report({ guests: [guest], volumes: [disk] });
       expect(answer).toMatchObject({
         deleted: true,

@@ -113,13 +113,13 @@ describe('list_vms', () => {
     const { read: empty } = await opened({ permissions: { '/vms': ['VM.Audit'] } });
     expect((await empty('list_vms', {})).notice).toBeUndefined();
   });
-  test('an empty list from a token of a pool is no word about the cluster', async () => {
+  test('an empty list from a token of a pool says nothing about the cluster', async () => {
     const { read, requests } = await opened({ permissions: { '/pool/agents': ['VM.Audit'] } });
     const { notice } = await read('list_vms', {});
     expect(notice).toBe('No guest is visible. This token sees guests on /pool/agents only; others may exist.');
     expect(requests()).toHaveLength(2);
   });
-  test('a list by pool is no word about the pool without Pool.Audit', async () => {
+  test('a list by pool says nothing about the pool without Pool.Audit', async () => {
     const { read } = await opened({ guests: [webServer], permissions: { '/pool/agents': ['VM.Audit'] } });
     const { notice } = await read('list_vms', { pool: 'agents' });
     expect(notice).toContain('which the token lacks on /pool/agents');
@@ -158,7 +158,7 @@ describe('get_vm', () => {
     const vm = await read('get_vm', { vmid: 105 });
     expect(vm).toMatchObject({ status: 'running', uptime_seconds: 3600, ip_addresses: ['10.0.0.5', '2001:db8::5'] });
   });
-  test('an agent that does not answer is no failure', async () => {
+  test('an agent that does not answer is not a failure', async () => {
     const { read } = await opened({ guests: [webServer] });
     expect((await read('get_vm', { vmid: 105 })).ip_note).toContain('not known');
   });
@@ -277,7 +277,7 @@ describe('get_vm', () => {
       const interfaces = [card('ens18', 'bc:24:11:00:00:01', ...nowhere, 'not an address', ...real)];
       expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual(real);
     });
-    test('odd answers of an agent are no failure', async () => {
+    test('odd answers of an agent are not a failure', async () => {
       const interfaces = [{ name: 5 }, { 'ip-addresses': 'x' }, { 'ip-addresses': [null, { 'ip-address': 7 }, {}] }] as object[];
       expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual([]);
     });

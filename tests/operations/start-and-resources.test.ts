@@ -138,7 +138,7 @@ describe('set_resources', () => {
       ['no balloon at all gives memory back', withConfig(busy, { balloon: 1800 }), { balloon: 0 }, 'change'],
       ['less memory waits for the next start', busy, { memory: 1024 }, 'change'],
       ['less memory with hot-plug does not', withConfig(busy, { numa: 1, hotplug: 'network,disk,memory' }), { memory: 1024 }, 'disrupt'],
-      ['nobody knows what it uses', webServer, { balloon: 2000 }, 'disrupt'],
+      ['its usage is unknown', webServer, { balloon: 2000 }, 'disrupt'],
       ['a container at once', { ...container, usedMib: 400 }, { memory: 256 }, 'disrupt'],
       ['a stopped container never', { ...container, running: false }, { memory: 256 }, 'change'],
     ])('%s', async (_what, guest, args, effect) => {

@@ -220,7 +220,7 @@ describe('a mutating request is sent once', () => {
     });
   }
 
-  it('follows no redirect: a change would be sent twice, and the token to anybody', async () => {
+  it('follows no redirect: a change would be sent twice, and the token to a stranger', async () => {
     const other = await serve(() => ({ data: UPID }));
     const location = `https://127.0.0.1:${other.port}/api2/json/x`;
     const server = await serve(() => ({ status: 307, reason: 'Temporary Redirect', location }));

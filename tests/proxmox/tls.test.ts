@@ -89,7 +89,7 @@ describe('fingerprint', () => {
     expect(trust.get('test')).toBeUndefined();
   });
 
-  it('refuses every other one, whoever signed it, and sends nothing', async () => {
+  it('refuses every other one, signed by any authority, and sends nothing', async () => {
     const server = await node(leaf);
     await refused(server, open([server], { fingerprints: [foreign.fingerprint] }), 'certificate_untrusted');
   });
@@ -281,7 +281,7 @@ describe('trust store', () => {
     expect([trust.get('a'), trust.get('b'), trust.get('c')]).toEqual([pin, pin, undefined]);
   });
 
-  it.each(['{', '[]x'])('is no first use when it is damaged: %s', async (text) => {
+  it.each(['{', '[]x'])('is not a first use when it is damaged: %s', async (text) => {
     writeFileSync(join(folder, 'trust.json'), text);
     const server = await node(leaf);
     await expect(open([server]).get('/version')).rejects.toMatchObject({ code: 'store_unavailable' });
@@ -311,7 +311,7 @@ describe('looking at a certificate', () => {
     expect(server.received).toEqual([]);
   });
 
-  it('says when nobody is there', async () => {
+  it('says when no server is there', async () => {
     const server = await node(leaf);
     await server.close();
     await expect(inspectTls({ host: '127.0.0.1', port: server.port })).rejects.toMatchObject({ code: 'unreachable' });

@@ -18,7 +18,7 @@ describe('anthropics/claude-code#24597, #59227, #22394, github/github-mcp-server
     if (result.kind !== 'dry_run') throw new Error(result.kind);
     expect(JSON.stringify(result.plan)).toContain('"ciuser":"ops"');
   });
-  test('what is no number is an error', async () => {
+  test('a value that is not a number is an error', async () => {
     expect((await world().refused(world().call('get_vm', { vmid: '10x' }))).code).toBe('invalid_arguments');
   });
   test.each([

@@ -14,7 +14,7 @@ describe('values copied from another place', () => {
   test('the address of the browser', () => {
     expect(endpoints.parse('https://pve.example.org:8006/#v1:0:18')).toEqual([{ host: 'pve.example.org', port: 8006 }]);
   });
-  test('an Authorization header is no token id, and the form of one is told', () => {
+  test('an Authorization header is not a token id, and the error shows the form of one', () => {
     for (const written of ['PVEAPIToken=root@pam!x', 'PVEAPIToken=root@pam!x=0000-secret']) {
       const { success, error } = tokenId.safeParse(written);
       expect(success).toBe(false);

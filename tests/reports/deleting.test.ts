@@ -34,7 +34,7 @@ describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another gues
     running: true,
     config: { ...old.config, name: 'new', smbios1: 'uuid=00000000-0000-4000-8000-00000000beef' },
   };
-  test('the delete succeeded, and the running disk of the new guest is no leftover', async () => {
+  test('the delete succeeded, and the running disk of the new guest is not a leftover', async () => {
     const answer = await answerAfter(await remove(old), { guests: [next], volumes: [volume] });
     expect(answer).toMatchObject({ deleted: true, status: 'deleted' });
     expect(answer).not.toHaveProperty('orphans');

@@ -79,7 +79,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.request(approval('q4', { principal: 'other', argsDigest: 'q3' }), NOW, 2)).toMatchObject({ id: 'q4' });
     });
 
-    it('refuses the approval that would overflow the queue about one guest, whoever asks', async () => {
+    it('refuses the approval that would overflow the queue about one guest, for all requesters together', async () => {
       const about = (vmid: number) => ({ plan: { ...plan, target: { vmid } as Plan['target'] } as Plan });
       const ask = (n: number, vmid: number) =>
         store().approvals.request(approval(`t${n}`, { principal: `t${n}`, argsDigest: `t${n}`, ...about(vmid) }), NOW, 2);
@@ -169,7 +169,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.answers(asked)).toEqual([]);
     });
 
-    it('ends the approval with its run, and lets nobody write who lost the run', async () => {
+    it('ends the approval with its run, and rejects writes of a worker that lost the run', async () => {
       await store().approvals.request(approval('done', { argsDigest: 'done' }), NOW, 50);
       await store().runs.begin(run('rd', 'done'), 'first', LATER, { approvalId: 'done', decidedBy: 'x', decidedVia: 'relay' });
       expect(await store(1).runs.adopt('rd', 'first', 'second', LATER)).toBe(true);

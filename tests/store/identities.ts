@@ -26,7 +26,7 @@ export function identityContract(engine: string, open: () => Promise<Store>): vo
     });
     afterAll(() => store.close());
 
-    it('keeps tokens, one for each name, whoever comes first', async () => {
+    it('keeps tokens, one for each name, for the first writer', async () => {
       const full = token('full', { scope: { pools: ['a'], tags: ['t'] }, cidrs: ['10.0.0.0/8'], trustsClient: true, role: 'viewer' });
       const [first, again, taken] = [
         await store.tokens.add(full),

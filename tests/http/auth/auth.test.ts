@@ -28,8 +28,8 @@ const HOUR_AGO = () => new Date(Date.now() - 3_600_000).toISOString();
 describe('who is refused, and how', () => {
   const refused: [string, () => Promise<string | undefined>][] = [
     ['no token', async () => undefined],
-    ['a token nobody made', async () => newToken().token],
-    ['something that is no token', async () => 'abc'],
+    ['an unknown token', async () => newToken().token],
+    ['something that is not a token', async () => 'abc'],
     ['an expired token', () => server.token('expired', { expiresAt: HOUR_AGO() })],
     ['a revoked token', () => server.token('revoked', { revokedAt: HOUR_AGO() })],
     ['a token from a wrong address', () => server.token('elsewhere', { cidrs: ['10.0.0.0/8'] })],
@@ -48,7 +48,7 @@ describe('who is refused, and how', () => {
     ['a JWT with a line break in its subject', () => issuer.sign({ sub: 'alice\nbob' })],
     ['a JWT with an invisible character in its subject', () => issuer.sign({ sub: 'ali\u200Bce' })],
     ['a JWT with a subject that reads backwards', () => issuer.sign({ sub: '\u202Eecila' })],
-    ['a JWT that somebody else signed', () => issuer.sign({}, { forged: true })],
+    ['a JWT that another issuer signed', () => issuer.sign({}, { forged: true })],
     ['a JWT signed with the public key as a secret', () => issuer.sign({}, { algorithm: 'HS256' })],
     ['a JWT without a signature', async () => `${btoa('{"alg":"none"}').replaceAll('=', '')}.${(await issuer.sign()).split('.')[1]}.`],
   ];

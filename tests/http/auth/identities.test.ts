@@ -228,7 +228,7 @@ describe('the document about the resource', () => {
   const at = (path: string, method = 'GET') =>
     resourceMetadata(new Request(`https://mcp.example.org${path}`, { method }), new URL('https://mcp.example.org/mcp'), 'https://issuer');
   const base = '/.well-known/oauth-protected-resource';
-  it('is at its two places, for everyone to read', async () => {
+  it('is at its two places, readable without authentication', async () => {
     for (const path of [base, `${base}/mcp`, `${base}?x`]) {
       expect(await at(path)?.json(), path).toMatchObject({
         resource: 'https://mcp.example.org/mcp',
