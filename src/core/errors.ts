@@ -49,7 +49,7 @@ export const ERRORS = {
     who: 'operator',
     exit: 1,
     meaning: 'No endpoint of the cluster answered, or the node behind it did not.',
-    hint: 'Check PROXMOX_HOST and PROXMOX_PORT, the network and the pveproxy service; `proxmox-mcp doctor` tests each step.',
+    hint: 'Check PROXMOX_HOST and PROXMOX_PORT, the network and the pveproxy service. `proxmox-mcp doctor` tests each step.',
   },
   certificate_untrusted: {
     who: 'operator',

@@ -151,7 +151,7 @@ async function openOutcomes(vmid: number, ports: Ports): Promise<string[]> {
   try {
     return (await openRunsOf([vmid], ports)).map(openLine);
   } catch (err) {
-    ports.log.warn({ err }, 'requests of unknown outcome cannot be looked for');
+    ports.log.warn({ err }, 'the check for requests of unknown outcome failed');
     return [];
   }
 }

@@ -112,7 +112,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       if (!rule || delay === undefined || attempts >= budget(endpoints.length)) return outcome;
       met[outcome.failure.kind] = times + 1;
       if (rule.elsewhere && preferred === place) preferred = (place + 1) % endpoints.length;
-      log.info({ method: request.method, path: request.path, reason: outcome.failure.reason }, 'sending again');
+      log.info({ method: request.method, path: request.path, reason: outcome.failure.reason }, 'retrying');
       if (delay > 0) await clock.sleep(delay, signal);
     }
   }

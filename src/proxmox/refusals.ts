@@ -48,7 +48,7 @@ export const REFUSALS: readonly Refusal[] = [
     code: 'conflict',
     hint: 'Call again. Another client changed the configuration at the same time, and nothing was written.',
   },
-  { match: /^\S+ - cloud-init drive is already attached/, code: 'conflict', hint: 'The guest has a cloud-init drive already.' },
+  { match: /^\S+ - cloud-init drive is already attached/, code: 'conflict', hint: 'Use the cloud-init drive that the guest has already.' },
   // As the exit status of a task, also behind what the task was about: "unable to create VM 105 - ".
   { match: /^(.* - |.*: )?403 Permission check failed/, code: 'permission_denied' },
   { match: /^(no such task|unable to parse worker upid)/, code: 'task_unknown' },
@@ -111,7 +111,7 @@ export const REFUSALS: readonly Refusal[] = [
   {
     match: /^VM \d+ qga command '.*' failed - got timeout/,
     code: 'guest_state',
-    hint: 'The guest agent did not answer in time.',
+    hint: 'Call again later. The guest agent did not answer in time.',
     unknown: true,
   },
   { match: /^Agent error: Command .* has been disabled/, code: 'not_possible', hint: "The guest's own policy forbids this agent command." },
@@ -154,7 +154,7 @@ export const REFUSALS: readonly Refusal[] = [
     hint: 'Delete with purge, which also removes it from HA, replication and backup jobs.',
   },
   { match: /^can't migrate (running VM without --online|.*uses local devices)/, code: 'not_possible' },
-  { match: /^target is local node/, code: 'not_possible', hint: 'The guest is on that node already.' },
+  { match: /^target is local node/, code: 'not_possible', hint: 'Choose another node. The guest is on this one already.' },
   { match: /^you can't move (to the same storage|a disk with snapshots)/, code: 'not_possible' },
   {
     match: /^Permission check failed \(pool '.*' does not exist\)|^pool '.*' does not exist/,
@@ -170,10 +170,18 @@ export const REFUSALS: readonly Refusal[] = [
     match: /^URI '.*' not available with API token|^Permission check failed \(URI '.*' not available with API token/,
     code: 'not_possible',
   },
-  { match: /^(hostname lookup '.*' failed|no such cluster node ')/, code: 'not_possible', hint: 'No node of the cluster has this name.' },
+  {
+    match: /^(hostname lookup '.*' failed|no such cluster node ')/,
+    code: 'not_possible',
+    hint: 'Choose an existing node. No node of the cluster has this name.',
+  },
   { match: /^(update pools failed: |delete pool failed: |create pool failed: )/, code: 'conflict' },
   // Wrong arguments
-  { match: /^SSH public key validation error/, code: 'invalid_arguments', hint: 'A line of the SSH keys is not a public key.' },
+  {
+    match: /^SSH public key validation error/,
+    code: 'invalid_arguments',
+    hint: 'Correct the SSH keys. A line of them is not a public key.',
+  },
   { match: /^(invalid bootorder|no options specified|balloon value too large)/, code: 'invalid_arguments' },
   {
     match: /^(disk|snapshot) '.*' does not exist/,

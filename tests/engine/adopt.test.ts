@@ -102,7 +102,7 @@ describe('a run of a process that is gone', () => {
     };
     await orphan.adopt();
     expect(outcomes(orphan.ports)).toMatchObject([{ kind: 'outcome' }]);
-    expect(orphan.ports.lines).toContain('error: the end of a run cannot be recorded now; it is tried again');
+    expect(orphan.ports.lines).toContain('error: recording the end of a run failed and is retried');
     const silent = world({ run: half() });
     silent.runs.get = async () => {
       throw new Error('the store is away');

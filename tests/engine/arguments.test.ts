@@ -215,7 +215,7 @@ describe('a guest by its name', () => {
     expect(await world.done('get_vm', { vmid: one, name: 'web1' })).toMatchObject({ vmid: one });
     expect(await world.refused(world.call('delete_vm', { vmid: one, name: 'web2' }))).toMatchObject({
       code: 'conflict',
-      message: `VMID ${one} is web1; web2 is ${two}.`,
+      message: `VMID ${one} is web1, but web2 is ${two}.`,
     });
   });
 

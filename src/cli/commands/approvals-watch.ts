@@ -15,7 +15,7 @@ export function watch(options: GlobalOptions): Promise<Exit> {
     // The reader has closed the pipe.
     process.stdout.once('error', () => stop.abort());
     const known = new Map<string, string>();
-    note('Waiting for approvals; Ctrl-C ends this. Decide with: proxmox-mcp approvals approve|deny ID');
+    note('Waiting for approvals until Ctrl-C. Decide with: proxmox-mcp approvals approve|deny ID');
     for (let first = true; !stop.signal.aborted; first = false) {
       const { pending, recent } = await engine.watch();
       for (const approval of [...recent, ...pending].reverse()) {

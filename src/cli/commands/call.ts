@@ -83,7 +83,7 @@ function show(result: Result, session: Session): Exit {
   const { structured } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
   if (result.kind === 'running') {
     printJson(structured);
-    note(`The work goes on. How it ends: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);
+    note(`The run continues. Follow it with: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);
     return 0;
   }
   if (result.kind === 'approval_required' || result.kind === 'question') {

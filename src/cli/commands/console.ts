@@ -41,11 +41,11 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     });
     const server = await listenOnLoopback(app, port);
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
-    const show = () => note(`\nOpen within ${LINK_SECONDS} seconds; it works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
+    const show = () => note(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
     show();
     note('Enter: a new link. Ctrl-C: end.');
     await untilInterrupted(show);
-    note('Ending; work that was approved is brought to a safe point first.');
+    note('Shutting down. Approved work reaches a safe point first.');
     app.close();
     await server.close();
     return 0;

@@ -19,8 +19,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     settings.policy,
     operations.map(({ name }) => name),
   );
-  if (process.stdin.isTTY)
-    note('Serving MCP on standard input; this is meant to be started by an MCP client. `proxmox-mcp --help` shows what else there is.');
+  if (process.stdin.isTTY) note('Serving MCP on standard input, for an MCP client. `proxmox-mcp --help` shows the other commands.');
   let session: Promise<Session> | undefined;
   let opened: Session | undefined;
   const open = () => {

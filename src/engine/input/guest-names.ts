@@ -76,5 +76,5 @@ function agreed(vmid: Json | undefined, named: GuestRow, rows: readonly GuestRow
   if (vmid === undefined || vmid === named.vmid) return named.vmid;
   const other = rows.find((row) => row.vmid === vmid);
   const is = other ? plainText(other.name, 80) || 'a guest without a name' : 'no guest that is visible';
-  fail('conflict', `VMID ${vmid} is ${is}; ${plainText(named.name, 80)} is ${named.vmid}.`, { hint: 'Give one of the two.' });
+  fail('conflict', `VMID ${vmid} is ${is}, but ${plainText(named.name, 80)} is ${named.vmid}.`, { hint: 'Give one of the two.' });
 }

@@ -110,7 +110,7 @@ export async function giveBack(id: string, ports: Ports): Promise<void> {
     await (await ports.store()).reservations.release(id);
     ports.inFlight.claims.delete(id);
   } catch (err) {
-    ports.log.warn({ err, reservation: id }, 'a reservation is given back later');
+    ports.log.warn({ err, reservation: id }, 'releasing a reservation failed and is retried later');
     ports.inFlight.owesRelease(id);
   }
 }

@@ -45,7 +45,7 @@ export async function conclude(run: RunRecord, ports: Ports, caller: Caller, wor
       return (await (await ports.store()).runs.get(run.id).catch(() => undefined)) ?? run;
     }
     const cause = error instanceof Unwritten ? error.cause : error;
-    ports.log.error({ run: run.id, err: cause }, 'the end of a run cannot be recorded now; it is tried again');
+    ports.log.error({ run: run.id, err: cause }, 'recording the end of a run failed and is retried');
     const { steps } = ports.inFlight.know(run.id);
     return { ...run, steps, error: unrecorded(run, steps, cause).toJSON() };
   }

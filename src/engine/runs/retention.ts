@@ -16,7 +16,7 @@ export function createRetention(ports: Ports): { begin(store: Store): void; stop
   async function work(store: Store): Promise<void> {
     for (let pauseMs = FIRST_MS; ; pauseMs = DAY_MS) {
       await ports.clock.sleep(pauseMs, closing.signal);
-      await prune(store, ports).catch((err) => ports.log.warn({ err }, 'old rows of the store are pruned another time'));
+      await prune(store, ports).catch((err) => ports.log.warn({ err }, 'pruning the store failed and is retried later'));
     }
   }
   return {

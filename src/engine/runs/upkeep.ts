@@ -13,7 +13,7 @@ export function createUpkeep(ports: Ports): { begin(): void; stop(): Promise<voi
     const { inFlight, clock, log } = ports;
     for (let pauseMs = FIRST_PAUSE_MS; inFlight.owes; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       await clock.sleep(pauseMs, closing.signal);
-      await putRight(ports).catch((err) => log.warn({ err }, 'what a fault left lying is put right later'));
+      await putRight(ports).catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
     }
   }
 

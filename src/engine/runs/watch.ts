@@ -64,7 +64,7 @@ export class Watch implements Watcher {
     for (let look = 0; now.status === 'unknown' && clock.now() < until; look++) {
       await clock.sleep((PAUSES[look] ?? PAUSES.at(-1) ?? 60) * 1000, this.closing.signal);
       now = await this.lookNow(run.id).catch((err) => {
-        log.warn({ err, run: run.id }, 'a run of unknown outcome could not be looked at');
+        log.warn({ err, run: run.id }, 'a run of unknown outcome could not be checked');
         return now;
       });
     }

@@ -175,7 +175,7 @@ function refuseLiving(target: Target): void {
   const { guest } = target;
   if (target.running) {
     fail('guest_running', `${label(guest)} is running.`, {
-      hint: `Stop it first: stop_vm {"vmid": ${guest.at.vmid}}, which needs its own approval.`,
+      hint: `Stop it first with stop_vm {"vmid": ${guest.at.vmid}}, which needs its own approval.`,
     });
   }
   if (guest.identity.protection) fail('guest_protected', `${label(guest)} is protected against removal.`);

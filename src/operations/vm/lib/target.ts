@@ -56,7 +56,7 @@ export function refuseLocked(target: { guest: Guest; status?: GuestStatus }, exc
     });
   }
   fail('locked', `${label(target.guest)} is locked (${plainText(lock, 40)}).`, {
-    hint: `Wait for the task that holds the lock and call again. If there is none, the lock is stale: the operator runs "${type === 'qemu' ? 'qm' : 'pct'} unlock ${vmid}" on ${node}.`,
+    hint: `Wait for the task that holds the lock and call again. If no task runs, the lock is stale. The operator then runs "${type === 'qemu' ? 'qm' : 'pct'} unlock ${vmid}" on ${node}.`,
     details: { lock },
   });
 }
