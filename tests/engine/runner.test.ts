@@ -268,7 +268,7 @@ describe('a fault once something may have left', () => {
     });
     expect(run?.error?.details).not.toHaveProperty('upid');
     expect(ports.inFlight.left).toEqual(new Set([run?.id]));
-    expect(ports.lines).toEqual(['error: the end of a run cannot be recorded now; it is tried again']);
+    expect(ports.lines).toEqual(['error: recording the end of a run failed and is retried']);
     // As the next call of this process does it: nothing is sent again, and its line in the audit is not written twice.
     ports.instead('runs', { end: store.runs.end });
     const again = await carryOut(run as RunRecord, ports, { maySend: true, caller: asker() });
