@@ -60,7 +60,7 @@ describe('a JWT', () => {
     });
   });
 
-  it('may bear its scopes as a text or a list, and those of neither kind are none', async () => {
+  it('may bear its scopes as a text or a list, and those of neither kind do not count', async () => {
     expect(await verified({ scope: undefined, scp: ['proxmox:approve'] })).toMatchObject({ role: 'approver' });
     expect(await verified({ scope: ['x', 'proxmox:write'] })).toMatchObject({ role: 'operator' });
     for (const none of [{ scope: undefined }, { scope: 'x' }, { scope: 5 }]) expect(await verified(none)).toBe('scope');
@@ -78,11 +78,11 @@ describe('a JWT', () => {
     ['of another type', {}, { typ: 'id+jwt' }, 'invalid'],
     ['of a type that only ends alike', {}, { typ: 'x/jwt' }, 'invalid'],
     ['of a type that only begins alike', {}, { typ: 'jwtx' }, 'invalid'],
-    ['of a type that is no text', {}, { typ: 5 }, 'invalid'],
+    ['of a type that is not a text', {}, { typ: 5 }, 'invalid'],
     ['with a blank subject', { sub: ' ' }, {}, 'invalid'],
     ['with an empty subject', { sub: '' }, {}, 'invalid'],
     ['with a subject of 256 characters', { sub: 'a'.repeat(256) }, {}, 'invalid'],
-    ['with a subject that is no text', { sub: 5 }, {}, 'invalid'],
+    ['with a subject that is not a text', { sub: 5 }, {}, 'invalid'],
     ['with a list as its subject', { sub: ['anna'] }, {}, 'invalid'],
     ['with a control character in its subject', { sub: 'a\u0007b' }, {}, 'invalid'],
     ['with a line separator in its subject', { sub: 'a\u2028b' }, {}, 'invalid'],
@@ -132,7 +132,7 @@ describe('the keys', () => {
   it.each<[string, unknown]>([
     ['speaks for another issuer', { issuer: 'https://evil.example.org', jwks_uri: 'KEYS' }],
     ['names no keys', { issuer: 'ORIGIN' }],
-    ['names keys that are no text', { issuer: 'ORIGIN', jwks_uri: 5 }],
+    ['names keys that are not a text', { issuer: 'ORIGIN', jwks_uri: 5 }],
     ['is not JSON', 'nonsense'],
     ['fails', 500],
     ['leads elsewhere', 302],
