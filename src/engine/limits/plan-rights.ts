@@ -3,7 +3,7 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { privilegesOf } from '../../proxmox/option-privileges.ts';
 import { failMissing, missingPrivileges, type Want } from '../../proxmox/privileges.ts';
 
-/** What Proxmox VE 9.2 asks for one request on a guest; requests that are not listed here, Proxmox judges itself. */
+/** The privileges that Proxmox VE 9.2 demands for one request on a guest; Proxmox itself checks requests that are not listed. */
 const NEEDS: { method: RegExp; tail: RegExp; privileges: (step: RequestStep) => string[] }[] = [
   { method: /^POST$/, tail: /^\/status\/(?:start|stop|shutdown|reboot|reset|suspend|resume)$/, privileges: () => ['VM.PowerMgmt'] },
   { method: /^DELETE$/, tail: /^$/, privileges: () => ['VM.Allocate'] },
