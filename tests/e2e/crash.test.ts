@@ -36,18 +36,16 @@ describe('kill -9 between approval and completion', () => {
       moment: 'before Proxmox acted on the request',
       action: 'hold-before',
       match: { method: 'POST', path: '/status/stop$' },
-      ends: /succeeded|failed|unknown/,
     },
     {
       moment: 'after Proxmox acted, before its answer',
       action: 'hold',
       match: { method: 'POST', path: '/status/stop$' },
-      ends: /succeeded/,
     },
-    { moment: 'while the task is waited for', action: 'hold', match: { method: 'GET', path: '/tasks/' }, ends: /succeeded/ },
+    { moment: 'while the task is waited for', action: 'hold', match: { method: 'GET', path: '/tasks/' } },
   ])(
     '$moment: nothing is sent twice and the end is told',
-    async ({ action, match, ends }) => {
+    async ({ action, match }) => {
       const vmid = await aRunningVm();
       const asked = await call(place, 'stop_vm', { vmid, force: true });
       const id = String(asked.json.approval_id);
@@ -72,7 +70,8 @@ describe('kill -9 between approval and completion', () => {
         },
         90,
       );
-      expect(status).toMatch(ends);
+      // Proxmox acts on what it was sent, also when the sender is gone.
+      expect(status).toBe('succeeded');
       expect(stops()).toBe(1);
       expect(await run(place, ['audit', 'verify'])).toMatchObject({ code: 0 });
     },
