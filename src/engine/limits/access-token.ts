@@ -10,7 +10,7 @@ async function tokenOf(principal: string, ports: Ports): Promise<TokenRecord | u
   return principal.startsWith(PREFIX) ? (await ports.store()).tokens.byName(principal.slice(PREFIX.length)) : undefined;
 }
 
-/** The door of the server looks at a token when a call comes in; planning and people may take long after that. @throws forbidden_by_policy */
+/** Checks the token again: the HTTP gate checks it when a call arrives, and planning and people may take long after that. @throws forbidden_by_policy */
 export async function refuseRevoked(principals: readonly string[], ports: Ports): Promise<void> {
   for (const principal of new Set(principals)) {
     const token = await tokenOf(principal, ports);

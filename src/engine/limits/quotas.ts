@@ -17,9 +17,9 @@ export interface Quota {
   variable: string;
   /** Absent: no limit is set. */
   limit?: number;
-  /** What exists; absent where it was not or cannot be counted. */
+  /** Existing usage; absent where it was not or cannot be counted. */
   used?: number;
-  /** What work in flight takes beyond it. */
+  /** Further usage of work in flight. */
   reserved?: number;
   left?: number;
   /** Disks that the token cannot see do not count. */
@@ -33,7 +33,7 @@ export interface Quotas {
   quotas: Quota[];
 }
 
-/** What limits are counted from. */
+/** The input of the count. */
 export interface Inventory {
   guests: GuestRow[];
   reserved: Reservation[];
@@ -57,7 +57,7 @@ export async function takeInventoryWithoutStore(api: ProxmoxReader, limits: Limi
   return { guests: await sized(api, await listGuests(api), [], limits), reserved: [], created: new Set() };
 }
 
-/** What the scope takes, with and without what is reserved. The disks are asked for only where their total is limited: lists show the boot disk alone. */
+/** The usage of the scope, with and without reservations. The disks are asked for only where their total is limited: lists show the boot disk alone. */
 export async function used(
   { guests, reserved, created }: Inventory,
   limits: LimitSettings,
