@@ -44,9 +44,13 @@ export function home(variables: Record<string, string> = {}) {
     run: (args: string[], more: Record<string, string> = {}, input = '') =>
       finish(start(process.execPath, [binary(), ...args], more), input),
     /** Runs on a pseudo terminal; `answer` is typed once `when` was shown. Everything that was shown is in stdout. */
-    async runOnTerminal(args: string[], { when, answer }: { when: RegExp; answer: string }): Promise<Ran> {
+    async runOnTerminal(
+      args: string[],
+      { when, answer }: { when: RegExp; answer: string },
+      more: Record<string, string> = {},
+    ): Promise<Ran> {
       const words = [process.execPath, binary(), ...args].map((word) => `'${word}'`).join(' ');
-      const child = start('script', ['-qec', words, '/dev/null']);
+      const child = start('script', ['-qec', words, '/dev/null'], more);
       let shown = '';
       let typed = false;
       child.stdout.on('data', (chunk) => {
