@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { loadAssets } from '../../src/console/assets.ts';
+import { openStore } from '../../src/store/index.ts';
 import { openConsolePlace } from '../console/place.ts';
 import { type Agent, connectAgent, openPlace, type Place } from '../e2e/harness.ts';
+import { run } from '../mcp/face.ts';
 import { type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
 
 // `npm run screenshots` renews the pictures of the documentation; a test run leaves the work tree as it was.
@@ -18,7 +20,7 @@ let browser: Browser;
 let place: Place;
 let agent: Agent;
 let terminal: ConsoleTerminal;
-/** Every secret that logs a person in, as the tests come by them. */
+/** Every secret that logs somebody in, as the tests come by them. */
 const secrets: string[] = [];
 const answers: unknown[] = [];
 
@@ -121,7 +123,7 @@ test('a no reaches the agent with its reason, and nothing is sent', async () => 
   const waiting = tool('approve', { approval_id: id, wait_seconds: 50 });
   await open(page, id);
   await page.getByRole('button', { name: 'Deny…' }).click();
-  await page.getByLabel('Reason (optional).').fill('the monitor stays up');
+  await page.getByLabel('Why not?').fill('the monitor stays up');
   await page.getByRole('button', { name: 'Deny it' }).click();
   expect(await waiting).toMatchObject({
     isError: true,
@@ -151,6 +153,29 @@ test('history, audit and cluster show what happened', async () => {
   await page.getByRole('row', { name: /web2/ }).getByText('stopped').waitFor();
   expect(await page.locator('section.node h3 bdi').allInnerTexts()).toEqual(['pve', 'pve2']);
   expect(await page.locator('progress').count()).toBeGreaterThan(0);
+  expect(faults).toEqual([]);
+  await context.close();
+}, 60_000);
+
+test('a request of unknown outcome is closed by the button that a person presses', async () => {
+  const store = await openStore({ dataDir: place.dataDir });
+  const { page, faults, context } = await enter();
+  for (const id of ['run_yes', 'run_no']) {
+    const cluster = `127.0.0.1:${place.simulator.port}`;
+    const now = new Date().toISOString();
+    const unknown = { ...run, id, cluster, plan: { ...run.plan, summary: `Summary of ${id}` } };
+    await store.runs.begin(unknown, 'w', now);
+    await store.runs.end(id, 'w', 'unknown', run.steps, { code: 'outcome_unknown', message: 'no answer came', hint: 'h' }, now);
+  }
+  await page.getByRole('link', { name: 'Cluster' }).click();
+  const notice = (id: string) => page.locator('.notice', { hasText: `Summary of ${id}` });
+  await notice('run_yes').getByRole('button', { name: 'It took effect' }).click();
+  await notice('run_yes').waitFor({ state: 'detached' });
+  await notice('run_no').getByRole('button', { name: 'It will not take effect' }).click();
+  await page.getByText('Outcome unknown').waitFor({ state: 'detached' });
+  expect((await store.runs.get('run_yes'))?.status).toBe('succeeded');
+  expect((await store.runs.get('run_no'))?.status).toBe('failed');
+  await store.close();
   expect(faults).toEqual([]);
   await context.close();
 }, 60_000);
@@ -289,7 +314,7 @@ test('looks right in light, dark and on a phone', async () => {
   }
 }, 90_000);
 
-test('without its server the page says so and allows no decision', async () => {
+test('without its server the page says so and lets nobody decide', async () => {
   const { page, context } = await enter();
   await page.locator('a.card').first().click();
   const field = page.getByLabel('To allow it, type');
