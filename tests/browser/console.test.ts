@@ -20,7 +20,7 @@ let browser: Browser;
 let place: Place;
 let agent: Agent;
 let terminal: ConsoleTerminal;
-/** Every secret that logs somebody in, as the tests come by them. */
+/** Every secret that logs a person in, as the tests come by them. */
 const secrets: string[] = [];
 const answers: unknown[] = [];
 
@@ -123,7 +123,7 @@ test('a no reaches the agent with its reason, and nothing is sent', async () => 
   const waiting = tool('approve', { approval_id: id, wait_seconds: 50 });
   await open(page, id);
   await page.getByRole('button', { name: 'Deny…' }).click();
-  await page.getByLabel('Why not?').fill('the monitor stays up');
+  await page.getByLabel('Reason (optional).').fill('the monitor stays up');
   await page.getByRole('button', { name: 'Deny it' }).click();
   expect(await waiting).toMatchObject({
     isError: true,
@@ -314,7 +314,7 @@ test('looks right in light, dark and on a phone', async () => {
   }
 }, 90_000);
 
-test('without its server the page says so and lets nobody decide', async () => {
+test('without its server the page says so and allows no decision', async () => {
   const { page, context } = await enter();
   await page.locator('a.card').first().click();
   const field = page.getByLabel('To allow it, type');
