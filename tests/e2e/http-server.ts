@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { type Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { localOwner } from '../../src/core/owner.ts';
+import { newToken } from '../../src/http/auth/tokens.ts';
+import { openStore } from '../../src/store/index.ts';
 import { binary } from '../helpers/binary.ts';
-import { type Place, run } from './harness.ts';
+import type { Place } from './harness.ts';
 
 export interface HttpServer {
   url: string;
@@ -15,9 +18,7 @@ export interface HttpServer {
 /** The shipped binary serving HTTP on a port of its own (or the one given), with one token of the role operator. */
 export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, string> = {}, port = '0'): Promise<HttpServer> {
   const all = { ...place.env, ...env };
-  const made = await run({ env: all }, ['tokens', 'add', '--name', `agent-${Math.random().toString(36).slice(2)}`, '--role', 'operator']);
-  const token = /pmcp_[A-Za-z0-9_-]+/.exec(made.stdout)?.[0];
-  if (!token) throw new Error(`no token: ${made.stdout} ${made.stderr}`);
+  const token = await addToken(all);
   const child = spawn(process.execPath, [binary(), 'http', '--port', port], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
   const url = await new Promise<string>((resolve, reject) => {
     let said = '';
@@ -47,4 +48,24 @@ export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, s
         child.kill('SIGTERM');
       }),
   };
+}
+
+/** An operator's token of this user, straight into the store: the command that makes tokens has tests of its own. */
+async function addToken({ PROXMOX_DATA_DIR: dataDir = '', PROXMOX_DATABASE_URL: databaseUrl }: Record<string, string>): Promise<string> {
+  const { token, id, hash } = newToken();
+  const now = Date.now();
+  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  await store.tokens.add({
+    id,
+    name: `agent-${id}`,
+    owner: localOwner(),
+    role: 'operator',
+    hash,
+    cidrs: [],
+    trustsClient: false,
+    createdAt: new Date(now).toISOString(),
+    expiresAt: new Date(now + 3_600_000).toISOString(),
+  });
+  await store.close();
+  return token;
 }
