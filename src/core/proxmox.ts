@@ -16,6 +16,8 @@ export interface ProxmoxReader {
   get<T = Json>(path: string, params?: Record<string, string | number>, options?: { signal?: AbortSignal }): Promise<T>;
   /** Of the node that answers; cached for the life of the process. */
   version(): Promise<ProxmoxVersion>;
+  /** Whether a change of this process reached the guest so lately that `/cluster/resources` may not show it yet. Absent where none is sent. */
+  changedLately?(vmid: number): boolean;
 }
 
 /** A mutating request with all references resolved: the bytes to send. */

@@ -8,6 +8,7 @@ import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
 import { gatewayError, isGatewayStatus } from './gateway.ts';
 import { limitPerKey } from './limit.ts';
+import { recentChanges } from './recent.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
 import { shaped } from './shape.ts';
 import { createTasks } from './tasks.ts';
@@ -71,6 +72,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     ...(options.timeoutMs ? { timeoutMs: options.timeoutMs } : {}),
   });
   const perNode = limitPerKey(MUTATIONS_PER_NODE);
+  const recent = recentChanges(clock);
   const agentsPerNode = limitPerKey(AGENT_CALLS_PER_NODE);
   let preferred = 0;
   let clockAhead = 0;
@@ -150,6 +152,12 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 
   const serverTime = () => Math.floor((clock.now() + clockAhead) / 1000);
 
+  const tasks = createTasks({ read, clock, tokenId, serverTime });
+
+  function noteGuest(vmid: unknown): void {
+    if (Number(vmid) > 0) recent.note(Number(vmid));
+  }
+
   const api: ProxmoxClient = {
     cluster,
     notices,
@@ -168,11 +176,18 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       return perNode(nodeOf(request.path), async () => {
         signal?.throwIfAborted();
         gate.pass(request);
+        noteGuest(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
         return dispatchOf(request, await persist(request, signal, gate.still));
       });
     },
 
-    ...createTasks({ read, clock, tokenId, serverTime }),
+    ...tasks,
+    async waitTask(upid, how) {
+      const status = await tasks.waitTask(upid, how);
+      noteGuest(parseUpid(upid)?.id);
+      return status;
+    },
+    changedLately: recent.has,
     holds: (condition, sinceEpoch) => holds(api, condition, sinceEpoch),
     serverTime,
     close: () => transport.close(),

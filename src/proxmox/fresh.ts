@@ -16,18 +16,18 @@ interface NodeGuest {
 
 /**
  * All guests that the token can see, with what the cluster's cache does not know yet. Proxmox VE shows a new guest for 10 s without name,
- * state and sizes, and every guest of a node whose status daemon is silent.
+ * state and sizes, a changed one for 10 s as it was, and every guest of a node whose status daemon is silent without name and state.
  */
 export async function currentGuests(api: ProxmoxReader): Promise<GuestRow[]> {
   return completed(api, await listGuests(api));
 }
 
 /**
- * Completes rows without name or state from `GET /nodes/{node}/qemu` and `/lxc`, which are current within a second. Only nodes that have such
+ * Completes rows without name or state, and those of guests that this process just changed, from `GET /nodes/{node}/qemu` and `/lxc`, which are current within a second. Only nodes that have such
  * rows are asked; a row of a node that does not answer stays as it is.
  */
 export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): Promise<GuestRow[]> {
-  const lacking = rows.filter((row) => row.name === '' || row.status === 'unknown');
+  const lacking = rows.filter((row) => row.name === '' || row.status === 'unknown' || api.changedLately?.(row.vmid));
   if (lacking.length === 0) return [...rows];
   const offline = await offlineNodes(api);
   const folders = new Map(lacking.filter(({ node }) => !offline.has(node)).map(({ node, type }) => [`${node}/${type}`, { node, type }]));
@@ -35,7 +35,7 @@ export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): 
   const known = new Map(lists.flat().map((guest) => [Number(guest.vmid), guest]));
   return rows.map((row) => {
     const guest = lacking.includes(row) ? known.get(row.vmid) : undefined;
-    return guest ? complete(row, guest) : row;
+    return guest ? complete(api.changedLately?.(row.vmid) ? withoutOld(row, guest) : row, guest) : row;
   });
 }
 
@@ -48,6 +48,11 @@ async function offlineNodes(api: ProxmoxReader): Promise<Set<string>> {
 async function guestsOf(api: ProxmoxReader, node: string, type: GuestRow['type']): Promise<NodeGuest[]> {
   const guests = await api.get<NodeGuest[]>(path`/nodes/${node}/${type}`).catch(() => []);
   return Array.isArray(guests) ? guests : [];
+}
+
+/** A row without what the node tells better. A node's list does not tell whether a running guest is paused. */
+function withoutOld({ cpus: _cpus, memoryMib: _memory, ...row }: GuestRow, { status }: NodeGuest): GuestRow {
+  return { ...row, name: '', status: row.status === 'paused' && status === 'running' ? row.status : 'unknown', tags: [] };
 }
 
 function complete(row: GuestRow, guest: NodeGuest): GuestRow {

@@ -89,6 +89,7 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
   return {
     cluster: api.cluster,
     version: () => api.version(),
+    changedLately: (vmid) => api.changedLately?.(vmid) ?? false,
     get: async <T>(...request: Parameters<ProxmoxReader['get']>): Promise<T> => {
       const [path] = request;
       const vmid = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(?:\/|$)/.exec(path)?.[1];
