@@ -102,7 +102,8 @@ function split(operation: Operation, raw: RawArguments): { args: RawArguments; o
   const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
   try {
     // A caller who gave a value meant a dry run: an unreadable value must not become a real run.
-    if (common.includes('dry_run') && raw.dry_run === '') fail('invalid_arguments', `${operation.name}: dry_run must be true or false.`);
+    if (common.includes('dry_run') && ['', 'null'].includes(raw.dry_run as string))
+      fail('invalid_arguments', `${operation.name}: dry_run must be true or false.`);
     const { dry_run, wait_seconds, reason } = readBy(
       commonSchema,
       Object.fromEntries(entries.filter(([name]) => common.includes(name))),

@@ -2,7 +2,10 @@ import * as z from 'zod';
 import type { Operation } from './define.ts';
 
 /** Compared without case, exactly; the name of an existing guest may be any that Proxmox once took. */
-const existingName = z.string().refine((text) => text.length >= 1 && text.length <= 253, { message: 'must be the name of a guest' });
+const existingName = z
+  .string()
+  .trim()
+  .refine((text) => text.length >= 1 && text.length <= 253, { message: 'must be the name of a guest' });
 
 const inputs = new WeakMap<Operation, z.ZodObject>();
 
@@ -37,7 +40,7 @@ function optional(type: z.core.$ZodType): z.core.$ZodType {
 }
 
 function nameOf(key: string, type: z.core.$ZodType): z.ZodType {
-  const many = isList(type) ? z.array(existingName).min(2).max(50) : existingName;
+  const many = isList(type) ? z.array(existingName).min(1).max(50) : existingName;
   return many.optional().describe(`Instead of ${key}`);
 }
 

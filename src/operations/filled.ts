@@ -4,5 +4,6 @@ import * as z from 'zod';
 export const filled = (max: number) =>
   z
     .string()
+    .trim()
     .max(max)
     .refine((text) => text !== '', { message: 'must not be empty' });

@@ -50,6 +50,35 @@ describe('arguments as clients send them', () => {
     expect(world.cluster.mutations().at(-1)?.params).toMatchObject({ tags: 'a;b' });
   });
 
+  it('one value is a list of one, a choice is read without case, and the text null of what takes no text is absent', async () => {
+    const vmid = await vmidOf('one');
+    expect(await world.done('get_vm', { vmid, fields: 'snapshots' })).toHaveProperty('snapshot_names');
+    const filters = { status: 'Running', type: ' VM ', limit: 'null', node: ' pve' };
+    expect(await world.done('list_vms', filters)).toEqual(await world.done('list_vms', { status: 'running', type: 'vm', node: 'pve' }));
+    const result = await world.call(
+      'create_vm',
+      { name: 'tagged', disk_gb: 1, tags: 'web', vmid: 'null', cloud_init: 'null' },
+      { dryRun: true },
+    );
+    if (result.kind !== 'dry_run') throw new Error(result.kind);
+    expect(JSON.stringify(result.plan.steps)).toContain('"tags":"web"');
+  });
+
+  it('spaces around the name of a guest or a filter say nothing', async () => {
+    expect(await world.done('get_vm', { name: ' one ' })).toMatchObject({ name: 'one' });
+    expect(await world.done('list_vms', { name: 'one ' })).toMatchObject({ total: 1 });
+  });
+
+  it('a list of one guest to stop is that guest', async () => {
+    const vmid = await vmidOf('two');
+    await world.done('start_vm', { vmid });
+    for (const args of [{ vmids: [vmid] }, { vmids: vmid }, { names: ['two'] }, { names: 'two' }]) {
+      const result = await world.call('stop_vm', args, { dryRun: true });
+      if (result.kind !== 'dry_run') throw new Error(result.kind);
+      expect(result.plan.summary).toBe(`Shut down two (${vmid}) on pve`);
+    }
+  });
+
   it('is one request in whatever form it comes: the approval of one form is redeemed by another', async () => {
     const vmid = await vmidOf('one');
     await world.done('start_vm', { vmid });
@@ -73,6 +102,14 @@ describe('arguments as clients send them', () => {
   it.each([
     ['yes for a truth', 'delete_vm', { vmid: 100, purge: 'yes' }, 'purge must be true or false.'],
     ['1 for a truth', 'delete_vm', { vmid: 100, purge: 1 }, 'purge must be true or false.'],
+    [
+      'a text that is no choice of a list',
+      'get_vm',
+      { vmid: 100, fields: 'snapshots,description' },
+      'fields.0 must be one of description, snapshots, raw_config.',
+    ],
+    ['a truth for a list', 'get_vm', { vmid: 100, fields: true }, 'fields must be a list.'],
+    ['a list too long, with a wrong item', 'get_vm', { vmid: 100, fields: '[1,2' }, 'fields must be a list.'],
     ['broken JSON for a list', 'stop_vm', { vmids: '[100,' }, 'vmids must be a list.'],
     ['an object as text where a list is wanted', 'stop_vm', { vmids: '{}' }, 'vmids must be a list.'],
     ['null for what is required', 'create_vm', { name: null }, 'name must be text.'],

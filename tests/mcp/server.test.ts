@@ -70,6 +70,8 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     { wait_seconds: -1 },
     { wait_seconds: 1.5 },
     { dry_run: 'yes' },
+    { dry_run: 'null' },
+    { dry_run: [true] },
     { dry_run: 1 },
     { dry_run: '1' },
     { dry_run: '' },

@@ -3,9 +3,9 @@ import * as z from 'zod';
 type Schema = z.core.$ZodType;
 
 /**
- * Arguments as clients really send them, put into the form of the schema where nothing can be lost: `null` (and an empty text that the
- * parameter would not take) for what is optional is absent, `"100"` is a number, `"true"` a truth, JSON text a list or an object. Whatever
- * else does not fit stays as it is, for the schema to refuse.
+ * Arguments as clients really send them, put into the form of the schema where nothing can be lost: `null` (also as a text, and an empty text,
+ * that the parameter would not take) for what is optional is absent, `"100"` is a number, `"true"` a truth, `"Running"` the choice `running`,
+ * JSON text a list or an object, and one value a list of one. Whatever else does not fit stays as it is, for the schema to refuse.
  */
 export function coerce(schema: Schema, value: unknown): unknown {
   const inner = unwrap(schema);
@@ -15,8 +15,11 @@ export function coerce(schema: Schema, value: unknown): unknown {
       return typeof value === 'string' ? fromDigits(value) : value;
     case 'boolean':
       return typeof value === 'string' ? fromWord(value) : value;
+    case 'enum':
+      return typeof value === 'string' ? fromChoices(Object.values(def.entries), value) : value;
     case 'array': {
-      const list = fromJson(value, Array.isArray);
+      const given = fromJson(value, Array.isArray);
+      const list = isOne(given) ? [given] : given;
       return Array.isArray(list) ? list.map((item) => coerce(def.element, item)) : list;
     }
     case 'object': {
@@ -42,7 +45,9 @@ function members(given: Record<string, unknown>, typeOf: (key: string) => Schema
 }
 
 function isAbsent(type: Schema, item: unknown): boolean {
-  if (item !== null && item !== '') return false;
+  if (item !== null && item !== '' && item !== 'null') return false;
+  // A guest may be called null.
+  if (item === 'null' && unwrap(type)._zod.def.type === 'string') return false;
   return z.safeParse(type, undefined).success && !z.safeParse(type, item).success;
 }
 
@@ -50,6 +55,16 @@ function isAbsent(type: Schema, item: unknown): boolean {
 function fromDigits(text: string): unknown {
   const number = Number(text);
   return Number.isFinite(number) && String(number) === text ? number : text;
+}
+
+function fromChoices(choices: readonly unknown[], text: string): unknown {
+  const word = text.trim().toLowerCase();
+  return choices.includes(text) ? text : (choices.find((choice) => String(choice).toLowerCase() === word) ?? text);
+}
+
+/** A text that looks like a list or an object is one that could not be read. */
+function isOne(value: unknown): boolean {
+  return typeof value === 'number' || (typeof value === 'string' && !/^\s*(?:[[{]|$)/.test(value));
 }
 
 /** Some languages write `True`. */

@@ -47,8 +47,11 @@ export function problemsOf(
   const unknown = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownIn(issue, schema, more) : []));
   const explained = (path: string) =>
     unknown.some(({ meant, where }) => path === where || path === [where, meant].filter(Boolean).join('.'));
+  // A value of another type breaks rules that are about the right one, too.
+  const mistyped = new Set(error.issues.flatMap((issue) => (issue.code === 'invalid_type' ? [issue.path.join('.')] : [])));
   const others = error.issues.flatMap((issue) => {
     const where = issue.path.map(String).join('.');
+    if (issue.code !== 'invalid_type' && issue.code !== 'unrecognized_keys' && mistyped.has(where)) return [];
     const value = at(given, issue.path);
     const follows = (issue.code === 'custom' || value === undefined) && explained(where);
     return issue.code === 'unrecognized_keys' || follows

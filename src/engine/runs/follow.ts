@@ -27,14 +27,15 @@ export async function follow(
   const limit = step.task?.timeoutSeconds ?? 3600;
   const began = ports.clock.now();
   const waited = () => (ports.clock.now() - began) / 1000;
+  const tell = () => {
+    const seconds = Math.round(waited());
+    if (seconds > 0) report(`${step.purpose}: ${seconds} s`);
+  };
   let goneSince: number | undefined;
   report(`${step.purpose}: task ${upid}`);
   for (;;) {
     const left = limit - waited();
-    const status =
-      left > 0
-        ? await api.waitTask(upid, { timeoutSeconds: left, onPoll: () => report(`${step.purpose}: ${Math.round(waited())} s`) })
-        : undefined;
+    const status = left > 0 ? await api.waitTask(upid, { timeoutSeconds: left, onPoll: tell }) : undefined;
     if (status?.exit !== undefined) return ended(step, record, status.exit, api);
     if (await isProven(step, api)) return { ...record, state: 'done', exit: PROVEN };
     if (!status?.unseen) {

@@ -27,7 +27,7 @@ const SLACK_SECONDS = 60;
 
 const input = z.strictObject({
   vmid: vmid.optional(),
-  vmids: z.array(vmid).min(2).max(50).optional().describe('Instead of vmid: several under one approval'),
+  vmids: z.array(vmid).min(1).max(50).optional().describe('Instead of vmid: several under one approval'),
   timeout: z.int().min(1).max(3600).optional().describe('Seconds for the guest to shut down (60)'),
   force: z.boolean().default(false).describe('Cut the power at once, or after timeout if given'),
 });
@@ -47,8 +47,9 @@ export const stopVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
     if ((vmid === undefined) === (vmids === undefined))
       fail('invalid_arguments', 'stop_vm needs vmid or name, or vmids or names for several guests.');
-    if (vmid !== undefined) return planOne(ctx, { vmid, ...how });
-    return together(await planEach([...new Set(vmids)], (one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
+    const [first, ...others] = new Set(vmid === undefined ? vmids : [vmid]);
+    if (first !== undefined && others.length === 0) return planOne(ctx, { vmid: first, ...how });
+    return together(verbOf(how), await planEach([...new Set(vmids)], (one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
   },
   async report(ctx, _args, run) {
     const at = placeOf(run);
@@ -129,7 +130,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
 }
 
 /** Several guests in one plan, one after the other, under one approval. Those that are stopped already are left out, and the plan says so. */
-function together(plans: Plan[]): Plan {
+function together(verb: string, plans: Plan[]): Plan {
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
   if (!first) {
@@ -144,7 +145,7 @@ function together(plans: Plan[]): Plan {
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
-    summary: `${verbOf(first)} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
+    summary: `${verb} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
     effect: open.map((p) => p.effect).reduce(graver),
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
@@ -157,9 +158,10 @@ function together(plans: Plan[]): Plan {
   };
 }
 
-/** `Power off web1 (105) on pve` says what is done before it says to whom. */
-function verbOf({ summary, target }: Plan): string {
-  return target ? summary.slice(0, summary.indexOf(` ${label({ identity: target })}`)) : summary;
+/** What is done to the guests; how each of them is reached, and what HA adds, is up to its own plan. */
+function verbOf({ force, timeout }: Pick<Args, 'force' | 'timeout'>): string {
+  if (!force) return 'Shut down';
+  return timeout === undefined ? 'Power off' : `Shut down (power off after ${timeout} s)`;
 }
 
 interface StopWay {
@@ -180,7 +182,7 @@ async function wayOf(ctx: OperationContext, args: Args, target: Target): Promise
   // Proxmox hands the wish to its HA manager, which does not wait for a pending shutdown of ours.
   const overrule = pullNow && !managed && atLeast(await ctx.api.version(), 8, 2);
   const kind = at.type === 'qemu' ? 'qm' : 'vz';
-  const verb = pullNow ? 'Power off' : args.force ? `Shut down (power off after ${timeout} s)` : 'Shut down';
+  const verb = verbOf(args);
   const params: Params = pullNow
     ? overrule
       ? { 'overrule-shutdown': true }
