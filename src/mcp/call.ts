@@ -1,16 +1,15 @@
 import type { CallToolResult, InputRequiredResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
-import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
-import { asError, fail } from '../core/errors.ts';
-import { readBy } from '../engine/input/arguments.ts';
+import { fail } from '../core/errors.ts';
+import { splitCommon } from '../engine/input/common.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
-import { type Common, commonOf } from '../operations/common.ts';
+import { MAX_WAIT_SECONDS } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 import { type Rendered, renderError, renderResult } from '../render/result.ts';
 import { type ClientInfo, clientOf } from './client.ts';
 import type { Elicitation } from './elicitation.ts';
 import { progressOf } from './progress.ts';
-import { MAX_REASON_LENGTH, MAX_WAIT_SECONDS, releases } from './tools.ts';
+import { releases } from './tools.ts';
 
 /** Shared by every call of every connection. */
 export interface CallContext {
@@ -43,7 +42,7 @@ export async function callTool(
 ): Promise<CallToolResult | InputRequiredResult> {
   const { demo } = context;
   try {
-    const { args, options } = split(operation, raw);
+    const { args, options } = splitCommon(operation, raw);
     const answer = context.elicitation.answer(ctx);
     const onProgress = progressOf(ctx);
     const engine = await context.engine();
@@ -86,38 +85,4 @@ export async function callTool(
 
 function toResult({ structured, text }: Rendered): CallToolResult {
   return { content: [{ type: 'text', text }], structuredContent: structured };
-}
-
-const COMMON_SHAPE = {
-  dry_run: z.boolean().optional(),
-  wait_seconds: z.int().min(0).max(MAX_WAIT_SECONDS).optional(),
-  reason: z.string().max(MAX_REASON_LENGTH).optional(),
-} satisfies Record<Common, z.ZodType>;
-const commonSchema = z.object(COMMON_SHAPE);
-
-/** The operation's own arguments, which the engine checks, apart from the parameters that all operations of its kind have. */
-function split(operation: Operation, raw: RawArguments): { args: RawArguments; options: PerformOptions } {
-  const common = commonOf(operation) as string[];
-  const entries = Object.entries(raw);
-  const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
-  try {
-    // A caller who gave a value meant a dry run: an unreadable value must not become a real run.
-    if (common.includes('dry_run') && ['', 'null'].includes(raw.dry_run as string))
-      fail('invalid_arguments', `${operation.name}: dry_run must be true or false.`);
-    const { dry_run, wait_seconds, reason } = readBy(
-      commonSchema,
-      Object.fromEntries(entries.filter(([name]) => common.includes(name))),
-      operation.name,
-    );
-    return {
-      args: own,
-      options: {
-        ...(dry_run === undefined ? {} : { dryRun: dry_run }),
-        ...(wait_seconds === undefined ? {} : { wait: wait_seconds }),
-        ...(reason === undefined ? {} : { reason }),
-      },
-    };
-  } catch (refused) {
-    return { args: {}, options: { invalid: asError(refused).message } };
-  }
 }

@@ -1,12 +1,8 @@
 import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { inputOf } from '../operations/by-name.ts';
-import { type Common, commonOf } from '../operations/common.ts';
+import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
-
-/** Longest wait (seconds) that a client without progress survives: both SDKs give up after 60. */
-export const MAX_WAIT_SECONDS = 50;
-export const MAX_REASON_LENGTH = 300;
 
 type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown> };
 

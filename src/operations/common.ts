@@ -2,6 +2,9 @@ import type { Operation } from './define.ts';
 
 /** Parameters that every operation of an effect has as a tool, beside its own. Transports read them; operations never see them. */
 export type Common = 'dry_run' | 'wait_seconds' | 'reason';
+/** Longest wait (seconds) that a client without progress survives: both SDKs give up after 60. */
+export const MAX_WAIT_SECONDS = 50;
+export const MAX_REASON_LENGTH = 300;
 
 export function commonOf(operation: Operation): Common[] {
   switch (operation.effect) {

@@ -58,6 +58,19 @@ describe('call', () => {
     expect(answer.vms).toEqual([]);
   });
 
+  test('arguments may hold dry_run, wait_seconds and reason, as every tool takes them', async () => {
+    const dry = await call('create_vm', { name: 'never', storage: 'local-lvm', dry_run: true, wait_seconds: 5 });
+    expect(dry).toMatchObject({ code: 0, answer: { dry_run: true } });
+    expect(await call('create_vm', { name: 'never', storage: 'local-lvm', dry_run: 'yes' })).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'invalid_arguments' } },
+    });
+    const asked = await call('stop_vm', { vmid: guest('legacy-erp').vmid, reason: 'moving it' });
+    expect(asked.code).toBe(3);
+    expect((await place.run(['approvals', 'show', String(asked.answer.approval_id), '--demo'])).stdout).toContain('moving it');
+    await call('deny', { approval_id: asked.answer.approval_id });
+  });
+
   test('a destructive call asks, its approval stops the VM once, and then it is used', async () => {
     const { vmid } = guest('web1');
     const asked = await call('stop_vm', { vmid, force: true });

@@ -1,8 +1,10 @@
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
+import { splitCommon } from '../../engine/input/common.ts';
 import type { Session } from '../../engine/session.ts';
 import type { PerformOptions } from '../../engine/types.ts';
+import { findOperation } from '../../operations/index.ts';
 import { renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
@@ -18,7 +20,10 @@ interface CallOptions extends GlobalOptions {
   wait: string;
 }
 
-/** `call <operation>`: one operation, its result as JSON on stdout. Waits for the work to end; Ctrl-C ends the wait, not the work. */
+/**
+ * `call <operation>`: one operation, its result as JSON on stdout. Waits for the work to end, or as long as `wait_seconds` says; Ctrl-C ends
+ * the wait, not the work. Arguments may hold what every tool takes (`dry_run`, `wait_seconds`, `reason`), as agents write them.
+ */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
   const args = parseArgs(options.args === '-' ? await piped() : options.args);
   const session = await openSession(options);
@@ -46,13 +51,16 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
 async function perform(
   session: Session,
   operation: string,
-  args: JsonObject,
+  raw: JsonObject,
   options: CallOptions,
   { signal, work }: { signal: AbortSignal; work: { begun: boolean } },
 ): Promise<Exit> {
   const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
+  const known = findOperation(operation);
+  const { args, options: given } = known ? splitCommon(known, raw) : { args: raw, options: {} };
   const performOptions: PerformOptions = {
     wait: 'end',
+    ...given,
     waitForHuman: seconds(options.wait),
     signal,
     onProgress: ({ message }) => {

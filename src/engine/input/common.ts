@@ -1,0 +1,42 @@
+import * as z from 'zod';
+import { asError, fail } from '../../core/errors.ts';
+import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from '../../operations/common.ts';
+import type { Operation } from '../../operations/define.ts';
+import type { PerformOptions } from '../types.ts';
+import { readBy } from './arguments.ts';
+
+type RawArguments = Record<string, unknown>;
+
+const COMMON_SHAPE = {
+  dry_run: z.boolean().optional(),
+  wait_seconds: z.int().min(0).max(MAX_WAIT_SECONDS).optional(),
+  reason: z.string().max(MAX_REASON_LENGTH).optional(),
+} satisfies Record<Common, z.ZodType>;
+const commonSchema = z.object(COMMON_SHAPE);
+
+/** The operation's own arguments, which the engine checks, apart from the parameters that all operations of its kind have. */
+export function splitCommon(operation: Operation, raw: RawArguments): { args: RawArguments; options: PerformOptions } {
+  const common = commonOf(operation) as string[];
+  const entries = Object.entries(raw);
+  const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
+  try {
+    // A caller who gave a value meant a dry run: an unreadable value must not become a real run.
+    if (common.includes('dry_run') && ['', 'null'].includes(raw.dry_run as string))
+      fail('invalid_arguments', `${operation.name}: dry_run must be true or false.`);
+    const { dry_run, wait_seconds, reason } = readBy(
+      commonSchema,
+      Object.fromEntries(entries.filter(([name]) => common.includes(name))),
+      operation.name,
+    );
+    return {
+      args: own,
+      options: {
+        ...(dry_run === undefined ? {} : { dryRun: dry_run }),
+        ...(wait_seconds === undefined ? {} : { wait: wait_seconds }),
+        ...(reason === undefined ? {} : { reason }),
+      },
+    };
+  } catch (refused) {
+    return { args: {}, options: { invalid: asError(refused).message } };
+  }
+}
