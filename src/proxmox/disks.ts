@@ -72,8 +72,20 @@ function mediaOf(slot: string, parts: Record<string, string>, volid: string): Me
   return parts.media === 'cdrom' ? 'cdrom' : 'disk';
 }
 
-/** The sum of the data disks in GiB, as quotas count it. */
-export function dataGib(disks: readonly Disk[]): number {
+/**
+ * The sum of the data disks in GiB, as quotas count it. A disk of the host takes no space of a storage, and the volume of another guest
+ * counts with that guest: the storages' lists show no other sum.
+ */
+export function dataGib(disks: readonly Disk[], vmid: number): number {
+  return sumOf(disks.filter((d) => d.storage !== '' && (d.owner === undefined || d.owner === vmid)));
+}
+
+/** What a full copy takes in GiB: also of volumes of other guests, which Proxmox copies like the guest's own. */
+export function copiedGib(disks: readonly Disk[]): number {
+  return sumOf(disks.filter((d) => d.storage !== ''));
+}
+
+function sumOf(disks: readonly Disk[]): number {
   return disks.filter((d) => d.media === 'disk').reduce((sum, d) => sum + (d.sizeGib ?? 0), 0);
 }
 

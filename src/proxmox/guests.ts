@@ -181,7 +181,7 @@ export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): P
     pending,
     ...(digest === undefined ? {} : { digest }),
     disks,
-    sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks) },
+    sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks, at.vmid) },
   };
 }
 

@@ -28,8 +28,10 @@ export interface Case {
   cpu: number | null;
   /** MiB */
   memory: number;
-  /** GiB of all attached data disks together. */
+  /** GiB of the guest's own attached data disks on storages together, as quotas count them. */
   sum: number;
+  /** GiB that a full copy takes, where it also copies volumes of other guests. */
+  copied?: number;
   /** Changes that are not simply planned. */
   but?: Partial<Record<Change, Outcome>>;
   /** Destroyed with the guest beside its own disks: what is pending, saved memory. */

@@ -167,7 +167,7 @@ export const DISKS: Case[] = [
     ],
     cpu: 4,
     memory: 16384,
-    sum: 7484.046,
+    sum: 32,
   },
   {
     what: 'a disk of the host by its path on the bus, with colons in it',
@@ -178,7 +178,7 @@ export const DISKS: Case[] = [
     disks: ['virtio0 /dev/disk/by-path/pci-0000:00:1f.2-ata-1 host disk 100', 'virtio1 ceph:vm-1010-disk-0 own disk 1'],
     cpu: 1,
     memory: 512,
-    sum: 101,
+    sum: 1,
   },
   {
     what: 'a whole NVMe of the host without a size',

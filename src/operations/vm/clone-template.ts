@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan.ts';
-import { bootDisk } from '../../proxmox/disks.ts';
+import { bootDisk, copiedGib } from '../../proxmox/disks.ts';
 import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
@@ -69,7 +69,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
   const sizes = {
     cpu: (args.cores ?? Number(source.config.cores ?? 1)) * Number(source.config.sockets ?? 1),
     memoryMib: args.memory ?? memoryOf(source.config),
-    diskGib: source.sizes.diskGib + growGib,
+    diskGib: copiedGib(source.disks) + growGib,
   };
   const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes };
   await refuseTooLarge(ctx, demand, node);

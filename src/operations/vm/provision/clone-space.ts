@@ -40,7 +40,7 @@ export function placeOfCopy(
 export function sizesByStorage({ config, disks }: Guest, growGib: number, what: 'all' | 'growth'): Map<string, number> {
   const sizes = new Map<string, number>();
   const add = (storage: string, gib: number) => sizes.set(storage, (sizes.get(storage) ?? 0) + gib);
-  if (what === 'all') for (const d of disks) if (d.media === 'disk' || d.media === 'firmware') add(d.storage, d.sizeGib ?? 0);
+  if (what === 'all') for (const d of disks) if (d.storage !== '' && ['disk', 'firmware'].includes(d.media)) add(d.storage, d.sizeGib ?? 0);
   const boot = bootDisk(config, disks);
   if (boot && growGib > 0) add(boot.storage, growGib);
   return sizes;
