@@ -102,6 +102,17 @@ describe('names exactly the volumes that Proxmox destroys', () => {
     const answer = await reported(plan, { guests: [] });
     expect(answer).toMatchObject({ volumes: ['local-lvm:vm-105-disk-0'], untouched: ['local:iso/debian-12.iso', '/dev/sdb'] });
   });
+  test('the memory that a snapshot saved goes too; memory of no snapshot is a stray volume', async () => {
+    const saved = { ...disk, volid: 'local-lvm:vm-105-state-before', sizeGib: 2.5 };
+    const stray = { ...disk, volid: 'local-lvm:vm-105-state-gone', sizeGib: 1 };
+    const w = { ...world, guests: [{ ...stopped, snapshots: ['before'] }] };
+    const plan = await remove({}, { ...w, volumes: [disk, saved] });
+    expect(plan.before?.volumes).toEqual(['local-lvm:vm-105-disk-0', 'local-lvm:vm-105-state-before']);
+    expect(plan.facts?.disks).toContain('local-lvm:vm-105-state-before (2.5 GiB)');
+    expect(requestsOf(plan)[0]?.params).toEqual({ purge: true });
+    const kept = await remove({ purge: false }, { ...w, volumes: [disk, saved, stray] });
+    expect(kept.warnings.join()).toContain('stay behind: local-lvm:vm-105-state-gone');
+  });
   test('a container’s folder of the host stays', async () => {
     const config = { ...container.config, mp0: '/srv/share,mp=/share', mp1: 'local-lvm:vm-201-disk-1,mp=/data,size=20G' };
     const plan = await remove({ vmid: 201 }, { guests: [{ ...container, running: false, config }] });

@@ -48,7 +48,7 @@ export const deleteVm = defineOperation({
     const snapshots = target.snapshots.names;
     refuseLiving(target);
     refuseLocked(target, ['suspended']);
-    const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest), replicationJobs(ctx.api, args.vmid)]);
+    const [volumes, jobs] = await Promise.all([ownVolumes(ctx.api, guest, snapshots), replicationJobs(ctx.api, args.vmid)]);
     if (volumes.clones.length > 0) {
       fail('guest_state', `${label(guest)} is the base of linked clones: ${volumes.clones.join(', ')}.`, {
         hint: 'Delete them first, or convert them to full clones.',

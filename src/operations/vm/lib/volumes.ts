@@ -12,11 +12,14 @@ export interface Sized {
 }
 
 export interface OwnVolumes {
-  /** The volumes that Proxmox frees with the guest: those of its configuration that it owns, pending ones and the memory of its hibernation included. */
+  /**
+   * The volumes that Proxmox frees with the guest: those of its configuration that it owns, also pending ones, and the memory of its
+   * hibernation and snapshots.
+   */
   freed: Sized[];
   /** Volumes that its configuration names and Proxmox leaves alone: ISOs, paths on the host, volumes of other guests. */
   untouched: Sized[];
-  /** Bear the guest's VMID, but are neither freed with it by default nor memory of its snapshots. */
+  /** Bear the guest's VMID, but are not freed with it by default. */
   extra: Sized[];
   /** A storage does not show all volumes of the guest to this token, so there may be more than `extra` names. */
   partly: boolean;
@@ -25,8 +28,11 @@ export interface OwnVolumes {
   clones: number[];
 }
 
-/** Looks through the storages of the guest's node for what belongs to it. */
-export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnVolumes> {
+/**
+ * Looks through the storages of the guest's node for what belongs to it.
+ * @param snapshots their names; the saved memory of each is a volume that is named after it
+ */
+export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: readonly string[]): Promise<OwnVolumes> {
   const { at } = guest;
   const all = await listStorages(api, at.node);
   const storages = all.filter((s) => s.usable);
@@ -41,7 +47,8 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
   const named = namedBy(guest);
   // A plugin may name volumes in its own way; then the storage tells whose they are.
   const owned = (d: Disk) => d.media !== 'cdrom' && (d.owner === at.vmid || (d.owner === undefined && sizes.has(nameOf(d.volid))));
-  const freed = named.filter(owned);
+  const saved = mine.filter((v) => isDisk(v) && snapshots.includes(SAVED_MEMORY.exec(v.volid)?.[1] ?? ''));
+  const freed: Sized[] = [...named.filter(owned), ...saved];
   const known = new Set(freed.map((d) => nameOf(d.volid)));
   const times = mine.filter((v) => v.content === 'backup').map((v) => v.createdAt ?? 0);
   const places = all.filter((s) => s.content.includes('backup')).map((s) => s.storage);
@@ -56,7 +63,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
     sightOf(api, at.vmid, readable),
   ]);
   const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
-  const extra = mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)) && !/-state-/.test(v.volid));
+  const extra = mine.filter((v) => isDisk(v) && !known.has(nameOf(v.volid)));
   const others = new Set(extra.map((v) => nameOf(v.volid)));
   return {
     freed: freed.map(sized),
@@ -75,6 +82,8 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest): Promise<OwnV
       : [],
   };
 }
+
+const SAVED_MEMORY = /-state-(.+?)(?:\.(?:raw|qcow2))?$/;
 
 /** Every volume that the configuration names, as it is now and as it will be, each once. */
 function namedBy({ live, config }: Guest): Disk[] {
