@@ -1,5 +1,6 @@
 import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory } from '@modelcontextprotocol/server';
 import { Hono } from 'hono';
+import { cors } from 'hono/cors';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import { identityOf } from '../mcp/identity.ts';
@@ -110,6 +111,8 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     return c.body(metrics.render(gauges), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
   });
   app.use(async (c, next) => hostRefusal(c.req.raw, c.env.peer) ?? (await next()));
+  // Open to every page, also to the SDK's, which asks with a header of the protocol and so with a preflight.
+  app.use('/.well-known/*', cors({ origin: '*', allowMethods: ['GET'], allowHeaders: ['Mcp-Protocol-Version'] }));
   app.get('/.well-known/*', (c) => {
     const { oauth } = options;
     return (oauth && resourceMetadata(c.req.raw, oauth.resource, oauth.issuer)) ?? c.notFound();

@@ -120,6 +120,18 @@ describe('hoeloe15/imagine#36, cloudflare/mcp-server-cloudflare#257, jimprosser/
         expect(response.headers.get('access-control-allow-origin')).toBe('*');
         expect(await response.json()).toMatchObject({ resource: 'https://mcp.example.org/mcp' });
       }
+      // The SDK in a browser asks with a header of the protocol.
+      const preflight = await fetch(new URL('/.well-known/oauth-protected-resource/mcp', url), {
+        method: 'OPTIONS',
+        headers: {
+          Origin: 'https://inspector.example.org',
+          'Access-Control-Request-Method': 'GET',
+          'Access-Control-Request-Headers': 'mcp-protocol-version',
+        },
+      });
+      expect(preflight.status).toBe(204);
+      expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
+      expect(preflight.headers.get('access-control-allow-headers')?.toLowerCase()).toContain('mcp-protocol-version');
       const { status, headers } = await begin(url);
       expect(status).toBe(401);
       expect(headers.get('www-authenticate')).toContain('resource_metadata=');

@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { fail } from '../../core/errors.ts';
+import { plainText } from '../../core/text.ts';
 import { type Identity, roleOfScopes } from '../../mcp/identity.ts';
 
 export interface OAuthOptions {
@@ -62,9 +63,18 @@ function isAccessToken(typ: unknown): boolean {
   return typ === undefined || (typeof typ === 'string' && /^(application\/)?(at\+jwt|jwt)$/i.test(typ));
 }
 
-/** A subject that a human can read and tell from others: no control, format or other invisible characters (they would be shown stripped). */
+/**
+ * A subject that a human can read and tell from others: nothing that is shown stripped, or not at all, such as fillers, variation selectors,
+ * and spaces at its ends or of other kinds.
+ */
 function isReadable(sub: unknown): sub is string {
-  return typeof sub === 'string' && sub.length <= 255 && sub.trim() !== '' && !/[\p{C}\p{Zl}\p{Zp}]/u.test(sub);
+  return (
+    typeof sub === 'string' &&
+    sub !== '' &&
+    sub.length <= 255 &&
+    plainText(sub, 255) === sub &&
+    !/[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|[^\S ]/u.test(sub)
+  );
 }
 
 /** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. */
