@@ -6,7 +6,7 @@ import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../c
 import type { ConnectionSettings } from '../core/settings.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
-import { gatewayError, isGatewayStatus } from './gateway.ts';
+import { gatewayError, isGatewayStatus, proxyHint } from './gateway.ts';
 import { limitPerKey } from './limit.ts';
 import { recentChanges } from './recent.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
@@ -146,6 +146,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     const where = endpoints.map(({ host, port }) => `${host}:${port}`).join(', ');
     if (gateway) return gatewayError(reason, nodeOf(path), where, consequence);
     return new ProxmoxMcpError('unreachable', `The request to Proxmox (${where}) failed: ${reason}. ${consequence}`, {
+      ...proxyHint(endpoints),
       details: { reason },
     });
   }

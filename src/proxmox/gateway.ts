@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { ProxmoxMcpError } from '../core/errors.ts';
 
 /** pveproxy's own answers for what is behind it: another node's pveproxy for a path below `/nodes/X`, else the pvedaemon of its host. */
@@ -28,4 +29,18 @@ function remedy(reason: string, node: string): string {
   if (reason.startsWith('595') && node !== '')
     return `checks that ${node} is on and in the cluster's network: pvecm status on another node`;
   return `looks for busy or hanging workers ${on}: systemctl status pvedaemon, and a storage that does not answer`;
+}
+
+const PVEPROXY_PORT = 8006;
+
+/**
+ * The hint where nothing answers, if an endpoint is a name on Proxmox's own port: such an address may be one of a proxy, copied from the
+ * browser, where the port of https:// is left out.
+ */
+export function proxyHint(endpoints: readonly { host: string; port: number }[]): { hint?: string } {
+  const named = endpoints.find(({ host, port }) => port === PVEPROXY_PORT && isIP(host) === 0 && host !== 'localhost');
+  if (!named) return {};
+  return {
+    hint: `Check PROXMOX_HOST and PROXMOX_PORT, the network and the pveproxy service. Is ${named.host} a proxy? Then name its port: PROXMOX_HOST=https://${named.host}:443.`,
+  };
 }

@@ -6,6 +6,7 @@ import { buildConnector } from 'undici';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
 import { withoutZone } from './encode.ts';
+import { proxyHint } from './gateway.ts';
 import type { Pin } from './trust-store.ts';
 
 /** Milliseconds for TCP and TLS together. */
@@ -205,7 +206,9 @@ export function inspectTls(endpoint: Endpoint): Promise<ShownCertificate> {
     const socket = connect({ host, port, rejectUnauthorized: false, ...(isIP(host) ? {} : { servername: host }) });
     const give = (cause: Error) => {
       socket.destroy();
-      reject(new ProxmoxMcpError('unreachable', `${host}:${port} cannot be reached: ${cause.message}.`, { cause }));
+      reject(
+        new ProxmoxMcpError('unreachable', `${host}:${port} cannot be reached: ${cause.message}.`, { ...proxyHint([endpoint]), cause }),
+      );
     };
     socket.setTimeout(CONNECT_TIMEOUT_MS, () => give(new Error('connection timed out')));
     socket.once('error', give);

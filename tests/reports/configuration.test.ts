@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { endpoints, tokenId } from '../../src/config/values.ts';
+import { asError } from '../../src/core/errors.ts';
+import { inspectTls } from '../../src/proxmox/tls.ts';
 
 describe('community-scripts/ProxmoxVE-Local#304: a link-local host with its interface', () => {
   test.each([
@@ -20,6 +22,23 @@ describe('values copied from another place', () => {
       expect(success).toBe(false);
       expect(error?.issues[0]?.message).toContain('mcp@pve!agent');
       expect(error?.issues[0]?.message).not.toContain('0000-secret');
+    }
+  });
+});
+
+describe('an address of a proxy, copied from the browser without the port of https://', () => {
+  test('the error of a name that does not answer on 8006 says how to name the port', async () => {
+    const error = asError(await inspectTls({ host: 'pve.invalid', port: 8006 }).catch((thrown: unknown) => thrown));
+    expect(error.code).toBe('unreachable');
+    expect(error.hint).toContain('PROXMOX_HOST=https://pve.invalid:443');
+  });
+  test('that of an address, or of another port, does not', async () => {
+    for (const endpoint of [
+      { host: '127.0.0.1', port: 1 },
+      { host: 'pve.invalid', port: 443 },
+    ]) {
+      const error = asError(await inspectTls(endpoint).catch((thrown: unknown) => thrown));
+      expect(error.hint).not.toContain('proxy?');
     }
   });
 });
