@@ -227,7 +227,7 @@ export const CONTAINERS: Case[] = [
     disks: ['mp0 ceph:vm-1299-disk-0 1299 disk 50', root(1215)],
     cpu: 1,
     memory: 512,
-    sum: 58,
+    sum: 8,
     but: still,
   },
   {

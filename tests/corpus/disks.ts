@@ -226,7 +226,8 @@ export const DISKS: Case[] = [
     ],
     cpu: 1,
     memory: 512,
-    sum: 12,
+    sum: 10,
+    copied: 12,
   },
   {
     what: 'detached disks',
