@@ -109,7 +109,7 @@ describe('http does not start', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     expect(await refused(['--port', String((other.address() as AddressInfo).port)])).toContain('EADDRINUSE');
     other.close();
-    expect(await refused(['--cert', 'src/simulator/data/demo-cert.pem'])).toContain('give both');
+    expect(await refused(['--cert', 'src/simulator/data/demo-cert.pem'])).toContain('Give both --cert and --key');
     expect(await refused(['--cert', '/nowhere/a', '--key', '/nowhere/b'])).toContain('ENOENT');
     expect(await refused(['--port', '99999'])).toContain('--port');
     const demo = (name: string) => `src/simulator/data/${name}.pem`;
