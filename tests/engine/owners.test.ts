@@ -69,7 +69,7 @@ describe('the owner who asks', () => {
     world = await openWorld();
     const id = await asked({ ...agent, owner: 'anna' });
     const refused = await world.refused(yes(id, approver('Anna')));
-    expect(refused).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('another owner') });
+    expect(refused).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('Another owner must decide it') });
     expect(stops()).toEqual([]);
   });
 
