@@ -80,7 +80,7 @@ export function dataGib(disks: readonly Disk[], vmid: number): number {
   return sumOf(disks.filter((d) => d.storage !== '' && (d.owner === undefined || d.owner === vmid)));
 }
 
-/** What a full copy takes in GiB: also of volumes of other guests, which Proxmox copies like the guest's own. */
+/** The size of a full copy in GiB, including volumes of other guests, which Proxmox copies like the guest's own. */
 export function copiedGib(disks: readonly Disk[]): number {
   return sumOf(disks.filter((d) => d.storage !== ''));
 }

@@ -158,7 +158,7 @@ function together(verb: string, plans: Plan[]): Plan {
   };
 }
 
-/** What is done to the guests; how each of them is reached, and what HA adds, is up to its own plan. */
+/** The requests for the guests. How each of them is reached, and what HA adds, depends on its own plan. */
 function verbOf({ force, timeout }: Pick<Args, 'force' | 'timeout'>): string {
   if (!force) return 'Shut down';
   return timeout === undefined ? 'Power off' : `Shut down (power off after ${timeout} s)`;
