@@ -126,10 +126,15 @@ describe('the plan of a copy', () => {
     const second = await world.asks(...load(DB_DISK));
     await root('PUT', '/nodes/pve/qemu/102/config', { smbios1: 'uuid=11111111-2222-3333-4444-555555555555' });
     await root('POST', '/nodes/pve/qemu/102/status/stop', {});
-    const approve = () => world.refused(world.call('approve', { approval_id: second }));
-    await expect
-      .poll(async () => (await approve()).message, { timeout: 60_000 })
-      .toMatch(/source 102: the guest behind this VMID is another one|is stale/);
+    // The new identity counts once the guest has stopped: a decision before that would be one about the old guest.
+    const api = world.cluster.open();
+    const identity = async () =>
+      (await api.get<{ key: string; value?: string }[]>('/nodes/pve/qemu/102/pending')).find(({ key }) => key === 'smbios1')?.value;
+    await expect.poll(identity, { timeout: 25_000 }).toBe('uuid=11111111-2222-3333-4444-555555555555');
+    expect(await world.refused(world.call('approve', { approval_id: second }))).toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringContaining('source 102: the guest behind this VMID is another one'),
+    });
     expect(world.cluster.mutations().filter(({ path }) => path === '/nodes/pve/qemu' || path.endsWith('/clone'))).toEqual([]);
   });
 });

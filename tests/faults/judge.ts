@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as realSleep } from 'node:timers/promises';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import type { Cell, Judgement, Verdict } from './cell.ts';
 import { CANARY } from './jobs.ts';
 import { fastClock, sleep } from './pace.ts';
-import { type Answer, type Place, WAIT_SECONDS } from './place.ts';
+import { type Answer, type Place, SILENCE_MS, WAIT_SECONDS } from './place.ts';
 import type { Seen } from './proxy.ts';
 
 /** Longest wait for the first answer: the deadlines of the call and of its approval, and what a bounded wait adds (s). */
@@ -62,11 +63,17 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
     const leftOpen = answer.result?.kind === 'running' || answer.error?.code === 'outcome_unknown';
     return leftOpen ? { verdict: 'success', why: facts } : bad('lied', 'the answer says failed');
   }
+  const sentBefore = place.seen.length;
+  // What hangs without an answer holds its claim until the read is given up, by a real clock; a caller would come back later, too.
+  if (answer.error?.code === 'out_of_time') await realSleep(SILENCE_MS);
   const again = await place.ask();
   await settled(cell, place, earlier);
   const end = await place.state();
   // A new call makes a new backup: the delete that follows rests on it.
-  const twiceAgain = doubled(place.seen.filter(({ path }) => !path.endsWith('/vzdump')));
+  // A task that failed has done nothing: its request may be sent once more.
+  const failed =
+    answer.error?.code === 'task_failed' ? place.seen.slice(0, sentBefore).findLast(({ status }) => status === 200) : undefined;
+  const twiceAgain = doubled(place.seen.filter((one) => one !== failed && !one.path.endsWith('/vzdump')));
   if (twiceAgain) return bad('doubled', `the call again: ${twiceAgain} was executed twice`);
   if (end !== 'goal') return bad('lied', `the call again: ${describe(again)}, the cluster shows ${end}`);
   return { verdict: final === 'partly' ? 'half-made' : 'failure', why: facts };

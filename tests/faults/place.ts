@@ -31,7 +31,7 @@ export const WAIT_SECONDS = 45;
  * Real milliseconds until the product gives up on an answer, where one never comes and elsewhere. The timer of a connection knows real time only,
  * and a busy machine must not look like a silent Proxmox.
  */
-const SILENCE_MS = 8_000;
+export const SILENCE_MS = 8_000;
 const PATIENCE_MS = 120_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
