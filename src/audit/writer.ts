@@ -1,6 +1,7 @@
 import { mkdir, open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { Anchor } from './anchor.ts';
 import { type FileLock, openLock } from './lock.ts';
@@ -147,7 +148,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   function unwritable(cause: unknown, consequence = ''): ProxmoxMcpError {
     if (cause instanceof ProxmoxMcpError) return cause;
     const [why, hint] = reasonOf(cause);
-    const options = { cause, ...(hint === undefined ? {} : { hint }) };
+    const options = { cause, ...defined({ hint }) };
     return new ProxmoxMcpError('audit_unavailable', `The audit trail ${file} cannot be written: ${why}.${consequence}`, options);
   }
 

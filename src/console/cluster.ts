@@ -1,4 +1,5 @@
 import type { Caller } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors.ts';
 import { PER_GUEST, plain } from '../core/limits.ts';
 import type { LimitSettings } from '../core/settings.ts';
@@ -48,7 +49,7 @@ async function allGuests(engine: Engine, caller: Caller): Promise<{ guests: List
   const guests: Listed[] = [];
   let cursor: string | undefined;
   for (;;) {
-    const result = await engine.perform('list_vms', { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }, caller);
+    const result = await engine.perform('list_vms', { limit: PAGE, ...defined({ cursor }) }, caller);
     if (result.kind !== 'done') fail('internal', 'The operation list_vms returned no result.');
     const {
       vms,
@@ -58,7 +59,7 @@ async function allGuests(engine: Engine, caller: Caller): Promise<{ guests: List
     } = result.output as unknown as { vms: Listed[]; total: number; next_cursor?: string; notice?: string };
     guests.push(...vms);
     cursor = next;
-    if (cursor === undefined || guests.length >= MAX_GUESTS) return { guests, total, ...(notice === undefined ? {} : { notice }) };
+    if (cursor === undefined || guests.length >= MAX_GUESTS) return { guests, total, ...defined({ notice }) };
   }
 }
 
@@ -68,8 +69,7 @@ function guestView(g: Listed): GuestView {
     name: plainText(g.name, 80),
     type: g.type === 'vm' ? 'VM' : 'container',
     status: plainText(g.status, 20),
-    ...(g.cpus === undefined ? {} : { cpus: g.cpus }),
-    ...(g.memory_mb === undefined ? {} : { memoryMib: g.memory_mb }),
+    ...defined({ cpus: g.cpus, memoryMib: g.memory_mb }),
     tags: (g.tags ?? []).map((tag) => plainText(tag, 40)),
     ...(g.pool === undefined ? {} : { pool: plainText(g.pool, 60) }),
     ...(g.lock === undefined ? {} : { lock: plainText(g.lock, 40) }),
@@ -88,7 +88,7 @@ const LABELS = {
 /** Nothing of what cannot be counted: "none used" would be wrong there. */
 function quotaBars({ quotas }: Quotas): Quota[] {
   return quotas.flatMap(({ size, used, reserved = 0, limit, variable }): Quota[] =>
-    used === undefined ? [] : [{ ...LABELS[size], used: plain(used + reserved), ...(limit === undefined ? {} : { limit }), variable }],
+    used === undefined ? [] : [{ ...LABELS[size], used: plain(used + reserved), ...defined({ limit }), variable }],
   );
 }
 

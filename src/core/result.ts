@@ -1,4 +1,5 @@
 import type { ApprovalRecord, Question } from './approval.ts';
+import { defined } from './defined.ts';
 import type { JsonObject } from './json.ts';
 import type { Plan } from './plan.ts';
 import type { RunRecord } from './run.ts';
@@ -16,5 +17,5 @@ export type Result =
 /** That a run goes on. */
 export function runningResult(run: RunRecord): Result {
   const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
-  return { kind: 'running', run, ...(upid === undefined ? {} : { upid }) };
+  return { kind: 'running', run, ...defined({ upid }) };
 }

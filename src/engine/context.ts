@@ -1,4 +1,5 @@
 import type { Caller, Scope } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
@@ -32,7 +33,7 @@ export async function planContext(
   const vmid = options.mine?.vmid ?? options.claimedVmid;
   return {
     ...base,
-    ...(vmid === undefined ? {} : { claimedVmid: vmid }),
+    ...defined({ claimedVmid: vmid }),
     principal: options.principal,
     fresh: freshGuests(await visible(reservations, options, ports), options.mine),
     overTotals: async (demand) => (await totalsOver(demand, ports, options.mine)).exceeded,

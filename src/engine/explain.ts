@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import { ERRORS, ProxmoxMcpError } from '../core/errors.ts';
 import { remedyFor, rightsOf } from '../proxmox/grants.ts';
 import type { Missing } from '../proxmox/privileges.ts';
@@ -38,7 +39,7 @@ async function withState(error: ProxmoxMcpError, node: string, ports: Ports): Pr
   const says = status === undefined ? 'the cluster has no node of this name' : `the cluster says it is ${status}`;
   return new ProxmoxMcpError(error.code, `${error.message} Of ${node}, ${says}.`, {
     hint: error.hint,
-    details: { ...error.details, ...(status === undefined ? {} : { status }) },
+    details: { ...error.details, ...defined({ status }) },
     cause: error.cause,
   });
 }

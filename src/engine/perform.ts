@@ -1,4 +1,5 @@
 import type { Caller } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import { asError, fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
@@ -206,7 +207,7 @@ async function control(
             const approved = findOperation(approval.operation);
             if (!approved || !('plan' in approved)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
             const wait = waitSeconds ?? options.wait;
-            const waiting = { ...options, ...(wait === undefined ? {} : { wait }), ...deadline.cancelling(options) };
+            const waiting = { ...options, ...defined({ wait }), ...deadline.cancelling(options) };
             const call = { operation: approved, caller, options: waiting, deadline };
             const result = await approveOrJoin(approval, call, ports);
             if (result.kind !== 'done') throw new Detour(result);

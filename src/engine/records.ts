@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from '../core/caller.ts';
 import { digestOf } from '../core/canonical.ts';
+import { defined } from '../core/defined.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
@@ -37,7 +38,7 @@ export function auditCaller(caller: Caller): { principal: string; owner: string;
     principal: caller.principal,
     owner: caller.owner,
     channel: caller.channel,
-    ...(caller.client === undefined ? {} : { client: caller.client }),
+    ...defined({ client: caller.client }),
   };
 }
 

@@ -5,6 +5,7 @@ import { loadAssets } from '../console/assets.ts';
 import { createSessions, type Person, type SessionRows } from '../console/sessions.ts';
 import type { Caller } from '../core/caller.ts';
 import { systemClock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isPassphrase } from '../core/passphrase.ts';
 import type { Settings } from '../core/settings.ts';
@@ -34,7 +35,7 @@ export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, m
   const seen = new Map<string, number>();
   const gate = createGate({
     ...verifiers,
-    ...(resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }),
+    ...defined({ resourceMetadataUrl }),
     onRefused: (reason) => metrics.count('proxmox_mcp_auth_refusals_total', { reason }),
   });
   return async (request: Request, address: string): Promise<AuthInfo | Response> => {
@@ -61,7 +62,7 @@ export function remoteCaller({ client, elicitation, authInfo }: ClientInfo): Cal
     principal: identity?.principal ?? 'http:local',
     owner: identity?.owner ?? 'http:local',
     channel: 'http',
-    ...(client === undefined ? {} : { client }),
+    ...defined({ client }),
     canAsk: { elicitation: elicitation && identity?.trustsClient === true, terminal: false },
     isOperator: false,
     role: identity?.role ?? 'operator',

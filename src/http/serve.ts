@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { systemClock, within } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import { asError, fail } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import type { HttpSettings } from '../core/settings.ts';
@@ -104,10 +105,9 @@ function withFlags(http: HttpSettings, { host, port, cert, key }: HttpFlags): Ht
     fail('invalid_arguments', '--port must be a number up to 65535.');
   return {
     ...http,
-    ...(host === undefined ? {} : { host }),
+    ...defined({ host }),
     ...(port === undefined ? {} : { port: Number(port) }),
-    ...(cert === undefined ? {} : { certFile: cert }),
-    ...(key === undefined ? {} : { keyFile: key }),
+    ...defined({ certFile: cert, keyFile: key }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { McpServer, type McpServerFactory, type ScopeChallengeHandler, type Tool } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import type { Settings } from '../core/settings.ts';
 import { roleAllows } from '../engine/limits/roles.ts';
 import type { Engine } from '../engine/types.ts';
@@ -51,7 +52,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     demo,
     waitSeconds,
     notices: options.notices ?? (() => []),
-    ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
+    ...defined({ consoleUrl: options.consoleUrl }),
   };
   let tools: { operation: Operation; tool: Tool }[] | undefined;
 

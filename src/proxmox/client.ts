@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
@@ -133,7 +134,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     await settle();
     const ask = () => persist({ method: 'GET', path, params }, signal);
     const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
-    return { data: shaped(path, dataOf(outcome, path)), ...(outcome.total === undefined ? {} : { total: outcome.total }) };
+    return { data: shaped(path, dataOf(outcome, path)), ...defined({ total: outcome.total }) };
   }
 
   function dataOf(outcome: Outcome, path: string): unknown {

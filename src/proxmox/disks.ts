@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import type { GuestType } from '../core/guest.ts';
 import type { Options } from './options.ts';
 import { parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
@@ -39,8 +40,7 @@ export function disksOf(config: Options): Disk[] {
           slot,
           volid,
           storage,
-          ...(owner === undefined ? {} : { owner }),
-          ...(sizeGib === undefined ? {} : { sizeGib }),
+          ...defined({ owner, sizeGib }),
           media: mediaOf(slot, parts, volid),
         },
       ];
@@ -127,8 +127,7 @@ export function networksOf(type: GuestType, config: Options): Network[] {
       return {
         slot,
         model,
-        ...(mac === undefined ? {} : { mac }),
-        ...(options.bridge === undefined ? {} : { bridge: options.bridge }),
+        ...defined({ mac, bridge: options.bridge }),
         ...(options.tag === undefined ? {} : { vlan: Number(options.tag) }),
         ...(type === 'lxc' && options.ip !== undefined ? { ip: options.ip } : {}),
         ...(type === 'lxc' && options.ip6 !== undefined ? { ip6: options.ip6 } : {}),

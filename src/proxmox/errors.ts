@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/plan.ts';
@@ -86,7 +87,7 @@ function strangerOf({ status, body }: Reply, isProxmox: boolean): { what: string
 }
 
 function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: string): { error: ProxmoxMcpError } {
-  return { error: new ProxmoxMcpError(code, message, { details: { proxmox }, ...(hint === undefined ? {} : { hint }) }) };
+  return { error: new ProxmoxMcpError(code, message, { details: { proxmox }, ...defined({ hint }) }) };
 }
 
 /** 403: Proxmox names path and privileges, except where it knows neither yet (creating a guest outside any pool one may use). */
@@ -138,7 +139,7 @@ export function denialOf(words: string, about: Refused403, details: JsonObject):
 
 function placeOfGuest(path: string, { newVmid, pool }: Refused403): Pick<Missing, 'pool' | 'isNew'> {
   if (newVmid === undefined || path !== `/vms/${newVmid}`) return {};
-  return { isNew: true, ...(pool === undefined ? {} : { pool }) };
+  return { isNew: true, ...defined({ pool }) };
 }
 
 /** The bare words: Proxmox says them when a guest may be made neither in the pool nor outside. */

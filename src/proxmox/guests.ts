@@ -1,4 +1,5 @@
 import { digestOf } from '../core/canonical.ts';
+import { defined } from '../core/defined.ts';
 import { asError, fail } from '../core/errors.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
@@ -165,9 +166,7 @@ export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): P
       const destroys = Number(r.delete ?? 0) === 2 || (removed(r) && /^unused\d+$/.test(r.key)) ? ownDisk(at.vmid, r.key, now) : undefined;
       return {
         key: r.key,
-        ...(now === undefined ? {} : { now }),
-        ...(next === undefined ? {} : { next }),
-        ...(destroys === undefined ? {} : { destroys }),
+        ...defined({ now, next, destroys }),
       };
     });
   const disks = disksOf(config);
@@ -179,7 +178,7 @@ export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): P
     live,
     config,
     pending,
-    ...(digest === undefined ? {} : { digest }),
+    ...defined({ digest }),
     disks,
     sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks, at.vmid) },
   };
@@ -220,7 +219,7 @@ function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity 
     name: (at.type === 'qemu' ? config.name : config.hostname) ?? '',
     node: at.node,
     protection: config.protection === '1',
-    ...(config.lock === undefined ? {} : { lock: config.lock }),
+    ...defined({ lock: config.lock }),
     disks: disks.map((d) => d.volid).sort(),
   };
 }

@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors.ts';
 
 /** A property string in order: `{ virtio: 'BC:24:…', bridge: 'vmbr0' }`. */
@@ -46,7 +47,7 @@ export function parseNet(text: string): Net {
   const short = Object.keys(rest).find((name) => MODELS.has(name));
   const mac = macaddr ?? (short === undefined ? undefined : rest[short]);
   if (short !== undefined) delete rest[short];
-  return { model: named ?? short ?? '', ...(mac === undefined ? {} : { mac }), options: rest };
+  return { model: named ?? short ?? '', ...defined({ mac }), options: rest };
 }
 
 /** Writes a VM's netN. Without a MAC Proxmox makes a new one, so carry the old one over. */

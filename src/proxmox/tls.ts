@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
+import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
 import { withoutZone } from './encode.ts';
@@ -72,7 +73,7 @@ export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) 
     rejectUnauthorized: false,
     maxCachedSessions: 0,
     timeout: CONNECT_TIMEOUT_MS,
-    ...(policy.ca === undefined ? {} : { ca: policy.ca }),
+    ...defined({ ca: policy.ca }),
   });
   return (options, callback) =>
     base({ ...options, hostname: addressOf(options.hostname) }, (error, socket) => {

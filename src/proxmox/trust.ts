@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
 import { path } from './encode.ts';
@@ -31,7 +32,7 @@ export function createTrust(options: {
   const strict = connection.verifySsl || ca !== undefined || connection.fingerprints.length > 0;
   const policy: TrustPolicy = {
     fingerprints: connection.fingerprints,
-    ...(ca === undefined ? {} : { ca }),
+    ...defined({ ca }),
     verify: connection.verifySsl,
     pin: () => store.get(cluster),
     provisional: () => provisional,

@@ -1,4 +1,5 @@
 import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
+import { defined } from '../core/defined.ts';
 import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
@@ -106,7 +107,7 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     expiresAt: a.expiresAt,
     ...(a.decidedAt === undefined ? {} : { decided: decidedView(a, a.decidedAt) }),
     ...(a.note === undefined ? {} : { note: plainText(a.note, 400) }),
-    ...(a.runId === undefined ? {} : { runId: a.runId }),
+    ...defined({ runId: a.runId }),
   };
 }
 

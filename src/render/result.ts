@@ -1,4 +1,5 @@
 import type { ApprovalRecord, Way } from '../core/approval.ts';
+import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors.ts';
 import type { GuestIdentity } from '../core/guest.ts';
 import type { Json, JsonObject } from '../core/json.ts';
@@ -75,7 +76,7 @@ function bodyOf(result: Result): JsonObject {
       return {
         status: 'running',
         run_id: run.id,
-        ...(upid === undefined ? {} : { upid }),
+        ...defined({ upid }),
         summary: run.plan.summary,
         progress: `${done} of ${run.plan.steps.length} steps done`,
         next: 'get_task',

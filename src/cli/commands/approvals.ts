@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Session } from '../../engine/session.ts';
@@ -79,7 +80,7 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
     note(asked.question.text);
     const typed = await ask('> ');
     const passphrase = asked.question.needsPassphrase && typed !== '' ? await askHidden('passphrase: ') : undefined;
-    const answer = { approvalId: id, via: 'terminal' as const, typed, ...(passphrase === undefined ? {} : { passphrase }) };
+    const answer = { approvalId: id, via: 'terminal' as const, typed, ...defined({ passphrase }) };
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer });
     const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
     if (isForPeople()) print(text);
@@ -91,7 +92,7 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
 /** `approvals deny ID` */
 export function deny(id: string, options: GlobalOptions & { reason?: string }): Promise<Exit> {
   return withSession(options, async (session) => {
-    const args = { approval_id: id, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+    const args = { approval_id: id, ...defined({ reason: options.reason }) };
     const result = await session.engine.perform('deny', args, operator());
     const { structured, text } = renderResult(result, { demo: session.settings.demo });
     if (isForPeople()) print(text);
@@ -104,7 +105,7 @@ export function deny(id: string, options: GlobalOptions & { reason?: string }): 
 async function* all(session: Session, status?: string): AsyncGenerator<JsonObject> {
   let cursor: string | undefined;
   do {
-    const args = { limit: 100, ...(status === undefined ? {} : { status }), ...(cursor === undefined ? {} : { cursor }) };
+    const args = { limit: 100, ...defined({ status, cursor }) };
     const result = await session.engine.perform('list_approvals', args, operator());
     if (result.kind !== 'done') fail('internal', 'The operation list_approvals returned no result.');
     yield* (result.output.approvals ?? []) as JsonObject[];

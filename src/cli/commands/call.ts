@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
@@ -68,8 +69,7 @@ async function perform(
       note(message);
     },
     ...(options.dryRun ? { dryRun: true } : {}),
-    ...(options.approve === undefined ? {} : { approvalId: options.approve }),
-    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...defined({ approvalId: options.approve, reason: options.reason }),
   };
   let result = await session.engine.perform(operation, args, caller, performOptions);
   if (result.kind === 'question') {

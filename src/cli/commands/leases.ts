@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
@@ -49,8 +50,7 @@ export function add(options: AddOptions): Promise<Exit> {
       operations: options.operation.split(',').map((name) => name.trim()),
       uses: Number(options.uses),
       minutes: Number(options.minutes),
-      ...(options.tag === undefined ? {} : { tag: options.tag }),
-      ...(options.pool === undefined ? {} : { pool: options.pool }),
+      ...defined({ tag: options.tag, pool: options.pool }),
       ...(options.allowRaised ? { raised: true } : {}),
     };
     checkWish(wish);

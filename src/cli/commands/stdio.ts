@@ -1,5 +1,6 @@
 import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
+import { defined } from '../../core/defined.ts';
 import type { Session } from '../../engine/session.ts';
 import { createServerFactory } from '../../mcp/server.ts';
 import { runStdio } from '../../mcp/stdio.ts';
@@ -38,8 +39,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     engine: async () => (await open()).engine,
     operations,
     settings,
-    caller: ({ client, elicitation }) =>
-      localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...(client === undefined ? {} : { client }) }),
+    caller: ({ client, elicitation }) => localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...defined({ client }) }),
     version: pkg.version,
     notices: () => opened?.notices() ?? [],
   });

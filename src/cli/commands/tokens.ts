@@ -1,6 +1,7 @@
 import type { Audit } from '../../audit/writer.ts';
 import { ROLES, type Role, type Scope } from '../../core/caller.ts';
 import { systemClock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { localOwner, sameOwner } from '../../core/owner.ts';
 import { plainText } from '../../core/text.ts';
@@ -149,7 +150,7 @@ async function withStore(options: GlobalOptions, work: (store: Store, audit: Aud
   const { settings } = configure({ ...options, demo: options.demo ?? false });
   const [{ openStore }, log] = await Promise.all([import('../../store/index.ts'), openLog(settings.logLevel)]);
   const { dataDir, databaseUrl } = settings;
-  const store = await openStore({ dataDir, notice: (text) => log.warn({}, text), ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const store = await openStore({ dataDir, notice: (text) => log.warn({}, text), ...defined({ databaseUrl }) });
   const audit = await openAuditOf(settings, log);
   try {
     return await work(store, audit);

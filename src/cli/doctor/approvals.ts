@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { duration } from '../../core/duration.ts';
 import { asError } from '../../core/errors.ts';
 import type { Policy, PolicyMatch, PolicyRule } from '../../core/policy.ts';
@@ -29,7 +30,7 @@ export async function readHabits(
 ): Promise<Habits | undefined> {
   if (!hasStore({ dataDir, databaseUrl })) return undefined;
   const { openStore } = await import('../../store/index.ts');
-  const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const store = await openStore({ dataDir, notice, ...defined({ databaseUrl }) });
   try {
     return habitsOf(await store.approvals.answers(new Date(now - DAYS * DAY_MS).toISOString()), now);
   } finally {

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import type { Settings } from '../../core/settings.ts';
 import { counted } from '../../core/text.ts';
 import { hasStore } from '../lib/data-folder.ts';
@@ -12,7 +13,7 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
   const found: Check[] = [];
   const notice = (text: string) =>
     void found.push({ name: 'store', state: 'warn', text, next: 'Put back a backup of the store if there is one.' });
-  const store = await openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const store = await openStore({ dataDir, notice, ...defined({ databaseUrl }) });
   try {
     const open = await store.runs.unknown(cluster);
     const name = 'outcomes';

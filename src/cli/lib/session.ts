@@ -1,4 +1,5 @@
 import { checkPolicyOperations } from '../../config/policy.ts';
+import { defined } from '../../core/defined.ts';
 import type { Log } from '../../core/log.ts';
 import { type ConnectionSettings, clusterNameOf, type Settings } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
@@ -45,7 +46,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
       void audit.append({ kind: 'notice', cluster: clusterName, message: text }, { durable: true }).catch(() => {});
     };
     opened ??= import('../../store/index.ts')
-      .then(({ openStore }) => openStore({ dataDir, notice, ...(databaseUrl === undefined ? {} : { databaseUrl }) }))
+      .then(({ openStore }) => openStore({ dataDir, notice, ...defined({ databaseUrl }) }))
       .catch((error) => {
         opened = undefined;
         throw error;

@@ -1,4 +1,5 @@
 import type { ApprovalRecord } from '../../core/approval.ts';
+import { defined } from '../../core/defined.ts';
 import { faultOf } from '../../core/fault.ts';
 import type { Log } from '../../core/log.ts';
 import type { NotifySettings } from '../../core/settings.ts';
@@ -68,7 +69,7 @@ function messageOf(
         'content-type': 'text/plain; charset=utf-8',
         title: TITLE,
         priority: 'high',
-        ...(link === undefined ? {} : { click: link }),
+        ...defined({ click: link }),
       },
       body: text,
     };

@@ -1,6 +1,7 @@
 import type { Answer, ApprovalRecord, Way } from '../../core/approval.ts';
 import { stricter } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { distinctOwners, sameOwner } from '../../core/owner.ts';
 import { type Plan, targetsOf } from '../../core/plan.ts';
@@ -83,8 +84,8 @@ export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args
         plan: approval.plan,
         args: approval.args,
         caller,
-        decision: { approvalId: approval.id, decidedBy: caller.principal, decidedVia: via, ...(note === undefined ? {} : { note }) },
-        onDecided: () => recordDecision({ ...approval, ...(note === undefined ? {} : { note }) }, caller, ports, 'approved', via),
+        decision: { approvalId: approval.id, decidedBy: caller.principal, decidedVia: via, ...defined({ note }) },
+        onDecided: () => recordDecision({ ...approval, ...defined({ note }) }, caller, ports, 'approved', via),
         requester: approval.principal,
         ...(mine ? { reservation: mine } : {}),
         ...(options.onProgress ? { onProgress: options.onProgress } : {}),

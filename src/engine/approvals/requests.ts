@@ -1,6 +1,7 @@
 import type { ApprovalRecord, ApprovalStatus, Way } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
 import { canonical } from '../../core/canonical.ts';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { type Plan, targetsOf } from '../../core/plan.ts';
@@ -36,7 +37,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
       way: call.way,
       needed: call.needed,
       ...(caller.scope ? { scope: caller.scope } : {}),
-      ...(options.reason === undefined ? {} : { reason: options.reason }),
+      ...defined({ reason: options.reason }),
       expiresAt: new Date(ports.clock.now() + ports.settings.approval.ttlSeconds * 1000).toISOString(),
     },
     now,
@@ -134,7 +135,7 @@ export async function denyApproval(
   const denied = await store.approvals.move(approval.id, 'pending', 'denied', {
     decidedBy: caller.principal,
     decidedAt,
-    ...(reason === undefined ? {} : { note: reason }),
+    ...defined({ note: reason }),
   });
   const now = await visibleApproval(approval.id, caller, ports);
   if (!denied) checkOpen(now);

@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
 import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
@@ -27,7 +28,7 @@ export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): 
     cluster,
     operations: wish.operations,
     ...(wish.tag === undefined ? {} : { tag: wish.tag.toLowerCase() }),
-    ...(wish.pool === undefined ? {} : { pool: wish.pool }),
+    ...defined({ pool: wish.pool }),
     usesLeft: wish.uses,
     ...(wish.raised ? { raised: true } : {}),
     madeBy: caller.principal,

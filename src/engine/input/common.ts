@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors.ts';
 import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';
@@ -31,9 +32,7 @@ export function splitCommon(operation: Operation, raw: RawArguments): { args: Ra
     return {
       args: own,
       options: {
-        ...(dry_run === undefined ? {} : { dryRun: dry_run }),
-        ...(wait_seconds === undefined ? {} : { wait: wait_seconds }),
-        ...(reason === undefined ? {} : { reason }),
+        ...defined({ dryRun: dry_run, wait: wait_seconds, reason }),
       },
     };
   } catch (refused) {

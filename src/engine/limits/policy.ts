@@ -1,5 +1,6 @@
 import { stricter, type Way } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { needsApproval } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
@@ -71,8 +72,7 @@ export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDec
     // Several people can only be told apart out of band.
     ...(asked || approvals > 1 ? { way: approvals > 1 ? 'human' : ways.reduce(stricter, base) } : {}),
     approvals,
-    ...(backup === undefined ? {} : { requireBackupWithin: backup }),
-    ...(cooldown === undefined ? {} : { cooldown }),
+    ...defined({ requireBackupWithin: backup, cooldown }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { TOTALS, type Total, type Usage } from '../../core/limits.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { LimitSettings, QuotaScope } from '../../core/settings.ts';
@@ -88,7 +89,7 @@ export async function quotasOf(inventory: Inventory, limits: LimitSettings, api:
 }
 
 function row(size: Total, variable: string, limit: number | undefined): Quota {
-  return { size, variable, ...(limit === undefined ? {} : { limit }) };
+  return { size, variable, ...defined({ limit }) };
 }
 
 /** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */

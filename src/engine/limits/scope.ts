@@ -1,4 +1,5 @@
 import type { Caller, Scope } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -38,7 +39,7 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
   if (targets.length > 0 || plan.demand?.newGuests !== 1) return undefined;
   const tags = given('tags').flatMap((text) => text.split(/[;, ]+/));
   const pool = pools.at(-1);
-  if (guestInScope({ tags, ...(pool === undefined ? {} : { pool }) }, scope)) return undefined;
+  if (guestInScope({ tags, ...defined({ pool }) }, scope)) return undefined;
   return `the new guest would be outside of it (${describe(scope)})`;
 }
 
@@ -105,7 +106,7 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
 
 function isVisible(row: { type?: string; pool?: string; tags?: string }, scope: Scope): boolean {
   if (row.type !== 'qemu' && row.type !== 'lxc') return true;
-  return guestInScope({ tags: (row.tags ?? '').split(/[;,\s]+/), ...(row.pool === undefined ? {} : { pool: row.pool }) }, scope);
+  return guestInScope({ tags: (row.tags ?? '').split(/[;,\s]+/), ...defined({ pool: row.pool }) }, scope);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Scope } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
 import { isGuarded, type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
@@ -81,7 +82,7 @@ export async function subjectOf(
 
 function factsOf(row: GuestRow | undefined): Pick<Judged, 'tags' | 'pool' | 'unseen'> {
   if (row === undefined) return { tags: [], unseen: true };
-  return { tags: row.tags, ...(row.pool === undefined ? {} : { pool: row.pool }) };
+  return { tags: row.tags, ...defined({ pool: row.pool }) };
 }
 
 /** A guest that the plan makes: what its requests give it. It counts as created here. */
@@ -94,6 +95,6 @@ export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> &
     // A clone that is given none takes over those of its source.
     tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
     createdHere: true,
-    ...(pool === undefined ? {} : { pool }),
+    ...defined({ pool }),
   };
 }

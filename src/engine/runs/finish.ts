@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { ProxmoxMcpError } from '../../core/errors.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
@@ -70,7 +71,7 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
     `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}, but its outcome cannot be recorded: ${ours.message}`,
     {
       hint: 'Do not call again. Follow it with get_task. This server checks Proxmox and records the outcome as soon as it can.',
-      details: { run_id: id, ...(upid === undefined ? {} : { upid }) },
+      details: { run_id: id, ...defined({ upid }) },
     },
   );
 }

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
 import type { RunRecord } from '../../core/run.ts';
 
@@ -22,7 +23,7 @@ export function explain(
     hint: `${error.hint}${finish}${plan.cleanup ? ` To clean up${halfMade ? ' instead' : ''}: ${plan.cleanup}` : ''}`,
     details: {
       ...error.details,
-      ...(vmid === undefined ? {} : { vmid }),
+      ...defined({ vmid }),
       done,
       ...(halfMade ? { unfinished: { run_id: id, not_done: notDone } } : { not_done: notDone }),
       ...(plan.cleanup ? { cleanup: plan.cleanup } : {}),

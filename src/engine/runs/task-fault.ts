@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { ProxmoxMcpError } from '../../core/errors.ts';
 import type { Plan, RequestStep } from '../../core/plan.ts';
 import type { StepRecord } from '../../core/run.ts';
@@ -17,7 +18,7 @@ export function taskFault(step: RequestStep, record: StepRecord, plan: Plan, tok
     });
   }
   return new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
-    ...(step.onFailure === undefined ? {} : { hint: step.onFailure }),
+    ...defined({ hint: step.onFailure }),
     details,
   });
 }
@@ -25,5 +26,5 @@ export function taskFault(step: RequestStep, record: StepRecord, plan: Plan, tok
 function guestBeingMade({ demand, steps }: Plan): { newVmid?: string; pool?: string } {
   if (demand?.newGuests !== 1 || demand.vmid === undefined) return {};
   const [pool] = steps.flatMap((step) => (step.kind === 'request' && typeof step.params.pool === 'string' ? [step.params.pool] : []));
-  return { newVmid: String(demand.vmid), ...(pool === undefined ? {} : { pool }) };
+  return { newVmid: String(demand.vmid), ...defined({ pool }) };
 }

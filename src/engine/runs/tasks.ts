@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RunRecord } from '../../core/run.ts';
@@ -88,9 +89,9 @@ function brief(run: RunRecord): JsonObject {
     run_id: run.id,
     operation: run.operation,
     status: run.status === 'executing' ? 'running' : run.status,
-    ...(vmid === undefined ? {} : { vmid }),
+    ...defined({ vmid }),
     started_at: run.startedAt,
-    ...(run.endedAt === undefined ? {} : { ended_at: run.endedAt }),
+    ...defined({ ended_at: run.endedAt }),
   };
 }
 
@@ -110,7 +111,7 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
         ? [{ id: s.id, state: record?.state ?? 'not sent', ...(record?.exit ? { exit: plainText(record.exit, 300) } : {}) }]
         : [];
     }),
-    ...(upid === undefined ? {} : { upid }),
+    ...defined({ upid }),
     ...(run.error ? { error: run.error as unknown as JsonObject } : {}),
     ...(report ? { result: report as JsonObject } : {}),
     ...(upid !== undefined && logLines > 0 ? { log: await logOf(upid, ports, logLines) } : {}),

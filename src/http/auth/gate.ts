@@ -1,4 +1,5 @@
 import { type AuthInfo, bearerAuthChallengeResponse, OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
+import { defined } from '../../core/defined.ts';
 import type { Identity } from '../../mcp/identity.ts';
 import { READ, SCOPES, toAuthInfo } from '../../mcp/identity.ts';
 import type { OAuthFault } from './oauth.ts';
@@ -34,7 +35,7 @@ export function createGate(options: GateOptions): (request: Request, address: st
   const challenge = (code: OAuthErrorCode, message: string) =>
     bearerAuthChallengeResponse(new OAuthError(code, message), {
       requiredScopes: [READ],
-      ...(resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }),
+      ...defined({ resourceMetadataUrl }),
     });
 
   return async (request, address) => {

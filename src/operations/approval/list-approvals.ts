@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { APPROVAL_STATUSES, type ApprovalRecord, type Way } from '../../core/approval.ts';
+import { defined } from '../../core/defined.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
 import { defineOperation } from '../define.ts';
@@ -26,13 +27,12 @@ export const listApprovals = defineOperation({
   async run(ports, { status, limit, cursor }) {
     const page = await ports.approvals.list({
       limit,
-      ...(status === undefined ? {} : { status }),
-      ...(cursor === undefined ? {} : { cursor }),
+      ...defined({ status, cursor }),
     });
     return {
       approvals: page.approvals.map(shown),
       total: page.total,
-      ...(page.nextCursor === undefined ? {} : { next_cursor: page.nextCursor }),
+      ...defined({ next_cursor: page.nextCursor }),
     };
   },
 });
@@ -53,6 +53,6 @@ function shown(a: ApprovalRecord): JsonObject {
     ...(a.decidedBy === undefined ? {} : { decided_by: plainText(a.decidedBy, 80) }),
     ...(a.decidedVia === undefined ? {} : { decided_via: HOW[a.decidedVia] ?? a.decidedVia }),
     ...(a.note === undefined ? {} : { note: plainText(a.note, 300) }),
-    ...(a.runId === undefined ? {} : { run_id: a.runId }),
+    ...defined({ run_id: a.runId }),
   };
 }

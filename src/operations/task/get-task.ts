@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
@@ -31,9 +32,7 @@ export const getTask = defineOperation({
     if (upid === undefined && run_id === undefined) return ports.tasks.recent();
     return ports.tasks.get({
       logLines: log_lines,
-      ...(upid === undefined ? {} : { upid }),
-      ...(run_id === undefined ? {} : { runId: run_id }),
-      ...(wait_seconds === undefined ? {} : { waitSeconds: wait_seconds }),
+      ...defined({ upid, runId: run_id, waitSeconds: wait_seconds }),
     });
   },
 });

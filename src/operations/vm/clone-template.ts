@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan.ts';
 import { bootDisk, copiedGib } from '../../proxmox/disks.ts';
@@ -33,7 +34,7 @@ export const cloneTemplate = defineOperation({
   input: cloneInput,
   byName: { source_vmid: 'source_name' },
   output: made,
-  claims: ({ name, vmid }) => ({ ...(name === undefined ? {} : { name }), ...(vmid === undefined ? {} : { vmid }) }),
+  claims: ({ name, vmid }) => ({ ...defined({ name, vmid }) }),
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const row =
@@ -139,7 +140,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       memory_mb: sizes.memoryMib,
       disk_gb: Math.round(sizes.diskGib * 1000) / 1000,
       full_clone: way.full,
-      ...(pool === undefined ? {} : { pool }),
+      ...defined({ pool }),
       status: args.start ? 'running' : 'stopped',
     },
     undo: `delete_vm {"vmid": ${vmid}}`,
@@ -177,11 +178,7 @@ function copySteps({ source, way, vmid, cloneName, name, pool, description }: Co
     newid: vmid,
     name: cloneName,
     full: way.full,
-    ...(way.storage === undefined ? {} : { storage: way.storage }),
-    ...(way.format === undefined ? {} : { format: way.format }),
-    ...(way.target === undefined ? {} : { target: way.target }),
-    ...(pool === undefined ? {} : { pool }),
-    ...(description === undefined ? {} : { description }),
+    ...defined({ storage: way.storage, format: way.format, target: way.target, pool, description }),
   };
   const clone: Step = {
     kind: 'request',
@@ -201,7 +198,7 @@ function copySteps({ source, way, vmid, cloneName, name, pool, description }: Co
     id: 'migrate',
     method: 'POST',
     path: `${guestPath(born)}/migrate`,
-    params: { target: to, ...(targetstorage === undefined ? {} : { targetstorage }) },
+    params: { target: to, ...defined({ targetstorage }) },
     purpose: `move ${name} to ${to}`,
     task: { type: 'qmigrate', id: String(vmid), node: born.node, timeoutSeconds: COPY_SECONDS },
     proof: { kind: 'location', type: 'qemu', vmid, node: to },
@@ -218,7 +215,7 @@ function diskSteps(source: Guest, { moveDisks }: CloneWay, at: GuestAt, name: st
     id: `move-${disk}`,
     method: 'POST',
     path: `${guestPath(at)}/move_disk`,
-    params: { disk, storage, delete: true, ...(format === undefined ? {} : { format }) },
+    params: { disk, storage, delete: true, ...defined({ format }) },
     purpose: `move ${disk} of ${name} to ${storage}`,
     task: { type: 'qmmove', id: String(at.vmid), node: at.node, timeoutSeconds: COPY_SECONDS },
     proof: { kind: 'disk', ...at, disk, storage, atLeastGib: source.disks.find((d) => d.slot === disk)?.sizeGib ?? 0 },

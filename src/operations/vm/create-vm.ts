@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan.ts';
 import { path } from '../../proxmox/encode.ts';
@@ -37,7 +38,7 @@ export const createVm = defineOperation({
     'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice. To copy a template use clone_template; without image and iso the dry run lists those at hand.',
   input: createInput,
   output: made,
-  claims: ({ name, vmid }) => ({ name, ...(vmid === undefined ? {} : { vmid }) }),
+  claims: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const existing = await findExisting(ctx, guests, args);
@@ -171,8 +172,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       disk_gb: diskGib,
       storage: storage.storage,
       bridge: bridge.bridge,
-      ...(pool === undefined ? {} : { pool }),
-      ...(tagText === undefined ? {} : { tags: tagText }),
+      ...defined({ pool, tags: tagText }),
       status: args.start_on_create ? 'running' : 'stopped',
     },
     undo: `delete_vm {"vmid": ${vmid}}`,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { asError } from '../../core/errors.ts';
 import { fencedNotes, plainText } from '../../core/text.ts';
 import { type Disk, networksOf } from '../../proxmox/disks.ts';
@@ -113,11 +114,11 @@ export const getVm = defineOperation({
       networks: networksOf(at.type, guest.config).map((n) => ({ ...n, mac: n.mac ?? '', bridge: n.bridge ?? '' })),
       ...(running?.addresses ?? {}),
       snapshots: snapshots.names.length,
-      ...(identity.lock === undefined ? {} : { lock: identity.lock }),
+      ...defined({ lock: identity.lock }),
       protection: identity.protection,
-      ...(ha === undefined ? {} : { ha }),
+      ...defined({ ha }),
       ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
-      ...(row.pool === undefined ? {} : { pool: row.pool }),
+      ...defined({ pool: row.pool }),
       ...(fields.includes('description') && notes.trim() !== '' ? { description: fencedNotes(notes) } : {}),
       ...(fields.includes('snapshots') ? { snapshot_names: snapshots.names.map((name) => plainText(name, 40)) } : {}),
       ...(fields.includes('raw_config') ? { raw_config: rawConfig(guest) } : {}),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { plainText } from '../../core/text.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
@@ -70,7 +71,7 @@ export const listVms = defineOperation({
       vms: page.map(({ guest }) => shown(guest)),
       total: found.length,
       ...(last && rest.length > page.length ? { next_cursor: last.key } : {}),
-      ...(notice === undefined ? {} : { notice }),
+      ...defined({ notice }),
     };
   },
 });
@@ -91,12 +92,10 @@ function shown(g: GuestRow) {
     type: g.type === 'qemu' ? ('vm' as const) : ('container' as const),
     status: g.status,
     node: g.node,
-    ...(g.cpus === undefined ? {} : { cpus: g.cpus }),
+    ...defined({ cpus: g.cpus }),
     ...(g.memoryMib === undefined ? {} : { memory_mb: Math.round(g.memoryMib) }),
     ...(g.tags.length === 0 ? {} : { tags: g.tags.map((tag) => plainText(tag, 40)) }),
-    ...(g.pool === undefined ? {} : { pool: g.pool }),
-    ...(g.lock === undefined ? {} : { lock: g.lock }),
-    ...(g.ha === undefined ? {} : { ha: g.ha }),
+    ...defined({ pool: g.pool, lock: g.lock, ha: g.ha }),
     ...(g.template ? { template: true } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
 import type { Condition, Params, Plan, RequestStep } from '../../core/plan.ts';
@@ -177,7 +178,7 @@ function undo(guest: Guest, now: Values, keys: readonly Key[]): string[] {
 
 function configStep(guest: Guest, wanted: Values, proof: Condition): RequestStep {
   const { at, digest } = guest;
-  const params: Params = { ...wanted, ...(digest === undefined ? {} : { digest }) };
+  const params: Params = { ...wanted, ...defined({ digest }) };
   const common = {
     kind: 'request',
     id: 'config',

@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { plainText } from '../../../core/text.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
 import { memoryOf } from '../../../proxmox/guests.ts';
@@ -22,7 +23,7 @@ export function compactConfig(guest: Guest): Record<string, unknown> {
     ...(at.type === 'qemu' ? { agent: agentEnabled(config.agent) } : {}),
     ...(config.onboot === '1' ? { onboot: true } : {}),
     ...Object.fromEntries(rest.sort().map(([key, value]) => [plainText(key, 40), plainText(value, 200)])),
-    ...(cloudInit === undefined ? {} : { cloud_init: cloudInit }),
+    ...defined({ cloud_init: cloudInit }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
 import type { CheckStep, Condition, PlanFacts } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
@@ -118,8 +119,8 @@ export function factsOf(target: Target): PlanFacts {
   return {
     ...(target.running ? { uptimeSeconds: status.uptimeSeconds } : {}),
     snapshots: snapshots.names.map((name) => plainText(name, 40)),
-    ...(ha === undefined ? {} : { ha }),
+    ...defined({ ha }),
     ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
-    ...(row.pool === undefined ? {} : { pool: row.pool }),
+    ...defined({ pool: row.pool }),
   };
 }

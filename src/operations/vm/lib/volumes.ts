@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { type Backups, backupsFrom } from '../../../proxmox/backups.ts';
 import { type Disk, disksOf } from '../../../proxmox/disks.ts';
@@ -43,7 +44,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
   const volumes = listed.flatMap((list) => list ?? []);
   const mine = volumes.filter((v) => v.vmid === at.vmid);
   const sizes = new Map(mine.map((v) => [nameOf(v.volid), v.sizeGib]));
-  const sized = ({ volid, sizeGib = sizes.get(nameOf(volid)) }: Sized): Sized => ({ volid, ...(sizeGib === undefined ? {} : { sizeGib }) });
+  const sized = ({ volid, sizeGib = sizes.get(nameOf(volid)) }: Sized): Sized => ({ volid, ...defined({ sizeGib }) });
   const named = namedBy(guest);
   // A plugin may name volumes in its own way; then the storage tells whose they are.
   const owned = (d: Disk) => d.media !== 'cdrom' && (d.owner === at.vmid || (d.owner === undefined && sizes.has(nameOf(d.volid))));

@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
 import type { Params } from '../../../core/plan.ts';
 import type { ProxmoxVersion } from '../../../core/proxmox.ts';
@@ -38,7 +39,7 @@ export function cloneConfig(source: Guest, args: CloneArgs, version: ProxmoxVers
   const balloon = args.memory !== undefined && Number(config.balloon ?? 0) > args.memory ? { balloon: args.memory } : {};
   const plain: Params = {
     ...(args.cores === undefined || String(args.cores) === (config.cores ?? '1') ? {} : { cores: args.cores }),
-    ...(args.memory === undefined ? {} : { memory: args.memory }),
+    ...defined({ memory: args.memory }),
     ...balloon,
     ...(args.tags === undefined || args.tags.length === 0 ? {} : { tags: sortedTags(args.tags) }),
   };

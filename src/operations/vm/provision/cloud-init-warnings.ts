@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { defined } from '../../../core/defined.ts';
 import type { Params } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
 import { type GuestRow, guestPath } from '../../../proxmox/guests.ts';
@@ -55,7 +56,7 @@ function staticAddresses(asked: CloudInit): Static[] {
       { cidr: ip6, gateway: gw6 },
     ].flatMap(({ cidr, gateway }) => {
       const [address = '', bits] = cidr?.split('/') ?? [];
-      return isIP(address) === 0 ? [] : [{ key, address, prefix: Number(bits), ...(gateway === undefined ? {} : { gateway }) }];
+      return isIP(address) === 0 ? [] : [{ key, address, prefix: Number(bits), ...defined({ gateway }) }];
     });
   });
 }

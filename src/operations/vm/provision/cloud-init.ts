@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
 import type { Params, ParamValue } from '../../../core/plan.ts';
 import type { ProxmoxVersion } from '../../../core/proxmox.ts';
@@ -59,14 +60,13 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
       fail('invalid_arguments', `cloud_init.nameserver: ${server.slice(0, 60)} is not an IP address (without a zone).`);
   }
   return {
-    ...(ci.user === undefined ? {} : { ciuser: ci.user }),
+    ...defined({ ciuser: ci.user }),
     // The engine put a reference in the place of the text before any plan was made.
     ...(ci.password === undefined ? {} : { cipassword: ci.password as ParamValue }),
     ...(ci.sshkeys === undefined ? {} : { sshkeys: encodeSshKeys(ci.sshkeys) }),
     ...Object.fromEntries(addresses),
     ...(ci.nameserver === undefined ? {} : { nameserver: servers.join(' ') }),
-    ...(ci.searchdomain === undefined ? {} : { searchdomain: ci.searchdomain }),
-    ...(ci.ciupgrade === undefined ? {} : { ciupgrade: ci.ciupgrade }),
+    ...defined({ searchdomain: ci.searchdomain, ciupgrade: ci.ciupgrade }),
   };
 }
 

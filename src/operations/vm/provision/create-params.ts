@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import type { Params } from '../../../core/plan.ts';
 import type { ProxmoxVersion } from '../../../core/proxmox.ts';
 import { formatProperties } from '../../../proxmox/property-strings.ts';
@@ -55,14 +56,11 @@ export function createParams(d: Decided): { params: Params; choices: string[] } 
     boot,
     ...iso,
     ...cloudInit,
-    ...(args.bios === undefined ? {} : { bios: args.bios }),
+    ...defined({ bios: args.bios }),
     ...(args.bios === 'ovmf'
       ? { efidisk0: formatProperties({ volume: `${on}:1`, ...format, efitype: '4m', 'pre-enrolled-keys': '1' }, 'volume') }
       : {}),
-    ...(d.pool === undefined ? {} : { pool: d.pool }),
-    ...(args.description === undefined ? {} : { description: args.description }),
-    ...(args.onboot === undefined ? {} : { onboot: args.onboot }),
-    ...(args.protection === undefined ? {} : { protection: args.protection }),
+    ...defined({ pool: d.pool, description: args.description, onboot: args.onboot, protection: args.protection }),
   };
   return {
     params,

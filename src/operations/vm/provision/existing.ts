@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { asError, fail } from '../../../core/errors.ts';
 import type { Plan } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
@@ -122,7 +123,7 @@ export async function planForExisting(ctx: OperationContext, operation: string, 
     warnings: [],
     undo: '',
     existing: {
-      ...(notice === undefined ? {} : { notice }),
+      ...defined({ notice }),
       created: false,
       existing: true,
       vmid: row.vmid,

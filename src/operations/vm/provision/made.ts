@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { RunRecord } from '../../../core/run.ts';
 import { outcomeOf, placeOf, statusNow } from '../lib/outcome.ts';
@@ -20,7 +21,7 @@ export async function madeReport(api: ProxmoxReader, run: RunRecord): Promise<z.
   const { continues } = run.plan;
   return {
     created: true,
-    ...(continues === undefined ? {} : { continues }),
+    ...defined({ continues }),
     vmid: at.vmid,
     name,
     node: at.node,

@@ -1,4 +1,5 @@
 import { canonical } from '../../../core/canonical.ts';
+import { defined } from '../../../core/defined.ts';
 import type { JsonObject } from '../../../core/json.ts';
 import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan.ts';
 import type { RunRecord } from '../../../core/run.ts';
@@ -70,7 +71,7 @@ export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status
 function withDigest(step: RequestStep, digest: string | FromRef | undefined): RequestStep {
   const { digest: asked, ...params } = step.params;
   if (asked === undefined) return step;
-  return { ...step, params: { ...params, ...(digest === undefined ? {} : { digest }) } };
+  return { ...step, params: { ...params, ...defined({ digest }) } };
 }
 
 /** For an answer about the guest. */
