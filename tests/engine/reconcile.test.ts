@@ -83,6 +83,24 @@ describe('what can be seen of a request without an answer', () => {
     expect(await meanwhile.look(changed)).toEqual({ kind: 'task', upid: UPID });
   });
 
+  it('is its effect where the configuration changed by the request itself, between two looks', async () => {
+    let looks = 0;
+    const hidden = world({ holds: async () => looks++ > 0 });
+    hidden.ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'new', cores: 2 };
+    expect(await hidden.look(changed)).toEqual({ kind: 'effect' });
+  });
+
+  it('is nothing where a secret may be missing and the configuration is the one before', async () => {
+    const secret = { ...changed, params: { digest: 'old', cores: 2, cipassword: { $secret: 'x' } } };
+    const before = world({ holds: async () => true });
+    before.ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'old', cores: 2 };
+    expect(await before.look(secret)).toEqual({ kind: 'nothing' });
+    before.ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'new', cores: 2 };
+    expect(await before.look(secret)).toEqual({ kind: 'effect' });
+    before.ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'old', cores: 2 };
+    expect(await before.look({ ...changed, params: { digest: 'old', cores: 2 } })).toEqual({ kind: 'effect' });
+  });
+
   it('finds no task where the request starts none', async () => {
     const { task: _, ...direct } = start;
     expect(await world({ findTask: found }).look(direct)).toEqual({ kind: 'nothing' });

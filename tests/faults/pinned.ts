@@ -6,4 +6,5 @@ export const PINNED: ReadonlySet<string> = new Set<string>([
   'create / late-read /nodes/pve/qemu/108/config 2 / outage-8s',
   'delete-after-backup / late-read /nodes/pve/qemu/105/status/current 1 / 401',
   'delete-after-backup / late-read /cluster/resources 1 / locked',
+  'clone / mutation POST /nodes/pve/qemu/108/config 1 / reset-after + late-read /nodes/pve/tasks 1 / half-of-the-rows-for-good',
 ]);

@@ -20,6 +20,13 @@ export async function whyMoot(step: RequestStep, steps: readonly StepRecord[], a
   return (await isFree(api, proof.vmid)) ? `guest ${proof.vmid} does not exist any more` : undefined;
 }
 
+/** Whether the guest's configuration is still the one that the request names by its digest. */
+export async function isUntouched({ proof, ...step }: RequestStep, steps: readonly StepRecord[], api: ProxmoxApi): Promise<boolean> {
+  const digest = digestSent(step, steps);
+  if (digest === undefined || proof === undefined || !('type' in proof)) return false;
+  return (await readConfig(api, proof))?.digest === digest;
+}
+
 /** The proof of a guest being made: it has its name, and the lock of its making is gone. */
 function isBirth(proof: Condition): proof is Extract<Condition, { kind: 'config' }> {
   return proof.kind === 'config' && proof.has.lock === null && proof.has.name !== undefined;

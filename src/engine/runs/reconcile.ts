@@ -1,10 +1,10 @@
 import { ProxmoxMcpError } from '../../core/errors.ts';
-import type { RequestStep } from '../../core/plan.ts';
+import { provesAll, type RequestStep } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
 import type { Ports } from '../ports.ts';
 import { PROVEN } from './follow.ts';
-import { whyMoot } from './moot.ts';
+import { isUntouched, whyMoot } from './moot.ts';
 import { OUTAGE_SECONDS } from './patience.ts';
 
 /** Tolerance between the clocks of two nodes where an older fact does no harm. */
@@ -71,18 +71,26 @@ export async function look(step: RequestStep, record: StepRecord, within: Within
       () => undefined,
     );
     if (tasks?.upid !== undefined) return { kind: 'task', upid: tasks.upid };
-    const proven = step.proof ? await api.holds(step.proof, since) : undefined;
+    const proven = await isSeen(step, since, within.steps, api);
     // A guest that is gone by no task of ours was removed by another client: our request may still come, and would hit its successor.
     if (proven === true) return step.method === 'DELETE' ? { kind: 'hidden' } : { kind: 'effect' };
     if (!tasks) return { kind: 'silent' };
     const why = await whyMoot(step, within.steps, api);
     if (why === undefined) return { kind: proven === false ? 'nothing' : 'hidden' };
-    // It may have been executed between the look at the tasks and the look at the guest.
+    // It may have been executed between the looks, and then the change is its own.
     const late = await task();
-    return late === undefined ? { kind: 'moot', why } : { kind: 'task', upid: late };
+    if (late !== undefined) return { kind: 'task', upid: late };
+    return (await isSeen(step, since, within.steps, api)) === true ? { kind: 'effect' } : { kind: 'moot', why };
   } catch {
     return { kind: 'silent' };
   }
+}
+
+/** Whether the effect is there. A secret shows nowhere: such a request has no effect while the configuration is the one it was sent for. */
+async function isSeen(step: RequestStep, since: number, steps: readonly StepRecord[], api: ProxmoxApi): Promise<boolean | undefined> {
+  if (!step.proof) return undefined;
+  const holds = await api.holds(step.proof, since);
+  return holds === true && !provesAll(step) && (await isUntouched(step, steps, api)) ? false : holds;
 }
 
 /** The task that executes this request: of our token, its type and guest, begun since it was sent, and of no other request. */
