@@ -1,7 +1,7 @@
 import { defined } from '../core/defined.ts';
 import { ERRORS, ProxmoxMcpError } from '../core/errors.ts';
-import { remedyFor, rightsOf } from '../proxmox/grants.ts';
-import type { Missing } from '../proxmox/privileges.ts';
+import { remedyFor, rightsOf } from '../proxmox/access/grants.ts';
+import type { Missing } from '../proxmox/access/privileges.ts';
 import type { Ports } from './ports.ts';
 
 /**

@@ -56,7 +56,7 @@ export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boole
 export async function checkPinned({ connection, demo, dataDir }: Settings): Promise<void> {
   const { verifySsl, caFile, fingerprints, endpoints } = connection;
   if (demo || verifySsl || caFile !== undefined || fingerprints.length > 0) return;
-  const [{ openTrustStore }, { inspectTls }] = await Promise.all([import('../proxmox/trust-store.ts'), import('../proxmox/tls.ts')]);
+  const [{ openTrustStore }, { inspectTls }] = await Promise.all([import('../proxmox/trust/store.ts'), import('../proxmox/trust/tls.ts')]);
   if (openTrustStore(dataDir).get(clusterNameOf(connection))) return;
   const shown = await Promise.any(endpoints.map((endpoint) => inspectTls(endpoint))).catch((error: AggregateError) => {
     throw error.errors[0];

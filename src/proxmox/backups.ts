@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { sightOf } from './access/visibility.ts';
 import type { GuestAt } from './guests.ts';
 import { listStorages, listVolumes } from './storage.ts';
-import { sightOf } from './visibility.ts';
 
 /** A guest's backups as far as the token can see them. */
 export interface Backups {

@@ -7,17 +7,16 @@ import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../c
 import type { ConnectionSettings } from '../core/settings.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
-import { gatewayError, isGatewayStatus, proxyHint } from './gateway.ts';
-import { limitPerKey } from './limit.ts';
-import { recentChanges } from './recent.ts';
-import { budget, type Failure, RETRY, UNKNOWN } from './retry.ts';
+import { recentChanges } from './fresh.ts';
 import { shaped } from './shape.ts';
-import { createTasks } from './tasks.ts';
-import type { Endpoint } from './tls.ts';
-import { createTransport, type WireRequest } from './transport.ts';
-import { createTrust } from './trust.ts';
-import type { TrustStore } from './trust-store.ts';
-import { parseUpid } from './upid.ts';
+import { createTasks, parseUpid } from './tasks.ts';
+import { gatewayError, isGatewayStatus, proxyHint } from './transport/gateway.ts';
+import { limitPerKey } from './transport/limit.ts';
+import { budget, type Failure, RETRY, UNKNOWN } from './transport/retry.ts';
+import { createTransport, type WireRequest } from './transport/transport.ts';
+import type { TrustStore } from './trust/store.ts';
+import type { Endpoint } from './trust/tls.ts';
+import { createTrust } from './trust/trust.ts';
 import { parseVersion } from './version.ts';
 
 /** Workers of pvedaemon are blocked for a whole call, and a node has three. */

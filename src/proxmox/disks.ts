@@ -1,7 +1,6 @@
 import { defined } from '../core/defined.ts';
 import type { GuestType } from '../core/guest.ts';
-import type { Options } from './options.ts';
-import { parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
+import { type Options, parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
 
 /**
  * `disk` data · `cdrom` an ISO, which is not the guest's own · `cloudinit` its generated drive · `firmware` EFI variables, TPM state ·

@@ -2,10 +2,10 @@ import { defined } from '../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/plan.ts';
+import { remedyFor } from './access/grants.ts';
+import { neededOf } from './access/option-privileges.ts';
+import type { Missing } from './access/privileges.ts';
 import type { WireParams } from './encode.ts';
-import { remedyFor } from './grants.ts';
-import { neededOf } from './option-privileges.ts';
-import type { Missing } from './privileges.ts';
 import { meaningOf, type Refusal, SCHEMA_FAULT } from './refusals.ts';
 
 /** The rejected request. */

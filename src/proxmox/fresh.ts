@@ -1,7 +1,8 @@
+import type { Clock } from '../core/clock.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
 import { type GuestRow, givenName, listGuests, tagsOf } from './guests.ts';
-import { textOf } from './options.ts';
+import { textOf } from './property-strings.ts';
 
 interface NodeGuest {
   vmid: number | string;
@@ -66,5 +67,29 @@ function complete(row: GuestRow, guest: NodeGuest): GuestRow {
     ...(row.cpus === undefined && cpus !== undefined ? { cpus: Number(cpus) } : {}),
     ...(row.memoryMib === undefined && maxmem !== undefined ? { memoryMib: Number(maxmem) / 2 ** 20 } : {}),
     ...(row.diskGib === undefined && maxdisk !== undefined ? { diskGib: Number(maxdisk) / 2 ** 30 } : {}),
+  };
+}
+
+/** Milliseconds for which the cluster's list may show a guest as it was before a change: its next round, and some slack. */
+const STALE_MS = 15_000;
+
+export interface RecentChanges {
+  note: (vmid: number) => void;
+  has: (vmid: number) => boolean;
+}
+
+/** The guests to which a change of ours went, or whose task ended, so lately that the cluster's list may not show it yet. */
+export function recentChanges(clock: Pick<Clock, 'now'>): RecentChanges {
+  const at = new Map<number, number>();
+  const isOld = (time: number) => clock.now() - time > STALE_MS;
+  return {
+    note(vmid) {
+      for (const [other, time] of at) if (isOld(time)) at.delete(other);
+      at.set(vmid, clock.now());
+    },
+    has(vmid) {
+      const time = at.get(vmid);
+      return time !== undefined && !isOld(time);
+    },
   };
 }

@@ -5,7 +5,7 @@ import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
 import { path } from './encode.ts';
-import { type Options, optionsOf, textOf } from './options.ts';
+import { type Options, optionsOf, textOf } from './property-strings.ts';
 
 /** One guest as `/cluster/resources` shows it: a cache that follows a change by up to 10 s. */
 export interface GuestRow {

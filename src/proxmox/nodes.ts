@@ -62,4 +62,10 @@ async function askNode(api: Pick<ProxmoxReader, 'get'>, node: string): Promise<N
   }
 }
 
+/** Bridges of a node that the token may use (SDN.Use or SDN.Audit), virtual networks included: `GET /nodes/{node}/network?type=any_bridge`. */
+export async function listBridges(api: ProxmoxReader, node: string): Promise<string[]> {
+  const rows = await api.get<{ iface: string }[]>(path`/nodes/${node}/network`, { type: 'any_bridge' });
+  return rows.map((r) => r.iface).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
 const mib = (bytes: number) => Math.round(Number(bytes) / 2 ** 20);

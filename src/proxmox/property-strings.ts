@@ -87,3 +87,20 @@ export function agentEnabled(agent: unknown): boolean {
   const value = parseProperties(String(agent ?? '0'), 'enabled').enabled ?? '0';
   return ['1', 'on', 'yes', 'true'].includes(value.toLowerCase());
 }
+
+/** A guest's options as text, whatever JSON type Proxmox answered with: it answers `cores` with a number and `memory` with a string. */
+export type Options = Record<string, string>;
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+/** Pairs without a value are left out. */
+export function optionsOf(pairs: readonly (readonly [string, unknown])[]): Options {
+  const options: Options = {};
+  for (const [key, value] of pairs) {
+    const text = textOf(value);
+    if (text !== undefined) options[key] = text;
+  }
+  return options;
+}

@@ -2,7 +2,6 @@ import type { Clock } from '../core/clock.ts';
 import { asError, fail } from '../core/errors.ts';
 import type { ProxmoxApi, TaskStatus } from '../core/proxmox.ts';
 import { path } from './encode.ts';
-import { parseUpid } from './upid.ts';
 
 /** A task that has just begun may be unknown to the node for a moment. */
 const YOUNG_SECONDS = 10;
@@ -126,4 +125,30 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
 
 function partsOf(upid: string) {
   return parseUpid(upid) ?? fail('task_unknown', `'${upid.slice(0, 80)}' is not the id of a Proxmox task.`);
+}
+
+/** The parts of a UPID, Proxmox's name of a worker task. */
+export interface Upid {
+  node: string;
+  /** Epoch seconds by the node's clock. */
+  startTime: number;
+  /** `qmstart`, `vzdump`, … */
+  type: string;
+  /** The object of the task, mostly the VMID; for qmclone the source. */
+  id: string;
+  /** `user@realm` or `user@realm!token`. */
+  user: string;
+}
+
+// A UPID becomes one segment of a path, and a proxy in between may decode it: no part holds what would end or split the segment.
+const UPID =
+  /^UPID:([a-zA-Z0-9-]+):([0-9A-F]{8}):([0-9A-F]{8,9}):([0-9A-F]{8}):([^:\s/?#%\p{Cc}]+):([^:\s/?#%\p{Cc}]*):([^:\s/?#%\p{Cc}]+):$/iu;
+const MAX_LENGTH = 256;
+
+/** Undefined for any text that is not a UPID. */
+export function parseUpid(text: unknown): Upid | undefined {
+  const parts = typeof text === 'string' && text.length <= MAX_LENGTH ? UPID.exec(text) : null;
+  if (!parts) return undefined;
+  const [, node = '', , , start = '', type = '', id = '', user = ''] = parts;
+  return { node, startTime: Number.parseInt(start, 16), type, id, user };
 }

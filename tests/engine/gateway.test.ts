@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { gatewayError } from '../../src/proxmox/gateway.ts';
+import { gatewayError } from '../../src/proxmox/transport/gateway.ts';
 import { openWorld, type World } from './world.ts';
 
 let world: World;

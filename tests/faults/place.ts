@@ -9,7 +9,7 @@ import type { RunStatus } from '../../src/core/run.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import { createProxmox } from '../../src/proxmox/client.ts';
-import { memoryTrustStore } from '../../src/proxmox/trust-store.ts';
+import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { startSimulator } from '../../src/simulator/index.ts';
 import SqliteDatabase from '../../src/sqlite.ts';
 import { openStore } from '../../src/store/index.ts';

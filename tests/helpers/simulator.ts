@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
-import { memoryTrustStore } from '../../src/proxmox/trust-store.ts';
+import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.ts';
 

@@ -5,7 +5,7 @@ import type { ResolvedRequest } from '../../src/core/proxmox.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
 import type { ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { openGate } from '../../src/proxmox/gate.ts';
-import { CHANGE_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/proxmox/transport.ts';
+import { CHANGE_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/proxmox/transport/transport.ts';
 import { type Certificate, openAuthorities } from './certificates.ts';
 import {
   type Behaviour,

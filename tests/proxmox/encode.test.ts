@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { form, path, urlFor } from '../../src/proxmox/encode.ts';
-import { limitPerKey } from '../../src/proxmox/limit.ts';
 import {
   agentEnabled,
   diskSizeGib,
@@ -13,6 +12,7 @@ import {
   parseSizeGib,
 } from '../../src/proxmox/property-strings.ts';
 import { decodeSshKeys, encodeSshKeys } from '../../src/proxmox/ssh-keys.ts';
+import { limitPerKey } from '../../src/proxmox/transport/limit.ts';
 import { atLeast, parseVersion } from '../../src/proxmox/version.ts';
 
 const here = { host: '127.0.0.1', port: 8006 };

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
-import { memoryTrustStore } from '../../src/proxmox/trust-store.ts';
+import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { invalidRequests } from '../helpers/simulator.ts';
 import type { Certificate } from './certificates.ts';
 

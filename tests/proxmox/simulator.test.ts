@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ProxmoxApi, ResolvedRequest } from '../../src/core/proxmox.ts';
-import { inspectTls } from '../../src/proxmox/tls.ts';
-import { learnPin } from '../../src/proxmox/trust.ts';
+import { inspectTls } from '../../src/proxmox/trust/tls.ts';
+import { learnPin } from '../../src/proxmox/trust/trust.ts';
 import { withSimulator } from '../helpers/simulator.ts';
 import { openedGate } from './server.ts';
 

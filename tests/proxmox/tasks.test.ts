@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode, ProxmoxMcpError } from '../../src/core/errors.ts';
-import { createTasks, exitOf, type Read } from '../../src/proxmox/tasks.ts';
-import { parseUpid } from '../../src/proxmox/upid.ts';
+import { createTasks, exitOf, parseUpid, type Read } from '../../src/proxmox/tasks.ts';
 import { fakeClock } from './server.ts';
 
 const START = 0x6b036f7e;

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { ConnectionSettings } from '../../src/core/settings.ts';
-import { inspectTls, isPrivateAddress, sameFingerprint } from '../../src/proxmox/tls.ts';
-import { learnPin } from '../../src/proxmox/trust.ts';
-import { memoryTrustStore, openTrustStore, type TrustStore } from '../../src/proxmox/trust-store.ts';
+import { memoryTrustStore, openTrustStore, type TrustStore } from '../../src/proxmox/trust/store.ts';
+import { inspectTls, isPrivateAddress, sameFingerprint } from '../../src/proxmox/trust/tls.ts';
+import { learnPin } from '../../src/proxmox/trust/trust.ts';
 import { type Authority, type Certificate, openAuthorities } from './certificates.ts';
 import { type Behaviour, connectionTo, openClient, openedGate, type ScriptedServer, startScripted } from './server.ts';
 

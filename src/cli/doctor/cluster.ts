@@ -7,11 +7,10 @@ import { counted } from '../../core/text.ts';
 import type { Quotas } from '../../engine/limits/quotas.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
-import { listBridges } from '../../proxmox/network.ts';
-import { listNodes, type NodeRow } from '../../proxmox/nodes.ts';
+import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
-import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/tls.ts';
-import type { Pin } from '../../proxmox/trust-store.ts';
+import type { Pin } from '../../proxmox/trust/store.ts';
+import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import type { Check } from './local.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */

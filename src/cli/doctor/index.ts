@@ -45,7 +45,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
   const session = await openSession(options);
   try {
     const { settings } = session;
-    const { openTrustStore } = await import('../../proxmox/trust-store.ts');
+    const { openTrustStore } = await import('../../proxmox/trust/store.ts');
     const pinned = () => openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection));
     const tls = await certificates(settings, pinned());
     checks.push(...tls);

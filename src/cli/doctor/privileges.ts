@@ -1,6 +1,6 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
-import { allPrivileges, type Granted, type Missing, privilegesAt } from '../../proxmox/privileges.ts';
+import { allPrivileges, type Granted, type Missing, privilegesAt } from '../../proxmox/access/privileges.ts';
 
 /** Kinds of places in the permission tree, and the paths on which a right for such a place can be given. */
 const PLACES = {

@@ -1,8 +1,8 @@
 import type { ProxmoxReader, ProxmoxVersion } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
-import { CARE, remedyFor } from '../../proxmox/grants.ts';
-import { hiddenPools } from '../../proxmox/pools.ts';
-import type { Missing } from '../../proxmox/privileges.ts';
+import { CARE, remedyFor } from '../../proxmox/access/grants.ts';
+import { hiddenPools } from '../../proxmox/access/pools.ts';
+import type { Missing } from '../../proxmox/access/privileges.ts';
 import type { Store } from '../../store/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';

@@ -84,7 +84,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
 async function openClient(settings: Settings, cluster: string, log: Log, onRequest: ProxmoxOptions['onRequest']): Promise<ProxmoxClient> {
   const [{ createProxmox }, { openTrustStore }, { systemClock }] = await Promise.all([
     import('../../proxmox/client.ts'),
-    import('../../proxmox/trust-store.ts'),
+    import('../../proxmox/trust/store.ts'),
     import('../../core/clock.ts'),
   ]);
   return createProxmox({

@@ -1,7 +1,7 @@
 import type { Plan, RequestStep } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { privilegesOf } from '../../proxmox/option-privileges.ts';
-import { failMissing, missingPrivileges, type Want } from '../../proxmox/privileges.ts';
+import { privilegesOf } from '../../proxmox/access/option-privileges.ts';
+import { failMissing, missingPrivileges, type Want } from '../../proxmox/access/privileges.ts';
 
 /** The privileges that Proxmox VE 9.2 demands for one request on a guest; Proxmox itself checks requests that are not listed. */
 const NEEDS: { method: RegExp; tail: RegExp; privileges: (step: RequestStep) => string[] }[] = [

@@ -3,7 +3,7 @@ import { type Excess, overPerGuest, overTotals, plain, refuseExcess } from '../.
 import type { Plan, RequestStep, ResourceDemand } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { LimitSettings } from '../../core/settings.ts';
-import { hiddenPools } from '../../proxmox/pools.ts';
+import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';

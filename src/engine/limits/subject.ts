@@ -2,8 +2,8 @@ import type { Scope } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
 import { isGuarded, type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
-import { hiddenPools } from '../../proxmox/pools.ts';
 import type { Ports } from '../ports.ts';
 import { placedOf } from './placed.ts';
 

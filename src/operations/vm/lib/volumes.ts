@@ -1,10 +1,10 @@
 import { defined } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { sightOf } from '../../../proxmox/access/visibility.ts';
 import { type Backups, backupsFrom } from '../../../proxmox/backups.ts';
 import { type Disk, disksOf } from '../../../proxmox/disks.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
 import { listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
-import { sightOf } from '../../../proxmox/visibility.ts';
 
 /** A volume, with its size in GiB where the configuration or the storage tells it. */
 export interface Sized {

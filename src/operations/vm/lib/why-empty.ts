@@ -1,5 +1,5 @@
-import { remedyFor } from '../../../proxmox/grants.ts';
-import { allPrivileges, privilegesAt } from '../../../proxmox/privileges.ts';
+import { remedyFor } from '../../../proxmox/access/grants.ts';
+import { allPrivileges, privilegesAt } from '../../../proxmox/access/privileges.ts';
 import type { OperationContext } from '../../define.ts';
 
 type Context = Pick<OperationContext, 'api' | 'settings'>;

@@ -1,7 +1,7 @@
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { listBridges } from '../../../proxmox/network.ts';
-import { failMissing, missingPrivileges } from '../../../proxmox/privileges.ts';
+import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
+import { listBridges } from '../../../proxmox/nodes.ts';
 
 const USUAL = 'vmbr0';
 

@@ -1,7 +1,7 @@
 import { asError, fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
-import { allPrivileges, failMissing, missingPrivileges } from '../../../proxmox/privileges.ts';
+import { allPrivileges, failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 
 /**
  * Refuses a pool in which no guest can be made, before anything is sent.

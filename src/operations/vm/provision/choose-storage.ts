@@ -1,6 +1,6 @@
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { failMissing, missingPrivileges } from '../../../proxmox/privileges.ts';
+import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { isThin, listVolumes, placeOn, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 

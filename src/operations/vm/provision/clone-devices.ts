@@ -1,7 +1,6 @@
 import { fail } from '../../../core/errors.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
-import type { Options } from '../../../proxmox/options.ts';
-import { parseProperties } from '../../../proxmox/property-strings.ts';
+import { type Options, parseProperties } from '../../../proxmox/property-strings.ts';
 import { label } from '../lib/target.ts';
 
 /**

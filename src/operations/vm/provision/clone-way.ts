@@ -1,8 +1,8 @@
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import type { Disk } from '../../../proxmox/disks.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
-import { missingPrivileges } from '../../../proxmox/privileges.ts';
 import { canLink, isFileStorage, listStorages, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { label } from '../lib/target.ts';

@@ -1,6 +1,5 @@
 import type { Disk } from '../../../proxmox/disks.ts';
-import type { Options } from '../../../proxmox/options.ts';
-import { parseProperties } from '../../../proxmox/property-strings.ts';
+import { type Options, parseProperties } from '../../../proxmox/property-strings.ts';
 import { decodeSshKeys } from '../../../proxmox/ssh-keys.ts';
 import { differs } from '../lib/match.ts';
 import type { CloudInit } from './cloud-init.ts';

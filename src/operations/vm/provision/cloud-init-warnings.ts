@@ -3,8 +3,7 @@ import { defined } from '../../../core/defined.ts';
 import type { Params } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
 import { type GuestRow, guestPath } from '../../../proxmox/guests.ts';
-import type { Options } from '../../../proxmox/options.ts';
-import { parseProperties } from '../../../proxmox/property-strings.ts';
+import { type Options, parseProperties } from '../../../proxmox/property-strings.ts';
 import type { OperationContext } from '../../define.ts';
 import type { CloudInit } from './cloud-init.ts';
 

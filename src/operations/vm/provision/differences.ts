@@ -1,8 +1,8 @@
 import type { RunRecord } from '../../../core/run.ts';
 import { plainText } from '../../../core/text.ts';
+import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { bootDisk, type Disk, networksOf } from '../../../proxmox/disks.ts';
 import { type Guest, type GuestRow, memoryOf } from '../../../proxmox/guests.ts';
-import { missingPrivileges } from '../../../proxmox/privileges.ts';
 import type { OperationContext } from '../../define.ts';
 import { differs, sameName } from '../lib/match.ts';
 import type { CloneArgs } from './clone-input.ts';

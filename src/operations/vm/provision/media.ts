@@ -1,8 +1,8 @@
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { failMissing, missingPrivileges } from '../../../proxmox/privileges.ts';
+import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
+import { sightOf } from '../../../proxmox/access/visibility.ts';
 import { listVolumes, type StorageRow, storageOf } from '../../../proxmox/storage.ts';
-import { sightOf } from '../../../proxmox/visibility.ts';
 import { few, volumes } from './at-hand.ts';
 
 export interface Image {

@@ -1,5 +1,5 @@
-import { fail } from '../core/errors.ts';
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import { fail } from '../../core/errors.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 
 /** Privileges of which one suffices, on one path of the permission tree (`/vms/105`, `/storage/local`). */
 export interface Want {

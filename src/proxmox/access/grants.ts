@@ -1,4 +1,4 @@
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { allPrivileges, type Granted, type Missing } from './privileges.ts';
 
 /** A row of GET /access/acl, which shows only what the token may administrate: often nothing. */

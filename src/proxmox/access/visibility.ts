@@ -1,4 +1,4 @@
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { privilegesAt, type Want } from './privileges.ts';
 
 /** The volumes of one guest that the content lists of storages show to this token. Proxmox leaves the rest out of a 200 without a word. */

@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
-import { defined } from '../core/defined.ts';
-import { asError } from '../core/errors.ts';
-import type { ConnectionSettings } from '../core/settings.ts';
-import { path } from './encode.ts';
+import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
+import { asError } from '../../core/errors.ts';
+import type { ConnectionSettings } from '../../core/settings.ts';
+import { path } from '../encode.ts';
+import type { Pin, TrustStore } from './store.ts';
 import { caFault, type Endpoint, inspectTls, isPrivateAddress, readCa, type TrustPolicy, untrusted } from './tls.ts';
-import type { Pin, TrustStore } from './trust-store.ts';
 
 type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
 

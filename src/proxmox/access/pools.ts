@@ -1,4 +1,4 @@
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 
 /**
  * Those of the pools whose members the token cannot tell: `/cluster/resources` names the pool of a guest only with Pool.Audit on it. A guest

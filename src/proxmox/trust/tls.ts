@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
-import { defined } from '../core/defined.ts';
-import { fail, ProxmoxMcpError } from '../core/errors.ts';
-import type { ConnectionSettings } from '../core/settings.ts';
-import { withoutZone } from './encode.ts';
-import { proxyHint } from './gateway.ts';
-import type { Pin } from './trust-store.ts';
+import { defined } from '../../core/defined.ts';
+import { fail, ProxmoxMcpError } from '../../core/errors.ts';
+import type { ConnectionSettings } from '../../core/settings.ts';
+import { withoutZone } from '../encode.ts';
+import { proxyHint } from '../transport/gateway.ts';
+import type { Pin } from './store.ts';
 
 /** Milliseconds for TCP and TLS together. */
 export const CONNECT_TIMEOUT_MS = 10_000;

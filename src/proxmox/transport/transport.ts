@@ -1,14 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import ky from 'ky';
 import { Agent, type Dispatcher } from 'undici';
-import { ProxmoxMcpError } from '../core/errors.ts';
-import type { Method } from '../core/plan.ts';
-import { bodyOf, TooLarge } from './body.ts';
-import { form, urlFor, type WireParams, withoutZone } from './encode.ts';
-import type { Reply } from './errors.ts';
+import { ProxmoxMcpError } from '../../core/errors.ts';
+import type { Method } from '../../core/plan.ts';
+import { form, urlFor, type WireParams, withoutZone } from '../encode.ts';
+import type { Reply } from '../errors.ts';
+import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
 import { limitPerKey } from './limit.ts';
 import type { Failure } from './retry.ts';
-import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from './tls.ts';
 
 /** For the whole exchange, the body included. Proxmox gives its own hops 30 s and then answers 596, which says more than our own abort. */
 export const REQUEST_TIMEOUT_MS = 35_000;
@@ -125,4 +124,26 @@ function plainReason(causes: Error[]): string {
   const inner = causes.at(-1);
   if (inner instanceof AggregateError) return inner.errors.map((one) => String((one as Error).message)).join(', ');
   return inner?.message ?? 'the connection failed';
+}
+
+/** Far above the largest genuine answer: 10,000 guests take 5 MiB. Decoded bytes, so that a small packed body cannot grow without end. */
+const MOST_BYTES = 32 * 2 ** 20;
+
+class TooLarge extends Error {
+  constructor() {
+    super(`the answer is larger than ${MOST_BYTES / 2 ** 20} MiB`);
+  }
+}
+
+/** The decoded body as text. @throws TooLarge, with the connection closed */
+async function bodyOf(response: Response): Promise<string> {
+  if (!response.body) return '';
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body) {
+    bytes += chunk.byteLength;
+    if (bytes > MOST_BYTES) throw new TooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
