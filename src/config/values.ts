@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
+import { isThisMachine, parseNetwork } from '../core/network.ts';
 import type { AnchorPlace, QuotaScope } from '../core/settings.ts';
 
 /** The types of values that variables have. Each takes the text of a variable; messages say what would be right and never repeat the value. */
@@ -124,7 +124,7 @@ export const quotaScope = z.string().transform((value, ctx): QuotaScope => {
 export const httpsUrl = z.string().transform((value, ctx) => {
   const url = value.trim();
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const local = parsed && ['localhost', '127.0.0.1', '[::1]'].includes(parsed.hostname);
+  const local = parsed && isThisMachine(parsed.hostname);
   if (parsed && parsed.username === '' && (parsed.protocol === 'https:' || (local && parsed.protocol === 'http:'))) return url;
   ctx.addIssue('an address that begins with https:// (http:// only for localhost)');
   return z.NEVER;
@@ -158,11 +158,7 @@ export const nonEmptyList = list.refine((items) => items.length > 0, 'at least o
 export const ownUrls = list.pipe(z.array(ownUrl));
 
 export const networkList = list.refine(
-  (items) =>
-    items.every((item) => {
-      const [address = '', bits] = item.split('/');
-      return isIP(address) !== 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 6 ? 128 : 32)));
-    }),
+  (items) => items.every((item) => parseNetwork(item) !== undefined),
   'networks such as 10.0.0.0/8 or 2001:db8::/32, separated by commas',
 );
 

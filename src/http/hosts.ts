@@ -1,8 +1,8 @@
 import { originValidationResponse, validateHostHeader } from '@modelcontextprotocol/server';
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
+import type { Networks } from '../core/network.ts';
 import { plainText } from '../core/text.ts';
-import type { Networks } from './auth/addresses.ts';
 import { refuse } from './sessions.ts';
 
 /** How long (s) a browser may keep the answer to a preflight. */

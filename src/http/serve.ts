@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { systemClock, within } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 import { asError, fail } from '../core/errors.ts';
+import { inUrl, networks } from '../core/network.ts';
 import type { Result } from '../core/result.ts';
 import type { HttpSettings } from '../core/settings.ts';
 import type { Session } from '../engine/session.ts';
@@ -11,7 +12,6 @@ import { createServerFactory } from '../mcp/server.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { createHttpApp } from './app.ts';
-import { networks } from './auth/addresses.ts';
 import { createGauges } from './gauges.ts';
 import { consoleOf, gateOf, remoteCaller, untilFirstToken, verifiersOf } from './identities.ts';
 import { listen } from './listen.ts';
@@ -84,8 +84,9 @@ export async function serve(
   });
   const listener = await listen(app, { host: configured.host, port, ...(tls ? { tls } : {}), onError });
   port = listener.port;
-  const shown = configured.host.includes(':') ? `[${configured.host}]` : configured.host;
-  note(`Serving MCP on ${scheme}://${shown}:${port}/mcp${isProtected ? '' : ', for this machine only and without authentication'}.`);
+  note(
+    `Serving MCP on ${scheme}://${inUrl(configured.host)}:${port}/mcp${isProtected ? '' : ', for this machine only and without authentication'}.`,
+  );
   if (page) note(`Approvers decide on ${origins()[0]}/console/`);
 
   await told();

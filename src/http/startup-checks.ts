@@ -1,11 +1,11 @@
 import * as z from 'zod';
 
 import { fail } from '../core/errors.ts';
+import { inUrl, isThisMachine, isUnspecified, LOCAL_NAMES } from '../core/network.ts';
 import { clusterNameOf, type HttpSettings, type Settings } from '../core/settings.ts';
 import { createVault } from '../engine/input/secrets.ts';
 import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';
-import { isLoopback } from './auth/addresses.ts';
 
 /** Checks before other machines are served. Each throws an error that names the next step. */
 
@@ -17,10 +17,10 @@ export async function needsAuthentication(http: HttpSettings, store: Store): Pro
   const { oauth, host, publicUrls, trustedProxies } = http;
   if (oauth) return true;
   const tokens = await store.tokens.list();
-  const exposed = !isLocal(host) || publicUrls.length > 0 || trustedProxies.length > 0;
+  const exposed = !isThisMachine(host) || publicUrls.length > 0 || trustedProxies.length > 0;
   if (!exposed) return tokens.length > 0;
   if (await store.tokens.anyValid(new Date().toISOString())) return true;
-  const where = isLocal(host) ? 'a server behind a proxy' : host;
+  const where = isThisMachine(host) ? 'a server behind a proxy' : host;
   return fail(
     'invalid_configuration',
     `Refusing to start: ${where} is reachable from other machines and no authentication is configured.`,
@@ -32,13 +32,13 @@ export async function needsAuthentication(http: HttpSettings, store: Store): Pro
 
 /** @throws invalid_configuration when access tokens would travel in clear, or the server does not know its public name */
 export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boolean): void {
-  if (isLocal(host)) return;
+  if (isThisMachine(host)) return;
   if (!hasTls && !publicUrls[0]?.startsWith('https://')) {
     fail('invalid_configuration', `Refusing to start: access tokens for ${host} would be sent unencrypted.`, {
       hint: 'Give --cert and --key. If a proxy in front terminates TLS, set PROXMOX_HTTP_PUBLIC_URL to its https:// address.',
     });
   }
-  if (publicUrls.length === 0 && ['0.0.0.0', '::'].includes(host)) {
+  if (publicUrls.length === 0 && isUnspecified(host)) {
     fail(
       'invalid_configuration',
       `Refusing to start: on ${host} this server does not know its public name and would reject every request.`,
@@ -85,21 +85,15 @@ export async function checkSharedKey({ databaseUrl, dataDir }: Settings, store: 
   });
 }
 
-export function isLocal(host: string): boolean {
-  return host === 'localhost' || isLoopback(host);
-}
-
 /** The names under which requests are accepted. */
 export function ownHosts({ host, publicUrls }: HttpSettings): string[] {
-  const own = host.includes(':') ? `[${host}]` : host;
-  const names = ['localhost', '127.0.0.1', '[::1]', own, ...publicUrls.map((url) => new URL(url).hostname)];
+  const names = [...LOCAL_NAMES, inUrl(host), ...publicUrls.map((url) => new URL(url).hostname)];
   return [...new Set(names)];
 }
 
 /** Where browsers find this server; the first is the one that people are told. An origin never names the default port of its scheme. */
 export function ownOrigins({ host, publicUrls }: HttpSettings, scheme: 'http' | 'https', port: number): string[] {
-  const own = host.includes(':') ? `[${host}]` : host;
-  const served = [own, '127.0.0.1', 'localhost', '[::1]'].map((name) => `${scheme}://${name}:${port}`);
+  const served = [inUrl(host), ...LOCAL_NAMES].map((name) => `${scheme}://${name}:${port}`);
   const found = served.filter((address) => URL.canParse(address)).map((address) => new URL(address).origin);
   return [...new Set([...publicUrls, ...found])];
 }

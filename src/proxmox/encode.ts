@@ -1,4 +1,5 @@
 import { fail } from '../core/errors.ts';
+import { inUrl, withoutZone } from '../core/network.ts';
 import type { ResolvedRequest } from '../core/proxmox.ts';
 
 /** Values as they leave: every reference resolved. */
@@ -39,16 +40,9 @@ export function form(params: WireParams): string {
  */
 export function urlFor(endpoint: { host: string; port: number }, path: string, query: string): URL {
   // A URL names no interface: the connection adds it.
-  const bare = withoutZone(endpoint.host);
-  const host = bare.includes(':') ? `[${bare}]` : bare;
-  const url = new URL(`https://${host}:${endpoint.port}/api2/json${path}`);
+  const url = new URL(`https://${inUrl(withoutZone(endpoint.host))}:${endpoint.port}/api2/json${path}`);
   if (url.pathname !== `/api2/json${path}` || url.search !== '' || url.hash !== '')
     fail('internal', 'A Proxmox address is not in normal form.');
   url.search = query;
   return url;
-}
-
-/** `fe80::1` of `fe80::1%eth0`. */
-export function withoutZone(host: string): string {
-  return host.replace(/%.*$/, '');
 }

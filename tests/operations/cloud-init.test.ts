@@ -51,6 +51,7 @@ describe('refused before it is sent', () => {
     ['a comment line among the keys', { sshkeys: `# mine\n${KEY}` }, /Line 1/],
     ['an address without prefix length', { ipconfig0: 'ip=10.0.0.5' }, /prefix length/],
     ['an impossible prefix length', { ipconfig0: 'ip=10.0.0.5/33' }, /prefix length/],
+    ['two prefix lengths', { ipconfig0: 'ip=10.0.0.5/24/8' }, /prefix length/],
     ['a gateway beside dhcp', { ipconfig0: 'ip=dhcp,gw=10.0.0.1' }, /static ip/],
     ['a gateway of the wrong family', { ipconfig0: 'ip=10.0.0.5/24,gw=fe80::1' }, /IPv4/],
     ['an unknown word', { ipconfig0: 'dhcp' }, /not one of ip=/],

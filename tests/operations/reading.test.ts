@@ -272,7 +272,19 @@ describe('get_vm', () => {
       expect((await of({ ...container, interfaces: [{ ...old, 'ip-addresses': [] }] })).ip_addresses).toHaveLength(2);
     });
     test('what leads nowhere is left out', async () => {
-      const nowhere = ['fe80::1', 'fe90::1', 'febf::5', 'FEA0::2', '0.0.0.0', '::', '127.3.2.1', '::1', '0:0:0:0:0:0:0:1', '169.254.9.9'];
+      const nowhere = [
+        'fe80::1',
+        'fe90::1',
+        'febf::5',
+        'FEA0::2',
+        '0.0.0.0',
+        '::',
+        '127.3.2.1',
+        '::1',
+        '0:0:0:0:0:0:0:1',
+        '::ffff:127.0.0.1',
+        '169.254.9.9',
+      ];
       const real = ['fec0::1', 'fe8::1', '10.0.0.1', '2001:db8::1'];
       const interfaces = [card('ens18', 'bc:24:11:00:00:01', ...nowhere, 'not an address', ...real)];
       expect((await of({ ...webServer, interfaces })).ip_addresses).toEqual(real);

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type JSONRPCMessage, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { fail } from '../../core/errors.ts';
+import { isThisMachine } from '../../core/network.ts';
 import { fetchThatNotices } from '../lib/connect-stream.ts';
 import { type Exit, note } from '../lib/output.ts';
 
@@ -144,8 +145,7 @@ function explain(error: unknown, url: URL): string {
 /** @throws invalid_arguments for plain HTTP to another machine: the token would be readable on the way */
 function serverUrl(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : fail('invalid_arguments', 'The address of the server must be an https:// URL.');
-  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local))
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isThisMachine(url.hostname)))
     fail(
       'invalid_arguments',
       'The address must begin with https:// (http:// only for this machine), because it receives the access token.',

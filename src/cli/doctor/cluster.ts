@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { asError } from '../../core/errors.ts';
 import { plain } from '../../core/limits.ts';
+import { isPrivate } from '../../core/network.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
 import { counted } from '../../core/text.ts';
@@ -10,7 +11,7 @@ import type { GuestRow } from '../../proxmox/guests.ts';
 import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
 import type { Pin } from '../../proxmox/trust/store.ts';
-import { caFault, inspectTls, isPrivateAddress, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
+import { caFault, inspectTls, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import type { Check } from './local.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */
@@ -64,7 +65,7 @@ function judge(shown: ShownCertificate, host: string, { connection, demo }: Sett
       ? { state: 'ok', text: `${print}; ${what} is pinned since ${pin.since}` }
       : { state: 'fail', text: `${print}; does not fit what is pinned since ${pin.since}`, next };
   }
-  if (isPrivateAddress(shown.address)) return { state: 'warn', text: `${print}; not pinned yet, it will be at first use`, next };
+  if (isPrivate(shown.address)) return { state: 'warn', text: `${print}; not pinned yet, it will be at first use`, next };
   return { state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
 }
 

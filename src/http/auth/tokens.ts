@@ -1,8 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Role, Scope } from '../../core/caller.ts';
 import type { Clock } from '../../core/clock.ts';
+import { networks } from '../../core/network.ts';
 import type { Identity } from '../../mcp/identity.ts';
-import { networks } from './addresses.ts';
 
 export const TOKEN_PREFIX = 'pmcp_';
 /** How often (ms) the last use of a token is written down. */

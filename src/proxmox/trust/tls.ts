@@ -1,12 +1,12 @@
 import { timingSafeEqual, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
+import { withoutZone } from '../../core/network.ts';
 import type { ConnectionSettings } from '../../core/settings.ts';
-import { withoutZone } from '../encode.ts';
 import { proxyHint } from '../transport/gateway.ts';
 import type { Pin } from './store.ts';
 
@@ -175,29 +175,6 @@ function identityFault(leaf: X509Certificate, host: string): Error | undefined {
 export function sameFingerprint(a: string, b: string): boolean {
   const [left, right] = [a, b].map((text) => Buffer.from(text.replaceAll(':', '').toUpperCase())) as [Buffer, Buffer];
   return left.length === 64 && left.length === right.length && timingSafeEqual(left, right);
-}
-
-const privateAddresses = new BlockList();
-for (const [net, bits] of [
-  ['127.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['169.254.0.0', 16],
-] as const) {
-  privateAddresses.addSubnet(net, bits, 'ipv4');
-}
-for (const [net, bits] of [
-  ['fc00::', 7],
-  ['fe80::', 10],
-] as const)
-  privateAddresses.addSubnet(net, bits, 'ipv6');
-privateAddresses.addAddress('::1', 'ipv6');
-
-/** Loopback, RFC 1918, link-local and unique local addresses: where a certificate may be accepted on first use. */
-export function isPrivateAddress(address: string): boolean {
-  const plain = withoutZone(address).replace(/^::ffff:(?=\d+\.)/i, '');
-  return isIP(plain) !== 0 && privateAddresses.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
 }
 
 /** Looks at a server's certificate without sending anything. Throws `unreachable`. */

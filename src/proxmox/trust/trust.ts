@@ -2,10 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
 import { asError } from '../../core/errors.ts';
+import { isPrivate } from '../../core/network.ts';
 import type { ConnectionSettings } from '../../core/settings.ts';
 import { path } from '../encode.ts';
 import type { Pin, TrustStore } from './store.ts';
-import { caFault, type Endpoint, inspectTls, isPrivateAddress, readCa, type TrustPolicy, untrusted } from './tls.ts';
+import { caFault, type Endpoint, inspectTls, readCa, type TrustPolicy, untrusted } from './tls.ts';
 
 type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
 
@@ -41,7 +42,7 @@ export function createTrust(options: {
   async function firstUse(get: Get): Promise<void> {
     const { endpoint, shown } = await firstReachable(connection.endpoints);
     if (shown.authorized) return;
-    if (!isPrivateAddress(shown.address)) throw untrusted(shown.fingerprint, endpoint.host);
+    if (!isPrivate(shown.address)) throw untrusted(shown.fingerprint, endpoint.host);
     provisional = shown.fingerprint;
     const pin = await learnPin((path) => get(path, endpoint), shown.chainPem[0] ?? '', endpoint.host, options.clock.now());
     // Another process may have been first; what it saw counts, and the next connection is judged by it.

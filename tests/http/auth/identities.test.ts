@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { clientAddress, isLoopback, networks, plainAddress } from '../../../src/http/auth/addresses.ts';
+import { networks } from '../../../src/core/network.ts';
+import { clientAddress } from '../../../src/http/auth/addresses.ts';
 import { createGate, type Fault, identify, resourceMetadata, type Verifiers } from '../../../src/http/auth/gate.ts';
 import { createTokenVerifier, newToken, type TokenRow } from '../../../src/http/auth/tokens.ts';
 import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/identity.ts';
@@ -15,28 +16,6 @@ const identity: Identity = {
 };
 
 describe('addresses', () => {
-  it.each(['10.0.0.0/33', '::/129', 'x', 'x/8', '', '10.0.0.0/', '10.0.0.0/x8', '10.0.0.0/8x', '10.0.0.0/-1', '10.0.0.0/1.5'])(
-    'refuse "%s" as a network',
-    (wrong) => expect(() => networks([wrong])).toThrow(expect.objectContaining({ code: 'invalid_arguments' })),
-  );
-  it('take every length of a network, and a single address as one', () => {
-    const inside = networks(['10.0.0.0/8', '192.0.2.0/32', '198.51.100.7', '2001:db8::1', 'fd00::/128']);
-    for (const yes of ['10.255.0.1', '192.0.2.0', '198.51.100.7', '2001:db8::1', 'fd00::', '::ffff:10.0.0.1', '::FFFF:198.51.100.7'])
-      expect(inside(yes), yes).toBe(true);
-    for (const no of ['192.0.2.1', '198.51.100.8', '2001:db8::2', 'fd00::1', 'x', '']) expect(inside(no), no).toBe(false);
-    expect(networks(['0.0.0.0/0'])('203.0.113.1')).toBe(true);
-    expect(networks(['0.0.0.0/0'])('2001:db8::1')).toBe(false);
-    expect(networks(['::/0'])('2001:db8::1')).toBe(true);
-    expect(networks([])('10.0.0.1')).toBe(false);
-  });
-  it('of this machine are those of its own network', () => {
-    for (const yes of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1']) expect(isLoopback(yes), yes).toBe(true);
-    for (const no of ['128.0.0.1', '::2']) expect(isLoopback(no), no).toBe(false);
-  });
-  it('are IPv4 behind the prefix of IPv6 sockets, and nothing else is', () => {
-    expect(plainAddress('::ffff:10.20.0.1')).toBe('10.20.0.1');
-    for (const as of ['::ffff:a.1', '::ffff:1234:1', '1::ffff:10.0.0.1']) expect(plainAddress(as)).toBe(as);
-  });
   it('are believed hop by hop, from the right, as far as trusted proxies wrote them', () => {
     const proxies = networks(['10.0.0.0/24']);
     expect(clientAddress('::ffff:10.0.0.1', ' 203.0.113.5 , ::ffff:10.0.0.2 ', proxies)).toBe('203.0.113.5');

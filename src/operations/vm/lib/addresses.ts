@@ -1,5 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { asError } from '../../../core/errors.ts';
+import { ipVersion, staysHere } from '../../../core/network.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
 import { networksOf } from '../../../proxmox/disks.ts';
@@ -63,10 +63,8 @@ function addressesIn(cards: readonly Card[]): string[] {
   return [...new Set(useful)].slice(0, MAX_ADDRESSES);
 }
 
-/** An address that other machines may reach: neither loopback, link-local (fe80::/10, 169.254/16) nor unspecified. */
 function leadsSomewhere(ip: string): boolean {
-  if (isIPv4(ip)) return !/^(0|127|169\.254)\./.test(ip);
-  return isIPv6(ip) && !/^fe[89ab][0-9a-f]:/i.test(ip) && !/^[0:]*:0*[01]?$/.test(ip);
+  return ipVersion(ip) !== undefined && !staysHere(ip);
 }
 
 /** A row of an agent or of the host; every part of it comes out of the guest and may be missing or of another type. */

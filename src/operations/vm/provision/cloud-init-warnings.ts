@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net';
 import { defined } from '../../../core/defined.ts';
+import { ipVersion, isLinkLocal, networks, sameAddress } from '../../../core/network.ts';
 import type { Params } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
 import { type GuestRow, guestPath } from '../../../proxmox/guests.ts';
@@ -55,24 +55,21 @@ function staticAddresses(asked: CloudInit): Static[] {
       { cidr: ip6, gateway: gw6 },
     ].flatMap(({ cidr, gateway }) => {
       const [address = '', bits] = cidr?.split('/') ?? [];
-      return isIP(address) === 0 ? [] : [{ key, address, prefix: Number(bits), ...defined({ gateway }) }];
+      return ipVersion(address) === undefined ? [] : [{ key, address, prefix: Number(bits), ...defined({ gateway }) }];
     });
   });
 }
 
 /** A route to a single address needs no subnet, and a link-local gateway is on every link. */
 function isInside(gateway: string, address: string, prefix: number): boolean {
-  const version = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-  if (prefix === (version === 'ipv6' ? 128 : 32) || isIP(gateway) !== isIP(address)) return true;
-  const subnet = new BlockList();
-  subnet.addSubnet(address, prefix, version);
-  if (version === 'ipv6') subnet.addSubnet('fe80::', 10, 'ipv6');
-  return subnet.check(gateway, version);
+  const version = ipVersion(address);
+  if (prefix === (version === 6 ? 128 : 32) || ipVersion(gateway) !== version) return true;
+  return networks([`${address}/${prefix}`])(gateway) || (version === 6 && isLinkLocal(gateway));
 }
 
 function twice(addresses: readonly Static[]): string[] {
   return addresses.flatMap(({ key, address }, index) => {
-    const first = addresses.slice(0, index).find((other) => isSame(other.address, address));
+    const first = addresses.slice(0, index).find((other) => sameAddress(other.address, address));
     return first ? [`${address} is given twice: as ${first.key} and as ${key}`] : [];
   });
 }
@@ -96,7 +93,7 @@ export async function addressesInUse(
         .map(([, cidr]) => cidr.split('/')[0] ?? '');
       const name = plainText(guest.name, 80) || 'a guest';
       return wanted
-        .filter(({ address }) => has.some((other) => isSame(other, address)))
+        .filter(({ address }) => has.some((other) => sameAddress(other, address)))
         .map(
           ({ key, address }) =>
             `${key}: ${address} is configured in ${name} (${guest.vmid}) too: two guests with one address disturb each other`,
@@ -104,13 +101,4 @@ export async function addressesInUse(
     }),
   );
   return found.flat();
-}
-
-/** `2001:db8::1` and `2001:DB8:0:0::1` are one address. */
-function isSame(a: string, b: string): boolean {
-  if (isIP(a) === 0 || isIP(a) !== isIP(b)) return false;
-  const version = isIP(a) === 6 ? 'ipv6' : 'ipv4';
-  const one = new BlockList();
-  one.addAddress(a, version);
-  return one.check(b, version);
 }

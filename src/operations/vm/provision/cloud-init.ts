@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
+import { ipVersion, parseNetwork } from '../../../core/network.ts';
 import type { Params, ParamValue } from '../../../core/plan.ts';
 import type { ProxmoxVersion } from '../../../core/proxmox.ts';
 import { parseProperties } from '../../../proxmox/property-strings.ts';
@@ -56,7 +56,7 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
   const servers = (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '');
   if (ci.nameserver !== undefined && servers.length === 0) fail('invalid_arguments', 'cloud_init.nameserver names no server.');
   for (const server of servers) {
-    if (ipVersion(server) === 0)
+    if (ipVersion(server) === undefined)
       fail('invalid_arguments', `cloud_init.nameserver: ${server.slice(0, 60)} is not an IP address (without a zone).`);
   }
   return {
@@ -79,9 +79,7 @@ function checkAddress(key: string, value: string): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) bad(`${twice.slice(0, 40)} is given twice`);
   for (const [name, text] of Object.entries(parts)) {
-    const [address = '', bits] = text.split('/');
     const version = name.endsWith('6') ? 6 : 4;
-    const longest = version === 4 ? 32 : 128;
     if (!['ip', 'gw', 'ip6', 'gw6'].includes(name))
       bad(`"${(name || text).slice(0, 40)}" is not one of ip=, gw=, ip6=, gw6=${meant(name, text)}`);
     else if (name.startsWith('gw')) {
@@ -89,15 +87,9 @@ function checkAddress(key: string, value: string): void {
       const own = parts[version === 4 ? 'ip' : 'ip6'];
       if (own === undefined || own === 'dhcp' || own === 'auto') bad(`${name} needs a static ${version === 4 ? 'ip' : 'ip6'}`);
     } else if (text !== 'dhcp' && !(version === 6 && text === 'auto')) {
-      if (ipVersion(address) !== version || !/^(0|[1-9]\d{0,2})$/.test(bits ?? '') || Number(bits) > longest)
-        bad(`${name} must be dhcp or an address with its prefix length`);
+      if (!text.includes('/') || parseNetwork(text)?.version !== version) bad(`${name} must be dhcp or an address with its prefix length`);
     }
   }
-}
-
-/** 4 or 6; 0 also for an address with a zone, which means nothing inside another machine. */
-function ipVersion(text: string): number {
-  return text.includes('%') ? 0 : isIP(text);
 }
 
 /** An address without its key is not guessed at: Proxmox has no default key here, and the agent reads what was meant. */
@@ -105,5 +97,5 @@ function meant(name: string, text: string): string {
   if (name !== '') return '';
   const version = ipVersion(text.split('/')[0] ?? '');
   const key = version === 6 || text === 'auto' ? 'ip6' : 'ip';
-  return text === 'dhcp' || text === 'auto' || version !== 0 ? `: write "${key}=${text.slice(0, 40)}"` : '';
+  return text === 'dhcp' || text === 'auto' || version !== undefined ? `: write "${key}=${text.slice(0, 40)}"` : '';
 }
