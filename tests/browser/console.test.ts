@@ -7,7 +7,7 @@ import { loadAssets } from '../../src/console/assets.ts';
 import { openStore } from '../../src/store/index.ts';
 import { openConsolePlace } from '../console/place.ts';
 import { type Agent, connectAgent, openPlace, type Place } from '../e2e/harness.ts';
-import { run } from '../mcp/face.ts';
+import { run } from '../helpers/answering-engine.ts';
 import { type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
 
 // `npm run screenshots` renews the pictures of the documentation; a test run leaves the work tree as it was.

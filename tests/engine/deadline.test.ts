@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { PerformOptions } from '../../src/engine/types.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { agent, openWorld, type World } from './world.ts';
+import { agent, openWorld, type World } from '../helpers/world.ts';
 
 let world: World;
 afterEach(() => world.close());

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { agent, openWorld, type World } from './world.ts';
+import { agent, openWorld, type World } from '../helpers/world.ts';
 
 let world: World;
 afterEach(() => world.close());

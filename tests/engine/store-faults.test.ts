@@ -4,8 +4,8 @@ import { systemClock } from '../../src/core/clock.ts';
 import { fail } from '../../src/core/errors.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
+import { agent, openWorld, type World } from '../helpers/world.ts';
 import { clientOf } from '../simulator/client.ts';
-import { agent, openWorld, type World } from './world.ts';
 
 let world: World;
 afterEach(() => world.close());

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Session } from '../../src/engine/session.ts';
 import { createGauges } from '../../src/http/gauges.ts';
-import { agent, openWorld, operator, type World } from './world.ts';
+import { agent, openWorld, operator, type World } from '../helpers/world.ts';
 
 let world: World;
 afterEach(() => world.close());

@@ -13,7 +13,7 @@ import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { startSimulator } from '../../src/simulator/index.ts';
 import SqliteDatabase from '../../src/sqlite.ts';
 import { openStore } from '../../src/store/index.ts';
-import { agent } from '../engine/world.ts';
+import { agent } from '../helpers/world.ts';
 import type { Cell, Strike } from './cell.ts';
 import { askSimulator } from './jobs.ts';
 import { Disorder, unreliableAudit, unreliableStore } from './ours.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/http/metrics.ts';
-import { deferred } from '../mcp/face.ts';
+import { deferred } from '../helpers/answering-engine.ts';
 import { bearer, type HttpServer, rpc, startHttp } from './http-server.ts';
 
 let server: HttpServer | undefined;

@@ -14,7 +14,7 @@ import { listen } from '../../src/http/listen.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import type { TokenRecord } from '../../src/store/tokens.ts';
-import { type Answering, type Face, face } from '../mcp/face.ts';
+import { type Answering, type Face, face } from '../helpers/answering-engine.ts';
 
 /** The real HTTP server with real tokens in a real store, on top of an engine that answers what a test tells it to. */
 export interface HttpServer extends Face {

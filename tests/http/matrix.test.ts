@@ -4,7 +4,7 @@ import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotoc
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../src/core/result.ts';
-import { approval, type Call, deferred, run } from '../mcp/face.ts';
+import { approval, type Call, deferred, run } from '../helpers/answering-engine.ts';
 import { bearer, type HttpServer, startHttp } from './http-server.ts';
 
 type Asked = { mode?: string; message: string; url?: string };

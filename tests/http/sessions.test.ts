@@ -2,7 +2,7 @@ import type { AuthInfo } from '@modelcontextprotocol/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSessions, type Sessions } from '../../src/http/sessions.ts';
 import { handClock } from '../console/place.ts';
-import { face } from '../mcp/face.ts';
+import { face } from '../helpers/answering-engine.ts';
 
 const PER_PRINCIPAL = 50;
 const clock = handClock();

@@ -6,7 +6,7 @@ import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { describe, expect, it, vi } from 'vitest';
 import { fail } from '../../src/core/errors.ts';
 import type { Result } from '../../src/core/result.ts';
-import { approval, type Call, connect, deferred, ERAS, type Era, face } from './face.ts';
+import { approval, type Call, connect, deferred, ERAS, type Era, face } from '../helpers/answering-engine.ts';
 
 const MUST_TYPE = 'web1 105';
 const question: Result = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fail } from '../../src/core/errors.ts';
-import { approval, connect, deferred, ERAS, face, plan, run } from './face.ts';
+import { approval, connect, deferred, ERAS, face, plan, run } from '../helpers/answering-engine.ts';
 
 const text = (result: { content?: unknown }) => (result.content as { text: string }[])[0]?.text ?? '';
 const structured = (result: { structuredContent?: unknown }) => result.structuredContent as Record<string, unknown>;

@@ -6,7 +6,7 @@ import { exposed, toolDefinition } from '../../src/mcp/tools.ts';
 import { commonOf } from '../../src/operations/common.ts';
 import { operations } from '../../src/operations/index.ts';
 import { renderError, renderResult } from '../../src/render/result.ts';
-import { approval, plan, run, operations as samples } from './face.ts';
+import { approval, plan, run, operations as samples } from '../helpers/answering-engine.ts';
 
 describe('a tool made from an operation', () => {
   const tool = (name: string) => toolDefinition(samples.find((operation) => operation.name === name) as (typeof samples)[number]);

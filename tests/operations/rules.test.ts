@@ -7,7 +7,7 @@ import { commonOf } from '../../src/operations/common.ts';
 import { operations } from '../../src/operations/index.ts';
 import { form, type WireParams } from '../../src/proxmox/encode.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';
-import { openWorld, type World } from '../engine/world.ts';
+import { openWorld, type World } from '../helpers/world.ts';
 
 // Rules that hold for every operation there is. An operation that is added is under them at once; only its example is written here.
 

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { agent, openWorld, type World } from '../engine/world.ts';
 import { startPostgres } from '../helpers/postgres.ts';
+import { agent, openWorld, type World } from '../helpers/world.ts';
 
 const postgres = await startPostgres();
 afterAll(() => postgres.stop());

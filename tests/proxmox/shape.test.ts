@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asError } from '../../src/core/errors.ts';
 import { shaped } from '../../src/proxmox/shape.ts';
-import { openWorld, type World } from '../engine/world.ts';
+import { openWorld, type World } from '../helpers/world.ts';
 
 // A proxy, a captive page, a half-written answer: 200 with a body that no Proxmox sends there.
 const BODIES = [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { renderApproval } from '../../src/render/approval-text.ts';
-import { approval, plan } from '../mcp/face.ts';
+import { approval, plan } from '../helpers/answering-engine.ts';
 
 test('a human reads which volumes go, and which of the configuration stay', () => {
   const facts = {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ProxmoxMcpError } from '../../src/core/errors.ts';
 import { compactText } from '../../src/render/compact.ts';
 import { planView, renderError, renderResult } from '../../src/render/result.ts';
-import { approval, plan, run } from '../mcp/face.ts';
+import { approval, plan, run } from '../helpers/answering-engine.ts';
 
 describe('text for a model', () => {
   it('shows alike rows as a table', () => {

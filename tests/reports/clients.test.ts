@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { toolDefinition } from '../../src/mcp/tools.ts';
 import { operations } from '../../src/operations/index.ts';
-import { withEngine } from '../engine/with-engine.ts';
+import { withEngine } from '../helpers/with-engine.ts';
 import { rpc, startHttp } from '../http/http-server.ts';
 
 describe('anthropics/claude-code#24597, #59227, #22394, github/github-mcp-server#2044, VibiumDev/vibium#85, anomalyco/opencode#32812: clients that send every value as text', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findOperation } from '../../src/operations/index.ts';
-import { withEngine } from '../engine/with-engine.ts';
-import { agent } from '../engine/world.ts';
+import { withEngine } from '../helpers/with-engine.ts';
+import { agent } from '../helpers/world.ts';
 import { openWorld, planOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
 
 useWorlds();

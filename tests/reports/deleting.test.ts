@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
 import type { RunRecord, StepRecord } from '../../src/core/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
-import { withEngine } from '../engine/with-engine.ts';
+import { withEngine } from '../helpers/with-engine.ts';
 import { type GuestSpec, openWorld, planOf, refusalOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
 import { clientOf } from '../simulator/client.ts';
 

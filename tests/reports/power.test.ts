@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../src/core/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
-import { withEngine } from '../engine/with-engine.ts';
+import { withEngine } from '../helpers/with-engine.ts';
 import { type GuestSpec, openWorld, planOf, requestsOf, useWorlds } from '../operations/world.ts';
 
 useWorlds();

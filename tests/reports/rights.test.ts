@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Settings } from '../../src/core/settings.ts';
 import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
-import { withEngine } from '../engine/with-engine.ts';
-import { agent } from '../engine/world.ts';
+import { withEngine } from '../helpers/with-engine.ts';
+import { agent } from '../helpers/world.ts';
 
 const world = withEngine();
 const as = (token: { id: string; secret: string }) => {

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openWorld, operator, type World } from '../../helpers/world.ts';
+import { type Client, clientOf } from '../../simulator/client.ts';
+
+let world: World;
+let cluster: Client;
+beforeEach(async () => {
+  world = await openWorld({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
+  cluster = clientOf(world.cluster.simulator);
+});
+afterEach(async () => {
+  cluster.close();
+  await world.close();
+});
+
+const mint = (wish: object) =>
+  world.engine.leases.mint(
+    { operations: ['stop_vm'], uses: 1, minutes: 5, ...wish } as Parameters<typeof world.engine.leases.mint>[0],
+    operator(),
+  );
+const left = async () => (await world.engine.leases.list()).map(({ usesLeft }) => usesLeft);
+const stops = () => world.cluster.mutations().filter(({ path }) => path.includes('/status/'));
+
+describe('a lease', () => {
+  it('counts guests: a list takes a use for each, and with too few left the human is asked', async () => {
+    await mint({ tag: 'web', uses: 1 });
+    await world.asks('stop_vm', { vmids: [100, 101] });
+    expect(stops()).toEqual([]);
+    expect(await left()).toEqual([1]);
+    await mint({ tag: 'prod', uses: 3 });
+    expect(await world.done('stop_vm', { vmids: [100, 101] })).toBeDefined();
+    expect((await left()).sort()).toEqual([1, 1]);
+  });
+
+  it('covers a list only when it covers every guest of it', async () => {
+    await mint({ tag: 'web', uses: 5 });
+    for (const vmids of [
+      [101, 107],
+      [107, 101],
+    ])
+      await world.asks('stop_vm', { vmids });
+    expect(stops()).toEqual([]);
+    expect(await left()).toEqual([5]);
+  });
+
+  it('covers no plan that is graver than its operation, unless it says so', async () => {
+    await mint({ tag: 'web', uses: 5 });
+    await world.asks('stop_vm', { vmid: 100, force: true });
+    expect(stops()).toEqual([]);
+    expect(await left()).toEqual([5]);
+    await mint({ tag: 'web', uses: 5, raised: true });
+    expect(await world.done('stop_vm', { vmid: 100, force: true })).toMatchObject({ status: 'stopped' });
+    expect(world.audit()).toContainEqual(expect.objectContaining({ operation: 'lease', args: expect.objectContaining({ raised: true }) }));
+  });
+
+  it('never covers a protected guest, not even the least of what it names', async () => {
+    await mint({ tag: 'infra', uses: 5, raised: true });
+    for (const args of [{ vmid: 106 }, { vmid: 106, force: true }, { vmids: [106, 107] }]) await world.asks('stop_vm', args);
+    expect(stops()).toEqual([]);
+    expect(await left()).toEqual([5]);
+  });
+
+  it('compares tags without regard to case, as policies and scopes do', async () => {
+    const { data } = await cluster.get('/cluster/resources?type=vm');
+    // As a cluster with case-sensitive tags shows them.
+    const body = JSON.stringify({ data }).replaceAll('web"', 'Web"');
+    world.cluster.simulator.faults.add({ match: { method: 'GET', path: '^/cluster/resources' }, action: 'status', status: 200, body });
+    await mint({ tag: 'WEB' });
+    expect(await world.done('stop_vm', { vmid: 100 })).toBeDefined();
+  });
+
+  it('includes the pools nested in its pool, and none whose name only begins alike', async () => {
+    for (const poolid of ['prod/shop', 'prod2']) expect((await cluster.post('/pools', { poolid })).status).toBe(200);
+    await cluster.put('/pools', { poolid: 'prod/shop', vms: '103' });
+    await cluster.put('/pools', { poolid: 'prod2', vms: '107' });
+    await mint({ pool: 'prod', uses: 5 });
+    await world.asks('stop_vm', { vmid: 107 });
+    const nested = await world.call('stop_vm', { vmid: 103, timeout: 1 }).catch((error) => error);
+    expect(nested).not.toMatchObject({ kind: 'approval_required' });
+    expect(await left()).toEqual([4]);
+  });
+});

@@ -1,0 +1,476 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import type { Answer, ApprovalMode, ApprovalRecord, Way } from '../../../src/core/approval.ts';
+import type { Caller } from '../../../src/core/caller.ts';
+import type { Plan } from '../../../src/core/plan.ts';
+import type { PolicyRule } from '../../../src/core/policy.ts';
+import { setPassphrase } from '../../../src/engine/approvals/passphrase.ts';
+import { redeem } from '../../../src/engine/approvals/redeem.ts';
+import { requestApproval } from '../../../src/engine/approvals/requests.ts';
+import { Deadline } from '../../../src/engine/deadline.ts';
+import type { PerformOptions } from '../../../src/engine/types.ts';
+import type { ChangeOperation } from '../../../src/operations/define.ts';
+import { openStore, type Store } from '../../../src/store/index.ts';
+import { asker, guest, iso, type Parts, parts, planOf, requestStep } from '../../helpers/parts.ts';
+
+let store: Store;
+let dataDir: string;
+let clusters = 0;
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'redeem-'));
+  store = await openStore({ dataDir });
+});
+afterEach(() => rmSync(join(dataDir, 'approver.scrypt'), { force: true }));
+afterAll(async () => {
+  await store.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+const step = requestStep('stop');
+const stop = planOf({ steps: [step] });
+const anna = asker({ principal: 'anna', owner: 'anna', channel: 'cli', isOperator: true, canAsk: { terminal: true, elicitation: false } });
+
+interface World {
+  ports: Parts;
+  sent: string[];
+  operation: ChangeOperation;
+  /** What planning finds now. */
+  now: Plan;
+  ask(over?: Partial<{ plan: Plan; way: Way; needed: number; caller: Caller }>): Promise<ApprovalRecord>;
+  redeem(approval: ApprovalRecord, caller?: Caller, options?: PerformOptions): ReturnType<typeof redeem>;
+}
+function world({
+  mode = 'relay',
+  rules = [],
+  claims,
+}: {
+  mode?: ApprovalMode;
+  rules?: Partial<PolicyRule>[];
+  claims?: object;
+} = {}): World {
+  const policy = { rules: rules.map((rule) => ({ match: {}, never: false, ...rule })), perHour: {} };
+  const ports = parts(store, { dataDir, approval: { mode, ttlSeconds: 900, maxPendingPerPrincipal: 9 }, policy });
+  clusters += 1;
+  const sent: string[] = [];
+  Object.assign(ports.proxmox, {
+    cluster: `c${clusters}`,
+    async send(gate: { pass(request: object): void }, request: { stepId: string }) {
+      gate.pass(request);
+      sent.push(request.stepId);
+      return { kind: 'done', data: null };
+    },
+  });
+  const operation = {
+    name: 'stop_vm',
+    effect: 'disrupt',
+    input: z.object({ vmid: z.number() }),
+    output: z.object({ done: z.boolean() }),
+    plan: async () => made.now,
+    report: async () => ({ done: true }),
+    ...(claims ? { claims: () => claims } : {}),
+  } as unknown as ChangeOperation;
+  const made: World = {
+    ports,
+    sent,
+    operation,
+    now: stop,
+    ask: ({ plan = stop, way = 'relay', needed = 1, caller = asker() } = {}) =>
+      requestApproval(
+        { operation, args: { vmid: 105 }, caller, options: {}, deadline: new Deadline('end', 0, ports), plan, way, needed },
+        ports,
+      ),
+    redeem: (approval, caller = asker(), options = {}) =>
+      redeem(approval, { operation, caller, options, deadline: new Deadline(options.wait ?? 'end', ports.clock.now(), ports) }, ports),
+  };
+  return made;
+}
+const yes = (approval: ApprovalRecord, over: Partial<Answer> = {}): PerformOptions => ({
+  answer: { approvalId: approval.id, via: 'terminal', typed: 'web105 105', ...over },
+});
+const done = { kind: 'done', output: { done: true } };
+const code = (of: string) => expect.objectContaining({ code: of });
+const decisions = ({ ports }: World) => ports.told.filter(({ kind }) => kind === 'decision');
+
+describe('who decides, and how', () => {
+  it('an agent passes on a yes where that is enough, and the plan is carried out once', async () => {
+    const here = world();
+    const approval = await here.ask();
+    expect(await here.redeem(approval)).toEqual(done);
+    expect(here.sent).toEqual(['stop']);
+    expect(decisions(here)).toMatchObject([{ status: 'approved', decidedVia: 'relay' }]);
+    expect(await store.approvals.get(approval.id)).toMatchObject({ status: 'succeeded', decidedBy: 'local:agent', decidedVia: 'relay' });
+    await expect(here.redeem(approval)).rejects.toEqual(code('approval_used'));
+    expect(here.sent).toEqual(['stop']);
+  });
+
+  it.each<[Way, Partial<Caller['canAsk']>, string]>([
+    ['elicitation', { elicitation: true }, 'question'],
+    ['elicitation', { terminal: true }, 'question'],
+    ['elicitation', {}, 'approval_required'],
+    ['terminal', { terminal: true }, 'question'],
+    ['terminal', { elicitation: true }, 'approval_required'],
+    ['human', { terminal: true, elicitation: true }, 'approval_required'],
+    ['relay', { terminal: true, elicitation: true }, 'done'],
+  ])('%s with %o: %s', async (way, can, kind) => {
+    const here = world();
+    const caller = asker({ channel: 'cli', canAsk: { elicitation: false, terminal: false, ...can } });
+    const result = await here.redeem(await here.ask({ way }), caller);
+    expect(result.kind).toBe(kind);
+    if (result.kind === 'question')
+      expect(result.question).toMatchObject({
+        mustType: 'web105 105',
+        needsPassphrase: false,
+        way: can.terminal ? 'terminal' : 'elicitation',
+      });
+    expect(here.sent).toEqual(kind === 'done' ? ['stop'] : []);
+  });
+
+  it('the operator is always asked', async () => {
+    const here = world();
+    expect(await here.redeem(await here.ask(), anna)).toMatchObject({ kind: 'question' });
+    expect(here.sent).toEqual([]);
+  });
+
+  it('an answer counts for the way in which it was given; in the terminal of the operator it is that of a human', async () => {
+    for (const [way, via, caller, kind] of [
+      ['elicitation', 'elicitation', asker(), 'done'],
+      ['elicitation', 'terminal', asker(), 'done'],
+      ['terminal', 'elicitation', asker(), 'approval_required'],
+      ['human', 'terminal', asker(), 'approval_required'],
+      ['human', 'terminal', anna, 'done'],
+      ['human', 'elicitation', anna, 'approval_required'],
+    ] as const) {
+      const here = world();
+      const approval = await here.ask({ way });
+      expect((await here.redeem(approval, caller, yes(approval, { via }))).kind, `${way} ${via}`).toBe(kind);
+      if (kind === 'done' && caller === anna) expect(decisions(here)).toMatchObject([{ decidedVia: 'human', principal: 'anna' }]);
+    }
+  });
+
+  it('the stricter counts: a mode of now or then, a rule of now', async () => {
+    const mode = world({ mode: 'human' });
+    expect((await mode.redeem(await mode.ask({ way: 'relay' }))).kind).toBe('approval_required');
+    const then = world();
+    expect((await then.redeem(await then.ask({ way: 'human' }))).kind).toBe('approval_required');
+    const rule = world({ rules: [{ match: { principal: ['local:agent'] }, way: 'human' }] });
+    const approval = await rule.ask({ way: 'terminal' });
+    expect((await rule.redeem(approval, asker({ principal: 'x' }), yes(approval))).kind).toBe('approval_required');
+    expect(rule.sent).toEqual([]);
+  });
+
+  it('is marked when the answer came faster than a person reads', async () => {
+    const here = world();
+    const approval = await here.ask({ way: 'elicitation' });
+    await here.redeem(approval, asker(), yes(approval, { via: 'elicitation', seconds: 1 }));
+    expect((await store.approvals.get(approval.id))?.note).toContain('answered within 2 s');
+    expect(decisions(here)[0]).toMatchObject({ message: expect.stringContaining('answered within 2 s') });
+    const slow = world();
+    const other = await slow.ask({ way: 'elicitation' });
+    await slow.redeem(other, asker(), yes(other, { via: 'elicitation', seconds: 20 }));
+    expect(await store.approvals.get(other.id)).not.toHaveProperty('note');
+  });
+
+  it('asks the operator for the passphrase where one is set, unless they gave it when they logged in', async () => {
+    await setPassphrase(dataDir, 'correct horse');
+    const here = world();
+    const approval = await here.ask({ way: 'human' });
+    expect(await here.redeem(approval, anna)).toMatchObject({ question: { needsPassphrase: true } });
+    for (const passphrase of [undefined, 'wrong'])
+      await expect(here.redeem(approval, anna, yes(approval, passphrase ? { passphrase } : {}))).rejects.toEqual(
+        code('approval_not_confirmed'),
+      );
+    expect(here.sent).toEqual([]);
+    const verified = { ...anna, passphraseVerified: true };
+    expect(await here.redeem(approval, verified)).toMatchObject({ question: { needsPassphrase: false } });
+    expect(await here.redeem(approval, anna, yes(approval, { passphrase: 'correct horse' }))).toEqual(done);
+    const other = world();
+    const second = await other.ask({ way: 'human' });
+    expect(await other.redeem(second, verified, yes(second))).toEqual(done);
+    const relayed = world();
+    expect(await relayed.redeem(await relayed.ask())).toEqual(done);
+  });
+
+  it('is not the owner who asked: an approver never, the operator not about what came over HTTP', async () => {
+    const hint = async (asking: Partial<Caller>, deciding: Partial<Caller>) => {
+      const here = world();
+      const approval = await here.ask({ caller: asker({ owner: 'Anna', ...asking }) });
+      const result = await here.redeem(approval, { ...anna, ...deciding }).catch((error) => error);
+      return result.kind === 'question' ? 'asked' : `${result.code}: ${result.hint}`;
+    };
+    expect(await hint({ channel: 'http' }, {})).toMatch(/^forbidden_by_policy: Ask an approver with another owner/);
+    expect(await hint({}, { role: 'approver', channel: 'console' })).toMatch(/^forbidden_by_policy: Decide it in a terminal/);
+    expect(await hint({}, {})).toBe('asked');
+    expect(await hint({ channel: 'http', owner: 'bert' }, {})).toBe('asked');
+    const agent = world();
+    expect(await agent.redeem(await agent.ask({ caller: asker({ channel: 'http' }) }), asker())).toEqual(done);
+  });
+});
+
+describe('several people', () => {
+  const bert = { ...anna, principal: 'bert', owner: 'bert' };
+  it('have to agree, each owner once, by what was asked then or is asked now', async () => {
+    for (const here of [world(), world({ rules: [{ approvals: 2 }] })]) {
+      const approval = await here.ask({ way: 'human', needed: here.ports.settings.policy.rules.length > 0 ? 1 : 2 });
+      for (const owner of ['anna', 'Anna']) {
+        here.ports.clock.at += 1;
+        expect(await here.redeem(approval, { ...anna, owner }, yes(approval))).toMatchObject({
+          kind: 'approval_required',
+          approval: { needed: 2, agreedBy: ['anna'] },
+        });
+      }
+      expect(here.sent).toEqual([]);
+      expect(await here.redeem(approval, bert, yes(approval))).toEqual(done);
+      expect(decisions(here).map(({ status }) => status)).toEqual(['agreed 1 of 2', 'agreed 1 of 2', 'agreed 2 of 2', 'approved']);
+      expect((await store.runs.recent({ cluster: here.ports.proxmox.cluster, limit: 1 }))[0]).toMatchObject({ principal: 'local:agent' });
+    }
+  });
+});
+
+describe('what was read is what is done', () => {
+  it('a plan that differs now is stale, and says what differs', async () => {
+    const here = world();
+    const approval = await here.ask();
+    here.now = planOf({ steps: [step], target: guest(105, { name: 'renamed' }) });
+    await expect(here.redeem(approval)).rejects.toMatchObject({
+      code: 'approval_stale',
+      message: 'Not done: stop web105 (105). Since it was asked for: the name was web105, it is renamed.',
+      details: { differences: ['the name was web105, it is renamed'] },
+    });
+    expect(await store.approvals.get(approval.id)).toMatchObject({
+      status: 'stale',
+      note: 'the name was web105, it is renamed',
+      decidedAt: iso(0),
+    });
+    expect(decisions(here)).toMatchObject([{ status: 'stale', message: 'the name was web105, it is renamed' }]);
+    expect(here.sent).toEqual([]);
+    await expect(here.redeem({ ...approval, status: 'pending' })).rejects.toEqual(code('approval_stale'));
+    expect(decisions(here)).toHaveLength(1);
+  });
+
+  it('a plan that has nothing to do any more is stale, too', async () => {
+    const here = world();
+    const approval = await here.ask();
+    here.now = { ...stop, existing: { done: true } };
+    await expect(here.redeem(approval)).rejects.toEqual(code('approval_stale'));
+  });
+
+  it('an approval whose stored plan was changed is refused and ended, with both digests', async () => {
+    const here = world();
+    const approval = await here.ask();
+    const forged = { ...approval, plan: planOf({ steps: [requestStep('delete')] }) };
+    await expect(here.redeem(forged)).rejects.toMatchObject({
+      code: 'approval_mismatch',
+      message: expect.stringContaining(approval.digest),
+    });
+    expect(await store.approvals.get(approval.id)).toMatchObject({ status: 'stale', decidedAt: iso(0) });
+    expect(decisions(here)).toMatchObject([{ status: 'stale', message: expect.stringContaining('the stored plan has the digest') }]);
+    expect(here.sent).toEqual([]);
+  });
+
+  const rows = (pool: string) => [{ vmid: 105, type: 'qemu', node: 'pve', status: 'running', pool }];
+  const scoped = asker({ scope: { pools: ['agents'] } });
+  it('the scope of the requester holds at the decision, for guests that are there', async () => {
+    const here = world();
+    here.ports.answers['/cluster/resources'] = rows('agents');
+    const approval = await here.ask({ caller: scoped });
+    here.ports.answers['/cluster/resources'] = rows('prod');
+    await expect(here.redeem(approval)).rejects.toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringContaining('the requester is limited to pool agents, and guest 105 is outside of it'),
+    });
+    const gone = world();
+    const other = await gone.ask({ caller: scoped });
+    gone.ports.answers['/cluster/resources'] = [];
+    await expect(gone.redeem(other)).rejects.toMatchObject({ code: 'forbidden_by_policy' });
+    const stays = world();
+    stays.ports.answers['/cluster/resources'] = rows('agents');
+    expect(await stays.redeem(await stays.ask({ caller: scoped }))).toEqual(done);
+  });
+
+  it('the pools and tags that were judged hold at the decision', async () => {
+    const placed = { ...stop, placed: [{ vmid: 105, pool: 'agents' }] };
+    const here = world();
+    here.ports.answers['/cluster/resources'] = rows('agents');
+    expect(await here.redeem(await here.ask({ plan: placed }))).toEqual(done);
+    const moved = world();
+    moved.ports.answers['/cluster/resources'] = rows('prod');
+    await expect(moved.redeem(await moved.ask({ plan: placed }))).rejects.toEqual(code('approval_stale'));
+    expect(moved.sent).toEqual([]);
+  });
+
+  it('a limit per hour refuses it without using it up', async () => {
+    const here = world();
+    here.ports.settings.policy.perHour.destroys = 0;
+    const destroy = { ...stop, effect: 'destroy' as const };
+    here.now = destroy;
+    const approval = await here.ask({ plan: destroy });
+    await expect(here.redeem(approval)).rejects.toEqual(code('rate_limited'));
+    expect(await store.approvals.get(approval.id)).toMatchObject({ status: 'pending' });
+  });
+
+  it('is not done when another call used the approval in the same moment', async () => {
+    const here = world();
+    const approval = await here.ask();
+    const { begin } = store.runs;
+    here.ports.store = async () => ({
+      ...store,
+      runs: {
+        ...store.runs,
+        async begin(...given) {
+          await store.approvals.move(approval.id, 'pending', 'denied', {});
+          return begin(...given);
+        },
+      },
+    });
+    await expect(here.redeem(approval)).rejects.toEqual(code('approval_denied'));
+    expect(here.sent).toEqual([]);
+    expect(decisions(here)).toEqual([]);
+  });
+});
+
+describe('a guest that is to be made', () => {
+  const demand = {
+    newGuests: 1 as const,
+    vmid: 300,
+    after: { cpu: 1, memoryMib: 512, diskGib: 1 },
+    before: { cpu: 0, memoryMib: 0, diskGib: 0 },
+  };
+  const { target: _, ...rest } = planOf({ operation: 'create_vm', effect: 'change', steps: [step], node: 'pve', demand });
+  const making = { ...rest, after: { name: 'new' } } as Plan;
+  function maker(claims: object = { name: 'new' }) {
+    const here = world({ claims });
+    here.now = making;
+    Object.assign(here.ports.answers, { '/cluster/resources': [], '/cluster/nextid': 300, '/nodes/pve/storage': [] });
+    return here;
+  }
+  const held = async (here: World) =>
+    (await store.reservations.all(here.ports.proxmox.cluster)).map(({ vmid, state }) => `${vmid} ${state}`);
+
+  it('is claimed anew under the VMID that was shown', async () => {
+    const here = maker();
+    expect(await here.redeem(await here.ask({ plan: making }))).toEqual(done);
+    expect(await held(here)).toEqual(['300 made']);
+  });
+
+  it('is given back when it is stale', async () => {
+    const here = maker();
+    const approval = await here.ask({ plan: making });
+    here.now = { ...making, steps: [requestStep('other')] };
+    await expect(here.redeem(approval)).rejects.toEqual(code('approval_stale'));
+    expect(await held(here)).toEqual([]);
+  });
+
+  it('is stale when the VMID belongs to another guest now, and not when that cannot be seen', async () => {
+    const here = maker();
+    here.ports.proxmox.holds = async () => false;
+    await expect(here.redeem(await here.ask({ plan: making }))).rejects.toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringContaining('VMID 300 belongs to another guest now'),
+    });
+  });
+
+  it('waits for nobody: while another call makes it the approval stays, and that of a gone process is taken over', async () => {
+    const here = maker();
+    const approval = await here.ask({ plan: making });
+    const wish = { id: `rsv-${clusters}`, cluster: here.ports.proxmox.cluster, name: 'NEW', newGuest: true, now: iso(0) };
+    const alive = JSON.stringify({ host: 'another', pid: 1, start: '', engine: 'e' });
+    await store.reservations.claim({ ...wish, worker: alive, leaseUntil: iso(10) }, () => 300);
+    await expect(here.redeem(approval)).rejects.toMatchObject({
+      code: 'conflict',
+      message: 'Another call is creating new or VMID 300 right now.',
+    });
+    expect(await store.approvals.get(approval.id)).toMatchObject({ status: 'pending' });
+    expect(await held(here)).toEqual(['300 held']);
+    here.ports.clock.at = 11;
+    expect(await here.redeem(approval)).toEqual(done);
+    expect(await held(here)).toEqual(['300 made']);
+  });
+
+  it('is not taken from a run, or from what was made', async () => {
+    for (const [n, state] of ['running', 'made'].entries()) {
+      const here = maker();
+      const approval = await here.ask({ plan: making });
+      const id = `rsv-${clusters}-${n}`;
+      const wish = { id, cluster: here.ports.proxmox.cluster, name: 'new', newGuest: true, now: iso(0), worker: 'w', leaseUntil: iso(-1) };
+      await store.reservations.claim(wish, () => 300);
+      await store.reservations.setRun(id, `run-${id}`);
+      if (state === 'made') await store.reservations.markMade(`run-${id}`, iso(0));
+      await expect(here.redeem(approval)).rejects.toEqual(code('conflict'));
+    }
+  });
+});
+
+describe('a human who decides elsewhere', () => {
+  /** Runs `then` once that many seconds were waited. */
+  const whenWaited = (here: World, seconds: number, then: () => Promise<unknown>) => {
+    const { clock } = here.ports;
+    const sleep = clock.sleep.bind(clock);
+    let once = false;
+    clock.sleep = async (ms) => {
+      await sleep(ms);
+      if (!once && clock.at >= seconds) {
+        once = true;
+        await then();
+      }
+    };
+  };
+
+  it('is waited for as long as the caller wants, and not at all by default', async () => {
+    const here = world();
+    const approval = await here.ask({ way: 'human' });
+    expect(await here.redeem(approval)).toMatchObject({ kind: 'approval_required', approval: { id: approval.id }, waited: 0 });
+    expect(here.ports.clock.at).toBe(0);
+    expect(await here.redeem(approval, asker(), { waitForHuman: 60 })).toMatchObject({ waited: 60 });
+    expect(here.ports.clock.at).toBeLessThan(61);
+    expect(await here.redeem(approval, asker(), { waitForHuman: 60, wait: 5 })).toMatchObject({ waited: 5 });
+    expect(await here.redeem(approval, asker(), { wait: 5 })).toMatchObject({ waited: 5 });
+    expect(await here.redeem(approval, asker(), { waitForHuman: 60, signal: AbortSignal.abort() })).toMatchObject({ waited: 0 });
+  });
+
+  it('lets the waiting call return the outcome', async () => {
+    const here = world();
+    const approval = await here.ask({ way: 'human' });
+    whenWaited(here, 3, () => here.redeem(approval, anna, yes(approval)));
+    expect(await here.redeem(approval, asker(), { waitForHuman: 60 })).toEqual(done);
+    expect(here.ports.clock.at).toBeLessThan(5);
+    expect(here.sent).toEqual(['stop']);
+  });
+
+  it('who says no, or nothing in time, ends the wait', async () => {
+    const denied = world();
+    const first = await denied.ask({ way: 'human' });
+    whenWaited(denied, 3, () => store.approvals.move(first.id, 'pending', 'denied', { note: 'no' }));
+    await expect(denied.redeem(first, asker(), { waitForHuman: 60 })).rejects.toMatchObject({ code: 'approval_denied' });
+    const late = world();
+    const second = await late.ask({ way: 'human' });
+    await expect(late.redeem(second, asker(), { wait: 'end' })).rejects.toMatchObject({ code: 'approval_expired' });
+    expect(late.ports.clock.at).toBeLessThan(901);
+  });
+
+  it('whose run goes on is told of when the time is over', async () => {
+    const here = world();
+    const approval = await here.ask({ way: 'human' });
+    whenWaited(here, 3, () =>
+      store.runs.begin(
+        {
+          id: `run-${clusters}`,
+          operation: 'stop_vm',
+          args: { vmid: 105 },
+          cluster: here.ports.proxmox.cluster,
+          principal: 'x',
+          plan: stop,
+          digest: 'd',
+          startedAt: iso(3),
+        },
+        'w',
+        iso(999),
+        { approvalId: approval.id, decidedBy: 'anna', decidedVia: 'human' },
+      ),
+    );
+    expect(await here.redeem(approval, asker(), { waitForHuman: 10 })).toMatchObject({ kind: 'running' });
+    expect(here.ports.clock.at).toBeLessThan(11);
+  });
+});

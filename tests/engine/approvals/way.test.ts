@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { ApprovalMode, Way } from '../../../src/core/approval.ts';
+import { stricter, WAYS } from '../../../src/core/approval.ts';
+import type { Caller } from '../../../src/core/caller.ts';
+import type { Plan } from '../../../src/core/plan.ts';
+import { wayFor } from '../../../src/engine/approvals/way.ts';
+
+const caller = (channel: Caller['channel'], can: Partial<Caller['canAsk']> = {}): Caller => ({
+  principal: 'p',
+  owner: 'p',
+  channel,
+  canAsk: { elicitation: false, terminal: false, ...can },
+  isOperator: false,
+});
+const disrupt = { effect: 'disrupt' } as Plan;
+const destroy = { effect: 'destroy' } as Plan;
+const destroyProtected = { effect: 'destroy', target: { protection: true } } as Plan;
+const callers = {
+  terminal: caller('cli', { terminal: true }),
+  shell: caller('cli'),
+  stdio: caller('stdio'),
+  eliciting: caller('stdio', { elicitation: true }),
+  console: caller('console'),
+  http: caller('http'),
+  httpTrusted: caller('http', { elicitation: true }),
+  strange: { ...caller('cli'), channel: 'carrier pigeon' as Caller['channel'] },
+};
+
+describe('who decides', () => {
+  it.each<[ApprovalMode, keyof typeof callers, Way, Way, Way]>([
+    // mode, caller, disrupt, destroy, destroy of a protected guest
+    ['auto', 'terminal', 'terminal', 'terminal', 'terminal'],
+    ['auto', 'shell', 'relay', 'relay', 'human'],
+    ['auto', 'stdio', 'relay', 'relay', 'human'],
+    ['auto', 'eliciting', 'elicitation', 'elicitation', 'human'],
+    ['auto', 'console', 'relay', 'relay', 'human'],
+    ['auto', 'http', 'human', 'human', 'human'],
+    ['auto', 'httpTrusted', 'elicitation', 'elicitation', 'human'],
+    ['auto', 'strange', 'human', 'human', 'human'],
+    ['relay', 'terminal', 'relay', 'relay', 'relay'],
+    ['relay', 'stdio', 'relay', 'relay', 'relay'],
+    ['relay', 'http', 'human', 'human', 'human'],
+    ['relay', 'httpTrusted', 'elicitation', 'elicitation', 'human'],
+    ['relay', 'strange', 'human', 'human', 'human'],
+    ['human', 'terminal', 'human', 'human', 'human'],
+    ['human', 'stdio', 'human', 'human', 'human'],
+    ['human', 'eliciting', 'human', 'human', 'human'],
+  ])('%s, %s', (mode, who, whenDisrupt, whenDestroy, whenProtected) => {
+    expect([disrupt, destroy, destroyProtected].map((plan) => wayFor(mode, callers[who], plan))).toEqual([
+      whenDisrupt,
+      whenDestroy,
+      whenProtected,
+    ]);
+  });
+
+  it('is a human for data of a guarded guest, and the usual way for stopping a protected one', () => {
+    const source = { vmid: 1, template: false, identity: { protection: false } };
+    const guarded = { ...source, identity: { protection: true } };
+    const way = (plan: object, who: Caller = callers.eliciting) => wayFor('auto', who, plan as Plan);
+    expect(way({ effect: 'change', sources: [source, guarded] })).toBe('human');
+    expect(way({ effect: 'change', sources: [source, guarded] }, callers.httpTrusted)).toBe('human');
+    expect(way({ effect: 'change', sources: [source] })).toBe('elicitation');
+    expect(way({ effect: 'disrupt', target: { protection: true } })).toBe('elicitation');
+  });
+
+  it('takes the stricter of what was frozen and what holds now', () => {
+    for (const frozen of WAYS)
+      for (const now of WAYS) expect(WAYS.indexOf(stricter(frozen, now))).toBe(Math.max(WAYS.indexOf(frozen), WAYS.indexOf(now)));
+  });
+});

@@ -1,0 +1,155 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { LimitSettings } from '../../../src/core/settings.ts';
+import { checkInside } from '../../../src/engine/limits/quota.ts';
+import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
+import { type Client, clientOf } from '../../simulator/client.ts';
+
+let world: World;
+let foreign: Client | undefined;
+afterEach(async () => {
+  foreign?.close();
+  foreign = undefined;
+  await world.close();
+});
+const others = (): Client => {
+  foreign ??= clientOf(world.cluster.simulator);
+  return foreign;
+};
+const GIB = 2 ** 30;
+const limits = (over: Partial<LimitSettings>) => ({
+  limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const }, ...over },
+});
+async function memoryInUse(): Promise<number> {
+  const { data } = await others().get('/cluster/resources?type=vm');
+  return (data as { template?: number; maxmem?: number }[]).reduce((sum, g) => sum + (g.template ? 0 : (g.maxmem ?? 0) / 2 ** 20), 0);
+}
+const listed = async (vmid: number) => {
+  for (;;) {
+    const { data } = await others().get('/cluster/resources?type=vm');
+    const row = (data as { vmid: number; maxmem?: number; name?: string }[]).find((g) => Number(g.vmid) === vmid);
+    if (row?.maxmem !== undefined && row.name) return row.maxmem;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+/** The engine with a limit that leaves so much memory beyond what is in use. */
+async function strict(room: number) {
+  const engine = world.another(limits({ maxTotalRamMib: (await memoryInUse()) + room }));
+  return (operation: string, args: object) => engine.perform(operation, args, agent, { wait: 'end' });
+}
+async function two(more: object = {}): Promise<[number, number]> {
+  const vmids: number[] = [];
+  for (const name of ['left', 'right']) {
+    const { vmid } = await world.done('create_vm', { name, disk_gb: 1, memory: 512, ...more });
+    vmids.push(vmid as number);
+  }
+  for (const vmid of vmids) await listed(vmid);
+  return vmids as [number, number];
+}
+
+describe('a limit of the sum of memory', () => {
+  it('counts what was raised a moment ago, which no list shows yet', async () => {
+    world = await openWorld({}, { timeScale: 1 });
+    const [left, right] = await two();
+    const call = await strict(512);
+    await call('set_resources', { vmid: left, memory: 1024 });
+    expect(await world.refused(call('set_resources', { vmid: right, memory: 1024 }))).toMatchObject({ code: 'quota_exceeded' });
+  }, 90_000);
+
+  it('counts what was raised and waits for a stop and start, step by step or for two guests', async () => {
+    world = await openWorld();
+    const [left, right] = await two({ start_on_create: true });
+    const call = await strict(512);
+    await call('set_resources', { vmid: left, memory: 1024 });
+    expect(await listed(left)).toBe(GIB / 2);
+    expect(await world.refused(call('set_resources', { vmid: left, memory: 1536 }))).toMatchObject({ code: 'quota_exceeded' });
+    expect(await world.refused(call('set_resources', { vmid: right, memory: 1024 }))).toMatchObject({ code: 'quota_exceeded' });
+    await call('set_resources', { vmid: left, memory: 512 });
+    await call('set_resources', { vmid: right, memory: 1024 });
+  });
+
+  it('counts a guest of another client that is listed without its sizes', async () => {
+    world = await openWorld({}, { timeScale: 1 });
+    const call = await strict(1024);
+    await others().task('POST', '/nodes/pve/qemu', { vmid: '901', name: 'theirs', memory: '1024' });
+    expect(await world.refused(call('create_vm', { name: 'ours', disk_gb: 1, memory: 512 }))).toMatchObject({ code: 'quota_exceeded' });
+  }, 60_000);
+});
+
+describe('a rule about a tag', () => {
+  it('fits a clone of a guest that carries it, whatever tags the clone gets', async () => {
+    const rule = { match: { operation: ['clone_template'], tag: ['prod'] }, never: false, way: 'human' as const };
+    world = await openWorld({ policy: { rules: [rule], perHour: {} } });
+    const { vmid } = await world.done('create_vm', { name: 'golden', disk_gb: 1, tags: ['prod'] });
+    expect(await world.call('clone_template', { source_vmid: vmid, name: 'copy' })).toMatchObject({ kind: 'approval_required' });
+    const plain = { source_vmid: vmid, name: 'plain', tags: ['dev'] };
+    expect(await world.call('clone_template', plain)).toMatchObject({ kind: 'approval_required' });
+  });
+});
+
+describe('a rule about a pool', () => {
+  it('fits the pools nested in it', async () => {
+    const rule = { match: { pool: ['agents'] }, never: true };
+    world = await openWorld({ policy: { rules: [rule], perHour: {} } });
+    await others().post('/pools', { poolid: 'agents/ci' });
+    expect(await world.refused(world.call('create_vm', { name: 'nested', disk_gb: 1, pool: 'agents/ci' }))).toMatchObject({
+      code: 'forbidden_by_policy',
+    });
+  });
+});
+
+describe('space on a storage', () => {
+  it('is not given away twice by plans made at the same moment', async () => {
+    world = await openWorld();
+    const { data } = await others().get('/nodes/pve/storage/local-lvm/status');
+    const most = Math.floor(data.avail / GIB);
+    const half = Math.floor(most / 2) + 1;
+    const made = await Promise.allSettled(
+      ['one', 'two', 'three'].map((name) => world.call('create_vm', { name, disk_gb: half, storage: 'local-lvm' }, {}, operator())),
+    );
+    expect(made.filter((m) => m.status === 'fulfilled')).toHaveLength(1);
+  });
+});
+
+describe('a guest whose last step failed', () => {
+  it('was made here all the same: it counts, and may be cleaned up', async () => {
+    world = await openWorld({ policy: { rules: [], only: { tags: [], pools: [], created: true }, perHour: {} } });
+    world.cluster.simulator.faults.add({
+      match: { method: 'POST', path: '/status/start$' },
+      action: 'fail-task',
+      exitstatus: 'start failed: QEMU exited with code 1',
+    });
+    const failed = await world.refused(world.call('create_vm', { name: 'half', disk_gb: 1, start_on_create: true }));
+    expect(failed).toMatchObject({ code: 'task_failed', details: { cleanup: expect.stringContaining('delete_vm') } });
+    expect(await world.call('delete_vm', { vmid: failed.details?.vmid })).toMatchObject({ kind: 'approval_required' });
+    const counted = world.another(limits({ maxVms: 1, scope: { kind: 'created' } }));
+    expect(await world.refused(counted.perform('create_vm', { name: 'next', disk_gb: 1 }, agent))).toMatchObject({
+      code: 'quota_exceeded',
+    });
+  });
+});
+
+describe('limits of a scope', () => {
+  const made = (call: object) =>
+    world.another(limits({ scope: { kind: 'tag', tag: 'Agents' } })).perform('create_vm', call, agent, { wait: 'end' });
+
+  it('are not passed by a guest made outside of it; the answer says what brings it inside', async () => {
+    world = await openWorld();
+    const refusal = { code: 'quota_exceeded', hint: 'Call again with tags: ["Agents"].' };
+    expect(await world.refused(made({ name: 'outside', disk_gb: 1 }))).toMatchObject(refusal);
+    expect(await world.refused(made({ name: 'outside', disk_gb: 1, tags: ['other'] }))).toMatchObject(refusal);
+    expect(world.cluster.mutations()).toEqual([]);
+    expect(await made({ name: 'inside', disk_gb: 1, tags: ['agents'] })).toMatchObject({ kind: 'done' });
+  });
+
+  it('of a pool let guests into the pools below it', async () => {
+    world = await openWorld();
+    const inPool = (pool: string | undefined) => () =>
+      checkInside(
+        { vmid: 120, tags: [], ...(pool === undefined ? {} : { pool }) },
+        limits({ scope: { kind: 'pool', pool: 'agents' } }).limits,
+      );
+    expect(inPool(undefined)).toThrow(/guests of pool agents/);
+    expect(inPool('other')).toThrow(/guests of pool agents/);
+    for (const pool of ['agents', 'agents/ci']) expect(inPool(pool)).not.toThrow();
+  });
+});

@@ -1,0 +1,60 @@
+import { afterEach, expect, it } from 'vitest';
+import { openWorld, type World } from '../../helpers/world.ts';
+import { type Client, clientOf } from '../../simulator/client.ts';
+
+let world: World;
+let foreign: Client | undefined;
+afterEach(async () => {
+  foreign?.close();
+  foreign = undefined;
+  await world.close();
+});
+
+it('a guest of a list that was made anew while the first ones were stopped is left alone', async () => {
+  world = await openWorld();
+  foreign = clientOf(world.cluster.simulator);
+  const vmids: number[] = [];
+  for (const name of ['early', 'late']) {
+    vmids.push((await world.done('create_vm', { name, disk_gb: 1, start_on_create: true })).vmid as number);
+  }
+  const [early, late] = vmids;
+  const id = await world.asks('stop_vm', { vmids, force: true });
+  world.cluster.simulator.faults.add({ match: { method: 'POST', path: `/qemu/${early}/status/stop$` }, action: 'hold', times: 1 });
+  const stopping = world.refused(world.call('approve', { approval_id: id }));
+  await world.cluster.simulator.faults.untilHeld();
+  await foreign.task('POST', `/nodes/pve/qemu/${late}/status/stop`);
+  await foreign.task('DELETE', `/nodes/pve/qemu/${late}`);
+  await foreign.task('POST', '/nodes/pve/qemu', { vmid: String(late), name: 'late', memory: '128' });
+  await foreign.task('POST', `/nodes/pve/qemu/${late}/status/start`);
+  world.cluster.simulator.faults.release();
+  expect(await stopping).toMatchObject({ code: 'guest_state', details: { done: [expect.stringContaining('early')] } });
+  expect((await foreign.get(`/nodes/pve/qemu/${late}/status/current`)).data.status).toBe('running');
+});
+
+it('a VMID that we chose and another client took: another one is taken', async () => {
+  world = await openWorld();
+  foreign = clientOf(world.cluster.simulator);
+  world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold-before', times: 1 });
+  const making = world.done('create_vm', { name: 'unlucky', disk_gb: 1 });
+  await world.cluster.simulator.faults.untilHeld();
+  const wanted = world.cluster.mutations()[0]?.params.vmid as string;
+  await foreign.task('POST', '/nodes/pve/qemu', { vmid: wanted, name: 'quicker', memory: '128' });
+  world.cluster.simulator.faults.release();
+  const made = await making;
+  expect(made).toMatchObject({ created: true, name: 'unlucky' });
+  expect(made.vmid).not.toBe(Number(wanted));
+  expect(world.audit().filter((r) => r.kind === 'outcome')).toMatchObject([{ status: 'failed' }, { status: 'succeeded' }]);
+});
+
+it('a call that was cancelled before anything was sent sends nothing', async () => {
+  world = await openWorld();
+  const { vmid } = await world.done('create_vm', { name: 'calm', disk_gb: 1, start_on_create: true });
+  const id = await world.asks('stop_vm', { vmid, force: true });
+  const sent = world.cluster.mutations().length;
+  const signal = AbortSignal.abort();
+  expect(await world.refused(world.call('create_vm', { name: 'never', disk_gb: 1 }, { signal }))).toMatchObject({ code: 'interrupted' });
+  expect(await world.refused(world.call('approve', { approval_id: id }, { signal }))).toMatchObject({ code: 'interrupted' });
+  expect(world.cluster.mutations()).toHaveLength(sent);
+  // Nothing was used up.
+  expect(await world.done('approve', { approval_id: id })).toMatchObject({ status: 'succeeded' });
+});

@@ -1,0 +1,141 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Audit, openAudit } from '../../src/audit/writer.ts';
+import type { Caller } from '../../src/core/caller.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { NO_POLICY } from '../../src/core/policy.ts';
+import type { Result } from '../../src/core/result.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import { createEngine } from '../../src/engine/engine.ts';
+import type { Engine, PerformOptions } from '../../src/engine/types.ts';
+import type { SimulatorOptions } from '../../src/simulator/index.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
+import { startCluster, type TestCluster } from './simulator.ts';
+
+export const agent: Caller = {
+  principal: 'local:agent',
+  owner: 'local:agent',
+  channel: 'stdio',
+  canAsk: { elicitation: false, terminal: false },
+  isOperator: false,
+};
+export const operator = (owner = 'local:operator'): Caller => ({
+  principal: owner,
+  owner,
+  channel: 'cli',
+  canAsk: { elicitation: false, terminal: true },
+  isOperator: true,
+});
+
+interface Another {
+  clock?: Clock;
+  store?: (store: Store) => Store;
+  cluster?: string;
+  token?: { id: string; secret: string };
+  audit?: (audit: Audit) => Audit;
+}
+export interface World {
+  cluster: TestCluster;
+  dataDir: string;
+  engine: Engine;
+  /** Another engine on the same store; on the same cluster unless it is given another name, and with the token of full rights unless another is given. */
+  another(settings?: Partial<Settings>, more?: Another): Engine;
+  call(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<Result>;
+  /** The output of a call that is done; throws for every other result. */
+  done(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<JsonObject>;
+  /** The id of the approval that the call asks for. */
+  asks(operation: string, args: object, options?: PerformOptions): Promise<string>;
+  refused(call: Promise<unknown>): Promise<ProxmoxMcpError>;
+  audit(): JsonObject[];
+  close(): Promise<void>;
+}
+
+/** Time that passes while it is slept, a hundred times as fast as real time: minutes of waiting take a moment, and no lease runs out by itself. */
+export function hurriedClock(): Clock {
+  let ahead = 0;
+  return {
+    now: () => Date.now() + ahead,
+    async sleep(ms, signal) {
+      await systemClock.sleep(ms / 100, signal);
+      ahead += ms - ms / 100;
+    },
+  };
+}
+
+/** The real engine on the embedded cluster, with a real store and a real audit. */
+export async function openWorld(settings: Partial<Settings> = {}, simulator: Partial<SimulatorOptions> = {}): Promise<World> {
+  const cluster = await startCluster(simulator);
+  const dataDir = mkdtempSync(join(tmpdir(), 'engine-'));
+  const engines: Engine[] = [];
+  const another: World['another'] = (
+    more = {},
+    { clock = systemClock, store = (same: Store) => same, audit = (same: Audit) => same, ...client } = {},
+  ) => {
+    const all: Settings = {
+      connection: cluster.connection(),
+      defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
+      limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
+      approval: { mode: 'relay', ttlSeconds: 900, maxPendingPerPrincipal: 10 },
+      policy: NO_POLICY,
+      waitSeconds: 45,
+      readOnly: false,
+      retentionDays: 90,
+      dataDir,
+      auditFile: join(dataDir, 'audit.jsonl'),
+      logLevel: 'silent',
+      demo: false,
+      ...settings,
+      ...more,
+    } as Settings;
+    const engine = createEngine({
+      settings: all,
+      connect: async () => cluster.open({ token: { id: all.connection.tokenId, secret: all.connection.tokenSecret }, clock, ...client }),
+      openStore: async () => store(await openStore({ dataDir })),
+      clock,
+      audit: audit(openAudit({ file: all.auditFile, clock: systemClock })),
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+    engines.push(engine);
+    return engine;
+  };
+  const engine = another();
+  const call: World['call'] = (operation, args, options = {}, caller = agent) =>
+    engine.perform(operation, args, caller, { wait: 'end', ...options });
+  return {
+    cluster,
+    dataDir,
+    engine,
+    another,
+    call,
+    async done(...args) {
+      const result = await call(...args);
+      if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
+      return result.output;
+    },
+    async asks(...args) {
+      const result = await call(...args);
+      if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
+      return result.approval.id;
+    },
+    refused: (promise) =>
+      promise.then(
+        () => {
+          throw new Error('it was not refused');
+        },
+        (thrown) => asError(thrown),
+      ),
+    audit: () =>
+      readFileSync(join(dataDir, 'audit.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    async close() {
+      for (const one of engines) await one.close();
+      await cluster.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}

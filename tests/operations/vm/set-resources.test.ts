@@ -1,0 +1,249 @@
+import { describe, expect, test } from 'vitest';
+import { container, type GuestSpec, linesOf, planOf, refusalOf, requestsOf, template, useWorlds, webServer } from '../world.ts';
+
+useWorlds();
+const stopped: GuestSpec = { ...webServer, running: false };
+const withConfig = (guest: GuestSpec, config: Record<string, string | number>): GuestSpec => ({
+  ...guest,
+  config: { ...guest.config, ...config },
+});
+const start = (guest: GuestSpec, more: object = {}) => planOf('start_vm', { vmid: guest.vmid }, { guests: [guest], ...more });
+const set = (guest: GuestSpec, args: object) => planOf('set_resources', { vmid: guest.vmid, ...args }, { guests: [guest] });
+
+describe('start_vm', () => {
+  test('one request, retried while the node still cleans up after a quick stop; pending changes are named', async () => {
+    const plan = await start({ ...stopped, pending: { memory: 4096 } });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/start']);
+    expect(requestsOf(plan)[0]).toMatchObject({ retryOnLock: true, task: { type: 'qmstart' } });
+    expect(plan.effect).toBe('change');
+    expect(plan.warnings).toEqual([expect.stringContaining('memory 2048 → 4096')]);
+  });
+  describe('with a disk whose removal by force is pending', () => {
+    const dooms: GuestSpec = {
+      ...withConfig(stopped, { sata1: 'local-lvm:vm-105-disk-1,size=500G' }),
+      pending: { sata1: 'force', memory: 4096 },
+    };
+    const disk = 'local-lvm:vm-105-disk-1 (500 GiB)';
+    test('the start destroys it, so a human is asked and reads which one', async () => {
+      const plan = await start(dooms);
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toContain(`destroys ${disk}`);
+      expect(plan.summary).toBe(`Start web1 (105) on pve, which destroys ${disk}`);
+      expect(plan.before).toEqual({ status: 'stopped', sata1: disk });
+      expect(plan.after).toEqual({ status: 'running', sata1: 'destroyed' });
+      expect(plan.undo).toContain(`${disk} cannot be brought back`);
+    });
+    test('a yes to one disk covers no other', async () => {
+      const expected = async (spec: GuestSpec) => (await start(spec)).expected;
+      const more = withConfig(dooms, { sata2: 'local-lvm:vm-105-disk-2,size=1G' });
+      expect(await expected({ ...more, pending: { ...dooms.pending, sata2: 'force' } })).not.toEqual(await expected(more));
+    });
+    test('a change of the resources of the stopped guest applies it as well', async () => {
+      const plan = await set(dooms, { cores: 4 });
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toContain(disk);
+      expect(plan.warnings.join()).toContain(
+        'other pending changes are applied too: memory 2048 → 4096, sata1 local-lvm:vm-105-disk-1,size=500G → removed',
+      );
+      expect((await set({ ...dooms, running: true }, { cores: 4 })).effect).toBe('change');
+    });
+    test('so does a stop, which applies what is pending', async () => {
+      const guest = { ...dooms, running: true };
+      const plan = await planOf('stop_vm', { vmid: 105 }, { guests: [guest] });
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toBe(`the stop applies a pending removal by force, which destroys ${disk}`);
+      expect(plan.before).toEqual({ status: 'running', sata1: disk });
+      const several = await planOf('stop_vm', { vmids: [105, 201] }, { guests: [guest, container] });
+      expect(several.effect).toBe('destroy');
+      expect(several.raisedBecause).toContain(disk);
+      const forced = await planOf('stop_vm', { vmid: 105, force: true }, { guests: [guest] });
+      expect(forced.raisedBecause).toMatch(/vm-105-disk-1.*; the power is cut/);
+    });
+    test.each([
+      ['a disk that is only detached', 'local-lvm:vm-105-disk-1,size=500G', null],
+      ['a disk of the host', '/dev/sdb,size=500G', 'force'],
+      ['a volume of another guest', 'local-lvm:vm-106-disk-1,size=500G', 'force'],
+      ['an ISO', 'local:iso/x.iso,media=cdrom', 'force'],
+    ] as const)('%s is not destroyed', async (_what, sata1, pending) => {
+      expect((await start({ ...withConfig(stopped, { sata1 }), pending: { sata1: pending } })).effect).toBe('change');
+    });
+    test('a detached disk whose removal is pending is', async () => {
+      const unused: GuestSpec = { ...withConfig(stopped, { unused0: 'local-lvm:vm-105-disk-9' }), pending: { unused0: null } };
+      expect((await start(unused)).effect).toBe('destroy');
+    });
+  });
+  test('a container starts with its own task', async () => {
+    expect(requestsOf(await start({ ...container, running: false }))[0]?.task?.type).toBe('vzstart');
+  });
+  test('HA ends its task when the wish is queued, so the state is waited for', async () => {
+    const plan = await start({ ...stopped, ha: 'stopped' });
+    expect(requestsOf(plan)[0]?.task?.type).toBe('hastart');
+    expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', until: { is: 'running' } });
+  });
+  test('what runs is left alone; a hibernated guest is woken', async () => {
+    expect((await start(webServer)).existing).toMatchObject({ status: 'running', already: true });
+    expect(linesOf(await start(withConfig(stopped, { lock: 'suspended' })))).toHaveLength(1);
+  });
+  test.each([
+    ['a template', template, 'guest_state'],
+    ['a paused guest', { ...webServer, qmpstatus: 'paused' }, 'guest_state'],
+    ['a locked guest', withConfig(stopped, { lock: 'backup' }), 'locked'],
+    ['more vCPUs than the node has', withConfig(stopped, { cores: 16 }), 'not_possible'],
+    ['more vCPUs than the node has once pending changes apply', { ...stopped, pending: { sockets: 8 } }, 'not_possible'],
+  ])('refuses %s', async (_what, guest, code) => {
+    expect((await refusalOf(start(guest))).code).toBe(code);
+  });
+});
+
+describe('set_resources', () => {
+  test('sends only what differs, fenced by the digest, and says what has to wait', async () => {
+    const plan = await set(webServer, { cores: 4, sockets: 1, memory: 2048 });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/config']);
+    expect(requestsOf(plan)[0]?.params).toEqual({ cores: 4, digest: 'a'.repeat(40) });
+    expect(plan.effect).toBe('change');
+    expect(plan.before).toEqual({ cores: 2 });
+    expect(plan.after).toEqual({ cores: 4 });
+    expect(plan.warnings).toEqual([expect.stringMatching(/^cores: pending/)]);
+    expect(plan.demand).toEqual({
+      newGuests: 0,
+      vmid: 105,
+      before: { cpu: 2, memoryMib: 2048, diskGib: 32 },
+      after: { cpu: 4, memoryMib: 2048, diskGib: 32 },
+    });
+    expect(plan.undo).toBe('set_resources {"vmid":105,"cores":2}');
+  });
+  test('compares with what is pending, not with what runs', async () => {
+    const waiting = { ...webServer, pending: { cores: 4 } };
+    expect((await set(waiting, { cores: 4 })).existing).toMatchObject({
+      already: true,
+      pending: { cores: expect.stringContaining('2 → 4') },
+    });
+    expect(requestsOf(await set(waiting, { cores: 2 }))[0]?.params).toMatchObject({ cores: 2 });
+  });
+  test('nothing waits in a stopped guest', async () => {
+    expect((await set({ ...webServer, running: false }, { memory: 4096 })).warnings).toEqual([]);
+  });
+  test('a container changes at once, by PUT', async () => {
+    const plan = await set(container, { cores: 2, memory: 1024 });
+    expect(linesOf(plan)).toEqual(['PUT /nodes/pve/lxc/201/config']);
+    expect(requestsOf(plan)[0]?.task).toBeUndefined();
+    expect(plan.warnings).toEqual([]);
+  });
+
+  describe('interrupts when it takes memory away that is in use', () => {
+    const busy = { ...webServer, usedMib: 1500 };
+    test.each([
+      ['a balloon below it', busy, { balloon: 1000 }, 'disrupt'],
+      ['a balloon above it', busy, { balloon: 1800 }, 'change'],
+      ['no balloon at all gives memory back', withConfig(busy, { balloon: 1800 }), { balloon: 0 }, 'change'],
+      ['less memory waits for the next start', busy, { memory: 1024 }, 'change'],
+      ['less memory with hot-plug does not', withConfig(busy, { numa: 1, hotplug: 'network,disk,memory' }), { memory: 1024 }, 'disrupt'],
+      ['its usage is unknown', webServer, { balloon: 2000 }, 'disrupt'],
+      ['a container at once', { ...container, usedMib: 400 }, { memory: 256 }, 'disrupt'],
+      ['a stopped container never', { ...container, running: false }, { memory: 256 }, 'change'],
+    ])('%s', async (_what, guest, args, effect) => {
+      const plan = await set(guest, args);
+      expect(plan.effect).toBe(effect);
+      expect(plan.raisedBecause !== undefined).toBe(effect === 'disrupt');
+    });
+  });
+
+  test.each([
+    ['nothing to change', webServer, {}, 'invalid'],
+    ['sockets of a container', container, { sockets: 2 }, 'not_possible'],
+    ['a balloon above the memory', webServer, { balloon: 4096 }, 'not_possible'],
+    ['a hibernated guest', withConfig(stopped, { lock: 'suspended' }), { cores: 3 }, 'locked'],
+    ['memory below the balloon that is set', withConfig(webServer, { balloon: 1024 }), { memory: 512 }, 'not_possible'],
+    ['more vCPUs than the node has', webServer, { cores: 9 }, 'not_possible'],
+    ['a locked guest', withConfig(webServer, { lock: 'migrate' }), { cores: 3 }, 'locked'],
+  ])('refuses %s', async (_what, guest, args, code) => {
+    if (code === 'invalid') await expect(set(guest, args)).rejects.toThrow(/at least one/);
+    else expect((await refusalOf(set(guest, args))).code).toBe(code);
+  });
+
+  test('a hibernated guest is woken, never unlocked', async () => {
+    const { message, hint } = await refusalOf(set(withConfig(stopped, { lock: 'suspended' }), { cores: 3 }));
+    expect(message).toContain('hibernated');
+    expect(hint).toBe('Wake it with start_vm {"vmid": 105}, then call again.');
+  });
+
+  describe('says what takes effect at once', () => {
+    const numa = (hotplug: string) => withConfig(webServer, { numa: 1, hotplug, memory: '4096' });
+    test.each([
+      ['hotplug 1 is network, disk and usb', numa('1'), { memory: 8192 }, 'memory: pending'],
+      ['hotplug with memory', numa('network,memory'), { memory: 8192 }, ''],
+      ['memory without numa', withConfig(webServer, { hotplug: 'memory' }), { memory: 8192 }, 'memory: pending'],
+      ['switching the balloon off', webServer, { balloon: 0 }, 'balloon: pending'],
+      ['switching the balloon on', withConfig(webServer, { balloon: 0 }), { balloon: 1024 }, 'balloon: pending'],
+      ['another size of the balloon', withConfig(webServer, { balloon: 1024 }), { balloon: 1500 }, ''],
+    ])('%s', async (_what, guest, args, pending) => {
+      expect((await set(guest, args)).warnings.join()).toContain(pending);
+      if (pending === '') expect((await set(guest, args)).warnings).toEqual([]);
+    });
+    test('hotplug 1 takes no memory from a running guest', async () => {
+      expect((await set({ ...numa('1'), usedMib: 3000 }, { memory: 2048 })).effect).toBe('change');
+    });
+  });
+
+  describe('lowers no memory far without a human', () => {
+    const vm = (memory: string, more: Partial<GuestSpec> = {}) => ({ ...withConfig(stopped, { memory }), ...more });
+    const ct = (memory: number) => ({ ...withConfig(container, { memory }), running: false });
+    test.each([
+      ['16 MiB of 2048', vm('2048'), 16, 'disrupt'],
+      ['of a running VM, where it waits for the next start', vm('2048', { running: true }), 64, 'disrupt'],
+      ['a quarter exactly', vm('4096'), 1024, 'change'],
+      ['less than a quarter', vm('4096'), 1023, 'disrupt'],
+      ['below 256 MiB', vm('300'), 255, 'disrupt'],
+      ['to 256 MiB', vm('300'), 256, 'change'],
+      ['a VM that had 256 MiB already', vm('256'), 200, 'change'],
+      ['a container below 256 MiB', ct(512), 200, 'change'],
+      ['a container below a quarter', ct(512), 127, 'disrupt'],
+      ['raising', vm('128'), 200, 'change'],
+      ['two steps of which each is small, while it runs', vm('4096', { running: true, pending: { memory: 1100 } }), 600, 'disrupt'],
+      ['raising what is pending', vm('4096', { running: true, pending: { memory: 300 } }), 600, 'change'],
+    ])('%s', async (_what, guest, memory, effect) => {
+      const plan = await set(guest, { memory });
+      expect(plan.effect).toBe(effect);
+      const warned = plan.warnings.some((w) => w.startsWith('memory falls from'));
+      expect(warned).toBe(effect === 'disrupt');
+    });
+    test('a caller who thinks in GiB reads the right number', async () => {
+      expect((await set(vm('65536'), { memory: 64 })).raisedBecause).toContain('64 GiB would be 65536');
+    });
+  });
+
+  describe('leaves a running guest 10 % above what it uses', () => {
+    const dns = { ...container, usedMib: 86.8 };
+    const db = { ...withConfig(webServer, { memory: '4096' }), usedMib: 1163.1 };
+    test.each([
+      ['a container of 86.8 MiB at 87', withConfig(dns, { memory: 128 }), { memory: 87 }, 'disrupt'],
+      ['at 95', withConfig(dns, { memory: 128 }), { memory: 95 }, 'disrupt'],
+      ['at 96', withConfig(dns, { memory: 128 }), { memory: 96 }, 'change'],
+      ['a balloon of 1164 above 1163.1', db, { balloon: 1164 }, 'disrupt'],
+      ['a balloon of 1280', db, { balloon: 1280 }, 'change'],
+      ['more memory than now, however much is used', { ...container, usedMib: 511 }, { memory: 520 }, 'change'],
+      ['a larger balloon than now, however much is used', withConfig(db, { balloon: 1000 }), { balloon: 1100 }, 'change'],
+    ])('%s', async (_what, guest, args, effect) => {
+      expect((await set(guest, args)).effect).toBe(effect);
+    });
+  });
+
+  test('a container without a core limit: the operator removes the limit again', async () => {
+    const { cores: _cores, ...config } = container.config ?? {};
+    const free: GuestSpec = { ...container, config };
+    expect((await set(free, { cores: 4 })).undo).toBe('the operator removes the core limit: pct set 201 --delete cores');
+    expect((await set(free, { cores: 4, memory: 1024 })).undo).toBe(
+      'set_resources {"vmid":201,"memory":512}; the operator removes the core limit: pct set 201 --delete cores',
+    );
+  });
+
+  test('a paused guest is not called running', async () => {
+    expect((await set({ ...webServer, qmpstatus: 'paused' }, { cores: 2 })).existing).toMatchObject({ status: 'paused' });
+  });
+
+  test('an answer lists what was asked for and nothing else', async () => {
+    const { existing } = await set({ ...webServer, pending: { cores: 4 } }, { memory: 2048 });
+    expect(existing).toMatchObject({ applied: { memory: '2048' } });
+    expect(existing).not.toHaveProperty('pending');
+  });
+});

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import {
+  container,
+  linesOf,
+  openWorld,
+  planIn,
+  planOf,
+  refusalOf,
+  requestsOf,
+  template,
+  useWorlds,
+  type World,
+  webServer,
+} from '../world.ts';
+
+useWorlds();
+const world: World = { guests: [webServer, container, template] };
+const stop = (args: object, w: World = world) => planOf('stop_vm', args, w);
+
+describe('three ways, and the plan says which', () => {
+  test('asks the guest and never kills it', async () => {
+    const plan = await stop({ vmid: 105 });
+    const [step] = requestsOf(plan);
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/shutdown']);
+    expect(step?.params).toEqual({ timeout: 60 });
+    expect(step?.task).toMatchObject({ type: 'qmshutdown', id: '105', node: 'pve' });
+    expect(plan.effect).toBe('disrupt');
+    expect(plan.summary).toBe('Shut down web1 (105) on pve');
+    expect(step?.onFailure).toContain('stop_vm {"vmid": 105, "force": true}');
+  });
+
+  test('asks first, then kills', async () => {
+    const plan = await stop({ vmid: 105, timeout: 90, force: true });
+    expect(requestsOf(plan)[0]?.params).toEqual({ timeout: 90, forceStop: true });
+    expect(plan.effect).toBe('destroy');
+    expect(plan.summary).toContain('power off after 90 s');
+  });
+
+  test('pulls the plug now, ahead of a pending shutdown', async () => {
+    const plan = await stop({ vmid: 105, force: true });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/stop']);
+    expect(requestsOf(plan)[0]?.params).toEqual({ 'overrule-shutdown': true });
+    expect(plan.effect).toBe('destroy');
+    expect(plan.raisedBecause).toContain('lost');
+  });
+
+  test('a node before 8.2 does not know how to overrule', async () => {
+    const plan = await stop({ vmid: 105, force: true }, { ...world, version: '8.1.4' });
+    expect(requestsOf(plan)[0]?.params).toEqual({});
+  });
+
+  test('containers too', async () => {
+    const plan = await stop({ vmid: 201 });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/lxc/201/status/shutdown']);
+    expect(requestsOf(plan)[0]?.task?.type).toBe('vzshutdown');
+  });
+});
+
+test('what a human decides about is bound to the machine, and shows its pending changes', async () => {
+  const plan = await stop({ vmid: 105 }, { guests: [{ ...webServer, pending: { cores: 4 }, pool: 'shop' }] });
+  expect(plan.target).toEqual({
+    type: 'qemu',
+    vmid: 105,
+    key: '11111111-1111-1111-1111-111111111111',
+    generation: '22222222-2222-2222-2222-222222222222',
+    name: 'web1',
+    node: 'pve',
+    protection: false,
+    disks: ['local-lvm:vm-105-disk-0'],
+  });
+  expect(plan.facts).toEqual({ uptimeSeconds: 3600, snapshots: ['before-upgrade'], tags: ['prod', 'web'], pool: 'shop' });
+  expect(plan.warnings).toEqual(['pending changes take effect with the next stop and start: cores 2 → 4']);
+});
+
+test('a container has an identity although it has no uuid, and another one has another', async () => {
+  const key = async (rootfs: string) =>
+    (await stop({ vmid: 201 }, { guests: [{ ...container, config: { ...container.config, rootfs } }] })).target?.key;
+  const first = await key('local-lvm:vm-201-disk-0,size=8G');
+  expect(await key('local-lvm:vm-201-disk-0,size=9G')).toBe(first);
+  expect(await key('local-lvm:vm-201-disk-1,size=8G')).not.toBe(first);
+});
+
+test('the HA manager always cuts the power in the end, so even a graceful stop is graver there', async () => {
+  const plan = await stop({ vmid: 105 }, { guests: [{ ...webServer, ha: 'started' }] });
+  expect(plan.effect).toBe('destroy');
+  expect(plan.raisedBecause).toContain('HA');
+  expect(requestsOf(plan)[0]?.task?.type).toBe('hastop');
+  // Completes "wait until …" in every text.
+  expect(plan.steps).toContainEqual(expect.objectContaining({ kind: 'wait', purpose: 'the HA manager has stopped it' }));
+  expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', until: { is: 'stopped' } });
+});
+
+test('a stopped guest is stopped already: nothing is sent', async () => {
+  const plan = await stop({ vmid: 105 }, { guests: [{ ...webServer, running: false }] });
+  expect(plan.steps).toEqual([]);
+  expect(plan.existing).toMatchObject({ vmid: 105, status: 'stopped', already: true });
+});
+
+test.each([
+  ['an unknown guest', { vmid: 999 }, world, 'guest_not_found'],
+  ['a template', { vmid: 9000 }, world, 'guest_state'],
+  ['a locked guest', { vmid: 105 }, { guests: [{ ...webServer, config: { ...webServer.config, lock: 'backup' } }] }, 'locked'],
+  ['a paused guest, gracefully', { vmid: 105 }, { guests: [{ ...webServer, qmpstatus: 'paused' }] }, 'guest_state'],
+])('refuses %s', async (_what, args, w, code) => {
+  expect((await refusalOf(stop(args, w))).code).toBe(code);
+});
+
+test('the cluster is asked afresh for every plan: guests move', async () => {
+  const { ctx, requests } = await openWorld(world);
+  await planIn(ctx, 'stop_vm', { vmid: 105 });
+  await planIn(ctx, 'stop_vm', { vmid: 105 });
+  expect(requests().filter((url) => url.startsWith('/cluster/resources'))).toHaveLength(2);
+});
+
+test('several under one approval: each is bound, and the gravest one is explained whatever its place', async () => {
+  const guests = [webServer, { ...container, ha: 'started' }, { ...webServer, vmid: 106, running: false }];
+  const plan = await planOf('stop_vm', { vmids: [105, 201, 106, 105] }, { guests });
+  expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/shutdown', 'POST /nodes/pve/lxc/201/status/shutdown']);
+  expect(plan.targets?.map((t) => t.vmid)).toEqual([105, 201]);
+  expect(new Set(plan.steps.map((s) => s.id)).size).toBe(plan.steps.length);
+  expect(plan.effect).toBe('destroy');
+  expect(plan.raisedBecause).toMatch(/^dns1 \(201\): HA/);
+  expect(plan.choices).toEqual([expect.stringContaining('(106) is stopped already')]);
+  expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
+});
+
+test('every guest of a list that is not there is named', async () => {
+  const error = await refusalOf(planOf('stop_vm', { vmids: [105, 999, 201, 9998] }, { guests: [webServer, container] }));
+  expect(error).toMatchObject({ code: 'guest_not_found', message: 'No guests with the VMIDs 999, 9998 are visible.' });
+});
