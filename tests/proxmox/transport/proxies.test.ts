@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openAuthorities } from './certificates.ts';
-import { type Behaviour, connectionTo, openClient, openedGate, startScripted } from './server.ts';
+import { openAuthorities } from '../certificates.ts';
+import { type Behaviour, connectionTo, openClient, openedGate, startScripted } from '../server.ts';
 
 const authorities = openAuthorities();
 let certificate: ReturnType<ReturnType<typeof authorities.create>['issue']>;

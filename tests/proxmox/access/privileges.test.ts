@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { missingPrivileges, privilegesAt } from '../../src/proxmox/access/privileges.ts';
+import { missingPrivileges, privilegesAt } from '../../../src/proxmox/access/privileges.ts';
 
 /** Answers like Proxmox: the value is the propagate flag, the key alone grants. */
 function api(rights: Record<string, string[]>) {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Authority, openAuthorities } from './certificates.ts';
-import { connectionTo, startScripted } from './server.ts';
+import { type Authority, openAuthorities } from '../certificates.ts';
+import { connectionTo, startScripted } from '../server.ts';
 
 const authorities = openAuthorities();
 const folder = mkdtempSync(join(tmpdir(), 'pmcp-system-ca-'));
@@ -17,7 +17,7 @@ let known: Authority;
 const PROGRAM = `
 import { systemClock } from './src/core/clock.ts';
 import { createProxmox } from './src/proxmox/client.ts';
-import { memoryTrustStore } from './src/proxmox/trust-store.ts';
+import { memoryTrustStore } from './src/proxmox/trust/store.ts';
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const trust = memoryTrustStore();
 const api = createProxmox({ connection: JSON.parse(process.argv[2] ?? ''), cluster: 'test', trust, clock: systemClock, log });

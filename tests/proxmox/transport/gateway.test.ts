@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { gatewayError } from '../../src/proxmox/transport/gateway.ts';
-import { openWorld, type World } from '../helpers/world.ts';
+import { gatewayError } from '../../../src/proxmox/transport/gateway.ts';
+import { openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;
 beforeEach(async () => {

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type Certificate, openAuthorities } from './certificates.ts';
-import { type Behaviour, connectionTo, openClient, openedGate, type Received, startScripted } from './server.ts';
+import { type Certificate, openAuthorities } from '../certificates.ts';
+import { type Behaviour, connectionTo, openClient, openedGate, type Received, startScripted } from '../server.ts';
 
 const authorities = openAuthorities();
 const closing: (() => Promise<void>)[] = [];
