@@ -32,6 +32,7 @@ export type Schema = {
 export function toolsDoc(): string {
   const overview = operations.map((operation) => [
     `[\`${operation.name}\`](#${operation.name})`,
+    operation.toolset,
     `\`${operation.effect}\``,
     operation.description,
   ]);
@@ -39,7 +40,8 @@ export function toolsDoc(): string {
     GENERATED,
     '# Tools',
     "The same operations are MCP tools and commands: `proxmox-mcp call <operation> --args '<json>' [--dry-run] [--approve ID]`.",
-    rows(['Operation', 'Effect', 'What it does'], overview),
+    rows(['Operation', 'Toolset', 'Effect', 'What it does'], overview),
+    '`PROXMOX_TOOLSETS` chooses the toolsets that are offered: a list, or `all`; default `everyday`. `approve`, `deny`, `list_approvals` and `get_task` are there whenever a tool that changes is.',
     rows(
       ['Effect', 'Meaning'],
       Object.entries(EFFECTS).map(([effect, meaning]) => [`\`${effect}\``, meaning]),

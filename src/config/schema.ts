@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { NOTIFY_KINDS } from '../core/settings.ts';
+import { TOOLSETS } from '../core/toolset.ts';
 import { type Described, setting } from './described.ts';
 import { remoteVariables } from './remote.ts';
-import { anchorPlace, endpoints, fingerprints, flag, folder, httpsUrl, quotaScope, text, tokenId, whole } from './values.ts';
+import { anchorPlace, endpoints, fingerprints, flag, folder, httpsUrl, quotaScope, text, tokenId, toolsets, whole } from './values.ts';
 
 export type { Ceiling, Described } from './described.ts';
 
@@ -180,6 +181,13 @@ export const configSchema = z.strictObject({
     description: 'Offer only operations that change nothing; the others do not exist then.',
     example: 'false',
     ceiling: 'true',
+  }),
+  PROXMOX_TOOLSETS: setting(toolsets.default(['everyday']), {
+    section: 'Behaviour',
+    description: `Groups of tools to offer, separated by commas, or \`all\`: ${TOOLSETS.join(', ')}. The tools of other groups do not exist then, on the command line neither. docs/tools.md lists the groups.`,
+    defaultText: 'everyday',
+    example: 'everyday,rare',
+    ceiling: 'fixed',
   }),
   PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
     section: 'Behaviour',

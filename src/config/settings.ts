@@ -50,6 +50,7 @@ export function toSettings(config: Config, { env, demo }: SettingsOptions): Sett
     ...optional('notify', notifySettings(config)),
     waitSeconds: config.PROXMOX_WAIT_SECONDS,
     readOnly: config.PROXMOX_READ_ONLY,
+    toolsets: config.PROXMOX_TOOLSETS,
     dataDir,
     retentionDays: config.PROXMOX_RETENTION_DAYS,
     auditFile: demo ? join(dataDir, 'audit.jsonl') : (config.PROXMOX_AUDIT_FILE ?? join(dataDir, 'audit.jsonl')),

@@ -3,6 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
 import { isThisMachine, parseNetwork } from '../core/network.ts';
 import type { AnchorPlace, QuotaScope } from '../core/settings.ts';
+import { TOOLSETS, type Toolset } from '../core/toolset.ts';
 
 /** The types of values that variables have. Each takes the text of a variable; messages say what would be right and never repeat the value. */
 
@@ -28,6 +29,19 @@ export const flag = z
     ctx.addIssue('true or false');
     return z.NEVER;
   });
+
+/** A list of groups of tools, or `all`. */
+export const toolsets = z.string().transform((value, ctx): readonly Toolset[] => {
+  const names = value
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((name) => name !== '');
+  if (names.includes('all')) return TOOLSETS;
+  const chosen = TOOLSETS.filter((name) => names.includes(name));
+  if (names.length > 0 && names.every((name) => chosen.some((one) => one === name))) return chosen;
+  ctx.addIssue(`all, or some of ${TOOLSETS.join(', ')}, separated by commas`);
+  return z.NEVER;
+});
 
 /** A file or folder: absolute or below the home folder, never relative to wherever an agent started the server. */
 export const folder = z

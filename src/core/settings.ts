@@ -1,5 +1,6 @@
 import type { ApprovalMode } from './approval.ts';
 import type { Policy } from './policy.ts';
+import type { Toolset } from './toolset.ts';
 
 /** The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. */
 export interface Settings {
@@ -15,6 +16,8 @@ export interface Settings {
   waitSeconds: number;
   /** Read operations only: the others do not exist for callers. */
   readOnly: boolean;
+  /** Groups of operations that exist for callers. */
+  toolsets: readonly Toolset[];
   dataDir: string;
   /** Days after which ended runs, decided approvals and expired tokens are forgotten; 0: never. */
   retentionDays: number;

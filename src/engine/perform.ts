@@ -15,7 +15,7 @@ import { Deadline } from './deadline.ts';
 import { explained } from './explain.ts';
 import { readArguments } from './input/arguments.ts';
 import { withPlaceholders, withVmids } from './input/guest-names.ts';
-import { checkRole, seesAllApprovals } from './limits/roles.ts';
+import { checkAvailable, checkRole, seesAllApprovals } from './limits/roles.ts';
 import { withScopeDefaults } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
 import { auditCaller, auditTarget, recorded } from './records.ts';
@@ -40,9 +40,7 @@ export async function perform(name: string, rawArgs: unknown, caller: Caller, op
       fail('unknown_operation', `Unknown operation "${name.slice(0, 60)}".`, {
         details: { operations: operations.map((o) => o.name) },
       });
-    if (ports.settings.readOnly && operation.effect !== 'read' && !(operation.effect === 'control' && !operation.decides)) {
-      fail('forbidden_by_policy', `This server is read-only, so ${name} is not available.`);
-    }
+    checkAvailable(operation, ports.settings);
     checkRole(caller, operation);
     if (options.invalid) fail('invalid_arguments', options.invalid);
     const given = withScopeDefaults(operation, readArguments(operation, rawArgs), caller.scope);

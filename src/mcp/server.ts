@@ -5,6 +5,7 @@ import { defined } from '../core/defined.ts';
 import type { Settings } from '../core/settings.ts';
 import { roleAllows } from '../engine/limits/roles.ts';
 import type { Engine } from '../engine/types.ts';
+import { availableIn, changesNothing } from '../operations/available.ts';
 import type { Operation } from '../operations/define.ts';
 import { type CallContext, callTool } from './call.ts';
 import { type ClientInfo, clientOf } from './client.ts';
@@ -13,13 +14,13 @@ import { missingScope } from './identity.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
 import { registerResources } from './resources.ts';
-import { changesNothing, exposed, toolDefinition } from './tools.ts';
+import { toolDefinition } from './tools.ts';
 
 export interface FactoryOptions {
   /** Called at the first tool call, never before; must answer the same engine every time. A rejection becomes the tool's error. */
   engine: () => Promise<Engine>;
   operations: readonly Operation[];
-  settings: Pick<Settings, 'readOnly' | 'demo' | 'waitSeconds'>;
+  settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds'>;
   /** The caller: the transport knows the channel, this knows the client. */
   caller: (client: ClientInfo) => Caller;
   /** This product's version. */
@@ -43,8 +44,8 @@ const LIST_TTL_MS = 300_000;
  * So whatever costs time is made once, here or at first use, and the factory only registers.
  */
 export function createServerFactory(options: FactoryOptions): McpServerFactory {
-  const { readOnly, demo, waitSeconds } = options.settings;
-  const operations = exposed(options.operations, readOnly);
+  const { demo, waitSeconds } = options.settings;
+  const operations = availableIn(options.operations, options.settings);
   const context: CallContext = {
     engine: options.engine,
     caller: options.caller,

@@ -1,5 +1,6 @@
 import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { changesNothing } from '../operations/available.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
@@ -12,11 +13,6 @@ const COMMON = {
   wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS, description: 'Then the answer is "running" (45)' },
   reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'Why; shown to the human' },
 } as const satisfies Record<Common, object>;
-
-/** The operations that exist for callers: in read-only mode those that change and decide nothing. */
-export function exposed(operations: readonly Operation[], readOnly: boolean): Operation[] {
-  return operations.filter((operation) => !readOnly || changesNothing(operation));
-}
 
 /** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */
 export function toolDefinition(operation: Operation): Tool {
@@ -42,11 +38,6 @@ function annotationsOf(operation: Operation): ToolAnnotations {
     idempotentHint: !('claims' in operation && operation.claims !== undefined),
     openWorldHint: false,
   };
-}
-
-/** Reads, and lists of approvals: neither the cluster nor a decision is touched. */
-export function changesNothing(operation: Operation): boolean {
-  return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
 }
 
 /** The one tool that lets a waiting destructive plan go. */

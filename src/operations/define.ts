@@ -9,6 +9,7 @@ import type { Plan, ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
+import type { Toolset } from '../core/toolset.ts';
 
 /** A guest whose create or clone is in flight or so fresh that Proxmox's lists do not show its name yet. */
 export interface FreshGuest {
@@ -53,7 +54,8 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   title: string;
   /** For the model: what it does, when to use it; one or two sentences. */
   description: string;
-  toolset: 'vm' | 'task' | 'approval';
+  /** The group in which it is offered. */
+  toolset: Toolset;
   /** `z.strictObject` without the parameters that every operation has (dry_run, wait_seconds, reason). */
   input: I;
   /**

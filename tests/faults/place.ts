@@ -7,6 +7,7 @@ import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Result } from '../../src/core/result.ts';
 import type { RunStatus } from '../../src/core/run.ts';
 import type { Settings } from '../../src/core/settings.ts';
+import { TOOLSETS } from '../../src/core/toolset.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import { createProxmox } from '../../src/proxmox/client.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
@@ -101,6 +102,7 @@ export async function openPlace(cell: Cell) {
     policy: NO_POLICY,
     waitSeconds: WAIT_SECONDS,
     readOnly: false,
+    toolsets: TOOLSETS,
     dataDir,
     auditFile: join(dataDir, 'audit.jsonl'),
     logLevel: 'silent',

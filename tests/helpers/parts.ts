@@ -8,6 +8,7 @@ import { NO_POLICY } from '../../src/core/policy.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Settings } from '../../src/core/settings.ts';
+import { TOOLSETS } from '../../src/core/toolset.ts';
 import { createVault } from '../../src/engine/input/secrets.ts';
 import type { Ports } from '../../src/engine/ports.ts';
 import { InFlight } from '../../src/engine/runs/in-flight.ts';
@@ -92,6 +93,7 @@ export function parts(store: object = {}, settings: Partial<Settings> = {}): Par
       policy: NO_POLICY,
       waitSeconds: 45,
       readOnly: false,
+      toolsets: TOOLSETS,
       dataDir: '/nowhere',
       ...settings,
     } as Settings,

@@ -9,6 +9,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Result } from '../../src/core/result.ts';
 import type { Settings } from '../../src/core/settings.ts';
+import { TOOLSETS } from '../../src/core/toolset.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import type { Engine, PerformOptions } from '../../src/engine/types.ts';
 import type { SimulatorOptions } from '../../src/simulator/index.ts';
@@ -82,6 +83,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
       policy: NO_POLICY,
       waitSeconds: 45,
       readOnly: false,
+      toolsets: TOOLSETS,
       retentionDays: 90,
       dataDir,
       auditFile: join(dataDir, 'audit.jsonl'),

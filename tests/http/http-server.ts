@@ -39,7 +39,7 @@ export async function startHttp(
   const metrics = createMetrics();
   const shown = face(answering, {
     caller: remoteCaller,
-    settings: { readOnly: false, demo: false, waitSeconds },
+    settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds },
     ...(consoleUrl === undefined ? {} : { consoleUrl: () => consoleUrl }),
   });
   const errors: Error[] = [];

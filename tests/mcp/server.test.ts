@@ -97,7 +97,9 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
   });
 
   it('has only reading tools in read-only mode', async () => {
-    const it = face(() => ({ kind: 'done', output: {} }), { settings: { readOnly: true, demo: false, waitSeconds: 45 } });
+    const it = face(() => ({ kind: 'done', output: {} }), {
+      settings: { readOnly: true, toolsets: ['everyday'], demo: false, waitSeconds: 45 },
+    });
     const client = await connect(it, era);
     const { tools } = await client.listTools();
     expect(tools.map((tool) => tool.name)).toEqual(['list_vms', 'get_vm', 'list_approvals']);
@@ -112,7 +114,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     ['approval_required', { kind: 'approval_required', approval }],
     ['running', { kind: 'running', run, upid: 'UPID:pve:1' }],
   ] as const)('says that the simulator answered: %s', async (_kind, answer) => {
-    const it = face(() => answer, { settings: { readOnly: false, demo: true, waitSeconds: 45 } });
+    const it = face(() => answer, { settings: { readOnly: false, toolsets: ['everyday'], demo: true, waitSeconds: 45 } });
     const client = await connect(it, era);
     await client.listTools();
     const result = await client.callTool({ name: 'create_vm', arguments: { name: 'web1' } });
@@ -169,7 +171,9 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
   });
 
   it('cuts a long default wait for clients that would give up, not for those that hear of progress', async () => {
-    const it = face(() => ({ kind: 'running', run }), { settings: { readOnly: false, demo: false, waitSeconds: 600 } });
+    const it = face(() => ({ kind: 'running', run }), {
+      settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds: 600 },
+    });
     const client = await connect(it, era);
     await client.callTool({ name: 'start_vm', arguments: { vmid: 105 } });
     await client.callTool({ name: 'start_vm', arguments: { vmid: 105 } }, { onprogress: () => {} });

@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { Result } from '../../src/core/result.ts';
-import { exposed, toolDefinition } from '../../src/mcp/tools.ts';
+import { toolDefinition } from '../../src/mcp/tools.ts';
+import { availableIn } from '../../src/operations/available.ts';
 import { commonOf } from '../../src/operations/common.ts';
 import { operations } from '../../src/operations/index.ts';
 import { renderError, renderResult } from '../../src/render/result.ts';
@@ -47,7 +48,11 @@ describe('a tool made from an operation', () => {
   });
 
   it('exists in read-only mode only if it changes and decides nothing', () => {
-    expect(exposed(samples, true).map(({ name }) => name)).toEqual(['list_vms', 'get_vm', 'list_approvals']);
+    expect(availableIn(samples, { readOnly: true, toolsets: ['everyday'] }).map(({ name }) => name)).toEqual([
+      'list_vms',
+      'get_vm',
+      'list_approvals',
+    ]);
   });
 });
 

@@ -9,6 +9,7 @@ export async function tools(): Promise<Exit> {
   const rows = operations.map((operation) => ({
     name: operation.name,
     effect: operation.effect,
+    toolset: operation.toolset,
     approval: approvalOf(operation),
     parameters: parametersOf(operation),
     description: operation.description,
@@ -20,9 +21,10 @@ export async function tools(): Promise<Exit> {
   const { table } = await import('../lib/table.ts');
   print(
     table(
-      ['operation', 'effect', 'parameters', 'what it does'],
+      ['operation', 'toolset', 'effect', 'parameters', 'what it does'],
       rows.map((row) => [
         row.name,
+        row.toolset,
         row.approval === 'yes' ? `${row.effect}, asks first` : row.effect,
         row.parameters.join(' '),
         row.description,

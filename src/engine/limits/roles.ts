@@ -1,11 +1,25 @@
 import type { Caller, Role } from '../../core/caller.ts';
 import { fail } from '../../core/errors.ts';
+import type { Settings } from '../../core/settings.ts';
+import { availableIn, changesNothing } from '../../operations/available.ts';
 import type { Operation } from '../../operations/define.ts';
+import { operations } from '../../operations/index.ts';
+
+/** Checked again at the entry point: a tool that is not offered cannot be called. @throws forbidden_by_policy */
+export function checkAvailable(operation: Operation, settings: Pick<Settings, 'readOnly' | 'toolsets'>): void {
+  if (availableIn(operations, settings).includes(operation)) return;
+  const { name, toolset } = operation;
+  if (settings.readOnly && !changesNothing(operation))
+    fail('forbidden_by_policy', `This server is read-only, so ${name} is not available.`);
+  fail('forbidden_by_policy', `${name} belongs to the toolset ${toolset}, which this server does not offer.`, {
+    hint: `Tell the user. The operator adds it with PROXMOX_TOOLSETS=${[...settings.toolsets, toolset].join(',')}.`,
+  });
+}
 
 /** Whether an operation exists for callers of this role. No role may approve over MCP; approvers use the console. */
 export function roleAllows(role: Role | undefined, operation: Operation): boolean {
   if (role === undefined || role === 'operator') return true;
-  return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
+  return changesNothing(operation);
 }
 
 /** Checked again at the entry point, because the transport lists the tools long before the call. @throws forbidden_by_policy */

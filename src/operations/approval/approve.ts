@@ -9,7 +9,7 @@ export const approve = defineOperation({
   effect: 'control',
   decides: true,
   releases: true,
-  toolset: 'approval',
+  toolset: 'everyday',
   description: "Passes on the user's explicit yes to one pending approval, and executes it. Never call it without that yes.",
   input: z.strictObject({ approval_id: approvalId, wait_seconds: z.int().min(0).max(50).optional() }),
   output: decided,

@@ -8,7 +8,7 @@ export const deny = defineOperation({
   title: 'Deny a pending change',
   effect: 'control',
   decides: true,
-  toolset: 'approval',
+  toolset: 'everyday',
   description: "Passes on the user's no: the pending change is dropped.",
   input: z.strictObject({ approval_id: approvalId, reason: z.string().max(300).optional() }),
   output: decided,

@@ -12,7 +12,7 @@ export const listApprovals = defineOperation({
   title: 'List approvals',
   effect: 'control',
   decides: false,
-  toolset: 'approval',
+  toolset: 'everyday',
   description: 'Your approvals with their outcome, newest first.',
   input: z.strictObject({
     status: z.enum(APPROVAL_STATUSES).optional().describe('Default: all'),

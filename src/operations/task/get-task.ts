@@ -10,7 +10,7 @@ export const getTask = defineOperation({
   title: 'Follow a task',
   effect: 'control',
   decides: false,
-  toolset: 'task',
+  toolset: 'everyday',
   description: 'State, outcome and log of a run or Proxmox task; without an id your recent runs. Use it after an answer "running".',
   input: z.strictObject({
     upid: filled(256).optional(),

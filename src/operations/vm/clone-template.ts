@@ -28,7 +28,7 @@ export const cloneTemplate = defineOperation({
   name: 'clone_template',
   title: 'Clone a template or VM',
   effect: 'change',
-  toolset: 'vm',
+  toolset: 'everyday',
   description:
     'Makes a VM from a template or another VM, and can configure and start it in the same call. A VM of the same name is returned, not made twice.',
   input: cloneInput,

@@ -33,7 +33,7 @@ export const createVm = defineOperation({
   name: 'create_vm',
   title: 'Create a VM',
   effect: 'change',
-  toolset: 'vm',
+  toolset: 'everyday',
   description:
     'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice. To copy a template use clone_template; without image and iso the dry run lists those at hand.',
   input: createInput,

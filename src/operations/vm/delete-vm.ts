@@ -26,7 +26,7 @@ export const deleteVm = defineOperation({
   name: 'delete_vm',
   title: 'Delete a VM or container',
   effect: 'destroy',
-  toolset: 'vm',
+  toolset: 'everyday',
   description: 'Destroys a stopped VM or container with its disks and snapshots, for good. Needs approval.',
   input: z.strictObject({
     vmid,

@@ -66,7 +66,7 @@ export const getVm = defineOperation({
   name: 'get_vm',
   title: 'Show a VM or container',
   effect: 'read',
-  toolset: 'vm',
+  toolset: 'everyday',
   description: 'Status, configuration, pending changes, disks, networks and IP addresses of one VM or container.',
   input: z.strictObject({
     vmid,

@@ -50,7 +50,7 @@ export const listVms = defineOperation({
   name: 'list_vms',
   title: 'List VMs and containers',
   effect: 'read',
-  toolset: 'vm',
+  toolset: 'everyday',
   description:
     'Lists VMs and containers with VMID, name, status and node, templates last. Filters combine; start here when a VMID is not known.',
   input,

@@ -33,7 +33,7 @@ export const setResources = defineOperation({
   name: 'set_resources',
   title: 'Change CPU and memory',
   effect: 'change',
-  toolset: 'vm',
+  toolset: 'everyday',
   description:
     'Changes cores, sockets, memory or balloon of a VM (cores, memory of a container). The answer tells what is live and what waits for a stop and start.',
   input,

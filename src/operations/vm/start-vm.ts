@@ -15,7 +15,7 @@ export const startVm = defineOperation({
   name: 'start_vm',
   title: 'Start a VM or container',
   effect: 'change',
-  toolset: 'vm',
+  toolset: 'everyday',
   description: 'Starts a stopped VM or container; pending configuration changes take effect.',
   input: z.strictObject({ vmid }),
   byName: { vmid: 'name' },

@@ -39,7 +39,7 @@ export const stopVm = defineOperation({
   name: 'stop_vm',
   title: 'Stop a VM or container',
   effect: 'disrupt',
-  toolset: 'vm',
+  toolset: 'everyday',
   description: 'Shuts VMs or containers down gracefully; force powers them off. Needs approval.',
   input,
   byName: { vmid: 'name', vmids: 'names' },
