@@ -1,17 +1,19 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { WAYS } from '../core/approval.ts';
+import { defined } from '../core/defined.ts';
+import { parseDuration } from '../core/duration.ts';
 import { EFFECTS } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import type { Policy } from '../core/policy.ts';
 
-const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
-
-/** `30m`, `24h`, `7d`: seconds. */
-const span = z
-  .string()
-  .regex(/^\d+[smhd]$/, 'a number with s, m, h or d, for example 24h')
-  .transform((text) => Number(text.slice(0, -1)) * UNITS[text.at(-1) as keyof typeof UNITS]);
+/** In seconds. */
+const span = z.string().transform((text, ctx) => {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  ctx.addIssue('a number with s, m, h or d, for example 24h');
+  return z.NEVER;
+});
 
 /** `105` or `100-199`. */
 const vmids = z
@@ -86,12 +88,12 @@ export function readPolicy(file: string): Policy {
   const { rules, only, per_hour } = parsed.data;
   return {
     rules: rules.map(({ match, never, way, approvals, require_backup_within, cooldown }) => ({
-      match: drop(match),
+      match: defined(match),
       never,
-      ...drop({ way, approvals, requireBackupWithin: require_backup_within, cooldown }),
+      ...defined({ way, approvals, requireBackupWithin: require_backup_within, cooldown }),
     })),
     ...(only ? { only } : {}),
-    perHour: drop(per_hour),
+    perHour: defined(per_hour),
   };
 }
 
@@ -122,11 +124,4 @@ function readJson(file: string): unknown {
       cause,
     });
   }
-}
-
-type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Members that are undefined are absent. */
-function drop<T extends object>(value: T): Present<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as Present<T>;
 }

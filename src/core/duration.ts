@@ -1,3 +1,11 @@
+const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+/** `30s`, `15m`, `24h` or `7d` in seconds; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  return count === undefined ? undefined : Number(count) * UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS];
+}
+
 /** For humans, in the two largest units: 93784 seconds is `1 d 2 h`. */
 export function duration(seconds: number): string {
   const parts = [

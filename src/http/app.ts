@@ -4,12 +4,12 @@ import { cors } from 'hono/cors';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { Networks } from '../core/network.ts';
+import { createTokenBuckets } from '../core/token-bucket.ts';
 import { identityOf } from '../mcp/identity.ts';
 import { clientAddress } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
 import { createHostCheck, ownOriginOnly } from './hosts.ts';
 import type { Gauge, Metrics } from './metrics.ts';
-import { createRateLimit } from './rate-limit.ts';
 import { createSessions, refuse } from './sessions.ts';
 
 /** Bytes of a request; the largest arguments of any operation are a fraction of it. */
@@ -63,7 +63,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   const { factory, clock, metrics } = options;
   const modern = createMcpHandler(factory, { legacy: 'reject', maxRequestBodySize: MAX_BODY_BYTES, onerror: options.onError });
   const sessions = createSessions(factory, options.replica, clock);
-  const limit = createRateLimit(options.perMinute, clock);
+  const limit = createTokenBuckets({ size: options.perMinute, perSecond: options.perMinute / 60 }, clock);
   const hostRefusal = createHostCheck(options.hosts, options.isTrustedProxy);
   let draining = false;
 
@@ -76,7 +76,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const address = addressOf(request, connection);
     const known = await options.gate?.(request, address);
     if (known instanceof Response) return known;
-    const wait = limit(known?.clientId ?? address);
+    const wait = Math.ceil(limit(known?.clientId ?? address));
     if (wait === 0) return known;
     return refuse(429, `Too many requests: ${options.perMinute} per minute. Try again in ${wait} s.`, { 'Retry-After': String(wait) });
   }

@@ -9,6 +9,7 @@ import { defined } from '../core/defined.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isPassphrase } from '../core/passphrase.ts';
 import type { Settings } from '../core/settings.ts';
+import { createTokenBuckets } from '../core/token-bucket.ts';
 import type { Session } from '../engine/session.ts';
 import type { ClientInfo } from '../mcp/client.ts';
 import { identityOf } from '../mcp/identity.ts';
@@ -17,7 +18,6 @@ import { createGate, identify, type Verifiers } from './auth/gate.ts';
 import { createOAuthVerifier } from './auth/oauth.ts';
 import { createTokenVerifier } from './auth/tokens.ts';
 import type { Metrics } from './metrics.ts';
-import { createRateLimit } from './rate-limit.ts';
 
 const SEEN_MS = 60_000;
 /** Passphrases per minute that are looked at for one token. A token that is not known costs nothing but a look-up: 256 bits are not guessed. */
@@ -80,7 +80,7 @@ export function consoleOf(
   metrics: Metrics,
 ) {
   const address = new AsyncLocalStorage<string>();
-  const attempts = createRateLimit(LOGINS_PER_MINUTE, systemClock);
+  const attempts = createTokenBuckets({ size: LOGINS_PER_MINUTE, perSecond: LOGINS_PER_MINUTE / 60 }, systemClock);
   async function personWith(token: string, passphrase: string, from: string): Promise<Person | undefined> {
     const identity = await identify(verifiers, token, from);
     // Counted by token alone: callers behind one proxy share an address, and a stranger must not lock an approver out.

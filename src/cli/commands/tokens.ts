@@ -2,6 +2,7 @@ import type { Audit } from '../../audit/writer.ts';
 import { ROLES, type Role, type Scope } from '../../core/caller.ts';
 import { systemClock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
+import { parseDuration } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import { networks } from '../../core/network.ts';
 import { localOwner, sameOwner } from '../../core/owner.ts';
@@ -179,8 +180,8 @@ function parseScope(text: string): Scope {
 
 /** `90d`, `12h`, or a date. */
 function expiry(text: string, now: Date): Date {
-  const [, count, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? [];
-  const at = count === undefined ? new Date(text) : new Date(now.getTime() + Number(count) * (unit === 'd' ? DAY_MS : DAY_MS / 24));
+  const seconds = parseDuration(text);
+  const at = seconds === undefined ? new Date(text) : new Date(now.getTime() + seconds * 1000);
   const days = (at.getTime() - now.getTime()) / DAY_MS;
   if (!(days > 0 && days <= MAX_DAYS))
     fail('invalid_arguments', '--expires must be a time such as 90d, 12h or 2027-06-30, within ten years from now.');

@@ -1,10 +1,10 @@
 import { isInPool } from '../../../core/guest.ts';
 import { nearest } from '../../../core/nearest.ts';
 import { plainText } from '../../../core/text.ts';
+import { matches } from '../../../core/wildcard.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
-import { matches } from './match.ts';
 import { whyNoPool } from './why-empty.ts';
 
 type Context = Pick<OperationContext, 'api' | 'settings'>;
