@@ -2,6 +2,7 @@ import type { Condition } from './plan.ts';
 
 /** A condition in words: `guest 105 is running`. */
 export function conditionText(condition: Condition): string {
+  if (condition.kind === 'listed' || condition.kind === 'reads') return condition.says;
   const guest = `guest ${condition.vmid}`;
   switch (condition.kind) {
     case 'guest':

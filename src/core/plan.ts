@@ -35,7 +35,21 @@ export type Condition =
   /** The guest runs on this node. */
   | { kind: 'location'; type: GuestType; vmid: number; node: string }
   /** A backup of the guest that finished after the run began lies on the storage. */
-  | { kind: 'backup'; vmid: number; node: string; storage: string };
+  | { kind: 'backup'; vmid: number; node: string; storage: string }
+  /**
+   * The list at this path holds a row with these values (as text), or holds none: a snapshot, a volume, a rule. `says`: in words, "snapshot
+   * before-upgrade of web1 (105) exists".
+   */
+  | {
+      kind: 'listed';
+      path: string;
+      params?: Record<string, string | number>;
+      row: Record<string, string>;
+      is: 'present' | 'absent';
+      says: string;
+    }
+  /** The object at this path has these values (as text); null: the field is absent. */
+  | { kind: 'reads'; path: string; has: Record<string, string | null>; says: string };
 
 export interface RequestStep {
   kind: 'request';
@@ -135,6 +149,11 @@ export interface Plan {
   sources?: SourceGuest[];
   /** Where its guests stood when it was judged; only in the plan of an approval. */
   placed?: Placed[];
+  /**
+   * The things it acts on beside guests, each with the facts that make it the same one: a backup by volid, size and time, a snapshot by name and time,
+   * a list of rules by digest. Different at redemption: stale.
+   */
+  binds?: Record<string, Json>;
   /** Where the guest is or will be made. */
   node?: string;
   /** Space (GiB) that the plan takes, by `node/storage` (by `storage` where nodes share it); other plans leave it free while this one is in flight. */

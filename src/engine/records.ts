@@ -18,6 +18,7 @@ export function planDigest(plan: Plan, args: JsonObject, cluster: string): strin
     target: plan.target,
     targets: plan.targets,
     sources: plan.sources,
+    binds: plan.binds,
     placed: plan.placed,
     steps: plan.steps,
     expected: plan.expected,

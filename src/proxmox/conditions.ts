@@ -27,6 +27,10 @@ export async function holds(api: Reader, condition: Condition, since = 0): Promi
     }
     case 'backup':
       return backup(api, condition, since);
+    case 'listed':
+      return listed(api, condition);
+    case 'reads':
+      return reads(api, condition);
   }
 }
 
@@ -123,4 +127,21 @@ async function backup(api: Reader, condition: Of<'backup'>, since: number): Prom
   );
   if (seen.kind !== 'seen') return seen.kind === 'none' ? false : undefined;
   return seen.value.some((volume) => Number(volume.vmid) === vmid && Number(volume.ctime ?? 0) >= since);
+}
+
+/** A list that is gone, such as the snapshots of a guest that was deleted, holds nothing. */
+async function listed(api: Reader, { path, params, row, is }: Of<'listed'>): Promise<boolean | undefined> {
+  const seen = await look(() => api.get<Record<string, unknown>[]>(path, params));
+  if (seen.kind === 'hidden') return undefined;
+  const isThere = seen.kind === 'seen' && seen.value.some((one) => hasValues(one, row));
+  return isThere === (is === 'present');
+}
+
+async function reads(api: Reader, condition: Of<'reads'>): Promise<boolean | undefined> {
+  const seen = await look(() => api.get<Record<string, unknown>>(condition.path));
+  return seen.kind === 'hidden' ? undefined : seen.kind === 'seen' && hasValues(seen.value, condition.has);
+}
+
+function hasValues(object: Record<string, unknown>, wanted: Record<string, string | null>): boolean {
+  return Object.entries(wanted).every(([field, value]) => (value === null ? object[field] === undefined : String(object[field]) === value));
 }

@@ -104,3 +104,34 @@ it.each([
   const answers = { '/nodes/pve/storage/backups/content': content };
   expect(await holds(api(answers), { kind: 'backup', vmid: 105, node: 'pve', storage: 'backups' }, 1000)).toBe(expected);
 });
+
+describe('listed', () => {
+  const LIST = '/nodes/pve/qemu/105/snapshot';
+  const rows = [{ name: 'before', snaptime: 1 }, { name: 'current' }];
+  const is = (state: 'present' | 'absent', name: string, list: unknown) =>
+    holds(api({ [LIST]: list }), { kind: 'listed', path: LIST, row: { name, snaptime: '1' }, is: state, says: 'x' });
+
+  it('compares all values of one row', async () => {
+    expect(await Promise.all([is('present', 'before', rows), is('absent', 'before', rows)])).toEqual([true, false]);
+    expect(await Promise.all([is('present', 'current', rows), is('absent', 'current', rows)])).toEqual([false, true]);
+  });
+
+  it('is unknown where the list is hidden, and holds nothing where it is gone', async () => {
+    expect(await Promise.all([is('present', 'before', hidden), is('absent', 'before', hidden)])).toEqual([undefined, undefined]);
+    expect(await Promise.all([is('present', 'before', missing), is('absent', 'before', missing)])).toEqual([false, true]);
+  });
+});
+
+describe('reads', () => {
+  const OPTIONS = '/nodes/pve/qemu/105/firewall/options';
+  const has = (wanted: Record<string, string | null>, seen: unknown) =>
+    holds(api({ [OPTIONS]: seen }), { kind: 'reads', path: OPTIONS, has: wanted, says: 'x' });
+
+  it('compares as text, absent fields included', async () => {
+    expect(await has({ enable: '1', policy_in: null }, { enable: 1 })).toBe(true);
+    expect(await has({ enable: '1', policy_in: null }, { enable: 1, policy_in: 'DROP' })).toBe(false);
+    expect(await has({ enable: '1' }, {})).toBe(false);
+    expect(await has({ enable: '1' }, hidden)).toBeUndefined();
+    expect(await has({ enable: '1' }, missing)).toBe(false);
+  });
+});

@@ -39,6 +39,17 @@ function sourceDifferences(was: Plan, is: Plan): string[] {
   ];
 }
 
+/** Of what is bound beside guests: backups, snapshots, rules. */
+function boundDifferences(was: Plan, is: Plan): string[] {
+  const names = new Set([...Object.keys(was.binds ?? {}), ...Object.keys(is.binds ?? {})]);
+  return [...names].flatMap((name) => {
+    const [before, now] = [was.binds?.[name], is.binds?.[name]];
+    if (canonical(before ?? null) === canonical(now ?? null)) return [];
+    if (now === undefined) return [`${name} is not part of it any more`];
+    return [before === undefined ? `${name} is part of it, too` : `${name} is another one or has changed`];
+  });
+}
+
 /** Of the pools and tags that policy or scope looked at. */
 function placedDifferences(was: Plan, is: Plan): string[] {
   return (was.placed ?? []).flatMap((before) => {
@@ -56,7 +67,7 @@ export function differences(was: Plan, is: Plan): string[] {
   const before = targetsOf(was);
   const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
   const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
-  found.push(...sourceDifferences(was, is), ...placedDifferences(was, is));
+  found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is));
   if (is.existing) found.push('what was asked for is so already');
   if (found.length === 0) {
     const requested = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));

@@ -39,8 +39,8 @@ async function readMade(at: GuestAt, api: ProxmoxApi): Promise<Guest | undefined
 /** A VMID and a name are free again once their guest is gone. */
 export async function forget(run: RunRecord, ports: Ports): Promise<void> {
   const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const gone = run.plan.expected.find((c) => c.kind === 'guest' && c.is === 'absent');
-  if (gone) await store.reservations.releaseGuest(api.cluster, gone.vmid);
+  for (const condition of run.plan.expected)
+    if (condition.kind === 'guest' && condition.is === 'absent') await store.reservations.releaseGuest(api.cluster, condition.vmid);
 }
 
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */

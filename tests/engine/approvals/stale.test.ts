@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import type { Plan } from '../../../src/core/plan.ts';
+import { differences } from '../../../src/engine/approvals/stale.ts';
+import { planDigest } from '../../../src/engine/records.ts';
+
+const plan = (binds?: Plan['binds']): Plan => ({
+  operation: 'restore_backup',
+  summary: 'restore',
+  effect: 'change',
+  steps: [],
+  expected: [],
+  choices: [],
+  warnings: [],
+  undo: 'delete_vm',
+  ...(binds ? { binds } : {}),
+});
+const backup = (size: number) => ({ 'backup local:backup/vzdump-qemu-105.vma': { size, ctime: 1_790_000_000 } });
+
+describe('what a plan is bound to beside guests', () => {
+  it('is part of its digest', () => {
+    const digest = (one: Plan) => planDigest(one, {}, 'cluster');
+    expect(digest(plan(backup(1)))).toBe(digest(plan(backup(1))));
+    expect(digest(plan(backup(1)))).not.toBe(digest(plan(backup(2))));
+    expect(digest(plan(backup(1)))).not.toBe(digest(plan()));
+  });
+
+  it('is named where it changed, went away or joined', () => {
+    const name = Object.keys(backup(1))[0];
+    expect(differences(plan(backup(1)), plan(backup(2)))).toEqual([`${name} is another one or has changed`]);
+    expect(differences(plan(backup(1)), plan())).toEqual([`${name} is not part of it any more`]);
+    expect(differences(plan(), plan(backup(1)))).toEqual([`${name} is part of it, too`]);
+  });
+});
