@@ -74,7 +74,7 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
       notBefore = dueAt + Math.min(APART_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
       log.warn(
         { place: describePlace(place), seq: head.seq, fault: faultOf(error) },
-        'a checkpoint of the audit could not be delivered; it is tried again',
+        'delivering a checkpoint of the audit failed and is retried',
       );
     }
   }

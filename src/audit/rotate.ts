@@ -45,7 +45,7 @@ async function rotate(file: string, by: Partial<AuditRecord>, time: string): Pro
     const [first, tail] = [await firstLine(handle), await readTail(handle)];
     if (tail.broken) fail('audit_invalid', `The newest line of ${file} was changed after it was written. The file was not closed.`);
     if (!first) fail('audit_invalid', `${file} has no record, or its first record was changed. The file was not closed.`);
-    const last = continueFrom(tail, [{ ...record, status: 'closed', message: 'The trail goes on in a new file.' }], time);
+    const last = continueFrom(tail, [{ ...record, status: 'closed', message: 'The trail continues in a new file.' }], time);
     await handle.write(last.text, (await handle.stat()).size);
     await handle.datasync();
     const closed = join(dirname(file), `${basename(file, extname(file))}.${first.seq}-${last.head.seq}${extname(file)}`);

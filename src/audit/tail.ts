@@ -54,7 +54,7 @@ export function continueFrom(tail: Tail, records: AuditRecord[], time: string): 
   let { head } = tail;
   let text = tail.unterminated ? '\n' : '';
   const torn: AuditRecord[] = tail.fragment
-    ? [{ kind: 'recovered', fragment: tail.fragment, message: 'A crash tore the line before this one.' }]
+    ? [{ kind: 'recovered', fragment: tail.fragment, message: 'A crash cut the line before this one.' }]
     : [];
   for (const record of [...torn, ...records]) {
     const next = chain(head, record, time);
@@ -90,7 +90,7 @@ async function backwards<T>(file: FileHandle, look: (bytes: Buffer, atStart: boo
     length += chunk.length;
     const answer = look(Buffer.concat(parts), from === 0);
     if (answer !== undefined) return answer;
-    if (from === 0) throw new Error('the start of the file gave no answer');
+    if (from === 0) throw new Error('the file has no audit line');
     if (length > LONGEST) throw new Error(`no audit line in the last ${LONGEST} bytes`);
   }
 }

@@ -67,16 +67,17 @@ export async function verifyAnchored(
   const problems = [...found.problems];
   if (newest && newest.seq > end)
     problems.push(
-      `the trail ends with record ${end}, but had ${newest.seq} on ${newest.time}: the newest ${newest.seq - end} were taken out`,
+      `the trail ends with record ${end}, but had ${newest.seq} on ${newest.time}: the newest ${newest.seq - end} were removed`,
     );
   const gaps = [...unmet.values()].flat().filter(({ seq }) => seq <= end);
-  if (gaps[0]) problems.push(`record ${gaps[0].seq} was there on ${gaps[0].time} and is not any more${andMore(gaps)}`);
-  if (wrong[0]) problems.push(`record ${wrong[0].seq} or one before it is not what it was on ${wrong[0].time}${andMore(wrong)}`);
+  if (gaps[0]) problems.push(`record ${gaps[0].seq} existed on ${gaps[0].time} and is missing now${andMore(gaps)}`);
+  if (wrong[0]) problems.push(`record ${wrong[0].seq} or an earlier one changed after ${wrong[0].time}${andMore(wrong)}`);
   const summary = { ...counted, file: anchor.file, uncovered: Math.max(0, end - (newest?.seq ?? 0)), problems };
   return { ...verified, anchor: newest ? { ...summary, newest: { seq: newest.seq, time: newest.time } } : summary };
 }
 
-const andMore = (checkpoints: Checkpoint[]) => (checkpoints.length > 1 ? `, nor are ${checkpoints.length - 1} other checkpoints met` : '');
+const andMore = (checkpoints: Checkpoint[]) =>
+  checkpoints.length > 1 ? `; ${checkpoints.length - 1} other checkpoints do not match either` : '';
 
 interface Found {
   checkpoints: number;
@@ -107,10 +108,10 @@ async function readAnchor(file: string, publicKey: KeyObject, keyIsNamed: boolea
       if (!found.newest || checkpoint.seq > found.newest.seq) found.newest = checkpoint;
     }
   }
-  if (forged > 0) found.problems.push(`${forged} checkpoints in ${file} were changed: their signature does not fit`);
+  if (forged > 0) found.problems.push(`${forged} checkpoints in ${file} were changed: their signature does not match`);
   if (strangers.size > 0 && !keyIsNamed)
     found.problems.push(
-      `${found.others} checkpoints were signed by another key (${[...strangers].join(', ')}): the key was exchanged, or several installations share ${file}; name the right key with --public-key`,
+      `${found.others} checkpoints were signed by another key (${[...strangers].join(', ')}). The key was replaced, or several installations share ${file}. Name the right key with --public-key`,
     );
   if (found.checkpoints === 0) found.problems.push(`${file} contains no checkpoint of the key ${ours}`);
   return found;

@@ -94,7 +94,7 @@ async function verifyFile(
     const line = number - torn.length + 1;
     if (torn.some(looksWhole)) result.problems.push({ line, problem: 'was changed after it was written', ...place });
     else if (name !== undefined) result.problems.push({ line, problem: 'was written or cut after the file was closed', ...place });
-    else result.recovered.push({ line: number, problem: 'torn by a crash; the next record will close it' });
+    else result.recovered.push({ line: number, problem: 'cut by a crash; the next record will close it' });
   }
   return head;
 }
@@ -104,8 +104,7 @@ function settle(torn: Buffer[], next: AuditLine, head: Head, number: number, res
   const first = number - torn.length;
   const bytes = Buffer.concat(torn.flatMap((line, index) => (index === 0 ? [line] : [Buffer.from('\n'), line])));
   const closed = !torn.some(looksWhole) && next.kind === 'recovered' && next.prev === head.hash && next.fragment?.sha256 === sha256(bytes);
-  if (closed)
-    result.recovered.push({ line: first, problem: `torn by a crash (${bytes.length} bytes), closed by line ${number}`, ...place });
+  if (closed) result.recovered.push({ line: first, problem: `cut by a crash (${bytes.length} bytes), closed by line ${number}`, ...place });
   else
     for (let index = 0; index < torn.length; index += 1)
       result.problems.push({ line: first + index, problem: 'was changed after it was written', ...place });

@@ -7,7 +7,7 @@ import { type Exit, outliveReaders, reportError } from './lib/output.ts';
 // Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
 
 const program = new Command('proxmox-mcp')
-  .description('Lets LLM agents run a Proxmox VE cluster safely: every change is first a plan, and nothing is destroyed without a human.')
+  .description('Let LLM agents run Proxmox VE clusters safely.')
   .version(pkg.version)
   .showHelpAfterError('(add --help for the options and examples)')
   .exitOverride()
@@ -75,12 +75,12 @@ async function refuseCommand(unknown: string): Promise<never> {
   return program.error(`error: unknown command '${unknown}'${hint}`, { exitCode: 2 });
 }
 
-command(program, 'call <operation>', 'run one operation and print its result as JSON')
-  .option('--args <json>', 'parameters, one JSON object; - reads them from stdin, hidden from other users', '{}')
+command(program, 'call <operation>', 'run one operation and print JSON')
+  .option('--args <json>', 'parameters as JSON; - reads them from stdin', '{}')
   .option('--dry-run', 'show the plan and send nothing')
-  .option('--approve <id>', 'redeem an approval of this operation and these parameters', idNotOption)
-  .option('--reason <text>', 'reason shown to the approver')
-  .option('--wait <seconds>', 'time to wait for a decision made elsewhere', '0')
+  .option('--approve <id>', 'redeem an approval of this same call', idNotOption)
+  .option('--reason <text>', 'state a reason for the approver')
+  .option('--wait <seconds>', 'wait for a decision made elsewhere', '0')
   .addHelpText(
     'after',
     `
@@ -90,13 +90,15 @@ Examples:
   proxmox-mcp call stop_vm --args '{"vmid":105}'                   exit code 3, with an approval_id
   proxmox-mcp call stop_vm --args '{"vmid":105}' --approve <id>    after the user said yes
 
+Other users of this machine can see --args. \`--args -\` reads them from stdin.
 \`proxmox-mcp tools\` lists all operations.`,
   )
   .action(run(async (operation: string, options) => (await import('./commands/call.ts')).call(operation, options), { json: true }));
 
 const approvals = program.command('approvals').description('list and decide pending approvals').exitOverride();
 command(approvals, 'list', 'list approvals, newest first')
-  .option('--status <status>', 'pending, executing, succeeded, failed, unknown, denied, expired or stale')
+  .option('--status <status>', 'list approvals in this state only')
+  .addHelpText('after', '\nStates: pending, executing, succeeded, failed, unknown, denied, expired and stale.')
   .action(run(async (options) => (await import('./commands/approvals.ts')).list(options)));
 command(approvals, 'show <id>', 'show the exact plan of an approval').action(
   run(async (id: string, options) => (await import('./commands/approvals.ts')).show(id, options)),
@@ -105,7 +107,7 @@ command(approvals, 'approve <id>', 'approve in a terminal and execute the plan')
   run(async (id: string, options) => (await import('./commands/approvals.ts')).approve(id, options)),
 );
 command(approvals, 'deny <id>', 'deny an approval')
-  .option('--reason <text>', 'shown to the requester')
+  .option('--reason <text>', 'state a reason for the requester')
   .action(run(async (id: string, options) => (await import('./commands/approvals.ts')).deny(id, options)));
 
 command(approvals, 'watch', 'follow approvals until Ctrl-C').action(
@@ -120,12 +122,12 @@ const leases = command(approvals, 'lease', 'list or manage short-lived standing 
 // Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
 for (const one of [program, approvals, leases]) one.enablePositionalOptions();
 command(leases, 'add', 'create a standing approval; needs a terminal')
-  .requiredOption('--operation <names>', 'covered operations, separated by commas')
-  .option('--tag <tag>', 'guests with this tag')
-  .option('--pool <pool>', 'guests in this pool')
-  .option('--uses <count>', 'number of guests; each call counts each guest', '1')
-  .option('--minutes <minutes>', 'lifetime, at most 60', '15')
-  .option('--allow-raised', 'also cover raised plans, such as a forced stop')
+  .requiredOption('--operation <names>', 'cover these operations, separated by commas')
+  .option('--tag <tag>', 'cover guests with this tag')
+  .option('--pool <pool>', 'cover guests in this pool')
+  .option('--uses <count>', 'limit the number of guests', '1')
+  .option('--minutes <minutes>', 'limit the lifetime, at most 60', '15')
+  .option('--allow-raised', 'cover raised plans too, such as forced stops')
   .action(run(async (options) => (await import('./commands/leases.ts')).add(options)));
 command(leases, 'revoke <id>', 'revoke a standing approval').action(
   run(async (id: string, options) => (await import('./commands/leases.ts')).revoke(id, options)),
@@ -136,43 +138,53 @@ command(runs, 'list', 'list requests that Proxmox may still execute').action(
   run(async (options) => (await import('./commands/runs.ts')).list(options)),
 );
 command(runs, 'close <id>', 'record how a request ended; needs a terminal')
-  .requiredOption('--outcome <outcome>', 'done (took effect) or not-done (never will)')
+  .requiredOption('--outcome <outcome>', 'state done (took effect) or not-done (never will)')
   .action(run(async (id: string, options) => (await import('./commands/runs.ts')).close(id, options)));
 
 command(program, 'console', 'open the approval console until Ctrl-C')
-  .option('--port <port>', 'port of 127.0.0.1; 0 selects a free one', '0')
+  .option('--port <port>', 'listen on this port; 0 takes any', '0')
   .action(run(async (options) => (await import('./commands/console.ts')).openConsole(options)));
 
 const audit = program.command('audit').description('inspect and verify the audit log').exitOverride();
 command(audit, 'verify', 'verify that no record was changed or removed')
-  .option('--anchor <file>', 'checkpoint file (default: the file in PROXMOX_AUDIT_ANCHOR)')
-  .option('--public-key <file>', "key of the checkpoints (default: this installation's)")
+  .option('--anchor <file>', 'verify against this checkpoint file (default: PROXMOX_AUDIT_ANCHOR)')
+  .option('--public-key <file>', "use this public key (default: this installation's)")
   .action(run(async (options) => (await import('./commands/audit.ts')).verify(options)));
-command(audit, 'rotate', 'close the file and continue in a new one').action(
+command(audit, 'rotate', 'close the file and begin a new one').action(
   run(async (options) => (await import('./commands/audit.ts')).rotate(options)),
 );
 command(audit, 'public-key', 'print the public key of the checkpoints').action(
   run(async (options) => (await import('./commands/audit.ts')).publicKey(options)),
 );
 command(audit, 'tail', 'show the newest records')
-  .option('-n, --lines <count>', 'number of records', '20')
+  .option('-n, --lines <count>', 'show this many records', '20')
   .action(run(async (options) => (await import('./commands/audit.ts')).tail(options)));
 
 command(program, 'http', 'serve remote agents over streamable HTTP')
-  .option('--host <address>', 'listen address (default: 127.0.0.1; others need authentication and TLS)')
-  .option('--port <port>', 'listen port (default: 8808)')
-  .option('--cert <file>', 'server certificate (PEM)')
-  .option('--key <file>', 'its private key (PEM)')
+  .option('--host <address>', 'listen on this address (default: 127.0.0.1)')
+  .option('--port <port>', 'listen on this port (default: 8808)')
+  .option('--cert <file>', 'serve this certificate (PEM)')
+  .option('--key <file>', 'use its private key (PEM)')
   .action(run(async (options) => (await import('./commands/http.ts')).http(options)));
 const tokens = program.command('tokens').description('manage access tokens of remote agents and approvers').exitOverride();
 command(tokens, 'add', 'create a token and show it once')
-  .requiredOption('--name <name>', 'name shown in the audit log')
-  .requiredOption('--role <role>', 'viewer (reads), operator (reads, changes, asks for approvals) or approver (decides, in the console)')
-  .option('--owner <owner>', 'responsible person, who cannot approve its requests (default: you)')
-  .option('--scope <scope>', 'limit to guests: pool=NAME and tag=NAME, separated by commas')
+  .requiredOption('--name <name>', 'set the name shown in the audit log')
+  .requiredOption('--role <role>', 'grant viewer, operator or approver (docs/deployment.md)')
+  .option('--owner <owner>', 'name the responsible person (default: you)')
+  .option('--scope <scope>', 'limit to guests: pool=NAME,tag=NAME')
   .option('--cidr <networks>', 'limit to source networks, separated by commas')
-  .option('--expires <time>', '90d, 12h or a date', '90d')
-  .option('--trust-client', 'let its client ask a human, so approvals need no console')
+  .option('--expires <time>', 'set the lifetime (90d, 12h) or end date', '90d')
+  .option('--trust-client', 'let its client ask a human for approvals')
+  .addHelpText(
+    'after',
+    `
+Roles:
+  viewer    reads
+  operator  reads, changes and requests approvals
+  approver  decides approvals, in the console
+
+A person cannot approve the requests of their own tokens. Give each person one owner name.`,
+  )
   .action(run(async (options) => (await import('./commands/tokens.ts')).add(options)));
 command(tokens, 'list', 'list tokens and their last use').action(
   run(async (options) => (await import('./commands/tokens.ts')).list(options)),
@@ -185,8 +197,8 @@ command(tokens, 'passphrase <owner>', "set an approver's passphrase").action(
 );
 program
   .command('connect <url>')
-  .description('proxy an MCP client on stdio to a remote server')
-  .option('--token-file <file>', 'file with the access token (default: variable PROXMOX_MCP_TOKEN)')
+  .description('proxy a stdio client to a remote server')
+  .option('--token-file <file>', 'read the token from here (default: PROXMOX_MCP_TOKEN)')
   .exitOverride()
   .action(run(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options)));
 const service = program.command('service').description('install as a systemd service').exitOverride();
@@ -194,9 +206,9 @@ service
   .command('install')
   .description('print a systemd unit with its own user')
   .option('--write', 'write the unit, as root')
-  .option('--folder <folder>', 'target folder', '/etc/systemd/system')
+  .option('--folder <folder>', 'write to this folder', '/etc/systemd/system')
   .option('--force', 'overwrite an existing, different unit')
-  .option('--user <name>', 'user to run as', 'proxmox-mcp')
+  .option('--user <name>', 'run as this user', 'proxmox-mcp')
   .exitOverride()
   .action(run(async (options) => (await import('./commands/service.ts')).install(options)));
 

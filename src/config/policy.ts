@@ -45,34 +45,36 @@ export const policySchema = z.strictObject({
               .array(principal)
               .min(1)
               .optional()
-              .describe('who asks, as the audit names them: `local:1000`, `token:ci`, `oauth:SUB`'),
+              .describe('requesters, as the audit names them: `local:1000`, `token:ci`, `oauth:SUB`'),
           })
           .default({})
-          .describe('whom and what the rule is about; every part that is given must fit; without any it fits everything'),
-        never: z.boolean().default(false).describe('not at all, approval or not'),
-        way: z.enum(WAYS).optional().describe('how it has to be decided; on a change it makes an approval necessary'),
-        approvals: z.int().min(1).max(5).optional().describe('how many different owners have to say yes'),
+          .describe('match conditions. All given keys must match. Without any, the rule matches everything'),
+        never: z.boolean().default(false).describe('forbidden, with or without an approval'),
+        way: z.enum(WAYS).optional().describe('the least strict approval method; it also makes a change need an approval'),
+        approvals: z.int().min(1).max(5).optional().describe('number of different owners who must approve'),
         require_backup_within: span.optional().describe('a backup not older than this must exist: `30m`, `24h`, `7d`'),
-        cooldown: span.optional().describe('the identical request is refused for so long after it was decided or executed: `30s`, `5m`'),
+        cooldown: span
+          .optional()
+          .describe('time after a decision or an execution during which the identical request is refused: `30s`, `5m`'),
       }),
     )
     .default([])
-    .describe('each raises what is demanded; of all that fit, the strictest counts'),
+    .describe('each rule raises the requirements; of all that match, the strictest counts'),
   only: z
     .strictObject({
       tags: z.array(z.string()).default([]).describe('guests with one of these tags'),
       pools: z.array(z.string()).default([]).describe('guests in one of these pools'),
-      created: z.boolean().default(false).describe('guests made through this server'),
+      created: z.boolean().default(false).describe('guests created through this server'),
     })
     .optional()
-    .describe('changes are allowed on no other guests'),
+    .describe('the only guests that may be changed'),
   per_hour: z
     .strictObject({
-      creates: z.int().min(0).optional().describe('guests made within an hour, per requester'),
-      destroys: z.int().min(0).optional().describe('destroying operations within an hour, per requester'),
+      creates: z.int().min(0).optional().describe('guests created within an hour, per requester'),
+      destroys: z.int().min(0).optional().describe('destructive operations within an hour, per requester'),
     })
     .default({})
-    .describe('limits that no approval lifts'),
+    .describe('limits that hold even with an approval'),
 });
 
 /** Reads the operator's policy. A file that is missing or wrong stops the start: a policy that cannot be read allows nothing. */

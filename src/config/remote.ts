@@ -6,24 +6,24 @@ import { databaseUrl, folder, httpsUrl, list, networkList, nonEmptyList, ownUrls
 export const remoteVariables = {
   PROXMOX_HTTP_HOST: setting(text.default('127.0.0.1'), {
     section: 'Remote agents',
-    description: 'Address to serve on. Others than loopback ones need authentication and TLS (or a proxy that does TLS).',
+    description: 'Listen address. An address other than loopback needs authentication and TLS, direct or by a proxy.',
     example: '127.0.0.1',
   }),
   PROXMOX_HTTP_PORT: setting(whole(0, 65_535).default(8808), {
     section: 'Remote agents',
-    description: 'Port to serve on; 0 takes any free one.',
+    description: 'Listen port. 0 takes any free one.',
     example: '8808',
   }),
   PROXMOX_HTTP_PUBLIC_URL: setting(ownUrls.default([]), {
     section: 'Remote agents',
     description:
-      'Addresses under which agents and people reach this server, without the path `/mcp`; separated by commas. Their host names are accepted beside those of loopback, no others. The first one is shown to people and begins the resource identifier for OAuth.',
+      'Public addresses of this server, without the path `/mcp`, separated by commas. Only their host names and those of loopback are accepted. The first one is shown to people and begins the resource identifier for OAuth.',
     defaultText: 'none; loopback only',
     example: 'https://mcp.example.org,https://mcp.internal:8808',
   }),
   PROXMOX_HTTP_CERT_FILE: setting(folder.optional(), {
     section: 'Remote agents',
-    description: 'PEM file with the certificate (and its chain) to serve with.',
+    description: 'PEM file with the certificate of this server and its chain.',
     defaultText: 'none; plain HTTP',
     example: '/etc/proxmox-mcp/tls.crt',
   }),
@@ -36,14 +36,14 @@ export const remoteVariables = {
   PROXMOX_HTTP_TRUSTED_PROXIES: setting(networkList.default([]), {
     section: 'Remote agents',
     description:
-      'Networks of reverse proxies, separated by commas. Their `X-Forwarded-For` tells the address of the client, their `X-Forwarded-Host` the name it used.',
+      'Networks of reverse proxies, separated by commas. Their `X-Forwarded-For` and `X-Forwarded-Host` give the address of the client and the host it asked for.',
     defaultText: 'none',
     example: '10.0.0.0/24',
     ceiling: 'fixed',
   }),
   PROXMOX_HTTP_RATE: setting(whole(1, 1_000_000).default(600), {
     section: 'Remote agents',
-    description: 'Requests per minute that one identity may send; as many may come at once.',
+    description: 'Requests per minute of one identity. The same number may arrive at once.',
     example: '600',
     ceiling: 'lower',
   }),
@@ -57,28 +57,28 @@ export const remoteVariables = {
     ),
     {
       section: 'Remote agents',
-      description: 'Name of this server among several: session ids begin with it, so that a load balancer finds the right one.',
+      description: 'Name of this replica. Session ids begin with it, so that a load balancer finds the right one.',
       defaultText: "the machine's name",
       example: 'a',
     },
   ),
   PROXMOX_HTTP_OAUTH_ISSUER: setting(httpsUrl.optional(), {
     section: 'Remote agents',
-    description: 'OAuth 2.1 authorization server whose access tokens count, exactly as in their `iss`.',
-    defaultText: 'none; only tokens made by `proxmox-mcp tokens add` count',
+    description: 'OAuth 2.1 authorization server whose access tokens are accepted, exactly as in their `iss`.',
+    defaultText: 'none; only tokens of `proxmox-mcp tokens add` are accepted',
     example: 'https://login.example.org',
     ceiling: 'fixed',
   }),
   PROXMOX_HTTP_OAUTH_AUDIENCE: setting(nonEmptyList.optional(), {
     section: 'Remote agents',
-    description: 'What `aud` of an access token must contain one of; separated by commas.',
+    description: 'Accepted audiences (`aud`) of an access token, separated by commas. One must match.',
     defaultText: 'the first address of `PROXMOX_HTTP_PUBLIC_URL` followed by `/mcp`',
     example: 'https://mcp.example.org/mcp',
     ceiling: 'fixed',
   }),
   PROXMOX_HTTP_OAUTH_JWKS_URL: setting(httpsUrl.optional(), {
     section: 'Remote agents',
-    description: "Where the authorization server's public keys are.",
+    description: "Address of the authorization server's public keys.",
     defaultText: "what the authorization server's metadata says",
     example: 'https://login.example.org/jwks',
     ceiling: 'fixed',
@@ -86,14 +86,14 @@ export const remoteVariables = {
   PROXMOX_HTTP_TRUSTED_SUBJECTS: setting(list.default([]), {
     section: 'Remote agents',
     description:
-      'OAuth subjects whose clients are trusted to put questions to a human and to pass on the answer; separated by commas. Other subjects decide in the console.',
+      'OAuth subjects whose clients may ask a human and pass on the answer, separated by commas. Other subjects decide in the console.',
     defaultText: 'none',
     example: 'alice',
     ceiling: 'fixed',
   }),
   PROXMOX_DATABASE_URL: setting(databaseUrl.optional(), {
     section: 'Remote agents',
-    description: 'PostgreSQL that several servers share: approvals, runs, reservations, tokens.',
+    description: 'PostgreSQL database that several servers share.',
     defaultText: 'none; SQLite in the data folder',
     example: 'postgres://proxmox_mcp@db.example.org/proxmox_mcp',
     secret: true,

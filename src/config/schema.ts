@@ -18,7 +18,7 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_PORT: setting(whole(1, 65_535).default(8006), {
     section: 'Connection',
-    description: 'API port of every host that names none itself.',
+    description: 'API port of every host without a port of its own.',
     example: '8006',
     ceiling: 'fixed',
   }),
@@ -30,7 +30,7 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_TOKEN_SECRET: setting(text.optional(), {
     section: 'Connection',
-    description: 'Secret of the token: the UUID that Proxmox shows once when the token is made.',
+    description: 'Secret of the token, a UUID. Proxmox shows it once, when the token is created.',
     defaultText: 'none; required',
     example: '00000000-0000-0000-0000-000000000000',
     secret: true,
@@ -38,7 +38,7 @@ export const configSchema = z.strictObject({
   PROXMOX_VERIFY_SSL: setting(flag.default(false), {
     section: 'Connection',
     description:
-      "Accept only certificates that the system's authorities (or `PROXMOX_CA_FILE`) vouch for. When false, the cluster's own authority is pinned on first use and a changed one is refused.",
+      "Accept only certificates signed by an authority of the system or of `PROXMOX_CA_FILE`. When false, the cluster's own authority is pinned on first use and a changed one is rejected.",
     example: 'false',
     ceiling: 'true',
   }),
@@ -96,7 +96,7 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_MAX_VMS: setting(whole(0, 1_000_000).default(50), {
     section: 'Limits',
-    description: 'Number of guests in the scope: VMs and containers, templates not counted. 0: nothing can be created.',
+    description: 'Number of guests in the scope. Templates do not count. With 0 nothing can be created.',
     example: '50',
     ceiling: 'lower',
   }),
@@ -124,7 +124,7 @@ export const configSchema = z.strictObject({
   PROXMOX_QUOTA_SCOPE: setting(quotaScope.default({ kind: 'visible' }), {
     section: 'Limits',
     description:
-      'Which guests count: `visible` (all that the token sees), `created` (those made through this server), `pool:NAME` or `tag:NAME`; with these two, guests are made nowhere else.',
+      'Guests that count: `visible` (all that the token sees), `created` (through this server), `pool:NAME` or `tag:NAME`. With a pool or tag, new guests must join it.',
     defaultText: 'visible',
     example: 'visible',
     ceiling: 'fixed',
@@ -133,7 +133,7 @@ export const configSchema = z.strictObject({
   PROXMOX_APPROVAL: setting(z.enum(['relay', 'auto', 'human'], 'one of relay, auto, human').default('auto'), {
     section: 'Approval',
     description:
-      'Who may decide about stopping, deleting and the like. `relay`: the agent passes on the user’s yes. `auto`: the human is asked directly where the client can, otherwise relay. `human`: only out of band, in a terminal or the console.',
+      'Approval method for operations that interrupt or destroy. `relay`: the agent passes on the user’s yes. `auto`: the client asks its user where it can, otherwise relay. `human`: only in a terminal or the console.',
     example: 'auto',
     ceiling: 'stricter',
   }),
@@ -145,40 +145,39 @@ export const configSchema = z.strictObject({
   }),
   PROXMOX_POLICY_FILE: setting(folder.optional(), {
     section: 'Approval',
-    description:
-      'JSON file with the rules that raise what is demanded: docs/approvals.md. A file that is missing or wrong stops the start.',
+    description: 'JSON file with rules that raise the requirements (docs/approvals.md). A missing or invalid file stops the start.',
     defaultText: 'none',
     example: '/etc/proxmox-mcp/policy.json',
     ceiling: 'fixed',
   }),
   PROXMOX_MAX_PENDING: setting(whole(1, 1000).default(10), {
     section: 'Approval',
-    description: 'Undecided approvals that one requester may have at a time; one more is refused.',
+    description: 'Pending approvals of one requester at a time. One more is refused.',
     example: '10',
     ceiling: 'lower',
   }),
   PROXMOX_NOTIFY_URL: setting(httpsUrl.optional(), {
     section: 'Approval',
-    description: 'Address to which every new approval is announced, once. The message cannot be used to decide.',
+    description: 'Address that gets one message for every new approval. The message cannot be used to decide.',
     defaultText: 'none',
     example: 'https://ntfy.sh/a-name-hard-to-guess',
     secret: true,
   }),
   PROXMOX_NOTIFY_KIND: setting(z.enum(NOTIFY_KINDS, `one of ${NOTIFY_KINDS.join(', ')}`).default('json'), {
     section: 'Approval',
-    description: 'What is at that address: a topic of `ntfy`, a `slack` incoming webhook, or anything that takes a `json` object.',
+    description: 'Kind of that address: a topic of `ntfy`, an incoming webhook of `slack`, or any receiver of a `json` object.',
     example: 'ntfy',
   }),
   PROXMOX_CONSOLE_URL: setting(httpsUrl.optional(), {
     section: 'Approval',
-    description: 'Address of the console; the announcement then links to the page of the approval. The console asks for a login as always.',
+    description: 'Address of the console. The message then links to the page of the approval, which asks for a login.',
     defaultText: 'none; no link',
     example: 'https://mcp.example.org/console',
   }),
 
   PROXMOX_READ_ONLY: setting(flag.default(false), {
     section: 'Behaviour',
-    description: 'Offer only operations that change nothing; the others do not exist then.',
+    description: 'Offer read operations only.',
     example: 'false',
     ceiling: 'true',
   }),
@@ -192,14 +191,14 @@ export const configSchema = z.strictObject({
   PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
     section: 'Behaviour',
     description:
-      'Seconds from the entry of a change until it answers, at the latest that it goes on (`running`) or that nothing was sent. MCP clients give up after 60.',
+      'Seconds until a change answers at the latest. The answer is then `running`, or says that nothing was sent. MCP clients give up after 60.',
     example: '45',
   }),
   PROXMOX_LOG_LEVEL: setting(
     z
       .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'one of fatal, error, warn, info, debug, trace, silent')
       .default('warn'),
-    { section: 'Behaviour', description: 'How much is logged, on stderr.', example: 'warn' },
+    { section: 'Behaviour', description: 'Level of the log on stderr.', example: 'warn' },
   ),
 
   ...remoteVariables,
@@ -214,7 +213,7 @@ export const configSchema = z.strictObject({
   PROXMOX_RETENTION_DAYS: setting(whole(0, 36_500).default(90), {
     section: 'Files',
     description:
-      'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and the names of guests that are gone; 0 keeps all. What is pending or unknown stays, and so does which guests were made here. The audit file is never shortened.',
+      'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and names of deleted guests. 0 keeps all. Pending and unknown ones stay, and so does the list of guests created here. The audit file is never shortened.',
     example: '90',
   }),
   PROXMOX_AUDIT_FILE: setting(folder.optional(), {
@@ -227,7 +226,7 @@ export const configSchema = z.strictObject({
   PROXMOX_AUDIT_ANCHOR: setting(anchorPlace.optional(), {
     section: 'Files',
     description:
-      'Second place that gets signed checkpoints of the audit, so that removal of its newest lines shows: a file that a writer of the audit cannot rewrite, `syslog:` (UDP to port 514 of this machine; `syslog:PORT` for another), or an `https://` address that takes POST requests. See docs/approvals.md.',
+      'Second place for signed checkpoints of the audit, so that removed lines show (docs/approvals.md). A file that a writer of the audit cannot rewrite, `syslog:` or `syslog:PORT` (UDP to this machine), or an `https://` address that takes POST.',
     defaultText: 'none',
     example: 'syslog:',
     secret: true,

@@ -95,5 +95,5 @@ function quotaBars({ quotas }: Quotas): Quota[] {
 function scopeOf({ scope }: LimitSettings): string {
   if (scope.kind === 'pool') return `guests of the pool ${plainText(scope.pool, 60)}`;
   if (scope.kind === 'tag') return `guests with the tag ${plainText(scope.tag, 60)}`;
-  return scope.kind === 'created' ? 'guests made through this server' : 'all guests that the API token sees';
+  return scope.kind === 'created' ? 'guests created through this server' : 'all guests that the API token sees';
 }

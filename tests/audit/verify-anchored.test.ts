@@ -124,7 +124,7 @@ describe('an audit of 1,000 records', () => {
   test.each([1, 2, 3, EVERY - 1, EVERY, EVERY + 1, 500, COUNT - 1])('the newest %i lines cut off', async (newest) => {
     const length = COUNT - newest;
     expect((await found(lines.slice(0, length))).anchor[0]).toBe(
-      `the trail ends with record ${length}, but had ${COUNT} on ${TIME}: the newest ${newest} were taken out`,
+      `the trail ends with record ${length}, but had ${COUNT} on ${TIME}: the newest ${newest} were removed`,
     );
   });
 
@@ -132,12 +132,12 @@ describe('an audit of 1,000 records', () => {
     const forged = build(records.with(index, record(index, { operation: 'list_vms' })));
     const { places, anchor } = await found(forged.lines);
     expect(places).toEqual([]);
-    expect(anchor[0]).toContain('is not what it was');
+    expect(anchor[0]).toContain('or an earlier one changed');
   });
 
   test('a chain written anew and grown beyond the newest checkpoint is found', async () => {
     const forged = build([...records.with(990, record(0)), record(1), record(2)]);
-    expect((await found(forged.lines)).anchor).toEqual([`record ${COUNT} or one before it is not what it was on ${TIME}`]);
+    expect((await found(forged.lines)).anchor).toEqual([`record ${COUNT} or an earlier one changed after ${TIME}`]);
   });
 
   test('a file that is gone, and one that is empty', async () => {

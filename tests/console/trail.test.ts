@@ -99,7 +99,7 @@ test('says when the newest records were taken out, where a checkpoint tells of t
   writeFileSync(file, `${lines[0]}\n${lines[1]}\n`);
   const cut = await verification(settings);
   expect(cut.intact).toBe(false);
-  expect(cut.problems).toEqual([{ where: 'checkpoints', problem: expect.stringContaining('taken out') }]);
+  expect(cut.problems).toEqual([{ where: 'checkpoints', problem: expect.stringContaining('removed') }]);
   expect((await verification({ auditFile: file, dataDir: folder })).intact).toBe(true);
 });
 

@@ -57,7 +57,7 @@ export function add(options: AddOptions): Promise<Exit> {
     note(leaseText(wish));
     note(`To allow it, type: ${wish.tag ?? wish.pool} ${wish.uses}`);
     if ((await ask('> ')).trim() !== `${wish.tag ?? wish.pool} ${wish.uses}`)
-      fail('approval_not_confirmed', 'Not confirmed. No lease was created.');
+      fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
     await checkPassphrase(session);
     const lease = await session.engine.leases.mint(wish, operator());
     if (isForPeople())
@@ -91,7 +91,7 @@ export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
 
 function needTerminal(): void {
   if (!hasTerminal())
-    fail('approval_needs_human', 'Only a human can decide about leases, in a terminal.', {
+    fail('approval_needs_human', 'Only a human can create or revoke a standing approval, in a terminal.', {
       hint: 'Run the command yourself in a terminal.',
     });
 }

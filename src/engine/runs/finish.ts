@@ -68,7 +68,7 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
   const sent = last.state === 'intent' ? 'may have been sent' : 'was sent';
   return new ProxmoxMcpError(
     'outcome_unknown',
-    `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}, but its outcome cannot be recorded: ${ours.message}`,
+    `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}. Its outcome cannot be recorded. ${ours.message}`,
     {
       hint: 'Do not call again. Follow it with get_task. This server checks Proxmox and records the outcome as soon as it can.',
       details: { run_id: id, ...defined({ upid }) },

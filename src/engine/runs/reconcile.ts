@@ -122,7 +122,7 @@ export async function withoutOthers(step: RequestStep, record: StepRecord, api: 
 
 /** A request that arrives from now on is refused by Proxmox, so nothing happened and nothing will. */
 export function tooLate({ purpose }: RequestStep, why: string): ProxmoxMcpError {
-  return new ProxmoxMcpError('conflict', `${purpose}: no answer came, and the request can no longer take effect: ${why}.`, {
+  return new ProxmoxMcpError('conflict', `${purpose}: no answer came. The request can no longer take effect, because ${why}.`, {
     hint: 'Check the guest, then call again if it is still wanted. Nothing was done in this step.',
   });
 }

@@ -17,7 +17,7 @@ export function taskFault(step: RequestStep, record: StepRecord, plan: Plan, tok
       ...(denial.details ? { details: denial.details } : {}),
     });
   }
-  return new ProxmoxMcpError('task_failed', `${step.purpose}: Proxmox's task failed: ${plainText(exit, 500)}`, {
+  return new ProxmoxMcpError('task_failed', `${step.purpose} failed. Proxmox's task ended with: ${plainText(exit, 500)}`, {
     ...defined({ hint: step.onFailure }),
     details,
   });

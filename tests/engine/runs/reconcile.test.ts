@@ -232,7 +232,7 @@ describe('settling a request without an answer', () => {
     });
     await expect(run(changed)).rejects.toMatchObject({
       code: 'conflict',
-      message: 'set web105: no answer came, and the request can no longer take effect: the configuration was changed meanwhile.',
+      message: 'set web105: no answer came. The request can no longer take effect, because the configuration was changed meanwhile.',
     });
     expect(tooLate(changed, 'why').hint).toContain('Nothing was done in this step');
   });

@@ -262,7 +262,7 @@ describe('a fault once something may have left', () => {
       status: 'executing',
       error: {
         code: 'outcome_unknown',
-        message: 'one web105: the request was sent to Proxmox, but its outcome cannot be recorded: The store is away.',
+        message: 'one web105: the request was sent to Proxmox. Its outcome cannot be recorded. The store is away.',
         details: { run_id: run?.id },
       },
     });
@@ -295,8 +295,7 @@ describe('a fault once something may have left', () => {
     const run = await ended(ports, { plan: planOf({ steps: [{ ...one, task: { type: 't', id: '', node: 'pve', timeoutSeconds: 9 } }] }) });
     expect(run?.error).toMatchObject({
       code: 'outcome_unknown',
-      message:
-        'one web105: the request was sent to Proxmox (task UPID:x), but its outcome cannot be recorded: The store cannot be written.',
+      message: 'one web105: the request was sent to Proxmox (task UPID:x). Its outcome cannot be recorded. The store cannot be written.',
       details: { upid: 'UPID:x' },
     });
     ports.proxmox.waitTask = async (upid) => ({ upid, running: false, exit: 'OK' });
@@ -316,7 +315,7 @@ describe('a fault once something may have left', () => {
       throw new Error('it left');
     };
     expect((await ended(ports))?.error?.message).toBe(
-      'one web105: the request may have been sent to Proxmox, but its outcome cannot be recorded: The store is away.',
+      'one web105: the request may have been sent to Proxmox. Its outcome cannot be recorded. The store is away.',
     );
   });
 
