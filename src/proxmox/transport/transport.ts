@@ -7,6 +7,7 @@ import type { Method } from '../../core/plan.ts';
 import { form, urlFor, type WireParams } from '../encode.ts';
 import type { Reply } from '../errors.ts';
 import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
+import { garbledReason } from './garbled.ts';
 import { limitPerKey } from './limit.ts';
 import type { Failure } from './retry.ts';
 
@@ -89,9 +90,10 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
       const reason = plainReason(causes);
       if (causes.some((cause) => cause instanceof ConnectFailure)) return { failure: 'connect', reason };
       if (signal?.aborted && method === 'GET') throw signal.reason;
-      if (causes.some((cause) => cause instanceof TooLarge)) {
-        if (method !== 'GET') return { failure: 'lost', reason };
-        throw new ProxmoxMcpError('proxmox_refused', `GET ${path}: ${reason}.`, {
+      const unusable = causes.find((cause) => cause instanceof TooLarge)?.message ?? garbledReason(causes);
+      if (unusable !== undefined) {
+        if (method !== 'GET') return { failure: 'lost', reason: unusable };
+        throw new ProxmoxMcpError('proxmox_refused', `GET ${path}: ${unusable}.`, {
           hint: 'Check that PROXMOX_HOST names a Proxmox VE node.',
         });
       }
@@ -124,7 +126,7 @@ function causesOf(thrown: unknown): Error[] {
 function plainReason(causes: Error[]): string {
   const inner = causes.at(-1);
   if (inner instanceof AggregateError) return inner.errors.map((one) => String((one as Error).message)).join(', ');
-  return inner?.message ?? 'the connection failed';
+  return inner?.message || 'the connection failed';
 }
 
 /** Far above the largest genuine answer: 10,000 guests take 5 MiB. Decoded bytes, so that a small packed body cannot grow without end. */

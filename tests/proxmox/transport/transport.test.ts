@@ -57,6 +57,34 @@ it('reads no more than 32 MiB of an answer, packed or not', async () => {
   expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: 'the answer is larger than 32 MiB' });
 }, 60_000);
 
+it.each([
+  [
+    '101, with its headers',
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+    'switches protocols (101)',
+  ],
+  ['101, bare', 'HTTP/1.1 101 Switching Protocols\r\n\r\n', 'breaks the rules of HTTP/1.1'],
+  ['100 to a request without a body', 'HTTP/1.1 100 Continue\r\n\r\n', 'asks for a body (100)'],
+  ['another version of HTTP', 'HTTP/2 200 OK\r\n\r\n', 'breaks the rules of HTTP/1.1'],
+  ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', 'breaks the rules of HTTP/1.1'],
+  ['an impossible status', 'HTTP/1.1 000 x\r\n\r\n', 'breaks the rules of HTTP/1.1'],
+  ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}', 'breaks the rules of HTTP/1.1'],
+  [
+    'a body that is not packed as it says',
+    'HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc',
+    'cannot be unpacked',
+  ],
+])('refuses an answer that is not HTTP at once and asks no second time: %s', async (_what, bytes, words) => {
+  const { client, server } = await open(() => ({ write: (response) => void response.socket?.write(bytes) }));
+  const error = await client.get('/nodes').catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'proxmox_refused', message: expect.stringMatching(/^GET \/nodes: the [^\n]+\.$/) });
+  expect((error as Error).message).toContain(words);
+  expect(server.received).toHaveLength(1);
+  // A change was received: what its answer says cannot be told.
+  expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: expect.stringContaining(words) });
+  expect(server.received).toHaveLength(2);
+});
+
 it('ends an exchange whose body never ends, a read as well as a change', async () => {
   const { client } = await open(() => ({ write: drip }), 400);
   await expect(client.get('/nodes')).rejects.toMatchObject({ code: 'unreachable', message: expect.stringContaining('timeout') });
