@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type Effect, graver } from '../../core/effect.ts';
-import { asError, fail } from '../../core/errors.ts';
+import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../core/errors.ts';
 import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
@@ -72,15 +72,25 @@ export const stopVm = defineOperation({
   },
 });
 
-/** @throws guest_not_found naming every guest that is not there; otherwise what the first of the others is refused for */
+/** @throws one error about every guest that is refused, with the code that they share or that of the first; nothing is planned for the others */
 async function planEach(vmids: number[], plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
   const tried = await Promise.allSettled(vmids.map(plan));
-  const failed = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
-  const missing = failed.filter(({ error }) => error.code === 'guest_not_found').map(({ vmid }) => vmid);
-  if (missing.length > 1) fail('guest_not_found', `No guests with the VMIDs ${missing.join(', ')} are visible.`, { details: { missing } });
-  const [first] = failed;
-  if (first) throw first.error;
+  const refused = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
+  const [first] = refused;
+  if (first && refused.length === 1) throw first.error;
+  if (first) failTogether(refused, vmids.length, first.error.code);
   return tried.flatMap((t) => (t.status === 'fulfilled' ? [t.value] : []));
+}
+
+function failTogether(refused: { vmid: number; error: ProxmoxMcpError }[], asked: number, code: ErrorCode): never {
+  const missing = refused.filter(({ error }) => error.code === 'guest_not_found').map(({ vmid }) => vmid);
+  if (missing.length === refused.length)
+    fail('guest_not_found', `No guests with the VMIDs ${missing.join(', ')} are visible.`, { details: { missing } });
+  const list = refused.map(({ vmid, error }) => `${vmid} (${error.code})`).join(', ');
+  fail(code, `${refused.length} of ${asked} guests cannot be stopped, and none was: ${list}.`, {
+    hint: 'Leave these guests out, or do what details.refused says about each. Then call again.',
+    details: { refused: refused.map(({ vmid, error: { code, message, hint } }) => ({ vmid, code, message, hint })) },
+  });
 }
 
 /** Stopping one guest. `checked`: others are stopped before it, which may take so long that it is another guest by then. */

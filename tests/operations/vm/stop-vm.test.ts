@@ -128,3 +128,14 @@ test('every guest of a list that is not there is named', async () => {
   const error = await refusalOf(planOf('stop_vm', { vmids: [105, 999, 201, 9998] }, { guests: [webServer, container] }));
   expect(error).toMatchObject({ code: 'guest_not_found', message: 'No guests with the VMIDs 999, 9998 are visible.' });
 });
+
+test('every guest of a list that is refused is named with its code, whatever the codes are', async () => {
+  const locked = { ...webServer, vmid: 107, config: { ...webServer.config, lock: 'backup' } };
+  const guests = [webServer, container, template, locked];
+  const error = await refusalOf(planOf('stop_vm', { vmids: [105, 9000, 999, 107, 201] }, { guests }));
+  expect(error.message).toBe('3 of 5 guests cannot be stopped, and none was: 9000 (guest_state), 999 (guest_not_found), 107 (locked).');
+  expect(error.code).toBe('guest_state');
+  const one = async (vmid: number) => (await refusalOf(planOf('stop_vm', { vmid }, { guests }))).toJSON();
+  const refused = await Promise.all([9000, 999, 107].map(async (vmid) => ({ vmid, ...(await one(vmid)) })));
+  expect(error.details?.refused).toEqual(refused.map(({ vmid, code, message, hint }) => ({ vmid, code, message, hint })));
+});
