@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifyAudit } from '../../../src/audit/verify.ts';
+import { openAudit } from '../../../src/audit/writer.ts';
 import type { ApprovalRecord, ApprovalStatus } from '../../../src/core/approval.ts';
 import type { Caller } from '../../../src/core/caller.ts';
+import { systemClock } from '../../../src/core/clock.ts';
 import type { Plan } from '../../../src/core/plan.ts';
 import {
   checkMatches,
@@ -17,6 +20,7 @@ import {
 import { Deadline } from '../../../src/engine/deadline.ts';
 import type { Ports } from '../../../src/engine/ports.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
+import SqliteDatabase from '../../../src/sqlite.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { asker, guest, iso, type Parts, parts, planOf } from '../../helpers/parts.ts';
 
@@ -203,6 +207,31 @@ describe('an approval', () => {
     await expireApprovals(ports);
     expect(lines(ports)).toEqual(['decision expired by server']);
   });
+
+  it('expires with a thousand others in two writes of the audit, each with one lock and one sync', async () => {
+    const ports = world();
+    const { id } = await ask(ports);
+    const db = new SqliteDatabase(join(dataDir, 'store.sqlite'));
+    const row = db.prepare('SELECT * FROM approvals WHERE id = ?').get(id) as object;
+    const columns = Object.keys(row);
+    const copy = db.prepare(`INSERT INTO approvals (${columns.join()}) VALUES (${columns.map((name) => `@${name}`).join()})`);
+    const fill = () => {
+      for (let copies = 1; copies < 1000; copies += 1) copy.run({ ...row, id: `${id}-${copies}`, args_digest: `${id}-${copies}` });
+    };
+    db.transaction(fill)();
+    db.close();
+    ports.clock.at = 900;
+    const writes: number[] = [];
+    const anchor = { wrote: (_head: unknown, count: number) => void writes.push(count), close: async () => {} };
+    const audit = openAudit({ file: join(dataDir, 'thousand.jsonl'), clock: systemClock, anchor });
+    await expireApprovals({ ...ports, audit });
+    await audit.close();
+    // The first line finds the writer idle and goes at once; the others wait for it together.
+    expect(writes).toEqual([1, 999]);
+    const { cluster } = ports.proxmox;
+    expect((await store.approvals.list({ cluster, status: 'expired', limit: 1 })).total).toBe(1000);
+    expect(await verifyAudit(audit.file)).toMatchObject({ count: 1000, problems: [] });
+  }, 60_000);
 
   it('is for exactly its operation and arguments', async () => {
     const approval = await ask(world());
