@@ -3,6 +3,7 @@ import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
 import type { Scope } from '../core/caller.ts';
 import type { Effect } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
+import { distinctOwners } from '../core/owner.ts';
 import { exclusive } from './dialect.ts';
 import type { ApprovalRow, Database } from './schema.ts';
 import { eraseSecrets } from './secrets.ts';
@@ -71,7 +72,7 @@ export function approvalsIn(db: Kysely<Database>) {
 
     async get(id: string): Promise<ApprovalRecord | undefined> {
       const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
-      return row && read(row);
+      return row && (await withAgreed(db, [read(row)]))[0];
     },
 
     async list(filter: ApprovalFilter): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }> {
@@ -93,7 +94,7 @@ export function approvalsIn(db: Kysely<Database>) {
         );
       }
       const rows = await page.execute();
-      const approvals = rows.slice(0, filter.limit).map(read);
+      const approvals = await withAgreed(db, rows.slice(0, filter.limit).map(read));
       const last = approvals.at(-1);
       return { approvals, total: Number(total), ...(rows.length > filter.limit && last ? { nextCursor: last.id } : {}) };
     },
@@ -126,9 +127,7 @@ export function approvalsIn(db: Kysely<Database>) {
         .values({ approval_id: id, owner: yes.owner, principal: yes.principal, via: yes.via, decided_at: yes.now })
         .onConflict((c) => c.doNothing())
         .execute();
-      return (await db.selectFrom('decisions').select('owner').where('approval_id', '=', id).orderBy('decided_at').execute()).map(
-        (r) => r.owner,
-      );
+      return (await agreed(db, [id])).map(({ owner }) => owner);
     },
 
     /** Approvals of this caller for the identical request to this cluster that were decided after `since`; the newest first. */
@@ -174,6 +173,24 @@ export function approvalsIn(db: Kysely<Database>) {
   };
 }
 export type Approvals = ReturnType<typeof approvalsIn>;
+
+/** Every yes so far, the first one first. */
+function agreed(db: Kysely<Database>, ids: readonly string[]): Promise<{ approval_id: string; owner: string }[]> {
+  return db.selectFrom('decisions').select(['approval_id', 'owner']).where('approval_id', 'in', ids).orderBy('decided_at').execute();
+}
+
+/** With the approvers so far, whom the next approver sees; a policy may ask for more of them than when the approval was requested. */
+async function withAgreed(db: Kysely<Database>, approvals: ApprovalRecord[]): Promise<ApprovalRecord[]> {
+  if (approvals.length === 0) return approvals;
+  const all = await agreed(
+    db,
+    approvals.map(({ id }) => id),
+  );
+  return approvals.map((approval) => {
+    const owners = distinctOwners(all.filter(({ approval_id }) => approval_id === approval.id).map(({ owner }) => owner));
+    return owners.length === 0 ? approval : { ...approval, agreedBy: owners };
+  });
+}
 
 /** Ends pending approvals that were not decided in time; in a transaction with what was kept secret for them. */
 async function expire(tx: Kysely<Database>, cluster: string, now: string): Promise<ApprovalRecord[]> {

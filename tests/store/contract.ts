@@ -287,6 +287,11 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.agree('agree-2', yes('bert'))).toEqual(['bert']);
       expect(await store().approvals.agree('agree-1', yes('anna'))).toEqual(['anna']);
       expect(new Set(await store().approvals.agree('agree-1', yes('carl')))).toEqual(new Set(['anna', 'carl']));
+      const listed = (await store().approvals.list({ limit: 100 })).approvals.filter(({ id }) => id.startsWith('agree-'));
+      for (const seen of [listed, await Promise.all(['agree-2', 'agree-1'].map((id) => store().approvals.get(id)))]) {
+        const agreedBy = Object.fromEntries(seen.map((one) => [one?.id, new Set(one?.agreedBy)]));
+        expect(agreedBy).toEqual({ 'agree-1': new Set(['anna', 'carl']), 'agree-2': new Set(['bert']) });
+      }
     });
 
     describe('after the time of retention', () => {

@@ -48,6 +48,8 @@ function shown(a: ApprovalRecord): JsonObject {
     effect: a.effect,
     way: a.way,
     requester: plainText(a.principal, 80),
+    ...(a.reason === undefined ? {} : { reason: plainText(a.reason, 300) }),
+    ...(a.needed > 1 || a.agreedBy ? { agreed: `${a.agreedBy?.length ?? 0} of ${a.needed}` } : {}),
     created_at: a.createdAt,
     expires_at: a.expiresAt,
     ...(a.decidedBy === undefined ? {} : { decided_by: plainText(a.decidedBy, 80) }),

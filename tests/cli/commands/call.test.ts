@@ -140,6 +140,7 @@ describe('approvals', () => {
     const show = await place.run(['approvals', 'show', id, '--demo']);
     expect(show.json).toMatchObject({
       approval_id: id,
+      reason: 'because',
       plan: { requests: [{ request: expect.stringContaining(`/${vmid}/status/`) }] },
     });
     const without = await place.run(['approvals', 'approve', id, '--demo']);

@@ -61,6 +61,7 @@ describe('the owner of what this user asks for and decides', () => {
     for (const owner of ['Ren\u00e9', 'Rene\u0301', 'RENE\u0301'])
       expect(await yes(id, approver(owner)), owner).toMatchObject({ kind: 'approval_required', approval: { agreedBy: ['Ren\u00e9'] } });
     expect(stops()).toEqual([]);
+    expect(await world.done('list_approvals', {})).toMatchObject({ approvals: [{ approval_id: id, agreed: '1 of 2' }] });
   });
 });
 
