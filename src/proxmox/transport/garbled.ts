@@ -5,7 +5,7 @@ const UNASKED: Record<string, string> = {
 };
 
 /**
- * What is wrong with an answer that breaks the rules of HTTP, so that asking again leads nowhere; undefined for a connection that broke.
+ * The fault of an answer that breaks the rules of HTTP, so that asking again leads nowhere; undefined for a connection that broke.
  * @param causes of what fetch threw
  */
 export function garbledReason(causes: readonly Error[]): string | undefined {
