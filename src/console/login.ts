@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
-import { hashOf, newSecret, type Person } from './sessions.ts';
+import type { Person } from '../core/person.ts';
+import { hashOf, newSecret } from './sessions.ts';
 
 /** The ways to log in that a transport offers; undefined means refused, without a reason. */
 export interface Logins {

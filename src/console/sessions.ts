@@ -1,39 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
+import type { ConsoleSession, Person } from '../core/person.ts';
 
-/** A logged-in person. Their decisions are made as a caller with exactly these fields. */
-export interface Person extends Pick<Caller, 'principal' | 'owner' | 'isOperator' | 'passphraseVerified' | 'role' | 'scope'> {
-  /** Shown on the page. */
-  name: string;
-  /** Epoch milliseconds at which what they logged in with stops to count, and the session with it. */
-  until?: number;
-}
-
-/**
- * A session needs two secrets at once, and only their hashes are kept. The cookie is out of reach for scripts; but a cookie has no port, so
- * whatever else listens on 127.0.0.1 is sent it too. The token lies in the page's own storage, which belongs to one origin, port included.
- * Required as a header of every request, it is the protection against forged requests as well.
- */
-export interface SessionRow {
-  cookieHash: string;
-  tokenHash: string;
-  person: Person;
-  /** Epoch milliseconds. */
-  createdAt: number;
-  usedAt: number;
-}
-
-/** Where sessions are kept: in memory for the local page, in the shared store for several replicas. */
+/** Where sessions are kept: in memory for the local page, in the shared store for several replicas. Times are ISO. */
 export interface SessionRows {
-  insert(row: SessionRow): Promise<void>;
-  get(cookieHash: string): Promise<SessionRow | undefined>;
-  touch(cookieHash: string, usedAt: number): Promise<void>;
+  insert(session: ConsoleSession): Promise<void>;
+  get(cookieHash: string): Promise<ConsoleSession | undefined>;
+  touch(cookieHash: string, usedAt: string): Promise<void>;
   remove(cookieHash: string): Promise<void>;
 }
 
 export function memoryRows(): SessionRows {
-  const rows = new Map<string, SessionRow>();
+  const rows = new Map<string, ConsoleSession>();
   return {
     async insert(row) {
       rows.set(row.cookieHash, row);
@@ -49,6 +27,11 @@ export function memoryRows(): SessionRows {
   };
 }
 
+/**
+ * A session needs two secrets at once, and only their hashes are kept. The cookie is out of reach for scripts; but a cookie has no port, so
+ * whatever else listens on 127.0.0.1 is sent it too. The token lies in the page's own storage, which belongs to one origin, port included.
+ * Required as a header of every request, it is the protection against forged requests as well.
+ */
 export interface Secrets {
   cookie: string;
   token: string;
@@ -69,7 +52,7 @@ export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): 
   return {
     async begin(person) {
       const secrets = { cookie: newSecret(), token: newSecret() };
-      const now = clock.now();
+      const now = new Date(clock.now()).toISOString();
       await rows.insert({ cookieHash: hashOf(secrets.cookie), tokenHash: hashOf(secrets.token), person, createdAt: now, usedAt: now });
       return secrets;
     },
@@ -79,13 +62,13 @@ export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): 
       // Hashes of 256 random bits: comparing them tells an attacker nothing that helps.
       if (!row || row.tokenHash !== hashOf(token)) return undefined;
       const now = clock.now();
-      const { usedAt, createdAt, person } = row;
-      const isOver = now - usedAt > IDLE_SECONDS * 1000 || now - createdAt > LIFETIME_SECONDS * 1000;
+      const { person } = row;
+      const isOver = now - Date.parse(row.usedAt) > IDLE_SECONDS * 1000 || now - Date.parse(row.createdAt) > LIFETIME_SECONDS * 1000;
       if (isOver || (person.until !== undefined && now >= person.until)) {
         await rows.remove(cookieHash);
         return undefined;
       }
-      if (touch) await rows.touch(cookieHash, now);
+      if (touch) await rows.touch(cookieHash, new Date(now).toISOString());
       return person;
     },
     async end({ cookie, token }) {

@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import { createConsole } from '../console/app.ts';
 import { loadAssets } from '../console/assets.ts';
-import { createSessions, type Person, type SessionRows } from '../console/sessions.ts';
+import { createSessions } from '../console/sessions.ts';
 import type { Caller } from '../core/caller.ts';
 import { systemClock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import type { JsonObject } from '../core/json.ts';
 import { isPassphrase } from '../core/passphrase.ts';
+import type { Person } from '../core/person.ts';
 import type { Settings } from '../core/settings.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
 import type { Session } from '../engine/session.ts';
@@ -100,7 +100,7 @@ export function consoleOf(
         return person;
       },
     },
-    sessions: createSessions(systemClock, sessionRows(store)),
+    sessions: createSessions(systemClock, store.sessions),
     origins,
     assets: loadAssets(),
     clock: systemClock,
@@ -108,26 +108,4 @@ export function consoleOf(
     basePath: '/console',
   });
   return { fetch: (request: Request, from: string) => address.run(from, () => page.fetch(request)), close: page.close };
-}
-
-function sessionRows({ sessions }: Store): SessionRows {
-  const iso = (ms: number) => new Date(ms).toISOString();
-  return {
-    insert: (row) =>
-      sessions.insert({
-        ...row,
-        owner: row.person.owner,
-        person: row.person as unknown as JsonObject,
-        createdAt: iso(row.createdAt),
-        usedAt: iso(row.usedAt),
-      }),
-    async get(hash) {
-      const row = await sessions.get(hash);
-      return (
-        row && { ...row, person: row.person as unknown as Person, createdAt: Date.parse(row.createdAt), usedAt: Date.parse(row.usedAt) }
-      );
-    },
-    touch: (hash, usedAt) => sessions.touch(hash, iso(usedAt)),
-    remove: (hash) => sessions.remove(hash),
-  };
 }

@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
 import type { Scope } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import type { Effect } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import { distinctOwners } from '../core/owner.ts';
@@ -248,21 +249,23 @@ function read(row: Selectable<ApprovalRow>): ApprovalRecord {
     principal: row.principal,
     owner: row.owner,
     channel: row.channel,
-    ...(row.client !== null ? { client: row.client } : {}),
+    ...defined({ client: row.client ?? undefined }),
     plan: JSON.parse(row.plan),
     digest: row.digest,
     effect: row.effect as Effect,
     way: row.way as Way,
     needed: row.needed,
     status: row.status as ApprovalStatus,
-    ...(row.reason !== null ? { reason: row.reason } : {}),
-    ...(row.decided_by !== null ? { decidedBy: row.decided_by } : {}),
-    ...(row.decided_via !== null ? { decidedVia: row.decided_via as Way } : {}),
-    ...(row.note !== null ? { note: row.note } : {}),
-    ...(row.run_id !== null ? { runId: row.run_id } : {}),
-    ...(row.scope !== null ? { scope: JSON.parse(row.scope) as Scope } : {}),
+    ...defined({
+      reason: row.reason ?? undefined,
+      decidedBy: row.decided_by ?? undefined,
+      decidedVia: (row.decided_via as Way | null) ?? undefined,
+      note: row.note ?? undefined,
+      runId: row.run_id ?? undefined,
+      scope: row.scope === null ? undefined : (JSON.parse(row.scope) as Scope),
+    }),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
-    ...(row.decided_at !== null ? { decidedAt: row.decided_at } : {}),
+    ...defined({ decidedAt: row.decided_at ?? undefined }),
   };
 }

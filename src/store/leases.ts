@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
+import { defined } from '../core/defined.ts';
 import type { Database, LeaseRow } from './schema.ts';
 
 export interface Lease {
@@ -85,13 +86,12 @@ function read(row: Selectable<LeaseRow>): Lease {
     id: row.id,
     cluster: row.cluster,
     operations: JSON.parse(row.operations),
-    ...(row.tag !== null ? { tag: row.tag } : {}),
-    ...(row.pool !== null ? { pool: row.pool } : {}),
+    ...defined({ tag: row.tag ?? undefined, pool: row.pool ?? undefined }),
     usesLeft: row.uses,
     ...(row.raised === 1 ? { raised: true } : {}),
     madeBy: row.made_by,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
-    ...(row.revoked_at !== null ? { revokedAt: row.revoked_at } : {}),
+    ...defined({ revokedAt: row.revoked_at ?? undefined }),
   };
 }

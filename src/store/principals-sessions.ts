@@ -1,27 +1,17 @@
 import type { Kysely } from 'kysely';
-import type { JsonObject } from '../core/json.ts';
+import type { ConsoleSession } from '../core/person.ts';
 import type { Database } from './schema.ts';
-
-/** A console session; both of its secrets are kept as hashes. Times are ISO. */
-export interface StoredSession {
-  cookieHash: string;
-  tokenHash: string;
-  owner: string;
-  person: JsonObject;
-  createdAt: string;
-  usedAt: string;
-}
 
 /** Console sessions of people who log in over HTTP, so that any replica knows them. */
 export function sessionsIn(db: Kysely<Database>) {
   return {
-    async insert(session: StoredSession): Promise<void> {
+    async insert(session: ConsoleSession): Promise<void> {
       await db
         .insertInto('sessions')
         .values({
           cookie_hash: session.cookieHash,
           token_hash: session.tokenHash,
-          owner: session.owner,
+          owner: session.person.owner,
           person: JSON.stringify(session.person),
           created_at: session.createdAt,
           used_at: session.usedAt,
@@ -29,13 +19,12 @@ export function sessionsIn(db: Kysely<Database>) {
         .onConflict((c) => c.doNothing())
         .execute();
     },
-    async get(cookieHash: string): Promise<StoredSession | undefined> {
+    async get(cookieHash: string): Promise<ConsoleSession | undefined> {
       const row = await db.selectFrom('sessions').selectAll().where('cookie_hash', '=', cookieHash).executeTakeFirst();
       return (
         row && {
           cookieHash: row.cookie_hash,
           tokenHash: row.token_hash,
-          owner: row.owner,
           person: JSON.parse(row.person),
           createdAt: row.created_at,
           usedAt: row.used_at,

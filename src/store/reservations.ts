@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
+import { defined } from '../core/defined.ts';
 import type { GuestType } from '../core/guest.ts';
 import { exclusive } from './dialect.ts';
 import type { Worker } from './runs.ts';
@@ -165,7 +166,7 @@ function read(row: Selectable<ReservationRow>): Reservation {
     diskGib: row.disk_gib,
     space: JSON.parse(row.space),
     state: row.state as Reservation['state'],
-    ...(row.run_id !== null ? { runId: row.run_id } : {}),
+    ...defined({ runId: row.run_id ?? undefined }),
     worker: row.worker,
     leaseUntil: row.lease_until,
     changedAt: row.changed_at,

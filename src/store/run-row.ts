@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { defined } from '../core/defined.ts';
 import type { RunRecord, RunStatus } from '../core/run.ts';
 import type { RunRow } from './schema.ts';
 
@@ -14,10 +15,12 @@ export function readRun(row: Selectable<RunRow>): RunRecord {
     digest: row.digest,
     status: row.status as RunStatus,
     steps: JSON.parse(row.steps),
-    ...(row.approval_id !== null ? { approvalId: row.approval_id } : {}),
-    ...(row.lease_id !== null ? { leaseId: row.lease_id } : {}),
-    ...(row.error !== null ? { error: JSON.parse(row.error) } : {}),
+    ...defined({
+      approvalId: row.approval_id ?? undefined,
+      leaseId: row.lease_id ?? undefined,
+      error: row.error === null ? undefined : JSON.parse(row.error),
+    }),
     startedAt: row.started_at,
-    ...(row.ended_at !== null ? { endedAt: row.ended_at } : {}),
+    ...defined({ endedAt: row.ended_at ?? undefined }),
   };
 }

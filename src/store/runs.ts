@@ -137,14 +137,14 @@ export function runsIn(db: Kysely<Database>) {
       return exclusive(db, async (tx) => {
         const result = await tx
           .updateTable('runs')
-          .set({ status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now })
+          .set(ended(status, steps, error, now))
           .where('id', '=', id)
           .where('worker', '=', worker)
           .where('status', '=', 'executing')
           .executeTakeFirst();
         if (Number(result.numUpdatedRows) !== 1) {
-          const ended = await tx.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
-          return ended?.worker === worker && ended.status === status;
+          const before = await tx.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
+          return before?.worker === worker && before.status === status;
         }
         await tx
           .updateTable('approvals')
@@ -173,7 +173,7 @@ export function runsIn(db: Kysely<Database>) {
       return exclusive(db, async (tx) => {
         const result = await tx
           .updateTable('runs')
-          .set({ status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now })
+          .set(ended(status, steps, error, now))
           .where('id', '=', id)
           .where('status', '=', 'unknown')
           .executeTakeFirst();
@@ -263,6 +263,10 @@ export function runsIn(db: Kysely<Database>) {
   };
 }
 export type Runs = ReturnType<typeof runsIn>;
+
+function ended(status: RunStatus, steps: StepRecord[], error: RunRecord['error'], now: string) {
+  return { status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now };
+}
 
 async function since(db: Kysely<Database>, whose: { cluster: string; principal: string }, begin: string): Promise<RunRecord[]> {
   const rows = await db

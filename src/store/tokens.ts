@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Role, Scope } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import type { Database, TokenRow } from './schema.ts';
 
 /** An access token without its secret, of which only the hash is kept. Times are ISO. */
@@ -96,12 +97,11 @@ function read(row: Selectable<TokenRow>): TokenRecord {
     owner: row.owner,
     role: row.role as Role,
     hash: row.hash,
-    ...(scope === null ? {} : { scope }),
+    ...defined({ scope: scope ?? undefined }),
     cidrs: JSON.parse(row.cidrs),
     trustsClient: row.trusts_client === 1,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
-    ...(row.revoked_at === null ? {} : { revokedAt: row.revoked_at }),
-    ...(row.last_used_at === null ? {} : { lastUsedAt: row.last_used_at }),
+    ...defined({ revokedAt: row.revoked_at ?? undefined, lastUsedAt: row.last_used_at ?? undefined }),
   };
 }

@@ -66,8 +66,7 @@ export function identityContract(engine: string, open: () => Promise<Store>): vo
       const session = (n: number) => ({
         cookieHash: `c${n}`,
         tokenHash: `t${n}`,
-        owner: 'bob',
-        person: { principal: 'token:b' },
+        person: { principal: 'token:b', owner: 'bob', name: 'bob', isOperator: true },
         createdAt: NOW,
         usedAt: NOW,
       });

@@ -1,30 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Role, Scope } from '../../core/caller.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { networks } from '../../core/network.ts';
 import type { Identity } from '../../mcp/identity.ts';
+import type { Tokens } from '../../store/tokens.ts';
 
 export const TOKEN_PREFIX = 'pmcp_';
 /** How often (ms) the last use of a token is written down. */
 const TOUCH_MS = 60_000;
-
-/** The stored part of a token. The store supplies it. */
-export interface TokenRow {
-  id: string;
-  name: string;
-  owner: string;
-  role: Role;
-  hash: string;
-  scope?: Scope;
-  cidrs: string[];
-  trustsClient: boolean;
-  expiresAt: string;
-  revokedAt?: string;
-}
-export interface TokenRows {
-  get(id: string): Promise<TokenRow | undefined>;
-  touch(id: string, now: string): Promise<void>;
-}
 
 /** A new access token: 256 random bits. Only its hash is kept, from which its id is derived, too. */
 export function newToken(): { token: string; id: string; hash: string } {
@@ -36,7 +19,7 @@ export function newToken(): { token: string; id: string; hash: string } {
 /** Why a token does not count; the caller is told no more than that it is invalid. */
 export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
 
-export function createTokenVerifier(rows: TokenRows, clock: Clock) {
+export function createTokenVerifier(rows: Pick<Tokens, 'get' | 'touch'>, clock: Clock) {
   const touched = new Map<string, number>();
   return async (token: string, address: string): Promise<Identity | TokenFault> => {
     const hash = hashOf(token);
@@ -56,7 +39,7 @@ export function createTokenVerifier(rows: TokenRows, clock: Clock) {
       principal: `token:${row.name}`,
       owner: row.owner,
       role: row.role,
-      ...(row.scope ? { scope: row.scope } : {}),
+      ...defined({ scope: row.scope }),
       mayApprove: row.role === 'approver',
       trustsClient: row.trustsClient,
       expiresAt: Math.floor(expiresAt / 1000),

@@ -3,13 +3,12 @@ import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
 import type { Condition, Params, Plan, RequestStep } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
 import { type Guest, guestPath, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge } from './lib/limits.ts';
-import { outcomeOf, placeOf, stateOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 
@@ -55,26 +54,12 @@ export const setResources = defineOperation({
     const keys = KEYS.filter((key) => wanted[key] !== undefined);
     const base = { operation: 'set_resources', target: identity, node: at.node, facts: factsOf(target), choices: [] };
     if (keys.length === 0) {
-      const existing = {
-        vmid: at.vmid,
-        name: plainText(identity.name, 80),
-        node: at.node,
-        status: stateOf(target.status),
-        already: true,
-        ...pendingView(
-          guest,
-          KEYS.filter((key) => args[key] !== undefined),
-        ),
-      };
+      const asked = KEYS.filter((key) => args[key] !== undefined);
       return {
         ...base,
         summary: `${label(guest)} has these resources already`,
         effect: 'change',
-        steps: [],
-        expected: [],
-        warnings: [],
-        undo: '',
-        existing,
+        ...alreadySo(target, pendingView(guest, asked)),
       };
     }
     refuseLocked(target);

@@ -1,11 +1,10 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import type { Condition, Plan } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { refuseTooManyCpus } from './lib/limits.ts';
-import { alreadyOf, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './lib/target.ts';
@@ -32,8 +31,7 @@ export const startVm = defineOperation({
           hint: 'Ask the operator to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.',
         });
       }
-      const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: 'running', already: true };
-      return { ...base, summary: `${label(guest)} runs already`, steps: [], expected: [], warnings: [], undo: '', existing };
+      return { ...base, summary: `${label(guest)} runs already`, ...alreadySo(target) };
     }
     // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
     refuseLocked(target, ['suspended']);

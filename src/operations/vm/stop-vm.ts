@@ -6,7 +6,7 @@ import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { alreadyOf, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import {
   doomedBy,
@@ -100,17 +100,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
   refuseTemplate(guest, 'stopped');
   const base = { operation: 'stop_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
   if (!target.running) {
-    const existing = { vmid: args.vmid, name: plainText(guest.identity.name, 80), node: guest.at.node, status: 'stopped', already: true };
-    return {
-      ...base,
-      summary: `${label(guest)} is stopped already`,
-      effect: 'disrupt',
-      steps: [],
-      expected: [],
-      warnings: [],
-      undo: '',
-      existing,
-    };
+    return { ...base, summary: `${label(guest)} is stopped already`, effect: 'disrupt', ...alreadySo(target) };
   }
   refuseLocked(target);
   if (!args.force && target.status.detail === 'paused') {

@@ -2,9 +2,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { networks } from '../../../src/core/network.ts';
 import { clientAddress } from '../../../src/http/auth/addresses.ts';
 import { createGate, type Fault, identify, resourceMetadata, type Verifiers } from '../../../src/http/auth/gate.ts';
-import { createTokenVerifier, newToken, type TokenRow } from '../../../src/http/auth/tokens.ts';
+import { createTokenVerifier, newToken } from '../../../src/http/auth/tokens.ts';
 import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/identity.ts';
 import type { Operation } from '../../../src/operations/define.ts';
+import type { TokenRecord } from '../../../src/store/tokens.ts';
 
 const identity: Identity = {
   principal: 'token:ci',
@@ -29,7 +30,7 @@ describe('addresses', () => {
 describe('a token', () => {
   const NOW = Date.parse('2026-01-01T00:00:00Z');
   const made = newToken();
-  const row = (over: Partial<TokenRow> = {}): TokenRow => ({
+  const row = (over: Partial<TokenRecord> = {}): TokenRecord => ({
     id: made.id,
     name: 'ci',
     owner: 'anna',
@@ -37,10 +38,11 @@ describe('a token', () => {
     hash: made.hash,
     cidrs: [],
     trustsClient: true,
+    createdAt: '2025-12-01T00:00:00.000Z',
     expiresAt: '2026-01-01T00:00:01.500Z',
     ...over,
   });
-  function verifier(over: Partial<TokenRow> = {}, now: { at: number } = { at: NOW }) {
+  function verifier(over: Partial<TokenRecord> = {}, now: { at: number } = { at: NOW }) {
     const touched: unknown[][] = [];
     const touch = vi.fn(async (...given: unknown[]) => void touched.push(given));
     const rows = { get: async (id: string) => (id === made.id ? row(over) : undefined), touch };
@@ -62,7 +64,7 @@ describe('a token', () => {
     expect(await verifier({ role: 'approver', scope }).verify()).toStrictEqual({ ...known, role: 'approver', scope, mayApprove: true });
   });
 
-  it.each<[string, Partial<TokenRow>, string]>([
+  it.each<[string, Partial<TokenRecord>, string]>([
     ['with the id of another one', { hash: 'f'.repeat(64) }, 'unknown'],
     ['revoked', { revokedAt: '2025-12-31' }, 'revoked'],
     ['at the moment of its end', { expiresAt: '2026-01-01T00:00:00.000Z' }, 'expired'],

@@ -1,8 +1,10 @@
 import type { GuestType } from '../../../core/guest.ts';
+import type { JsonObject } from '../../../core/json.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { RunRecord } from '../../../core/run.ts';
 import { plainText } from '../../../core/text.ts';
 import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guests.ts';
+import type { Target } from './target.ts';
 
 /** The common part of the answer of a finished change: its tasks, the choices made for the caller, and warnings. */
 export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
@@ -28,6 +30,13 @@ function taskWarnings(step: RunRecord['steps'][number]): string[] {
 /** Proxmox said that all is done, and the guest says otherwise. */
 function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
   return unmet.map((condition) => `all steps ended well, yet it is not so that ${condition}: look at it with get_vm`);
+}
+
+/** The part of a plan for a guest that is already as asked: it sends nothing. */
+export function alreadySo({ guest, status }: Pick<Target, 'guest' | 'status'>, more: JsonObject = {}) {
+  const { at, identity } = guest;
+  const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: stateOf(status), already: true, ...more };
+  return { steps: [], expected: [], warnings: [], undo: '', existing };
 }
 
 /** `already: true` when another client had done it a moment before. */
