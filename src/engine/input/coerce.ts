@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import { inWordsOf } from './synonyms.ts';
 
 type Schema = z.core.$ZodType;
 
 /**
  * Arguments as clients really send them, put into the form of the schema where nothing can be lost: `null` (also as a text, and an empty text,
  * that the parameter would not take) for what is optional is absent, `"100"` is a number, `"true"` a truth, `"Running"` the choice `running`,
- * JSON text a list or an object, and one value a list of one. Whatever else does not fit stays as it is, for the schema to refuse.
+ * JSON text a list or an object, one value a list of one, and the other word for a parameter (`memory_mb`) is that parameter. Whatever else does not fit stays as it is, for the schema to refuse.
  */
 export function coerce(schema: Schema, value: unknown): unknown {
   const inner = unwrap(schema);
@@ -24,7 +25,8 @@ export function coerce(schema: Schema, value: unknown): unknown {
     }
     case 'object': {
       const given = fromJson(value, isRecord);
-      return isRecord(given) ? members(given, (key) => (Object.hasOwn(def.shape, key) ? def.shape[key] : def.catchall)) : given;
+      if (!isRecord(given)) return given;
+      return members(inWordsOf(def.shape, given), (key) => (Object.hasOwn(def.shape, key) ? def.shape[key] : def.catchall));
     }
     case 'record': {
       const given = fromJson(value, isRecord);

@@ -149,16 +149,14 @@ describe('an unknown parameter', () => {
   afterEach(() => world.close());
 
   it.each([
-    ['create_vm', { name: 'x', memory_mb: 512 }, 'unknown parameter "memory_mb": did you mean memory?'],
+    ['create_vm', { name: 'x', memory: 256, memory_mb: 512 }, 'unknown parameter "memory_mb": did you mean memory?'],
     ['create_vm', { nmae: 'x' }, 'unknown parameter "nmae": did you mean name?'],
-    ['create_vm', { name: 'x', start: true }, 'unknown parameter "start": did you mean start_on_create?'],
     ['create_vm', { name: 'x', size_gb: 5 }, 'unknown parameter "size_gb": did you mean disk_gb?'],
-    ['create_vm', { name: 'x', bridge: 'vmbr0' }, 'unknown parameter "bridge": did you mean net_bridge?'],
     ['create_vm', { name: 'x', user: 'ops' }, 'unknown parameter "user": did you mean cloud_init.user?'],
-    ['create_vm', { name: 'x', cloud_init: { ssh_keys: 'k' } }, 'unknown parameter "ssh_keys" in cloud_init: did you mean sshkeys?'],
+    ['create_vm', { name: 'x', cloud_init: { ssh_key: 'k' } }, 'unknown parameter "ssh_key" in cloud_init: did you mean sshkeys?'],
     ['create_vm', { name: 'x', dryRun: true }, 'unknown parameter "dryRun": did you mean dry_run?'],
-    ['clone_template', { source_vmid: 9000, node: 'pve' }, 'unknown parameter "node": did you mean target_node?'],
-    ['clone_template', { source_vmid: 9000, start_on_create: true }, 'unknown parameter "start_on_create": did you mean start?'],
+    ['clone_template', { source_vmid: 9000, target_nodes: 'pve' }, 'unknown parameter "target_nodes": did you mean target_node?'],
+    ['clone_template', { source_vmid: 9000, autostart: true }, 'unknown parameter "autostart": did you mean start?'],
     ['set_resources', { vmid: 100, memroy: 512 }, 'unknown parameter "memroy": did you mean memory?'],
     ['get_vm', { id: 100 }, 'unknown parameter "id": did you mean vmid?'],
   ])('of %s %j is answered with the near one, and no list', async (operation, args, problem) => {
