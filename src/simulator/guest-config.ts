@@ -55,8 +55,9 @@ export function memoryOf(config: Config, fallback = 512): number {
 
 export const vcpusOf = (config: Config): number => Number(config.vcpus ?? 0) || Number(config.sockets ?? 1) * Number(config.cores ?? 1);
 
-/** Size of the disk that the guest boots from, bytes. */
+/** Size of the disk that the guest boots from, bytes; an empty boot order names none. */
 export function bootDiskSize(config: Config): number {
+  if (config.boot?.trim() === '') return 0;
   const order = /order=([^,]*)/.exec(config.boot ?? '')?.[1]?.split(';') ?? [];
   const disks = driveKeys(config).filter((key) => !isCdrom(config[key] as string) && !/^(efidisk|tpmstate)/.test(key));
   const key = order.find((entry) => disks.includes(entry)) ?? disks[0];

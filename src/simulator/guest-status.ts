@@ -4,9 +4,15 @@ import type { Guest } from './model.ts';
 type Row = Record<string, unknown>;
 
 /** A gauge that varies, yet is the same for all readers at one moment. */
-function wobble(vmid: number, at: number, from: number, to: number): number {
-  const wave = (Math.sin(vmid * 7.13 + Math.floor(at / 10_000)) + 1) / 2;
+export function wobble(seed: number, at: number, from: number, to: number): number {
+  const wave = (Math.sin(seed * 7.13 + Math.floor(at / 10_000)) + 1) / 2;
   return from + wave * (to - from);
+}
+
+/** Shares of its CPUs and of its memory that a running guest uses at that moment. */
+export function loadAt(guest: Guest, at: number): { cpu: number; memory: number } {
+  const { cpu = [0.01, 0.2], memory = [0.2, 0.6] } = guest.inside.load ?? {};
+  return { cpu: wobble(guest.vmid, at, ...cpu), memory: wobble(guest.vmid, at, ...memory) };
 }
 
 export function cpusOf(guest: Guest, hostCpus: number): number {
@@ -28,8 +34,8 @@ export function gauges(guest: Guest, at: number) {
   const memory = memoryOf(guest.config);
   return {
     uptime: seconds,
-    cpu: settled ? wobble(guest.vmid, at, 0.01, 0.2) : 0,
-    mem: settled ? Math.floor(wobble(guest.vmid, at, 0.2, 0.6) * memory) : 0,
+    cpu: settled ? loadAt(guest, at).cpu : 0,
+    mem: settled ? Math.floor(loadAt(guest, at).memory * memory) : 0,
     netin: guest.running ? 110 + seconds * 40 : 0,
     netout: guest.running ? seconds * 25 : 0,
     diskread: guest.running ? 2048 + seconds * 512 : 0,

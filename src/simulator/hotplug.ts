@@ -63,10 +63,21 @@ export function hotplugProblem(world: World, guest: Guest, key: string, value: s
   return guest.config[key] === undefined ? `bridge '${bridge}' does not exist` : `interface ${bridge} does not exist`;
 }
 
-/** Applies pending changes, at a stop and at a start: removed disks become unused, or are destroyed where that was asked for. */
+const inSnapshot = (guest: Guest, volid: string): boolean =>
+  Object.values(guest.snapshots).some(({ config }) => Object.values(config).some((value) => volumeOf(value) === volid));
+
+/**
+ * Applies pending changes, at a stop and at a start: removed disks become unused, or are destroyed where that was asked for.
+ * The destruction of a disk that a snapshot refers to stays pending.
+ */
 export function settlePending(world: World, guest: Guest): void {
+  const kept: Guest['pendingDelete'] = {};
   for (const [key, how] of Object.entries(guest.pendingDelete)) {
     const value = guest.config[key];
+    if (value !== undefined && how === '2' && inSnapshot(guest, volumeOf(value))) {
+      kept[key] = how;
+      continue;
+    }
     if (value !== undefined && DRIVE_KEY.test(key) && (how === '2' || isCloudInit(value))) {
       freeByName(world, guest.node, volumeOf(value));
       delete guest.config[key];
@@ -78,5 +89,5 @@ export function settlePending(world: World, guest: Guest): void {
     guest.config[key] = value;
   }
   guest.pending = {};
-  guest.pendingDelete = {};
+  guest.pendingDelete = kept;
 }

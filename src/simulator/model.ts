@@ -19,6 +19,8 @@ export interface Inside {
   agent: boolean;
   /** IPv4 address it takes when no static one is configured. */
   ip?: string;
+  /** Between which shares of its CPUs and of its memory its use varies. */
+  load?: { cpu: [number, number]; memory: [number, number] };
 }
 
 export interface Guest {
@@ -80,6 +82,10 @@ export interface Storage {
   total: number;
   /** Bytes used by what is not simulated. */
   base: number;
+  /** Bytes by which its use has grown each day until now. */
+  growth?: number;
+  /** Retention that a backup without an own one follows, `keep-last=3`. */
+  prune?: string;
 }
 
 export interface NodeDoc {

@@ -270,6 +270,17 @@ const breadth: SetUp[] = [
       stage.names.backward.set(name, 'vzdump-qemu-240-2026_11_26-09_31_09');
     },
   },
+  {
+    before: 330,
+    why: 'the id of a job that was made without one is drawn at random',
+    run: async (stage) => {
+      const { body } = await stage.send({ as: 'root@pam!tok', label: '', method: 'GET', path: '/cluster/backup', params: null });
+      const made = (body as { data: { id: string }[] }).data.find(({ id }) => id !== 'jobone')?.id;
+      if (made === undefined) throw new Error('the second job is missing');
+      stage.names.forward.set('e6a4cc60-4c4d-4f5e-9318-ea4634deb2d4', made);
+      stage.names.backward.set(made, 'e6a4cc60-4c4d-4f5e-9318-ea4634deb2d4');
+    },
+  },
 ];
 
 /** What the recordings presuppose but do not show: done between two exchanges, through the API or by the passing of time. */

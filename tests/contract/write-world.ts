@@ -30,6 +30,8 @@ export function furnish(world: World, what: string): void {
   const guest = world.guest(100);
   const saved = { config: guest?.config ?? {}, snaptime: 1, description: '' };
   if (guest) world.saveGuest({ ...guest, snapshots: { s1: saved, c1: saved } }, 0);
+  if (what.startsWith('backup job ') && what !== 'backup job create')
+    world.put('job', 'w1', { id: 'w1', type: 'vzdump', enabled: 1, schedule: 'sun 04:00', vmid: '102', storage: 'local' });
   if (RUNNING.has(what)) run(world, 100);
 }
 

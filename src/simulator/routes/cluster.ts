@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { type Context, integer, needed, type Routes, seconds, text } from '../context.ts';
+import { type Context, integer, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { nameOf, publicRow } from '../guest-status.ts';
+import { publicRow } from '../guest-status.ts';
 import type { Guest, NodeDoc, Pool } from '../model.ts';
 import { may, privileges, stepsOf } from '../permissions.ts';
 import { hasStorage, usage } from '../volumes.ts';
@@ -227,23 +227,6 @@ function haStatus({ world }: Context): Row[] {
   ];
 }
 
-/** Guests that no job names, disabled jobs included; a token is shown those of them that it may see. */
-function notBackedUp({ world, who }: Context): Row[] {
-  const jobs = [...world.all('job').values()] as Record<string, unknown>[];
-  const numbers = (value: unknown): number[] =>
-    String(value ?? '')
-      .split(',')
-      .map(Number);
-  const isCovered = (vmid: number) =>
-    jobs.some((job) => {
-      if (job.all === 1) return !numbers(job.exclude).includes(vmid);
-      return job.pool === undefined ? numbers(job.vmid).includes(vmid) : world.get('pool', String(job.pool))?.vms.includes(vmid);
-    });
-  return [...world.guests().values()]
-    .filter(({ vmid }) => !isCovered(vmid) && may(world, who, `/vms/${vmid}`, ['VM.Audit']))
-    .map((guest) => ({ vmid: guest.vmid, type: guest.type, name: nameOf(guest) }));
-}
-
 export const CLUSTER_ROUTES: Routes = {
   'GET /cluster/resources': resources,
   'GET /cluster/nextid': nextId,
@@ -257,12 +240,6 @@ export const CLUSTER_ROUTES: Routes = {
     const found = context.world.get('ha', sid) ?? refuse(`no such resource '${sid}'`);
     return { sid: found.sid, type: 'vm', state: found.state };
   },
-  'GET /cluster/backup': (context) => [...context.world.all('job').values()],
-  'GET /cluster/backup/{id}': (context) => {
-    const { 'next-run': _nextRun, ...job } = context.world.get('job', needed(context, 'id')) ?? invalid({ id: 'No such job' });
-    return job;
-  },
-  'GET /cluster/backup-info/not-backed-up': notBackedUp,
   'GET /cluster/replication': () => [],
   'GET /version': () => VERSION,
   'GET /nodes/{node}/version': () => VERSION,

@@ -3,10 +3,13 @@ import type { Kinds } from '../tasks.ts';
 import { ACCESS_ROUTES } from './access.ts';
 import { AGENT_ROUTES } from './agent.ts';
 import { BACKUP_KINDS, BACKUP_ROUTES } from './backup.ts';
+import { BACKUP_JOB_ROUTES } from './backup-jobs.ts';
+import { BACKUP_READ_KINDS, BACKUP_READ_ROUTES } from './backup-read.ts';
 import { CLOUD_INIT_ROUTES } from './cloud-init.ts';
 import { CLUSTER_ROUTES } from './cluster.ts';
 import { FIREWALL_ROUTES } from './firewall.ts';
 import { LXC_KINDS, LXC_ROUTES } from './lxc.ts';
+import { METRIC_ROUTES } from './metrics.ts';
 import { MIGRATE_KINDS, MIGRATE_ROUTES } from './migrate.ts';
 import { NODE_ROUTES } from './nodes.ts';
 import { POOL_ROUTES } from './pools.ts';
@@ -27,10 +30,13 @@ export const ROUTES: Routes = {
   ...ACCESS_ROUTES,
   ...AGENT_ROUTES,
   ...BACKUP_ROUTES,
+  ...BACKUP_JOB_ROUTES,
+  ...BACKUP_READ_ROUTES,
   ...CLOUD_INIT_ROUTES,
   ...CLUSTER_ROUTES,
   ...FIREWALL_ROUTES,
   ...LXC_ROUTES,
+  ...METRIC_ROUTES,
   ...MIGRATE_ROUTES,
   ...NODE_ROUTES,
   ...POOL_ROUTES,
@@ -49,6 +55,7 @@ export const ROUTES: Routes = {
 /** Every kind of task. */
 export const KINDS: Kinds = {
   ...BACKUP_KINDS,
+  ...BACKUP_READ_KINDS,
   ...LXC_KINDS,
   ...MIGRATE_KINDS,
   ...POWER_KINDS,

@@ -125,7 +125,35 @@ function clusterTasks(context: Context): unknown {
   });
 }
 
+type LogRow = Record<string, unknown>;
+
+/** Entries of a task in the cluster's log: its start, its change, its end. */
+function logged(task: Task): LogRow[] {
+  const common = { node: task.node, pid: task.pid, pri: 6, tag: 'pvedaemon', user: task.owner };
+  const changes = task.kind === 'config' ? task.log.slice(0, 1) : [];
+  const begun = [`starting task ${task.upid}`, ...changes].map((msg) => ({ ...common, time: seconds(task.start), msg }));
+  if (task.state !== 'done') return begun;
+  return [...begun, { ...common, time: seconds(task.end ?? task.start), msg: `end task ${task.upid}: ${task.exit}` }];
+}
+
+/** One's own entries, or all of them, newest first. */
+function clusterLog(context: Context): LogRow[] {
+  const { world, who } = context;
+  const all = may(world, who, '/', ['Sys.Syslog']);
+  const rows = world.tasks(KEPT).reverse().flatMap(logged);
+  return rows
+    .map((row, index): LogRow => ({ ...row, uid: String(index + 1), id: `${index + 1}:${row.node}` }))
+    .filter((row) => all || row.user === who.token)
+    .reverse()
+    .slice(0, integer(context, 'max') ?? 50);
+}
+
 export const TASK_ROUTES: Routes = {
+  'GET /cluster/log': clusterLog,
+  'GET /nodes/{node}/tasks/{upid}': (context) => {
+    readUpid(context);
+    return [{ name: 'log' }, { name: 'status' }];
+  },
   'GET /nodes/{node}/tasks': list,
   'GET /nodes/{node}/tasks/{upid}/status': status,
   'GET /nodes/{node}/tasks/{upid}/log': log,

@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openSimulator } from './client.ts';
+
+let opened: Awaited<ReturnType<typeof openSimulator>>;
+beforeEach(async () => {
+  opened = await openSimulator();
+});
+afterEach(() => opened.close());
+
+const backups = async (vmid: number) =>
+  (await opened.api.get(`/nodes/pve/storage/nas/content?content=backup&vmid=${vmid}`)).data as { volid: string; protected?: number }[];
+
+/** Each archive is named after the second it was begun in. */
+const nextSecond = () => new Promise((resolve) => setTimeout(resolve, 1_050));
+
+async function back(params: Record<string, string> = {}, vmid = 104): Promise<string> {
+  await nextSecond();
+  return opened.api.task('POST', '/nodes/pve/vzdump', { vmid: String(vmid), storage: 'nas', ...params });
+}
+
+it('a retention prunes after the backup unless remove=0, which is refused where the retention is reached', async () => {
+  const before = (await backups(104)).length;
+  expect(await back({ 'prune-backups': 'keep-last=1', remove: '1' })).toBe('OK');
+  expect(await back({ 'prune-backups': 'keep-last=1', remove: '1' })).toBe('OK');
+  expect(await backups(104)).toHaveLength(1);
+  expect(before).toBeGreaterThanOrEqual(0);
+  expect(await back({ 'prune-backups': 'keep-last=1', remove: '0' })).toBe('job errors');
+  expect(await backups(104)).toHaveLength(1);
+});
+
+it('the preview of a prune is what the prune then does; a protected backup stays', async () => {
+  await back({ protected: '1' });
+  await back();
+  await back();
+  const path = '/nodes/pve/storage/nas/prunebackups?vmid=104&type=qemu&prune-backups=keep-last%3D1';
+  const marked = (await opened.api.get(path)).data as { volid: string; mark: string }[];
+  const marks = marked.map(({ mark }) => mark);
+  expect(marks.filter((mark) => mark === 'keep')).toHaveLength(1);
+  expect(marks).toContain('protected');
+  expect(await opened.api.task('DELETE', path)).toBe('OK');
+  const kept = marked.filter(({ mark }) => mark !== 'remove').map(({ volid }) => volid);
+  expect((await backups(104)).map(({ volid }) => volid).sort()).toEqual(kept.sort());
+});
+
+it('a job is one of guests, pool or all, and tells which volumes it covers', async () => {
+  const { api } = opened;
+  expect((await api.post('/cluster/backup', { id: 'weekly', schedule: 'sun 03:00', storage: 'nas', vmid: '100,104' })).status).toBe(200);
+  const { children } = (await api.get('/cluster/backup/weekly/included_volumes')).data as { children: { id: number }[] };
+  expect(children.map(({ id }) => id)).toEqual([100, 104]);
+  expect((await api.put('/cluster/backup/weekly', { all: '1' })).status).toBe(200);
+  expect((await api.get('/cluster/backup/weekly')).data).toEqual(
+    expect.not.objectContaining({ vmid: expect.anything(), pool: expect.anything() }),
+  );
+  expect((await api.get('/cluster/backup-info/not-backed-up')).data).toEqual([]);
+  expect((await api.delete('/cluster/backup/weekly')).status).toBe(200);
+  expect((await api.get('/cluster/backup-info/not-backed-up')).data).not.toEqual([]);
+});
+
+it('guests of another node are left out of a backup without a word', async () => {
+  const { data } = await opened.api.post('/nodes/pve/vzdump', { vmid: '101', storage: 'nas' });
+  expect(data).toBe('OK');
+});
