@@ -37,6 +37,15 @@ describe('Telmate/terraform-provider-proxmox#536, ionos-cloud/cluster-api-provid
     const move = requestsOf(plan).find((step) => step.path.endsWith('/move_disk'));
     expect(move).toMatchObject({ path: '/nodes/pve2/qemu/120/move_disk', params: { disk: 'scsi0', storage: 'fast2', delete: true } });
   });
+  test('beside a disk on local storage, only the shared one is moved afterwards', async () => {
+    const mixed = template({ scsi1: 'local-lvm:base-9000-disk-1,size=3G' });
+    const plan = await clone({ target_node: 'pve2', storage: 'fast2' }, cluster(mixed, [ceph, local], [ceph, local, fast]));
+    expect(requestsOf(plan).map(({ path, params }) => [path, params.targetstorage ?? params.disk])).toEqual([
+      ['/nodes/pve1/qemu/9000/clone', undefined],
+      ['/nodes/pve1/qemu/120/migrate', 'fast2'],
+      ['/nodes/pve2/qemu/120/move_disk', 'scsi0'],
+    ]);
+  });
   test('a storage of the same name on both nodes is kept', async () => {
     const same = cluster(template({ scsi0: 'local-lvm:base-9000-disk-0,size=20G' }), [local], [local]);
     const plan = await clone({ target_node: 'pve2' }, same);
@@ -123,6 +132,14 @@ test('ansible-collections/community.proxmox#97: a guest of the wished name is re
   const one = await clone({}, cluster(template({}), [ceph], [ceph], [there(101)]));
   expect(one.existing).toMatchObject({ existing: true, vmid: 101 });
   expect((await refusalOf(clone({}, cluster(template({}), [ceph], [ceph], [there(101), there(102)])))).code).toBe('conflict');
+});
+
+test('a hibernated source is woken, never unlocked: that would lose its memory', async () => {
+  const { config = {} } = template({ lock: 'suspended', vmstate: 'ceph-vm:vm-9000-state-suspend-2026-11-26' });
+  const { template: _, ...asleep } = config;
+  const error = await refusalOf(clone({}, cluster({ vmid: 9000, node: 'pve1', config: asleep }, [ceph], [ceph])));
+  expect(error.hint).toContain('start_vm {"vmid": 9000}');
+  expect(`${error.message} ${error.hint}`).not.toContain('unlock');
 });
 
 test('Telmate/terraform-provider-proxmox#405: cloud-init for a template without the drive is refused with the reason', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { endpoints, tokenId } from '../../src/config/values.ts';
 import { asError } from '../../src/core/errors.ts';
+import { refusalOf } from '../../src/proxmox/errors.ts';
 import { inspectTls } from '../../src/proxmox/trust/tls.ts';
 
 describe('community-scripts/ProxmoxVE-Local#304: a link-local host with its interface', () => {
@@ -23,6 +24,21 @@ describe('values copied from another place', () => {
       expect(error?.issues[0]?.message).toContain('mcp@pve!agent');
       expect(error?.issues[0]?.message).not.toContain('0000-secret');
     }
+  });
+});
+
+describe('a proxy in front of Proxmox that answers itself', () => {
+  const reply = (status: number, reason: string, body: string) =>
+    refusalOf({ status, reason, body }, { method: 'GET', path: '/cluster/resources', params: {}, tokenId: 'mcp@pve!agent' }).error;
+  test('a redirect to its login page is told as one, not as “Found.”', () => {
+    const error = reply(302, 'Found', '');
+    expect(error.message).toContain('redirect (302)');
+    expect(error.hint).toContain('PROXMOX_HOST');
+  });
+  test('a page with 403 asks for no privilege of Proxmox', () => {
+    const error = reply(403, 'Forbidden', '<!DOCTYPE html><html>Attention Required!</html>');
+    expect(error.code).toBe('proxmox_refused');
+    expect(`${error.message} ${error.hint}`).not.toContain('privilege');
   });
 });
 

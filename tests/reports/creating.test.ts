@@ -48,6 +48,12 @@ describe('addresses of cloud-init', () => {
   });
 });
 
+describe('names that Proxmox refuses', () => {
+  test.each(['my_vm', 'my vm', 'gr\u00fcn', '-web', 'web.', 'web.-a'])('%s: refused with the rule, nothing is sent', async (name) => {
+    await expect(create({ name })).rejects.toThrow('a DNS name: letters, digits and hyphens');
+  });
+});
+
 describe('bpg/terraform-provider-proxmox#1577: a filter by tags written as one text', () => {
   test('the tags that exist are named', async () => {
     const { ctx } = await openWorld({ guests: [{ vmid: 700, config: { name: 'a', tags: 'abc;def' } }] });

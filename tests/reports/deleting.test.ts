@@ -105,6 +105,17 @@ test('a NAS guest with disks of the host: only its own volume is destroyed, and 
   expect(plan.undo).toContain('1 volume');
 });
 
+test('a disk whose removal by force is pending is destroyed with its guest, and a human reads so', async () => {
+  const doomed: GuestSpec = {
+    ...old,
+    config: { ...old.config, sata1: 'local-lvm:vm-129-disk-1,size=500G' },
+    pending: { sata1: 'force' },
+  };
+  const plan = await remove(doomed, {}, { volumes: [volume, { ...volume, volid: 'local-lvm:vm-129-disk-1', sizeGib: 500 }] });
+  expect(plan.summary).toBe('Delete old (129) on pve with 2 volumes');
+  expect(new Set(plan.facts?.disks)).toEqual(new Set(['local-lvm:vm-129-disk-0 (32 GiB)', 'local-lvm:vm-129-disk-1 (500 GiB)']));
+});
+
 test('Proxmox VE 9.2: a hibernated guest can be deleted, and unlocking it is never advised', async () => {
   const plan = await remove({ ...old, config: { ...old.config, lock: 'suspended', vmstate: 'local-lvm:vm-129-state-suspend-2026-11-26' } });
   expect(requestsOf(plan)).toHaveLength(1);

@@ -17,7 +17,7 @@ const begin = (url: string, headers: Record<string, string> = {}) =>
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
   });
 
-describe('modelcontextprotocol/python-sdk#1004, DAWNCR0W/affine-mcp-server#301, rekog-labs/MCP-Nest#106: a session that is not known', () => {
+describe('modelcontextprotocol/python-sdk#1004, DAWNCR0W/affine-mcp-server#301, rekog-labs/MCP-Nest#106, neotoma#1923: a session that is not known', () => {
   test.each(['POST', 'GET', 'DELETE'])('%s: 404, so that the client begins anew', async (method) => {
     const { url } = await start();
     const headers = {
@@ -37,6 +37,14 @@ test('diegosouzapw/OmniRoute#5957, anthropics/claude-code#55970: initialize with
   expect(status).toBe(200);
   expect(headers.get('mcp-session-id')).toMatch(/./);
   expect(headers.get('mcp-session-id')).not.toBe('deadbeef');
+});
+
+test('a Content-Type with a charset is JSON too, and a stream asks proxies not to hold it back', async () => {
+  const { url } = await start();
+  const { status, headers } = await begin(url, { 'content-type': 'application/json; charset=utf-8' });
+  expect(status).toBe(200);
+  expect(headers.get('content-type')).toContain('text/event-stream');
+  expect(headers.get('x-accel-buffering')).toBe('no');
 });
 
 describe('IBM/mcp-context-forge#2152, hauptsacheNet/typo3-mcp-server#115, envoyproxy/ai-gateway#2307, Kuadrant/mcp-gateway#605: clients in a browser', () => {
