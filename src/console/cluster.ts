@@ -4,8 +4,7 @@ import { fail } from '../core/errors.ts';
 import { PER_GUEST, plain } from '../core/limits.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
-import type { Quotas } from '../engine/limits/quotas.ts';
-import type { Engine } from '../engine/types.ts';
+import type { Engine, Quotas } from '../engine/types.ts';
 import type { ClusterView, GuestView, Quota } from './wire.ts';
 
 const PAGE = 500;

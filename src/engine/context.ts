@@ -7,18 +7,26 @@ import { freshGuests } from './limits/claims.ts';
 import { totalsOver } from './limits/reserve.ts';
 import { isForeign, readerInScope } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
+import type { Call } from './types.ts';
+
+/** The part of a call that its reads depend on. */
+export function contextOf({ caller, options }: Pick<Call, 'caller' | 'options'>): { signal?: AbortSignal; scope?: Scope } {
+  return defined({ signal: options.signal, scope: caller.scope });
+}
 
 /** The context of a read: it opens no store. */
-export async function readContext(ports: Ports, { signal, scope }: { signal?: AbortSignal; scope?: Scope }): Promise<OperationContext> {
-  const api = await ports.api();
+export function readContext(ports: Ports, { signal, scope }: { signal?: AbortSignal; scope?: Scope }): OperationContext {
+  const { api, name: cluster, limits, defaults, tokenId } = ports.cluster;
   return {
     api: scope === undefined ? api : readerInScope(api, scope),
-    settings: ports.settings,
+    limits,
+    defaults,
+    tokenId,
     fresh: [],
     reservedGib: () => 0,
     overTotals: async () => [],
-    createdHere: async (identity) => (await ports.store()).guests.made(api.cluster, identity.vmid, identity.key),
-    madeBy: async (identity) => (await ports.store()).guests.madeBy(api.cluster, identity.vmid, identity.key),
+    createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
+    madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
     ...(signal ? { signal } : {}),
   };
 }
@@ -28,8 +36,8 @@ export async function planContext(
   ports: Ports,
   options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope; principal: string },
 ): Promise<OperationContext> {
-  const base = await readContext(ports, options);
-  const reservations = await (await ports.store()).reservations.all(base.api.cluster);
+  const base = readContext(ports, options);
+  const reservations = await (await ports.store()).reservations.all(ports.cluster.name);
   const vmid = options.mine?.vmid ?? options.claimedVmid;
   return {
     ...base,
@@ -46,7 +54,8 @@ export async function planContext(
 async function visible(reservations: Reservation[], caller: Pick<Caller, 'principal' | 'scope'>, ports: Ports): Promise<Reservation[]> {
   const made = reservations.filter(({ newGuest }) => newGuest);
   if (caller.scope === undefined || made.length === 0) return reservations;
-  const [api, { runs }] = await Promise.all([ports.api(), ports.store()]);
+  const { api } = ports.cluster;
+  const { runs } = await ports.store();
   const rows = await listGuests(api);
   const seen = await Promise.all(
     made.map(async (reservation) => {

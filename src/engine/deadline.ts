@@ -1,7 +1,7 @@
 import { fail } from '../core/errors.ts';
 import { type Result, runningResult } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import type { Ports } from './ports.ts';
+import type { ServerPorts } from './ports.ts';
 
 /** Milliseconds that a call has to begin its work, also when it does not want to wait for the outcome. */
 const LEAST_MS = 10_000;
@@ -15,14 +15,14 @@ const GRACE_MS = 1_000;
 export class Deadline {
   /** Epoch milliseconds until which the outcome is waited for. */
   readonly at: number;
-  private readonly ports: Ports;
+  private readonly ports: ServerPorts;
   private readonly began: number;
   private readonly over = new AbortController();
   private reason = 'the store';
   private fallback: (() => Result) | undefined;
 
   /** @param began epoch milliseconds of the call's entry; without `wait` the setting counts, `'end'` has no deadline */
-  constructor(wait: number | 'end' | undefined, began: number, ports: Ports) {
+  constructor(wait: number | 'end' | undefined, began: number, ports: ServerPorts) {
     const seconds = wait ?? ports.settings.waitSeconds;
     this.at = seconds === 'end' ? Number.POSITIVE_INFINITY : began + seconds * 1000;
     this.began = began;
@@ -45,6 +45,11 @@ export class Deadline {
     return this.at === Number.POSITIVE_INFINITY ? 'end' : Math.max(0, this.at - this.ports.clock.now()) / 1000;
   }
 
+  /** Since the call's entry. */
+  get elapsedMs(): number {
+    return this.ports.clock.now() - this.began;
+  }
+
   /** From here on the run is the answer of a call that is late. @throws out_of_time when the call was answered already */
   begin(run: RunRecord): void {
     if (this.over.signal.aborted) this.fail();
@@ -58,7 +63,7 @@ export class Deadline {
   }
 
   fail(): never {
-    const seconds = Math.round((this.ports.clock.now() - this.began) / 1000);
+    const seconds = Math.round(this.elapsedMs / 1000);
     fail('out_of_time', `Timed out after ${seconds} s while waiting for ${this.reason}. Nothing was sent.`, {
       details: { waited_seconds: seconds, waited_for: this.reason },
     });

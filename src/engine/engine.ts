@@ -2,6 +2,7 @@ import type { Audit } from '../audit/writer.ts';
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import { fail } from '../core/errors.ts';
+import { lazy } from '../core/lazy.ts';
 import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
@@ -9,11 +10,12 @@ import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { expireApprovals } from './approvals/requests.ts';
 import { mintLease, revokeLease } from './approvals/standing.ts';
+import { clusterOf } from './cluster.ts';
 import { unreachableSecrets } from './input/conceal.ts';
 import { createVault } from './input/secrets.ts';
 import { quotasOf, takeInventory } from './limits/quotas.ts';
 import { perform } from './perform.ts';
-import type { Notify, Ports } from './ports.ts';
+import type { Notify, Ports, ServerPorts } from './ports.ts';
 import { InFlight } from './runs/in-flight.ts';
 import { closeRun } from './runs/late.ts';
 import { createRetention } from './runs/retention.ts';
@@ -43,11 +45,15 @@ export function createEngine(options: EngineOptions): Engine {
   const worker = thisWorker();
   const inFlight = new InFlight(() => upkeep.begin());
   const announcements = new Set<Promise<void>>();
-  let api: Promise<ProxmoxApi> | undefined;
-  let store: Promise<Store> | undefined;
   let stopRenewing = () => {};
-  const watch = new Watch(() => ports);
-  const ports: Ports = {
+  const store = lazy(async () => {
+    const opened = await options.openStore();
+    stopRenewing = keepAlive(opened, worker, clock, inFlight);
+    retention.begin(opened);
+    return opened;
+  });
+  const watch = new Watch();
+  const server: ServerPorts = {
     settings,
     watch,
     audit,
@@ -57,34 +63,17 @@ export function createEngine(options: EngineOptions): Engine {
     inFlight,
     ...(options.notify ? { notify: remembered(options.notify, announcements) } : {}),
     vault: createVault(settings.dataDir),
-    api: () => {
-      api ??= options.connect().catch((error) => {
-        api = undefined;
-        throw error;
-      });
-      return api;
-    },
-    store: () => {
-      store ??= options
-        .openStore()
-        .then((opened) => {
-          stopRenewing = keepAlive(opened, worker, clock, inFlight);
-          retention.begin(opened);
-          return opened;
-        })
-        .catch((error) => {
-          store = undefined;
-          throw error;
-        });
-      return store;
-    },
+    store: store.get,
   };
-  const upkeep = createUpkeep(ports);
-  const retention = createRetention(ports);
+  const onCluster = lazy(async (): Promise<Ports> => ({ ...server, cluster: clusterOf(await options.connect(), settings) }));
+  const upkeep = createUpkeep(server, onCluster.get);
+  const retention = createRetention(server, onCluster.get);
   return {
-    perform: (operation, args, caller, performOptions = {}) => perform(operation, args, caller, performOptions, ports),
+    perform: (name, args, caller, performOptions = {}) => perform({ name, args, caller, options: performOptions }, server, onCluster.get),
     async watch() {
-      const [{ cluster }, { approvals }] = await Promise.all([ports.api(), ports.store()]);
+      const ports = await onCluster.get();
+      const { approvals } = await ports.store();
+      const cluster = ports.cluster.name;
       await expireApprovals(ports);
       const [pending, recent] = await Promise.all([
         approvals.list({ cluster, status: 'pending', limit: 200 }),
@@ -93,15 +82,18 @@ export function createEngine(options: EngineOptions): Engine {
       return { pending: pending.approvals, recent: recent.approvals };
     },
     leases: {
-      mint: (wish, caller) => mintLease(wish, caller, ports),
-      revoke: (id, caller) => revokeLease(id, caller, ports),
-      list: async () => (await ports.store()).leases.list((await ports.api()).cluster),
+      mint: async (wish, caller) => mintLease(wish, caller, await onCluster.get()),
+      revoke: async (id, caller) => revokeLease(id, caller, await onCluster.get()),
+      list: async () => (await store.get()).leases.list((await onCluster.get()).cluster.name),
     },
     openRuns: {
-      list: async () => (await ports.store()).runs.unknown((await ports.api()).cluster),
-      close: (id, outcome, caller) => closeRun(id, outcome, caller, ports),
+      list: async () => (await store.get()).runs.unknown((await onCluster.get()).cluster.name),
+      close: async (id, outcome, caller) => closeRun(id, outcome, caller, await onCluster.get()),
     },
-    quotas: async () => quotasOf(await takeInventory(ports), settings.limits, await ports.api()),
+    async quotas() {
+      const ports = await onCluster.get();
+      return quotasOf(await takeInventory(ports), ports.cluster.limits, ports.cluster.api);
+    },
     async close() {
       await upkeep.stop();
       await retention.stop();
@@ -109,8 +101,8 @@ export function createEngine(options: EngineOptions): Engine {
       await Promise.allSettled([...inFlight.runs.values(), ...announcements]);
       stopRenewing();
       await audit.close();
-      await (await store?.catch(() => undefined))?.close();
-      await (await api?.catch(() => undefined))?.close();
+      await (await store.opened())?.close();
+      await (await onCluster.opened())?.cluster.api.close();
     },
   };
 }

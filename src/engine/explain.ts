@@ -21,8 +21,8 @@ export async function explained(error: ProxmoxMcpError, ports: Ports): Promise<P
 async function withRemedy(error: ProxmoxMcpError, ports: Ports): Promise<ProxmoxMcpError> {
   const missing = (error.details?.missing ?? []) as unknown as Missing[];
   if (missing.length === 0) return error;
-  const { tokenId } = ports.settings.connection;
-  const { text, lines } = remedyFor(missing, tokenId, await rightsOf(await ports.api()));
+  const { tokenId } = ports.cluster;
+  const { text, lines } = remedyFor(missing, tokenId, await rightsOf(ports.cluster.api));
   // A hint that is more specific than the catalogue's stays in front.
   const own = [ERRORS.permission_denied.hint, remedyFor(missing, tokenId).text].includes(error.hint) ? '' : `${error.hint} `;
   const { grant: _, ...details } = error.details ?? {};
@@ -34,7 +34,7 @@ async function withRemedy(error: ProxmoxMcpError, ports: Ports): Promise<Proxmox
 }
 
 async function withState(error: ProxmoxMcpError, node: string, ports: Ports): Promise<ProxmoxMcpError> {
-  const rows = await (await ports.api()).get<{ node: string; status?: string }[]>('/nodes');
+  const rows = await ports.cluster.api.get<{ node: string; status?: string }[]>('/nodes');
   const status = rows.find((row) => row.node === node)?.status;
   const says = status === undefined ? 'the cluster has no node of this name' : `the cluster says it is ${status}`;
   return new ProxmoxMcpError(error.code, `${error.message} Of ${node}, ${says}.`, {

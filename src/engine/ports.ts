@@ -2,17 +2,17 @@ import type { Audit } from '../audit/writer.ts';
 import type { ApprovalRecord } from '../core/approval.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
+import type { Cluster } from './cluster.ts';
 import type { Vault } from './input/secrets.ts';
 import type { InFlight } from './runs/in-flight.ts';
 
-/** The dependencies of the engine. The connection and the store are opened when first needed: a probe or a read needs no store. */
-export interface Ports {
-  settings: Settings;
-  api(): Promise<ProxmoxApi>;
+/** The dependencies of the engine that do not depend on the cluster. The store is opened when first needed: a probe or a read needs none. */
+export interface ServerPorts {
+  /** Without those of a cluster, which come with it. */
+  settings: Omit<Settings, 'connection' | keyof Cluster>;
   store(): Promise<Store>;
   audit: Audit;
   vault: Vault;
@@ -26,6 +26,14 @@ export interface Ports {
   watch: Watcher;
 }
 
+/** The dependencies of work on one cluster. */
+export interface Ports extends ServerPorts {
+  cluster: Cluster;
+}
+
+/** The dependencies with the cluster, which is opened by the first call or worker that needs it. */
+export type OpenPorts = () => Promise<Ports>;
+
 /**
  * Announces a new approval. Never rejects: the requester does not wait for it, and a fault is a warning in the log.
  * @param waiting given when the requester's limit is reached: how many of its approvals are pending; further ones are not announced
@@ -35,10 +43,10 @@ export type Notify = (approval: ApprovalRecord, waiting?: number) => Promise<voi
 /** Looks for requests whose outcome is unknown, in the background. */
 export interface Watcher {
   /** Takes up the runs that this or another process left unknown not long ago. */
-  takeUp(): Promise<void>;
-  begin(run: RunRecord): void;
+  takeUp(ports: Ports): Promise<void>;
+  begin(run: RunRecord, ports: Ports): void;
   /** Looks once more, now; the run as it is known afterwards. */
-  look(run: RunRecord): Promise<RunRecord>;
+  look(run: RunRecord, ports: Ports): Promise<RunRecord>;
   close(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import { defined } from '../core/defined.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
+import type { Call } from './types.ts';
 
 /**
  * The digest that an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
@@ -41,6 +42,11 @@ export function auditCaller(caller: Caller): { principal: string; owner: string;
     channel: caller.channel,
     ...defined({ client: caller.client }),
   };
+}
+
+/** The fields of every line of the audit about a call of an operation. */
+export function auditCall({ operation, caller, args }: Pick<Call, 'operation' | 'caller' | 'args'>) {
+  return { operation: operation.name, ...auditCaller(caller), args };
 }
 
 /** `POST /nodes/pve/qemu/105/status/stop`: one line per request of a plan. */

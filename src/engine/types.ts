@@ -1,12 +1,13 @@
 import type { Answer, ApprovalRecord } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Total } from '../core/limits.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import type { ChangeOperation } from '../operations/define.ts';
+import type { QuotaScope } from '../core/settings.ts';
+import type { ChangeOperation, Operation } from '../operations/define.ts';
 import type { Lease } from '../store/leases.ts';
 import type { Deadline } from './deadline.ts';
-import type { Quotas } from './limits/quotas.ts';
 
 /** A step of long work, for progress notifications and the terminal. */
 export interface Progress {
@@ -49,6 +50,29 @@ export interface LeaseWish {
   raised?: boolean;
 }
 
+/** One limit over the scope. Sizes as in `Usage`. */
+export interface Quota {
+  size: Total;
+  /** The environment variable that sets the limit. */
+  variable: string;
+  /** Absent: no limit is set. */
+  limit?: number;
+  /** Existing usage; absent where it was not or cannot be counted. */
+  used?: number;
+  /** Further usage of work in flight. */
+  reserved?: number;
+  left?: number;
+  /** Disks that the token cannot see do not count. */
+  unseenDisks?: true;
+}
+
+export interface Quotas {
+  scope: QuotaScope;
+  /** The pool of the scope, where the token cannot see who is in it: nothing is counted, and nothing can be created. */
+  hiddenPool?: string;
+  quotas: Quota[];
+}
+
 export interface Engine {
   /** The only entry point: every transport uses it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
@@ -75,11 +99,22 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export interface ChangeCall {
-  operation: ChangeOperation;
+/** A call as a transport hands it to the entry point. */
+export interface Request {
+  /** Of the operation. */
+  name: string;
+  args: unknown;
+  caller: Caller;
+  options: PerformOptions;
+}
+
+/** A call whose arguments are read. */
+export interface Call<O extends Operation = Operation> {
+  operation: O;
   /** Validated, secrets concealed. */
   args: JsonObject;
   caller: Caller;
   options: PerformOptions;
   deadline: Deadline;
 }
+export type ChangeCall = Call<ChangeOperation>;

@@ -7,8 +7,9 @@ import type { JsonObject } from '../core/json.ts';
 import type { Excess } from '../core/limits.ts';
 import type { Plan, ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import type { Settings } from '../core/settings.ts';
+import type { LimitSettings, Settings } from '../core/settings.ts';
 import type { Toolset } from '../core/toolset.ts';
 
 /** A guest whose create or clone is in flight or so fresh that Proxmox's lists do not show its name yet. */
@@ -19,10 +20,13 @@ export interface FreshGuest {
   type: GuestType;
 }
 
-/** The context of an operation: reading, the operator's settings, and what this server remembers. No way to change anything. */
+/** The context of an operation: reading, the operator's settings for the cluster, and what this server remembers. No way to change anything. */
 export interface OperationContext {
   api: ProxmoxReader;
-  settings: Settings;
+  limits: LimitSettings;
+  defaults: Settings['defaults'];
+  /** The API token that acts, for texts about rights. */
+  tokenId: string;
   /** Set for operations with `claims`: the VMID reserved for this call. In a dry-run it is only looked up. */
   claimedVmid?: number;
   /** Guests that other calls are making right now. */
@@ -69,7 +73,7 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
 export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
   effect: 'read';
   /** The GET requests it would send, for a dry-run; what is not known before is in braces: `GET /nodes/{node}/qemu/105/pending`. */
-  preview(args: z.output<I>, settings: Settings): string[];
+  preview(args: z.output<I>): string[];
   read(ctx: OperationContext, args: z.output<I>): Promise<z.input<O>>;
 }
 
@@ -80,7 +84,7 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
   /** After the last step: reads, and answers from the stored run alone, so that any process can do it, also after a crash. */
-  report(ctx: Pick<OperationContext, 'api' | 'settings'>, args: z.output<I>, run: RunRecord): Promise<z.input<O>>;
+  report(api: ProxmoxReader, run: RunRecord): Promise<z.input<O>>;
 }
 
 /** The objects of control operations; the engine supplies them. */
@@ -92,8 +96,8 @@ export interface ControlPorts {
       limit: number;
       cursor?: string;
     }): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }>;
-    approve(id: string, options: { waitSeconds?: number }): Promise<JsonObject>;
-    deny(id: string, reason: string | undefined): Promise<JsonObject>;
+    approve(id: string, options: { waitSeconds?: number }): Promise<Result>;
+    deny(id: string, reason: string | undefined): Promise<Result>;
   };
   tasks: {
     get(query: { upid?: string; runId?: string; waitSeconds?: number; logLines: number }): Promise<JsonObject>;
@@ -107,7 +111,7 @@ export interface ControlOperation<I extends z.ZodObject = z.ZodObject, O extends
   decides: boolean;
   /** Releases a pending plan: transports ask hosts to put a human before it. */
   releases?: true;
-  run(ports: ControlPorts, args: z.output<I>): Promise<JsonObject>;
+  run(ports: ControlPorts, args: z.output<I>): Promise<Result>;
 }
 
 export type Operation = ReadOperation | ChangeOperation | ControlOperation;

@@ -9,6 +9,7 @@ import type { ProxmoxApi } from '../../src/core/proxmox.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import { TOOLSETS } from '../../src/core/toolset.ts';
+import { clusterOf } from '../../src/engine/cluster.ts';
 import { createVault } from '../../src/engine/input/secrets.ts';
 import type { Ports } from '../../src/engine/ports.ts';
 import { InFlight } from '../../src/engine/runs/in-flight.ts';
@@ -41,6 +42,7 @@ export function stillClock(): StillClock {
 export type Answers = Record<string, unknown>;
 
 export interface Parts extends Ports {
+  settings: Settings;
   clock: StillClock;
   answers: Answers;
   /** GET requests, as the keys of `answers`. */
@@ -84,26 +86,29 @@ export function parts(store: object = {}, settings: Partial<Settings> = {}): Par
     serverTime: () => clock.now() / 1000,
     close: async () => {},
   };
+  const all = {
+    connection: { tokenId: 'mcp@pve!agent' },
+    defaults: { node: 'pve', nodeIsExplicit: false },
+    limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
+    approval: { mode: 'relay', ttlSeconds: 900, maxPendingPerPrincipal: 3 },
+    policy: NO_POLICY,
+    waitSeconds: 45,
+    readOnly: false,
+    toolsets: TOOLSETS,
+    dataDir: '/nowhere',
+    ...settings,
+  } as Settings;
   const ports: Parts = {
-    settings: {
-      connection: { endpoints: [], tokenId: 'mcp@pve!agent', tokenSecret: 's', verifySsl: true, fingerprints: [] },
-      defaults: { node: 'pve', nodeIsExplicit: false },
-      limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
-      approval: { mode: 'relay', ttlSeconds: 900, maxPendingPerPrincipal: 3 },
-      policy: NO_POLICY,
-      waitSeconds: 45,
-      readOnly: false,
-      toolsets: TOOLSETS,
-      dataDir: '/nowhere',
-      ...settings,
-    } as Settings,
+    settings: all,
+    get cluster() {
+      return clusterOf(ports.proxmox, ports.settings);
+    },
     clock,
     told,
     lines,
     asked,
     answers,
     proxmox,
-    api: async () => ports.proxmox,
     store: async () => store as Store,
     audit: {
       async append(record: JsonObject, { durable }: { durable: boolean }) {
@@ -115,7 +120,7 @@ export function parts(store: object = {}, settings: Partial<Settings> = {}): Par
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     worker: 'me',
     inFlight: new InFlight(),
-    watch: new Watch(() => ports),
+    watch: new Watch(),
   };
   return ports;
 }

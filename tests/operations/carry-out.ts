@@ -10,7 +10,7 @@ import { openGate } from '../../src/proxmox/gate.ts';
 import { exitOf } from '../../src/proxmox/tasks.ts';
 
 /** Sends a plan's steps through the gate, waits for each, and reports: what the engine does, without journal, quota and approval. */
-export async function carryOut(api: ProxmoxApi, plan: Plan, args: JsonObject, settings: unknown): Promise<JsonObject> {
+export async function carryOut(api: ProxmoxApi, plan: Plan): Promise<JsonObject> {
   const steps: StepRecord[] = [];
   const journal = {
     find: (id: string) => steps.find((record) => record.id === id),
@@ -45,7 +45,7 @@ export async function carryOut(api: ProxmoxApi, plan: Plan, args: JsonObject, se
   const operation = findOperation(plan.operation);
   if (!operation || !('report' in operation)) throw new Error(plan.operation);
   const run = { plan, steps } as unknown as RunRecord;
-  return operation.output.parse(await operation.report({ api, settings: settings as never }, args as never, run)) as JsonObject;
+  return operation.output.parse(await operation.report(api, run)) as JsonObject;
 }
 
 async function send(

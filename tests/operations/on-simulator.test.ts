@@ -16,14 +16,11 @@ const IMAGE = 'local:import/debian-12-genericcloud-amd64.qcow2';
 /** A caller with a token, who plans and carries out without an engine. */
 function as(token: { id: string; secret: string }, defaults: Partial<Settings['defaults']> = {}) {
   const api = cluster().open({ token });
-  const settings = {
-    connection: cluster().connection(token),
-    defaults: { node: 'pve', nodeIsExplicit: false, ...defaults },
-    limits: UNLIMITED,
-  } as unknown as Settings;
   const ctx: OperationContext = {
     api,
-    settings,
+    limits: UNLIMITED,
+    defaults: { node: 'pve', nodeIsExplicit: false, ...defaults },
+    tokenId: token.id,
     fresh: [],
     reservedGib: () => 0,
     createdHere: async () => true,
@@ -47,7 +44,7 @@ function as(token: { id: string; secret: string }, defaults: Partial<Settings['d
     },
     async change(name: string, args: JsonObject): Promise<JsonObject> {
       const made = await plan(name, args);
-      return made.existing ?? carryOut(api, made, args, settings);
+      return made.existing ?? carryOut(api, made);
     },
   };
 }

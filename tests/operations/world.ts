@@ -168,13 +168,15 @@ export async function openWorld(world: World, context: Partial<OperationContext>
     await api.close();
     await server.close();
   });
-  const all = { connection, defaults: { node: 'pve', nodeIsExplicit: false }, limits: UNLIMITED, ...settings } as unknown as Settings;
+  const { defaults = { node: 'pve', nodeIsExplicit: false }, limits = UNLIMITED } = settings;
   return {
     server,
     requests: () => server.received.map((r) => r.url).filter((url) => !url.startsWith('/version')),
     ctx: {
       api,
-      settings: all,
+      defaults,
+      limits,
+      tokenId: connection.tokenId,
       claimedVmid: 120,
       fresh: [],
       reservedGib: () => 0,

@@ -25,7 +25,7 @@ async function answerAfter(plan: Plan, after: World, step: Partial<StepRecord> =
   const operation = findOperation('delete_vm');
   if (!operation || !('report' in operation)) throw new Error('delete_vm');
   const steps = [{ id: 'delete', state: 'done', at: '', upid: 'UPID:1', ...step }];
-  return operation.output.parse(await operation.report(ctx, { vmid: 129, purge: true } as never, { plan, steps } as unknown as RunRecord));
+  return operation.output.parse(await operation.report(ctx.api, { plan, steps } as unknown as RunRecord));
 }
 
 describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another guest the moment it is free', () => {

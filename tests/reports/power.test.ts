@@ -18,7 +18,7 @@ test('Telmate/proxmox-api-go#247, community.proxmox#96, bpg/terraform-provider-p
   const operation = findOperation('start_vm');
   if (!operation || !('report' in operation)) throw new Error('start_vm');
   const step = { id: 'start', state: 'done', at: '', exit: 'WARNINGS: 1', log: ['WARN: no efidisk configured', 'TASK WARNINGS: 1'] };
-  const answer = await operation.report(ctx, { vmid: 601 } as never, { plan, steps: [step] } as unknown as RunRecord);
+  const answer = await operation.report(ctx.api, { plan, steps: [step] } as unknown as RunRecord);
   expect(answer).toMatchObject({ status: 'running', warnings: ['WARN: no efidisk configured'] });
 });
 

@@ -1,6 +1,7 @@
 import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
+import { lazy } from '../../core/lazy.ts';
 import type { Session } from '../../engine/session.ts';
 import { createServerFactory } from '../../mcp/server.ts';
 import { runStdio } from '../../mcp/stdio.ts';
@@ -21,22 +22,13 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     operations.map(({ name }) => name),
   );
   if (process.stdin.isTTY) note('Serving MCP on standard input, for an MCP client. `proxmox-mcp --help` shows the other commands.');
-  let session: Promise<Session> | undefined;
   let opened: Session | undefined;
-  const open = () => {
-    session ??= openSession(options)
-      .then((ready) => {
-        opened = ready;
-        return ready;
-      })
-      .catch((error) => {
-        session = undefined;
-        throw error;
-      });
-    return session;
-  };
+  const session = lazy(async () => {
+    opened = await openSession(options);
+    return opened;
+  });
   const factory = createServerFactory({
-    engine: async () => (await open()).engine,
+    engine: async () => (await session.get()).engine,
     operations,
     settings,
     caller: ({ client, elicitation }) => localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...defined({ client }) }),
@@ -45,7 +37,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
   });
   runStdio(
     factory,
-    async () => (await session?.catch(() => undefined))?.close(),
+    async () => (await session.opened())?.close(),
     (error) => note(`mcp: ${error.message}`),
   );
   return 0;

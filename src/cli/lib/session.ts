@@ -1,10 +1,10 @@
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
+import { lazy } from '../../core/lazy.ts';
 import type { Log } from '../../core/log.ts';
 import { type ConnectionSettings, clusterNameOf, type Settings } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../../proxmox/client.ts';
-import type { Store } from '../../store/index.ts';
 import { openAuditOf } from './open-audit.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
@@ -27,37 +27,28 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
   const settings = cluster ? { ...configured, connection: cluster.connection } : configured;
   const clusterName = cluster ? 'simulator' : clusterNameOf(settings.connection);
 
-  let client: Promise<ProxmoxClient> | undefined;
   let told = 0;
   let notices: readonly string[] = [];
-  const connect = () => {
-    client ??= openClient(settings, clusterName, log, onRequest).then((opened) => {
-      notices = opened.notices;
-      return opened;
-    });
-    return client;
-  };
+  const { get: connect } = lazy(async () => {
+    const opened = await openClient(settings, clusterName, log, onRequest);
+    notices = opened.notices;
+    return opened;
+  });
   const audit = await openAuditOf(settings, log);
-  let opened: Promise<Store> | undefined;
-  const store = () => {
+  const store = lazy(async () => {
     const { dataDir, databaseUrl } = settings;
     const notice = (text: string) => {
       log.warn({}, text);
       void audit.append({ kind: 'notice', cluster: clusterName, message: text }, { durable: true }).catch(() => {});
     };
-    opened ??= import('../../store/index.ts')
-      .then(({ openStore }) => openStore({ dataDir, notice, ...defined({ databaseUrl }) }))
-      .catch((error) => {
-        opened = undefined;
-        throw error;
-      });
-    return opened;
-  };
+    const { openStore } = await import('../../store/index.ts');
+    return openStore({ dataDir, notice, ...defined({ databaseUrl }) });
+  });
   const { notify } = settings;
   const engine = createEngine({
     settings,
     connect,
-    openStore: store,
+    openStore: store.get,
     audit,
     log,
     ...(notify ? { notify: (await import('../../engine/approvals/notify.ts')).createNotify(notify, log) } : {}),
@@ -65,7 +56,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
   return {
     settings,
     engine,
-    store,
+    store: store.get,
     connect,
     notices: () => {
       const fresh = notices.slice(told);
@@ -75,7 +66,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     },
     async close() {
       await engine.close();
-      await (await opened?.catch(() => undefined))?.close();
+      await (await store.opened())?.close();
       await cluster?.close();
     },
   };

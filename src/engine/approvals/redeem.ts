@@ -10,16 +10,16 @@ import { listGuests } from '../../proxmox/guests.ts';
 import { renderQuestion } from '../../render/approval-text.ts';
 import { mustTypeFor } from '../../render/must-type.ts';
 import type { Reservation } from '../../store/reservations.ts';
-import { makePlan } from '../change.ts';
 import { withScope } from '../limits/access-token.ts';
 import { claim, giveBack, isLeft } from '../limits/claims.ts';
 import { placedNow } from '../limits/placed.ts';
 import { evaluatePolicy } from '../limits/policy.ts';
 import { checkQuota, reserve } from '../limits/reserve.ts';
 import { describe, planOutOfScope } from '../limits/scope.ts';
+import { makePlan } from '../make-plan.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { planDigest } from '../records.ts';
-import { resultOf, waitFor } from '../runs/answer.ts';
+import { answerOf, resultOf } from '../runs/answer.ts';
 import { startRun } from '../runs/runner.ts';
 import type { ChangeCall } from '../types.ts';
 import { requireYes, swiftly } from './form-answer.ts';
@@ -99,7 +99,7 @@ export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args
       fail('approval_used', `Approval ${approval.id} was used by another call.`);
     }
     handedOver = true;
-    return await resultOf(await waitFor(started.run, started.ended, { ...options, wait: call.deadline.wait }, ports), operation, ports);
+    return await answerOf(started, call, ports);
   } finally {
     if (mine && !handedOver) await giveBack(mine.id, ports);
   }
@@ -124,7 +124,7 @@ const requesterOf = ({ principal, scope }: ApprovalRecord) => ({ principal, ...(
 /** The requester's limits hold at the decision: what an operator took out of them since is not theirs any more. */
 async function whatLeftScope({ plan, scope }: ApprovalRecord, ports: Ports): Promise<string[]> {
   if (scope === undefined) return [];
-  const rows = await listGuests(await ports.api());
+  const rows = await listGuests(ports.cluster.api);
   // A guest that is gone left no scope; planning says what it is.
   if (!targetsOf(plan).every(({ vmid }) => rows.some((row) => row.vmid === vmid))) return [];
   const reason = planOutOfScope(plan, rows, scope);
@@ -133,7 +133,7 @@ async function whatLeftScope({ plan, scope }: ApprovalRecord, ports: Ports): Pro
 
 /** The pools and tags that were judged, as they are now. */
 async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<Plan> {
-  return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(await ports.api())) };
+  return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(ports.cluster.api)) };
 }
 
 /** Why the plan made now is not the one that was read; empty when it is. */
@@ -141,7 +141,7 @@ async function whatChanged(approval: ApprovalRecord, plan: Plan, ports: Ports): 
   if (planDigest(plan, approval.args, approval.cluster) !== approval.digest || plan.existing) return differences(approval.plan, plan);
   const { demand, node = '' } = approval.plan;
   if (demand?.newGuests !== 1) return [];
-  const free = await (await ports.api()).holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
+  const free = await ports.cluster.api.holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
   return free === false ? [`VMID ${demand.vmid} belongs to another guest now`] : [];
 }
 

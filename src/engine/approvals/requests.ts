@@ -16,7 +16,8 @@ import { announce } from './notify.ts';
 
 /** Stores a pending approval for a plan, or finds the identical one that is pending already. */
 export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way; needed: number }, ports: Ports): Promise<ApprovalRecord> {
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const { args, caller, options } = call;
   const now = isoNow(ports.clock);
   const plan = await withFormerNames(call.plan, ports);
@@ -26,13 +27,13 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
   const asked = await store.approvals.request(
     {
       id,
-      cluster: api.cluster,
+      cluster,
       ...auditCaller(caller),
       operation: plan.operation,
       args,
       argsDigest: argsDigest(plan.operation, args),
       plan,
-      digest: planDigest(plan, args, api.cluster),
+      digest: planDigest(plan, args, cluster),
       effect: plan.effect,
       way: call.way,
       needed: call.needed,
@@ -51,7 +52,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
     {
       kind: 'approval',
       operation: plan.operation,
-      cluster: api.cluster,
+      cluster,
       ...auditCaller(caller),
       args,
       ...auditTarget(plan),
@@ -68,7 +69,8 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
 
 /** Names what the caller may know of: its own pending approvals. Those of others about the same guest only count. */
 async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const limit = ports.settings.approval.maxPendingPerPrincipal;
   const { approvals, total } = await store.approvals.list({ cluster, principal: caller.principal, status: 'pending', limit });
   const own = approvals.map((one) => ({ approval_id: one.id, summary: plainText(one.plan.summary, 120), expires_at: one.expiresAt }));
@@ -81,7 +83,8 @@ async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
 
 /** Remembers the names of the guests and adds the others they were seen under: renaming before asking must not hide what it was. */
 async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const guests = targetsOf(plan);
   const formerNames: string[] = [];
   for (const { key, name, vmid } of guests) {
@@ -94,7 +97,8 @@ async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
 
 /** Ends the approvals of this cluster that were not decided in time; the audit says so at the next look. */
 export async function expireApprovals(ports: Ports): Promise<void> {
-  const [{ cluster }, { approvals }] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const { approvals } = await ports.store();
   const expired = await approvals.expire(cluster, isoNow(ports.clock));
   // Asked for at one moment, so that the audit writes all lines with one lock and one sync.
   await Promise.all(expired.map((one) => recordDecision(one, SERVER, ports, 'expired')));
@@ -102,7 +106,8 @@ export async function expireApprovals(ports: Ports): Promise<void> {
 
 /** The approval, if this caller may know of it: their own, or any of them for the operator. */
 export async function visibleApproval(id: string, caller: Caller, ports: Ports): Promise<ApprovalRecord> {
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   await expireApprovals(ports);
   const approval = await store.approvals.get(id);
   if (!approval || (approval.principal !== caller.principal && !seesAllApprovals(caller)))

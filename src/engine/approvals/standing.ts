@@ -22,7 +22,8 @@ const MAX_USES = 100;
 export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): Promise<Lease> {
   if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can create a lease, in a terminal.');
   checkWish(wish);
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const lease: Lease = {
     id: newId('lse'),
     cluster,
@@ -57,7 +58,8 @@ export function checkWish(wish: LeaseWish): void {
 /** Takes back a lease; uses that were taken stay taken. */
 export async function revokeLease(id: string, caller: Caller, ports: Ports): Promise<void> {
   if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can revoke a lease, in a terminal.');
-  const [{ cluster }, { leases }] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const { leases } = await ports.store();
   const revoked = await leases.revoke(id, cluster, isoNow(ports.clock));
   if (!revoked) fail('approval_unknown', `Lease ${id} does not exist or has ended.`);
   await ports.audit.append(
@@ -74,9 +76,10 @@ export async function takeLease(plan: Plan, operation: ChangeOperation, ports: P
   const targets = targetsOf(plan);
   if (targets.length === 0 || targets.some((guest) => guest.protection) || plan.sources?.some(isGuarded)) return undefined;
   const isRaised = plan.effect !== operation.effect;
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { api, name: cluster } = ports.cluster;
+  const store = await ports.store();
   const now = isoNow(ports.clock);
-  const open = await store.leases.open(api.cluster, now);
+  const open = await store.leases.open(cluster, now);
   const fitting = open.filter((lease) => lease.operations.includes(plan.operation) && (lease.raised || !isRaised));
   if (fitting.length === 0) return undefined;
   const rows = await listGuests(api);

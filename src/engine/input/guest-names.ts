@@ -12,10 +12,10 @@ import type { GuestRow } from '../../proxmox/guests.ts';
 /**
  * Arguments in which every guest is a VMID. Names are looked up afresh among the guests that this caller sees, so a plan and its approval are
  * about a number, and the approval's text shows the name that the guest has.
- * @param reader opened only if a name was given
+ * @param reader asked only if a name was given
  * @throws guest_not_found, ambiguous with candidates, conflict where VMID and name are two guests, invalid_arguments where both are missing
  */
-export async function withVmids(operation: Operation, args: JsonObject, reader: () => Promise<ProxmoxReader>): Promise<JsonObject> {
+export async function withVmids(operation: Operation, args: JsonObject, reader: ProxmoxReader): Promise<JsonObject> {
   const { byName = {}, input } = operation;
   let rows: Promise<GuestRow[]> | undefined;
   const resolved: JsonObject = { ...args };
@@ -29,7 +29,7 @@ export async function withVmids(operation: Operation, args: JsonObject, reader: 
       }
       continue;
     }
-    rows ??= reader().then(currentGuests);
+    rows ??= currentGuests(reader);
     const found = [];
     for (const name of [given].flat()) found.push(theOne(String(name), nameKey, await rows));
     if (type && isList(type)) resolved[key] = [...new Set([...((args[key] ?? []) as Json[]), ...found.map(({ vmid }) => vmid)])];

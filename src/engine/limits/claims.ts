@@ -21,10 +21,11 @@ export type Claim = { kind: 'mine'; reservation: Reservation } | { kind: 'other'
  * @throws conflict when no VMID is free
  */
 export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<number>): Promise<Claim> {
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { api, name: cluster } = ports.cluster;
+  const store = await ports.store();
   const wish = {
     id: newId('rsv'),
-    cluster: api.cluster,
+    cluster,
     name: claims.name ?? '',
     newGuest: true,
     worker: ports.worker,
@@ -77,7 +78,7 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
 
 /** For a dry-run: the VMID that a claim would choose now. */
 export async function freeVmid(ports: Ports): Promise<number> {
-  const api = await ports.api();
+  const { api } = ports.cluster;
   const [start, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
   const avoid = new Set([...doomed, ...deleted]);
   if (!avoid.has(start)) return start;
@@ -89,7 +90,8 @@ export async function freeVmid(ports: Ports): Promise<number> {
 
 /** Backups and jobs of a guest that is gone would look like those of a new one with its VMID. */
 async function deletedLately(ports: Ports): Promise<Set<number>> {
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
 }
 
@@ -156,7 +158,7 @@ async function isDeleted({ runId, vmid, changedAt }: Reservation, ports: Ports):
   const run = runId === undefined ? undefined : await (await ports.store()).runs.get(runId);
   if (run?.status === 'unknown') return false;
   // An hour is far beyond any delay of the lists: such a guest is one that this token does not see.
-  return (await isFree(await ports.api(), vmid).catch(() => false)) || Date.parse(changedAt) < ports.clock.now() - 3_600_000;
+  return (await isFree(ports.cluster.api, vmid).catch(() => false)) || Date.parse(changedAt) < ports.clock.now() - 3_600_000;
 }
 
 /** Pending changes are listed only after a stop and start; a stopped guest is listed as configured. */

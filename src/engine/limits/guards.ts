@@ -28,7 +28,7 @@ export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'c
 
 async function checkBackup(plan: Plan, { requireBackupWithin }: PolicyDecision, ports: Ports): Promise<void> {
   if (requireBackupWithin === undefined || plan.effect === 'change') return;
-  const api = await ports.api();
+  const { api } = ports.cluster;
   for (const guest of targetsOf(plan)) {
     if (backsUpFirst(plan, guest.vmid)) continue;
     const known = plan.targets ? undefined : plan.facts?.lastBackup;
@@ -62,7 +62,8 @@ async function checkCooldown(
 ): Promise<void> {
   // Going on with a guest that was left half-made repeats nothing.
   if (cooldown === undefined || plan.continues !== undefined) return;
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const whose = { cluster, principal: caller.principal };
   const since = new Date(ports.clock.now() - cooldown * 1000).toISOString();
   const same = argsDigest(plan.operation, args);
@@ -89,7 +90,7 @@ async function checkCooldown(
  * once more in the moment in which its run begins.
  */
 export function perHour(plan: Plan, ports: Ports): Admission | undefined {
-  const { creates, destroys } = ports.settings.policy.perHour;
+  const { creates, destroys } = ports.cluster.policy.perHour;
   const makes = plan.demand?.newGuests === 1;
   const limit = makes ? creates : plan.effect === 'destroy' ? destroys : undefined;
   if (limit === undefined) return undefined;
@@ -117,6 +118,7 @@ function cameToNothing({ status, steps }: RunRecord): boolean {
 async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {
   const admission = perHour(plan, ports);
   if (!admission) return;
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   admission.check(await store.runs.since({ cluster, principal: caller.principal }, admission.since));
 }

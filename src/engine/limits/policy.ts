@@ -114,6 +114,6 @@ function blindness({ guests, hidden }: Subject): string {
  */
 export async function evaluatePolicy(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<PolicyDecision> {
   const { subject, placed } = await subjectOf(plan, requester, ports);
-  const decision = evaluate(ports.settings.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
+  const decision = evaluate(ports.cluster.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
   return { ...decision, ...(placed ? { placed } : {}) };
 }

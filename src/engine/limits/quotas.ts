@@ -1,38 +1,16 @@
 import { defined } from '../../core/defined.ts';
 import { TOTALS, type Total, type Usage } from '../../core/limits.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { LimitSettings, QuotaScope } from '../../core/settings.ts';
+import type { LimitSettings } from '../../core/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { seesEveryDisk } from '../../proxmox/access/visibility.ts';
 import { completed } from '../../proxmox/fresh.ts';
 import { type GuestRow, listGuests, readGuest } from '../../proxmox/guests.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import type { Ports } from '../ports.ts';
+import type { Quota, Quotas } from '../types.ts';
 import { tidy } from './claims.ts';
 import { diskSums, usage } from './quota.ts';
-
-/** One limit over the scope. Sizes as in `Usage`. */
-export interface Quota {
-  size: Total;
-  /** The environment variable that sets the limit. */
-  variable: string;
-  /** Absent: no limit is set. */
-  limit?: number;
-  /** Existing usage; absent where it was not or cannot be counted. */
-  used?: number;
-  /** Further usage of work in flight. */
-  reserved?: number;
-  left?: number;
-  /** Disks that the token cannot see do not count. */
-  unseenDisks?: true;
-}
-
-export interface Quotas {
-  scope: QuotaScope;
-  /** The pool of the scope, where the token cannot see who is in it: nothing is counted, and nothing can be created. */
-  hiddenPool?: string;
-  quotas: Quota[];
-}
 
 /** The input of the count. */
 export interface Inventory {
@@ -44,12 +22,12 @@ export interface Inventory {
 
 /** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
 export async function takeInventory(ports: Ports): Promise<Inventory> {
-  const { limits } = ports.settings;
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
-  const rows = await store.reservations.all(api.cluster);
+  const { api, name: cluster, limits } = ports.cluster;
+  const store = await ports.store();
+  const rows = await store.reservations.all(cluster);
   const listed = await listGuests(api);
   const reserved = await tidy(rows, listed, ports);
-  const created = limits.scope.kind === 'created' ? new Set(await store.guests.madeVmids(api.cluster)) : new Set<number>();
+  const created = limits.scope.kind === 'created' ? new Set(await store.guests.madeVmids(cluster)) : new Set<number>();
   return { guests: await sized(api, listed, reserved, limits), reserved, created };
 }
 

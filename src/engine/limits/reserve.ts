@@ -18,8 +18,8 @@ import { newGuest } from './subject.ts';
 export async function reserve(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
   const { demand } = plan;
   if (!demand) return mine;
+  const { name: cluster } = ports.cluster;
   const store = await ports.store();
-  const { cluster } = await ports.api();
   let reservation = mine;
   if (!reservation) {
     const wish = {
@@ -50,11 +50,11 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
 export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<void> {
   const { demand } = plan;
   if (!demand) return;
-  const { limits } = ports.settings;
+  const { limits } = ports.cluster;
   if (demand.newGuests === 1) checkInside(newGuest(plan), limits);
   const { earlier, exceeded } = await totalsOver(demand, ports, mine);
   refuseExcess([...overPerGuest(demand, limits), ...exceeded]);
-  await checkSpace(plan, earlier, await ports.api());
+  await checkSpace(plan, earlier, ports.cluster.api);
 }
 
 /** Limits of the scope that the demand exceeds beside what exists and what came earlier. */
@@ -63,8 +63,7 @@ export async function totalsOver(
   ports: Ports,
   mine: Reservation | undefined,
 ): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
-  const { limits } = ports.settings;
-  const api = await ports.api();
+  const { api, limits } = ports.cluster;
   const { guests, reserved, created } = await takeInventory(ports);
   const earlier = reserved.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);

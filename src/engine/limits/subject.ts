@@ -42,7 +42,7 @@ export async function subjectOf(
   { principal, scope }: Requester,
   ports: Ports,
 ): Promise<{ subject: Subject; placed?: Placed[] }> {
-  const { policy } = ports.settings;
+  const { policy } = ports.cluster;
   const targets = targetsOf(plan);
   const sources = (plan.sources ?? []).map((source) => ({ ...source, copied: { template: source.template, guarded: isGuarded(source) } }));
   const asksFacts = policy.only !== undefined || scope !== undefined || policy.rules.some((r) => r.match.tag || r.match.pool);
@@ -57,10 +57,11 @@ export async function subjectOf(
     }));
     return { subject: { ...what, guests: [...made, ...guests] } };
   }
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { api, name: cluster } = ports.cluster;
+  const store = await ports.store();
   const rows = await listGuests(api);
   const judged = async (vmid: number, key: string | undefined): Promise<Judged> => {
-    const createdHere = key !== undefined && (await store.guests.made(api.cluster, vmid, key));
+    const createdHere = key !== undefined && (await store.guests.made(cluster, vmid, key));
     return { vmid, createdHere, ...factsOf(rows.find((r) => r.vmid === vmid)) };
   };
   const guests = await Promise.all([

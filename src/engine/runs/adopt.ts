@@ -14,10 +14,10 @@ const CONTINUE_WITHIN_SECONDS = 15 * 60;
  */
 export async function adoptOrphans(ports: Ports): Promise<void> {
   const { inFlight } = ports;
-  await ports.watch.takeUp();
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  await ports.watch.takeUp(ports);
+  const store = await ports.store();
   const now = isoNow(ports.clock);
-  for (const { run, worker, leaseUntil } of await store.runs.executing(api.cluster)) {
+  for (const { run, worker, leaseUntil } of await store.runs.executing(ports.cluster.name)) {
     if (inFlight.has(run.id)) continue;
     const own = worker === ports.worker;
     if (!own && !isGone(worker, leaseUntil, now)) continue;

@@ -7,10 +7,11 @@ import { patiently } from './patience.ts';
 
 /** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
 export async function remember(run: RunRecord, ports: Ports): Promise<void> {
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { api, name: cluster } = ports.cluster;
+  const store = await ports.store();
   if (run.plan.demand && (run.plan.demand.newGuests === 1 || run.plan.continues !== undefined)) {
     const { vmid } = run.plan.demand;
-    const reservation = (await store.reservations.all(api.cluster)).find((r) => r.runId === run.id);
+    const reservation = (await store.reservations.all(cluster)).find((r) => r.runId === run.id);
     const at = { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' };
     const guest = await patiently(() => readMade(at, api), ports.clock).catch((err) => {
       // While Proxmox is away the run has not ended: forgotten now, the guest could never be finished by the same call.
@@ -19,8 +20,8 @@ export async function remember(run: RunRecord, ports: Ports): Promise<void> {
     });
     if (guest) {
       const { key, name } = guest.identity;
-      await store.guests.remember({ cluster: api.cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
-      if (name !== '') await store.guests.sawName(api.cluster, { key, name, vmid }, isoNow(ports.clock));
+      await store.guests.remember({ cluster: cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
+      if (name !== '') await store.guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
     }
   }
 }
@@ -38,9 +39,10 @@ async function readMade(at: GuestAt, api: ProxmoxApi): Promise<Guest | undefined
 
 /** A VMID and a name are free again once their guest is gone. */
 export async function forget(run: RunRecord, ports: Ports): Promise<void> {
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   for (const condition of run.plan.expected)
-    if (condition.kind === 'guest' && condition.is === 'absent') await store.reservations.releaseGuest(api.cluster, condition.vmid);
+    if (condition.kind === 'guest' && condition.is === 'absent') await store.reservations.releaseGuest(cluster, condition.vmid);
 }
 
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */
@@ -58,5 +60,5 @@ export async function settleReservations(
 /** A guest that another client deleted while its run failed counts for nothing; where it cannot be asked it counts. */
 async function isStillThere({ plan }: RunRecord, ports: Ports): Promise<boolean> {
   if (plan.demand?.newGuests !== 1) return true;
-  return !(await isFree(await ports.api(), plan.demand.vmid).catch(() => false));
+  return !(await isFree(ports.cluster.api, plan.demand.vmid).catch(() => false));
 }

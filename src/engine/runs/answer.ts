@@ -5,7 +5,7 @@ import type { RunRecord } from '../../core/run.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import type { Ports } from '../ports.ts';
 import { recorded } from '../records.ts';
-import type { PerformOptions } from '../types.ts';
+import type { ChangeCall, PerformOptions } from '../types.ts';
 
 /** Longer than any run, and the most that a timer takes. */
 const FOREVER_MS = 2 ** 31 - 1;
@@ -33,6 +33,15 @@ export async function waitFor(
   }
 }
 
+/** The answer of the call that began a run: its outcome, or that it goes on after the caller's time. */
+export async function answerOf(
+  { run, ended }: { run: RunRecord; ended: Promise<RunRecord> },
+  { operation, options, deadline }: Pick<ChangeCall, 'operation' | 'options' | 'deadline'>,
+  ports: Ports,
+): Promise<Result> {
+  return resultOf(await waitFor(run, ended, { ...options, wait: deadline.wait }, ports), operation, ports);
+}
+
 /** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
   if (run.status === 'executing' && !run.error) return runningResult(run);
@@ -44,15 +53,6 @@ export async function resultOf(run: RunRecord, operation: ChangeOperation, ports
     recorded.add(error);
     throw error;
   }
-  const output = await operation.report(
-    { api: await ports.api(), settings: ports.settings },
-    operation.input.parse(openSecrets(run.args)),
-    run,
-  );
+  const output = await operation.report(ports.cluster.api, run);
   return { kind: 'done', output: operation.output.parse(output) as JsonObject };
-}
-
-/** The schema wants text where the stored arguments hold a reference. */
-function openSecrets(args: JsonObject): unknown {
-  return JSON.parse(JSON.stringify(args), (_key, v) => (v && typeof v === 'object' && '$secret' in v ? '***' : v));
 }

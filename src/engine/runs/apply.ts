@@ -31,7 +31,8 @@ export async function apply(
   ports: Ports,
   options: { maySend: boolean; secrets: ReadonlyMap<string, string>; onProgress?: (progress: Progress) => void },
 ): Promise<Ending> {
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { api } = ports.cluster;
+  const store = await ports.store();
   const journal = new Journal(run, store, ports);
   const secret = (id: string) => ports.vault.reveal(id, options.secrets.get(id));
   const sentBefore = new Set(journal.steps.map((s) => s.id));
@@ -114,7 +115,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
     if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
-      throw taskFault(step, record, s.journal.run.plan, s.ports.settings.connection.tokenId);
+      throw taskFault(step, record, s.journal.run.plan, s.ports.cluster.tokenId);
     }
     // The task ended without having done anything, which is what makes sending it again safe.
     s.report(`the guest is still locked (${exit}); trying again`);

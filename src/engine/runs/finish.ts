@@ -106,6 +106,6 @@ async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Call
   if (status !== 'unknown' || made) await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);
-  if (status === 'unknown') ports.watch.begin(ended);
+  if (status === 'unknown') ports.watch.begin(ended, ports);
   return ended;
 }

@@ -47,10 +47,11 @@ async function end(run: RunRecord, purpose: string, found: Found, caller: Caller
  */
 export async function closeRun(id: string, outcome: 'done' | 'not-done', caller: Caller, ports: Ports): Promise<RunRecord> {
   if (!caller.isOperator) fail('forbidden_by_policy', 'Only the operator can record the outcome of this request.');
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const stored = await store.runs.get(id);
   if (!stored || stored.cluster !== cluster) fail('task_unknown', `Run ${id} does not exist on this cluster.`);
-  const run = await ports.watch.look(stored);
+  const run = await ports.watch.look(stored, ports);
   const record = run.steps.find((one) => one.state === 'unknown') ?? run.steps.at(-1);
   const step = run.plan.steps.find((one) => one.id === record?.id);
   if (run.status !== 'unknown' || !record || !step) {
@@ -69,7 +70,7 @@ export async function closeRun(id: string, outcome: 'done' | 'not-done', caller:
 /** Undefined while it cannot be told. */
 async function outcomeOf(step: RequestStep, record: StepRecord, run: RunRecord, ports: Ports): Promise<Found | undefined> {
   if (record.upid !== undefined) return ended(step, record, run, ports);
-  const api = await ports.api();
+  const { api } = ports.cluster;
   for (let searched = record; ; ) {
     const trace = await look(step, searched, { run, steps: run.steps }, ports);
     if (trace.kind === 'effect') return { record: { ...record, state: 'done', exit: PROVEN } };
@@ -84,7 +85,7 @@ async function outcomeOf(step: RequestStep, record: StepRecord, run: RunRecord, 
 
 /** How the task of the request ended. */
 async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord, ports: Ports): Promise<Found | undefined> {
-  const api = await ports.api();
+  const { api } = ports.cluster;
   const status = await api.task(record.upid ?? '').catch(() => undefined);
   if (status?.running) return undefined;
   const kind = status?.exit === undefined ? 'unknown' : exitOf(status.exit).kind;
@@ -95,7 +96,7 @@ async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord,
   if (await isKept(step, api)) return { record: { ...record, ...KEPT, exit } };
   const log = (await api.taskLog(record.upid ?? '', LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
   const failed = { ...record, state: 'failed' as const, exit, log };
-  return { record: failed, error: taskFault(step, failed, plan, ports.settings.connection.tokenId) };
+  return { record: failed, error: taskFault(step, failed, plan, ports.cluster.tokenId) };
 }
 
 /** Guests that a run acts on, the one it makes included. */
@@ -106,9 +107,10 @@ export function guestsOf({ plan }: Pick<RunRecord, 'plan'>): number[] {
 
 /** Runs whose outcome is unknown and that act on these guests, each looked at once more. */
 export async function openRunsOf(vmids: readonly number[], ports: Ports): Promise<RunRecord[]> {
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const open = (await store.runs.unknown(cluster)).filter((run) => guestsOf(run).some((vmid) => vmids.includes(vmid)));
-  const now = await Promise.all(open.map((run) => ports.watch.look(run)));
+  const now = await Promise.all(open.map((run) => ports.watch.look(run, ports)));
   return now.filter(({ status }) => status === 'unknown');
 }
 
@@ -119,7 +121,8 @@ export function openLine({ id, operation, startedAt }: RunRecord): string {
 
 /** VMIDs that a DELETE on its way may still hit, with its run: a new guest there could be destroyed by it. */
 export async function doomedVmids(ports: Ports): Promise<Map<number, string>> {
-  const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
   const [open, executing] = await Promise.all([store.runs.unknown(cluster), store.runs.executing(cluster)]);
   const runs = [...open, ...executing.map(({ run }) => run)].filter(deletesGuest);
   return new Map(runs.flatMap((run) => guestsOf(run).map((vmid) => [vmid, run.id] as const)));

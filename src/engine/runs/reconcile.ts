@@ -44,7 +44,7 @@ export async function settle(
   ports: Ports,
   report: (message: string) => void,
 ): Promise<StepRecord> {
-  const api = await ports.api();
+  const { api } = ports.cluster;
   const began = ports.clock.now();
   const sentAt = Math.floor(Date.parse(record.at) / 1000);
   report(`${step.purpose}: no answer; looking for its traces`);
@@ -61,7 +61,7 @@ export async function settle(
 
 /** The facts visible now. */
 export async function look(step: RequestStep, record: StepRecord, within: Within, ports: Ports): Promise<Trace> {
-  const api = await ports.api();
+  const { api } = ports.cluster;
   const since = Math.floor(Date.parse(record.at) / 1000);
   const task = () => ownTask(step, record, within, ports);
   try {
@@ -96,10 +96,11 @@ async function isSeen(step: RequestStep, since: number, steps: readonly StepReco
 /** The task that executes this request: of our token, its type and guest, begun since it was sent, and of no other request. */
 async function ownTask(step: RequestStep, record: StepRecord, { run, steps }: Within, ports: Ports): Promise<string | undefined> {
   if (!step.task) return undefined;
-  const [api, store] = await Promise.all([ports.api(), ports.store()]);
+  const { api, name: cluster } = ports.cluster;
+  const store = await ports.store();
   const isTaken = async (upid: string) => {
     if (record.others?.includes(upid) || steps.some((other) => other.id !== step.id && other.upid === upid)) return true;
-    const owner = await store.runs.byUpid(upid, api.cluster);
+    const owner = await store.runs.byUpid(upid, cluster);
     return owner !== undefined && owner.id !== run.id;
   };
   const { proof } = step;

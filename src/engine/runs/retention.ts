@@ -1,7 +1,7 @@
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
 import type { Store } from '../../store/index.ts';
-import { isoNow, type Ports } from '../ports.ts';
+import { isoNow, type OpenPorts, type Ports, type ServerPorts } from '../ports.ts';
 
 const DAY_MS = 86_400_000;
 /** The first look (ms) waits until the call that opened the store is served. */
@@ -10,18 +10,23 @@ const FIRST_MS = 60_000;
 const NAMES_A_DAY = 100;
 
 /** Forgets, once a day and by one process of all on the store, what ended more than `PROXMOX_RETENTION_DAYS` days ago. */
-export function createRetention(ports: Ports): { begin(store: Store): void; stop(): Promise<void> } {
+export function createRetention(
+  { settings, clock, log }: ServerPorts,
+  open: OpenPorts,
+): { begin(store: Store): void; stop(): Promise<void> } {
   const closing = new AbortController();
   let working: Promise<void> | undefined;
   async function work(store: Store): Promise<void> {
     for (let pauseMs = FIRST_MS; ; pauseMs = DAY_MS) {
-      await ports.clock.sleep(pauseMs, closing.signal);
-      await prune(store, ports).catch((err) => ports.log.warn({ err }, 'pruning the store failed and is retried later'));
+      await clock.sleep(pauseMs, closing.signal);
+      await open()
+        .then((ports) => prune(store, ports))
+        .catch((err) => log.warn({ err }, 'pruning the store failed and is retried later'));
     }
   }
   return {
     begin(store) {
-      if (ports.settings.retentionDays > 0) working ??= work(store).catch(() => {});
+      if (settings.retentionDays > 0) working ??= work(store).catch(() => {});
     },
     async stop() {
       closing.abort();
@@ -37,11 +42,11 @@ export async function prune(store: Store, ports: Ports): Promise<boolean> {
   if (!(await store.retention.isDue('retention', isoNow(ports.clock), daysAgo(1)))) return false;
   const before = daysAgo(ports.settings.retentionDays);
   const removed = await store.retention.prune(before);
-  const api = await ports.api();
-  const names = await store.retention.oldNames(api.cluster, before, NAMES_A_DAY);
+  const { api, name: cluster } = ports.cluster;
+  const names = await store.retention.oldNames(cluster, before, NAMES_A_DAY);
   const gone = [];
   for (const { vmid, key } of names) if (await isGone(api, vmid, key)) gone.push(key);
-  await store.retention.forgetNames(api.cluster, gone);
+  await store.retention.forgetNames(cluster, gone);
   ports.log.info({ ...removed, names: gone.length, before }, 'old rows of the store were pruned');
   return true;
 }

@@ -41,16 +41,16 @@ export interface Start {
  * @returns undefined when another call used the approval at the same time
  */
 export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
-  const api = await ports.api();
+  const { name: cluster } = ports.cluster;
   const { plan, args, caller } = start;
   const run: RunRecord = {
     id: newId('run'),
     operation: plan.operation,
     args,
-    cluster: api.cluster,
+    cluster,
     principal: start.requester ?? caller.principal,
     plan,
-    digest: planDigest(plan, args, api.cluster),
+    digest: planDigest(plan, args, cluster),
     status: 'executing',
     steps: [],
     ...(start.decision ? { approvalId: start.decision.approvalId } : {}),

@@ -17,19 +17,21 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
   const mine = (run: RunRecord) => caller.isOperator || run.principal === caller.principal;
   return {
     async recent() {
-      const [{ cluster }, store] = await Promise.all([ports.api(), ports.store()]);
+      const { name: cluster } = ports.cluster;
+      const store = await ports.store();
       const runs = await store.runs.recent({ cluster, limit: RECENT, ...(caller.isOperator ? {} : { principal: caller.principal }) });
       return { runs: runs.map(brief) };
     },
     async get({ upid, runId, waitSeconds = 0, logLines }) {
-      const [api, store] = await Promise.all([ports.api(), ports.store()]);
-      const run = runId === undefined ? await store.runs.byUpid(upid ?? '', api.cluster) : await store.runs.get(runId);
-      if (run && mine(run) && run.cluster === api.cluster) {
+      const { api, name: cluster } = ports.cluster;
+      const store = await ports.store();
+      const run = runId === undefined ? await store.runs.byUpid(upid ?? '', cluster) : await store.runs.get(runId);
+      if (run && mine(run) && run.cluster === cluster) {
         if (upid !== undefined) return describeTask(upid, run, waitSeconds, logLines, { ports, signal });
         const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
         const now =
           run.status === 'unknown'
-            ? await ports.watch.look(run)
+            ? await ports.watch.look(run, ports)
             : run.status === 'executing'
               ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports)
               : run;
@@ -49,7 +51,7 @@ interface Looking {
 
 /** A worker task as Proxmox shows it. */
 async function taskNow(upid: string, waitSeconds: number, logLines: number, { ports, signal }: Looking): Promise<JsonObject> {
-  const api = await ports.api();
+  const { api } = ports.cluster;
   const status =
     waitSeconds > 0 ? await api.waitTask(upid, { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) }) : await api.task(upid);
   const now = status && !status.unseen ? status : await api.task(upid);
@@ -98,10 +100,9 @@ function brief(run: RunRecord): JsonObject {
 async function describe(run: RunRecord, ports: Ports, logLines: number): Promise<JsonObject> {
   const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
   const operation = findOperation(run.operation);
-  const api = await ports.api();
   const report =
     run.status === 'succeeded' && operation && 'report' in operation
-      ? await operation.report({ api, settings: ports.settings }, run.args, run).catch(() => undefined)
+      ? await operation.report(ports.cluster.api, run).catch(() => undefined)
       : undefined;
   return {
     ...brief(run),
@@ -119,6 +120,6 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
 }
 
 async function logOf(upid: string, ports: Ports, lines: number): Promise<string[]> {
-  const log = await (await ports.api()).taskLog(upid, lines);
+  const log = await ports.cluster.api.taskLog(upid, lines);
   return log.map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
 }

@@ -1,19 +1,20 @@
-import type { Ports } from '../ports.ts';
+import type { OpenPorts, Ports, ServerPorts } from '../ports.ts';
 import { adoptOrphans } from './adopt.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /** Puts right in the background what a fault of the store or the audit left lying in this process. */
-export function createUpkeep(ports: Ports): { begin(): void; stop(): Promise<void> } {
+export function createUpkeep({ inFlight, clock, log }: ServerPorts, open: OpenPorts): { begin(): void; stop(): Promise<void> } {
   const closing = new AbortController();
   let working: Promise<void> | undefined;
 
   async function work(): Promise<void> {
-    const { inFlight, clock, log } = ports;
     for (let pauseMs = FIRST_PAUSE_MS; inFlight.owes; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       await clock.sleep(pauseMs, closing.signal);
-      await putRight(ports).catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
+      await open()
+        .then(putRight)
+        .catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
     }
   }
 
@@ -25,7 +26,7 @@ export function createUpkeep(ports: Ports): { begin(): void; stop(): Promise<voi
         .catch(() => {})
         .finally(() => {
           working = undefined;
-          if (ports.inFlight.owes) this.begin();
+          if (inFlight.owes) this.begin();
         });
     },
     async stop() {

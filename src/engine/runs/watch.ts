@@ -15,40 +15,33 @@ export class Watch implements Watcher {
   private readonly watched = new Map<string, Promise<void>>();
   private readonly looks = new Map<string, Promise<RunRecord>>();
   private readonly closing = new AbortController();
-  private readonly portsOf: () => Ports;
-  constructor(portsOf: () => Ports) {
-    this.portsOf = portsOf;
-  }
-  private get ports(): Ports {
-    return this.portsOf();
-  }
 
   /** Takes up the runs that this or another process left unknown not long ago. */
-  async takeUp(): Promise<void> {
-    const [{ cluster }, store] = await Promise.all([this.ports.api(), this.ports.store()]);
-    for (const run of await store.runs.unknown(cluster)) this.begin(run);
+  async takeUp(ports: Ports): Promise<void> {
+    const store = await ports.store();
+    for (const run of await store.runs.unknown(ports.cluster.name)) this.begin(run, ports);
   }
 
-  begin(run: RunRecord): void {
+  begin(run: RunRecord, ports: Ports): void {
     const until = Date.parse(run.endedAt ?? run.startedAt) + WATCH_SECONDS * 1000;
-    if (this.watched.has(run.id) || this.closing.signal.aborted || until <= this.ports.clock.now()) return;
+    if (this.watched.has(run.id) || this.closing.signal.aborted || until <= ports.clock.now()) return;
     this.watched.set(
       run.id,
-      this.follow(run, until)
+      this.follow(run, until, ports)
         .catch((err) => {
-          if (!this.closing.signal.aborted) this.ports.log.warn({ err, run: run.id }, 'a run of unknown outcome cannot be watched');
+          if (!this.closing.signal.aborted) ports.log.warn({ err, run: run.id }, 'a run of unknown outcome cannot be watched');
         })
         .finally(() => this.watched.delete(run.id)),
     );
   }
 
   /** Looks once; of several who look at the same moment, one asks Proxmox. */
-  look(run: RunRecord): Promise<RunRecord> {
+  look(run: RunRecord, ports: Ports): Promise<RunRecord> {
     // A look that began before the run ended would still call it unknown.
     if (run.status !== 'unknown') return Promise.resolve(run);
     const under = this.looks.get(run.id);
     if (under) return under;
-    const look = lookAgain(run, this.ports).finally(() => this.looks.delete(run.id));
+    const look = lookAgain(run, ports).finally(() => this.looks.delete(run.id));
     this.looks.set(run.id, look);
     return look;
   }
@@ -58,12 +51,12 @@ export class Watch implements Watcher {
     await Promise.all(this.watched.values());
   }
 
-  private async follow(run: RunRecord, until: number): Promise<void> {
-    const { clock, log } = this.ports;
+  private async follow(run: RunRecord, until: number, ports: Ports): Promise<void> {
+    const { clock, log } = ports;
     let now = run;
     for (let look = 0; now.status === 'unknown' && clock.now() < until; look++) {
       await clock.sleep((PAUSES[look] ?? PAUSES.at(-1) ?? 60) * 1000, this.closing.signal);
-      now = await this.lookNow(run.id).catch((err) => {
+      now = await this.lookNow(run.id, ports).catch((err) => {
         log.warn({ err, run: run.id }, 'a run of unknown outcome could not be checked');
         return now;
       });
@@ -71,9 +64,9 @@ export class Watch implements Watcher {
   }
 
   /** From its row: another process may have ended it meanwhile. */
-  private async lookNow(id: string): Promise<RunRecord> {
-    const run = await (await this.ports.store()).runs.get(id);
+  private async lookNow(id: string, ports: Ports): Promise<RunRecord> {
+    const run = await (await ports.store()).runs.get(id);
     if (!run) throw new Error('the run is not in the store');
-    return this.look(run);
+    return this.look(run, ports);
   }
 }

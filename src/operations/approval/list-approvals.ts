@@ -29,11 +29,8 @@ export const listApprovals = defineOperation({
       limit,
       ...defined({ status, cursor }),
     });
-    return {
-      approvals: page.approvals.map(shown),
-      total: page.total,
-      ...defined({ next_cursor: page.nextCursor }),
-    };
+    const output = { approvals: page.approvals.map(shown), total: page.total, ...defined({ next_cursor: page.nextCursor }) };
+    return { kind: 'done', output };
   },
 });
 

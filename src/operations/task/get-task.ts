@@ -29,10 +29,8 @@ export const getTask = defineOperation({
   }),
   async run(ports, { upid, run_id, wait_seconds, log_lines }) {
     if (upid !== undefined && run_id !== undefined) fail('invalid_arguments', 'Give upid or run_id, not both.');
-    if (upid === undefined && run_id === undefined) return ports.tasks.recent();
-    return ports.tasks.get({
-      logLines: log_lines,
-      ...defined({ upid, runId: run_id, waitSeconds: wait_seconds }),
-    });
+    const query = { logLines: log_lines, ...defined({ upid, runId: run_id, waitSeconds: wait_seconds }) };
+    const output = await (upid === undefined && run_id === undefined ? ports.tasks.recent() : ports.tasks.get(query));
+    return { kind: 'done', output };
   },
 });

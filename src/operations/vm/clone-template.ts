@@ -47,7 +47,7 @@ export const cloneTemplate = defineOperation({
       });
     return planClone(ctx, args, row, guests);
   },
-  report: (ctx, _args, run) => madeReport(ctx.api, run),
+  report: madeReport,
 });
 
 async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
@@ -65,7 +65,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
     });
   const boot = bootDisk(source.config, source.disks);
   const growGib = growth(source, args.disk_gb);
-  const pool = args.pool ?? ctx.settings.defaults.pool;
+  const pool = args.pool ?? ctx.defaults.pool;
   await refuseUnusablePool(ctx.api, pool);
   const sizes = {
     cpu: (args.cores ?? Number(source.config.cores ?? 1)) * Number(source.config.sockets ?? 1),

@@ -45,12 +45,12 @@ export const createVm = defineOperation({
     if (existing) return planForExisting(ctx, 'create_vm', existing, args);
     return planNew(ctx, args, guests);
   },
-  report: (ctx, _args, run) => madeReport(ctx.api, run),
+  report: madeReport,
 });
 
 async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
   const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
-  const pool = args.pool ?? ctx.settings.defaults.pool;
+  const pool = args.pool ?? ctx.defaults.pool;
   const { node, choices: nodeChoices } = await chooseNode(ctx, args.node);
   const [storages, version, bridge] = await Promise.all([
     listStorages(ctx.api, node.node),
@@ -75,7 +75,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     after: { cpu: cpu.cores * cpu.sockets, memoryMib, diskGib },
   };
   await refuseTooLarge(ctx, demand, node);
-  await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.settings.defaults.storage);
+  await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
   const { storage, choices: storageChoices } = chooseStorage(ctx, {
     node: node.node,
     storages,

@@ -130,15 +130,15 @@ export const deleteVm = defineOperation({
       },
     };
   },
-  async report(ctx, _args, run) {
+  async report(api, run) {
     const { name, ...at } = placeOf(run);
     const named = (list: unknown) => ((list ?? []) as string[]).map((v) => plainText(v, 300));
     const [volumes, untouched] = [named(run.plan.before?.volumes), named(run.plan.before?.untouched)];
-    const fate = await fateOf(ctx.api, run);
+    const fate = await fateOf(api, run);
     const { orphans, unchecked } =
       fate === 'gone'
         ? await orphansOf(
-            ctx.api,
+            api,
             at,
             [...new Set(volumes.map(storageOf))].filter((s) => s !== ''),
           )

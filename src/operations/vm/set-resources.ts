@@ -106,15 +106,15 @@ export const setResources = defineOperation({
       undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be brought back`] : [])].join('; '),
     };
   },
-  async report(ctx, _args, run) {
+  async report(api, run) {
     const { name, ...at } = placeOf(run);
-    const guest = await readGuest(ctx.api, at).catch(() => undefined);
+    const guest = await readGuest(api, at).catch(() => undefined);
     const keys = KEYS.filter((key) => key in (run.plan.after ?? {}));
     return {
       vmid: at.vmid,
       name,
       node: at.node,
-      status: await statusNow(ctx.api, at, run),
+      status: await statusNow(api, at, run),
       ...(guest ? pendingView(guest, keys) : {}),
       ...outcomeOf(run),
     };

@@ -57,8 +57,8 @@ export const startVm = defineOperation({
       undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
     };
   },
-  async report(ctx, _args, run) {
+  async report(api, run) {
     const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(ctx.api, at, run), ...alreadyOf(run), ...outcomeOf(run) };
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), ...alreadyOf(run), ...outcomeOf(run) };
   },
 });

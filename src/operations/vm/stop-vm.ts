@@ -51,13 +51,13 @@ export const stopVm = defineOperation({
     if (first !== undefined && others.length === 0) return planOne(ctx, { vmid: first, ...how });
     return together(verbOf(how), await planEach([...new Set(vmids)], (one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
   },
-  async report(ctx, _args, run) {
+  async report(api, run) {
     const at = placeOf(run);
     const guests = await Promise.all(
       (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
         vmid,
         name: plainText(name, 80),
-        status: await statusNow(ctx.api, { vmid, type, node }, run),
+        status: await statusNow(api, { vmid, type, node }, run),
       })),
     );
     return {
@@ -65,7 +65,7 @@ export const stopVm = defineOperation({
       vmid: at.vmid,
       name: at.name,
       node: at.node,
-      status: await statusNow(ctx.api, at, run),
+      status: await statusNow(api, at, run),
       ...(guests.length > 0 ? {} : alreadyOf(run)),
       ...outcomeOf(run),
     };

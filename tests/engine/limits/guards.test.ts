@@ -198,7 +198,7 @@ describe('a cool-down', () => {
   it('is not in the way of going on with what was left half-made, nor where no rule asks for it', async () => {
     const ports = cooling([decided('denied', -1)]);
     await expect(checkPolicy(planOf({ continues: 'run_0' }), call, ports)).resolves.toBeDefined();
-    await expect(checkPolicy(planOf(), call, { ...ports, settings: parts().settings })).resolves.toBeDefined();
+    await expect(checkPolicy(planOf(), call, { ...ports, cluster: parts().cluster })).resolves.toBeDefined();
   });
 });
 

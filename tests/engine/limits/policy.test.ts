@@ -183,7 +183,7 @@ it('the decision on a plan asks as this caller has to be asked, by the rules abo
   const caller = { principal: 'local:1', channel: 'cli', canAsk: { terminal: true } } as Caller;
   const plan = { operation: 'stop_vm', effect: 'disrupt', target: { vmid: 105, protection: false }, steps: [] } as unknown as Plan;
   const rules = [rule({ match: { principal: ['token:ci'] }, way: 'human' })];
-  const ports = { settings: { policy: policy({ rules }), approval: { mode: 'auto' } } } as unknown as Ports;
+  const ports = { settings: { approval: { mode: 'auto' } }, cluster: { policy: policy({ rules }) } } as unknown as Ports;
   expect(await evaluatePolicy(plan, caller, ports)).toEqual({ way: 'terminal', approvals: 1 });
   expect(await evaluatePolicy(plan, caller, ports, { principal: 'token:ci' })).toEqual({ way: 'human', approvals: 1 });
 });

@@ -27,7 +27,7 @@ it('forgets the names of guests that are gone or whose VMID another guest has, a
   const ports = {
     settings: { retentionDays: 90 },
     clock: { now: () => Date.now() },
-    api: async () => api,
+    cluster: { api, name: api.cluster },
     log: { info() {}, warn() {} },
   } as unknown as Ports;
   expect(await prune(store, ports)).toBe(true);

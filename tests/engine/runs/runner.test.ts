@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 type Part = 'runs' | 'reservations' | 'secrets' | 'leases' | 'approvals';
-type World = Parts & { sent: string[]; cluster: string; instead(part: Part, methods: object): void };
+type World = Parts & { sent: string[]; instead(part: Part, methods: object): void };
 /** A cluster of its own on the one store; `instead` replaces methods of the store. */
 function world(): World {
   const ports = parts(store);
@@ -45,7 +45,7 @@ function world(): World {
     },
   });
   const instead = (part: Part, methods: object) => Object.assign(stored, { [part]: { ...stored[part], ...methods } });
-  return Object.assign(ports, { sent, cluster: ports.proxmox.cluster, instead });
+  return Object.assign(ports, { sent, instead });
 }
 const one = requestStep('one');
 const plan = planOf({ steps: [one] });
@@ -65,7 +65,7 @@ const error = async (promise: Promise<unknown>) =>
     },
     (thrown) => thrown as ProxmoxMcpError,
   );
-const newest = async (ports: World) => (await store.runs.recent({ cluster: ports.cluster, limit: 1 }))[0];
+const newest = async (ports: World) => (await store.runs.recent({ cluster: ports.cluster.name, limit: 1 }))[0];
 const demand = {
   newGuests: 1 as const,
   vmid: 200,
@@ -75,18 +75,24 @@ const demand = {
 const { target: _, ...without } = plan;
 const making = { ...without, demand, cleanup: 'delete_vm {"vmid": 200}' } as Plan;
 const reserve = async (ports: World, id: string) => {
-  const wish = { id, cluster: ports.cluster, name: '', newGuest: true, worker: 'me', leaseUntil: iso(30), now: iso(0) };
+  const wish = { id, cluster: ports.cluster.name, name: '', newGuest: true, worker: 'me', leaseUntil: iso(30), now: iso(0) };
   const taken = await store.reservations.claim(wish, () => 200);
   if (!('mine' in taken)) throw new Error('taken');
   return taken.mine;
 };
-const reserved = async (ports: World) => (await store.reservations.all(ports.cluster)).map(({ state }) => state);
+const reserved = async (ports: World) => (await store.reservations.all(ports.cluster.name)).map(({ state }) => state);
 
 describe('a run', () => {
   it('is on disk with its intent before anything leaves, and ended with its outcome', async () => {
     const ports = world();
     const begun = await start(ports, { requester: 'token:ci', leaseId: 'lse_1' });
-    expect(begun?.run).toMatchObject({ status: 'executing', steps: [], principal: 'token:ci', leaseId: 'lse_1', cluster: ports.cluster });
+    expect(begun?.run).toMatchObject({
+      status: 'executing',
+      steps: [],
+      principal: 'token:ci',
+      leaseId: 'lse_1',
+      cluster: ports.cluster.name,
+    });
     expect(begun?.run).not.toHaveProperty('approvalId');
     expect(ports.told[0]).toMatchObject({ kind: 'intent', requests: ['POST /nodes/pve/qemu/105/status/one'], leaseId: 'lse_1' });
     ports.clock.at = 0;
@@ -345,11 +351,11 @@ describe('a fault once something may have left', () => {
 
 describe('what a run reserved', () => {
   const run = (ports: World, over: Partial<Plan> = {}) =>
-    runOf({ id: `run-${ports.cluster}`, cluster: ports.cluster, plan: { ...making, ...over } });
+    runOf({ id: `run-${ports.cluster.name}`, cluster: ports.cluster.name, plan: { ...making, ...over } });
   const settled = async (outcome: { made: boolean; failed: boolean }, free: unknown, over: Partial<Plan> = {}) => {
     const ports = world();
     const { id } = await reserve(ports, `set-${clusters}`);
-    await store.reservations.setRun(id, `run-${ports.cluster}`);
+    await store.reservations.setRun(id, `run-${ports.cluster.name}`);
     ports.answers['/cluster/nextid'] = free;
     await settleReservations(run(ports, over), outcome, iso(0), ports);
     return reserved(ports);
@@ -411,7 +417,7 @@ describe('a guest that was made here', () => {
       [`/nodes/${node}/${type}/200/status/current`]: { status: 'stopped', vmid: 200 },
       [`/nodes/${node}/${type}/200/snapshot`]: [],
     });
-  const made = async (ports: World) => store.guests.madeVmids(ports.cluster);
+  const made = async (ports: World) => store.guests.madeVmids(ports.cluster.name);
   const run = (over: Partial<Plan> = {}) => runOf({ id: 'run_made', plan: { ...making, ...over } });
 
   it('is remembered by its own key and its name, where it was made', async () => {
@@ -423,8 +429,8 @@ describe('a guest that was made here', () => {
     await remember(run(), ports);
     expect(await made(ports)).toEqual([200]);
     const key = '00000000-0000-4000-8000-000000000001';
-    expect(await store.guests.made(ports.cluster, 200, key)).toBe(true);
-    expect(await store.guests.names(ports.cluster, key)).toEqual(['web']);
+    expect(await store.guests.made(ports.cluster.name, 200, key)).toBe(true);
+    expect(await store.guests.names(ports.cluster.name, key)).toEqual(['web']);
   });
 
   it('is looked for where the lists show it, and left out where it cannot be seen', async () => {

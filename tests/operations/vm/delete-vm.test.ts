@@ -323,5 +323,5 @@ async function reported(plan: Plan, after: World, step: object = ENDED) {
   const operation = findOperation('delete_vm');
   if (!operation || !('report' in operation)) throw new Error();
   const run = { plan, steps: [step] };
-  return operation.output.parse(await operation.report(ctx, { vmid: 105, purge: true } as never, run as unknown as RunRecord));
+  return operation.output.parse(await operation.report(ctx.api, run as unknown as RunRecord));
 }

@@ -8,7 +8,7 @@ import type { OperationContext } from '../../define.ts';
  * @throws quota_exceeded, not_possible
  */
 export async function refuseTooLarge(ctx: OperationContext, demand: ResourceDemand, node: NodeRow | undefined): Promise<void> {
-  const found = [...overNode(demand.after.cpu, node), ...overPerGuest(demand, ctx.settings.limits)];
+  const found = [...overNode(demand.after.cpu, node), ...overPerGuest(demand, ctx.limits)];
   if (found.length > 0) refuseExcess([...found, ...(await ctx.overTotals(demand))]);
 }
 

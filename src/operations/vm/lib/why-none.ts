@@ -7,7 +7,7 @@ import { listNodes } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 import { whyNoPool } from './why-empty.ts';
 
-type Context = Pick<OperationContext, 'api' | 'settings'>;
+type Context = Pick<OperationContext, 'api' | 'tokenId' | 'defaults'>;
 
 export interface Filter {
   status?: string | undefined;

@@ -7,12 +7,12 @@ import type { OperationContext } from '../../define.ts';
  * @throws ambiguous with the candidates, not_possible for a node that does not exist or is offline
  */
 export async function chooseNode(
-  ctx: Pick<OperationContext, 'api' | 'settings'>,
+  ctx: Pick<OperationContext, 'api' | 'defaults'>,
   wanted: string | undefined,
 ): Promise<{ node: NodeRow; choices: string[] }> {
   const nodes = await listNodes(ctx.api);
   const online = nodes.filter((n) => n.online);
-  const { node: usual, nodeIsExplicit } = ctx.settings.defaults;
+  const { node: usual, nodeIsExplicit } = ctx.defaults;
   const named = wanted ?? (nodeIsExplicit ? usual : undefined);
   const details = { candidates: online.map(described) };
   if (named !== undefined) {

@@ -20,11 +20,11 @@ export interface StorageWish {
  * @throws ambiguous, storage_unavailable (missing, offline, wrong content, too little space); both list the candidates
  */
 export function chooseStorage(
-  ctx: Pick<OperationContext, 'settings' | 'reservedGib'>,
+  ctx: Pick<OperationContext, 'defaults' | 'reservedGib'>,
   wish: StorageWish,
 ): { storage: StorageRow; choices: string[] } {
   const eligible = wish.storages.filter(takesImages);
-  const usual = ctx.settings.defaults.storage;
+  const usual = ctx.defaults.storage;
   const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, wish.node, s))} GiB free)`) };
   const hint =
     eligible.length === 0

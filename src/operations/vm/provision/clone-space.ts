@@ -26,7 +26,7 @@ export function placeOfCopy(
   const needs = sizesByStorage(source, growGib, 'all');
   const own = [...needs.keys()].filter((name) => name !== '');
   const ownFits = own.length > 0 && own.every((name) => storages.some((s) => s.storage === name && takesImages(s)));
-  if (wanted === undefined && ctx.settings.defaults.storage === undefined && ownFits)
+  if (wanted === undefined && ctx.defaults.storage === undefined && ownFits)
     return { space: spaceFor(ctx, node, storages, needs), choices: [`storage: ${own.join(', ')} (that of the source)`] };
   const needGib = [...needs.values()].reduce((sum, gib) => sum + gib, 0);
   const { storage, choices } = chooseStorage(ctx, { node, storages, wanted, needGib });

@@ -1,0 +1,15 @@
+import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { Settings } from '../core/settings.ts';
+
+/** One Proxmox VE cluster, as a call is given it: the connection and the operator's settings for it. */
+export interface Cluster extends Pick<Settings, 'limits' | 'policy' | 'defaults'> {
+  /** Names it in approvals, runs and reservations. */
+  name: string;
+  api: ProxmoxApi;
+  /** The API token that acts on it, for texts about rights; never its secret. */
+  tokenId: string;
+}
+
+export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: Settings): Cluster {
+  return { name: api.cluster, api, tokenId: connection.tokenId, limits, policy, defaults };
+}

@@ -1,0 +1,35 @@
+import type { Caller } from '../core/caller.ts';
+import { graver } from '../core/effect.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Reservation } from '../store/reservations.ts';
+import { planContext } from './context.ts';
+import { checkPlanScope } from './limits/scope.ts';
+import { withSources } from './limits/sources.ts';
+import type { Ports } from './ports.ts';
+import { guestsOf, openLine, openRunsOf } from './runs/late.ts';
+import type { ChangeCall } from './types.ts';
+
+/**
+ * Plans with live facts, within the scope of the caller, who is the requester when a human decides. A plan may raise its operation's effect, never lower it; one that sends
+ * nothing has none.
+ */
+export async function makePlan(
+  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & { caller: Pick<Caller, 'principal' | 'scope'> },
+  ports: Ports,
+  claim: { mine?: Reservation; claimedVmid?: number },
+): Promise<Plan> {
+  const { signal } = call.options;
+  const { scope, principal } = call.caller;
+  const context = await planContext(ports, {
+    ...claim,
+    ...(signal ? { signal } : {}),
+    ...(scope ? { scope } : {}),
+    principal,
+  });
+  const { api } = ports.cluster;
+  const plan = await withSources(await call.operation.plan(context, call.args), api);
+  await checkPlanScope(plan, scope, api);
+  const open = await openRunsOf(guestsOf({ plan }), ports);
+  const warnings = [...plan.warnings, ...open.map(openLine)];
+  return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+}
