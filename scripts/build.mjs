@@ -19,7 +19,8 @@ const result = await esbuild.build({
   platform: 'node',
   target: 'node20.19',
   chunkNames: 'chunk-[hash]',
-  external: ['pg-native'],
+  // Counting tokens needs a dictionary of some MiB, which only the documentation uses.
+  external: ['pg-native', 'gpt-tokenizer'],
   // CommonJS dependencies call require() for Node's own modules.
   banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
   minifyWhitespace: true,

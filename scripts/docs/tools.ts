@@ -5,6 +5,7 @@ import { commonOf } from '../../src/operations/common.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { cell, GENERATED, rows } from './markdown.ts';
+import { tokensOf, toolsetTokens } from './tokens.ts';
 
 const EFFECTS: Record<OperationEffect, string> = {
   read: 'reads only',
@@ -34,14 +35,19 @@ export function toolsDoc(): string {
     `[\`${operation.name}\`](#${operation.name})`,
     operation.toolset,
     `\`${operation.effect}\``,
+    String(tokensOf(operation)),
     operation.description,
   ]);
   return `${[
     GENERATED,
     '# Tools',
     "The same operations are MCP tools and commands: `proxmox-mcp call <operation> --args '<json>' [--dry-run] [--approve ID]`.",
-    rows(['Operation', 'Toolset', 'Effect', 'What it does'], overview),
-    '`PROXMOX_TOOLSETS` chooses the toolsets that are offered: a list, or `all`; default `everyday`. `approve`, `deny`, `list_approvals` and `get_task` are there whenever a tool that changes is.',
+    rows(['Operation', 'Toolset', 'Effect', 'Tokens', 'What it does'], overview),
+    '`PROXMOX_TOOLSETS` chooses the toolsets that are offered: a list, or `all`; default `everyday`. `approve`, `deny`, `list_approvals` and `get_task` are there whenever a tool that changes is. Tokens (o200k) are those of name, description and input schema, which stay in the context of the model.',
+    rows(
+      ['Toolset', 'Tools', 'Tokens'],
+      toolsetTokens().map(({ toolsets, tools, tokens }) => [`\`${toolsets}\``, String(tools), String(tokens)]),
+    ),
     rows(
       ['Effect', 'Meaning'],
       Object.entries(EFFECTS).map(([effect, meaning]) => [`\`${effect}\``, meaning]),

@@ -2,7 +2,7 @@ import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { changesNothing } from '../operations/available.ts';
 import { inputOf } from '../operations/by-name.ts';
-import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from '../operations/common.ts';
+import { type Common, commonOf, MAX_WAIT_SECONDS } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 
 type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown> };
@@ -10,13 +10,13 @@ type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown>
 /** Parameters of every operation of an effect, stated once so that no operation repeats them. */
 const COMMON = {
   dry_run: { type: 'boolean', description: 'Only show the plan' },
-  wait_seconds: { type: 'integer', minimum: 0, maximum: MAX_WAIT_SECONDS, description: 'Then the answer is "running" (45)' },
-  reason: { type: 'string', maxLength: MAX_REASON_LENGTH, description: 'Why; shown to the human' },
+  wait_seconds: { type: 'integer', description: `Then the answer is "running" (45, at most ${MAX_WAIT_SECONDS})` },
+  reason: { type: 'string', description: 'Why; shown to the human' },
 } as const satisfies Record<Common, object>;
 
 /** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */
 export function toolDefinition(operation: Operation): Tool {
-  const input = jsonSchema(inputOf(operation), 'input');
+  const input = withoutBounds(jsonSchema(inputOf(operation), 'input')) as JsonSchema;
   const common = Object.fromEntries(commonOf(operation).map((name) => [name, COMMON[name]]));
   return {
     name: operation.name,
@@ -69,6 +69,21 @@ function loosen(value: unknown): unknown {
     ...(isRecord(additionalProperties) && Object.keys(additionalProperties).length > 0
       ? { additionalProperties: loosen(additionalProperties) }
       : {}),
+  };
+}
+
+const BOUNDS = new Set([
+  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern'],
+]);
+
+/** The engine checks every bound, and its error says the limit: a quarter of the list's tokens would only repeat them. */
+function withoutBounds(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withoutBounds);
+  if (!isRecord(schema)) return schema;
+  const { properties, ...rest } = schema;
+  return {
+    ...mapValues(Object.fromEntries(Object.entries(rest).filter(([key]) => !BOUNDS.has(key))), withoutBounds),
+    ...(isRecord(properties) ? { properties: mapValues(properties, withoutBounds) } : {}),
   };
 }
 
