@@ -1,5 +1,6 @@
 import { fail } from '../../core/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { type Lack, type Need, pathsOf, unmet } from '../contract/need.ts';
 
 /** Privileges of which one suffices, on one path of the permission tree (`/vms/105`, `/storage/local`). */
 export interface Want {
@@ -39,9 +40,40 @@ export async function privilegesAt(api: Api, path: string): Promise<Set<string>>
   return new Set(Object.keys(answer[path] ?? {}));
 }
 
+/** How long (ms) a granted privilege is taken for granted: when it is revoked meanwhile, Proxmox refuses the request itself. */
+const REMEMBERED_MS = 30_000;
+const remembered = new WeakMap<Api, Map<string, { at: number; has: ReadonlySet<string> }>>();
+
+/**
+ * What the token's rights leave open of a need. Each path is asked for once in a while; nothing is called missing from memory alone, so that a
+ * right which the operator has just granted counts at once. A path whose privileges cannot be read is left to Proxmox.
+ */
+export async function missingOf(api: Api, need: Need): Promise<Lack[]> {
+  const memory = remembered.get(api) ?? new Map<string, { at: number; has: ReadonlySet<string> }>();
+  remembered.set(api, memory);
+  const now = Date.now();
+  const paths = pathsOf(need);
+  const old = paths.filter((path) => now - (memory.get(path)?.at ?? 0) < REMEMBERED_MS);
+  const look = (places: readonly string[]) =>
+    Promise.all(
+      places.map(async (path) => {
+        const has = await privilegesAt(api, path).catch(() => undefined);
+        if (has) memory.set(path, { at: now, has });
+        else memory.delete(path);
+      }),
+    );
+  const has = (path: string) => memory.get(path)?.has;
+  await look(paths.filter((path) => !old.includes(path)));
+  if (old.length === 0 || unmet(need, has).length === 0) return unmet(need, has);
+  await look(old);
+  return unmet(need, has);
+}
+
 /** @throws permission_denied: what needs a privilege that the token lacks, found before anything is sent or asked */
 export function failMissing(what: string, missing: readonly Missing[]): never {
-  const where = missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join(' and ');
+  const places = [...new Set(missing.map(({ path }) => path))];
+  const on = (path: string) => missing.filter((one) => one.path === path).map(({ privileges }) => privileges.join(' or '));
+  const where = places.map((path) => `${on(path).join(', ')} on ${path}`).join(' and ');
   return fail('permission_denied', `${what} needs ${where}, which the API token lacks.`, {
     details: { missing: missing.map((one) => ({ ...one })) },
   });

@@ -1,0 +1,58 @@
+// Writes src/proxmox/contract/contract.json, the compact form of the API's schema.   node scripts/contract.mjs SCHEMA.json
+// SCHEMA.json: { header: { packages }, endpoints: [{ path, method, parameters: { properties }, permissions, protected, proxyto, allowtoken }], formats,
+// code_formats }, as the method registry of a Proxmox VE 9.2 node holds it. Types and permissions that repeat are stored once and numbered.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const [file] = process.argv.slice(2);
+if (!file) throw new Error('Name the schema file: node scripts/contract.mjs SCHEMA.json');
+const { header, endpoints, formats, code_formats } = JSON.parse(readFileSync(file, 'utf8'));
+const version = (name) => `${name} ${header.packages[name].split(' ')[0]}`;
+
+const types = numbered();
+const permissions = numbered();
+const methods = {};
+for (const endpoint of [...endpoints].sort((a, b) => compare(a.path, b.path) || compare(a.method, b.method))) {
+  const properties = Object.entries(endpoint.parameters.properties ?? {}).sort(([a], [b]) => compare(a, b));
+  methods[endpoint.path] ??= {};
+  methods[endpoint.path][endpoint.method] = {
+    ...(properties.length > 0 ? { in: Object.fromEntries(properties.map(([name, type]) => [name, types.of(type)])) } : {}),
+    ...(endpoint.permissions ? { may: permissions.of(endpoint.permissions) } : {}),
+    ...(endpoint.parameters.additionalProperties === 1 ? { open: 1 } : {}),
+    ...(endpoint.allowtoken === 0 ? { noToken: 1 } : {}),
+    ...(endpoint.protected === 1 ? { protected: 1 } : {}),
+    ...(endpoint.proxyto ? { proxyto: endpoint.proxyto } : {}),
+  };
+}
+const data = {
+  origin: `Proxmox VE 9.2 API schema (${['pve-manager', 'qemu-server', 'pve-container', 'libpve-storage-perl', 'libpve-access-control'].map(version).join(', ')})`,
+  formats,
+  patterns: code_formats,
+  types: types.list,
+  permissions: permissions.list,
+  methods,
+};
+// One line a method, so that a new version shows what changed.
+const text = JSON.stringify(data).replaceAll(/("\/[^"]*":\{"(?:DELETE|GET|POST|PUT)")/g, '\n$1');
+writeFileSync(new URL('../src/proxmox/contract/contract.json', import.meta.url), `${text}\n`);
+
+/** Equal values get one number, in the order in which they appear. */
+function numbered() {
+  const list = [];
+  const known = new Map();
+  return {
+    list,
+    of(value) {
+      const key = JSON.stringify(value, (_, part) =>
+        part && typeof part === 'object' && !Array.isArray(part)
+          ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => compare(a, b)))
+          : part,
+      );
+      if (!known.has(key)) known.set(key, list.push(JSON.parse(key)) - 1);
+      return known.get(key);
+    },
+  };
+}
+
+function compare(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,89 @@
+import { DRIVE } from '../access/option-privileges.ts';
+import { ownerOf } from '../disks.ts';
+import type { Options } from '../property-strings.ts';
+import { type Need, NOTHING, need } from './need.ts';
+
+/** `local-lvm:32`: a volume of 32 GiB is made; without a storage the request's own counts. */
+const NEW_VOLUME = /^(?:([^/:\s]+):)?\d+(?:\.\d+)?$/;
+const CLOUD_INIT = /(?:^|[:/])(?:vm-\d+-)?cloudinit(?:\.\w+)?$/;
+/** Names of bridges that a node makes; any other name may be a VNet, whose zone the name does not tell. */
+const BRIDGE = /^vmbr\d+$/;
+
+export const space = (storage: string): Need => need(`/storage/${storage}`, 'Datastore.AllocateSpace');
+export const onGuest = (vmid: string, ...privileges: string[]): Need => need(`/vms/${vmid}`, ...privileges);
+
+/** The volume of a drive or mount point as it is written: `local-lvm:vm-105-disk-0`, `local:32`, `none`. */
+export function volumeOf(text: string): string {
+  const [first = ''] = text.split(',').filter((part) => part !== '' && (!part.includes('=') || /^(file|volume)=/.test(part)));
+  return first.replace(/^(file|volume)=/, '');
+}
+
+export function storageOf(volid: string): string | undefined {
+  const [storage, rest] = volid.split(':');
+  return rest === undefined || storage === '' || volid.startsWith('/') ? undefined : storage;
+}
+
+/** SDN.Use on the bridges of network devices; from 8.0 on. */
+export function bridges(nets: readonly (string | undefined)[], major: number): Need[] {
+  if (major < 8) return [];
+  return nets.flatMap((net) => {
+    const value = (name: string) => new RegExp(`(?:^|,)${name}=([^,]+)`).exec(net ?? '')?.[1];
+    const [bridge, tag] = [value('bridge') ?? '', value('tag')];
+    return BRIDGE.test(bridge) ? [need(`/sdn/zones/localnetwork/${bridge}${tag === undefined ? '' : `/${tag}`}`, 'SDN.Use')] : [];
+  });
+}
+
+export const netsOf = (options: Options): string[] =>
+  Object.keys(options).flatMap((key) => (/^net\d+$/.test(key) ? [options[key] ?? ''] : []));
+
+/** Reading a volume that exists. @param vmid of the guest that gets it: its own volumes need nothing more */
+export function reading(volid: string, vmid: string): Need {
+  const storage = storageOf(volid);
+  if (storage === undefined) return NOTHING;
+  const path = `/storage/${storage}`;
+  const unless = (other: Need): Need => ({ any: [need(path, 'Datastore.Allocate'), other] });
+  const owner = backupOwner(volid);
+  if (owner !== undefined) return unless({ all: [space(storage), onGuest(owner, 'VM.Backup')] });
+  if (/^[^:]+:(iso|vztmpl|import)\//.test(volid)) return unless(need(path, 'Datastore.AllocateSpace', 'Datastore.Audit'));
+  const guest = ownerOf(volid);
+  if (guest === undefined || String(guest) === vmid) return NOTHING;
+  return unless({ all: [need(path, 'Datastore.Audit'), onGuest(String(guest), 'VM.Config.Disk')] });
+}
+
+/** VMID of the guest in a backup: `local:backup/vzdump-qemu-102-…`, `pbs:backup/vm/102/…`. */
+export function backupOwner(volid: string): string | undefined {
+  return /:backup\/(?:vzdump-(?:qemu|lxc)-(\d+)-|(?:vm|ct)\/(\d+)\/)/
+    .exec(volid)
+    ?.slice(1)
+    .find((vmid) => vmid !== undefined);
+}
+
+/** The storages that a drive or mount point of a request takes space on, and the volumes that it reads. */
+export function contents(text: string, vmid: string, fallback: string | undefined): Need[] {
+  const volume = volumeOf(text);
+  const source = /(?:^|,)import-from=([^,]+)/.exec(text)?.[1];
+  const from = source === undefined ? [] : [reading(source, vmid)];
+  if (volume === '' || volume === 'none' || volume === 'cdrom' || CLOUD_INIT.test(volume)) return from;
+  const made = NEW_VOLUME.exec(volume);
+  if (!made) return [...from, reading(volume, vmid)];
+  const storage = made[1] ?? fallback;
+  return [...from, ...(storage === undefined ? [] : [space(storage)])];
+}
+
+/** A drive of a VM that exists: what is put in, or what is there when it is taken out. */
+export function drive(vmid: string, text: string, isRemoved: boolean): Need[] {
+  const isCloudInit = CLOUD_INIT.test(volumeOf(text));
+  if (isCloudInit && !isRemoved) return [onGuest(vmid, 'VM.Config.Cloudinit'), onGuest(vmid, 'VM.Config.CDROM')];
+  const isCd = !isCloudInit && (/(?:^|,)media=cdrom(?:,|$)/.test(text) || ['none', 'cdrom'].includes(volumeOf(text)));
+  return [onGuest(vmid, isCd ? 'VM.Config.CDROM' : 'VM.Config.Disk')];
+}
+
+/** Storages of the volumes that a clone copies: all but inserted media and what is detached. */
+export function copied(options: Options): string[] {
+  const slots = Object.keys(options).filter((key) => DRIVE.test(key) || /^(rootfs|mp\d+)$/.test(key));
+  return slots.flatMap((slot) => {
+    const text = options[slot] ?? '';
+    const isMedium = /(?:^|,)media=cdrom(?:,|$)/.test(text) && !CLOUD_INIT.test(volumeOf(text));
+    return isMedium ? [] : (storageOf(volumeOf(text)) ?? []);
+  });
+}

@@ -1,0 +1,76 @@
+import { backupOwner, onGuest, space } from './devices.ts';
+import type { Rule } from './guest-rules.ts';
+import { modifying, type Need, need } from './need.ts';
+
+const list = (text: string | undefined): string[] => (text ?? '').split(/[,;\s]+/).filter((part) => part !== '');
+
+/** `all` skips the guests without VM.Backup in silence; the members of a pool are not looked up. */
+const vzdump: Rule = ({ params }) => {
+  const { storage, vmid, bwlimit, ionice, performance } = params;
+  const slow = [bwlimit, ionice, performance].some((value) => value !== undefined);
+  const keep = storage !== undefined && params['prune-backups'] !== undefined;
+  return [
+    ...(slow ? [need('/', 'Sys.Modify')] : []),
+    ...(keep ? [need(`/storage/${storage}`, 'Datastore.Allocate')] : []),
+    ...(storage === undefined ? [] : [space(storage)]),
+    ...list(vmid).map((one) => onGuest(one, 'VM.Backup')),
+  ];
+};
+
+/** Destroying or changing a volume. A backup's owner may do it too. */
+const volume: Rule = ({ at }) => {
+  const { storage = '', volume: named = '' } = at;
+  const volid = named.includes(':') ? named : `${storage}:${named}`;
+  const owner = backupOwner(volid);
+  const all = need(`/storage/${storage}`, 'Datastore.Allocate');
+  return [owner === undefined ? all : { any: [all, { all: [space(storage), onGuest(owner, 'VM.Backup')] }] }];
+};
+
+/** Reading a backup: its attributes, its configuration. */
+const backup = (volid: string): Need[] => {
+  const [owner, storage] = [backupOwner(volid), volid.split(':')[0] ?? ''];
+  return owner === undefined
+    ? []
+    : [{ any: [need(`/storage/${storage}`, 'Datastore.Allocate'), { all: [space(storage), onGuest(owner, 'VM.Backup')] }] }];
+};
+
+const prune: Rule = ({ at, params }) => {
+  const { storage = '' } = at;
+  const all = need(`/storage/${storage}`, 'Datastore.Allocate');
+  return [params.vmid === undefined ? all : { any: [all, { all: [space(storage), onGuest(params.vmid, 'VM.Backup')] }] }];
+};
+
+/** Guests that are named; without names Proxmox takes those that the token may. */
+const each =
+  (privilege: string): Rule =>
+  ({ params }) =>
+    list(params.vms).map((vmid) => onGuest(vmid, privilege));
+
+/** Membership decides over rights, so it needs the right to give some away. */
+const members: Rule = ({ params }) => [
+  ...list(params.vms).map((vmid) => need(`/vms/${vmid}`, ...modifying(`/vms/${vmid}`))),
+  ...list(params.storage).map((storage) => need(`/storage/${storage}`, ...modifying(`/storage/${storage}`))),
+];
+
+const job: Rule = ({ params }) => (params.storage === undefined ? [] : [need(`/storage/${params.storage}`, 'Datastore.Allocate')]);
+
+export const OTHER_RULES: Readonly<Record<string, Rule>> = {
+  'POST /nodes/{node}/vzdump': vzdump,
+  'GET /nodes/{node}/vzdump/extractconfig': ({ params }) => backup(params.volume ?? ''),
+  'GET /nodes/{node}/storage/{storage}/content/{volume}': ({ at }) => backup(at.volume ?? ''),
+  'PUT /nodes/{node}/storage/{storage}/content/{volume}': volume,
+  'DELETE /nodes/{node}/storage/{storage}/content/{volume}': volume,
+  'DELETE /nodes/{node}/storage/{storage}/prunebackups': prune,
+  'POST /nodes/{node}/startall': each('VM.PowerMgmt'),
+  'POST /nodes/{node}/stopall': each('VM.PowerMgmt'),
+  'POST /nodes/{node}/suspendall': each('VM.PowerMgmt'),
+  'POST /nodes/{node}/migrateall': each('VM.Migrate'),
+  'POST /cluster/bulk-action/guest/start': each('VM.PowerMgmt'),
+  'POST /cluster/bulk-action/guest/shutdown': each('VM.PowerMgmt'),
+  'POST /cluster/bulk-action/guest/suspend': each('VM.PowerMgmt'),
+  'POST /cluster/bulk-action/guest/migrate': each('VM.Migrate'),
+  'PUT /pools/{poolid}': members,
+  'PUT /pools': members,
+  'POST /cluster/backup': job,
+  'PUT /cluster/backup/{id}': job,
+};
