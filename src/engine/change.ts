@@ -107,10 +107,10 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
       return await changeOnce(call, ports, { ...turn, halfMade });
     }
     const decision = await checkPolicy(plan, call, ports);
+    await checkRights(plan, ports.cluster.api);
     let lease: Lease | undefined;
     if (decision.way !== undefined) {
       await checkQuota(plan, ports, mine);
-      await checkRights(plan, ports.cluster.api);
       // Where several people have to agree, one person's standing yes is not enough.
       lease = decision.approvals > 1 ? undefined : await takeLease(plan, call.operation, ports);
       if (!lease) return await approvalFor(call, plan, { ...decision, way: decision.way }, ports);

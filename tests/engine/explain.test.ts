@@ -1,44 +1,6 @@
-import { afterEach, expect, test } from 'vitest';
-import type { ProxmoxMcpError } from '../../src/core/errors.ts';
-import { asRoot, pveum, roleOf, tokenWith } from '../helpers/rights.ts';
-import { openWorld, type World } from '../helpers/world.ts';
-
-let world: World;
-afterEach(() => world.close());
-
-/** An engine whose token has these rights and no others. */
-async function withRights(rights: Record<string, string | string[]>, defaults: object = {}) {
-  world = await openWorld();
-  const { cluster } = world;
-  const token = await tokenWith(cluster, rights);
-  const engine = world.another({
-    connection: cluster.connection(token),
-    defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm', ...defaults },
-  });
-  const { agent } = await import('../helpers/world.ts');
-  const call = (operation: string, args: object) => engine.perform(operation, args, agent, { wait: 'end' });
-  return { cluster, token, call, refused: (operation: string, args: object) => world.refused(call(operation, args)) };
-}
-const grants = (error: ProxmoxMcpError) => (error.details?.grant ?? []) as string[];
-
-const GUEST = [
-  'VM.Allocate',
-  'VM.Audit',
-  'VM.Clone',
-  'VM.Config.CPU',
-  'VM.Config.Disk',
-  'VM.Config.HWType',
-  'VM.Config.Memory',
-  'VM.Config.Network',
-  'VM.Config.Options',
-  'VM.PowerMgmt',
-];
-const REST = {
-  '/storage/local-lvm': ['Datastore.AllocateSpace', 'Datastore.Audit'],
-  '/sdn/zones/localnetwork/vmbr0': ['SDN.Use'],
-  '/nodes/pve': ['Sys.Audit'],
-};
-const without = (...names: string[]) => GUEST.filter((name) => !names.includes(name));
+import { expect, test } from 'vitest';
+import { GUEST, grants, REST, without, withRights } from '../helpers/limited.ts';
+import { asRoot, pveum, roleOf } from '../helpers/rights.ts';
 
 test('doing what the hint says takes no right away: it names the path from which the rights are inherited', async () => {
   const { cluster, call, refused } = await withRights({ '/vms': ['VM.Audit', 'VM.Config.CDROM', 'VM.PowerMgmt'] });
@@ -117,20 +79,20 @@ test.each([
 });
 
 test('a right that only the task misses is a missing right like any other, with what to do about it', async () => {
-  const { call, refused } = await withRights({ '/pool/agents': GUEST, '/vms/9000': ['VM.Audit', 'VM.Clone'], ...REST });
+  const { cluster, call, refused } = await withRights({ '/pool/agents': GUEST, '/vms/9000': ['VM.Audit', 'VM.Clone'], ...REST });
   expect(await call('clone_template', { source_vmid: 9000, name: 'app2', pool: 'agents' })).toMatchObject({ kind: 'done' });
   // The resize of a clone is accepted, and its task is what asks for the space.
-  await asRoot(world.cluster, 'PUT', `/access/roles/${roleOf('/storage/local-lvm')}`, { privs: 'Datastore.Audit' });
+  await asRoot(cluster, 'PUT', `/access/roles/${roleOf('/storage/local-lvm')}`, { privs: 'Datastore.Audit' });
   const error = await refused('clone_template', { source_vmid: 9000, name: 'app3', pool: 'agents', disk_gb: 20 });
   expect(error.code).toBe('permission_denied');
   expect(error.hint).toContain('on /storage/local-lvm');
 });
 
 test('why a start failed reaches the answer without four kilobytes of command line', async () => {
-  const { call, refused } = await withRights({ '/vms': GUEST });
+  const { cluster, call, refused } = await withRights({ '/vms': GUEST });
   const command = `/usr/bin/kvm -id 105 ${'-device virtio-scsi-pci,id=virtioscsi0,bus=pci.3 '.repeat(80)}`;
   const exitstatus = `start failed: command '${command}' failed: got timeout`;
-  world.cluster.simulator.faults.add({ match: { path: '/105/status/start' }, action: 'fail-task', exitstatus });
+  cluster.simulator.faults.add({ match: { path: '/105/status/start' }, action: 'fail-task', exitstatus });
   const error = await refused('start_vm', { vmid: 105 });
   expect(error).toMatchObject({
     code: 'task_failed',

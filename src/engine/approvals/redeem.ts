@@ -13,6 +13,7 @@ import type { Reservation } from '../../store/reservations.ts';
 import { withScope } from '../limits/access-token.ts';
 import { claim, giveBack, isLeft } from '../limits/claims.ts';
 import { placedNow } from '../limits/placed.ts';
+import { checkRights } from '../limits/plan-rights.ts';
 import { evaluatePolicy } from '../limits/policy.ts';
 import { checkQuota, reserve } from '../limits/reserve.ts';
 import { describe, planOutOfScope } from '../limits/scope.ts';
@@ -70,6 +71,7 @@ export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args
     }
     mine = await reserve(plan, ports, mine);
     await checkQuota(plan, ports, mine);
+    await checkRights(plan, ports.cluster.api);
     const needed = Math.max(approval.needed, decision.approvals);
     if (needed > 1) {
       const yes = { owner: caller.owner, principal: caller.principal, via, now: isoNow(ports.clock) };

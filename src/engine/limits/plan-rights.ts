@@ -1,34 +1,21 @@
-import type { Plan, RequestStep } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { privilegesOf } from '../../proxmox/access/option-privileges.ts';
-import { failMissing, missingPrivileges, type Want } from '../../proxmox/access/privileges.ts';
+import { failMissing, type Missing, missingOf } from '../../proxmox/access/privileges.ts';
+import { needsOf } from '../../proxmox/contract/plan-needs.ts';
 
-/** The privileges that Proxmox VE 9.2 demands for one request on a guest; Proxmox itself checks requests that are not listed. */
-const NEEDS: { method: RegExp; tail: RegExp; privileges: (step: RequestStep) => string[] }[] = [
-  { method: /^POST$/, tail: /^\/status\/(?:start|stop|shutdown|reboot|reset|suspend|resume)$/, privileges: () => ['VM.PowerMgmt'] },
-  { method: /^DELETE$/, tail: /^$/, privileges: () => ['VM.Allocate'] },
-  { method: /^POST$/, tail: /^\/clone$/, privileges: () => ['VM.Clone'] },
-  { method: /^PUT$/, tail: /^\/resize$/, privileges: () => ['VM.Config.Disk'] },
-  {
-    method: /^(?:POST|PUT)$/,
-    tail: /^\/config$/,
-    // Options of cloud-init are allowed by either of two privileges.
-    privileges: ({ params }) => privilegesOf(Object.keys(params)).filter((privilege) => privilege !== 'VM.Config.Network'),
-  },
-];
-const GUEST = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(\/.*)?$/;
-
-/** Before a human is asked: a yes to what Proxmox refuses is asked in vain. @throws permission_denied */
+/**
+ * Each request of a plan against the token's own permissions, before a human is asked and before anything is sent: a yes to what Proxmox
+ * refuses is asked in vain, and a plan that is refused in the middle leaves half of it.
+ * @throws permission_denied
+ */
 export async function checkRights(plan: Plan, api: ProxmoxReader): Promise<void> {
-  const made = plan.demand?.newGuests === 1 ? String(plan.demand.vmid) : undefined;
-  const wants = plan.steps.flatMap((step): Want[] => {
-    const [, vmid, tail = ''] = (step.kind === 'request' && GUEST.exec(step.path)) || [];
-    // The rights on a guest that is only being made come with its pool.
-    if (step.kind !== 'request' || vmid === undefined || vmid === made) return [];
-    const needs = NEEDS.filter((need) => need.method.test(step.method) && need.tail.test(tail));
-    return needs.flatMap((need) => need.privileges(step).map((privilege) => ({ path: `/vms/${vmid}`, anyOf: [privilege] })));
+  const requests = plan.steps.filter((step) => step.kind === 'request');
+  if (requests.length === 0) return;
+  const { need, made } = await needsOf(requests, api);
+  const missing = (await missingOf(api, need)).map((one): Missing => {
+    const vmid = /^\/vms\/(\d+)$/.exec(one.path)?.[1];
+    // A right on the VMID of a guest that is made would help no other guest.
+    return vmid !== undefined && made.has(vmid) ? { ...one, path: '/vms', isNew: true } : one;
   });
-  const missing = wants.length === 0 ? [] : await missingPrivileges(api, wants);
-  const distinct = [...new Map(missing.map((one) => [`${one.path} ${one.privileges.join()}`, one])).values()];
-  if (distinct.length > 0) failMissing(plan.summary, distinct);
+  if (missing.length > 0) failMissing(plan.summary, missing);
 }

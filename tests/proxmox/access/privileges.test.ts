@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { missingPrivileges, privilegesAt } from '../../../src/proxmox/access/privileges.ts';
+import { missingOf, missingPrivileges, privilegesAt } from '../../../src/proxmox/access/privileges.ts';
 
 /** Answers like Proxmox: the value is the propagate flag, the key alone grants. */
 function api(rights: Record<string, string[]>) {
@@ -31,4 +31,17 @@ it('names what is missing, and asks for each path once', async () => {
     { path: '/storage/local', privileges: ['Datastore.Audit', 'Datastore.AllocateSpace'] },
   ]);
   expect(one.asked).toEqual(['/vms/105', '/storage/local']);
+});
+
+it('asks for a granted path once in a while, and calls nothing missing from memory alone', async () => {
+  const rights: Record<string, string[]> = { '/vms/105': ['VM.Audit'] };
+  const one = api(rights);
+  const power = { path: '/vms/105', anyOf: ['VM.PowerMgmt'] };
+  expect(await missingOf(one, { path: '/vms/105', anyOf: ['VM.Audit'] })).toEqual([]);
+  expect(await missingOf(one, { path: '/vms/105', anyOf: ['VM.Audit'] })).toEqual([]);
+  expect(one.asked).toEqual(['/vms/105']);
+  expect(await missingOf(one, power)).toEqual([{ path: '/vms/105', privileges: ['VM.PowerMgmt'] }]);
+  rights['/vms/105'] = ['VM.Audit', 'VM.PowerMgmt'];
+  expect(await missingOf(one, power)).toEqual([]);
+  expect(one.asked).toEqual(['/vms/105', '/vms/105', '/vms/105']);
 });

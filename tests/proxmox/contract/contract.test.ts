@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { contract } from '../../src/proxmox/contract/contract.ts';
-import { type Need, needOf, pathsOf, unmet } from '../../src/proxmox/contract/need.ts';
-import { needFor } from '../../src/proxmox/contract/permissions.ts';
-import { findMethod } from '../../src/simulator/contract.ts';
+import { contract } from '../../../src/proxmox/contract/contract.ts';
+import { type Need, needOf, pathsOf, unmet } from '../../../src/proxmox/contract/need.ts';
+import { needFor } from '../../../src/proxmox/contract/permissions.ts';
+import { findMethod } from '../../../src/simulator/contract.ts';
 
 const api = await contract();
 const known = { major: 9, config: async () => ({}), backup: async () => ({}) };
