@@ -52,7 +52,17 @@ const members: Rule = ({ params }) => [
   ...list(params.storage).map((storage) => need(`/storage/${storage}`, ...modifying(`/storage/${storage}`))),
 ];
 
-const job: Rule = ({ params }) => (params.storage === undefined ? [] : [need(`/storage/${params.storage}`, 'Datastore.Allocate')]);
+/** The storage is `local` where neither it nor a folder is named; that of a job that exists is not looked up. */
+const job =
+  (isNew: boolean): Rule =>
+  ({ params }) => {
+    const usual = params.dumpdir === undefined && (isNew || list(params.delete).includes('storage')) ? 'local' : undefined;
+    const storage = params.storage ?? usual;
+    return [
+      ...(storage === undefined ? [] : [need(`/storage/${storage}`, 'Datastore.Allocate')]),
+      ...(params.pool === undefined ? [] : [need(`/pool/${params.pool}`, 'VM.Backup')]),
+    ];
+  };
 
 export const OTHER_RULES: Readonly<Record<string, Rule>> = {
   'POST /nodes/{node}/vzdump': vzdump,
@@ -71,6 +81,6 @@ export const OTHER_RULES: Readonly<Record<string, Rule>> = {
   'POST /cluster/bulk-action/guest/migrate': each('VM.Migrate'),
   'PUT /pools/{poolid}': members,
   'PUT /pools': members,
-  'POST /cluster/backup': job,
-  'PUT /cluster/backup/{id}': job,
+  'POST /cluster/backup': job(true),
+  'PUT /cluster/backup/{id}': job(false),
 };
