@@ -11,7 +11,7 @@ export interface Asked {
   params: Readonly<Record<string, string>>;
 }
 
-/** What rules look up beside the request. */
+/** Facts that rules look up beside the request. */
 export interface Known {
   /** Of Proxmox VE. */
   major: number;
@@ -21,14 +21,14 @@ export interface Known {
   backup(node: string, volid: string): Promise<Options>;
 }
 
-/** What the code of a method asks for beside the expression in the contract; measured on Proxmox VE 9.2, or of its documentation. */
+/** Privileges that the code of a method asks for beside the expression in the contract; measured on Proxmox VE 9.2, or of its documentation. */
 export type Rule = (asked: Asked, known: Known) => Need[] | Promise<Need[]>;
 
 const list = (text: string | undefined): string[] => (text ?? '').split(/[,;\s]+/).filter((part) => part !== '');
 const isOn = (value: string | undefined) => value === '1' || value === 'true';
 const vmidOf = ({ at }: Asked) => at.vmid ?? '';
 
-/** Parameters that are no options of the guest. */
+/** Parameters that are not options of the guest. */
 const CONTROL = new Set([
   ...['node', 'vmid', 'digest', 'delete', 'revert', 'skiplock', 'force', 'background_delay', 'import-working-storage'],
   ...['pool', 'start', 'storage', 'unique', 'archive', 'bwlimit', 'live-restore', 'ha-managed'],

@@ -1,6 +1,6 @@
 import type { Permission } from './contract.ts';
 
-/** What a request has to be allowed: privileges of which one suffices on a path, all of several needs, or one of them. */
+/** Rights for a request: privileges of which one suffices on a path, all of several needs, or one of them. */
 export type Need = { path: string; anyOf: readonly string[] } | { all: readonly Need[] } | { any: readonly Need[] };
 
 /** Nothing that can be told: Proxmox decides. */
@@ -78,12 +78,12 @@ export interface Lack {
 type Has = (path: string) => ReadonlySet<string> | undefined;
 
 /**
- * What is missing, each once. Of alternatives the last one is told: those of the contract go from the wide right to the narrow one.
+ * The missing privileges, each once. Of alternatives the last one is told: those of the contract go from the wide right to the narrow one.
  * @param has the privileges on a path; undefined where they cannot be read, which counts as granted
  */
 export function unmet(one: Need, has: Has): Lack[] {
   const all = lacking(one, has);
-  // What gives one privilege gives every choice that holds it.
+  // A granted privilege satisfies every choice that holds it.
   const covers = (other: Lack, { path, privileges }: Lack) =>
     other.path === path && other.privileges.every((name) => privileges.includes(name));
   return all.filter(

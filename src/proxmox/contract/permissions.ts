@@ -11,7 +11,7 @@ export interface ApiRequest {
 }
 
 /**
- * What Proxmox VE asks for before it executes a request: the permission expression of the contract, and what the code of the method checks by
+ * The rights that Proxmox VE asks for before it executes a request: the permission expression of the contract, and what the code of the method checks by
  * itself. Where that is not known, nothing: Proxmox decides.
  */
 export async function needFor(request: ApiRequest, contract: Contract, known: Known): Promise<Need> {

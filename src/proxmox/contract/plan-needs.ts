@@ -18,7 +18,7 @@ type Request = Pick<RequestStep, 'method' | 'path' | 'params'>;
 const GUEST = /^\/nodes\/([^/]+)\/(qemu|lxc)(?:\/(\d+)(\/.*)?)?$/;
 
 /**
- * What the requests of a plan need, each in its turn: a guest that one of them makes has its rights from its pool as well, and its volumes lie
+ * The rights that the requests of a plan need, each in its turn: a guest that one of them makes has its rights from its pool as well, and its volumes lie
  * where it was put.
  * @returns the need, and the VMIDs of the guests that are made
  */
