@@ -17,7 +17,7 @@ export interface Parameter {
   n_max?: number;
 }
 
-/** `all`: the code of the method decides; `world`: open to everyone. */
+/** `all`: the code of the method decides; `world`: open without a login. */
 export interface Permission {
   user?: 'all' | 'world';
   /** An expression of `perm`, `and`, `or` and the like, as the API declares it. */
