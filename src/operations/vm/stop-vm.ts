@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import { type Effect, graver } from '../../core/effect.ts';
-import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../core/errors.ts';
+import type { Effect } from '../../core/effect.ts';
+import { fail } from '../../core/errors.ts';
 import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
-import { changed, vmid } from './lib/schemas.ts';
+import { changed, oneOrSeveral } from './lib/schemas.ts';
+import { guestsAsked, planEach, statusOfEach, together } from './lib/several.ts';
 import {
   doomedBy,
   factsOf,
@@ -26,8 +26,7 @@ const DEFAULT_TIMEOUT = 60;
 const SLACK_SECONDS = 60;
 
 const input = z.strictObject({
-  vmid: vmid.optional(),
-  vmids: z.array(vmid).min(1).max(50).optional().describe('Instead of vmid: several under one approval'),
+  ...oneOrSeveral,
   timeout: z.int().min(1).max(3600).optional().describe('Seconds for the guest to shut down (60)'),
   force: z.boolean().default(false).describe('Cut the power at once, or after timeout if given'),
 });
@@ -45,21 +44,14 @@ export const stopVm = defineOperation({
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
-    if ((vmid === undefined) === (vmids === undefined))
-      fail('invalid_arguments', 'stop_vm needs vmid or name, or vmids or names for several guests.');
-    const [first, ...others] = new Set(vmid === undefined ? vmids : [vmid]);
-    if (first !== undefined && others.length === 0) return planOne(ctx, { vmid: first, ...how });
-    return together(verbOf(how), await planEach([...new Set(vmids)], (one) => planOne(ctx, { vmid: one, ...how }, 'checked')));
+    const [first, ...others] = guestsAsked('stop_vm', { vmid, vmids });
+    if (others.length === 0) return planOne(ctx, { vmid: first, ...how });
+    const plans = await planEach([first, ...others], 'stopped', (one) => planOne(ctx, { vmid: one, ...how }, 'checked'));
+    return together(plans, { verb: verbOf(how), already: 'all of them are stopped already', undo: 'start_vm each of them' });
   },
   async report(api, run) {
     const at = placeOf(run);
-    const guests = await Promise.all(
-      (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
-        vmid,
-        name: plainText(name, 80),
-        status: await statusNow(api, { vmid, type, node }, run),
-      })),
-    );
+    const guests = await statusOfEach(api, run);
     return {
       ...(guests.length > 0 ? { guests } : {}),
       vmid: at.vmid,
@@ -71,27 +63,6 @@ export const stopVm = defineOperation({
     };
   },
 });
-
-/** @throws one error about every guest that is refused, with the code that they share or that of the first; nothing is planned for the others */
-async function planEach(vmids: number[], plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
-  const tried = await Promise.allSettled(vmids.map(plan));
-  const refused = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
-  const [first] = refused;
-  if (first && refused.length === 1) throw first.error;
-  if (first) failTogether(refused, vmids.length, first.error.code);
-  return tried.flatMap((t) => (t.status === 'fulfilled' ? [t.value] : []));
-}
-
-function failTogether(refused: { vmid: number; error: ProxmoxMcpError }[], asked: number, code: ErrorCode): never {
-  const missing = refused.filter(({ error }) => error.code === 'guest_not_found').map(({ vmid }) => vmid);
-  if (missing.length === refused.length)
-    fail('guest_not_found', `No guests with the VMIDs ${missing.join(', ')} are visible.`, { details: { missing } });
-  const list = refused.map(({ vmid, error }) => `${vmid} (${error.code})`).join(', ');
-  fail(code, `${refused.length} of ${asked} guests cannot be stopped, and none was: ${list}.`, {
-    hint: 'Leave these guests out, or do what details.refused says about each. Then call again.',
-    details: { refused: refused.map(({ vmid, error: { code, message, hint } }) => ({ vmid, code, message, hint })) },
-  });
-}
 
 /** Stopping one guest. `checked`: others are stopped before it, which may take so long that it is another guest by then. */
 async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): Promise<Plan> {
@@ -126,35 +97,6 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     before: { status: 'running', ...doomed?.view },
     after: { status: 'stopped', ...doomed?.destroyed },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
-  };
-}
-
-/** Several guests in one plan, one after the other, under one approval. Those that are stopped already are left out, and the plan says so. */
-function together(verb: string, plans: Plan[]): Plan {
-  const open = plans.filter((plan) => plan.existing === undefined);
-  const [first] = open;
-  if (!first) {
-    const [stopped] = plans as [Plan];
-    return {
-      ...stopped,
-      summary: 'all of them are stopped already',
-      existing: { ...stopped.existing, guests: plans.map((p) => p.existing ?? {}) },
-    };
-  }
-  const reasons = open.flatMap((p) => (p.target && p.raisedBecause ? [`${label({ identity: p.target })}: ${p.raisedBecause}`] : []));
-  const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
-  return {
-    ...first,
-    summary: `${verb} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
-    effect: open.map((p) => p.effect).reduce(graver),
-    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
-    targets: open.flatMap((p) => (p.target ? [p.target] : [])),
-    facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
-    steps: open.flatMap(suffix),
-    expected: open.flatMap((p) => p.expected),
-    warnings: open.flatMap((p) => p.warnings.map((w) => (p.target ? `${label({ identity: p.target })}: ${w}` : w))),
-    choices: plans.filter((p) => p.existing).map((p) => p.summary),
-    undo: 'start_vm each of them',
   };
 }
 

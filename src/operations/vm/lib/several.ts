@@ -1,0 +1,93 @@
+import { graver } from '../../../core/effect.ts';
+import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
+import type { Plan } from '../../../core/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import type { RunRecord } from '../../../core/run.ts';
+import { plainText } from '../../../core/text.ts';
+import { statusNow } from './outcome.ts';
+import { label } from './target.ts';
+
+/**
+ * The guests of a call that takes one or several, each once.
+ * @throws invalid_arguments when the call names none, or both one and several
+ */
+export function guestsAsked(
+  tool: string,
+  { vmid, vmids }: { vmid?: number | undefined; vmids?: number[] | undefined },
+): [number, ...number[]] {
+  const asked = new Set(vmid === undefined ? vmids : vmids === undefined ? [vmid] : []);
+  const [first, ...others] = asked;
+  if (first === undefined) fail('invalid_arguments', `${tool} needs vmid or name, or vmids or names for several guests.`);
+  return [first, ...others];
+}
+
+/**
+ * Plans for each guest.
+ * @param done completes "cannot be …": `stopped`
+ * @throws one error about every guest that is refused, with the code that they share or that of the first; nothing is planned for the others
+ */
+export async function planEach(vmids: readonly number[], done: string, plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
+  const tried = await Promise.allSettled(vmids.map(plan));
+  const refused = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
+  const [first] = refused;
+  if (first && refused.length === 1) throw first.error;
+  if (first) failTogether(refused, { asked: vmids.length, done, code: first.error.code });
+  return tried.flatMap((t) => (t.status === 'fulfilled' ? [t.value] : []));
+}
+
+function failTogether(
+  refused: { vmid: number; error: ProxmoxMcpError }[],
+  { asked, done, code }: { asked: number; done: string; code: ErrorCode },
+): never {
+  const missing = refused.filter(({ error }) => error.code === 'guest_not_found').map(({ vmid }) => vmid);
+  if (missing.length === refused.length)
+    fail('guest_not_found', `No guests with the VMIDs ${missing.join(', ')} are visible.`, { details: { missing } });
+  const list = refused.map(({ vmid, error }) => `${vmid} (${error.code})`).join(', ');
+  fail(code, `${refused.length} of ${asked} guests cannot be ${done}, and none was: ${list}.`, {
+    hint: 'Leave these guests out, or do what details.refused says about each. Then call again.',
+    details: { refused: refused.map(({ vmid, error: { code, message, hint } }) => ({ vmid, code, message, hint })) },
+  });
+}
+
+/**
+ * Several guests in one plan, under one approval. Those that are as asked already are left out, and the plan says so.
+ * @param verb begins the summary: "Shut down 3 guests: …"
+ */
+export function together(plans: Plan[], { verb, already, undo }: { verb: string; already: string; undo: string }): Plan {
+  const open = plans.filter((plan) => plan.existing === undefined);
+  const [first] = open;
+  if (!first) {
+    const [one] = plans as [Plan];
+    return {
+      ...one,
+      summary: already,
+      existing: { ...one.existing, guests: plans.map((p) => p.existing ?? {}) },
+    };
+  }
+  const reasons = open.flatMap((p) => (p.target && p.raisedBecause ? [`${label({ identity: p.target })}: ${p.raisedBecause}`] : []));
+  const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
+  return {
+    ...first,
+    summary: `${verb} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
+    effect: open.map((p) => p.effect).reduce(graver),
+    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
+    targets: open.flatMap((p) => (p.target ? [p.target] : [])),
+    facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
+    steps: open.flatMap(suffix),
+    expected: open.flatMap((p) => p.expected),
+    warnings: open.flatMap((p) => p.warnings.map((w) => (p.target ? `${label({ identity: p.target })}: ${w}` : w))),
+    choices: plans.filter((p) => p.existing).map((p) => p.summary),
+    undo,
+  };
+}
+
+/** The guests of a plan for several with their state now; empty for a plan about one. */
+export function statusOfEach(api: ProxmoxReader, run: RunRecord): Promise<{ vmid: number; name: string; status: string }[]> {
+  return Promise.all(
+    (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
+      vmid,
+      name: plainText(name, 80),
+      status: await statusNow(api, { vmid, type, node }, run),
+    })),
+  );
+}
