@@ -1,7 +1,8 @@
-// Plain English: the words that CONTRIBUTING.md rules out, and what to write instead.   node scripts/check/words.mjs [root]
+// Plain English: the words and sentences that CONTRIBUTING.md rules out, and what to write instead.   node scripts/check/words.mjs [root]
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { faultsInMarkdown, faultsInSource, longHelp } from './sentences.mjs';
 
 /** Files and folders below the root that people read. */
 const PLACES = ['src', 'docs', 'scripts', 'README.md', 'CHANGELOG.md'];
@@ -30,7 +31,17 @@ export function checkWords(root) {
     .flatMap((place) => filesOf(root, place))
     .filter((file) => READ.test(file) && !EXEMPT.includes(file))
     .sort()
-    .flatMap((file) => wordsOf(file, readFileSync(join(root, file), 'utf8')));
+    .flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      return [...wordsOf(file, text), ...faultsOf(file, text).map(({ line, text, instead }) => `${file}:${line}: ${text} -> ${instead}`)];
+    });
+}
+
+/** The simulator speaks with the words of Proxmox. */
+function faultsOf(file, text) {
+  if (file.endsWith('.md')) return faultsInMarkdown(text);
+  if (!/^src\/(?!simulator\/).*\.ts$/.test(file)) return [];
+  return [...faultsInSource(text), ...(file.startsWith('src/cli/') ? longHelp(text) : [])];
 }
 
 function filesOf(root, place) {
