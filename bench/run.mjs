@@ -160,8 +160,9 @@ const BEGIN = '<!-- npm run bench: begin -->';
 const END = '<!-- npm run bench: end -->';
 const body = [
   BEGIN,
-  `Measured by \`npm run bench\` in one run (Node ${process.version}, ${cpus().length} cores, load average ${load.toFixed(1)} before it began), medians; both sides of a ratio alternate, yet figures from a busy machine scatter. The cluster is the embedded one over`,
-  'HTTPS. The product’s side includes MCP over a pipe, checking, rendering and the audit record; the other side is the bare API requests with an open connection.',
+  `Measured by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)} in one run (Node ${process.version}, ${cpus().length} cores, load average ${load.toFixed(1)} before it began). Figures are medians.`,
+  'Both sides of a ratio alternate, yet figures of a busy machine scatter. The cluster is the embedded one over HTTPS. The product’s side includes MCP over a pipe,',
+  'checks, rendering and the audit record. The other side sends the bare API requests over an open connection.',
   ...sections,
   END,
 ].join('\n');

@@ -2,12 +2,12 @@ import { configSchema, type Described, describe, VARIABLES, type Variable } from
 import { cell, GENERATED, rows } from './markdown.ts';
 
 const SECTIONS: Record<Described['section'], string> = {
-  Connection: 'How to reach the cluster.',
-  Placement: 'Where new guests go when the caller does not say.',
-  Limits: 'What is bigger is refused before anything is sent. Existing guests, guests being made and guests planned count together.',
-  Approval: 'Who decides about what interrupts or destroys; see [approvals](approvals.md).',
+  Connection: 'The cluster and its token.',
+  Placement: 'Defaults for new guests.',
+  Limits: 'The server refuses a larger request before it sends anything. Existing, planned and currently created guests count together.',
+  Approval: 'How humans decide plans that interrupt or destroy ([approvals](approvals.md)).',
   Behaviour: '',
-  'Remote agents': '`proxmox-mcp http` serves agents on other machines; docs/deployment.md puts these together.',
+  'Remote agents': '`proxmox-mcp http` serves agents on other machines ([deployment](deployment.md)).',
   Files: 'Paths are absolute or begin with `~/`.',
 };
 
@@ -38,17 +38,17 @@ export function configurationDoc(): string {
     'Every setting is a variable. Values come from, first to last:',
     [
       '1. the environment,',
-      '2. the file named by `--env-file` or `PROXMOX_ENV_FILE`, which is refused if other users can read it or its group can change it,',
-      '3. `~/.config/proxmox-mcp/env`, which is refused if others on the machine can read it (`chmod 600`),',
+      '2. the file named by `--env-file` or `PROXMOX_ENV_FILE`; the server rejects it if other users can read it or its group can change it,',
+      '3. `~/.config/proxmox-mcp/env`; the server rejects it if other users can read it (`chmod 600`),',
       '4. the default.',
     ].join('\n'),
-    'Never from the working folder, where an agent can write. An empty value counts as none. In a file, `#` begins a comment: quote a value that contains it. `proxmox-mcp doctor` shows where each value comes from. [`.env.example`](../.env.example) is a template.',
+    'No value comes from the working folder, because an agent can write there. An empty value counts as unset. In a file, `#` begins a comment, so quote a value that contains it. `proxmox-mcp doctor` shows the source of each value. [`.env.example`](../.env.example) is a template.',
     ...sections,
     '## Ceilings of the machine',
-    'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine: environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. In the file, an empty text fixes the default, which then cannot be changed: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',
-    rows(['Variable', 'When both say something'], ceilings),
+    'If `/etc/proxmox-mcp/config.json` exists, its values bind every server on the machine. Environment and files can only be stricter. It is a JSON object of variables, for example `{"PROXMOX_MAX_VMS": 20, "PROXMOX_APPROVAL": "human"}`. In the file, an empty text fixes the default, which then cannot be changed: `{"PROXMOX_DATABASE_URL": ""}` keeps approvals in the data folder. A file that cannot be understood stops the server. It should belong to root and not be writable by the user who runs the server. What it can bind:',
+    rows(['Variable', 'If both set it'], ceilings),
     '## The demo',
-    '`--demo` works with every command: host and token are ignored, everything is kept in `demo` below the data folder, limits and approvals hold as configured.',
+    '`--demo` works with every command. It ignores host and token and keeps everything in `demo` below the data folder. Limits and approvals hold as configured.',
   ].join('\n\n')}\n`;
 }
 

@@ -14,7 +14,7 @@ export function errorsDoc(): string {
   return `${[
     GENERATED,
     '# Errors',
-    'Every error has a code, says who must act and what the next step is. MCP tools answer it as `isError` with `structuredContent.error`, `proxmox-mcp call` prints `{"error": {code, who, message, hint, details?}}` on stdout; every command says it in a sentence on stderr. Proxmox’s own words are in `details.proxmox`. Secrets are never in an error.',
+    'Every error has a code, names the party that must act, and states one next step. MCP tools answer `isError` with `structuredContent.error`. `proxmox-mcp call` prints `{"error": {code, who, message, hint, details?}}` on stdout. Every command prints the message and the next step on stderr. `details.proxmox` has Proxmox’s own words. An error never contains a secret.',
     'Exit codes of the command line: 0 done, 1 failed, 2 usage or configuration, 3 approval required.',
     rows(['Code', 'Meaning', 'Who must act', 'Next step', 'Exit'], body),
   ].join('\n\n')}\n`;

@@ -9,7 +9,7 @@ import { tokensOf, toolsetTokens } from './tokens.ts';
 
 const EFFECTS: Record<OperationEffect, string> = {
   read: 'reads only',
-  change: 'changes something at once; a plan that interrupts or destroys something needs an approval',
+  change: 'changes something at once; a plan that interrupts or destroys needs an approval',
   disrupt: 'interrupts a running service: needs an approval',
   destroy: 'loses something for good: needs an approval',
   control: 'acts on approvals and runs of this server',
@@ -52,7 +52,7 @@ export function toolsDoc(): string {
       ['Effect', 'Meaning'],
       Object.entries(EFFECTS).map(([effect, meaning]) => [`\`${effect}\``, meaning]),
     ),
-    'Parameters that operations share: `dry_run` shows the plan and sends nothing; `wait_seconds` (at most 50) is how long the answer may take before it is `running`; `reason` is shown to the human who decides, marked as unverified.',
+    'Shared parameters: `dry_run` shows the plan and sends nothing. After `wait_seconds` (at most 50) the answer is `running`. The approver sees `reason`, marked as unverified.',
     ...operations.flatMap(section),
   ].join('\n\n')}\n`;
 }
