@@ -15,7 +15,9 @@ export function progressOf(ctx: ServerContext): ((progress: Progress) => void) |
     if (last < 0 && done === 0 && total > 0 && !message.includes('UPID:')) return;
     // A step is a hundred: each message within it is one more.
     last = Math.max(done * STEP, last + 1);
-    const params = { progressToken, progress: last, ...(total === 0 ? {} : { total: Math.max(total * STEP, last) }), message };
+    // A long step may have more messages than that; the whole is not reached before its end.
+    const whole = Math.max(total * STEP, last + (done < total ? 1 : 0));
+    const params = { progressToken, progress: last, ...(total === 0 ? {} : { total: whole }), message };
     ctx.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
   };
 }

@@ -170,6 +170,23 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
+  it('passes on every message of a long step and does not reach the whole before its end', async () => {
+    const it = face(({ options }) => {
+      for (let second = 1; second <= 250; second += 1) options.onProgress?.({ done: 0, total: 2, message: `copy: UPID:1 ${second} s` });
+      options.onProgress?.({ done: 1, total: 2, message: 'start' });
+      options.onProgress?.({ done: 2, total: 2, message: 'done' });
+      return { kind: 'done', output: { vmid: 105 } };
+    });
+    const client = await connect(it, era);
+    const seen: { progress: number; total?: number | undefined }[] = [];
+    await client.callTool({ name: 'start_vm', arguments: { vmid: 105 } }, { onprogress: (progress) => void seen.push(progress) });
+    expect(seen).toHaveLength(252);
+    const last = seen.pop();
+    expect(seen.filter(({ progress, total = 0 }) => progress >= total)).toEqual([]);
+    expect(last?.progress).toBe(last?.total);
+    await client.close();
+  });
+
   it('cuts a long default wait for clients that would give up, not for those that hear of progress', async () => {
     const it = face(() => ({ kind: 'running', run }), {
       settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds: 600 },

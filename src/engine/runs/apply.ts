@@ -181,7 +181,7 @@ async function waitUntil(step: WaitStep, api: ProxmoxApi, ports: Ports, report: 
       const what = holds === false ? `not so after ${waited} s` : `after ${waited} s it cannot be seen whether it is so`;
       throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Look at the guest with get_vm.' });
     }
-    report(waited === 0 ? step.purpose : `${step.purpose}: ${waited} s`);
+    report(`wait until ${step.purpose}${waited === 0 ? '' : `: ${waited} s`}`);
     await ports.clock.sleep(pauseMs);
   }
 }

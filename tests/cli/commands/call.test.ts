@@ -130,6 +130,24 @@ describe('call', () => {
   });
 });
 
+test('the terminal shows each step of a create, its task and the end on standard error, and the result alone on standard output', async () => {
+  const args = { name: 'shown1', storage: 'local-lvm', disk_gb: 1, tags: ['a'], start_on_create: true };
+  const { json, stderr } = await place.run(['call', 'create_vm', '--args', JSON.stringify(args), '--demo']);
+  const { vmid } = json as { vmid: number };
+  const told = stderr.replace(/UPID:\S+/g, 'UPID').split('\n');
+  // Beside the log, whose lines are JSON.
+  const steps = told.filter((line) => line !== '' && !line.startsWith('{') && !/: \d+ s$/.test(line));
+  expect(steps).toEqual([
+    `create shown1 (${vmid}) on pve`,
+    `create shown1 (${vmid}) on pve: task UPID`,
+    `tag shown1 (${vmid})`,
+    `tag shown1 (${vmid}): task UPID`,
+    `start shown1 (${vmid})`,
+    `start shown1 (${vmid}): task UPID`,
+    'done',
+  ]);
+});
+
 describe('approvals', () => {
   test('list, show and deny need no terminal; approving does', async () => {
     const { vmid } = guest('monitor');

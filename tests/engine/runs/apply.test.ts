@@ -183,7 +183,7 @@ describe('a wait', () => {
     expect(run.status).toBe('succeeded');
     expect(run.ports.clock.at).toBe(3.5);
     expect(run.held[0]).toEqual([running, Date.parse(iso(0)) / 1000 - 5]);
-    expect(run.reports).toContain('1/2 the backup: 2 s');
+    expect(run.reports).toContain('1/2 wait until the backup: 2 s');
     const adopted = await applied([set, wait], { holds: () => true, steps: [{ id: 'set', state: 'done', at: iso(-60) }] });
     expect(adopted.held).toEqual([[running, Date.parse(iso(-60)) / 1000 - 5]]);
     const first = await applied([wait], { holds: () => true });

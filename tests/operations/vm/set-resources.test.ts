@@ -78,7 +78,8 @@ describe('start_vm', () => {
   test('HA ends its task when the wish is queued, so the state is waited for', async () => {
     const plan = await start({ ...stopped, ha: 'stopped' });
     expect(requestsOf(plan)[0]?.task?.type).toBe('hastart');
-    expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', until: { is: 'running' } });
+    // Completes "wait until …" in every text.
+    expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', purpose: 'the HA manager has started it', until: { is: 'running' } });
   });
   test('what runs is left alone; a hibernated guest is woken', async () => {
     expect((await start(webServer)).existing).toMatchObject({ status: 'running', already: true });
