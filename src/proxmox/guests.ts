@@ -234,19 +234,6 @@ export async function isAnother(api: Pick<ProxmoxReader, 'get'>, vmid: number, k
   return identity.lock !== 'destroyed' && identity.key !== key;
 }
 
-export interface Snapshots {
-  names: string[];
-  /** Whether the guest runs at this moment: the list's entry `current` says so. */
-  running: boolean;
-}
-
-/** `GET …/snapshot`: current at once, unlike the lists of the cluster. */
-export async function readSnapshots(api: ProxmoxReader, at: GuestAt): Promise<Snapshots> {
-  const rows = await api.get<{ name: string; running?: number | boolean; snaptime?: number }[]>(`${guestPath(at)}/snapshot`);
-  const names = rows.filter((r) => r.name !== 'current').sort((a, b) => (a.snaptime ?? 0) - (b.snaptime ?? 0));
-  return { names: names.map((r) => String(r.name)), running: Number(rows.find((r) => r.name === 'current')?.running ?? 0) === 1 };
-}
-
 export interface GuestStatus {
   status: 'running' | 'stopped';
   /** QEMU's own word: `running`, `paused`, `suspended`, `prelaunch`, …; `stopped` and `running` alone for containers. */

@@ -73,6 +73,7 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
     facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
+    ...(open.some((p) => p.binds) ? { binds: Object.assign({}, ...open.map((p) => p.binds ?? {})) } : {}),
     steps: open.flatMap(suffix),
     expected: open.flatMap((p) => p.expected),
     warnings: open.flatMap((p) => p.warnings.map((w) => (p.target ? `${label({ identity: p.target })}: ${w}` : w))),

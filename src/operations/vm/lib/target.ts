@@ -11,10 +11,9 @@ import {
   locate,
   type PendingChange,
   readGuest,
-  readSnapshots,
   readStatus,
-  type Snapshots,
 } from '../../../proxmox/guests.ts';
+import { readSnapshots, type Snapshots } from '../../../proxmox/snapshots.ts';
 import { withSize } from './volumes.ts';
 
 /** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
