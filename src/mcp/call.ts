@@ -76,13 +76,18 @@ export async function callTool(
     }
     if (result.kind === 'question') fail('approval_not_confirmed', 'The human did not confirm.');
     if (opens && result.kind === 'approval_required') return await elicitation.open(result.approval, consoleUrl(), ctx);
-    const shown = { demo, notices: context.notices(), ...(consoleUrl === undefined ? {} : { consoleUrl: consoleUrl() }) };
+    const shown = {
+      demo,
+      tables: operation,
+      notices: context.notices(),
+      ...(consoleUrl === undefined ? {} : { consoleUrl: consoleUrl() }),
+    };
     return toResult(renderResult(result, shown));
   } catch (error) {
     return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };
   }
 }
 
-function toResult({ structured, text }: Rendered): CallToolResult {
-  return { content: [{ type: 'text', text }], structuredContent: structured };
+function toResult({ forModel, text }: Rendered): CallToolResult {
+  return { content: [{ type: 'text', text }], structuredContent: forModel };
 }

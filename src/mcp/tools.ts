@@ -23,7 +23,7 @@ export function toolDefinition(operation: Operation): Tool {
     title: operation.title,
     description: operation.description,
     inputSchema: { ...input, type: 'object', properties: { ...input.properties, ...common } } as Tool['inputSchema'],
-    outputSchema: looseOutput(operation.output),
+    outputSchema: looseOutput(operation),
     annotations: annotationsOf(operation),
     ...(releases(operation) ? { _meta: { 'anthropic/requiresUserInteraction': true } } : {}),
   };
@@ -48,12 +48,18 @@ export function releases(operation: Operation): boolean {
 /** Words that the other answers use too: they must not be narrowed to what a finished call says. */
 const SHARED = { status: 'string', plan: 'object', summary: 'string', next: 'string', progress: 'string' };
 
+/** Rows of cells in the order of the columns; a cell may be of any type. */
+const TABLE = { columns: { type: 'array', items: { type: 'string' } }, rows: { type: 'array', items: { type: 'array' } } };
+
 /**
  * The output as advertised: the names and types of what a finished call answers, with nothing required and more allowed, because the same
  * tool also answers a dry-run's plan, `approval_required` or `running`. Exact schemas would cost three times the tokens.
  */
-function looseOutput(schema: z.ZodObject): NonNullable<Tool['outputSchema']> {
-  const { properties = {} } = loosen(jsonSchema(schema, 'output')) as JsonSchema;
+function looseOutput({ output, table, tables = [] }: Operation): NonNullable<Tool['outputSchema']> {
+  const { properties: all = {} } = loosen(jsonSchema(output, 'output')) as JsonSchema;
+  const { [table ?? '']: _list, ...members } = all;
+  const properties: Record<string, unknown> = { ...(table === undefined ? {} : TABLE), ...members };
+  for (const name of tables) properties[name] = { type: 'object', properties: TABLE };
   for (const [shared, type] of Object.entries(SHARED)) if (shared in properties) properties[shared] = { type };
   return { type: 'object', properties } as NonNullable<Tool['outputSchema']>;
 }

@@ -68,6 +68,13 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
    */
   byName?: Readonly<Record<string, string>>;
   output: O;
+  /**
+   * The list of the output that a list tool answers: models read it as `{columns, rows}`. `read` and `run` return objects; an output member
+   * `columns` chooses those that models see, without it they see all.
+   */
+  table?: string;
+  /** Further lists of the output that models read as tables of their own. */
+  tables?: readonly string[];
 }
 
 export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {

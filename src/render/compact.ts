@@ -1,11 +1,12 @@
 import type { Json, JsonObject } from '../core/json.ts';
+import { isTable, type Table } from './table.ts';
 
 // Anything here could be read as structure, or hides from the eye (control, format and bidi characters), so it goes in quotes.
 const NEEDS_QUOTES = /^$|^[\s"#-]|\s$|[|{}[\]"]|, |: |:$|[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/u;
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 /**
- * A JSON object as text for a model: `key: value` lines, lists of alike rows as one header and `|`-separated lines. Costs about half
+ * A JSON object as text for a model: `key: value` lines, tables and lists of alike rows as one header and `|`-separated lines. Costs about half
  * the tokens of JSON for a list, and as many for anything else. Text from guests cannot fake a line: whatever could is quoted and escaped.
  */
 export function compactText(value: JsonObject): string {
@@ -13,25 +14,32 @@ export function compactText(value: JsonObject): string {
 }
 
 function lines(value: JsonObject, indent: string): string[] {
+  if (isTable(value)) {
+    const { columns, rows, ...rest } = value;
+    return [...table('', { columns, rows }, indent), ...lines(rest, indent)];
+  }
   return Object.entries(value).flatMap(([key, item]) => member(key, item, indent));
 }
 
 function member(key: string, item: Json, indent: string): string[] {
   if (Array.isArray(item)) return list(key, item, indent);
   if (!isObject(item)) return [`${indent}${word(key)}: ${scalar(item)}`];
+  if (isTable(item)) return table(word(key), item, indent);
   if (Object.values(item).every((inner) => !isObject(inner) && !Array.isArray(inner))) return [`${indent}${word(key)}: ${flow(item)}`];
   return [`${indent}${word(key)}:`, ...lines(item, `${indent}  `)];
 }
 
 function list(key: string, items: Json[], indent: string): string[] {
   const columns = columnsOf(items);
-  if (columns) {
-    const rows = (items as JsonObject[]).map((row) => `${indent} ${columns.map((column) => cell(row[column])).join('|')}`);
-    return [`${indent}${word(key)}[${items.length}] ${columns.map(word).join('|')}:`, ...rows];
-  }
+  if (columns) return table(word(key), { columns, rows: (items as JsonObject[]).map((row) => columns.map((c) => row[c] ?? null)) }, indent);
   const inline = items.map(flow).join(', ');
   if (inline.length <= 100 && !items.some((item) => isObject(item))) return [`${indent}${word(key)}: [${inline}]`];
   return [`${indent}${word(key)}:`, ...items.map((item) => `${indent} - ${flow(item)}`)];
+}
+
+function table(name: string, { columns, rows }: Pick<Table, 'columns' | 'rows'>, indent: string): string[] {
+  const lines = rows.map((row) => `${indent} ${row.map(cell).join('|')}`);
+  return [`${indent}${name}[${rows.length}] ${columns.map(word).join('|')}:`, ...lines];
 }
 
 /** The columns of a table: for two or more objects that hold nothing but scalars and lists of scalars. */
@@ -48,11 +56,11 @@ function columnsOf(items: Json[]): string[] | undefined {
   return [...columns];
 }
 
-function cell(value: Json | undefined): string {
-  if (value === undefined) return '';
+function cell(value: Json): string {
+  if (value === null) return '';
   return Array.isArray(value)
-    ? value.map((item) => (String(item).includes(',') ? JSON.stringify(item) : scalar(item))).join(',')
-    : scalar(value);
+    ? value.map((item) => (String(item).includes(',') ? JSON.stringify(item) : flow(item))).join(',')
+    : flow(value);
 }
 
 function flow(value: Json): string {

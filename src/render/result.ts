@@ -6,16 +6,26 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { type ParamValue, type Plan, type Step, targetsOf } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
 import { harmless, plainText } from '../core/text.ts';
+import { withinBudget } from './budget.ts';
 import { compactText } from './compact.ts';
 import { describeSource } from './facts.ts';
+import { asObjects, asTables, type Tables } from './table.ts';
 
-/** One answer in both forms: the data, and the text for readers who do not see the data. */
+/** One answer for its kinds of readers. */
 export interface Rendered {
+  /** For programs: all of it, rows as objects. */
   structured: JsonObject;
+  /** The same with lists as tables. */
+  tabular: JsonObject;
+  /** For models: tabular, and no longer than a context bears. */
+  forModel: JsonObject;
+  /** The same as `forModel`, for readers of text. */
   text: string;
 }
 
 export interface RenderOptions {
+  /** The lists of the operation that answered. */
+  tables?: Tables | undefined;
   /** The embedded cluster answered; every answer says so, to tell it from a real one. */
   demo?: boolean;
   /** A notice, for example a certificate that was trusted on first use. */
@@ -138,14 +148,21 @@ function paramView(value: ParamValue): Json {
   return '$secret' in value ? '[secret]' : `<${value.$from}>`;
 }
 
-function finish(body: JsonObject, { demo, notices }: RenderOptions): Rendered {
-  const structured = harmless({
+function finish(body: JsonObject, { demo, notices, tables = {} }: RenderOptions): Rendered {
+  const whole = harmless({
     ...(demo ? { simulator: true } : {}),
     ...(notices && notices.length > 0 ? { notices } : {}),
     ...body,
   }) as JsonObject;
-  const { notice, ...rest } = structured;
-  return { structured, text: typeof notice === 'string' ? `${notice}\n${compactText(rest)}` : compactText(structured) };
+  const tabular = asTables(whole, tables);
+  const forModel = withinBudget(tabular);
+  const { notice, ...rest } = forModel;
+  return {
+    structured: asObjects(whole, tables),
+    tabular,
+    forModel,
+    text: typeof notice === 'string' ? `${notice}\n${compactText(rest)}` : compactText(forModel),
+  };
 }
 
 /** Without what is absent or empty: an answer does not spend tokens on saying nothing. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rowsOf } from '../helpers/rows.ts';
 import { type Agent, connectAgent, openPlace, type Place } from './harness.ts';
 import { type HttpServer, startHttp } from './http-server.ts';
 
@@ -83,9 +84,7 @@ describe.each(rows)('$mode, over $transport, a human who $human', (row) => {
       const { status } = (await operator.tool('get_vm', { vmid })) as { status?: string };
       const done = row.end.startsWith('done');
       expect(status, JSON.stringify(answer)).toBe(done ? 'stopped' : 'running');
-      const { approvals } = (await tool('list_approvals', { limit: 100 })) as {
-        approvals: { approval_id: string; status: string; decided_via?: string }[];
-      };
+      const approvals = rowsOf<{ approval_id: string; status: string; decided_via?: string }>(await tool('list_approvals', { limit: 100 }));
       const approval = approvals.find((a) => a.approval_id === asked.approval_id);
       expect(approval?.status).toBe(done ? 'succeeded' : row.end.endsWith('denied') ? 'denied' : 'pending');
       if (done)

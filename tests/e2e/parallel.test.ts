@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rowsOf } from '../helpers/rows.ts';
 import { type Agent, connectAgent, openPlace, type Place } from './harness.ts';
 
 const GUESTS_IN_SEED_LIMIT = 3;
@@ -64,7 +65,7 @@ describe.each([
 });
 
 async function list(agent: Agent): Promise<{ vmid: number; status: string; type: string; template?: boolean; ha?: string }[]> {
-  return (await agent.tool('list_vms', { limit: 500 })).vms as never;
+  return rowsOf(await agent.tool('list_vms', { limit: 500 }));
 }
 async function running(agent: Agent): Promise<number> {
   const guest = (await list(agent)).find((g) => g.status === 'running' && g.type === 'vm' && g.ha === undefined);

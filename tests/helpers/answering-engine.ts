@@ -97,6 +97,7 @@ export const operations = [
       vms: z.array(z.object({ vmid: z.int(), name: z.string(), status: z.enum(['running', 'stopped']) })),
       total: z.int(),
     }),
+    table: 'vms',
     preview: () => [],
     read: notReached,
   }),

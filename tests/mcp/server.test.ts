@@ -22,7 +22,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     const it = face(() => ({ kind: 'done', output: { vms: [{ vmid: 105, name: 'web1', status: 'running' }], total: 1 } }));
     const client = await connect(it, era);
     const result = await client.callTool({ name: 'list_vms', arguments: { status: 'running' } });
-    expect(structured(result)).toEqual({ vms: [{ vmid: 105, name: 'web1', status: 'running' }], total: 1 });
+    expect(structured(result)).toEqual({ columns: ['vmid', 'name', 'status'], rows: [[105, 'web1', 'running']], total: 1 });
     expect(text(result)).toContain('web1');
     expect(it.calls[0]).toMatchObject({ operation: 'list_vms', args: { status: 'running' }, caller: { client: 'test-client 1.2.3' } });
     await client.close();

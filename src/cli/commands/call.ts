@@ -5,12 +5,15 @@ import type { Result } from '../../core/result.ts';
 import { splitCommon } from '../../engine/input/common.ts';
 import type { Session } from '../../engine/session.ts';
 import type { PerformOptions } from '../../engine/types.ts';
+import type { Operation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
 import { renderResult } from '../../render/result.ts';
+import { isTable } from '../../render/table.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, note, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
+import { tableText } from '../lib/table.ts';
 import { ask, hasTerminal, piped } from '../lib/terminal.ts';
 
 interface CallOptions extends GlobalOptions {
@@ -22,7 +25,7 @@ interface CallOptions extends GlobalOptions {
 }
 
 /**
- * `call <operation>`: one operation, its result as JSON on stdout. Waits for the work to end, or as long as `wait_seconds` says; Ctrl-C ends
+ * `call <operation>`: one operation, its result on stdout: JSON, on a terminal lists as tables. Waits for the work to end, or as long as `wait_seconds` says; Ctrl-C ends
  * the wait, not the work. Arguments may hold what every tool takes (`dry_run`, `wait_seconds`, `reason`), as agents write them.
  */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
@@ -78,7 +81,7 @@ async function perform(
     const typed = await ask('> ');
     result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
   }
-  return show(result, session);
+  return show(result, known, session);
 }
 
 function seconds(text: string): number {
@@ -87,8 +90,8 @@ function seconds(text: string): number {
   return value;
 }
 
-function show(result: Result, session: Session): Exit {
-  const { structured } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
+function show(result: Result, tables: Operation | undefined, session: Session): Exit {
+  const { structured, tabular } = renderResult(result, { demo: session.settings.demo, notices: session.notices(), tables });
   if (result.kind === 'running') {
     printJson(structured);
     note(`The run continues. Follow it with: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);
@@ -98,7 +101,8 @@ function show(result: Result, session: Session): Exit {
     printJson({ ...structured, how_to_approve: howToApprove(result.approval.id, result.approval.way) });
     return 3;
   }
-  printJson(structured);
+  if (isForPeople() && isTable(tabular)) print(tableText(tabular));
+  else printJson(structured);
   return 0;
 }
 

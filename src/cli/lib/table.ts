@@ -1,6 +1,9 @@
-import Table from 'cli-table3';
+import CliTable from 'cli-table3';
 import width from 'string-width';
+import type { Json } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
+import { compactText } from '../../render/compact.ts';
+import type { Table } from '../../render/table.ts';
 
 /** A table as wide as the terminal at most, or blocks of lines where even that is too wide. Cells may hold text from guests: it is made harmless here. */
 export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 100 } = {}): string {
@@ -18,9 +21,28 @@ export function table(head: string[], rows: unknown[][], { columns = process.std
   const wraps = cells.some((row) => row.some((text, index) => width(text) + PADDING > (widths[index] ?? 0)));
   const chars = wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
   const style = process.env.NO_COLOR ? { head: [], border: [] } : { head: ['bold'], border: ['dim'] };
-  const view = new Table({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });
+  const view = new CliTable({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });
   view.push(...cells);
   return view.toString();
+}
+
+/** A list that an operation answers: its rows, and below them what else it says. Columns without a value are left out. */
+export function tableText({ columns, rows, ...rest }: Table): string {
+  const used = columns.map((_, index) => index).filter((index) => rows.some((row) => row[index] !== null));
+  const cells = rows.map((row) => used.map((index) => cellText(row[index])));
+  const list =
+    rows.length === 0
+      ? ''
+      : table(
+          used.map((index) => columns[index] ?? ''),
+          cells,
+        );
+  return [list, compactText(rest)].filter((text) => text !== '').join('\n');
+}
+
+function cellText(value: Json | undefined): unknown {
+  if (Array.isArray(value)) return value.map(cellText).join(', ');
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
 }
 
 /** The form for a terminal too narrow for a table: each row on its own lines. */

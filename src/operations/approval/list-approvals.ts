@@ -24,6 +24,7 @@ export const listApprovals = defineOperation({
     total: z.number(),
     next_cursor: z.string().optional(),
   }),
+  table: 'approvals',
   async run(ports, { status, limit, cursor }) {
     const page = await ports.approvals.list({
       limit,

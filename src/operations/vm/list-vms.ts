@@ -55,6 +55,7 @@ export const listVms = defineOperation({
     'Lists VMs and containers with VMID, name, status and node, templates last. Filters combine; start here when a VMID is not known.',
   input,
   output,
+  table: 'vms',
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
     const all = await currentGuests(ctx.api);

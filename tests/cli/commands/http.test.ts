@@ -15,6 +15,7 @@ import { openStore } from '../../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../../e2e/harness.ts';
 import { startHttp } from '../../e2e/http-server.ts';
 import { binary } from '../../helpers/binary.ts';
+import { rowsOf } from '../../helpers/rows.ts';
 
 let place: Place;
 beforeAll(async () => {
@@ -215,10 +216,11 @@ describe('served to agents elsewhere', () => {
 
   it('shows and touches only what is in the scope of the token', async () => {
     const agent = await asAgent(server.url, await makeToken('scoped', 'operator', '--scope', 'pool=prod'));
-    const seen = (await agent.tool('list_vms')) as unknown as { vms: { vmid: number; pool?: string }[]; total: number };
-    expect(seen.vms.length).toBeGreaterThan(0);
-    expect(seen.vms.every(({ pool }) => pool === 'prod')).toBe(true);
-    expect(seen.total).toBe(seen.vms.length);
+    const list = await agent.tool('list_vms');
+    const seen = rowsOf<{ vmid: number; pool?: string }>(list);
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.every(({ pool }) => pool === 'prod')).toBe(true);
+    expect(list.total).toBe(seen.length);
     const all = (await call(place, 'list_vms', {})).json as unknown as { vms: { vmid: number; pool?: string; template?: boolean }[] };
     const foreign = all.vms.find(({ pool, template }) => pool !== 'prod' && !template)?.vmid ?? 0;
     expect(foreign).toBeGreaterThan(0);
@@ -232,7 +234,7 @@ describe('served to agents elsewhere', () => {
     );
     expect((await agent.tool('clone_template', { source_vmid: 9000, name: 'copy' })).error?.code).toBe('guest_not_found');
     expect(place.mutations()).toHaveLength(before);
-    const own = seen.vms[0]?.vmid ?? 0;
+    const own = seen[0]?.vmid ?? 0;
     expect((await agent.tool('get_vm', { vmid: own })).vmid).toBe(own);
     const made = await agent.tool('create_vm', { name: 'over-here', storage: 'local-lvm', disk_gb: 1 });
     expect(made, JSON.stringify(made)).toMatchObject({ created: true });
