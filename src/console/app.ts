@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
@@ -13,7 +14,7 @@ import { clusterView } from './cluster.ts';
 import { createLiveFeed, type LiveFeed } from './live.ts';
 import type { Logins } from './login.ts';
 import { openRunView, outcomeView } from './outcome.ts';
-import { refuse, sameOriginOnly, secureHeaders } from './security.ts';
+import { protect, refuse, sameOriginOnly } from './security.ts';
 import type { Secrets, Sessions } from './sessions.ts';
 import { liveStream } from './stream.ts';
 import { auditView, verification } from './trail.ts';
@@ -57,8 +58,13 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   const app = new Hono<Vars>({ strict: false }).basePath(base || '/');
   const feed: LiveFeed = createLiveFeed(engine, clock, options.pollMs ?? 1000);
 
-  app.use(secureHeaders);
-  app.use(sameOriginOnly(origins));
+  app.use(...protect, sameOriginOnly(origins));
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) => refuse(c, 413, 'too_large', `A request may have ${MAX_BODY_BYTES} bytes.`, SHORTER),
+    }),
+  );
   app.onError((thrown, c) => {
     const { code, message, hint } = asError(thrown);
     return refuse(c, statusOf(code), code, plainText(message, 600), plainText(hint, 400));
@@ -96,9 +102,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     deleteCookie(c, cookieName(c), { path: cookiePath(c), secure: isHttps(c) });
     return c.json({});
   });
-  app.get('/api/live', (c) =>
-    liveStream(feed, c.req.raw.signal, async () => (await sessions.find(c.var.secrets, { touch: false })) !== undefined),
-  );
+  app.get('/api/live', (c) => liveStream(c, feed, async () => (await sessions.find(c.var.secrets, { touch: false })) !== undefined));
   app.get('/api/cluster', async (c) => c.json(await clusterView(engine, callerOf(c.var.person), settings.limits)));
   app.get('/api/audit', async (c) => c.json(await auditView(settings.auditFile, c.req.query())));
   app.get('/api/audit/verification', async (c) => c.json(await verification(settings)));
@@ -169,6 +173,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   return { fetch: (request) => app.fetch(request), close: () => feed.close() };
 }
 
+const SHORTER = 'Send less text.';
 const TRY_AGAIN = 'Check both and try again. After ten attempts with one token, the server looks at one more every six seconds.';
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
 
@@ -180,20 +185,10 @@ function send(c: Context, { body, type }: { body: string; type: string }): Respo
   return c.body(body, 200, { 'Content-Type': type });
 }
 
+/** Anything but a JSON object counts as an empty one: every field is checked where it is read. */
 async function bodyOf(c: Context): Promise<Record<string, unknown>> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
-    length += part.length;
-    if (length > MAX_BODY_BYTES) return {};
-    parts.push(part);
-  }
-  try {
-    const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
+  const value: unknown = await c.req.json().catch(() => undefined);
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 function statusOf(code: ErrorCode): 500 | 422 {

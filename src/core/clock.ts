@@ -1,24 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** Time, injected, so that tests do not wait. */
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;
+  /** Rejects with the reason of the signal. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', stop);
-        resolve();
-      }, ms);
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', stop, { once: true });
+    sleep(ms, undefined, { signal }).catch(() => {
+      throw signal?.reason;
     }),
 };
 

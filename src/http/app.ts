@@ -9,11 +9,9 @@ import { identityOf } from '../mcp/identity.ts';
 import { clientAddress } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
 import { createHostCheck, ownOriginOnly } from './hosts.ts';
+import { type App, type Connection, MAX_BODY_BYTES } from './listen.ts';
 import type { Gauge, Metrics } from './metrics.ts';
 import { createSessions, refuse } from './sessions.ts';
-
-/** Bytes of a request; the largest arguments of any operation are a fraction of it. */
-export const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface HttpOptions {
   factory: McpServerFactory;
@@ -39,16 +37,7 @@ export interface HttpOptions {
   onError: (error: Error) => void;
 }
 
-/** The listener's facts about a connection. */
-export interface Connection {
-  /** Address of the peer. */
-  peer: string;
-  /** Aborts when the answer is sent, or the client is gone. */
-  gone: AbortSignal;
-}
-
-export interface HttpApp {
-  fetch(request: Request, connection: Connection): Promise<Response>;
+export interface HttpApp extends App {
   /** Tells load balancers to look elsewhere; what is running goes on. */
   drain(): void;
   /** Ends sessions and open streams. */
@@ -137,7 +126,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   });
 
   return {
-    fetch: async (request, connection) => app.fetch(request, connection),
+    fetch: (request, connection) => app.fetch(request, connection),
     drain() {
       draining = true;
     },

@@ -5,8 +5,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { toWebRequest } from '@modelcontextprotocol/node';
 import { fail } from '../core/errors.ts';
-import { type Connection, type HttpApp, MAX_BODY_BYTES } from './app.ts';
 
+/** Bytes of a request; the largest arguments of any operation are a fraction of it. */
+export const MAX_BODY_BYTES = 1024 * 1024;
 /** How often (ms) Node looks for connections that took too long; its default of 30 s would double the times below. */
 const CHECK_MS = 1_000;
 /** How long (ms) a client may take to send its headers, its request, and to come back on an idle connection. */
@@ -14,6 +15,19 @@ const HEADERS_MS = 15_000;
 const REQUEST_MS = 30_000;
 const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 4096;
+
+/** The listener's facts about a connection. */
+export interface Connection {
+  /** Address of the peer. */
+  peer: string;
+  /** Aborts when the answer is sent, or the client is gone. */
+  gone: AbortSignal;
+}
+
+/** A web-standard app. */
+export interface App {
+  fetch(request: Request, connection: Connection): Response | Promise<Response>;
+}
 
 export interface ListenOptions {
   host: string;
@@ -31,11 +45,8 @@ export interface Listener {
 }
 
 /** Serves the app on a socket. @throws invalid_configuration when that is not possible */
-export async function listen(app: HttpApp, options: ListenOptions): Promise<Listener> {
-  const open = new Set<ServerResponse>();
+export async function listen(app: App, options: ListenOptions): Promise<Listener> {
   const handler = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    open.add(outgoing);
-    outgoing.once('close', () => open.delete(outgoing));
     answer(app, incoming, outgoing).catch((error: unknown) => {
       // A client that hung up is not an error of this server.
       if (!outgoing.destroyed && error instanceof Error) options.onError(error);
@@ -85,7 +96,7 @@ function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListe
   }
 }
 
-async function answer(app: HttpApp, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
   outgoing.once('close', () => gone.abort());
   const response = await respond(app, incoming, gone.signal);
@@ -98,7 +109,7 @@ async function answer(app: HttpApp, incoming: IncomingMessage, outgoing: ServerR
   else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: gone.signal });
 }
 
-async function respond(app: HttpApp, incoming: IncomingMessage, gone: AbortSignal): Promise<Response> {
+async function respond(app: App, incoming: IncomingMessage, gone: AbortSignal): Promise<Response> {
   const connection: Connection = { peer: incoming.socket.remoteAddress ?? '', gone };
   let request: Request;
   try {

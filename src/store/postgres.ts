@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
@@ -65,7 +66,7 @@ export async function patiently<T>(work: () => Promise<T>): Promise<T> {
         fail('store_unavailable', `The database connection failed: ${(error as Error).message}.`, { cause: error });
       }
       if (!isLost(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await sleep(PAUSE_MS);
     }
   }
 }

@@ -161,10 +161,16 @@ describe('deciding', () => {
     ['a list', { typed: ['web1 105'] }],
     ['not JSON', '{'],
     ['another kind of JSON', '"web1 105"'],
-    ['far too much', { typed: 'web1 105', more: 'x'.repeat(20_000) }],
   ])('%s is the empty text, which never means yes', async (_, body) => {
     await post('apr_1/approve', body);
     expect(open.engine.calls.map((call) => call.options?.answer?.typed)).toEqual(['']);
+  });
+
+  test('a body that is far too big is refused, and nothing is decided', async () => {
+    const answer = await post('apr_1/approve', { typed: 'web1 105', more: 'x'.repeat(20_000) });
+    expect(answer.status).toBe(413);
+    expect(answer.json.error).toMatchObject({ code: 'too_large', message: 'A request may have 16384 bytes.' });
+    expect(open.engine.calls).toEqual([]);
   });
 
   test('a refusal of the engine is told with its next step', async () => {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { type ConsoleOptions, createConsole, TOKEN_HEADER } from '../../src/console/app.ts';
-import { listenOnLoopback } from '../../src/console/listen.ts';
 import { createLinks, type Links } from '../../src/console/login.ts';
 import { createSessions } from '../../src/console/sessions.ts';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
@@ -13,6 +13,7 @@ import type { Plan } from '../../src/core/plan.ts';
 import type { Result } from '../../src/core/result.ts';
 import type { RunRecord } from '../../src/core/run.ts';
 import type { Engine, PerformOptions } from '../../src/engine/types.ts';
+import { listen } from '../../src/http/listen.ts';
 
 /** A clock that a test turns. */
 export function handClock(): Clock & { pass(seconds: number): void } {
@@ -180,7 +181,7 @@ export async function openConsolePlace(
     ...options,
     engine,
   });
-  const server = await listenOnLoopback(app, 0);
+  const server = await listen(app, { host: '127.0.0.1', port: 0, onError: (error) => expect.fail(error.message) });
   origin = `http://127.0.0.1:${server.port}`;
   const ask: Open['ask'] = (method, path, { headers = {}, body } = {}) =>
     send(
@@ -209,7 +210,7 @@ export async function openConsolePlace(
     },
     async close() {
       app.close();
-      await server.close();
+      await server.close(0);
       rmSync(folder, { recursive: true, force: true });
     },
   };

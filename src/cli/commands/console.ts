@@ -2,11 +2,11 @@ import { createInterface } from 'node:readline';
 import pkg from '../../../package.json' with { type: 'json' };
 import { createConsole } from '../../console/app.ts';
 import { loadAssets } from '../../console/assets.ts';
-import { listenOnLoopback } from '../../console/listen.ts';
 import { createLinks, LINK_SECONDS } from '../../console/login.ts';
 import { createSessions } from '../../console/sessions.ts';
 import { systemClock } from '../../core/clock.ts';
 import { fail } from '../../core/errors.ts';
+import { listen } from '../../http/listen.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, note } from '../lib/output.ts';
@@ -39,7 +39,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
       clock: systemClock,
       version: pkg.version,
     });
-    const server = await listenOnLoopback(app, port);
+    const server = await listen(app, { host: '127.0.0.1', port, onError: (error) => note(`console: ${error.message}`) });
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
     const show = () => note(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
     show();
@@ -47,7 +47,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     await untilInterrupted(show);
     note('Shutting down. Approved work reaches a safe point first.');
     app.close();
-    await server.close();
+    await server.close(0);
     return 0;
   });
 }
