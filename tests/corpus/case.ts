@@ -1,4 +1,4 @@
-import type { GuestSpec } from '../operations/world.ts';
+import type { GuestSpec } from '../helpers/described/index.ts';
 
 /** What a plan of one change has to be: a plan with steps (left out), `already so`, or the code of a refusal. */
 export type Outcome =

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
-import type { OperationContext } from '../../src/operations/define.ts';
-import { findOperation } from '../../src/operations/index.ts';
-import { type GuestSpec, openWorld, planIn, refusalOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
+import { type GuestSpec, openWorld, planIn, readIn, refusalOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
 import type { Case, Change } from './case.ts';
 import { CONTAINERS } from './containers.ts';
 import { DISKS } from './disks.ts';
@@ -27,15 +25,8 @@ const STORAGES = [
 const worldOf = (guests: GuestSpec[]): World => ({
   guests,
   storages: { pve: STORAGES },
-  nodes: [{ node: 'pve', maxcpu: 64, maxmem: 2 ** 39, mem: 2 ** 33 }],
+  nodes: [{ node: 'pve', maxcpu: 64, maxmem: 2 ** 39 }],
 });
-
-async function read(ctx: OperationContext, name: string, args: object) {
-  const operation = findOperation(name);
-  if (operation?.effect !== 'read') throw new Error(name);
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
-  return operation.output.parse(await operation.read(ctx, operation.input.parse(args))) as any;
-}
 
 /** Slot, volume, owner, kind and size of a disk, as the cases write them. */
 function lineOf(disk: { slot: string; volume: string; owner?: string; media: string; size_gb?: number }): string {
@@ -60,7 +51,7 @@ test('the corpus has at least 60 guests, each with a VMID of its own', () => {
 
 test('list_vms lists all of them, with name, sizes and tags', async () => {
   const { ctx } = await openWorld(worldOf(CORPUS.map((c) => c.spec)));
-  const { vms, total } = await read(ctx, 'list_vms', { limit: 100 });
+  const { vms, total } = await readIn(ctx, 'list_vms', { limit: 100 });
   expect(total).toBe(CORPUS.length);
   for (const one of CORPUS) {
     const row = vms.find((v: { vmid: number }) => v.vmid === one.spec.vmid);
@@ -75,7 +66,7 @@ describe.each(CORPUS)('$spec.vmid $what', (one) => {
 
   test('get_vm tells every disk with owner, kind and size, and the sizes', async () => {
     const { ctx } = await open();
-    const vm = await read(ctx, 'get_vm', { vmid, fields: ['description', 'raw_config', 'snapshots'] });
+    const vm = await readIn(ctx, 'get_vm', { vmid, fields: ['description', 'raw_config', 'snapshots'] });
     expect(vm.disks.map(lineOf)).toEqual(one.disks);
     expect(vm).toMatchObject({ vmid, name: nameOf(one), ...one.shows });
     expect(vm.config.memory_mb).toBe(one.memory);

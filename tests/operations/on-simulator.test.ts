@@ -5,9 +5,9 @@ import type { Settings } from '../../src/core/settings.ts';
 import type { OperationContext } from '../../src/operations/define.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
+import { linesOf, refusalOf, UNLIMITED } from '../helpers/described/index.ts';
 import { withSimulator } from '../helpers/simulator.ts';
 import { carryOut } from './carry-out.ts';
-import { linesOf, refusalOf, UNLIMITED } from './world.ts';
 
 const cluster = withSimulator();
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';

@@ -1,15 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { findOperation } from '../../src/operations/index.ts';
-import { container, openWorld, planIn, useWorlds, type World, webServer } from '../operations/world.ts';
+import { container, openWorld, planIn, readIn, useWorlds, type World, webServer } from '../helpers/described/index.ts';
 
 useWorlds();
 
 async function list(world: World, filter: object = {}) {
   const { ctx, requests } = await openWorld(world);
-  const operation = findOperation('list_vms');
-  if (operation?.effect !== 'read') throw new Error('list_vms');
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
-  const answer = operation.output.parse(await operation.read(ctx, operation.input.parse(filter))) as any;
+  const answer = await readIn(ctx, 'list_vms', filter);
   return { answer, requests: requests() };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { findOperation } from '../../src/operations/index.ts';
-import { type GuestSpec, openWorld, useWorlds } from '../operations/world.ts';
+import { type GuestSpec, openWorld, useWorlds } from '../helpers/described/index.ts';
 
 useWorlds();
 const vm: GuestSpec = { vmid: 400, running: true, config: { name: 'app', agent: '1', net0: 'virtio=BC:24:11:AA:00:01,bridge=vmbr0' } };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { findOperation } from '../../src/operations/index.ts';
-import { type GuestSpec, openWorld, planOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
+import { openWorld, planOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
 import { openAuthorities } from '../proxmox/certificates.ts';
 import { connectionTo, openClient, startScripted } from '../proxmox/server.ts';
 
@@ -36,17 +36,11 @@ describe('influxdata/telegraf#9938, bpg/terraform-provider-proxmox#15, #655: the
 });
 
 test('danitso/terraform-provider-proxmox#22: a container whose configuration has a raw lxc list', async () => {
-  const raw: GuestSpec = {
-    vmid: 502,
-    type: 'lxc',
-    config: {
-      hostname: 'raw',
-      cores: 1,
-      rootfs: 'local-lvm:vm-502-disk-0,size=4G',
-      lxc: [['lxc.apparmor.profile', 'unconfined']] as never,
-    },
-  };
-  const answer = await read('get_vm', { vmid: 502 }, { guests: [raw] });
+  const config = { hostname: 'raw', cores: 1, rootfs: 'local-lvm:vm-502-disk-0,size=4G' };
+  const lxc = [['lxc.apparmor.profile', 'unconfined']];
+  const pending = Object.entries({ ...config, lxc }).map(([key, value]) => ({ key, value }));
+  const answers = { '/nodes/pve/lxc/502/pending': pending, '/nodes/pve/lxc/502/config': { ...config, lxc } };
+  const answer = await read('get_vm', { vmid: 502 }, { guests: [{ vmid: 502, type: 'lxc', config }], answers });
   expect(answer).toMatchObject({ name: 'raw', disks: [{ slot: 'rootfs', size_gb: 4 }] });
   expect(answer.config).not.toHaveProperty('lxc');
 });

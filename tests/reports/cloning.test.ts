@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { type GuestSpec, linesOf, planOf, refusalOf, requestsOf, type StorageSpec, useWorlds, type World } from '../operations/world.ts';
+import {
+  type GuestSpec,
+  linesOf,
+  planOf,
+  refusalOf,
+  requestsOf,
+  type StorageSpec,
+  useWorlds,
+  type World,
+} from '../helpers/described/index.ts';
 
 useWorlds();
 

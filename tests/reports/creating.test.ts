@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { findOperation } from '../../src/operations/index.ts';
+import { openWorld, planOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 import { agent } from '../helpers/world.ts';
-import { openWorld, planOf, requestsOf, useWorlds, type World } from '../operations/world.ts';
 
 useWorlds();
 const create = (args: object, world: World = {}) => planOf('create_vm', { name: 'new1', storage: 'local-lvm', ...args }, world);

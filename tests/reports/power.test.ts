@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../src/core/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
+import { type GuestSpec, openWorld, planOf, requestsOf, useWorlds } from '../helpers/described/index.ts';
 import { withEngine } from '../helpers/with-engine.ts';
-import { type GuestSpec, openWorld, planOf, requestsOf, useWorlds } from '../operations/world.ts';
 
 useWorlds();
 const guest: GuestSpec = {

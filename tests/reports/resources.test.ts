@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type GuestSpec, planOf, useWorlds } from '../operations/world.ts';
+import { type GuestSpec, planOf, useWorlds } from '../helpers/described/index.ts';
 
 useWorlds();
 const vm = (config: Record<string, string | number>, more: Partial<GuestSpec> = {}): GuestSpec => ({

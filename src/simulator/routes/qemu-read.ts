@@ -129,6 +129,9 @@ function pending(context: Context): Row[] {
   });
   for (const [key, value] of Object.entries(guest.pending))
     if (guest.config[key] === undefined) rows.push({ key, pending: mask(key, value) });
+  // An option may be deleted that is not set (pve-guest-common, config_with_pending_array).
+  for (const [key, deletion] of Object.entries(guest.pendingDelete))
+    if (guest.config[key] === undefined && guest.pending[key] === undefined) rows.push({ key, delete: Number(deletion) });
   if (guest.parent) rows.push({ key: 'parent', value: guest.parent });
   return [...rows, { key: 'digest', value: digestOf(guest) }];
 }

@@ -1,8 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { container, type GuestSpec, linesOf, planOf, refusalOf, requestsOf, template, useWorlds, type World, webServer } from '../world.ts';
+import {
+  container,
+  type GuestSpec,
+  linesOf,
+  planOf,
+  refusalOf,
+  requestsOf,
+  template,
+  useWorlds,
+  type World,
+  webServer,
+} from '../../helpers/described/index.ts';
 
 useWorlds();
-const world: World = { guests: [webServer, container, template] };
+const world: World = { guests: [webServer, container, template], pools: ['agents'] };
 const clone = (args: object, w: World = world, settings = {}) =>
   planOf('clone_template', { source_vmid: 9000, name: 'db1', ...args }, w, {}, settings);
 const params = async (args: object, w: World = world, settings = {}) => requestsOf(await clone(args, w, settings))[0]?.params;
@@ -169,7 +180,12 @@ describe('onto another node', () => {
   });
   test.each([
     ['linked', { full_clone: false }, cluster, 'not_possible'],
-    ['without VM.Migrate', {}, { ...cluster, permissions: { '/vms/9000': ['VM.Clone'] } }, 'permission_denied'],
+    [
+      'without VM.Migrate',
+      {},
+      { ...cluster, permissions: { '/': ['VM.Audit', 'VM.Clone', 'Datastore.Audit', 'Sys.Audit'] } },
+      'permission_denied',
+    ],
     ['with an ISO inserted', { source_vmid: 105 }, cluster, 'not_possible'],
     ['to a node without the storage', {}, { ...cluster, storages: { pve: [thin], pve2: [nas, { ...nas, storage: 'nas2' }] } }, 'ambiguous'],
   ])('refuses it %s', async (_what, args, w, code) => {

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { container, linesOf, planOf, refusalOf, requestsOf, template, useWorlds, type World, webServer } from '../world.ts';
+import {
+  container,
+  linesOf,
+  planOf,
+  refusalOf,
+  requestsOf,
+  template,
+  useWorlds,
+  type World,
+  webServer,
+} from '../../helpers/described/index.ts';
 
 useWorlds();
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
@@ -8,7 +18,7 @@ const volumes = [
   { storage: 'local', volid: 'local:import/debian-12.qcow2', content: 'import', sizeGib: 3 },
   { storage: 'local', volid: 'local:import/huge.qcow2', content: 'import', sizeGib: 40.5 },
 ];
-const world: World = { guests: [webServer, container, template], volumes };
+const world: World = { guests: [webServer, container, template], pools: ['agents'], volumes };
 const create = (args: object, w: World = world, ctx = {}, settings = {}) => planOf('create_vm', { name: 'db1', ...args }, w, ctx, settings);
 const params = async (args: object, w: World = world, settings = {}) => requestsOf(await create(args, w, {}, settings))[0]?.params;
 const pve = (storages: object[]) => ({ ...world, storages: { pve: storages } }) as World;
@@ -109,7 +119,7 @@ describe('what is sent', () => {
   test('a password travels as a reference, and a warning says that no user can log in', async () => {
     // The engine has put references in the place of secrets before it plans, which the schema does not know.
     const { findOperation } = await import('../../../src/operations/index.ts');
-    const { openWorld } = await import('../world.ts');
+    const { openWorld } = await import('../../helpers/described/index.ts');
     const operation = findOperation('create_vm');
     if (!operation || !('plan' in operation)) throw new Error();
     const { ctx } = await openWorld(world);
@@ -215,9 +225,9 @@ describe('where it goes', () => {
     expect(await node({}, nodes({ node: 'alpha' }, { node: 'beta', status: 'offline' }))).toBe('alpha');
   });
   test('a cluster without a usual node asks, with free memory; a wrong or sleeping node is refused', async () => {
-    const error = await refusalOf(create({}, nodes({ node: 'alpha', maxcpu: 8, maxmem: 2 ** 33, mem: 2 ** 32 }, { node: 'beta' })));
+    const error = await refusalOf(create({}, nodes({ node: 'alpha', maxcpu: 8, maxmem: 2 ** 33 }, { node: 'beta', hidden: true })));
     expect(error.code).toBe('ambiguous');
-    expect(error.details?.candidates).toEqual(['alpha (8 CPUs, 4096 MiB free)', 'beta']);
+    expect(error.details?.candidates).toEqual(['alpha (8 CPUs, 7700 MiB free)', 'beta']);
     expect((await refusalOf(create({ node: 'beta' }, nodes({ node: 'pve' }, { node: 'beta', status: 'offline' })))).message).toContain(
       'offline',
     );
@@ -311,7 +321,7 @@ describe('twice is once', () => {
   });
   test('when no guest has a name (the status daemon is down) the nodes are asked, not every guest', async () => {
     const guests = Array.from({ length: 30 }, (_, i) => ({ ...webServer, vmid: 300 + i, fresh: true }));
-    const { openWorld, planIn } = await import('../world.ts');
+    const { openWorld, planIn } = await import('../../helpers/described/index.ts');
     const { ctx, requests } = await openWorld({ ...world, guests });
     await planIn(ctx, 'create_vm', { name: 'db1' });
     expect(requests().filter((url) => url.includes('/pending'))).toEqual([]);

@@ -15,7 +15,7 @@ import {
   useWorlds,
   type World,
   webServer,
-} from '../world.ts';
+} from '../../helpers/described/index.ts';
 
 useWorlds();
 const stopped: GuestSpec = { ...webServer, running: false };
@@ -203,7 +203,7 @@ describe('refuses, with the way out', () => {
     [
       'a replicated guest without purge',
       { purge: false },
-      { ...world, replication: [{ id: '105-0', guest: 105 }] },
+      { ...world, answers: { '/cluster/replication': [{ id: '105-0', type: 'local', guest: 105, jobnum: 0, target: 'pve2' }] } },
       'not_possible',
       'purge',
     ],

@@ -11,7 +11,7 @@ import {
   useWorlds,
   type World,
   webServer,
-} from '../world.ts';
+} from '../../helpers/described/index.ts';
 
 useWorlds();
 const world: World = { guests: [webServer, container, template] };

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { type GuestSpec, linesOf, planOf, refusalOf, requestsOf, template, useWorlds, type World, webServer } from '../../world.ts';
+import {
+  type GuestSpec,
+  linesOf,
+  planOf,
+  refusalOf,
+  requestsOf,
+  template,
+  useWorlds,
+  type World,
+  webServer,
+} from '../../../helpers/described/index.ts';
 
 useWorlds();
 
@@ -54,7 +64,7 @@ describe('a storage that only the other node has', () => {
     expect(requestsOf(await clone({ target_node: 'pve2', storage: 'fast2' }, files))[1]?.params).toMatchObject({ format: 'qcow2' });
   });
   test('is refused beforehand to a token that may not move disks', async () => {
-    const world = { ...cluster, guests: [onCeph], permissions: { '/': ['VM.Audit', 'VM.Clone'] } };
+    const world = { ...cluster, guests: [onCeph], permissions: { '/': ['VM.Audit', 'VM.Clone', 'Datastore.Audit', 'Sys.Audit'] } };
     const error = await refusalOf(clone({ target_node: 'pve2', storage: 'fast2' }, world));
     expect(error.code).toBe('permission_denied');
     expect(error.message).toContain('VM.Config.Disk');

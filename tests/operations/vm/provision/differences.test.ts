@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunRecord } from '../../../../src/core/run.ts';
-import { type GuestSpec, openWorld, planIn, useWorlds, webServer } from '../../world.ts';
+import { type GuestSpec, openWorld, planIn, useWorlds, webServer } from '../../../helpers/described/index.ts';
 
 useWorlds();
 

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import {
+  container,
+  type GuestSpec,
+  linesOf,
+  planOf,
+  refusalOf,
+  requestsOf,
+  template,
+  useWorlds,
+  webServer,
+} from '../../helpers/described/index.ts';
+
+useWorlds();
+const stopped: GuestSpec = { ...webServer, running: false };
+const withConfig = (guest: GuestSpec, config: Record<string, string | number>): GuestSpec => ({
+  ...guest,
+  config: { ...guest.config, ...config },
+});
+const start = (guest: GuestSpec, more: object = {}) => planOf('start_vm', { vmid: guest.vmid }, { guests: [guest], ...more });
+const set = (guest: GuestSpec, args: object) => planOf('set_resources', { vmid: guest.vmid, ...args }, { guests: [guest] });
+
+describe('start_vm', () => {
+  test('one request, retried while the node still cleans up after a quick stop; pending changes are named', async () => {
+    const plan = await start({ ...stopped, pending: { memory: 4096 } });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/start']);
+    expect(requestsOf(plan)[0]).toMatchObject({ retryOnLock: true, task: { type: 'qmstart' } });
+    expect(plan.effect).toBe('change');
+    expect(plan.warnings).toEqual([expect.stringContaining('memory 2048 → 4096')]);
+  });
+  describe('with a disk whose removal by force is pending', () => {
+    const dooms: GuestSpec = {
+      ...withConfig(stopped, { sata1: 'local-lvm:vm-105-disk-1,size=500G' }),
+      pending: { sata1: 'force', memory: 4096 },
+    };
+    const disk = 'local-lvm:vm-105-disk-1 (500 GiB)';
+    test('the start destroys it, so a human is asked and reads which one', async () => {
+      const plan = await start(dooms);
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toContain(`destroys ${disk}`);
+      expect(plan.summary).toBe(`Start web1 (105) on pve, which destroys ${disk}`);
+      expect(plan.before).toEqual({ status: 'stopped', sata1: disk });
+      expect(plan.after).toEqual({ status: 'running', sata1: 'destroyed' });
+      expect(plan.undo).toContain(`${disk} cannot be brought back`);
+    });
+    test('a yes to one disk covers no other', async () => {
+      const expected = async (spec: GuestSpec) => (await start(spec)).expected;
+      const more = withConfig(dooms, { sata2: 'local-lvm:vm-105-disk-2,size=1G' });
+      expect(await expected({ ...more, pending: { ...dooms.pending, sata2: 'force' } })).not.toEqual(await expected(more));
+    });
+    test('a change of the resources of the stopped guest applies it as well', async () => {
+      const plan = await set(dooms, { cores: 4 });
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toContain(disk);
+      expect(plan.warnings.join()).toContain(
+        'other pending changes are applied too: memory 2048 → 4096, sata1 local-lvm:vm-105-disk-1,size=500G → removed',
+      );
+      expect((await set({ ...dooms, running: true }, { cores: 4 })).effect).toBe('change');
+    });
+    test('so does a stop, which applies what is pending', async () => {
+      const guest = { ...dooms, running: true };
+      const plan = await planOf('stop_vm', { vmid: 105 }, { guests: [guest] });
+      expect(plan.effect).toBe('destroy');
+      expect(plan.raisedBecause).toBe(`the stop applies a pending removal by force, which destroys ${disk}`);
+      expect(plan.before).toEqual({ status: 'running', sata1: disk });
+      const several = await planOf('stop_vm', { vmids: [105, 201] }, { guests: [guest, container] });
+      expect(several.effect).toBe('destroy');
+      expect(several.raisedBecause).toContain(disk);
+      const forced = await planOf('stop_vm', { vmid: 105, force: true }, { guests: [guest] });
+      expect(forced.raisedBecause).toMatch(/vm-105-disk-1.*; the power is cut/);
+    });
+    test.each([
+      ['a disk that is only detached', 'local-lvm:vm-105-disk-1,size=500G', null],
+      ['a disk of the host', '/dev/sdb,size=500G', 'force'],
+      ['a volume of another guest', 'local-lvm:vm-106-disk-1,size=500G', 'force'],
+      ['an ISO', 'local:iso/x.iso,media=cdrom', 'force'],
+    ] as const)('%s is not destroyed', async (_what, sata1, pending) => {
+      expect((await start({ ...withConfig(stopped, { sata1 }), pending: { sata1: pending } })).effect).toBe('change');
+    });
+    test('a detached disk whose removal is pending is', async () => {
+      const unused: GuestSpec = { ...withConfig(stopped, { unused0: 'local-lvm:vm-105-disk-9' }), pending: { unused0: null } };
+      expect((await start(unused)).effect).toBe('destroy');
+    });
+  });
+  test('a container starts with its own task', async () => {
+    expect(requestsOf(await start({ ...container, running: false }))[0]?.task?.type).toBe('vzstart');
+  });
+  test('HA ends its task when the wish is queued, so the state is waited for', async () => {
+    const plan = await start({ ...stopped, ha: 'stopped' });
+    expect(requestsOf(plan)[0]?.task?.type).toBe('hastart');
+    // Completes "wait until …" in every text.
+    expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', purpose: 'the HA manager has started it', until: { is: 'running' } });
+  });
+  test('what runs is left alone; a hibernated guest is woken', async () => {
+    expect((await start(webServer)).existing).toMatchObject({ status: 'running', already: true });
+    expect(linesOf(await start(withConfig(stopped, { lock: 'suspended' })))).toHaveLength(1);
+  });
+  test.each([
+    ['a template', template, 'guest_state'],
+    ['a paused guest', { ...webServer, qmpstatus: 'paused' }, 'guest_state'],
+    ['a locked guest', withConfig(stopped, { lock: 'backup' }), 'locked'],
+    ['more vCPUs than the node has', withConfig(stopped, { cores: 16 }), 'not_possible'],
+    ['more vCPUs than the node has once pending changes apply', { ...stopped, pending: { sockets: 8 } }, 'not_possible'],
+  ])('refuses %s', async (_what, guest, code) => {
+    expect((await refusalOf(start(guest))).code).toBe(code);
+  });
+});
