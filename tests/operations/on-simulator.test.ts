@@ -2,49 +2,39 @@ import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { Settings } from '../../src/core/settings.ts';
-import type { OperationContext } from '../../src/operations/define.ts';
-import { findOperation } from '../../src/operations/index.ts';
 import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
 import { linesOf, refusalOf, UNLIMITED } from '../helpers/described/index.ts';
-import { withSimulator } from '../helpers/simulator.ts';
-import { carryOut } from './carry-out.ts';
+import { withEngine } from '../helpers/with-engine.ts';
+import { agent as caller } from '../helpers/world.ts';
 
-const cluster = withSimulator();
+const world = withEngine();
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
 const IMAGE = 'local:import/debian-12-genericcloud-amd64.qcow2';
 
-/** A caller with a token, who plans and carries out without an engine. */
+/** An agent on a server with this token, whose human approves what is asked. */
 function as(token: { id: string; secret: string }, defaults: Partial<Settings['defaults']> = {}) {
-  const api = cluster().open({ token });
-  const ctx: OperationContext = {
-    api,
-    limits: UNLIMITED,
+  const { cluster } = world();
+  const engine = world().another({
+    connection: cluster.connection(token),
     defaults: { node: 'pve', nodeIsExplicit: false, ...defaults },
-    tokenId: token.id,
-    fresh: [],
-    reservedGib: () => 0,
-    createdHere: async () => true,
-    madeBy: async () => undefined,
-    overTotals: async () => [],
-  };
-  const find = (name: string) => findOperation(name) ?? expect.unreachable(name);
-  const plan = async (name: string, args: JsonObject): Promise<Plan> => {
-    const operation = find(name);
-    if (!('plan' in operation)) return expect.unreachable();
-    const claimedVmid = operation.claims ? Number(await api.get('/cluster/nextid')) : undefined;
-    return operation.plan({ ...ctx, ...(claimedVmid === undefined ? {} : { claimedVmid }) }, operation.input.parse(args));
+    limits: UNLIMITED,
+  });
+  const call = (name: string, args: JsonObject, options = {}) => engine.perform(name, args, caller, { wait: 'end', ...options });
+  const done = async (name: string, args: JsonObject): Promise<JsonObject> => {
+    const result = await call(name, args);
+    if (result.kind === 'approval_required') {
+      const { result: output, ...rest } = await done('approve', { approval_id: result.approval.id });
+      return (output ?? rest) as JsonObject;
+    }
+    return result.kind === 'done' ? result.output : expect.unreachable(result.kind);
   };
   return {
-    api,
-    plan,
-    async read(name: string, args: JsonObject): Promise<JsonObject> {
-      const operation = find(name);
-      if (!('read' in operation)) return expect.unreachable();
-      return operation.output.parse(await operation.read(ctx, operation.input.parse(args))) as JsonObject;
-    },
-    async change(name: string, args: JsonObject): Promise<JsonObject> {
-      const made = await plan(name, args);
-      return made.existing ?? carryOut(api, made);
+    api: cluster.open({ token }),
+    read: done,
+    change: done,
+    async plan(name: string, args: JsonObject): Promise<Plan> {
+      const result = await call(name, args, { dryRun: true });
+      return result.kind === 'dry_run' && result.plan ? result.plan : expect.unreachable(result.kind);
     },
   };
 }
@@ -200,18 +190,18 @@ describe('with full rights', () => {
   test('protected guests are refused before anything is sent', async () => {
     const { change, plan } = root();
     await change('stop_vm', { vmid: 106 });
-    const before = cluster().mutations().length;
+    const before = world().cluster.mutations().length;
     expect((await refusalOf(plan('delete_vm', { vmid: 106 }))).code).toBe('guest_protected');
-    expect(cluster().mutations()).toHaveLength(before);
+    expect(world().cluster.mutations()).toHaveLength(before);
   });
 });
 
 test('reading is cheap: one request for the list, at most three for a stopped VM', async () => {
   const { read } = as(SEED_TOKENS.full);
   const count = async (work: () => Promise<unknown>) => {
-    const before = cluster().requests.length;
+    const before = world().cluster.requests.length;
     await work();
-    return cluster().requests.length - before;
+    return world().cluster.requests.length - before;
   };
   expect(await count(() => read('list_vms', {}))).toBe(1);
   expect(await count(() => read('get_vm', { vmid: 105 }))).toBe(3);
@@ -222,7 +212,7 @@ test('a token without rights learns that its empty list proves nothing', async (
 });
 
 test('a clone from shared storage onto one that only the other node has ends with its disks there', async () => {
-  const { change, api } = as(cluster().simulator.token);
+  const { change, api } = as(world().cluster.simulator.token);
   const small = await change('create_vm', { name: 'near1', disk_gb: 1, storage: 'nas' });
   const made = await change('clone_template', { source_vmid: Number(small.vmid), name: 'far1', target_node: 'pve2', storage: 'tank' });
   const config = await api.get<Record<string, string>>(`/nodes/pve2/qemu/${made.vmid}/config`);
