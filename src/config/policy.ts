@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { WAYS } from '../core/approval.ts';
+import { APPROVAL_METHODS } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
 import { parseDuration } from '../core/duration.ts';
 import { EFFECTS } from '../core/effect.ts';
@@ -50,7 +50,7 @@ export const policySchema = z.strictObject({
           .default({})
           .describe('match conditions. All given keys must match. Without any, the rule matches everything'),
         never: z.boolean().default(false).describe('forbidden, with or without an approval'),
-        way: z.enum(WAYS).optional().describe('the least strict approval method; it also makes a change need an approval'),
+        way: z.enum(APPROVAL_METHODS).optional().describe('the least strict approval method; it also makes a change need an approval'),
         approvals: z.int().min(1).max(5).optional().describe('number of different owners who must approve'),
         require_backup_within: span.optional().describe('a backup not older than this must exist: `30m`, `24h`, `7d`'),
         cooldown: span
@@ -92,7 +92,7 @@ export function readPolicy(file: string): Policy {
     rules: rules.map(({ match, never, way, approvals, require_backup_within, cooldown }) => ({
       match: defined(match),
       never,
-      ...defined({ way, approvals, requireBackupWithin: require_backup_within, cooldown }),
+      ...defined({ method: way, approvals, requireBackupWithin: require_backup_within, cooldown }),
     })),
     ...(only ? { only } : {}),
     perHour: defined(per_hour),

@@ -7,18 +7,18 @@ import type { Plan } from './plan.ts';
 export type ApprovalMode = 'relay' | 'auto' | 'human';
 
 /** How one approval has to be decided, frozen when it is asked for. Ascending strictness. */
-export const WAYS = ['relay', 'elicitation', 'terminal', 'human'] as const;
+export const APPROVAL_METHODS = ['relay', 'elicitation', 'terminal', 'human'] as const;
 /**
  * - `relay`       the agent passes on the user's yes; no human is verified
  * - `elicitation` the human answers through the MCP client by typing the guest's name
  * - `terminal`    the human types the name in the terminal that runs the command
  * - `human`       only out of band: another terminal or the console
  */
-export type Way = (typeof WAYS)[number];
+export type ApprovalMethod = (typeof APPROVAL_METHODS)[number];
 
-/** The stricter of two ways: what was frozen and what holds now. */
-export function stricter(a: Way, b: Way): Way {
-  return WAYS.indexOf(a) >= WAYS.indexOf(b) ? a : b;
+/** The stricter of two approval methods: what was frozen and what holds now. */
+export function stricter(a: ApprovalMethod, b: ApprovalMethod): ApprovalMethod {
+  return APPROVAL_METHODS.indexOf(a) >= APPROVAL_METHODS.indexOf(b) ? a : b;
 }
 
 export const APPROVAL_STATUSES = ['pending', 'executing', 'succeeded', 'failed', 'unknown', 'denied', 'expired', 'stale'] as const;
@@ -41,7 +41,7 @@ export interface ApprovalRecord {
   plan: Plan;
   digest: string;
   effect: Effect;
-  way: Way;
+  method: ApprovalMethod;
   /** How many different owners have to say yes. */
   needed: number;
   /** The approvers so far, where more than one must agree. */
@@ -51,7 +51,7 @@ export interface ApprovalRecord {
   reason?: string;
   decidedBy?: string;
   /** `relay`: relayed by agent, no human verified. */
-  decidedVia?: Way;
+  decidedVia?: ApprovalMethod;
   /** Why it was denied or became stale. */
   note?: string;
   runId?: string;
@@ -66,7 +66,7 @@ export interface Question {
   text: string;
   /** The exact text that means yes: `web1 105`. */
   mustType: string;
-  way: Way;
+  method: ApprovalMethod;
   /** The transport must ask for the approver's passphrase, too. */
   needsPassphrase: boolean;
 }
@@ -74,7 +74,7 @@ export interface Question {
 /** A human's answer as a transport received it. Only the exact text is a yes. */
 export interface Answer {
   approvalId: string;
-  via: Way;
+  via: ApprovalMethod;
   typed: string;
   /** The outcome of a form; `odd`: a reply that is not one of the three. Default: accept. */
   action?: 'accept' | 'decline' | 'cancel' | 'odd';

@@ -147,7 +147,7 @@ export interface Plan {
   targets?: GuestIdentity[];
   /** Guests whose disks it copies; the engine tells them from the requests. */
   sources?: SourceGuest[];
-  /** Where its guests stood when it was judged; only in the plan of an approval. */
+  /** Where its guests stood when it was evaluated; only in the plan of an approval. */
   placed?: Placed[];
   /**
    * The things it acts on beside guests, each with the facts that make it the same one: a backup by volid, size and time, a snapshot by name and time,

@@ -1,4 +1,4 @@
-import type { Way } from './approval.ts';
+import type { ApprovalMethod } from './approval.ts';
 import type { Effect } from './effect.ts';
 
 /** Match conditions; all given fields must match. */
@@ -18,7 +18,7 @@ export interface PolicyRule {
   /** Forbidden for every caller, with or without an approval. */
   never: boolean;
   /** How it has to be decided; on a `change` it makes an approval necessary. */
-  way?: Way;
+  method?: ApprovalMethod;
   /** How many different owners have to say yes. */
   approvals?: number;
   /** A backup of the guest not older than this (seconds) must exist. */

@@ -1,19 +1,19 @@
-import type { Way } from '../core/approval.ts';
+import type { ApprovalMethod } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
-import type { Lease } from '../store/leases.ts';
 import type { Reservation } from '../store/reservations.ts';
+import type { StandingApproval } from '../store/standing.ts';
 import { redeem } from './approvals/redeem.ts';
 import { checkMatches, requestApproval, visibleApproval } from './approvals/requests.ts';
-import { takeLease } from './approvals/standing.ts';
-import { claim, freeVmid, giveBack, refuseDoomed } from './limits/claims.ts';
+import { useStanding } from './approvals/standing.ts';
 import { checkPolicy } from './limits/guards.ts';
 import { checkRights } from './limits/plan-rights.ts';
 import type { PolicyDecision } from './limits/policy.ts';
+import { freeVmid, giveBack, refuseDoomed, reserveGuest } from './limits/reservations.ts';
 import { checkQuota, reserve } from './limits/reserve.ts';
 import { makePlan } from './make-plan.ts';
 import { followOther } from './other-call.ts';
@@ -27,13 +27,13 @@ import type { ChangeCall } from './types.ts';
 /** How often a VMID that we chose ourselves may turn out to be taken. */
 const MAX_PLANS = 3;
 
-/** Plans, and shows the plan; nothing is claimed, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
+/** Plans, and shows the plan; nothing is reserved, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
 async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
-  const claims = call.operation.claims?.(call.args);
-  const claimedVmid = claims ? (claims.vmid ?? (await freeVmid(ports))) : undefined;
-  const plan = await makePlan(call, ports, claimedVmid === undefined ? {} : { claimedVmid });
+  const wanted = call.operation.reserves?.(call.args);
+  const reservedVmid = wanted ? (wanted.vmid ?? (await freeVmid(ports))) : undefined;
+  const plan = await makePlan(call, ports, reservedVmid === undefined ? {} : { reservedVmid });
   if (!plan.existing) {
-    if (claims) await refuseDoomed(claims.vmid, ports);
+    if (wanted) await refuseDoomed(wanted.vmid, ports);
     await checkPolicy(plan, call, ports);
     await checkQuota(plan, ports, undefined);
     await checkRights(plan, ports.cluster.api);
@@ -77,17 +77,17 @@ async function planAndRun(call: ChangeCall, ports: Ports): Promise<Result> {
 interface Turn {
   /** VMIDs that turned out to be taken. */
   avoid: ReadonlySet<number>;
-  /** The half-made guest that is gone on with: its own VMID is claimed, not a new one. */
+  /** The half-made guest that is gone on with: its own VMID is reserved, not a new one. */
   halfMade?: number;
 }
 
 async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<Result> {
-  const wanted = call.operation.claims?.(call.args);
-  const claims = wanted && turn.halfMade !== undefined ? { ...wanted, vmid: turn.halfMade } : wanted;
+  const wanted = call.operation.reserves?.(call.args);
+  const request = wanted && turn.halfMade !== undefined ? { ...wanted, vmid: turn.halfMade } : wanted;
   let mine: Reservation | undefined;
-  if (claims) {
+  if (request) {
     call.deadline.waitsFor("Proxmox's answers or the store");
-    const taken = await claim(claims, ports, turn.avoid);
+    const taken = await reserveGuest(request, ports, turn.avoid);
     if (taken.kind === 'other') {
       const left = await followOther(call, taken.reservation, ports);
       if ('result' in left) return left.result;
@@ -108,12 +108,12 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
     }
     const decision = await checkPolicy(plan, call, ports);
     await checkRights(plan, ports.cluster.api);
-    let lease: Lease | undefined;
-    if (decision.way !== undefined) {
+    let standing: StandingApproval | undefined;
+    if (decision.method !== undefined) {
       await checkQuota(plan, ports, mine);
       // Where several people have to agree, one person's standing yes is not enough.
-      lease = decision.approvals > 1 ? undefined : await takeLease(plan, call.operation, ports);
-      if (!lease) return await approvalFor(call, plan, { ...decision, way: decision.way }, ports);
+      standing = decision.approvals > 1 ? undefined : await useStanding(plan, call.operation, ports);
+      if (!standing) return await approvalFor(call, plan, { ...decision, method: decision.method }, ports);
     }
     mine = await reserve(plan, ports, mine);
     await checkQuota(plan, ports, mine);
@@ -121,7 +121,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
       {
         ...call,
         plan,
-        ...defined({ leaseId: lease?.id, reservation: mine, onProgress: call.options.onProgress }),
+        ...defined({ leaseId: standing?.id, reservation: mine, onProgress: call.options.onProgress }),
         signal: call.options.signal,
       },
       ports,
@@ -134,9 +134,14 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
   }
 }
 
-async function approvalFor(call: ChangeCall, plan: Plan, decision: PolicyDecision & { way: Way }, ports: Ports): Promise<Result> {
-  const { way, approvals: needed, placed } = decision;
-  const approval = await requestApproval({ ...call, plan: { ...plan, ...defined({ placed }) }, way, needed }, ports);
+async function approvalFor(
+  call: ChangeCall,
+  plan: Plan,
+  decision: PolicyDecision & { method: ApprovalMethod },
+  ports: Ports,
+): Promise<Result> {
+  const { method, approvals: needed, placed } = decision;
+  const approval = await requestApproval({ ...call, plan: { ...plan, ...defined({ placed }) }, method, needed }, ports);
   return { kind: 'approval_required', approval };
 }
 
@@ -149,8 +154,8 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
 /** The VMID that we chose and that another client took before our request arrived. */
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
   if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
-  const { claims } = call.operation;
-  if (claims === undefined || claims(call.args).vmid !== undefined) return undefined;
+  const { reserves } = call.operation;
+  if (reserves === undefined || reserves(call.args).vmid !== undefined) return undefined;
   const { proxmox, exit, done } = error.details ?? {};
   // Only what the first step ran into: once the guest is there, its VMID is ours.
   if (done !== undefined) return undefined;

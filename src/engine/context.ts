@@ -3,7 +3,7 @@ import { defined } from '../core/defined.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
-import { freshGuests } from './limits/claims.ts';
+import { freshGuests } from './limits/reservations.ts';
 import { totalsOver } from './limits/reserve.ts';
 import { isForeign, readerInScope } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
@@ -34,14 +34,14 @@ export function readContext(ports: Ports, { signal, scope }: { signal?: AbortSig
 /** The context of planning: it also shows what other calls have in flight. */
 export async function planContext(
   ports: Ports,
-  options: { mine?: Reservation; claimedVmid?: number; signal?: AbortSignal; scope?: Scope; principal: string },
+  options: { mine?: Reservation; reservedVmid?: number; signal?: AbortSignal; scope?: Scope; principal: string },
 ): Promise<OperationContext> {
   const base = readContext(ports, options);
   const reservations = await (await ports.store()).reservations.all(ports.cluster.name);
-  const vmid = options.mine?.vmid ?? options.claimedVmid;
+  const vmid = options.mine?.vmid ?? options.reservedVmid;
   return {
     ...base,
-    ...defined({ claimedVmid: vmid }),
+    ...defined({ reservedVmid: vmid }),
     principal: options.principal,
     fresh: freshGuests(await visible(reservations, options, ports), options.mine),
     overTotals: async (demand) => (await totalsOver(demand, ports, options.mine)).exceeded,

@@ -9,7 +9,7 @@ import type { Settings } from '../core/settings.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { expireApprovals } from './approvals/requests.ts';
-import { mintLease, revokeLease } from './approvals/standing.ts';
+import { createStanding, revokeStanding } from './approvals/standing.ts';
 import { clusterOf } from './cluster.ts';
 import { unreachableSecrets } from './input/conceal.ts';
 import { createVault } from './input/secrets.ts';
@@ -81,10 +81,10 @@ export function createEngine(options: EngineOptions): Engine {
       ]);
       return { pending: pending.approvals, recent: recent.approvals };
     },
-    leases: {
-      mint: async (wish, caller) => mintLease(wish, caller, await onCluster.get()),
-      revoke: async (id, caller) => revokeLease(id, caller, await onCluster.get()),
-      list: async () => (await store.get()).leases.list((await onCluster.get()).cluster.name),
+    standing: {
+      create: async (request, caller) => createStanding(request, caller, await onCluster.get()),
+      revoke: async (id, caller) => revokeStanding(id, caller, await onCluster.get()),
+      list: async () => (await store.get()).standing.list((await onCluster.get()).cluster.name),
     },
     openRuns: {
       list: async () => (await store.get()).runs.unknown((await onCluster.get()).cluster.name),

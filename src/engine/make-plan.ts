@@ -16,12 +16,12 @@ import type { ChangeCall } from './types.ts';
 export async function makePlan(
   call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & { caller: Pick<Caller, 'principal' | 'scope'> },
   ports: Ports,
-  claim: { mine?: Reservation; claimedVmid?: number },
+  reserved: { mine?: Reservation; reservedVmid?: number },
 ): Promise<Plan> {
   const { signal } = call.options;
   const { scope, principal } = call.caller;
   const context = await planContext(ports, {
-    ...claim,
+    ...reserved,
     ...(signal ? { signal } : {}),
     ...(scope ? { scope } : {}),
     principal,

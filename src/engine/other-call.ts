@@ -5,7 +5,7 @@ import type { RunRecord } from '../core/run.ts';
 import { sameName } from '../operations/vm/lib/match.ts';
 import { listGuests, locate, readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
-import { isLeft } from './limits/claims.ts';
+import { isLeft } from './limits/reservations.ts';
 import { isForeign } from './limits/scope.ts';
 import { makePlan } from './make-plan.ts';
 import type { Ports } from './ports.ts';
@@ -64,7 +64,7 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
   if (madeBy) await refuseForeign(madeBy, call, ports);
   call.deadline.waitsFor(`Proxmox to show ${made.name || 'a guest'} (${made.vmid}), which another call has just made`);
   for (const until = Math.min(call.deadline.at, ports.clock.now() + SHOWS_WITHIN_MS); ; await ports.clock.sleep(POLL_MS)) {
-    const plan = await makePlan(call, ports, { claimedVmid: made.vmid });
+    const plan = await makePlan(call, ports, { reservedVmid: made.vmid });
     if (plan.existing) return { existing: plan };
     if (plan.continues !== undefined) {
       await store.reservations.release(made.id);
@@ -101,7 +101,7 @@ async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Po
 /** A guest outside the caller's scope is neither joined nor named: all that is told is what the caller asked for. */
 async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Promise<void> {
   if (call.caller.scope === undefined || !isForeign(run, call.caller, await listGuests(ports.cluster.api))) return;
-  const { name, vmid } = call.operation.claims?.(call.args) ?? {};
+  const { name, vmid } = call.operation.reserves?.(call.args) ?? {};
   const wanted = [...(name === undefined ? [] : [`the name ${name}`]), ...(vmid === undefined ? [] : [`VMID ${vmid}`])];
   fail('conflict', `Another call is taking ${wanted.join(' or ')}.`, {
     hint: `Choose another ${vmid === undefined ? 'name' : 'name and VMID'}. Nothing was done.`,

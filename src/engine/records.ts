@@ -9,7 +9,7 @@ import type { Call } from './types.ts';
 
 /**
  * The digest that an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
- * are copied, the pools and tags that were judged, steps and expectations, with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
+ * are copied, the pools and tags that were evaluated, steps and expectations, with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
  */
 export function planDigest(plan: Plan, args: JsonObject, cluster: string): string {
   return digestOf({

@@ -6,7 +6,7 @@ import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { QuotaScope } from '../core/settings.ts';
 import type { ChangeOperation, Operation } from '../operations/define.ts';
-import type { Lease } from '../store/leases.ts';
+import type { StandingApproval } from '../store/standing.ts';
 import type { Deadline } from './deadline.ts';
 
 /** A step of long work, for progress notifications and the terminal. */
@@ -37,7 +37,7 @@ export interface PerformOptions {
 }
 
 /** The request for a standing approval: operations on the guests with a tag or in a pool. */
-export interface LeaseWish {
+export interface StandingRequest {
   operations: string[];
   tag?: string;
   /** Includes the pools nested in it. */
@@ -82,10 +82,10 @@ export interface Engine {
    */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
   /** Standing approvals, made and taken back by the operator out of band. */
-  leases: {
-    mint(wish: LeaseWish, caller: Caller): Promise<Lease>;
+  standing: {
+    create(request: StandingRequest, caller: Caller): Promise<StandingApproval>;
     revoke(id: string, caller: Caller): Promise<void>;
-    list(): Promise<Lease[]>;
+    list(): Promise<StandingApproval[]>;
   };
   /** Runs whose outcome is unknown, on this cluster. */
   openRuns: {

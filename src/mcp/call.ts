@@ -64,7 +64,7 @@ export async function callTool(
     if (result.kind === 'question' && answer === undefined) {
       const { question, approval } = result;
       if (elicitation.isSilent(approval.id, ctx))
-        result = { kind: 'approval_required', approval: { ...approval, way: 'human' }, waited: 0 };
+        result = { kind: 'approval_required', approval: { ...approval, method: 'human' }, waited: 0 };
       else if (era === 'modern') return await elicitation.ask(question, ctx);
       else {
         const waiting = () => onProgress?.({ done: 0, total: 0, message: 'waiting for the user to answer the form' });

@@ -35,7 +35,7 @@ function annotationsOf(operation: Operation): ToolAnnotations {
     readOnlyHint: readOnly,
     destructiveHint: operation.effect === 'disrupt' || operation.effect === 'destroy' || releases(operation),
     // Whatever makes a new guest may make a second one when called again with other defaults.
-    idempotentHint: !('claims' in operation && operation.claims !== undefined),
+    idempotentHint: !('reserves' in operation && operation.reserves !== undefined),
     openWorldHint: false,
   };
 }

@@ -27,8 +27,8 @@ export interface OperationContext {
   defaults: Settings['defaults'];
   /** The API token that acts, for texts about rights. */
   tokenId: string;
-  /** Set for operations with `claims`: the VMID reserved for this call. In a dry-run it is only looked up. */
-  claimedVmid?: number;
+  /** Set for operations with `reserves`: the VMID reserved for this call. In a dry-run it is only looked up. */
+  reservedVmid?: number;
   /** Guests that other calls are making right now. */
   fresh: FreshGuest[];
   /** Space (GiB) that work in flight will take on a place, as `placeOn` names it. */
@@ -45,7 +45,7 @@ export interface OperationContext {
 }
 
 /** The name and VMID that a new guest reserves, so that two calls cannot create the same one. */
-export interface Claims {
+export interface ReservationRequest {
   /** Idempotence: compared case-insensitively. */
   name?: string;
   /** Chosen by the caller; otherwise the engine picks a free one. */
@@ -87,7 +87,7 @@ export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.
 export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
   /** The least effect; a plan may raise it. */
   effect: Exclude<Effect, 'read'>;
-  claims?(args: z.output<I>): Claims;
+  reserves?(args: z.output<I>): ReservationRequest;
   /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
   /** After the last step: reads, and answers from the stored run alone, so that any process can do it, also after a crash. */

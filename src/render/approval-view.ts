@@ -1,4 +1,4 @@
-import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
 import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity } from '../core/guest.ts';
@@ -115,7 +115,7 @@ function guestRef({ name, vmid, type, node }: GuestIdentity): GuestRef {
   return { name: plainText(name, 80), vmid, kind: type === 'lxc' ? 'container' : 'VM', node: plainText(node, 80) };
 }
 
-const HOW: Record<Way, string> = {
+const HOW: Record<ApprovalMethod, string> = {
   relay: 'relayed by the agent, no human verified',
   elicitation: 'answered in the client',
   terminal: 'typed by a human in a terminal',

@@ -1,4 +1,4 @@
-import type { ApprovalRecord, Way } from '../core/approval.ts';
+import type { ApprovalMethod, ApprovalRecord } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors.ts';
 import type { GuestIdentity } from '../core/guest.ts';
@@ -37,7 +37,7 @@ export interface RenderOptions {
 /** The result of `perform`, for agents and for the command line. The only renderer, so MCP and the command line say the same. */
 export function renderResult(result: Result, options: RenderOptions = {}): Rendered {
   const body = bodyOf(result);
-  const elsewhere = result.kind === 'approval_required' && result.approval.way === 'human';
+  const elsewhere = result.kind === 'approval_required' && result.approval.method === 'human';
   return finish(elsewhere && options.consoleUrl !== undefined ? { ...body, decide_at: options.consoleUrl } : body, options);
 }
 
@@ -102,30 +102,30 @@ function approvalView(approval: ApprovalRecord): JsonObject {
     approval_id: approval.id,
     expires_at: approval.expiresAt,
     summary: summary ?? approval.plan.summary,
-    way: approval.way,
+    way: approval.method,
     plan,
-    next: nextFor(approval.way, approval.id),
+    next: nextFor(approval.method, approval.id),
   };
 }
 
 /** For a caller that has the plan from its request: short, because it may ask many times. */
-function waitingView({ id, expiresAt, way }: ApprovalRecord, waited: number): JsonObject {
+function waitingView({ id, expiresAt, method }: ApprovalRecord, waited: number): JsonObject {
   return {
     approval_required: true,
     approval_id: id,
     status: 'pending',
     waited_seconds: waited,
     expires_at: expiresAt,
-    way,
-    next: nextFor(way, id),
+    way: method,
+    next: nextFor(method, id),
   };
 }
 
-function nextFor(way: Way, id: string): string {
-  return NEXT[way].replace(/\bID\b/, id);
+function nextFor(method: ApprovalMethod, id: string): string {
+  return NEXT[method].replace(/\bID\b/, id);
 }
 
-const NEXT: Record<Way, string> = {
+const NEXT: Record<ApprovalMethod, string> = {
   relay: 'Show this to the user and ask. Only after their explicit yes call approve with this approval_id; after a no call deny.',
   elicitation: 'Tell the user what this does, then call approve with this approval_id: the user is asked to type the guest’s name.',
   terminal: 'The user confirms in the terminal by typing the name and VMID of the guest.',

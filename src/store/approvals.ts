@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { ApprovalRecord, ApprovalStatus, Way } from '../core/approval.ts';
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../core/approval.ts';
 import type { Scope } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
 import type { Effect } from '../core/effect.ts';
@@ -105,7 +105,7 @@ export function approvalsIn(db: Kysely<Database>) {
       id: string,
       from: ApprovalStatus,
       to: ApprovalStatus,
-      set: { decidedBy?: string; decidedVia?: Way; note?: string; decidedAt?: string } = {},
+      set: { decidedBy?: string; decidedVia?: ApprovalMethod; note?: string; decidedAt?: string } = {},
     ): Promise<boolean> {
       return exclusive(db, async (tx) => {
         const result = await tx
@@ -122,7 +122,7 @@ export function approvalsIn(db: Kysely<Database>) {
     },
 
     /** Writes down one owner's yes. @returns the owners who said yes so far */
-    async agree(id: string, yes: { owner: string; principal: string; via: Way; now: string }): Promise<string[]> {
+    async agree(id: string, yes: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
       await db
         .insertInto('decisions')
         .values({ approval_id: id, owner: yes.owner, principal: yes.principal, via: yes.via, decided_at: yes.now })
@@ -224,7 +224,7 @@ function write(a: NewApproval, now: string): Selectable<ApprovalRow> {
     plan: JSON.stringify(a.plan),
     digest: a.digest,
     effect: a.effect,
-    way: a.way,
+    way: a.method,
     needed: a.needed,
     status: 'pending',
     target_vmid: a.plan.target?.vmid ?? null,
@@ -253,13 +253,13 @@ function read(row: Selectable<ApprovalRow>): ApprovalRecord {
     plan: JSON.parse(row.plan),
     digest: row.digest,
     effect: row.effect as Effect,
-    way: row.way as Way,
+    method: row.way as ApprovalMethod,
     needed: row.needed,
     status: row.status as ApprovalStatus,
     ...defined({
       reason: row.reason ?? undefined,
       decidedBy: row.decided_by ?? undefined,
-      decidedVia: (row.decided_via as Way | null) ?? undefined,
+      decidedVia: (row.decided_via as ApprovalMethod | null) ?? undefined,
       note: row.note ?? undefined,
       runId: row.run_id ?? undefined,
       scope: row.scope === null ? undefined : (JSON.parse(row.scope) as Scope),

@@ -1,7 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { type Approvals, approvalsIn } from './approvals.ts';
 import { type Guests, guestsIn } from './guests.ts';
-import { type Leases, leasesIn } from './leases.ts';
 import { type Keys, keysIn, type Principals, principalsIn } from './principals.ts';
 import { type Sessions, sessionsIn } from './principals-sessions.ts';
 import { type Reservations, reservationsIn } from './reservations.ts';
@@ -9,6 +8,7 @@ import { type Retention, retentionIn } from './retention.ts';
 import { type Runs, runsIn } from './runs.ts';
 import type { Database } from './schema.ts';
 import { type Secrets, secretsIn } from './secrets.ts';
+import { type StandingApprovals, standingIn } from './standing.ts';
 import { type Tokens, tokensIn } from './tokens.ts';
 
 /** Everything this server remembers, beside the audit. */
@@ -22,7 +22,7 @@ export interface Store {
   sessions: Sessions;
   keys: Keys;
   guests: Guests;
-  leases: Leases;
+  standing: StandingApprovals;
   retention: Retention;
   /** That the database answers, and has the time that this machine has. @throws store_unavailable */
   check(): Promise<void>;
@@ -40,7 +40,7 @@ function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
     sessions: sessionsIn(db),
     keys: keysIn(db),
     guests: guestsIn(db),
-    leases: leasesIn(db),
+    standing: standingIn(db),
     retention: retentionIn(db),
     check,
     close: () => db.destroy(),
@@ -87,7 +87,7 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
     sessions: wrap(store.sessions),
     keys: wrap(store.keys),
     guests: wrap(store.guests),
-    leases: wrap(store.leases),
+    standing: wrap(store.standing),
     retention: wrap(store.retention),
     check: () => again(store.check),
     close: store.close,

@@ -36,46 +36,46 @@ type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib
 export function reservationsIn(db: Kysely<Database>) {
   return {
     /**
-     * Claims a name and a VMID for a new guest, or just a place in the queue for one that grows.
-     * @param choose picks the VMID, given those that are claimed already; called inside the lock, so it must not wait for anything
+     * Reserves a name and a VMID for a new guest, or just a place in the queue for one that grows.
+     * @param choose picks the VMID, given those that are reserved already; called inside the lock, so it must not wait for anything
      * @returns the reservation, or the conflicting one of another call
      */
-    async claim(
-      wish: { id: string; cluster: string; name: string; newGuest: boolean; worker: Worker; leaseUntil: string; now: string },
-      choose: (claimed: ReadonlySet<number>) => number,
+    async reserve(
+      request: { id: string; cluster: string; name: string; newGuest: boolean; worker: Worker; leaseUntil: string; now: string },
+      choose: (reserved: ReadonlySet<number>) => number,
     ): Promise<{ mine: Reservation } | { other: Reservation }> {
       return exclusive(db, async (tx) => {
         const rows = (
-          await tx.selectFrom('reservations').selectAll().where('cluster', '=', wish.cluster).where('new_guest', '=', 1).execute()
+          await tx.selectFrom('reservations').selectAll().where('cluster', '=', request.cluster).where('new_guest', '=', 1).execute()
         ).map(read);
-        const again = await tx.selectFrom('reservations').selectAll().where('id', '=', wish.id).executeTakeFirst();
+        const again = await tx.selectFrom('reservations').selectAll().where('id', '=', request.id).executeTakeFirst();
         if (again) return { mine: read(again) };
-        const nameKey = wish.newGuest && wish.name !== '' ? wish.name.toLowerCase() : null;
+        const nameKey = request.newGuest && request.name !== '' ? request.name.toLowerCase() : null;
         const namesake = rows.find((r) => r.name.toLowerCase() === nameKey);
         if (namesake) return { other: namesake };
         const vmid = choose(new Set(rows.map((r) => r.vmid)));
-        const holder = wish.newGuest ? rows.find((r) => r.vmid === vmid) : undefined;
+        const holder = request.newGuest ? rows.find((r) => r.vmid === vmid) : undefined;
         if (holder) return { other: holder };
         const row = await tx
           .insertInto('reservations')
           .values({
-            id: wish.id,
-            cluster: wish.cluster,
+            id: request.id,
+            cluster: request.cluster,
             name_key: nameKey,
-            name: wish.name,
+            name: request.name,
             vmid,
             node: '',
             type: 'qemu',
-            new_guest: wish.newGuest ? 1 : 0,
+            new_guest: request.newGuest ? 1 : 0,
             cpu: 0,
             memory_mib: 0,
             disk_gib: 0,
             space: '{}',
             state: 'held',
             run_id: null,
-            worker: wish.worker,
-            lease_until: wish.leaseUntil,
-            changed_at: wish.now,
+            worker: request.worker,
+            lease_until: request.leaseUntil,
+            changed_at: request.now,
           })
           .returningAll()
           .executeTakeFirstOrThrow();
@@ -143,7 +143,7 @@ export function reservationsIn(db: Kysely<Database>) {
     async releaseGuest(cluster: string, vmid: number): Promise<void> {
       await db.deleteFrom('reservations').where('cluster', '=', cluster).where('vmid', '=', vmid).where('state', '=', 'made').execute();
     },
-    /** A claim whose process died before a run began. */
+    /** A reservation whose process died before a run began. */
     async releaseOrphan(id: string, worker: Worker): Promise<void> {
       await db.deleteFrom('reservations').where('id', '=', id).where('worker', '=', worker).where('run_id', 'is', null).execute();
     },

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { ApprovalStatus, Way } from '../core/approval.ts';
+import type { ApprovalMethod, ApprovalStatus } from '../core/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../core/run.ts';
 import { exclusive } from './dialect.ts';
 import { readRun } from './run-row.ts';
@@ -13,7 +13,7 @@ export type Worker = string;
 export interface Decision {
   approvalId: string;
   decidedBy: string;
-  decidedVia: Way;
+  decidedVia: ApprovalMethod;
   /** A caveat of the decision. */
   note?: string;
 }

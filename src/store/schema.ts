@@ -6,7 +6,7 @@ import type { Generated } from 'kysely';
 export interface Database {
   approvals: ApprovalRow;
   decisions: DecisionRow;
-  leases: LeaseRow;
+  leases: StandingRow;
   guest_names: GuestNameRow;
   runs: RunRow;
   reservations: ReservationRow;
@@ -61,7 +61,7 @@ export interface DecisionRow {
 }
 
 /** A standing yes, minted out of band, for a few uses within an hour. */
-export interface LeaseRow {
+export interface StandingRow {
   id: string;
   cluster: string;
   /** JSON list. */

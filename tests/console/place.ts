@@ -50,8 +50,8 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
       engine.looks += 1;
       return { pending: engine.pending, recent: [] };
     },
-    leases: {
-      mint: async () => unreachable(),
+    standing: {
+      create: async () => unreachable(),
       revoke: async () => unreachable(),
       list: async () => [],
     },
@@ -120,7 +120,7 @@ export const approval: ApprovalRecord = {
   plan,
   digest: 'd'.repeat(64),
   effect: 'destroy',
-  way: 'human',
+  method: 'human',
   needed: 1,
   status: 'pending',
   reason: 'the user said so',

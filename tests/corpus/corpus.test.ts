@@ -62,7 +62,7 @@ test('list_vms lists all of them, with name, sizes and tags', async () => {
 describe.each(CORPUS)('$spec.vmid $what', (one) => {
   const { spec, but = {} } = one;
   const { vmid } = spec;
-  const open = (guest: GuestSpec = spec) => openWorld(worldOf([guest]), { claimedVmid: 5000 });
+  const open = (guest: GuestSpec = spec) => openWorld(worldOf([guest]), { reservedVmid: 5000 });
 
   test('get_vm tells every disk with owner, kind and size, and the sizes', async () => {
     const { ctx } = await open();

@@ -91,7 +91,7 @@ describe('the words of a guest agent', () => {
 
 describe('a change that a policy had approved', () => {
   it('is not gone on with by another process', async () => {
-    const rule = { match: { operation: ['create_vm'] }, never: false, way: 'relay' as const };
+    const rule = { match: { operation: ['create_vm'] }, never: false, method: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
     const id = await world.asks('create_vm', { name: 'begun', disk_gb: 1, start_on_create: true });
     world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 });

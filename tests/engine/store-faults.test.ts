@@ -31,7 +31,7 @@ function fragile(broken: Set<string>) {
     reservations: part('reservations', store.reservations),
     approvals: part('approvals', store.approvals),
     secrets: part('secrets', store.secrets),
-    leases: part('leases', store.leases),
+    standing: part('standing', store.standing),
   });
 }
 

@@ -52,11 +52,13 @@ describe('two clusters on one store', () => {
     expect(await world.refused(world.call('create_vm', { name: 'three', disk_gb: 1 }))).toMatchObject({ code: 'rate_limited' });
   });
 
-  it('take back each their own leases', async () => {
+  it('take back each their own standing approvals', async () => {
     world = await openWorld();
-    const wish = { operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 };
-    const { id } = await world.engine.leases.mint(wish, operator());
-    await expect(world.another({}, { cluster: 'west' }).leases.revoke(id, operator())).rejects.toMatchObject({ code: 'approval_unknown' });
-    await world.engine.leases.revoke(id, operator());
+    const request = { operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 };
+    const { id } = await world.engine.standing.create(request, operator());
+    await expect(world.another({}, { cluster: 'west' }).standing.revoke(id, operator())).rejects.toMatchObject({
+      code: 'approval_unknown',
+    });
+    await world.engine.standing.revoke(id, operator());
   });
 });

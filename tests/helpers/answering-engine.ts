@@ -60,7 +60,7 @@ export const approval: ApprovalRecord = {
   plan,
   digest: 'd',
   effect: 'disrupt',
-  way: 'relay',
+  method: 'relay',
   needed: 1,
   status: 'pending',
   createdAt: '2026-11-23T10:00:00.000Z',
@@ -120,7 +120,7 @@ export const operations = [
     toolset: 'everyday',
     input: z.strictObject({ name: z.string(), password: secret(z.string()).optional() }),
     output: z.object({ vmid: z.int(), created: z.boolean(), status: z.literal('stopped') }),
-    claims: ({ name }) => ({ name }),
+    reserves: ({ name }) => ({ name }),
     plan: notReached,
     report: notReached,
   }),
@@ -213,7 +213,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
     async watch() {
       return { pending: [], recent: [] };
     },
-    leases: { mint: notReached, revoke: notReached, list: notReached },
+    standing: { create: notReached, revoke: notReached, list: notReached },
     openRuns: { list: notReached, close: notReached },
     quotas: notReached,
     async close() {},

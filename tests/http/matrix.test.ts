@@ -56,7 +56,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const required = (): Result => ({ kind: 'approval_required', approval: { ...approval, way: 'human' } });
+const required = (): Result => ({ kind: 'approval_required', approval: { ...approval, method: 'human' } });
 const done = (output: Record<string, string | number>): Result => ({ kind: 'done', output });
 
 describe.each(Object.keys(generations))('%s over HTTP', (name) => {
@@ -171,4 +171,4 @@ describe.each(Object.keys(generations))('%s over HTTP', (name) => {
   );
 });
 
-const question = { text: 'Stop web1 (105) on pve', mustType: 'web1 105', way: 'elicitation' as const, needsPassphrase: false };
+const question = { text: 'Stop web1 (105) on pve', mustType: 'web1 105', method: 'elicitation' as const, needsPassphrase: false };

@@ -11,8 +11,14 @@ import { approval, type Call, connect, deferred, ERAS, type Era, face } from '..
 const MUST_TYPE = 'web1 105';
 const question: Result = {
   kind: 'question',
-  approval: { ...approval, way: 'elicitation' },
-  question: { approvalId: approval.id, text: 'Stop web1 (105) on pve?', mustType: MUST_TYPE, way: 'elicitation', needsPassphrase: false },
+  approval: { ...approval, method: 'elicitation' },
+  question: {
+    approvalId: approval.id,
+    text: 'Stop web1 (105) on pve?',
+    mustType: MUST_TYPE,
+    method: 'elicitation',
+    needsPassphrase: false,
+  },
 };
 
 /** As the engine does it: the exact text is a yes, anything else is an error and the approval stays. */
@@ -91,7 +97,11 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
     expect(calls[1]?.options.answer).toMatchObject({ action: 'decline', seconds: 0.2 });
     const again = await call();
     expect(asked).toHaveLength(1);
-    expect(again.structuredContent).toMatchObject({ status: 'pending', way: 'human', next: expect.stringContaining('approvals approve') });
+    expect(again.structuredContent).toMatchObject({
+      status: 'pending',
+      way: 'human',
+      next: expect.stringContaining('approvals approve'),
+    });
   });
 
   it('asks again after a decline that a person gave, or a cancel: the engine knows what came of it', async () => {

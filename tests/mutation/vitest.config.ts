@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// MUTATION_TESTS='tests/engine/approvals/way.test.ts tests/engine/limits/policy.test.ts': only these, for a run over a file or two.
+// MUTATION_TESTS='tests/engine/approvals/method.test.ts tests/engine/limits/policy.test.ts': only these, for a run over a file or two.
 const only = process.env.MUTATION_TESTS?.split(' ');
 
 /** The tests that run in this process: the shipped binary is not instrumented, so tests of it would kill no mutant. */

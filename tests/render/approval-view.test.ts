@@ -76,7 +76,7 @@ const approval: ApprovalRecord = {
   plan,
   digest: 'f'.repeat(64),
   effect: 'destroy',
-  way: 'human',
+  method: 'human',
   needed: 2,
   agreedBy: ['berta'],
   status: 'pending',

@@ -88,7 +88,7 @@ describe('an answer', () => {
   });
 
   it.each(['relay', 'elicitation', 'human'] as const)('says what is next when an approval is required: %s', (way) => {
-    const { structured, text } = renderResult({ kind: 'approval_required', approval: { ...approval, way } });
+    const { structured, text } = renderResult({ kind: 'approval_required', approval: { ...approval, method: way } });
     expect(structured).toMatchObject({
       approval_required: true,
       approval_id: approval.id,
@@ -102,7 +102,7 @@ describe('an answer', () => {
   });
 
   it('tells a human in a terminal to type name and VMID', () => {
-    const { structured } = renderResult({ kind: 'approval_required', approval: { ...approval, way: 'terminal' } });
+    const { structured } = renderResult({ kind: 'approval_required', approval: { ...approval, method: 'terminal' } });
     expect(structured.next).toContain('name and VMID of the guest');
   });
 

@@ -30,7 +30,7 @@ function approval(id: string, over: Partial<NewApproval> = {}): NewApproval {
     plan,
     digest: 'digest',
     effect: 'disrupt',
-    way: 'relay',
+    method: 'relay',
     needed: 1,
     expiresAt: LATER,
     ...over,
@@ -197,9 +197,9 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect((await store().runs.byUpid(upid, 'c'))?.id).toBe('ro');
     });
 
-    it('gives a name to one of many claims, whatever its case, and never a VMID twice', async () => {
+    it('gives a name to one of many requests, whatever its case, and never a VMID twice', async () => {
       const same = await Promise.all(
-        Array.from({ length: 20 }, (_, n) => store().reservations.claim(wish(`s${n}`, n % 2 ? 'WEB' : 'web'), () => 900 + n)),
+        Array.from({ length: 20 }, (_, n) => store().reservations.reserve(wish(`s${n}`, n % 2 ? 'WEB' : 'web'), () => 900 + n)),
       );
       expect(same.filter((r) => 'mine' in r)).toHaveLength(1);
       const lowestFree = (claimed: ReadonlySet<number>) => {
@@ -208,7 +208,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         return vmid;
       };
       const many = await Promise.all(
-        Array.from({ length: 20 }, (_, n) => store().reservations.claim(wish(`m${n}`, `vm-${n}`), lowestFree)),
+        Array.from({ length: 20 }, (_, n) => store().reservations.reserve(wish(`m${n}`, `vm-${n}`), lowestFree)),
       );
       const vmids = many.map((r) => ('mine' in r ? r.mine.vmid : 0));
       expect(new Set(vmids).size).toBe(20);
@@ -262,22 +262,22 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
 
       it('take back each their own leases', async () => {
         const lease = { id: 'lse-east', cluster: 'east', operations: ['stop_vm'], tag: 't', usesLeft: 1, madeBy: 'x', createdAt: NOW };
-        await store().leases.add({ ...lease, expiresAt: LATER });
-        expect(await store().leases.revoke('lse-east', 'west', NOW)).toBe(false);
-        expect(await store().leases.revoke('lse-east', 'east', NOW)).toBe(true);
+        await store().standing.add({ ...lease, expiresAt: LATER });
+        expect(await store().standing.revoke('lse-east', 'west', NOW)).toBe(false);
+        expect(await store().standing.revoke('lse-east', 'east', NOW)).toBe(true);
       });
     });
 
-    it('takes a use of a lease for every guest, and none from one that is over or has too few', async () => {
+    it('takes a use of a standing approval for every guest, and none from one that is over or has too few', async () => {
       const lease = { id: 'lse-used', cluster: 'c', operations: ['stop_vm'], tag: 't', usesLeft: 3, madeBy: 'x', createdAt: NOW };
-      await store().leases.add({ ...lease, expiresAt: LATER });
-      expect(await store().leases.use('lse-used', 4, NOW)).toBe(false);
-      expect(await store().leases.use('lse-used', 1, LATER)).toBe(false);
-      expect(await store().leases.use('lse-used', 2, NOW)).toBe(true);
-      expect(await store().leases.use('lse-used', 2, NOW)).toBe(false);
-      expect(await store().leases.open('c', NOW)).toMatchObject([{ id: 'lse-used', usesLeft: 1 }]);
-      await store().leases.revoke('lse-used', 'c', NOW);
-      expect(await store().leases.use('lse-used', 1, NOW)).toBe(false);
+      await store().standing.add({ ...lease, expiresAt: LATER });
+      expect(await store().standing.use('lse-used', 4, NOW)).toBe(false);
+      expect(await store().standing.use('lse-used', 1, LATER)).toBe(false);
+      expect(await store().standing.use('lse-used', 2, NOW)).toBe(true);
+      expect(await store().standing.use('lse-used', 2, NOW)).toBe(false);
+      expect(await store().standing.open('c', NOW)).toMatchObject([{ id: 'lse-used', usesLeft: 1 }]);
+      await store().standing.revoke('lse-used', 'c', NOW);
+      expect(await store().standing.use('lse-used', 1, NOW)).toBe(false);
     });
 
     it('counts the owners who agreed to this approval, and to no other', async () => {
@@ -327,7 +327,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         await store().approvals.request(approval('apr-old-expired', { principal: 'kept-e', argsDigest: 'e', expiresAt: OLD }), OLD, 5);
         await store().approvals.expire('c', '2020-01-02T00:00:00.000Z');
         const lease = { cluster: 'c', operations: ['stop_vm'], tag: 't', usesLeft: 1, madeBy: 'x', createdAt: OLD };
-        await store().leases.add({ ...lease, id: 'lse-old', expiresAt: OLD });
+        await store().standing.add({ ...lease, id: 'lse-old', expiresAt: OLD });
         const token = { name: 'old', owner: 'x', role: 'viewer' as const, hash: 'h', cidrs: [], trustsClient: false, createdAt: OLD };
         await store().tokens.add({ ...token, id: 'tok-old', expiresAt: OLD });
         await store().tokens.add({ ...token, id: 'tok-new', name: 'new', expiresAt: '2030-01-01T00:00:00.000Z' });

@@ -3,7 +3,7 @@ import type { Plan } from '../../src/core/plan.ts';
 import type { RunRecord, StepRecord } from '../../src/core/run.ts';
 import type { NewApproval } from '../../src/store/approvals.ts';
 import type { Store } from '../../src/store/index.ts';
-import type { Lease } from '../../src/store/leases.ts';
+import type { StandingApproval } from '../../src/store/standing.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const SOON = '2026-01-01T00:05:00.000Z';
@@ -22,7 +22,7 @@ const approval = (id: string, over: Partial<NewApproval> = {}): NewApproval => (
   plan,
   digest: 'digest',
   effect: 'disrupt',
-  way: 'terminal',
+  method: 'terminal',
   needed: 2,
   expiresAt: LATER,
   ...over,
@@ -38,7 +38,7 @@ const run = (id: string, over: Partial<RunRecord> = {}): Omit<RunRecord, 'status
   startedAt: NOW,
   ...over,
 });
-const lease = (id: string, over: Partial<Lease> = {}): Lease => ({
+const lease = (id: string, over: Partial<StandingApproval> = {}): StandingApproval => ({
   id,
   cluster: id,
   operations: ['stop_vm'],
@@ -305,7 +305,10 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
     });
 
     const claimed = (id: string, over: object = {}, vmid = 900) =>
-      store.reservations.claim({ id, cluster: id, name: '', newGuest: false, worker: 'w', leaseUntil: NOW, now: NOW, ...over }, () => vmid);
+      store.reservations.reserve(
+        { id, cluster: id, name: '', newGuest: false, worker: 'w', leaseUntil: NOW, now: NOW, ...over },
+        () => vmid,
+      );
 
     describe('a reservation', () => {
       const demand = { node: 'pve', type: 'lxc' as const, cpu: 2, memoryMib: 512, diskGib: 8, space: { 'pve/local': 8 } };
@@ -398,27 +401,27 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
       });
     });
 
-    describe('a lease', () => {
+    describe('a standing approval', () => {
       it('comes back with what it was made with, the newest first', async () => {
         const cluster = 'l-full';
         const tagged = lease('l-tag', { cluster, tag: 't', createdAt: SOON });
         const pooled = lease('l-pool', { cluster, pool: 'p', raised: true });
-        for (const one of [pooled, tagged, tagged]) await store.leases.add(one);
-        expect(await store.leases.list(cluster)).toStrictEqual([tagged, pooled]);
-        expect(await store.leases.list('elsewhere')).toEqual([]);
-        expect(await store.leases.revoke('l-tag', cluster, NOW)).toBe(true);
-        expect(await store.leases.revoke('l-tag', cluster, SOON)).toBe(false);
-        expect(await store.leases.list(cluster)).toStrictEqual([{ ...tagged, revokedAt: NOW }, pooled]);
+        for (const one of [pooled, tagged, tagged]) await store.standing.add(one);
+        expect(await store.standing.list(cluster)).toStrictEqual([tagged, pooled]);
+        expect(await store.standing.list('elsewhere')).toEqual([]);
+        expect(await store.standing.revoke('l-tag', cluster, NOW)).toBe(true);
+        expect(await store.standing.revoke('l-tag', cluster, SOON)).toBe(false);
+        expect(await store.standing.list(cluster)).toStrictEqual([{ ...tagged, revokedAt: NOW }, pooled]);
       });
 
       it('is open until it is used up, over or revoked; the one that ends first comes first', async () => {
         const cluster = 'l-open';
-        await store.leases.add(lease('l-long', { cluster, tag: 't', expiresAt: '2027' }));
-        await store.leases.add(lease('l-short', { cluster, tag: 't' }));
-        await store.leases.add(lease('l-used', { cluster, tag: 't', usesLeft: 0 }));
-        await store.leases.add(lease('l-revoked', { cluster, tag: 't' }));
-        await store.leases.revoke('l-revoked', cluster, NOW);
-        const ids = async (now: string) => (await store.leases.open(cluster, now)).map(({ id }) => id);
+        await store.standing.add(lease('l-long', { cluster, tag: 't', expiresAt: '2027' }));
+        await store.standing.add(lease('l-short', { cluster, tag: 't' }));
+        await store.standing.add(lease('l-used', { cluster, tag: 't', usesLeft: 0 }));
+        await store.standing.add(lease('l-revoked', { cluster, tag: 't' }));
+        await store.standing.revoke('l-revoked', cluster, NOW);
+        const ids = async (now: string) => (await store.standing.open(cluster, now)).map(({ id }) => id);
         expect(await ids(NOW)).toEqual(['l-short', 'l-long']);
         expect(await ids(LATER)).toEqual(['l-long']);
       });

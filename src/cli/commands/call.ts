@@ -98,7 +98,7 @@ function show(result: Result, tables: Operation | undefined, session: Session): 
     return 0;
   }
   if (result.kind === 'approval_required' || result.kind === 'question') {
-    printJson({ ...structured, how_to_approve: howToApprove(result.approval.id, result.approval.way) });
+    printJson({ ...structured, how_to_approve: howToApprove(result.approval.id, result.approval.method) });
     return 3;
   }
   if (isForPeople() && isTable(tabular)) print(tableText(tabular));
@@ -106,8 +106,8 @@ function show(result: Result, tables: Operation | undefined, session: Session): 
   return 0;
 }
 
-function howToApprove(id: string, way: string): string {
-  return way === 'human'
+function howToApprove(id: string, method: string): string {
+  return method === 'human'
     ? `A human runs in a terminal of their own: proxmox-mcp approvals approve ${id}`
     : `After the user said yes, repeat the same call with: --approve ${id}`;
 }

@@ -2,9 +2,9 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
-import { checkWish } from '../../engine/approvals/standing.ts';
+import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { Session } from '../../engine/session.ts';
-import type { LeaseWish } from '../../engine/types.ts';
+import type { StandingRequest } from '../../engine/types.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
@@ -22,12 +22,12 @@ interface AddOptions extends GlobalOptions {
 /** `approvals lease`: all standing approvals, open ones first. */
 export function list(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async ({ engine }) => {
-    const leases = await engine.leases.list();
-    if (!isForPeople()) printJson({ leases: leases as unknown as JsonObject[] });
-    else if (leases.length === 0) print('No leases.');
+    const approvals = await engine.standing.list();
+    if (!isForPeople()) printJson({ leases: approvals as unknown as JsonObject[] });
+    else if (approvals.length === 0) print('No standing approvals.');
     else {
       const { table } = await import('../lib/table.ts');
-      const rows = leases.map((l) => [
+      const rows = approvals.map((l) => [
         l.id,
         l.operations.join(', '),
         l.tag ? `tag ${l.tag}` : `pool ${l.pool}`,
@@ -46,29 +46,31 @@ export function list(options: GlobalOptions): Promise<Exit> {
 export function add(options: AddOptions): Promise<Exit> {
   needTerminal();
   return withSession(options, async (session) => {
-    const wish = {
+    const request = {
       operations: options.operation.split(',').map((name) => name.trim()),
       uses: Number(options.uses),
       minutes: Number(options.minutes),
       ...defined({ tag: options.tag, pool: options.pool }),
       ...(options.allowRaised ? { raised: true } : {}),
     };
-    checkWish(wish);
-    note(leaseText(wish));
-    note(`To allow it, type: ${wish.tag ?? wish.pool} ${wish.uses}`);
-    if ((await ask('> ')).trim() !== `${wish.tag ?? wish.pool} ${wish.uses}`)
+    checkStanding(request);
+    note(standingText(request));
+    note(`To allow it, type: ${request.tag ?? request.pool} ${request.uses}`);
+    if ((await ask('> ')).trim() !== `${request.tag ?? request.pool} ${request.uses}`)
       fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
     await checkPassphrase(session);
-    const lease = await session.engine.leases.mint(wish, operator());
+    const approval = await session.engine.standing.create(request, operator());
     if (isForPeople())
-      print(`Lease ${lease.id}, until ${lease.expiresAt}. Take it back with: proxmox-mcp approvals lease revoke ${lease.id}`);
-    else printJson(lease);
+      print(
+        `Standing approval ${approval.id}, until ${approval.expiresAt}. Take it back with: proxmox-mcp approvals lease revoke ${approval.id}`,
+      );
+    else printJson(approval);
     return 0;
   });
 }
 
 /** The text that the human reads before a standing approval. */
-export function leaseText({ operations, tag, pool, uses, minutes, raised }: LeaseWish): string {
+export function standingText({ operations, tag, pool, uses, minutes, raised }: StandingRequest): string {
   const guests = tag === undefined ? `in pool ${pool} or a pool nested in it` : `with tag ${tag}`;
   const graver = 'plans that are graver than the operation itself, such as a stop by force, which cuts the power';
   return [
@@ -83,8 +85,8 @@ export function leaseText({ operations, tag, pool, uses, minutes, raised }: Leas
 export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
   needTerminal();
   return withSession(options, async ({ engine }) => {
-    await engine.leases.revoke(id, operator());
-    print(`Lease ${id} is revoked.`);
+    await engine.standing.revoke(id, operator());
+    print(`Standing approval ${id} is revoked.`);
     return 0;
   });
 }

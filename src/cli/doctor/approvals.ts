@@ -66,7 +66,8 @@ export async function habitsCheck(settings: Settings, now: number): Promise<{ ch
     const text = `${asked} asked for in the last ${DAYS} days (${perDay} a day), ${given} given, ${quick} of them in under two seconds`;
     // A few may be chance; the greater part of many is a habit.
     if (given < 5 || quick * 2 <= given) return { habits, check: { name, state: 'ok', text } };
-    const next = 'Let fewer things ask: one approval can cover a list (stop_vm vmids), a lease a series (proxmox-mcp approvals lease add).';
+    const next =
+      'Let fewer things ask: one approval can cover a list (stop_vm vmids), a standing approval a series (proxmox-mcp approvals lease add).';
     return { habits, check: { name, state: 'warn', text: `${text}: too fast to read a plan`, next } };
   } catch (error) {
     // Without a store nothing can be changed or approved.
@@ -95,10 +96,10 @@ function matchText({ effect, operation, tag, pool, vmid, principal }: PolicyMatc
   return texts.join(', ') || 'everything';
 }
 
-function demandsText({ never, way, approvals, requireBackupWithin, cooldown }: PolicyRule): string {
+function demandsText({ never, method, approvals, requireBackupWithin, cooldown }: PolicyRule): string {
   if (never) return 'never, approval or not';
   const texts = [
-    way && `decided by ${way} or stricter`,
+    method && `decided by ${method} or stricter`,
     approvals && `${approvals} owner${approvals === 1 ? '' : 's'} say yes`,
     requireBackupWithin !== undefined && `a backup not older than ${duration(requireBackupWithin)}`,
     cooldown !== undefined && `the same again only after ${duration(cooldown)}`,

@@ -69,13 +69,13 @@ function blindness(standing: Standing, settings: Settings, major: number): Check
 }
 
 /**
- * The pool of a guest shows with Pool.Audit only: without it a rule, quota, scope or lease by pool cannot be judged.
+ * The pool of a guest shows with Pool.Audit only: without it a rule, quota, scope or standing approval by pool cannot be evaluated.
  * @param store undefined where there is none yet
  */
 export async function poolSight(
   api: ProxmoxReader & { cluster: string },
   settings: Settings,
-  store: () => Promise<Pick<Store, 'leases' | 'tokens'>>,
+  store: () => Promise<Pick<Store, 'standing' | 'tokens'>>,
 ): Promise<Check[]> {
   const uses = [...poolsOfSettings(settings), ...(await poolsOfStore(api.cluster, settings, store))];
   const { pool } = settings.defaults;
@@ -111,13 +111,13 @@ function poolsOfSettings({ policy, limits }: Settings): PoolUse[] {
   ];
 }
 
-async function poolsOfStore(cluster: string, { dataDir, databaseUrl }: Settings, open: () => Promise<Pick<Store, 'leases' | 'tokens'>>) {
+async function poolsOfStore(cluster: string, { dataDir, databaseUrl }: Settings, open: () => Promise<Pick<Store, 'standing' | 'tokens'>>) {
   if (!hasStore({ dataDir, databaseUrl })) return [];
   const store = await open();
   const now = new Date().toISOString();
-  const [leases, tokens] = await Promise.all([store.leases.open(cluster, now), store.tokens.list()]);
+  const [standing, tokens] = await Promise.all([store.standing.open(cluster, now), store.tokens.list()]);
   return [
-    ...leases.flatMap(({ id, pool }) => (pool === undefined ? [] : [{ pool, by: `lease ${id}` }])),
+    ...standing.flatMap(({ id, pool }) => (pool === undefined ? [] : [{ pool, by: `standing approval ${id}` }])),
     ...tokens
       .filter((token) => token.revokedAt === undefined && token.expiresAt > now)
       .flatMap(({ name, scope }) => (scope?.pools ?? []).map((pool) => ({ pool, by: `the scope of access token ${name}` }))),

@@ -1,4 +1,4 @@
-import type { Answer, ApprovalRecord, Way } from '../../core/approval.ts';
+import type { Answer, ApprovalMethod, ApprovalRecord } from '../../core/approval.ts';
 import { stricter } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
@@ -11,10 +11,10 @@ import { renderQuestion } from '../../render/approval-text.ts';
 import { mustTypeFor } from '../../render/must-type.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import { withScope } from '../limits/access-token.ts';
-import { claim, giveBack, isLeft } from '../limits/claims.ts';
 import { placedNow } from '../limits/placed.ts';
 import { checkRights } from '../limits/plan-rights.ts';
 import { evaluatePolicy } from '../limits/policy.ts';
+import { giveBack, isLeft, reserveGuest } from '../limits/reservations.ts';
 import { checkQuota, reserve } from '../limits/reserve.ts';
 import { describe, planOutOfScope } from '../limits/scope.ts';
 import { makePlan } from '../make-plan.ts';
@@ -31,8 +31,8 @@ import { differences } from './stale.ts';
 const POLL_MS = 300;
 
 /**
- * Decides yes and carries the plan out; or asks the human, or waits for them, as the approval's way demands.
- * The stricter of the frozen and the current way counts, so another process with another configuration cannot lower it.
+ * Decides yes and carries the plan out; or asks the human, or waits for them, as the approval method demands.
+ * The stricter of the frozen and the current method counts, so another process with another configuration cannot lower it.
  */
 export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
   checkOpen(asked);
@@ -41,25 +41,25 @@ export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args
   refuseOwnRequest(approval, caller);
   await refuseForged(approval, caller, ports);
   const decision = await evaluatePolicy(approval.plan, caller, ports, requesterOf(approval));
-  const way = stricter(approval.way, decision.way ?? approval.way);
+  const method = stricter(approval.method, decision.method ?? approval.method);
   const mustType = mustTypeFor(approval);
-  const via = await decided(way, caller, options.answer, approval, mustType, ports);
+  const via = await decided(method, caller, options.answer, approval, mustType, ports);
   if (via === 'ask') {
     const ask = { approvalId: approval.id, text: renderQuestion(approval), mustType, needsPassphrase: wantsPassphrase(caller, ports) };
-    return { kind: 'question', approval, question: { ...ask, way: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
+    return { kind: 'question', approval, question: { ...ask, method: caller.canAsk.terminal ? 'terminal' : 'elicitation' } };
   }
   if (via === 'elsewhere') return waitForDecision(approval, call, ports);
 
   let mine: Reservation | undefined;
   let handedOver = false;
   try {
-    mine = await claimAgain(approval, operation, ports);
+    mine = await reserveAgain(approval, operation, ports);
     const vmid = approval.plan.demand?.vmid;
-    const othersMakeIt = mine === undefined && operation.claims !== undefined && approval.plan.demand?.newGuests === 1;
-    const claimed = mine ? { mine } : othersMakeIt && vmid !== undefined ? { claimedVmid: vmid } : {};
+    const othersMakeIt = mine === undefined && operation.reserves !== undefined && approval.plan.demand?.newGuests === 1;
+    const reserved = mine ? { mine } : othersMakeIt && vmid !== undefined ? { reservedVmid: vmid } : {};
     const left = await whatLeftScope(approval, ports);
     if (left.length > 0) return await becomeStale(approval, left, caller, ports);
-    const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, ports, claimed);
+    const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, ports, reserved);
     const plan = await withPlaced(planned, approval.plan, ports);
     const changed = await whatChanged(approval, plan, ports);
     if (changed.length > 0) return await becomeStale(approval, changed, caller, ports);
@@ -107,17 +107,17 @@ export async function redeem(asked: ApprovalRecord, call: Omit<ChangeCall, 'args
   }
 }
 
-/** Claims the requested guest again, under the VMID that was shown; undefined when the plan creates none, or another call has claimed it. */
-async function claimAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
+/** Reserves the requested guest again, under the VMID that was shown; undefined when the plan creates none, or another call has reserved it. */
+async function reserveAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
   const { vmid, newGuests } = approval.plan.demand ?? {};
-  if (!operation.claims || vmid === undefined || newGuests !== 1) return undefined;
-  const wish = { ...operation.claims(approval.args), vmid };
-  const taken = await claim(wish, ports, new Set());
+  if (!operation.reserves || vmid === undefined || newGuests !== 1) return undefined;
+  const request = { ...operation.reserves(approval.args), vmid };
+  const taken = await reserveGuest(request, ports, new Set());
   if (taken.kind === 'mine') return taken.reservation;
   const { id, state, runId, worker } = taken.reservation;
   if (state !== 'held' || runId !== undefined || !isLeft(taken.reservation, ports)) return undefined;
   await (await ports.store()).reservations.releaseOrphan(id, worker);
-  const again = await claim(wish, ports, new Set());
+  const again = await reserveGuest(request, ports, new Set());
   return again.kind === 'mine' ? again.reservation : undefined;
 }
 
@@ -133,7 +133,7 @@ async function whatLeftScope({ plan, scope }: ApprovalRecord, ports: Ports): Pro
   return reason === undefined ? [] : [`the requester is limited to ${describe(scope)}, and ${reason}`];
 }
 
-/** The pools and tags that were judged, as they are now. */
+/** The pools and tags that were evaluated, as they are now. */
 async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<Plan> {
   return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(ports.cluster.api)) };
 }
@@ -187,25 +187,25 @@ async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Por
 
 /** The approval method that this call fulfils; `ask`: the transport must ask its human first; `elsewhere`: only out of band. */
 async function decided(
-  way: Way,
+  method: ApprovalMethod,
   caller: Caller,
   answer: Answer | undefined,
   approval: ApprovalRecord,
   mustType: string,
   ports: Ports,
-): Promise<Way | 'ask' | 'elsewhere'> {
+): Promise<ApprovalMethod | 'ask' | 'elsewhere'> {
   if (answer) {
     await requireYes(answer, approval, mustType, caller, ports);
     if (wantsPassphrase(caller, ports) && !(await isApprover(ports.settings.dataDir, answer.passphrase ?? ''))) {
       fail('approval_not_confirmed', 'Not confirmed. The passphrase is wrong or missing. Nothing was done.');
     }
     const given = answer.via === 'terminal' && caller.isOperator ? 'human' : answer.via;
-    return stricter(given, way) === given ? given : 'elsewhere';
+    return stricter(given, method) === given ? given : 'elsewhere';
   }
   if (caller.isOperator) return 'ask';
-  if (way === 'relay') return 'relay';
-  if (way === 'elicitation' && (caller.canAsk.elicitation || caller.canAsk.terminal)) return 'ask';
-  if (way === 'terminal' && caller.canAsk.terminal) return 'ask';
+  if (method === 'relay') return 'relay';
+  if (method === 'elicitation' && (caller.canAsk.elicitation || caller.canAsk.terminal)) return 'ask';
+  if (method === 'terminal' && caller.canAsk.terminal) return 'ask';
   return 'elsewhere';
 }
 

@@ -1,4 +1,4 @@
-import type { ApprovalRecord, ApprovalStatus, Way } from '../../core/approval.ts';
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
 import { canonical } from '../../core/canonical.ts';
 import { defined } from '../../core/defined.ts';
@@ -15,7 +15,10 @@ import type { ChangeCall } from '../types.ts';
 import { announce } from './notify.ts';
 
 /** Stores a pending approval for a plan, or finds the identical one that is pending already. */
-export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way; needed: number }, ports: Ports): Promise<ApprovalRecord> {
+export async function requestApproval(
+  call: ChangeCall & { plan: Plan; method: ApprovalMethod; needed: number },
+  ports: Ports,
+): Promise<ApprovalRecord> {
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
   const { args, caller, options } = call;
@@ -35,7 +38,7 @@ export async function requestApproval(call: ChangeCall & { plan: Plan; way: Way;
       plan,
       digest: planDigest(plan, args, cluster),
       effect: plan.effect,
-      way: call.way,
+      method: call.method,
       needed: call.needed,
       ...(caller.scope ? { scope: caller.scope } : {}),
       ...defined({ reason: options.reason }),
@@ -154,7 +157,7 @@ export async function recordDecision(
   caller: Caller,
   ports: Pick<Ports, 'audit'>,
   status: string,
-  via?: Way,
+  via?: ApprovalMethod,
 ): Promise<void> {
   await ports.audit.append(
     {

@@ -6,62 +6,64 @@ import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
 import { listGuests } from '../../proxmox/guests.ts';
-import type { Lease } from '../../store/leases.ts';
+import type { StandingApproval } from '../../store/standing.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditCaller } from '../records.ts';
-import type { LeaseWish } from '../types.ts';
+import type { StandingRequest } from '../types.ts';
 
 const MAX_MINUTES = 60;
 const MAX_USES = 100;
 
 /**
- * A standing yes for a few guests, minted out of band: it covers the named operations on guests that carry the tag or are in the pool now.
- * @param wish one of tag and pool is required
+ * A yes given in advance, out of band: it covers the named operations on guests that carry the tag or are in the pool now.
+ * @param request one of tag and pool is required
  */
-export async function mintLease(wish: LeaseWish, caller: Caller, ports: Ports): Promise<Lease> {
-  if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can create a lease, in a terminal.');
-  checkWish(wish);
+export async function createStanding(request: StandingRequest, caller: Caller, ports: Ports): Promise<StandingApproval> {
+  if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can create a standing approval, in a terminal.');
+  checkStanding(request);
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
-  const lease: Lease = {
+  const standing: StandingApproval = {
     id: newId('lse'),
     cluster,
-    operations: wish.operations,
-    ...(wish.tag === undefined ? {} : { tag: wish.tag.toLowerCase() }),
-    ...defined({ pool: wish.pool }),
-    usesLeft: wish.uses,
-    ...(wish.raised ? { raised: true } : {}),
+    operations: request.operations,
+    ...(request.tag === undefined ? {} : { tag: request.tag.toLowerCase() }),
+    ...defined({ pool: request.pool }),
+    usesLeft: request.uses,
+    ...(request.raised ? { raised: true } : {}),
     madeBy: caller.principal,
     createdAt: isoNow(ports.clock),
-    expiresAt: new Date(ports.clock.now() + wish.minutes * 60_000).toISOString(),
+    expiresAt: new Date(ports.clock.now() + request.minutes * 60_000).toISOString(),
   };
   await ports.audit.append(
-    { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: lease.id, args: { ...wish }, status: 'approved' },
+    { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: standing.id, args: { ...request }, status: 'approved' },
     { durable: true },
   );
-  await store.leases.add(lease);
-  return lease;
+  await store.standing.add(standing);
+  return standing;
 }
 
-/** Whether a lease may look like this; asked before a human is. */
-export function checkWish(wish: LeaseWish): void {
-  if ((wish.tag === undefined) === (wish.pool === undefined)) fail('invalid_arguments', 'A lease must name either a tag or a pool.');
-  if (!(wish.minutes > 0 && wish.minutes <= MAX_MINUTES)) fail('invalid_arguments', `A lease lasts at most ${MAX_MINUTES} minutes.`);
-  if (!(Number.isInteger(wish.uses) && wish.uses > 0 && wish.uses <= MAX_USES))
-    fail('invalid_arguments', `A lease has 1 to ${MAX_USES} uses, one for each guest.`);
-  if (wish.operations.length === 0) fail('invalid_arguments', 'A lease must name its operations.');
-  const unknown = wish.operations.filter((name) => findOperation(name) === undefined);
+/** Whether a standing approval may look like this; asked before a human is. */
+export function checkStanding(request: StandingRequest): void {
+  if ((request.tag === undefined) === (request.pool === undefined))
+    fail('invalid_arguments', 'A standing approval must name either a tag or a pool.');
+  if (!(request.minutes > 0 && request.minutes <= MAX_MINUTES))
+    fail('invalid_arguments', `A standing approval lasts at most ${MAX_MINUTES} minutes.`);
+  if (!(Number.isInteger(request.uses) && request.uses > 0 && request.uses <= MAX_USES))
+    fail('invalid_arguments', `A standing approval has 1 to ${MAX_USES} uses, one for each guest.`);
+  if (request.operations.length === 0) fail('invalid_arguments', 'A standing approval must name its operations.');
+  const unknown = request.operations.filter((name) => findOperation(name) === undefined);
   if (unknown.length > 0) fail('invalid_arguments', `Unknown operation: ${unknown.join(', ')}.`);
 }
 
-/** Takes back a lease; uses that were taken stay taken. */
-export async function revokeLease(id: string, caller: Caller, ports: Ports): Promise<void> {
-  if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can revoke a lease, in a terminal.');
+/** Revokes a standing approval; uses that were taken stay taken. */
+export async function revokeStanding(id: string, caller: Caller, ports: Ports): Promise<void> {
+  if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can revoke a standing approval, in a terminal.');
   const { name: cluster } = ports.cluster;
-  const { leases } = await ports.store();
-  const revoked = await leases.revoke(id, cluster, isoNow(ports.clock));
-  if (!revoked) fail('approval_unknown', `Lease ${id} does not exist or has ended.`);
+  const { standing } = await ports.store();
+  const revoked = await standing.revoke(id, cluster, isoNow(ports.clock));
+  if (!revoked) fail('approval_unknown', `Standing approval ${id} does not exist or has ended.`);
   await ports.audit.append(
     { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: id, status: 'denied' },
     { durable: true },
@@ -69,28 +71,28 @@ export async function revokeLease(id: string, caller: Caller, ports: Ports): Pro
 }
 
 /**
- * Takes a use for every guest of the plan from a lease that covers all of them by their live tag or pool; undefined when there is none.
- * A protected guest is always asked about, and a plan graver than its operation unless the lease says that it covers those.
+ * Takes a use for every guest of the plan from a standing approval that covers all of them by their live tag or pool; undefined when there is none.
+ * A protected guest is always asked about, and a plan graver than its operation unless the standing approval says that it covers those.
  */
-export async function takeLease(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<Lease | undefined> {
+export async function useStanding(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<StandingApproval | undefined> {
   const targets = targetsOf(plan);
   if (targets.length === 0 || targets.some((guest) => guest.protection) || plan.sources?.some(isGuarded)) return undefined;
   const isRaised = plan.effect !== operation.effect;
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();
   const now = isoNow(ports.clock);
-  const open = await store.leases.open(cluster, now);
-  const fitting = open.filter((lease) => lease.operations.includes(plan.operation) && (lease.raised || !isRaised));
+  const open = await store.standing.open(cluster, now);
+  const fitting = open.filter((one) => one.operations.includes(plan.operation) && (one.raised || !isRaised));
   if (fitting.length === 0) return undefined;
   const rows = await listGuests(api);
-  const covers = (lease: Lease) =>
+  const covers = (one: StandingApproval) =>
     targets.every(({ vmid }) => {
       const row = rows.find((r) => r.vmid === vmid);
       if (row === undefined) return false;
-      if (lease.tag !== undefined) return row.tags.some((tag) => tag.toLowerCase() === lease.tag);
-      // Where the token may not see pools none is known, and the lease covers nothing.
-      return lease.pool !== undefined && isInPool(row.pool, lease.pool);
+      if (one.tag !== undefined) return row.tags.some((tag) => tag.toLowerCase() === one.tag);
+      // Where the token may not see pools none is known, and the standing approval covers nothing.
+      return one.pool !== undefined && isInPool(row.pool, one.pool);
     });
-  for (const lease of fitting.filter(covers)) if (await store.leases.use(lease.id, targets.length, now)) return lease;
+  for (const one of fitting.filter(covers)) if (await store.standing.use(one.id, targets.length, now)) return one;
   return undefined;
 }

@@ -72,7 +72,7 @@ async function checkCooldown(
       // No decision was made about these, so they may be requested again.
       .filter(({ status }) => status !== 'stale' && status !== 'expired')
       .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
-    // Requests that a lease covered, or that need no approval.
+    // Requests that a standing approval covered, or that need no approval.
     ...(await store.runs.since(whose, since))
       .filter((run) => argsDigest(run.operation, run.args) === same && !cameToNothing(run))
       .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),

@@ -1,4 +1,4 @@
-import { stricter, type Way } from '../../core/approval.ts';
+import { type ApprovalMethod, stricter } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { needsApproval } from '../../core/effect.ts';
@@ -7,13 +7,13 @@ import { isInPool } from '../../core/guest.ts';
 import type { Placed, Plan } from '../../core/plan.ts';
 import type { Policy, PolicyMatch } from '../../core/policy.ts';
 import { plainText } from '../../core/text.ts';
-import { wayFor } from '../approvals/way.ts';
+import { methodFor } from '../approvals/method.ts';
 import type { Ports } from '../ports.ts';
-import { type Judged, type Requester, type Subject, subjectOf } from './subject.ts';
+import { type PolicyGuest, type Requester, type Subject, subjectOf } from './subject.ts';
 
 export interface PolicyDecision {
   /** Undefined: runs at once. */
-  way?: Way;
+  method?: ApprovalMethod;
   approvals: number;
   requireBackupWithin?: number;
   cooldown?: number;
@@ -25,19 +25,19 @@ export interface PolicyDecision {
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 /** Undefined where it cannot be known: that fits every rule and never allows anything. */
-function isIn(guest: Judged, pool: string, hidden: ReadonlySet<string> = new Set()): boolean | undefined {
+function isIn(guest: PolicyGuest, pool: string, hidden: ReadonlySet<string> = new Set()): boolean | undefined {
   if (guest.pool !== undefined) return guest.pool !== null && isInPool(guest.pool.toLowerCase(), pool.toLowerCase());
   return guest.unseen || hidden.has(pool) ? undefined : false;
 }
 
-function carries(guest: Judged, tag: string): boolean | undefined {
+function carries(guest: PolicyGuest, tag: string): boolean | undefined {
   return guest.tags.some((one) => same(one, tag)) || (guest.unseen ? undefined : false);
 }
 
 /** Whether a rule fits one of the guests, or may fit it. */
 function fits(match: PolicyMatch, subject: Subject): boolean {
   const { tag, pool, vmid } = match;
-  const any = (test: (guest: Judged) => boolean) => subject.guests.some(test);
+  const any = (test: (guest: PolicyGuest) => boolean) => subject.guests.some(test);
   return (
     (match.effect?.includes(subject.effect) ?? true) &&
     (match.operation?.includes(subject.operation) ?? true) &&
@@ -52,7 +52,7 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
  * The policy's demands on a plan, on top of the approval method that applies anyway.
  * @throws forbidden_by_policy for what is never allowed or outside the guests that may be changed
  */
-export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDecision {
+export function evaluate(policy: Policy, subject: Subject, base: ApprovalMethod): PolicyDecision {
   const rules = policy.rules.filter((rule) => fits(rule.match, subject));
   if (rules.some((rule) => rule.never)) {
     fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(subject.guests)}.`, {
@@ -60,9 +60,9 @@ export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDec
     });
   }
   if (policy.only) checkOnly(policy.only, subject);
-  const ways = rules.flatMap((rule) => (rule.way ? [rule.way] : []));
+  const methods = rules.flatMap((rule) => rule.method ?? []);
   const copiesGuarded = subject.guests.some(({ copied }) => copied?.guarded);
-  const asked = needsApproval(subject.effect) || ways.length > 0 || copiesGuarded;
+  const asked = needsApproval(subject.effect) || methods.length > 0 || copiesGuarded;
   const least = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => a - b)[0];
   const most = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => b - a)[0];
   const backup = least(rules.map((r) => r.requireBackupWithin));
@@ -70,7 +70,7 @@ export function evaluate(policy: Policy, subject: Subject, base: Way): PolicyDec
   const approvals = most(rules.map((r) => r.approvals)) ?? 1;
   return {
     // Several people can only be told apart out of band.
-    ...(asked || approvals > 1 ? { way: approvals > 1 ? 'human' : ways.reduce(stricter, base) } : {}),
+    ...(asked || approvals > 1 ? { method: approvals > 1 ? 'human' : methods.reduce(stricter, base) } : {}),
     approvals,
     ...defined({ requireBackupWithin: backup, cooldown }),
   };
@@ -93,7 +93,7 @@ function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
 }
 
 /** ` for VMID 105 with the disks of 106` */
-function about(guests: readonly Judged[]): string {
+function about(guests: readonly PolicyGuest[]): string {
   const vmids = (copied: boolean) => guests.filter((guest) => (guest.copied !== undefined) === copied).map(({ vmid }) => vmid);
   const [changed, copied] = [vmids(false).join(', '), vmids(true).join(', ')];
   return `${changed === '' ? '' : ` for VMID ${changed}`}${copied === '' ? '' : ` with the disks of ${copied}`}`;
@@ -114,6 +114,6 @@ function blindness({ guests, hidden }: Subject): string {
  */
 export async function evaluatePolicy(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<PolicyDecision> {
   const { subject, placed } = await subjectOf(plan, requester, ports);
-  const decision = evaluate(ports.cluster.policy, subject, wayFor(ports.settings.approval.mode, caller, plan));
+  const decision = evaluate(ports.cluster.policy, subject, methodFor(ports.settings.approval.mode, caller, plan));
   return { ...decision, ...(placed ? { placed } : {}) };
 }

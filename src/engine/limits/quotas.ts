@@ -9,8 +9,8 @@ import { type GuestRow, listGuests, readGuest } from '../../proxmox/guests.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import type { Ports } from '../ports.ts';
 import type { Quota, Quotas } from '../types.ts';
-import { tidy } from './claims.ts';
 import { diskSums, usage } from './quota.ts';
+import { tidy } from './reservations.ts';
 
 /** The input of the count. */
 export interface Inventory {

@@ -9,9 +9,9 @@ import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { leaseFrom } from '../runs/worker.ts';
-import { holding } from './claims.ts';
 import { checkInside, counts } from './quota.ts';
 import { takeInventory, used } from './quotas.ts';
+import { holding } from './reservations.ts';
 import { newGuest } from './subject.ts';
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
@@ -22,7 +22,7 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
   const store = await ports.store();
   let reservation = mine;
   if (!reservation) {
-    const wish = {
+    const request = {
       id: newId('rsv'),
       cluster,
       name: '',
@@ -31,7 +31,7 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
       leaseUntil: leaseFrom(ports.clock),
       now: isoNow(ports.clock),
     };
-    const result = await holding(wish.id, ports, () => store.reservations.claim(wish, () => demand.vmid));
+    const result = await holding(request.id, ports, () => store.reservations.reserve(request, () => demand.vmid));
     reservation = 'mine' in result ? result.mine : fail('internal', 'The reservation was rejected.');
   }
   const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');

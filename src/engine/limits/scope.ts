@@ -114,7 +114,7 @@ function isVisible(row: { type?: string; pool?: string; tags?: string }, scope: 
  * argument, so that an approval freezes it.
  */
 export function withScopeDefaults(operation: Operation, given: JsonObject, scope: Scope | undefined): JsonObject {
-  if (scope === undefined || !('claims' in operation) || operation.claims === undefined) return given;
+  if (scope === undefined || !('reserves' in operation) || operation.reserves === undefined) return given;
   const { shape } = operation.input;
   const only = (values: string[] | undefined) => (values?.length === 1 ? values[0] : undefined);
   const [pool, tag] = [only(scope.pools), only(scope.tags)];

@@ -8,7 +8,7 @@ import type { Ports } from '../ports.ts';
 import { placedOf } from './placed.ts';
 
 /** A guest as a policy sees it. */
-export interface Judged {
+export interface PolicyGuest {
   vmid: number;
   tags: string[];
   /** Null: in none for sure. */
@@ -26,7 +26,7 @@ export interface Subject {
   effect: Effect;
   principal: string;
   /** The changed or created guests, then the guests whose disks are copied. */
-  guests: Judged[];
+  guests: PolicyGuest[];
   /** Pools in which a guest may be that is listed without one, see hiddenPools. */
   hidden?: ReadonlySet<string>;
 }
@@ -60,18 +60,18 @@ export async function subjectOf(
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();
   const rows = await listGuests(api);
-  const judged = async (vmid: number, key: string | undefined): Promise<Judged> => {
+  const guestOf = async (vmid: number, key: string | undefined): Promise<PolicyGuest> => {
     const createdHere = key !== undefined && (await store.guests.made(cluster, vmid, key));
     return { vmid, createdHere, ...factsOf(rows.find((r) => r.vmid === vmid)) };
   };
   const guests = await Promise.all([
     ...targets.map(async ({ vmid, key }) => {
-      const guest = await judged(vmid, key);
-      // A half-made guest is judged as the one that it becomes: its tags may be what is not done yet.
+      const guest = await guestOf(vmid, key);
+      // A half-made guest is evaluated as the one that it becomes: its tags may be what is not done yet.
       return plan.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(plan).tags] };
     }),
     ...sources.map(async ({ vmid, identity, gone, copied }) => {
-      const guest = await judged(vmid, identity?.key);
+      const guest = await guestOf(vmid, identity?.key);
       return gone ? { vmid, tags: [], pool: null, createdHere: false, copied } : { ...guest, copied };
     }),
   ]);
@@ -81,7 +81,7 @@ export async function subjectOf(
   return { subject: { ...what, guests: [...made, ...guests], ...(hidden ? { hidden } : {}) }, ...(placed ? { placed } : {}) };
 }
 
-function factsOf(row: GuestRow | undefined): Pick<Judged, 'tags' | 'pool' | 'unseen'> {
+function factsOf(row: GuestRow | undefined): Pick<PolicyGuest, 'tags' | 'pool' | 'unseen'> {
   if (row === undefined) return { tags: [], unseen: true };
   return { tags: row.tags, ...defined({ pool: row.pool }) };
 }

@@ -9,7 +9,7 @@ import { isGone, leaseFrom } from './worker.ts';
 const CONTINUE_WITHIN_SECONDS = 15 * 60;
 
 /**
- * Takes over the runs of processes that are gone, and own ones that a fault of store or audit left without an end, and brings each to an end in the background: what was sent is settled from Proxmox's own
+ * Takes over the runs of processes that are gone, and own ones that a fault of store or audit left without an end, and brings each to an end in the background: what was sent is reconciled from Proxmox's own
  * records and never repeated; what was not sent is finished only for changes that needed no approval.
  */
 export async function adoptOrphans(ports: Ports): Promise<void> {

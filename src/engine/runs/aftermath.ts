@@ -46,7 +46,7 @@ export async function forget(run: RunRecord, ports: Ports): Promise<void> {
 }
 
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */
-export async function settleReservations(
+export async function reconcileReservations(
   run: RunRecord,
   { made, failed }: { made: boolean; failed: boolean },
   now: string,

@@ -14,7 +14,7 @@ import { follow, isKept, isProven, KEPT } from './follow.ts';
 import type { Ending } from './in-flight.ts';
 import { Journal, LostRun, Unwritten } from './journal.ts';
 import { patiently } from './patience.ts';
-import { CLOCK_SLACK_SECONDS, settle, withoutOthers } from './reconcile.ts';
+import { CLOCK_SLACK_SECONDS, reconcile, withoutOthers } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
 import { taskFault } from './task-fault.ts';
 
@@ -23,8 +23,8 @@ const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000 };
 
 /**
  * Sends the steps of a granted run and nothing else, journal first. Also finishes a run that another process began: steps that are done are
- * passed over, and one that may have been sent is settled from Proxmox's own records, never repeated.
- * @param maySend false: only settle what was begun; a step that was never sent ends the run
+ * passed over, and one that may have been sent is reconciled from Proxmox's own records, never repeated.
+ * @param maySend false: only reconcile what was begun; a step that was never sent ends the run
  */
 export async function apply(
   run: RunRecord,
@@ -101,7 +101,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   }
   for (let attempt = 1; ; attempt++) {
     record ??= await send(step, s);
-    if (record.state === 'intent' || record.state === 'unknown') record = await settle(step, record, s.journal, s.ports, s.report);
+    if (record.state === 'intent' || record.state === 'unknown') record = await reconcile(step, record, s.journal, s.ports, s.report);
     if (record.state === 'done') return s.journal.write(record);
     await s.journal.write(record);
     record = await follow(step, record, s);

@@ -2,7 +2,7 @@ import type { Caller } from '../../core/caller.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditRun } from '../records.ts';
-import { forget, remember, settleReservations } from './aftermath.ts';
+import { forget, reconcileReservations, remember } from './aftermath.ts';
 import { explain } from './half-made.ts';
 import type { Ending } from './in-flight.ts';
 
@@ -36,7 +36,7 @@ export async function concludeLate(
     },
     { durable: true },
   );
-  await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
+  await reconcileReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   if (!(await store.runs.endUnknown(run.id, status, steps, error, endedAt))) return (await store.runs.get(run.id)) ?? run;
   return { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
 }

@@ -5,7 +5,7 @@ import type { RunRecord, StepRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditRun } from '../records.ts';
 import type { Progress } from '../types.ts';
-import { forget, remember, settleReservations } from './aftermath.ts';
+import { forget, reconcileReservations, remember } from './aftermath.ts';
 import { apply } from './apply.ts';
 import { explain } from './half-made.ts';
 import type { Ending } from './in-flight.ts';
@@ -103,7 +103,7 @@ async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Call
   if (!known.told) await ports.audit.append(outcome, { durable: true });
   known.told = true;
   // The reservation of a guest that may still be created stays.
-  if (status !== 'unknown' || made) await settleReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
+  if (status !== 'unknown' || made) await reconcileReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);
   if (status === 'unknown') ports.watch.begin(ended, ports);

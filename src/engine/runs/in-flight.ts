@@ -29,7 +29,7 @@ export class InFlight {
   /** Runs whose end could not be written. */
   readonly left = new Set<string>();
   /** Reservations of calls that have no run yet. */
-  readonly claims = new Set<string>();
+  readonly reservations = new Set<string>();
   /** Reservations that could not be given back. */
   readonly unreleased = new Set<string>();
   private readonly onDebt: () => void;
@@ -70,7 +70,7 @@ export class InFlight {
 
   /** The reservation is not needed any more; the store has to be told later. */
   owesRelease(id: string): void {
-    this.claims.delete(id);
+    this.reservations.delete(id);
     this.unreleased.add(id);
     this.onDebt();
   }

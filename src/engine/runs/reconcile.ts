@@ -37,7 +37,7 @@ export type Trace =
  * @returns the step as `sent` (its task was found) or `done` (its effect is there)
  * @throws conflict when it can no longer take effect, outcome_unknown when it may still be executed
  */
-export async function settle(
+export async function reconcile(
   step: RequestStep,
   record: StepRecord,
   within: Within,

@@ -71,7 +71,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
     if (!(await begin(run, start, sealed, ports))) return undefined;
     const ended = carryOut(run, ports, { maySend: true, caller, ...(start.onProgress ? { onProgress: start.onProgress } : {}) });
     inFlight.track(run.id, ended);
-    if (start.reservation) inFlight.claims.delete(start.reservation.id);
+    if (start.reservation) inFlight.reservations.delete(start.reservation.id);
     return { run, ended };
   } finally {
     inFlight.starting.delete(run.id);

@@ -55,9 +55,9 @@ export function leaseFrom(clock: Clock): string {
 }
 
 /** Renews the leases of what this worker is at work on, until stopped. What a fault left lying is for others to take. */
-export function keepAlive(store: Store, worker: string, clock: Clock, { runs, starting, claims }: InFlight): () => void {
+export function keepAlive(store: Store, worker: string, clock: Clock, { runs, starting, reservations }: InFlight): () => void {
   const renew = () => {
-    const held = { runs: [...runs.keys(), ...starting], reservations: [...claims] };
+    const held = { runs: [...runs.keys(), ...starting], reservations: [...reservations] };
     return store.runs.renew(worker, held, leaseFrom(clock));
   };
   const timer = setInterval(() => void renew().catch(() => {}), RENEW_SECONDS * 1000);

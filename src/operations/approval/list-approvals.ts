@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { APPROVAL_STATUSES, type ApprovalRecord, type Way } from '../../core/approval.ts';
+import { APPROVAL_STATUSES, type ApprovalMethod, type ApprovalRecord } from '../../core/approval.ts';
 import { defined } from '../../core/defined.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
@@ -35,7 +35,10 @@ export const listApprovals = defineOperation({
   },
 });
 
-const HOW: Partial<Record<Way, string>> = { relay: 'relayed by agent, no human verified', elicitation: 'answered in the client' };
+const HOW: Partial<Record<ApprovalMethod, string>> = {
+  relay: 'relayed by agent, no human verified',
+  elicitation: 'answered in the client',
+};
 
 function shown(a: ApprovalRecord): JsonObject {
   return {
@@ -44,7 +47,7 @@ function shown(a: ApprovalRecord): JsonObject {
     operation: a.operation,
     summary: plainText(a.plan.summary, 300),
     effect: a.effect,
-    way: a.way,
+    way: a.method,
     requester: plainText(a.principal, 80),
     ...(a.reason === undefined ? {} : { reason: plainText(a.reason, 300) }),
     ...(a.needed > 1 || a.agreedBy ? { agreed: `${a.agreedBy?.length ?? 0} of ${a.needed}` } : {}),

@@ -34,7 +34,7 @@ export const cloneTemplate = defineOperation({
   input: cloneInput,
   byName: { source_vmid: 'source_name' },
   output: made,
-  claims: ({ name, vmid }) => ({ ...defined({ name, vmid }) }),
+  reserves: ({ name, vmid }) => ({ ...defined({ name, vmid }) }),
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const row =
@@ -51,7 +51,7 @@ export const cloneTemplate = defineOperation({
 });
 
 async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
+  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
   const to = args.target_node ?? row.node;

@@ -38,7 +38,7 @@ export const createVm = defineOperation({
     'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice. To copy a template use clone_template; without image and iso the dry run lists those at hand.',
   input: createInput,
   output: made,
-  claims: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
+  reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const existing = await findExisting(ctx, guests, args);
@@ -49,7 +49,7 @@ export const createVm = defineOperation({
 });
 
 async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.claimedVmid ?? fail('internal', 'No VMID was claimed.');
+  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
   const pool = args.pool ?? ctx.defaults.pool;
   const { node, choices: nodeChoices } = await chooseNode(ctx, args.node);
   const [storages, version, bridge] = await Promise.all([

@@ -121,7 +121,7 @@ async function wayOf(ctx: OperationContext, args: Args, target: Target): Promise
   const managed = target.status.ha !== undefined;
   const timeout = args.timeout ?? DEFAULT_TIMEOUT;
   const pullNow = args.force && args.timeout === undefined;
-  // Proxmox hands the wish to its HA manager, which does not wait for a pending shutdown of ours.
+  // Proxmox hands the request to its HA manager, which does not wait for a pending shutdown of ours.
   const overrule = pullNow && !managed && atLeast(await ctx.api.version(), 8, 2);
   const kind = at.type === 'qemu' ? 'qm' : 'vz';
   const verb = verbOf(args);

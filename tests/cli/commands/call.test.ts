@@ -209,7 +209,7 @@ describe('approvals', () => {
   });
 });
 
-test('a lease is made on a terminal, once what it would be is possible', async () => {
+test('a standing approval is made on a terminal, once what it would be is possible', async () => {
   const add = ['approvals', 'lease', 'add', '--demo', '--operation', 'stop_vm'];
   const asked = { when: /To allow it, type/, answer: 'ci 2' };
   const wrong = await place.runOnTerminal(add, asked);

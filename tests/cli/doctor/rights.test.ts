@@ -87,7 +87,7 @@ test.each([
   ['"only" of the policy', policyWith({ only: { pools: ['agents'] } })],
   ['PROXMOX_QUOTA_SCOPE', async () => ({ PROXMOX_QUOTA_SCOPE: 'pool:agents' })],
   [
-    'lease lease_1',
+    'standing approval lease_1',
     async () => {
       const store = await openStore({ dataDir });
       const lease = {
@@ -98,7 +98,7 @@ test.each([
         madeBy: 'local:0',
       };
       const times = { createdAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
-      await store.leases.add({ ...lease, ...times, cluster: `127.0.0.1:${cluster.simulator.port}` });
+      await store.standing.add({ ...lease, ...times, cluster: `127.0.0.1:${cluster.simulator.port}` });
       await store.close();
       return {};
     },

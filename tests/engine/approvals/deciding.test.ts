@@ -76,7 +76,7 @@ describe('a policy in force', () => {
     const vmid = await make('two', { tags: ['lab'] });
     const id = await world.asks('stop_vm', { vmid, force: true });
     expect(await world.call('approve', { approval_id: id }, { wait: 0 })).toMatchObject({ kind: 'approval_required' });
-    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5, raised: true }, operator());
+    await world.engine.standing.create({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5, raised: true }, operator());
     expect(await world.asks('stop_vm', { vmid, force: true })).toBe(id);
     const yes = (owner: string) => world.call('approve', { approval_id: id }, typed(id, `two ${vmid}`), operator(owner));
     expect(await yes('anna')).toMatchObject({ kind: 'approval_required', approval: { needed: 2, agreedBy: ['anna'] } });
@@ -87,7 +87,7 @@ describe('a policy in force', () => {
   it('never, only, and a mere change that needs an approval', async () => {
     const rules = [
       { match: { tag: ['frozen'] }, never: true },
-      { match: { operation: ['set_resources'] }, never: false, way: 'relay' as const },
+      { match: { operation: ['set_resources'] }, never: false, method: 'relay' as const },
     ];
     world = await openWorld(policy({ rules, only: { tags: [], pools: [], created: true } }));
     const vmid = await make('mine');
@@ -147,7 +147,7 @@ describe('a policy in force', () => {
   });
 });
 
-describe('a lease', () => {
+describe('a standing approval', () => {
   it('covers what it names on guests with its tag, as often as it says, and is named in the audit', async () => {
     world = await openWorld({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
     const [a, b, other] = [
@@ -155,24 +155,24 @@ describe('a lease', () => {
       await make('lab2', { tags: ['lab'] }),
       await make('live1', { tags: ['prod'] }),
     ];
-    await expect(world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 }, agent)).rejects.toMatchObject({
+    await expect(world.engine.standing.create({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 }, agent)).rejects.toMatchObject({
       code: 'approval_needs_human',
     });
-    await expect(world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 61 }, operator())).rejects.toMatchObject(
-      { code: 'invalid_arguments' },
-    );
-    await expect(world.engine.leases.mint({ operations: ['stop_vm'], uses: 1, minutes: 5 }, operator())).rejects.toMatchObject({
+    await expect(
+      world.engine.standing.create({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 61 }, operator()),
+    ).rejects.toMatchObject({ code: 'invalid_arguments' });
+    await expect(world.engine.standing.create({ operations: ['stop_vm'], uses: 1, minutes: 5 }, operator())).rejects.toMatchObject({
       code: 'invalid_arguments',
     });
     // The lists show tags at once, names and states only after a while.
     const byForce = { operations: ['stop_vm'], tag: 'lab', minutes: 5, raised: true };
-    const lease = await world.engine.leases.mint({ ...byForce, uses: 1 }, operator());
+    const lease = await world.engine.standing.create({ ...byForce, uses: 1 }, operator());
     await world.asks('stop_vm', { vmid: other, force: true });
     expect(await world.done('stop_vm', { vmid: a, force: true })).toMatchObject({ status: 'stopped' });
     await world.asks('stop_vm', { vmid: b, force: true });
     expect(world.audit().filter((r) => r.kind === 'intent' && r.leaseId === lease.id)).toHaveLength(1);
-    const second = await world.engine.leases.mint({ ...byForce, uses: 5 }, operator());
-    await world.engine.leases.revoke(second.id, operator());
+    const second = await world.engine.standing.create({ ...byForce, uses: 5 }, operator());
+    await world.engine.standing.revoke(second.id, operator());
     await world.asks('stop_vm', { vmid: b, force: true });
   });
 });

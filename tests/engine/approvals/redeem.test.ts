@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import type { Answer, ApprovalMode, ApprovalRecord, Way } from '../../../src/core/approval.ts';
+import type { Answer, ApprovalMethod, ApprovalMode, ApprovalRecord } from '../../../src/core/approval.ts';
 import type { Caller } from '../../../src/core/caller.ts';
 import type { Plan } from '../../../src/core/plan.ts';
 import type { PolicyRule } from '../../../src/core/policy.ts';
@@ -39,17 +39,17 @@ interface World {
   operation: ChangeOperation;
   /** What planning finds now. */
   now: Plan;
-  ask(over?: Partial<{ plan: Plan; way: Way; needed: number; caller: Caller }>): Promise<ApprovalRecord>;
+  ask(over?: Partial<{ plan: Plan; method: ApprovalMethod; needed: number; caller: Caller }>): Promise<ApprovalRecord>;
   redeem(approval: ApprovalRecord, caller?: Caller, options?: PerformOptions): ReturnType<typeof redeem>;
 }
 function world({
   mode = 'relay',
   rules = [],
-  claims,
+  reserves,
 }: {
   mode?: ApprovalMode;
   rules?: Partial<PolicyRule>[];
-  claims?: object;
+  reserves?: object;
 } = {}): World {
   const policy = { rules: rules.map((rule) => ({ match: {}, never: false, ...rule })), perHour: {} };
   const ports = parts(store, { dataDir, approval: { mode, ttlSeconds: 900, maxPendingPerPrincipal: 9 }, policy });
@@ -70,16 +70,16 @@ function world({
     output: z.object({ done: z.boolean() }),
     plan: async () => made.now,
     report: async () => ({ done: true }),
-    ...(claims ? { claims: () => claims } : {}),
+    ...(reserves ? { reserves: () => reserves } : {}),
   } as unknown as ChangeOperation;
   const made: World = {
     ports,
     sent,
     operation,
     now: stop,
-    ask: ({ plan = stop, way = 'relay', needed = 1, caller = asker() } = {}) =>
+    ask: ({ plan = stop, method = 'relay', needed = 1, caller = asker() } = {}) =>
       requestApproval(
-        { operation, args: { vmid: 105 }, caller, options: {}, deadline: new Deadline('end', 0, ports), plan, way, needed },
+        { operation, args: { vmid: 105 }, caller, options: {}, deadline: new Deadline('end', 0, ports), plan, method, needed },
         ports,
       ),
     redeem: (approval, caller = asker(), options = {}) =>
@@ -106,7 +106,7 @@ describe('who decides, and how', () => {
     expect(here.sent).toEqual(['stop']);
   });
 
-  it.each<[Way, Partial<Caller['canAsk']>, string]>([
+  it.each<[ApprovalMethod, Partial<Caller['canAsk']>, string]>([
     ['elicitation', { elicitation: true }, 'question'],
     ['elicitation', { terminal: true }, 'question'],
     ['elicitation', {}, 'approval_required'],
@@ -114,16 +114,16 @@ describe('who decides, and how', () => {
     ['terminal', { elicitation: true }, 'approval_required'],
     ['human', { terminal: true, elicitation: true }, 'approval_required'],
     ['relay', { terminal: true, elicitation: true }, 'done'],
-  ])('%s with %o: %s', async (way, can, kind) => {
+  ])('%s with %o: %s', async (method, can, kind) => {
     const here = world();
     const caller = asker({ channel: 'cli', canAsk: { elicitation: false, terminal: false, ...can } });
-    const result = await here.redeem(await here.ask({ way }), caller);
+    const result = await here.redeem(await here.ask({ method }), caller);
     expect(result.kind).toBe(kind);
     if (result.kind === 'question')
       expect(result.question).toMatchObject({
         mustType: 'web105 105',
         needsPassphrase: false,
-        way: can.terminal ? 'terminal' : 'elicitation',
+        method: can.terminal ? 'terminal' : 'elicitation',
       });
     expect(here.sent).toEqual(kind === 'done' ? ['stop'] : []);
   });
@@ -134,8 +134,8 @@ describe('who decides, and how', () => {
     expect(here.sent).toEqual([]);
   });
 
-  it('an answer counts for the way in which it was given; in the terminal of the operator it is that of a human', async () => {
-    for (const [way, via, caller, kind] of [
+  it('an answer counts for the method by which it was given; in the terminal of the operator it is that of a human', async () => {
+    for (const [method, via, caller, kind] of [
       ['elicitation', 'elicitation', asker(), 'done'],
       ['elicitation', 'terminal', asker(), 'done'],
       ['terminal', 'elicitation', asker(), 'approval_required'],
@@ -144,31 +144,31 @@ describe('who decides, and how', () => {
       ['human', 'elicitation', anna, 'approval_required'],
     ] as const) {
       const here = world();
-      const approval = await here.ask({ way });
-      expect((await here.redeem(approval, caller, yes(approval, { via }))).kind, `${way} ${via}`).toBe(kind);
+      const approval = await here.ask({ method });
+      expect((await here.redeem(approval, caller, yes(approval, { via }))).kind, `${method} ${via}`).toBe(kind);
       if (kind === 'done' && caller === anna) expect(decisions(here)).toMatchObject([{ decidedVia: 'human', principal: 'anna' }]);
     }
   });
 
   it('the stricter counts: a mode of now or then, a rule of now', async () => {
     const mode = world({ mode: 'human' });
-    expect((await mode.redeem(await mode.ask({ way: 'relay' }))).kind).toBe('approval_required');
+    expect((await mode.redeem(await mode.ask({ method: 'relay' }))).kind).toBe('approval_required');
     const then = world();
-    expect((await then.redeem(await then.ask({ way: 'human' }))).kind).toBe('approval_required');
-    const rule = world({ rules: [{ match: { principal: ['local:agent'] }, way: 'human' }] });
-    const approval = await rule.ask({ way: 'terminal' });
+    expect((await then.redeem(await then.ask({ method: 'human' }))).kind).toBe('approval_required');
+    const rule = world({ rules: [{ match: { principal: ['local:agent'] }, method: 'human' }] });
+    const approval = await rule.ask({ method: 'terminal' });
     expect((await rule.redeem(approval, asker({ principal: 'x' }), yes(approval))).kind).toBe('approval_required');
     expect(rule.sent).toEqual([]);
   });
 
   it('is marked when the answer came faster than a person reads', async () => {
     const here = world();
-    const approval = await here.ask({ way: 'elicitation' });
+    const approval = await here.ask({ method: 'elicitation' });
     await here.redeem(approval, asker(), yes(approval, { via: 'elicitation', seconds: 1 }));
     expect((await store.approvals.get(approval.id))?.note).toContain('answered within 2 s');
     expect(decisions(here)[0]).toMatchObject({ message: expect.stringContaining('answered within 2 s') });
     const slow = world();
-    const other = await slow.ask({ way: 'elicitation' });
+    const other = await slow.ask({ method: 'elicitation' });
     await slow.redeem(other, asker(), yes(other, { via: 'elicitation', seconds: 20 }));
     expect(await store.approvals.get(other.id)).not.toHaveProperty('note');
   });
@@ -176,7 +176,7 @@ describe('who decides, and how', () => {
   it('asks the operator for the passphrase where one is set, unless they gave it when they logged in', async () => {
     await setPassphrase(dataDir, 'correct horse');
     const here = world();
-    const approval = await here.ask({ way: 'human' });
+    const approval = await here.ask({ method: 'human' });
     expect(await here.redeem(approval, anna)).toMatchObject({ question: { needsPassphrase: true } });
     for (const passphrase of [undefined, 'wrong'])
       await expect(here.redeem(approval, anna, yes(approval, passphrase ? { passphrase } : {}))).rejects.toEqual(
@@ -187,7 +187,7 @@ describe('who decides, and how', () => {
     expect(await here.redeem(approval, verified)).toMatchObject({ question: { needsPassphrase: false } });
     expect(await here.redeem(approval, anna, yes(approval, { passphrase: 'correct horse' }))).toEqual(done);
     const other = world();
-    const second = await other.ask({ way: 'human' });
+    const second = await other.ask({ method: 'human' });
     expect(await other.redeem(second, verified, yes(second))).toEqual(done);
     const relayed = world();
     expect(await relayed.redeem(await relayed.ask())).toEqual(done);
@@ -213,7 +213,7 @@ describe('several people', () => {
   const bert = { ...anna, principal: 'bert', owner: 'bert' };
   it('have to agree, each owner once, by what was asked then or is asked now', async () => {
     for (const here of [world(), world({ rules: [{ approvals: 2 }] })]) {
-      const approval = await here.ask({ way: 'human', needed: here.ports.settings.policy.rules.length > 0 ? 1 : 2 });
+      const approval = await here.ask({ method: 'human', needed: here.ports.settings.policy.rules.length > 0 ? 1 : 2 });
       for (const owner of ['anna', 'Anna']) {
         here.ports.clock.at += 1;
         expect(await here.redeem(approval, { ...anna, owner }, yes(approval))).toMatchObject({
@@ -340,8 +340,8 @@ describe('a guest that is to be made', () => {
   };
   const { target: _, ...rest } = planOf({ operation: 'create_vm', effect: 'change', steps: [step], node: 'pve', demand });
   const making = { ...rest, after: { name: 'new' } } as Plan;
-  function maker(claims: object = { name: 'new' }) {
-    const here = world({ claims });
+  function maker(reserves: object = { name: 'new' }) {
+    const here = world({ reserves });
     here.now = making;
     Object.assign(here.ports.answers, { '/cluster/resources': [], '/cluster/nextid': 300, '/nodes/pve/storage': [] });
     return here;
@@ -375,9 +375,9 @@ describe('a guest that is to be made', () => {
   it('waits for nobody: while another call makes it the approval stays, and that of a gone process is taken over', async () => {
     const here = maker();
     const approval = await here.ask({ plan: making });
-    const wish = { id: `rsv-${clusters}`, cluster: here.ports.proxmox.cluster, name: 'NEW', newGuest: true, now: iso(0) };
+    const request = { id: `rsv-${clusters}`, cluster: here.ports.proxmox.cluster, name: 'NEW', newGuest: true, now: iso(0) };
     const alive = JSON.stringify({ host: 'another', pid: 1, start: '', engine: 'e' });
-    await store.reservations.claim({ ...wish, worker: alive, leaseUntil: iso(10) }, () => 300);
+    await store.reservations.reserve({ ...request, worker: alive, leaseUntil: iso(10) }, () => 300);
     await expect(here.redeem(approval)).rejects.toMatchObject({
       code: 'conflict',
       message: 'Another call is creating new or VMID 300 right now.',
@@ -394,8 +394,16 @@ describe('a guest that is to be made', () => {
       const here = maker();
       const approval = await here.ask({ plan: making });
       const id = `rsv-${clusters}-${n}`;
-      const wish = { id, cluster: here.ports.proxmox.cluster, name: 'new', newGuest: true, now: iso(0), worker: 'w', leaseUntil: iso(-1) };
-      await store.reservations.claim(wish, () => 300);
+      const request = {
+        id,
+        cluster: here.ports.proxmox.cluster,
+        name: 'new',
+        newGuest: true,
+        now: iso(0),
+        worker: 'w',
+        leaseUntil: iso(-1),
+      };
+      await store.reservations.reserve(request, () => 300);
       await store.reservations.setRun(id, `run-${id}`);
       if (state === 'made') await store.reservations.markMade(`run-${id}`, iso(0));
       await expect(here.redeem(approval)).rejects.toEqual(code('conflict'));
@@ -420,7 +428,7 @@ describe('a human who decides elsewhere', () => {
 
   it('is waited for as long as the caller wants, and not at all by default', async () => {
     const here = world();
-    const approval = await here.ask({ way: 'human' });
+    const approval = await here.ask({ method: 'human' });
     expect(await here.redeem(approval)).toMatchObject({ kind: 'approval_required', approval: { id: approval.id }, waited: 0 });
     expect(here.ports.clock.at).toBe(0);
     expect(await here.redeem(approval, asker(), { waitForHuman: 60 })).toMatchObject({ waited: 60 });
@@ -432,7 +440,7 @@ describe('a human who decides elsewhere', () => {
 
   it('lets the waiting call return the outcome', async () => {
     const here = world();
-    const approval = await here.ask({ way: 'human' });
+    const approval = await here.ask({ method: 'human' });
     whenWaited(here, 3, () => here.redeem(approval, anna, yes(approval)));
     expect(await here.redeem(approval, asker(), { waitForHuman: 60 })).toEqual(done);
     expect(here.ports.clock.at).toBeLessThan(5);
@@ -441,18 +449,18 @@ describe('a human who decides elsewhere', () => {
 
   it('who says no, or nothing in time, ends the wait', async () => {
     const denied = world();
-    const first = await denied.ask({ way: 'human' });
+    const first = await denied.ask({ method: 'human' });
     whenWaited(denied, 3, () => store.approvals.move(first.id, 'pending', 'denied', { note: 'no' }));
     await expect(denied.redeem(first, asker(), { waitForHuman: 60 })).rejects.toMatchObject({ code: 'approval_denied' });
     const late = world();
-    const second = await late.ask({ way: 'human' });
+    const second = await late.ask({ method: 'human' });
     await expect(late.redeem(second, asker(), { wait: 'end' })).rejects.toMatchObject({ code: 'approval_expired' });
     expect(late.ports.clock.at).toBeLessThan(901);
   });
 
   it('whose run goes on is told of when the time is over', async () => {
     const here = world();
-    const approval = await here.ask({ way: 'human' });
+    const approval = await here.ask({ method: 'human' });
     whenWaited(here, 3, () =>
       store.runs.begin(
         {

@@ -18,7 +18,7 @@ const others = (): Client => {
 };
 
 const policy = (over: Partial<Policy>): { policy: Policy } => ({ policy: { rules: [], perHour: {}, ...over } });
-const asked = (operation: string) => ({ match: { operation: [operation] }, never: false, way: 'relay' as const });
+const asked = (operation: string) => ({ match: { operation: [operation] }, never: false, method: 'relay' as const });
 const limits = (over: object) => ({
   limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const }, ...over },
 });
@@ -100,7 +100,7 @@ describe('a list that holds a protected guest', () => {
     world = await openWorld({ approval: { mode: 'auto', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
     const vmids = [await make('plain1', { start_on_create: true }), await make('guarded', { start_on_create: true, protection: true })];
     const result = await world.call('stop_vm', { vmids, force: true });
-    expect(result).toMatchObject({ kind: 'approval_required', approval: { way: 'human' } });
+    expect(result).toMatchObject({ kind: 'approval_required', approval: { method: 'human' } });
     // The verb is whole: "Power off", never "Power".
     expect(result).toMatchObject({ approval: { plan: { summary: expect.stringMatching(/^Power off 2 guests: plain1/) } } });
   });
@@ -145,10 +145,10 @@ describe('a required backup before a deletion', () => {
 
 describe('a cool-down', () => {
   const cool = policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, cooldown: 600 }] });
-  it('is not lifted by a lease', async () => {
+  it('is not lifted by a standing approval', async () => {
     world = await openWorld(cool);
     const vmid = await make('again', { start_on_create: true, tags: ['lab'] });
-    await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5, raised: true }, operator());
+    await world.engine.standing.create({ operations: ['stop_vm'], tag: 'lab', uses: 5, minutes: 5, raised: true }, operator());
     await world.done('stop_vm', { vmid, force: true });
     await world.done('start_vm', { vmid });
     expect(await world.refused(world.call('stop_vm', { vmid, force: true }))).toMatchObject({ code: 'rate_limited' });
@@ -163,11 +163,14 @@ describe('a cool-down', () => {
   });
 });
 
-describe('a lease', () => {
+describe('a standing approval', () => {
   it('is named in every line of the audit that it covered', async () => {
     world = await openWorld();
     const vmid = await make('covered', { start_on_create: true, tags: ['lab'] });
-    const lease = await world.engine.leases.mint({ operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5, raised: true }, operator());
+    const lease = await world.engine.standing.create(
+      { operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5, raised: true },
+      operator(),
+    );
     await world.done('stop_vm', { vmid, force: true });
     const lines = world.audit().filter((r) => r.operation === 'stop_vm');
     expect(lines.map(({ kind, leaseId }) => ({ kind, leaseId }))).toEqual([

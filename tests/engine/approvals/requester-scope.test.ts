@@ -50,7 +50,9 @@ describe('the scope of the requester', () => {
   });
 
   it('holds for the guest whose disks are copied', async () => {
-    world = await openWorld({ policy: { rules: [{ match: { operation: ['clone_template'] }, never: false, way: 'relay' }], perHour: {} } });
+    world = await openWorld({
+      policy: { rules: [{ match: { operation: ['clone_template'] }, never: false, method: 'relay' }], perHour: {} },
+    });
     const id = await asks('clone_template', { source_vmid: 104, name: 'copy' }, limited({ pools: ['agents'] }));
     await root('PUT', '/pools', { poolid: 'agents', vms: '104', delete: '1' });
     expect(await world.refused(yes(id, id))).toMatchObject({ code: 'approval_stale', message: expect.stringContaining('104') });
@@ -89,7 +91,9 @@ describe('the scope of the requester', () => {
 });
 
 describe('what the policy looked at', () => {
-  const human = (match: PolicyMatch): { policy: Policy } => ({ policy: { rules: [{ match, never: false, way: 'human' }], perHour: {} } });
+  const human = (match: PolicyMatch): { policy: Policy } => ({
+    policy: { rules: [{ match, never: false, method: 'human' }], perHour: {} },
+  });
 
   it('makes an approval stale when the guest is in another pool since', async () => {
     world = await openWorld(human({ pool: ['prod'] }));

@@ -1,60 +1,66 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../../src/core/plan.ts';
-import { checkWish, mintLease, revokeLease, takeLease } from '../../../src/engine/approvals/standing.ts';
-import type { LeaseWish } from '../../../src/engine/types.ts';
+import { checkStanding, createStanding, revokeStanding, useStanding } from '../../../src/engine/approvals/standing.ts';
+import type { StandingRequest } from '../../../src/engine/types.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
-import type { Lease } from '../../../src/store/leases.ts';
+import type { StandingApproval } from '../../../src/store/standing.ts';
 import { asker, guest, iso, parts, planOf } from '../../helpers/parts.ts';
 
-const wish = (over: Partial<LeaseWish> = {}): LeaseWish => ({ operations: ['stop_vm'], tag: 'web', minutes: 5, uses: 1, ...over });
-const { tag: _, ...place } = wish();
+const request = (over: Partial<StandingRequest> = {}): StandingRequest => ({
+  operations: ['stop_vm'],
+  tag: 'web',
+  minutes: 5,
+  uses: 1,
+  ...over,
+});
+const { tag: _, ...place } = request();
 const operator = asker({ principal: 'anna', owner: 'anna', channel: 'cli', isOperator: true });
 const refused = (code: string, message?: string) => expect.objectContaining({ code, ...(message ? { message } : {}) });
 
-describe('a wish for a lease', () => {
-  it.each<[string, LeaseWish]>([
-    ['a tag', wish()],
+describe('a request for a standing approval', () => {
+  it.each<[string, StandingRequest]>([
+    ['a tag', request()],
     ['a pool', { ...place, pool: 'prod' }],
-    ['as long and as often as is allowed', wish({ minutes: 60, uses: 100 })],
-    ['less than a minute', wish({ minutes: 0.5 })],
-  ])('may be for %s', (_case, fine) => expect(() => checkWish(fine)).not.toThrow());
+    ['as long and as often as is allowed', request({ minutes: 60, uses: 100 })],
+    ['less than a minute', request({ minutes: 0.5 })],
+  ])('may be for %s', (_case, fine) => expect(() => checkStanding(fine)).not.toThrow());
 
-  it.each<[string, LeaseWish, string]>([
-    ['tag and pool', wish({ pool: 'prod' }), 'A lease must name either a tag or a pool.'],
-    ['neither', place, 'A lease must name either a tag or a pool.'],
-    ['no time', wish({ minutes: 0 }), 'A lease lasts at most 60 minutes.'],
-    ['too long', wish({ minutes: 61 }), 'A lease lasts at most 60 minutes.'],
-    ['no number of minutes', wish({ minutes: Number.NaN }), 'A lease lasts at most 60 minutes.'],
-    ['no uses', wish({ uses: 0 }), 'A lease has 1 to 100 uses, one for each guest.'],
-    ['half a use', wish({ uses: 1.5 }), 'A lease has 1 to 100 uses, one for each guest.'],
-    ['too many uses', wish({ uses: 101 }), 'A lease has 1 to 100 uses, one for each guest.'],
-    ['no operation', wish({ operations: [] }), 'A lease must name its operations.'],
-    ['operations that do not exist', wish({ operations: ['a', 'stop_vm', 'b'] }), 'Unknown operation: a, b.'],
-  ])('is refused for %s', (_case, bad, message) => expect(() => checkWish(bad)).toThrow(refused('invalid_arguments', message)));
+  it.each<[string, StandingRequest, string]>([
+    ['tag and pool', request({ pool: 'prod' }), 'A standing approval must name either a tag or a pool.'],
+    ['neither', place, 'A standing approval must name either a tag or a pool.'],
+    ['no time', request({ minutes: 0 }), 'A standing approval lasts at most 60 minutes.'],
+    ['too long', request({ minutes: 61 }), 'A standing approval lasts at most 60 minutes.'],
+    ['no number of minutes', request({ minutes: Number.NaN }), 'A standing approval lasts at most 60 minutes.'],
+    ['no uses', request({ uses: 0 }), 'A standing approval has 1 to 100 uses, one for each guest.'],
+    ['half a use', request({ uses: 1.5 }), 'A standing approval has 1 to 100 uses, one for each guest.'],
+    ['too many uses', request({ uses: 101 }), 'A standing approval has 1 to 100 uses, one for each guest.'],
+    ['no operation', request({ operations: [] }), 'A standing approval must name its operations.'],
+    ['operations that do not exist', request({ operations: ['a', 'stop_vm', 'b'] }), 'Unknown operation: a, b.'],
+  ])('is refused for %s', (_case, bad, message) => expect(() => checkStanding(bad)).toThrow(refused('invalid_arguments', message)));
 });
 
-describe('making and revoking a lease', () => {
+describe('making and revoking a standing approval', () => {
   const stored = () => {
-    const added: Lease[] = [];
+    const added: StandingApproval[] = [];
     const revoked: unknown[][] = [];
-    const leases = {
-      add: async (lease: Lease) => void added.push(lease),
+    const standing = {
+      add: async (lease: StandingApproval) => void added.push(lease),
       revoke: async (...given: unknown[]) => revoked.push(given) === 1,
     };
-    return { ...parts({ leases }), added, revoked };
+    return { ...parts({ standing }), added, revoked };
   };
 
   it('is for people out of band alone', async () => {
     const ports = stored();
-    await expect(mintLease(wish(), asker(), ports)).rejects.toEqual(refused('approval_needs_human'));
-    await expect(revokeLease('lse_1', asker(), ports)).rejects.toEqual(refused('approval_needs_human'));
-    await expect(mintLease(wish({ uses: 0 }), operator, ports)).rejects.toEqual(refused('invalid_arguments'));
+    await expect(createStanding(request(), asker(), ports)).rejects.toEqual(refused('approval_needs_human'));
+    await expect(revokeStanding('lse_1', asker(), ports)).rejects.toEqual(refused('approval_needs_human'));
+    await expect(createStanding(request({ uses: 0 }), operator, ports)).rejects.toEqual(refused('invalid_arguments'));
     expect([...ports.added, ...ports.revoked, ...ports.told]).toEqual([]);
   });
 
-  it('stores what was wished for, with its end, and says so in the audit', async () => {
+  it('stores what was requested, with its end, and says so in the audit', async () => {
     const ports = stored();
-    const made = await mintLease(wish({ tag: 'WEB', uses: 3 }), operator, ports);
+    const made = await createStanding(request({ tag: 'WEB', uses: 3 }), operator, ports);
     expect(made).toStrictEqual({
       id: expect.stringMatching(/^lse_/),
       cluster: 'c',
@@ -65,24 +71,24 @@ describe('making and revoking a lease', () => {
       createdAt: iso(0),
       expiresAt: iso(300),
     });
-    expect(await mintLease({ ...place, pool: 'Prod', raised: true }, operator, ports)).toMatchObject({ pool: 'Prod', raised: true });
+    expect(await createStanding({ ...place, pool: 'Prod', raised: true }, operator, ports)).toMatchObject({ pool: 'Prod', raised: true });
     expect(ports.added.map(({ id }) => id)).toEqual([made.id, expect.any(String)]);
     expect(ports.told[0]).toMatchObject({ kind: 'decision', operation: 'lease', leaseId: made.id, status: 'approved', principal: 'anna' });
   });
 
   it('revokes once, and says so in the audit', async () => {
     const ports = stored();
-    await revokeLease('lse_1', operator, ports);
+    await revokeStanding('lse_1', operator, ports);
     expect(ports.revoked).toEqual([['lse_1', 'c', iso(0)]]);
     expect(ports.told).toMatchObject([{ operation: 'lease', leaseId: 'lse_1', status: 'denied' }]);
-    await expect(revokeLease('lse_1', operator, ports)).rejects.toEqual(refused('approval_unknown'));
+    await expect(revokeStanding('lse_1', operator, ports)).rejects.toEqual(refused('approval_unknown'));
     expect(ports.told).toHaveLength(1);
   });
 });
 
-describe('a lease covers', () => {
+describe('a standing approval covers', () => {
   const stop = { effect: 'disrupt' } as ChangeOperation;
-  const lease = (id: string, over: Partial<Lease> = {}): Lease => ({
+  const standing = (id: string, over: Partial<StandingApproval> = {}): StandingApproval => ({
     id,
     cluster: 'c',
     operations: ['stop_vm'],
@@ -94,14 +100,14 @@ describe('a lease covers', () => {
     ...over,
   });
   const inPool = (id: string, pool: string) => {
-    const { tag: _tag, ...rest } = lease(id);
+    const { tag: _tag, ...rest } = standing(id);
     return { ...rest, pool };
   };
   /** @param spent leases whose uses another call took at the same moment */
-  async function taken(plan: Plan, leases: Lease[], spent: string[] = []) {
+  async function taken(plan: Plan, leases: StandingApproval[], spent: string[] = []) {
     const used: unknown[][] = [];
     const ports = parts({
-      leases: {
+      standing: {
         open: async (cluster: string, now: string) => (cluster === 'c' && now === iso(0) ? leases : []),
         use: async (...given: unknown[]) => {
           used.push(given);
@@ -114,49 +120,49 @@ describe('a lease covers', () => {
       { vmid: 106, type: 'qemu', node: 'pve', tags: 'db', pool: 'shop2' },
       { vmid: 107, type: 'qemu', node: 'pve' },
     ];
-    return { id: (await takeLease(plan, stop, ports))?.id, used, asked: ports.asked };
+    return { id: (await useStanding(plan, stop, ports))?.id, used, asked: ports.asked };
   }
   const about = (...vmids: number[]) => planOf({ targets: vmids.map((vmid) => guest(vmid)) });
 
   it('its guests, a use for each, and the next lease where the uses of the first are gone', async () => {
-    expect(await taken(about(105), [lease('a'), lease('b')])).toMatchObject({ id: 'a', used: [['a', 1, iso(0)]] });
-    expect(await taken(about(105), [lease('a'), lease('b')], ['a'])).toMatchObject({
+    expect(await taken(about(105), [standing('a'), standing('b')])).toMatchObject({ id: 'a', used: [['a', 1, iso(0)]] });
+    expect(await taken(about(105), [standing('a'), standing('b')], ['a'])).toMatchObject({
       id: 'b',
       used: [
         ['a', 1, iso(0)],
         ['b', 1, iso(0)],
       ],
     });
-    expect((await taken(about(105), [lease('a')], ['a'])).id).toBeUndefined();
-    expect(await taken(about(105, 105), [lease('a')])).toMatchObject({ used: [['a', 2, iso(0)]] });
+    expect((await taken(about(105), [standing('a')], ['a'])).id).toBeUndefined();
+    expect(await taken(about(105, 105), [standing('a')])).toMatchObject({ used: [['a', 2, iso(0)]] });
   });
 
   it('every guest of a list or none', async () => {
-    for (const list of [about(105, 106), about(106, 105)]) expect(await taken(list, [lease('a')])).toMatchObject({ used: [] });
+    for (const list of [about(105, 106), about(106, 105)]) expect(await taken(list, [standing('a')])).toMatchObject({ used: [] });
   });
 
-  it.each<[string, number, Lease, boolean]>([
+  it.each<[string, number, StandingApproval, boolean]>([
     ['a nested pool', 105, inPool('a', 'shop'), true],
     ['no pool whose name only begins alike', 106, inPool('a', 'shop'), false],
     ['no guest whose pool is not known', 107, inPool('a', 'shop'), false],
-    ['no guest without the tag', 106, lease('a'), false],
-    ['no guest that is not listed', 999, lease('a'), false],
+    ['no guest without the tag', 106, standing('a'), false],
+    ['no guest that is not listed', 999, standing('a'), false],
   ])('%s', async (_case, vmid, one, covered) => expect((await taken(about(vmid), [one])).id).toBe(covered ? 'a' : undefined));
 
   it('nothing without a tag and a pool', async () => {
-    const { tag: _tag, ...bare } = lease('a');
+    const { tag: _tag, ...bare } = standing('a');
     expect((await taken(about(105), [bare])).id).toBeUndefined();
   });
 
   it('the operations that it names, and asks Proxmox nothing for others', async () => {
-    expect(await taken(about(105), [lease('a', { operations: ['start_vm'] })])).toMatchObject({ id: undefined, asked: [] });
+    expect(await taken(about(105), [standing('a', { operations: ['start_vm'] })])).toMatchObject({ id: undefined, asked: [] });
   });
 
   it('a graver plan only when it says so, and a usual one then, too', async () => {
     const graver = { ...about(105), effect: 'destroy' as const };
-    expect((await taken(graver, [lease('a')])).id).toBeUndefined();
-    expect((await taken(graver, [lease('a'), lease('b', { raised: true })])).id).toBe('b');
-    expect((await taken(about(105), [lease('b', { raised: true })])).id).toBe('b');
+    expect((await taken(graver, [standing('a')])).id).toBeUndefined();
+    expect((await taken(graver, [standing('a'), standing('b', { raised: true })])).id).toBe('b');
+    expect((await taken(about(105), [standing('b', { raised: true })])).id).toBe('b');
   });
 
   it('no plan without guests, with a protected one, or that copies a guarded one', async () => {
@@ -167,8 +173,8 @@ describe('a lease covers', () => {
       planOf({ targets: [guest(105), guest(105, { protection: true })] }),
       { ...about(105), sources: [source(false), source(true)] },
     ]) {
-      expect((await taken(plan, [lease('a', { raised: true })])).id).toBeUndefined();
+      expect((await taken(plan, [standing('a', { raised: true })])).id).toBeUndefined();
     }
-    expect((await taken({ ...about(105), sources: [source(false)] }, [lease('a')])).id).toBe('a');
+    expect((await taken({ ...about(105), sources: [source(false)] }, [standing('a')])).id).toBe('a');
   });
 });

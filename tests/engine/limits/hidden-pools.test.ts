@@ -74,8 +74,8 @@ describe('a guest whose pool the token may not see', () => {
   });
 
   it('is decided as strictly as in the pool: by a human, by two people, not twice in a row', async () => {
-    const { call, open } = await blind(rules({ way: 'human', approvals: 2 }));
-    expect(await call('start_vm', { vmid: 104 })).toMatchObject({ kind: 'approval_required', approval: { way: 'human', needed: 2 } });
+    const { call, open } = await blind(rules({ method: 'human', approvals: 2 }));
+    expect(await call('start_vm', { vmid: 104 })).toMatchObject({ kind: 'approval_required', approval: { method: 'human', needed: 2 } });
     const paced = open(rules({ cooldown: 600 }));
     const asked = await paced.call('stop_vm', { vmid: 103, force: true });
     if (asked.kind !== 'approval_required') throw new Error('not asked');
@@ -93,9 +93,9 @@ describe('a guest whose pool the token may not see', () => {
     expect(await call('start_vm', { vmid: 104 })).toMatchObject({ kind: 'done' });
   });
 
-  it('is in no scope and under no lease', async () => {
+  it('is in no scope and under no standing approval', async () => {
     const { call, engine, see } = await blind({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
-    await engine.leases.mint({ operations: ['stop_vm'], pool: 'agents', uses: 5, minutes: 5, raised: true }, operator());
+    await engine.standing.create({ operations: ['stop_vm'], pool: 'agents', uses: 5, minutes: 5, raised: true }, operator());
     await see();
     await call('start_vm', { vmid: 104 });
     await asRoot(world.cluster, 'PUT', `/access/roles/${roleOf('/pool/agents')}`, { privs: GUEST.join(',') });
@@ -132,7 +132,7 @@ describe('a guest whose pool the token may not see', () => {
   });
 
   it('costs no question where every guest is listed with its pool', async () => {
-    world = await openWorld(rules({ match: { pool: ['prod'] }, way: 'human' }));
+    world = await openWorld(rules({ match: { pool: ['prod'] }, method: 'human' }));
     await world.asks('stop_vm', { vmid: 100 });
     const asked = world.cluster.requests.filter(({ path }) => path === '/access/permissions').map(({ params }) => params.path);
     expect(asked.filter((path) => String(path).startsWith('/pool/'))).toEqual([]);

@@ -3,7 +3,7 @@ import type { Caller } from '../../../src/core/caller.ts';
 import type { Plan } from '../../../src/core/plan.ts';
 import type { Policy, PolicyRule } from '../../../src/core/policy.ts';
 import { evaluate, evaluatePolicy } from '../../../src/engine/limits/policy.ts';
-import type { Judged, Subject } from '../../../src/engine/limits/subject.ts';
+import type { PolicyGuest, Subject } from '../../../src/engine/limits/subject.ts';
 import type { Ports } from '../../../src/engine/ports.ts';
 
 const rule = (over: Partial<PolicyRule>): PolicyRule => ({ match: {}, never: false, ...over });
@@ -19,21 +19,21 @@ const subject = (over: Partial<Subject> = {}): Subject => ({
 
 describe('a policy', () => {
   it('leaves everything as it is when it has no rules', () => {
-    expect(evaluate(policy({}), subject(), 'relay')).toEqual({ way: 'relay', approvals: 1 });
+    expect(evaluate(policy({}), subject(), 'relay')).toEqual({ method: 'relay', approvals: 1 });
     expect(evaluate(policy({}), subject({ effect: 'change' }), 'relay')).toEqual({ approvals: 1 });
   });
   it('raises and never lowers', () => {
-    const raise = policy({ rules: [rule({ way: 'terminal' }), rule({ way: 'elicitation' })] });
-    expect(evaluate(raise, subject(), 'relay').way).toBe('terminal');
-    expect(evaluate(raise, subject(), 'human').way).toBe('human');
+    const raise = policy({ rules: [rule({ method: 'terminal' }), rule({ method: 'elicitation' })] });
+    expect(evaluate(raise, subject(), 'relay').method).toBe('terminal');
+    expect(evaluate(raise, subject(), 'human').method).toBe('human');
   });
   it('can make an approval necessary for a mere change', () => {
     expect(
       evaluate(
-        policy({ rules: [rule({ match: { operation: ['set_resources'] }, way: 'human' })] }),
+        policy({ rules: [rule({ match: { operation: ['set_resources'] }, method: 'human' })] }),
         subject({ operation: 'set_resources', effect: 'change' }),
         'relay',
-      ).way,
+      ).method,
     ).toBe('human');
   });
   it.each<[string, PolicyRule['match'], boolean]>([
@@ -53,7 +53,7 @@ describe('a policy', () => {
     else expect(act).not.toThrow();
   });
   it('asks several people out of band', () => {
-    expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(), 'relay')).toEqual({ way: 'human', approvals: 2 });
+    expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(), 'relay')).toEqual({ method: 'human', approvals: 2 });
   });
   it('takes the strictest age of a backup and the longest cool-down', () => {
     const rules = [rule({ requireBackupWithin: 100, cooldown: 10 }), rule({ requireBackupWithin: 50, cooldown: 20 })];
@@ -68,10 +68,10 @@ describe('a policy', () => {
   });
 });
 
-const free: Judged = { vmid: 300, tags: ['dev', 'web'], pool: null, createdHere: false };
-const poolless: Judged = { vmid: 301, tags: [], createdHere: false };
-const unseen: Judged = { vmid: 302, tags: [], createdHere: false, unseen: true };
-const copied = (over: Partial<Judged['copied']> = {}): Judged => ({
+const free: PolicyGuest = { vmid: 300, tags: ['dev', 'web'], pool: null, createdHere: false };
+const poolless: PolicyGuest = { vmid: 301, tags: [], createdHere: false };
+const unseen: PolicyGuest = { vmid: 302, tags: [], createdHere: false, unseen: true };
+const copied = (over: Partial<PolicyGuest['copied']> = {}): PolicyGuest => ({
   ...free,
   vmid: 400,
   tags: [],
@@ -90,7 +90,7 @@ const never = (match: PolicyRule['match']) => policy({ rules: [rule({ match, nev
 const only = (over: Partial<NonNullable<Policy['only']>>) => policy({ only: { tags: [], pools: [], created: false, ...over } });
 
 describe('a rule about guests', () => {
-  it.each<[string, PolicyRule['match'], Judged[], boolean]>([
+  it.each<[string, PolicyRule['match'], PolicyGuest[], boolean]>([
     ['one of several tags is enough', { tag: ['x', 'dev'] }, [free], true],
     ['one of several pools is enough', { pool: ['x', 'prod'] }, [guest], true],
     [
@@ -129,7 +129,7 @@ describe('a rule about guests', () => {
   });
 
   it('names in its refusal what is changed and what is copied', () => {
-    const message = (...guests: Judged[]) => forbidden(never({}), { guests })?.message;
+    const message = (...guests: PolicyGuest[]) => forbidden(never({}), { guests })?.message;
     expect(message(guest, free)).toBe('The policy never allows delete_vm for VMID 105, 300.');
     expect(message(guest, copied())).toBe('The policy never allows delete_vm for VMID 105 with the disks of 400.');
     expect(message(copied())).toBe('The policy never allows delete_vm with the disks of 400.');
@@ -138,7 +138,7 @@ describe('a rule about guests', () => {
 });
 
 describe('a policy that allows only certain guests', () => {
-  it.each<[string, Parameters<typeof only>[0], Judged, boolean]>([
+  it.each<[string, Parameters<typeof only>[0], PolicyGuest, boolean]>([
     ['one of several tags', { tags: ['x', 'dev'] }, free, true],
     ['no tag at all', { tags: ['x'] }, free, false],
     ['one of several pools', { pools: ['x', 'prod'] }, guest, true],
@@ -169,21 +169,21 @@ describe('what a policy demands', () => {
   it('counts each rule, also those that say nothing of the kind', () => {
     const rules = [rule({}), rule({ cooldown: 10, approvals: 2 }), rule({ cooldown: 5, approvals: 3, requireBackupWithin: 7 }), rule({})];
     const decision = evaluate(policy({ rules }), subject(), 'relay');
-    expect(decision).toStrictEqual({ way: 'human', approvals: 3, requireBackupWithin: 7, cooldown: 10 });
+    expect(decision).toStrictEqual({ method: 'human', approvals: 3, requireBackupWithin: 7, cooldown: 10 });
   });
   it('asks for a change that needs two people, or that copies a guarded guest', () => {
     const change = { effect: 'change' as const };
-    expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(change), 'relay').way).toBe('human');
-    expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied({ guarded: true })] }), 'terminal').way).toBe('terminal');
-    expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied()] }), 'terminal').way).toBeUndefined();
+    expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(change), 'relay').method).toBe('human');
+    expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied({ guarded: true })] }), 'terminal').method).toBe('terminal');
+    expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied()] }), 'terminal').method).toBeUndefined();
   });
 });
 
 it('the decision on a plan asks as this caller has to be asked, by the rules about the requester', async () => {
   const caller = { principal: 'local:1', channel: 'cli', canAsk: { terminal: true } } as Caller;
   const plan = { operation: 'stop_vm', effect: 'disrupt', target: { vmid: 105, protection: false }, steps: [] } as unknown as Plan;
-  const rules = [rule({ match: { principal: ['token:ci'] }, way: 'human' })];
+  const rules = [rule({ match: { principal: ['token:ci'] }, method: 'human' })];
   const ports = { settings: { approval: { mode: 'auto' } }, cluster: { policy: policy({ rules }) } } as unknown as Ports;
-  expect(await evaluatePolicy(plan, caller, ports)).toEqual({ way: 'terminal', approvals: 1 });
-  expect(await evaluatePolicy(plan, caller, ports, { principal: 'token:ci' })).toEqual({ way: 'human', approvals: 1 });
+  expect(await evaluatePolicy(plan, caller, ports)).toEqual({ method: 'terminal', approvals: 1 });
+  expect(await evaluatePolicy(plan, caller, ports, { principal: 'token:ci' })).toEqual({ method: 'human', approvals: 1 });
 });

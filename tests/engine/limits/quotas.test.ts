@@ -20,7 +20,7 @@ async function inFlight(): Promise<void> {
   const now = new Date().toISOString();
   const leaseUntil = new Date(Date.now() + 3_600_000).toISOString();
   const wish = { id: 'rsv_1', cluster: 'simulator', name: 'coming', newGuest: true, worker: thisWorker(), leaseUntil, now };
-  await reservations.claim(wish, () => 950);
+  await reservations.reserve(wish, () => 950);
   await reservations.setDemand('rsv_1', { node: 'pve', type: 'qemu', cpu: 4, memoryMib: 2048, diskGib: 10, space: {} });
   await close();
 }

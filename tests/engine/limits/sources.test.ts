@@ -57,9 +57,9 @@ describe('a rule about the guest whose disks are copied', () => {
   it('raises how the copy is decided, and how many people decide', async () => {
     world = await openWorld({
       ...settings,
-      policy: { rules: [{ match: { tag: ['prod'] }, never: false, way: 'human', approvals: 2 }], perHour: {} },
+      policy: { rules: [{ match: { tag: ['prod'] }, never: false, method: 'human', approvals: 2 }], perHour: {} },
     });
-    expect(await world.call(...clone(102, { tags: ['dev'] }))).toMatchObject({ approval: { way: 'human', needed: 2 } });
+    expect(await world.call(...clone(102, { tags: ['dev'] }))).toMatchObject({ approval: { method: 'human', needed: 2 } });
     expect(await world.call(...clone(9000))).toMatchObject({ kind: 'done' });
   });
 
@@ -85,7 +85,7 @@ describe('a protected guest', () => {
     for (const call of [clone(106, { start: true }), load(DB_DISK)]) {
       const asked = await world.call(...call);
       if (asked.kind !== 'approval_required') throw new Error(`not asked but ${asked.kind}`);
-      expect(asked.approval.way).toBe('human');
+      expect(asked.approval.method).toBe('human');
       const name = call[0] === 'clone_template' ? 'vault (106)' : 'db1 (102)';
       expect(renderApproval(asked.approval)).toContain(`Copies the disks of: ${name} on node pve, protected`);
       expect(approvalView(asked.approval).facts).toContainEqual(
@@ -115,7 +115,7 @@ describe('the plan of a copy', () => {
   it('is stale when the source is another guest, or is protected since', async () => {
     world = await openWorld({
       ...settings,
-      policy: { rules: [{ match: { operation: ['clone_template', 'create_vm'] }, never: false, way: 'relay' }], perHour: {} },
+      policy: { rules: [{ match: { operation: ['clone_template', 'create_vm'] }, never: false, method: 'relay' }], perHour: {} },
     });
     const first = await world.asks(...clone(104));
     await root('PUT', '/nodes/pve/qemu/104/config', { protection: '1' });

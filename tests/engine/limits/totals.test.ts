@@ -77,7 +77,7 @@ describe('a limit of the sum of memory', () => {
 
 describe('a rule about a tag', () => {
   it('fits a clone of a guest that carries it, whatever tags the clone gets', async () => {
-    const rule = { match: { operation: ['clone_template'], tag: ['prod'] }, never: false, way: 'human' as const };
+    const rule = { match: { operation: ['clone_template'], tag: ['prod'] }, never: false, method: 'human' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
     const { vmid } = await world.done('create_vm', { name: 'golden', disk_gb: 1, tags: ['prod'] });
     expect(await world.call('clone_template', { source_vmid: vmid, name: 'copy' })).toMatchObject({ kind: 'approval_required' });

@@ -85,7 +85,7 @@ describe('a run of a process that is gone', () => {
     ['not after a quarter of an hour', { startedAt: iso(-15 * 60) }, false],
     ['not when nothing of it was begun', { steps: [] }, false],
     ['not when it needed an approval', { approvalId: 'apr_1' }, false],
-    ['not when a lease covered it', { leaseId: 'lse_1' }, false],
+    ['not when a standing approval covered it', { leaseId: 'lse_1' }, false],
     ['not when it is grave', { plan: { ...change, effect: 'disrupt' } as Plan }, false],
   ])('is continued %s', async (_case, over, sends) => {
     const orphan = world({ run: half(over) });

@@ -210,7 +210,7 @@ describe('a guest that a failed call left half-made', () => {
   });
 
   it('needs a new yes where creating needs one', async () => {
-    const rule = { match: { operation: ['create_vm'] }, never: false, way: 'relay' as const };
+    const rule = { match: { operation: ['create_vm'] }, never: false, method: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
     refuse('POST', '/config$');
     const first = await world.asks('create_vm', CREATE);

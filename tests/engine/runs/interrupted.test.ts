@@ -136,7 +136,7 @@ describe('a process that is gone', () => {
   });
 
   it('just before its run began is in the way of no approval either', async () => {
-    const rule = { match: { operation: ['create_vm'] }, never: false, way: 'relay' as const };
+    const rule = { match: { operation: ['create_vm'] }, never: false, method: 'relay' as const };
     const asked = { policy: { rules: [rule], perHour: {} } };
     world = await openWorld(asked);
     const id = await world.asks('create_vm', { name: 'mine', disk_gb: 1 });
@@ -243,7 +243,7 @@ describe('a process that is gone', () => {
   });
 
   it('before its approval or run was stored leaves no secret behind', async () => {
-    const rule = { match: { operation: ['clone_template'] }, never: false, way: 'relay' as const };
+    const rule = { match: { operation: ['clone_template'] }, never: false, method: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
     let reached = 0;
     const never = () =>

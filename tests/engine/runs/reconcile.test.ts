@@ -3,7 +3,7 @@ import type { Condition, RequestStep } from '../../../src/core/plan.ts';
 import type { ProxmoxApi } from '../../../src/core/proxmox.ts';
 import type { StepRecord } from '../../../src/core/run.ts';
 import { PROVEN } from '../../../src/engine/runs/follow.ts';
-import { look, settle, tooLate, withoutOthers } from '../../../src/engine/runs/reconcile.ts';
+import { look, reconcile, tooLate, withoutOthers } from '../../../src/engine/runs/reconcile.ts';
 import { iso, parts, requestStep, runOf } from '../../helpers/parts.ts';
 
 const record: StepRecord = { id: 'start', state: 'unknown', at: iso(0) };
@@ -28,7 +28,7 @@ function world(seen: Partial<Pick<ProxmoxApi, 'findTask' | 'holds'>> = {}, owner
     ports,
     asked,
     told,
-    settle: (step: RequestStep = start) => settle(step, record, within, ports, (message) => told.push(message)),
+    reconcile: (step: RequestStep = start) => reconcile(step, record, within, ports, (message) => told.push(message)),
     look: (step: RequestStep = start, steps: StepRecord[] = []) => look(step, record, { run: runOf(), steps }, ports),
   };
 }
@@ -153,9 +153,9 @@ describe('its own task', () => {
 
 describe('settling a request without an answer', () => {
   it('takes it for sent with the task that was found, and for done with its effect', async () => {
-    expect(await world({ findTask: found }).settle()).toEqual({ ...record, state: 'sent', upid: UPID, found: true });
+    expect(await world({ findTask: found }).reconcile()).toEqual({ ...record, state: 'sent', upid: UPID, found: true });
     const effect = world({ holds: async () => true });
-    expect(await effect.settle()).toEqual({ ...record, state: 'done', exit: PROVEN });
+    expect(await effect.reconcile()).toEqual({ ...record, state: 'done', exit: PROVEN });
     expect(effect.told).toEqual(['start web105: no answer; looking for its traces']);
   });
 
@@ -167,12 +167,12 @@ describe('settling a request without an answer', () => {
         return late.ports.clock.at >= 37 ? found() : undefined;
       },
     });
-    expect(await late.settle()).toMatchObject({ state: 'sent' });
+    expect(await late.reconcile()).toMatchObject({ state: 'sent' });
     expect(looks).toEqual([0, 0.5, 1.5, 3.5, 7.5, 12.5, 17.5, 22.5, 27.5, 32.5, 37.5]);
   });
 
   const thrown = async (seen: Parameters<typeof world>[0], step: RequestStep = start) => {
-    const { ports, settle: run } = world(seen);
+    const { ports, reconcile: run } = world(seen);
     const error = await run(step).then(
       () => undefined,
       (e) => e,
@@ -193,7 +193,7 @@ describe('settling a request without an answer', () => {
   });
 
   it('ends exactly with the time, by the clock that is further on', async () => {
-    const { ports, settle: run } = world();
+    const { ports, reconcile: run } = world();
     const { sleep } = ports.clock;
     ports.clock.sleep = (ms) => sleep.call(ports.clock, ms === 5_000 ? 6_500 : ms);
     await expect(run()).rejects.toMatchObject({ code: 'outcome_unknown' });
@@ -201,7 +201,7 @@ describe('settling a request without an answer', () => {
     // Sent long before this process looks for it.
     const adopted = world();
     adopted.ports.proxmox.serverTime = () => Date.parse(iso(40)) / 1000;
-    await expect(adopted.settle()).rejects.toMatchObject({ code: 'outcome_unknown' });
+    await expect(adopted.reconcile()).rejects.toMatchObject({ code: 'outcome_unknown' });
     expect(adopted.ports.clock.at).toBe(0);
   });
 
@@ -224,7 +224,7 @@ describe('settling a request without an answer', () => {
   });
 
   it('ends at once when the request can no longer take effect', async () => {
-    const { ports, settle: run } = world();
+    const { ports, reconcile: run } = world();
     ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'new' };
     const changed = requestStep('set', {
       params: { digest: 'old' },

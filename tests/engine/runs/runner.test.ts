@@ -7,7 +7,7 @@ import type { Plan } from '../../../src/core/plan.ts';
 import type { RunRecord, StepRecord } from '../../../src/core/run.ts';
 import { Deadline } from '../../../src/engine/deadline.ts';
 import { auditRun } from '../../../src/engine/records.ts';
-import { forget, remember, settleReservations } from '../../../src/engine/runs/aftermath.ts';
+import { forget, reconcileReservations, remember } from '../../../src/engine/runs/aftermath.ts';
 import { carryOut } from '../../../src/engine/runs/finish.ts';
 import { explain } from '../../../src/engine/runs/half-made.ts';
 import { type Start, startRun } from '../../../src/engine/runs/runner.ts';
@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
-type Part = 'runs' | 'reservations' | 'secrets' | 'leases' | 'approvals';
+type Part = 'runs' | 'reservations' | 'secrets' | 'standing' | 'approvals';
 type World = Parts & { sent: string[]; instead(part: Part, methods: object): void };
 /** A cluster of its own on the one store; `instead` replaces methods of the store. */
 function world(): World {
@@ -76,7 +76,7 @@ const { target: _, ...without } = plan;
 const making = { ...without, demand, cleanup: 'delete_vm {"vmid": 200}' } as Plan;
 const reserve = async (ports: World, id: string) => {
   const wish = { id, cluster: ports.cluster.name, name: '', newGuest: true, worker: 'me', leaseUntil: iso(30), now: iso(0) };
-  const taken = await store.reservations.claim(wish, () => 200);
+  const taken = await store.reservations.reserve(wish, () => 200);
   if (!('mine' in taken)) throw new Error('taken');
   return taken.mine;
 };
@@ -249,13 +249,13 @@ describe('a fault before anything left', () => {
     const ports = world();
     const reservation = await reserve(ports, `lost-${clusters}`);
     await store.reservations.release(reservation.id);
-    ports.inFlight.claims.add(reservation.id);
+    ports.inFlight.reservations.add(reservation.id);
     expect(await error(start(ports, { reservation }))).toMatchObject({
       code: 'interrupted',
       message: expect.stringContaining('The reservation expired'),
     });
     expect(await failed(ports)).toMatchObject({ run: { status: 'failed' }, kinds: ['outcome failed'], sent: [] });
-    expect(ports.inFlight.claims.size).toBe(1);
+    expect(ports.inFlight.reservations.size).toBe(1);
   });
 });
 
@@ -357,7 +357,7 @@ describe('what a run reserved', () => {
     const { id } = await reserve(ports, `set-${clusters}`);
     await store.reservations.setRun(id, `run-${ports.cluster.name}`);
     ports.answers['/cluster/nextid'] = free;
-    await settleReservations(run(ports, over), outcome, iso(0), ports);
+    await reconcileReservations(run(ports, over), outcome, iso(0), ports);
     return reserved(ports);
   };
   const taken = new ProxmoxMcpError('conflict', 'taken');
@@ -382,14 +382,14 @@ describe('what a run reserved', () => {
     ] as const) {
       const ports = world();
       const reservation = await reserve(ports, `run-end-${clusters}`);
-      ports.inFlight.claims.add(reservation.id);
+      ports.inFlight.reservations.add(reservation.id);
       ports.proxmox.send = async () => {
         if (answer instanceof Error) throw answer;
         return answer;
       };
       await ended(ports, { plan: making, reservation });
       expect(await reserved(ports)).toEqual(states);
-      expect(ports.inFlight.claims.size).toBe(0);
+      expect(ports.inFlight.reservations.size).toBe(0);
     }
   });
 

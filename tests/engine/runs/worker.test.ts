@@ -34,7 +34,7 @@ it('leases are renewed for what is in flight and for nothing else', () => {
   let end = () => {};
   inFlight.track('run_1', new Promise((resolve) => (end = () => resolve({} as never))));
   inFlight.know('run_left');
-  inFlight.claims.add('rsv_1');
+  inFlight.reservations.add('rsv_1');
   inFlight.owesRelease('rsv_left');
   const stop = keepAlive({ runs: { renew } } as unknown as Store, 'w', systemClock, inFlight);
   vi.advanceTimersByTime(5_000);

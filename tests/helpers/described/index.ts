@@ -78,7 +78,7 @@ export async function openWorld(world: World, context: Partial<OperationContext>
       defaults,
       limits,
       tokenId: connection.tokenId,
-      claimedVmid: 120,
+      reservedVmid: 120,
       fresh: [],
       reservedGib: () => 0,
       createdHere: async () => true,

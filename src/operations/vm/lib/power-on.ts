@@ -8,7 +8,7 @@ const START_SECONDS = 300;
  * The steps that start a guest (POST …/status/start). A guest started within a second of its stop may stay locked for up to 30 s by the
  * node's own clean-up, which is why a lock timeout is retried.
  * @param name for the purpose, as humans read it
- * @param managed HA ends its task when the wish is queued, so the state is waited for
+ * @param managed HA ends its task when the request is queued, so the state is waited for
  */
 export function startSteps(at: GuestAt, name: string, managed = false): Step[] {
   const running = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' } as const;

@@ -4,7 +4,7 @@ import { failMissing, missingPrivileges } from '../../../proxmox/access/privileg
 import { isThin, listVolumes, placeOn, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 
-export interface StorageWish {
+export interface StorageRequest {
   node: string;
   storages: readonly StorageRow[];
   wanted?: string | undefined;
@@ -21,38 +21,38 @@ export interface StorageWish {
  */
 export function chooseStorage(
   ctx: Pick<OperationContext, 'defaults' | 'reservedGib'>,
-  wish: StorageWish,
+  request: StorageRequest,
 ): { storage: StorageRow; choices: string[] } {
-  const eligible = wish.storages.filter(takesImages);
+  const eligible = request.storages.filter(takesImages);
   const usual = ctx.defaults.storage;
-  const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, wish.node, s))} GiB free)`) };
+  const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, request.node, s))} GiB free)`) };
   const hint =
     eligible.length === 0
-      ? `No visible storage on ${wish.node} takes disk images; the operator grants Datastore.AllocateSpace and Datastore.Audit on one.`
+      ? `No visible storage on ${request.node} takes disk images; the operator grants Datastore.AllocateSpace and Datastore.Audit on one.`
       : `Choose one of: ${details.candidates.join(', ')}.`;
-  const named = wish.wanted ?? usual;
-  const own = eligible.find((s) => s.storage === wish.own?.storage);
+  const named = request.wanted ?? usual;
+  const own = eligible.find((s) => s.storage === request.own?.storage);
   const found =
     named === undefined ? (own ?? (eligible.length === 1 ? eligible[0] : undefined)) : eligible.find((s) => s.storage === named);
   if (!found) {
     if (named === undefined)
       fail(
         eligible.length === 0 ? 'storage_unavailable' : 'ambiguous',
-        `Storage on ${wish.node}: ${eligible.length === 0 ? 'none' : 'several'} could take the disks.`,
+        `Storage on ${request.node}: ${eligible.length === 0 ? 'none' : 'several'} could take the disks.`,
         { hint, details },
       );
-    const there = wish.storages.find((s) => s.storage === named);
+    const there = request.storages.find((s) => s.storage === named);
     const why = !there ? 'does not exist there' : there.usable ? 'does not take disk images' : 'is disabled or offline';
-    fail('storage_unavailable', `Storage ${named} on ${wish.node} ${why}.`, { hint, details });
+    fail('storage_unavailable', `Storage ${named} on ${request.node} ${why}.`, { hint, details });
   }
-  refuseFull(ctx, wish.node, found, wish.needGib, details);
+  refuseFull(ctx, request.node, found, request.needGib, details);
   const why =
     found === own && named === undefined
-      ? `that of ${wish.own?.of}`
+      ? `that of ${request.own?.of}`
       : named === undefined
         ? 'the only one that takes disk images'
         : 'PROXMOX_STORAGE';
-  return { storage: found, choices: wish.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
+  return { storage: found, choices: request.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
 }
 
 /**

@@ -10,7 +10,7 @@ import { refuseUnseenStorage, takesImages, thinWarning } from './choose-storage.
 import { refuseHostDevices, refuseInsertedIso } from './clone-devices.ts';
 import { placeOfCopy, sizesByStorage, spaceFor } from './clone-space.ts';
 
-export interface CloneWish {
+export interface CloneRequest {
   full_clone?: boolean | undefined;
   storage?: string | undefined;
   target_node?: string | undefined;
@@ -41,15 +41,15 @@ export interface CloneWay {
  * Linked or full, on which storage, and how it gets to another node. Everything that Proxmox would refuse is refused here.
  * @param growGib what the boot disk grows by afterwards
  */
-export async function cloneWay(ctx: OperationContext, source: Guest, wish: CloneWish, growGib: number): Promise<CloneWay> {
+export async function cloneWay(ctx: OperationContext, source: Guest, request: CloneRequest, growGib: number): Promise<CloneWay> {
   const from = source.at.node;
-  const to = wish.target_node ?? from;
+  const to = request.target_node ?? from;
   const elsewhere = to !== from;
   const storages = await listStorages(ctx.api, from);
   const isShared = ({ storage }: Disk) => storages.find((s) => s.storage === storage)?.shared === true;
   const local = source.disks.filter((d) => d.media !== 'unused' && !isShared(d));
   if (elsewhere) refuseHostDevices(source, to);
-  const { full, why, warnings } = linkedOrFull(source, ownStorages(source, storages), wish, elsewhere && local.length > 0);
+  const { full, why, warnings } = linkedOrFull(source, ownStorages(source, storages), request, elsewhere && local.length > 0);
   const choices = why === undefined ? [] : [why];
   if (!full) {
     const growth = sizesByStorage(source, growGib, 'growth');
@@ -60,8 +60,8 @@ export async function cloneWay(ctx: OperationContext, source: Guest, wish: Clone
     return { full, node: to, ...(elsewhere ? { target: to } : {}), space, choices, warnings: [...warnings, ...thin.flat()] };
   }
   const there = elsewhere ? await listStorages(ctx.api, to) : storages;
-  await refuseUnseenStorage(ctx.api, there, wish.storage);
-  const placed = placeOfCopy(ctx, { node: to, storages: there, source, wanted: wish.storage, growGib });
+  await refuseUnseenStorage(ctx.api, there, request.storage);
+  const placed = placeOfCopy(ctx, { node: to, storages: there, source, wanted: request.storage, growGib });
   const { named } = placed;
   const onSource = named !== undefined && storages.some((s) => s.storage === named.storage && takesImages(s));
   // Proxmox clones straight to another node only from shared storage, and onto shared storage that both nodes have.
@@ -69,14 +69,14 @@ export async function cloneWay(ctx: OperationContext, source: Guest, wish: Clone
   const migrates = elsewhere && !straight;
   if (migrates) {
     refuseInsertedIso(source, to);
-    await refuseWithout(ctx.api, 'VM.Migrate', 'Moving the clone to another node', wish);
+    await refuseWithout(ctx.api, 'VM.Migrate', 'Moving the clone to another node', request);
   }
   // A migration leaves what is on shared storage where it is, whatever storage is asked for.
   const left =
     named === undefined || onSource || !elsewhere
       ? []
       : source.disks.filter((d) => (d.media === 'disk' || d.media === 'firmware') && isShared(d) && d.storage !== named.storage);
-  if (left.length > 0) await refuseWithout(ctx.api, 'VM.Config.Disk', 'Moving a disk to another storage', wish);
+  if (left.length > 0) await refuseWithout(ctx.api, 'VM.Config.Disk', 'Moving a disk to another storage', request);
   const format = named && isFileStorage(named.type) ? { format: 'qcow2' as const } : {};
   const copy = sizesByStorage(source, 0, 'all');
   const total = [...copy.values()].reduce((sum, gib) => sum + gib, 0);
@@ -112,7 +112,7 @@ function whyMoved(local: readonly Disk[], from: string): string {
 function linkedOrFull(
   source: Guest,
   used: readonly StorageRow[],
-  wish: CloneWish,
+  request: CloneRequest,
   moves: boolean,
 ): { full: boolean; why?: string; warnings: string[] } {
   const hint = 'Leave full_clone out or set it to true.';
@@ -120,15 +120,15 @@ function linkedOrFull(
   const perhaps = used.find((s) => canLink(s.type) === undefined);
   const obstacle = !source.template
     ? 'the source is not a template'
-    : wish.storage !== undefined
+    : request.storage !== undefined
       ? 'a storage was given, and a linked clone stays on its template’s'
       : moves
         ? 'a linked clone cannot move to another node without shared storage'
         : cannot && `storage ${cannot.storage} cannot hold linked clones`;
-  if (wish.full_clone === false && obstacle) fail('not_possible', `${label(source)} cannot be cloned linked: ${obstacle}.`, { hint });
-  if (wish.full_clone === true) return { full: true, warnings: [] };
+  if (request.full_clone === false && obstacle) fail('not_possible', `${label(source)} cannot be cloned linked: ${obstacle}.`, { hint });
+  if (request.full_clone === true) return { full: true, warnings: [] };
   if (obstacle) return { full: true, why: `full clone: ${obstacle}`, warnings: [] };
-  if (wish.full_clone === false) {
+  if (request.full_clone === false) {
     const warning = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is for Proxmox to say`;
     return { full: false, warnings: warning === undefined ? [] : [warning] };
   }
@@ -143,14 +143,14 @@ function ownStorages(source: Guest, storages: readonly StorageRow[]): StorageRow
   return storages.filter((s) => names.has(s.storage));
 }
 
-async function refuseWithout(api: ProxmoxReader, privilege: string, what: string, wish: CloneWish): Promise<void> {
-  const path = wish.pool === undefined ? `/vms/${wish.vmid}` : `/pool/${wish.pool}`;
+async function refuseWithout(api: ProxmoxReader, privilege: string, what: string, request: CloneRequest): Promise<void> {
+  const path = request.pool === undefined ? `/vms/${request.vmid}` : `/pool/${request.pool}`;
   const missing = await missingPrivileges(api, [{ path, anyOf: [privilege] }]);
   if (missing.length > 0) {
     fail('permission_denied', `${what} needs ${privilege} on ${path}.`, {
       hint: 'Clone without target_node.',
       details: {
-        missing: missing.map((m) => ({ path: m.path, privileges: m.privileges, ...(wish.pool === undefined ? { isNew: true } : {}) })),
+        missing: missing.map((m) => ({ path: m.path, privileges: m.privileges, ...(request.pool === undefined ? { isNew: true } : {}) })),
       },
     });
   }

@@ -14,7 +14,7 @@ import { findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfini
 /** Above this many guests without a name, their configurations cost too many requests. */
 const READ_ONE_BY_ONE = 20;
 
-export interface Wish {
+export interface Wanted {
   name?: string | undefined;
   /** Chosen by the caller. */
   vmid?: number | undefined;
@@ -33,31 +33,31 @@ export interface Existing {
  * The guest that a create or clone asks for, if it is there already: same name (whatever its case) or same VMID.
  * @throws conflict when what is there cannot be what was asked for
  */
-export async function findExisting(ctx: OperationContext, guests: readonly GuestRow[], wish: Wish): Promise<Existing | undefined> {
+export async function findExisting(ctx: OperationContext, guests: readonly GuestRow[], wanted: Wanted): Promise<Existing | undefined> {
   const all = await withFresh(ctx, await withNames(ctx.api, guests));
-  const named = wish.name === undefined ? [] : all.filter((g) => sameName(g.name, wish.name ?? ''));
-  const numbered = all.find((g) => g.vmid === wish.vmid);
+  const named = wanted.name === undefined ? [] : all.filter((g) => sameName(g.name, wanted.name ?? ''));
+  const numbered = all.find((g) => g.vmid === wanted.vmid);
   if (named.length > 1) {
     const list = named.map((g) => g.vmid).join(', ');
-    fail('conflict', `Several guests are called ${wish.name}: ${list}.`, { details: { candidates: named.map((g) => g.vmid) } });
+    fail('conflict', `Several guests are called ${wanted.name}: ${list}.`, { details: { candidates: named.map((g) => g.vmid) } });
   }
   const hit = numbered ?? named[0];
   if (named[0] && numbered && named[0].vmid !== numbered.vmid) {
-    fail('conflict', `The name ${wish.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${nameOf(numbered)}.`);
+    fail('conflict', `The name ${wanted.name} belongs to guest ${named[0].vmid}, and VMID ${numbered.vmid} to ${nameOf(numbered)}.`);
   }
-  if (!hit) return none(ctx, wish);
-  if (hit.vmid === wish.source)
+  if (!hit) return none(ctx, wanted);
+  if (hit.vmid === wanted.source)
     fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
   if (hit.type === 'lxc') fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a container.`);
   if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
   const [guest, status] = await Promise.all([ifAllowed(readGuest(ctx.api, hit)), ifAllowed(readStatus(ctx.api, hit))]);
   // Lists show a former name for a moment.
-  if (!numbered && guest && guest.identity.name !== '' && !sameName(guest.identity.name, wish.name ?? '')) return none(ctx, wish);
+  if (!numbered && guest && guest.identity.name !== '' && !sameName(guest.identity.name, wanted.name ?? '')) return none(ctx, wanted);
   return { row: { ...hit, status: status ? stateOf(status) : hit.status }, ...(guest ? { guest } : {}) };
 }
 
 /** @throws conflict when the VMID is taken all the same */
-async function none({ api }: OperationContext, { vmid }: Wish): Promise<undefined> {
+async function none({ api }: OperationContext, { vmid }: Wanted): Promise<undefined> {
   if (vmid === undefined || (await isFree(api, vmid))) return undefined;
   fail('conflict', `VMID ${vmid} is taken by a guest that the token cannot see.`, { hint: 'Choose another VMID, or leave it out.' });
 }

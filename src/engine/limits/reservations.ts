@@ -1,5 +1,5 @@
 import { fail } from '../../core/errors.ts';
-import type { Claims, FreshGuest } from '../../operations/define.ts';
+import type { FreshGuest, ReservationRequest } from '../../operations/define.ts';
 import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guests.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';
@@ -8,50 +8,51 @@ import { doomedVmids, openRunsOf } from '../runs/late.ts';
 import { isGone, leaseFrom } from '../runs/worker.ts';
 
 /** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
-const SETTLE_SECONDS = 15;
+const LISTED_SECONDS = 15;
 
 /** How long the VMID of a deleted guest is not chosen for another one. */
 const REUSE_AFTER_MS = 24 * 3_600_000;
 
-export type Claim = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
+/** `other`: another call has reserved the name or the VMID. */
+export type Taken = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
 
 /**
  * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one makes the guest.
  * @param avoid VMIDs that turned out to be taken
  * @throws conflict when no VMID is free
  */
-export async function claim(claims: Claims, ports: Ports, avoid: ReadonlySet<number>): Promise<Claim> {
+export async function reserveGuest(wanted: ReservationRequest, ports: Ports, avoid: ReadonlySet<number>): Promise<Taken> {
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();
-  const wish = {
+  const request = {
     id: newId('rsv'),
     cluster,
-    name: claims.name ?? '',
+    name: wanted.name ?? '',
     newGuest: true,
     worker: ports.worker,
     leaseUntil: leaseFrom(ports.clock),
     now: isoNow(ports.clock),
   };
-  const doomed = await refuseDoomed(claims.vmid, ports);
-  const taken = new Set([...avoid, ...doomed, ...(claims.vmid === undefined ? await deletedLately(ports) : [])]);
-  const start = claims.vmid === undefined ? await nextFree(api) : 0;
-  if (claims.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
+  const doomed = await refuseDoomed(wanted.vmid, ports);
+  const taken = new Set([...avoid, ...doomed, ...(wanted.vmid === undefined ? await deletedLately(ports) : [])]);
+  const start = wanted.vmid === undefined ? await nextFree(api) : 0;
+  if (wanted.vmid === undefined) for (const g of await listGuests(api)) taken.add(g.vmid);
   for (;;) {
-    const result = await holding(wish.id, ports, () =>
-      store.reservations.claim(wish, (claimed) => {
-        if (claims.vmid !== undefined) return claims.vmid;
+    const result = await holding(request.id, ports, () =>
+      store.reservations.reserve(request, (reserved) => {
+        if (wanted.vmid !== undefined) return wanted.vmid;
         let vmid = start;
-        while (taken.has(vmid) || claimed.has(vmid)) vmid++;
+        while (taken.has(vmid) || reserved.has(vmid)) vmid++;
         return vmid;
       }),
     );
     if ('other' in result) {
-      ports.inFlight.claims.delete(wish.id);
+      ports.inFlight.reservations.delete(request.id);
       return { kind: 'other', reservation: result.other };
     }
     const { mine } = result;
     // Guests outside the token's rights are in no list, yet their VMIDs are taken.
-    const free = claims.vmid !== undefined || mine.vmid === start || (await holding(mine.id, ports, () => isFree(api, mine.vmid)));
+    const free = wanted.vmid !== undefined || mine.vmid === start || (await holding(mine.id, ports, () => isFree(api, mine.vmid)));
     if (free) return { kind: 'mine', reservation: mine };
     await store.reservations.release(mine.id);
     taken.add(mine.vmid);
@@ -76,7 +77,7 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
   return doomed.keys();
 }
 
-/** For a dry-run: the VMID that a claim would choose now. */
+/** For a dry-run: the VMID that a reservation would choose now. */
 export async function freeVmid(ports: Ports): Promise<number> {
   const { api } = ports.cluster;
   const [start, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
@@ -97,7 +98,7 @@ async function deletedLately(ports: Ports): Promise<Set<number>> {
 
 /** Counts a reservation as this process's work while a call goes on; a fault gives it back, since it may be stored though the store failed. */
 export async function holding<T>(id: string, ports: Ports, work: () => Promise<T>): Promise<T> {
-  ports.inFlight.claims.add(id);
+  ports.inFlight.reservations.add(id);
   try {
     return await work();
   } catch (error) {
@@ -110,7 +111,7 @@ export async function holding<T>(id: string, ports: Ports, work: () => Promise<T
 export async function giveBack(id: string, ports: Ports): Promise<void> {
   try {
     await (await ports.store()).reservations.release(id);
-    ports.inFlight.claims.delete(id);
+    ports.inFlight.reservations.delete(id);
   } catch (err) {
     ports.log.warn({ err, reservation: id }, 'releasing a reservation failed and is retried later');
     ports.inFlight.owesRelease(id);
@@ -120,10 +121,10 @@ export async function giveBack(id: string, ports: Ports): Promise<void> {
 /** Whether no process is at work on this reservation or its run any more. */
 export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Ports): boolean {
   if (worker !== ports.worker) return isGone(worker, leaseUntil, isoNow(ports.clock));
-  return !(runId === undefined ? ports.inFlight.claims.has(id) : ports.inFlight.has(runId));
+  return !(runId === undefined ? ports.inFlight.reservations.has(id) : ports.inFlight.has(runId));
 }
 
-/** Guests that are being made or too fresh for the lists, except our own claim. */
+/** Guests that are being made or too fresh for the lists, except our own reservation. */
 export function freshGuests(reservations: readonly Reservation[], mine?: Reservation): FreshGuest[] {
   return reservations
     .filter((r) => r.newGuest && r.id !== mine?.id && r.node !== '')
@@ -131,13 +132,13 @@ export function freshGuests(reservations: readonly Reservation[], mine?: Reserva
 }
 
 /**
- * Gives back what is no longer needed: guests that the lists show completely or that are gone, and claims whose process is gone.
+ * Gives back what is no longer needed: guests that the lists show completely or that are gone, and reservations whose process is gone.
  * @param guests listed after the reservations were read
  * @returns the reservations that still count
  */
 export async function tidy(reservations: readonly Reservation[], guests: readonly GuestRow[], ports: Ports): Promise<Reservation[]> {
   const { reservations: rows } = await ports.store();
-  const settledBefore = new Date(ports.clock.now() - SETTLE_SECONDS * 1000).toISOString();
+  const listedBefore = new Date(ports.clock.now() - LISTED_SECONDS * 1000).toISOString();
   const kept: Reservation[] = [];
   for (const r of reservations) {
     if (r.state === 'held') {
@@ -147,7 +148,7 @@ export async function tidy(reservations: readonly Reservation[], guests: readonl
     }
     const row = guests.find((g) => g.vmid === r.vmid);
     const complete = row !== undefined && (r.newGuest ? row.name !== '' && (row.cpus ?? 0) > 0 : showsGrowth(row, r));
-    if ((complete && r.changedAt < settledBefore) || (row === undefined && (await isDeleted(r, ports)))) await rows.release(r.id);
+    if ((complete && r.changedAt < listedBefore) || (row === undefined && (await isDeleted(r, ports)))) await rows.release(r.id);
     else kept.push(r);
   }
   return kept;

@@ -1,8 +1,8 @@
 import type { Kysely, Selectable } from 'kysely';
 import { defined } from '../core/defined.ts';
-import type { Database, LeaseRow } from './schema.ts';
+import type { Database, StandingRow } from './schema.ts';
 
-export interface Lease {
+export interface StandingApproval {
   id: string;
   cluster: string;
   operations: string[];
@@ -19,31 +19,31 @@ export interface Lease {
 }
 
 /** Standing approvals: minted out of band, few uses, at most an hour, revocable. Also the names a guest was seen under. */
-export function leasesIn(db: Kysely<Database>) {
+export function standingIn(db: Kysely<Database>) {
   return {
-    async add(lease: Lease): Promise<void> {
+    async add(approval: StandingApproval): Promise<void> {
       await db
         .insertInto('leases')
         .values({
-          id: lease.id,
-          cluster: lease.cluster,
-          operations: JSON.stringify(lease.operations),
-          tag: lease.tag ?? null,
-          pool: lease.pool ?? null,
-          uses: lease.usesLeft,
-          raised: lease.raised ? 1 : 0,
-          made_by: lease.madeBy,
-          created_at: lease.createdAt,
-          expires_at: lease.expiresAt,
+          id: approval.id,
+          cluster: approval.cluster,
+          operations: JSON.stringify(approval.operations),
+          tag: approval.tag ?? null,
+          pool: approval.pool ?? null,
+          uses: approval.usesLeft,
+          raised: approval.raised ? 1 : 0,
+          made_by: approval.madeBy,
+          created_at: approval.createdAt,
+          expires_at: approval.expiresAt,
           revoked_at: null,
         })
         .onConflict((c) => c.doNothing())
         .execute();
     },
-    async list(cluster: string): Promise<Lease[]> {
+    async list(cluster: string): Promise<StandingApproval[]> {
       return (await db.selectFrom('leases').selectAll().where('cluster', '=', cluster).orderBy('created_at', 'desc').execute()).map(read);
     },
-    async open(cluster: string, now: string): Promise<Lease[]> {
+    async open(cluster: string, now: string): Promise<StandingApproval[]> {
       const rows = await db
         .selectFrom('leases')
         .selectAll()
@@ -79,9 +79,9 @@ export function leasesIn(db: Kysely<Database>) {
     },
   };
 }
-export type Leases = ReturnType<typeof leasesIn>;
+export type StandingApprovals = ReturnType<typeof standingIn>;
 
-function read(row: Selectable<LeaseRow>): Lease {
+function read(row: Selectable<StandingRow>): StandingApproval {
   return {
     id: row.id,
     cluster: row.cluster,

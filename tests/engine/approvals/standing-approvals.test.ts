@@ -13,27 +13,27 @@ afterEach(async () => {
   await world.close();
 });
 
-const mint = (wish: object) =>
-  world.engine.leases.mint(
-    { operations: ['stop_vm'], uses: 1, minutes: 5, ...wish } as Parameters<typeof world.engine.leases.mint>[0],
+const create = (request: object) =>
+  world.engine.standing.create(
+    { operations: ['stop_vm'], uses: 1, minutes: 5, ...request } as Parameters<typeof world.engine.standing.create>[0],
     operator(),
   );
-const left = async () => (await world.engine.leases.list()).map(({ usesLeft }) => usesLeft);
+const left = async () => (await world.engine.standing.list()).map(({ usesLeft }) => usesLeft);
 const stops = () => world.cluster.mutations().filter(({ path }) => path.includes('/status/'));
 
-describe('a lease', () => {
+describe('a standing approval', () => {
   it('counts guests: a list takes a use for each, and with too few left the human is asked', async () => {
-    await mint({ tag: 'web', uses: 1 });
+    await create({ tag: 'web', uses: 1 });
     await world.asks('stop_vm', { vmids: [100, 101] });
     expect(stops()).toEqual([]);
     expect(await left()).toEqual([1]);
-    await mint({ tag: 'prod', uses: 3 });
+    await create({ tag: 'prod', uses: 3 });
     expect(await world.done('stop_vm', { vmids: [100, 101] })).toBeDefined();
     expect((await left()).sort()).toEqual([1, 1]);
   });
 
   it('covers a list only when it covers every guest of it', async () => {
-    await mint({ tag: 'web', uses: 5 });
+    await create({ tag: 'web', uses: 5 });
     for (const vmids of [
       [101, 107],
       [107, 101],
@@ -44,17 +44,17 @@ describe('a lease', () => {
   });
 
   it('covers no plan that is graver than its operation, unless it says so', async () => {
-    await mint({ tag: 'web', uses: 5 });
+    await create({ tag: 'web', uses: 5 });
     await world.asks('stop_vm', { vmid: 100, force: true });
     expect(stops()).toEqual([]);
     expect(await left()).toEqual([5]);
-    await mint({ tag: 'web', uses: 5, raised: true });
+    await create({ tag: 'web', uses: 5, raised: true });
     expect(await world.done('stop_vm', { vmid: 100, force: true })).toMatchObject({ status: 'stopped' });
     expect(world.audit()).toContainEqual(expect.objectContaining({ operation: 'lease', args: expect.objectContaining({ raised: true }) }));
   });
 
   it('never covers a protected guest, not even the least of what it names', async () => {
-    await mint({ tag: 'infra', uses: 5, raised: true });
+    await create({ tag: 'infra', uses: 5, raised: true });
     for (const args of [{ vmid: 106 }, { vmid: 106, force: true }, { vmids: [106, 107] }]) await world.asks('stop_vm', args);
     expect(stops()).toEqual([]);
     expect(await left()).toEqual([5]);
@@ -65,7 +65,7 @@ describe('a lease', () => {
     // As a cluster with case-sensitive tags shows them.
     const body = JSON.stringify({ data }).replaceAll('web"', 'Web"');
     world.cluster.simulator.faults.add({ match: { method: 'GET', path: '^/cluster/resources' }, action: 'status', status: 200, body });
-    await mint({ tag: 'WEB' });
+    await create({ tag: 'WEB' });
     expect(await world.done('stop_vm', { vmid: 100 })).toBeDefined();
   });
 
@@ -73,7 +73,7 @@ describe('a lease', () => {
     for (const poolid of ['prod/shop', 'prod2']) expect((await cluster.post('/pools', { poolid })).status).toBe(200);
     await cluster.put('/pools', { poolid: 'prod/shop', vms: '103' });
     await cluster.put('/pools', { poolid: 'prod2', vms: '107' });
-    await mint({ pool: 'prod', uses: 5 });
+    await create({ pool: 'prod', uses: 5 });
     await world.asks('stop_vm', { vmid: 107 });
     const nested = await world.call('stop_vm', { vmid: 103, timeout: 1 }).catch((error) => error);
     expect(nested).not.toMatchObject({ kind: 'approval_required' });

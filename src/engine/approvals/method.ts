@@ -1,4 +1,4 @@
-import type { ApprovalMode, Way } from '../../core/approval.ts';
+import type { ApprovalMethod, ApprovalMode } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
 import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
 
@@ -7,7 +7,7 @@ import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
  * plan alone decide. A remote caller's transport says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
  * the table.
  */
-export function wayFor(mode: ApprovalMode, caller: Caller, plan: Touched): Way {
+export function methodFor(mode: ApprovalMode, caller: Caller, plan: Touched): ApprovalMethod {
   if (mode === 'human') return 'human';
   if (caller.channel === 'http') return caller.canAsk.elicitation && !isProtected(plan) ? 'elicitation' : 'human';
   if (caller.channel !== 'cli' && caller.channel !== 'stdio' && caller.channel !== 'console') return 'human';

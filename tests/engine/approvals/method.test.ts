@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { ApprovalMode, Way } from '../../../src/core/approval.ts';
-import { stricter, WAYS } from '../../../src/core/approval.ts';
+import type { ApprovalMethod, ApprovalMode } from '../../../src/core/approval.ts';
+import { APPROVAL_METHODS, stricter } from '../../../src/core/approval.ts';
 import type { Caller } from '../../../src/core/caller.ts';
 import type { Plan } from '../../../src/core/plan.ts';
-import { wayFor } from '../../../src/engine/approvals/way.ts';
+import { methodFor } from '../../../src/engine/approvals/method.ts';
 
 const caller = (channel: Caller['channel'], can: Partial<Caller['canAsk']> = {}): Caller => ({
   principal: 'p',
@@ -27,7 +27,7 @@ const callers = {
 };
 
 describe('who decides', () => {
-  it.each<[ApprovalMode, keyof typeof callers, Way, Way, Way]>([
+  it.each<[ApprovalMode, keyof typeof callers, ApprovalMethod, ApprovalMethod, ApprovalMethod]>([
     // mode, caller, disrupt, destroy, destroy of a protected guest
     ['auto', 'terminal', 'terminal', 'terminal', 'terminal'],
     ['auto', 'shell', 'relay', 'relay', 'human'],
@@ -46,25 +46,28 @@ describe('who decides', () => {
     ['human', 'stdio', 'human', 'human', 'human'],
     ['human', 'eliciting', 'human', 'human', 'human'],
   ])('%s, %s', (mode, who, whenDisrupt, whenDestroy, whenProtected) => {
-    expect([disrupt, destroy, destroyProtected].map((plan) => wayFor(mode, callers[who], plan))).toEqual([
+    expect([disrupt, destroy, destroyProtected].map((plan) => methodFor(mode, callers[who], plan))).toEqual([
       whenDisrupt,
       whenDestroy,
       whenProtected,
     ]);
   });
 
-  it('is a human for data of a guarded guest, and the usual way for stopping a protected one', () => {
+  it('is a human for data of a guarded guest, and the usual method for stopping a protected one', () => {
     const source = { vmid: 1, template: false, identity: { protection: false } };
     const guarded = { ...source, identity: { protection: true } };
-    const way = (plan: object, who: Caller = callers.eliciting) => wayFor('auto', who, plan as Plan);
-    expect(way({ effect: 'change', sources: [source, guarded] })).toBe('human');
-    expect(way({ effect: 'change', sources: [source, guarded] }, callers.httpTrusted)).toBe('human');
-    expect(way({ effect: 'change', sources: [source] })).toBe('elicitation');
-    expect(way({ effect: 'disrupt', target: { protection: true } })).toBe('elicitation');
+    const method = (plan: object, who: Caller = callers.eliciting) => methodFor('auto', who, plan as Plan);
+    expect(method({ effect: 'change', sources: [source, guarded] })).toBe('human');
+    expect(method({ effect: 'change', sources: [source, guarded] }, callers.httpTrusted)).toBe('human');
+    expect(method({ effect: 'change', sources: [source] })).toBe('elicitation');
+    expect(method({ effect: 'disrupt', target: { protection: true } })).toBe('elicitation');
   });
 
   it('takes the stricter of what was frozen and what holds now', () => {
-    for (const frozen of WAYS)
-      for (const now of WAYS) expect(WAYS.indexOf(stricter(frozen, now))).toBe(Math.max(WAYS.indexOf(frozen), WAYS.indexOf(now)));
+    for (const frozen of APPROVAL_METHODS)
+      for (const now of APPROVAL_METHODS)
+        expect(APPROVAL_METHODS.indexOf(stricter(frozen, now))).toBe(
+          Math.max(APPROVAL_METHODS.indexOf(frozen), APPROVAL_METHODS.indexOf(now)),
+        );
   });
 });
