@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type * as z from 'zod';
 import { OPERATION_RIGHTS } from '../../src/cli/doctor/privileges.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Params, Plan } from '../../src/core/plan.ts';
+import { unreachableSecrets } from '../../src/engine/input/conceal.ts';
 import { commonOf } from '../../src/operations/common.ts';
 import { operations } from '../../src/operations/index.ts';
+import { isSecret } from '../../src/operations/secret.ts';
 import { form, type WireParams } from '../../src/proxmox/encode.ts';
+import { renderApproval } from '../../src/render/approval-text.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';
 import { openWorld, type World } from '../helpers/world.ts';
 
@@ -67,6 +71,59 @@ describe.each(changing)('a plan of %s', (name) => {
 
   it('is made without a change to the cluster', () => {
     expect(world.cluster.mutations()).toEqual([]);
+  });
+});
+
+const destructive = operations.filter(({ effect }) => effect === 'destroy' || effect === 'disrupt').map(({ name }) => name);
+it.each(destructive)('a human who is asked about %s reads how it is undone, or that it cannot be', async (name) => {
+  const world = await openWorld();
+  try {
+    const result = await world.call(name, EXAMPLES[name] ?? {});
+    if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
+    const { plan } = result.approval;
+    expect(plan.undo).toMatch(/\S{3}/);
+    expect(renderApproval(result.approval)).toContain(`Undo: ${plan.undo}`);
+  } finally {
+    await world.close();
+  }
+});
+
+/** Names of parameters that hold secrets in every interface there is. `sshkeys` are public. */
+const SECRET_NAMES = /passw|passphrase|secret|token|private|credential|api_?key/i;
+
+/** Paths of the texts of an input that its schema marks, or that are named like a secret. */
+function secretPaths(schema: z.core.$ZodType, wanted: (schema: z.core.$ZodType, name: string) => boolean, path: string[] = []): string[][] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (wanted(schema, path.at(-1) ?? '') && def.type === 'string') return [path];
+  if (def.type === 'object') return Object.entries(def.shape).flatMap(([name, inner]) => secretPaths(inner, wanted, [...path, name]));
+  if (def.type === 'array') return secretPaths(def.element, wanted, path);
+  return 'innerType' in def ? secretPaths(def.innerType as z.core.$ZodType, wanted, path) : [];
+}
+
+describe.each(operations)('the secrets of $name', ({ name, input }) => {
+  it('are marked, whatever is named like one', () => {
+    const named = secretPaths(input, (_, key) => SECRET_NAMES.test(key));
+    const unmarked = secretPaths(input, (schema, key) => SECRET_NAMES.test(key) && !isSecret(schema));
+    expect(unmarked).toEqual([]);
+    expect(secretPaths(input, isSecret)).toEqual(named);
+  });
+
+  it('can all be reached by what hides them', () => {
+    expect(unreachableSecrets(input)).toEqual([]);
+  });
+
+  it.each(secretPaths(input, isSecret))('do not come back: %s', async (...path) => {
+    const canary = 'canary-hunter2';
+    const args = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), canary);
+    const world = await openWorld();
+    try {
+      const result = await world.call(name, { ...EXAMPLES[name], ...(args as object) }, { dryRun: true });
+      expect(result.kind).toBe('dry_run');
+      expect(JSON.stringify(result)).not.toContain(canary);
+      expect(JSON.stringify(world.audit())).not.toContain(canary);
+    } finally {
+      await world.close();
+    }
   });
 });
 
