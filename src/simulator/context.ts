@@ -106,7 +106,7 @@ export function startedTask(context: Context, wanted: Omit<NewTask, 'owner' | 'n
     context.world,
     context.kinds,
     {
-      node: nodeOf(context),
+      node: wanted.node ?? nodeOf(context),
       owner: context.who.token,
       failWith: fault?.action === 'fail-task' ? (fault.exitstatus ?? 'injected failure') : undefined,
       slower:

@@ -229,7 +229,7 @@ export function validateParams(method: Method, params: Params): Record<string, s
     const wrong = checkProperty(declared, value, name);
     if (wrong) errors[name] = wrong;
     if (declared.requires && params[declared.requires] === undefined) {
-      errors[declared.requires] = `missing property - '${name}' requires this property`;
+      errors[declared.requires] = `missing property required by '${name}'`;
     }
   }
   for (const [name, declared] of Object.entries(method.parameters)) {

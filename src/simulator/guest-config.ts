@@ -17,6 +17,17 @@ export function driveKeys(config: Config): string[] {
 
 const number = (key: string): number => Number(/\d+$/.exec(key)?.[0] ?? 0);
 
+/** Mount points of a container, the root first. */
+export const mountKeys = (config: Config): string[] =>
+  Object.keys(config)
+    .filter((key) => /^(rootfs|mp\d+)$/.test(key))
+    .sort((a, b) => (a === 'rootfs' ? -1 : b === 'rootfs' ? 1 : a.localeCompare(b, 'en', { numeric: true })));
+
+/** Drives or mount points that hold data of their own. */
+export function dataKeys({ type, config }: Pick<Guest, 'type' | 'config'>): string[] {
+  return type === 'qemu' ? driveKeys(config).filter((key) => !isCdrom(config[key] as string)) : mountKeys(config);
+}
+
 /** The volume (or `none`, `cdrom`) a drive or mount point names first. */
 export function volumeOf(value: string): string {
   return (value.split(',')[0] ?? '').replace(/^(file|volume)=/, '');

@@ -148,6 +148,34 @@ export interface HaResource {
   sid: string;
   state: string;
   vmid: number;
+  comment?: string;
+  failback?: number;
+  max_relocate?: number;
+  max_restart?: number;
+}
+
+/** A rule of the HA manager: resources kept on some nodes, together, or apart. */
+export interface HaRule {
+  rule: string;
+  type: 'node-affinity' | 'resource-affinity';
+  /** Comma-separated, `vm:100`. */
+  resources: string;
+  /** Comma-separated, each with an optional priority: `pve:2,pve2`. */
+  nodes?: string;
+  strict?: 0 | 1;
+  affinity?: 'positive' | 'negative';
+  disable?: 0 | 1;
+  comment?: string;
+}
+
+/** A file that the nodes can fetch from the network; there is no other one. */
+export interface Site {
+  url: string;
+  /** Bytes. */
+  size: number;
+  mimetype: string;
+  /** Checksums by algorithm; one that is missing is made up. */
+  sums?: Record<string, string>;
 }
 
 /** Documents kept by kind and id. */
@@ -161,10 +189,15 @@ export interface Things {
   role: Role;
   acl: Acl;
   ha: HaResource;
+  'ha-rule': HaRule;
   job: Record<string, unknown>;
   firewall: { rules: Record<string, unknown>[]; options: Record<string, unknown> };
   process: { pid: number; vmid: number; out: string; exitcode: number };
   options: Record<string, unknown>;
+  /** By URL. */
+  site: Site;
+  /** Templates of containers that can be downloaded, by file name. */
+  appliance: Record<string, string>;
   /** By node: since when (epoch ms) its status daemon is silent. */
   silence: { since: number };
 }

@@ -8,6 +8,8 @@ export interface Run {
   task: Task;
   /** The moment this happens in the simulation, epoch ms. */
   at: number;
+  /** All kinds, for a task that starts another. */
+  kinds: Kinds;
   log(line: string): void;
   warn(line: string): void;
 }
@@ -18,6 +20,8 @@ export interface Run {
  */
 export interface Kind {
   begin?(run: Run): number;
+  /** How much longer it takes, ms; it is asked again then. */
+  wait?(run: Run): number | undefined;
   finish?(run: Run): void;
   undo?(run: Run, reason: string): void;
 }
@@ -77,9 +81,10 @@ export function lockHolder(world: World, vmid: number, except = -1): Task | unde
   return world.openTasks().find((task) => task.state === 'running' && task.seq !== except && task.locks.includes(vmid));
 }
 
-function runOf(world: World, task: Task, at: number): Run {
+function runOf(world: World, kinds: Kinds, task: Task, at: number): Run {
   return {
     world,
+    kinds,
     task,
     at,
     log: (line) => void task.log.push(line),
@@ -93,7 +98,7 @@ function runOf(world: World, task: Task, at: number): Run {
 function begin(world: World, kinds: Kinds, task: Task, at: number): void {
   task.state = 'running';
   try {
-    const duration = kinds[task.kind]?.begin?.(runOf(world, task, at)) ?? 0;
+    const duration = kinds[task.kind]?.begin?.(runOf(world, kinds, task, at)) ?? 0;
     task.due = at + world.scaled(Math.max(WORKER_LIFE, duration) + (task.slower ?? 0));
   } catch (error) {
     task.exit = (error as Error).message;
@@ -103,11 +108,17 @@ function begin(world: World, kinds: Kinds, task: Task, at: number): void {
 
 function complete(world: World, kinds: Kinds, task: Task, at: number): void {
   const kind = kinds[task.kind];
-  const run = runOf(world, task, at);
+  const run = runOf(world, kinds, task, at);
   let reason = task.exit ?? task.failWith;
   if (reason === undefined) {
     try {
-      kind?.finish?.(run);
+      const longer = kind?.wait?.(run);
+      if (longer === undefined) kind?.finish?.(run);
+      else {
+        task.due = at + world.scaled(longer);
+        world.saveTask(task);
+        return;
+      }
     } catch (error) {
       reason = (error as Error).message;
     }
@@ -153,6 +164,6 @@ export function advance(world: World, kinds: Kinds, now: number): void {
 /** Ends a task before its time, as a signal does. */
 export function interrupt(world: World, kinds: Kinds, task: Task, at: number): void {
   if (task.state === 'done') return;
-  kinds[task.kind]?.undo?.(runOf(world, task, at), 'received interrupt');
+  kinds[task.kind]?.undo?.(runOf(world, kinds, task, at), 'received interrupt');
   close(world, kinds, task, at, 'received interrupt');
 }

@@ -7,6 +7,8 @@ import { RECORDED_ROLES } from './recorded-roles.ts';
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const TOTAL = 270_553_174_016;
+/** The web server of the session. */
+const SITE = 'http://192.0.2.80';
 const AGENT = { id: 'mcp@pve!agent', secret: '5eed0000-0000-4000-8000-000000000009' };
 
 /** Rights of the token of the README, as the recording describes them. */
@@ -60,6 +62,11 @@ export function seedBreadth(world: World): void {
   addToken(world, AGENT, 1);
   for (const [roleid, privs] of Object.entries(RECORDED_ROLES)) world.put('role', roleid, { roleid, privs });
   for (const [path, role] of RIGHTS) for (const who of ['mcp@pve', AGENT.id]) grant(world, path, who, role);
+  const iso = { size: 300_000, mimetype: 'application/x-iso9660-image' };
+  const sha256 = 'cc5b747fa9bfd71231b2f5cf9be3cd39f94274261afc2c17998612200bcf9747';
+  for (const name of ['x', 'y']) world.put('site', `${SITE}/${name}.iso`, { url: `${SITE}/${name}.iso`, ...iso, sums: { sha256 } });
+  const image = { url: `${SITE}/img.qcow2`, size: 19_660_800, mimetype: 'application/octet-stream' };
+  world.put('site', image.url, image);
   seedGuests(world);
 }
 

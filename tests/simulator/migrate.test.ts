@@ -15,6 +15,14 @@ async function make(drives: Record<string, string>): Promise<void> {
 
 const diskOn = async (node: string, key: string): Promise<string> => (await place.api.get(`/nodes/${node}/qemu/301/config`)).data[key];
 
+/** The log of a migration that ends with no more than `migration aborted`. */
+async function aborted(path: string, params: Record<string, string>): Promise<string> {
+  const { data: upid } = await place.api.post(path, params);
+  expect(await place.api.wait(String(upid))).toBe('migration aborted');
+  const { data } = await place.api.get(`/nodes/${path.split('/')[2]}/tasks/${encodeURIComponent(String(upid))}/log`);
+  return (data as { t: string }[]).map(({ t }) => t).join('\n');
+}
+
 it('moves local disks to the named storage and leaves shared ones where they are', async () => {
   await make({ scsi0: 'local-lvm:1', scsi1: 'nas:1' });
   expect(await place.api.task('POST', `${VM}/migrate`, { target: 'pve2', targetstorage: 'tank' })).toBe('OK');
@@ -45,5 +53,75 @@ it('refuses a guest that uses devices of its host', async () => {
   expect((await place.api.get(`${VM}/migrate`)).data.local_resources).toEqual([]);
   await place.api.put(`${VM}/config`, { serial1: '/dev/ttyS0' });
   expect((await place.api.get(`${VM}/migrate`)).data.local_resources).toEqual(['serial1']);
-  expect(await place.api.task('POST', `${VM}/migrate`, { target: 'pve2' })).toContain("can't migrate VM which uses local devices: serial1");
+  expect(await aborted(`${VM}/migrate`, { target: 'pve2' })).toContain("can't migrate VM which uses local devices: serial1");
+});
+
+it('a disk that a snapshot on thin storage refers to does not go along, nor does a mounted local medium', async () => {
+  await make({ scsi0: 'local-lvm:1', ide2: 'local:iso/debian-12.iso,media=cdrom' });
+  expect(await aborted(`${VM}/migrate`, { target: 'pve2' })).toContain(
+    "can't migrate local disk 'local:iso/debian-12.iso': local cdrom image",
+  );
+  await place.api.put(`${VM}/config`, { ide2: 'none,media=cdrom' });
+  await place.api.task('POST', `${VM}/snapshot`, { snapname: 'before' });
+  expect(await aborted(`${VM}/migrate`, { target: 'pve2' })).toContain('non-migratable snapshot exists');
+});
+
+it('HA takes the request and migrates later, as root', async () => {
+  expect(await place.api.task('POST', '/nodes/pve/qemu/102/migrate', { target: 'pve2', online: '1' })).toBe('OK');
+  const node = async () =>
+    ((await place.api.get('/cluster/resources?type=vm')).data as { vmid: number; node: string }[]).find(({ vmid }) => vmid === 102)?.node;
+  expect(await node()).toBe('pve');
+  const tasks = (await place.api.get('/nodes/pve/tasks?source=active&vmid=102')).data as { upid: string; type: string; user: string }[];
+  expect(tasks.map(({ type, user }) => [type, user])).toEqual([['qmigrate', 'root@pam']]);
+  expect(await place.api.wait(String(tasks[0]?.upid))).toBe('OK');
+  expect(await node()).toBe('pve2');
+});
+
+it('an HA rule that keeps two guests apart is told before a migration and by the request', async () => {
+  const { api } = place;
+  expect((await api.post('/cluster/ha/resources', { sid: 'vm:101' })).status).toBe(200);
+  const rule = { rule: 'apart', type: 'resource-affinity', affinity: 'negative', resources: 'vm:101,vm:102' };
+  expect((await api.post('/cluster/ha/rules', rule)).status).toBe(200);
+  const blocking = [{ sid: 'vm:101', cause: 'resource-affinity' }];
+  expect((await api.get('/nodes/pve/qemu/102/migrate')).data.not_allowed_nodes).toEqual({ pve2: { 'blocking-ha-resources': blocking } });
+  const { data } = await api.post('/cluster/ha/resources/vm:102/migrate', { node: 'pve2' });
+  expect(data).toEqual({ sid: 'vm:102', 'requested-node': 'pve2', 'blocking-resources': blocking });
+});
+
+it('a container goes with a restart, and only where that was asked for', async () => {
+  const refused = await place.api.post('/nodes/pve/lxc/200/migrate', { target: 'pve2' });
+  expect(refused.reason).toBe("can't migrate running container without --online or --restart");
+  expect((await place.api.get('/nodes/pve/lxc/200/migrate')).data).toEqual({
+    running: 1,
+    'allowed-nodes': ['pve2'],
+    'not-allowed-nodes': {},
+  });
+  expect(await place.api.task('POST', '/nodes/pve/lxc/200/migrate', { target: 'pve2', restart: '1' })).toBe('OK');
+  const { data } = await place.api.get('/nodes/pve2/lxc/200/status/current');
+  expect([data.status, data.uptime < 3_600]).toEqual(['running', true]);
+});
+
+it('a node is drained guest by guest; what cannot go is left with its reason in the log', async () => {
+  const { api } = place;
+  const { data: upid } = await api.post('/nodes/pve/migrateall', { target: 'pve2', 'max-workers': '2', vms: '103,104,200' });
+  expect(await api.wait(String(upid))).toMatch(/^(OK|WARNINGS: \d)$/);
+  const log = ((await api.get(`/nodes/pve/tasks/${encodeURIComponent(String(upid))}/log?limit=0`)).data as { t: string }[]).map(
+    ({ t }) => t,
+  );
+  expect(log.join('\n')).toContain('skip VM 103 - precondition check failed:\n  Has local disks: local-lvm:vm-103-disk-0');
+  const rows = (await api.get('/cluster/resources?type=vm')).data as { vmid: number; node: string }[];
+  const where = Object.fromEntries(rows.map(({ vmid, node }) => [vmid, node]));
+  expect([where[103], where[104], where[200]]).toEqual(['pve', 'pve2', 'pve2']);
+});
+
+it('a bulk call fails when one guest does, and names it', async () => {
+  const { api } = place;
+  const params = new URLSearchParams([
+    ['vms', '105'],
+    ['vms', '9000'],
+    ['vms', '100'],
+  ]);
+  await api.put('/nodes/pve/qemu/105/config', { net0: 'virtio,bridge=vmbr9' });
+  const started = await api.task('POST', `/cluster/bulk-action/guest/start?${params}`);
+  expect(started).toBe('Some guests failed to start 105');
 });

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { type Context, integer, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
 import { publicRow } from '../guest-status.ts';
@@ -199,47 +199,11 @@ function options(context: Context): unknown {
   return may(world, who, '/', ['Sys.Audit']) ? { ...world.get('options', 'datacenter'), ...allowed } : allowed;
 }
 
-const haDigest = (world: World): string =>
-  createHash('sha1')
-    .update(JSON.stringify([...world.all('ha').values()]))
-    .digest('hex');
-
-/** The state of a cluster whose fencing stands by, and of its services. */
-function haStatus({ world }: Context): Row[] {
-  const [master] = [...world.all('node').values()].filter(({ online }) => online);
-  const node = master?.node ?? '';
-  const services = [...world.all('ha').values()].map(({ sid, state, vmid }) => ({
-    id: `service:${sid}`,
-    type: 'service',
-    sid,
-    node: world.guest(vmid)?.node ?? node,
-    state,
-    request_state: state,
-    status: `${sid} (${world.guest(vmid)?.node ?? node}, ${state})`,
-    failback: 1,
-    max_relocate: 1,
-    max_restart: 1,
-  }));
-  return [
-    { id: 'quorum', type: 'quorum', node, status: 'OK', quorate: 1 },
-    { id: 'fencing', type: 'fencing', node, status: 'standby (CRM watchdog standby)', 'armed-state': 'standby' },
-    ...services,
-  ];
-}
-
 export const CLUSTER_ROUTES: Routes = {
   'GET /cluster/resources': resources,
   'GET /cluster/nextid': nextId,
   'GET /cluster/status': clusterStatus,
   'GET /cluster/options': options,
-  'GET /cluster/ha/resources': ({ world }) =>
-    [...world.all('ha').values()].map(({ sid, state }) => ({ sid, type: sid.split(':')[0], state, digest: haDigest(world) })),
-  'GET /cluster/ha/status/current': haStatus,
-  'GET /cluster/ha/resources/{sid}': (context) => {
-    const sid = text(context, 'sid') ?? '';
-    const found = context.world.get('ha', sid) ?? refuse(`no such resource '${sid}'`);
-    return { sid: found.sid, type: 'vm', state: found.state };
-  },
   'GET /cluster/replication': () => [],
   'GET /version': () => VERSION,
   'GET /nodes/{node}/version': () => VERSION,

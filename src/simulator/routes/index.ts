@@ -5,12 +5,16 @@ import { AGENT_ROUTES } from './agent.ts';
 import { BACKUP_KINDS, BACKUP_ROUTES } from './backup.ts';
 import { BACKUP_JOB_ROUTES } from './backup-jobs.ts';
 import { BACKUP_READ_KINDS, BACKUP_READ_ROUTES } from './backup-read.ts';
+import { BULK_KINDS, BULK_ROUTES } from './bulk.ts';
 import { CLOUD_INIT_ROUTES } from './cloud-init.ts';
 import { CLUSTER_ROUTES } from './cluster.ts';
+import { DOWNLOAD_KINDS, DOWNLOAD_ROUTES } from './download.ts';
 import { FIREWALL_ROUTES } from './firewall.ts';
+import { HA_ROUTES } from './ha.ts';
 import { LXC_KINDS, LXC_ROUTES } from './lxc.ts';
 import { METRIC_ROUTES } from './metrics.ts';
-import { MIGRATE_KINDS, MIGRATE_ROUTES } from './migrate.ts';
+import { MIGRATE_ROUTES } from './migrate.ts';
+import { MIGRATE_KINDS } from './migrate-run.ts';
 import { NODE_ROUTES } from './nodes.ts';
 import { POOL_ROUTES } from './pools.ts';
 import { POWER_KINDS, POWER_ROUTES } from './power.ts';
@@ -32,9 +36,12 @@ export const ROUTES: Routes = {
   ...BACKUP_ROUTES,
   ...BACKUP_JOB_ROUTES,
   ...BACKUP_READ_ROUTES,
+  ...BULK_ROUTES,
   ...CLOUD_INIT_ROUTES,
   ...CLUSTER_ROUTES,
+  ...DOWNLOAD_ROUTES,
   ...FIREWALL_ROUTES,
+  ...HA_ROUTES,
   ...LXC_ROUTES,
   ...METRIC_ROUTES,
   ...MIGRATE_ROUTES,
@@ -56,6 +63,8 @@ export const ROUTES: Routes = {
 export const KINDS: Kinds = {
   ...BACKUP_KINDS,
   ...BACKUP_READ_KINDS,
+  ...BULK_KINDS,
+  ...DOWNLOAD_KINDS,
   ...LXC_KINDS,
   ...MIGRATE_KINDS,
   ...POWER_KINDS,

@@ -198,16 +198,18 @@ const setPaused = (paused: boolean) => (run: Run) => {
 
 /** Asks the HA manager, which acts a moment later on its own. */
 function finishHaRequest(run: Run): void {
-  const { wish, vmid } = run.task.args as { wish: 'started' | 'stopped'; vmid: number };
-  const sid = `vm:${vmid}`;
+  const { wish, vmid, sid } = run.task.args as { wish: 'started' | 'stopped'; vmid: number; sid: string };
   const resource = run.world.get('ha', sid);
   if (!resource) return;
   run.world.put('ha', sid, { ...resource, state: wish });
+  const [letters, prefix] = sid.startsWith('ct:') ? ['vz', 'ct-'] : ['qm', ''];
   const doing =
-    wish === 'started' ? { type: 'qmstart', kind: 'start' } : { type: 'qmshutdown', kind: 'shutdown', args: { force: true, timeout: 60 } };
+    wish === 'started'
+      ? { type: `${letters}start`, kind: `${prefix}start` }
+      : { type: `${letters}shutdown`, kind: `${prefix}shutdown`, args: { force: true, timeout: 60 } };
   startTask(
     run.world,
-    POWER_KINDS,
+    run.kinds,
     { node: run.task.node, id: String(vmid), owner: 'root@pam', locks: [vmid], slower: 1_000, ...doing },
     run.at,
   );
@@ -249,12 +251,15 @@ function power(context: Context, type: string, kind: string, args: Record<string
   return task(context, { type, id: String(vmid), kind, args, locks: [vmid], log });
 }
 
-function throughHa(context: Context, wish: 'started' | 'stopped'): string | undefined {
+/** The task that asks the HA manager, for a guest that it manages. */
+export function throughHa(context: Context, wish: 'started' | 'stopped', kind: Guest['type'] = 'qemu'): string | undefined {
   const vmid = vmidOf(context);
-  if (!context.world.get('ha', `vm:${vmid}`)) return undefined;
+  const sid = `${kind === 'qemu' ? 'vm' : 'ct'}:${vmid}`;
+  const managed = context.world.get('ha', sid);
+  if (!managed || managed.state === 'ignored') return undefined;
   const type = wish === 'started' ? 'hastart' : 'hastop';
-  const log = [`Requesting HA ${wish === 'started' ? 'start' : 'stop'} for VM ${vmid}`];
-  return task(context, { type, id: String(vmid), kind: 'ha-request', args: { wish, vmid }, log });
+  const log = [`Requesting HA ${wish === 'started' ? 'start' : 'stop'} for ${kind === 'qemu' ? 'VM' : 'CT'} ${vmid}`];
+  return task(context, { type, id: String(vmid), kind: 'ha-request', args: { wish, vmid, sid }, log });
 }
 
 function mustRun(context: Context): void {
@@ -265,7 +270,9 @@ function mustRun(context: Context): void {
 function stop(context: Context): string {
   rootOnly(context, 'skiplock');
   if (!findGuest(context)?.running) return power(context, 'qmstop', 'stop');
-  if (context.world.get('ha', `vm:${vmidOf(context)}`) && flag(context, 'overrule-shutdown')) refuse('Not applicable for HA resources.');
+  const managed = context.world.get('ha', `vm:${vmidOf(context)}`);
+  if (managed && managed.state !== 'ignored' && flag(context, 'overrule-shutdown'))
+    invalid({ 'overrule-shutdown': 'Not applicable for HA resources.' });
   const viaHa = throughHa(context, 'stopped');
   if (viaHa) return viaHa;
   const log: string[] = [];

@@ -1,10 +1,10 @@
 import { type Context, flag, guestOf, nodeOf, type Routes, text } from '../context.ts';
 import { refuse } from '../errors.ts';
-import { digestOf, driveKeys, loose, memoryOf, pendingConfig, printConfig, volumeOf } from '../guest-config.ts';
+import { dataKeys, digestOf, driveKeys, loose, memoryOf, pendingConfig, printConfig, volumeOf } from '../guest-config.ts';
 import { gauges, listRow } from '../guest-status.ts';
 import type { Guest } from '../model.ts';
 import { may } from '../permissions.ts';
-import { findVolume } from '../volumes.ts';
+import { canSnapshot, findVolume, isFileBased } from '../volumes.ts';
 import { wantsAgent } from './power.ts';
 
 type Row = Record<string, unknown>;
@@ -151,18 +151,23 @@ const INDEX = [
   'rrddata',
 ].concat(['monitor', 'agent', 'snapshot', 'spiceproxy', 'sendkey', 'firewall', 'mtunnel', 'remote_migrate']);
 
+const isBase = (volid: string): boolean => /[:/]base(vol)?-/.test(volid) && !/\/vm-/.test(volid);
+
+/** Whether every volume of the guest, or of one snapshot, can be snapshotted, cloned from or copied. */
 function feature(context: Context): Row {
-  const guest = guestOf(context);
-  const wanted = text(context, 'feature');
-  const volumes = driveKeys(guest.config)
-    .map((key) => findVolume(context.world, guest.node, volumeOf(guest.config[key] as string)))
-    .filter((volume) => volume?.content === 'images' && !/cloudinit/.test(volume.volid));
+  const type = typeOf(context);
+  const guest = guestOf(context, type);
+  const [wanted, name] = [text(context, 'feature'), text(context, 'snapname')];
+  const config = name === undefined ? guest.config : (guest.snapshots[name]?.config ?? refuse(`snapshot '${name}' does not exist`));
+  const volumes = dataKeys({ type, config }).flatMap((key) => findVolume(context.world, guest.node, volumeOf(config[key] as string)) ?? []);
   const able = volumes.every((volume) => {
-    const type = context.world.get('storage', volume?.storage ?? '')?.type;
-    if (wanted === 'snapshot') return (type !== 'dir' && type !== 'nfs') || volume?.format === 'qcow2';
-    return wanted === 'clone' ? /[:/]base-/.test(volume?.volid ?? '') && !/\/vm-/.test(volume?.volid ?? '') : true;
+    const storage = context.world.get('storage', volume.storage);
+    if (!storage) return false;
+    if (wanted === 'snapshot') return canSnapshot(storage, volume);
+    if (wanted === 'clone') return isBase(volume.volid) && (type === 'qemu' || !isFileBased(storage));
+    return name === undefined || canSnapshot(storage, volume);
   });
-  return { hasFeature: able ? 1 : 0, nodes: [guest.node] };
+  return { hasFeature: able ? 1 : 0, ...(type === 'qemu' ? { nodes: [guest.node] } : {}) };
 }
 
 export const READ_ROUTES: Routes = {
@@ -172,6 +177,7 @@ export const READ_ROUTES: Routes = {
   'GET /nodes/{node}/qemu/{vmid}/config': config,
   'GET /nodes/{node}/qemu/{vmid}/pending': pending,
   'GET /nodes/{node}/qemu/{vmid}/feature': feature,
+  'GET /nodes/{node}/lxc/{vmid}/feature': feature,
   'GET /nodes/{node}/lxc/{vmid}/config': config,
   'GET /nodes/{node}/lxc/{vmid}/pending': pending,
 };

@@ -1,6 +1,6 @@
 import { type Context, edit, flag, guestOf, missingConfig, needed, type Routes, takeLock, task, text, vmidOf } from '../context.ts';
 import { refuse } from '../errors.ts';
-import { digestOf, driveKeys, isCdrom, memoryOf, volumeOf } from '../guest-config.ts';
+import { dataKeys, digestOf, driveKeys, memoryOf, volumeOf } from '../guest-config.ts';
 import type { Config, Guest } from '../model.ts';
 import { demand } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
@@ -16,8 +16,7 @@ const target = (run: Run): Guest =>
   guestOfTask(run, (vmid) => missingConfig(run.task.node, run.task.type.startsWith('vz') ? 'lxc' : 'qemu', vmid));
 
 function dataVolumes(guest: Guest): [string, string][] {
-  const keys = guest.type === 'qemu' ? driveKeys(guest.config).filter((key) => !isCdrom(guest.config[key] as string)) : ['rootfs'];
-  return keys.filter((key) => guest.config[key]).map((key) => [key, volumeOf(guest.config[key] as string)]);
+  return dataKeys(guest).map((key) => [key, volumeOf(guest.config[key] as string)]);
 }
 
 function beginCreate(run: Run): number {
@@ -74,6 +73,22 @@ function beginExisting(run: Run): number {
   return SNAPSHOT;
 }
 
+/** ZFS goes back to its most recent snapshot only. */
+function beginRollback(run: Run): number {
+  const duration = beginExisting(run);
+  const guest = target(run);
+  const name = named(run);
+  const taken = guest.snapshots[name]?.snaptime ?? 0;
+  const newer = Object.entries(guest.snapshots).filter(([other, { snaptime }]) => other !== name && snaptime > taken);
+  for (const [, volid] of dataVolumes({ ...guest, config: guest.snapshots[name]?.config ?? {} })) {
+    const volume = findVolume(run.world, guest.node, volid) ?? refuse(`volume '${volid}' does not exist`);
+    const holds = newer.some(([, { config }]) => Object.values(config).some((value) => volumeOf(value) === volid));
+    if (findStorage(run.world, volume.storage).type === 'zfspool' && holds)
+      refuse(`can't rollback, '${name}' is not most recent snapshot on '${volid}'`);
+  }
+  return duration;
+}
+
 function finishRollback(run: Run): void {
   const guest = target(run);
   const name = named(run);
@@ -112,7 +127,7 @@ function finishDelete(run: Run): void {
 
 export const SNAPSHOT_KINDS: Kinds = {
   snapshot: { begin: beginCreate, finish: finishCreate },
-  rollback: { begin: beginExisting, finish: finishRollback },
+  rollback: { begin: beginRollback, finish: finishRollback },
   'delete-snapshot': { begin: beginExisting, finish: finishDelete },
 };
 
@@ -160,6 +175,7 @@ export const SNAPSHOT_ROUTES: Routes = Object.fromEntries(
     return Object.entries<Routes[string]>({
       [`GET ${base}`]: list,
       [`POST ${base}`]: create,
+      [`GET ${base}/{snapname}`]: () => [{ cmd: 'rollback' }, { cmd: 'config' }],
       [`GET ${base}/{snapname}/config`]: (context) => snapshotConfig(guestOf(context, typeOf(context)), needed(context, 'snapname')),
       [`PUT ${base}/{snapname}/config`]: describe,
       [`POST ${base}/{snapname}/rollback`]: (context) => {
