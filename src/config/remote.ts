@@ -5,16 +5,19 @@ import { databaseUrl, folder, httpsUrl, list, networkList, nonEmptyList, ownUrls
 /** Serving agents on other machines (`proxmox-mcp http`). docs/deployment.md puts them together. */
 export const remoteVariables = {
   PROXMOX_HTTP_HOST: setting(text.default('127.0.0.1'), {
+    field: 'http.host',
     section: 'Remote agents',
     description: 'Listen address. An address other than loopback needs authentication and TLS, direct or by a proxy.',
     example: '127.0.0.1',
   }),
   PROXMOX_HTTP_PORT: setting(whole(0, 65_535).default(8808), {
+    field: 'http.port',
     section: 'Remote agents',
     description: 'Listen port. 0 takes any free one.',
     example: '8808',
   }),
   PROXMOX_HTTP_PUBLIC_URL: setting(ownUrls.default([]), {
+    field: 'http.publicUrls',
     section: 'Remote agents',
     description:
       'Public addresses of this server, without the path `/mcp`, separated by commas. Only their host names and those of loopback are accepted. The first one is shown to people and begins the resource identifier for OAuth.',
@@ -22,18 +25,21 @@ export const remoteVariables = {
     example: 'https://mcp.example.org,https://mcp.internal:8808',
   }),
   PROXMOX_HTTP_CERT_FILE: setting(folder.optional(), {
+    field: 'http.certFile',
     section: 'Remote agents',
     description: 'PEM file with the certificate of this server and its chain.',
     defaultText: 'none; plain HTTP',
     example: '/etc/proxmox-mcp/tls.crt',
   }),
   PROXMOX_HTTP_KEY_FILE: setting(folder.optional(), {
+    field: 'http.keyFile',
     section: 'Remote agents',
     description: 'PEM file with the private key of that certificate.',
     defaultText: 'none',
     example: '/etc/proxmox-mcp/tls.key',
   }),
   PROXMOX_HTTP_TRUSTED_PROXIES: setting(networkList.default([]), {
+    field: 'http.trustedProxies',
     section: 'Remote agents',
     description:
       'Networks of reverse proxies, separated by commas. Their `X-Forwarded-For` and `X-Forwarded-Host` give the address of the client and the host it asked for.',
@@ -42,6 +48,7 @@ export const remoteVariables = {
     ceiling: 'fixed',
   }),
   PROXMOX_HTTP_RATE: setting(whole(1, 1_000_000).default(600), {
+    field: 'http.perMinute',
     section: 'Remote agents',
     description: 'Requests per minute of one identity. The same number may arrive at once.',
     example: '600',
@@ -56,6 +63,7 @@ export const remoteVariables = {
           .slice(0, 32) || 'one',
     ),
     {
+      field: 'http.replica',
       section: 'Remote agents',
       description: 'Name of this replica. Session ids begin with it, so that a load balancer finds the right one.',
       defaultText: "the machine's name",
@@ -92,6 +100,7 @@ export const remoteVariables = {
     ceiling: 'fixed',
   }),
   PROXMOX_DATABASE_URL: setting(databaseUrl.optional(), {
+    field: 'databaseUrl',
     section: 'Remote agents',
     description: 'PostgreSQL database that several servers share.',
     defaultText: 'none; SQLite in the data folder',

@@ -36,6 +36,7 @@ export const configSchema = z.strictObject({
     secret: true,
   }),
   PROXMOX_VERIFY_SSL: setting(flag.default(false), {
+    field: 'connection.verifySsl',
     section: 'Connection',
     description:
       "Accept only certificates signed by an authority of the system or of `PROXMOX_CA_FILE`. When false, the cluster's own authority is pinned on first use and a changed one is rejected.",
@@ -43,6 +44,7 @@ export const configSchema = z.strictObject({
     ceiling: 'true',
   }),
   PROXMOX_FINGERPRINT: setting(fingerprints.default([]), {
+    field: 'connection.fingerprints',
     section: 'Connection',
     description: 'SHA-256 fingerprint of the certificate to accept, or several separated by commas. Nothing else is accepted then.',
     defaultText: 'none',
@@ -50,6 +52,7 @@ export const configSchema = z.strictObject({
     ceiling: 'fixed',
   }),
   PROXMOX_CA_FILE: setting(folder.optional(), {
+    field: 'connection.caFile',
     section: 'Connection',
     description: "PEM file with the authority that signs the nodes' certificates (`/etc/pve/pve-root-ca.pem` on a node).",
     defaultText: 'none',
@@ -64,12 +67,14 @@ export const configSchema = z.strictObject({
     example: 'pve',
   }),
   PROXMOX_STORAGE: setting(text.optional(), {
+    field: 'defaults.storage',
     section: 'Placement',
     description: 'Storage for the disks of new guests when the caller names none.',
     defaultText: 'the only one that fits; several are an error that lists them',
     example: 'local-lvm',
   }),
   PROXMOX_POOL: setting(text.optional(), {
+    field: 'defaults.pool',
     section: 'Placement',
     description: 'Pool that new guests join.',
     defaultText: 'none',
@@ -77,30 +82,35 @@ export const configSchema = z.strictObject({
   }),
 
   PROXMOX_MAX_CPU: setting(whole(1, 8192).default(16), {
+    field: 'limits.maxCpu',
     section: 'Limits',
     description: 'vCPUs of one guest: sockets × cores.',
     example: '16',
     ceiling: 'lower',
   }),
   PROXMOX_MAX_RAM_MB: setting(whole(16, 67_108_864).default(32_768), {
+    field: 'limits.maxRamMib',
     section: 'Limits',
     description: 'Memory of one guest in MiB.',
     example: '32768',
     ceiling: 'lower',
   }),
   PROXMOX_MAX_DISK_GB: setting(whole(1, 1_048_576).default(500), {
+    field: 'limits.maxDiskGib',
     section: 'Limits',
     description: 'All disks of one guest together, in GiB.',
     example: '500',
     ceiling: 'lower',
   }),
   PROXMOX_MAX_VMS: setting(whole(0, 1_000_000).default(50), {
+    field: 'limits.maxVms',
     section: 'Limits',
     description: 'Number of guests in the scope. Templates do not count. With 0 nothing can be created.',
     example: '50',
     ceiling: 'lower',
   }),
   PROXMOX_MAX_TOTAL_CPU: setting(whole(1, 1_000_000).optional(), {
+    field: 'limits.maxTotalCpu',
     section: 'Limits',
     description: 'vCPUs of all guests in the scope together.',
     defaultText: 'no limit',
@@ -108,6 +118,7 @@ export const configSchema = z.strictObject({
     ceiling: 'lower',
   }),
   PROXMOX_MAX_TOTAL_RAM_MB: setting(whole(16, 1_000_000_000).optional(), {
+    field: 'limits.maxTotalRamMib',
     section: 'Limits',
     description: 'Memory of all guests in the scope together, in MiB.',
     defaultText: 'no limit',
@@ -115,6 +126,7 @@ export const configSchema = z.strictObject({
     ceiling: 'lower',
   }),
   PROXMOX_MAX_TOTAL_DISK_GB: setting(whole(1, 1_000_000_000).optional(), {
+    field: 'limits.maxTotalDiskGib',
     section: 'Limits',
     description: 'Disks of all guests in the scope together, in GiB.',
     defaultText: 'no limit',
@@ -122,6 +134,7 @@ export const configSchema = z.strictObject({
     ceiling: 'lower',
   }),
   PROXMOX_QUOTA_SCOPE: setting(quotaScope.default({ kind: 'visible' }), {
+    field: 'limits.scope',
     section: 'Limits',
     description:
       'Guests that count: `visible` (all that the token sees), `created` (through this server), `pool:NAME` or `tag:NAME`. With a pool or tag, new guests must join it.',
@@ -131,6 +144,7 @@ export const configSchema = z.strictObject({
   }),
 
   PROXMOX_APPROVAL: setting(z.enum(['relay', 'auto', 'human'], 'one of relay, auto, human').default('auto'), {
+    field: 'approval.mode',
     section: 'Approval',
     description:
       'Approval method for operations that interrupt or destroy. `relay`: the agent passes on the user’s yes. `auto`: the client asks its user where it can, otherwise relay. `human`: only in a terminal or the console.',
@@ -138,6 +152,7 @@ export const configSchema = z.strictObject({
     ceiling: 'stricter',
   }),
   PROXMOX_APPROVAL_TTL: setting(whole(30, 86_400).default(900), {
+    field: 'approval.ttlSeconds',
     section: 'Approval',
     description: 'Seconds until an undecided approval expires.',
     example: '900',
@@ -151,6 +166,7 @@ export const configSchema = z.strictObject({
     ceiling: 'fixed',
   }),
   PROXMOX_MAX_PENDING: setting(whole(1, 1000).default(10), {
+    field: 'approval.maxPendingPerPrincipal',
     section: 'Approval',
     description: 'Pending approvals of one requester at a time. One more is refused.',
     example: '10',
@@ -176,12 +192,14 @@ export const configSchema = z.strictObject({
   }),
 
   PROXMOX_READ_ONLY: setting(flag.default(false), {
+    field: 'readOnly',
     section: 'Behaviour',
     description: 'Offer read operations only.',
     example: 'false',
     ceiling: 'true',
   }),
   PROXMOX_TOOLSETS: setting(toolsets.default(['everyday']), {
+    field: 'toolsets',
     section: 'Behaviour',
     description: `Groups of tools to offer, separated by commas, or \`all\`: ${TOOLSETS.join(', ')}. The tools of other groups do not exist then, on the command line neither. docs/tools.md lists the groups.`,
     defaultText: 'everyday',
@@ -189,6 +207,7 @@ export const configSchema = z.strictObject({
     ceiling: 'fixed',
   }),
   PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
+    field: 'waitSeconds',
     section: 'Behaviour',
     description:
       'Seconds until a change answers at the latest. The answer is then `running`, or says that nothing was sent. MCP clients give up after 60.',
@@ -198,7 +217,7 @@ export const configSchema = z.strictObject({
     z
       .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'one of fatal, error, warn, info, debug, trace, silent')
       .default('warn'),
-    { section: 'Behaviour', description: 'Level of the log on stderr.', example: 'warn' },
+    { field: 'logLevel', section: 'Behaviour', description: 'Level of the log on stderr.', example: 'warn' },
   ),
 
   ...remoteVariables,
@@ -211,6 +230,7 @@ export const configSchema = z.strictObject({
     ceiling: 'fixed',
   }),
   PROXMOX_RETENTION_DAYS: setting(whole(0, 36_500).default(90), {
+    field: 'retentionDays',
     section: 'Files',
     description:
       'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and names of deleted guests. 0 keeps all. Pending and unknown ones stay, and so does the list of guests created here. The audit file is never shortened.',
@@ -224,6 +244,7 @@ export const configSchema = z.strictObject({
     ceiling: 'fixed',
   }),
   PROXMOX_AUDIT_ANCHOR: setting(anchorPlace.optional(), {
+    field: 'auditAnchor',
     section: 'Files',
     description:
       'Second place for signed checkpoints of the audit, so that removed lines show (docs/approvals.md). A file that a writer of the audit cannot rewrite, `syslog:` or `syslog:PORT` (UDP to this machine), or an `https://` address that takes POST.',
