@@ -1,6 +1,8 @@
 import type { Caller } from '../core/caller.ts';
 import { graver } from '../core/effect.ts';
+import { fail } from '../core/errors.ts';
 import type { Plan } from '../core/plan.ts';
+import { unstated } from '../operations/stated.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { planContext } from './context.ts';
 import { checkPlanScope } from './limits/scope.ts';
@@ -27,9 +29,17 @@ export async function makePlan(
     principal,
   });
   const { api } = ports.cluster;
-  const plan = await withSources(await call.operation.plan(context, call.args), api);
+  const planned = await call.operation.plan(context, call.args);
+  refuseUnstated(call.operation, planned);
+  const plan = await withSources(planned, api);
   await checkPlanScope(plan, scope, api);
   const open = await openRunsOf(guestsOf({ plan }), ports);
   const warnings = [...plan.warnings, ...open.map(openLine)];
   return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+}
+
+/** A request that the operation does not state has rights that no role was made for. @throws internal */
+function refuseUnstated(operation: ChangeCall['operation'], plan: Plan): void {
+  const [odd] = unstated(operation, plan);
+  if (odd !== undefined) fail('internal', `The plan of ${operation.name} has a request that the operation does not state: ${odd}.`);
 }

@@ -52,6 +52,12 @@ export interface ReservationRequest {
   vmid?: number;
 }
 
+/** Methods of the API by their names in the contract of Proxmox VE: `GET /nodes/{node}/qemu/{vmid}/config`. */
+export type ApiRead = `GET /${string}`;
+export type ApiChange = `${'POST' | 'PUT' | 'DELETE'} /${string}`;
+
+type Sends = Readonly<Record<ApiChange, readonly string[]>>;
+
 interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   /** The tool's name: snake_case, never renamed. */
   name: string;
@@ -75,6 +81,10 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   table?: string;
   /** Further lists of the output that models read as tables of their own. */
   tables?: readonly string[];
+  /** The reads without which it cannot work. Reads that no right restricts need not be stated. */
+  reads?: readonly ApiRead[];
+  /** Further reads: with the rights for them its answers tell more. */
+  mayRead?: readonly ApiRead[];
 }
 
 export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
@@ -87,6 +97,13 @@ export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.
 export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
   /** The least effect; a plan may raise it. */
   effect: Exclude<Effect, 'read'>;
+  /**
+   * The requests that its plans may send: methods, each with the names of its parameters, or `name=value` where the value decides which rights it
+   * needs. The role for a token, `doctor` and the documentation follow from them, and the engine sends nothing else.
+   */
+  sends: Sends;
+  /** Requests that only some arguments ask for; without the rights for them it works for all others. */
+  maySend?: Sends;
   reserves?(args: z.output<I>): ReservationRequest;
   /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;

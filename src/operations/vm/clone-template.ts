@@ -6,6 +6,7 @@ import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryO
 import { listNodes } from '../../proxmox/nodes.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { label, refuseLocked } from './lib/target.ts';
@@ -34,6 +35,18 @@ export const cloneTemplate = defineOperation({
   input: cloneInput,
   byName: { source_vmid: 'source_name' },
   output: made,
+  reads: [...LIST_READS, ...GUEST_READS, ...PLACE_READS],
+  mayRead: [...NODE_READS, 'GET /pools'],
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/clone': ['newid', 'name', 'full', 'storage', 'format', 'target', 'pool', 'description'],
+    'POST /nodes/{node}/qemu/{vmid}/config': ['cores', 'memory', 'balloon', 'tags', 'onboot', 'protection', 'digest', ...CLOUD_INIT],
+    'PUT /nodes/{node}/qemu/{vmid}/resize': ['disk', 'size', 'digest'],
+    'POST /nodes/{node}/qemu/{vmid}/status/start': [],
+  },
+  maySend: {
+    'POST /nodes/{node}/qemu/{vmid}/migrate': ['target', 'targetstorage'],
+    'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'format'],
+  },
   reserves: ({ name, vmid }) => ({ ...defined({ name, vmid }) }),
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);

@@ -6,6 +6,7 @@ import { guestPath, listGuests } from '../../proxmox/guests.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { sortedTags } from './lib/tags.ts';
@@ -38,6 +39,19 @@ export const createVm = defineOperation({
     'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice. To copy a template use clone_template; without image and iso the dry run lists those at hand.',
   input: createInput,
   output: made,
+  reads: [...LIST_READS, ...PLACE_READS],
+  mayRead: [...NODE_READS, 'GET /pools', ...GUEST_READS],
+  sends: {
+    'POST /nodes/{node}/qemu': [
+      ...['vmid', 'name', 'pool', 'description', 'onboot', 'protection', 'cores', 'sockets', 'cpu', 'memory', 'ostype'],
+      ...['bios', 'scsihw', 'agent'],
+      ...['boot', 'net0', 'scsi0=local:0,import-from=local:import/image.qcow2', 'efidisk0=local:1', 'ide2=local:iso/cd.iso,media=cdrom'],
+      ...['ide0=local:cloudinit', 'serial0', ...CLOUD_INIT],
+    ],
+    'PUT /nodes/{node}/qemu/{vmid}/resize': ['disk', 'size', 'digest'],
+    'POST /nodes/{node}/qemu/{vmid}/config': ['tags', 'digest'],
+    'POST /nodes/{node}/qemu/{vmid}/status/start': [],
+  },
   reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);

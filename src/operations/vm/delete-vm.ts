@@ -12,6 +12,7 @@ import { guestPath, isAnother, isFree } from '../../proxmox/guests.ts';
 import { listStorages, storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { defineOperation } from '../define.ts';
+import { GUEST_READS, VOLUME_READS } from './lib/api.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { changed, storageName, vmid } from './lib/schemas.ts';
 import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
@@ -41,6 +42,13 @@ export const deleteVm = defineOperation({
     orphans: z.array(z.string()).optional(),
     unchecked: z.string().optional(),
   }),
+  reads: GUEST_READS,
+  mayRead: [...VOLUME_READS, 'GET /cluster/replication'],
+  sends: {
+    'DELETE /nodes/{node}/qemu/{vmid}': ['purge', 'destroy-unreferenced-disks'],
+    'DELETE /nodes/{node}/lxc/{vmid}': ['purge', 'destroy-unreferenced-disks'],
+  },
+  maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;

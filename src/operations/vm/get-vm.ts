@@ -7,6 +7,7 @@ import { type Guest, readGuest, readStatus } from '../../proxmox/guests.ts';
 import { readSnapshots } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { addressesOf } from './lib/addresses.ts';
+import { ADDRESS_READS, GUEST_READS } from './lib/api.ts';
 import { compactConfig, rawConfig } from './lib/config-view.ts';
 import { atKnownPlace } from './lib/known-places.ts';
 import { vmid } from './lib/schemas.ts';
@@ -79,6 +80,8 @@ export const getVm = defineOperation({
   }),
   byName: { vmid: 'name' },
   output,
+  reads: GUEST_READS,
+  mayRead: ADDRESS_READS,
   preview: ({ vmid }) => [
     'GET /cluster/resources?type=vm',
     `GET /nodes/{node}/{type}/${vmid}/pending`,

@@ -6,6 +6,7 @@ import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
+import { LIST_READS, NODE_READS } from './lib/api.ts';
 import { whyEmpty } from './lib/why-empty.ts';
 import { fits, whyNone } from './lib/why-none.ts';
 
@@ -56,6 +57,8 @@ export const listVms = defineOperation({
   input,
   output,
   table: 'vms',
+  reads: LIST_READS,
+  mayRead: NODE_READS,
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
     const all = await currentGuests(ctx.api);

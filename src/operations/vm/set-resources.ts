@@ -6,6 +6,7 @@ import type { Condition, Params, Plan, RequestStep } from '../../core/plan.ts';
 import { type Guest, guestPath, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
+import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
@@ -38,6 +39,12 @@ export const setResources = defineOperation({
   input,
   byName: { vmid: 'name' },
   output: changed.extend({ applied: z.record(z.string(), z.unknown()).optional(), pending: z.record(z.string(), z.unknown()).optional() }),
+  reads: GUEST_READS,
+  mayRead: NODE_READS,
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/config': [...KEYS, 'digest'],
+    'PUT /nodes/{node}/lxc/{vmid}/config': ['cores', 'memory', 'digest'],
+  },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;

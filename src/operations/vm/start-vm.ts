@@ -3,6 +3,7 @@ import { fail } from '../../core/errors.ts';
 import type { Condition, Plan } from '../../core/plan.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
+import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { refuseTooManyCpus } from './lib/limits.ts';
 import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
@@ -19,6 +20,12 @@ export const startVm = defineOperation({
   input: z.strictObject({ vmid }),
   byName: { vmid: 'name' },
   output: changed,
+  reads: GUEST_READS,
+  mayRead: NODE_READS,
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/status/start': [],
+    'POST /nodes/{node}/lxc/{vmid}/status/start': [],
+  },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, status } = target;

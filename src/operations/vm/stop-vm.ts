@@ -5,6 +5,7 @@ import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS } from './lib/api.ts';
 import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planEach, statusOfEach, together } from './lib/several.ts';
@@ -43,6 +44,13 @@ export const stopVm = defineOperation({
   input,
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
+  reads: GUEST_READS,
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/status/shutdown': ['timeout', 'forceStop'],
+    'POST /nodes/{node}/lxc/{vmid}/status/shutdown': ['timeout', 'forceStop'],
+    'POST /nodes/{node}/qemu/{vmid}/status/stop': ['overrule-shutdown'],
+    'POST /nodes/{node}/lxc/{vmid}/status/stop': ['overrule-shutdown'],
+  },
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
     const [first, ...others] = guestsAsked('stop_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, { vmid: first, ...how });

@@ -12,6 +12,7 @@ import { connectionTo, openClient } from '../../proxmox/server.ts';
 import { invalidRequests } from '../simulator.ts';
 import { NOW, oddAnswers, replaceGuests, seedDescribed } from './seed.ts';
 import type { GuestSpec, World } from './spec.ts';
+import { readingAsStated, sendsAsStated } from './stated.ts';
 
 export { container, type GuestSpec, type StorageSpec, template, type World, webServer } from './spec.ts';
 
@@ -104,7 +105,8 @@ export async function planOf(
 export async function planIn(ctx: OperationContext, operation: string, args: object): Promise<Plan> {
   const found = findOperation(operation);
   if (!found || !('plan' in found)) throw new Error(`${operation} has no plan`);
-  return found.plan(ctx, found.input.parse(args));
+  const plan = await readingAsStated(found, ctx.api, (api) => found.plan({ ...ctx, api }, found.input.parse(args)));
+  return sendsAsStated(found, plan);
 }
 
 /** The answer of a reading operation. */
@@ -112,7 +114,7 @@ export async function planIn(ctx: OperationContext, operation: string, args: obj
 export async function readIn(ctx: OperationContext, operation: string, args: object): Promise<any> {
   const found = findOperation(operation);
   if (found?.effect !== 'read') throw new Error(`${operation} does not read`);
-  return found.output.parse(await found.read(ctx, found.input.parse(args)));
+  return found.output.parse(await readingAsStated(found, ctx.api, (api) => found.read({ ...ctx, api }, found.input.parse(args))));
 }
 
 export async function refusalOf(plan: Promise<unknown>): Promise<ProxmoxMcpError> {

@@ -1,0 +1,46 @@
+import type { ApiRead } from '../../define.ts';
+
+/** The list of guests; nodes complete what it does not show yet. */
+export const LIST_READS: readonly ApiRead[] = ['GET /cluster/resources', 'GET /nodes/{node}/qemu', 'GET /nodes/{node}/lxc'];
+
+/** One guest, VM or container. */
+export const GUEST_READS: readonly ApiRead[] = [
+  'GET /cluster/resources',
+  'GET /nodes/{node}/qemu/{vmid}/config',
+  'GET /nodes/{node}/lxc/{vmid}/config',
+  'GET /nodes/{node}/qemu/{vmid}/pending',
+  'GET /nodes/{node}/lxc/{vmid}/pending',
+  'GET /nodes/{node}/qemu/{vmid}/snapshot',
+  'GET /nodes/{node}/lxc/{vmid}/snapshot',
+  'GET /nodes/{node}/qemu/{vmid}/status/current',
+  'GET /nodes/{node}/lxc/{vmid}/status/current',
+];
+
+/** CPUs and memory of nodes. */
+export const NODE_READS: readonly ApiRead[] = ['GET /nodes', 'GET /nodes/{node}/status'];
+
+/** Addresses of a running guest. */
+export const ADDRESS_READS: readonly ApiRead[] = [
+  'GET /nodes/{node}/qemu/{vmid}/agent/network-get-interfaces',
+  'GET /nodes/{node}/lxc/{vmid}/interfaces',
+];
+
+/** A place for a new guest, and what it is made from. */
+export const PLACE_READS: readonly ApiRead[] = [
+  'GET /nodes/{node}/storage',
+  'GET /nodes/{node}/storage/{storage}/content',
+  'GET /nodes/{node}/network',
+];
+
+/** The volumes of a guest, and its backups. */
+export const VOLUME_READS: readonly ApiRead[] = [
+  'GET /nodes/{node}/storage',
+  'GET /nodes/{node}/storage/{storage}/content?content=images',
+  'GET /nodes/{node}/storage/{storage}/content?content=backup',
+];
+
+/** Parameters of cloud-init. */
+export const CLOUD_INIT: readonly string[] = [
+  ...['ciuser', 'cipassword', 'ciupgrade', 'sshkeys', 'nameserver', 'searchdomain'],
+  ...Array.from({ length: 32 }, (_, index) => `ipconfig${index}`),
+];
