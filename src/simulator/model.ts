@@ -168,6 +168,16 @@ export interface HaRule {
   comment?: string;
 }
 
+export interface Firewall {
+  rules: Record<string, unknown>[];
+  options: Record<string, unknown>;
+  /** By name in lower case. */
+  aliases?: Record<string, { name: string; cidr: string; comment?: string }>;
+  ipsets?: Record<string, { comment?: string; entries: { cidr: string; comment?: string; nomatch?: 1 }[] }>;
+  /** Security groups; the cluster's alone. */
+  groups?: Record<string, { comment?: string; rules: Record<string, unknown>[] }>;
+}
+
 /** A file that the nodes can fetch from the network; there is no other one. */
 export interface Site {
   url: string;
@@ -191,7 +201,8 @@ export interface Things {
   ha: HaResource;
   'ha-rule': HaRule;
   job: Record<string, unknown>;
-  firewall: { rules: Record<string, unknown>[]; options: Record<string, unknown> };
+  /** By VMID, `node/NAME` or `cluster`. */
+  firewall: Firewall;
   process: { pid: number; vmid: number; out: string; exitcode: number };
   options: Record<string, unknown>;
   /** By URL. */

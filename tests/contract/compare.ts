@@ -145,7 +145,24 @@ export function compare(names: Names, recorded: unknown, replayed: unknown, at =
   return recorded === replayed ? [] : differ();
 }
 
+/** How many rows were cut off a recorded list; nothing when it is whole. */
+function cutOff(rows: unknown[]): number | undefined {
+  const found = /^<(\d+) more>$/.exec(String(rows.at(-1)))?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+/** Of a list that was cut, the rows that are left have to be there, and the number has to be right. */
+function compareCut(names: Names, recorded: unknown[], more: number, replayed: unknown[], at: string): string[] {
+  const rows = recorded.slice(0, -1);
+  const there = new Set(replayed.map((row) => keyOf(names, row, false)));
+  const missing = rows.filter((row) => !there.has(keyOf(names, row, true)));
+  const length = rows.length + more === replayed.length ? [] : [`${at}: ${rows.length + more} entries → ${replayed.length}`];
+  return [...length, ...missing.map((row) => `${at}: ${JSON.stringify(row)} → missing`)];
+}
+
 function compareLists(names: Names, recorded: unknown[], replayed: unknown[], at: string): string[] {
+  const more = cutOff(recorded);
+  if (more !== undefined) return compareCut(names, recorded, more, replayed, at);
   if (recorded.length !== replayed.length)
     return [`${at}: ${recorded.length} entries ${describe(recorded)} → ${replayed.length} ${describe(replayed)}`];
   const left = new Map(replayed.map((row) => [keyOf(names, row, false), row]));

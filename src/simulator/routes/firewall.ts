@@ -1,98 +1,130 @@
-import { createHash } from 'node:crypto';
-import { type Context, integer, type Routes, text, vmidOf } from '../context.ts';
-import { invalid, refuse } from '../errors.ts';
-import type { Things } from '../model.ts';
+import { type Context, integer, type Routes, text, Wider } from '../context.ts';
+import { refuse } from '../errors.ts';
+import { checkListDigest, checkRule, digestOfRows, firewallMacros, type Row, readFirewall, versionOf, writeFirewall } from '../firewall.ts';
+import { splitList } from '../formats.ts';
 import { optionsOf } from './new-guest.ts';
 
-const OPTIONS = ['node', 'vmid', 'delete', 'digest'];
+const OPTIONS = ['node', 'vmid', 'group', 'delete', 'digest'];
 
-/** SHA-1 of the file; an untouched firewall configuration is an empty one. */
-function digestOf({ options, rules }: Things['firewall']): string {
-  const lines = [options, ...rules].map((line) => Object.entries(line).sort());
-  const isEmpty = lines.flat().length === 0;
-  return createHash('sha1')
-    .update(isEmpty ? '' : JSON.stringify(lines))
-    .digest('hex');
-}
+/** A rule as it is shown: with its place, the digest of the list, and the IP version its addresses say. */
+const shown = (rule: Row, pos: number, digest: string): Row => ({
+  ...rule,
+  enable: rule.enable ?? 0,
+  pos,
+  digest,
+  ...versionOf(String(rule.source ?? rule.dest ?? '')),
+});
 
-/** A rule as it is shown: with its place, the digest of the file, and the IP version its addresses say. */
-function shown(rule: Record<string, unknown>, pos: number, digest: string): Record<string, unknown> {
-  const address = String(rule.source ?? rule.dest ?? '');
-  const ipversion = /^\d+\./.test(address) ? 4 : /^[0-9a-f]*:/i.test(address) ? 6 : undefined;
-  return { ...rule, enable: rule.enable ?? 0, pos, digest, ...(ipversion === undefined ? {} : { ipversion }) };
-}
-
-function read(context: Context): Things['firewall'] {
-  return context.world.get('firewall', String(vmidOf(context))) ?? { rules: [], options: {} };
-}
-
-function write(context: Context, doc: Things['firewall']): null {
-  context.world.put('firewall', String(vmidOf(context)), doc);
-  return null;
-}
-
-function numbers(options: Record<string, string>): Record<string, unknown> {
+function numbers(options: Record<string, string>): Row {
   return Object.fromEntries(
     Object.entries(options).map(([key, value]) => [key, /^\d+$/.test(value) && key !== 'dport' && key !== 'sport' ? Number(value) : value]),
   );
 }
 
-function ruleAt(context: Context, doc: Things['firewall']): number {
+/** The list that a request is about: the rules of a firewall, or those of a security group. */
+function listOf(context: Context): Row[] {
+  const doc = readFirewall(context);
+  const group = text(context, 'group');
+  if (group === undefined || !context.method.path.includes('/groups/')) return doc.rules;
+  return (doc.groups?.[group] ?? refuse(`no such security group '${group}'`)).rules;
+}
+
+function save(context: Context, rules: Row[]): null {
+  const doc = readFirewall(context);
+  const group = text(context, 'group');
+  if (group === undefined || !context.method.path.includes('/groups/')) return writeFirewall(context, { ...doc, rules });
+  const groups = { ...doc.groups, [group]: { ...doc.groups?.[group], rules } };
+  return writeFirewall(context, { ...doc, groups });
+}
+
+function placeOf(context: Context, rules: Row[]): number {
   const pos = integer(context, 'pos') ?? 0;
-  if (!doc.rules[pos]) refuse(`no rule at position ${pos}`);
+  if (!rules[pos]) refuse(`no rule at position ${pos}`);
   return pos;
 }
 
-const BASES = ['qemu', 'lxc'].map((type) => `/nodes/{node}/${type}/{vmid}/firewall`);
+function readRules(context: Context): Row[] {
+  const rules = listOf(context);
+  return rules.map((rule, pos) => shown(rule, pos, digestOfRows(rules)));
+}
 
-export const FIREWALL_ROUTES: Routes = Object.fromEntries(
-  BASES.flatMap((base) =>
-    Object.entries<Routes[string]>({
-      [`GET ${base}/rules`]: (context) => {
-        const doc = read(context);
-        return doc.rules.map((rule, pos) => shown(rule, pos, digestOf(doc)));
-      },
-      [`POST ${base}/rules`]: (context) => {
-        for (const port of ['dport', 'sport']) {
-          if (text(context, port) !== undefined && text(context, 'proto') === undefined) {
-            invalid({ proto: `missing property - '${port}' requires this property` });
-          }
-        }
-        const doc = read(context);
-        const rule = numbers(optionsOf(context, [...OPTIONS, 'pos']));
-        return write(context, { ...doc, rules: [rule, ...doc.rules] });
-      },
-      [`GET ${base}/rules/{pos}`]: (context) => {
-        const doc = read(context);
-        const pos = ruleAt(context, doc);
-        return { ...shown(doc.rules[pos] ?? {}, pos, digestOf(doc)), pos: String(pos) };
-      },
-      [`PUT ${base}/rules/{pos}`]: (context) => {
-        const doc = read(context);
-        const digest = text(context, 'digest');
-        if (digest !== undefined && digest !== digestOf(doc))
-          refuse('detected modified configuration - file changed by other user? Try again.');
-        const pos = ruleAt(context, doc);
-        const goal = integer(context, 'moveto');
-        const changed = { ...doc.rules[pos], ...numbers(optionsOf(context, [...OPTIONS, 'pos', 'moveto'])) };
-        const rest = doc.rules.filter((_, index) => index !== pos);
-        return write(context, { ...doc, rules: rest.toSpliced(goal ?? pos, 0, changed) });
-      },
-      [`DELETE ${base}/rules/{pos}`]: (context) => {
-        const doc = read(context);
-        const pos = ruleAt(context, doc);
-        return write(context, { ...doc, rules: doc.rules.filter((_, index) => index !== pos) });
-      },
-      [`GET ${base}/options`]: (context) => {
-        const doc = read(context);
-        return { ...doc.options, digest: digestOf(doc) };
-      },
-      [`PUT ${base}/options`]: (context) => {
-        const doc = read(context);
-        const options = { ...doc.options, ...numbers(optionsOf(context, OPTIONS)) };
-        for (const key of (text(context, 'delete') ?? '').split(',')) delete options[key];
-        return write(context, { ...doc, options });
-      },
-    }),
-  ),
+/** A new rule is always the first one; without `enable` it is off. */
+function addRule(context: Context): null {
+  const rules = listOf(context);
+  checkListDigest(context, digestOfRows(rules));
+  const rule = { enable: 0, ...numbers(optionsOf(context, [...OPTIONS, 'pos'])) };
+  checkRule(context, rule);
+  return save(context, [rule, ...rules]);
+}
+
+/** Either moves a rule, then everything else of the request is left aside, or changes it. */
+function changeRule(context: Context): null {
+  const rules = listOf(context);
+  checkListDigest(context, digestOfRows(rules));
+  const pos = placeOf(context, rules);
+  const goal = integer(context, 'moveto');
+  if (goal !== undefined && goal !== pos) {
+    const rest = rules.filter((_, index) => index !== pos);
+    return save(context, rest.toSpliced(goal > pos ? goal - 1 : goal, 0, rules[pos] as Row));
+  }
+  const changed: Row = { ...rules[pos], ...numbers(optionsOf(context, [...OPTIONS, 'pos', 'moveto'])) };
+  for (const key of splitList(text(context, 'delete') ?? '')) delete changed[key];
+  checkRule(context, changed);
+  return save(context, rules.toSpliced(pos, 1, changed));
+}
+
+function deleteRule(context: Context): null {
+  const rules = listOf(context);
+  checkListDigest(context, digestOfRows(rules));
+  return save(context, rules.toSpliced(placeOf(context, rules), 1));
+}
+
+function readRule(context: Context): Row {
+  const rules = listOf(context);
+  const pos = placeOf(context, rules);
+  return { ...shown(rules[pos] ?? {}, pos, digestOfRows(rules)), pos: String(pos) };
+}
+
+function readOptions(context: Context): Row {
+  const { options } = readFirewall(context);
+  return { ...options, digest: digestOfRows([options]) };
+}
+
+function changeOptions(context: Context): null {
+  const doc = readFirewall(context);
+  checkListDigest(context, digestOfRows([doc.options]));
+  const options: Row = { ...doc.options, ...numbers(optionsOf(context, OPTIONS)) };
+  for (const key of splitList(text(context, 'delete') ?? '')) delete options[key];
+  return writeFirewall(context, { ...doc, options });
+}
+
+const rulesBelow = (base: string): Routes => ({
+  [`GET ${base}`]: readRules,
+  [`POST ${base}`]: addRule,
+  [`GET ${base}/{pos}`]: readRule,
+  [`PUT ${base}/{pos}`]: changeRule,
+  [`DELETE ${base}/{pos}`]: deleteRule,
+});
+
+const NO_LOG = () => new Wider([{ n: 1, t: 'unable to open file - No such file or directory' }], { total: 1 });
+
+const GUESTS = ['qemu', 'lxc'].map((type) => `/nodes/{node}/${type}/{vmid}/firewall`);
+const NODE = '/nodes/{node}/firewall';
+
+const names = (...parts: string[]) => parts.map((name) => ({ name }));
+
+export const FIREWALL_ROUTES: Routes = Object.assign(
+  {
+    'GET /cluster/firewall': () => names('aliases', 'rules', 'options', 'groups', 'ipset', 'macros', 'refs'),
+    'GET /cluster/firewall/macros': () => Object.entries(firewallMacros()).map(([macro, descr]) => ({ macro, descr })),
+    [`GET ${NODE}`]: () => names('rules', 'options', 'log'),
+    ...rulesBelow('/cluster/firewall/groups/{group}'),
+  },
+  ...GUESTS.map((base) => ({ [`GET ${base}`]: () => names('rules', 'aliases', 'ipset', 'refs', 'options') })),
+  ...[...GUESTS, NODE, '/cluster/firewall'].map((base) => ({
+    ...rulesBelow(`${base}/rules`),
+    [`GET ${base}/options`]: readOptions,
+    [`PUT ${base}/options`]: changeOptions,
+    ...(base === '/cluster/firewall' ? {} : { [`GET ${base}/log`]: NO_LOG }),
+  })),
 );

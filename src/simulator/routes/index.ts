@@ -10,6 +10,7 @@ import { CLOUD_INIT_ROUTES } from './cloud-init.ts';
 import { CLUSTER_ROUTES } from './cluster.ts';
 import { DOWNLOAD_KINDS, DOWNLOAD_ROUTES } from './download.ts';
 import { FIREWALL_ROUTES } from './firewall.ts';
+import { FIREWALL_SET_ROUTES } from './firewall-sets.ts';
 import { HA_ROUTES } from './ha.ts';
 import { LXC_KINDS, LXC_ROUTES } from './lxc.ts';
 import { METRIC_ROUTES } from './metrics.ts';
@@ -41,6 +42,7 @@ export const ROUTES: Routes = {
   ...CLUSTER_ROUTES,
   ...DOWNLOAD_ROUTES,
   ...FIREWALL_ROUTES,
+  ...FIREWALL_SET_ROUTES,
   ...HA_ROUTES,
   ...LXC_ROUTES,
   ...METRIC_ROUTES,
