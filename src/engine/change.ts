@@ -1,27 +1,23 @@
-import type { ApprovalMethod } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
-import type { Reservation } from '../store/reservations.ts';
 import type { StandingApproval } from '../store/standing.ts';
-import { redeem } from './approvals/redeem.ts';
-import { checkMatches, requestApproval, visibleApproval } from './approvals/requests.ts';
+import { redeemFor } from './approvals/approve.ts';
+import { requestApproval } from './approvals/requests.ts';
 import { useStanding } from './approvals/standing.ts';
 import { checkPolicy } from './limits/guards.ts';
 import { checkRights } from './limits/plan-rights.ts';
-import type { PolicyDecision } from './limits/policy.ts';
-import { freeVmid, giveBack, refuseDoomed, reserveGuest } from './limits/reservations.ts';
+import { freeVmid, giveBack, holdingReservation, refuseDoomed, reserveGuest } from './limits/reservations.ts';
 import { checkQuota, reserve } from './limits/reserve.ts';
 import { makePlan } from './make-plan.ts';
 import { followOther } from './other-call.ts';
 import type { Ports } from './ports.ts';
 import { auditCall, auditTarget } from './records.ts';
 import { adoptOrphans } from './runs/adopt.ts';
-import { answerOf } from './runs/answer.ts';
-import { startRun } from './runs/runner.ts';
+import { runHeld } from './runs/answer.ts';
 import type { ChangeCall } from './types.ts';
 
 /** How often a VMID that we chose ourselves may turn out to be taken. */
@@ -43,7 +39,7 @@ async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
 
 /** Shows the plan, redeems the approval that the caller names, or takes the whole path. */
 export async function change(call: ChangeCall, ports: Ports): Promise<Result> {
-  const { operation, args, caller, options, deadline } = call;
+  const { options, deadline } = call;
   if (options.dryRun) {
     const result = await dryRun(call, ports);
     const target = result.kind === 'dry_run' ? auditTarget(result.plan) : {};
@@ -53,10 +49,7 @@ export async function change(call: ChangeCall, ports: Ports): Promise<Result> {
   }
   deadline.waitsFor('the store');
   await adoptOrphans(ports);
-  if (options.approvalId === undefined) return planAndRun(call, ports);
-  const approval = await visibleApproval(options.approvalId, caller, ports);
-  checkMatches(approval, operation.name, args);
-  return redeem(approval, call, ports);
+  return options.approvalId === undefined ? planAndRun(call, ports) : redeemFor(options.approvalId, call, ports);
 }
 
 /** The whole path of a change: reservation, plan, quota, approval or run, outcome. */
@@ -82,67 +75,47 @@ interface Turn {
 }
 
 async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<Result> {
-  const wanted = call.operation.reserves?.(call.args);
-  const request = wanted && turn.halfMade !== undefined ? { ...wanted, vmid: turn.halfMade } : wanted;
-  let mine: Reservation | undefined;
-  if (request) {
-    call.deadline.waitsFor("Proxmox's answers or the store");
-    const taken = await reserveGuest(request, ports, turn.avoid);
-    if (taken.kind === 'other') {
-      const left = await followOther(call, taken.reservation, ports);
-      if ('result' in left) return left.result;
-      return 'existing' in left ? alreadySo(call, left.existing, ports) : changeOnce(call, ports, { ...turn, ...left });
+  const { operation, args, deadline } = call;
+  const wanted = operation.reserves?.(args);
+  return holdingReservation(ports, async (hold) => {
+    if (wanted) {
+      deadline.waitsFor("Proxmox's answers or the store");
+      const taken = await reserveGuest({ ...wanted, ...defined({ vmid: turn.halfMade ?? wanted.vmid }) }, ports, turn.avoid);
+      if (taken.kind === 'other') {
+        const left = await followOther(call, taken.reservation, ports);
+        if ('result' in left) return left.result;
+        return 'existing' in left ? alreadySo(call, left.existing, ports) : changeOnce(call, ports, { ...turn, ...left });
+      }
+      hold.mine = taken.reservation;
     }
-    mine = taken.reservation;
-  }
-  let handedOver = false;
-  try {
-    call.deadline.waitsFor("Proxmox's answers");
-    const plan = await makePlan(call, ports, defined({ mine }));
-    if (plan.existing) return await alreadySo(call, plan, ports);
+    deadline.waitsFor("Proxmox's answers");
+    const plan = await makePlan(call, ports, defined({ mine: hold.mine }));
+    if (plan.existing) return alreadySo(call, plan, ports);
     const halfMade = plan.continues === undefined ? undefined : plan.demand?.vmid;
-    if (mine && halfMade !== undefined && mine.vmid !== halfMade) {
-      await giveBack(mine.id, ports);
-      mine = undefined;
-      return await changeOnce(call, ports, { ...turn, halfMade });
+    if (hold.mine && halfMade !== undefined && hold.mine.vmid !== halfMade) {
+      await giveBack(hold.mine.id, ports);
+      hold.mine = undefined;
+      return changeOnce(call, ports, { ...turn, halfMade });
     }
-    const decision = await checkPolicy(plan, call, ports);
+    const { method, approvals: needed, placed } = await checkPolicy(plan, call, ports);
     await checkRights(plan, ports.cluster.api);
     let standing: StandingApproval | undefined;
-    if (decision.method !== undefined) {
-      await checkQuota(plan, ports, mine);
+    if (method !== undefined) {
+      await checkQuota(plan, ports, hold.mine);
       // Where several people have to agree, one person's standing yes is not enough.
-      standing = decision.approvals > 1 ? undefined : await useStanding(plan, call.operation, ports);
-      if (!standing) return await approvalFor(call, plan, { ...decision, method: decision.method }, ports);
+      standing = needed > 1 ? undefined : await useStanding(plan, operation, ports);
+      if (!standing) {
+        const approval = await requestApproval({ ...call, plan: { ...plan, ...defined({ placed }) }, method, needed }, ports);
+        return { kind: 'approval_required', approval };
+      }
     }
-    mine = await reserve(plan, ports, mine);
-    await checkQuota(plan, ports, mine);
-    const started = await startRun(
-      {
-        ...call,
-        plan,
-        ...defined({ leaseId: standing?.id, reservation: mine, onProgress: call.options.onProgress }),
-        signal: call.options.signal,
-      },
-      ports,
+    hold.mine = await reserve(plan, ports, hold.mine);
+    await checkQuota(plan, ports, hold.mine);
+    return (
+      (await runHeld({ ...call, plan, ...defined({ leaseId: standing?.id }) }, hold, ports)) ??
+      fail('internal', 'The run could not be stored.')
     );
-    handedOver = true;
-    if (!started) fail('internal', 'The run could not be stored.');
-    return await answerOf(started, call, ports);
-  } finally {
-    if (mine && !handedOver) await giveBack(mine.id, ports);
-  }
-}
-
-async function approvalFor(
-  call: ChangeCall,
-  plan: Plan,
-  decision: PolicyDecision & { method: ApprovalMethod },
-  ports: Ports,
-): Promise<Result> {
-  const { method, approvals: needed, placed } = decision;
-  const approval = await requestApproval({ ...call, plan: { ...plan, ...defined({ placed }) }, method, needed }, ports);
-  return { kind: 'approval_required', approval };
+  });
 }
 
 /** Nothing has to be sent: one line in the audit, and the operation's answer. */

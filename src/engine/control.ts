@@ -1,11 +1,9 @@
 import { defined } from '../core/defined.ts';
-import { fail } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import type { ControlOperation, ControlPorts } from '../operations/define.ts';
-import { findOperation } from '../operations/index.ts';
-import { approveOrJoin } from './approvals/approve.ts';
-import { denyApproval, expireApprovals, visibleApproval } from './approvals/requests.ts';
+import { approve } from './approvals/approve.ts';
+import { denyApproval, expireApprovals, visibleApproval } from './approvals/decisions.ts';
 import { seesAllApprovals } from './limits/roles.ts';
 import type { Ports } from './ports.ts';
 import { auditCall } from './records.ts';
@@ -31,24 +29,14 @@ function approvalPorts({ caller, options, deadline }: Call<ControlOperation>, po
       const whose = seesAllApprovals(caller) ? {} : { principal: caller.principal };
       return store.approvals.list({ ...filter, cluster: ports.cluster.name, ...whose });
     },
-    async approve(id, { waitSeconds }) {
-      const approval = await visibleApproval(id, caller, ports);
-      if (options.dryRun) return { kind: 'dry_run', plan: approval.plan };
-      const operation = findOperation(approval.operation);
-      if (!operation || !('plan' in operation)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
+    approve(id, { waitSeconds }) {
       const wait = waitSeconds ?? options.wait;
-      const waiting = { ...options, ...defined({ wait }), ...deadline.cancelling(options) };
-      const result = await approveOrJoin(approval, { operation, caller, options: waiting, deadline }, ports);
-      if (result.kind !== 'done') return result;
-      return {
-        kind: 'done',
-        output: { approval_id: id, status: 'succeeded', operation: approval.operation, result: result.output },
-      };
+      return approve(id, { caller, options: { ...options, ...defined({ wait }), ...deadline.cancelling(options) }, deadline }, ports);
     },
     async deny(id, reason) {
       const approval = await visibleApproval(id, caller, ports);
       if (options.dryRun) return { kind: 'dry_run', plan: approval.plan };
-      const { status, operation } = await denyApproval(approval, reason, caller, ports);
+      const { status, operation } = await denyApproval(approval, { caller, reason }, ports);
       return { kind: 'done', output: { approval_id: id, status, operation } };
     },
   };

@@ -8,7 +8,7 @@ import type { ProxmoxApi } from '../core/proxmox.ts';
 import type { Settings } from '../core/settings.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
-import { expireApprovals } from './approvals/requests.ts';
+import { expireApprovals } from './approvals/decisions.ts';
 import { createStanding, revokeStanding } from './approvals/standing.ts';
 import { clusterOf } from './cluster.ts';
 import { unreachableSecrets } from './input/conceal.ts';

@@ -1,11 +1,13 @@
 // npm run test:mutation                            all files below, for a night
 // npm run test:mutation -- --mutate src/engine/approvals/standing.ts   one of them
 const engine = [
-  ...['requests', 'redeem', 'standing', 'way'].map((name) => `approvals/${name}`),
+  ...['requests', 'decisions', 'redeem', 'authorise', 'plan-again', 'await-decision', 'standing', 'method'].map(
+    (name) => `approvals/${name}`,
+  ),
   ...['policy', 'quota', 'guards', 'scope'].map((name) => `limits/${name}`),
   ...['runner', 'finish', 'aftermath', 'half-made', 'apply', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
 ].map((name) => `src/engine/${name}.ts`);
-const store = ['approvals', 'runs', 'guests', 'leases', 'reservations'].map((name) => `src/store/${name}.ts`);
+const store = ['approvals', 'runs', 'guests', 'standing', 'reservations'].map((name) => `src/store/${name}.ts`);
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {

@@ -1,19 +1,53 @@
 import type { ApprovalRecord } from '../../core/approval.ts';
-import { asError } from '../../core/errors.ts';
+import { canonical } from '../../core/canonical.ts';
+import { asError, fail } from '../../core/errors.ts';
 import type { Result } from '../../core/result.ts';
+import { findOperation } from '../../operations/index.ts';
 import type { Ports } from '../ports.ts';
-import { resultOf, waitFor } from '../runs/answer.ts';
+import { answerOf, resultOf } from '../runs/answer.ts';
 import { pollRun } from '../runs/tasks.ts';
 import type { ChangeCall } from '../types.ts';
-import { redeem } from './redeem.ts';
-import { visibleApproval } from './requests.ts';
+import { visibleApproval } from './decisions.ts';
+import { type Redemption, redeem } from './redeem.ts';
+
+/** `approve`: the approval names operation and arguments. A dry-run shows its plan. */
+export async function approve(id: string, call: Omit<Redemption, 'operation'>, ports: Ports): Promise<Result> {
+  const approval = await visibleApproval(id, call.caller, ports);
+  if (call.options.dryRun) return { kind: 'dry_run', plan: approval.plan };
+  const operation = findOperation(approval.operation);
+  if (!operation || !('plan' in operation)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
+  const result = await redeemOrJoin(approval, { ...call, operation }, ports);
+  if (result.kind !== 'done') return result;
+  return { kind: 'done', output: { approval_id: id, status: 'succeeded', operation: operation.name, result: result.output } };
+}
+
+/** The approved call itself, made again with its approval (`call stop_vm … --approve ID`). */
+export async function redeemFor(id: string, call: ChangeCall, ports: Ports): Promise<Result> {
+  const approval = await visibleApproval(id, call.caller, ports);
+  checkMatches(approval, call);
+  return redeem(approval, call, ports);
+}
+
+/** @throws approval_mismatch unless the approval is for exactly this call; a mismatch consumes nothing */
+export function checkMatches(
+  approval: ApprovalRecord,
+  { operation, args }: Pick<ChangeCall, 'args'> & { operation: { name: string } },
+): void {
+  const { name } = operation;
+  if (approval.operation !== name) fail('approval_mismatch', `Approval ${approval.id} is for ${approval.operation}, not for ${name}.`);
+  if (canonical(approval.args) !== canonical(args)) {
+    fail('approval_mismatch', `Approval ${approval.id} is for ${name} with other arguments.`, {
+      details: { approved: approval.args, given: args },
+    });
+  }
+}
 
 /**
- * `approve`, which its requester may repeat: after a client's timeout the same yes is told how its run goes, and nothing is sent again. For
- * any other caller an approval that was used is an error.
+ * The requester may repeat `approve`: after a client's timeout the same yes is told how its run goes, and nothing is sent again. For any
+ * other caller an approval that was used is an error.
  */
-export async function approveOrJoin(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
-  const { caller, options, operation } = call;
+async function redeemOrJoin(approval: ApprovalRecord, call: Redemption, ports: Ports): Promise<Result> {
+  const { caller, operation, deadline } = call;
   try {
     return await redeem(approval, call, ports);
   } catch (thrown) {
@@ -21,9 +55,10 @@ export async function approveOrJoin(approval: ApprovalRecord, call: Omit<ChangeC
     const { runId } = await visibleApproval(approval.id, caller, ports);
     const run = runId === undefined ? undefined : await (await ports.store()).runs.get(runId);
     if (!run) throw thrown;
-    call.deadline.begin(run);
-    const { wait } = call.deadline;
+    deadline.begin(run);
+    if (run.status !== 'executing') return resultOf(run, operation, ports);
+    const { wait } = deadline;
     const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, wait === 'end' ? Number.POSITIVE_INFINITY : wait);
-    return resultOf(run.status === 'executing' ? await waitFor(run, ended, { ...options, wait }, ports) : run, operation, ports);
+    return answerOf({ run, ended }, call, ports);
   }
 }

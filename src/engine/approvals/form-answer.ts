@@ -2,8 +2,9 @@ import type { Answer, ApprovalRecord } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
 import { fail } from '../../core/errors.ts';
 import { plainText } from '../../core/text.ts';
+import { mustTypeFor } from '../../render/must-type.ts';
 import type { Ports } from '../ports.ts';
-import { denyApproval } from './requests.ts';
+import { denyApproval } from './decisions.ts';
 
 /** An answer that comes sooner (seconds) was not read by a person: the client or a hook of it gave it. */
 export const UNREAD_SECONDS = 1;
@@ -14,7 +15,12 @@ const SWIFT_SECONDS = 2;
  * Takes only the exact text for a yes. A no that a person gave ends the approval. Any other answer leaves it pending and says why.
  * @throws approval_denied, approval_not_confirmed
  */
-export async function requireYes(answer: Answer, approval: ApprovalRecord, mustType: string, caller: Caller, ports: Ports): Promise<void> {
+export async function requireYes(
+  answer: Answer,
+  { approval, caller }: { approval: ApprovalRecord; caller: Caller },
+  ports: Ports,
+): Promise<void> {
+  const mustType = mustTypeFor(approval);
   const { action = 'accept', seconds } = answer;
   const typed = answer.typed.trim();
   if (answer.approvalId === approval.id && action === 'accept' && typed === mustType) return;
@@ -22,7 +28,7 @@ export async function requireYes(answer: Answer, approval: ApprovalRecord, mustT
   if (answer.approvalId !== approval.id) notConfirmed(`The answer is for another approval than ${approval.id}. ${still}`);
   if (action === 'decline') {
     if (seconds === undefined || seconds >= UNREAD_SECONDS) {
-      await denyApproval(approval, 'declined in the client', caller, ports);
+      await denyApproval(approval, { caller, reason: 'declined in the client' }, ports);
       fail('approval_denied', 'The user declined in the form. Nothing was done, and the approval is denied.', {
         hint: 'Tell the user that nothing was done. Do not ask again.',
       });

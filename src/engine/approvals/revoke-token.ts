@@ -5,7 +5,7 @@ import { fail } from '../../core/errors.ts';
 import type { Store } from '../../store/index.ts';
 import { isoNow } from '../ports.ts';
 import { auditCaller } from '../records.ts';
-import { recordDecision } from './requests.ts';
+import { recordDecision } from './decisions.ts';
 
 const PAGE = 200;
 const NOTE = 'the access token was revoked';
@@ -41,7 +41,7 @@ async function denyPending(principal: string, caller: Caller, ports: { store: St
       const set = { decidedBy: caller.principal, note: NOTE, decidedAt: isoNow(clock) };
       // It may be decided or expired since it was listed.
       if (!(await store.approvals.move(approval.id, 'pending', 'denied', set))) continue;
-      await recordDecision({ ...approval, note: NOTE }, caller, ports, 'denied');
+      await recordDecision({ ...approval, note: NOTE }, { caller, status: 'denied' }, ports);
       denied.push(approval.id);
     }
   }

@@ -107,6 +107,21 @@ export async function holding<T>(id: string, ports: Ports, work: () => Promise<T
   }
 }
 
+/** The reservation of a call, if it has one. */
+export interface Hold {
+  mine?: Reservation | undefined;
+}
+
+/** Gives the call's reservation back when the work ends, unless a run has taken it over. */
+export async function holdingReservation<T>(ports: Ports, work: (hold: Hold) => Promise<T>): Promise<T> {
+  const hold: Hold = {};
+  try {
+    return await work(hold);
+  } finally {
+    if (hold.mine) await giveBack(hold.mine.id, ports);
+  }
+}
+
 /** Gives a reservation back, now or as soon as the store works; a fault of it never hides what the call ended with. */
 export async function giveBack(id: string, ports: Ports): Promise<void> {
   try {

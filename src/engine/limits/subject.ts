@@ -33,7 +33,7 @@ export interface Subject {
 
 export interface Requester {
   principal: string;
-  scope?: Scope | undefined;
+  scope?: Scope;
 }
 
 /** The guests of a plan with the facts that policy and scope may ask about; they are only read when one does. */

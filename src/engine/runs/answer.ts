@@ -1,11 +1,14 @@
+import { defined } from '../../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { type Result, runningResult } from '../../core/result.ts';
 import type { RunRecord } from '../../core/run.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
+import type { Hold } from '../limits/reservations.ts';
 import type { Ports } from '../ports.ts';
 import { recorded } from '../records.ts';
 import type { ChangeCall, PerformOptions } from '../types.ts';
+import { type Start, startRun } from './runner.ts';
 
 /** Longer than any run, and the most that a timer takes. */
 const FOREVER_MS = 2 ** 31 - 1;
@@ -31,6 +34,22 @@ export async function waitFor(
   } finally {
     stop.abort();
   }
+}
+
+/**
+ * Begins the run of a call, which takes over its reservation, and answers for it.
+ * @returns undefined when another call used the approval at the same time
+ */
+export async function runHeld(
+  start: Omit<Start, 'reservation' | 'onProgress' | 'signal'> & Pick<ChangeCall, 'options'>,
+  hold: Hold,
+  ports: Ports,
+): Promise<Result | undefined> {
+  const { onProgress, signal } = start.options;
+  const started = await startRun({ ...start, ...defined({ reservation: hold.mine, onProgress, signal }) }, ports);
+  if (!started) return undefined;
+  hold.mine = undefined;
+  return answerOf(started, start, ports);
 }
 
 /** The answer of the call that began a run: its outcome, or that it goes on after the caller's time. */

@@ -1,0 +1,85 @@
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/approval.ts';
+import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors.ts';
+import { plainText } from '../../core/text.ts';
+import { seesAllApprovals } from '../limits/roles.ts';
+import { isoNow, type Ports } from '../ports.ts';
+import { auditCaller, auditTarget, SERVER } from '../records.ts';
+
+/** The approval, if this caller may know of it: their own, or any of them for the operator. */
+export async function visibleApproval(id: string, caller: Caller, ports: Ports): Promise<ApprovalRecord> {
+  const { name: cluster } = ports.cluster;
+  const store = await ports.store();
+  await expireApprovals(ports);
+  const approval = await store.approvals.get(id);
+  if (!approval || (approval.principal !== caller.principal && !seesAllApprovals(caller)))
+    fail('approval_unknown', `Approval ${id} is not one of yours.`);
+  if (approval.cluster !== cluster) fail('approval_mismatch', `Approval ${id} is for the cluster ${approval.cluster}, not for ${cluster}.`);
+  return approval;
+}
+
+/** @throws what explains why the approval can no longer be decided */
+export function checkOpen(approval: ApprovalRecord): void {
+  const refusals: Partial<Record<ApprovalStatus, () => never>> = {
+    denied: () => fail('approval_denied', `Approval ${approval.id} was denied${approval.note ? `: ${approval.note}` : ''}.`),
+    expired: () => fail('approval_expired', `Approval ${approval.id} expired at ${approval.expiresAt}.`),
+    stale: () => fail('approval_stale', `Approval ${approval.id} is stale${approval.note ? `: ${approval.note}` : ''}.`),
+  };
+  if (approval.status === 'pending') return;
+  refusals[approval.status]?.();
+  fail('approval_used', `Approval ${approval.id} was used already (${approval.status}).`, {
+    details: { status: approval.status, ...(approval.runId ? { run_id: approval.runId } : {}) },
+  });
+}
+
+/** Ends the approvals of this cluster that were not decided in time; the audit says so at the next look. */
+export async function expireApprovals(ports: Ports): Promise<void> {
+  const { name: cluster } = ports.cluster;
+  const { approvals } = await ports.store();
+  const expired = await approvals.expire(cluster, isoNow(ports.clock));
+  // Asked for at one moment, so that the audit writes all lines with one lock and one sync.
+  await Promise.all(expired.map((one) => recordDecision(one, { caller: SERVER, status: 'expired' }, ports)));
+}
+
+/** Says no. Only a pending approval can be denied. */
+export async function denyApproval(
+  approval: ApprovalRecord,
+  { caller, reason }: { caller: Caller; reason?: string | undefined },
+  ports: Ports,
+): Promise<ApprovalRecord> {
+  checkOpen(approval);
+  const { approvals } = await ports.store();
+  const decision = { decidedBy: caller.principal, decidedAt: isoNow(ports.clock), ...defined({ note: reason }) };
+  const denied = await approvals.move(approval.id, 'pending', 'denied', decision);
+  const now = await visibleApproval(approval.id, caller, ports);
+  if (!denied) checkOpen(now);
+  await recordDecision(now, { caller, status: 'denied' }, ports);
+  return now;
+}
+
+/** Writes down in the audit what was decided, by whom and how. */
+export async function recordDecision(
+  approval: ApprovalRecord,
+  { caller, status, via }: { caller: Caller; status: string; via?: ApprovalMethod },
+  { audit }: Pick<Ports, 'audit'>,
+): Promise<void> {
+  const { operation, cluster, plan, id, digest, note } = approval;
+  const told = {
+    kind: 'decision' as const,
+    operation,
+    cluster,
+    ...auditCaller(caller),
+    ...auditTarget(plan),
+    approvalId: id,
+    planDigest: digest,
+    status,
+  };
+  await audit.append({ ...told, ...defined({ decidedVia: via, message: messageOf(status, via, note) }) }, { durable: true });
+}
+
+function messageOf(status: string, via: ApprovalMethod | undefined, note: string | undefined): string | undefined {
+  if ((status === 'stale' || status === 'denied') && note !== undefined) return plainText(note, 1000);
+  if (via === 'relay') return 'relayed by agent, no human verified';
+  return via === 'elicitation' ? ['answered in the client', note].filter(Boolean).join('; ') : undefined;
+}

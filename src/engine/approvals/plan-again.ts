@@ -1,0 +1,99 @@
+import type { ApprovalRecord } from '../../core/approval.ts';
+import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors.ts';
+import { type Plan, targetsOf } from '../../core/plan.ts';
+import { listGuests } from '../../proxmox/guests.ts';
+import type { Reservation } from '../../store/reservations.ts';
+import { placedNow } from '../limits/placed.ts';
+import { type Hold, isLeft, reserveGuest } from '../limits/reservations.ts';
+import { describe, planOutOfScope } from '../limits/scope.ts';
+import type { Requester } from '../limits/subject.ts';
+import { makePlan } from '../make-plan.ts';
+import { isoNow, type Ports } from '../ports.ts';
+import { planDigest } from '../records.ts';
+import type { ChangeCall } from '../types.ts';
+import { checkOpen, recordDecision, visibleApproval } from './decisions.ts';
+import { differences } from './stale.ts';
+
+/**
+ * Plans from live facts, for the requester and under the VMID that was shown, and compares with the plan that was read. Holds the new guest's
+ * reservation from here on.
+ * @throws approval_stale, conflict
+ */
+export async function planAgain(
+  approval: ApprovalRecord,
+  { operation, options, caller }: Pick<ChangeCall, 'operation' | 'options' | 'caller'>,
+  hold: Hold,
+  ports: Ports,
+): Promise<Plan> {
+  hold.mine = await reserveAgain(approval, operation, ports);
+  const { vmid, newGuests } = approval.plan.demand ?? {};
+  const othersMakeIt = hold.mine === undefined && operation.reserves !== undefined && newGuests === 1;
+  const reserved = defined({ mine: hold.mine, reservedVmid: othersMakeIt ? vmid : undefined });
+  await refuseStale(approval, await leftScope(approval, ports), caller, ports);
+  const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, ports, reserved);
+  const plan = await withPlaced(planned, approval.plan, ports);
+  await refuseStale(approval, await compare(approval, plan, ports), caller, ports);
+  if (othersMakeIt) {
+    checkOpen(await visibleApproval(approval.id, caller, ports));
+    fail('conflict', `Another call is creating ${approval.plan.after?.name ?? 'the same guest'} or VMID ${vmid} right now.`, {
+      hint: 'Check list_vms, then decide again. The approval is still pending.',
+    });
+  }
+  return plan;
+}
+
+/** Rules about principals and scopes look at the requester, also when a human decides. */
+export function requesterOf({ principal, scope }: ApprovalRecord): Requester {
+  return { principal, ...defined({ scope }) };
+}
+
+/** Reserves the requested guest again, under the VMID that was shown; undefined when the plan creates none, or another call has reserved it. */
+async function reserveAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
+  const { vmid, newGuests } = approval.plan.demand ?? {};
+  if (!operation.reserves || vmid === undefined || newGuests !== 1) return undefined;
+  const request = { ...operation.reserves(approval.args), vmid };
+  const taken = await reserveGuest(request, ports, new Set());
+  if (taken.kind === 'mine') return taken.reservation;
+  const { id, state, runId, worker } = taken.reservation;
+  if (state !== 'held' || runId !== undefined || !isLeft(taken.reservation, ports)) return undefined;
+  await (await ports.store()).reservations.releaseOrphan(id, worker);
+  const again = await reserveGuest(request, ports, new Set());
+  return again.kind === 'mine' ? again.reservation : undefined;
+}
+
+/** The requester's limits hold at the decision: what an operator took out of them since is not theirs any more. */
+async function leftScope({ plan, scope }: ApprovalRecord, ports: Ports): Promise<string[]> {
+  if (scope === undefined) return [];
+  const rows = await listGuests(ports.cluster.api);
+  // A guest that is gone left no scope; planning says what it is.
+  if (!targetsOf(plan).every(({ vmid }) => rows.some((row) => row.vmid === vmid))) return [];
+  const reason = planOutOfScope(plan, rows, scope);
+  return reason === undefined ? [] : [`the requester is limited to ${describe(scope)}, and ${reason}`];
+}
+
+/** The pools and tags that were evaluated, as they are now. */
+async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<Plan> {
+  return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(ports.cluster.api)) };
+}
+
+/** Why the plan made now is not the one that was read; empty when it is. */
+async function compare(approval: ApprovalRecord, plan: Plan, ports: Ports): Promise<string[]> {
+  if (planDigest(plan, approval.args, approval.cluster) !== approval.digest || plan.existing) return differences(approval.plan, plan);
+  const { demand, node = '' } = approval.plan;
+  if (demand?.newGuests !== 1) return [];
+  const free = await ports.cluster.api.holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
+  return free === false ? [`VMID ${demand.vmid} belongs to another guest now`] : [];
+}
+
+/** @param changed why the approval does not hold any more; empty when it does */
+async function refuseStale(approval: ApprovalRecord, changed: string[], caller: Caller, ports: Ports): Promise<void> {
+  if (changed.length === 0) return;
+  const note = changed.join('; ');
+  const moved = await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', { note, decidedAt: isoNow(ports.clock) });
+  // Not pending any more: another call was faster, and what differs is its doing.
+  if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
+  await recordDecision({ ...approval, note }, { caller, status: 'stale' }, ports);
+  fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${note}.`, { details: { differences: changed } });
+}
