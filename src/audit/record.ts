@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../core/hash.ts';
 import type { JsonObject } from '../core/json.ts';
 import { visibleJson } from '../core/text.ts';
 
@@ -70,10 +70,6 @@ export interface Head {
 }
 
 export const GENESIS: Head = { seq: 0, hash: '0'.repeat(64) };
-
-export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
-}
 
 /**
  * The next line of the chain, newline included. The hash covers the exact bytes of the line up to the hash itself, so that not even a

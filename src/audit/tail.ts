@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole, readLine, sha256 } from './record.ts';
+import { sha256 } from '../core/hash.ts';
+import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole, readLine } from './record.ts';
 
 const NEWLINE = 0x0a;
 const CHUNK = 16 * 1024;

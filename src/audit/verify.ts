@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fail } from '../core/errors.ts';
-import { type AuditLine, GENESIS, type Head, looksWhole, readLine, sha256 } from './record.ts';
+import { sha256 } from '../core/hash.ts';
+import { type AuditLine, GENESIS, type Head, looksWhole, readLine } from './record.ts';
 import { firstLine, lastLines } from './tail.ts';
 
 export interface AuditProblem {

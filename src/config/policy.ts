@@ -94,7 +94,7 @@ export function readPolicy(file: string): Policy {
       never,
       ...defined({ method: way, approvals, requireBackupWithin: require_backup_within, cooldown }),
     })),
-    ...(only ? { only } : {}),
+    ...defined({ only }),
     perHour: defined(per_hour),
   };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
+import { newSecret, sha256 } from '../core/hash.ts';
 import type { Person } from '../core/person.ts';
-import { hashOf, newSecret } from './sessions.ts';
 
 /** The ways to log in that a transport offers; undefined means refused, without a reason. */
 export interface Logins {
@@ -24,12 +24,12 @@ export function createLinks(clock: Clock, person: Person): Links {
   return {
     issue() {
       const secret = newSecret();
-      newest = { hash: hashOf(secret), until: clock.now() + LINK_SECONDS * 1000 };
+      newest = { hash: sha256(secret), until: clock.now() + LINK_SECONDS * 1000 };
       return secret;
     },
     async loginWithLink(secret) {
       const link = newest;
-      if (link === undefined || hashOf(secret) !== link.hash) return undefined;
+      if (link === undefined || sha256(secret) !== link.hash) return undefined;
       newest = undefined;
       return clock.now() < link.until ? person : undefined;
     },

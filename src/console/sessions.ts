@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import { newSecret, sha256 } from '../core/hash.ts';
 import type { ConsoleSession, Person } from '../core/person.ts';
 
 /** Where sessions are kept: in memory for the local page, in the shared store for several replicas. Times are ISO. */
@@ -53,14 +53,14 @@ export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): 
     async begin(person) {
       const secrets = { cookie: newSecret(), token: newSecret() };
       const now = new Date(clock.now()).toISOString();
-      await rows.insert({ cookieHash: hashOf(secrets.cookie), tokenHash: hashOf(secrets.token), person, createdAt: now, usedAt: now });
+      await rows.insert({ cookieHash: sha256(secrets.cookie), tokenHash: sha256(secrets.token), person, createdAt: now, usedAt: now });
       return secrets;
     },
     async find({ cookie, token }, { touch } = { touch: true }) {
-      const cookieHash = hashOf(cookie);
+      const cookieHash = sha256(cookie);
       const row = await rows.get(cookieHash);
       // Hashes of 256 random bits: comparing them tells an attacker nothing that helps.
-      if (!row || row.tokenHash !== hashOf(token)) return undefined;
+      if (!row || row.tokenHash !== sha256(token)) return undefined;
       const now = clock.now();
       const { person } = row;
       const isOver = now - Date.parse(row.usedAt) > IDLE_SECONDS * 1000 || now - Date.parse(row.createdAt) > LIFETIME_SECONDS * 1000;
@@ -72,17 +72,8 @@ export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): 
       return person;
     },
     async end({ cookie, token }) {
-      const row = await rows.get(hashOf(cookie));
-      if (row?.tokenHash === hashOf(token)) await rows.remove(row.cookieHash);
+      const row = await rows.get(sha256(cookie));
+      if (row?.tokenHash === sha256(token)) await rows.remove(row.cookieHash);
     },
   };
-}
-
-/** 256 random bits, safe in URLs and headers. */
-export function newSecret(): string {
-  return randomBytes(32).toString('base64url');
-}
-
-export function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
 }

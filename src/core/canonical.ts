@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import { sha256 } from './hash.ts';
 
 /** Canonical JSON (RFC 8785): equal values give equal text, whatever the key order. Undefined members are left out. */
 export function canonical(value: unknown): string {
@@ -11,5 +11,5 @@ export function canonical(value: unknown): string {
 
 /** SHA-256 of the canonical JSON, in hex. */
 export function digestOf(value: unknown): string {
-  return createHash('sha256').update(canonical(value)).digest('hex');
+  return sha256(canonical(value));
 }

@@ -2,6 +2,7 @@ import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors.ts';
 import type { Networks } from '../core/network.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
@@ -75,7 +76,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const authInfo = await admit(request, connection);
     if (authInfo instanceof Response) return authInfo;
     if (await isLegacyRequest(request)) return sessions.handle(request, authInfo, connection.gone);
-    return modern.fetch(request, authInfo ? { authInfo } : {});
+    return modern.fetch(request, defined({ authInfo }));
   }
 
   const app = new Hono<{ Bindings: Connection }>();

@@ -26,7 +26,7 @@ const LOGINS_PER_MINUTE = 10;
 /** How remote callers prove who they are: access tokens always, OAuth where it is configured. */
 export function verifiersOf({ http }: Settings, store: Store): Verifiers {
   const token = createTokenVerifier(store.tokens, systemClock);
-  return { token, ...(http.oauth ? { oauth: createOAuthVerifier(http.oauth) } : {}) };
+  return { token, ...defined({ oauth: http.oauth && createOAuthVerifier(http.oauth) }) };
 }
 
 /** The gate in front of /mcp; it also remembers who was here. */
@@ -62,11 +62,10 @@ export function remoteCaller({ client, elicitation, authInfo }: ClientInfo): Cal
     principal: identity?.principal ?? 'http:local',
     owner: identity?.owner ?? 'http:local',
     channel: 'http',
-    ...defined({ client }),
+    ...defined({ client, scope: identity?.scope }),
     canAsk: { elicitation: elicitation && identity?.trustsClient === true, terminal: false },
     isOperator: false,
     role: identity?.role ?? 'operator',
-    ...(identity?.scope ? { scope: identity.scope } : {}),
   };
 }
 

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { systemClock, within } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 import { asError, fail } from '../core/errors.ts';
+import { newSecret } from '../core/hash.ts';
 import { inUrl, networks } from '../core/network.ts';
 import type { Result } from '../core/result.ts';
 import type { HttpSettings } from '../core/settings.ts';
@@ -62,7 +62,7 @@ export async function serve(
     caller: remoteCaller,
     version,
     notices: session.notices,
-    stateKey: await store.keys.shared('request-state', randomBytes(32).toString('base64url')),
+    stateKey: await store.keys.shared('request-state', newSecret()),
     ...(page ? { consoleUrl: () => `${origins()[0]}/console/` } : {}),
   });
   const gate = gateOf({ ...settings, http: configured }, verifiers, store, metrics);
@@ -76,13 +76,13 @@ export async function serve(
     ready: () => ready(store),
     metrics,
     gauges: createGauges(session),
-    ...(page ? { console: page } : {}),
+    ...defined({ console: page }),
     perMinute: configured.perMinute,
     replica: configured.replica,
     clock: systemClock,
     onError,
   });
-  const listener = await listen(app, { host: configured.host, port, ...(tls ? { tls } : {}), onError });
+  const listener = await listen(app, { host: configured.host, port, ...defined({ tls }), onError });
   port = listener.port;
   note(
     `Serving MCP on ${scheme}://${inUrl(configured.host)}:${port}/mcp${isProtected ? '' : ', for this machine only and without authentication'}.`,

@@ -8,6 +8,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 
 const IDLE_MS = 30 * 60_000;
 /** Most clients leave without saying so: a session without a connection for so long is closed when its owner needs another. */
@@ -67,7 +68,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       session.open -= 1;
     };
     gone.addEventListener('abort', ended, { once: true });
-    return session.transport.handleRequest(request, authInfo ? { authInfo } : {});
+    return session.transport.handleRequest(request, defined({ authInfo }));
   }
 
   async function begin(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response> {
@@ -81,7 +82,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     // It counts from here on: many that begin at once would pass the limit together.
     sessions.set(id, session);
     try {
-      const server = (await factory({ era: 'legacy', requestInfo: request, ...(authInfo ? { authInfo } : {}) })) as McpServer;
+      const server = (await factory({ era: 'legacy', requestInfo: request, ...defined({ authInfo }) })) as McpServer;
       await server.connect(transport);
       const closed = transport.onclose;
       transport.onclose = () => {
@@ -105,7 +106,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       if (await initializes(request)) return begin(request, authInfo, gone);
       if (id !== null) return refuse(404, 'Session not found; initialize again.');
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
-      return stateless(request, authInfo ? { authInfo } : {});
+      return stateless(request, defined({ authInfo }));
     },
     count: () => sessions.size,
     async close() {

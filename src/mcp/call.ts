@@ -1,5 +1,6 @@
 import type { CallToolResult, InputRequiredResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { Caller } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors.ts';
 import { splitCommon } from '../engine/input/common.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
@@ -55,8 +56,7 @@ export async function callTool(
     const performOptions: PerformOptions = {
       ...options,
       ...(elicitation.wasOpened(ctx) ? { waitForHuman: context.waitSeconds } : {}),
-      ...(answer ? { answer } : {}),
-      ...(onProgress ? { onProgress } : {}),
+      ...defined({ answer, onProgress }),
       ...(options.wait === undefined && !onProgress && context.waitSeconds > MAX_WAIT_SECONDS ? { wait: MAX_WAIT_SECONDS } : {}),
       signal: ctx.mcpReq.signal,
     };

@@ -1,5 +1,6 @@
 import type { ClientCapabilities, Implementation, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { type AuthInfo, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
+import { defined } from '../core/defined.ts';
 
 /** Facts that a transport can establish about the client of one request. All of it is the client's own word, except `authInfo`. */
 export interface ClientInfo {
@@ -24,7 +25,7 @@ export function clientOf(server: McpServer, ctx: ServerContext): ClientInfo {
     ...(info ? { client: `${info.name} ${info.version}`.slice(0, 100) } : {}),
     elicitation: canShowForm(capabilities),
     opensUrls: capabilities?.elicitation?.url !== undefined,
-    ...(authInfo ? { authInfo } : {}),
+    ...defined({ authInfo }),
   };
 }
 

@@ -21,8 +21,8 @@ export interface Identity {
 }
 
 export const READ = 'proxmox:read';
-export const WRITE = 'proxmox:write';
-export const APPROVE = 'proxmox:approve';
+const WRITE = 'proxmox:write';
+const APPROVE = 'proxmox:approve';
 export const SCOPES = [READ, WRITE, APPROVE];
 
 /** OAuth scopes as a role: the right to change or approve includes reading. Undefined when none of the scopes is ours. */

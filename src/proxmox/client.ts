@@ -5,6 +5,7 @@ import type { Json } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../core/proxmox.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
+import { numberOf } from '../core/sizes.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
 import { recentChanges } from './fresh.ts';
@@ -69,7 +70,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     policy: trust.policy,
     tokenId,
     tokenSecret,
-    ...(options.timeoutMs ? { timeoutMs: options.timeoutMs } : {}),
+    ...defined({ timeoutMs: options.timeoutMs }),
   });
   const perNode = limitPerKey(MUTATIONS_PER_NODE);
   const recent = recentChanges(clock);
@@ -213,8 +214,8 @@ function nodeOf(path: string): string {
 
 function content(body: string, method: WireRequest['method']): Outcome {
   try {
-    const { data = null, total } = JSON.parse(body) as { data?: Json; total?: unknown };
-    return { data, ...(total === undefined ? {} : { total: Number(total) }) };
+    const { data = null, total } = JSON.parse(body) as { data?: Json; total?: number | string };
+    return { data, ...defined({ total: numberOf(total) }) };
   } catch (cause) {
     // A server answered the change, but not in Proxmox's words.
     if (method !== 'GET') return { failure: { kind: 'lost', reason: 'the answer is not one of the Proxmox API' } };

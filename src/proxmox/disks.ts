@@ -1,5 +1,6 @@
 import { defined } from '../core/defined.ts';
 import type { GuestType } from '../core/guest.ts';
+import { numberOf } from '../core/sizes.ts';
 import { type Options, parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
 
 /**
@@ -126,10 +127,8 @@ export function networksOf(type: GuestType, config: Options): Network[] {
       return {
         slot,
         model,
-        ...defined({ mac, bridge: options.bridge }),
-        ...(options.tag === undefined ? {} : { vlan: Number(options.tag) }),
-        ...(type === 'lxc' && options.ip !== undefined ? { ip: options.ip } : {}),
-        ...(type === 'lxc' && options.ip6 !== undefined ? { ip6: options.ip6 } : {}),
+        ...defined({ mac, bridge: options.bridge, vlan: numberOf(options.tag) }),
+        ...(type === 'lxc' ? defined({ ip: options.ip, ip6: options.ip6 }) : {}),
       };
     });
 }

@@ -1,5 +1,7 @@
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { gibOf, mibOf, numberOf } from '../core/sizes.ts';
 import { path } from './encode.ts';
 import { type GuestRow, givenName, listGuests, tagsOf } from './guests.ts';
 import { textOf } from './property-strings.ts';
@@ -64,9 +66,11 @@ function complete(row: GuestRow, guest: NodeGuest): GuestRow {
     status: row.status === 'unknown' ? (guest.status ?? 'unknown') : row.status,
     template: row.template || Number(guest.template ?? 0) === 1,
     tags: row.tags.length > 0 ? row.tags : tagsOf(textOf(guest.tags)),
-    ...(row.cpus === undefined && cpus !== undefined ? { cpus: Number(cpus) } : {}),
-    ...(row.memoryMib === undefined && maxmem !== undefined ? { memoryMib: Number(maxmem) / 2 ** 20 } : {}),
-    ...(row.diskGib === undefined && maxdisk !== undefined ? { diskGib: Number(maxdisk) / 2 ** 30 } : {}),
+    ...defined({
+      cpus: row.cpus ?? numberOf(cpus),
+      memoryMib: row.memoryMib ?? mibOf(maxmem),
+      diskGib: row.diskGib ?? gibOf(maxdisk),
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import { defined } from '../core/defined.ts';
 import { asError, fail } from '../core/errors.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { gibOf, mibOf, numberOf } from '../core/sizes.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
 import { path } from './encode.ts';
 import { type Options, optionsOf, textOf } from './property-strings.ts';
@@ -85,9 +86,7 @@ export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<Guest
         status: textOf(r.status) ?? 'unknown',
         template: Number(r.template ?? 0) === 1,
         tags: tagsOf(textOf(r.tags)),
-        ...(maxcpu === undefined ? {} : { cpus: Number(maxcpu) }),
-        ...(maxmem === undefined ? {} : { memoryMib: Number(maxmem) / 2 ** 20 }),
-        ...(maxdisk === undefined ? {} : { diskGib: Number(maxdisk) / 2 ** 30 }),
+        ...defined({ cpus: numberOf(maxcpu), memoryMib: mibOf(maxmem), diskGib: gibOf(maxdisk) }),
         ...(pool ? { pool: String(pool) } : {}),
         ...(lock ? { lock: String(lock) } : {}),
         ...(hastate ? { ha: String(hastate) } : {}),
@@ -265,8 +264,7 @@ export async function readStatus(api: ProxmoxReader, at: GuestAt): Promise<Guest
     detail: s.qmpstatus ?? s.status,
     uptimeSeconds: Number(s.uptime ?? 0),
     usedBytes: Number(s.mem ?? 0),
-    ...(balloon === undefined ? {} : { balloonMib: balloon / 2 ** 20 }),
-    ...(s.lock ? { lock: s.lock } : {}),
+    ...defined({ balloonMib: mibOf(balloon), lock: s.lock || undefined }),
     ...(Number(s.ha?.managed ?? 0) === 1 ? { ha: s.ha?.state ?? 'managed' } : {}),
   };
 }

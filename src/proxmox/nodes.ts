@@ -1,5 +1,7 @@
+import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { mibOf, numberOf } from '../core/sizes.ts';
 import { path } from './encode.ts';
 
 export interface NodeRow {
@@ -22,9 +24,7 @@ export async function listNodes(api: Pick<ProxmoxReader, 'get'>): Promise<NodeRo
       return {
         node: r.node,
         online: r.status === 'online',
-        ...(r.maxcpu === undefined ? {} : { cpus: Number(r.maxcpu) }),
-        ...(r.maxmem === undefined ? {} : { memoryMib: mib(r.maxmem) }),
-        ...(r.maxmem === undefined || r.mem === undefined ? {} : { freeMib: mib(Number(r.maxmem) - Number(r.mem)) }),
+        ...sizesOf(r.maxcpu, r.maxmem, r.mem),
       };
     }),
   );
@@ -43,14 +43,11 @@ interface NodeStatus {
 async function askNode(api: Pick<ProxmoxReader, 'get'>, node: string): Promise<NodeRow> {
   try {
     const { cpuinfo, memory } = await api.get<NodeStatus>(path`/nodes/${node}/status`);
-    const [total, used] = [memory?.total, memory?.used];
     return {
       node,
       online: true,
       silent: true,
-      ...(cpuinfo?.cpus === undefined ? {} : { cpus: Number(cpuinfo.cpus) }),
-      ...(total === undefined ? {} : { memoryMib: mib(total) }),
-      ...(total === undefined || used === undefined ? {} : { freeMib: mib(Number(total) - Number(used)) }),
+      ...sizesOf(cpuinfo?.cpus, memory?.total, memory?.used),
     };
   } catch (thrown) {
     if (asError(thrown).code !== 'permission_denied') return { node, online: false };
@@ -68,4 +65,9 @@ export async function listBridges(api: ProxmoxReader, node: string): Promise<str
   return rows.map((r) => r.iface).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
-const mib = (bytes: number) => Math.round(Number(bytes) / 2 ** 20);
+/** @param total bytes @param used bytes */
+function sizesOf(cpus: number | undefined, total: number | undefined, used: number | undefined) {
+  const free = total === undefined || used === undefined ? undefined : Number(total) - Number(used);
+  const mib = (bytes: number | undefined) => bytes && Math.round(mibOf(bytes));
+  return defined({ cpus: numberOf(cpus), memoryMib: mib(total), freeMib: mib(free) });
+}

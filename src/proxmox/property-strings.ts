@@ -50,12 +50,6 @@ export function parseNet(text: string): Net {
   return { model: named ?? short ?? '', ...defined({ mac }), options: rest };
 }
 
-/** Writes a VM's netN. Without a MAC Proxmox makes a new one, so carry the old one over. */
-export function formatNet(net: Net): string {
-  const device = net.mac === undefined ? { model: net.model } : { [net.model]: net.mac };
-  return formatProperties({ ...device, ...net.options }, 'model');
-}
-
 const MODELS = new Set(
   'e1000 e1000-82540em e1000-82544gc e1000-82545em e1000e i82551 i82557b i82559er ne2k_isa ne2k_pci pcnet rtl8139 virtio vmxnet3'.split(
     ' ',

@@ -20,7 +20,7 @@ export interface Refusal {
  * `proxmox_refused`. The same sentences appear as the exit status of tasks, sometimes behind "unable to create VM 105 - ".
  * Texts recorded from Proxmox VE 9.2 (pve-manager 9.2.11, qemu-server 9.2.6) or read in its sources.
  */
-export const REFUSALS: readonly Refusal[] = [
+const REFUSALS: readonly Refusal[] = [
   // Identity and existence
   { match: /^Configuration file 'nodes\/[^/]+\/(qemu-server|lxc)\/\d+\.conf' does not exist/, code: 'guest_not_found' },
   { match: /^unable to find configuration file for (VM|CT) \d+ on node /, code: 'guest_not_found' },

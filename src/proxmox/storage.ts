@@ -1,4 +1,6 @@
+import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { gibOf, numberOf } from '../core/sizes.ts';
 import { path } from './encode.ts';
 
 export interface StorageRow {
@@ -34,8 +36,8 @@ export async function listStorages(api: ProxmoxReader, node: string): Promise<St
       content: (r.content ?? '').split(',').filter((c) => c !== ''),
       usable: Number(r.active ?? 0) === 1 && Number(r.enabled ?? 1) === 1,
       shared: Number(r.shared ?? 0) === 1,
-      freeGib: Number(r.avail ?? 0) / 2 ** 30,
-      totalGib: Number(r.total ?? 0) / 2 ** 30,
+      freeGib: gibOf(r.avail ?? 0),
+      totalGib: gibOf(r.total ?? 0),
     }))
     .sort((a, b) => a.storage.localeCompare(b.storage));
 }
@@ -92,10 +94,8 @@ export async function listVolumes(
     .map((r) => ({
       volid: r.volid,
       content: r.content ?? '',
-      sizeGib: Number(r.size ?? 0) / 2 ** 30,
-      ...(r.vmid === undefined ? {} : { vmid: Number(r.vmid) }),
-      ...(r.parent ? { parent: r.parent } : {}),
-      ...(r.ctime === undefined ? {} : { createdAt: Number(r.ctime) }),
+      sizeGib: gibOf(r.size ?? 0),
+      ...defined({ vmid: numberOf(r.vmid), parent: r.parent || undefined, createdAt: numberOf(r.ctime) }),
     }))
     .sort((a, b) => a.volid.localeCompare(b.volid, 'en', { numeric: true }));
 }

@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import { duration } from '../core/duration.ts';
 import type { GuestIdentity } from '../core/guest.ts';
 import { isGuarded, nameOfSource, type Plan, type PlanFacts, type SourceGuest, targetsOf } from '../core/plan.ts';
@@ -55,7 +56,7 @@ class Facts {
 
   add(label: string, value: string | string[], tone?: Fact['tone']): void {
     const values = (Array.isArray(value) ? value : [value]).map((one) => plainText(one, 200));
-    this.facts.push({ label, values, ...(tone ? { tone } : {}) });
+    this.facts.push({ label, values, ...defined({ tone }) });
   }
 
   /** Nothing where there are no values. */

@@ -1,7 +1,7 @@
 import { type Kysely, PostgresAdapter, sql } from 'kysely';
 
 /** The few places where SQLite and PostgreSQL differ. */
-export function isPostgres(db: Kysely<never> | Kysely<unknown>): boolean {
+function isPostgres(db: Kysely<never> | Kysely<unknown>): boolean {
   return (db as Kysely<unknown>).getExecutor().adapter instanceof PostgresAdapter;
 }
 

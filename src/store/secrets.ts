@@ -15,7 +15,6 @@ export function secretsIn(db: Kysely<Database>) {
     async get(id: string): Promise<string | undefined> {
       return (await db.selectFrom('secrets').select('sealed').where('id', '=', id).executeTakeFirst())?.sealed;
     },
-    erase: (scope: string): Promise<void> => eraseSecrets(db, [scope]),
   };
 }
 export type Secrets = ReturnType<typeof secretsIn>;

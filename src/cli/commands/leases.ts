@@ -70,7 +70,7 @@ export function add(options: AddOptions): Promise<Exit> {
 }
 
 /** The text that the human reads before a standing approval. */
-export function standingText({ operations, tag, pool, uses, minutes, raised }: StandingRequest): string {
+function standingText({ operations, tag, pool, uses, minutes, raised }: StandingRequest): string {
   const guests = tag === undefined ? `in pool ${pool} or a pool nested in it` : `with tag ${tag}`;
   const graver = 'plans that are graver than the operation itself, such as a stop by force, which cuts the power';
   return [

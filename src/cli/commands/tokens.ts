@@ -56,7 +56,7 @@ export async function add(options: AddOptions): Promise<Exit> {
     owner,
     role,
     hash,
-    ...(scope ? { scope } : {}),
+    ...defined({ scope }),
     cidrs,
     trustsClient: options.trustClient === true,
     createdAt: now.toISOString(),

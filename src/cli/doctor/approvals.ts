@@ -23,7 +23,7 @@ export interface Habits {
 }
 
 /** The last seven days in the store; undefined when there is no store yet, and none is made. */
-export async function readHabits(
+async function readHabits(
   { dataDir, databaseUrl }: Settings,
   now: number,
   notice: (text: string) => void = () => {},

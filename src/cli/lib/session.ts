@@ -84,7 +84,7 @@ async function openClient(settings: Settings, cluster: string, log: Log, onReque
     trust: openTrustStore(settings.dataDir),
     clock: systemClock,
     log,
-    ...(onRequest ? { onRequest } : {}),
+    ...defined({ onRequest }),
   });
 }
 

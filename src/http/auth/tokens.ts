@@ -1,6 +1,7 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
+import { newSecret, sha256 } from '../../core/hash.ts';
 import { networks } from '../../core/network.ts';
 import type { Identity } from '../../mcp/identity.ts';
 import type { Tokens } from '../../store/tokens.ts';
@@ -11,8 +12,8 @@ const TOUCH_MS = 60_000;
 
 /** A new access token: 256 random bits. Only its hash is kept, from which its id is derived, too. */
 export function newToken(): { token: string; id: string; hash: string } {
-  const token = `${TOKEN_PREFIX}${randomBytes(32).toString('base64url')}`;
-  const hash = hashOf(token);
+  const token = `${TOKEN_PREFIX}${newSecret()}`;
+  const hash = sha256(token);
   return { token, id: idOf(hash), hash };
 }
 
@@ -22,7 +23,7 @@ export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
 export function createTokenVerifier(rows: Pick<Tokens, 'get' | 'touch'>, clock: Clock) {
   const touched = new Map<string, number>();
   return async (token: string, address: string): Promise<Identity | TokenFault> => {
-    const hash = hashOf(token);
+    const hash = sha256(token);
     const row = await rows.get(idOf(hash));
     if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return 'unknown';
     if (row.revokedAt !== undefined) return 'revoked';
@@ -45,10 +46,6 @@ export function createTokenVerifier(rows: Pick<Tokens, 'get' | 'touch'>, clock: 
       expiresAt: Math.floor(expiresAt / 1000),
     };
   };
-}
-
-function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
 }
 
 function idOf(hash: string): string {

@@ -11,7 +11,7 @@ import { proxyHint } from '../transport/gateway.ts';
 import type { Pin } from './store.ts';
 
 /** Milliseconds for TCP and TLS together. */
-export const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface Endpoint {
   host: string;

@@ -1,4 +1,5 @@
 import { defined } from '../../../core/defined.ts';
+import { numberOf } from '../../../core/sizes.ts';
 import { plainText } from '../../../core/text.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
 import { memoryOf } from '../../../proxmox/guests.ts';
@@ -19,7 +20,7 @@ export function compactConfig(guest: Guest): Record<string, unknown> {
     ...(at.type === 'qemu' ? { cores: Number(config.cores ?? 1), sockets: Number(config.sockets ?? 1) } : {}),
     ...(at.type === 'lxc' && config.cores !== undefined ? { cores: Number(config.cores) } : {}),
     memory_mb: memoryOf(config),
-    ...(config.balloon === undefined ? {} : { balloon: Number(config.balloon) }),
+    ...defined({ balloon: numberOf(config.balloon) }),
     ...(at.type === 'qemu' ? { agent: agentEnabled(config.agent) } : {}),
     ...(config.onboot === '1' ? { onboot: true } : {}),
     ...Object.fromEntries(rest.sort().map(([key, value]) => [plainText(key, 40), plainText(value, 200)])),

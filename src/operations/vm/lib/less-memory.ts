@@ -1,3 +1,4 @@
+import { mibOf } from '../../../core/sizes.ts';
 import { type Guest, memoryOf } from '../../../proxmox/guests.ts';
 import type { Target } from './target.ts';
 
@@ -27,7 +28,7 @@ export function takenFromRunning(target: Target, wanted: Wanted): string | undef
   const { status, guest } = target;
   if (!target.running) return undefined;
   const { usedBytes, balloonMib } = status;
-  const usedMib = usedBytes > 0 ? usedBytes / 2 ** 20 : (balloonMib ?? guest.sizes.memoryMib);
+  const usedMib = usedBytes > 0 ? mibOf(usedBytes) : (balloonMib ?? guest.sizes.memoryMib);
   // Without a balloon value the guest has all of its memory.
   const has = { memory: memoryOf(guest.live), balloon: Number(guest.live.balloon ?? memoryOf(guest.live)) };
   const taken = (['memory', 'balloon'] as const).find((key) => {
