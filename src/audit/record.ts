@@ -1,6 +1,6 @@
 import { sha256 } from '../core/hash.ts';
 import type { JsonObject } from '../core/json.ts';
-import { visibleJson } from '../core/text.ts';
+import { visibleJson, withoutPrivateKeys } from '../core/text.ts';
 
 /**
  * The subject of a line of the audit.
@@ -116,7 +116,7 @@ const SECRET_NAME = /pass(word|phrase|wd)?$|secret|token|credential|private.?key
 export function safe(value: unknown, redact: (text: string) => string, name = ''): unknown {
   if (typeof value === 'string') {
     if (SECRET_NAME.test(name)) return '[redacted]';
-    const text = redact(value);
+    const text = withoutPrivateKeys(redact(value));
     return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${text.length} characters)` : text;
   }
   if (Array.isArray(value)) return value.map((item) => safe(item, redact, name));

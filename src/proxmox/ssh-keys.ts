@@ -9,6 +9,11 @@ const KEY = /(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2
 export function encodeSshKeys(keys: string): string {
   const lines = keys.split('\n').map((line) => line.trim());
   lines.forEach((line, index) => {
+    if (/^-----BEGIN .*PRIVATE KEY-----/.test(line)) {
+      fail('invalid_arguments', `Line ${index + 1} of the SSH keys begins a private key. It was not sent.`, {
+        hint: 'Pass the public key, which is in the file that ends in .pub. Tell the user to replace this key, because it left its owner.',
+      });
+    }
     if (line !== '' && !isKey(line)) {
       fail('invalid_arguments', `Line ${index + 1} of the SSH keys is not a public key.`, {
         hint: 'Pass public keys in OpenSSH form, one per line and without comment lines, for example "ssh-ed25519 AAAA… me@host".',

@@ -78,6 +78,7 @@ describe('writing', () => {
           ref: { $secret: 'id-1' },
           note: 'is canary-1 here',
           list: ['canary-1'],
+          cloud_init_keys: '-----BEGIN OPENSSH PRIVATE KEY-----\ncanary-3\n-----END OPENSSH PRIVATE KEY-----',
         },
         error: { code: 'internal', message: 'canary-1' },
       },

@@ -140,6 +140,17 @@ describe('SSH keys', () => {
   });
 });
 
+it('a private key among the SSH keys is told to be one, and that it has to be replaced', () => {
+  const pasted = '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----';
+  expect(() => encodeSshKeys(pasted)).toThrow(
+    expect.objectContaining({
+      code: 'invalid_arguments',
+      message: 'Line 1 of the SSH keys begins a private key. It was not sent.',
+      hint: expect.stringContaining('replace this key'),
+    }),
+  );
+});
+
 it('reads versions', () => {
   expect(['9.2.11', '8.4.1', '7.4-17'].map(parseVersion).map(({ major, minor }) => [major, minor])).toEqual([
     [9, 2],
