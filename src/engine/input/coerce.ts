@@ -6,7 +6,7 @@ type Schema = z.core.$ZodType;
 /**
  * Arguments as clients really send them, put into the form of the schema where nothing can be lost: `null` (also as a text, and an empty text,
  * that the parameter would not take) for what is optional is absent, `"100"` is a number, `"true"` a truth, `"Running"` the choice `running`,
- * JSON text a list or an object, one value a list of one, and the other word for a parameter (`memory_mb`) is that parameter. Whatever else does not fit stays as it is, for the schema to refuse.
+ * JSON text a list or an object, one value a list of one, a list of lines a text, and the other word for a parameter (`memory_mb`) is that parameter. Whatever else does not fit stays as it is, for the schema to refuse.
  */
 export function coerce(schema: Schema, value: unknown): unknown {
   const inner = unwrap(schema);
@@ -23,6 +23,8 @@ export function coerce(schema: Schema, value: unknown): unknown {
       const list = isOne(given) ? [given] : given;
       return Array.isArray(list) ? list.map((item) => coerce(def.element, item)) : list;
     }
+    case 'string':
+      return Array.isArray(value) ? fromLines(inner, value) : value;
     case 'object': {
       const given = fromJson(value, isRecord);
       if (!isRecord(given)) return given;
@@ -67,6 +69,13 @@ function fromChoices(choices: readonly unknown[], text: string): unknown {
 /** A text that looks like a list or an object is one that could not be read. */
 function isOne(value: unknown): boolean {
   return typeof value === 'number' || (typeof value === 'string' && !/^\s*(?:[[{]|$)/.test(value));
+}
+
+/** One text, or one for each line where the parameter takes lines. */
+function fromLines(schema: Schema, list: unknown[]): unknown {
+  if (list.length === 0 || !list.every((item) => typeof item === 'string')) return list;
+  const text = list.join('\n');
+  return list.length === 1 || z.safeParse(schema, text).success ? text : list;
 }
 
 /** Some languages write `True`. */

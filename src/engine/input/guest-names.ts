@@ -30,8 +30,10 @@ export async function withVmids(operation: Operation, args: JsonObject, reader: 
       continue;
     }
     rows ??= currentGuests(reader);
+    const names = [given].flat().map(String);
+    refuseMissing(names, await rows);
     const found = [];
-    for (const name of [given].flat()) found.push(theOne(String(name), nameKey, await rows));
+    for (const name of names) found.push(theOne(name, nameKey, await rows));
     if (type && isList(type)) resolved[key] = [...new Set([...((args[key] ?? []) as Json[]), ...found.map(({ vmid }) => vmid)])];
     else resolved[key] = agreed(args[key], found[0] as GuestRow, await rows);
   }
@@ -42,6 +44,12 @@ export async function withVmids(operation: Operation, args: JsonObject, reader: 
 export function withPlaceholders({ byName = {} }: Operation, args: JsonObject): JsonObject {
   const placed = Object.entries(byName).flatMap(([key, nameKey]) => (args[nameKey] === undefined ? [] : [[key, `{${key}}`]]));
   return { ...args, ...Object.fromEntries(placed) };
+}
+
+/** All that are missing at once; of a single one `theOne` knows more. */
+function refuseMissing(names: readonly string[], rows: readonly GuestRow[]): void {
+  const missing = names.filter((name) => !rows.some((row) => sameName(row.name, name))).map((name) => plainText(name, 80));
+  if (missing.length > 1) fail('guest_not_found', `No guests called ${missing.join(', ')} are visible.`, { details: { missing } });
 }
 
 function theOne(name: string, parameter: string, rows: readonly GuestRow[]): GuestRow {

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { nearest } from '../../core/nearest.ts';
-import { plainText } from '../../core/text.ts';
+import { counted, plainText } from '../../core/text.ts';
 import { unwrap } from './coerce.ts';
 
 type Schema = z.core.$ZodType;
@@ -89,6 +89,7 @@ function sentence(issue: z.core.$ZodIssue, where: string, value: unknown, schema
     case 'too_big':
       return `${where} must ${amount('at most', issue.maximum, issue.origin)}`;
     default:
+      if (issue.path.length === 0) return issue.message;
       return issue.message.startsWith('must ') ? `${where} ${issue.message}` : `${where}: ${issue.message}`;
   }
 }
@@ -109,8 +110,8 @@ const KINDS: Record<string, string> = {
 };
 
 function amount(bound: string, limit: number | bigint, origin: string): string {
-  if (origin === 'string') return `have ${bound} ${limit} characters`;
-  return origin === 'array' ? `have ${bound} ${limit} items` : `be ${bound} ${limit}`;
+  if (origin === 'string') return `have ${bound} ${counted(Number(limit), 'character')}`;
+  return origin === 'array' ? `have ${bound} ${counted(Number(limit), 'item')}` : `be ${bound} ${limit}`;
 }
 
 /** The parameter that another word stands for: in this object, or in an object inside it. */
@@ -121,7 +122,9 @@ function meantBy(word: string, known: readonly string[], schema: Schema | undefi
     const member = sameWord(word, Object.keys(shapeOf(inner)));
     if (member !== undefined) return `${name}.${member}`;
   }
-  return nearest(word, known, 1)[0];
+  // `ipconfig32` and `ipconfig2` are alike, and mean two network cards.
+  const letters = (text: string) => text.toLowerCase().replace(/\d/g, '');
+  return nearest(word, known).find((near) => letters(near) !== letters(word));
 }
 
 function sameWord(word: string, known: readonly string[]): string | undefined {

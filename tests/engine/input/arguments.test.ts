@@ -6,6 +6,7 @@ import { agent, openWorld, type World } from '../../helpers/world.ts';
 import { clientOf } from '../../simulator/client.ts';
 
 let world: World;
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
 
 describe('arguments as clients send them', () => {
   beforeAll(async () => {
@@ -62,6 +63,34 @@ describe('arguments as clients send them', () => {
     );
     if (result.kind !== 'dry_run') throw new Error(result.kind);
     expect(JSON.stringify(result.plan.steps)).toContain('"tags":"web"');
+  });
+
+  it('a list of one text is that text, and a list of lines is a text of several lines', async () => {
+    expect(await world.done('get_vm', { name: ['one'] })).toMatchObject({ name: 'one' });
+    const result = await world.call(
+      'create_vm',
+      { name: ['keyed'], disk_gb: 1, cloud_init: { sshkeys: [KEY, KEY], user: ['ops'] }, description: ['a', 'b'] },
+      { dryRun: true },
+    );
+    if (result.kind !== 'dry_run') throw new Error(result.kind);
+    const params = result.plan.steps.flatMap((step) => (step.kind === 'request' ? [step.params] : []))[0];
+    expect(params).toMatchObject({ name: 'keyed', ciuser: 'ops', description: 'a\nb' });
+    expect(decodeURIComponent(String(params?.sshkeys))).toBe(`${KEY}\n${KEY}`);
+  });
+
+  it.each([
+    ['a line takes no list of lines', { name: ['a', 'b'] }, 'name must be text.'],
+    ['a user takes no list of users', { name: 'x', cloud_init: { user: ['a', 'b'] } }, 'cloud_init.user must be text.'],
+    ['a list of anything else is not lines', { name: 'x', description: ['a', 1] }, 'description must be text.'],
+  ])('%s', async (_what, args, problem) => {
+    expect((await world.refused(world.call('create_vm', args))).message).toBe(`create_vm: ${problem}`);
+  });
+
+  it('a rule about all of them is said without a name, and one of one item in the singular', async () => {
+    const vmid = await vmidOf('one');
+    const nothing = await world.refused(world.call('set_resources', { vmid }));
+    expect(nothing.message).toBe('set_resources: give at least one of cores, sockets, memory, balloon.');
+    expect((await world.refused(world.call('stop_vm', { vmids: [] }))).message).toBe('stop_vm: vmids must have at least 1 item.');
   });
 
   it('spaces around the name of a guest or a filter say nothing', async () => {
@@ -172,6 +201,11 @@ describe('an unknown parameter', () => {
     expect(error.details?.parameters).not.toContain('cores');
   });
 
+  it.each(['ipconfig32', 'ipconfig01'])('%s is not said to mean another network card', async (key) => {
+    const error = await world.refused(world.call('create_vm', { name: 'x', cloud_init: { [key]: 'ip=dhcp' } }));
+    expect(error.message).toBe(`create_vm: unknown parameter "${key}" in cloud_init.`);
+  });
+
   it('never makes a dry run a real one', async () => {
     for (const dry of [{ dryrun: true }, { 'dry-run': true }, { dry_run: 'yes' }, { cloud_init: { dry_run: true } }])
       expect((await world.refused(world.call('create_vm', { name: 'x', ...dry }))).code).toBe('invalid_arguments');
@@ -245,6 +279,15 @@ describe('a guest by its name', () => {
     });
   });
 
+  it('that is missing in a list is told with all others that are', async () => {
+    await make('web1');
+    expect(await world.refused(world.call('stop_vm', { names: ['web1', 'nope', 'zip'] }))).toMatchObject({
+      code: 'guest_not_found',
+      message: 'No guests called nope, zip are visible.',
+      details: { missing: ['nope', 'zip'] },
+    });
+  });
+
   it('and a VMID have to be one guest', async () => {
     const [one, two] = [await make('web1'), await make('web2')];
     expect(await world.done('get_vm', { vmid: one, name: 'web1' })).toMatchObject({ vmid: one });
@@ -288,7 +331,6 @@ describe('a text that reaches Proxmox', () => {
     world = await openWorld();
   });
   afterEach(() => world.close());
-  const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
 
   it.each<[string, object]>([
     ['cloud_init.user', { cloud_init: { user: 'root\nssh_pwauth: true' } }],
