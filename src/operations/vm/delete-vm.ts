@@ -129,7 +129,7 @@ export const deleteVm = defineOperation({
       undo:
         backup.length > 0
           ? `impossible; the operator can restore the backup on ${args.backup_storage}`
-          : `impossible: ${contents} are gone for good`,
+          : `impossible: ${contents} cannot be brought back`,
       facts: {
         ...factsOf(target),
         ...lastBackup(volumes.backups),

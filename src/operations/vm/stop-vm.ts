@@ -55,7 +55,7 @@ export const stopVm = defineOperation({
     const [first, ...others] = guestsAsked('stop_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, { vmid: first, ...how });
     const plans = await planEach([first, ...others], 'stopped', (one) => planOne(ctx, { vmid: one, ...how }, 'checked'));
-    return together(plans, { verb: verbOf(how), already: 'all of them are stopped already', undo: 'start_vm each of them' });
+    return together(plans, { verb: verbOf(how), already: 'all of them are stopped already', undo: undoOf(plans, how) });
   },
   async report(api, run) {
     const at = placeOf(run);
@@ -106,6 +106,17 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     after: { status: 'stopped', ...doomed?.destroyed },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
   };
+}
+
+function undoOf(plans: readonly Plan[], { force }: Pick<Args, 'force'>): string {
+  const destroyed = plans.flatMap(({ before, after }) =>
+    Object.keys(after ?? {}).flatMap((slot) => (after?.[slot] === 'destroyed' ? [before?.[slot]] : [])),
+  );
+  return [
+    'start_vm each of them',
+    ...(force ? ['what the guests had not written to disk is lost'] : []),
+    ...(destroyed.length > 0 ? [`${destroyed.join(', ')} cannot be brought back`] : []),
+  ].join('; ');
 }
 
 /** The requests for the guests. How each of them is reached, and what HA adds, depends on its own plan. */

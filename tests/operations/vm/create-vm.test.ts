@@ -251,6 +251,9 @@ describe('where it goes', () => {
 
 describe('refused before anything is sent', () => {
   test.each([
+    ['a disk image as an ISO', { iso: 'local:import/debian-12.qcow2' }, 'invalid_arguments', 'Pass it as image.'],
+    ['an ISO as a disk image', { image: 'local:iso/debian-12.iso' }, 'invalid_arguments', 'Pass it as iso.'],
+    ['a template of containers as a disk image', { image: 'local:vztmpl/alpine.tar.xz' }, 'invalid_arguments', 'a disk image such as'],
     ['a missing ISO', { iso: 'local:iso/none.iso' }, 'storage_unavailable', 'local:iso/debian-12.iso'],
     ['a missing image', { image: 'local:import/none.qcow2' }, 'storage_unavailable', 'debian-12.qcow2'],
     ['an ISO on a storage that is not there', { iso: 'nas:iso/x.iso' }, 'storage_unavailable', 'local:iso'],

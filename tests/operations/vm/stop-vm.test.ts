@@ -124,6 +124,16 @@ test('several under one approval: each is bound, and the gravest one is explaine
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
 
+test('the undo of several promises no more than that of each', async () => {
+  const doomed = { ...webServer, vmid: 107, pending: { sata1: 'force' as const } };
+  doomed.config = { ...webServer.config, sata1: 'local-lvm:vm-107-disk-9,size=5G' };
+  const undo = async (args: object) =>
+    (await planOf('stop_vm', { vmids: [105, 107, 201], ...args }, { guests: [webServer, doomed, container] })).undo;
+  const lost = 'local-lvm:vm-107-disk-9 (5 GiB) cannot be brought back';
+  expect(await undo({})).toBe(`start_vm each of them; ${lost}`);
+  expect(await undo({ force: true })).toBe(`start_vm each of them; what the guests had not written to disk is lost; ${lost}`);
+});
+
 test('every guest of a list that is not there is named', async () => {
   const error = await refusalOf(planOf('stop_vm', { vmids: [105, 999, 201, 9998] }, { guests: [webServer, container] }));
   expect(error).toMatchObject({ code: 'guest_not_found', message: 'No guests with the VMIDs 999, 9998 are visible.' });

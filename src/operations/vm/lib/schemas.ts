@@ -45,7 +45,11 @@ export const guestName = shaped(
 );
 export const tags = z.array(shaped(/^[a-z0-9_][a-z0-9_+.-]*$/i, 'a tag: letters, digits, _ + . -', 124)).max(32);
 /** `local:iso/debian-12.iso` */
-export const volumeId = shaped(/^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=\p{Cc}]+$/u, 'a volume like local:iso/debian-12.iso', 300);
+export const volumeId = shaped(
+  /^[a-zA-Z][a-zA-Z0-9\-_.]*:[^\s,;=\p{Cc}]+$/u,
+  'a volume like local:iso/debian-12.iso or local:import/debian-12.qcow2',
+  300,
+);
 
 export const cores = z.int().min(1).max(8192);
 export const sockets = z.int().min(1).max(4);

@@ -1,5 +1,5 @@
 import { defined } from '../../../core/defined.ts';
-import { ipVersion, isLinkLocal, networks, sameAddress } from '../../../core/network.ts';
+import { ipVersion, isLinkLocal, networks, sameAddress, staysHere } from '../../../core/network.ts';
 import type { Params } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
 import { type GuestRow, guestPath } from '../../../proxmox/guests.ts';
@@ -31,6 +31,7 @@ export function cloudInitWarnings(asked: CloudInit, config: Options | Params): s
         ? []
         : [`${key}: the gateway ${gateway} is outside of ${address}/${prefix}, so the guest may not reach it`],
     ),
+    ...staticAddresses(asked).flatMap(unusable),
     ...twice(staticAddresses(asked)),
   ];
 }
@@ -65,6 +66,17 @@ function isInside(gateway: string, address: string, prefix: number): boolean {
   const version = ipVersion(address);
   if (prefix === (version === 6 ? 128 : 32) || ipVersion(gateway) !== version) return true;
   return networks([`${address}/${prefix}`])(gateway) || (version === 6 && isLinkLocal(gateway));
+}
+
+/** An address that no guest can have there. A network of one or two addresses (RFC 3021) keeps none for itself. */
+function unusable({ key, address, prefix, gateway }: Static): string[] {
+  if (gateway !== undefined && sameAddress(gateway, address)) return [`${key}: the gateway ${gateway} is the address of the guest itself`];
+  if (staysHere(address) && !isLinkLocal(address)) return [`${key}: ${address} leads to no other machine`];
+  if (ipVersion(address) !== 4 || prefix > 30) return [];
+  const hosts = 2 ** (32 - prefix);
+  const host = address.split('.').reduce((number, part) => number * 256 + Number(part), 0) % hosts;
+  const kept = host === 0 ? 'network' : host === hosts - 1 ? 'broadcast' : undefined;
+  return kept === undefined ? [] : [`${key}: ${address} is the ${kept} address of its /${prefix}, which no guest can have`];
 }
 
 function twice(addresses: readonly Static[]): string[] {

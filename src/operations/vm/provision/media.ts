@@ -19,6 +19,7 @@ export async function refuseMissingIso(
   iso: string | undefined,
 ): Promise<void> {
   if (iso === undefined) return;
+  refuseOther(iso, 'iso');
   const found = await listOn(api, node, storages, iso, 'iso');
   if (!found.some((v) => v.volid === iso)) await refuse(api, node, storages, iso, 'iso');
 }
@@ -31,9 +32,29 @@ export async function findImage(
   image: string | undefined,
 ): Promise<Image | undefined> {
   if (image === undefined) return undefined;
+  refuseOther(image, 'image');
   const content = /:import\//.test(image) ? 'import' : 'images';
   const found = (await listOn(api, node, storages, image, content)).find((v) => v.volid === image);
   return found ? { volid: image, storage: storageOf(image), sizeGib: found.sizeGib } : refuse(api, node, storages, image, 'import');
+}
+
+/** What a volume is, by the folder that file storages keep it in. */
+const KINDS: Record<string, { is: string; parameter?: 'iso' | 'image' }> = {
+  iso: { is: 'an ISO', parameter: 'iso' },
+  import: { is: 'a disk image', parameter: 'image' },
+  vztmpl: { is: 'a template of containers' },
+  backup: { is: 'a backup' },
+  snippets: { is: 'a snippet' },
+};
+
+/** @throws invalid_arguments for a volume of another kind, which would be said to be missing */
+function refuseOther(volid: string, parameter: 'iso' | 'image'): void {
+  const kind = KINDS[/:([a-z]+)\//.exec(volid)?.[1] ?? ''];
+  if (kind === undefined || kind.parameter === parameter) return;
+  const right = parameter === 'iso' ? 'an ISO such as local:iso/debian-12.iso' : 'a disk image such as local:import/debian-12.qcow2';
+  fail('invalid_arguments', `${parameter} ${volid} is ${kind.is}.`, {
+    hint: kind.parameter === undefined ? `Pass ${right}.` : `Pass it as ${kind.parameter}.`,
+  });
 }
 
 async function listOn(api: ProxmoxReader, node: string, storages: readonly StorageRow[], volid: string, content: string) {

@@ -92,6 +92,20 @@ describe('what would not work as it reads is said beforehand', () => {
       '10.0.0.9 is given twice: as ipconfig0 and as ipconfig1',
     ],
     [
+      'the address of a network itself',
+      { ipconfig0: 'ip=10.0.0.0/24' },
+      card,
+      'ipconfig0: 10.0.0.0 is the network address of its /24, which no guest can have',
+    ],
+    ['the broadcast address', { ipconfig0: 'ip=10.0.3.255/22' }, card, '10.0.3.255 is the broadcast address of its /22'],
+    [
+      'a gateway that is the guest',
+      { ipconfig0: 'ip=10.0.0.9/24,gw=10.0.0.9' },
+      card,
+      'gateway 10.0.0.9 is the address of the guest itself',
+    ],
+    ['an address that leads nowhere', { ipconfig0: 'ip6=::1/128' }, card, '::1 leads to no other machine'],
+    [
       'a template whose cicustom replaces user data',
       { user: 'ops', password: 'x' },
       { ...card, cicustom: 'user=local:snippets/base.yaml' },
@@ -109,6 +123,9 @@ describe('what would not work as it reads is said beforehand', () => {
   test.each([
     [{ ipconfig0: 'ip=10.0.0.9/24,gw=10.0.0.1' }, card],
     [{ ipconfig0: 'ip=203.0.113.7/32,gw=10.0.0.1' }, card],
+    [{ ipconfig0: 'ip=10.0.0.0/31,gw=10.0.0.1' }, card],
+    [{ ipconfig0: 'ip=10.0.0.255/22,gw=10.0.0.1' }, card],
+    [{ ipconfig0: 'ip6=fe80::9/64' }, card],
     [{ ipconfig0: 'ip6=2001:db8::9/64,gw6=fe80::1' }, card],
     [{ ipconfig0: 'ip=dhcp,ip6=auto' }, card],
     [{ user: 'ops' }, { ...card, cicustom: 'network=local:snippets/net.yaml' }],
