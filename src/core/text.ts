@@ -51,7 +51,7 @@ const UNSEEN_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
 
-/** Private keys in PEM form masked, whoever put them there; one that is cut is masked to the end of the text. */
+/** Private keys in PEM form masked; one that is cut is masked to the end of the text. */
 export function withoutPrivateKeys(text: string): string {
   return text.includes('PRIVATE KEY-----') ? text.replace(PRIVATE_KEY, '[masked: a private key]') : text;
 }

@@ -38,7 +38,7 @@ export async function findImage(
   return found ? { volid: image, storage: storageOf(image), sizeGib: found.sizeGib } : refuse(api, node, storages, image, 'import');
 }
 
-/** What a volume is, by the folder that file storages keep it in. */
+/** Kinds of volumes, by the folder that file storages keep them in. */
 const KINDS: Record<string, { is: string; parameter?: 'iso' | 'image' }> = {
   iso: { is: 'an ISO', parameter: 'iso' },
   import: { is: 'a disk image', parameter: 'image' },
