@@ -9,21 +9,21 @@ export function registerPrompts(server: McpServer, operations: readonly Operatio
   const has = (...names: string[]) => names.every((name) => operations.some((operation) => operation.name === name));
 
   if (has('list_approvals', 'approve', 'deny')) {
-    server.registerPrompt('review_approvals', { title: 'Review approvals', description: 'Go through what waits for your decision' }, () =>
+    server.registerPrompt('review_approvals', { title: 'Review approvals', description: 'Review and decide pending approvals' }, () =>
       ask(
-        'Call list_approvals with status pending. Show me each one: what it does, to which guest, whether it can be undone, when it expires. ' +
-          'Ask me about each in turn; approve or deny only what I answer.',
+        'Call list_approvals with status pending. Show me what each one does, to which guest, whether it can be undone, and when it expires. ' +
+          'Ask me about each in turn. Approve or deny only what I answer.',
       ),
     );
   }
   if (has('create_vm', 'list_vms')) {
     server.registerPrompt(
       'provision_vm',
-      { title: 'Provision a VM', description: 'Plan a new VM, agree on it, create it', argsSchema: provisionArguments },
+      { title: 'Provision a VM', description: 'Plan a new VM, agree on it and create it', argsSchema: provisionArguments },
       ({ name, purpose }) =>
         ask(
-          `Make a VM named ${JSON.stringify(name)}${purpose ? ` for: ${purpose}` : ''}. Look with list_vms for a fitting template and for the name, ` +
-            'propose sizes, show me the dry-run of create_vm or clone_template, and create it after I agree. Tell me how to log in.',
+          `Create a VM named ${JSON.stringify(name)}${purpose ? ` for: ${purpose}` : ''}. Check list_vms for a suitable template and for the name, ` +
+            'propose sizes, and show me the dry run of create_vm or clone_template. Create it after I agree. Tell me how to log in.',
         ),
     );
   }

@@ -26,7 +26,7 @@ export function registerResources(server: McpServer, context: CallContext, opera
     server.registerResource(
       'approval',
       new ResourceTemplate('proxmox://approvals/{id}', { list: undefined }),
-      { title: 'Approval', description: 'One approval: what it would do, and its state', mimeType: MIME },
+      { title: 'Approval', description: 'Plan and state of one approval', mimeType: MIME },
       (uri, { id }, ctx) => contents(uri, () => findApproval(context, server, String(id), ctx)),
     );
   }

@@ -11,7 +11,7 @@ type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown>
 const COMMON = {
   dry_run: { type: 'boolean', description: 'Only show the plan' },
   wait_seconds: { type: 'integer', description: `Then the answer is "running" (45, at most ${MAX_WAIT_SECONDS})` },
-  reason: { type: 'string', description: 'Why; shown to the human' },
+  reason: { type: 'string', description: 'Shown to the human' },
 } as const satisfies Record<Common, object>;
 
 /** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */

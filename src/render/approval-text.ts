@@ -17,7 +17,7 @@ export function renderApproval(approval: ApprovalRecord): string {
     ...a.warnings.map((warning) => `Warning: ${warning}`),
     ...a.changes.map(changeText),
     ...a.facts.map(factText),
-    ...a.choices.map((choice) => `Chosen because the caller left it open: ${choice}`),
+    ...a.choices.map((choice) => `Chosen by default: ${choice}`),
     `Cluster: ${a.cluster}`,
     'Exactly these requests will be sent:',
     ...a.steps.map(stepText),
@@ -29,7 +29,7 @@ export function renderApproval(approval: ApprovalRecord): string {
 
 /** The same with what has to be typed for a yes. */
 export function renderQuestion(approval: ApprovalRecord): string {
-  return `${renderApproval(approval)}\n\nTo allow it, type: ${mustTypeFor(approval)}\nAnything else means no.`;
+  return `${renderApproval(approval)}\n\nTo approve, type: ${mustTypeFor(approval)}\nAny other answer does nothing.`;
 }
 
 /** Everything of an approval that is not the plan's. */
@@ -38,8 +38,8 @@ function askedLines(a: ApprovalView): string[] {
   const by = `${principal}${owner === principal ? '' : ` (of ${owner})`}`;
   const over = `${channel}${client === undefined ? '' : `, a client that calls itself ${client}`}`;
   return [
-    `Asked by ${by} over ${over} at ${a.createdAt}; expires ${a.expiresAt}`,
-    ...(a.needed > 1 ? [`Owners who have to agree: ${a.needed}${a.agreedBy.length > 0 ? `; agreed: ${a.agreedBy.join(', ')}` : ''}`] : []),
+    `Requested by ${by} over ${over} at ${a.createdAt}; expires ${a.expiresAt}`,
+    ...(a.needed > 1 ? [`Owners who must approve: ${a.needed}${a.agreedBy.length > 0 ? `; approved: ${a.agreedBy.join(', ')}` : ''}`] : []),
     `Operation ${a.operation}, approval ${a.id}, plan ${a.digest.slice(0, 16)}`,
   ];
 }

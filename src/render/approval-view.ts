@@ -119,7 +119,7 @@ const HOW: Record<ApprovalMethod, string> = {
   relay: 'relayed by the agent, no human verified',
   elicitation: 'answered in the client',
   terminal: 'typed by a human in a terminal',
-  human: 'typed by a human, out of band',
+  human: 'typed by a human in a terminal or the console',
 };
 
 function decidedView(a: ApprovalRecord, at: string): NonNullable<ApprovalView['decided']> {

@@ -74,7 +74,7 @@ class Facts {
 export function describeSource(source: SourceGuest): string {
   const { identity, template, gone } = source;
   const parts = [
-    ...(identity === undefined ? [gone ? 'gone, only its volumes are left' : 'not visible to the token'] : []),
+    ...(identity === undefined ? [gone ? 'deleted; only its volumes remain' : 'not visible to the token'] : []),
     ...(template ? ['template'] : []),
     ...(identity?.protection && !template ? ['protected'] : []),
   ];
@@ -83,7 +83,7 @@ export function describeSource(source: SourceGuest): string {
 }
 
 function lastBackup(time: string | null | undefined, asked: number): string {
-  if (time === undefined) return 'could not be looked up';
+  if (time === undefined) return 'unknown';
   if (time === null) return 'none found';
   return `${duration(Math.max(0, (asked - Date.parse(time)) / 1000))} old (${time.replace('T', ' ').slice(0, 16)} UTC)`;
 }

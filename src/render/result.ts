@@ -126,11 +126,11 @@ function nextFor(method: ApprovalMethod, id: string): string {
 }
 
 const NEXT: Record<ApprovalMethod, string> = {
-  relay: 'Show this to the user and ask. Only after their explicit yes call approve with this approval_id; after a no call deny.',
-  elicitation: 'Tell the user what this does, then call approve with this approval_id: the user is asked to type the guest’s name.',
+  relay: 'Show this to the user and ask. Call approve with this approval_id only after their explicit yes. Call deny after a no.',
+  elicitation: 'Tell the user what this does, then call approve with this approval_id. The client asks the user to type the guest’s name.',
   terminal: 'The user confirms in the terminal by typing the name and VMID of the guest.',
   human:
-    'Only a human can decide: ask the user to run `proxmox-mcp approvals approve ID` in a terminal of their own (or open the console). approve with wait_seconds waits for the outcome.',
+    'Only a human can decide. Ask the user to run `proxmox-mcp approvals approve ID` in their own terminal, or to open the console. approve with wait_seconds waits for the outcome.',
 };
 
 function labelOf({ name, vmid }: GuestIdentity): string {

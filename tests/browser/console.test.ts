@@ -81,10 +81,10 @@ test('a human sees the plan, types the name, approves, and the agent that waits 
     'interrupts',
     'undo',
     'what changes',
-    'the guest, when asked',
+    'the guest at the request',
     'exactly these requests',
     '/nodes/pve2/qemu/101/status/shutdown',
-    'asked by',
+    'requested by',
     'the agent’s words, unverified',
     'harmless.',
     'your decision',
@@ -97,7 +97,7 @@ test('a human sees the plan, types the name, approves, and the agent that waits 
   expect(await page.locator('blockquote *').evaluateAll((all) => all.map((element) => element.tagName))).toEqual(['BDI']);
 
   // Neither the wrong name nor the Enter key approves.
-  const field = page.getByLabel('To allow it, type');
+  const field = page.getByLabel('To approve, type');
   const yes = page.getByRole('button', { name: 'Approve and run' });
   await field.fill('web1 101');
   expect(await yes.isDisabled()).toBe(true);
@@ -110,7 +110,7 @@ test('a human sees the plan, types the name, approves, and the agent that waits 
   await yes.click();
   expect(await waiting).toMatchObject({ isError: false, status: 'succeeded', result: { vmid: 101, status: 'stopped' } });
   await page.getByRole('heading', { name: 'Done', exact: true }).waitFor();
-  await page.getByText('typed by a human, out of band').waitFor();
+  await page.getByText('typed by a human in a terminal or the console').waitFor();
   expect(place.mutations().map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /nodes/pve2/qemu/101/status/shutdown']);
   expect(faults).toEqual([]);
   await context.close();
@@ -317,7 +317,7 @@ test('looks right in light, dark and on a phone', async () => {
 test('without its server the page says so and allows no decision', async () => {
   const { page, context } = await enter();
   await page.locator('a.card').first().click();
-  const field = page.getByLabel('To allow it, type');
+  const field = page.getByLabel('To approve, type');
   await field.fill((await page.locator('code.must').textContent()) ?? '');
   const yes = page.getByRole('button', { name: 'Approve and run' });
   expect(await yes.isEnabled()).toBe(true);

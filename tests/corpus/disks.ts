@@ -96,7 +96,7 @@ export const DISKS: Case[] = [
     memory: 8192,
     sum: 128,
     but: { delete: 'guest_running' },
-    shows: { ip_note: 'addresses are not known: QEMU guest agent is not running.' },
+    shows: { ip_note: 'addresses are unknown: QEMU guest agent is not running.' },
   },
   {
     what: 'an EFI disk of 528K and one without a size',

@@ -75,7 +75,7 @@ describe('doctor', () => {
     const { json, stdout } = await run(place, ['doctor'], { PROXMOX_POLICY_FILE: policy });
     expect(json).toMatchObject({
       approvals: { asked: 3, given: 0, quick: 0 },
-      policy: [{}, { match: 'tag prod', demands: '2 owners say yes' }],
+      policy: [{}, { match: 'tag prod', demands: 'the yes of 2 owners' }],
     });
     expect(stdout).not.toContain('canary-hook');
   });

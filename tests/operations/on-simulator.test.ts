@@ -60,7 +60,7 @@ describe('with exactly the least-privilege token of a pool', () => {
     expect(await change('create_vm', { name: 'SHOP1', cores: 4 })).toMatchObject({
       existing: true,
       vmid,
-      differences: ['cores: asked for 4, has 2'],
+      differences: ['cores: requested 4, has 2'],
     });
     expect(await read('get_vm', { vmid })).toMatchObject({
       name: 'shop1',

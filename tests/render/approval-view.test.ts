@@ -134,8 +134,8 @@ test.each([
 const wordsOf = (text: string) => text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
 /** The labels, which the page has in its own words. */
 const FRAME = wordsOf(
-  `Effect Undo Guest Guests 2 VMID on node Warning Change none Chosen because the caller left it open Cluster Exactly these requests will be
-  sent then wait until check that Asked by of over a client calls itself at expires Owners who have to agree agreed Operation approval plan
+  `Effect Undo Guest Guests 2 VMID on node Warning Change none Chosen by default Cluster Exactly these requests will be
+  sent then wait until check that Requested by of over a client calls itself at expires Owners who must approve approved Operation approval plan
   The agent's reason unverified`,
 );
 
@@ -144,7 +144,7 @@ test('protection, lock and choices are in the text', () => {
   expect(text).toMatch(/^Protection: on$/m);
   expect(text).toMatch(/^Lock: lock-105$/m);
   expect(text).toMatch(/^Stays untouched: iso-one$/m);
-  expect(text).toMatch(/^Chosen because the caller left it open: storage: local-lvm \(the only one\)$/m);
+  expect(text).toMatch(/^Chosen by default: storage: local-lvm \(the only one\)$/m);
   expect(text).toMatch(/^Copies the disks of: vault \(200\) on node node-200, protected$/m);
 });
 

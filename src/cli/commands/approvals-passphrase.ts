@@ -17,9 +17,9 @@ export async function passphrase(options: GlobalOptions): Promise<Exit> {
   const first = await askHidden(`new passphrase (at least ${MIN_PASSPHRASE_LENGTH} characters): `);
   if (first.length < MIN_PASSPHRASE_LENGTH)
     fail('invalid_arguments', `The passphrase needs at least ${MIN_PASSPHRASE_LENGTH} characters. Nothing was changed.`);
-  if ((await askHidden('the same again: ')) !== first) fail('invalid_arguments', 'The two entries differ. Nothing was changed.');
+  if ((await askHidden('repeat the passphrase: ')) !== first) fail('invalid_arguments', 'The two entries differ. Nothing was changed.');
   await setPassphrase(dataDir, first);
-  note('Keep it where agents cannot read it. With it and a terminal, a program can decide.');
+  note('Keep it where agents cannot read it. A program with this passphrase and a terminal can decide.');
   print('The passphrase is set.');
   return 0;
 }

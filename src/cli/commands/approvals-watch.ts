@@ -15,7 +15,7 @@ export function watch(options: GlobalOptions): Promise<Exit> {
     // The reader has closed the pipe.
     process.stdout.once('error', () => stop.abort());
     const known = new Map<string, string>();
-    note('Waiting for approvals until Ctrl-C. Decide with: proxmox-mcp approvals approve|deny ID');
+    note('Following approvals until Ctrl-C. Decide with: proxmox-mcp approvals approve|deny ID');
     for (let first = true; !stop.signal.aborted; first = false) {
       const { pending, recent } = await engine.watch();
       for (const approval of [...recent, ...pending].reverse()) {
@@ -33,5 +33,5 @@ export function watch(options: GlobalOptions): Promise<Exit> {
 
 function line(approval: ApprovalRecord): string {
   const time = new Date().toTimeString().slice(0, 8);
-  return `${time}  ${approval.id}  ${approval.status.padEnd(9)}  ${plainText(approval.plan.summary, 120)}  (asked by ${plainText(approval.principal, 40)})`;
+  return `${time}  ${approval.id}  ${approval.status.padEnd(9)}  ${plainText(approval.plan.summary, 120)}  (requested by ${plainText(approval.principal, 40)})`;
 }

@@ -36,7 +36,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
       const { table } = await import('../lib/table.ts');
       print(
         table(
-          ['id', 'status', 'what', 'asked by', 'asked at', 'expires'],
+          ['id', 'status', 'summary', 'requester', 'requested', 'expires'],
           approvals.map((row) => [
             row.approval_id,
             row.status,

@@ -46,9 +46,9 @@ export async function verify(options: VerifyOptions): Promise<Exit> {
     print(`${count} records, none changed: ${file}\nnewest: ${head}`);
     if (anchor?.newest) {
       const left = anchor.uncovered === 0 ? 'nothing is behind it' : `${anchor.uncovered} newer records are not covered yet`;
-      print(`${anchor.checkpoints} checkpoints in ${anchor.file} fit, the newest of ${anchor.newest.time}; ${left}`);
+      print(`${anchor.checkpoints} checkpoints in ${anchor.file} match, the newest of ${anchor.newest.time}; ${left}`);
     }
-  } else print(`NOT INTACT: ${file}. Keep the files as they are and find out who changed them.`);
+  } else print(`NOT INTACT: ${file}. Keep the files and find out who changed them.`);
   return ok ? 0 : 1;
 }
 
@@ -63,7 +63,7 @@ export async function rotate(options: GlobalOptions): Promise<Exit> {
     await audit.append({ kind: 'notice', principal, owner, channel, message: `closed: records ${from} to ${to}` }, { durable: true });
     await audit.close();
   }
-  if (isForPeople()) print(`Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify reads both.`);
+  if (isForPeople()) print(`Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify needs both.`);
   else printJson({ closed, from, to });
   return 0;
 }
@@ -85,7 +85,7 @@ export async function tail(options: GlobalOptions & { lines: string }): Promise<
     return 0;
   }
   const { table } = await import('../lib/table.ts');
-  print(table(['#', 'time', 'what', 'operation', 'guest', 'who', 'how it ended'], records.map(row)));
+  print(table(['#', 'time', 'what', 'operation', 'guest', 'who', 'outcome'], records.map(row)));
   return 0;
 }
 

@@ -160,7 +160,7 @@ function readToken(file: string | undefined): string {
     return process.env.PROXMOX_MCP_TOKEN?.trim() || fail('missing_credentials', 'The access token for the server is missing.', { hint });
   }
   try {
-    if ((statSync(file).mode & 0o077) !== 0) note(`${file} can be read by other users: chmod 600 ${file}`);
+    if ((statSync(file).mode & 0o077) !== 0) note(`Other users can read ${file}. Run: chmod 600 ${file}`);
     return readFileSync(file, 'utf8').trim() || fail('missing_credentials', `${file} is empty.`, { hint });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

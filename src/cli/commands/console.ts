@@ -43,7 +43,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
     const show = () => note(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
     show();
-    note('Enter: a new link. Ctrl-C: end.');
+    note('Press Enter for a new link, Ctrl-C to end.');
     await untilInterrupted(show);
     note('Shutting down. Approved work reaches a safe point first.');
     app.close();

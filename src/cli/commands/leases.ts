@@ -36,7 +36,7 @@ export function list(options: GlobalOptions): Promise<Exit> {
         l.revokedAt ? 'revoked' : l.expiresAt,
         l.madeBy,
       ]);
-      print(table(['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'made by'], rows));
+      print(table(['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'created by'], rows));
     }
     return 0;
   });
@@ -55,14 +55,14 @@ export function add(options: AddOptions): Promise<Exit> {
     };
     checkStanding(request);
     note(standingText(request));
-    note(`To allow it, type: ${request.tag ?? request.pool} ${request.uses}`);
+    note(`To approve, type: ${request.tag ?? request.pool} ${request.uses}`);
     if ((await ask('> ')).trim() !== `${request.tag ?? request.pool} ${request.uses}`)
       fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
     await checkPassphrase(session);
     const approval = await session.engine.standing.create(request, operator());
     if (isForPeople())
       print(
-        `Standing approval ${approval.id}, until ${approval.expiresAt}. Take it back with: proxmox-mcp approvals lease revoke ${approval.id}`,
+        `Standing approval ${approval.id}, until ${approval.expiresAt}. Revoke it with: proxmox-mcp approvals lease revoke ${approval.id}`,
       );
     else printJson(approval);
     return 0;

@@ -38,7 +38,7 @@ export function install({ write, force, folder = FOLDER, user = 'proxmox-mcp' }:
   if (!write) {
     print(unit);
     if (why) note(`# ${why}\n# ${hint}`);
-    note(`# As root, --write puts it into ${FOLDER}. Then:\n${nextSteps(program)}`);
+    note(`# As root, --write writes it to ${FOLDER}. Then:\n${nextSteps(program)}`);
     return 0;
   }
   if (why) fail('invalid_configuration', why, { hint });

@@ -64,9 +64,9 @@ export async function add(options: AddOptions): Promise<Exit> {
   };
   return withStore(options, async (store, audit) => {
     // The record comes first: a token without a record must not exist.
-    await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is made, valid until ${record.expiresAt}`);
+    await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is created, valid until ${record.expiresAt}`);
     if (!(await store.tokens.add(record))) {
-      await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not made: the name is taken`);
+      await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not created: the name is taken`);
       fail('conflict', `A token named ${record.name} exists.`, {
         hint: 'Choose another name. The name of a revoked token stays taken, to keep the audit unambiguous.',
       });
@@ -77,7 +77,7 @@ export async function add(options: AddOptions): Promise<Exit> {
       print(`${token}\n\nThis is shown once. ${role} ${record.name}, owner ${record.owner}, valid until ${record.expiresAt}.`);
       print(`Use it: Authorization: Bearer TOKEN, or PROXMOX_MCP_TOKEN=… proxmox-mcp connect URL`);
       if (role === 'operator' && sameOwner(owner, localOwner()))
-        print(`Its approvals are decided by another owner than ${owner}, who makes it; --owner gives it an owner of its own.`);
+        print(`${owner} cannot approve its requests. Another owner must, or give the token its own owner with --owner.`);
       if (role === 'approver' && !(await store.principals.passphrase(record.owner)))
         print(`To decide, ${record.owner} also needs a passphrase: proxmox-mcp tokens passphrase ${record.owner}`);
     }
@@ -106,7 +106,7 @@ export async function list(options: GlobalOptions): Promise<Exit> {
       t.expiresAt.slice(0, 16),
       t.lastUsedAt?.slice(0, 16) ?? 'never',
     ]);
-    print(rows.length === 0 ? 'No tokens. Make one: proxmox-mcp tokens add --name NAME --role operator' : table(HEAD, rows));
+    print(rows.length === 0 ? 'No tokens. Create one: proxmox-mcp tokens add --name NAME --role operator' : table(HEAD, rows));
     return 0;
   });
 }
@@ -131,7 +131,7 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
   const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
   if (typed.length < MIN_PASSPHRASE_LENGTH)
     fail('invalid_arguments', `The passphrase needs at least ${MIN_PASSPHRASE_LENGTH} characters. Nothing was changed.`);
-  if (hasTerminal() && (await askHidden('once more: ')) !== typed)
+  if (hasTerminal() && (await askHidden('repeat the passphrase: ')) !== typed)
     fail('invalid_arguments', 'The two entries differ. Nothing was changed.');
   return withStore(options, async (store, audit) => {
     // As the tokens spell it: a name can be typed in other letters and be the same one.

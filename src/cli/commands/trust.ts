@@ -59,9 +59,11 @@ async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected:
   note(
     `  SHA-256     ${shown.fingerprint}\n  subject     ${line(shown.subject)}\n  issuer      ${line(shown.issuer)}\n  valid to    ${shown.validTo}`,
   );
-  if (pinned && misfit(shown, host, pinned) === undefined) note(`  It fits what is pinned since ${pinned.since}.`);
-  else if (pinned) note(`  Another certificate or authority is pinned since ${pinned.since}. It will be replaced.`);
-  note('Compare it with the node (Shell of the node, as root):\n  openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem');
+  if (pinned && misfit(shown, host, pinned) === undefined) note(`  It matches the pin of ${pinned.since}.`);
+  else if (pinned) note(`  It replaces another certificate or authority, pinned on ${pinned.since}.`);
+  note(
+    'Compare it with the node (in a shell of the node, as root):\n  openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem',
+  );
   if (!hasTerminal()) {
     fail('certificate_untrusted', 'The certificate must be confirmed in a terminal, and none is attached.', {
       hint: `Compare the fingerprint, then run: proxmox-mcp trust --fingerprint ${shown.fingerprint}`,

@@ -61,13 +61,13 @@ export async function habitsCheck(settings: Settings, now: number): Promise<{ ch
     });
     if (!habits) return {};
     if (lost !== undefined)
-      return { habits, check: { name: 'store', state: 'warn', text: lost, next: 'Put back a backup of the store if there is one.' } };
+      return { habits, check: { name: 'store', state: 'warn', text: lost, next: 'Restore a backup of the store if one exists.' } };
     const { asked, perDay, given, quick } = habits;
-    const text = `${asked} asked for in the last ${DAYS} days (${perDay} a day), ${given} given, ${quick} of them in under two seconds`;
+    const text = `${asked} requested in the last ${DAYS} days (${perDay} a day), ${given} approved, ${quick} of them in under two seconds`;
     // A few may be chance; the greater part of many is a habit.
     if (given < 5 || quick * 2 <= given) return { habits, check: { name, state: 'ok', text } };
     const next =
-      'Let fewer things ask: one approval can cover a list (stop_vm vmids), a standing approval a series (proxmox-mcp approvals lease add).';
+      'Reduce the questions: request one approval for a list (stop_vm vmids), or create a standing approval (proxmox-mcp approvals lease add).';
     return { habits, check: { name, state: 'warn', text: `${text}: too fast to read a plan`, next } };
   } catch (error) {
     // Without a store nothing can be changed or approved.
@@ -83,7 +83,7 @@ export interface PolicyRow {
 /** The effective policy: what holds without rules, then every rule, in words. All rules that fit count, the strictest of them. */
 export function policyRows({ policy, approval }: Pick<Settings, 'policy' | 'approval'>): PolicyRow[] {
   return [
-    { match: 'what interrupts or destroys', demands: `an approval, as PROXMOX_APPROVAL=${approval.mode} says` },
+    { match: 'plans that interrupt or destroy', demands: `an approval by PROXMOX_APPROVAL=${approval.mode}` },
     ...policy.rules.map((rule) => ({ match: matchText(rule.match), demands: demandsText(rule) })),
     ...limitRows(policy),
   ];
@@ -91,18 +91,18 @@ export function policyRows({ policy, approval }: Pick<Settings, 'policy' | 'appr
 
 function matchText({ effect, operation, tag, pool, vmid, principal }: PolicyMatch): string {
   const ranges = vmid?.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`));
-  const parts = Object.entries({ effect, operation, tag, pool, VMID: ranges, 'asked by': principal });
+  const parts = Object.entries({ effect, operation, tag, pool, VMID: ranges, requester: principal });
   const texts = parts.flatMap(([what, values]) => (values ? [`${what} ${values.join(' or ')}`] : []));
   return texts.join(', ') || 'everything';
 }
 
 function demandsText({ never, method, approvals, requireBackupWithin, cooldown }: PolicyRule): string {
-  if (never) return 'never, approval or not';
+  if (never) return 'forbidden, with or without an approval';
   const texts = [
     method && `decided by ${method} or stricter`,
-    approvals && `${approvals} owner${approvals === 1 ? '' : 's'} say yes`,
+    approvals && `the yes of ${approvals} owner${approvals === 1 ? '' : 's'}`,
     requireBackupWithin !== undefined && `a backup not older than ${duration(requireBackupWithin)}`,
-    cooldown !== undefined && `the same again only after ${duration(cooldown)}`,
+    cooldown !== undefined && `a pause of ${duration(cooldown)} before the identical request`,
   ].filter(Boolean);
   return texts.join(', ') || 'nothing';
 }
@@ -113,11 +113,11 @@ function limitRows({ only, perHour }: Policy): PolicyRow[] {
     const allowed = [
       ...only.tags.map((tag) => `tag ${tag}`),
       ...only.pools.map((pool) => `pool ${pool}`),
-      ...(only.created ? ['made through this server'] : []),
+      ...(only.created ? ['created through this server'] : []),
     ];
     rows.push({ match: `guests without ${allowed.join(', ') || 'exception'}`, demands: 'never changed' });
   }
-  if (perHour.creates !== undefined) rows.push({ match: 'making guests', demands: `at most ${perHour.creates} an hour and requester` });
+  if (perHour.creates !== undefined) rows.push({ match: 'creating guests', demands: `at most ${perHour.creates} an hour and requester` });
   if (perHour.destroys !== undefined)
     rows.push({ match: 'destroying', demands: `at most ${perHour.destroys} times an hour and requester` });
   return rows;

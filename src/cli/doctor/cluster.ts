@@ -40,18 +40,18 @@ function judge(shown: ShownCertificate, host: string, { connection, demo }: Sett
       connection.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ||
       (ca !== undefined && caFault(leaf, host, ca) === undefined);
     return fits
-      ? { state: 'ok', text: `${print}; fits PROXMOX_FINGERPRINT or PROXMOX_CA_FILE` }
+      ? { state: 'ok', text: `${print}; matches PROXMOX_FINGERPRINT or PROXMOX_CA_FILE` }
       : {
           state: 'fail',
-          text: `${print}; does not fit PROXMOX_FINGERPRINT or PROXMOX_CA_FILE`,
-          next: 'Compare it on the node and correct the setting.',
+          text: `${print}; does not match PROXMOX_FINGERPRINT or PROXMOX_CA_FILE`,
+          next: 'Compare it with the node and correct the setting.',
         };
   }
-  if (shown.authorized) return { state: 'ok', text: `${print}; the system's authorities vouch for it` };
+  if (shown.authorized) return { state: 'ok', text: `${print}; trusted by an authority of the system` };
   if (connection.verifySsl)
     return {
       state: 'fail',
-      text: `${print}; no authority of the system vouches for it`,
+      text: `${print}; not trusted by an authority of the system`,
       next: 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.',
     };
   const next = 'Compare the fingerprint with the one on the node, then: proxmox-mcp trust';
@@ -63,10 +63,10 @@ function judge(shown: ShownCertificate, host: string, { connection, demo }: Sett
     const what = pin.kind === 'ca' ? "the cluster's authority" : 'the certificate';
     return fits
       ? { state: 'ok', text: `${print}; ${what} is pinned since ${pin.since}` }
-      : { state: 'fail', text: `${print}; does not fit what is pinned since ${pin.since}`, next };
+      : { state: 'fail', text: `${print}; does not match the pin of ${pin.since}`, next };
   }
-  if (isPrivate(shown.address)) return { state: 'warn', text: `${print}; not pinned yet, it will be at first use`, next };
-  return { state: 'fail', text: `${print}; nothing vouches for it, and it is not in a private network`, next };
+  if (isPrivate(shown.address)) return { state: 'warn', text: `${print}; not pinned yet; the first use pins it`, next };
+  return { state: 'fail', text: `${print}; not trusted, and not in a private network`, next };
 }
 
 const WHAT = { guests: 'guests', cpu: 'vCPUs', memoryMib: 'MiB of memory', diskGib: 'GiB of disk' } as const;
@@ -149,7 +149,7 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
           name: 'to install from',
           state: 'warn',
           text: 'no template, ISO or image is visible',
-          next: 'Upload an ISO or a cloud image to a storage, or make a template.',
+          next: 'Upload an ISO or a cloud image to a storage, or create a template.',
         },
   ];
 }
@@ -178,7 +178,7 @@ function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
   return {
     name: 'node',
     state: 'warn',
-    text: `${node} has ${cpus} CPU, and a guest gets 2 unless told otherwise`,
+    text: `${node} has ${cpus} CPU, and a guest gets 2 by default`,
     next: 'Pass cores: 1, or choose another node.',
   };
 }

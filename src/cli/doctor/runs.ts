@@ -12,7 +12,7 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
   const { openStore } = await import('../../store/index.ts');
   const found: Check[] = [];
   const notice = (text: string) =>
-    void found.push({ name: 'store', state: 'warn', text, next: 'Put back a backup of the store if there is one.' });
+    void found.push({ name: 'store', state: 'warn', text, next: 'Restore a backup of the store if one exists.' });
   const store = await openStore({ dataDir, notice, ...defined({ databaseUrl }) });
   try {
     const open = await store.runs.unknown(cluster);
@@ -24,7 +24,7 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
       name,
       state: 'warn',
       text: `the outcome of ${counted(open.length, 'run')} is unknown, and Proxmox may still execute it: ${named.join('; ')}${more}`,
-      next: 'Look at these guests in Proxmox, then say how each ended: proxmox-mcp runs close ID --outcome done|not-done',
+      next: 'Check these guests in Proxmox, then record how each ended: proxmox-mcp runs close ID --outcome done|not-done',
     };
     return [...found, check];
   } finally {

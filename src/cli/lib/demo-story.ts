@@ -26,12 +26,12 @@ export async function tell(folder: string): Promise<void> {
   } finally {
     await client.close();
   }
-  say('Everything above is on record', 'The chain of the audit is checked by another process: `proxmox-mcp audit verify --demo`.');
+  say('Everything above is on record', 'Another process verifies the chain of the audit: `proxmox-mcp audit verify --demo`.');
   const { stdout } = await promisify(execFile)(process.execPath, [entryFile(), 'audit', 'verify', '--demo'], { env });
   const verified = JSON.parse(stdout) as { ok: boolean; count: number };
   check(verified.ok && verified.count > 10, 'the audit verifies');
   print(`  ${verified.count} records, none changed.`);
-  print(bold('\nThat was the whole story, on the embedded cluster. `proxmox-mcp doctor` is the way to a real one.'));
+  print(bold('\nThat was the whole story, on the embedded cluster. Run `proxmox-mcp doctor` for a real one.'));
 }
 
 async function story(agent: Agent): Promise<void> {
@@ -40,7 +40,7 @@ async function story(agent: Agent): Promise<void> {
   const template = vms.find((vm) => vm.template && vm.type === 'vm');
   check(template !== undefined, 'there is a template');
 
-  say('A new VM, first only as a plan', 'Nothing is sent: these are the exact requests.');
+  say('A new VM, first only as a plan', 'Nothing is sent. These are the exact requests.');
   const wanted: JsonObject = {
     name: 'shop-web',
     cores: 2,
@@ -57,7 +57,7 @@ async function story(agent: Agent): Promise<void> {
   const created = await agent('create_vm', wanted);
   check(created.created === true, 'it was created');
 
-  say('The agent forgot, and asks again', 'The same name is the same VM: nothing is made twice.');
+  say('The agent forgot, and asks again', 'The same name is the same VM. Nothing is created twice.');
   const again = await agent('create_vm', wanted);
   check(again.created === false && again.vmid === created.vmid, 'the existing VM is returned');
 
@@ -73,10 +73,10 @@ async function story(agent: Agent): Promise<void> {
   await agent('set_resources', { vmid, cores: 4, memory: 4096 });
   await agent('start_vm', { vmid });
 
-  say('Stopping interrupts users, so a human must approve', 'The agent gets a plan and an id, and has to ask its user.');
+  say('Stopping interrupts users, so a human must approve', 'The agent gets a plan and an id, and must ask its user.');
   const stop = await agent('stop_vm', { vmid, reason: 'maintenance window' });
   check(stop.approval_required === true, 'an approval is required');
-  say('The user says yes', 'The plan that was shown is what is sent, once.');
+  say('The user says yes', 'Exactly the plan that was shown is sent, once.');
   await agent('approve', { approval_id: stop.approval_id ?? '' });
   check((await agent('get_vm', { vmid })).status === 'stopped', 'it is stopped');
   const told = await agent('approve', { approval_id: stop.approval_id ?? '' });
@@ -89,7 +89,7 @@ async function story(agent: Agent): Promise<void> {
 
   say('The user asks for it after all, and says yes');
   const second = await agent('delete_vm', { vmid });
-  check(second.approval_id !== first.approval_id, 'a new approval is asked for');
+  check(second.approval_id !== first.approval_id, 'a new approval is required');
   await agent('approve', { approval_id: second.approval_id ?? '' });
   await agent('get_vm', { vmid }, 'guest_not_found');
 }

@@ -9,7 +9,7 @@ export const deny = defineOperation({
   effect: 'control',
   decides: true,
   toolset: 'everyday',
-  description: "Passes on the user's no: the pending change is dropped.",
+  description: "Passes on the user's no and denies one pending approval.",
   input: z.strictObject({ approval_id: approvalId, reason: z.string().max(300).optional() }),
   output: decided,
   run: (ports, { approval_id, reason }) => ports.approvals.deny(approval_id, reason),

@@ -31,7 +31,7 @@ export const cloneTemplate = defineOperation({
   effect: 'change',
   toolset: 'everyday',
   description:
-    'Makes a VM from a template or another VM, and can configure and start it in the same call. A VM of the same name is returned, not made twice.',
+    'Creates a VM from a template or another VM, and can configure and start it in the same call. Returns an existing VM of the same name.',
   input: cloneInput,
   byName: { source_vmid: 'source_name' },
   output: made,

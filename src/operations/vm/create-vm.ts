@@ -36,7 +36,7 @@ export const createVm = defineOperation({
   effect: 'change',
   toolset: 'everyday',
   description:
-    'Creates a VM from an image or an ISO, with cloud-init if given. Defaults are sensible and listed in the plan; a VM of the same name is returned, not made twice. To copy a template use clone_template; without image and iso the dry run lists those at hand.',
+    'Creates a VM from an image or an ISO, with cloud-init if given. The plan lists defaults. Returns an existing VM of the same name. To copy a template use clone_template; without image and iso the dry run lists those available.',
   input: createInput,
   output: made,
   reads: [...LIST_READS, ...PLACE_READS],

@@ -129,7 +129,7 @@ export const deleteVm = defineOperation({
       undo:
         backup.length > 0
           ? `impossible; the operator can restore the backup on ${args.backup_storage}`
-          : `impossible: ${contents} cannot be brought back`,
+          : `impossible: ${contents} cannot be restored`,
       facts: {
         ...factsOf(target),
         ...lastBackup(volumes.backups),
@@ -160,8 +160,8 @@ export const deleteVm = defineOperation({
       deleted: fate !== 'unknown',
       volumes,
       ...(untouched.length > 0 ? { untouched } : {}),
-      ...(fate === 'reused' ? { note: `VMID ${at.vmid} belongs to another guest now, made after this one was deleted` } : {}),
-      ...(orphans.length > 0 ? { orphans, orphans_note: 'these volumes are still there; the operator frees them' } : {}),
+      ...(fate === 'reused' ? { note: `VMID ${at.vmid} now belongs to another guest, created after this one was deleted` } : {}),
+      ...(orphans.length > 0 ? { orphans, orphans_note: 'these volumes still exist; ask the operator to free them' } : {}),
       ...(unchecked.length > 0
         ? {
             unchecked: `leftover volumes on ${unchecked.join(', ')} could not be looked for: the token's rights on the guest ended with it`,
@@ -231,7 +231,7 @@ async function backupSteps(api: ProxmoxReader, target: Target, storage: string):
       task: { type: 'vzdump', id: String(at.vmid), node: at.node, timeoutSeconds: BACKUP_SECONDS },
       proof: there,
     },
-    { kind: 'wait', id: 'backed-up', until: there, timeoutSeconds: 60, purpose: `the backup lies on ${storage}` },
+    { kind: 'wait', id: 'backed-up', until: there, timeoutSeconds: 60, purpose: `the backup is on ${storage}` },
   ];
 }
 

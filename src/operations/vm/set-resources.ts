@@ -35,7 +35,7 @@ export const setResources = defineOperation({
   effect: 'change',
   toolset: 'everyday',
   description:
-    'Changes cores, sockets, memory or balloon of a VM (cores, memory of a container). The answer tells what is live and what waits for a stop and start.',
+    'Changes cores, sockets, memory or balloon of a VM (cores, memory of a container). The answer says what is live and what needs a stop and start.',
   input,
   byName: { vmid: 'name' },
   output: changed.extend({ applied: z.record(z.string(), z.unknown()).optional(), pending: z.record(z.string(), z.unknown()).optional() }),
@@ -64,7 +64,7 @@ export const setResources = defineOperation({
       const asked = KEYS.filter((key) => args[key] !== undefined);
       return {
         ...base,
-        summary: `${label(guest)} has these resources already`,
+        summary: `${label(guest)} already has these resources`,
         effect: 'change',
         ...alreadySo(target, pendingView(guest, asked)),
       };
@@ -110,7 +110,7 @@ export const setResources = defineOperation({
       ],
       before: { ...pick(now, keys), ...doomed?.view },
       after: { ...pick(after, keys), ...doomed?.destroyed },
-      undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be brought back`] : [])].join('; '),
+      undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be restored`] : [])].join('; '),
     };
   },
   async report(api, run) {

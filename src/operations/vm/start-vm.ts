@@ -38,7 +38,7 @@ export const startVm = defineOperation({
           hint: 'Ask the operator to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.',
         });
       }
-      return { ...base, summary: `${label(guest)} runs already`, ...alreadySo(target) };
+      return { ...base, summary: `${label(guest)} already runs`, ...alreadySo(target) };
     }
     // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
     refuseLocked(target, ['suspended']);
@@ -58,10 +58,10 @@ export const startVm = defineOperation({
         : {}),
       steps: startSteps(at, label(guest), managed),
       expected: [running, ...willBeGone(at, doomed)],
-      warnings: [...pendingWarnings(guest), ...(managed ? ['HA manages the guest: its wanted state becomes "started"'] : [])],
+      warnings: [...pendingWarnings(guest), ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : [])],
       before: { status: 'stopped', ...doomed?.view },
       after: { status: 'running', ...doomed?.destroyed },
-      undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
+      undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,
     };
   },
   async report(api, run) {

@@ -55,7 +55,7 @@ export const stopVm = defineOperation({
     const [first, ...others] = guestsAsked('stop_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, { vmid: first, ...how });
     const plans = await planEach([first, ...others], 'stopped', (one) => planOne(ctx, { vmid: one, ...how }, 'checked'));
-    return together(plans, { verb: verbOf(how), already: 'all of them are stopped already', undo: undoOf(plans, how) });
+    return together(plans, { verb: verbOf(how), already: 'all guests are already stopped', undo: undoOf(plans, how) });
   },
   async report(api, run) {
     const at = placeOf(run);
@@ -79,7 +79,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
   refuseTemplate(guest, 'stopped');
   const base = { operation: 'stop_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
   if (!target.running) {
-    return { ...base, summary: `${label(guest)} is stopped already`, effect: 'disrupt', ...alreadySo(target) };
+    return { ...base, summary: `${label(guest)} is already stopped`, effect: 'disrupt', ...alreadySo(target) };
   }
   refuseLocked(target);
   if (!args.force && target.status.detail === 'paused') {
@@ -104,7 +104,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     warnings: [...way.warnings, ...pendingWarnings(guest)],
     before: { status: 'running', ...doomed?.view },
     after: { status: 'stopped', ...doomed?.destroyed },
-    undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; what the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be brought back` : ''}`,
+    undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; data that the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,
   };
 }
 
@@ -115,7 +115,7 @@ function undoOf(plans: readonly Plan[], { force }: Pick<Args, 'force'>): string 
   return [
     'start_vm each of them',
     ...(force ? ['what the guests had not written to disk is lost'] : []),
-    ...(destroyed.length > 0 ? [`${destroyed.join(', ')} cannot be brought back`] : []),
+    ...(destroyed.length > 0 ? [`${destroyed.join(', ')} cannot be restored`] : []),
   ].join('; ');
 }
 
@@ -188,6 +188,6 @@ async function wayOf(ctx: OperationContext, args: Args, target: Target): Promise
         purpose: 'the HA manager has stopped it',
       },
     ],
-    warnings: [`HA manages the guest: its wanted state becomes "stopped" and it stays off until start_vm`],
+    warnings: [`HA manages the guest: its requested state becomes "stopped" and it stays off until start_vm`],
   };
 }

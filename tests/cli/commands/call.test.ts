@@ -174,7 +174,7 @@ describe('approvals', () => {
     const { answer } = await call('stop_vm', { vmid, force: true }, [], { PROXMOX_APPROVAL: 'human' });
     const id = answer.approval_id ?? '';
     const approve = (typed: string) =>
-      place.runOnTerminal(['approvals', 'approve', id, '--demo'], { when: /Anything else means no/, answer: typed });
+      place.runOnTerminal(['approvals', 'approve', id, '--demo'], { when: /Any other answer does nothing/, answer: typed });
 
     for (const wrong of [String(vmid), name, 'yes', '']) {
       const refused = await approve(wrong);
@@ -193,7 +193,10 @@ describe('approvals', () => {
     const asked = await place.runOnTerminal(args, { when: /never shown/, answer: '' });
     expect(asked.code).toBe(3);
     const id = /"approval_id": "([^"]+)"/.exec(asked.stdout)?.[1] ?? '';
-    const done = await place.runOnTerminal([...args, '--approve', id], { when: /Anything else means no/, answer: `${name} ${vmid}` });
+    const done = await place.runOnTerminal([...args, '--approve', id], {
+      when: /Any other answer does nothing/,
+      answer: `${name} ${vmid}`,
+    });
     expect(done.code).toBe(0);
     expect((await call('get_vm', { vmid })).answer.status).toBe('stopped');
   });
@@ -211,7 +214,7 @@ describe('approvals', () => {
 
 test('a standing approval is made on a terminal, once what it would be is possible', async () => {
   const add = ['approvals', 'lease', 'add', '--demo', '--operation', 'stop_vm'];
-  const asked = { when: /To allow it, type/, answer: 'ci 2' };
+  const asked = { when: /To approve, type/, answer: 'ci 2' };
   const wrong = await place.runOnTerminal(add, asked);
   expect(wrong.code).toBe(2);
   expect(wrong.stdout).toContain('must name either a tag or a pool');

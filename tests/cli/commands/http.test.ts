@@ -162,7 +162,7 @@ describe('access tokens', () => {
     });
     const days = (Date.parse(String(row?.expiresAt)) - Date.now()) / 86_400_000;
     expect(Math.round(days)).toBe(90);
-    expect(JSON.stringify(auditLines())).toContain('access token listed (operator, owner bob) is made');
+    expect(JSON.stringify(auditLines())).toContain('access token listed (operator, owner bob) is created');
     expect(JSON.stringify(auditLines())).not.toContain(token.slice(5));
   });
 
@@ -204,7 +204,7 @@ describe('access tokens', () => {
 it('a token that was not made is not on record as made', async () => {
   await makeToken('taken', 'viewer', '--owner', 'bob');
   expect((await run(place, ['tokens', 'add', '--name', 'taken', '--role', 'operator', '--owner', 'eve'])).code).toBe(1);
-  expect(auditLines().at(-1)).toMatchObject({ kind: 'notice', message: expect.stringContaining('owner eve) was not made') });
+  expect(auditLines().at(-1)).toMatchObject({ kind: 'notice', message: expect.stringContaining('owner eve) was not created') });
 });
 
 describe('served to agents elsewhere', () => {

@@ -105,7 +105,7 @@ describe('how approvals are given', () => {
     expect(habits).toMatchObject({ asked: 6, given: 6, quick });
     expect(check).toMatchObject({
       state,
-      text: expect.stringContaining(`6 asked for in the last 7 days (0.9 a day), 6 given, ${quick} of them in under two seconds`),
+      text: expect.stringContaining(`6 requested in the last 7 days (0.9 a day), 6 approved, ${quick} of them in under two seconds`),
     });
   });
 
@@ -124,7 +124,7 @@ describe('the effective policy', () => {
 
   test('without rules is what the mode says', () => {
     expect(policyRows({ approval, policy: NO_POLICY })).toEqual([
-      { match: 'what interrupts or destroys', demands: 'an approval, as PROXMOX_APPROVAL=auto says' },
+      { match: 'plans that interrupt or destroy', demands: 'an approval by PROXMOX_APPROVAL=auto' },
     ]);
   });
 
@@ -148,12 +148,12 @@ describe('the effective policy', () => {
       }),
     );
     expect(policyRows({ approval, policy: readPolicy(file) }).map(({ match, demands }) => `${match} → ${demands}`)).toEqual([
-      'what interrupts or destroys → an approval, as PROXMOX_APPROVAL=auto says',
-      'effect destroy, operation delete_vm, tag prod or db, pool p, VMID 105 or 200-299, asked by local:1 → decided by human or stricter, 2 owners say yes, a backup not older than 1 d, the same again only after 1 h 30 min',
-      'VMID 100-199 → never, approval or not',
-      'everything → the same again only after 5 min',
-      'guests without tag agents, pool lab, made through this server → never changed',
-      'making guests → at most 5 an hour and requester',
+      'plans that interrupt or destroy → an approval by PROXMOX_APPROVAL=auto',
+      'effect destroy, operation delete_vm, tag prod or db, pool p, VMID 105 or 200-299, requester local:1 → decided by human or stricter, the yes of 2 owners, a backup not older than 1 d, a pause of 1 h 30 min before the identical request',
+      'VMID 100-199 → forbidden, with or without an approval',
+      'everything → a pause of 5 min before the identical request',
+      'guests without tag agents, pool lab, created through this server → never changed',
+      'creating guests → at most 5 an hour and requester',
       'destroying → at most 2 times an hour and requester',
     ]);
   });

@@ -84,7 +84,7 @@ test('a wrong secret, a closed port and a wrong fingerprint are told apart', asy
   ).toMatch(/token/i);
   expect((await doctor(connection({ PROXMOX_HOST: '127.0.0.1:1' }))).found.missing?.text).toContain('cannot be reached');
   expect((await doctor(connection({ PROXMOX_FINGERPRINT: 'AA'.repeat(32) }))).found.missing?.text).toContain(
-    'does not fit PROXMOX_FINGERPRINT',
+    'does not match PROXMOX_FINGERPRINT',
   );
 });
 
@@ -137,7 +137,7 @@ test('trust pins what a human compared, and nothing else', async () => {
   const pinned = await place.run(['trust', '--fingerprint', cluster.fingerprint], env);
   expect(pinned).toMatchObject({ code: 0, json: { pinned: { kind: 'ca' } } });
   expect((await place.run(['call', 'list_vms'], env)).code).toBe(0);
-  expect((await place.run(['trust'], env)).stderr).toContain('It fits what is pinned');
+  expect((await place.run(['trust'], env)).stderr).toContain('It matches the pin of');
   expect((await place.run(['audit', 'tail'], env)).stdout).toContain('pinned: the cluster');
 });
 

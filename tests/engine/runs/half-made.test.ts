@@ -98,15 +98,15 @@ describe('a guest that a failed call left half-made', () => {
       },
     });
     expect(answer.differences).toEqual([
-      expect.stringMatching(/^cores: asked for 3, has \d$/),
-      expect.stringMatching(/^memory: asked for 768, has \d+$/),
-      expect.stringMatching(/^tags: asked for web, has /),
-      'source_vmid: asked for 9001, has 9000',
-      expect.stringMatching(/^cloud_init.user: asked for ops, has /),
-      expect.stringMatching(/^cloud_init.ipconfig0: asked for ip=10.77.0.50\/24,gw=10.77.0.1, has /),
+      expect.stringMatching(/^cores: requested 3, has \d$/),
+      expect.stringMatching(/^memory: requested 768, has \d+$/),
+      expect.stringMatching(/^tags: requested web, has /),
+      'source_vmid: requested 9001, has 9000',
+      expect.stringMatching(/^cloud_init.user: requested ops, has /),
+      expect.stringMatching(/^cloud_init.ipconfig0: requested ip=10.77.0.50\/24,gw=10.77.0.1, has /),
       expect.stringMatching(/^cloud_init.password: /),
       expect.stringMatching(/^cloud_init.sshkeys/),
-      'status: asked for running, is stopped',
+      'status: requested running, is stopped',
     ]);
     expect(sent(before)).toEqual([]);
   });
@@ -233,9 +233,9 @@ describe('the same create again', () => {
       cloud_init: { user: 'root', ipconfig0: 'ip=10.0.0.5/24,gw=10.0.0.1' },
     });
     expect(answer.differences).toEqual([
-      'source_vmid: asked for 9000, has 9001',
-      'cloud_init.user: asked for root, has ubuntu',
-      'cloud_init.ipconfig0: asked for ip=10.0.0.5/24,gw=10.0.0.1, has ip=dhcp',
+      'source_vmid: requested 9000, has 9001',
+      'cloud_init.user: requested root, has ubuntu',
+      'cloud_init.ipconfig0: requested ip=10.0.0.5/24,gw=10.0.0.1, has ip=dhcp',
     ]);
   });
 
@@ -244,10 +244,10 @@ describe('the same create again', () => {
     await world.done('create_vm', { name: 'img1', image: IMAGE, disk_gb: 10 });
     expect((await world.done('create_vm', { name: 'img1', image: IMAGE, disk_gb: 10 })).differences).toEqual([]);
     expect((await world.done('create_vm', { name: 'img1', image: 'local:import/other.qcow2' })).differences).toEqual([
-      `image: asked for local:import/other.qcow2, has ${IMAGE}`,
+      `image: requested local:import/other.qcow2, has ${IMAGE}`,
     ]);
     expect((await world.done('create_vm', { name: 'web1', image: IMAGE })).differences).toEqual([
-      `image: asked for ${IMAGE}, cannot be compared: this server has no record of how this guest was created`,
+      `image: requested ${IMAGE}, cannot be compared: this server has no record of how this guest was created`,
     ]);
   });
 
@@ -280,7 +280,7 @@ describe('the same create again', () => {
     world = await openWorld();
     expect(await world.call('create_vm', { name: 'web1' }, { dryRun: true })).toMatchObject({
       kind: 'dry_run',
-      plan: { effect: 'read', summary: 'Nothing will change: web1 (100) exists already', steps: [] },
+      plan: { effect: 'read', summary: 'Nothing will change: web1 (100) already exists', steps: [] },
     });
   });
 });

@@ -199,8 +199,8 @@ test('the same name again is the clone that exists', async () => {
     existing: true,
     vmid: 105,
     differences: [
-      'cores: asked for 8, has 2',
-      'source_vmid: asked for 9000, cannot be compared: this server has no record of how this guest was created',
+      'cores: requested 8, has 2',
+      'source_vmid: requested 9000, cannot be compared: this server has no record of how this guest was created',
     ],
   });
 });

@@ -300,13 +300,13 @@ describe('twice is once', () => {
       name: 'web1',
       node: 'pve',
       status: 'running',
-      differences: ['cores: asked for 8, has 2', 'disk_gb: asked for 64, has 32'],
+      differences: ['cores: requested 8, has 2', 'disk_gb: requested 64, has 32'],
     });
   });
   test('so is the same VMID', async () => {
     expect((await create({ name: 'shop', vmid: 105 })).existing).toMatchObject({
       vmid: 105,
-      differences: ['name: asked for shop, has web1'],
+      differences: ['name: requested shop, has web1'],
     });
   });
   test('a fresh guest is found although the list shows it without a name', async () => {
@@ -318,7 +318,7 @@ describe('twice is once', () => {
   test('and when the list does not show it at all, as long as this server made it', async () => {
     const fresh = [{ vmid: 105, name: 'web1', node: 'pve', type: 'qemu' as const }];
     const hidden = await create({ name: 'web1' }, { ...world, guests: [{ ...webServer, hidden: true }] }, { fresh });
-    expect(hidden.existing).toMatchObject({ existing: true, vmid: 105, note: expect.stringContaining('being made') });
+    expect(hidden.existing).toMatchObject({ existing: true, vmid: 105, note: expect.stringContaining('being created') });
     const deletedMeanwhile = await create({ name: 'web1' }, { ...world, guests: [] }, { fresh });
     expect(deletedMeanwhile.existing).toBeUndefined();
   });

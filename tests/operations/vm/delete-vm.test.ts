@@ -277,7 +277,7 @@ describe('the report tells gone from unknown', () => {
       expect(answer).toMatchObject({
         deleted: true,
         status: 'deleted',
-        note: expect.stringContaining('VMID 105 belongs to another guest'),
+        note: expect.stringContaining('VMID 105 now belongs to another guest'),
       });
       expect(answer).not.toHaveProperty('orphans');
     });

@@ -51,7 +51,7 @@ describe('get_vm', () => {
   });
   test('an agent that does not answer is not a failure', async () => {
     const { read } = await opened({ guests: [webServer] });
-    expect((await read('get_vm', { vmid: 105 })).ip_note).toContain('not known');
+    expect((await read('get_vm', { vmid: 105 })).ip_note).toContain('unknown');
   });
   test('a container', async () => {
     const { read } = await opened({ guests: [{ ...container, addresses: ['10.0.0.9'] }] });

@@ -41,7 +41,7 @@ describe('start_vm', () => {
       expect(plan.summary).toBe(`Start web1 (105) on pve, which destroys ${disk}`);
       expect(plan.before).toEqual({ status: 'stopped', sata1: disk });
       expect(plan.after).toEqual({ status: 'running', sata1: 'destroyed' });
-      expect(plan.undo).toContain(`${disk} cannot be brought back`);
+      expect(plan.undo).toContain(`${disk} cannot be restored`);
     });
     test('a yes to one disk covers no other', async () => {
       const expected = async (spec: GuestSpec) => (await start(spec)).expected;

@@ -120,7 +120,7 @@ test('several under one approval: each is bound, and the gravest one is explaine
   expect(new Set(plan.steps.map((s) => s.id)).size).toBe(plan.steps.length);
   expect(plan.effect).toBe('destroy');
   expect(plan.raisedBecause).toMatch(/^dns1 \(201\): HA/);
-  expect(plan.choices).toEqual([expect.stringContaining('(106) is stopped already')]);
+  expect(plan.choices).toEqual([expect.stringContaining('(106) is already stopped')]);
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
 

@@ -67,7 +67,7 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
   }
 
   function back(): HTMLElement {
-    return h('a', { class: 'back', attrs: { href: `#/${route}` } }, '‹ All of them');
+    return h('a', { class: 'back', attrs: { href: `#/${route}` } }, '‹ All');
   }
 
   onChange(() => {

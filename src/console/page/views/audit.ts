@@ -101,7 +101,7 @@ function select(name: string, title: string) {
 }
 
 function sealOf(v: VerificationView, again: () => void): HTMLElement {
-  const button = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: again } }, 'Check again');
+  const button = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: again } }, 'Refresh');
   if (!v.intact)
     return h(
       'div',
@@ -109,16 +109,14 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
       h(
         'p',
         { class: 'strong' },
-        v.count === 0
-          ? 'The audit cannot be vouched for.'
-          : `Not intact: look at this before you trust any of its ${number(v.count)} records.`,
+        v.count === 0 ? 'The audit cannot be verified.' : `Not intact. Check this before you trust any of its ${number(v.count)} records.`,
       ),
       h(
         'ul',
         {},
         v.problems.map(({ where, problem }) => h('li', {}, words(where), ': ', words(problem))),
       ),
-      h('p', {}, 'Keep the file as it is and find out who changed it: ', words(v.file, 'mono')),
+      h('p', {}, 'Keep the file and find out who changed it: ', words(v.file, 'mono')),
       button,
     );
   return h(
@@ -128,20 +126,20 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
     h('span', {}, h('span', { class: 'number' }, number(v.count)), ' records, each sealed by the next'),
     h('span', { class: 'soft' }, 'newest ', h('span', { class: 'mono' }, v.head.slice(0, 12))),
     v.anchor && h('span', { class: 'soft' }, anchored(v.anchor)),
-    v.recovered > 0 && h('span', { class: 'soft' }, `${number(v.recovered)} torn by a crash and closed`),
+    v.recovered > 0 && h('span', { class: 'soft' }, `${number(v.recovered)} cut by a crash and closed`),
     button,
   );
 }
 
 function anchored({ checkpoints, newest, uncovered }: NonNullable<VerificationView['anchor']>): string {
   const since = newest === undefined ? '' : `, the newest of ${shortTime(newest)}`;
-  return `${number(checkpoints)} checkpoints elsewhere fit${since}; ${uncovered === 0 ? 'nothing is behind it' : `${number(uncovered)} newer records`}`;
+  return `${number(checkpoints)} checkpoints elsewhere match${since}; ${uncovered === 0 ? 'nothing is behind it' : `${number(uncovered)} newer records`}`;
 }
 
 function records({ rows, matching, searched }: AuditView): HTMLElement[] {
   if (searched === 0)
     return [emptyState('Nothing was recorded yet.', h('p', {}, 'Every call leaves a line here, reads and refusals included.'))];
-  if (rows.length === 0) return [emptyState('No record fits.', h('p', {}, `The newest ${number(searched)} were looked through.`))];
+  if (rows.length === 0) return [emptyState('No record matches.', h('p', {}, `The newest ${number(searched)} were searched.`))];
   const head = ['#', 'Time', 'Kind', 'Operation', 'Guest', 'Who', 'Ended'];
   return [
     h(
@@ -158,7 +156,7 @@ function records({ rows, matching, searched }: AuditView): HTMLElement[] {
     h(
       'p',
       { class: 'soft foot' },
-      `${number(rows.length)} shown of ${number(matching)} that fit, among the newest ${number(searched)} records.`,
+      `${number(rows.length)} shown of ${number(matching)} that match, among the newest ${number(searched)} records.`,
     ),
   ];
 }

@@ -9,7 +9,7 @@ import type { View } from './view.ts';
 /** Guests by node, and what is used of the limits. Looked at when opened or asked for, because every look is a line in the audit. */
 export function clusterPage(): View {
   const body = h('div', { class: 'cluster' });
-  const again = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: () => void load() } }, 'Look again');
+  const again = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: () => void load() } }, 'Refresh');
 
   async function load(): Promise<void> {
     again.disabled = true;
@@ -61,7 +61,7 @@ function limits(view: ClusterView): HTMLElement {
     'limits',
     view.quotas
       ? h('div', { class: 'bars' }, view.quotas.map(bar))
-      : h('p', { class: 'soft' }, 'How much is used is counted at every request; this list alone does not tell it.'),
+      : h('p', { class: 'soft' }, 'The server counts the used part at every request. This list alone does not show it.'),
     h(
       'p',
       { class: 'soft' },

@@ -89,7 +89,7 @@ export function decision(a: ApprovalView): HTMLElement {
       h(
         'p',
         {},
-        `${a.needed} people have to agree. `,
+        `${a.needed} people must approve. `,
         a.agreedBy.length > 0 ? ['So far: ', words(a.agreedBy.join(', ')), '.'] : 'No approval so far.',
       ),
     a.mustType === undefined
@@ -102,7 +102,7 @@ export function decision(a: ApprovalView): HTMLElement {
           h(
             'label',
             { id: 'typed-help', attrs: { for: 'typed' } },
-            a.guests.length > 1 ? 'To allow it, type their number and the first name: ' : 'To allow it, type ',
+            a.guests.length > 1 ? 'To approve, type their number and the first name: ' : 'To approve, type ',
             h('code', { class: 'must' }, words(a.mustType)),
           ),
           passphrase

@@ -19,11 +19,11 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     risks(a),
     a.changes.length > 0 && section('What changes', 'changes', changes(a.changes)),
     a.guests.length > 1 && section(`All ${a.guests.length} guests`, 'covers', guests(a.guests)),
-    a.facts.length > 0 && section(a.guests.length > 0 ? 'All of them, when asked' : 'The guest, when asked', 'facts', facts(a)),
+    a.facts.length > 0 && section(a.guests.length > 0 ? 'All guests at the request' : 'The guest at the request', 'facts', facts(a)),
     section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
     a.choices.length > 0 &&
       section(
-        'Chosen because the caller left it open',
+        'Chosen by default',
         'choices',
         h(
           'ul',
@@ -31,7 +31,7 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
           a.choices.map((text) => h('li', {}, words(text))),
         ),
       ),
-    section('Asked by', 'asked', asked(a)),
+    section('Requested by', 'asked', asked(a)),
     a.reason !== undefined && agentsWords(a.reason),
     a.status === 'pending' && decision(a),
   );
@@ -46,7 +46,7 @@ function header(a: ApprovalView): HTMLElement {
       { class: 'badges' },
       effectBadge(a.effect),
       a.status === 'pending' ? expiry(a) : statusBadge(a.status),
-      h('span', { class: 'soft' }, `asked ${shortTime(a.createdAt, now())}`),
+      h('span', { class: 'soft' }, `requested ${shortTime(a.createdAt, now())}`),
     ),
     h('h2', { id: 'detail-title', attrs: { tabindex: -1 } }, words(a.summary)),
   );
@@ -62,7 +62,7 @@ function risks(a: ApprovalView): HTMLElement {
   return h(
     'section',
     { class: `risks ${a.status === 'pending' ? effectTone(a.effect) : 'past'}` },
-    h('h3', {}, list.length === 0 ? 'No warnings' : a.status === 'pending' ? 'Mind this' : 'Warnings'),
+    h('h3', {}, list.length === 0 ? 'No warnings' : 'Warnings'),
     list.length > 0 &&
       h(
         'ul',
@@ -108,7 +108,7 @@ function guests(list: ApprovalView['guests']): HTMLElement {
       h(
         'thead',
         {},
-        h('tr', {}, ...['VMID', 'Name', 'Kind', 'Node', 'When asked'].map((title) => h('th', { attrs: { scope: 'col' } }, title))),
+        h('tr', {}, ...['VMID', 'Name', 'Kind', 'Node', 'At the request'].map((title) => h('th', { attrs: { scope: 'col' } }, title))),
       ),
       h(
         'tbody',

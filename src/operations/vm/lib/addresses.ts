@@ -22,18 +22,18 @@ export interface Addresses {
  */
 export async function addressesOf(api: ProxmoxReader, guest: Guest): Promise<Addresses> {
   if (guest.at.type === 'qemu' && !agentEnabled(guest.live.agent)) {
-    return { ip_note: 'the guest agent is not enabled for this VM, so its addresses are not known' };
+    return { ip_note: 'the guest agent is not enabled for this VM, so its addresses are unknown' };
   }
   try {
     return sorted(guest, guest.at.type === 'qemu' ? await fromAgent(api, guest) : await fromHost(api, guest));
   } catch (thrown) {
     const error = asError(thrown);
     if (error.code === 'permission_denied')
-      return { ip_note: 'the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are not known' };
+      return { ip_note: 'the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are unknown' };
     // An agent that does not answer yet, or a guest that stopped meanwhile, does not fail the read.
     const known = error.code === 'guest_state' || error.code === 'unreachable';
     // Anything else may be words of the agent, and those come out of the guest.
-    return { ip_note: `addresses are not known: ${known ? plainText(error.message, 200) : 'the guest agent answered with an error'}` };
+    return { ip_note: `addresses are unknown: ${known ? plainText(error.message, 200) : 'the guest agent answered with an error'}` };
   }
 }
 

@@ -5,8 +5,8 @@ export function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
-/** `cores: asked for 4, has 2` */
+/** `cores: requested 4, has 2` */
 export function differs(what: string, asked: unknown, has: unknown): string {
   const text = (value: unknown) => plainText(String(value ?? ''), 60) || 'none';
-  return `${what}: asked for ${text(asked)}, has ${text(has)}`;
+  return `${what}: requested ${text(asked)}, has ${text(has)}`;
 }

@@ -8,7 +8,7 @@ export const cloneInput = z.strictObject({
   vmid: vmid.optional(),
   name: guestName.optional(),
   full_clone: z.boolean().optional().describe('Linked where possible'),
-  storage: storageName.optional().describe('Makes it a full clone'),
+  storage: storageName.optional().describe('Creates a full clone'),
   target_node: nodeName.optional(),
   cloud_init: cloudInit.optional(),
   cores: cores.optional(),

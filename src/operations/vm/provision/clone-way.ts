@@ -132,9 +132,8 @@ function linkedOrFull(
     const warning = perhaps && `whether storage ${perhaps.storage} (${perhaps.type}) can hold linked clones is for Proxmox to say`;
     return { full: false, warnings: warning === undefined ? [] : [warning] };
   }
-  if (perhaps)
-    return { full: true, why: `full clone: whether storage ${perhaps.storage} can hold linked clones is not known`, warnings: [] };
-  return { full: false, why: 'linked clone: quick and small, it depends on its template', warnings: [] };
+  if (perhaps) return { full: true, why: `full clone: whether storage ${perhaps.storage} can hold linked clones is unknown`, warnings: [] };
+  return { full: false, why: 'linked clone: quick and small, but depends on its template', warnings: [] };
 }
 
 /** The storages of the source's disks, as far as the token sees them. */

@@ -6,7 +6,7 @@ import type { CloudInit } from './cloud-init.ts';
 
 /** Which of the cloud-init values that were asked for a guest has otherwise. Its password is never compared. */
 export function cloudInitDifferences(asked: CloudInit, config: Options, disks: readonly Disk[]): string[] {
-  if (!disks.some((d) => d.media === 'cloudinit')) return ['cloud_init: asked for, has no cloud-init drive'];
+  if (!disks.some((d) => d.media === 'cloudinit')) return ['cloud_init: requested, has no cloud-init drive'];
   const texts: [string, string | undefined, string | undefined, (text: string) => string][] = [
     ['user', asked.user, config.ciuser, (text) => text],
     ['nameserver', asked.nameserver, config.nameserver, servers],
@@ -22,10 +22,10 @@ export function cloudInitDifferences(asked: CloudInit, config: Options, disks: r
       .map(([what, wanted, has]) => differs(`cloud_init.${what}`, wanted, has)),
     ...(asked.password === undefined
       ? []
-      : [`cloud_init.password: ${config.cipassword === undefined ? 'asked for one, has none' : 'cannot be compared'}`]),
+      : [`cloud_init.password: ${config.cipassword === undefined ? 'requested, has none' : 'cannot be compared'}`]),
     ...(asked.sshkeys === undefined || keys(asked.sshkeys) === keys(decodeSshKeys(config.sshkeys ?? ''))
       ? []
-      : [config.sshkeys === undefined ? 'cloud_init.sshkeys: asked for some, has none' : 'cloud_init.sshkeys differ']),
+      : [config.sshkeys === undefined ? 'cloud_init.sshkeys: requested some, has none' : 'cloud_init.sshkeys differ']),
     ...(asked.ciupgrade === undefined || asked.ciupgrade === upgrade ? [] : [differs('cloud_init.ciupgrade', asked.ciupgrade, upgrade)]),
   ];
 }

@@ -30,7 +30,7 @@ export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row,
     ...origin(guest.disks, run, asked),
     ...(await poolDifference(ctx, row, asked.pool)),
     ...(asked.cloud_init ? cloudInitDifferences(asked.cloud_init, guest.config, guest.disks) : []),
-    ...((asked.start || asked.start_on_create) && row.status !== 'running' ? [`status: asked for running, is ${row.status}`] : []),
+    ...((asked.start || asked.start_on_create) && row.status !== 'running' ? [`status: requested running, is ${row.status}`] : []),
   ];
 }
 
@@ -74,7 +74,7 @@ function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked
   const clonedFrom = run?.operation === 'clone_template' ? Number(run.args.source_vmid) : base === undefined ? undefined : Number(base);
   const recorded = run?.operation === 'clone_template' ? run.plan.after?.full_clone : base === undefined ? undefined : false;
   const unknown = (what: string, wanted: unknown) =>
-    `${what}: asked for ${plainText(String(wanted), 60)}, cannot be compared: this server has no record of how this guest was created`;
+    `${what}: requested ${plainText(String(wanted), 60)}, cannot be compared: this server has no record of how this guest was created`;
   const made = run?.operation === 'create_vm';
   const was = clonedFrom === undefined ? run?.args.image : `a clone of ${clonedFrom}`;
   return [
@@ -97,6 +97,6 @@ async function poolDifference({ api }: Pick<OperationContext, 'api'>, row: Guest
   if (row.pool !== undefined) return [differs('pool', asked, row.pool)];
   const hidden = await missingPrivileges(api, [{ path: `/pool/${asked}`, anyOf: ['Pool.Audit'] }]);
   return hidden.length === 0
-    ? [`pool: asked for ${asked}, is not in it`]
-    : [`pool: asked for ${asked}, cannot be compared without Pool.Audit on /pool/${asked}`];
+    ? [`pool: requested ${asked}, is not in it`]
+    : [`pool: requested ${asked}, cannot be compared without Pool.Audit on /pool/${asked}`];
 }

@@ -114,7 +114,7 @@ export async function planForExisting(ctx: OperationContext, operation: string, 
   const notice = await otherName(ctx, row.vmid, name, args);
   return {
     operation,
-    summary: `Nothing will change: ${name || 'guest'} (${row.vmid}) exists already`,
+    summary: `Nothing will change: ${name || 'guest'} (${row.vmid}) already exists`,
     effect: 'read',
     node: row.node,
     steps: [],
@@ -132,7 +132,7 @@ export async function planForExisting(ctx: OperationContext, operation: string, 
       status: row.status,
       differences,
       ...(unfinished ? { unfinished: unfinishedView(ctx, unfinished) } : {}),
-      ...(guest ? {} : { note: 'it is being made right now or cannot be read, so differences were not checked' }),
+      ...(guest ? {} : { note: 'it is being created or cannot be read, so differences were not checked' }),
     },
   };
 }
