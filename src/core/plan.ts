@@ -154,6 +154,8 @@ export interface Plan {
    * a list of rules by digest. Different at redemption: stale.
    */
   binds?: Record<string, Json>;
+  /** Tags and protection that the guest has afterwards, where a rollback brings back others: it is judged as both. */
+  becomes?: { tags: string[]; protection: boolean };
   /** Where the guest is or will be made. */
   node?: string;
   /** Space (GiB) that the plan takes, by `node/storage` (by `storage` where nodes share it); other plans leave it free while this one is in flight. */

@@ -2,6 +2,10 @@ import { approve } from './approval/approve.ts';
 import { deny } from './approval/deny.ts';
 import { listApprovals } from './approval/list-approvals.ts';
 import type { Operation } from './define.ts';
+import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
+import { listSnapshots } from './snapshot/list-snapshots.ts';
+import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
+import { snapshotVm } from './snapshot/snapshot-vm.ts';
 import { getTask } from './task/get-task.ts';
 import { cloneTemplate } from './vm/clone-template.ts';
 import { createVm } from './vm/create-vm.ts';
@@ -22,6 +26,10 @@ export const operations: readonly Operation[] = [
   setResources,
   stopVm,
   deleteVm,
+  listSnapshots,
+  snapshotVm,
+  rollbackSnapshot,
+  deleteSnapshot,
   approve,
   deny,
   listApprovals,

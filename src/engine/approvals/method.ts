@@ -17,10 +17,10 @@ export function methodFor(mode: ApprovalMode, caller: Caller, plan: Touched): Ap
   return caller.canAsk.elicitation ? 'elicitation' : 'relay';
 }
 
-type Touched = Pick<Plan, 'effect' | 'target' | 'targets' | 'sources'>;
+type Touched = Pick<Plan, 'effect' | 'target' | 'targets' | 'sources' | 'becomes'>;
 
 /** Protection guards a guest against what destroys it, and its data against being copied into another guest. */
 function isProtected(plan: Touched): boolean {
   if (plan.sources?.some(isGuarded)) return true;
-  return plan.effect === 'destroy' && targetsOf(plan).some((guest) => guest.protection);
+  return plan.effect === 'destroy' && (plan.becomes?.protection === true || targetsOf(plan).some((guest) => guest.protection));
 }

@@ -76,7 +76,8 @@ export async function revokeStanding(id: string, caller: Caller, ports: Ports): 
  */
 export async function useStanding(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<StandingApproval | undefined> {
   const targets = targetsOf(plan);
-  if (targets.length === 0 || targets.some((guest) => guest.protection) || plan.sources?.some(isGuarded)) return undefined;
+  if (targets.length === 0 || targets.some((guest) => guest.protection) || plan.becomes?.protection || plan.sources?.some(isGuarded))
+    return undefined;
   const isRaised = plan.effect !== operation.effect;
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();

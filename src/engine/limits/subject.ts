@@ -66,7 +66,8 @@ export async function subjectOf(
   };
   const guests = await Promise.all([
     ...targets.map(async ({ vmid, key }) => {
-      const guest = await guestOf(vmid, key);
+      const found = await guestOf(vmid, key);
+      const guest = plan.becomes ? { ...found, tags: [...found.tags, ...plan.becomes.tags] } : found;
       // A half-made guest is evaluated as the one that it becomes: its tags may be what is not done yet.
       return plan.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(plan).tags] };
     }),

@@ -1,0 +1,119 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Plan } from '../../core/plan.ts';
+import { counted, plainText } from '../../core/text.ts';
+import { listGuests } from '../../proxmox/guests.ts';
+import type { Snapshot } from '../../proxmox/snapshots.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
+import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
+import { factsOf, label, readTarget, refuseLocked } from '../vm/lib/target.ts';
+import { readAll } from './lib/read-all.ts';
+import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
+
+const TASK_SECONDS = 3_600;
+/** Guests that one plan may cover. */
+const MAX_GUESTS = 50;
+
+const input = z.strictObject({
+  ...oneOrSeveral,
+  snapshot: snapshotName.optional(),
+  older_than_days: z.number().min(0).optional().describe('Instead of snapshot: all older ones, of all guests if none is named'),
+});
+type Wanted = Pick<z.output<typeof input>, 'snapshot' | 'older_than_days'>;
+
+/** DELETE …/snapshot/{snapname}, the newest first. */
+export const deleteSnapshot = defineOperation({
+  name: 'delete_snapshot',
+  title: 'Delete snapshots',
+  effect: 'destroy',
+  toolset: 'everyday',
+  description: 'Deletes a snapshot, or all that are older than some days, under one approval. The guests stay as they are.',
+  input,
+  byName: { vmid: 'name', vmids: 'names' },
+  output: changed.extend({ deleted: z.array(z.string()) }),
+  async plan(ctx, { vmid, vmids, ...wanted }) {
+    if ((wanted.snapshot === undefined) === (wanted.older_than_days === undefined)) {
+      fail('invalid_arguments', 'delete_snapshot needs either snapshot or older_than_days.');
+    }
+    const isOpen = vmid === undefined && vmids === undefined && wanted.older_than_days !== undefined;
+    const [first, ...others] = isOpen ? await guestsWithOld(ctx, wanted) : guestsAsked('delete_snapshot', { vmid, vmids });
+    if (first === undefined) return nothing(wanted);
+    if (others.length === 0) return planOne(ctx, first, wanted);
+    const plans = await planEach([first, ...others], 'cleared of these snapshots', (one) => planOne(ctx, one, wanted));
+    const already = 'none of them has such a snapshot';
+    return together(plans, { verb: 'Delete snapshots of', already, undo: 'impossible: what the snapshots hold is lost' });
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    const deleted = run.plan.steps.flatMap((step) => (step.kind === 'request' ? [step.purpose.replace(/^delete /, '')] : []));
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), deleted, ...outcomeOf(run) };
+  },
+});
+
+async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Promise<Plan> {
+  const target = await readTarget(ctx.api, vmid);
+  const { guest, snapshots } = target;
+  const { at } = guest;
+  const of = label(guest);
+  const chosen =
+    wanted.snapshot === undefined ? snapshots.all.filter((one) => isOlder(one, wanted)) : [findSnapshot(target, wanted.snapshot)];
+  const base = { operation: 'delete_snapshot', target: guest.identity, node: at.node, facts: factsOf(target), effect: 'destroy' as const };
+  if (chosen.length === 0) {
+    const existing = { vmid, name: plainText(guest.identity.name, 80), node: at.node, status: target.status.status, deleted: [] };
+    return { ...base, summary: `${of} has no such snapshot`, steps: [], expected: [], choices: [], warnings: [], undo: '', existing };
+  }
+  refuseLocked(target);
+  const newestFirst = [...chosen].reverse();
+  return {
+    ...base,
+    binds: Object.assign({}, ...chosen.map((one) => bound(target, one))),
+    summary: `Delete ${counted(chosen.length, 'snapshot')} of ${of}: ${chosen.map((one) => snapshotText(one, Date.now())).join(', ')}`,
+    steps: newestFirst.map((one, index) => ({
+      kind: 'request' as const,
+      id: index === 0 ? 'delete' : `delete${index + 1}`,
+      method: 'DELETE' as const,
+      path: snapshotPath(at, one.name),
+      params: {},
+      purpose: `delete snapshot ${plainText(one.name, 40)} of ${of}`,
+      task: { type: taskType(at, 'delsnapshot'), id: String(vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
+      proof: listed(at, one.name, 'absent', of),
+    })),
+    expected: chosen.map((one) => listed(at, one.name, 'absent', of)),
+    choices: [],
+    warnings: chosen.some((one) => one.memory) ? ['saved memory goes, too'] : [],
+    before: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
+    after: { snapshots: snapshots.names.filter((one) => !chosen.some(({ name }) => name === one)).map((one) => plainText(one, 40)) },
+    undo: 'impossible: what the snapshot holds is lost. The guest itself stays as it is',
+  };
+}
+
+function isOlder({ time }: Snapshot, { older_than_days: days = 0 }: Wanted): boolean {
+  return time !== undefined && time < Date.now() / 1000 - days * 86_400;
+}
+
+/** @throws too_large where one approval would cover too many guests */
+async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<number[]> {
+  const { found } = await readAll(ctx.api, await listGuests(ctx.api));
+  const vmids = found.filter(({ snapshots }) => snapshots.all.some((one) => isOlder(one, wanted))).map(({ guest }) => guest.vmid);
+  if (vmids.length > MAX_GUESTS) {
+    fail('invalid_arguments', `${vmids.length} guests have such snapshots; one approval covers at most ${MAX_GUESTS}.`, {
+      hint: 'Name some of the guests in vmids.',
+      details: { vmids: vmids.slice(0, 200) },
+    });
+  }
+  return vmids;
+}
+
+function nothing({ older_than_days: days }: Wanted): Plan {
+  const base = { steps: [], expected: [], choices: [], warnings: [], undo: '' };
+  const summary = `no snapshot that this token can see is older than ${days} days`;
+  return {
+    operation: 'delete_snapshot',
+    summary,
+    effect: 'destroy',
+    ...base,
+    existing: { vmid: 0, name: '', node: '', status: '', deleted: [], notice: summary },
+  };
+}

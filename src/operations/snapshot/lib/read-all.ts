@@ -1,0 +1,33 @@
+import { asError } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import type { GuestRow } from '../../../proxmox/guests.ts';
+import { readSnapshots, type Snapshots } from '../../../proxmox/snapshots.ts';
+
+/** Each guest costs a request. */
+const MAX_GUESTS = 200;
+const AT_ONCE = 4;
+
+export interface ReadSnapshots {
+  found: { guest: GuestRow; snapshots: Snapshots }[];
+  /** Guests whose list could not be read, and those beyond the limit. */
+  unread: GuestRow[];
+}
+
+/** The snapshots of many guests, a few requests at a time; a guest that cannot be read hides no other. */
+export async function readAll(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<ReadSnapshots> {
+  const asked = guests.filter(({ template }) => !template);
+  const result: ReadSnapshots = { found: [], unread: asked.slice(MAX_GUESTS) };
+  const queue = asked.slice(0, MAX_GUESTS);
+  const work = async () => {
+    for (let guest = queue.shift(); guest; guest = queue.shift()) {
+      try {
+        result.found.push({ guest, snapshots: await readSnapshots(api, guest) });
+      } catch (thrown) {
+        if (asError(thrown).code !== 'guest_not_found') result.unread.push(guest);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  result.found.sort((a, b) => a.guest.vmid - b.guest.vmid);
+  return result;
+}

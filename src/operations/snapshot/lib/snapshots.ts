@@ -1,0 +1,61 @@
+import * as z from 'zod';
+import { fail } from '../../../core/errors.ts';
+import type { Json } from '../../../core/json.ts';
+import { nearest } from '../../../core/nearest.ts';
+import type { Condition } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+import { path } from '../../../proxmox/encode.ts';
+import { type GuestAt, guestPath } from '../../../proxmox/guests.ts';
+import type { Snapshot } from '../../../proxmox/snapshots.ts';
+import { label, type Target } from '../../vm/lib/target.ts';
+import { ageText, isoOf } from './age.ts';
+
+/** pve-configid, at most 40 characters; Proxmox keeps these three words for itself. */
+export const snapshotName = z
+  .string()
+  .refine((text) => /^[a-z][a-z0-9_-]{1,39}$/i.test(text) && !['current', 'pending', 'vzdump'].includes(text.toLowerCase()), {
+    message: 'must begin with a letter and have 2 to 40 letters, digits, _ and -',
+  });
+
+/** @throws not_possible with those that there are */
+export function findSnapshot({ guest, snapshots }: Target, name: string): Snapshot {
+  const found = snapshots.all.find((one) => one.name === name);
+  if (found) return found;
+  const near = nearest(name, snapshots.names)[0];
+  const names = snapshots.names.map((one) => plainText(one, 40)).join(', ');
+  fail(
+    'not_possible',
+    `${label(guest)} has no snapshot ${plainText(name, 40)}${near === undefined ? '' : `: did you mean ${plainText(near, 40)}?`}`,
+    {
+      hint: names === '' ? 'It has no snapshots. snapshot_vm takes one.' : `Snapshots: ${names}.`,
+      details: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
+    },
+  );
+}
+
+/** The API path of one snapshot. */
+export function snapshotPath(at: GuestAt, name: string): string {
+  return `${guestPath(at)}${path`/snapshot/${name}`}`;
+}
+
+/** The list of the guest's snapshots holds this one, or does not. */
+export function listed(at: GuestAt, name: string, is: 'present' | 'absent', of: string): Condition {
+  const says = `snapshot ${plainText(name, 40)} of ${of} ${is === 'present' ? 'exists' : 'is gone'}`;
+  return { kind: 'listed', path: `${guestPath(at)}/snapshot`, row: { name }, is, says };
+}
+
+/** What makes a snapshot this one: a name can be used again. */
+export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, memory }: Snapshot): Record<string, Json> {
+  return { [`snapshot ${plainText(name, 40)} of ${label(guest)}`]: { time: time ?? null, parent: parent ?? null, memory } };
+}
+
+/** `before-upgrade of 2026-11-25T10:00:00.000Z (2 h 10 min ago)` */
+export function snapshotText({ name, time }: Snapshot, now: number): string {
+  const when = time === undefined ? 'of unknown time' : `of ${isoOf(time)} (${ageText(now / 1000 - time)} ago)`;
+  return `${plainText(name, 40)} ${when}`;
+}
+
+/** Task types of a VM and of a container. */
+export function taskType(at: GuestAt, verb: 'snapshot' | 'rollback' | 'delsnapshot'): string {
+  return `${at.type === 'qemu' ? 'qm' : 'vz'}${verb}`;
+}

@@ -1,0 +1,74 @@
+import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
+import { counted, plainText } from '../../core/text.ts';
+import { listGuests, locate } from '../../proxmox/guests.ts';
+import { defineOperation } from '../define.ts';
+import { vmid } from '../vm/lib/schemas.ts';
+import { isoOf } from './lib/age.ts';
+import { readAll } from './lib/read-all.ts';
+
+const MAX_ROWS = 60;
+
+const output = z.object({
+  snapshots: z.array(
+    z.object({
+      vmid: z.number(),
+      guest: z.string(),
+      snapshot: z.string(),
+      time: z.string().optional(),
+      age_days: z.number().optional(),
+      parent: z.string().optional(),
+      memory: z.boolean().optional(),
+      description: z.string().optional(),
+    }),
+  ),
+  total: z.number(),
+  notice: z.string().optional(),
+});
+
+/** GET …/snapshot of one guest, or of each. */
+export const listSnapshots = defineOperation({
+  name: 'list_snapshots',
+  title: 'List snapshots',
+  effect: 'read',
+  toolset: 'everyday',
+  description: 'Snapshots of one guest or of all, with their age, the oldest first.',
+  input: z.strictObject({ vmid: vmid.optional(), older_than_days: z.number().min(0).optional() }),
+  byName: { vmid: 'name' },
+  output,
+  table: 'snapshots',
+  preview: ({ vmid }) => ['GET /cluster/resources?type=vm', `GET /nodes/{node}/{type}/${vmid ?? '{vmid}'}/snapshot`],
+  async read({ api }, { vmid, older_than_days: days = 0 }) {
+    const guests = vmid === undefined ? await listGuests(api) : [await locate(api, vmid)];
+    const { found, unread } = await readAll(api, guests);
+    const now = Date.now() / 1000;
+    const rows = found
+      .flatMap(({ guest, snapshots }) => snapshots.all.map((snapshot) => ({ guest, snapshot })))
+      .filter(({ snapshot: { time } }) => days === 0 || (time !== undefined && time < now - days * 86_400))
+      .sort((a, b) => (a.snapshot.time ?? 0) - (b.snapshot.time ?? 0));
+    const notice = [
+      ...(rows.length > MAX_ROWS ? [`only the oldest ${MAX_ROWS} are shown; name a guest or give older_than_days for fewer`] : []),
+      ...(unread.length > 0
+        ? [
+            `the snapshots of ${counted(unread.length, 'guest')} were not read: ${unread
+              .slice(0, 20)
+              .map((g) => g.vmid)
+              .join(', ')}`,
+          ]
+        : []),
+    ].join('; ');
+    return {
+      snapshots: rows.slice(0, MAX_ROWS).map(({ guest, snapshot: s }) => ({
+        vmid: guest.vmid,
+        guest: plainText(guest.name, 80),
+        snapshot: plainText(s.name, 40),
+        ...(s.time === undefined ? {} : { time: isoOf(s.time), age_days: Math.floor((now - s.time) / 8_640) / 10 }),
+        ...defined({ parent: s.parent === undefined ? undefined : plainText(s.parent, 40) }),
+        ...(s.memory ? { memory: true } : {}),
+        ...(s.description.trim() === '' ? {} : { description: plainText(s.description, 120) }),
+      })),
+      total: rows.length,
+      ...(notice === '' ? {} : { notice }),
+    };
+  },
+});

@@ -1,0 +1,107 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Plan } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
+import { disksOf } from '../../proxmox/disks.ts';
+import { tagsOf } from '../../proxmox/guests.ts';
+import { optionsOf } from '../../proxmox/property-strings.ts';
+import { listStorages } from '../../proxmox/storage.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { changed, vmid } from '../vm/lib/schemas.ts';
+import { factsOf, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
+import { ageText } from './lib/age.ts';
+import { bound, findSnapshot, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
+
+const TASK_SECONDS = 3_600;
+/** Options that a rollback leaves as they are, and those that only describe the snapshot. */
+const KEPT =
+  /^(?:description|unused\d+|snaptime|snapstate|parent|vmstate|vmgenid|runningmachine|runningcpu|running-nets-host-mtu|digest|lock|meta)$/;
+
+/** POST …/snapshot/{snapname}/rollback. */
+export const rollbackSnapshot = defineOperation({
+  name: 'rollback_snapshot',
+  title: 'Roll back to a snapshot',
+  effect: 'destroy',
+  toolset: 'everyday',
+  description:
+    'Sets disks and configuration of a VM or container back to a snapshot; everything since is lost. Needs approval. list_snapshots shows the names.',
+  input: z.strictObject({ vmid, snapshot: snapshotName, start: z.boolean().default(false).describe('Start it afterwards') }),
+  byName: { vmid: 'name' },
+  output: changed.extend({ snapshot: z.string() }),
+  async plan(ctx, args): Promise<Plan> {
+    const target = await readTarget(ctx.api, args.vmid);
+    const { guest, running } = target;
+    const { at } = guest;
+    const of = label(guest);
+    refuseTemplate(guest, 'rolled back');
+    refuseLocked(target);
+    const snapshot = findSnapshot(target, args.snapshot);
+    await refuseOlder(ctx, target, snapshot.name);
+    const then = optionsOf(Object.entries(await ctx.api.get<Record<string, unknown>>(`${snapshotPath(at, snapshot.name)}/config`)));
+    const lost = snapshot.time === undefined ? 'unknown' : ageText(Date.now() / 1000 - snapshot.time);
+    const differs = [...new Set([...Object.keys(guest.config), ...Object.keys(then)])]
+      .filter((key) => !KEPT.test(key) && guest.config[key] !== then[key])
+      .sort();
+    const now = new Set(disksOf(then).map((d) => d.volid));
+    const dropped = guest.disks.filter((d) => d.media === 'disk' && !now.has(d.volid)).map((d) => `${d.slot} ${plainText(d.volid, 120)}`);
+    const runs = snapshot.memory || args.start;
+    const after = { kind: 'guest', ...at, is: runs ? 'running' : 'stopped' } as const;
+    return {
+      operation: 'rollback_snapshot',
+      target: guest.identity,
+      binds: { ...bound(target, snapshot), [`configuration of snapshot ${snapshot.name}`]: then },
+      node: at.node,
+      facts: factsOf(target),
+      summary: `Roll ${of} back to snapshot ${snapshotText(snapshot, Date.now())}; everything written since is lost`,
+      effect: 'destroy',
+      becomes: { tags: tagsOf(then.tags), protection: then.protection === '1' },
+      steps: [
+        {
+          kind: 'request',
+          id: 'rollback',
+          method: 'POST',
+          path: `${snapshotPath(at, snapshot.name)}/rollback`,
+          params: args.start && !snapshot.memory ? { start: true } : {},
+          purpose: `roll ${of} back to snapshot ${snapshot.name}`,
+          task: { type: taskType(at, 'rollback'), id: String(at.vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
+        },
+      ],
+      expected: [after],
+      choices: [],
+      warnings: [
+        `lost: all changes on its disks of the last ${lost}`,
+        ...(running ? [`${of} runs and is powered off${runs ? ', then it starts again' : '. It stays off'}`] : []),
+        ...(differs.length > 0 ? [`the configuration of then comes back: ${differs.map((key) => plainText(key, 40)).join(', ')}`] : []),
+        ...(dropped.length > 0 ? [`disks that were added since leave the configuration: ${dropped.join(', ')}`] : []),
+        ...(guest.identity.protection && then.protection !== '1' ? ['the guest is protected now, and is not any more afterwards'] : []),
+        ...(guest.pending.length > 0 ? ['changes that are pending are dropped'] : []),
+      ],
+      before: { status: running ? 'running' : 'stopped' },
+      after: { status: runs ? 'running' : 'stopped', snapshot: snapshot.name },
+      undo: `impossible, unless a new snapshot is taken first: snapshot_vm {"vmid": ${at.vmid}}`,
+    };
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    const status = await statusNow(api, at, run);
+    return { vmid: at.vmid, name, node: at.node, status, snapshot: String(run.plan.after?.snapshot ?? ''), ...outcomeOf(run) };
+  },
+});
+
+/** ZFS rolls back to the newest snapshot only: going to an older one would destroy the newer ones. @throws not_possible naming them */
+async function refuseOlder(ctx: OperationContext, { guest, snapshots }: Target, name: string): Promise<void> {
+  const newer = snapshots.names.slice(snapshots.names.indexOf(name) + 1);
+  if (newer.length === 0) return;
+  const storages = await listStorages(ctx.api, guest.at.node);
+  const zfs = guest.disks.filter((d) => d.media === 'disk' && storages.find((s) => s.storage === d.storage)?.type === 'zfspool');
+  if (zfs.length === 0) return;
+  fail(
+    'not_possible',
+    `${label(guest)} has disks on ZFS, which rolls back to the newest snapshot only. Newer than ${name}: ${newer.join(', ')}.`,
+    {
+      hint: `Ask the user whether these may go. Then delete_snapshot {"vmid": ${guest.at.vmid}, "snapshot": "${newer.at(-1)}"} and so on, the newest first.`,
+      details: { newer },
+    },
+  );
+}

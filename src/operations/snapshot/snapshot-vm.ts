@@ -1,0 +1,119 @@
+import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors.ts';
+import type { Plan } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
+import { guestPath } from '../../proxmox/guests.ts';
+import { canSnapshot } from '../../proxmox/snapshots.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
+import { guestsAsked, planEach, statusOfEach, together } from '../vm/lib/several.ts';
+import { factsOf, label, readTarget, refuseLocked, refuseTemplate } from '../vm/lib/target.ts';
+import { listed, snapshotName, snapshotText, taskType } from './lib/snapshots.ts';
+
+/** Saving memory writes all of it to disk. */
+const TASK_SECONDS = 1_800;
+
+const input = z.strictObject({
+  ...oneOrSeveral,
+  snapshot: snapshotName.describe('Name of the new snapshot'),
+  description: lines(1024).optional(),
+  memory: z.boolean().default(false).describe('Also the memory of a running VM, which pauses meanwhile'),
+});
+type Args = Omit<z.output<typeof input>, 'vmid' | 'vmids'>;
+
+/** POST …/snapshot. */
+export const snapshotVm = defineOperation({
+  name: 'snapshot_vm',
+  title: 'Take a snapshot',
+  effect: 'change',
+  toolset: 'everyday',
+  description: 'Takes a snapshot of VMs or containers before a risky change; rollback_snapshot goes back to it. It is not a backup.',
+  input,
+  byName: { vmid: 'name', vmids: 'names' },
+  output: changed.extend({ snapshot: z.string().optional() }),
+  async plan(ctx, { vmid, vmids, ...args }) {
+    const [first, ...others] = guestsAsked('snapshot_vm', { vmid, vmids });
+    if (others.length === 0) return planOne(ctx, first, args);
+    const plans = await planEach([first, ...others], 'snapshotted', (one) => planOne(ctx, one, args));
+    const names = `delete_snapshot {"vmids": [${[first, ...others].join(', ')}], "snapshot": "${args.snapshot}"}`;
+    return together(plans, { verb: `Take snapshot ${args.snapshot} of`, already: '', undo: names });
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    const guests = await statusOfEach(api, run);
+    return {
+      ...(guests.length > 0 ? { guests } : {}),
+      vmid: at.vmid,
+      name,
+      node: at.node,
+      status: await statusNow(api, at, run),
+      snapshot: String(run.plan.after?.snapshot ?? ''),
+      ...outcomeOf(run),
+    };
+  },
+});
+
+async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args): Promise<Plan> {
+  const target = await readTarget(ctx.api, vmid);
+  const { guest, snapshots, running } = target;
+  const { at } = guest;
+  const of = label(guest);
+  refuseTemplate(guest, 'snapshotted');
+  refuseLocked(target);
+  const taken = snapshots.all.find((one) => one.name.toLowerCase() === snapshot.toLowerCase());
+  if (taken) {
+    fail('conflict', `${of} has a snapshot ${snapshotText(taken, Date.now())} already.`, {
+      hint: 'Choose another name, or ask the user whether delete_snapshot may remove that one.',
+    });
+  }
+  if (memory && at.type === 'lxc') {
+    fail('not_possible', `${of} is a container. Its memory cannot be saved.`, { hint: 'Call again without memory.' });
+  }
+  if (!(await canSnapshot(ctx.api, at)))
+    refuseUnable(
+      guest.disks.map((d) => `${d.slot} ${plainText(d.volid, 120)}`),
+      of,
+    );
+  const pauses = memory && running;
+  const there = listed(at, snapshot, 'present', of);
+  return {
+    operation: 'snapshot_vm',
+    target: guest.identity,
+    node: at.node,
+    facts: factsOf(target),
+    summary: `Take snapshot ${snapshot} of ${of}${pauses ? ' with its memory' : ''}`,
+    effect: pauses ? 'disrupt' : 'change',
+    ...(pauses ? { raisedBecause: `${of} is paused while its memory is saved` } : {}),
+    steps: [
+      {
+        kind: 'request',
+        id: 'snapshot',
+        method: 'POST',
+        path: `${guestPath(at)}/snapshot`,
+        params: { snapname: snapshot, ...defined({ description }), ...(at.type === 'qemu' ? { vmstate: pauses } : {}) },
+        purpose: `take snapshot ${snapshot} of ${of}`,
+        task: { type: taskType(at, 'snapshot'), id: String(vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
+        proof: there,
+      },
+    ],
+    expected: [there],
+    choices: [],
+    warnings: [
+      ...(running && !pauses && at.type === 'qemu'
+        ? ['the VM runs: the snapshot holds its disks as after a power cut, without memory']
+        : []),
+      ...(guest.pending.length > 0 ? ['changes that are pending are not part of the snapshot'] : []),
+    ],
+    before: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
+    after: { snapshot },
+    undo: `delete_snapshot {"vmid": ${vmid}, "snapshot": "${snapshot}"}`,
+  };
+}
+
+function refuseUnable(disks: readonly string[], of: string): never {
+  fail('not_possible', `${of} cannot be snapshotted: the storage of a disk does not support it.`, {
+    hint: `Disks: ${disks.join(', ')}. Snapshots need qcow2, ZFS, LVM-thin, Ceph or btrfs. backup_vm works on every storage.`,
+  });
+}
