@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { matrix, policyKeys, withBlocks } from './approvals.ts';
 import { configurationDoc, envExample } from './configuration.ts';
 import { errorsDoc } from './errors.ts';
+import { readmeTable, skillTable } from './tables.ts';
 import { toolsDoc } from './tools.ts';
 
 // Writes the documentation that follows from definitions; with --check only says whether it is current. Run from the project's folder.
@@ -15,8 +16,15 @@ const files: Record<string, string> = {
   '.env.example': envExample(),
 };
 // Hand-written text stays; only the marked parts follow from definitions.
-const approvals = readIfThere(APPROVALS);
-if (approvals !== '') files[APPROVALS] = withBlocks(approvals, { 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) });
+const parts: Record<string, () => Record<string, string>> = {
+  [APPROVALS]: () => ({ 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) }),
+  'README.md': () => ({ tools: readmeTable() }),
+  'docs/SKILL.md': () => ({ operations: skillTable() }),
+};
+for (const [file, blocks] of Object.entries(parts)) {
+  const text = readIfThere(file);
+  if (text !== '') files[file] = withBlocks(text, blocks());
+}
 
 const check = process.argv.includes('--check');
 if (!check) mkdirSync('docs', { recursive: true });

@@ -66,6 +66,7 @@ function section(operation: Operation): string[] {
     `## ${operation.name}`,
     `**${operation.title}** (\`${operation.effect}\`). ${operation.description}`,
     parameters(input),
+    ...(operation.example ? [`Example: \`proxmox-mcp call ${operation.name} --args '${JSON.stringify(operation.example)}' --demo\``] : []),
     ...shared,
     '<details><summary>Answer</summary>',
     rows(['Field', 'Type', ''], members(output)),

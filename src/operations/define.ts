@@ -74,6 +74,8 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
    */
   byName?: Readonly<Record<string, string>>;
   output: O;
+  /** Arguments that work on the embedded cluster: documentation shows them, and tests call every operation with them. */
+  example?: JsonObject;
   /**
    * The list of the output that a list tool answers: models read it as `{columns, rows}`. `read` and `run` return objects; an output member
    * `columns` chooses those that models see, without it they see all.

@@ -41,6 +41,10 @@ export const OPERATION_RIGHTS: Record<string, Right[]> = {
   set_resources: [...SEE, ...CONFIGURE],
   stop_vm: [...SEE, ...on('guests', 'VM.PowerMgmt')],
   delete_vm: [...SEE, ...on('guests', 'VM.Allocate'), ...on('storages', 'Datastore.Audit|Datastore.AllocateSpace')],
+  list_snapshots: SEE,
+  snapshot_vm: [...SEE, ...on('guests', 'VM.Snapshot')],
+  rollback_snapshot: [...SEE, ...on('guests', 'VM.Snapshot.Rollback')],
+  delete_snapshot: [...SEE, ...on('guests', 'VM.Snapshot')],
 };
 
 /** Rights that no operation needs and that make every answer better. */

@@ -5,6 +5,7 @@ import { counted, plainText } from '../../core/text.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import type { Snapshot } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
@@ -33,6 +34,9 @@ export const deleteSnapshot = defineOperation({
   input,
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ deleted: z.array(z.string()) }),
+  reads: GUEST_READS,
+  sends: ofBoth('DELETE /nodes/{node}/{type}/{vmid}/snapshot/{snapname}'),
+  example: { vmid: 104, snapshot: 'clean' },
   async plan(ctx, { vmid, vmids, ...wanted }) {
     if ((wanted.snapshot === undefined) === (wanted.older_than_days === undefined)) {
       fail('invalid_arguments', 'delete_snapshot needs either snapshot or older_than_days.');

@@ -3,6 +3,7 @@ import { defined } from '../../core/defined.ts';
 import { counted, plainText } from '../../core/text.ts';
 import { listGuests, locate } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
+import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { isoOf } from './lib/age.ts';
 import { readAll } from './lib/read-all.ts';
@@ -36,6 +37,8 @@ export const listSnapshots = defineOperation({
   input: z.strictObject({ vmid: vmid.optional(), older_than_days: z.number().min(0).optional() }),
   byName: { vmid: 'name' },
   output,
+  reads: [...LIST_READS, 'GET /nodes/{node}/qemu/{vmid}/snapshot', 'GET /nodes/{node}/lxc/{vmid}/snapshot'],
+  example: { older_than_days: 10 },
   table: 'snapshots',
   preview: ({ vmid }) => ['GET /cluster/resources?type=vm', `GET /nodes/{node}/{type}/${vmid ?? '{vmid}'}/snapshot`],
   async read({ api }, { vmid, older_than_days: days = 0 }) {

@@ -7,6 +7,7 @@ import { tagsOf } from '../../proxmox/guests.ts';
 import { optionsOf } from '../../proxmox/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, vmid } from '../vm/lib/schemas.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
@@ -29,6 +30,15 @@ export const rollbackSnapshot = defineOperation({
   input: z.strictObject({ vmid, snapshot: snapshotName, start: z.boolean().default(false).describe('Start it afterwards') }),
   byName: { vmid: 'name' },
   output: changed.extend({ snapshot: z.string() }),
+  reads: [
+    ...GUEST_READS,
+    'GET /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config',
+    'GET /nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config',
+    'GET /nodes/{node}/storage',
+  ],
+  sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback'),
+  maySend: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback', ['start']),
+  example: { vmid: 104, snapshot: 'before-upgrade' },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, running } = target;

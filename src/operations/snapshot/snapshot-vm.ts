@@ -6,6 +6,7 @@ import { plainText } from '../../core/text.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { canSnapshot } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planEach, statusOfEach, together } from '../vm/lib/several.ts';
@@ -33,6 +34,12 @@ export const snapshotVm = defineOperation({
   input,
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ snapshot: z.string().optional() }),
+  reads: [...GUEST_READS, 'GET /nodes/{node}/qemu/{vmid}/feature', 'GET /nodes/{node}/lxc/{vmid}/feature'],
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/snapshot': ['snapname', 'description', 'vmstate'],
+    'POST /nodes/{node}/lxc/{vmid}/snapshot': ['snapname', 'description'],
+  },
+  example: { vmid: 104, snapshot: 'before-change' },
   async plan(ctx, { vmid, vmids, ...args }) {
     const [first, ...others] = guestsAsked('snapshot_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, first, args);

@@ -48,6 +48,7 @@ export const cloneTemplate = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'format'],
   },
   reserves: ({ name, vmid }) => ({ ...defined({ name, vmid }) }),
+  example: { source_vmid: 9000, name: 'example' },
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const row =

@@ -53,6 +53,7 @@ export const createVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/status/start': [],
   },
   reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
+  example: { name: 'example', disk_gb: 1 },
   async plan(ctx, args): Promise<Plan> {
     const guests = await listGuests(ctx.api);
     const existing = await findExisting(ctx, guests, args);

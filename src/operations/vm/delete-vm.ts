@@ -49,6 +49,7 @@ export const deleteVm = defineOperation({
     'DELETE /nodes/{node}/lxc/{vmid}': ['purge', 'destroy-unreferenced-disks'],
   },
   maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
+  example: { vmid: 104 },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;

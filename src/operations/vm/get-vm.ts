@@ -82,6 +82,7 @@ export const getVm = defineOperation({
   output,
   reads: GUEST_READS,
   mayRead: ADDRESS_READS,
+  example: { name: 'web1' },
   preview: ({ vmid }) => [
     'GET /cluster/resources?type=vm',
     `GET /nodes/{node}/{type}/${vmid}/pending`,

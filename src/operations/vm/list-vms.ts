@@ -56,6 +56,7 @@ export const listVms = defineOperation({
     'Lists VMs and containers with VMID, name, status and node, templates last. Filters combine; start here when a VMID is not known.',
   input,
   output,
+  example: { status: 'running' },
   table: 'vms',
   reads: LIST_READS,
   mayRead: NODE_READS,

@@ -45,6 +45,7 @@ export const setResources = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/config': [...KEYS, 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/config': ['cores', 'memory', 'digest'],
   },
+  example: { vmid: 105, cores: 2 },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;

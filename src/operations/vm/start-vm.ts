@@ -26,6 +26,7 @@ export const startVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/status/start': [],
     'POST /nodes/{node}/lxc/{vmid}/status/start': [],
   },
+  example: { vmid: 105 },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, status } = target;

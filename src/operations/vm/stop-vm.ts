@@ -51,6 +51,7 @@ export const stopVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/status/stop': ['overrule-shutdown'],
     'POST /nodes/{node}/lxc/{vmid}/status/stop': ['overrule-shutdown'],
   },
+  example: { vmid: 100, force: true },
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
     const [first, ...others] = guestsAsked('stop_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, { vmid: first, ...how });

@@ -1,4 +1,4 @@
-import type { ApiRead } from '../../define.ts';
+import type { ApiChange, ApiRead } from '../../define.ts';
 
 /** The list of guests; nodes complete what it does not show yet. */
 export const LIST_READS: readonly ApiRead[] = ['GET /cluster/resources', 'GET /nodes/{node}/qemu', 'GET /nodes/{node}/lxc'];
@@ -15,6 +15,11 @@ export const GUEST_READS: readonly ApiRead[] = [
   'GET /nodes/{node}/qemu/{vmid}/status/current',
   'GET /nodes/{node}/lxc/{vmid}/status/current',
 ];
+
+/** The same method for VMs and for containers. */
+export function ofBoth(method: string, params: readonly string[] = []): Record<ApiChange, readonly string[]> {
+  return Object.fromEntries(['qemu', 'lxc'].map((type) => [method.replace('{type}', type), params]));
+}
 
 /** CPUs and memory of nodes. */
 export const NODE_READS: readonly ApiRead[] = ['GET /nodes', 'GET /nodes/{node}/status'];
