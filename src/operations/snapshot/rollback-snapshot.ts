@@ -110,7 +110,7 @@ async function refuseOlder(ctx: OperationContext, { guest, snapshots }: Target, 
     'not_possible',
     `${label(guest)} has disks on ZFS, which rolls back to the newest snapshot only. Newer than ${name}: ${newer.join(', ')}.`,
     {
-      hint: `Ask the user whether these may go. Then delete_snapshot {"vmid": ${guest.at.vmid}, "snapshot": "${newer.at(-1)}"} and so on, the newest first.`,
+      hint: 'Ask the user whether these may go. Then delete them with delete_snapshot, the newest first.',
       details: { newer },
     },
   );

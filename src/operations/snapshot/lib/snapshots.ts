@@ -44,7 +44,7 @@ export function listed(at: GuestAt, name: string, is: 'present' | 'absent', of: 
   return { kind: 'listed', path: `${guestPath(at)}/snapshot`, row: { name }, is, says };
 }
 
-/** What makes a snapshot this one: a name can be used again. */
+/** The facts that make a snapshot this one. A name can be used again. */
 export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, memory }: Snapshot): Record<string, Json> {
   return { [`snapshot ${plainText(name, 40)} of ${label(guest)}`]: { time: time ?? null, parent: parent ?? null, memory } };
 }
