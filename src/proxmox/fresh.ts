@@ -1,9 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { gibOf, mibOf, numberOf } from '../core/sizes.ts';
 import { path } from './encode.ts';
-import { type GuestRow, givenName, listGuests, tagsOf } from './guests.ts';
+import { type GuestRow, gaugesOf, givenName, listGuests, tagsOf } from './guests.ts';
 import { textOf } from './property-strings.ts';
 
 interface NodeGuest {
@@ -13,6 +11,10 @@ interface NodeGuest {
   cpus?: number;
   maxmem?: number;
   maxdisk?: number;
+  cpu?: number;
+  mem?: number;
+  disk?: number;
+  uptime?: number;
   template?: number | string;
   tags?: string;
 }
@@ -54,23 +56,19 @@ async function guestsOf(api: ProxmoxReader, node: string, type: GuestRow['type']
 }
 
 /** A row without what the node tells better. A node's list does not tell whether a running guest is paused. */
-function withoutOld({ cpus: _cpus, memoryMib: _memory, ...row }: GuestRow, { status }: NodeGuest): GuestRow {
+function withoutOld(old: GuestRow, { status }: NodeGuest): GuestRow {
+  const { cpus: _cpus, memoryMib: _memory, cpu: _cpu, memoryUsedMib: _used, uptimeSeconds: _uptime, ...row } = old;
   return { ...row, name: '', status: row.status === 'paused' && status === 'running' ? row.status : 'unknown', tags: [] };
 }
 
 function complete(row: GuestRow, guest: NodeGuest): GuestRow {
-  const { cpus, maxmem, maxdisk } = guest;
   return {
+    ...gaugesOf(guest),
     ...row,
     name: row.name === '' ? givenName({ type: row.type, ...guest }) : row.name,
     status: row.status === 'unknown' ? (guest.status ?? 'unknown') : row.status,
     template: row.template || Number(guest.template ?? 0) === 1,
     tags: row.tags.length > 0 ? row.tags : tagsOf(textOf(guest.tags)),
-    ...defined({
-      cpus: row.cpus ?? numberOf(cpus),
-      memoryMib: row.memoryMib ?? mibOf(maxmem),
-      diskGib: row.diskGib ?? gibOf(maxdisk),
-    }),
   };
 }
 

@@ -22,6 +22,11 @@ export interface GuestRow {
   cpus?: number;
   memoryMib?: number;
   diskGib?: number;
+  /** The use now: the part of its own vCPUs, MiB, GiB of a container's root, seconds since its start. As absent as the sizes. */
+  cpu?: number;
+  memoryUsedMib?: number;
+  diskUsedGib?: number;
+  uptimeSeconds?: number;
   tags: string[];
   pool?: string;
   lock?: string;
@@ -40,6 +45,10 @@ interface ResourceRow {
   maxcpu?: number;
   maxmem?: number;
   maxdisk?: number;
+  cpu?: number;
+  mem?: number;
+  disk?: number;
+  uptime?: number;
   tags?: string | number;
   pool?: string | number;
   lock?: string;
@@ -77,7 +86,7 @@ export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<Guest
   return rows
     .filter((r) => r.type === 'qemu' || r.type === 'lxc')
     .map((r): GuestRow => {
-      const { maxcpu, maxmem, maxdisk, pool, lock, hastate } = r;
+      const { pool, lock, hastate } = r;
       return {
         vmid: Number(r.vmid),
         type: r.type as GuestType,
@@ -86,13 +95,34 @@ export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<Guest
         status: textOf(r.status) ?? 'unknown',
         template: Number(r.template ?? 0) === 1,
         tags: tagsOf(textOf(r.tags)),
-        ...defined({ cpus: numberOf(maxcpu), memoryMib: mibOf(maxmem), diskGib: gibOf(maxdisk) }),
+        ...gaugesOf({ ...r, ...defined({ cpus: r.maxcpu }) }),
         ...(pool ? { pool: String(pool) } : {}),
         ...(lock ? { lock: String(lock) } : {}),
         ...(hastate ? { ha: String(hastate) } : {}),
       };
     })
     .sort((a, b) => a.vmid - b.vmid);
+}
+
+/** Figures of a row of the cluster's or a node's list, as far as it has them. */
+export function gaugesOf(row: {
+  cpus?: number;
+  maxmem?: number;
+  maxdisk?: number;
+  cpu?: number;
+  mem?: number;
+  disk?: number;
+  uptime?: number;
+}) {
+  return defined({
+    cpus: numberOf(row.cpus),
+    memoryMib: mibOf(row.maxmem),
+    diskGib: gibOf(row.maxdisk),
+    cpu: numberOf(row.cpu),
+    memoryUsedMib: mibOf(row.mem),
+    diskUsedGib: gibOf(row.disk),
+    uptimeSeconds: numberOf(row.uptime),
+  });
 }
 
 /** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */

@@ -64,11 +64,11 @@ describe.each([
   }, 120_000);
 });
 
-async function list(agent: Agent): Promise<{ vmid: number; status: string; type: string; template?: boolean; ha?: string }[]> {
-  return rowsOf(await agent.tool('list_vms', { limit: 500 }));
+async function list(agent: Agent): Promise<{ vmid: number; status: string; type: string; template: boolean | null; ha: string | null }[]> {
+  return rowsOf(await agent.tool('list_vms', { limit: 500, columns: ['type', 'template', 'ha'] }));
 }
 async function running(agent: Agent): Promise<number> {
-  const guest = (await list(agent)).find((g) => g.status === 'running' && g.type === 'vm' && g.ha === undefined);
+  const guest = (await list(agent)).find((g) => g.status === 'running' && g.type === 'vm' && g.ha === null);
   return guest?.vmid ?? 0;
 }
 async function counted(agent: Agent): Promise<number> {

@@ -36,9 +36,11 @@ export async function tell(folder: string): Promise<void> {
 
 async function story(agent: Agent): Promise<void> {
   say('What is there?', 'One request to Proxmox, however many guests there are.');
-  const { vms } = (await agent('list_vms')) as { vms: { vmid: number; name: string; template?: boolean; type: string }[] };
-  const template = vms.find((vm) => vm.template && vm.type === 'vm');
-  check(template !== undefined, 'there is a template');
+  const { columns, rows } = (await agent('list_vms', { columns: ['type', 'template'] })) as { columns: string[]; rows: unknown[][] };
+  const cell = (row: unknown[], column: string) => row[columns.indexOf(column)];
+  const template = rows.find((row) => cell(row, 'template') === true && cell(row, 'type') === 'vm') ?? [];
+  const source = Number(cell(template, 'vmid'));
+  check(source > 0, 'there is a template');
 
   say('A new VM, first only as a plan', 'Nothing is sent. These are the exact requests.');
   const wanted: JsonObject = {
@@ -64,8 +66,8 @@ async function story(agent: Agent): Promise<void> {
   say('Too much', "The operator's limits hold, and the refusal names the limit.");
   await agent('create_vm', { name: 'big', memory: 65_536, storage: 'local-lvm' }, 'quota_exceeded');
 
-  say('A clone of a template', `${template?.name} is ${template?.vmid}.`);
-  const clone = await agent('clone_template', { source_vmid: template?.vmid ?? 0, name: 'shop-db' });
+  say('A clone of a template', `${cell(template, 'name')} is ${source}.`);
+  const clone = await agent('clone_template', { source_vmid: source, name: 'shop-db' });
   check(typeof clone.vmid === 'number', 'the clone has a VMID');
   const vmid = clone.vmid as number;
 

@@ -1,51 +1,73 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import { plainText } from '../../core/text.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
-import type { GuestRow } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
+import { pageOf } from '../lib/page.ts';
 import { LIST_READS, NODE_READS } from './lib/api.ts';
+import { DEFAULT_COLUMNS, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './lib/guest-columns.ts';
+import { after, cursorAt, inOrder, SORTS } from './lib/guest-order.ts';
 import { whyEmpty } from './lib/why-empty.ts';
 import { fits, whyNone } from './lib/why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),
   node: filled(64).optional(),
-  type: z.enum(['vm', 'container']).optional(),
+  type: z.enum(['vm', 'container', 'template']).optional(),
   tag: filled(128).optional(),
   pool: filled(192).optional(),
-  name: filled(253).optional().describe('* matches anything'),
-  limit: z.int().min(1).max(500).default(50),
-  cursor: filled(32).optional().describe('next_cursor of the page before'),
+  name: filled(253).optional().describe('A part of it'),
+  sort: z.enum(SORTS).optional().describe('Greatest first'),
+  ascending: z.boolean().optional(),
+  columns: z.array(z.enum(MORE_COLUMNS)).optional().describe('Further columns'),
+  totals_only: z.boolean().optional(),
+  limit: z.int().min(1).max(500).default(60),
+  cursor: filled(64).optional().describe('next_cursor of the page before'),
 });
 
 const output = z.object({
-  vms: z.array(
-    z.object({
-      vmid: z.number(),
-      name: z.string(),
-      type: z.enum(['vm', 'container']),
-      status: z.string(),
-      node: z.string(),
-      cpus: z.number().optional(),
-      memory_mb: z.number().optional(),
-      tags: z.array(z.string()).optional(),
-      pool: z.string().optional(),
-      lock: z.string().optional(),
-      ha: z.string().optional(),
-      template: z.boolean().optional(),
-    }),
-  ),
+  columns: z.array(z.string()).optional(),
+  vms: z
+    .array(
+      z.object({
+        vmid: z.number(),
+        name: z.string(),
+        type: z.enum(['vm', 'container']),
+        status: z.string(),
+        node: z.string(),
+        cpus: z.number().optional(),
+        cpu_percent: z.number().optional(),
+        memory_used_mb: z.number().optional(),
+        memory_mb: z.number().optional(),
+        disk_gb: z.number().optional(),
+        disk_used_gb: z.number().optional(),
+        uptime: z.number().optional(),
+        tags: z.array(z.string()).optional(),
+        pool: z.string().optional(),
+        lock: z.string().optional(),
+        ha: z.string().optional(),
+        template: z.boolean().optional(),
+      }),
+    )
+    .optional(),
   total: z.number(),
+  totals: z.object({
+    running: z.number(),
+    state_unknown: z.number().optional(),
+    templates: z.number().optional(),
+    cpus: z.number(),
+    cpus_used: z.number(),
+    memory_used_mb: z.number(),
+    memory_mb: z.number(),
+    disk_gb: z.number(),
+  }),
   next_cursor: z.string().optional(),
   notice: z.string().optional(),
 });
 
 /**
- * The cluster's cached list, one request whatever the number of guests, so a status may be up to 10 s old. Nodes are asked only for guests
- * that the cache does not know yet.
+ * The cluster's cached list, one request whatever the number of guests, so states and figures may be up to 10 s old. Nodes are asked only for
+ * guests that the cache does not know yet.
  */
 export const listVms = defineOperation({
   name: 'list_vms',
@@ -53,7 +75,7 @@ export const listVms = defineOperation({
   effect: 'read',
   toolset: 'everyday',
   description:
-    'Lists VMs and containers with VMID, name, status and node, templates last. Filters combine; start here when a VMID is not known.',
+    'VMs and containers with state and use now (uptime in seconds, disk_gb of the boot disk), templates last, and totals over all matches. Filters combine; start here when a VMID is not known. For use over time get_metrics.',
   input,
   output,
   example: { status: 'running' },
@@ -63,44 +85,33 @@ export const listVms = defineOperation({
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
     const all = await currentGuests(ctx.api);
-    const found = all
-      .filter((g) => fits(g, args))
-      .map((guest) => ({ guest, key: keyOf(guest) }))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
-    const after = args.cursor === undefined ? '' : checkedCursor(args.cursor);
-    const rest = found.filter(({ key }) => key > after);
-    const page = rest.slice(0, args.limit);
-    const last = page.at(-1);
+    const found = all.filter((g) => fits(g, args));
     const notice = all.length === 0 ? await whyEmpty(ctx) : found.length === 0 ? await whyNone(ctx, all, args) : undefined;
+    const answer = { total: found.length, totals: totalsOf(found), ...defined({ notice }) };
+    if (args.totals_only) return answer;
+    const columns = columnsFor(args);
+    const sorted = inOrder(found, args);
+    const rest = args.cursor === undefined ? sorted : after(sorted, args.cursor, args);
+    const page = pageOf(rest, args.limit, (guest) => {
+      const view: Record<string, unknown> = guestView(guest);
+      return columns.map((column) => view[column]);
+    });
+    const last = page.at(-1);
     return {
-      vms: page.map(({ guest }) => shown(guest)),
-      total: found.length,
-      ...(last && rest.length > page.length ? { next_cursor: last.key } : {}),
-      ...defined({ notice }),
+      columns,
+      vms: page.map(guestView),
+      ...answer,
+      ...(last && rest.length > page.length ? { next_cursor: cursorAt(last, args) } : {}),
     };
   },
 });
 
-/** Sorts templates last and is the cursor: a page goes on after it even when that guest is gone meanwhile. */
-function keyOf(guest: GuestRow): string {
-  return `${guest.template ? 't' : 'g'}${String(guest.vmid).padStart(9, '0')}`;
-}
-
-function checkedCursor(cursor: string): string {
-  return /^[gt]\d{9}$/.test(cursor) ? cursor : fail('invalid_arguments', 'cursor is not the next_cursor of an earlier answer.');
-}
-
-function shown(g: GuestRow) {
-  return {
-    vmid: g.vmid,
-    name: plainText(g.name, 80),
-    type: g.type === 'qemu' ? ('vm' as const) : ('container' as const),
-    status: g.status,
-    node: g.node,
-    ...defined({ cpus: g.cpus }),
-    ...(g.memoryMib === undefined ? {} : { memory_mb: Math.round(g.memoryMib) }),
-    ...(g.tags.length === 0 ? {} : { tags: g.tags.map((tag) => plainText(tag, 40)) }),
-    ...defined({ pool: g.pool, lock: g.lock, ha: g.ha }),
-    ...(g.template ? { template: true } : {}),
-  };
+/** A column that was asked for, or by which the list is filtered. */
+function columnsFor({ columns = [], ...filters }: z.output<typeof input>): string[] {
+  const filtered: [unknown, MoreColumn][] = [
+    [filters.type, 'type'],
+    [filters.tag, 'tags'],
+    [filters.pool, 'pool'],
+  ];
+  return [...new Set([...DEFAULT_COLUMNS, ...filtered.flatMap(([value, column]) => (value === undefined ? [] : [column])), ...columns])];
 }

@@ -216,7 +216,7 @@ describe('served to agents elsewhere', () => {
 
   it('shows and touches only what is in the scope of the token', async () => {
     const agent = await asAgent(server.url, await makeToken('scoped', 'operator', '--scope', 'pool=prod'));
-    const list = await agent.tool('list_vms');
+    const list = await agent.tool('list_vms', { columns: ['pool'] });
     const seen = rowsOf<{ vmid: number; pool?: string }>(list);
     expect(seen.length).toBeGreaterThan(0);
     expect(seen.every(({ pool }) => pool === 'prod')).toBe(true);

@@ -91,7 +91,7 @@ export function replaceGuests(file: string, guests: GuestSpec[]): void {
 }
 
 function seedGuest(world: Simulated, spec: GuestSpec): void {
-  const { vmid, type = 'qemu', node = 'pve', config = {}, running, pool, ha, fresh, listedAs, usedMib } = spec;
+  const { vmid, type = 'qemu', node = 'pve', config = {}, running, pool, ha, fresh, listedAs, usedMib, cpu, uptime } = spec;
   const pending = Object.entries(spec.pending ?? {});
   const { digest: _, ...settings } = config;
   const guest: Omit<Guest, 'running' | 'changedAt'> = {
@@ -106,9 +106,15 @@ function seedGuest(world: Simulated, spec: GuestSpec): void {
     snapshots: Object.fromEntries(
       (spec.snapshots ?? []).map((name, index) => [name, { config: {}, snaptime: 1_700_000_000 + index, description: '' }]),
     ),
-    inside: { acpi: true, agent: true, ...(usedMib === undefined ? {} : { load: loadOf(usedMib, config.memory) }) },
+    inside: {
+      acpi: true,
+      agent: true,
+      ...(usedMib === undefined && cpu === undefined ? {} : { load: loadOf(usedMib, config.memory, cpu) }),
+    },
   };
-  const on: Pick<Guest, 'running'> = { running: { since: NOW - HOUR, pid: 2000 + vmid, paused: spec.qmpstatus === 'paused' } };
+  const on: Pick<Guest, 'running'> = {
+    running: { since: uptime === undefined ? NOW - HOUR : NOW - 1000 * uptime, pid: 2000 + vmid, paused: spec.qmpstatus === 'paused' },
+  };
   // What the status daemons know is what held at their last round: nothing of a fresh guest, the state before of one that was just changed.
   if (!fresh) addGuest(world, { ...guest, ...((listedAs ? listedAs === 'running' : running) ? on : {}) });
   if (fresh || listedAs) world.saveGuest({ ...guest, ...(running ? on : {}), changedAt: NOW }, NOW);
@@ -121,9 +127,9 @@ function seedGuest(world: Simulated, spec: GuestSpec): void {
 }
 
 /** A share of the memory that amounts to so many MiB and does not vary. */
-function loadOf(usedMib: number, memory: string | number = 512): NonNullable<Guest['inside']['load']> {
+function loadOf(usedMib = 100, memory: string | number = 512, cpu = 0.1): NonNullable<Guest['inside']['load']> {
   const share = usedMib / Number(memory);
-  return { cpu: [0.1, 0.1], memory: [share, share] };
+  return { cpu: [cpu, cpu], memory: [share, share] };
 }
 
 /** Answers that a test gives word by word: what only a guest could say, other releases, storages that are offline. */

@@ -9,6 +9,10 @@ export interface GuestSpec {
   running?: boolean;
   qmpstatus?: string;
   usedMib?: number;
+  /** Part of its CPUs that is busy. Default: a tenth. */
+  cpu?: number;
+  /** Seconds. Default: an hour. */
+  uptime?: number;
   ha?: string;
   pool?: string;
   snapshots?: string[];

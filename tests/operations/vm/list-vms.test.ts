@@ -1,4 +1,8 @@
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../../src/core/json.ts';
+import { findOperation } from '../../../src/operations/index.ts';
+import { renderResult } from '../../../src/render/result.ts';
 import {
   container,
   type GuestSpec,
@@ -17,6 +21,16 @@ async function opened(world: World) {
   const { ctx, ...more } = await openWorld(world);
   return { ...more, read: (name: string, args: object) => readIn(ctx, name, args) };
 }
+/** As a model gets the answer of list_vms. */
+function shown(output: JsonObject) {
+  return renderResult({ kind: 'done', output }, { tables: findOperation('list_vms') }).forModel as {
+    columns: string[];
+    rows: unknown[][];
+    left_out?: string[];
+  };
+}
+const tokens = (value: unknown) => encode(JSON.stringify(value)).length;
+
 const many: GuestSpec[] = Array.from({ length: 120 }, (_, i) => ({
   ...webServer,
   vmid: 300 + i,
@@ -27,7 +41,11 @@ const many: GuestSpec[] = Array.from({ length: 120 }, (_, i) => ({
 describe('list_vms', () => {
   test('one request; templates last; compact rows', async () => {
     const { read, requests } = await opened({
-      guests: [{ ...template, vmid: 100 }, webServer, { ...container, pool: 'infra', ha: 'started' }],
+      guests: [
+        { ...template, vmid: 100 },
+        { ...webServer, cpu: 0.123, usedMib: 700 },
+        { ...container, pool: 'infra', ha: 'started' },
+      ],
     });
     const list = await read('list_vms', {});
     expect(requests()).toEqual(['/cluster/resources?type=vm']);
@@ -39,7 +57,11 @@ describe('list_vms', () => {
       status: 'running',
       node: 'pve',
       cpus: 2,
+      cpu_percent: 12,
+      memory_used_mb: 700,
       memory_mb: 2048,
+      disk_gb: 32,
+      uptime: 3595,
       tags: ['prod', 'web'],
     });
     expect(list.vms[1]).toMatchObject({ type: 'container', pool: 'infra', ha: 'started' });
@@ -63,6 +85,9 @@ describe('list_vms', () => {
   });
   test.each([
     [{ name: 'NODE-1*' }, 31],
+    [{ name: 'ODE-11' }, 11],
+    [{ type: 'template' }, 1],
+    [{ type: 'vm' }, 120],
     [{ status: 'running' }, 61],
     [{ type: 'container' }, 1],
     [{ tag: 'special' }, 3],
@@ -70,7 +95,7 @@ describe('list_vms', () => {
     [{ node: 'pve2' }, 0],
     [{ name: 'node-*', status: 'stopped', tag: 'special' }, 1],
   ])('filters combine: %j', async (filter, total) => {
-    const { read } = await opened({ guests: [...many, { ...container, pool: 'infra' }] });
+    const { read } = await opened({ guests: [...many, { ...container, pool: 'infra' }, template] });
     expect((await read('list_vms', filter)).total).toBe(total);
   });
   test.each([
@@ -79,8 +104,7 @@ describe('list_vms', () => {
     [{ tag: 'production' }, 'No guest has the tag production; tags: prod (2), web (2), infra (1).'],
     [{ tag: 'ABC,DEF' }, 'No guest has the tag ABC,DEF; tags: prod (2), web (2), infra (1). Give one tag; * matches anything.'],
     [{ pool: 'nope' }, 'No guest is in pool nope; pools: shop/front (2), infra (1).'],
-    [{ name: 'wbe1' }, 'No guest is called wbe1. Similar: web1.'],
-    [{ name: 'web' }, 'No guest is called web. * matches anything: *web* fits 2. Similar: web1, web2.'],
+    [{ name: 'wbe1' }, 'No name contains wbe1. Similar: web1.'],
     [{ status: 'paused' }, 'No guest is paused; states: running (3), stopped (1).'],
     [{ name: 'dns1', tag: 'prod' }, 'No guest fits all filters at once; each alone: name 1, tag 2.'],
   ])('a filter that nothing fits is answered with what exists: %j', async (filter, notice) => {
@@ -127,5 +151,115 @@ describe('list_vms', () => {
     const { notice } = await read('list_vms', { pool: 'agents' });
     expect(notice).toContain('which the token lacks on /pool/agents');
     expect(notice).toContain("pveum role modify ROLE --append --privs 'Pool.Audit'");
+  });
+
+  const disk = { boot: 'order=scsi0', scsi0: 'local-lvm:vm-1-disk-0,size=8G' };
+  const loads: GuestSpec[] = [
+    { ...webServer, vmid: 101, cpu: 0.9, usedMib: 100, config: { name: 'hot', memory: 1024, cores: 2, ...disk } },
+    { ...webServer, vmid: 102, cpu: 0.1, usedMib: 900, uptime: 90_000, config: { name: 'full', memory: 1024, cores: 4, ...disk } },
+    { ...webServer, vmid: 103, cpu: 0.1, usedMib: 500, config: { name: 'mid', memory: 4096, ...disk } },
+    { ...webServer, vmid: 104, running: false, config: { name: 'off', memory: 8192, ...disk } },
+    { ...template, vmid: 105 },
+  ];
+  test.each([
+    [{ sort: 'cpu' }, [101, 102, 103, 104, 105]],
+    [{ sort: 'memory' }, [102, 103, 101, 104, 105]],
+    [{ sort: 'uptime' }, [102, 101, 103, 104, 105]],
+    [{ sort: 'memory', ascending: true, status: 'running' }, [101, 103, 102]],
+    [{ sort: 'disk', type: 'vm' }, [101, 102, 103, 104]],
+  ])('sorts by use, the greatest first and templates last, over pages: %j', async (args, vmids) => {
+    const { read } = await opened({ guests: loads });
+    const seen: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await read('list_vms', { ...args, limit: 2, ...(cursor ? { cursor } : {}) });
+      seen.push(...page.vms.map((g: { vmid: number }) => g.vmid));
+      cursor = page.next_cursor;
+    } while (cursor);
+    expect(seen).toEqual(vmids);
+  });
+  test('a cursor belongs to one order', async () => {
+    const { read } = await opened({ guests: loads });
+    const { next_cursor: cursor } = await read('list_vms', { sort: 'cpu', limit: 1 });
+    expect((await refusalOf(read('list_vms', { sort: 'memory', cursor }))).message).toContain('with the same sort');
+  });
+  test('totals are over all matches, whatever the page; templates and stopped guests use nothing', async () => {
+    const { read } = await opened({ guests: loads });
+    const { totals, vms } = await read('list_vms', { limit: 1 });
+    expect(vms).toHaveLength(1);
+    expect(totals).toEqual({
+      running: 3,
+      templates: 1,
+      cpus: 8,
+      cpus_used: 2.3,
+      memory_used_mb: 1500,
+      memory_mb: 1024 + 1024 + 4096 + 8192,
+      disk_gb: 32,
+    });
+    expect((await read('list_vms', { status: 'running' })).totals).toMatchObject({ running: 3, memory_used_mb: 1500, memory_mb: 6144 });
+  });
+  test('only the totals are less than 100 tokens', async () => {
+    const { read, requests } = await opened({ guests: many });
+    const answer = await read('list_vms', { totals_only: true });
+    expect(Object.keys(answer)).toEqual(['total', 'totals']);
+    expect(tokens(answer)).toBeLessThan(100);
+    expect(requests()).toEqual(['/cluster/resources?type=vm']);
+  });
+  test.each<[object, string[]]>([
+    [{}, []],
+    [{ type: 'vm' }, ['type']],
+    [{ tag: 'x', pool: 'infra', columns: ['ha', 'tags'] }, ['tags', 'pool', 'ha']],
+  ])('models see nine columns, and those that are asked for or filtered by: %j', async (args, more) => {
+    const { read } = await opened({ guests: [{ ...webServer, pool: 'infra', config: { ...webServer.config, tags: 'x' } }] });
+    const { columns } = shown(await read('list_vms', args));
+    expect(columns).toEqual([
+      ...['vmid', 'name', 'status', 'node', 'cpu_percent', 'memory_used_mb', 'memory_mb', 'disk_gb', 'uptime'],
+      ...more,
+    ]);
+  });
+  test('a row is at most 27 tokens, a page at most 60 rows and about 2,000', async () => {
+    const guests = Array.from({ length: 90 }, (_, i) => ({
+      ...webServer,
+      vmid: 10_000 + i,
+      node: i % 2 === 0 ? 'pve' : 'pve2',
+      cpu: 0.031 * (1 + (i % 30)),
+      usedMib: 1234 + 97 * i,
+      uptime: 234_567 + 7919 * i,
+      config: { name: `guest-${10_000 + i}`, memory: 16_384, cores: 4 },
+    }));
+    const { read } = await opened({ guests, nodes: [{ node: 'pve' }, { node: 'pve2' }] });
+    const answer = shown(await read('list_vms', {}));
+    expect(answer.rows).toHaveLength(60);
+    expect(tokens(answer.rows) / 60).toBeLessThanOrEqual(27);
+    expect(tokens(answer)).toBeLessThan(2000);
+  });
+  test('a page that one answer cannot bear ends earlier, with a cursor', async () => {
+    const guests = Array.from({ length: 400 }, (_, i) => ({
+      ...webServer,
+      vmid: 1000 + i,
+      config: { name: `a-rather-long-name-${i}`, tags: 'x;y;z' },
+    }));
+    const { read } = await opened({ guests });
+    const seen: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await read('list_vms', { limit: 500, columns: ['tags'], ...(cursor ? { cursor } : {}) });
+      const answer = shown(page);
+      expect(answer.left_out).toBeUndefined();
+      expect(tokens(answer)).toBeLessThan(6000);
+      seen.push(...page.vms.map((g: { vmid: number }) => g.vmid));
+      cursor = page.next_cursor;
+    } while (cursor);
+    expect(seen).toEqual(guests.map((g) => g.vmid));
+  });
+  test('a guest of a node that is offline is shown as it is, and the node is not asked', async () => {
+    const { read, requests } = await opened({
+      nodes: [{ node: 'pve' }, { node: 'pve2', status: 'offline' }],
+      guests: [webServer, { ...webServer, vmid: 106, node: 'pve2', fresh: true }],
+    });
+    const { vms, totals } = await read('list_vms', {});
+    expect(vms[1]).toEqual({ vmid: 106, name: '', type: 'vm', status: 'unknown', node: 'pve2', tags: ['prod', 'web'] });
+    expect(totals).toMatchObject({ running: 1, state_unknown: 1 });
+    expect(requests()).toEqual(['/cluster/resources?type=vm', '/nodes']);
   });
 });

@@ -12,7 +12,7 @@ type Context = Pick<OperationContext, 'api' | 'tokenId' | 'defaults'>;
 export interface Filter {
   status?: string | undefined;
   node?: string | undefined;
-  type?: 'vm' | 'container' | undefined;
+  type?: 'vm' | 'container' | 'template' | undefined;
   tag?: string | undefined;
   pool?: string | undefined;
   name?: string | undefined;
@@ -22,13 +22,13 @@ const SHOWN = 12;
 
 /** Each filter by itself, so that an empty list can say which one nothing fits. */
 const TESTS: Record<keyof Filter, (guest: GuestRow, wanted: string) => boolean> = {
-  name: (g, name) => matches(g.name, name),
+  name: (g, name) => matches(g.name, name.includes('*') ? name : `*${name}*`),
   tag: (g, tag) => g.tags.some((one) => matches(one, tag)),
   // A pool includes those nested in it, as quotas count them.
   pool: (g, pool) => g.pool !== undefined && (matches(g.pool, pool) || isInPool(g.pool.toLowerCase(), pool.toLowerCase())),
   node: (g, node) => matches(g.node, node),
   status: (g, status) => g.status === status,
-  type: (g, type) => g.type === (type === 'vm' ? 'qemu' : 'lxc'),
+  type: (g, type) => (type === 'template' ? g.template : !g.template && g.type === (type === 'vm' ? 'qemu' : 'lxc')),
 };
 const KINDS = Object.keys(TESTS) as (keyof Filter)[];
 
@@ -76,17 +76,15 @@ async function reason(ctx: Context, guests: readonly GuestRow[], filter: Filter,
     case 'status':
       return `No guest is ${wanted}; states: ${counted(guests.map((g) => g.status))}.`;
     case 'type':
-      return `No ${wanted === 'vm' ? 'VM' : 'container'} is visible.`;
+      return `No ${wanted === 'vm' ? 'VM' : wanted} is visible.`;
   }
 }
 
 function nameless(guests: readonly GuestRow[], wanted: string): string {
   const names = guests.map((g) => g.name).filter((name) => name !== '');
-  const within = wanted.includes('*') ? 0 : names.filter((name) => matches(name, `*${wanted}*`)).length;
   const near = nearest(wanted.replaceAll('*', ''), names);
   return [
-    `No guest is called ${wanted}.`,
-    ...(within > 0 ? [`* matches anything: *${wanted}* fits ${within}.`] : []),
+    `No name contains ${wanted}.`,
     ...(near.length > 0
       ? [
           `Similar: ${near
