@@ -1,5 +1,5 @@
 import { fail } from '../core/errors.ts';
-import type { Json, JsonObject } from '../core/json.ts';
+import { isObject, type Json, type JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import { plainText } from '../core/text.ts';
@@ -52,11 +52,7 @@ function errorOf({ code, message, hint, details }: JsonObject): NonNullable<RunV
 }
 
 function rows(value: Json | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return Array.isArray(value) ? value.filter((item) => isObject(item)) : [];
 }
 
 function text(value: Json | undefined): string {

@@ -1,3 +1,4 @@
+export const DAY_MS = 86_400_000;
 const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
 /** `30s`, `15m`, `24h` or `7d` in seconds; undefined for anything else. */

@@ -2,7 +2,10 @@ import type { Json } from './json.ts';
 
 // Control characters, bidi overrides and isolates, zero-width and other invisible format characters, line and paragraph separators:
 // none of them may change what a human reads.
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029\u115F\u1160\u3164\uFFA0]/gu;
+const UNSEEN = '\\p{Cc}\\p{Cf}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}\\u115F\\u1160\\u3164\\uFFA0';
+const INVISIBLE = new RegExp(`[${UNSEEN}]`, 'gu');
+// JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
+const UNSEEN_IN_JSON = new RegExp(`(?!\\n)[${UNSEEN}]`, 'gu');
 // Combining marks stacked on one letter paint over the lines around it.
 const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
 
@@ -39,15 +42,17 @@ export function harmless(value: Json): Json {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [plainText(key, 100), harmless(item)]));
 }
 
+/** Whether a text has characters that a reader would not see. */
+export function hidesSomething(text: string): boolean {
+  return text.search(INVISIBLE) >= 0;
+}
+
 /** JSON in which everything that a reader would not see is an escape; parses to the same value. */
 export function visibleJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replace(UNSEEN_IN_JSON, (found) =>
     Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   );
 }
-
-// JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
-const UNSEEN_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
 

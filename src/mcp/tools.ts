@@ -1,5 +1,6 @@
 import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { isObject } from '../core/json.ts';
 import { changesNothing } from '../operations/available.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { type Common, commonOf, MAX_WAIT_SECONDS } from '../operations/common.ts';
@@ -66,13 +67,13 @@ function looseOutput({ output, table, tables = [] }: Operation): NonNullable<Too
 
 function loosen(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(loosen);
-  if (!isRecord(value)) return value;
+  if (!isObject(value)) return value;
   const { required: _required, additionalProperties, propertyNames: _names, properties, ...rest } = value as JsonSchema;
   return {
     ...mapValues(rest, loosen),
-    ...(isRecord(properties) && Object.keys(properties).length > 0 ? { properties: mapValues(properties, loosen) } : {}),
+    ...(isObject(properties) && Object.keys(properties).length > 0 ? { properties: mapValues(properties, loosen) } : {}),
     // A schema for further members (a record) says something; false only forbids, and an empty one says nothing.
-    ...(isRecord(additionalProperties) && Object.keys(additionalProperties).length > 0
+    ...(isObject(additionalProperties) && Object.keys(additionalProperties).length > 0
       ? { additionalProperties: loosen(additionalProperties) }
       : {}),
   };
@@ -85,11 +86,11 @@ const BOUNDS = new Set([
 /** The engine checks every bound, and its error says the limit: a quarter of the list's tokens would only repeat them. */
 function withoutBounds(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withoutBounds);
-  if (!isRecord(schema)) return schema;
+  if (!isObject(schema)) return schema;
   const { properties, ...rest } = schema;
   return {
     ...mapValues(Object.fromEntries(Object.entries(rest).filter(([key]) => !BOUNDS.has(key))), withoutBounds),
-    ...(isRecord(properties) ? { properties: mapValues(properties, withoutBounds) } : {}),
+    ...(isObject(properties) ? { properties: mapValues(properties, withoutBounds) } : {}),
   };
 }
 
@@ -100,8 +101,4 @@ function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
 
 function mapValues(record: Record<string, unknown>, change: (value: unknown) => unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

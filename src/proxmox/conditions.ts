@@ -2,7 +2,7 @@ import { asError } from '../core/errors.ts';
 import type { Condition } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { path } from './encode.ts';
-import { isAnother, isFree } from './guests.ts';
+import { type GuestAt, guestPath, isAnother, isFree } from './guests.ts';
 import { diskSizeGib } from './property-strings.ts';
 import { storageOf } from './storage.ts';
 
@@ -22,7 +22,7 @@ export async function holds(api: Reader, condition: Condition, since = 0): Promi
     case 'disk':
       return disk(api, condition);
     case 'location': {
-      const seen = await look(() => api.get(guestPath(condition, 'status/current')));
+      const seen = await look(() => api.get(`${guestPath(condition)}/status/current`));
       return seen.kind === 'hidden' ? undefined : seen.kind === 'seen';
     }
     case 'backup':
@@ -48,13 +48,9 @@ async function look<T>(read: () => Promise<T>): Promise<Looked<T>> {
   }
 }
 
-function guestPath(at: { type: string; vmid: number; node: string }, tail: 'status/current' | 'config'): string {
-  return `${path`/nodes/${at.node}/${at.type}/${at.vmid}/`}${tail}`;
-}
-
 /** GET …/status/current; where it shows nothing, GET /cluster/nextid proves a VMID free even to a token that may not see the guest. */
 async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | undefined> {
-  const seen = await look(() => api.get<{ status?: string; lock?: string }>(guestPath(condition, 'status/current')));
+  const seen = await look(() => api.get<{ status?: string; lock?: string }>(`${guestPath(condition)}/status/current`));
   if (seen.kind === 'seen') {
     const { status, lock } = seen.value;
     if (condition.is === 'present') return condition.key === undefined || not(await taken(api, condition.vmid, condition.key));
@@ -78,17 +74,14 @@ async function taken(api: Reader, vmid: number, key: string): Promise<boolean | 
 }
 
 /** GET …/config; undefined when the guest is not there or may not be seen. */
-export async function readConfig(
-  api: Reader,
-  at: { type: string; vmid: number; node: string },
-): Promise<Record<string, unknown> | undefined> {
-  const seen = await look(() => api.get<Record<string, unknown>>(guestPath(at, 'config')));
+export async function readConfig(api: Reader, at: GuestAt): Promise<Record<string, unknown> | undefined> {
+  const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(at)}/config`));
   return seen.kind === 'seen' ? seen.value : undefined;
 }
 
 /** GET …/config, which shows pending values merged in. */
 async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
-  const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
+  const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   return Object.entries(condition.has).every(([option, wanted]) => {
     const value = seen.value[option];
@@ -109,7 +102,7 @@ async function unseen(api: Reader, { vmid }: { vmid: number }, kind: 'none' | 'h
 }
 
 async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undefined> {
-  const seen = await look(() => api.get<Record<string, unknown>>(guestPath(condition, 'config')));
+  const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const text = seen.value[condition.disk];
   if (typeof text !== 'string') return false;

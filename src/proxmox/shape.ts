@@ -1,4 +1,5 @@
 import { ProxmoxMcpError } from '../core/errors.ts';
+import { isObject } from '../core/json.ts';
 
 /** The form that an answer must have before the adapter reads it. Other fields are ignored: Proxmox sends more than it declares. */
 interface Shape {
@@ -60,7 +61,7 @@ function rowsFault(data: unknown, shape: Shape): string | undefined {
 }
 
 function objectFault(data: unknown, { needs = [], texts = [] }: Shape): string | undefined {
-  if (!isRecord(data)) return `the answer is ${nameOf(data)} instead of an object`;
+  if (!isObject(data)) return `the answer is ${nameOf(data)} instead of an object`;
   for (const name of texts) {
     const value = data[name];
     if (value === null) delete data[name];
@@ -72,7 +73,7 @@ function objectFault(data: unknown, { needs = [], texts = [] }: Shape): string |
 }
 
 function isGuest(row: unknown): boolean {
-  return isRecord(row) && (row.type === 'qemu' || row.type === 'lxc');
+  return isObject(row) && (row.type === 'qemu' || row.type === 'lxc');
 }
 
 /** Volumes without an owner have no VMID, or none but null. */
@@ -80,10 +81,6 @@ function vmidFault(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   const text = typeof value === 'number' || typeof value === 'string' ? String(value) : '';
   return /^[1-9]\d{0,8}$/.test(text) ? undefined : `the VMID is ${nameOf(value)}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function nameOf(value: unknown): string {

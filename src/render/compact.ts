@@ -1,9 +1,9 @@
-import type { Json, JsonObject } from '../core/json.ts';
+import { isObject, type Json, type JsonObject } from '../core/json.ts';
+import { hidesSomething, visibleJson } from '../core/text.ts';
 import { isTable, type Table } from './table.ts';
 
-// Anything here could be read as structure, or hides from the eye (control, format and bidi characters), so it goes in quotes.
-const NEEDS_QUOTES = /^$|^[\s"#-]|\s$|[|{}[\]"]|, |: |:$|[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/u;
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu;
+// Anything here could be read as structure, so it goes in quotes, as does what hides from the eye.
+const NEEDS_QUOTES = /^$|^[\s"#-]|\s$|[|{}[\]"]|, |: |:$/u;
 
 /**
  * A JSON object as text for a model: `key: value` lines, tables and lists of alike rows as one header and `|`-separated lines. Costs about half
@@ -76,10 +76,5 @@ function scalar(value: Json): string {
 }
 
 function word(text: string): string {
-  if (!NEEDS_QUOTES.test(text)) return text;
-  return JSON.stringify(text).replace(INVISIBLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return NEEDS_QUOTES.test(text) || hidesSomething(text) ? visibleJson(text) : text;
 }

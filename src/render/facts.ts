@@ -1,5 +1,5 @@
 import { defined } from '../core/defined.ts';
-import { duration } from '../core/duration.ts';
+import { DAY_MS, duration } from '../core/duration.ts';
 import type { GuestIdentity } from '../core/guest.ts';
 import { isGuarded, nameOfSource, type Plan, type PlanFacts, type SourceGuest, targetsOf } from '../core/plan.ts';
 import { plainText } from '../core/text.ts';
@@ -40,7 +40,7 @@ function addGuest(list: Facts, { steps }: Plan, facts: PlanFacts, asked: number,
   list.addAll('Stays untouched', facts.untouched, 'muted');
   list.addOrNone('Snapshots', facts.snapshots);
   if (facts.lastBackup !== undefined || deletes) {
-    const old = facts.lastBackup ? asked - Date.parse(facts.lastBackup) > BACKUP_IS_OLD_DAYS * 86_400_000 : true;
+    const old = facts.lastBackup ? asked - Date.parse(facts.lastBackup) > BACKUP_IS_OLD_DAYS * DAY_MS : true;
     list.add('Last backup', lastBackup(facts.lastBackup, asked), deletes && old ? 'bad' : undefined);
   }
   if (facts.uptimeSeconds !== undefined) list.add('Uptime', duration(facts.uptimeSeconds));

@@ -72,4 +72,6 @@ test('JSON that people may look at shows what is invisible as escapes, and says 
     }),
   );
   expect(visibleJson('a\u202e\u{e0041}')).toBe('"a\\u202e\\udb40\\udc41"');
+  // Hangul fillers and unassigned characters show nothing either.
+  expect(visibleJson('a\u3164\u115f\u1160\uffa0\u0378')).toBe('"a\\u3164\\u115f\\u1160\\uffa0\\u0378"');
 });

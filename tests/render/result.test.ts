@@ -34,10 +34,12 @@ describe('text for a model', () => {
     ['an escape', '\u001b[2Jgone'],
     ['a line separator', 'web1\u2028total: 0'],
     ['a next-line character', 'web1\u0085total: 0'],
+    ['a Hangul filler', 'web1\u3164'],
+    ['an unassigned character', 'web1\u0378'],
   ])('is not fooled by %s in a name', (_what, name) => {
     const text = compactText({ vms: [{ name }, { name: 'web2' }], name });
     expect(text.split('\n')).toHaveLength(4);
-    expect(text).not.toMatch(/[^\n\P{C}]|[\u2028\u2029]/u);
+    expect(text).not.toMatch(/[^\n\P{C}]|[\u2028\u2029\u3164]/u);
     expect(text).toMatch(/^name: "/m);
   });
 

@@ -2,7 +2,7 @@ import type { Audit } from '../../audit/writer.ts';
 import { ROLES, type Role, type Scope } from '../../core/caller.ts';
 import { systemClock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
-import { parseDuration } from '../../core/duration.ts';
+import { DAY_MS, parseDuration } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import { networks } from '../../core/network.ts';
 import { localOwner, sameOwner } from '../../core/owner.ts';
@@ -18,7 +18,6 @@ import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
 
-const DAY_MS = 86_400_000;
 const MAX_DAYS = 3650;
 
 interface AddOptions extends GlobalOptions {

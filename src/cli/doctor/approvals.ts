@@ -1,5 +1,5 @@
 import { defined } from '../../core/defined.ts';
-import { duration } from '../../core/duration.ts';
+import { DAY_MS, duration } from '../../core/duration.ts';
 import { asError } from '../../core/errors.ts';
 import type { Policy, PolicyMatch, PolicyRule } from '../../core/policy.ts';
 import type { Settings } from '../../core/settings.ts';
@@ -7,7 +7,6 @@ import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 
 const DAYS = 7;
-const DAY_MS = 86_400_000;
 /** The shortest time in which a human can read a plan. */
 const QUICK_MS = 2_000;
 

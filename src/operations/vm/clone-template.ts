@@ -10,6 +10,7 @@ import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { label, refuseLocked } from './lib/target.ts';
+import { CONFIG_SECONDS, RESIZE_SECONDS } from './lib/task-seconds.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { cloneConfig } from './provision/clone-config.ts';
 import { type CloneArgs, cloneInput } from './provision/clone-input.ts';
@@ -21,8 +22,6 @@ import { made, madeReport } from './provision/made.ts';
 /** Copies and moves of big disks. */
 const COPY_SECONDS = 6 * 3600;
 const LINK_SECONDS = 600;
-const CONFIG_SECONDS = 120;
-const RESIZE_SECONDS = 600;
 
 /** POST …/qemu/{source}/clone, then migrate, config, resize and start as asked for. */
 export const cloneTemplate = defineOperation({

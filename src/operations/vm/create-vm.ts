@@ -10,6 +10,7 @@ import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { sortedTags } from './lib/tags.ts';
+import { CONFIG_SECONDS, RESIZE_SECONDS } from './lib/task-seconds.ts';
 import { bootSourcesAtHand } from './provision/at-hand.ts';
 import { chooseBridge } from './provision/choose-bridge.ts';
 import { chooseNode } from './provision/choose-node.ts';
@@ -26,8 +27,6 @@ import { DEFAULTS, defaultCpu } from './provision/vm-defaults.ts';
 const CREATE_SECONDS = 600;
 /** Copying a whole image into a storage may take its time. */
 const IMPORT_SECONDS = 4 * 3600;
-const RESIZE_SECONDS = 600;
-const CONFIG_SECONDS = 120;
 
 /** POST /nodes/{node}/qemu, then resize (of an imported image), tags and start as asked for. */
 export const createVm = defineOperation({

@@ -12,8 +12,8 @@ import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
+import { CONFIG_SECONDS } from './lib/task-seconds.ts';
 
-const CONFIG_SECONDS = 120;
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
 type Key = (typeof KEYS)[number];
 type Values = Partial<Record<Key, number>>;
