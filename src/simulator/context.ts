@@ -119,17 +119,23 @@ export function startedTask(context: Context, wanted: Omit<NewTask, 'owner' | 'n
   );
 }
 
+/** The zone of a bridge: that of its virtual network, or the nodes' own. */
+export function zoneOfBridge(world: World, bridge: string): string {
+  const vnet = world.get('sdn', `vnet/${bridge}`);
+  return String((vnet?.running ?? vnet?.wanted)?.zone ?? 'localnetwork');
+}
+
 /** Where the right to use the bridge of each network device is asked for: a tagged one at its VLAN. */
-export function bridgePaths(values: string[]): string[] {
+export function bridgePaths(world: World, values: string[]): string[] {
   return values.flatMap((value) => {
     const bridge = /(?:^|,)bridge=([^,]+)/.exec(value)?.[1];
     const tag = /(?:^|,)tag=(\d+)/.exec(value)?.[1];
-    return bridge === undefined ? [] : [`/sdn/zones/localnetwork/${bridge}${tag === undefined ? '' : `/${tag}`}`];
+    return bridge === undefined ? [] : [`/sdn/zones/${zoneOfBridge(world, bridge)}/${bridge}${tag === undefined ? '' : `/${tag}`}`];
   });
 }
 
 export function requireBridges(context: Context, values: string[]): void {
-  for (const path of bridgePaths(values)) demand(context.world, context.who, path, ['SDN.Use']);
+  for (const path of bridgePaths(context.world, values)) demand(context.world, context.who, path, ['SDN.Use']);
 }
 
 export const seconds = (ms: number): number => Math.floor(ms / 1000);

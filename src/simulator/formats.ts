@@ -60,7 +60,7 @@ const CHECKS: Record<string, Check> = {
   'pve-realm': matches(/^[A-Za-z][A-Za-z0-9.\-_]+$/, (text) => `value '${text}' does not look like a valid realm`),
   'pve-roleid': matches(/^[A-Za-z0-9.\-_]+$/, (text) => `role name '${text}' contains invalid characters`),
   'pve-groupid': matches(/^[A-Za-z0-9.\-_]+$/, (text) => `group name '${text}' contains invalid characters`),
-  'pve-iface': matches(/^[a-zA-Z][a-zA-Z0-9_]{1,20}([:.]\d+)?$/, 'invalid network interface name'),
+  'pve-iface': matches(/^[a-zA-Z][a-zA-Z0-9_]{1,20}([:.]\d+)?$/, (text) => `invalid network interface name '${text}'`),
   'pve-ha-resource-or-vm-id': matches(/^(?:(?:vm|ct):)?\d+$/, (text) => `value '${text}' does not look like a valid resource id`),
 };
 

@@ -98,7 +98,10 @@ export interface NodeDoc {
   rootTotal: number;
   rootUsed: number;
   bootedAt: number;
-  bridges: { iface: string; cidr?: string; comment?: string; pending?: boolean }[];
+  /** `vnet`: made by the network of the cluster, in that zone. */
+  bridges: { iface: string; cidr?: string; comment?: string; pending?: boolean; vnet?: true; zone?: string }[];
+  /** Bridges as they will be when the staged changes are applied. */
+  staged?: NodeDoc['bridges'];
   /** Physical interfaces; `pending`: configured, but not there. Default: eth0. */
   cards?: { iface: string; pending?: boolean }[];
   /** Difference between the interfaces file and the one to come. */
@@ -168,6 +171,15 @@ export interface HaRule {
   comment?: string;
 }
 
+/** A zone, a virtual network or a subnet: as it is applied, and as it is configured. */
+export interface SdnPart {
+  kind: 'zone' | 'vnet' | 'subnet';
+  id: string;
+  running?: Record<string, unknown>;
+  /** Absent: to be deleted. */
+  wanted?: Record<string, unknown>;
+}
+
 export interface Firewall {
   rules: Record<string, unknown>[];
   options: Record<string, unknown>;
@@ -203,6 +215,13 @@ export interface Things {
   job: Record<string, unknown>;
   /** By VMID, `node/NAME` or `cluster`. */
   firewall: Firewall;
+  /** By `GUEST-NUMBER`. */
+  replication: Record<string, unknown>;
+  group: { groupid: string; comment?: string; users: string[] };
+  /** Targets and matchers, by `KIND/NAME`. */
+  notification: Record<string, unknown>;
+  /** By `zone/NAME`, `vnet/NAME`, `subnet/NAME`. */
+  sdn: SdnPart;
   process: { pid: number; vmid: number; out: string; exitcode: number };
   options: Record<string, unknown>;
   /** By URL. */

@@ -204,7 +204,6 @@ export const CLUSTER_ROUTES: Routes = {
   'GET /cluster/nextid': nextId,
   'GET /cluster/status': clusterStatus,
   'GET /cluster/options': options,
-  'GET /cluster/replication': () => [],
   'GET /version': () => VERSION,
   'GET /nodes/{node}/version': () => VERSION,
   'GET /nodes': (context) =>

@@ -1,6 +1,7 @@
 import type { Routes } from '../context.ts';
 import type { Kinds } from '../tasks.ts';
 import { ACCESS_ROUTES } from './access.ts';
+import { ACCESS_GROUP_ROUTES } from './access-groups.ts';
 import { AGENT_ROUTES } from './agent.ts';
 import { BACKUP_KINDS, BACKUP_ROUTES } from './backup.ts';
 import { BACKUP_JOB_ROUTES } from './backup-jobs.ts';
@@ -16,7 +17,11 @@ import { LXC_KINDS, LXC_ROUTES } from './lxc.ts';
 import { METRIC_ROUTES } from './metrics.ts';
 import { MIGRATE_ROUTES } from './migrate.ts';
 import { MIGRATE_KINDS } from './migrate-run.ts';
+import { MISC_ROUTES } from './misc.ts';
+import { NODE_NETWORK_KINDS, NODE_NETWORK_ROUTES } from './node-network.ts';
+import { NODE_SYSTEM_KINDS, NODE_SYSTEM_ROUTES } from './node-system.ts';
 import { NODE_ROUTES } from './nodes.ts';
+import { NOTIFICATION_ROUTES } from './notifications.ts';
 import { POOL_ROUTES } from './pools.ts';
 import { POWER_KINDS, POWER_ROUTES } from './power.ts';
 import { CLONE_KINDS, CLONE_ROUTES } from './qemu-clone.ts';
@@ -25,7 +30,9 @@ import { CREATE_KINDS, CREATE_ROUTES } from './qemu-create.ts';
 import { DESTROY_KINDS, DESTROY_ROUTES } from './qemu-destroy.ts';
 import { DISK_KINDS, DISK_ROUTES } from './qemu-disk.ts';
 import { READ_ROUTES } from './qemu-read.ts';
+import { REPLICATION_ROUTES } from './replication.ts';
 import { RESTORE_KINDS } from './restore.ts';
+import { SDN_KINDS, SDN_ROUTES } from './sdn.ts';
 import { SNAPSHOT_KINDS, SNAPSHOT_ROUTES } from './snapshots.ts';
 import { STORAGE_KINDS, STORAGE_ROUTES } from './storage.ts';
 import { TASK_ROUTES } from './tasks.ts';
@@ -33,6 +40,7 @@ import { TASK_ROUTES } from './tasks.ts';
 /** Every endpoint that is simulated. */
 export const ROUTES: Routes = {
   ...ACCESS_ROUTES,
+  ...ACCESS_GROUP_ROUTES,
   ...AGENT_ROUTES,
   ...BACKUP_ROUTES,
   ...BACKUP_JOB_ROUTES,
@@ -47,8 +55,14 @@ export const ROUTES: Routes = {
   ...LXC_ROUTES,
   ...METRIC_ROUTES,
   ...MIGRATE_ROUTES,
+  ...MISC_ROUTES,
   ...NODE_ROUTES,
+  ...NODE_NETWORK_ROUTES,
+  ...NODE_SYSTEM_ROUTES,
+  ...SDN_ROUTES,
+  ...NOTIFICATION_ROUTES,
   ...POOL_ROUTES,
+  ...REPLICATION_ROUTES,
   ...POWER_ROUTES,
   ...CLONE_ROUTES,
   ...CONFIG_ROUTES,
@@ -69,6 +83,9 @@ export const KINDS: Kinds = {
   ...DOWNLOAD_KINDS,
   ...LXC_KINDS,
   ...MIGRATE_KINDS,
+  ...NODE_NETWORK_KINDS,
+  ...NODE_SYSTEM_KINDS,
+  ...SDN_KINDS,
   ...POWER_KINDS,
   ...CLONE_KINDS,
   ...CONFIG_KINDS,

@@ -98,7 +98,7 @@ function recover(run: Run): Config {
   run.log(`recovering backed-up configuration from '${archive}'`);
   const config = findVolume(run.world, run.task.node, archive)?.config ?? refuse(`volume '${archive}' does not exist`);
   const given = Object.entries(config).filter(([key]) => options[key] === undefined);
-  for (const path of bridgePaths(netsOf(Object.fromEntries(given)))) demandInTask(run.world, who, path, ['SDN.Use']);
+  for (const path of bridgePaths(run.world, netsOf(Object.fromEntries(given)))) demandInTask(run.world, who, path, ['SDN.Use']);
   if (config.unprivileged !== '1') demandInTask(run.world, who, '/', ['Sys.Modify']);
   return config;
 }

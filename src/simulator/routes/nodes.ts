@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { type Context, nodeOf, type Routes, seconds, text, Wider } from '../context.ts';
+import { type Context, nodeOf, type Routes, seconds, text, Wider, zoneOfBridge } from '../context.ts';
 import { readData } from '../data.ts';
 import { invalid } from '../errors.ts';
 import type { NodeDoc } from '../model.ts';
@@ -73,8 +73,17 @@ function interfaces(node: NodeDoc | undefined): Row[] {
     ...(pending ? {} : { exists: 1, active: 1 }),
     priority: FIRST_PRIORITY + index,
   }));
-  return [...cards, ...(node?.bridges ?? []).map((bridge, index) => bridgeRow(bridge, FIRST_PRIORITY + cards.length + index))];
+  return [
+    ...cards,
+    ...(node?.staged ?? node?.bridges ?? [])
+      .filter(({ vnet }) => !vnet)
+      .map((bridge, index) => bridgeRow(bridge, FIRST_PRIORITY + cards.length + index)),
+  ];
 }
+
+/** Bridges that the network of the cluster has made on the node. */
+const virtualNetworks = (node: NodeDoc | undefined): Row[] =>
+  (node?.bridges ?? []).filter(({ vnet }) => vnet).map(({ iface }) => ({ iface, type: 'vnet', active: 1 }));
 
 /** Bridges are filtered by their zone's privileges, cards are not; what is about to change is told to every caller, hidden bridges included. */
 function networks(context: Context): unknown {
@@ -83,9 +92,12 @@ function networks(context: Context): unknown {
   const type = text(context, 'type');
   const wanted = (row: Row) =>
     type === undefined || type === 'include_sdn' || row.type === type || (row.type === 'bridge' && /^any(_local)?_bridge$/.test(type));
-  const rows = interfaces(node)
-    .filter(wanted)
-    .filter((row) => row.type !== 'bridge' || may(world, who, `/sdn/zones/localnetwork/${row.iface}`, ['SDN.Audit', 'SDN.Use'], true));
+  const rows = [...interfaces(node), ...(/^(include_sdn|any_bridge|vnet)$/.test(type ?? '') ? virtualNetworks(node) : [])]
+    .filter((row) => wanted(row) || row.type === 'vnet')
+    .filter((row) => {
+      const path = `/sdn/zones/${zoneOfBridge(world, String(row.iface))}/${row.iface}`;
+      return row.type === 'eth' || may(world, who, path, ['SDN.Audit', 'SDN.Use'], true);
+    });
   return node?.networkChanges === undefined ? rows : new Wider(rows, { changes: node.networkChanges });
 }
 
@@ -134,5 +146,4 @@ export const NODE_ROUTES: Routes = {
     describeCertificate(certificates.cert, 'pve-ssl.pem'),
   ],
   'GET /nodes/{node}/capabilities/qemu/cpu': cpuModels,
-  'GET /nodes/{node}/config': () => ({}),
 };

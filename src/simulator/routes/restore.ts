@@ -64,7 +64,7 @@ function begin(run: Run): number {
 function checkBridges(run: Run, config: Config): void {
   const values = Object.entries(config).flatMap(([key, value]) => (/^net\d+$/.test(key) ? [value] : []));
   try {
-    for (const path of bridgePaths(values)) demandInTask(run.world, run.task.args.who as Who, path, ['SDN.Use']);
+    for (const path of bridgePaths(run.world, values)) demandInTask(run.world, run.task.args.who as Who, path, ['SDN.Use']);
   } catch (error) {
     const guest = guestOfTask(run, (id) => missingConfig(run.task.node, 'qemu', id));
     if (!run.task.args.replaced) run.world.saveGuest({ ...guest, config: {} }, run.at);
