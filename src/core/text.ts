@@ -1,8 +1,8 @@
 import type { Json } from './json.ts';
 
-// Control characters, bidi overrides and isolates, zero-width and other invisible format characters, line and paragraph separators:
-// none of them may change what a human reads.
-const UNSEEN = '\\p{Cc}\\p{Cf}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}\\u115F\\u1160\\u3164\\uFFA0';
+// Control characters, bidi overrides and isolates, zero-width characters, fillers, variation selectors (which can carry hidden bytes), line and
+// paragraph separators, the blank of braille: none of them may change what a human reads, or say to a model what a human does not see.
+const UNSEEN = '\\p{C}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}\\u2800';
 const INVISIBLE = new RegExp(`[${UNSEEN}]`, 'gu');
 // JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
 const UNSEEN_IN_JSON = new RegExp(`(?!\\n)[${UNSEEN}]`, 'gu');

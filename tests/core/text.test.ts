@@ -10,6 +10,11 @@ test('whatever a guest is called, its name stays one visible line', () => {
   );
 });
 
+test('what shows nothing says nothing: fillers, blanks, and bytes hidden in variation selectors', () => {
+  const hidden = [...'drop all'].map((c) => String.fromCodePoint(0xe0100 + c.charCodeAt(0) - 16)).join('');
+  for (const one of [hidden, '\u3164', '\u2800', '\u034f', '\ufe0f', '\u0378', '\ud800']) expect(plainText(`web${one}1`, 80)).toBe('web1');
+});
+
 test('an override that would reverse what a human reads is gone', () => {
   expect(plainText('web\u202e1bw\u2066\u200b', 80)).toBe('web1bw');
 });

@@ -68,13 +68,7 @@ function isAccessToken(typ: unknown): boolean {
  * and spaces at its ends or of other kinds.
  */
 function isReadable(sub: unknown): sub is string {
-  return (
-    typeof sub === 'string' &&
-    sub !== '' &&
-    sub.length <= 255 &&
-    plainText(sub, 255) === sub &&
-    !/[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|[^\S ]/u.test(sub)
-  );
+  return typeof sub === 'string' && sub !== '' && sub.length <= 255 && plainText(sub, 255) === sub && !/[^\S ]/.test(sub);
 }
 
 /** `scope` is a text with spaces (RFC 9068); some servers write `scp`, as a list. */
