@@ -60,7 +60,7 @@ describe('names exactly the volumes that Proxmox destroys', () => {
     expect(plan.before?.volumes).toEqual(['local-lvm:vm-105-disk-0']);
     expect(plan.facts?.disks?.join()).not.toContain('/dev/');
     expect(plan.facts?.untouched).toContain('/dev/disk/by-id/ata-X1 (3726.02 GiB)');
-    expect(plan.undo).toBe('impossible: 1 volume and 1 snapshot cannot be brought back');
+    expect(plan.undo).toBe('impossible: 1 volume and 1 snapshot cannot be restored');
   });
   test('a volume of another guest stays, attached or detached', async () => {
     const plan = await remove({}, holding({ scsi1: 'local-lvm:vm-106-disk-0,size=5G', unused0: 'local-lvm:vm-106-disk-1' }));

@@ -129,7 +129,7 @@ test('the undo of several promises no more than that of each', async () => {
   doomed.config = { ...webServer.config, sata1: 'local-lvm:vm-107-disk-9,size=5G' };
   const undo = async (args: object) =>
     (await planOf('stop_vm', { vmids: [105, 107, 201], ...args }, { guests: [webServer, doomed, container] })).undo;
-  const lost = 'local-lvm:vm-107-disk-9 (5 GiB) cannot be brought back';
+  const lost = 'local-lvm:vm-107-disk-9 (5 GiB) cannot be restored';
   expect(await undo({})).toBe(`start_vm each of them; ${lost}`);
   expect(await undo({ force: true })).toBe(`start_vm each of them; what the guests had not written to disk is lost; ${lost}`);
 });
