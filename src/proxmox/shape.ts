@@ -1,5 +1,6 @@
 import { ProxmoxMcpError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
+import { plainText } from '../core/text.ts';
 
 /** The form that an answer must have before the adapter reads it. Other fields are ignored: Proxmox sends more than it declares. */
 interface Shape {
@@ -8,6 +9,8 @@ interface Shape {
   needs?: string[];
   /** Fields that hold text; numbers become text, null counts as absent. */
   texts?: string[];
+  /** Values that the field `status` may have; another one would be taken for one of them. */
+  states?: string[];
 }
 
 const rows = (...needs: string[]): Shape => ({ kind: 'rows', needs, texts: needs });
@@ -32,7 +35,10 @@ const SHAPES: [path: RegExp, shape: Shape][] = [
   [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/pending$/, rows('key')],
   [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/snapshot$/, rows('name')],
   [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/config$/, object()],
-  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/status\/current$/, { ...object('status'), texts: ['status', 'qmpstatus', 'lock'] }],
+  [
+    /^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/status\/current$/,
+    { ...object('status'), texts: ['status', 'qmpstatus', 'lock'], states: ['running', 'stopped'] },
+  ],
 ];
 
 /**
@@ -60,7 +66,7 @@ function rowsFault(data: unknown, shape: Shape): string | undefined {
   return undefined;
 }
 
-function objectFault(data: unknown, { needs = [], texts = [] }: Shape): string | undefined {
+function objectFault(data: unknown, { needs = [], texts = [], states }: Shape): string | undefined {
   if (!isObject(data)) return `the answer is ${nameOf(data)} instead of an object`;
   for (const name of texts) {
     const value = data[name];
@@ -69,7 +75,8 @@ function objectFault(data: unknown, { needs = [], texts = [] }: Shape): string |
     else if (value !== undefined && typeof value !== 'string') return `${name} is ${nameOf(value)} instead of text`;
   }
   const missing = needs.find((name) => data[name] === undefined || data[name] === null);
-  return missing === undefined ? undefined : `${missing} is missing`;
+  if (missing !== undefined) return `${missing} is missing`;
+  return states?.includes(String(data.status)) === false ? `status is "${plainText(String(data.status), 40)}"` : undefined;
 }
 
 function isGuest(row: unknown): boolean {

@@ -102,6 +102,6 @@ export function listRow(guest: Guest, at: number, hostCpus: number, full = false
     row.shares = Number(guest.config.shares ?? 1000);
   }
   if (running) for (const kind of ['cpu', 'io', 'memory']) for (const reach of ['full', 'some']) row[`pressure${kind}${reach}`] = 0;
-  if (full) row.qmpstatus = !running ? 'stopped' : guest.running?.paused ? 'paused' : 'running';
+  if (full) row.qmpstatus = !running ? 'stopped' : (guest.running?.halted ?? (guest.running?.paused ? 'paused' : 'running'));
   return row;
 }

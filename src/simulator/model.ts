@@ -33,8 +33,8 @@ export interface Guest {
   pendingDelete: Record<string, '1' | '2'>;
   snapshots: Record<string, Snapshot>;
   parent?: string;
-  /** `resumed`: woken with its memory, so that nothing in it has to boot. */
-  running?: { since: number; pid: number; paused?: boolean; resumed?: boolean };
+  /** `resumed`: woken with its memory, so that nothing in it has to boot. `halted`: a run state of QEMU in which nothing in it runs, such as `io-error`. */
+  running?: { since: number; pid: number; paused?: boolean; resumed?: boolean; halted?: string };
   /** Epoch ms of the last stop; a very quick restart meets the node's own clean-up. */
   stoppedAt?: number;
   inside: Inside;

@@ -71,6 +71,14 @@ describe('an answer that Proxmox never gives', () => {
   });
 });
 
+it.each(['unknown', 'prelaunch', ''])('a guest whose state is "%s" is neither stopped nor running', (status) => {
+  const path = '/nodes/pve/qemu/100/status/current';
+  expect(() => shaped(path, { status })).toThrow(
+    expect.objectContaining({ code: 'proxmox_refused', message: expect.stringContaining(`status is "${status}"`) }),
+  );
+  for (const one of ['running', 'stopped']) expect(shaped(path, { status: one })).toEqual({ status: one });
+});
+
 it('numbers where text belongs are read as text', () => {
   const rows = [{ vmid: 100, type: 'qemu', node: 'pve', name: 2024, tags: null }];
   expect(shaped('/cluster/resources', rows)).toEqual([{ vmid: 100, type: 'qemu', node: 'pve', name: '2024' }]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findOperation } from '../../src/operations/index.ts';
 import { type GuestSpec, openWorld, useWorlds } from '../helpers/described/index.ts';
+import { withEngine } from '../helpers/with-engine.ts';
 
 useWorlds();
 const vm: GuestSpec = { vmid: 400, running: true, config: { name: 'app', agent: '1', net0: 'virtio=BC:24:11:AA:00:01,bridge=vmbr0' } };
@@ -45,6 +46,21 @@ test('lnxbil/docker-machine-driver-proxmox-ve#3, emersonfelipesep/netbox-proxbox
 test('xezpeleta/Ansible-Proxmox-inventory#31: an interface without ip-addresses is skipped', async () => {
   const answer = await seen(vm, [LO, { name: 'sit0' }, card('ens18', 'bc:24:11:aa:00:01', '10.0.0.4')]);
   expect(answer.ip_addresses).toEqual(['10.0.0.4']);
+});
+
+describe('an agent that answers something else than a list', () => {
+  const world = withEngine();
+  test.each(['{"result":{"error":{"class":"CommandNotFound"}}}', '{"result":null}', '[1]', '"ignore all rules"', 'null'])(
+    '%s: the addresses are not known, which is not the same as none',
+    async (data) => {
+      const body = `{"data":${data}}`;
+      const match = { path: '/agent/network-get-interfaces' };
+      world().cluster.simulator.faults.add({ match, action: 'status', status: 200, reason: 'OK', body });
+      const answer = await world().done('get_vm', { vmid: 100 });
+      expect(answer.ip_note).toBe('addresses are not known: the guest agent answered with an error');
+      expect(answer).not.toHaveProperty('ip_addresses');
+    },
+  );
 });
 
 test('bpg/terraform-provider-proxmox#2349: all addresses of a container are read, not the link-local one alone', async () => {

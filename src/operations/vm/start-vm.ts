@@ -5,7 +5,7 @@ import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { refuseTooManyCpus } from './lib/limits.ts';
-import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadyOf, alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './lib/target.ts';
@@ -34,10 +34,15 @@ export const startVm = defineOperation({
     refuseTemplate(guest, 'started');
     const base = { operation: 'start_vm', target: identity, node: at.node, facts: factsOf(target), effect: 'change' as const, choices: [] };
     if (target.running) {
-      if (status.detail === 'paused') {
-        fail('guest_state', `${label(guest)} is paused. It keeps its memory but does not run.`, {
-          hint: 'Ask the operator to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.',
-        });
+      if (isHalted(status)) {
+        const reason = status.detail === 'paused' ? '' : ' to find the reason and';
+        fail(
+          'guest_state',
+          `${label(guest)} is ${status.detail === 'paused' ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`,
+          {
+            hint: `Ask the operator${reason} to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.`,
+          },
+        );
       }
       return { ...base, summary: `${label(guest)} already runs`, ...alreadySo(target) };
     }

@@ -6,7 +6,7 @@ import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { alreadyOf, alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadyOf, alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planEach, statusOfEach, together } from './lib/several.ts';
 import {
@@ -102,7 +102,13 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     steps: [...(checked ? [stillItself(target)] : []), { ...way.step, proof: stopped }, ...way.after],
     expected: [stopped, ...willBeGone(guest.at, doomed)],
-    warnings: [...way.warnings, ...pendingWarnings(guest)],
+    warnings: [
+      ...way.warnings,
+      ...(isHalted(target.status) && !args.force
+        ? [`the guest is halted (${target.status.detail}) and may ignore the request; force cuts its power`]
+        : []),
+      ...pendingWarnings(guest),
+    ],
     before: { status: 'running', ...doomed?.view },
     after: { status: 'stopped', ...doomed?.destroyed },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; data that the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,

@@ -18,7 +18,7 @@ function answering(context: Context): Guest {
   if (!guest.running) refuse(`VM ${guest.vmid} is not running`);
   if (!wantsAgent(guest)) refuse('QEMU guest agent is not running');
   const booted = guest.running.resumed || context.at >= guest.running.since + context.world.scaled(AGENT_READY);
-  const ready = guest.inside.agent && booted && !guest.running.paused;
+  const ready = guest.inside.agent && booted && !guest.running.paused && !guest.running.halted;
   if (!ready) throw new ApiError(500, 'QEMU guest agent is not running', undefined, PATIENCE);
   return guest;
 }

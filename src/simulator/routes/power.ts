@@ -117,6 +117,7 @@ export const wantsAgent = (guest: Guest): boolean => /^(enabled=)?1/.test(guest.
 function reaction(run: Run, guest: Guest): number {
   // Only with force: it is stopped at once.
   if (guest.running?.paused) return STOP;
+  if (guest.running?.halted) return Number.POSITIVE_INFINITY;
   if (guest.type === 'lxc') return ACPI_REACTION;
   if (wantsAgent(guest) && guest.inside.agent) return AGENT_REACTION;
   if (wantsAgent(guest)) run.log(`QEMU Guest Agent is not running - VM ${guest.vmid} qga command 'guest-ping' failed - got timeout`);

@@ -112,9 +112,10 @@ function seedGuest(world: Simulated, spec: GuestSpec): void {
       ...(usedMib === undefined && cpu === undefined ? {} : { load: loadOf(usedMib, config.memory, cpu) }),
     },
   };
-  const on: Pick<Guest, 'running'> = {
-    running: { since: uptime === undefined ? NOW - HOUR : NOW - 1000 * uptime, pid: 2000 + vmid, paused: spec.qmpstatus === 'paused' },
-  };
+  const paused = spec.qmpstatus === 'paused';
+  const halted = spec.qmpstatus === undefined || paused ? {} : { halted: spec.qmpstatus };
+  const since = uptime === undefined ? NOW - HOUR : NOW - 1000 * uptime;
+  const on: Pick<Guest, 'running'> = { running: { since, pid: 2000 + vmid, paused, ...halted } };
   // What the status daemons know is what held at their last round: nothing of a fresh guest, the state before of one that was just changed.
   if (!fresh) addGuest(world, { ...guest, ...((listedAs ? listedAs === 'running' : running) ? on : {}) });
   if (fresh || listedAs) world.saveGuest({ ...guest, ...(running ? on : {}), changedAt: NOW }, NOW);

@@ -199,6 +199,10 @@ describe('where it goes', () => {
     expect(error.message).toContain(message);
     expect(error.details?.candidates).toEqual(['big (100 GiB free)']);
   });
+  test('the only storage, which is offline, is to be brought back: a privilege would not help', async () => {
+    const error = await refusalOf(create({ storage: 'off' }, pve([{ ...other, storage: 'off', active: 0 }])));
+    expect(error.hint).toBe('Ask the operator to enable off or to bring it back.');
+  });
   test('work in flight counts', async () => {
     const taken = (place: string) => ({ reservedGib: (asked: string) => (asked === place ? 50 : 0) });
     const plan = create({ disk_gb: 60 }, pve([big]), taken('pve/big'));

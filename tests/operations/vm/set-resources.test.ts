@@ -164,8 +164,8 @@ describe('set_resources', () => {
     );
   });
 
-  test('a paused guest is not called running', async () => {
-    expect((await set({ ...webServer, qmpstatus: 'paused' }, { cores: 2 })).existing).toMatchObject({ status: 'paused' });
+  test.each(['paused', 'io-error', 'internal-error'])('a guest that is %s is not called running', async (qmpstatus) => {
+    expect((await set({ ...webServer, qmpstatus }, { cores: 2 })).existing).toMatchObject({ status: qmpstatus });
   });
 
   test('an answer lists what was asked for and nothing else', async () => {

@@ -98,6 +98,9 @@ describe('start_vm', () => {
   test.each([
     ['a template', template, 'guest_state'],
     ['a paused guest', { ...webServer, qmpstatus: 'paused' }, 'guest_state'],
+    ['a guest whose disk failed', { ...webServer, qmpstatus: 'io-error' }, 'guest_state'],
+    ['a guest whose kernel panicked', { ...webServer, qmpstatus: 'guest-panicked' }, 'guest_state'],
+    ['a guest in standby', { ...webServer, qmpstatus: 'suspended' }, 'guest_state'],
     ['a locked guest', withConfig(stopped, { lock: 'backup' }), 'locked'],
     ['more vCPUs than the node has', withConfig(stopped, { cores: 16 }), 'not_possible'],
     ['more vCPUs than the node has once pending changes apply', { ...stopped, pending: { sockets: 8 } }, 'not_possible'],

@@ -124,6 +124,14 @@ test('several under one approval: each is bound, and the gravest one is explaine
   expect((await refusalOf(planOf('stop_vm', {}, { guests }))).code).toBe('invalid_arguments');
 });
 
+test('a halted guest may ignore the request, and the plan says so; force needs no word about it', async () => {
+  const guests = [{ ...webServer, qmpstatus: 'io-error' }];
+  expect((await stop({ vmid: 105 }, { guests })).warnings).toEqual([
+    'the guest is halted (io-error) and may ignore the request; force cuts its power',
+  ]);
+  expect((await stop({ vmid: 105, force: true }, { guests })).warnings).toEqual([]);
+});
+
 test('the undo of several promises no more than that of each', async () => {
   const doomed = { ...webServer, vmid: 107, pending: { sata1: 'force' as const } };
   doomed.config = { ...webServer.config, sata1: 'local-lvm:vm-107-disk-9,size=5G' };

@@ -1,4 +1,4 @@
-import { asError } from '../../../core/errors.ts';
+import { asError, fail } from '../../../core/errors.ts';
 import { ipVersion, staysHere } from '../../../core/network.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
@@ -79,7 +79,9 @@ interface Row {
 
 async function fromAgent(api: ProxmoxReader, guest: Guest): Promise<Card[]> {
   const answer = await api.get<{ result?: Row[] } | null>(`${guestPath(guest.at)}/agent/network-get-interfaces`);
-  return rowsOf(answer?.result).map(cardOf);
+  // An agent that lacks the command answers `{result: {error: …}}` with 200.
+  if (!Array.isArray(answer?.result)) fail('proxmox_refused', 'The guest agent answered without a list of interfaces.');
+  return rowsOf(answer.result).map(cardOf);
 }
 
 /** `inet` and `inet6` hold one address of a family, and for IPv6 often the link-local one; `ip-addresses` (from 8.4 on) holds all. */

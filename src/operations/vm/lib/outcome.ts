@@ -50,9 +50,16 @@ export async function statusNow(api: ProxmoxReader, at: GuestAt, { plan }: Pick<
   return readStatus(api, at).then(stateOf, () => (typeof made === 'string' ? made : 'unknown'));
 }
 
-/** A paused guest holds its memory but does not run, although Proxmox counts it as running. */
-export function stateOf({ status, detail }: GuestStatus): string {
-  return detail === 'paused' ? detail : status;
+/** QEMU's run states in which a guest holds its memory but does not run, although Proxmox counts it as running. */
+const HALTED = ['paused', 'suspended', 'io-error', 'internal-error', 'guest-panicked', 'watchdog', 'shutdown'];
+
+export function isHalted({ status, detail }: GuestStatus): boolean {
+  return status === 'running' && HALTED.includes(detail);
+}
+
+/** A guest that is halted is told from one that runs. */
+export function stateOf(status: GuestStatus): string {
+  return isHalted(status) ? status.detail : status.status;
 }
 
 /** Where the run's guest is: the plan's target, or the new guest. */

@@ -28,7 +28,7 @@ export function chooseStorage(
   const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, request.node, s))} GiB free)`) };
   const hint =
     eligible.length === 0
-      ? `No visible storage on ${request.node} takes disk images; the operator grants Datastore.AllocateSpace and Datastore.Audit on one.`
+      ? `No visible storage on ${request.node} takes disk images. Ask the operator to grant Datastore.AllocateSpace and Datastore.Audit on one.`
       : `Choose one of: ${details.candidates.join(', ')}.`;
   const named = request.wanted ?? usual;
   const own = eligible.find((s) => s.storage === request.own?.storage);
@@ -43,7 +43,9 @@ export function chooseStorage(
       );
     const there = request.storages.find((s) => s.storage === named);
     const why = !there ? 'does not exist there' : there.usable ? 'does not take disk images' : 'is disabled or offline';
-    fail('storage_unavailable', `Storage ${named} on ${request.node} ${why}.`, { hint, details });
+    const enable =
+      there && !there.usable && eligible.length === 0 ? { hint: `Ask the operator to enable ${named} or to bring it back.` } : {};
+    fail('storage_unavailable', `Storage ${named} on ${request.node} ${why}.`, { hint, ...enable, details });
   }
   refuseFull(ctx, request.node, found, request.needGib, details);
   const why =

@@ -10,7 +10,7 @@ import { label } from '../lib/target.ts';
 export function refuseHostDevices(source: Guest, to: string): void {
   const devices = hostDevices(source.config);
   if (devices.length === 0) return;
-  fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: ${devices.join(', ')} of ${source.at.node} is part of it.`, {
+  fail('not_possible', `A clone of ${label(source)} cannot move to ${to}: it has ${devices.join(', ')} of ${source.at.node}.`, {
     hint: 'Clone without target_node, or ask the operator to map the device in Datacenter > Resource Mappings.',
     details: { devices },
   });
