@@ -12,7 +12,7 @@ const types = numbered();
 const permissions = numbered();
 const methods = {};
 for (const endpoint of [...endpoints].sort((a, b) => compare(a.path, b.path) || compare(a.method, b.method))) {
-  const properties = Object.entries(endpoint.parameters.properties ?? {}).sort(([a], [b]) => compare(a, b));
+  const properties = Object.entries(propertiesOf(endpoint.parameters)).sort(([a], [b]) => compare(a, b));
   methods[endpoint.path] ??= {};
   methods[endpoint.path][endpoint.method] = {
     ...(properties.length > 0 ? { in: Object.fromEntries(properties.map(([name, type]) => [name, types.of(type)])) } : {}),
@@ -34,6 +34,20 @@ const data = {
 // One line a method, so that a new version shows what changed.
 const text = JSON.stringify(data).replaceAll(/("\/[^"]*":\{"(?:DELETE|GET|POST|PUT)")/g, '\n$1');
 writeFileSync(new URL('../src/proxmox/contract/contract.json', import.meta.url), `${text}\n`);
+
+/** All properties of a schema. What only some types of an object take is optional; which type it is, is a property too. */
+function propertiesOf(schema) {
+  const parts = (schema.allOf ?? []).map(propertiesOf);
+  const kinds = schema.oneOf ?? [];
+  const names = new Set(kinds.flatMap((kind) => Object.keys(kind.properties ?? {})));
+  const chosen = [...names].map((name) => {
+    const found = kinds.flatMap((kind) => kind.properties?.[name] ?? []);
+    return [name, { ...found[0], ...(found.length < kinds.length || found.some(({ optional }) => optional) ? { optional: 1 } : {}) }];
+  });
+  const type = schema['type-property'];
+  const discriminator = type ? { [type]: { type: 'string', enum: kinds.map((kind) => kind['instance-type']) } } : {};
+  return Object.assign({}, ...parts, Object.fromEntries(chosen), discriminator, schema.properties);
+}
 
 /** Equal values get one number, in the order in which they appear. */
 function numbered() {

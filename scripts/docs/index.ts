@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { matrix, policyKeys, withBlocks } from './approvals.ts';
 import { configurationDoc, envExample } from './configuration.ts';
 import { errorsDoc } from './errors.ts';
+import { rightsDoc, tokenSetup } from './rights.ts';
 import { readmeTable, skillTable } from './tables.ts';
 import { toolsDoc } from './tools.ts';
 
@@ -13,12 +14,14 @@ const files: Record<string, string> = {
   'docs/tools.md': toolsDoc(),
   'docs/configuration.md': configurationDoc(),
   'docs/errors.md': errorsDoc(),
+  'docs/rights.md': await rightsDoc(),
   '.env.example': envExample(),
 };
 // Hand-written text stays; only the marked parts follow from definitions.
+const token = await tokenSetup();
 const parts: Record<string, () => Record<string, string>> = {
   [APPROVALS]: () => ({ 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) }),
-  'README.md': () => ({ tools: readmeTable() }),
+  'README.md': () => ({ tools: readmeTable(), token }),
   'docs/SKILL.md': () => ({ operations: skillTable() }),
 };
 for (const [file, blocks] of Object.entries(parts)) {

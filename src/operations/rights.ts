@@ -60,7 +60,7 @@ export async function rightsOf(operation: Stated, major = 9): Promise<Rights> {
     sending(operation.maySend),
     reading(operation.mayRead),
   ]);
-  const needs = distinct([...sent, ...reads.flatMap(({ rows }) => rows)].flatMap(rightsIn), []);
+  const needs = distinct([...reads.flatMap(({ rows }) => rows), ...sent].flatMap(rightsIn), []);
   const more = [...maySend, ...reads.flatMap((one) => one.more), ...mayRead.flatMap(({ rows, more }) => [...rows, ...more])];
   return { needs, more: distinct(more.flatMap(rightsIn), needs) };
 }

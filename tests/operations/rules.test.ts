@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as z from 'zod';
-import { OPERATION_RIGHTS } from '../../src/cli/doctor/privileges.ts';
 import type { Params, Plan } from '../../src/core/plan.ts';
 import { unreachableSecrets } from '../../src/engine/input/conceal.ts';
 import { commonOf } from '../../src/operations/common.ts';
@@ -14,7 +13,6 @@ import { openWorld, type World } from '../helpers/world.ts';
 
 // Rules that hold for every operation there is. An operation that is added is under them at once; its definition brings the example.
 
-const onCluster = operations.filter(({ effect }) => effect !== 'control').map(({ name }) => name);
 const changing = operations.flatMap((operation) => ('plan' in operation ? [operation.name] : []));
 
 it('has an example for each operation on the cluster', () => {
@@ -115,11 +113,6 @@ describe.each(operations)('the secrets of $name', ({ name, input }) => {
       await world.close();
     }
   });
-});
-
-it('every operation on the cluster has its rights in doctor, and doctor names no other', () => {
-  expect(Object.keys(OPERATION_RIGHTS)).toEqual(onCluster);
-  expect(onCluster.filter((name) => (OPERATION_RIGHTS[name] ?? []).length === 0)).toEqual([]);
 });
 
 /** Parameters as Proxmox's form parser reads them. */

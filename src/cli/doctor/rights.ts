@@ -2,11 +2,11 @@ import type { ProxmoxReader, ProxmoxVersion } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
 import { CARE, remedyFor } from '../../proxmox/access/grants.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
-import type { Missing } from '../../proxmox/access/privileges.ts';
+import { allPrivileges, type Granted, type Missing } from '../../proxmox/access/privileges.ts';
 import type { Store } from '../../store/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
-import { lacks, OPERATION_RIGHTS, SIGHT_RIGHTS, type Standing, standingOf } from './privileges.ts';
+import { lacks, operationRights, standingOf } from './privileges.ts';
 
 /** The operations that the token may execute, and the checks of what it can see. */
 export interface Abilities {
@@ -15,57 +15,60 @@ export interface Abilities {
 }
 
 export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, settings: Settings): Promise<Abilities> {
-  const standing = await standingOf(api, settings);
-  const operations = Object.entries(OPERATION_RIGHTS).map(([name, rights]) => ({ name, missing: lacks(rights, standing, version.major) }));
+  const all = await operationRights(version.major);
+  const standing = await standingOf(api, settings, all);
+  const operations = all.map(({ name, needs, more }) => ({ name, missing: lacks(needs, standing), more: lacks(more, standing) }));
   const refused = operations.filter(({ missing }) => missing.length > 0);
   const can = operations.filter(({ missing }) => missing.length === 0).map(({ name }) => name);
-  const blind = lacks(Object.values(SIGHT_RIGHTS).flat(), standing, version.major).map((one) => agentRight(one, version.major));
-  const sight = blindness(standing, settings, version.major);
+  const lines = (missing: readonly Missing[]) => linesFor(missing, settings, standing.granted);
+  const further = [...backupSight(operations, settings, lines), ...moreRights(operations, lines)];
   if (refused.length === 0) {
-    return { can, checks: [{ name: 'rights', state: 'ok', text: `the token may do all ${operations.length} operations` }, ...sight] };
+    return { can, checks: [{ name: 'rights', state: 'ok', text: `the token may do all ${operations.length} operations` }, ...further] };
   }
   const state = can.length === 0 ? 'fail' : 'warn';
-  // All at once: who runs these lines has nothing left to grant.
-  const all = [...refused.flatMap(({ missing }) => missing), ...blind];
+  // All at once: an operator who runs these lines has nothing left to grant.
+  const missing = [...refused.flatMap((one) => one.missing), ...operations.flatMap((one) => one.more)];
   return {
     can,
     checks: [
-      {
-        name: 'rights',
-        state,
-        text: `the token lacks rights for ${refused.map(({ name }) => name).join(', ')}`,
-        next: linesFor(all, settings, standing),
-      },
-      ...refused.map(
-        ({ name, missing }): Check => ({
-          name: `rights for ${name}`,
-          state,
-          text: `missing: ${missing.map((m) => `${m.privileges.join(' or ')} on ${m.path}`).join(', ')}`,
-        }),
-      ),
-      ...sight,
+      { name: 'rights', state, text: `the token lacks rights for ${refused.map(({ name }) => name).join(', ')}`, next: lines(missing) },
+      ...refused.map(({ name, missing }): Check => ({ name: `rights for ${name}`, state, text: `missing: ${told(missing)}` })),
+      ...further,
     ],
   };
 }
 
-/** On 8.x VM.Monitor stands for the guest agent's privileges, which 9.x does not know under that name. */
-function agentRight(missing: Missing, major: number): Missing {
-  return major < 9 && missing.privileges.includes('VM.Monitor') ? { ...missing, privileges: ['VM.Monitor'] } : missing;
+interface Lacking {
+  name: string;
+  more: Missing[];
 }
+type Lines = (missing: readonly Missing[]) => string;
 
-/** Backups that the token cannot see: what is said about them then is not "none". */
-function blindness(standing: Standing, settings: Settings, major: number): Check[] {
-  const missing = lacks(SIGHT_RIGHTS.backups, standing, major);
-  if (missing.length === 0) return [];
+const told = (missing: readonly Missing[]) => missing.map((one) => `${one.privileges.join(' or ')} on ${one.path}`).join(', ');
+
+/** Backups that the token cannot see: an answer about them then is not "none". */
+function backupSight(operations: readonly Lacking[], settings: Settings, lines: Lines): Check[] {
+  const [missing] = operations.flatMap(({ more }) => more.filter(({ privileges }) => privileges.includes('VM.Backup')));
+  if (missing === undefined) return [];
   const needed = settings.policy.rules.some((rule) => rule.requireBackupWithin !== undefined);
   return [
     {
       name: 'backups',
       state: needed ? 'fail' : 'warn',
-      text: `the token lacks VM.Backup on ${missing[0]?.path}: it sees no backup of a guest and makes none (backup_storage of delete_vm${needed ? ', requireBackupWithin of the policy' : ''})`,
-      next: linesFor(missing, settings, standing),
+      text: `the token lacks VM.Backup on ${missing.path}: it sees no backup of a guest and makes none (backup_storage of delete_vm${needed ? ', requireBackupWithin of the policy' : ''})`,
+      next: lines([missing]),
     },
   ];
+}
+
+/** Rights with which operations can do or tell more. Those on backups and pools have checks of their own. */
+function moreRights(operations: readonly Lacking[], lines: Lines): Check[] {
+  const isOther = ({ privileges: [first = ''] }: Missing) => first !== 'VM.Backup' && first !== 'Pool.Audit';
+  const lacking = operations.map(({ name, more }) => ({ name, more: more.filter(isOther) })).filter(({ more }) => more.length > 0);
+  const missing = [...new Map(lacking.flatMap(({ more }) => more.map((one) => [told([one]), one]))).values()];
+  if (missing.length === 0) return [];
+  const names = lacking.map(({ name }) => name).join(', ');
+  return [{ name: 'more rights', state: 'warn', text: `${names} can do or tell more with ${told(missing)}`, next: lines(missing) }];
 }
 
 /**
@@ -83,7 +86,7 @@ export async function poolSight(
   const blind = [...(await hiddenPools(api, names))];
   if (blind.length === 0) return [];
   const by = [...new Set(uses.filter((use) => blind.includes(use.pool)).map((use) => use.by))];
-  const standing = await standingOf(api, settings);
+  const granted = await allPrivileges(api);
   return [
     {
       name: 'pools',
@@ -92,7 +95,7 @@ export async function poolSight(
       next: linesFor(
         blind.map((name) => ({ path: `/pool/${name}`, privileges: ['Pool.Audit'] })),
         settings,
-        standing,
+        granted,
       ),
     },
   ];
@@ -124,7 +127,7 @@ async function poolsOfStore(cluster: string, { dataDir, databaseUrl }: Settings,
   ];
 }
 
-function linesFor(missing: readonly Missing[], settings: Settings, { granted }: Standing): string {
+function linesFor(missing: readonly Missing[], settings: Settings, granted: Granted): string {
   const { lines } = remedyFor(missing, settings.connection.tokenId, { granted, acl: [] });
   const replaces = lines.some((line) => /acl modify \/(?!pool\/)/.test(line));
   return `As root on a node:\n${lines.join('\n')}${replaces ? `\n${CARE}` : ''}`;

@@ -36,5 +36,6 @@ export function textual(params: ApiRequest['params']): Record<string, string> {
 function before9(one: Need): Need {
   if ('all' in one) return { all: one.all.map(before9) };
   if ('any' in one) return { any: one.any.map(before9) };
-  return one.anyOf.some((privilege) => privilege.startsWith('VM.GuestAgent.')) ? { ...one, anyOf: [...one.anyOf, 'VM.Monitor'] } : one;
+  const known = one.anyOf.filter((privilege) => !privilege.startsWith('VM.GuestAgent.'));
+  return known.length === one.anyOf.length ? one : { ...one, anyOf: [...known, 'VM.Monitor'] };
 }

@@ -172,6 +172,20 @@ test('without VM.Backup doctor says what cannot be told, and fails where the pol
   expect((await doctor(token, asked)).check('backups')).toMatchObject({ state: 'fail' });
 });
 
+test('rights with which operations can do more are named with the lines that grant them, and nothing is refused for them', async () => {
+  const token = await tokenWith(cluster, { ...rights(GUEST), '/nodes/pve': ['Sys.Console'] });
+  const found = await doctor(token);
+  expect(found.can).toHaveLength(8);
+  expect(found.check('rights')?.state).toBe('ok');
+  expect(found.check('more rights')).toMatchObject({
+    state: 'warn',
+    text: 'list_vms, create_vm, clone_template, start_vm, set_resources can do or tell more with Sys.Audit on /nodes/pve, VM.Migrate on /pool/agents',
+  });
+  for (const line of linesOf(found.check('more rights')))
+    await pveum(cluster, line, line.includes('VM.Migrate') ? roleOf('/pool/agents') : roleOf('/nodes/pve'));
+  expect((await doctor(token)).check('more rights')).toBeUndefined();
+});
+
 test('a silent status daemon is named, and what exists is counted all the same', async () => {
   const token = cluster.simulator.token;
   const limits = { PROXMOX_MAX_TOTAL_RAM_MB: '100000', PROXMOX_MAX_TOTAL_DISK_GB: '10000' };

@@ -1,0 +1,109 @@
+import { TOOLSETS } from '../../src/core/toolset.ts';
+import type { Operation } from '../../src/operations/define.ts';
+import { operations } from '../../src/operations/index.ts';
+import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';
+import { GENERATED, rows } from './markdown.ts';
+
+const ON: Record<Place, string> = {
+  guests: 'a guest, its pool, or `/vms`',
+  storages: 'a storage, or `/storage`',
+  bridges: 'a bridge, or `/sdn/zones/localnetwork`',
+  nodes: 'a node, or `/nodes`',
+  cluster: '`/`',
+};
+/** The roles of the README, by kind of place. */
+const ROLES: Partial<Record<Place, string>> = {
+  guests: 'McpGuest',
+  storages: 'McpStore',
+  bridges: 'McpNet',
+  nodes: 'McpNode',
+  cluster: 'McpCluster',
+};
+
+const onCluster = operations.filter(({ effect }) => effect !== 'control');
+
+/** docs/rights.md */
+export async function rightsDoc(): Promise<string> {
+  const sets = TOOLSETS.map((name) => ({ name, members: onCluster.filter(({ toolset }) => toolset === name) })).filter(
+    ({ members }) => members.length > 0,
+  );
+  return `${[
+    GENERATED,
+    '# Rights of the API token',
+    'Each operation states the API methods that it may send and read. Its rights follow from the permission expressions of Proxmox VE 9.2 and from what the code of a method checks beside them. Before an approval is made or a request is sent, the server holds each request of a plan against the rights of the token. A missing one is `permission_denied` with privilege, path and the `pveum` line.',
+    'A token with privilege separation has what both the token and its user have, so each ACL names both. Proxmox VE 8 knows `VM.Monitor` instead of `VM.GuestAgent.Audit`.',
+    '## Roles by toolset',
+    'The role of a toolset lets its operations do everything. An ACL on a deeper path replaces what is inherited from above; the rights of a pool join those on its guests.',
+    rows(['Toolset', 'On', 'Privileges'], (await Promise.all(sets.map(({ name, members }) => roleRows(name, members)))).flat()),
+    '## Rights by operation',
+    'Without what it needs an operation is refused. With more rights it can do or tell more.',
+    rows(['Operation', 'Needs', 'Does or tells more with'], await Promise.all(onCluster.map(operationRow))),
+    '## API methods by operation',
+    rows(['Operation', 'Sends', 'Reads'], onCluster.map(methodRow)),
+    '`{type}` is `qemu` or `lxc`. Reads that no right restricts, such as `GET /version`, are left out.',
+  ].join('\n\n')}\n`;
+}
+
+async function roleRows(name: string, members: readonly Operation[]): Promise<string[][]> {
+  const role = await roleFor(members, 'everything');
+  return PLACES.filter((place) => role[place].length > 0).map((place) => [
+    `\`${name}\``,
+    ON[place],
+    role[place].map((one) => `\`${one}\``).join(' '),
+  ]);
+}
+
+async function operationRow(operation: Operation): Promise<string[]> {
+  const { needs, more } = await rightsOf(operation);
+  const written = (rights: readonly Right[]) =>
+    PLACES.flatMap((place) => {
+      const on = rights.filter((right) => right.on === place).map(({ anyOf }) => anyOf.map((one) => `\`${one}\``).join(' or '));
+      return on.length === 0 ? [] : [`${place}: ${on.join(', ')}`];
+    }).join('; ');
+  return [`\`${operation.name}\``, written(needs), written(more)];
+}
+
+function methodRow(operation: Operation): string[] {
+  const sends = 'sends' in operation ? Object.keys({ ...operation.sends, ...operation.maySend }) : [];
+  const reads = [...(operation.reads ?? []), ...(operation.mayRead ?? [])];
+  const list = (names: readonly string[]) => [...new Set(names.map((one) => bothTypes(one, names)))].map((one) => `\`${one}\``).join(' ');
+  return [`\`${operation.name}\``, list(sends), list(reads)];
+}
+
+/** A method of VMs and of containers alike. */
+function bothTypes(name: string, names: readonly string[]): string {
+  const other = name.includes('/{node}/qemu') ? name.replace('/{node}/qemu', '/{node}/lxc') : name.replace('/{node}/lxc', '/{node}/qemu');
+  return other !== name && names.includes(other) ? name.replace(/\/\{node\}\/(qemu|lxc)/, '/{node}/{type}') : name;
+}
+
+/** The lines of the README that make a token for all operations, in a pool of its own. */
+export async function tokenSetup(): Promise<string> {
+  const role = await roleFor(onCluster, 'everything');
+  const roles = PLACES.flatMap((place) => (role[place].length === 0 ? [] : [{ name: ROLES[place] ?? '', privileges: role[place] }]));
+  const [guests, ...rest] = roles.map(({ name, privileges }) => `pveum role add ${name.padEnd(11)} --privs "${privileges.join(' ')}"`);
+  const places: [string, string, string][] = [
+    ['/pool/agents', 'McpGuest', ''],
+    ['/vms/9000', 'McpTemplate', 'each template to clone'],
+    ['/storage/local', 'McpStore', 'each storage for disks and ISOs'],
+    ['/sdn/zones/localnetwork/vmbr0', 'McpNet', 'each bridge'],
+    ['/nodes/pve', 'McpNode', 'each node'],
+    ['/', 'McpCluster', ''],
+  ];
+  const acls = places
+    .filter(([, name]) => name === 'McpTemplate' || roles.some((one) => one.name === name))
+    .map(
+      ([path, name, why]) =>
+        `pveum acl modify ${path.padEnd(29)} --users mcp@pve --tokens 'mcp@pve!agent' --roles ${why === '' ? name : `${name.padEnd(13)} # ${why}`}`,
+    );
+  return [
+    '```sh',
+    guests,
+    'pveum role add McpTemplate --privs "VM.Audit VM.Clone"',
+    ...rest,
+    'pveum pool add agents --comment "guests of the MCP server"',
+    'pveum user add mcp@pve --comment "MCP server"',
+    'pveum user token add mcp@pve agent --privsep 1        # prints the secret once',
+    ...acls,
+    '```',
+  ].join('\n');
+}
