@@ -17,7 +17,7 @@ const TIMEOUT_MS = 5_000;
 const LAST_TIMEOUT_MS = 2_000;
 const LONGEST_PAUSE_MS = 300_000;
 
-/** Tells a second place where the audit stands. Never in the way of work: faults are warned about and tried again. */
+/** Sends the state of the audit to a second place. Never delays work: faults are logged and retried. */
 export interface Anchor {
   /** Lines were written; `durable`: changes or decisions are among them, which are covered at once. */
   wrote(head: Head, count: number, durable: boolean): void;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readKey, readOrMakeKey } from './key-file.ts';
 import type { Head } from './record.ts';
 
-/** A signed sentence: at this time the audit had `seq` records, and the newest one had this hash. */
+/** A signed statement: at this time the audit had `seq` records, and the newest one had this hash. */
 export interface Checkpoint {
   seq: number;
   hash: string;

@@ -11,7 +11,7 @@ import { visibleJson, withoutPrivateKeys } from '../core/text.ts';
  * - `reconciled`                how interrupted work was found to have ended
  * - `notice`                    something the operator should know, such as a certificate pinned on first use
  * - `recovered`                 written by the audit itself after a torn line
- * - `rotated`                   the last line of a file that was closed, and the first of the one that goes on
+ * - `rotated`                   the last line of a file that was closed, and the first of the one that continues
  */
 export type AuditKind =
   | 'read'
@@ -56,7 +56,7 @@ export interface AuditRecord {
   durationMs?: number;
   /** Only `recovered`: the torn line that this record closes. */
   fragment?: { bytes: number; sha256: string };
-  /** Only `rotated`, in the first line of a file: the name of the file that it goes on from, beside it. */
+  /** Only `rotated`, in the first line of a file: the name of the file that it continues from, beside it. */
   continues?: string;
 }
 

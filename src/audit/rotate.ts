@@ -18,8 +18,8 @@ export interface Rotated {
 }
 
 /**
- * Closes the audit with a last record and begins a new file under the same name, whose first record goes on from it: the chain is one.
- * Servers that are running go on in the new file by themselves. A crash in between leaves the old file in its place.
+ * Closes the audit with a last record and begins a new file under the same name, whose first record continues from it: the chain is one.
+ * Servers that are running continue in the new file by themselves. A crash in between leaves the old file in its place.
  * @param by who did it, for both records
  * @throws audit_invalid when there is nothing to close or its newest line was changed
  */

@@ -12,7 +12,7 @@ export interface Tail {
   head: Head;
   /** The torn bytes that a crash left after the newest whole line. */
   fragment?: { bytes: number; sha256: string };
-  /** The file does not end with a newline: the next line has to begin with one. */
+  /** The file does not end with a newline: the next line must begin with one. */
   unterminated: boolean;
   /** The newest line was changed after it was written. */
   broken: boolean;
@@ -50,7 +50,7 @@ export async function firstLine(file: FileHandle): Promise<AuditLine | undefined
   return undefined;
 }
 
-/** The text that goes on from such an end, and where the chain stands then; a torn line is closed first. */
+/** The text that continues from such an end, and where the chain stands then; a torn line is closed first. */
 export function continueFrom(tail: Tail, records: AuditRecord[], time: string): { text: string; head: Head } {
   let { head } = tail;
   let text = tail.unterminated ? '\n' : '';

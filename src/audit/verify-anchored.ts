@@ -12,11 +12,11 @@ export interface AnchorVerification {
   /** Genuine checkpoints. */
   checkpoints: number;
   newest?: { seq: number; time: string };
-  /** Records behind the newest checkpoint: nothing vouches for them yet. */
+  /** Records after the newest checkpoint, not covered yet. */
   uncovered: number;
   /** Checkpoints of other keys, left out because the key was named. */
   others: number;
-  /** Empty: the audit is what it was whenever a checkpoint was made. */
+  /** Empty: the audit is what it was whenever a checkpoint was created. */
   problems: string[];
 }
 
@@ -27,7 +27,7 @@ export interface AnchorFile {
 }
 
 /**
- * Checks the trail, and that it still holds every record of which a checkpoint elsewhere speaks: taking out the newest lines, or writing
+ * Checks the trail, and that it still holds every record of which a checkpoint elsewhere speaks: removing the newest lines, or writing
  * all of it again, leaves no trace in the trail itself.
  * @throws audit_invalid when there is no trail, no anchor or no key to check it with; what is wrong inside is returned
  */

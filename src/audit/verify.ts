@@ -22,7 +22,7 @@ export interface AuditVerification {
   count: number;
   /** Hash of the newest line. */
   head: string;
-  /** Empty: nothing was edited, swapped, inserted or taken out. */
+  /** Empty: nothing was edited, swapped, inserted or removed. */
   problems: AuditProblem[];
   /** Lines that crashes tore and the next writer closed; nothing is wrong with them. */
   recovered: AuditProblem[];
@@ -31,7 +31,7 @@ export interface AuditVerification {
 /**
  * Reads the whole trail, files closed by rotations included, and checks every line against the one before it.
  * Throws `audit_invalid` when there is no file; what is wrong inside is returned.
- * @param onRecord is told every whole line as it stands there
+ * @param onRecord is called for every whole line as it stands there
  */
 export async function verifyAudit(file: string, onRecord: (head: Head) => void = () => {}): Promise<AuditVerification> {
   const result: AuditVerification = { file, count: 0, head: GENESIS.hash, problems: [], recovered: [] };
@@ -43,7 +43,7 @@ export async function verifyAudit(file: string, onRecord: (head: Head) => void =
   return { ...result, head: head.hash };
 }
 
-/** The files that this one goes on from, oldest first, and where the oldest one has to begin. */
+/** The files that this one continues from, oldest first, and where the oldest one must begin. */
 async function filesBefore(file: string, result: AuditVerification): Promise<{ earlier: string[]; begin: Head }> {
   const earlier: string[] = [];
   for (let later = file; ; ) {

@@ -19,7 +19,7 @@ export interface AuditOptions {
   redact?: (text: string) => string;
   /** Free bytes in a folder; tests fill the disk with it. */
   freeBytes?: (folder: string) => Promise<number>;
-  /** Told about every line; closed with the audit. */
+  /** Called for every line; closed with the audit. */
   anchor?: Anchor;
 }
 

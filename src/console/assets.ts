@@ -12,7 +12,7 @@ const FILES = {
 export type Asset = { body: string; type: string };
 export type Assets = Record<keyof typeof FILES, Asset>;
 
-/** Reads the built page; it lies beside the bundle, or in dist/ when this runs from source. */
+/** Reads the built page; it is beside the bundle, or in dist/ when this runs from source. */
 export function loadAssets(): Assets {
   const folder = ['./console/', '../../dist/console/']
     .map((path) => new URL(path, import.meta.url))

@@ -84,7 +84,7 @@ const LABELS = {
   diskGib: { label: 'Disk', unit: 'GiB' },
 } as const;
 
-/** Nothing of what cannot be counted: "none used" would be wrong there. */
+/** Leaves out what cannot be counted, because "none used" would be wrong. */
 function quotaBars({ quotas }: Quotas): Quota[] {
   return quotas.flatMap(({ size, used, reserved = 0, limit, variable }): Quota[] =>
     used === undefined ? [] : [{ ...LABELS[size], used: plain(used + reserved), ...defined({ limit }), variable }],

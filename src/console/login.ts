@@ -10,7 +10,7 @@ export interface Logins {
   loginWithToken?(token: string, passphrase: string): Promise<Person | undefined>;
 }
 
-/** A link is for the hand that asked for it: it works once, and not for long. */
+/** A link works once, for less than a minute. */
 export const LINK_SECONDS = 60;
 
 export interface Links extends Required<Pick<Logins, 'loginWithLink'>> {

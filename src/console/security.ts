@@ -31,7 +31,7 @@ export const protect: MiddlewareHandler[] = [
 ];
 
 /**
- * Refuses what did not come from the page itself: another Host (DNS rebinding), another Origin or site (forged requests), a body that a plain
+ * Rejects requests that the page itself did not send: another Host (DNS rebinding), another Origin or site (forged requests), a body that a plain
  * form could send.
  * @param origins under which browsers reach the page, e.g. `http://127.0.0.1:4100`
  */

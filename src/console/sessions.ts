@@ -39,7 +39,7 @@ export interface Secrets {
 
 export interface Sessions {
   begin(person: Person): Promise<Secrets>;
-  /** The person, while the session lives. `touch: false` for what goes on by itself, such as the live stream, which is not a sign of a human. */
+  /** The person, while the session lives. `touch: false` for what continues by itself, such as the live stream, which is not a sign of a human. */
   find(secrets: Secrets, options?: { touch: boolean }): Promise<Person | undefined>;
   end(secrets: Secrets): Promise<void>;
 }

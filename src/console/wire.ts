@@ -28,7 +28,7 @@ export interface SessionView {
   now: number;
 }
 
-/** Which ways in there are. */
+/** The available logins. */
 export interface LoginsView {
   link: boolean;
   token: boolean;

@@ -6,13 +6,13 @@ import type { Plan } from './plan.ts';
 /** `PROXMOX_APPROVAL`: who may decide. See docs/approvals.md. */
 export type ApprovalMode = 'relay' | 'auto' | 'human';
 
-/** How one approval has to be decided, frozen when it is asked for. Ascending strictness. */
+/** How one approval must be decided, frozen when it is requested. Ascending strictness. */
 export const APPROVAL_METHODS = ['relay', 'elicitation', 'terminal', 'human'] as const;
 /**
  * - `relay`       the agent passes on the user's yes; no human is verified
  * - `elicitation` the human answers through the MCP client by typing the guest's name
  * - `terminal`    the human types the name in the terminal that runs the command
- * - `human`       only out of band: another terminal or the console
+ * - `human`       in another terminal or the console only
  */
 export type ApprovalMethod = (typeof APPROVAL_METHODS)[number];
 
@@ -42,7 +42,7 @@ export interface ApprovalRecord {
   digest: string;
   effect: Effect;
   method: ApprovalMethod;
-  /** How many different owners have to say yes. */
+  /** How many different owners must approve. */
   needed: number;
   /** The approvers so far, where more than one must agree. */
   agreedBy?: string[];

@@ -1,13 +1,13 @@
 /**
  * The rights of a remote identity; local callers have no role and may do everything that the policy allows.
  * - `viewer`   reads
- * - `operator` reads and changes; asks for approvals and gives none
+ * - `operator` reads and changes; requests approvals and decides none
  * - `approver` reads, sees all approvals, and decides, but only in a console session
  */
 export const ROLES = ['viewer', 'operator', 'approver'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** The guests that an identity may see and touch: each kind that is given must fit, with one of its values. */
+/** The guests that an identity may see and change. Every given kind must match with one of its values. */
 export interface Scope {
   /** Names of pools; a pool includes those nested in it (`a` includes `a/b`). */
   pools?: string[];
@@ -23,9 +23,9 @@ export interface Caller {
   channel: 'cli' | 'stdio' | 'http' | 'console';
   /** Name and version the client gives itself; for the audit only, never trusted. */
   client?: string;
-  /** The ways in which this caller's transport can ask a human right now. */
+  /** The approval methods by which this caller's transport can ask a human right now. */
   canAsk: { elicitation: boolean; terminal: boolean };
-  /** The operator out of band: a terminal of their own or the console. May decide any approval. */
+  /** The operator, in a terminal of their own or in the console. May decide any approval. */
   isOperator: boolean;
   /** The transport checked a passphrase or passkey of this person at login. */
   passphraseVerified?: boolean;

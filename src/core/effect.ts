@@ -5,7 +5,7 @@
  * - `read`    changes nothing
  * - `change`  changes something that can be changed back, and interrupts no user
  * - `disrupt` interrupts a running service (stop, reboot, suspend); needs an approval
- * - `destroy` loses data or safety for good (delete, power off by force, clearing protection); needs an approval
+ * - `destroy` loses data or safety permanently (delete, power off by force, clearing protection); needs an approval
  * - `control` acts on this server's own approvals and runs, never on the cluster by itself
  */
 export type Effect = 'read' | 'change' | 'disrupt' | 'destroy';

@@ -35,7 +35,7 @@ export function fail(code: ErrorCode, message: string, options?: { hint?: string
   throw new ProxmoxMcpError(code, message, options);
 }
 
-/** Anything thrown, as an error of the catalogue; what is not ours becomes `internal` without its text, which might hold anything. */
+/** Anything thrown, as an error of the catalogue; a foreign error becomes `internal` without its text, which might hold a secret. */
 export function asError(thrown: unknown): ProxmoxMcpError {
   if (thrown instanceof ProxmoxMcpError) return thrown;
   return new ProxmoxMcpError('internal', 'Something went wrong inside the server.', { cause: thrown });

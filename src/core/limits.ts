@@ -103,7 +103,7 @@ function viewOf({ size, requested, used, limit, variable, node }: Excess): JsonO
   };
 }
 
-/** The greatest sizes that none of the limits found is in the way of; undefined where no size would help. */
+/** The greatest sizes within all limits found; undefined where no size would help. */
 function roomIn(found: readonly Excess[]): Partial<Record<'cpu' | 'memoryMib' | 'diskGib', number>> | undefined {
   if (found.some(({ size }) => size === 'guests')) return undefined;
   const room: Partial<Record<Size, number>> = {};

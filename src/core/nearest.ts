@@ -1,4 +1,4 @@
-/** The words that are most like this one, the likest first; a word that is nothing alike is left out. Case does not matter. */
+/** The words that are most similar to this one, the most similar first; a word that is not similar is left out. Case does not matter. */
 export function nearest(word: string, candidates: readonly string[], max = 3): string[] {
   const lower = word.toLowerCase();
   // One slip in a short word, two in a longer one: more would call almost anything alike.

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 
 /**
- * The owner of what this process asks for and decides: the name of its user, in the terminal, over stdio and for the tokens that it makes
+ * The owner of this process's requests and decisions: the name of its user, in the terminal, over stdio and for the tokens that it makes
  * without `--owner`. `local:UID` where the user has no name, as in some containers.
  */
 export function localOwner(): string {

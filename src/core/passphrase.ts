@@ -11,7 +11,7 @@ export async function hashPassphrase(passphrase: string): Promise<string> {
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64'), hash.toString('base64')].join('$');
 }
 
-/** Whether it is the passphrase; without a stored one nothing is, and finding that out takes as long. */
+/** Whether it is the passphrase. Without a stored one the answer is false, after the same time. */
 export async function isPassphrase(passphrase: string, stored: string | undefined): Promise<boolean> {
   const [, N, r, p, salt = '', hash = ''] = (stored ?? `scrypt$${COST.N}$${COST.r}$${COST.p}$$`).split('$');
   const given = await derive(passphrase, Buffer.from(salt, 'base64'), { N: Number(N), r: Number(r), p: Number(p), maxmem: COST.maxmem });

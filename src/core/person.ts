@@ -4,7 +4,7 @@ import type { Caller } from './caller.ts';
 export interface Person extends Pick<Caller, 'principal' | 'owner' | 'isOperator' | 'passphraseVerified' | 'role' | 'scope'> {
   /** Shown on the page. */
   name: string;
-  /** Epoch milliseconds at which what they logged in with stops to count, and the session with it. */
+  /** Epoch milliseconds at which their credential expires, and the session with it. */
   until?: number;
 }
 

@@ -34,7 +34,7 @@ export type Condition =
   | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number; storage?: string }
   /** The guest runs on this node. */
   | { kind: 'location'; type: GuestType; vmid: number; node: string }
-  /** A backup of the guest that finished after the run began lies on the storage. */
+  /** A backup of the guest that finished after the run began is on the storage. */
   | { kind: 'backup'; vmid: number; node: string; storage: string }
   /**
    * The list at this path holds a row with these values (as text), or holds none: a snapshot, a volume, a rule. `says`: in words, "snapshot
@@ -79,7 +79,7 @@ export interface WaitStep {
   /** Completes "wait until …": "the HA manager has started it". */
   purpose: string;
 }
-/** Refuses to go on when something does not hold at this moment. */
+/** Refuses to continue when something does not hold now. */
 export interface CheckStep {
   kind: 'check';
   id: string;
@@ -91,7 +91,7 @@ export type Step = RequestStep | WaitStep | CheckStep;
 
 /** The resources that a plan takes; the quota guard counts them. CPU is sockets × cores, RAM in MiB, disk the sum of all disks in GiB. */
 export interface ResourceDemand {
-  /** 1 when the plan makes a guest that counts (not a template). */
+  /** 1 when the plan creates a guest that counts (not a template). */
   newGuests: 0 | 1;
   vmid: number;
   /** The guest's resources after the plan. */
@@ -100,7 +100,7 @@ export interface ResourceDemand {
   before: { cpu: number; memoryMib: number; diskGib: number };
 }
 
-/** Facts that a human wants before deciding. Gauges: never part of the digest. */
+/** Facts for the human's decision. Gauges: never part of the digest. */
 export interface PlanFacts {
   uptimeSeconds?: number;
   snapshots?: string[];
@@ -169,23 +169,23 @@ export interface Plan {
   warnings: string[];
   before?: Record<string, Json>;
   after?: Record<string, Json>;
-  /** How to take it back, or that this is impossible. */
+  /** The undo step, or that there is none. */
   undo: string;
   facts?: PlanFacts;
   /** The run that left the guest half-made: these are the steps that it did not do. */
   continues?: string;
   /** "Already so": the operation's output; nothing is sent. */
   existing?: Record<string, Json>;
-  /** The exact call that cleans up when a step fails after a guest was made. */
+  /** The exact call that cleans up when a step fails after a guest was created. */
   cleanup?: string;
 }
 
-/** The guests that a plan is about; none for one that makes a guest. */
+/** The guests that a plan is about; none for one that creates a guest. */
 export function targetsOf({ target, targets }: Pick<Plan, 'target' | 'targets'>): GuestIdentity[] {
   return targets ?? (target ? [target] : []);
 }
 
-/** The digest of the configuration as the newest step left it, for a plan that makes the guest it configures. */
+/** The digest of the configuration as the newest step left it, for a plan that creates the guest it configures. */
 export function digestAfter(steps: readonly Step[]): FromRef {
   const last = steps.findLast((step) => step.kind === 'request');
   if (!last) throw new Error('no step makes the guest');

@@ -17,9 +17,9 @@ export interface PolicyRule {
   match: PolicyMatch;
   /** Forbidden for every caller, with or without an approval. */
   never: boolean;
-  /** How it has to be decided; on a `change` it makes an approval necessary. */
+  /** How it must be decided; on a `change` it makes an approval necessary. */
   method?: ApprovalMethod;
-  /** How many different owners have to say yes. */
+  /** How many different owners must approve. */
   approvals?: number;
   /** A backup of the guest not older than this (seconds) must exist. */
   requireBackupWithin?: number;
@@ -30,7 +30,7 @@ export interface PolicyRule {
 /** The operator's policy file, validated. The empty policy leaves the defaults of docs/approvals.md as they are. */
 export interface Policy {
   rules: PolicyRule[];
-  /** Changes are allowed only on guests with one of these tags, in one of these pools, or (with `created`) made through this server. */
+  /** Changes are allowed only on guests with one of these tags, in one of these pools, or (with `created`) created through this server. */
   only?: { tags: string[]; pools: string[]; created: boolean };
   perHour: { creates?: number; destroys?: number };
 }

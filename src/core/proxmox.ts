@@ -16,7 +16,7 @@ export interface ProxmoxReader {
   get<T = Json>(path: string, params?: Record<string, string | number>, options?: { signal?: AbortSignal }): Promise<T>;
   /** Of the node that answers; cached for the life of the process. */
   version(): Promise<ProxmoxVersion>;
-  /** Whether a change of this process reached the guest so lately that `/cluster/resources` may not show it yet. Absent where none is sent. */
+  /** Whether a change of this process reached the guest so recently that `/cluster/resources` may not show it yet. Absent where none is sent. */
   changedLately?(vmid: number): boolean;
 }
 
@@ -28,7 +28,7 @@ export interface ResolvedRequest {
   params: Record<string, string | number | boolean | string[]>;
 }
 
-/** How Proxmox answered: at once, with a worker task, or in a way that tells nothing (596, a cut connection, a timeout). A refusal throws. */
+/** How Proxmox answered: at once, with a worker task, or with an unknown outcome (596, a cut connection, a timeout). A refusal throws. */
 export type Dispatch = { kind: 'done'; data: Json } | { kind: 'task'; upid: string } | { kind: 'unknown'; reason: string };
 
 export interface TaskStatus {

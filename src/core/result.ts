@@ -8,13 +8,13 @@ import type { RunRecord } from './run.ts';
 export type Result =
   | { kind: 'done'; output: JsonObject }
   | { kind: 'dry_run'; plan: Plan; requests?: string[] }
-  /** `waited`: seconds spent on a human who decides elsewhere; who asked knows the plan by then. */
+  /** `waited`: seconds spent on a human who decides elsewhere; the caller knows the plan by then. */
   | { kind: 'approval_required'; approval: ApprovalRecord; waited?: number }
   /** The transport must ask its human and call again with the answer; only for callers whose transport said that it can. */
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
   | { kind: 'running'; run: RunRecord; upid?: string };
 
-/** That a run goes on. */
+/** A run that continues. */
 export function runningResult(run: RunRecord): Result {
   const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
   return { kind: 'running', run, ...defined({ upid }) };

@@ -5,7 +5,7 @@ import type { Toolset } from './toolset.ts';
 /** The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. */
 export interface Settings {
   connection: ConnectionSettings;
-  /** Where guests go when the caller does not say; undefined: chosen sensibly or asked for. */
+  /** Defaults for new guests; undefined: chosen, or an error that lists the candidates. */
   defaults: { node: string; nodeIsExplicit: boolean; storage?: string; pool?: string };
   limits: LimitSettings;
   approval: { mode: ApprovalMode; ttlSeconds: number; maxPendingPerPrincipal: number };

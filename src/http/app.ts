@@ -39,7 +39,7 @@ export interface HttpOptions {
 }
 
 export interface HttpApp extends App {
-  /** Tells load balancers to look elsewhere; what is running goes on. */
+  /** Tells load balancers to look elsewhere; what is running continues. */
   drain(): void;
   /** Ends sessions and open streams. */
   close(): Promise<void>;
@@ -47,7 +47,7 @@ export interface HttpApp extends App {
 
 /**
  * The HTTP transport: MCP for both generations on /mcp (2026-07-28 without sessions, older ones with), health and metrics, and the console.
- * Everything here is about who may knock; what a call may do is decided behind `factory`.
+ * This layer authenticates callers; `factory` decides what a call may do.
  */
 export function createHttpApp(options: HttpOptions): HttpApp {
   const { factory, clock, metrics } = options;

@@ -29,7 +29,7 @@ export function verifiersOf({ http }: Settings, store: Store): Verifiers {
   return { token, ...defined({ oauth: http.oauth && createOAuthVerifier(http.oauth) }) };
 }
 
-/** The gate in front of /mcp; it also remembers who was here. */
+/** The gate in front of /mcp; it also records the principal. */
 export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, metrics: Metrics) {
   const resourceMetadataUrl = http.oauth && `${http.publicUrls[0]}/.well-known/oauth-protected-resource/mcp`;
   const seen = new Map<string, number>();

@@ -18,7 +18,7 @@ import { listen } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import { checkPinned, checkSharedKey, checkTransport, needsAuthentication, ownHosts, ownOrigins } from './startup-checks.ts';
 
-/** How long (ms) calls may go on waiting when the server ends. */
+/** How long (ms) calls may continue waiting when the server ends. */
 const CALLS_MS = 15_000;
 const FLUSH_MS = 1_000;
 const READY_MS = 3_000;

@@ -25,7 +25,7 @@ export interface FactoryOptions {
   caller: (client: ClientInfo) => Caller;
   /** This product's version. */
   version: string;
-  /** Notices for the next answer (a certificate trusted on first use, …); taken out by being read. */
+  /** Notices for the next answer (a certificate trusted on first use, …); removed by being read. */
   notices?: () => string[];
   /** Address of the page on which humans decide, where one is served to the clients' users. */
   consoleUrl?: () => string;
@@ -92,7 +92,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   };
 }
 
-/** Over HTTP, 403 with the scope that is lacking. The engine asks for itself, and again: it is told of the refusal, so that it is on record. */
+/** Over HTTP, 403 with the scope that is lacking. The engine checks the scope too, and records the refusal in the audit. */
 function challengeFor(operation: Operation, { engine, caller }: CallContext): ScopeChallengeHandler {
   return async ({ authInfo }) => {
     const scope = missingScope(authInfo, operation);

@@ -11,7 +11,7 @@ const ANSWER_LIMIT_MS = 55_000;
 /**
  * Serves MCP on stdin and stdout. When stdin ends, the calls in progress are answered first (`printf … | proxmox-mcp stdio` shows their
  * answers); SIGINT, SIGTERM and SIGHUP end at once. The process exits with 0, or with 1 when the connection broke on what the client sent.
- * @param onClose puts down what was opened (the engine), if anything was
+ * @param onClose closes what was opened (the engine), if anything was
  * @param onError hears about messages that could not be read or sent; must not write to stdout, which is the wire
  */
 export function runStdio(factory: McpServerFactory, onClose: () => Promise<void>, onError: (error: Error) => void): void {
@@ -39,7 +39,7 @@ export function runStdio(factory: McpServerFactory, onClose: () => Promise<void>
   const closed = transport.onclose;
   transport.onclose = () => {
     closed?.();
-    // Not by us: a message above the SDK's limit, or a client that is gone in the middle of an answer.
+    // The client caused it: a message above the SDK's limit, or a client that is gone in the middle of an answer.
     end(fault && fault.code !== 'EPIPE' ? 1 : 0);
   };
   const inputEnded = async (): Promise<void> => {

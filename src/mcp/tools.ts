@@ -35,13 +35,13 @@ function annotationsOf(operation: Operation): ToolAnnotations {
   return {
     readOnlyHint: readOnly,
     destructiveHint: operation.effect === 'disrupt' || operation.effect === 'destroy' || releases(operation),
-    // Whatever makes a new guest may make a second one when called again with other defaults.
+    // An operation that creates a guest may create a second one when repeated with other defaults.
     idempotentHint: !('reserves' in operation && operation.reserves !== undefined),
     openWorldHint: false,
   };
 }
 
-/** The one tool that lets a waiting destructive plan go. */
+/** The only tool that releases a pending destructive plan. */
 export function releases(operation: Operation): boolean {
   return operation.effect === 'control' && operation.releases === true;
 }

@@ -37,9 +37,9 @@ export interface OperationContext {
   overTotals: (demand: ResourceDemand) => Promise<Excess[]>;
   /** Whether the guest was created through this server: a row in our store, never a tag or a note. */
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
-  /** The run of ours that made the guest, or the last one that went on with it; undefined when none is remembered. */
+  /** The run of ours that made the guest, or the last one that continued with it; undefined when none is remembered. */
   madeBy: (identity: GuestIdentity) => Promise<RunRecord | undefined>;
-  /** Whose call it is, where a plan is made. */
+  /** The caller, for plans. */
   principal?: string;
   signal?: AbortSignal;
 }

@@ -12,7 +12,7 @@ export interface Backups {
   hidden: string[];
 }
 
-/** Looks for backups on the storages of the guest's node. */
+/** Searches the storages of the guest's node for backups. */
 export async function backupsOf(api: ProxmoxReader, at: GuestAt): Promise<Backups> {
   const storages = (await listStorages(api, at.node)).filter((s) => s.content.includes('backup'));
   const filter = { content: 'backup', vmid: at.vmid };
@@ -48,7 +48,7 @@ export async function backupsFrom(
   return { seen, hidden: places.filter((storage) => !seen.includes(storage)) };
 }
 
-/** How to say that no backup was found: "none" only for where one would have been seen. */
+/** The text when no backup was found: "none" only for where one would have been seen. */
 export function noBackupText({ seen, hidden }: Pick<Backups, 'seen' | 'hidden'>): string {
   const none = `no backup on the storages this token can see (${seen.join(', ')})`;
   if (hidden.length === 0) return seen.length > 0 ? none : 'this token sees no storage for backups, so it cannot tell whether there is one';

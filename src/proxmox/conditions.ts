@@ -59,7 +59,7 @@ async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | und
   }
   const free = await isFree(api, condition.vmid);
   if (condition.is === 'absent') return free || condition.key === undefined ? free : taken(api, condition.vmid, condition.key);
-  // It exists somewhere: perhaps on another node, perhaps hidden. Only a free VMID makes the answer sure.
+  // It exists somewhere: possibly on another node, possibly hidden. Only a free VMID makes the answer sure.
   return free || seen.kind === 'none' ? false : undefined;
 }
 

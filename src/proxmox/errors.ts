@@ -98,7 +98,7 @@ function denied(message: string, proxmox: JsonObject, asked: Asked): ProxmoxMcpE
 /** Facts about a refused request beside Proxmox's words. */
 interface Refused403 {
   tokenId: string;
-  /** VMID of the guest that is being made, and the pool that it is made in. */
+  /** VMID of the guest that is being created, and the pool that it is made in. */
   newVmid?: string;
   pool?: string;
   /** Names of the parameters that were sent. */

@@ -80,7 +80,7 @@ export interface RecentChanges {
   has: (vmid: number) => boolean;
 }
 
-/** The guests to which a change of ours went, or whose task ended, so lately that the cluster's list may not show it yet. */
+/** The guests to which a change of ours went, or whose task ended, so recently that the cluster's list may not show it yet. */
 export function recentChanges(clock: Pick<Clock, 'now'>): RecentChanges {
   const at = new Map<number, number>();
   const isOld = (time: number) => clock.now() - time > STALE_MS;

@@ -4,8 +4,8 @@ import type { RequestStep, Step } from '../core/plan.ts';
 import type { Gate, ResolvedRequest } from '../core/proxmox.ts';
 
 /**
- * Opens the last gate for the steps of one granted plan. Each request has to equal the next request step with its references resolved,
- * and passing is one-way. To go on after a crash, open a gate for the steps that were not sent.
+ * Opens the last gate for the steps of one granted plan. Each request must equal the next request step with its references resolved,
+ * and passing is one-way. To continue after a crash, open a gate for the steps that were not sent.
  *
  * @param resolve turns a step's references into values at the moment it is sent
  */

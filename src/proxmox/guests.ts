@@ -56,7 +56,7 @@ interface ResourceRow {
 }
 
 /**
- * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one that never gets a name for good: neither
+ * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one without a name always: neither
  * is a name. (A VM cannot be called so: names have no spaces.)
  */
 export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
@@ -152,7 +152,7 @@ export interface PendingChange {
   key: string;
   now?: string;
   next?: string;
-  /** The removal frees this volume of the guest: it was asked for by force, or the disk is detached already. */
+  /** The removal frees this volume of the guest: it was requested by force, or the disk is detached already. */
   destroys?: Disk;
 }
 
@@ -236,7 +236,7 @@ function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity 
     .flatMap(([, value]) => value.match(/(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}/g) ?? [])
     .sort();
   const disks = disksOf(live).filter((d) => d.media !== 'cdrom');
-  // Containers have no uuid, and very old VMs may lack it: what they are made of has to do.
+  // Containers have no uuid, and very old VMs may lack it: their parts identify them.
   const root = disks.find((d) => d.slot === 'rootfs') ?? disks[0];
   const made = { root: root?.volid ?? '', macs, arch: live.arch ?? '', ostype: live.ostype ?? '' };
   const generation = live.vmgenid;

@@ -16,7 +16,7 @@ export interface Refusal {
 }
 
 /**
- * Proxmox's refusals by their text, because its status codes say next to nothing; first match wins, an unknown sentence is
+ * Proxmox's refusals by their text, because its status codes say little; first match wins, an unknown sentence is
  * `proxmox_refused`. The same sentences appear as the exit status of tasks, sometimes behind "unable to create VM 105 - ".
  * Texts recorded from Proxmox VE 9.2 (pve-manager 9.2.11, qemu-server 9.2.6) or read in its sources.
  */

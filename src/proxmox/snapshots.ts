@@ -19,7 +19,7 @@ export interface Snapshots {
   names: string[];
   /** The snapshot that the guest's present state follows. */
   parent?: string;
-  /** Whether the guest runs at this moment: the list's entry `current` says so. */
+  /** Whether the guest runs now: the list's entry `current` says so. */
   running: boolean;
 }
 

@@ -13,7 +13,7 @@ const UNSEEN_SECONDS = 30;
 /** Lines of a log in which a name is looked for; the new guest's disks are named at its beginning and end. */
 const LOG_SEARCHED = 500;
 
-/** The meaning of an exit status. `unknown`: the worker was killed, so its work has to be verified. */
+/** The meaning of an exit status. `unknown`: the worker was killed, so its work must be verified. */
 export type Exit = { kind: 'ok' } | { kind: 'warnings'; count: number } | { kind: 'failed'; text: string } | { kind: 'unknown' };
 
 /** Reads the exit status of a stopped task: `OK`, `WARNINGS: n`, `unexpected status`, or the text of the failure. */

@@ -27,7 +27,7 @@ export function renderApproval(approval: ApprovalRecord): string {
   return lines.join('\n');
 }
 
-/** The same with what has to be typed for a yes. */
+/** The same with what must be typed for a yes. */
 export function renderQuestion(approval: ApprovalRecord): string {
   return `${renderApproval(approval)}\n\nTo approve, type: ${mustTypeFor(approval)}\nAny other answer does nothing.`;
 }

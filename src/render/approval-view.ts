@@ -51,7 +51,7 @@ export interface ApprovalView {
   /** The agent's own words, unverified. */
   reason?: string;
   digest: string;
-  /** Owners who have to say yes, and those who did. */
+  /** Owners who must approve, and those who did. */
   needed: number;
   agreedBy: string[];
   createdAt: string;

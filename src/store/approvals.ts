@@ -59,7 +59,7 @@ export function approvalsIn(db: Kysely<Database>) {
         const queues = [waiting.where('principal', '=', row.principal)];
         if (row.target_vmid !== null) queues.push(waiting.where('target_vmid', '=', row.target_vmid));
         for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
-        // The cluster changed under the identical request: the old plan would only become stale, so the new one takes its place.
+        // The cluster changed since the identical request: the old plan would only become stale, so the new one takes its place.
         if (same) {
           const stale = { status: 'stale', note: 'replaced by a newer request', decided_at: now } as const;
           await tx.updateTable('approvals').set(stale).where('id', '=', same.id).execute();
@@ -121,7 +121,7 @@ export function approvalsIn(db: Kysely<Database>) {
       });
     },
 
-    /** Writes down one owner's yes. @returns the owners who said yes so far */
+    /** Records one owner's yes. @returns the owners who said yes so far */
     async agree(id: string, yes: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
       await db
         .insertInto('decisions')
@@ -145,7 +145,7 @@ export function approvalsIn(db: Kysely<Database>) {
       return rows.map(read);
     },
 
-    /** When approvals were asked for after `since`, and when a yes to them was given; oldest first. For all clusters: it shows the habits of people. */
+    /** When approvals were requested after `since`, and when a yes to them was given; oldest first. For all clusters: it shows the habits of people. */
     async answers(since: string): Promise<{ askedAt: string; givenAt?: string }[]> {
       const rows = await db
         .selectFrom('approvals')

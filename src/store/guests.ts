@@ -6,7 +6,7 @@ import type { Database } from './schema.ts';
 /** Guests that were created here, and the names under which guests were seen. */
 export function guestsIn(db: Kysely<Database>) {
   return {
-    /** Remembers a guest as made through this server, and which run did so or went on with it. */
+    /** Remembers a guest as created through this server, and which run did so or continued with it. */
     async remember(guest: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
       await db
         .insertInto('guests')
@@ -24,7 +24,7 @@ export function guestsIn(db: Kysely<Database>) {
         .executeTakeFirst();
       return row !== undefined;
     },
-    /** The run that made the guest, or the last one that went on with it. */
+    /** The run that made the guest, or the last one that continued with it. */
     async madeBy(cluster: string, vmid: number, key: string): Promise<RunRecord | undefined> {
       const row = await db
         .selectFrom('guests')

@@ -49,7 +49,7 @@ function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
 
 /**
  * Opens the store: the shared PostgreSQL where a URL is given, the embedded SQLite in the data folder otherwise.
- * @param options.notice told once what the operator should know of the store
+ * @param options.notice gets what the operator should know of the store, once
  * @throws store_unavailable
  */
 export async function openStore(options: { dataDir: string; databaseUrl?: string; notice?: (text: string) => void }): Promise<Store> {

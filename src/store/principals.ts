@@ -4,7 +4,7 @@ import type { Database } from './schema.ts';
 /** The people and accounts behind tokens and OAuth subjects, by owner. */
 export function principalsIn(db: Kysely<Database>) {
   return {
-    /** Writes down that this owner was here. */
+    /** Records that this owner was here. */
     async seen(owner: string, now: string): Promise<void> {
       await db
         .insertInto('principals')

@@ -18,7 +18,7 @@ export interface Decision {
   note?: string;
 }
 
-/** A limit on runs of one principal on one cluster, looked at in the transaction in which a run begins. */
+/** A limit on runs of one principal on one cluster, checked in the transaction in which a run begins. */
 export interface Admission {
   /** ISO time: runs that began after it are shown to `check`. */
   since: string;

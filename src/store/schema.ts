@@ -35,7 +35,7 @@ export interface ApprovalRow {
   digest: string;
   effect: string;
   way: string;
-  /** How many different owners have to say yes. */
+  /** How many different owners must approve. */
   needed: number;
   status: string;
   target_vmid: number | null;
@@ -60,7 +60,7 @@ export interface DecisionRow {
   decided_at: string;
 }
 
-/** A standing yes, minted out of band, for a few uses within an hour. */
+/** A standing yes, created by a human in a terminal, for a few uses within an hour. */
 export interface StandingRow {
   id: string;
   cluster: string;
@@ -178,7 +178,7 @@ export interface TokenRow {
 
 export interface PrincipalRow {
   owner: string;
-  /** Salted hash (scrypt) of what an approver has to know beside their token. */
+  /** Salted hash (scrypt) of what an approver must know beside their token. */
   passphrase: string | null;
   first_seen_at: string;
   last_seen_at: string;

@@ -19,7 +19,7 @@ export function secretsIn(db: Kysely<Database>) {
 }
 export type Secrets = ReturnType<typeof secretsIn>;
 
-/** Approvals and runs erase what was kept for them in the moment in which they end. */
+/** Approvals and runs erase what was kept for them when they end. */
 export async function eraseSecrets(db: Kysely<Database>, scopes: readonly string[]): Promise<void> {
   if (scopes.length > 0) await db.deleteFrom('secrets').where('scope', 'in', scopes).execute();
 }

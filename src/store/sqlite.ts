@@ -59,8 +59,8 @@ export async function patiently<T>(work: () => Promise<T>, dataDir: string): Pro
 }
 
 /**
- * SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. It is asked for again and
- * again rather than waited for: waiting blocks the thread on which the holder has to go on.
+ * SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. It is polled
+ * rather than waited for: waiting blocks the thread on which the holder must continue.
  */
 async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
   const lock = new SqliteDatabase(lockFile, { timeout: 0 });

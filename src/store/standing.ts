@@ -18,7 +18,7 @@ export interface StandingApproval {
   revokedAt?: string;
 }
 
-/** Standing approvals: minted out of band, few uses, at most an hour, revocable. Also the names a guest was seen under. */
+/** Standing approvals: created by a human in a terminal, few uses, at most an hour, revocable. Also the names a guest was seen under. */
 export function standingIn(db: Kysely<Database>) {
   return {
     async add(approval: StandingApproval): Promise<void> {
@@ -55,7 +55,7 @@ export function standingIn(db: Kysely<Database>) {
         .execute();
       return rows.map(read);
     },
-    /** Takes a use for each of so many guests, if the lease still has them all at this moment. */
+    /** Takes a use for each of so many guests, if the lease still has them all now. */
     async use(id: string, guests: number, now: string): Promise<boolean> {
       const result = await db
         .updateTable('leases')

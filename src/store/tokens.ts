@@ -44,7 +44,7 @@ export function tokensIn(db: Kysely<Database>) {
     async list(): Promise<TokenRecord[]> {
       return (await db.selectFrom('tokens').selectAll().orderBy('created_at').orderBy('id').execute()).map(read);
     },
-    /** Whether any token can be used at this moment. */
+    /** Whether any token can be used now. */
     async anyValid(now: string): Promise<boolean> {
       const row = await db
         .selectFrom('tokens')

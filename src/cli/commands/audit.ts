@@ -30,7 +30,7 @@ export async function verifyAuditOf(settings: Settings, { anchor, publicKey }: V
   return verifyAnchored(auditFile, dataDir, { file, ...(publicKey === undefined ? {} : { publicKey: readPublicKey(publicKey) }) });
 }
 
-/** `audit verify`: needs no credentials. Exit 1 when anything was changed or taken out, or when there is no file. */
+/** `audit verify`: needs no credentials. Exit 1 when anything was changed or removed, or when there is no file. */
 export async function verify(options: VerifyOptions): Promise<Exit> {
   const result = await verifyAuditOf(configure(options).settings, options);
   const { problems, recovered, count, file, head, anchor } = result;
@@ -52,7 +52,7 @@ export async function verify(options: VerifyOptions): Promise<Exit> {
   return ok ? 0 : 1;
 }
 
-/** `audit rotate`: closes the file; the chain goes on in a new one of the same name. */
+/** `audit rotate`: closes the file; the chain continues in a new one of the same name. */
 export async function rotate(options: GlobalOptions): Promise<Exit> {
   const { settings } = configure(options);
   const { principal, owner, channel } = localCaller('cli');

@@ -46,7 +46,7 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
     return await perform(session, operation, args, options, { signal: interrupt.signal, work });
   } finally {
     process.removeListener('SIGINT', onInterrupt);
-    // Closing waits for the work, which is what the user does not want; everything that has to survive is on disk.
+    // Closing waits for the work, which is what the user does not want; everything that must survive is on disk.
     if (interrupt.signal.aborted) process.exit(130);
     await session.close();
   }

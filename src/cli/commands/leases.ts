@@ -42,7 +42,7 @@ export function list(options: GlobalOptions): Promise<Exit> {
   });
 }
 
-/** `approvals lease add`: a human at a terminal says yes in advance, to little and for a short time. */
+/** `approvals lease add`: creates a standing approval, confirmed by a human in a terminal. */
 export function add(options: AddOptions): Promise<Exit> {
   needTerminal();
   return withSession(options, async (session) => {

@@ -111,7 +111,7 @@ export async function list(options: GlobalOptions): Promise<Exit> {
 }
 const HEAD = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'last used'];
 
-/** `tokens revoke`: from now on it does not count, nothing that it asked for is still waiting, and its owner is logged out of the console. */
+/** `tokens revoke`: the token stops working, its pending approvals are denied, and its owner is logged out of the console. */
 export async function revoke(name: string, options: GlobalOptions): Promise<Exit> {
   return withStore(options, async (store, audit) => {
     const { revoked, denied } = await revokeToken(name, localCaller('cli'), { store, audit, clock: systemClock });
@@ -121,7 +121,7 @@ export async function revoke(name: string, options: GlobalOptions): Promise<Exit
   });
 }
 
-/** `tokens passphrase`: what an approver has to know beside their token. Typed in a terminal, or read from a pipe. */
+/** `tokens passphrase`: what an approver must know beside their token. Typed in a terminal, or read from a pipe. */
 export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
   const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal, piped }] = await Promise.all([
     import('../../core/passphrase.ts'),

@@ -4,7 +4,7 @@ import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/index.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 
-/** `tools`: every operation, what it can do and whether a human has to agree. */
+/** `tools`: every operation, what it can do and whether a human must agree. */
 export async function tools(): Promise<Exit> {
   const rows = operations.map((operation) => ({
     name: operation.name,

@@ -14,8 +14,8 @@ import { openLog } from '../lib/session.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
 
 /**
- * `trust`: shows the certificate of the first endpoint and, once a human agreed to it, pins the cluster's authority, so that renewed
- * certificates and other nodes pass. The only way in which a pin is ever replaced.
+ * `trust`: shows the certificate of the first endpoint and, once a human confirmed it, pins the cluster's authority, so that renewed
+ * certificates and other nodes pass. Nothing else replaces a pin.
  */
 export async function trust(options: GlobalOptions & { fingerprint?: string }): Promise<Exit> {
   const { settings } = configureConnection(options);
@@ -27,7 +27,7 @@ export async function trust(options: GlobalOptions & { fingerprint?: string }): 
   const cluster = clusterNameOf(settings.connection);
   await agree(shown, store.get(cluster), options.fingerprint, first.host);
 
-  // The token goes only to a server with exactly the certificate that was agreed to.
+  // The token goes only to a server with exactly the certificate that was confirmed.
   const connection = { ...settings.connection, endpoints: [first], fingerprints: [shown.fingerprint], verifySsl: false };
   const api = createProxmox({ connection, cluster, trust: memoryTrustStore(), clock: systemClock, log: await openLog(settings.logLevel) });
   try {

@@ -10,7 +10,7 @@ const DAYS = 7;
 /** The shortest time in which a human can read a plan. */
 const QUICK_MS = 2_000;
 
-/** How the humans decide: many approvals and quick answers show that they are approved unread. */
+/** How humans decide: many and quick approvals suggest that they are not read. */
 export interface Habits {
   asked: number;
   perDay: number;

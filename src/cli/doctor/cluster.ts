@@ -96,7 +96,7 @@ export function quotaChecks({ hiddenPool, quotas }: Quotas): Check[] {
 const UNSEEN =
   'disks that the token cannot see do not count (PROXMOX_MAX_TOTAL_DISK_GB): on storages without Datastore.Audit, of guests without VM.Config.Disk';
 
-/** Whether there is something to make a guest from, and somewhere to put it. */
+/** Whether there is something to create a guest from, and somewhere to put it. */
 export async function material(api: ProxmoxReader, settings: Settings): Promise<Check[]> {
   const all = await listNodes(api);
   const nodes = all.filter((n) => n.online);

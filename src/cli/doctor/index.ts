@@ -75,7 +75,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
   }
 }
 
-/** A diagnosis makes no store. */
+/** A diagnosis creates no store. */
 async function quotasNow({ engine, settings }: Session, api: ProxmoxApi): Promise<Quotas> {
   if (hasStore(settings)) return engine.quotas();
   const { quotasOf, takeInventoryWithoutStore } = await import('../../engine/limits/quotas.ts');
@@ -86,7 +86,7 @@ function isRead(name: string): boolean {
   return operations.some((operation) => operation.name === name && operation.effect === 'read');
 }
 
-/** A look that failed is a finding, and the other looks go on. */
+/** A look that failed is a finding, and the other looks continue. */
 function unlooked(thrown: unknown): Check[] {
   const error = asError(thrown);
   return [{ name: 'cluster', state: 'warn', text: error.message, next: error.hint }];

@@ -16,7 +16,7 @@ export interface Check {
   next?: string;
 }
 
-/** All limits, the way of deciding, and every setting that is not at its default, with where each comes from. Secrets are never shown. */
+/** All limits, the approval method, and every setting that is not at its default, with where each comes from. Secrets are never shown. */
 export function settingRows({ loaded }: Configured): { variable: string; value: string; source: string }[] {
   const { config, sources } = loaded;
   const shown = VARIABLES.filter(

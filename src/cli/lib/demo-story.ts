@@ -12,7 +12,7 @@ const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleEx
 
 /**
  * Drives the real server, as a process of its own over stdio, with a real MCP client through what an agent and its user would do.
- * Throws when anything ends other than told.
+ * Throws when a step ends differently.
  * @param folder holds everything that this run stores
  */
 export async function tell(folder: string): Promise<void> {

@@ -21,7 +21,7 @@ export async function startCluster(dataDir: string, port = 0): Promise<Simulator
   }
 }
 
-/** How to reach it: its certificate is known, so nothing has to be trusted. */
+/** How to reach it: its certificate is known, so no trust decision is needed. */
 export function connectionTo(simulator: Simulator): ConnectionSettings {
   return {
     endpoints: [{ host: '127.0.0.1', port: simulator.port }],

@@ -52,7 +52,7 @@ function blocks(head: string[], cells: string[][]): string {
 }
 
 const PADDING = 2;
-/** Shorter words are never cut: an id has to be copied whole. */
+/** Shorter words are never cut: an id must be copied whole. */
 const LONGEST_WORD = 40;
 
 /** Narrows the widest columns until all fit, none below its longest word. */

@@ -1,4 +1,4 @@
-// Elements are made here and nowhere else, and text only ever becomes a text node: nothing that a guest or an agent wrote can become markup.
+// Elements are created here and nowhere else, and text only ever becomes a text node: nothing that a guest or an agent wrote can become markup.
 
 export type Child = Node | string | number | undefined | false | Child[];
 
@@ -48,7 +48,7 @@ export function byId(id: string): HTMLElement {
   return element;
 }
 
-/** Tells people who listen instead of look; said once, when they pause. */
+/** Announces a text to screen readers, once. */
 export function announce(text: string): void {
   byId('announcer').textContent = text;
 }

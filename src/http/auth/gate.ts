@@ -5,7 +5,7 @@ import { READ, SCOPES, toAuthInfo } from '../../mcp/identity.ts';
 import type { OAuthFault } from './oauth.ts';
 import { TOKEN_PREFIX, type TokenFault } from './tokens.ts';
 
-/** The ways to prove who one is; over HTTP at least one of them exists as soon as others than the local machine are served. */
+/** How callers authenticate. At least one method exists as soon as other machines can connect. */
 export interface Verifiers {
   token?: (token: string, address: string) => Promise<Identity | TokenFault>;
   oauth?: (token: string) => Promise<Identity | OAuthFault>;
@@ -14,7 +14,7 @@ export interface Verifiers {
 export interface GateOptions extends Verifiers {
   /** Where the RFC 9728 document is; only with OAuth, because it sends clients to the authorization server. */
   resourceMetadataUrl?: string;
-  /** Told of every refusal, for the log and the metrics; never gets the token. */
+  /** Called for every refusal, for the log and the metrics; never gets the token. */
   onRefused?: (reason: string, address: string) => void;
 }
 
@@ -27,7 +27,7 @@ export async function identify(verifiers: Verifiers, token: string, address: str
 }
 
 /**
- * Lets a request in with a valid bearer token, and answers every other one as RFC 6750 and RFC 9728 ask: 401 for a token that does not
+ * Accepts a request with a valid bearer token. Answers every other one as RFC 6750 and RFC 9728 ask: 401 for a token that does not
  * count (without saying why more than the client needs to act), 403 for one without any of our scopes.
  */
 export function createGate(options: GateOptions): (request: Request, address: string) => Promise<AuthInfo | Response> {

@@ -7,7 +7,7 @@ import type { Identity } from '../../mcp/identity.ts';
 import type { Tokens } from '../../store/tokens.ts';
 
 export const TOKEN_PREFIX = 'pmcp_';
-/** How often (ms) the last use of a token is written down. */
+/** How often (ms) the last use of a token is recorded. */
 const TOUCH_MS = 60_000;
 
 /** A new access token: 256 random bits. Only its hash is kept, from which its id is derived, too. */

@@ -23,7 +23,7 @@ import { made, madeReport } from './provision/made.ts';
 const COPY_SECONDS = 6 * 3600;
 const LINK_SECONDS = 600;
 
-/** POST …/qemu/{source}/clone, then migrate, config, resize and start as asked for. */
+/** POST …/qemu/{source}/clone, then migrate, config, resize and start as requested. */
 export const cloneTemplate = defineOperation({
   name: 'clone_template',
   title: 'Clone a template or VM',
@@ -219,7 +219,7 @@ function copySteps({ source, way, vmid, cloneName, name, pool, description }: Co
   return [clone, move, ...moves];
 }
 
-/** Each disk onto the storage that was asked for, where the clone could not go at once. */
+/** Each disk onto the storage that was requested, where the clone could not go at once. */
 function diskSteps(source: Guest, { moveDisks }: CloneWay, at: GuestAt, name: string): Step[] {
   if (!moveDisks) return [];
   const { slots, storage, format } = moveDisks;

@@ -28,7 +28,7 @@ const CREATE_SECONDS = 600;
 /** Copying a whole image into a storage may take its time. */
 const IMPORT_SECONDS = 4 * 3600;
 
-/** POST /nodes/{node}/qemu, then resize (of an imported image), tags and start as asked for. */
+/** POST /nodes/{node}/qemu, then resize (of an imported image), tags and start as requested. */
 export const createVm = defineOperation({
   name: 'create_vm',
   title: 'Create a VM',

@@ -179,7 +179,7 @@ function lastBackup({ newest, seen, hidden }: Backups): { lastBackup?: string | 
   return seen.length > 0 && hidden.length === 0 ? { lastBackup: null } : {};
 }
 
-/** Never stopped or unprotected implicitly: both are decisions of their own. */
+/** Stopping and unprotecting are decisions of their own, so neither is implicit. */
 function refuseLiving(target: Target): void {
   const { guest } = target;
   if (target.running) {

@@ -152,7 +152,7 @@ function pendingOf(guest: Guest) {
   }));
 }
 
-/** Said only where the disk is not the guest's own: the VMID of another guest, or `host` for a path on the node. */
+/** Present only where the disk is not the guest's own: the VMID of another guest, or `host` for a path on the node. */
 function ownerView(disk: Disk, vmid: number): { owner?: string } {
   if (disk.storage === '') return { owner: 'host' };
   return disk.owner === undefined || disk.owner === vmid ? {} : { owner: String(disk.owner) };

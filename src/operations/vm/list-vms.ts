@@ -106,7 +106,7 @@ export const listVms = defineOperation({
   },
 });
 
-/** A column that was asked for, or by which the list is filtered. */
+/** A column that was requested, or by which the list is filtered. */
 function columnsFor({ columns = [], ...filters }: z.output<typeof input>): string[] {
   const filtered: [unknown, MoreColumn][] = [
     [filters.type, 'type'],

@@ -144,7 +144,7 @@ function refuseBalloon(guest: Guest, after: Values, wanted: Values): void {
   });
 }
 
-/** Taking memory away interrupts a guest, now or at its next start, whatever the parameter is called. Giving it more never does. */
+/** Less memory interrupts a guest, now or at its next start, whatever the parameter is called. More memory never does. */
 function raise(target: Target, wanted: Values, doomed: string | undefined): { effect: Effect; raisedBecause?: string } {
   if (doomed !== undefined) {
     return {
@@ -158,7 +158,7 @@ function raise(target: Target, wanted: Values, doomed: string | undefined): { ef
   return small === undefined ? { effect: 'change' } : { effect: 'disrupt', raisedBecause: small };
 }
 
-/** The calls that take it back. What was unset cannot be unset again with this tool. */
+/** The calls that undo it. This tool cannot unset an option again. */
 function undo(guest: Guest, now: Values, keys: readonly Key[]): string[] {
   const { at } = guest;
   const unlimited = at.type === 'lxc' && now.cores === undefined && keys.includes('cores');

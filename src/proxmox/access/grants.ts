@@ -101,7 +101,6 @@ function newRole(place: string, [first = '', ...more]: string[]): string {
   return more.length === 0 ? `Mcp-${first}` : `Mcp${word.charAt(0).toUpperCase()}${word.slice(1)}`;
 }
 
-/** Where the right belongs. */
 function placeOf({ path, pool, isNew }: Missing, known: Rights | undefined): string {
   if (pool !== undefined && path.startsWith('/vms/')) return `/pool/${pool}`;
   const through = known && poolOf(path, known.granted);

@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 
 /**
- * Those of the pools whose members the token cannot tell: `/cluster/resources` names the pool of a guest only with Pool.Audit on it. A guest
+ * The pools whose members the token cannot see: `/cluster/resources` names the pool of a guest only with Pool.Audit on it. A guest
  * that is listed without a pool may be in one of these, and is in none of the others.
  *
  * A right that does not propagate leaves the nested pools hidden, and those belong to the pool.

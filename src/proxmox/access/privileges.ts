@@ -13,7 +13,7 @@ export interface Missing {
   privileges: string[];
   /** The pool in which the guest is, or would be: its path is the place for rights on the guest. */
   pool?: string;
-  /** The guest of the path is only being made: a right on its VMID would help no other guest. */
+  /** The guest of the path is only being created: a right on its VMID would help no other guest. */
   isNew?: true;
 }
 
@@ -45,7 +45,7 @@ const REMEMBERED_MS = 30_000;
 const remembered = new WeakMap<Api, Map<string, { at: number; has: ReadonlySet<string> }>>();
 
 /**
- * The part of a need that the token's rights leave open. Each path is asked for once in a while; nothing is called missing from memory alone, so that a
+ * The part of a need that the token's rights leave open. Each path is requested once in a while; nothing is called missing from memory alone, so that a
  * right which the operator has just granted counts at once. A path whose privileges cannot be read is left to Proxmox.
  */
 export async function missingOf(api: Api, need: Need): Promise<Lack[]> {

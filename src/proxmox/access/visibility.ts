@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { privilegesAt, type Want } from './privileges.ts';
 
-/** The volumes of one guest that the content lists of storages show to this token. Proxmox leaves the rest out of a 200 without a word. */
+/** The volumes of one guest that the content lists of storages show to this token. Proxmox silently omits the rest from a 200. */
 export interface Sight {
   /** Storages whose list shows the guest's disks. */
   disks: string[];

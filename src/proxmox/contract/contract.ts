@@ -11,7 +11,7 @@ export interface Parameter {
   maximum?: number;
   minLength?: number;
   maxLength?: number;
-  /** Another parameter that has to be sent too. */
+  /** Another parameter that must be sent too. */
   requires?: string;
   items?: Parameter;
   n_max?: number;

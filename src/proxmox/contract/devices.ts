@@ -70,7 +70,7 @@ export function contents(text: string, vmid: string, fallback: string | undefine
   return [...from, ...(storage === undefined ? [] : [space(storage)])];
 }
 
-/** A drive of a VM that exists: what is put in, or what is there when it is taken out. */
+/** A drive of a VM that exists: what is put in, or what is there when it is removed. */
 export function drive(vmid: string, text: string, isRemoved: boolean): Need[] {
   const isCloudInit = CLOUD_INIT.test(volumeOf(text));
   if (isCloudInit && !isRemoved) return [onGuest(vmid, 'VM.Config.Cloudinit'), onGuest(vmid, 'VM.Config.CDROM')];

@@ -45,7 +45,7 @@ function options(type: GuestType, vmid: string, names: readonly string[]): Need[
   return [...needs, ...(type === 'qemu' && names.includes('startup') ? [need('/', 'Sys.Modify')] : [])];
 }
 
-/** PUT and POST …/config: option by option, what is set as well as what is taken out. */
+/** PUT and POST …/config: option by option, what is set as well as what is removed. */
 const config =
   (type: GuestType): Rule =>
   async (asked, known) => {
@@ -77,7 +77,7 @@ function freeing(text: string | undefined): Need[] {
   return storage === undefined ? [] : [space(storage)];
 }
 
-/** A guest that is made needs its rights on its VMID or on its pool, as `born` in plan-needs.ts puts it. */
+/** A guest that is created needs its rights on its VMID or on its pool, as `born` in plan-needs.ts puts it. */
 const create =
   (type: GuestType): Rule =>
   async ({ at, params }, known) => {

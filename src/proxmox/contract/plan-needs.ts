@@ -20,7 +20,7 @@ const GUEST = /^\/nodes\/([^/]+)\/(qemu|lxc)(?:\/(\d+)(\/.*)?)?$/;
 /**
  * The rights that the requests of a plan need, each in its turn: a guest that one of them makes has its rights from its pool as well, and its volumes lie
  * where it was put.
- * @returns the need, and the VMIDs of the guests that are made
+ * @returns the need, and the VMIDs of the guests that are created
  */
 export async function needsOf(requests: readonly Request[], api: ProxmoxReader): Promise<{ need: Need; made: ReadonlySet<string> }> {
   const [methods, { major }] = await Promise.all([contract(), api.version()]);
@@ -74,7 +74,7 @@ async function madeBy(request: Request, known: Known, made: ReadonlyMap<string, 
   return { vmid: params.newid, ...pool, options: moved(await known.config(type as GuestType, source), params.storage) };
 }
 
-/** The volumes of a guest that is made go to another storage with it, or one by one. */
+/** The volumes of a guest that is created go to another storage with it, or one by one. */
 function follow({ method, path, params }: Request, made: Map<string, Made>): void {
   const [, , , vmid = '', tail] = GUEST.exec(path) ?? [];
   const guest = made.get(vmid);
@@ -95,7 +95,7 @@ function moved(options: Options, storage: string | undefined): Options {
   );
 }
 
-/** Rights on a guest that is made: those on its VMID, or those on the pool that it joins. */
+/** Rights on a guest that is created: those on its VMID, or those on the pool that it joins. */
 function inPool(one: Need, made: ReadonlyMap<string, Made>): Need {
   if ('all' in one) return { all: one.all.map((part) => inPool(part, made)) };
   if ('any' in one) return { any: one.any.map((part) => inPool(part, made)) };

@@ -13,7 +13,7 @@ const GUESTS = ({ at }: Asked): Sight => ({ rows: [onGuest(at.vmid ?? '', 'VM.Au
 
 /**
  * Lists answer 200 and leave out what the token may not see, whatever the contract says about the method. Measured on Proxmox VE 9.2. By method,
- * and by what is asked for where the rights differ; with the values of any one row.
+ * and by what is requested where the rights differ; with the values of any one row.
  */
 export const SIGHT: Readonly<Record<string, (asked: Asked) => Sight>> = {
   'GET /cluster/resources': (asked) => ({ ...GUESTS(asked), more: [need(`/pool/${asked.at.poolid}`, 'Pool.Audit')] }),

@@ -17,7 +17,7 @@ interface RetryRule {
   elsewhere: boolean;
 }
 
-/** The whole retry policy. What is not listed is never sent again. */
+/** The whole retry policy. An unlisted failure is never retried. */
 export const RETRY: { read: Partial<Record<Failure, RetryRule>>; mutation: Partial<Record<Failure, RetryRule>> } = {
   read: {
     connect: { delays: [250, 1000], elsewhere: true },

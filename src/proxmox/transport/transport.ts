@@ -37,7 +37,7 @@ export interface Transport {
 /** The one place where requests leave. ky repeats nothing here, and redirects are not followed: both would send a change twice. */
 export function createTransport(options: { policy: TrustPolicy; tokenId: string; tokenSecret: string; timeoutMs?: number }): Transport {
   const timeoutOf = (method: Method) => options.timeoutMs ?? (method === 'GET' ? REQUEST_TIMEOUT_MS : CHANGE_TIMEOUT_MS);
-  /** Interfaces of link-local endpoints, by the address that stands in the URL. */
+  /** Interfaces of link-local endpoints, by the address that is in the URL. */
   const zoned = new Map<string, string>();
   const common = {
     connect: trustedConnector(options.policy, (host) => zoned.get(host) ?? host),
@@ -51,7 +51,7 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     headersTimeout: timeoutOf('GET'),
     bodyTimeout: timeoutOf('GET'),
   });
-  // A change never goes over a connection that lay idle: one that breaks then tells nothing, while one that is not made proves that nothing left.
+  // A change never uses an idle connection: if that breaks, the outcome is unknown. A connection that cannot be made proves that nothing was sent.
   const changes = new Agent({ ...common, pipelining: 0, headersTimeout: timeoutOf('POST'), bodyTimeout: timeoutOf('POST') });
   const inTurn = limitPerKey(READS_PER_ENDPOINT);
   const http = ky.create({

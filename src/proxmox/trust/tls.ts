@@ -133,7 +133,7 @@ function judge(socket: TLSSocket, host: string, policy: TrustPolicy): ProxmoxMcp
   return untrusted(shown.fingerprint, host);
 }
 
-/** The refusal of a certificate that nothing vouches for. */
+/** The refusal of an untrusted certificate. */
 export function untrusted(fingerprint: string, host: string): ProxmoxMcpError {
   return new ProxmoxMcpError('certificate_untrusted', `The certificate of ${host} is unknown: SHA-256 ${fingerprint}.`, {
     hint: 'Run `proxmox-mcp trust` and compare the fingerprint with the one shown on the node (`openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem`).',
@@ -153,7 +153,7 @@ function leafFault(leaf: X509Certificate, pinned: readonly string[]): string | u
   return pinned.some((one) => sameFingerprint(one, leaf.fingerprint256)) ? undefined : 'is not the pinned one';
 }
 
-/** Why a certificate does not count under this authority for this host; undefined when it does. */
+/** Why a certificate is not valid under this authority for this host; undefined when it is. */
 export function caFault(leaf: X509Certificate, host: string, caPem: string): string | undefined {
   const ca = new X509Certificate(caPem);
   if (!leaf.checkIssued(ca) || !leaf.verify(ca.publicKey)) return "is not signed by the cluster's pinned authority";

@@ -22,7 +22,7 @@ export function createTrust(options: {
   cluster: string;
   store: TrustStore;
   clock: Clock;
-  /** Told once, when a certificate was accepted on first use. */
+  /** Called once, when a certificate was accepted on first use. */
   onFirstUse: (notice: string) => void;
 }): Trust {
   const { connection, cluster, store } = options;
@@ -45,7 +45,7 @@ export function createTrust(options: {
     if (!isPrivate(shown.address)) throw untrusted(shown.fingerprint, endpoint.host);
     provisional = shown.fingerprint;
     const pin = await learnPin((path) => get(path, endpoint), shown.chainPem[0] ?? '', endpoint.host, options.clock.now());
-    // Another process may have been first; what it saw counts, and the next connection is judged by it.
+    // Another process may have been first; what it saw counts, and the next connection is checked against it.
     if (store.get(cluster) === undefined) store.set(cluster, pin);
     provisional = undefined;
     const what =

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { autoIncrement } from '../dialect.ts';
 
-/** Approvals with their decisions and leases, runs, reservations, guests made here and their names, sealed secrets. */
+/** Approvals with their decisions and leases, runs, reservations, guests created here and their names, sealed secrets. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('approvals')

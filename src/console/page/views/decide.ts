@@ -5,8 +5,8 @@ import { onChange, state } from '../state.ts';
 import { problemBox } from './parts.ts';
 
 /**
- * Yes by typing what the guest is called, no with or without a reason. It is not a form: the Enter key in the field sends nothing, the button
- * has to be chosen.
+ * The decision: approve by typing the guest's name, or deny with an optional reason. It is not a form: the Enter key in the field sends nothing, the button
+ * must be chosen.
  */
 export function decision(a: ApprovalView): HTMLElement {
   const message = h('div', { class: 'message' });
@@ -43,7 +43,7 @@ export function decision(a: ApprovalView): HTMLElement {
     refresh();
     try {
       const { status } = await post<{ status: string }>(path, body);
-      // The live stream redraws this with how it goes on.
+      // The live stream redraws this with how it continues.
       const text = status === 'approval_required' ? 'Your approval is recorded. The plan runs after the other approvers agree.' : said;
       announce(text);
       fill(message, h('p', { class: 'soft' }, text));

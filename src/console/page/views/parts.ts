@@ -43,7 +43,7 @@ export function section(title: string, className: string, ...children: Child[]):
   return h('section', { class: className }, h('h3', {}, title), ...children);
 }
 
-/** Something went wrong: what, what to do about it, and a way on. */
+/** A problem, its next step, and a retry. */
 export function problemBox({ message, hint }: Pick<Problem, 'message' | 'hint'>, retry?: () => void): HTMLElement {
   return h(
     'div',
@@ -54,7 +54,7 @@ export function problemBox({ message, hint }: Pick<Problem, 'message' | 'hint'>,
   );
 }
 
-/** Nothing to show, and why that is fine. */
+/** The text of an empty list. */
 export function emptyState(title: string, ...text: Child[]): HTMLElement {
   return h('div', { class: 'empty' }, h('p', { class: 'title' }, title), ...text);
 }

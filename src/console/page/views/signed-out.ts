@@ -3,7 +3,7 @@ import { asApiError, get, keepToken, post } from '../api.ts';
 import { fill, h } from '../dom.ts';
 import { problemBox } from './parts.ts';
 
-/** Shown before a login and after the end of a session: the ways in. */
+/** Shown before a login and after the end of a session. */
 export function signedOut(message: string): HTMLElement {
   const ways = h('div', { class: 'ways' });
   get<LoginsView>('logins').then(

@@ -6,7 +6,7 @@ import type { GuestRow } from '../../../proxmox/guests.ts';
 export const DEFAULT_COLUMNS = [
   ...(['vmid', 'name', 'status', 'node', 'cpu_percent', 'memory_used_mb', 'memory_mb', 'disk_gb', 'uptime'] as const),
 ];
-/** Shown where they are asked for, or filtered by. */
+/** Shown where they are requested, or filtered by. */
 export const MORE_COLUMNS = ['type', 'cpus', 'tags', 'pool', 'template', 'lock', 'ha', 'disk_used_gb'] as const;
 
 export type MoreColumn = (typeof MORE_COLUMNS)[number];

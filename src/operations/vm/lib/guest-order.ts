@@ -17,7 +17,7 @@ export interface Order {
   ascending?: boolean | undefined;
 }
 
-/** A place in a list: a page goes on after it even when the guest at it is gone meanwhile. */
+/** A place in a list: a page continues after it even when the guest at it is gone by then. */
 interface Place {
   template: boolean;
   gauge: number;

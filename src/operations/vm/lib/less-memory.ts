@@ -18,7 +18,7 @@ export function isLive({ guest, running }: Target, key: string, wanted: Wanted):
   return key === 'memory' && live.numa === '1' && hotplug.split(/[,;]/).includes('memory');
 }
 
-/** Room that a running guest keeps above what it uses at this moment. */
+/** Room that a running guest keeps above what it uses now. */
 const HEADROOM = 1.1;
 /** MiB below which most systems in a VM do not boot. */
 const SMALL_VM = 256;

@@ -4,7 +4,7 @@ import type { NodeRow } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 
 /**
- * Before a storage is chosen or a source is looked at closely: what is too large anyway is told with all its limits at once.
+ * Checked before a storage is chosen: a request that is too large fails at once with all its limits.
  * @throws quota_exceeded, not_possible
  */
 export async function refuseTooLarge(ctx: OperationContext, demand: ResourceDemand, node: NodeRow | undefined): Promise<void> {

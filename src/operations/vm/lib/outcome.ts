@@ -17,7 +17,7 @@ export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[
   };
 }
 
-/** `WARNINGS: n` is a success with caveats, which stand in the task's log. */
+/** `WARNINGS: n` is a success with caveats, which are in the task's log. */
 function taskWarnings(step: RunRecord['steps'][number]): string[] {
   if ((step.data as { kept?: true } | undefined)?.kept) {
     return [`Proxmox could not apply all of it to the running guest, and kept it: ${plainText(step.exit ?? 'no reason given', 300)}`];
@@ -27,12 +27,12 @@ function taskWarnings(step: RunRecord['steps'][number]): string[] {
   return lines.length > 0 ? lines : [`${step.id}: Proxmox ended the task with ${plainText(step.exit, 80)}`];
 }
 
-/** Proxmox said that all is done, and the guest says otherwise. */
+/** Proxmox reported success, but the guest's state differs. */
 function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
   return unmet.map((condition) => `all steps ended well, yet it is not so that ${condition}: look at it with get_vm`);
 }
 
-/** The part of a plan for a guest that is already as asked: it sends nothing. */
+/** The part of a plan for a guest that is already as requested: it sends nothing. */
 export function alreadySo({ guest, status }: Pick<Target, 'guest' | 'status'>, more: JsonObject = {}) {
   const { at, identity } = guest;
   const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: stateOf(status), already: true, ...more };
@@ -44,7 +44,7 @@ export function alreadyOf(run: RunRecord): { already?: true } {
   return run.steps.some((s) => (s.data as { already?: true } | undefined)?.already) ? { already: true } : {};
 }
 
-/** The guest's state now. It may be gone by the time the report is asked for: then what the run made of it, or `unknown`. */
+/** The guest's state now. It may be gone by the time the report is requested: then what the run made of it, or `unknown`. */
 export async function statusNow(api: ProxmoxReader, at: GuestAt, { plan }: Pick<RunRecord, 'plan'>): Promise<string> {
   const made = plan.after?.status;
   return readStatus(api, at).then(stateOf, () => (typeof made === 'string' ? made : 'unknown'));

@@ -50,7 +50,7 @@ function failTogether(
 }
 
 /**
- * Several guests in one plan, under one approval. Those that are as asked already are left out, and the plan says so.
+ * Several guests in one plan, under one approval. Those that are already as requested are left out, and the plan says so.
  * @param verb begins the summary: "Shut down 3 guests: …"
  */
 export function together(plans: Plan[], { verb, already, undo }: { verb: string; already: string; undo: string }): Plan {

@@ -38,7 +38,7 @@ export function label(guest: { identity: { name: string; vmid: number } }): stri
   return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
 }
 
-/** Its memory lies on disk (lock `suspended`), and starting it goes on from there. */
+/** Its memory is on disk (lock `suspended`), and starting it continues from there. */
 export function hibernated(guest: Guest): boolean {
   return guest.identity.lock === 'suspended';
 }

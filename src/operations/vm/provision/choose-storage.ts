@@ -58,7 +58,7 @@ export function chooseStorage(
 }
 
 /**
- * A storage is listed with Datastore.Audit or AllocateSpace only: without them nothing tells whether it exists.
+ * A storage is listed with Datastore.Audit or AllocateSpace only: without them its existence is unknown.
  * @param wanted what the caller or PROXMOX_STORAGE names
  * @throws permission_denied
  */

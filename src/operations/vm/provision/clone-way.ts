@@ -27,7 +27,7 @@ export interface CloneWay {
   target?: string;
   /** Cloned on the source's node, then moved. */
   migrate?: { to: string; targetstorage?: string };
-  /** Disks that neither the clone nor the move brings to the storage that was asked for: each is moved at the end. */
+  /** Disks that neither the clone nor the move brings to the storage that was requested: each is moved at the end. */
   moveDisks?: { slots: string[]; storage: string; format?: 'qcow2' };
   /** Where the guest is in the end. */
   node: string;
@@ -71,7 +71,7 @@ export async function cloneWay(ctx: OperationContext, source: Guest, request: Cl
     refuseInsertedIso(source, to);
     await refuseWithout(ctx.api, 'VM.Migrate', 'Moving the clone to another node', request);
   }
-  // A migration leaves what is on shared storage where it is, whatever storage is asked for.
+  // A migration leaves what is on shared storage where it is, whatever storage is requested.
   const left =
     named === undefined || onSource || !elsewhere
       ? []

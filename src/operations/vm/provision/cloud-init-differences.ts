@@ -4,7 +4,7 @@ import { decodeSshKeys } from '../../../proxmox/ssh-keys.ts';
 import { differs } from '../lib/match.ts';
 import type { CloudInit } from './cloud-init.ts';
 
-/** Which of the cloud-init values that were asked for a guest has otherwise. Its password is never compared. */
+/** Which of the cloud-init values that were requested a guest has otherwise. Its password is never compared. */
 export function cloudInitDifferences(asked: CloudInit, config: Options, disks: readonly Disk[]): string[] {
   if (!disks.some((d) => d.media === 'cloudinit')) return ['cloud_init: requested, has no cloud-init drive'];
   const texts: [string, string | undefined, string | undefined, (text: string) => string][] = [

@@ -16,7 +16,7 @@ export type Asked = { [K in keyof Wishes]?: Wishes[K] | undefined };
 export interface Compared {
   row: GuestRow;
   guest: Guest;
-  /** Ours that made it: Proxmox does not keep what a disk was made from. */
+  /** Ours that created it: Proxmox does not keep what a disk was made from. */
   run: RunRecord | undefined;
 }
 

@@ -25,13 +25,13 @@ export interface Wanted {
 export interface Existing {
   /** With the state that it has now. */
   row: GuestRow;
-  /** Undefined while the guest is being made and cannot be read. */
+  /** Undefined while the guest is being created and cannot be read. */
   guest?: Guest;
 }
 
 /**
  * The guest that a create or clone asks for, if it is there already: same name (whatever its case) or same VMID.
- * @throws conflict when what is there cannot be what was asked for
+ * @throws conflict when what is there cannot be what was requested
  */
 export async function findExisting(ctx: OperationContext, guests: readonly GuestRow[], wanted: Wanted): Promise<Existing | undefined> {
   const all = await withFresh(ctx, await withNames(ctx.api, guests));
@@ -62,7 +62,7 @@ async function none({ api }: OperationContext, { vmid }: Wanted): Promise<undefi
   fail('conflict', `VMID ${vmid} is taken by a guest that the token cannot see.`, { hint: 'Choose another VMID, or leave it out.' });
 }
 
-/** A token of a pool may not read a guest while it is being made. */
+/** A token of a pool may not read a guest while it is being created. */
 async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
   return read.catch((thrown) => {
     if (asError(thrown).code === 'permission_denied') return undefined;
@@ -99,7 +99,7 @@ function nameOf(row: GuestRow): string {
 
 /**
  * The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest.
- * @param args what was asked for, as the engine stores it
+ * @param args what was requested, as the engine stores it
  */
 export async function planForExisting(ctx: OperationContext, operation: string, existing: Existing, args: Asked & object): Promise<Plan> {
   const { row, guest } = existing;

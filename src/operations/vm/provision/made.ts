@@ -5,7 +5,7 @@ import type { RunRecord } from '../../../core/run.ts';
 import { outcomeOf, placeOf, statusNow } from '../lib/outcome.ts';
 import { changed } from '../lib/schemas.ts';
 
-/** The answer of whatever makes a guest; `differences` only when it existed already. */
+/** The answer of operations that create a guest; `differences` only when it existed already. */
 export const made = z.looseObject({
   notice: z.string().optional(),
   ...changed.shape,
