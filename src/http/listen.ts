@@ -100,9 +100,7 @@ async function answer(app: App, incoming: IncomingMessage, outgoing: ServerRespo
   const gone = new AbortController();
   outgoing.once('close', () => gone.abort());
   const response = await respond(app, incoming, gone.signal);
-  const cookies = response.headers.getSetCookie();
-  const headers = Object.fromEntries(response.headers);
-  outgoing.writeHead(response.status, { ...headers, ...(cookies.length > 0 ? { 'set-cookie': cookies } : {}) });
+  outgoing.setHeaders(response.headers).writeHead(response.status);
   // A stream may have nothing to say for a while; that it began must be known at once.
   outgoing.flushHeaders();
   if (!response.body) outgoing.end();
