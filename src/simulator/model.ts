@@ -222,7 +222,7 @@ export interface Things {
   notification: Record<string, unknown>;
   /** By `zone/NAME`, `vnet/NAME`, `subnet/NAME`. */
   sdn: SdnPart;
-  process: { pid: number; vmid: number; out: string; exitcode: number };
+  process: { pid: number; vmid: number; out: string; exitcode: number; err?: string; signal?: number; until?: number };
   options: Record<string, unknown>;
   /** By URL. */
   site: Site;

@@ -188,7 +188,7 @@ function extjs(answer: Answer): Answer {
 }
 
 function reply(response: ServerResponse, answer: Answer): void {
-  if (answer.status === 595) send(response, 595, answer.message, undefined);
+  if (answer.status === 595 || answer.status === 596) send(response, answer.status, answer.message, undefined);
   else send(response, answer.status, answer.message, JSON.stringify(answer.body), 'application/json;charset=UTF-8');
 }
 

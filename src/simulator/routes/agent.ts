@@ -1,5 +1,6 @@
-import { type Context, edit, guestOf, integer, needed, type Routes, text } from '../context.ts';
+import { type Context, guestOf, needed, type Routes } from '../context.ts';
 import { ApiError, refuse } from '../errors.ts';
+import { driveKeys, isCdrom, memoryOf, option, parseSize, vcpusOf } from '../guest-config.ts';
 import type { Guest } from '../model.ts';
 import { setStopped, wantsAgent } from './power.ts';
 
@@ -12,7 +13,7 @@ const PATIENCE = 3_000;
  * The guest, if its agent answers. What only reads does not look at the agent option: such a call on a running guest without the option
  * finds no agent at once.
  */
-function answering(context: Context): Guest {
+export function answering(context: Context): Guest {
   const guest = guestOf(context);
   if (!wantsAgent(guest) && (context.method.method !== 'GET' || !guest.running)) refuse('No QEMU guest agent configured');
   if (!guest.running) refuse(`VM ${guest.vmid} is not running`);
@@ -20,8 +21,16 @@ function answering(context: Context): Guest {
   const booted = guest.running.resumed || context.at >= guest.running.since + context.world.scaled(AGENT_READY);
   const ready = guest.inside.agent && booted && !guest.running.paused && !guest.running.halted;
   if (!ready) throw new ApiError(500, 'QEMU guest agent is not running', undefined, PATIENCE);
+  const command = context.method.path.split('/agent/')[1] ?? String(context.params.command);
+  if (isFrozen(context, guest) && !WHILE_FROZEN.has(command))
+    refuse(`Agent error: Command guest-${command} has been disabled: the agent is in frozen state`);
   return guest;
 }
+
+/** Commands that an agent answers while its file systems are frozen. */
+const WHILE_FROZEN = new Set(['ping', 'info', 'get-time', 'fsfreeze-status', 'fsfreeze-thaw']);
+
+const isFrozen = (context: Context, guest: Guest): boolean => context.world.flag(`frozen ${guest.vmid}`) === String(guest.running?.since);
 
 const noTraffic = Object.fromEntries(
   ['rx', 'tx'].flatMap((way) => ['bytes', 'packets', 'errs', 'dropped'].map((what) => [`${way}-${what}`, 0])),
@@ -70,67 +79,104 @@ const OS = {
   machine: 'x86_64',
 };
 
-/** A handful of commands that tests and people try; everything else exits with 127, as an unknown command does. */
-function run(command: string[], guest: Guest): { out: string; exitcode: number } {
-  const name = (command[0] ?? '').split('/').at(-1);
-  if (name === 'echo') return { out: `${command.slice(1).join(' ')}\n`, exitcode: 0 };
-  if (name === 'hostname') return { out: `${guest.config.name ?? 'guest'}\n`, exitcode: 0 };
-  if (name === 'true' || name === 'poweroff' || name === 'busybox') return { out: '', exitcode: 0 };
-  if (name === 'id') return { out: 'uid=0(root) gid=0(root) groups=0(root)\n', exitcode: 0 };
-  return { out: '', exitcode: 127 };
-}
-
-function exec(context: Context): unknown {
-  const guest = answering(context);
-  const given = context.params.command;
-  const command = Array.isArray(given) ? given : [given ?? ''];
-  const pid = 150 + context.world.count('guest-pid');
-  context.world.put('process', `${guest.vmid}/${pid}`, { pid, vmid: guest.vmid, ...run(command, guest) });
-  if (command.some((word) => word.endsWith('poweroff'))) setStopped(context.world, guest, context.at);
-  return { pid };
-}
-
-function execStatus(context: Context): unknown {
-  const guest = answering(context);
-  const done = context.world.get('process', `${guest.vmid}/${integer(context, 'pid')}`) ?? refuse("Agent error: Invalid parameter 'pid'");
-  return { exited: 1, exitcode: done.exitcode, 'out-truncated': 0, ...(done.out ? { 'out-data': done.out } : {}) };
-}
-
-function fileWrite(context: Context): null {
-  const guest = edit(answering(context));
-  const file = needed(context, 'file');
-  context.world.put('process', `${guest.vmid}/file/${file}`, {
-    pid: 0,
-    vmid: guest.vmid,
-    out: text(context, 'content') ?? '',
-    exitcode: 0,
+/** Its file systems: one on each disk. */
+function fileSystems(guest: Guest): { name: string; mountpoint: string; size: number }[] {
+  const disks = driveKeys(guest.config).filter((key) => !isCdrom(guest.config[key] ?? '') && !/^(efidisk|tpmstate)/.test(key));
+  return disks.map((key, index) => {
+    const letter = String.fromCharCode('a'.charCodeAt(0) + index);
+    const size = parseSize(option(guest.config[key] ?? '', 'size') ?? '0');
+    return { name: index === 0 ? `sd${letter}1` : `sd${letter}`, mountpoint: index === 0 ? '/' : `/data${index}`, size };
   });
-  return null;
 }
 
-function fileRead(context: Context): unknown {
-  const guest = answering(context);
-  const file = needed(context, 'file');
-  const found = context.world.get('process', `${guest.vmid}/file/${file}`);
-  if (!found) refuse(`Agent error: failed to open file '${file}' (mode: 'r'): No such file or directory`);
-  return { content: found.out, 'bytes-read': Buffer.byteLength(found.out) };
+function fsInfo(guest: Guest): unknown[] {
+  return fileSystems(guest).map(({ name, mountpoint, size }, unit) => ({
+    name,
+    mountpoint,
+    type: 'ext4',
+    'total-bytes': Math.floor(size * 0.95),
+    'total-bytes-privileged': size,
+    'used-bytes': Math.floor(size * (guest.inside.load ? 0.91 : 0.37)),
+    disk: [
+      {
+        dev: `/dev/${name}`,
+        'bus-type': 'scsi',
+        bus: 0,
+        target: 0,
+        unit,
+        'pci-controller': { domain: 0, bus: 1, slot: 1, function: 0 },
+      },
+    ],
+  }));
 }
+
+function freeze(context: Context): number {
+  const guest = answering(context);
+  context.world.setFlag(`frozen ${guest.vmid}`, String(guest.running?.since));
+  return fileSystems(guest).length;
+}
+
+function thaw(context: Context): number {
+  const guest = answering(context);
+  const count = isFrozen(context, guest) ? fileSystems(guest).length : 0;
+  context.world.setFlag(`frozen ${guest.vmid}`, '');
+  return count;
+}
+
+function shutDown(context: Context): unknown {
+  setStopped(context.world, answering(context), context.at);
+  return {};
+}
+
+const COMMANDS =
+  'get-cpustats get-diskstats ssh-remove-authorized-keys ssh-add-authorized-keys exec exec-status file-read file-write'.split(' ');
+
+/** Simple commands by name; each answers with what the agent says. */
+const SIMPLE: Record<string, (guest: Guest, context: Context) => unknown> = {
+  ping: () => ({}),
+  info: () => ({
+    version: '7.2.22',
+    supported_commands: COMMANDS.map((name) => ({ name: `guest-${name}`, enabled: true, 'success-response': true })),
+  }),
+  'network-get-interfaces': interfaces,
+  'get-osinfo': () => OS,
+  'get-host-name': (guest) => ({ 'host-name': guest.config.name ?? 'guest' }),
+  'get-fsinfo': fsInfo,
+  'get-time': (_guest, { at }) => at * 1_000_000,
+  'get-timezone': () => ({ offset: 0, zone: 'UTC' }),
+  'get-users': () => [],
+  'get-vcpus': (guest) =>
+    Array.from({ length: vcpusOf(guest.config) }, (_, id) => ({ 'logical-id': id, online: true, 'can-offline': id > 0 })),
+  'get-memory-blocks': (guest) =>
+    Array.from({ length: Math.max(1, Math.floor(memoryOf(guest.config) / 134_217_728)) }, (_, index) => ({
+      'phys-index': index,
+      online: true,
+      'can-offline': true,
+    })),
+  'get-memory-block-info': () => ({ size: 134_217_728 }),
+  'fsfreeze-status': (guest, context) => (isFrozen(context, guest) ? 'frozen' : 'thawed'),
+  'fsfreeze-freeze': (_guest, context) => freeze(context),
+  'fsfreeze-thaw': (_guest, context) => thaw(context),
+  fstrim: (guest) => ({ paths: fileSystems(guest).map(({ mountpoint }) => ({ path: mountpoint, trimmed: 1_073_741_824, minimum: 0 })) }),
+  shutdown: (_guest, context) => shutDown(context),
+};
+
+const simple = (context: Context, name: string): unknown => {
+  const command = SIMPLE[name] ?? refuse(`Agent error: The command guest-${name} has not been found`);
+  return { result: command(answering(context), context) };
+};
 
 const AGENT = '/nodes/{node}/qemu/{vmid}/agent';
+const WITH_POST = new Set(['ping', 'fsfreeze-status', 'fsfreeze-freeze', 'fsfreeze-thaw', 'fstrim', 'shutdown']);
 
 export const AGENT_ROUTES: Routes = {
-  [`POST ${AGENT}/ping`]: (context) => {
-    answering(context);
-    return { result: {} };
-  },
-  [`GET ${AGENT}/network-get-interfaces`]: (context) => ({ result: interfaces(answering(context)) }),
-  [`GET ${AGENT}/get-osinfo`]: (context) => {
-    answering(context);
-    return { result: OS };
-  },
-  [`GET ${AGENT}/get-host-name`]: (context) => ({ result: { 'host-name': answering(context).config.name ?? 'guest' } }),
-  [`POST ${AGENT}/exec`]: exec,
-  [`GET ${AGENT}/exec-status`]: execStatus,
-  [`POST ${AGENT}/file-write`]: fileWrite,
-  [`GET ${AGENT}/file-read`]: fileRead,
+  [`GET ${AGENT}`]: () =>
+    [...Object.keys(SIMPLE), 'exec', 'exec-status', 'file-read', 'file-write', 'set-user-password'].map((name) => ({ name })),
+  [`POST ${AGENT}`]: (context) => simple(context, needed(context, 'command')),
+  ...Object.fromEntries(
+    Object.keys(SIMPLE).map((name): [string, Routes[string]] => [
+      `${WITH_POST.has(name) ? 'POST' : 'GET'} ${AGENT}/${name}`,
+      (context) => simple(context, name),
+    ]),
+  ),
 };

@@ -3,6 +3,7 @@ import type { Kinds } from '../tasks.ts';
 import { ACCESS_ROUTES } from './access.ts';
 import { ACCESS_GROUP_ROUTES } from './access-groups.ts';
 import { AGENT_ROUTES } from './agent.ts';
+import { AGENT_RUN_ROUTES } from './agent-run.ts';
 import { BACKUP_KINDS, BACKUP_ROUTES } from './backup.ts';
 import { BACKUP_JOB_ROUTES } from './backup-jobs.ts';
 import { BACKUP_READ_KINDS, BACKUP_READ_ROUTES } from './backup-read.ts';
@@ -42,6 +43,7 @@ export const ROUTES: Routes = {
   ...ACCESS_ROUTES,
   ...ACCESS_GROUP_ROUTES,
   ...AGENT_ROUTES,
+  ...AGENT_RUN_ROUTES,
   ...BACKUP_ROUTES,
   ...BACKUP_JOB_ROUTES,
   ...BACKUP_READ_ROUTES,
