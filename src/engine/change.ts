@@ -128,7 +128,8 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
   if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
   const { reserves } = call.operation;
-  if (reserves === undefined || reserves(call.args).vmid !== undefined) return undefined;
+  const wanted = reserves?.(call.args);
+  if (wanted === undefined || wanted.vmid !== undefined) return undefined;
   const { proxmox, exit, done } = error.details ?? {};
   // Only what the first step ran into: once the guest is there, its VMID is ours.
   if (done !== undefined) return undefined;

@@ -106,7 +106,8 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   sends: Sends;
   /** Requests that only some arguments ask for; without the rights for them it works for all others. */
   maySend?: Sends;
-  reserves?(args: z.output<I>): ReservationRequest;
+  /** The new guest; undefined for arguments that make none. */
+  reserves?(args: z.output<I>): ReservationRequest | undefined;
   /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
   /** After the last step: reads, and answers from the stored run alone, so that any process can do it, also after a crash. */

@@ -1,6 +1,9 @@
 import { approve } from './approval/approve.ts';
 import { deny } from './approval/deny.ts';
 import { listApprovals } from './approval/list-approvals.ts';
+import { backupVm } from './backup/backup-vm.ts';
+import { listBackups } from './backup/list-backups.ts';
+import { restoreBackup } from './backup/restore-backup.ts';
 import type { Operation } from './define.ts';
 import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
@@ -30,6 +33,9 @@ export const operations: readonly Operation[] = [
   snapshotVm,
   rollbackSnapshot,
   deleteSnapshot,
+  listBackups,
+  backupVm,
+  restoreBackup,
   approve,
   deny,
   listApprovals,

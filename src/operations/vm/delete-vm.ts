@@ -1,26 +1,22 @@
 import * as z from 'zod';
 import { asError, fail } from '../../core/errors.ts';
-import type { Condition, Plan, Step } from '../../core/plan.ts';
+import type { Condition, Plan } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { counted, plainText } from '../../core/text.ts';
-import { failMissing, missingPrivileges } from '../../proxmox/access/privileges.ts';
-import { backupRights } from '../../proxmox/access/visibility.ts';
 import { type Backups, noBackupText } from '../../proxmox/backups.ts';
-import { path } from '../../proxmox/encode.ts';
 import { guestPath, isAnother, isFree } from '../../proxmox/guests.ts';
-import { listStorages, storageOf } from '../../proxmox/storage.ts';
+import { storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
+import { backupSteps } from '../backup/lib/backup-steps.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, VOLUME_READS } from './lib/api.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { changed, storageName, vmid } from './lib/schemas.ts';
 import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
 import { orphansOf, ownVolumes, withSize } from './lib/volumes.ts';
-import { refuseUnseenStorage } from './provision/choose-storage.ts';
 
 const DELETE_SECONDS = 1800;
-const BACKUP_SECONDS = 24 * 3600;
 
 /** DELETE /nodes/{node}/qemu|lxc/{vmid}; with backup_storage POST /nodes/{node}/vzdump before it. */
 export const deleteVm = defineOperation({
@@ -70,7 +66,7 @@ export const deleteVm = defineOperation({
         hint: 'Delete with purge, which also removes it there.',
       });
     }
-    const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, args.backup_storage);
+    const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, { storage: args.backup_storage });
     const gone: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'absent', key: identity.key };
     // Proxmox would look through all storages and destroy whatever bears this VMID: only where that is what was seen.
     const extra = args.purge && !volumes.partly ? volumes.extra : [];
@@ -197,43 +193,6 @@ async function replicationJobs(api: ProxmoxReader, vmid: number): Promise<string
     throw thrown;
   });
   return jobs.filter((job) => Number(job.guest) === vmid).map((job) => plainText(String(job.id ?? ''), 40));
-}
-
-/** A backup that prunes no older one, and the proof that its volume is there. */
-async function backupSteps(api: ProxmoxReader, target: Target, storage: string): Promise<Step[]> {
-  const { at } = target.guest;
-  if (hibernated(target.guest)) {
-    fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox cannot back up a hibernated guest.`, {
-      hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or delete it without backup_storage.`,
-    });
-  }
-  const storages = await listStorages(api, at.node);
-  await refuseUnseenStorage(api, storages, storage);
-  const places = storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
-  if (!places.includes(storage)) {
-    fail('storage_unavailable', `Storage ${storage} on ${at.node} is missing, offline or does not take backups.`, {
-      hint: places.length > 0 ? `Choose one of: ${places.join(', ')}.` : 'No visible storage takes backups.',
-      details: { candidates: places },
-    });
-  }
-  const missing = await missingPrivileges(api, backupRights(at.vmid, storage));
-  // Proxmox accepts the request, and its task fails: after a human was asked.
-  if (missing.length > 0) failMissing(`A backup of ${label(target.guest)} to ${storage}`, missing);
-  const there: Condition = { kind: 'backup', vmid: at.vmid, node: at.node, storage };
-  return [
-    {
-      kind: 'request',
-      id: 'backup',
-      method: 'POST',
-      path: path`/nodes/${at.node}/vzdump`,
-      // Without remove=0 Proxmox prunes older backups by the storage's rule.
-      params: { vmid: at.vmid, storage, mode: 'snapshot', compress: 'zstd', remove: false },
-      purpose: `back up ${label(target.guest)} to ${storage}`,
-      task: { type: 'vzdump', id: String(at.vmid), node: at.node, timeoutSeconds: BACKUP_SECONDS },
-      proof: there,
-    },
-    { kind: 'wait', id: 'backed-up', until: there, timeoutSeconds: 60, purpose: `the backup is on ${storage}` },
-  ];
 }
 
 /**

@@ -1,0 +1,160 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Plan } from '../../core/plan.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { plainText } from '../../core/text.ts';
+import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { path } from '../../proxmox/encode.ts';
+import { listStorages } from '../../proxmox/storage.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS } from '../vm/lib/api.ts';
+import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
+import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
+import { factsOf, label, readTarget, refuseLocked, type Target } from '../vm/lib/target.ts';
+import { backupSteps } from './lib/backup-steps.ts';
+
+const input = z.strictObject({
+  ...oneOrSeveral,
+  storage: storageName.optional().describe('Default: the only one that takes backups'),
+  mode: z.enum(['snapshot', 'suspend', 'stop']).default('snapshot').describe('stop: consistent, with a shutdown'),
+  protected: z.boolean().default(false).describe('Never pruned'),
+  notes: line(200).optional(),
+});
+type Args = Omit<z.output<typeof input>, 'vmid' | 'vmids'>;
+
+/** POST /nodes/{node}/vzdump, one guest each, so that every guest has an outcome of its own. */
+export const backupVm = defineOperation({
+  name: 'backup_vm',
+  title: 'Back up VMs or containers',
+  effect: 'change',
+  toolset: 'everyday',
+  description: 'Backs up VMs or containers now and answers with the volume. It never prunes older backups.',
+  input,
+  byName: { vmid: 'name', vmids: 'names' },
+  output: changed.extend({ backups: z.array(z.looseObject({ vmid: z.number() })) }),
+  reads: [...GUEST_READS, 'GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'],
+  mayRead: ['GET /nodes/{node}/vzdump/defaults'],
+  sends: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
+  maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove', 'protected', 'notes-template'] },
+  example: { vmid: 104, storage: 'nas' },
+  async plan(ctx, { vmid, vmids, ...args }) {
+    const [first, ...others] = guestsAsked('backup_vm', { vmid, vmids });
+    if (others.length === 0) return planOne(ctx, first, args);
+    const plans = await planEach([first, ...others], 'backed up', (one) => planOne(ctx, one, args));
+    return together(plans, { verb: 'Back up', already: '', undo: 'the operator deletes the new backups' });
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    const backups = await madeBy(api, run);
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), backups, ...outcomeOf(run) };
+  },
+});
+
+async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise<Plan> {
+  const target = await readTarget(ctx.api, vmid);
+  const { guest, running } = target;
+  const { at } = guest;
+  const of = label(guest);
+  refuseLocked(target);
+  const chosen = await chooseStorage(ctx, at.node, args.storage);
+  const { storage } = chosen;
+  if (!args.protected) await refuseAtLimit(ctx.api, target, storage);
+  if (args.mode === 'stop' && running && target.status.ha !== undefined) {
+    fail('not_possible', `${of} is managed by HA, and Proxmox does not back it up with mode stop.`, { hint: 'Use mode snapshot.' });
+  }
+  const pauses = running && args.mode !== 'snapshot';
+  const steps = await backupSteps(ctx.api, target, { storage, mode: args.mode, protect: args.protected, notes: args.notes });
+  return {
+    operation: 'backup_vm',
+    target: guest.identity,
+    node: at.node,
+    facts: factsOf(target),
+    summary: `Back up ${of} to ${storage} (${args.mode})`,
+    effect: pauses ? 'disrupt' : 'change',
+    ...(pauses ? { raisedBecause: `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup` } : {}),
+    steps,
+    expected: [{ kind: 'backup', vmid, node: at.node, storage }],
+    choices: chosen.choices,
+    warnings: warningsOf(target),
+    before: {},
+    after: { backup: `on ${storage}`, ...(args.protected ? { protected: true } : {}) },
+    undo: 'the operator deletes the new backup',
+  };
+}
+
+function warningsOf({ guest, running }: Target): string[] {
+  const left = guest.disks
+    .filter((d) => d.media === 'disk' && /(?:^|,)backup=0(?:,|$)/.test(guest.config[d.slot] ?? ''))
+    .map((d) => d.slot);
+  return [
+    ...(left.length > 0 ? [`disks that are excluded from backups are not in it: ${left.join(', ')}`] : []),
+    ...(guest.disks.some((d) => d.media === 'bind') ? ['bind mounts are not in it'] : []),
+    ...(!running && guest.at.type === 'qemu' ? ['Proxmox shows the stopped VM as running while it is backed up'] : []),
+  ];
+}
+
+/** @throws storage_unavailable, ambiguous; both list the candidates */
+async function chooseStorage(
+  ctx: OperationContext,
+  node: string,
+  wanted: string | undefined,
+): Promise<{ storage: string; choices: string[] }> {
+  if (wanted !== undefined) return { storage: wanted, choices: [] };
+  const places = (await listStorages(ctx.api, node)).filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
+  const [only] = places;
+  if (only !== undefined && places.length === 1) return { storage: only, choices: [`storage: ${only} (the only one that takes backups)`] };
+  fail(
+    places.length === 0 ? 'storage_unavailable' : 'ambiguous',
+    `${places.length === 0 ? 'No visible storage' : 'More than one storage'} on ${node} takes backups.`,
+    {
+      ...(places.length > 0 ? { hint: `Choose one of: ${places.join(', ')}.`, details: { candidates: places } } : {}),
+    },
+  );
+}
+
+/**
+ * With remove=0 vzdump fails where the storage keeps so many backups already: known before, it is said before.
+ * `GET /nodes/{node}/vzdump/defaults`
+ */
+async function refuseAtLimit(api: ProxmoxReader, { guest }: Target, storage: string): Promise<void> {
+  const { at } = guest;
+  const limit = limitOf(
+    await api.get<{ 'prune-backups'?: unknown }>(path`/nodes/${at.node}/vzdump/defaults`, { storage }).catch(() => ({})),
+  );
+  if (limit === undefined) return;
+  const { backups } = await readBackups(api, at.vmid);
+  const counted = backups.filter((b) => b.storage === storage && b.type === at.type && !b.protected);
+  const oldest = counted.at(-1);
+  if (counted.length < limit || !oldest) return;
+  fail('not_possible', `Storage ${storage} keeps ${limit} backups of a guest, and ${label(guest)} has ${counted.length}.`, {
+    hint: `Use another storage or protected, or ask the user whether the oldest may go: ${plainText(oldest.volid, 200)}.`,
+    details: { limit, backups: counted.map(({ volid }) => plainText(volid, 200)) },
+  });
+}
+
+/** How many backups of a guest a retention keeps, as vzdump counts them; undefined: all. */
+function limitOf({ 'prune-backups': keep }: { 'prune-backups'?: unknown }): number | undefined {
+  const entries =
+    typeof keep === 'object' && keep !== null
+      ? Object.entries(keep)
+      : String(keep ?? '')
+          .split(',')
+          .map((part) => part.split('='));
+  const numbers = Object.fromEntries(entries.map(([name, value]) => [name, Number(value)]));
+  if (Number(numbers['keep-all'] ?? 0) === 1) return undefined;
+  const sum = Object.entries(numbers).reduce((total, [name, value]) => total + (name?.startsWith('keep-') && value > 0 ? value : 0), 0);
+  return sum > 0 ? sum : undefined;
+}
+
+/** The volumes that the run made: the newest of each guest since it began. */
+async function madeBy(api: ProxmoxReader, { plan, startedAt }: RunRecord): Promise<{ vmid: number; volume?: string; size_gb?: number }[]> {
+  const guests = plan.targets ?? (plan.target ? [plan.target] : []);
+  const since = Math.floor(Date.parse(startedAt) / 1000) - 5;
+  const found = guests.length === 1 ? await readBackups(api, guests[0]?.vmid) : await readBackups(api);
+  return guests.map(({ vmid, type }) => {
+    const made: Backup | undefined = found.backups.find((b) => b.vmid === vmid && b.type === type && b.time >= since);
+    return { vmid, ...(made ? { volume: plainText(made.volid, 200), size_gb: Math.round(made.sizeGib * 100) / 100 } : {}) };
+  });
+}

@@ -1,0 +1,67 @@
+import { defined } from '../../../core/defined.ts';
+import { fail } from '../../../core/errors.ts';
+import type { Condition, Step } from '../../../core/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
+import { backupRights } from '../../../proxmox/access/visibility.ts';
+import { path } from '../../../proxmox/encode.ts';
+import { listStorages } from '../../../proxmox/storage.ts';
+import { hibernated, label, type Target } from '../../vm/lib/target.ts';
+import { refuseUnseenStorage } from '../../vm/provision/choose-storage.ts';
+
+/** Longest backup that is waited for. */
+const BACKUP_SECONDS = 24 * 3600;
+
+export interface BackupRequest {
+  storage: string;
+  /** `snapshot` goes on, `suspend` pauses, `stop` shuts down and starts again. Default: snapshot. */
+  mode?: 'snapshot' | 'suspend' | 'stop';
+  protect?: boolean;
+  /** One line; Proxmox replaces {{guestname}} and the like in it. */
+  notes?: string | undefined;
+}
+
+/** A backup that prunes no older one, and the proof that its volume is there. */
+export async function backupSteps(
+  api: ProxmoxReader,
+  target: Target,
+  { storage, mode = 'snapshot', protect = false, notes }: BackupRequest,
+): Promise<Step[]> {
+  const { at } = target.guest;
+  if (hibernated(target.guest)) {
+    fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox cannot back up a hibernated guest.`, {
+      hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or go on without a backup.`,
+    });
+  }
+  const storages = await listStorages(api, at.node);
+  await refuseUnseenStorage(api, storages, storage);
+  const places = storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
+  if (!places.includes(storage)) {
+    fail('storage_unavailable', `Storage ${storage} on ${at.node} is missing, offline or does not take backups.`, {
+      hint: places.length > 0 ? `Choose one of: ${places.join(', ')}.` : 'No visible storage takes backups.',
+      details: { candidates: places },
+    });
+  }
+  const missing = await missingPrivileges(api, backupRights(at.vmid, storage));
+  // Proxmox accepts the request, and its task fails: after a human was asked.
+  if (missing.length > 0) failMissing(`A backup of ${label(target.guest)} to ${storage}`, missing);
+  const there: Condition = { kind: 'backup', vmid: at.vmid, node: at.node, storage };
+  return [
+    {
+      kind: 'request',
+      id: 'backup',
+      method: 'POST',
+      path: path`/nodes/${at.node}/vzdump`,
+      // Without remove=0 Proxmox prunes older backups by the storage's rule.
+      params: {
+        ...{ vmid: at.vmid, storage, mode, compress: 'zstd', remove: false },
+        ...(protect ? { protected: true } : {}),
+        ...defined({ 'notes-template': notes }),
+      },
+      purpose: `back up ${label(target.guest)} to ${storage}`,
+      task: { type: 'vzdump', id: String(at.vmid), node: at.node, timeoutSeconds: BACKUP_SECONDS },
+      proof: there,
+    },
+    { kind: 'wait', id: 'backed-up', until: there, timeoutSeconds: 60, purpose: `the backup is on ${storage}` },
+  ];
+}

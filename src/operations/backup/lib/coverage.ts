@@ -1,0 +1,41 @@
+import { plainText } from '../../../core/text.ts';
+import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import type { GuestRow } from '../../../proxmox/guests.ts';
+
+/** How well a guest is backed up; `unknown`: this token would not see its backups. */
+export type Coverage = 'none' | 'failed verification' | 'old' | 'unknown' | 'ok';
+const WORST_FIRST: readonly Coverage[] = ['none', 'failed verification', 'old', 'unknown', 'ok'];
+
+interface CoverageRow extends Record<string, unknown> {
+  vmid: number;
+  guest: string;
+  state: Coverage;
+}
+
+/** One row for each guest that is not a template, those without a good recent backup first. */
+export function coverageOf(
+  guests: readonly GuestRow[],
+  backups: readonly Backup[],
+  { now, maxAgeDays, sees }: { now: number; maxAgeDays: number; sees: (vmid: number) => boolean },
+): CoverageRow[] {
+  const rows = guests
+    .filter(({ template }) => !template)
+    .map((guest) => {
+      const newest = backups.find(({ vmid, type }) => vmid === guest.vmid && type === guest.type);
+      const days = newest && (now - newest.time) / 86_400;
+      return {
+        vmid: guest.vmid,
+        guest: plainText(guest.name, 80),
+        state: stateOf(newest, days !== undefined && days > maxAgeDays, sees(guest.vmid)),
+        ...(newest && days !== undefined ? { age_days: Math.floor(days * 10) / 10, storage: newest.storage } : {}),
+        ...(newest?.verified ? { verified: newest.verified } : {}),
+      };
+    });
+  return rows.sort((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state) || a.vmid - b.vmid);
+}
+
+function stateOf(newest: Backup | undefined, isOld: boolean, isSeen: boolean): Coverage {
+  if (!newest) return isSeen ? 'none' : 'unknown';
+  if (newest.verified === 'failed') return 'failed verification';
+  return isOld ? 'old' : 'ok';
+}

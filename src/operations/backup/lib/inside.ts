@@ -1,0 +1,49 @@
+import { asError, fail } from '../../../core/errors.ts';
+import type { ResourceDemand } from '../../../core/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import { disksOf } from '../../../proxmox/disks.ts';
+import { path } from '../../../proxmox/encode.ts';
+import { memoryOf } from '../../../proxmox/guests.ts';
+import { type Options, optionsOf } from '../../../proxmox/property-strings.ts';
+
+export interface Inside {
+  config: Options;
+  name: string;
+  sizes: ResourceDemand['after'];
+  /** Disks that a restore makes: slot, storage of then, GiB. */
+  disks: { slot: string; storage: string; sizeGib: number }[];
+  /** Disks that were excluded from the backup. */
+  excluded: string[];
+}
+
+/** The guest inside a backup: `GET /nodes/{node}/vzdump/extractconfig`. @throws permission_denied, not_possible for an archive without one */
+export async function readInside(api: ProxmoxReader, { node, volid, type }: Backup): Promise<Inside> {
+  const text = await api.get<string>(path`/nodes/${node}/vzdump/extractconfig`, { volume: volid }).catch((thrown) => {
+    const error = asError(thrown);
+    if (error.code === 'permission_denied' || error.code === 'unreachable') throw error;
+    return fail('not_possible', `The configuration in ${plainText(volid, 200)} cannot be read: ${error.message}`, {
+      hint: 'Choose another backup with list_backups.',
+    });
+  });
+  const config = configIn(text);
+  const data = disksOf(config).filter((d) => d.media === 'disk' || d.media === 'firmware');
+  const excluded = data.filter((d) => /(?:^|,)backup=0(?:,|$)/.test(config[d.slot] ?? ''));
+  const disks = data.filter((d) => !excluded.includes(d)).map((d) => ({ slot: d.slot, storage: d.storage, sizeGib: d.sizeGib ?? 0 }));
+  const cpu = type === 'lxc' ? Number(config.cores ?? 1) : Number(config.cores ?? 1) * Number(config.sockets ?? 1);
+  const diskGib = disks.reduce((sum, d) => sum + d.sizeGib, 0);
+  const name = (type === 'lxc' ? config.hostname : config.name) ?? '';
+  return { config, name, sizes: { cpu, memoryMib: memoryOf(config), diskGib }, disks, excluded: excluded.map((d) => d.slot) };
+}
+
+/** The lines before the first section: a configuration file holds its snapshots in sections. */
+function configIn(text: string): Options {
+  const lines = String(text).split('\n');
+  const end = lines.findIndex((line) => line.startsWith('['));
+  const pairs = lines.slice(0, end === -1 ? undefined : end).flatMap((line): [string, string][] => {
+    const match = /^([a-z][a-z0-9_-]*): *(.*)$/.exec(line);
+    return match ? [[match[1] ?? '', match[2] ?? '']] : [];
+  });
+  return optionsOf(pairs);
+}

@@ -1,0 +1,76 @@
+import { fail } from '../../../core/errors.ts';
+import type { Condition, Plan } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import { tagsOf } from '../../../proxmox/guests.ts';
+import type { OperationContext } from '../../define.ts';
+import { refuseTooLarge } from '../../vm/lib/limits.ts';
+import { factsOf, label, readTarget, refuseLocked } from '../../vm/lib/target.ts';
+import { withSize } from '../../vm/lib/volumes.ts';
+import type { Inside } from './inside.ts';
+import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
+
+/** Over the guest that the backup was made of: its disks and all its snapshots are destroyed first. @throws guest_running, guest_protected */
+export async function overPlan(
+  ctx: OperationContext,
+  args: { vmid?: number | undefined; storage?: string | undefined },
+  backup: Backup,
+  inside: Inside,
+): Promise<Plan> {
+  const vmid = args.vmid ?? backup.vmid;
+  const target = await readTarget(ctx.api, vmid);
+  const { guest, snapshots, running } = target;
+  const of = label(guest);
+  if (guest.at.type !== backup.type) {
+    fail('not_possible', `${of} is a ${guest.at.type === 'qemu' ? 'VM' : 'container'}, and the backup is of the other kind.`, {
+      hint: 'Restore to a new VMID: call again without overwrite.',
+    });
+  }
+  refuseLocked(target);
+  if (running) fail('guest_running', `${of} runs. It must be stopped first.`, { hint: `Call stop_vm {"vmid": ${vmid}}, then call again.` });
+  if (guest.identity.protection) {
+    fail('guest_protected', `${of} is protected against this.`, { hint: 'Restore to a new VMID: call again without overwrite.' });
+  }
+  if (guest.at.node !== backup.node) {
+    fail('not_possible', `The backup is reached from ${backup.node}, and ${of} is on ${guest.at.node}.`, {
+      hint: 'Restore to a new VMID: call again without overwrite.',
+    });
+  }
+  const demand = {
+    newGuests: 0 as const,
+    vmid,
+    before: { cpu: guest.sizes.cpu ?? 0, memoryMib: guest.sizes.memoryMib, diskGib: guest.sizes.diskGib },
+    after: inside.sizes,
+  };
+  await refuseTooLarge(ctx, demand, undefined);
+  const place = await placeFor(ctx, args, backup, inside);
+  const own = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom');
+  // Nothing that could be looked up tells the restored guest from the one before: without its task the outcome stays unknown.
+  const there: Condition = { kind: 'config', ...guest.at, has: { lock: null } };
+  const names = snapshots.names.map((name) => plainText(name, 40));
+  return {
+    operation: 'restore_backup',
+    target: { ...guest.identity, snapshots: snapshots.names },
+    node: guest.at.node,
+    facts: factsOf(target),
+    demand,
+    ...(place.space ? { space: place.space } : {}),
+    binds: boundTo(backup),
+    becomes: { tags: tagsOf(inside.config.tags), protection: inside.config.protection === '1' },
+    summary: `Restore ${backupText(backup)} over ${of}, whose present disks are destroyed`,
+    effect: 'destroy',
+    raisedBecause: `${of} as it is now is lost`,
+    steps: [restoreStep(backup, vmid, { ...place.params, force: true })],
+    expected: [there],
+    choices: place.choices,
+    warnings: [
+      `lost: ${own.map((d) => withSize(d)).join(', ') || 'its configuration'}`,
+      ...(names.length > 0 ? [`lost: its snapshots ${names.join(', ')}`] : []),
+      ...(inside.excluded.length > 0 ? [`disks that were excluded from the backup are detached: ${inside.excluded.join(', ')}`] : []),
+      ...(backup.vmid === vmid ? [] : [`the backup is of guest ${backup.vmid}, not of ${of}`]),
+    ],
+    before: { disks: own.map((d) => withSize(d)) },
+    after: { name: inside.name, status: 'stopped' },
+    undo: `impossible, unless it is backed up first: backup_vm {"vmid": ${vmid}}`,
+  };
+}

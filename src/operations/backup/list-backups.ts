@@ -1,0 +1,74 @@
+import * as z from 'zod';
+import { plainText } from '../../core/text.ts';
+import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { listGuests } from '../../proxmox/guests.ts';
+import { defineOperation } from '../define.ts';
+import { isoOf } from '../snapshot/lib/age.ts';
+import { LIST_READS } from '../vm/lib/api.ts';
+import { vmid } from '../vm/lib/schemas.ts';
+import { coverageOf } from './lib/coverage.ts';
+import { sightOf } from './lib/unseen.ts';
+
+const MAX_ROWS = 60;
+
+const output = z.object({
+  backups: z.array(z.looseObject({ vmid: z.number(), guest: z.string() })),
+  total: z.number(),
+  notice: z.string().optional(),
+});
+
+/** GET …/storage/{storage}/content?content=backup of every storage. */
+export const listBackups = defineOperation({
+  name: 'list_backups',
+  title: 'List backups',
+  effect: 'read',
+  toolset: 'everyday',
+  description:
+    'Backups with age, size and verification, the newest first. coverage: one row a guest instead, those without a good recent backup first.',
+  input: z.strictObject({
+    vmid: vmid.optional(),
+    coverage: z.boolean().default(false),
+    max_age_days: z.number().min(0).default(7).describe('For coverage: older is old (7)'),
+  }),
+  byName: { vmid: 'name' },
+  output,
+  reads: LIST_READS,
+  mayRead: ['GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'],
+  example: { coverage: true },
+  table: 'backups',
+  preview: () => [
+    'GET /cluster/resources?type=vm',
+    'GET /nodes',
+    'GET /nodes/{node}/storage',
+    'GET /nodes/{node}/storage/{storage}/content',
+  ],
+  async read({ api }, { vmid, coverage, max_age_days }) {
+    const [all, lists] = await Promise.all([listGuests(api), readBackups(api, vmid)]);
+    const guests = vmid === undefined ? all : all.filter((g) => g.vmid === vmid);
+    const sight = await sightOf(api, guests, lists);
+    const now = Date.now() / 1000;
+    const name = (of: number) => plainText(all.find((g) => g.vmid === of)?.name ?? '', 80);
+    const rows = coverage
+      ? coverageOf(guests, lists.backups, { now, maxAgeDays: max_age_days, sees: sight.sees })
+      : lists.backups.map((backup) => shown(backup, name(backup.vmid), now));
+    const notice = [
+      ...(rows.length > MAX_ROWS ? [`only ${MAX_ROWS} of ${rows.length} are shown; name a guest for fewer`] : []),
+      ...(sight.notice === '' ? [] : [sight.notice]),
+    ].join('; ');
+    return { backups: rows.slice(0, MAX_ROWS), total: rows.length, ...(notice === '' ? {} : { notice }) };
+  },
+});
+
+function shown(backup: Backup, guest: string, now: number) {
+  return {
+    vmid: backup.vmid,
+    guest,
+    volume: plainText(backup.volid, 200),
+    time: isoOf(backup.time),
+    age_days: Math.floor((now - backup.time) / 8_640) / 10,
+    size_gb: Math.round(backup.sizeGib * 100) / 100,
+    ...(backup.protected ? { protected: true } : {}),
+    ...(backup.verified ? { verified: backup.verified } : {}),
+    ...(backup.notes.trim() === '' ? {} : { notes: plainText(backup.notes, 60) }),
+  };
+}

@@ -1,0 +1,117 @@
+import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors.ts';
+import type { Condition, Plan } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
+import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS } from '../vm/lib/api.ts';
+import { refuseTooLarge } from '../vm/lib/limits.ts';
+import { poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
+import { refuseUnusablePool } from '../vm/provision/choose-pool.ts';
+import { made, madeReport } from '../vm/provision/made.ts';
+import { type Inside, readInside } from './lib/inside.ts';
+import { overPlan } from './lib/restore-over.ts';
+import { backupText, boundTo, placeFor, restoreStep } from './lib/restore-parts.ts';
+
+const input = z.strictObject({
+  volume: volumeId.optional().describe('Of list_backups'),
+  source_vmid: vmid.optional().describe('Instead of volume: the newest backup of this guest'),
+  vmid: vmid.optional().describe('New VMID (next free one)'),
+  storage: storageName.optional().describe('For the disks; default as in the backup'),
+  pool: poolName.optional(),
+  overwrite: z.boolean().default(false).describe('Over the guest of the backup, which is lost'),
+});
+type RestoreArgs = z.output<typeof input>;
+
+/** POST /nodes/{node}/qemu with `archive`, or …/lxc with `restore`. */
+export const restoreBackup = defineOperation({
+  name: 'restore_backup',
+  title: 'Restore a backup',
+  effect: 'change',
+  toolset: 'everyday',
+  description:
+    'Restores a backup as a new, stopped guest with new MAC addresses. overwrite replaces the guest it was made of and needs approval.',
+  input,
+  byName: { source_vmid: 'source_name' },
+  output: made,
+  reads: [
+    ...GUEST_READS,
+    'GET /nodes/{node}/storage',
+    'GET /nodes/{node}/storage/{storage}/content?content=backup',
+    'GET /nodes/{node}/vzdump/extractconfig',
+  ],
+  sends: {
+    'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique'],
+    'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique'],
+  },
+  maySend: {
+    'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique', 'pool', 'force'],
+    'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique', 'pool', 'force'],
+  },
+  reserves: ({ vmid, overwrite }) => (overwrite ? undefined : defined({ vmid })),
+  example: { source_vmid: 102 },
+  async plan(ctx, args): Promise<Plan> {
+    const backup = await findBackup(ctx, args);
+    const inside = await readInside(ctx.api, backup);
+    return args.overwrite ? overPlan(ctx, args, backup, inside) : newPlan(ctx, args, backup, inside);
+  },
+  report: madeReport,
+});
+
+async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup, inside: Inside): Promise<Plan> {
+  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
+  const pool = args.pool ?? ctx.defaults.pool;
+  await refuseUnusablePool(ctx.api, pool);
+  const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: inside.sizes };
+  await refuseTooLarge(ctx, demand, undefined);
+  const place = await placeFor(ctx, args, backup, inside);
+  const { node, type } = backup;
+  const label = `${inside.name === '' ? 'guest' : plainText(inside.name, 80)} (${vmid})`;
+  const there: Condition = {
+    kind: 'config',
+    type,
+    vmid,
+    node,
+    has: { [type === 'lxc' ? 'hostname' : 'name']: inside.name || null, lock: null },
+  };
+  return {
+    operation: 'restore_backup',
+    node,
+    demand,
+    ...(place.space ? { space: place.space } : {}),
+    binds: boundTo(backup),
+    summary: `Restore ${backupText(backup)} as a new guest ${label} on ${node}`,
+    effect: 'change',
+    steps: [restoreStep(backup, vmid, { ...place.params, unique: true, ...defined({ pool }) }, there)],
+    expected: [there],
+    choices: [
+      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
+      ...place.choices,
+      ...(args.volume === undefined ? [`volume: ${plainText(backup.volid, 200)} (the newest)`] : []),
+    ],
+    warnings: [
+      'it is stopped and has new MAC addresses; its addresses and host name are those of the original: do not run both on one network',
+      ...(inside.excluded.length > 0 ? [`missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`] : []),
+      ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
+    ],
+    before: {},
+    after: { name: inside.name, status: 'stopped' },
+    undo: `delete_vm {"vmid": ${vmid}}`,
+    cleanup: `delete_vm {"vmid": ${vmid}}`,
+  };
+}
+
+/** @throws invalid_arguments, not_possible with what can be seen */
+async function findBackup({ api }: OperationContext, { volume, source_vmid: source }: RestoreArgs): Promise<Backup> {
+  if ((volume === undefined) === (source === undefined)) {
+    fail('invalid_arguments', 'restore_backup needs either volume, or source_vmid or source_name.');
+  }
+  const lists = await readBackups(api, source);
+  const found = volume === undefined ? lists.backups[0] : lists.backups.find(({ volid }) => volid === volume);
+  if (found) return found;
+  const unread = lists.unread.map(({ storage, why }) => `${storage} (${why})`);
+  fail('not_possible', `${volume === undefined ? `No backup of guest ${source}` : `The backup ${plainText(volume, 200)}`} is visible.`, {
+    hint: `Call list_backups. Storages read: ${lists.read.join(', ') || 'none'}.${unread.length > 0 ? ` Not read: ${unread.join(', ')}.` : ''}`,
+  });
+}

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../../src/core/json.ts';
+import { planOf } from '../../helpers/plans.ts';
+import { tokenWith } from '../../helpers/rights.ts';
+import { agent, openWorld, type World } from '../../helpers/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+});
+afterEach(() => world.close());
+
+const sent = () => world.cluster.mutations().map(({ method, path }) => `${method} ${path}`);
+const lastParams = () => world.cluster.mutations().at(-1)?.params;
+const list = async (args: object = {}) => (await world.done('list_backups', args)).backups as JsonObject[];
+const approved = async (operation: string, args: object) =>
+  (await world.done('approve', { approval_id: await world.asks(operation, args) })).result as JsonObject;
+
+describe('backup_vm', () => {
+  it('makes a new volume, prunes nothing, and names it', async () => {
+    const plan = await planOf(world, 'backup_vm', { vmid: 104, storage: 'local' });
+    expect(plan).toMatchObject({ effect: 'change', summary: 'Back up build1 (104) to local (snapshot)' });
+    const done = await world.done('backup_vm', { vmid: 104, storage: 'local', notes: 'before the move' });
+    expect(sent()).toEqual(['POST /nodes/pve/vzdump']);
+    expect(lastParams()).toMatchObject({
+      vmid: '104',
+      storage: 'local',
+      mode: 'snapshot',
+      remove: '0',
+      'notes-template': 'before the move',
+    });
+    const [made] = done.backups as JsonObject[];
+    expect(made).toMatchObject({ vmid: 104, volume: expect.stringMatching(/^local:backup\/vzdump-qemu-104-/) });
+    expect((await list({ name: 'build1' }))[0]).toMatchObject({
+      guest: 'build1',
+      volume: made?.volume,
+      age_days: 0,
+      notes: 'before the move',
+    });
+  });
+
+  it('asks before it takes a running guest down, and refuses that for one under HA', async () => {
+    expect(await planOf(world, 'backup_vm', { vmid: 101, storage: 'local', mode: 'stop' })).toMatchObject({
+      effect: 'disrupt',
+      raisedBecause: expect.stringContaining('shut down and started again'),
+    });
+    const error = await world.refused(world.call('backup_vm', { name: 'db1', storage: 'local', mode: 'stop' }));
+    expect(error).toMatchObject({ code: 'not_possible', hint: 'Use mode snapshot.' });
+    expect(sent()).toEqual([]);
+  });
+
+  it('backs up several guests, each with a request and a volume of its own', async () => {
+    const { backups } = await world.done('backup_vm', { vmids: [104, 200], storage: 'local' });
+    expect(sent()).toEqual(['POST /nodes/pve/vzdump', 'POST /nodes/pve/vzdump']);
+    expect(backups).toMatchObject([
+      { vmid: 104, volume: expect.stringContaining('vzdump-qemu-104') },
+      { vmid: 200, volume: expect.stringContaining('vzdump-lxc-200') },
+    ]);
+  });
+
+  it('asks for a storage where several take backups', async () => {
+    const error = await world.refused(world.call('backup_vm', { vmid: 104 }));
+    expect(error).toMatchObject({ code: 'ambiguous', details: { candidates: ['local', 'nas'] } });
+  });
+});
+
+describe('list_backups', () => {
+  it('says which guests have none, an old one, or a good one', async () => {
+    await world.done('backup_vm', { vmid: 104, storage: 'local' });
+    const rows = await list({ coverage: true });
+    expect(rows.find(({ vmid }) => vmid === 104)).toMatchObject({ state: 'ok', age_days: 0, storage: 'local' });
+    expect(rows.find(({ vmid }) => vmid === 107)).toMatchObject({ state: 'none' });
+    const states = rows.map(({ state }) => state);
+    expect(states.indexOf('ok')).toBeGreaterThan(states.lastIndexOf('none'));
+  });
+
+  it('never says none to a token that would not see a backup', async () => {
+    const blind = world.another(
+      {},
+      { token: await tokenWith(world.cluster, { '/vms': ['VM.Audit'], '/storage': ['Datastore.Audit'], '/nodes': ['Sys.Audit'] }) },
+    );
+    const result = await blind.perform('list_backups', { coverage: true }, agent);
+    if (result.kind !== 'done') throw new Error(result.kind);
+    const rows = result.output.backups as JsonObject[];
+    expect(rows.length).toBeGreaterThan(0);
+    expect(new Set(rows.map(({ state }) => state))).toEqual(new Set(['unknown']));
+    expect(result.output.notice).toMatch(/invisible to this token|cannot tell/);
+  });
+});
+
+describe('restore_backup', () => {
+  beforeEach(async () => {
+    await world.done('backup_vm', { vmid: 104, storage: 'local' });
+  });
+
+  it('makes a new, stopped guest with new MAC addresses from the newest backup', async () => {
+    const plan = await planOf(world, 'restore_backup', { source_name: 'build1', vmid: 150 });
+    expect(plan).toMatchObject({ effect: 'change', demand: { newGuests: 1, vmid: 150 }, undo: 'delete_vm {"vmid": 150}' });
+    const done = await world.done('restore_backup', { source_name: 'build1', vmid: 150 });
+    expect(done).toMatchObject({ vmid: 150, name: 'build1', status: 'stopped', created: true });
+    expect(lastParams()).toMatchObject({ vmid: '150', unique: '1', archive: expect.stringContaining('vzdump-qemu-104') });
+    const networks = async (vmid: number) => ((await world.done('get_vm', { vmid })).networks as JsonObject[]).map(({ mac }) => mac);
+    expect(await networks(150)).not.toEqual(await networks(104));
+  });
+
+  it('counts against the quota like any new guest', async () => {
+    const tight = world.another({ limits: { maxCpu: 16, maxRamMib: 512, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } } });
+    const error = await world.refused(tight.perform('restore_backup', { source_vmid: 104 }, agent));
+    expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_RAM_MB') });
+  });
+
+  it('asks before it replaces a guest, names what is lost, and does it', async () => {
+    const plan = await planOf(world, 'restore_backup', { source_vmid: 104, overwrite: true });
+    expect(plan.effect).toBe('destroy');
+    expect(plan.summary).toMatch(/^Restore the backup of guest 104 of .* over build1 \(104\), whose present disks are destroyed$/);
+    expect(plan.warnings).toEqual([expect.stringMatching(/^lost: .*vm-104-disk-0/), 'lost: its snapshots clean, before-upgrade']);
+    expect(await approved('restore_backup', { source_vmid: 104, overwrite: true })).toMatchObject({ vmid: 104, status: 'stopped' });
+    expect(lastParams()).toMatchObject({ vmid: '104', force: '1' });
+    expect((await world.done('get_vm', { vmid: 104 })).snapshots).toBe(0);
+  });
+
+  it('refuses to replace a running guest', async () => {
+    await world.done('backup_vm', { vmid: 101, storage: 'local' });
+    expect((await world.refused(world.call('restore_backup', { source_vmid: 101, overwrite: true }))).code).toBe('guest_running');
+  });
+
+  it('says where it looked for a backup that is not there', async () => {
+    const error = await world.refused(world.call('restore_backup', { source_vmid: 107 }));
+    expect(error).toMatchObject({
+      code: 'not_possible',
+      message: 'No backup of guest 107 is visible.',
+      hint: expect.stringContaining('pve/local'),
+    });
+    expect((await world.refused(world.call('restore_backup', {}))).code).toBe('invalid_arguments');
+  });
+});
