@@ -40,7 +40,8 @@ export function withBlocks(text: string, blocks: Record<string, string>): string
   return Object.entries(blocks).reduce((result, [name, block]) => {
     const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
     const [from, to] = [result.indexOf(begin), result.indexOf(end)];
-    if (from === -1 || to < from) throw new Error(`${begin} and ${end} are not in the text`);
+    const isOnce = from === result.lastIndexOf(begin) && to === result.lastIndexOf(end);
+    if (from === -1 || to < from || !isOnce) throw new Error(`${begin} and ${end} are not once in the text`);
     return `${result.slice(0, from + begin.length)}\n\n${block}\n\n${result.slice(to)}`;
   }, text);
 }

@@ -1,7 +1,8 @@
 import type { Config, Guest, Snapshot } from './model.ts';
+import { stamp } from './routes/backup-guest.ts';
 import { addGuest, addNode, addStorage, addToken, addVolume, grant, seedMac, seedUuid } from './seed-parts.ts';
 import { LEAST_PRIVILEGE_ROLES, SEED_TOKENS } from './seed-tokens.ts';
-import { canSnapshot, findStorage, isFileBased } from './volumes.ts';
+import { canSnapshot, findStorage, isFileBased, saveVolume } from './volumes.ts';
 import type { World } from './world.ts';
 
 const GIB = 1024 ** 3;
@@ -207,6 +208,9 @@ function seedGuests(world: World): void {
   const template = { template: '1', serial0: 'socket', vga: 'serial0', tags: 'template' };
   add(world, { vmid: 9000, name: 'debian-12-template', storage: 'local-lvm', disk: 3, memory: 512, cloudInit: true, config: template });
   add(world, { vmid: 9001, name: 'ubuntu-24-template', storage: 'nas', disk: 4, memory: 512, cloudInit: true, config: template });
+  addBackup(world, { vmid: 102, storage: 'nas', days: 0.6 });
+  addBackup(world, { vmid: 102, storage: 'nas', days: 7.6 });
+  addBackup(world, { vmid: 103, storage: 'nas', days: 40, notes: 'before the year-end closing' });
   world.put('job', 'backup-nightly', {
     id: 'backup-nightly',
     type: 'vzdump',
@@ -223,6 +227,20 @@ function withoutAgent(world: World, vmid: number): void {
   if (!guest) return;
   const { agent: _agent, ...config } = guest.config;
   world.saveGuest({ ...guest, config }, 0);
+}
+
+function addBackup(world: World, { vmid, storage, days, notes }: { vmid: number; storage: string; days: number; notes?: string }): void {
+  const guest = world.guest(vmid);
+  if (!guest) return;
+  const at = world.now() - days * DAY;
+  const volid = `${storage}:backup/vzdump-${guest.type}-${vmid}-${stamp(at, ['_', '-', '_'])}.vma.zst`;
+  const size = 3 * GIB;
+  saveVolume(world, {
+    ...{ volid, storage, node: '', content: 'backup', format: 'vma.zst', size, used: size, vmid, subtype: guest.type },
+    ctime: Math.floor(at / 1000),
+    config: guest.config,
+    ...(notes === undefined ? {} : { notes }),
+  });
 }
 
 function addSnapshots(world: World, vmid: number): void {

@@ -196,7 +196,7 @@ describe('storage', () => {
     expect(
       await api.task('POST', '/nodes/pve/vzdump', { vmid: '105', storage: 'nas', mode: 'stop', 'notes-template': '{{guestname}}' }),
     ).toBe('OK');
-    const [backup] = (await api.get('/nodes/pve/storage/nas/content?content=backup')).data;
+    const [backup] = (await api.get('/nodes/pve/storage/nas/content?content=backup&vmid=105')).data;
     expect(backup).toMatchObject({ vmid: 105, notes: 'dev1', subtype: 'qemu' });
     expect(await api.task('POST', '/nodes/pve/qemu', { vmid: '300', archive: backup.volid, unique: '1' })).toBe('OK');
     const [old, restored] = await Promise.all([105, 300].map(async (vmid) => (await api.get(`/nodes/pve/qemu/${vmid}/config`)).data));
