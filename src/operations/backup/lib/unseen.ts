@@ -8,7 +8,7 @@ export interface Sight {
   sees(vmid: number): boolean;
   /** Guests whose backups no list shows to this token. */
   hidden: number[];
-  /** What to say about it; empty where all would have been seen. */
+  /** The words about it; empty where all would have been seen. */
   notice: string;
 }
 
