@@ -57,7 +57,7 @@ describe('an agent that answers something else than a list', () => {
       const match = { path: '/agent/network-get-interfaces' };
       world().cluster.simulator.faults.add({ match, action: 'status', status: 200, reason: 'OK', body });
       const answer = await world().done('get_vm', { vmid: 100 });
-      expect(answer.ip_note).toBe('addresses are not known: the guest agent answered with an error');
+      expect(answer.ip_note).toBe('addresses are unknown: the guest agent answered with an error');
       expect(answer).not.toHaveProperty('ip_addresses');
     },
   );
