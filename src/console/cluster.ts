@@ -1,10 +1,10 @@
 import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors.ts';
-import { PER_GUEST, plain } from '../core/limits.ts';
+import { PER_GUEST, plain, type Quotas } from '../core/limits.ts';
 import type { LimitSettings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
-import type { Engine, Quotas } from '../engine/types.ts';
+import type { Engine } from '../engine/types.ts';
 import type { ClusterView, GuestView, Quota } from './wire.ts';
 
 const PAGE = 500;

@@ -1,7 +1,7 @@
 import { fail } from './errors.ts';
 import type { JsonObject } from './json.ts';
 import type { ResourceDemand } from './plan.ts';
-import type { LimitSettings } from './settings.ts';
+import type { LimitSettings, QuotaScope } from './settings.ts';
 
 /** The usage of the guests in the quota's scope, without the planned one: vCPUs, MiB, GiB. */
 export interface Usage {
@@ -14,6 +14,29 @@ export interface Usage {
 }
 export type Total = 'guests' | 'cpu' | 'memoryMib' | 'diskGib';
 type Size = Total;
+
+/** One limit over the scope. Sizes as in `Usage`. */
+export interface Quota {
+  size: Total;
+  /** The environment variable that sets the limit. */
+  variable: string;
+  /** Absent: no limit is set. */
+  limit?: number;
+  /** Existing usage; absent where it was not or cannot be counted. */
+  used?: number;
+  /** Further usage of work in flight. */
+  reserved?: number;
+  left?: number;
+  /** Disks that the token cannot see do not count. */
+  unseenDisks?: true;
+}
+
+export interface Quotas {
+  scope: QuotaScope;
+  /** The pool of the scope, where the token cannot see who is in it: nothing is counted, and nothing can be created. */
+  hiddenPool?: string;
+  quotas: Quota[];
+}
 
 /** One limit that a plan exceeds. */
 export interface Excess {

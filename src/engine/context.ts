@@ -3,6 +3,7 @@ import { defined } from '../core/defined.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
+import { quotasOf, takeInventory } from './limits/quotas.ts';
 import { freshGuests } from './limits/reservations.ts';
 import { totalsOver } from './limits/reserve.ts';
 import { isForeign, readerInScope } from './limits/scope.ts';
@@ -25,6 +26,7 @@ export function readContext(ports: Ports, { signal, scope }: { signal?: AbortSig
     fresh: [],
     reservedGib: () => 0,
     overTotals: async () => [],
+    quotas: async () => quotasOf(await takeInventory(ports), limits, api),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
     ...(signal ? { signal } : {}),

@@ -1,10 +1,9 @@
 import type { Answer, ApprovalRecord } from '../core/approval.ts';
 import type { Caller } from '../core/caller.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Total } from '../core/limits.ts';
+import type { Quotas } from '../core/limits.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
-import type { QuotaScope } from '../core/settings.ts';
 import type { ChangeOperation, Operation } from '../operations/define.ts';
 import type { StandingApproval } from '../store/standing.ts';
 import type { Deadline } from './deadline.ts';
@@ -48,29 +47,6 @@ export interface StandingRequest {
   minutes: number;
   /** Also plans that are graver than their operation, such as a stop by force. Default: those are asked about. */
   raised?: boolean;
-}
-
-/** One limit over the scope. Sizes as in `Usage`. */
-export interface Quota {
-  size: Total;
-  /** The environment variable that sets the limit. */
-  variable: string;
-  /** Absent: no limit is set. */
-  limit?: number;
-  /** Existing usage; absent where it was not or cannot be counted. */
-  used?: number;
-  /** Further usage of work in flight. */
-  reserved?: number;
-  left?: number;
-  /** Disks that the token cannot see do not count. */
-  unseenDisks?: true;
-}
-
-export interface Quotas {
-  scope: QuotaScope;
-  /** The pool of the scope, where the token cannot see who is in it: nothing is counted, and nothing can be created. */
-  hiddenPool?: string;
-  quotas: Quota[];
 }
 
 export interface Engine {

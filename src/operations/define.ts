@@ -4,7 +4,7 @@ import type { Caller } from '../core/caller.ts';
 import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Excess } from '../core/limits.ts';
+import type { Excess, Quotas } from '../core/limits.ts';
 import type { Plan, ResourceDemand } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { Result } from '../core/result.ts';
@@ -35,6 +35,8 @@ export interface OperationContext {
   reservedGib: (place: string) => number;
   /** Limits of all guests together that a plan would exceed: asked only for a plan that is refused anyway. */
   overTotals: (demand: ResourceDemand) => Promise<Excess[]>;
+  /** Every limit over the scope and how much of it is taken, as the guard counts. */
+  quotas: () => Promise<Quotas>;
   /** Whether the guest was created through this server: a row in our store, never a tag or a note. */
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
   /** The run of ours that made the guest, or the last one that continued with it; undefined when none is remembered. */

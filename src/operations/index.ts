@@ -4,6 +4,7 @@ import { listApprovals } from './approval/list-approvals.ts';
 import { backupVm } from './backup/backup-vm.ts';
 import { listBackups } from './backup/list-backups.ts';
 import { restoreBackup } from './backup/restore-backup.ts';
+import { getCluster } from './cluster/get-cluster.ts';
 import type { Operation } from './define.ts';
 import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
@@ -23,6 +24,7 @@ import { stopVm } from './vm/stop-vm.ts';
 export const operations: readonly Operation[] = [
   listVms,
   getVm,
+  getCluster,
   createVm,
   cloneTemplate,
   startVm,

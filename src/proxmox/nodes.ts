@@ -13,11 +13,17 @@ export interface NodeRow {
   cpus?: number;
   memoryMib?: number;
   freeMib?: number;
+  /** Part of its CPUs that is busy. */
+  cpu?: number;
+  uptimeSeconds?: number;
 }
 
 /** By name: `GET /nodes`, and the node itself where the cluster does not know how it is. */
 export async function listNodes(api: Pick<ProxmoxReader, 'get'>): Promise<NodeRow[]> {
-  const rows = await api.get<{ node: string; status?: string; maxcpu?: number; maxmem?: number; mem?: number }[]>('/nodes');
+  const rows =
+    await api.get<{ node: string; status?: string; maxcpu?: number; maxmem?: number; mem?: number; cpu?: number; uptime?: number }[]>(
+      '/nodes',
+    );
   const nodes = await Promise.all(
     rows.map(async (r): Promise<NodeRow> => {
       if (r.status !== 'online' && r.status !== 'offline') return askNode(api, r.node);
@@ -25,6 +31,7 @@ export async function listNodes(api: Pick<ProxmoxReader, 'get'>): Promise<NodeRo
         node: r.node,
         online: r.status === 'online',
         ...sizesOf(r.maxcpu, r.maxmem, r.mem),
+        ...defined({ cpu: numberOf(r.cpu), uptimeSeconds: numberOf(r.uptime) }),
       };
     }),
   );
@@ -59,10 +66,40 @@ async function askNode(api: Pick<ProxmoxReader, 'get'>, node: string): Promise<N
   }
 }
 
+export interface Bridge {
+  iface: string;
+  /** `bridge`, `OVSBridge`, or `vnet` of the software-defined network. */
+  type: string;
+  vlanAware: boolean;
+  /** The node's own address on it, with the length of the prefix. */
+  cidr?: string;
+  comment?: string;
+}
+
 /** Bridges of a node that the token may use (SDN.Use or SDN.Audit), virtual networks included: `GET /nodes/{node}/network?type=any_bridge`. */
+export async function bridgesOf(api: ProxmoxReader, node: string): Promise<Bridge[]> {
+  const rows = await api.get<{ iface: string; type?: string; bridge_vlan_aware?: number | string; cidr?: string; comments?: string }[]>(
+    path`/nodes/${node}/network`,
+    { type: 'any_bridge' },
+  );
+  return rows
+    .map((r) => ({
+      iface: r.iface,
+      type: r.type ?? 'bridge',
+      vlanAware: Number(r.bridge_vlan_aware ?? 0) === 1,
+      ...defined({ cidr: r.cidr, comment: r.comments?.trim() || undefined }),
+    }))
+    .sort((a, b) => a.iface.localeCompare(b.iface, 'en', { numeric: true }));
+}
+
 export async function listBridges(api: ProxmoxReader, node: string): Promise<string[]> {
-  const rows = await api.get<{ iface: string }[]>(path`/nodes/${node}/network`, { type: 'any_bridge' });
-  return rows.map((r) => r.iface).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  return (await bridgesOf(api, node)).map(({ iface }) => iface);
+}
+
+/** The release of a node, such as `9.2.11`; undefined where it does not tell. */
+export async function releaseOf(api: ProxmoxReader, node: string): Promise<string | undefined> {
+  const { version } = await api.get<{ version?: string }>(path`/nodes/${node}/version`).catch(() => ({ version: undefined }));
+  return version;
 }
 
 /** @param total bytes @param used bytes */

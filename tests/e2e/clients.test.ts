@@ -3,15 +3,13 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operations } from '../../src/operations/index.ts';
 import { binary } from '../helpers/binary.ts';
 import { rowsOf } from '../helpers/rows.ts';
 import { openPlace, type Place, until } from './harness.ts';
 import { connectPeer, type Human, PEERS, type Peer, type PeerKind, type Reply } from './peers.ts';
 
-const TOOLS = [
-  ...['list_vms', 'get_vm', 'create_vm', 'clone_template', 'start_vm', 'set_resources', 'stop_vm', 'delete_vm'],
-  ...['approve', 'deny', 'list_approvals', 'get_task'],
-];
+const TOOLS = operations.filter(({ toolset }) => toolset === 'everyday').map(({ name }) => name);
 // Guests of the embedded cluster.
 const STOPPED = { vmid: 104, name: 'build1' };
 const RUNNING = { vmid: 103, name: 'legacy-erp' };

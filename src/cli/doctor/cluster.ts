@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { asError } from '../../core/errors.ts';
+import type { Quotas } from '../../core/limits.ts';
 import { plain } from '../../core/limits.ts';
 import { isPrivate } from '../../core/network.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
 import { counted } from '../../core/text.ts';
-import type { Quotas } from '../../engine/types.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';

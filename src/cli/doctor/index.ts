@@ -1,9 +1,9 @@
 import { needsApproval } from '../../core/effect.ts';
 import { asError, fail } from '../../core/errors.ts';
+import type { Quotas } from '../../core/limits.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { clusterNameOf } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
-import type { Quotas } from '../../engine/types.ts';
 import { operations } from '../../operations/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';

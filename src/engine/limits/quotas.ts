@@ -1,4 +1,5 @@
 import { defined } from '../../core/defined.ts';
+import type { Quota, Quotas } from '../../core/limits.ts';
 import { TOTALS, type Total, type Usage } from '../../core/limits.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { LimitSettings } from '../../core/settings.ts';
@@ -8,7 +9,6 @@ import { completed } from '../../proxmox/fresh.ts';
 import { type GuestRow, listGuests, readGuest } from '../../proxmox/guests.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import type { Ports } from '../ports.ts';
-import type { Quota, Quotas } from '../types.ts';
 import { diskSums, usage } from './quota.ts';
 import { tidy } from './reservations.ts';
 

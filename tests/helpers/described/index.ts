@@ -84,6 +84,7 @@ export async function openWorld(world: World, context: Partial<OperationContext>
       reservedGib: () => 0,
       createdHere: async () => true,
       overTotals: async () => [],
+      quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
       madeBy: async () => undefined,
       ...context,
     },

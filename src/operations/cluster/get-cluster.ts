@@ -1,0 +1,164 @@
+import * as z from 'zod';
+import { plainText } from '../../core/text.ts';
+import { matches } from '../../core/wildcard.ts';
+import { allPrivileges } from '../../proxmox/access/privileges.ts';
+import { type Subject, unseenBy } from '../../proxmox/access/unseen.ts';
+import { currentGuests } from '../../proxmox/fresh.ts';
+import type { GuestRow } from '../../proxmox/guests.ts';
+import { bridgesOf, listNodes, type NodeRow, releaseOf } from '../../proxmox/nodes.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { filled } from '../filled.ts';
+import { LIST_READS, NODE_READS, PLACE_READS } from '../vm/lib/api.ts';
+import { largestGuest, limitsView } from './lib/capacity.ts';
+import { haView } from './lib/ha.ts';
+import { backupsOf, mediaOf, placesOf, spaceWarnings, storageView } from './lib/storages.ts';
+
+const SECTIONS = ['nodes', 'storages', 'networks', 'media', 'templates', 'backups', 'limits', 'ha'] as const;
+type Section = (typeof SECTIONS)[number];
+
+/** Whose invisible parts a section says. */
+const SEES: Record<Section, readonly Subject[]> = {
+  nodes: ['guests', 'nodes'],
+  storages: ['storages', 'disks'],
+  networks: ['networks'],
+  media: ['storages'],
+  templates: ['guests'],
+  backups: ['storages', 'backups'],
+  limits: ['guests'],
+  ha: ['guests', 'ha'],
+};
+
+const row = z.looseObject({});
+const rows = z.array(row).optional();
+
+/** What the cluster is made of and how much of it is free, for whoever wants to place something. Requests: one or two a node, one a storage. */
+export const getCluster = defineOperation({
+  name: 'get_cluster',
+  title: 'Show the cluster',
+  effect: 'read',
+  toolset: 'everyday',
+  description:
+    'Nodes, storages, bridges, images, ISOs, templates, backups by storage, limits and the largest guest that still fits, HA, and what this token cannot see. Call it for names before create_vm; for guests list_vms.',
+  input: z.strictObject({
+    sections: z.array(z.enum(SECTIONS)).min(1).optional().describe('Default: all'),
+    node: filled(64).optional(),
+    name: filled(128).optional().describe('A part of the names of media and templates'),
+  }),
+  output: z.object({
+    nodes: rows,
+    storages: rows,
+    networks: rows,
+    media: rows,
+    templates: rows,
+    backups: rows,
+    limits: row.optional(),
+    largest_guest: row.optional(),
+    ha: row.optional(),
+    warnings: z.array(z.string()).optional(),
+    cannot_see: z.array(z.string()),
+  }),
+  tables: ['nodes', 'storages', 'networks', 'media', 'templates', 'backups'],
+  reads: LIST_READS,
+  mayRead: [
+    ...PLACE_READS,
+    ...NODE_READS,
+    'GET /nodes/{node}/storage/{storage}/content?content=images',
+    'GET /nodes/{node}/storage/{storage}/content?content=backup',
+    'GET /cluster/ha/status/current',
+  ],
+  example: { sections: ['nodes', 'limits'] },
+  preview: ({ sections = SECTIONS }) => [
+    ...['GET /nodes', 'GET /cluster/resources?type=vm', 'GET /access/permissions'],
+    ...(sections.includes('nodes') ? ['GET /nodes/{node}/version'] : []),
+    ...(needsStorages(sections) ? ['GET /nodes/{node}/storage'] : []),
+    ...(needsVolumes(sections) ? ['GET /nodes/{node}/storage/{storage}/content'] : []),
+    ...(sections.includes('networks') ? ['GET /nodes/{node}/network?type=any_bridge'] : []),
+    ...(sections.includes('ha') ? ['GET /cluster/ha/status/current'] : []),
+  ],
+  async read(ctx, { sections = SECTIONS, node, name }) {
+    const { api } = ctx;
+    const has = (section: Section) => sections.includes(section);
+    const fits = (text: string) => name === undefined || matches(text, name.includes('*') ? name : `*${name}*`);
+    const [allNodes, allGuests, granted] = await Promise.all([listNodes(api), currentGuests(api), allPrivileges(api)]);
+    const nodes = allNodes.filter((one) => node === undefined || matches(one.node, node));
+    const guests = allGuests.filter((guest) => node === undefined || matches(guest.node, node));
+    const online = nodes.flatMap((one) => (one.online ? [one.node] : []));
+    const [places, releases, networks] = await Promise.all([
+      needsStorages(sections) ? placesOf(api, online, needsVolumes(sections)) : [],
+      has('nodes') ? releasesOf(ctx, online) : new Map<string, string | undefined>(),
+      has('networks') ? networksOf(ctx, online) : [],
+    ]);
+    const quotas = has('limits') ? await ctx.quotas() : undefined;
+    const largest = quotas && largestGuest(quotas, ctx.limits, nodes, places);
+    const warnings = has('storages') ? spaceWarnings(places) : [];
+    return {
+      ...(has('nodes') ? { nodes: nodes.map((one) => nodeView(one, guests, releases.get(one.node))) } : {}),
+      ...(has('storages') ? { storages: places.map(storageView) } : {}),
+      ...(has('networks') ? { networks } : {}),
+      ...(has('templates') ? { templates: templatesOf(guests, fits) } : {}),
+      ...(has('media') ? { media: mediaOf(places, fits) } : {}),
+      ...(has('backups') ? { backups: backupsOf(places) } : {}),
+      ...(quotas ? { limits: limitsView(quotas, ctx.limits), ...(largest ? { largest_guest: largest } : {}) } : {}),
+      ...(has('ha') ? { ha: await haView(api, guests) } : {}),
+      ...(warnings.length > 0 ? { warnings } : {}),
+      cannot_see: unseenBy(granted, [...new Set(sections.flatMap((section) => SEES[section]))]),
+    };
+  },
+});
+
+function needsStorages(sections: readonly Section[]): boolean {
+  return sections.some((section) => ['storages', 'media', 'backups', 'limits'].includes(section));
+}
+
+function needsVolumes(sections: readonly Section[]): boolean {
+  return sections.some((section) => ['storages', 'media', 'backups'].includes(section));
+}
+
+async function releasesOf({ api }: OperationContext, nodes: readonly string[]): Promise<Map<string, string | undefined>> {
+  return new Map(await Promise.all(nodes.map(async (node) => [node, await releaseOf(api, node)] as const)));
+}
+
+function nodeView(n: NodeRow, guests: readonly GuestRow[], version: string | undefined) {
+  const here = guests.filter((guest) => guest.node === n.node && !guest.template);
+  const { cpus, memoryMib, freeMib } = n;
+  return {
+    node: n.node,
+    state: n.online ? (n.silent ? 'online, status daemon silent' : 'online') : 'offline',
+    ...(n.cpu === undefined ? {} : { cpu_percent: Math.round(100 * n.cpu) }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memoryMib === undefined || freeMib === undefined ? {} : { memory_used_mb: memoryMib - freeMib, memory_mb: memoryMib }),
+    guests: here.length,
+    running: here.filter(({ status }) => status === 'running' || status === 'paused').length,
+    ...(version === undefined ? {} : { version: plainText(version, 20) }),
+    ...(n.uptimeSeconds === undefined ? {} : { uptime: n.uptimeSeconds }),
+  };
+}
+
+/** Each bridge once, with the nodes that have it. */
+async function networksOf({ api }: OperationContext, nodes: readonly string[]) {
+  const lists = await Promise.all(nodes.map(async (node) => ({ node, bridges: await bridgesOf(api, node).catch(() => []) })));
+  const found = new Map<string, { bridge: string; type: string; nodes: string[]; vlan_aware?: true; comment?: string }>();
+  for (const { node, bridges } of lists) {
+    for (const { iface, type, vlanAware, comment } of bridges) {
+      const known = found.get(iface);
+      const more = {
+        ...(vlanAware ? { vlan_aware: true as const } : {}),
+        ...(comment === undefined ? {} : { comment: plainText(comment, 80) }),
+      };
+      found.set(iface, { bridge: iface, type, ...known, ...more, nodes: [...(known?.nodes ?? []), node] });
+    }
+  }
+  return [...found.values()];
+}
+
+function templatesOf(guests: readonly GuestRow[], fits: (text: string) => boolean) {
+  return guests
+    .filter((guest) => guest.template && fits(guest.name))
+    .map((guest) => ({
+      vmid: guest.vmid,
+      name: plainText(guest.name, 80),
+      type: guest.type === 'qemu' ? 'vm' : 'container',
+      node: guest.node,
+      ...(guest.diskGib === undefined ? {} : { disk_gb: Math.round(10 * guest.diskGib) / 10 }),
+    }));
+}

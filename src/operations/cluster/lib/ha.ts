@@ -1,0 +1,24 @@
+import { asError } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import type { GuestRow } from '../../../proxmox/guests.ts';
+
+/** What high availability manages: the guests by the cluster's list, and the quorum where the token has Sys.Audit on `/`. */
+export async function haView(api: ProxmoxReader, guests: readonly GuestRow[]) {
+  const managed = guests.flatMap((g) =>
+    g.ha === undefined ? [] : [{ vmid: g.vmid, name: plainText(g.name, 80), node: g.node, state: g.ha }],
+  );
+  return { ...(await quorum(api)), guests: managed };
+}
+
+/** `GET /cluster/ha/status/current` */
+async function quorum(api: ProxmoxReader): Promise<{ quorum?: string }> {
+  try {
+    const rows = await api.get<{ type?: string; status?: string }[]>('/cluster/ha/status/current');
+    const status = rows.find(({ type }) => type === 'quorum')?.status;
+    return status === undefined ? {} : { quorum: plainText(status, 60) };
+  } catch (thrown) {
+    if (asError(thrown).code === 'permission_denied') return {};
+    throw thrown;
+  }
+}
