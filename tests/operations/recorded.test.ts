@@ -14,6 +14,7 @@ const context = (): OperationContext => ({
   reservedGib: () => 0,
   createdHere: async () => true,
   overTotals: async () => [],
+  quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
   madeBy: async () => undefined,
 });
 
