@@ -31,7 +31,7 @@ const SEES: Record<Section, readonly Subject[]> = {
 const row = z.looseObject({});
 const rows = z.array(row).optional();
 
-/** What the cluster is made of and how much of it is free, for whoever wants to place something. Requests: one or two a node, one a storage. */
+/** The parts of the cluster and what is free of them. Requests: one or two a node, and one a storage. */
 export const getCluster = defineOperation({
   name: 'get_cluster',
   title: 'Show the cluster',

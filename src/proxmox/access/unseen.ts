@@ -40,7 +40,7 @@ const RULES: Record<Subject, Rule> = {
 const NAMED = 5;
 
 /**
- * What the lists of these subjects leave out for a token with these rights, a line for each that may be incomplete. An empty list proves
+ * The gaps in the lists of these subjects for a token with these rights, a line for each that may be incomplete. An empty list proves
  * nothing while there is such a line.
  */
 export function unseenBy(granted: Granted, subjects: readonly Subject[]): string[] {

@@ -3,7 +3,7 @@ import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
 
-/** What high availability manages: the guests by the cluster's list, and the quorum where the token has Sys.Audit on `/`. */
+/** High availability: the managed guests by the cluster's list, and the quorum where the token has Sys.Audit on `/`. */
 export async function haView(api: ProxmoxReader, guests: readonly GuestRow[]) {
   const managed = guests.flatMap((g) =>
     g.ha === undefined ? [] : [{ vmid: g.vmid, name: plainText(g.name, 80), node: g.node, state: g.ha }],

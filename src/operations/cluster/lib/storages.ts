@@ -48,7 +48,7 @@ export function storageView(place: Place) {
 
 const FULL_PERCENT = 90;
 
-/** What an operator should know of the space: promises beyond it, and places that are nearly full. */
+/** Warnings about space: promises beyond it, and places that are nearly full. */
 export function spaceWarnings(places: readonly Place[]): string[] {
   return places.flatMap((place) => {
     if (!place.usable || place.totalGib === 0) return [];
