@@ -77,12 +77,12 @@ export function plainAddress(address: string): string {
 
 /** `2001:db8::1` and `2001:DB8:0:0::1` are one address. */
 export function sameAddress(a: string, b: string): boolean {
-  return ipVersion(a) !== undefined && ipVersion(a) === ipVersion(b) && networks([a])(b);
+  return ipVersion(a) !== undefined && networks([a])(b);
 }
 
 /** `fe80::1` of `fe80::1%eth0`. */
 export function withoutZone(host: string): string {
-  return host.replace(/%.*$/, '');
+  return host.replace(/%.*/, '');
 }
 
 /** A host as URLs and Host headers write it: an IPv6 address in brackets. */

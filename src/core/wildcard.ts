@@ -6,7 +6,7 @@ export function matches(text: string, pattern: string): boolean {
     if (p[j] === '*') {
       star = j++;
       mark = i;
-    } else if (j < p.length && p[j] === t[i]) {
+    } else if (p[j] === t[i]) {
       i++;
       j++;
     } else if (star >= 0) {

@@ -69,7 +69,7 @@ test.each<[keyof typeof KINDS, string[], string[]]>([
 
 test('this machine is "localhost" or a loopback address, as settings and URLs write it', () => {
   for (const host of [...LOCAL_NAMES, '::1', '127.0.0.2', '[::ffff:7f00:1]']) expect(isThisMachine(host), host).toBe(true);
-  for (const host of ['localhost.example.org', '127.0.0.1.example.org', '0.0.0.0', '::', '10.0.0.1', '[::2]', ''])
+  for (const host of ['localhost.example.org', '127.0.0.1.example.org', '0.0.0.0', '::', '10.0.0.1', '[::2]', 'x[::1]', '[::1]x', ''])
     expect(isThisMachine(host), host).toBe(false);
 });
 
@@ -81,6 +81,7 @@ test('an IPv4 address that arrives on an IPv6 socket is an IPv4 address; other t
 test('two spellings of one address are the same, texts that are not addresses are not', () => {
   expect(sameAddress('2001:db8::1', '2001:DB8:0:0::1')).toBe(true);
   expect(sameAddress('10.0.0.1', '10.0.0.1')).toBe(true);
+  expect(sameAddress('10.0.0.1', '::ffff:10.0.0.1')).toBe(true);
   for (const [a, b] of [
     ['10.0.0.1', '10.0.0.2'],
     ['10.0.0.1', '2001:db8::1'],

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTokenBuckets, type TokenBuckets } from '../../src/core/token-bucket.ts';
 
 let now: number;
@@ -41,6 +41,25 @@ describe('a bucket', () => {
     empty('a');
     now -= 60_000;
     expect(take('a')).toBe(2);
+  });
+  it('is forgotten as soon as it had time to fill up, and no sooner', () => {
+    const forget = vi.spyOn(Map.prototype, 'delete');
+    const forgotten = () => forget.mock.calls.map(([key]) => key);
+    take('a');
+    now += 6_000;
+    take('b');
+    expect(forgotten()).toEqual([]);
+    now += 1;
+    take('b');
+    expect(forgotten()).toEqual(['a']);
+    forget.mockClear();
+    now += 6_000;
+    take('c');
+    expect(forgotten(), 'the last sweep was 6 s ago').toEqual([]);
+    now += 1;
+    take('c');
+    expect(forgotten()).toEqual(['b']);
+    forget.mockRestore();
   });
   it('stays empty while others come and go', () => {
     now += 5_500;

@@ -11,7 +11,14 @@ const store = ['approvals', 'runs', 'guests', 'standing', 'reservations'].map((n
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  mutate: [...engine, ...store, 'src/proxmox/gate.ts', 'src/http/auth/*.ts', 'src/mcp/identity.ts'],
+  mutate: [
+    ...engine,
+    ...store,
+    'src/proxmox/gate.ts',
+    'src/http/auth/*.ts',
+    'src/mcp/identity.ts',
+    'src/core/{network,token-bucket,duration,wildcard}.ts',
+  ],
   // Texts and the shape of plain objects are judged by other tests, and by people.
   mutator: { excludedMutations: ['StringLiteral', 'ObjectLiteral', 'ArrayDeclaration'] },
   plugins: ['@stryker-mutator/vitest-runner'],
