@@ -1,5 +1,5 @@
 /** Something that is opened when it is first needed, once for all that need it. */
-export interface Lazy<T> {
+interface Lazy<T> {
   /** Opens it, or waits for the opening under way. An attempt that failed is forgotten, and the next call tries again. */
   get(): Promise<T>;
   /** The value if it is open; opens nothing. */

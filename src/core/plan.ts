@@ -7,9 +7,9 @@ import { plainText } from './text.ts';
 export interface SecretRef {
   $secret: string;
 }
-/** A value that exists only after an earlier step, e.g. `clone.upid`. */
+/** The digest of the configuration after an earlier step, e.g. `clone.digest`. */
 export interface FromRef {
-  $from: `${string}.${'upid' | 'digest' | 'volid' | 'ip'}`;
+  $from: `${string}.digest`;
 }
 export type ParamValue = string | number | boolean | string[] | SecretRef | FromRef;
 export type Params = Record<string, ParamValue>;
@@ -25,7 +25,7 @@ export type Condition =
       type: GuestType;
       vmid: number;
       node: string;
-      is: 'running' | 'stopped' | 'present' | 'absent' | 'unlocked';
+      is: 'running' | 'stopped' | 'present' | 'absent';
       key?: string;
     }
   /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */

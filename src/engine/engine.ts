@@ -24,7 +24,7 @@ import { Watch } from './runs/watch.ts';
 import { keepAlive, thisWorker } from './runs/worker.ts';
 import type { Engine } from './types.ts';
 
-export interface EngineOptions {
+interface EngineOptions {
   settings: Settings;
   /** Opens the connection; called at the first call that needs it. */
   connect: () => Promise<ProxmoxApi>;

@@ -50,12 +50,11 @@ async function look<T>(read: () => Promise<T>): Promise<Looked<T>> {
 
 /** GET …/status/current; where it shows nothing, GET /cluster/nextid proves a VMID free even to a token that may not see the guest. */
 async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | undefined> {
-  const seen = await look(() => api.get<{ status?: string; lock?: string }>(`${guestPath(condition)}/status/current`));
+  const seen = await look(() => api.get<{ status?: string }>(`${guestPath(condition)}/status/current`));
   if (seen.kind === 'seen') {
-    const { status, lock } = seen.value;
     if (condition.is === 'present') return condition.key === undefined || not(await taken(api, condition.vmid, condition.key));
     if (condition.is === 'absent') return condition.key === undefined ? false : taken(api, condition.vmid, condition.key);
-    return condition.is === 'unlocked' ? lock === undefined || lock === '' : status === condition.is;
+    return seen.value.status === condition.is;
   }
   const free = await isFree(api, condition.vmid);
   if (condition.is === 'absent') return free || condition.key === undefined ? free : taken(api, condition.vmid, condition.key);

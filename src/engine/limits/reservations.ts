@@ -14,7 +14,7 @@ const LISTED_SECONDS = 15;
 const REUSE_AFTER_MS = 24 * 3_600_000;
 
 /** `other`: another call has reserved the name or the VMID. */
-export type Taken = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
+type Taken = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
 
 /**
  * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one makes the guest.

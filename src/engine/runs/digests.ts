@@ -4,7 +4,7 @@ import type { RequestStep } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { Journal } from './journal.ts';
 import { patiently } from './patience.ts';
-import { isFromRef } from './resolve.ts';
+import { isFromRef, stepOf } from './resolve.ts';
 
 /**
  * Takes down the digest of the configuration that a step changes, where the plan could not know it: the guest was made by a step before. With
@@ -18,7 +18,7 @@ export async function noteDigest(
 ): Promise<void> {
   const { digest } = step.params;
   if (digest === undefined || !isFromRef(digest)) return;
-  const record = journal.find(digest.$from.slice(0, digest.$from.lastIndexOf('.')));
+  const record = journal.find(stepOf(digest));
   const known = (record?.data ?? {}) as { digest?: string };
   if (!record || known.digest !== undefined) return;
   const now = await patiently(async () => {

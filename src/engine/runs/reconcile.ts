@@ -19,7 +19,7 @@ export interface Within {
 }
 
 /** The traces that Proxmox shows of a request without an answer. */
-export type Trace =
+type Trace =
   | { kind: 'task'; upid: string }
   | { kind: 'effect' }
   /** It can no longer take effect, whenever it arrives. */

@@ -7,17 +7,21 @@ export function isFromRef(value: ParamValue): value is FromRef {
   return typeof value === 'object' && !Array.isArray(value) && '$from' in value;
 }
 
+/** The id of the step after which the digest is meant. */
+export function stepOf({ $from }: FromRef): string {
+  return $from.slice(0, $from.lastIndexOf('.'));
+}
+
 /**
- * The request that a step stands for: references to earlier steps and secrets filled in. Pure, so that the gate and the sender agree.
+ * The request that a step stands for: digests after earlier steps and secrets filled in. Pure, so that the gate and the sender agree.
  * @param records what earlier steps brought
  */
 export function resolveStep(step: RequestStep, records: readonly StepRecord[], secret: (id: string) => string): ResolvedRequest {
   const fill = (value: ParamValue): string | number | boolean | string[] => {
     if (isSecretRef(value)) return secret(value.$secret);
     if (!isFromRef(value)) return value;
-    const [stepId, field] = value.$from.split('.');
-    const record = records.find((r) => r.id === stepId);
-    const found = field === 'upid' ? record?.upid : (record?.data as Record<string, unknown> | undefined)?.[field ?? ''];
+    const record = records.find((r) => r.id === stepOf(value));
+    const found = (record?.data as { digest?: unknown } | undefined)?.digest;
     return typeof found === 'string' ? found : fail('internal', `Step ${step.id} refers to ${value.$from}, which does not exist.`);
   };
   return {

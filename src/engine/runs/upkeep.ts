@@ -37,7 +37,7 @@ export function createUpkeep({ inFlight, clock, log }: ServerPorts, open: OpenPo
 }
 
 /** Gives back reservations, and finishes runs, of which nothing is known in the store but their beginning. */
-export async function putRight(ports: Ports): Promise<void> {
+async function putRight(ports: Ports): Promise<void> {
   const { inFlight } = ports;
   const store = await ports.store();
   for (const id of inFlight.unreleased) {

@@ -6,7 +6,7 @@ import type { Store } from '../../store/index.ts';
 import type { InFlight } from './in-flight.ts';
 
 /** How long a run stays with a process that shows no sign of life. */
-export const LEASE_SECONDS = 30;
+const LEASE_SECONDS = 30;
 const RENEW_SECONDS = 5;
 
 interface WorkerId {

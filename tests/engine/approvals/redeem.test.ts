@@ -65,6 +65,7 @@ function world({
   });
   const operation = {
     name: 'stop_vm',
+    sends: { 'POST /nodes/{node}/qemu/{vmid}/status/{command}': [] },
     effect: 'disrupt',
     input: z.object({ vmid: z.number() }),
     output: z.object({ done: z.boolean() }),

@@ -386,7 +386,7 @@ describe('a fault of this server', () => {
 
 it('a step that needs what an earlier one brought gets it', async () => {
   const clone = requestStep('clone', { params: { newid: 200 } });
-  const then = requestStep('then', { params: { source: { $from: 'clone.volid' } } });
-  const run = await applied([clone, then], { answers: [{ kind: 'done', data: { volid: 'local:1' } }] }, { target: guest(105) });
-  expect(run.requests[1]?.params).toEqual({ source: 'local:1' });
+  const then = requestStep('then', { params: { source: { $from: 'clone.digest' } } });
+  const run = await applied([clone, then], { answers: [{ kind: 'done', data: { digest: 'a1' } }] }, { target: guest(105) });
+  expect(run.requests[1]?.params).toEqual({ source: 'a1' });
 });
