@@ -27,7 +27,7 @@ const MAX_PLANS = 3;
 async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const wanted = call.operation.reserves?.(call.args);
   const reservedVmid = wanted ? (wanted.vmid ?? (await freeVmid(ports))) : undefined;
-  const plan = await makePlan(call, ports, reservedVmid === undefined ? {} : { reservedVmid });
+  const plan = await makePlan(call, ports, defined({ reservedVmid }));
   if (!plan.existing) {
     if (wanted) await refuseDoomed(wanted.vmid, ports);
     await checkPolicy(plan, call, ports);

@@ -29,7 +29,7 @@ export function readContext(ports: Ports, { signal, scope }: { signal?: AbortSig
     quotas: async () => quotasOf(await takeInventory(ports), limits, api),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
-    ...(signal ? { signal } : {}),
+    ...defined({ signal }),
   };
 }
 

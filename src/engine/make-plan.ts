@@ -1,4 +1,5 @@
 import type { Caller } from '../core/caller.ts';
+import { defined } from '../core/defined.ts';
 import { graver } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import type { Plan } from '../core/plan.ts';
@@ -24,8 +25,7 @@ export async function makePlan(
   const { scope, principal } = call.caller;
   const context = await planContext(ports, {
     ...reserved,
-    ...(signal ? { signal } : {}),
-    ...(scope ? { scope } : {}),
+    ...defined({ signal, scope }),
     principal,
   });
   const { api } = ports.cluster;

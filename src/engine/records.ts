@@ -84,8 +84,7 @@ export function auditRun(run: RunRecord, caller: Caller) {
     args: run.args,
     ...auditTarget(run.plan),
     runId: run.id,
-    ...(run.approvalId ? { approvalId: run.approvalId } : {}),
-    ...(run.leaseId ? { leaseId: run.leaseId } : {}),
+    ...defined({ approvalId: run.approvalId, leaseId: run.leaseId }),
     planDigest: run.digest,
   };
 }

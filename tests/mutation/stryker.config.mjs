@@ -5,7 +5,7 @@ const engine = [
     (name) => `approvals/${name}`,
   ),
   ...['policy', 'quota', 'guards', 'scope'].map((name) => `limits/${name}`),
-  ...['runner', 'finish', 'aftermath', 'half-made', 'apply', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
+  ...['runner', 'finish', 'aftermath', 'half-made', 'apply', 'steps', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
 ].map((name) => `src/engine/${name}.ts`);
 const store = ['approvals', 'runs', 'guests', 'standing', 'reservations'].map((name) => `src/store/${name}.ts`);
 

@@ -29,7 +29,7 @@ export function checkOpen(approval: ApprovalRecord): void {
   if (approval.status === 'pending') return;
   refusals[approval.status]?.();
   fail('approval_used', `Approval ${approval.id} was used already (${approval.status}).`, {
-    details: { status: approval.status, ...(approval.runId ? { run_id: approval.runId } : {}) },
+    details: { status: approval.status, ...defined({ run_id: approval.runId }) },
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Answer, ApprovalRecord } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { plainText } from '../../core/text.ts';
 import { mustTypeFor } from '../../render/must-type.ts';
@@ -53,7 +54,7 @@ export function swiftly({ via, seconds }: Pick<Answer, 'via' | 'seconds'>): stri
 }
 
 function notConfirmed(message: string, hint?: string): never {
-  fail('approval_not_confirmed', message, hint === undefined ? {} : { hint });
+  fail('approval_not_confirmed', message, defined({ hint }));
 }
 
 /** How a human decides without the client. */

@@ -115,5 +115,5 @@ function blindness({ guests, hidden }: Subject): string {
 export async function evaluatePolicy(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<PolicyDecision> {
   const { subject, placed } = await subjectOf(plan, requester, ports);
   const decision = evaluate(ports.cluster.policy, subject, methodFor(ports.settings.approval.mode, caller, plan));
-  return { ...decision, ...(placed ? { placed } : {}) };
+  return { ...decision, ...defined({ placed }) };
 }

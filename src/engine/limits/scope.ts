@@ -34,7 +34,7 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
   const params = plan.steps.filter((step): step is RequestStep => step.kind === 'request').map((step) => step.params);
   const given = (name: string) => params.map((p) => p[name]).filter((value) => typeof value === 'string');
   const pools = [...given('pool'), ...given('poolid')];
-  const foreign = pools.find((pool) => !guestInScope({ pool }, { ...(scope.pools ? { pools: scope.pools } : {}) }));
+  const foreign = pools.find((pool) => !guestInScope({ pool }, defined({ pools: scope.pools })));
   if (foreign !== undefined) return `pool ${foreign} is outside of it`;
   if (targets.length > 0 || plan.demand?.newGuests !== 1) return undefined;
   const tags = given('tags').flatMap((text) => text.split(/[;, ]+/));

@@ -79,7 +79,7 @@ export async function subjectOf(
   const named = [...policy.rules.flatMap((r) => r.match.pool ?? []), ...(policy.only?.pools ?? [])];
   const hidden = guests.some(({ pool }) => pool === undefined) ? await hiddenPools(api, named) : undefined;
   const placed = placedOf(plan, policy, scope, rows);
-  return { subject: { ...what, guests: [...made, ...guests], ...(hidden ? { hidden } : {}) }, ...(placed ? { placed } : {}) };
+  return { subject: { ...what, guests: [...made, ...guests], ...defined({ hidden }) }, ...defined({ placed }) };
 }
 
 function factsOf(row: GuestRow | undefined): Pick<PolicyGuest, 'tags' | 'pool' | 'unseen'> {

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { needsApproval } from '../../core/effect.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
@@ -50,7 +51,7 @@ async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
       principal: run.principal,
       runId: run.id,
       status: ended.status,
-      ...(ended.error ? { message: ended.error.message } : {}),
+      ...defined({ message: ended.error?.message }),
     },
     { durable: true },
   );

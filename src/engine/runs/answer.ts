@@ -67,7 +67,7 @@ export async function resultOf(run: RunRecord, operation: ChangeOperation, ports
   if (run.error) {
     const error = new ProxmoxMcpError(run.error.code as ErrorCode, run.error.message, {
       hint: run.error.hint,
-      ...(run.error.details ? { details: run.error.details } : {}),
+      ...defined({ details: run.error.details }),
     });
     recorded.add(error);
     throw error;

@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditRun } from '../records.ts';
@@ -38,5 +39,5 @@ export async function concludeLate(
   );
   await reconcileReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
   if (!(await store.runs.endUnknown(run.id, status, steps, error, endedAt))) return (await store.runs.get(run.id)) ?? run;
-  return { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
+  return { ...run, status, steps, endedAt, ...defined({ error }) };
 }

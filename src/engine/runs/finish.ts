@@ -91,7 +91,7 @@ async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Call
   const made = steps.some((s) => s.state === 'done');
   if (made) await remember(run, ports);
   if (status === 'succeeded') await forget(run, ports);
-  const ended: RunRecord = { ...run, status, steps, endedAt, ...(error ? { error } : {}) };
+  const ended: RunRecord = { ...run, status, steps, endedAt, ...defined({ error }) };
   const outcome = {
     kind: 'outcome' as const,
     ...auditRun(run, caller),

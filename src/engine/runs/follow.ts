@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { ProxmoxMcpError } from '../../core/errors.ts';
 import { provesAll, type RequestStep } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
@@ -85,5 +86,5 @@ export async function isProven({ proof }: RequestStep, api: ProxmoxApi): Promise
 }
 
 function unknown(message: string, hint: string, upid: string, log?: string[]): ProxmoxMcpError {
-  return new ProxmoxMcpError('outcome_unknown', message, { hint, details: { upid, ...(log ? { log } : {}) } });
+  return new ProxmoxMcpError('outcome_unknown', message, { hint, details: { upid, ...defined({ log }) } });
 }

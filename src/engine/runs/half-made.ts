@@ -26,7 +26,7 @@ export function explain(
       ...defined({ vmid }),
       done,
       ...(halfMade ? { unfinished: { run_id: id, not_done: notDone } } : { not_done: notDone }),
-      ...(plan.cleanup ? { cleanup: plan.cleanup } : {}),
+      ...defined({ cleanup: plan.cleanup }),
     },
   });
 }

@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
 import type { RequestStep } from '../../core/plan.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
@@ -8,7 +9,7 @@ import type { Ports } from '../ports.ts';
 import { SERVER } from '../records.ts';
 import { concludeLate } from './conclude.ts';
 import { isKept, isProven, KEPT, LOG_LINES, PROVEN } from './follow.ts';
-import { look, tooLate, withoutOthers } from './reconcile.ts';
+import { type Lost, look, tooLate, withoutOthers } from './reconcile.ts';
 import { taskFault } from './task-fault.ts';
 
 type Found = { record: StepRecord; error?: ProxmoxMcpError };
@@ -22,13 +23,22 @@ export async function lookAgain(run: RunRecord, ports: Ports): Promise<RunRecord
   const record = run.steps.find((one) => one.state === 'unknown');
   const step = run.plan.steps.find((one): one is RequestStep => one.kind === 'request' && one.id === record?.id);
   if (run.status !== 'unknown' || !record || !step) return run;
-  const found = await outcomeOf(step, record, run, ports);
+  const found = await outcomeOf({ step, record, run, steps: run.steps }, run, ports);
   if (!found) return run;
   const message = found.error?.message ?? `took effect late (${found.record.exit ?? 'OK'})`;
-  return end(run, step.purpose, found, SERVER, message, ports);
+  return end({ run, purpose: step.purpose, found, caller: SERVER, message }, ports);
 }
 
-async function end(run: RunRecord, purpose: string, found: Found, caller: Caller, message: string, ports: Ports): Promise<RunRecord> {
+interface Outcome {
+  run: RunRecord;
+  /** Of the request whose outcome was unknown. */
+  purpose: string;
+  found: Found;
+  caller: Caller;
+  message: string;
+}
+
+async function end({ run, purpose, found, caller, message }: Outcome, ports: Ports): Promise<RunRecord> {
   const steps = run.steps.map((one) => (one.id === found.record.id ? found.record : one));
   const isUnsent = run.plan.steps.some((one) => one.kind === 'request' && !steps.some((r) => r.id === one.id && r.state === 'done'));
   const unsent = isUnsent
@@ -37,7 +47,7 @@ async function end(run: RunRecord, purpose: string, found: Found, caller: Caller
       })
     : undefined;
   const error = found.error ?? unsent;
-  const ending = { status: error ? 'failed' : 'succeeded', steps, ...(error ? { error } : {}) } as const;
+  const ending = { status: error ? 'failed' : 'succeeded', steps, ...defined({ error }) } as const;
   return concludeLate(run, ending, { caller, message: `${purpose}: ${message}` }, ports);
 }
 
@@ -64,15 +74,16 @@ export async function closeRun(id: string, outcome: 'done' | 'not-done', caller:
     outcome === 'done'
       ? { record: { ...record, state: 'done', exit: says } }
       : { record: { ...record, state: 'failed', exit: says }, error: new ProxmoxMcpError('interrupted', `${step.purpose}: ${says}.`) };
-  return end(run, step.purpose, found, caller, says, ports);
+  return end({ run, purpose: step.purpose, found, caller, message: says }, ports);
 }
 
 /** Undefined while it cannot be told. */
-async function outcomeOf(step: RequestStep, record: StepRecord, run: RunRecord, ports: Ports): Promise<Found | undefined> {
+async function outcomeOf(lost: Lost, run: RunRecord, ports: Ports): Promise<Found | undefined> {
+  const { step, record } = lost;
   if (record.upid !== undefined) return ended(step, record, run, ports);
   const { api } = ports.cluster;
   for (let searched = record; ; ) {
-    const trace = await look(step, searched, { run, steps: run.steps }, ports);
+    const trace = await look({ ...lost, record: searched }, ports);
     if (trace.kind === 'effect') return { record: { ...record, state: 'done', exit: PROVEN } };
     if (trace.kind === 'moot') return { record: { ...record, state: 'failed' }, error: tooLate(step, trace.why) };
     if (trace.kind !== 'task') return undefined;

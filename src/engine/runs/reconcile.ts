@@ -12,9 +12,12 @@ export const CLOCK_SLACK_SECONDS = 5;
 /** How long the run itself looks for a lost request before it ends as unknown; its steps go on only when the request turns up until then. */
 const LOOK_SECONDS = 40;
 
-/** The run that a step belongs to, and what its other steps brought. */
-export interface Within {
+/** A request without an answer, and the run that it belongs to. */
+export interface Lost {
+  step: RequestStep;
+  record: StepRecord;
   run: Pick<RunRecord, 'id'>;
+  /** Of all steps of the run. */
   steps: readonly StepRecord[];
 }
 
@@ -37,33 +40,29 @@ type Trace =
  * @returns the step as `sent` (its task was found) or `done` (its effect is there)
  * @throws conflict when it can no longer take effect, outcome_unknown when it may still be executed
  */
-export async function reconcile(
-  step: RequestStep,
-  record: StepRecord,
-  within: Within,
-  ports: Ports,
-  report: (message: string) => void,
-): Promise<StepRecord> {
+export async function reconcile(lost: Lost, ports: Ports, report: (message: string) => void): Promise<StepRecord> {
+  const { step, record, run } = lost;
   const { api } = ports.cluster;
   const began = ports.clock.now();
   const sentAt = Math.floor(Date.parse(record.at) / 1000);
   report(`${step.purpose}: no answer; looking for its traces`);
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
-    const trace = await look(step, record, within, ports);
+    const trace = await look(lost, ports);
     if (trace.kind === 'task') return { ...record, state: 'sent', upid: trace.upid, found: true };
     if (trace.kind === 'effect') return { ...record, state: 'done', exit: PROVEN };
     if (trace.kind === 'moot') throw tooLate(step, trace.why);
     const waited = Math.max((ports.clock.now() - began) / 1000, api.serverTime() - sentAt);
-    if (waited >= (trace.kind === 'silent' ? OUTAGE_SECONDS : LOOK_SECONDS)) throw stillOpen(step, trace.kind, within.run.id);
+    if (waited >= (trace.kind === 'silent' ? OUTAGE_SECONDS : LOOK_SECONDS)) throw stillOpen(step, trace.kind, run.id);
     await ports.clock.sleep(pauseMs);
   }
 }
 
 /** The facts visible now. */
-export async function look(step: RequestStep, record: StepRecord, within: Within, ports: Ports): Promise<Trace> {
+export async function look(lost: Lost, ports: Ports): Promise<Trace> {
+  const { step, record, steps } = lost;
   const { api } = ports.cluster;
   const since = Math.floor(Date.parse(record.at) / 1000);
-  const task = () => ownTask(step, record, within, ports);
+  const task = () => ownTask(lost, ports);
   try {
     // A list of tasks that cannot be read hides the task, not what the guest shows.
     const tasks = await task().then(
@@ -71,16 +70,16 @@ export async function look(step: RequestStep, record: StepRecord, within: Within
       () => undefined,
     );
     if (tasks?.upid !== undefined) return { kind: 'task', upid: tasks.upid };
-    const proven = await isSeen(step, since, within.steps, api);
+    const proven = await isSeen(step, since, steps, api);
     // A guest that is gone by no task of ours was removed by another client: our request may still come, and would hit its successor.
     if (proven === true) return step.method === 'DELETE' ? { kind: 'hidden' } : { kind: 'effect' };
     if (!tasks) return { kind: 'silent' };
-    const why = await whyMoot(step, within.steps, api);
+    const why = await whyMoot(step, steps, api);
     if (why === undefined) return { kind: proven === false ? 'nothing' : 'hidden' };
     // It may have been executed between the looks, and then the change is its own.
     const late = await task();
     if (late !== undefined) return { kind: 'task', upid: late };
-    return (await isSeen(step, since, within.steps, api)) === true ? { kind: 'effect' } : { kind: 'moot', why };
+    return (await isSeen(step, since, steps, api)) === true ? { kind: 'effect' } : { kind: 'moot', why };
   } catch {
     return { kind: 'silent' };
   }
@@ -94,7 +93,7 @@ async function isSeen(step: RequestStep, since: number, steps: readonly StepReco
 }
 
 /** The task that executes this request: of our token, its type and guest, begun since it was sent, and of no other request. */
-async function ownTask(step: RequestStep, record: StepRecord, { run, steps }: Within, ports: Ports): Promise<string | undefined> {
+async function ownTask({ step, record, run, steps }: Lost, ports: Ports): Promise<string | undefined> {
   if (!step.task) return undefined;
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();

@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { asError, fail, ProxmoxMcpError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
@@ -53,8 +54,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
     digest: planDigest(plan, args, cluster),
     status: 'executing',
     steps: [],
-    ...(start.decision ? { approvalId: start.decision.approvalId } : {}),
-    ...(start.leaseId ? { leaseId: start.leaseId } : {}),
+    ...defined({ approvalId: start.decision?.approvalId, leaseId: start.leaseId }),
     startedAt: isoNow(ports.clock),
   };
   const sealed = await sealAll(run.plan, ports);
@@ -69,7 +69,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
   inFlight.starting.add(run.id);
   try {
     if (!(await begin(run, start, sealed, ports))) return undefined;
-    const ended = carryOut(run, ports, { maySend: true, caller, ...(start.onProgress ? { onProgress: start.onProgress } : {}) });
+    const ended = carryOut(run, ports, { maySend: true, caller, ...defined({ onProgress: start.onProgress }) });
     inFlight.track(run.id, ended);
     if (start.reservation) inFlight.reservations.delete(start.reservation.id);
     return { run, ended };
@@ -121,7 +121,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
 function withoutEffect(thrown: unknown): unknown {
   if (!(thrown instanceof ProxmoxMcpError) || !['audit_unavailable', 'store_unavailable'].includes(thrown.code)) return thrown;
   const { code, message, hint, details, cause } = thrown;
-  return new ProxmoxMcpError(code, `${message} Nothing was sent.`, { hint, cause, ...(details ? { details } : {}) });
+  return new ProxmoxMcpError(code, `${message} Nothing was sent.`, { hint, cause, ...defined({ details }) });
 }
 
 /** Ends a run of which nothing left. */

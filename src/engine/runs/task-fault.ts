@@ -13,8 +13,7 @@ export function taskFault(step: RequestStep, record: StepRecord, plan: Plan, tok
   if (meaningOf(exit)?.code === 'permission_denied') {
     const denial = denialOf(exit, { tokenId, ...guestBeingMade(plan) }, details);
     return new ProxmoxMcpError(denial.code, `${step.purpose}: ${denial.message}`, {
-      hint: denial.hint,
-      ...(denial.details ? { details: denial.details } : {}),
+      ...defined({ hint: denial.hint, details: denial.details }),
     });
   }
   return new ProxmoxMcpError('task_failed', `${step.purpose} failed. Proxmox's task ended with: ${plainText(exit, 500)}`, {

@@ -27,33 +27,34 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       const store = await ports.store();
       const run = runId === undefined ? await store.runs.byUpid(upid ?? '', cluster) : await store.runs.get(runId);
       if (run && mine(run) && run.cluster === cluster) {
-        if (upid !== undefined) return describeTask(upid, run, waitSeconds, logLines, { ports, signal });
+        if (upid !== undefined) return describeTask(run, { upid, waitSeconds, logLines, signal }, ports);
         const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
         const now =
           run.status === 'unknown'
             ? await ports.watch.look(run, ports)
             : run.status === 'executing'
-              ? await waitFor(run, ended, { wait: waitSeconds, ...(signal ? { signal } : {}) }, ports)
+              ? await waitFor(run, ended, { wait: waitSeconds, ...defined({ signal }) }, ports)
               : run;
         return describe(now, ports, logLines);
       }
       if (runId !== undefined) fail('task_unknown', `Run ${runId} is not one of yours.`);
       if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
-      return taskNow(upid ?? '', waitSeconds, logLines, { ports, signal });
+      return taskNow({ upid: upid ?? '', waitSeconds, logLines, signal }, ports);
     },
   };
 }
 
-interface Looking {
-  ports: Ports;
+interface TaskQuery {
+  upid: string;
+  waitSeconds: number;
+  logLines: number;
   signal: AbortSignal | undefined;
 }
 
 /** A worker task as Proxmox shows it. */
-async function taskNow(upid: string, waitSeconds: number, logLines: number, { ports, signal }: Looking): Promise<JsonObject> {
+async function taskNow({ upid, waitSeconds, logLines, signal }: TaskQuery, ports: Ports): Promise<JsonObject> {
   const { api } = ports.cluster;
-  const status =
-    waitSeconds > 0 ? await api.waitTask(upid, { timeoutSeconds: waitSeconds, ...(signal ? { signal } : {}) }) : await api.task(upid);
+  const status = waitSeconds > 0 ? await api.waitTask(upid, { timeoutSeconds: waitSeconds, ...defined({ signal }) }) : await api.task(upid);
   const now = status && !status.unseen ? status : await api.task(upid);
   return {
     upid: now.upid,
@@ -64,13 +65,14 @@ async function taskNow(upid: string, waitSeconds: number, logLines: number, { po
 }
 
 /** One task of a run of ours: that task, and where the run stands. What Proxmox has forgotten by then, the run still knows. */
-async function describeTask(upid: string, run: RunRecord, waitSeconds: number, logLines: number, looking: Looking): Promise<JsonObject> {
+async function describeTask(run: RunRecord, query: TaskQuery, ports: Ports): Promise<JsonObject> {
+  const { upid } = query;
   const step = run.steps.find((record) => record.upid === upid);
-  const task = await taskNow(upid, waitSeconds, logLines, looking).catch((thrown) => {
+  const task = await taskNow(query, ports).catch((thrown) => {
     if (asError(thrown).code !== 'task_unknown' || step?.exit === undefined) throw thrown;
     return { upid, status: 'stopped', exit: plainText(withoutCommand(step.exit), 500) };
   });
-  const { status } = (await (await looking.ports.store()).runs.get(run.id)) ?? run;
+  const { status } = (await (await ports.store()).runs.get(run.id)) ?? run;
   return { ...task, run_id: run.id, step: step?.id ?? '', run_status: status === 'executing' ? 'running' : status };
 }
 

@@ -28,8 +28,8 @@ function world(seen: Partial<Pick<ProxmoxApi, 'findTask' | 'holds'>> = {}, owner
     ports,
     asked,
     told,
-    reconcile: (step: RequestStep = start) => reconcile(step, record, within, ports, (message) => told.push(message)),
-    look: (step: RequestStep = start, steps: StepRecord[] = []) => look(step, record, { run: runOf(), steps }, ports),
+    reconcile: (step: RequestStep = start) => reconcile({ step, record, ...within }, ports, (message) => told.push(message)),
+    look: (step: RequestStep = start, steps: StepRecord[] = []) => look({ step, record, run: runOf(), steps }, ports),
   };
 }
 const found = async () => ({ upid: UPID, running: true });
@@ -115,7 +115,7 @@ describe('its own task', () => {
       return undefined;
     };
     const { ports, asked } = world({ findTask }, owner);
-    await look(step, one, { run: runOf(), steps }, ports);
+    await look({ step, record: one, run: runOf(), steps }, ports);
     const [given] = queries;
     if (!given?.isTaken) throw new Error('no task was looked for');
     return { given, taken: await given.isTaken(UPID), asked };
