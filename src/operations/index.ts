@@ -16,9 +16,12 @@ import { createVm } from './vm/create-vm.ts';
 import { deleteVm } from './vm/delete-vm.ts';
 import { getVm } from './vm/get-vm.ts';
 import { listVms } from './vm/list-vms.ts';
+import { rebootVm } from './vm/reboot-vm.ts';
+import { resumeVm } from './vm/resume-vm.ts';
 import { setResources } from './vm/set-resources.ts';
 import { startVm } from './vm/start-vm.ts';
 import { stopVm } from './vm/stop-vm.ts';
+import { suspendVm } from './vm/suspend-vm.ts';
 
 /** Every operation there is, in the order in which tools are listed. The only list. */
 export const operations: readonly Operation[] = [
@@ -30,6 +33,9 @@ export const operations: readonly Operation[] = [
   startVm,
   setResources,
   stopVm,
+  rebootVm,
+  suspendVm,
+  resumeVm,
   deleteVm,
   listSnapshots,
   snapshotVm,

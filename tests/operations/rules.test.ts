@@ -19,11 +19,22 @@ it('has an example for each operation on the cluster', () => {
   expect(operations.filter(({ effect, example }) => effect !== 'control' && example === undefined).map(({ name }) => name)).toEqual([]);
 });
 
+/** Operations whose example needs another one first, which a human agrees to. */
+const BEFORE: Record<string, string> = { resume_vm: 'suspend_vm' };
+async function openWith(name: string): Promise<World> {
+  const world = await openWorld();
+  const before = findOperation(BEFORE[name] ?? '');
+  if (before) await world.done('approve', { approval_id: await world.asks(before.name, before.example ?? {}) });
+  return world;
+}
+
 describe.each(changing)('a plan of %s', (name) => {
   let world: World;
   let plan: Plan;
+  let sentBefore = 0;
   beforeAll(async () => {
-    world = await openWorld();
+    world = await openWith(name);
+    sentBefore = world.cluster.mutations().length;
     const result = await world.call(name, findOperation(name)?.example ?? {}, { dryRun: true });
     if (result.kind !== 'dry_run' || !result.plan) throw new Error(`no plan: ${result.kind}`);
     plan = result.plan;
@@ -58,7 +69,7 @@ describe.each(changing)('a plan of %s', (name) => {
   });
 
   it('is made without a change to the cluster', () => {
-    expect(world.cluster.mutations()).toEqual([]);
+    expect(world.cluster.mutations().length).toBe(sentBefore);
   });
 });
 

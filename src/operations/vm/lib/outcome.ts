@@ -64,8 +64,8 @@ export function stateOf(status: GuestStatus): string {
 
 /** Where the run's guest is: the plan's target, or the new guest. */
 export function placeOf(run: RunRecord): GuestAt & { name: string } {
-  const { target, demand, node, after } = run.plan;
+  const { target, demand, node, after, expected } = run.plan;
   if (target) return { vmid: target.vmid, type: target.type, node: target.node, name: plainText(target.name, 80) };
-  const type: GuestType = 'qemu';
+  const type: GuestType = expected.flatMap((one) => ('type' in one && one.vmid === demand?.vmid ? [one.type] : []))[0] ?? 'qemu';
   return { vmid: demand?.vmid ?? 0, type, node: node ?? '', name: plainText(String(after?.name ?? ''), 80) };
 }

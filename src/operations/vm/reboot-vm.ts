@@ -1,0 +1,147 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Plan, RequestStep } from '../../core/plan.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { RunRecord } from '../../core/run.ts';
+import { type GuestAt, guestPath, readGuest } from '../../proxmox/guests.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { GUEST_READS } from './lib/api.ts';
+import { isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { changed, oneOrSeveral } from './lib/schemas.ts';
+import { guestsAsked, planEach, statusOfEach, together } from './lib/several.ts';
+import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, refuseTemplate, stillItself, willBeGone } from './lib/target.ts';
+
+const DEFAULT_TIMEOUT = 60;
+/** Time for the stop and the start around the guest's own shutdown. */
+const SLACK_SECONDS = 120;
+
+const input = z.strictObject({
+  ...oneOrSeveral,
+  timeout: z.int().min(1).max(3600).optional().describe('Seconds for the guest to shut down (60)'),
+  force: z.boolean().default(false).describe('Press reset: for a VM that hangs'),
+});
+type Args = Pick<z.output<typeof input>, 'timeout' | 'force'>;
+
+/** POST …/status/reboot, which Proxmox carries out as shutdown and start; with force POST …/status/reset. */
+export const rebootVm = defineOperation({
+  name: 'reboot_vm',
+  title: 'Reboot a VM or container',
+  effect: 'disrupt',
+  toolset: 'everyday',
+  description: 'Shuts VMs or containers down and starts them again, which applies pending changes. Needs approval.',
+  input,
+  byName: { vmid: 'name', vmids: 'names' },
+  output: changed.extend({ applied: z.array(z.string()).optional() }),
+  reads: GUEST_READS,
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/status/reboot': ['timeout'],
+    'POST /nodes/{node}/lxc/{vmid}/status/reboot': ['timeout'],
+    'POST /nodes/{node}/qemu/{vmid}/status/reset': [],
+  },
+  example: { vmid: 100 },
+  async plan(ctx, { vmid, vmids, ...how }) {
+    const [first, ...others] = guestsAsked('reboot_vm', { vmid, vmids });
+    if (others.length === 0) return planOne(ctx, first, how);
+    const plans = await planEach([first, ...others], 'rebooted', (one) => planOne(ctx, one, how, 'checked'));
+    return together(plans, { verb: how.force ? 'Reset' : 'Reboot', already: '', undo: UNDO });
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    const guests = await statusOfEach(api, run);
+    const applied = guests.length > 0 ? [] : await appliedOf(api, at, run);
+    return {
+      ...(guests.length > 0 ? { guests } : {}),
+      vmid: at.vmid,
+      name,
+      node: at.node,
+      status: await statusNow(api, at, run),
+      ...(applied.length > 0 ? { applied } : {}),
+      ...outcomeOf(run),
+    };
+  },
+});
+
+const UNDO = 'impossible: a reboot has happened';
+
+/** `checked`: others are rebooted before it, which may take so long that it is another guest by then. */
+async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: Args, checked?: 'checked'): Promise<Plan> {
+  const target = await readTarget(ctx.api, vmid);
+  const { guest, running, status } = target;
+  const { at } = guest;
+  const of = label(guest);
+  refuseTemplate(guest, 'rebooted');
+  refuseLocked(target);
+  if (!running) fail('guest_state', `${of} is stopped and cannot be rebooted.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
+  if (isHalted(status) && !force) {
+    fail('guest_state', `${of} is halted (${status.detail}) and cannot shut down.`, {
+      hint: 'Call resume_vm first, or reboot_vm with force.',
+    });
+  }
+  if (force && at.type === 'lxc') {
+    fail('not_possible', `${of} is a container and has no reset.`, { hint: 'Call stop_vm with force, then start_vm.' });
+  }
+  // A reset keeps the machine as it is: nothing that is pending is applied.
+  const doomed = force ? undefined : doomedBy(guest.pending);
+  const reasons = [
+    ...(doomed ? [`the reboot applies a pending removal by force, which destroys ${doomed.names}`] : []),
+    ...(force ? ['reset cuts the power: what the guest has not written to disk is lost'] : []),
+  ];
+  const up = { kind: 'guest', type: at.type, vmid, node: at.node, is: 'running' } as const;
+  return {
+    operation: 'reboot_vm',
+    target: guest.identity,
+    node: at.node,
+    facts: factsOf(target),
+    summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
+    effect: reasons.length > 0 ? 'destroy' : 'disrupt',
+    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
+    steps: [...(checked ? [stillItself(target)] : []), force ? resetStep(at, of) : rebootStep(at, of, timeout ?? DEFAULT_TIMEOUT)],
+    expected: [up, ...willBeGone(at, doomed)],
+    choices: [],
+    warnings:
+      guest.pending.length === 0 ? [] : [`pending changes ${force ? 'stay pending' : 'take effect'}: ${pendingText(guest.pending)}`],
+    before: { status: 'running', ...doomed?.view },
+    after: { status: 'running', ...doomed?.destroyed },
+    undo: UNDO,
+  };
+}
+
+function rebootStep(at: GuestAt, of: string, timeout: number): RequestStep {
+  return {
+    kind: 'request',
+    id: 'reboot',
+    method: 'POST',
+    path: `${guestPath(at)}/status/reboot`,
+    params: { timeout },
+    purpose: `reboot ${of}, which has ${timeout} s to shut down`,
+    task: {
+      type: at.type === 'qemu' ? 'qmreboot' : 'vzreboot',
+      id: String(at.vmid),
+      node: at.node,
+      timeoutSeconds: timeout + SLACK_SECONDS,
+    },
+    onFailure: `If the guest ignored the request, it still runs. reboot_vm {"vmid": ${at.vmid}, "force": true} resets it, which needs an approval of its own.`,
+  };
+}
+
+function resetStep(at: GuestAt, of: string): RequestStep {
+  return {
+    kind: 'request',
+    id: 'reset',
+    method: 'POST',
+    path: `${guestPath(at)}/status/reset`,
+    params: {},
+    purpose: `reset ${of}`,
+    task: { type: 'qmreset', id: String(at.vmid), node: at.node, timeoutSeconds: SLACK_SECONDS },
+  };
+}
+
+/** The changes that were pending and are not any more. */
+async function appliedOf(api: ProxmoxReader, at: GuestAt, { plan }: RunRecord): Promise<string[]> {
+  const [, waiting = ''] =
+    /^pending changes take effect: (.*)$/.exec(plan.warnings.find((w) => w.startsWith('pending changes')) ?? '') ?? [];
+  if (waiting === '') return [];
+  const guest = await readGuest(api, at).catch(() => undefined);
+  const open = new Set(guest?.pending.map(({ key }) => key));
+  return guest ? waiting.split(', ').filter((change) => !open.has(change.split(' ')[0] ?? '')) : [];
+}

@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Plan, Step } from '../../core/plan.ts';
+import { guestPath } from '../../proxmox/guests.ts';
+import { defineOperation } from '../define.ts';
+import { GUEST_READS } from './lib/api.ts';
+import { alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { startSteps } from './lib/power-on.ts';
+import { changed, vmid } from './lib/schemas.ts';
+import { factsOf, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+
+const RESUME_SECONDS = 60;
+
+/** POST …/status/resume of a paused VM; a hibernated one is woken by POST …/status/start. */
+export const resumeVm = defineOperation({
+  name: 'resume_vm',
+  title: 'Resume a VM',
+  effect: 'change',
+  toolset: 'rare',
+  description: 'Resumes a paused or hibernated VM.',
+  input: z.strictObject({ vmid }),
+  byName: { vmid: 'name' },
+  output: changed,
+  reads: GUEST_READS,
+  sends: { 'POST /nodes/{node}/qemu/{vmid}/status/resume': [], 'POST /nodes/{node}/qemu/{vmid}/status/start': [] },
+  example: { vmid: 101 },
+  async plan(ctx, { vmid }): Promise<Plan> {
+    const target = await readTarget(ctx.api, vmid);
+    const { guest, running, status } = target;
+    const { at } = guest;
+    const of = label(guest);
+    refuseTemplate(guest, 'resumed');
+    const base = {
+      operation: 'resume_vm',
+      target: guest.identity,
+      node: at.node,
+      facts: factsOf(target),
+      effect: 'change' as const,
+      choices: [],
+    };
+    const sleeps = hibernated(guest);
+    if (running && !isHalted(status)) return { ...base, summary: `${of} runs already`, ...alreadySo(target) };
+    refuseLocked(target, ['suspended']);
+    if (!running && !sleeps) {
+      fail('guest_state', `${of} is stopped, not paused.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
+    }
+    const up = { kind: 'reads' as const, path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'running' }, says: `${of} runs` };
+    const resume: Step = {
+      kind: 'request',
+      id: 'resume',
+      method: 'POST',
+      path: `${guestPath(at)}/status/resume`,
+      params: {},
+      purpose: `resume ${of}`,
+      task: { type: 'qmresume', id: String(vmid), node: at.node, timeoutSeconds: RESUME_SECONDS },
+      proof: up,
+    };
+    return {
+      ...base,
+      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}`,
+      steps: sleeps ? startSteps(at, of, status.ha !== undefined) : [resume],
+      expected: [up],
+      warnings: [],
+      before: { status: sleeps ? 'hibernated' : 'paused' },
+      after: { status: 'running' },
+      undo: `suspend_vm {"vmid": ${vmid}${sleeps ? ', "to_disk": true' : ''}}`,
+    };
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), ...outcomeOf(run) };
+  },
+});
