@@ -75,7 +75,7 @@ export const suspendVm = defineOperation({
       expected: [done],
       warnings: toDisk
         ? ['its memory is saved on disk; network connections break']
-        : ['it keeps its memory and answers nobody until resumed'],
+        : ['it keeps its memory and answers no request until it is resumed'],
       before: { status: 'running' },
       after: { status: toDisk ? 'stopped' : 'paused' },
       undo: `resume_vm {"vmid": ${vmid}}`,
