@@ -2,6 +2,7 @@ import { defined } from '../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Method } from '../core/plan.ts';
+import { plainText } from '../core/text.ts';
 import { remedyFor } from './access/grants.ts';
 import { neededOf } from './access/option-privileges.ts';
 import type { Missing } from './access/privileges.ts';
@@ -35,7 +36,7 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   const scrub = scrubber(asked.params);
   const body = parse(reply.body);
   const message = scrub(firstText(body?.message, reply.reason, `status ${reply.status}`));
-  const errors = Object.fromEntries(Object.entries(body?.errors ?? {}).map(([name, text]) => [name, scrub(String(text).trim())]));
+  const errors = Object.fromEntries(Object.entries(body?.errors ?? {}).map(([name, text]) => [name, scrub(wordsOf(text))]));
   const proxmox: JsonObject = { status: reply.status, message, ...(Object.keys(errors).length > 0 ? { errors } : {}) };
 
   if (reply.status === 401) {
@@ -181,7 +182,15 @@ function firstText(...candidates: unknown[]): string {
   return String(found).trim();
 }
 
+/** Proxmox puts a list or an object where a parameter has members of its own. */
+function wordsOf(value: unknown): string {
+  return (typeof value === 'string' ? value : JSON.stringify(value)).trim();
+}
+
+/** Characters of Proxmox's words in a message; all of them are in the details. */
+const MOST_WORDS = 600;
+
 function sentenceOf(text: string): string {
-  const line = text.replace(/\s*\n\s*/g, ' ').trim();
+  const line = plainText(text.replace(/\s*\n\s*/g, ' ').trim(), MOST_WORDS);
   return /[.!?]$/.test(line) ? line : `${line}.`;
 }

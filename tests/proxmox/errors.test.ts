@@ -176,6 +176,15 @@ it('keeps unknown words as they are', () => {
   expect(refuse(400, 'x', {}, { size: 'too\n  odd' })).toMatchObject({ code: 'proxmox_refused', message: 'size: too odd.' });
 });
 
+it('shows words that are a list or an object as JSON, and of long ones the beginning', () => {
+  const error = refuse(400, 'Parameter verification failed.', {}, { net0: { model: 'unknown' }, tags: ['a', 'b'] });
+  expect(error.message).toBe('net0: {"model":"unknown"}; tags: ["a","b"].');
+  const long = refuse(500, `start failed: ${'x'.repeat(5000)}`);
+  expect(long.message.length).toBeLessThan(700);
+  expect(long.message).toContain('more characters');
+  expect(long.details?.proxmox).toMatchObject({ message: expect.stringMatching(/x{5000}$/) });
+});
+
 it('does not repeat the values of secret parameters', () => {
   const error = refuse(400, 'bad s3cret-value', { cipassword: 's3cret-value' }, { cipassword: "got 's3cret-value'" });
   expect(JSON.stringify(error)).not.toContain('s3cret');

@@ -49,8 +49,11 @@ export function problemsOf(
     unknown.some(({ meant, where }) => path === where || path === [where, meant].filter(Boolean).join('.'));
   // A value of another type breaks rules that are about the right one, too.
   const mistyped = new Set(error.issues.flatMap((issue) => (issue.code === 'invalid_type' ? [issue.path.join('.')] : [])));
-  const others = error.issues.flatMap((issue) => {
+  const others = error.issues.flatMap((issue, index) => {
     const where = issue.path.map(String).join('.');
+    // A whole number has the bounds of all whole numbers before its own.
+    const again = (later: z.core.$ZodIssue) => later.code === issue.code && later.path.map(String).join('.') === where;
+    if ((issue.code === 'too_big' || issue.code === 'too_small') && error.issues.slice(index + 1).some(again)) return [];
     if (issue.code !== 'invalid_type' && issue.code !== 'unrecognized_keys' && mistyped.has(where)) return [];
     const value = at(given, issue.path);
     const follows = (issue.code === 'custom' || value === undefined) && explained(where);

@@ -86,6 +86,10 @@ describe('arguments as clients send them', () => {
     expect((await world.refused(world.call('create_vm', args))).message).toBe(`create_vm: ${problem}`);
   });
 
+  it('a number beyond all bounds is told its own bound alone', async () => {
+    expect((await world.refused(world.call('get_vm', { vmid: 1e20 }))).message).toBe('get_vm: vmid must be at most 999999999.');
+  });
+
   it('a rule about all of them is said without a name, and one of one item in the singular', async () => {
     const vmid = await vmidOf('one');
     const nothing = await world.refused(world.call('set_resources', { vmid }));
