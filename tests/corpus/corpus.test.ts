@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../src/core/plan.ts';
-import { type GuestSpec, openWorld, planIn, readIn, refusalOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
+import {
+  contextOf,
+  type GuestSpec,
+  openWorld,
+  planIn,
+  readIn,
+  refusalOf,
+  requestsOf,
+  useWorlds,
+  type World,
+} from '../helpers/described/index.ts';
 import type { Case, Change } from './case.ts';
 import { CONTAINERS } from './containers.ts';
 import { DISKS } from './disks.ts';
@@ -62,11 +72,10 @@ test('list_vms lists all of them, with name, sizes and tags', async () => {
 describe.each(CORPUS)('$spec.vmid $what', (one) => {
   const { spec, but = {} } = one;
   const { vmid } = spec;
-  const open = (guest: GuestSpec = spec) => openWorld(worldOf([guest]), { reservedVmid: 5000 });
+  const open = () => contextOf(worldOf([spec]), { reservedVmid: 5000 });
 
   test('get_vm tells every disk with owner, kind and size, and the sizes', async () => {
-    const { ctx } = await open();
-    const vm = await readIn(ctx, 'get_vm', { vmid, fields: ['description', 'raw_config', 'snapshots'] });
+    const vm = await readIn(await open(), 'get_vm', { vmid, fields: ['description', 'raw_config', 'snapshots'] });
     expect(vm.disks.map(lineOf)).toEqual(one.disks);
     expect(vm).toMatchObject({ vmid, name: nameOf(one), ...one.shows });
     expect(vm.config.memory_mb).toBe(one.memory);
@@ -75,11 +84,11 @@ describe.each(CORPUS)('$spec.vmid $what', (one) => {
   });
 
   const CALLS: Record<Change, () => Promise<Plan>> = {
-    start: async () => planIn((await open()).ctx, 'start_vm', { vmid }),
-    stop: async () => planIn((await open()).ctx, 'stop_vm', { vmid }),
-    set: async () => planIn((await open()).ctx, 'set_resources', { vmid, memory: one.memory + 512 }),
-    delete: async () => planIn((await open()).ctx, 'delete_vm', { vmid }),
-    clone: async () => planIn((await open()).ctx, 'clone_template', { source_vmid: vmid, name: 'copy', full_clone: true }),
+    start: async () => planIn(await open(), 'start_vm', { vmid }),
+    stop: async () => planIn(await open(), 'stop_vm', { vmid }),
+    set: async () => planIn(await open(), 'set_resources', { vmid, memory: one.memory + 512 }),
+    delete: async () => planIn(await open(), 'delete_vm', { vmid }),
+    clone: async () => planIn(await open(), 'clone_template', { source_vmid: vmid, name: 'copy', full_clone: true }),
   };
 
   test.each(Object.keys(CALLS) as Change[])('%s is planned or refused as it has to be', async (change) => {

@@ -38,7 +38,7 @@ describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another gues
     const answer = await answerAfter(await remove(old), { guests: [next], volumes: [volume] });
     expect(answer).toMatchObject({ deleted: true, status: 'deleted' });
     expect(answer).not.toHaveProperty('orphans');
-    expect(JSON.stringify(answer)).toContain('VMID 129 belongs to another guest now');
+    expect(JSON.stringify(answer)).toContain('VMID 129 now belongs to another guest');
   });
   test('a volume that stays although the VMID is free is a leftover', async () => {
     expect(await answerAfter(await remove(old), { guests: [], volumes: [volume] })).toMatchObject({

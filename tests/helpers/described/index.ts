@@ -1,16 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import { asError, type ProxmoxMcpError } from '../../../src/core/errors.ts';
 import type { Plan, RequestStep } from '../../../src/core/plan.ts';
 import type { LimitSettings, Settings } from '../../../src/core/settings.ts';
 import type { OperationContext } from '../../../src/operations/define.ts';
 import { findOperation } from '../../../src/operations/index.ts';
+import type { ProxmoxClient } from '../../../src/proxmox/client.ts';
 import { startSimulator } from '../../../src/simulator/index.ts';
 import { connectionTo, openClient } from '../../proxmox/server.ts';
 import { invalidRequests } from '../simulator.ts';
-import { NOW, oddAnswers, replaceGuests, seedDescribed } from './seed.ts';
+import { NOW, oddAnswers, replaceGuests, seedDescribed, TOKEN } from './seed.ts';
 import type { GuestSpec, World } from './spec.ts';
 import { readingAsStated, sendsAsStated } from './stated.ts';
 
@@ -24,14 +25,28 @@ export const UNLIMITED: LimitSettings = {
   scope: { kind: 'visible' },
 };
 
-const closing: (() => Promise<void>)[] = [];
+interface Place {
+  api: ProxmoxClient;
+  file: string;
+  asked: string[];
+  close(): Promise<void>;
+}
+
+/** Of the present test, and of the present file. */
+const own: Place[] = [];
+const shared = new Map<string, Promise<Place>>();
 const sent: Parameters<typeof invalidRequests>[0][number][] = [];
 
-/** After each test its clusters are closed, and what they were asked is held against the contract of Proxmox VE 9.2. */
+/** Closes the clusters after their test or file, and holds what they were asked against the contract of Proxmox VE 9.2. */
 export function useWorlds(): void {
   afterEach(async () => {
-    await Promise.all(closing.splice(0).map((close) => close()));
+    await Promise.all(own.splice(0).map((place) => place.close()));
     expect(invalidRequests(sent.splice(0))).toEqual([]);
+  });
+  afterAll(async () => {
+    const places = [...shared.values()];
+    shared.clear();
+    for (const place of places) await (await place).close();
   });
 }
 
@@ -45,6 +60,24 @@ export interface Opened {
 
 /** The simulator as the test describes it, read through the real adapter. Its time stands still. */
 export async function openWorld(world: World, context: Partial<OperationContext> = {}, settings: Partial<Settings> = {}): Promise<Opened> {
+  const place = await openPlace(world);
+  own.push(place);
+  return {
+    ctx: contextOn(place.api, context, settings),
+    requests: () => [...place.asked],
+    become: (guests) => replaceGuests(place.file, guests),
+  };
+}
+
+/** The same, shared by the tests of a file that describe an equal cluster: nothing that plans or reads changes it. */
+export async function contextOf(world: World, context: Partial<OperationContext> = {}, settings: Partial<Settings> = {}) {
+  const key = JSON.stringify(world);
+  const place = shared.get(key) ?? openPlace(world);
+  shared.set(key, place);
+  return contextOn((await place).api, context, settings);
+}
+
+async function openPlace(world: World): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'described-'));
   const file = join(folder, 'state.db');
   seedDescribed(file, world);
@@ -59,35 +92,35 @@ export async function openWorld(world: World, context: Partial<OperationContext>
     },
   });
   simulator.faults.add(...oddAnswers(world));
-  const connection = connectionTo([{ port: simulator.port }], {
-    fingerprints: [simulator.fingerprint],
-    tokenId: simulator.token.id,
-    tokenSecret: simulator.token.secret,
-  });
-  const api = openClient(connection);
-  closing.push(async () => {
-    await api.close();
-    await simulator.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const { id: tokenId, secret: tokenSecret } = simulator.token;
+  const api = openClient(connectionTo([{ port: simulator.port }], { fingerprints: [simulator.fingerprint], tokenId, tokenSecret }));
+  return {
+    api,
+    file,
+    asked,
+    async close() {
+      await api.close();
+      await simulator.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function contextOn(api: ProxmoxClient, context: Partial<OperationContext>, settings: Partial<Settings>): OperationContext {
   const { defaults = { node: 'pve', nodeIsExplicit: false }, limits = UNLIMITED } = settings;
   return {
-    requests: () => [...asked],
-    become: (guests) => replaceGuests(file, guests),
-    ctx: {
-      api,
-      defaults,
-      limits,
-      tokenId: connection.tokenId,
-      reservedVmid: 120,
-      fresh: [],
-      reservedGib: () => 0,
-      createdHere: async () => true,
-      overTotals: async () => [],
-      quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
-      madeBy: async () => undefined,
-      ...context,
-    },
+    api,
+    defaults,
+    limits,
+    tokenId: TOKEN.id,
+    reservedVmid: 120,
+    fresh: [],
+    reservedGib: () => 0,
+    createdHere: async () => true,
+    overTotals: async () => [],
+    quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
+    madeBy: async () => undefined,
+    ...context,
   };
 }
 
@@ -99,8 +132,7 @@ export async function planOf(
   context: Partial<OperationContext> = {},
   settings: Partial<Settings> = {},
 ): Promise<Plan> {
-  const { ctx } = await openWorld(world, context, settings);
-  return planIn(ctx, operation, args);
+  return planIn(await contextOf(world, context, settings), operation, args);
 }
 
 export async function planIn(ctx: OperationContext, operation: string, args: object): Promise<Plan> {

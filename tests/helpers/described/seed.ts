@@ -12,7 +12,7 @@ const HOUR = 3_600_000;
 const GIB = 2 ** 30;
 const LOCAL: StorageSpec = { storage: 'local', type: 'dir', content: 'iso,vztmpl,backup,import' };
 const THIN: StorageSpec = { storage: 'local-lvm', type: 'lvmthin', content: 'images,rootdir', availGib: 200, totalGib: 500 };
-const TOKEN = SEED_TOKENS.leastPrivilege;
+export const TOKEN = SEED_TOKENS.leastPrivilege;
 const USER = TOKEN.id.replace(/!.*/, '');
 
 /** Writes the cluster that a test describes into a state file of the simulator. */
