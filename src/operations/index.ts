@@ -5,6 +5,7 @@ import { backupVm } from './backup/backup-vm.ts';
 import { listBackups } from './backup/list-backups.ts';
 import { restoreBackup } from './backup/restore-backup.ts';
 import { getCluster } from './cluster/get-cluster.ts';
+import { getMetrics } from './cluster/get-metrics.ts';
 import type { Operation } from './define.ts';
 import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
@@ -28,6 +29,7 @@ export const operations: readonly Operation[] = [
   listVms,
   getVm,
   getCluster,
+  getMetrics,
   createVm,
   cloneTemplate,
   startVm,

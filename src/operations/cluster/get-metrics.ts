@@ -1,0 +1,153 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import { plainText } from '../../core/text.ts';
+import { path } from '../../proxmox/encode.ts';
+import { guestPath, locate } from '../../proxmox/guests.ts';
+import { PERIODS, type Period, type Point, readSeries } from '../../proxmox/metrics.ts';
+import { listNodes } from '../../proxmox/nodes.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { filled } from '../filled.ts';
+import { LIST_READS, NODE_READS } from '../vm/lib/api.ts';
+import { vmid } from '../vm/lib/schemas.ts';
+import { busiestGuests } from './lib/busiest.ts';
+import { findingsOf, GUEST_FIGURES, NODE_FIGURES, STORAGE_FIGURES, worthSaying } from './lib/figures.ts';
+import { type Figure, growthPerDay, minute, short, statisticsOf } from './lib/statistics.ts';
+import { placesOf } from './lib/storages.ts';
+
+const input = z.strictObject({
+  vmid: vmid.optional(),
+  node: filled(64).optional().describe('Alone, or the node of storage'),
+  storage: filled(100).optional(),
+  period: z.enum(PERIODS).default('day'),
+});
+type Args = z.output<typeof input>;
+
+/** Two requests for a guest, a node or a storage whose node is known; one or two for the busiest guests. */
+export const getMetrics = defineOperation({
+  name: 'get_metrics',
+  title: 'Show use over time',
+  effect: 'read',
+  toolset: 'everyday',
+  description:
+    'Average, p95, maximum with its time, and now, of CPU, memory, disk and network of one guest, node or storage, with findings (why slow, when full). Without any of them the busiest guests. For use now list_vms.',
+  input,
+  byName: { vmid: 'name' },
+  output: z.object({
+    of: z.string(),
+    period: z.string().optional(),
+    from: z.string().optional(),
+    to: z.string().optional(),
+    measured_percent: z.number().optional(),
+    metrics: z.array(z.looseObject({ metric: z.string() })).optional(),
+    growth_gb_per_day: z.number().optional(),
+    full_in_days: z.number().optional(),
+    findings: z.array(z.string()).optional(),
+    over: z.string().optional(),
+    guests: z.array(z.looseObject({ vmid: z.number() })).optional(),
+    total: z.number().optional(),
+    notice: z.string().optional(),
+  }),
+  tables: ['metrics', 'guests'],
+  reads: LIST_READS,
+  mayRead: [
+    'GET /nodes/{node}/qemu/{vmid}/rrddata',
+    'GET /nodes/{node}/lxc/{vmid}/rrddata',
+    'GET /nodes/{node}/rrddata',
+    'GET /nodes/{node}/storage/{storage}/rrddata',
+    'GET /nodes/{node}/storage',
+    'GET /cluster/metrics/export',
+    ...NODE_READS,
+  ],
+  example: { name: 'web1', period: 'hour' },
+  preview: ({ vmid, node, storage, period }) => {
+    const place = vmid !== undefined ? `{type}/${vmid}` : storage === undefined ? '' : `storage/${storage}`;
+    if (vmid === undefined && node === undefined && storage === undefined)
+      return ['GET /cluster/resources?type=vm', 'GET /cluster/metrics/export'];
+    const series = `GET ${['/nodes', node ?? '{node}', place].filter((part) => part !== '').join('/')}/rrddata?timeframe=${period}`;
+    return [...(node === undefined ? ['GET /cluster/resources?type=vm'] : []), `${series}&cf=AVERAGE`, `${series}&cf=MAX`];
+  },
+  async read(ctx, args) {
+    if (args.vmid !== undefined && (args.node !== undefined || args.storage !== undefined))
+      fail('invalid_arguments', 'Give a guest, a node, or a storage with its node.');
+    if (args.vmid !== undefined) return ofGuest(ctx, args.vmid, args.period);
+    if (args.storage !== undefined) return ofStorage(ctx, args.storage, args);
+    if (args.node !== undefined) return summary(ctx, `node ${args.node}`, path`/nodes/${args.node}`, args.period, NODE_FIGURES);
+    return { of: 'the busiest guests', ...(await busiestGuests(ctx.api)) };
+  },
+});
+
+async function ofGuest(ctx: OperationContext, vmid: number, period: Period) {
+  const row = await locate(ctx.api, vmid);
+  const name = `${row.type === 'qemu' ? 'VM' : 'container'} ${plainText(row.name, 80)} (${vmid}) on ${row.node}`;
+  const { answer, statistics } = await measured(ctx, name, guestPath(row), period, GUEST_FIGURES);
+  const findings = [...(row.status === 'stopped' ? ['It is stopped now.'] : []), ...findingsOf(statistics, true)];
+  return { ...answer, ...(findings.length > 0 ? { findings } : {}) };
+}
+
+/** The trend says when the space ends, if it goes on as it did in the period. */
+async function ofStorage(ctx: OperationContext, storage: string, { node, period }: Args) {
+  const at = node ?? (await nodeOf(ctx, storage));
+  const { answer, points } = await measured(
+    ctx,
+    `storage ${storage} on ${at}`,
+    path`/nodes/${at}/storage/${storage}`,
+    period,
+    STORAGE_FIGURES,
+  );
+  const growth = growthPerDay(points, ({ used }) => used);
+  const last = points.findLast(({ used, total }) => used !== undefined && total !== undefined);
+  if (growth === undefined || last?.used === undefined || last.total === undefined) return answer;
+  const days = growth > 0 ? (last.total - last.used) / growth : undefined;
+  const percent = last.total > 0 ? Math.round((100 * last.used) / last.total) : 0;
+  const findings = [
+    ...(percent >= 90 ? [`It is ${percent} % full.`] : []),
+    ...(days !== undefined && days < YEAR
+      ? [`It is full in ${Math.max(0, Math.round(days))} days if it grows on as in this ${period}.`]
+      : []),
+  ];
+  return {
+    ...answer,
+    growth_gb_per_day: short(growth / 2 ** 30),
+    ...(days !== undefined && days < YEAR ? { full_in_days: Math.max(0, Math.round(days)) } : {}),
+    ...(findings.length > 0 ? { findings } : {}),
+  };
+}
+
+/** Days: a trend beyond is no forecast. */
+const YEAR = 365;
+
+async function nodeOf(ctx: OperationContext, storage: string): Promise<string> {
+  const nodes = (await listNodes(ctx.api)).flatMap((node) => (node.online ? [node.node] : []));
+  const places = (await placesOf(ctx.api, nodes, false)).filter((place) => place.storage === storage);
+  const [first, ...more] = places;
+  if (!first) return fail('not_possible', `Storage ${plainText(storage, 60)} is not visible on any node that is online.`, {});
+  if (more.length > 0)
+    fail('ambiguous', `Each node has its own storage ${storage}. Give node.`, { details: { candidates: places.map(({ node }) => node) } });
+  return first.node;
+}
+
+async function summary(ctx: OperationContext, of: string, place: string, period: Period, figures: readonly Figure[]) {
+  const { answer, statistics } = await measured(ctx, of, place, period, figures);
+  const findings = findingsOf(statistics, false);
+  return { ...answer, ...(findings.length > 0 ? { findings } : {}) };
+}
+
+async function measured({ api }: OperationContext, of: string, place: string, period: Period, figures: readonly Figure[]) {
+  const [points, peaks] = await Promise.all([
+    readSeries(api, place, period),
+    readSeries(api, place, period, 'MAX').catch((): Point[] => []),
+  ]);
+  const statistics = figures.flatMap((figure) => statisticsOf(figure, points, peaks) ?? []).filter(worthSaying);
+  const known = points.filter((point) => Object.keys(point).length > 1);
+  const [first, last] = [known[0], known.at(-1)];
+  const share = points.length === 0 ? 0 : Math.round((100 * known.length) / points.length);
+  const answer = {
+    of,
+    period,
+    ...(first && last ? { from: minute(first.time), to: minute(last.time) } : {}),
+    ...(share < 100 ? { measured_percent: share } : {}),
+    metrics: statistics,
+    ...(known.length === 0 ? { notice: `Proxmox has no figures of ${of} for this period: it is new, or its node was silent.` } : {}),
+  };
+  return { answer, statistics, points };
+}

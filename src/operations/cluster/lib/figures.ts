@@ -1,0 +1,80 @@
+import type { Point } from '../../../proxmox/metrics.ts';
+import type { Figure, Statistics } from './statistics.ts';
+
+const scaled = (name: string, factor: number) => (point: Point) => (point[name] === undefined ? undefined : point[name] * factor);
+const MIB = 1 / 2 ** 20;
+const GIB = 1 / 2 ** 30;
+
+const PRESSURE: Figure[] = ['cpu', 'memory', 'io'].flatMap((kind) =>
+  ['some', 'full'].map((reach) => ({ metric: `pressure_${kind}_${reach}_percent`, of: scaled(`pressure${kind}${reach}`, 1) })),
+);
+const NETWORK: Figure[] = [
+  { metric: 'net_in_mb_s', of: scaled('netin', MIB) },
+  { metric: 'net_out_mb_s', of: scaled('netout', MIB) },
+];
+
+/** CPU is a share of the guest's own. A VM's disk has no use that is seen from outside, a container's root has. */
+export const GUEST_FIGURES: readonly Figure[] = [
+  { metric: 'cpu_percent', of: scaled('cpu', 100) },
+  { metric: 'memory_used_mb', of: scaled('mem', MIB) },
+  { metric: 'memory_used_percent', of: (p) => (p.mem === undefined || !p.maxmem ? undefined : (100 * p.mem) / p.maxmem) },
+  { metric: 'disk_used_gb', of: scaled('disk', GIB) },
+  { metric: 'disk_read_mb_s', of: scaled('diskread', MIB) },
+  { metric: 'disk_write_mb_s', of: scaled('diskwrite', MIB) },
+  ...NETWORK,
+  ...PRESSURE,
+];
+
+export const NODE_FIGURES: readonly Figure[] = [
+  { metric: 'cpu_percent', of: scaled('cpu', 100) },
+  { metric: 'memory_used_mb', of: scaled('memused', MIB) },
+  { metric: 'memory_used_percent', of: (p) => (p.memused === undefined || !p.memtotal ? undefined : (100 * p.memused) / p.memtotal) },
+  { metric: 'io_wait_percent', of: scaled('iowait', 100) },
+  { metric: 'load', of: scaled('loadavg', 1) },
+  { metric: 'swap_used_mb', of: scaled('swapused', MIB) },
+  { metric: 'root_used_gb', of: scaled('rootused', GIB) },
+  ...NETWORK,
+  ...PRESSURE,
+];
+
+export const STORAGE_FIGURES: readonly Figure[] = [
+  { metric: 'used_gb', of: scaled('used', GIB) },
+  { metric: 'total_gb', of: scaled('total', GIB) },
+];
+
+/** Said even when they are zero. */
+const ALWAYS = /^(cpu_percent|memory_used_mb|memory_used_percent|used_gb|total_gb)$/;
+
+export function worthSaying({ metric, max }: Statistics): boolean {
+  return ALWAYS.test(metric) || max > 0;
+}
+
+/** The 95th percentile from which a figure is called a cause. */
+const HIGH: readonly [RegExp, number, string][] = [
+  [/^cpu_percent$/, 90, 'CPU is at its limit'],
+  [/^memory_used_percent$/, 90, 'memory is nearly all in use'],
+  [/^io_wait_percent$/, 20, 'the node waits for its disks'],
+  [/^swap_used_mb$/, 512, 'the node swaps'],
+  [/^pressure_cpu_some_percent$/, 10, 'processes wait for a CPU'],
+  [/^pressure_memory_some_percent$/, 10, 'processes wait for memory'],
+  [/^pressure_io_some_percent$/, 10, 'processes wait for disks'],
+];
+/** Percent of CPU that an idle guest never exceeds. */
+const IDLE = 5;
+
+/** Findings that the figures show by themselves. */
+export function findingsOf(statistics: readonly Statistics[], isGuest: boolean): string[] {
+  const high = statistics.flatMap(({ metric, p95 }) =>
+    HIGH.flatMap(([name, limit, words]) => (name.test(metric) && p95 >= limit ? [`${words}: ${metric} p95 is ${p95}.`] : [])),
+  );
+  const cpu = statistics.find(({ metric }) => metric === 'cpu_percent');
+  const memory = statistics.find(({ metric }) => metric === 'memory_used_percent');
+  return [
+    ...high,
+    // Proxmox VE 9 counts the memory of a VM whose balloon tells nothing as the host sees it.
+    ...(isGuest && (memory?.p95 ?? 0) >= 90
+      ? ['Without figures from the balloon device, memory includes caches of the guest and may mislead.']
+      : []),
+    ...(isGuest && cpu && cpu.max > 0 && cpu.max < IDLE ? [`idle: CPU never exceeded ${cpu.max} %.`] : []),
+  ];
+}

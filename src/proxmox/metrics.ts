@@ -1,0 +1,41 @@
+import type { ProxmoxReader } from '../core/proxmox.ts';
+
+export const PERIODS = ['hour', 'day', 'week', 'month', 'year'] as const;
+export type Period = (typeof PERIODS)[number];
+
+/** Figures of one interval; without any but `time` (epoch seconds) where nothing was measured. */
+export type Point = { time: number } & Record<string, number | undefined>;
+
+/**
+ * The recorded figures of a guest, node or storage, oldest first: `GET …/rrddata`. An average hides what happens within its interval, of 1 min
+ * for an hour up to 6 h for a year; the maximum keeps it.
+ */
+export async function readSeries(
+  api: Pick<ProxmoxReader, 'get'>,
+  path: string,
+  period: Period,
+  consolidation: 'AVERAGE' | 'MAX' = 'AVERAGE',
+): Promise<Point[]> {
+  const rows = await api.get<Record<string, number | string | null>[]>(`${path}/rrddata`, { timeframe: period, cf: consolidation });
+  return rows.map((row) => {
+    const known = Object.entries(row).filter(([, value]) => value !== null && Number.isFinite(Number(value)));
+    return Object.fromEntries(known.map(([name, value]) => [name, Number(value)])) as Point;
+  });
+}
+
+/** One figure of one guest (`qemu/105`), node (`node/pve`) or storage at one moment (epoch seconds). */
+export interface Sample {
+  id: string;
+  metric: string;
+  value: number;
+  timestamp: number;
+}
+
+/**
+ * The figures of everything in the cluster, every 10 s for the last half hour: one `GET /cluster/metrics/export`, from Proxmox
+ * VE 8.3 on, with Sys.Audit on `/`.
+ */
+export async function exportMetrics(api: Pick<ProxmoxReader, 'get'>): Promise<Sample[]> {
+  const { data } = await api.get<{ data: Sample[] }>('/cluster/metrics/export', { history: 1 });
+  return data;
+}
