@@ -29,7 +29,7 @@ export const getMetrics = defineOperation({
   effect: 'read',
   toolset: 'everyday',
   description:
-    'Average, p95, maximum with its time, and now, of CPU, memory, disk and network of one guest, node or storage, with findings (why slow, when full). Without any of them the busiest guests. For use now list_vms.',
+    'CPU, memory, disk and network of one guest, node or storage over a period: average, p95, maximum, now. Findings say why it is slow or when it is full. Without a target the busiest guests; for use now list_vms.',
   input,
   byName: { vmid: 'name' },
   output: z.object({
@@ -113,7 +113,7 @@ async function ofStorage(ctx: OperationContext, storage: string, { node, period 
   };
 }
 
-/** Days: a trend beyond is no forecast. */
+/** Days: a trend beyond is not a forecast. */
 const YEAR = 365;
 
 async function nodeOf(ctx: OperationContext, storage: string): Promise<string> {
