@@ -66,11 +66,11 @@ async function planAndRun(call: ChangeCall, ports: Ports): Promise<Result> {
   }
 }
 
-/** The knowledge that one call gains while it waits for its turn. */
+/** Facts that one call learns while it waits for its turn. */
 interface Turn {
   /** VMIDs that turned out to be taken. */
   avoid: ReadonlySet<number>;
-  /** The half-made guest that is gone on with: its own VMID is reserved, not a new one. */
+  /** The half-made guest to finish: its own VMID is reserved, not a new one. */
   halfMade?: number;
 }
 
@@ -102,7 +102,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
     let standing: StandingApproval | undefined;
     if (method !== undefined) {
       await checkQuota(plan, ports, hold.mine);
-      // Where several people have to agree, one person's standing yes is not enough.
+      // Where several people must agree, one person's standing yes is not enough.
       standing = needed > 1 ? undefined : await useStanding(plan, operation, ports);
       if (!standing) {
         const approval = await requestApproval({ ...call, plan: { ...plan, ...defined({ placed }) }, method, needed }, ports);
@@ -118,7 +118,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
   });
 }
 
-/** Nothing has to be sent: one line in the audit, and the operation's answer. */
+/** Nothing to send: one line in the audit, and the operation's answer. */
 async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Result> {
   await ports.audit.append({ kind: 'outcome', ...auditCall(call), ...auditTarget(plan), status: 'existing' }, { durable: true });
   return { kind: 'done', output: call.operation.output.parse(plan.existing) as JsonObject };

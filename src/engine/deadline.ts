@@ -3,9 +3,9 @@ import { type Result, runningResult } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { ServerPorts } from './ports.ts';
 
-/** Milliseconds that a call has to begin its work, also when it does not want to wait for the outcome. */
+/** Milliseconds within which a call begins its work, even when it does not wait for the outcome. */
 const LEAST_MS = 10_000;
-/** Milliseconds for what a call still has to look up once its time is over. */
+/** Milliseconds for the look-ups of a call whose time is over. */
 const GRACE_MS = 1_000;
 
 /**
@@ -69,7 +69,7 @@ export class Deadline {
     });
   }
 
-  /** Does the work, and answers for it when it is late. What was begun goes on. */
+  /** Does the work, and answers for it when it is late. What was begun continues. */
   async race(work: () => Promise<Result>): Promise<Result> {
     if (this.at === Number.POSITIVE_INFINITY) return work();
     const { clock } = this.ports;

@@ -38,7 +38,7 @@ interface EngineOptions {
   clock?: Clock;
 }
 
-/** Puts the engine together; opens nothing. */
+/** Builds the engine; opens nothing. */
 export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
   refuseOpenSecrets();
@@ -115,7 +115,7 @@ function refuseOpenSecrets(): void {
   }
 }
 
-/** Keeps what is on its way, so that an engine which is closed right after a request still announces it. */
+/** Keeps notifications in flight, so that an engine which is closed right after a request still sends them. */
 function remembered(notify: Notify, announcements: Set<Promise<void>>): Notify {
   return (...what) => {
     const announcement = notify(...what).finally(() => announcements.delete(announcement));

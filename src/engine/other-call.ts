@@ -14,16 +14,16 @@ import { openLine } from './runs/late.ts';
 import type { ChangeCall } from './types.ts';
 
 const POLL_MS = 200;
-/** Within this time Proxmox shows a guest that was just made with its name, in its configuration if not in the lists. */
+/** Within this time Proxmox shows a guest that was just created with its name, in its configuration if not in the lists. */
 const SHOWS_WITHIN_MS = 15_000;
 
 /** The outcome of another call that creates the same guest, for this one. */
 type Left =
   /** The guest is there, as wanted. */
   | { existing: Plan }
-  /** The other call goes on longer than this one waits. */
+  /** The other call continues longer than this one waits. */
   | { result: Result }
-  /** It is this call's turn to create the guest, or to go on with `halfMade`. */
+  /** It is this call's turn to create the guest, or to continue with `halfMade`. */
   | { halfMade?: number };
 
 /**
@@ -32,7 +32,7 @@ type Left =
  */
 export async function followOther(call: ChangeCall, other: Reservation, ports: Ports): Promise<Left> {
   const store = await ports.store();
-  // Whose guest it is may be none of the caller's business.
+  // The caller may not be allowed to know whose guest it is.
   const { scope } = call.caller;
   call.deadline.waitsFor(`another call that is creating ${(scope === undefined && other.name) || 'this guest'}`);
   for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
@@ -62,7 +62,7 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
   if (!made) return {};
   const madeBy = made.runId === undefined ? undefined : await store.runs.get(made.runId);
   if (madeBy) await refuseForeign(madeBy, call, ports);
-  call.deadline.waitsFor(`Proxmox to show ${made.name || 'a guest'} (${made.vmid}), which another call has just made`);
+  call.deadline.waitsFor(`Proxmox to show ${made.name || 'a guest'} (${made.vmid}), which another call has just created`);
   for (const until = Math.min(call.deadline.at, ports.clock.now() + SHOWS_WITHIN_MS); ; await ports.clock.sleep(POLL_MS)) {
     const plan = await makePlan(call, ports, { reservedVmid: made.vmid });
     if (plan.existing) return { existing: plan };
@@ -98,12 +98,12 @@ async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Po
   });
 }
 
-/** A guest outside the caller's scope is neither joined nor named: all that is told is what the caller asked for. */
+/** A guest outside the caller's scope is neither joined nor named: the answer repeats the caller's request only. */
 async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Promise<void> {
   if (call.caller.scope === undefined || !isForeign(run, call.caller, await listGuests(ports.cluster.api))) return;
   const { name, vmid } = call.operation.reserves?.(call.args) ?? {};
   const wanted = [...(name === undefined ? [] : [`the name ${name}`]), ...(vmid === undefined ? [] : [`VMID ${vmid}`])];
-  fail('conflict', `Another call is taking ${wanted.join(' or ')}.`, {
+  fail('conflict', `Another call is reserving ${wanted.join(' or ')}.`, {
     hint: `Choose another ${vmid === undefined ? 'name' : 'name and VMID'}. Nothing was done.`,
   });
 }

@@ -28,7 +28,7 @@ export interface PerformOptions {
   reason?: string;
   /** Seconds to wait for the outcome before answering `running`; `'end'` waits as long as it takes. Default: the setting. */
   wait?: number | 'end';
-  /** Seconds to wait for a human who decides out of band. Default: `wait`. */
+  /** Seconds to wait for a human who decides in a terminal or the console. Default: `wait`. */
   waitForHuman?: number;
   onProgress?: (progress: Progress) => void;
   /** Cancels the wait, never the work. */
@@ -57,7 +57,7 @@ export interface Engine {
    * a line in the audit only about what expired meanwhile.
    */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
-  /** Standing approvals, made and taken back by the operator out of band. */
+  /** Standing approvals, created and revoked by the operator in a terminal. */
   standing: {
     create(request: StandingRequest, caller: Caller): Promise<StandingApproval>;
     revoke(id: string, caller: Caller): Promise<void>;

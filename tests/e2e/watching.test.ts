@@ -63,7 +63,7 @@ describe('announcements', () => {
     const nowhere = { PROXMOX_NOTIFY_URL: 'http://127.0.0.1:1/canary-hook', PROXMOX_LOG_LEVEL: 'warn' };
     const asked = await call(place, 'stop_vm', { vmid: vms[2]?.vmid }, [], nowhere);
     expect(asked.code).toBe(3);
-    expect(asked.stderr).toContain('could not be announced');
+    expect(asked.stderr).toContain('announcing a pending approval failed');
     expect(asked.stdout + asked.stderr).not.toContain('canary-hook');
   });
 });

@@ -43,7 +43,7 @@ export function checkMatches(
 }
 
 /**
- * The requester may repeat `approve`: after a client's timeout the same yes is told how its run goes, and nothing is sent again. For any
+ * The requester may repeat `approve`: after a client's timeout the same yes answers the state of its run, and nothing is sent again. For any
  * other caller an approval that was used is an error.
  */
 async function redeemOrJoin(approval: ApprovalRecord, call: Redemption, ports: Ports): Promise<Result> {

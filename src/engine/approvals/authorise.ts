@@ -15,11 +15,11 @@ import { requesterOf } from './plan-again.ts';
 
 /** Whether this call says yes to an approval. */
 export type Authorisation =
-  /** It does. `needed`: how many different owners have to. */
+  /** It does. `needed`: number of owners who must approve. */
   | { kind: 'granted'; via: ApprovalMethod; needed: number }
   /** The transport must ask its human first. */
   | { kind: 'ask'; question: Question }
-  /** A human decides out of band. */
+  /** A human decides in a terminal or the console. */
   | { kind: 'elsewhere' };
 
 /**
@@ -53,7 +53,7 @@ function questionFor(approval: ApprovalRecord, caller: Caller, ports: Ports): Qu
 }
 
 /**
- * The owner who asks does not decide: a remote approver never, the operator of this machine not about what a remote token of theirs asks for.
+ * The requesting owner does not decide: a remote approver never, the operator of this machine not for their own remote tokens.
  * The user of an agent on this machine decides its requests in a terminal or the local console.
  */
 function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
@@ -67,7 +67,7 @@ function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
   });
 }
 
-/** Only the requested plan is executed: others may be able to write the store, but the digest went to the audit with the request. */
+/** Only the requested plan is executed: another program may write the store, but the audit has the digest of the request. */
 async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Ports): Promise<void> {
   const digest = planDigest(approval.plan, approval.args, approval.cluster);
   if (digest === approval.digest) return;

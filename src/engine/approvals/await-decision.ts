@@ -7,7 +7,7 @@ import { checkOpen, expireApprovals } from './decisions.ts';
 
 const POLL_MS = 300;
 
-/** The human decides out of band. A waiting caller gets the outcome without repeating the call. */
+/** The human decides in a terminal or the console. A waiting caller gets the outcome without repeating the call. */
 export async function waitForDecision(approval: ApprovalRecord, call: Omit<ChangeCall, 'args'>, ports: Ports): Promise<Result> {
   const store = await ports.store();
   const { signal } = call.options;

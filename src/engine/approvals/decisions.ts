@@ -28,7 +28,7 @@ export function checkOpen(approval: ApprovalRecord): void {
   };
   if (approval.status === 'pending') return;
   refusals[approval.status]?.();
-  fail('approval_used', `Approval ${approval.id} was used already (${approval.status}).`, {
+  fail('approval_used', `Approval ${approval.id} was already used (${approval.status}).`, {
     details: { status: approval.status, ...defined({ run_id: approval.runId }) },
   });
 }
@@ -38,11 +38,11 @@ export async function expireApprovals(ports: Ports): Promise<void> {
   const { name: cluster } = ports.cluster;
   const { approvals } = await ports.store();
   const expired = await approvals.expire(cluster, isoNow(ports.clock));
-  // Asked for at one moment, so that the audit writes all lines with one lock and one sync.
+  // Appended together, so that the audit writes all lines with one lock and one sync.
   await Promise.all(expired.map((one) => recordDecision(one, { caller: SERVER, status: 'expired' }, ports)));
 }
 
-/** Says no. Only a pending approval can be denied. */
+/** Denies an approval. Only a pending one can be denied. */
 export async function denyApproval(
   approval: ApprovalRecord,
   { caller, reason }: { caller: Caller; reason?: string | undefined },
@@ -58,7 +58,7 @@ export async function denyApproval(
   return now;
 }
 
-/** Writes down in the audit what was decided, by whom and how. */
+/** Records in the audit what was decided, by whom and how. */
 export async function recordDecision(
   approval: ApprovalRecord,
   { caller, status, via }: { caller: Caller; status: string; via?: ApprovalMethod },

@@ -50,7 +50,7 @@ export async function requireYes(
 /** The note about a yes that came faster than a person reads. */
 export function swiftly({ via, seconds }: Pick<Answer, 'via' | 'seconds'>): string | undefined {
   if (via !== 'elicitation' || seconds === undefined || seconds >= SWIFT_SECONDS) return undefined;
-  return `answered within ${SWIFT_SECONDS} s of the form: maybe by the client itself`;
+  return `answered within ${SWIFT_SECONDS} s of the form: possibly by the client itself`;
 }
 
 function notConfirmed(message: string, hint?: string): never {

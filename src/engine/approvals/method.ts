@@ -3,7 +3,7 @@ import type { Caller } from '../../core/caller.ts';
 import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
 
 /**
- * How this plan has to be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
+ * How this plan must be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
  * plan alone decide. A remote caller's transport says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
  * the table.
  */

@@ -8,7 +8,7 @@ import type { Notify, Ports } from '../ports.ts';
 
 const TIMEOUT_MS = 5_000;
 
-/** Approvals of one requester that are announced in the window (ms): an agent that asks and denies in a loop must not ring without end. */
+/** Approvals of one requester that are announced in the window (ms): an agent that asks and denies in a loop must not flood the operator. */
 const MOST = 10;
 const WINDOW_MS = 10 * 60_000;
 
@@ -25,7 +25,7 @@ export async function announce(approval: ApprovalRecord, { notify, store, clock,
     const { total } = await approvals.list({ ...mine, status: 'pending', limit: 1 });
     void notify(approval, total);
   } catch (error) {
-    log.warn({ approval: approval.id, fault: faultOf(error) }, 'an approval is pending and could not be announced');
+    log.warn({ approval: approval.id, fault: faultOf(error) }, 'announcing a pending approval failed');
   }
 }
 
@@ -45,10 +45,7 @@ export function createNotify(settings: NotifySettings, log: Log): Notify {
       await answer.body?.cancel();
       if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     } catch (error) {
-      log.warn(
-        { host: new URL(settings.url).host, approval: approval.id, fault: faultOf(error) },
-        'an approval is pending and could not be announced',
-      );
+      log.warn({ host: new URL(settings.url).host, approval: approval.id, fault: faultOf(error) }, 'announcing a pending approval failed');
     }
   };
 }
@@ -81,12 +78,12 @@ function messageOf(
 
   function one(): string {
     const where = link === undefined ? `Decide in a terminal: proxmox-mcp approvals approve ${id}` : `Approval ${id}`;
-    return `${summary}\nAsked by ${requester}; expires ${expiresAt}.\n${where}`;
+    return `${summary}\nRequested by ${requester}; expires ${expiresAt}.\n${where}`;
   }
 
   function many(): string {
-    const where = link === undefined ? '\nSee them in a terminal: proxmox-mcp approvals list' : '';
-    return `${requester} asked for more than ${MOST} approvals in ${WINDOW_MS / 60_000} minutes; ${waiting} are pending. Further ones are not announced.${where}`;
+    const where = link === undefined ? '\nList them in a terminal: proxmox-mcp approvals list' : '';
+    return `${requester} requested more than ${MOST} approvals in ${WINDOW_MS / 60_000} minutes; ${waiting} are pending. Further ones are not announced.${where}`;
   }
 
   function json() {
@@ -105,7 +102,7 @@ function messageOf(
   }
 }
 
-const TITLE = 'Proxmox: an approval waits for you';
+const TITLE = 'Proxmox: an approval is pending';
 
 /** Blocks of type plain_text take no markup, so a guest named `<!channel>` notifies no user. `text` is what small screens show: it takes some. */
 function slack(text: string, link: string | undefined): object {

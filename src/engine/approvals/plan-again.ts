@@ -63,7 +63,7 @@ async function reserveAgain(approval: ApprovalRecord, operation: ChangeCall['ope
   return again.kind === 'mine' ? again.reservation : undefined;
 }
 
-/** The requester's limits hold at the decision: what an operator took out of them since is not theirs any more. */
+/** The requester's limits hold at the decision: a guest that the operator removed from them since is out of scope. */
 async function leftScope({ plan, scope }: ApprovalRecord, ports: Ports): Promise<string[]> {
   if (scope === undefined) return [];
   const rows = await listGuests(ports.cluster.api);
@@ -84,7 +84,7 @@ async function compare(approval: ApprovalRecord, plan: Plan, ports: Ports): Prom
   const { demand, node = '' } = approval.plan;
   if (demand?.newGuests !== 1) return [];
   const free = await ports.cluster.api.holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
-  return free === false ? [`VMID ${demand.vmid} belongs to another guest now`] : [];
+  return free === false ? [`VMID ${demand.vmid} now belongs to another guest`] : [];
 }
 
 /** @param changed why the approval does not hold any more; empty when it does */
@@ -95,5 +95,5 @@ async function refuseStale(approval: ApprovalRecord, changed: string[], caller: 
   // Not pending any more: another call was faster, and what differs is its doing.
   if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
   await recordDecision({ ...approval, note }, { caller, status: 'stale' }, ports);
-  fail('approval_stale', `Not done: ${approval.plan.summary}. Since it was asked for: ${note}.`, { details: { differences: changed } });
+  fail('approval_stale', `Not done: ${approval.plan.summary}. Since the request: ${note}.`, { details: { differences: changed } });
 }

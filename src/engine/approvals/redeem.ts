@@ -21,7 +21,7 @@ import { planAgain } from './plan-again.ts';
 export type Redemption = Omit<ChangeCall, 'args'>;
 type Granted = Extract<Authorisation, { kind: 'granted' }>;
 
-/** Decides yes and carries the plan out; or asks the human, or waits for them, as the approval method demands. */
+/** Approves and executes the plan; or asks the human, or waits for them, as the approval method demands. */
 export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Ports): Promise<Result> {
   checkOpen(asked);
   const approval = await withScope(asked, ports);
@@ -42,7 +42,7 @@ async function checkLimits(plan: Plan, hold: Hold, ports: Ports): Promise<void> 
   await checkRights(plan, ports.cluster.api);
 }
 
-/** Takes down this yes where several owners have to agree; undefined once all have. */
+/** Records this yes where several owners must approve; undefined once all have. */
 async function othersMissing(
   approval: ApprovalRecord,
   { via, needed }: Granted,

@@ -67,7 +67,7 @@ export async function requestApproval(
   return approval;
 }
 
-/** Names what the caller may know of: its own pending approvals. Those of others about the same guest only count. */
+/** Lists the caller's own pending approvals. Those of others about the same guest only count. */
 async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
@@ -76,7 +76,7 @@ async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
   const own = approvals.map((one) => ({ approval_id: one.id, summary: plainText(one.plan.summary, 120), expires_at: one.expiresAt }));
   const listed = own.map((one) => `${one.approval_id} (expires ${one.expires_at})`).join(', ');
   const whose = total >= limit ? 'approvals of yours' : 'approvals about this guest';
-  fail('too_many_pending', `${limit} ${whose} are pending already${own.length > 0 ? `. Yours: ${listed}` : ''}.`, {
+  fail('too_many_pending', `${limit} ${whose} are already pending${own.length > 0 ? `. Yours: ${listed}` : ''}.`, {
     details: { pending: own },
   });
 }

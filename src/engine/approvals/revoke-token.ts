@@ -11,8 +11,7 @@ const PAGE = 200;
 const NOTE = 'the access token was revoked';
 
 /**
- * From now on the token does not count, everything that it asked for is denied, on each cluster of the store, and its owner is logged out of
- * the console. Needs no connection to a cluster. Called again, it does what an interrupted call left.
+ * The token stops working, its pending approvals are denied on each cluster of the store, and its owner is logged out of the console. Needs no connection to a cluster. Called again, it does what an interrupted call left.
  * @returns whether it was valid until now, and the ids of the approvals that this call denied
  * @throws invalid_arguments when there is no such token
  */

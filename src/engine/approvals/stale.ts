@@ -16,7 +16,7 @@ const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => s
 const show = (value: unknown) => (value === undefined ? 'none' : typeof value === 'string' ? value || 'empty' : JSON.stringify(value));
 
 function compare(was: GuestIdentity, is: GuestIdentity | undefined, prefix: string): string[] {
-  if (!is) return prefix === '' ? [] : [`${prefix}nothing has to be done any more`];
+  if (!is) return prefix === '' ? [] : [`${prefix}nothing remains to be done`];
   const changed = FIELDS.filter(({ field }) => canonical(was[field] ?? null) !== canonical(is[field] ?? null));
   return changed.map(({ field, says }) => prefix + says(show(was[field]), show(is[field])));
 }
@@ -29,13 +29,13 @@ function sourceDifferences(was: Plan, is: Plan): string[] {
   return [
     ...before.flatMap((source) => {
       const then = now.get(source.vmid);
-      if (!then) return [`the disks of guest ${source.vmid} are not copied any more`];
+      if (!then) return [`the disks of guest ${source.vmid} are no longer copied`];
       if (source.template !== then.template)
-        return [`guest ${source.vmid} ${then.template ? 'became a template' : 'is not a template any more'}`];
+        return [`guest ${source.vmid} ${then.template ? 'became a template' : 'is no longer a template'}`];
       if (source.identity && then.identity) return compare(source.identity, then.identity, `source ${source.vmid}: `);
-      return canonical(source) === canonical(then) ? [] : [`what can be seen of guest ${source.vmid} changed`];
+      return canonical(source) === canonical(then) ? [] : [`the visible state of guest ${source.vmid} changed`];
     }),
-    ...more.map((vmid) => `the disks of guest ${vmid} are copied, too`),
+    ...more.map((vmid) => `the disks of guest ${vmid} are also copied`),
   ];
 }
 
@@ -45,8 +45,8 @@ function boundDifferences(was: Plan, is: Plan): string[] {
   return [...names].flatMap((name) => {
     const [before, now] = [was.binds?.[name], is.binds?.[name]];
     if (canonical(before ?? null) === canonical(now ?? null)) return [];
-    if (now === undefined) return [`${name} is not part of it any more`];
-    return [before === undefined ? `${name} is part of it, too` : `${name} is another one or has changed`];
+    if (now === undefined) return [`${name} is no longer part of it`];
+    return [before === undefined ? `${name} is also part of it` : `${name} was replaced or changed`];
   });
 }
 
@@ -68,7 +68,7 @@ export function differences(was: Plan, is: Plan): string[] {
   const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));
   const found = before.flatMap((guest) => compare(guest, now.get(guest.vmid), before.length > 1 ? `${guest.vmid}: ` : ''));
   found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is));
-  if (is.existing) found.push('what was asked for is so already');
+  if (is.existing) found.push('the requested state already holds');
   if (found.length === 0) {
     const requested = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
     const requests = is.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));

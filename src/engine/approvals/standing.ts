@@ -16,7 +16,7 @@ const MAX_MINUTES = 60;
 const MAX_USES = 100;
 
 /**
- * A yes given in advance, out of band: it covers the named operations on guests that carry the tag or are in the pool now.
+ * Creates a standing approval in a terminal. It covers the named operations on guests that carry the tag or are in the pool now.
  * @param request one of tag and pool is required
  */
 export async function createStanding(request: StandingRequest, caller: Caller, ports: Ports): Promise<StandingApproval> {
@@ -43,7 +43,7 @@ export async function createStanding(request: StandingRequest, caller: Caller, p
   return standing;
 }
 
-/** Whether a standing approval may look like this; asked before a human is. */
+/** Validates a request for a standing approval before a human is asked. */
 export function checkStanding(request: StandingRequest): void {
   if ((request.tag === undefined) === (request.pool === undefined))
     fail('invalid_arguments', 'A standing approval must name either a tag or a pool.');

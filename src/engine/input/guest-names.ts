@@ -79,7 +79,7 @@ function theOne(name: string, parameter: string, rows: readonly GuestRow[]): Gue
   return first;
 }
 
-/** Both given: they have to be one guest. */
+/** Both given: they must be one guest. */
 function agreed(vmid: Json | undefined, named: GuestRow, rows: readonly GuestRow[]): number {
   if (vmid === undefined || vmid === named.vmid) return named.vmid;
   const other = rows.find((row) => row.vmid === vmid);

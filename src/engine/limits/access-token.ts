@@ -16,7 +16,7 @@ export async function refuseRevoked(principals: readonly string[], ports: Ports)
     const token = await tokenOf(principal, ports);
     if (token?.revokedAt === undefined) continue;
     fail('forbidden_by_policy', `The access token ${token.name} was revoked at ${token.revokedAt}.`, {
-      hint: 'Nothing was done. Tell the user; the operator of this server gives access tokens.',
+      hint: 'Nothing was done. Tell the user that the operator issues access tokens.',
     });
   }
 }

@@ -37,19 +37,19 @@ async function checkBackup(plan: Plan, { requireBackupWithin }: PolicyDecision, 
     if (last && Date.parse(last) >= ports.clock.now() - requireBackupWithin * 1000) continue;
     const hours = Math.round(requireBackupWithin / 360) / 10;
     const of = plan.targets ? ` of ${typedName(guest)}` : '';
-    const asks = `The policy asks for a backup${of} not older than ${hours} h`;
+    const asks = `The policy requires a backup${of} not older than ${hours} h`;
     const [hidden] = backups.hidden;
     if (!last && backups.seen.length === 0 && hidden !== undefined) {
       const missing = await missingPrivileges(api, backupRights(guest.vmid, hidden));
       if (missing.length > 0) failMissing(`${asks}. Seeing one`, missing);
     }
     fail('forbidden_by_policy', `${asks}, but ${last ? `the newest is from ${last}` : noBackupText(backups)}.`, {
-      hint: 'Make a backup first, for example with backup_storage of delete_vm. Then call again.',
+      hint: 'Create a backup first, for example with backup_storage of delete_vm. Then call again.',
     });
   }
 }
 
-/** The plan itself goes on only when its backup is there. */
+/** The plan itself continues only when its backup is there. */
 function backsUpFirst(plan: Plan, vmid: number): boolean {
   return plan.steps.some((step) => step.kind === 'wait' && step.until.kind === 'backup' && step.until.vmid === vmid);
 }
@@ -60,7 +60,7 @@ async function checkCooldown(
   { cooldown }: PolicyDecision,
   ports: Ports,
 ): Promise<void> {
-  // Going on with a guest that was left half-made repeats nothing.
+  // Finishing a half-made guest repeats nothing.
   if (cooldown === undefined || plan.continues !== undefined) return;
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
@@ -87,7 +87,7 @@ async function checkCooldown(
 
 /**
  * The hourly limit of a plan; undefined: no limit. It is checked when the plan is made, so that no human is asked in vain, and
- * once more in the moment in which its run begins.
+ * once more when its run begins.
  */
 export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   const { creates, destroys } = ports.cluster.policy.perHour;

@@ -14,7 +14,7 @@ export async function checkRights(plan: Plan, api: ProxmoxReader): Promise<void>
   const { need, made } = await needsOf(requests, api);
   const missing = (await missingOf(api, need)).map((one): Missing => {
     const vmid = /^\/vms\/(\d+)$/.exec(one.path)?.[1];
-    // A right on the VMID of a guest that is made would help no other guest.
+    // A right on the VMID of a guest that is created would help no other guest.
     return vmid !== undefined && made.has(vmid) ? { ...one, path: '/vms', isNew: true } : one;
   });
   if (missing.length > 0) failMissing(plan.summary, missing);

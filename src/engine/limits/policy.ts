@@ -69,7 +69,7 @@ export function evaluate(policy: Policy, subject: Subject, base: ApprovalMethod)
   const cooldown = most(rules.map((r) => r.cooldown));
   const approvals = most(rules.map((r) => r.approvals)) ?? 1;
   return {
-    // Several people can only be told apart out of band.
+    // Only the method `human` tells several people apart.
     ...(asked || approvals > 1 ? { method: approvals > 1 ? 'human' : methods.reduce(stricter, base) } : {}),
     approvals,
     ...defined({ requireBackupWithin: backup, cooldown }),
@@ -104,12 +104,12 @@ function blindness({ guests, hidden }: Subject): string {
   const pools = [...(hidden ?? [])];
   if (pools.length === 0 || guests.every(({ pool }) => pool !== undefined)) return '';
   const paths = pools.map((pool) => `/pool/${plainText(pool, 60)}`).join(', ');
-  return ` The Proxmox token lacks Pool.Audit on ${paths}, so what is listed without a pool counts as a member there.`;
+  return ` The Proxmox token lacks Pool.Audit on ${paths}, so a guest listed without a pool counts as a member.`;
 }
 
 /**
  * Evaluates the policy on a plan.
- * @param caller how this one would have to be asked
+ * @param caller how this one would be asked
  * @param requester whom rules about principals look at; not the caller when a human decides about it
  */
 export async function evaluatePolicy(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<PolicyDecision> {

@@ -8,7 +8,7 @@ import type { Reservation } from '../../store/reservations.ts';
 
 type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
 
-/** A new guest outside the scope would be a way around every limit of it. @throws quota_exceeded saying what brings it inside */
+/** A new guest outside the scope would bypass every limit of it. @throws quota_exceeded saying what brings it inside */
 export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limits: LimitSettings): void {
   const { scope } = limits;
   if ((scope.kind !== 'pool' && scope.kind !== 'tag') || counts({ ...made, template: false }, limits, new Set())) return;
@@ -20,7 +20,7 @@ export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limi
   });
 }
 
-/** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests made through this server; only for that scope */
+/** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests created through this server; only for that scope */
 export function counts(
   guest: Pick<GuestRow, 'vmid' | 'template' | 'pool' | 'tags'>,
   { scope }: LimitSettings,
@@ -38,7 +38,7 @@ export function counts(
  * greater of what is visible and what is reserved: a fresh guest is listed without its sizes, and a growing one with its old sizes until
  * the change is applied.
  * @param guests without the one that is planned
- * @param created VMIDs of guests made through this server; only needed for that scope
+ * @param created VMIDs of guests created through this server; only needed for that scope
  * @param diskGib sum of a guest's volumes by VMID; only needed where a total of disk is limited (lists show the boot disk alone)
  */
 export function usage(

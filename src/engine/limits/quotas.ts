@@ -16,7 +16,7 @@ import { tidy } from './reservations.ts';
 export interface Inventory {
   guests: GuestRow[];
   reserved: Reservation[];
-  /** VMIDs of guests made through this server; only for that scope. */
+  /** VMIDs of guests created through this server; only for that scope. */
   created: ReadonlySet<number>;
 }
 
@@ -31,12 +31,12 @@ export async function takeInventory(ports: Ports): Promise<Inventory> {
   return { guests: await sized(api, listed, reserved, limits), reserved, created };
 }
 
-/** The same without a store, which a diagnosis does not make: nothing is reserved, and no guest was made through this server. */
+/** The same without a store, which a diagnosis does not create: nothing is reserved, and no guest was created through this server. */
 export async function takeInventoryWithoutStore(api: ProxmoxReader, limits: LimitSettings): Promise<Inventory> {
   return { guests: await sized(api, await listGuests(api), [], limits), reserved: [], created: new Set() };
 }
 
-/** The usage of the scope, with and without reservations. The disks are asked for only where their total is limited: lists show the boot disk alone. */
+/** The usage of the scope, with and without reservations. The disks are requested only where their total is limited: lists show the boot disk alone. */
 export async function used(
   { guests, reserved, created }: Inventory,
   limits: LimitSettings,

@@ -17,7 +17,7 @@ const REUSE_AFTER_MS = 24 * 3_600_000;
 type Taken = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
 
 /**
- * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one makes the guest.
+ * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one creates the guest.
  * @param avoid VMIDs that turned out to be taken
  * @throws conflict when no VMID is free
  */
@@ -96,7 +96,7 @@ async function deletedLately(ports: Ports): Promise<Set<number>> {
   return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
 }
 
-/** Counts a reservation as this process's work while a call goes on; a fault gives it back, since it may be stored though the store failed. */
+/** Counts a reservation as this process's work while a call continues; a fault gives it back, since it may be stored though the store failed. */
 export async function holding<T>(id: string, ports: Ports, work: () => Promise<T>): Promise<T> {
   ports.inFlight.reservations.add(id);
   try {
@@ -139,7 +139,7 @@ export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Po
   return !(runId === undefined ? ports.inFlight.reservations.has(id) : ports.inFlight.has(runId));
 }
 
-/** Guests that are being made or too fresh for the lists, except our own reservation. */
+/** Guests that are being created or too fresh for the lists, except our own reservation. */
 export function freshGuests(reservations: readonly Reservation[], mine?: Reservation): FreshGuest[] {
   return reservations
     .filter((r) => r.newGuest && r.id !== mine?.id && r.node !== '')
@@ -169,7 +169,7 @@ export async function tidy(reservations: readonly Reservation[], guests: readonl
   return kept;
 }
 
-/** A guest that was made here and deleted by other means. One whose creation is unknown may still come. */
+/** A guest that was created here and deleted by other means. One whose creation is unknown may still come. */
 async function isDeleted({ runId, vmid, changedAt }: Reservation, ports: Ports): Promise<boolean> {
   const run = runId === undefined ? undefined : await (await ports.store()).runs.get(runId);
   if (run?.status === 'unknown') return false;

@@ -12,7 +12,7 @@ export function checkAvailable(operation: Operation, settings: Pick<Settings, 'r
   if (settings.readOnly && !changesNothing(operation))
     fail('forbidden_by_policy', `This server is read-only, so ${name} is not available.`);
   fail('forbidden_by_policy', `${name} belongs to the toolset ${toolset}, which this server does not offer.`, {
-    hint: `Tell the user. The operator adds it with PROXMOX_TOOLSETS=${[...settings.toolsets, toolset].join(',')}.`,
+    hint: `Ask the operator to add it with PROXMOX_TOOLSETS=${[...settings.toolsets, toolset].join(',')}.`,
   });
 }
 

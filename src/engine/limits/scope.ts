@@ -54,7 +54,7 @@ export async function checkPlanScope(plan: Plan, scope: Scope | undefined, api: 
   const reason = planOutOfScope(plan, await listGuests(api), scope);
   if (reason === undefined) return;
   fail('forbidden_by_policy', `This access token is limited to ${describe(scope)}, and ${reason}.`, {
-    hint: 'Tell the user. The operator of this server decides which guests a token may touch.',
+    hint: 'Tell the user. Only the operator can change the scope.',
   });
 }
 

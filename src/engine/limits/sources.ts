@@ -5,7 +5,7 @@ import { ownerOf } from '../../proxmox/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
 
 /**
- * A plan with the guests whose disks it copies, as they are now. They are told from its requests, so no operation can forget one: the source
+ * A plan with the guests whose disks it copies, as they are now. They are derived from its requests, so no operation can forget one: the source
  * of a clone, the owners of its disks, and the owner of a volume that is imported.
  */
 export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan> {
@@ -58,7 +58,7 @@ function warningsOf(plan: Plan, sources: readonly SourceGuest[], rows: readonly 
       const runs = rows.find(({ vmid }) => vmid === source.vmid)?.status === 'running';
       return [
         ...(isClone ? [] : [`the new guest gets a copy of data of ${name}`]),
-        ...(source.gone ? [`${name} is gone, only its volumes are left`] : []),
+        ...(source.gone ? [`${name} is deleted, only its volumes remain`] : []),
         ...(isGuarded(source) ? [source.identity ? `${name} is protected` : `the token cannot read ${name}, which may be protected`] : []),
         ...(starts && runs ? [`${name} runs: the new guest starts as its twin, with the same names, keys and addresses inside`] : []),
       ];

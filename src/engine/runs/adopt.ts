@@ -29,7 +29,7 @@ export async function adoptOrphans(ports: Ports): Promise<void> {
     if (!own) inFlight.known.delete(run.id);
     ports.log.warn(
       { run: run.id, operation: run.operation },
-      own ? 'finishing a run that was left' : 'finishing the run of a process that is gone',
+      own ? 'finishing a run left by a fault' : 'finishing a run whose process ended',
     );
     const ended = finishOrphan(run, ports);
     inFlight.track(run.id, ended);

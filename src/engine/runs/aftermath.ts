@@ -16,7 +16,7 @@ export async function remember(run: RunRecord, ports: Ports): Promise<void> {
     const guest = await patiently(() => readMade(at, api), ports.clock).catch((err) => {
       // While Proxmox is away the run has not ended: forgotten now, the guest could never be finished by the same call.
       if (asError(err).code === 'unreachable') throw err;
-      ports.log.warn({ err, run: run.id, vmid }, 'the guest that this run made cannot be seen, so it is not known as made here');
+      ports.log.warn({ err, run: run.id, vmid }, 'the guest created by this run is not visible, so it is not recorded as created here');
     });
     if (guest) {
       const { key, name } = guest.identity;

@@ -52,7 +52,7 @@ export async function runHeld(
   return answerOf(started, start, ports);
 }
 
-/** The answer of the call that began a run: its outcome, or that it goes on after the caller's time. */
+/** The answer of the call that began a run: its outcome, or that it continues after the caller's time. */
 export async function answerOf(
   { run, ended }: { run: RunRecord; ended: Promise<RunRecord> },
   { operation, options, deadline }: Pick<ChangeCall, 'operation' | 'options' | 'deadline'>,
@@ -61,7 +61,7 @@ export async function answerOf(
   return resultOf(await waitFor(run, ended, { ...options, wait: deadline.wait }, ports), operation, ports);
 }
 
-/** A run as the answer of a call: the operation's report, the error it ended with, or that it still goes on. */
+/** A run as the answer of a call: the operation's report, the error it ended with, or that it still continues. */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
   if (run.status === 'executing' && !run.error) return runningResult(run);
   if (run.error) {

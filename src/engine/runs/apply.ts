@@ -65,5 +65,5 @@ async function unmetOf(expected: readonly Condition[], api: ProxmoxApi): Promise
 
 /** The request may be at Proxmox, and a fault of this server says nothing about what became of it. */
 function faultAfterIntent(step: Step, cause: unknown): ProxmoxMcpError {
-  return new ProxmoxMcpError('outcome_unknown', `${step.purpose}: this server failed while it was sending the request.`, { cause });
+  return new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the server failed while sending the request.`, { cause });
 }

@@ -7,7 +7,7 @@ import { patiently } from './patience.ts';
 import { isFromRef, stepOf } from './resolve.ts';
 
 /**
- * Takes down the digest of the configuration that a step changes, where the plan could not know it: the guest was made by a step before. With
+ * Records the digest of the configuration that a step changes, where the plan could not know it: the guest was created by a step before. With
  * it a request that is executed late, or twice, is refused once anything else has changed the configuration.
  */
 export async function noteDigest(

@@ -35,7 +35,7 @@ export async function carryOut(
   });
 }
 
-/** Once the intent is on disk, only Proxmox decides how a run ends: what this server cannot write down is written later. */
+/** Once the intent is on disk, only Proxmox decides how a run ends: what this server cannot record now is recorded later. */
 export async function conclude(run: RunRecord, ports: Ports, caller: Caller, work: () => Promise<Ending>): Promise<RunRecord> {
   try {
     return await finish(run, await work(), ports, caller);

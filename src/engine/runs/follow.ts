@@ -11,12 +11,12 @@ export const LOG_LINES = 20;
 /** A task that Proxmox does not know may appear again (a node's list is rotated); after this it does not. */
 const GONE_SECONDS = 60;
 const PAUSE_MS = 5_000;
-/** Stands in the journal where no task told how it ended. */
+/** The exit in the journal where no task reported one. */
 export const PROVEN = 'proven by the state of the guest';
 
 /**
- * Waits for the step's task to end and takes down how it ended. An answer that tells nothing is not an outcome: the state of the guest is asked
- * then, and the wait goes on for the step's time.
+ * Waits for the step's task to end and records how it ended. An answer without a status is not an outcome: the state of the guest is asked
+ * then, and the wait continues for the step's time.
  * @throws outcome_unknown when neither the task nor the state of the guest tells
  */
 export async function follow(
@@ -42,22 +42,22 @@ export async function follow(
     if (!status?.unseen) {
       throw unknown(
         `${step.purpose}: the task did not end within ${limit} s.`,
-        'The task goes on in Proxmox; follow it with get_task.',
+        'The task continues in Proxmox. Follow it with get_task.',
         upid,
       );
     }
     goneSince = status.unseen.gone ? (goneSince ?? waited()) : undefined;
     if (goneSince !== undefined && waited() - goneSince >= GONE_SECONDS) {
       const why = plainText(status.unseen.why, 300);
-      throw unknown(`${step.purpose}: Proxmox does not know its task any more, and the guest does not show its effect: ${why}`, LOOK, upid);
+      throw unknown(`${step.purpose}: Proxmox no longer knows its task, and the guest does not show its effect: ${why}`, LOOK, upid);
     }
     await ports.clock.sleep(PAUSE_MS);
   }
 }
 
-const LOOK = 'Look at the guest with get_vm before doing anything else: part of the work may be done, and a lock may be left behind.';
+const LOOK = 'Check the guest with get_vm before you do anything else. Part of the work may be done, and a lock may remain.';
 
-/** How a step stands whose task has ended. A killed worker says nothing: the proof decides. */
+/** The state of a step whose task has ended. A killed worker says nothing: the proof decides. */
 async function ended(step: RequestStep, record: StepRecord, exit: string, api: ProxmoxApi): Promise<StepRecord> {
   const kind = exitOf(exit).kind;
   if (kind === 'ok') return { ...record, state: 'done', exit };
@@ -72,7 +72,7 @@ async function ended(step: RequestStep, record: StepRecord, exit: string, api: P
   throw unknown(`${step.purpose}: Proxmox's worker was killed (${exit}).`, LOOK, upid, log);
 }
 
-/** Proxmox called it a failure, and what was asked for is in the configuration all the same. */
+/** Proxmox called it a failure, and what was requested is in the configuration all the same. */
 export const KEPT = { state: 'done', data: { kept: true } } as const;
 
 /** Proxmox keeps, as pending, what it cannot apply to the running guest, and ends the request or its task with an error. */

@@ -17,7 +17,7 @@ export function explain(
     .map((s) => s.purpose);
   const vmid = plan.demand?.vmid ?? plan.target?.vmid;
   const halfMade = status === 'failed' && (plan.continues !== undefined || plan.demand?.newGuests === 1);
-  const finish = halfMade ? ' Call again with the same arguments: only what was not done is sent.' : '';
+  const finish = halfMade ? ' Call again with the same arguments. Only the missing steps are sent.' : '';
   const before = done.length > 0 ? ` Done before: ${done.join('; ')}.` : '';
   return new ProxmoxMcpError(error.code as ErrorCode, `${sentence(error.message)}${before} Not done: ${notDone.join('; ')}.`, {
     hint: `${error.hint}${finish}${plan.cleanup ? ` To clean up${halfMade ? ' instead' : ''}: ${plan.cleanup}` : ''}`,

@@ -68,7 +68,7 @@ export class InFlight {
     return known;
   }
 
-  /** The reservation is not needed any more; the store has to be told later. */
+  /** The reservation is not needed any more; the store must be told later. */
   owesRelease(id: string): void {
     this.reservations.delete(id);
     this.unreleased.add(id);

@@ -9,7 +9,7 @@ export class LostRun extends Error {}
 /** The journal could not be written. That is a fault of ours and tells nothing about the step: the run stays `executing`. */
 export class Unwritten extends Error {}
 
-/** The steps of one run in memory and in the store; whatever is written here is on disk before anything goes on. */
+/** The steps of one run in memory and in the store; whatever is written here is on disk before anything continues. */
 export class Journal {
   steps: StepRecord[];
   readonly run: RunRecord;

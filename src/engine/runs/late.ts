@@ -43,7 +43,7 @@ async function end({ run, purpose, found, caller, message }: Outcome, ports: Por
   const isUnsent = run.plan.steps.some((one) => one.kind === 'request' && !steps.some((r) => r.id === one.id && r.state === 'done'));
   const unsent = isUnsent
     ? new ProxmoxMcpError('interrupted', `${purpose}: it took effect late, and the steps after it were not sent.`, {
-        hint: 'Look at the guest with get_vm.',
+        hint: 'Check the guest with get_vm.',
       })
     : undefined;
   const error = found.error ?? unsent;
@@ -52,7 +52,7 @@ async function end({ run, purpose, found, caller, message }: Outcome, ports: Por
 }
 
 /**
- * Ends the watch of a request whose outcome is unknown, by the word of the operator, who looked.
+ * Ends the watch of a request whose outcome is unknown, by the word of the operator, who checked.
  * @throws task_unknown when there is no such run, conflict when its outcome is known
  */
 export async function closeRun(id: string, outcome: 'done' | 'not-done', caller: Caller, ports: Ports): Promise<RunRecord> {

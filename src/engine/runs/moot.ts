@@ -16,8 +16,8 @@ export async function whyMoot(step: RequestStep, steps: readonly StepRecord[], a
     const other = config !== undefined && config.lock === undefined && config.name !== proof.has.name;
     return other ? `VMID ${proof.vmid} belongs to another guest` : undefined;
   }
-  if (config !== undefined) return config.digest === digest ? undefined : 'the configuration was changed meanwhile';
-  return (await isFree(api, proof.vmid)) ? `guest ${proof.vmid} does not exist any more` : undefined;
+  if (config !== undefined) return config.digest === digest ? undefined : 'the configuration has changed since';
+  return (await isFree(api, proof.vmid)) ? `guest ${proof.vmid} no longer exists` : undefined;
 }
 
 /** Whether the guest's configuration is still the one that the request names by its digest. */
@@ -27,7 +27,7 @@ export async function isUntouched({ proof, ...step }: RequestStep, steps: readon
   return (await readConfig(api, proof))?.digest === digest;
 }
 
-/** The proof of a guest being made: it has its name, and the lock of its making is gone. */
+/** The proof of a guest being created: it has its name, and the lock of its making is gone. */
 function isBirth(proof: Condition): proof is Extract<Condition, { kind: 'config' }> {
   return proof.kind === 'config' && proof.has.lock === null && proof.has.name !== undefined;
 }

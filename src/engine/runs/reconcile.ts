@@ -9,7 +9,7 @@ import { OUTAGE_SECONDS } from './patience.ts';
 
 /** Tolerance between the clocks of two nodes where an older fact does no harm. */
 export const CLOCK_SLACK_SECONDS = 5;
-/** How long the run itself looks for a lost request before it ends as unknown; its steps go on only when the request turns up until then. */
+/** How long the run itself looks for a lost request before it ends as unknown; its steps continue only when the request turns up until then. */
 const LOOK_SECONDS = 40;
 
 /** A request without an answer, and the run that it belongs to. */
@@ -45,7 +45,7 @@ export async function reconcile(lost: Lost, ports: Ports, report: (message: stri
   const { api } = ports.cluster;
   const began = ports.clock.now();
   const sentAt = Math.floor(Date.parse(record.at) / 1000);
-  report(`${step.purpose}: no answer; looking for its traces`);
+  report(`${step.purpose}: no answer; checking Proxmox for its outcome`);
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
     const trace = await look(lost, ports);
     if (trace.kind === 'task') return { ...record, state: 'sent', upid: trace.upid, found: true };
@@ -131,8 +131,8 @@ function stillOpen(step: RequestStep, seen: 'nothing' | 'hidden' | 'silent', run
   const { proof, purpose } = step;
   const what = {
     nothing: 'so far Proxmox shows neither its task nor its effect',
-    hidden: 'what can be seen does not tell whether it took effect',
-    silent: 'Proxmox cannot be asked',
+    hidden: 'the visible state does not show whether it took effect',
+    silent: 'Proxmox cannot be reached',
   }[seen];
   const late = step.method === 'DELETE' && proof && 'vmid' in proof ? ` It would hit whatever guest has VMID ${proof.vmid} then.` : '';
   return new ProxmoxMcpError('outcome_unknown', `${purpose}: no answer came, and ${what}. Proxmox may still execute it.${late}`, {

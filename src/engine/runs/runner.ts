@@ -28,7 +28,7 @@ export interface Start {
   decision?: Decision;
   /** Called once this call has won the approval, before the intent is recorded. */
   onDecided?: () => Promise<void>;
-  /** Whose run it is, when another one decided: the requester follows it. Default: the caller. */
+  /** The requester, who follows the run when another caller decided. Default: the caller. */
   requester?: string;
   onProgress?: (progress: Progress) => void;
   /** A call that was cancelled before its run began begins none. */
@@ -38,7 +38,7 @@ export interface Start {
 }
 
 /**
- * Begins a run: journal row, intent in the audit, then the steps, which go on in the background.
+ * Begins a run: journal row, intent in the audit, then the steps, which continue in the background.
  * @returns undefined when another call used the approval at the same time
  */
 export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {

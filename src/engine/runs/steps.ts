@@ -65,7 +65,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
       throw taskFault(step, record, s.journal.run.plan, s.ports.cluster.tokenId);
     }
     // The task ended without having done anything, which is what makes sending it again safe.
-    s.report(`the guest is still locked (${exit}); trying again`);
+    s.report(`the guest is still locked (${exit}); retrying`);
     await s.ports.clock.sleep(LOCK_RETRIES.pauseMs);
     s.gate.reopen(step.id);
     record = undefined;
@@ -126,8 +126,8 @@ async function waitUntil(step: WaitStep, { api, ports, report, journal }: Sendin
     if (holds === true) return;
     const waited = Math.round((ports.clock.now() - began) / 1000);
     if (waited >= step.timeoutSeconds) {
-      const what = holds === false ? `not so after ${waited} s` : `after ${waited} s it cannot be seen whether it is so`;
-      throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Look at the guest with get_vm.' });
+      const what = holds === false ? `still not so after ${waited} s` : `unknown after ${waited} s`;
+      throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Check the guest with get_vm.' });
     }
     report(`wait until ${step.purpose}${waited === 0 ? '' : `: ${waited} s`}`);
     await ports.clock.sleep(pauseMs);

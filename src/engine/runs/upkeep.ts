@@ -4,7 +4,7 @@ import { adoptOrphans } from './adopt.ts';
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Puts right in the background what a fault of the store or the audit left lying in this process. */
+/** Completes in the background what a fault of the store or the audit interrupted in this process. */
 export function createUpkeep({ inFlight, clock, log }: ServerPorts, open: OpenPorts): { begin(): void; stop(): Promise<void> } {
   const closing = new AbortController();
   let working: Promise<void> | undefined;

@@ -4,7 +4,7 @@ import { lookAgain } from './late.ts';
 
 /** How long a process keeps looking for a request whose outcome is unknown; after that whenever its guest is looked at. */
 const WATCH_SECONDS = 15 * 60;
-/** Seconds between two looks; the last one goes on. */
+/** Seconds between two looks; the last one continues. */
 const PAUSES = [5, 10, 20, 30, 60];
 
 /**
@@ -47,7 +47,7 @@ export class Watch implements Watcher {
   }
 
   async close(): Promise<void> {
-    this.closing.abort(new Error('the server ends'));
+    this.closing.abort(new Error('the server shuts down'));
     await Promise.all(this.watched.values());
   }
 

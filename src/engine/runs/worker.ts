@@ -54,7 +54,7 @@ export function leaseFrom(clock: Clock): string {
   return new Date(clock.now() + LEASE_SECONDS * 1000).toISOString();
 }
 
-/** Renews the leases of what this worker is at work on, until stopped. What a fault left lying is for others to take. */
+/** Renews the leases of what this worker is at work on, until stopped. Other processes take over what a fault interrupted. */
 export function keepAlive(store: Store, worker: string, clock: Clock, { runs, starting, reservations }: InFlight): () => void {
   const renew = () => {
     const held = { runs: [...runs.keys(), ...starting], reservations: [...reservations] };

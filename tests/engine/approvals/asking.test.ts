@@ -16,7 +16,7 @@ describe('a full queue', () => {
     const mine = await world.refused(world.call('stop_vm', { vmid: two }));
     expect(mine).toMatchObject({
       code: 'too_many_pending',
-      message: expect.stringContaining(`1 approvals of yours are pending already. Yours: ${id} (expires 2`),
+      message: expect.stringContaining(`1 approvals of yours are already pending. Yours: ${id} (expires 2`),
     });
     expect(mine.details).toEqual({
       pending: [{ approval_id: id, summary: expect.stringContaining(`one (${one})`), expires_at: expect.stringMatching(/^\d{4}-/) }],
@@ -24,7 +24,7 @@ describe('a full queue', () => {
     const other = await world.refused(
       world.call('stop_vm', { vmid: one }, {}, { ...agent, principal: 'local:other', owner: 'local:other' }),
     );
-    expect(other.message).toBe('1 approvals about this guest are pending already.');
+    expect(other.message).toBe('1 approvals about this guest are already pending.');
     expect(JSON.stringify(other)).not.toContain(id);
   });
 });

@@ -133,7 +133,7 @@ describe('an approval that is over', () => {
     ['expired', {}, 'approval_expired', `Approval apr_1 expired at ${iso(900)}.`],
     ['stale', {}, 'approval_stale', 'Approval apr_1 is stale.'],
     ['stale', { note: 'renamed' }, 'approval_stale', 'Approval apr_1 is stale: renamed.'],
-    ['succeeded', {}, 'approval_used', 'Approval apr_1 was used already (succeeded).'],
+    ['succeeded', {}, 'approval_used', 'Approval apr_1 was already used (succeeded).'],
   ])('says so: %s %o', (status, over, code, message) => expect(open({ status, ...over })).toThrow(refused(code, message)));
 
   it('names its run, and one that is pending is open', () => {

@@ -81,7 +81,7 @@ describe('the answer to a form in the client', () => {
   it('is marked when it came faster than a person reads and types', async () => {
     const { vmid, answer, record, stops } = await asked();
     await answer({ action: 'accept', typed: `web2 ${vmid}`, seconds: 1.9 });
-    const mark = 'answered within 2 s of the form: maybe by the client itself';
+    const mark = 'answered within 2 s of the form: possibly by the client itself';
     expect(await record()).toMatchObject({ status: 'succeeded', note: mark });
     expect(world.audit()).toContainEqual(
       expect.objectContaining({ kind: 'decision', status: 'approved', message: `answered in the client; ${mark}` }),

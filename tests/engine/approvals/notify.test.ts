@@ -75,7 +75,7 @@ test('JSON for anything', async () => {
 test('a message for ntfy, that opens the console when it is touched', async () => {
   const { got, url } = await listen();
   await announce({ url, kind: 'ntfy', consoleUrl: CONSOLE }, nasty);
-  expect(got[0]?.headers).toMatchObject({ title: 'Proxmox: an approval waits for you', priority: 'high', click: LINK });
+  expect(got[0]?.headers).toMatchObject({ title: 'Proxmox: an approval is pending', priority: 'high', click: LINK });
   expect(got[0]?.headers).not.toHaveProperty('actions');
   expect(got[0]?.body.split('\n')[0]).toBe('Delete <!channel> *web1*[2J (105) on pve');
   expect(got[0]?.body).toContain(nasty.expiresAt);

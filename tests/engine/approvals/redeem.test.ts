@@ -237,7 +237,7 @@ describe('what was read is what is done', () => {
     here.now = planOf({ steps: [step], target: guest(105, { name: 'renamed' }) });
     await expect(here.redeem(approval)).rejects.toMatchObject({
       code: 'approval_stale',
-      message: 'Not done: stop web105 (105). Since it was asked for: the name was web105, it is renamed.',
+      message: 'Not done: stop web105 (105). Since the request: the name was web105, it is renamed.',
       details: { differences: ['the name was web105, it is renamed'] },
     });
     expect(await store.approvals.get(approval.id)).toMatchObject({

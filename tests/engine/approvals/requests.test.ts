@@ -85,14 +85,14 @@ describe('asking for an approval', () => {
     const full = await ask(ports, about(4)).catch((error) => error);
     expect(full).toMatchObject({ code: 'too_many_pending' });
     const [a, b, c] = own.map(({ id }) => `${id} (expires ${iso(900)})`).reverse();
-    expect(full.message).toMatch(/^3 approvals of yours are pending already. Yours: /);
+    expect(full.message).toMatch(/^3 approvals of yours are already pending. Yours: /);
     for (const one of [a, b, c]) expect(full.message).toContain(one);
     expect(full.details.pending).toHaveLength(3);
     expect(full.details.pending).toContainEqual({ approval_id: own[0]?.id, summary: 'stop 1', expires_at: iso(900) });
 
     const others = requests.world();
     for (const name of ['a', 'b', 'c']) await ask(others, { ...about(1), caller: asker({ principal: name }) });
-    await expect(ask(others, about(1))).rejects.toEqual(refused('too_many_pending', '3 approvals about this guest are pending already.'));
+    await expect(ask(others, about(1))).rejects.toEqual(refused('too_many_pending', '3 approvals about this guest are already pending.'));
   });
 
   it('tells the names that its guests had before, those of a list with the guest', async () => {

@@ -26,8 +26,8 @@ describe('what a plan is bound to beside guests', () => {
 
   it('is named where it changed, went away or joined', () => {
     const name = Object.keys(backup(1))[0];
-    expect(differences(plan(backup(1)), plan(backup(2)))).toEqual([`${name} is another one or has changed`]);
-    expect(differences(plan(backup(1)), plan())).toEqual([`${name} is not part of it any more`]);
-    expect(differences(plan(), plan(backup(1)))).toEqual([`${name} is part of it, too`]);
+    expect(differences(plan(backup(1)), plan(backup(2)))).toEqual([`${name} was replaced or changed`]);
+    expect(differences(plan(backup(1)), plan())).toEqual([`${name} is no longer part of it`]);
+    expect(differences(plan(), plan(backup(1)))).toEqual([`${name} is also part of it`]);
   });
 });

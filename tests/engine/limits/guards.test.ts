@@ -42,7 +42,7 @@ describe('a required backup', () => {
     await expect(checkPolicy(planOf(backedUp(HOUR)), call, ports)).resolves.toMatchObject({ requireBackupWithin: HOUR });
     const { code, message } = await error(checkPolicy(planOf(backedUp(HOUR + 1)), call, ports));
     expect(code).toBe('forbidden_by_policy');
-    expect(message).toBe(`The policy asks for a backup not older than 1 h, but the newest is from ${iso(-HOUR - 1)}.`);
+    expect(message).toBe(`The policy requires a backup not older than 1 h, but the newest is from ${iso(-HOUR - 1)}.`);
     expect(ports.asked).toEqual([]);
   });
 
@@ -56,12 +56,12 @@ describe('a required backup', () => {
     await expect(checkPolicy(planOf(), call, ports)).resolves.toBeDefined();
     lists(ports);
     const none = await error(checkPolicy(planOf({ facts: { lastBackup: null } }), call, ports));
-    expect(none.message).toBe('The policy asks for a backup not older than 1.5 h, but no backup on the storages this token can see (bak).');
+    expect(none.message).toBe('The policy requires a backup not older than 1.5 h, but no backup on the storages this token can see (bak).');
     ports.answers['/access/permissions?path=/vms/105'] = { '/vms/105': {} };
     const hidden = await error(checkPolicy(planOf(), call, ports));
     expect(hidden.code).toBe('permission_denied');
     expect(hidden.message).toBe(
-      'The policy asks for a backup not older than 1.5 h. Seeing one needs VM.Backup on /vms/105, which the API token lacks.',
+      'The policy requires a backup not older than 1.5 h. Seeing one needs VM.Backup on /vms/105, which the API token lacks.',
     );
   });
 

@@ -147,6 +147,6 @@ describe('the volumes of a guest that is gone', () => {
     expect(await world.refused(world.call(...orphan))).toMatchObject({ code: 'forbidden_by_policy' });
     const other = world.another({ ...settings, ...never({ tag: ['prod'] }) });
     const result = await other.perform(...orphan, agent, { dryRun: true });
-    expect(result).toMatchObject({ plan: { warnings: expect.arrayContaining(['guest 150 is gone, only its volumes are left']) } });
+    expect(result).toMatchObject({ plan: { warnings: expect.arrayContaining(['guest 150 is deleted, only its volumes remain']) } });
   });
 });

@@ -65,7 +65,7 @@ describe('a run of a process that is gone', () => {
       { kind: 'reconciled', operation: 'stop_vm', principal: 'local:agent', runId: 'run_1', status: 'succeeded' },
     ]);
     expect(outcomes(orphan.ports)[1]).not.toHaveProperty('message');
-    expect(orphan.ports.lines).toEqual(['warn: finishing the run of a process that is gone']);
+    expect(orphan.ports.lines).toEqual(['warn: finishing a run whose process ended']);
     expect(orphan.ports.inFlight.runs.size).toBe(0);
   });
 
@@ -158,5 +158,5 @@ it('an own run that was left is taken up with what this process knows of it', as
   await own.adopt();
   expect(own.adopted).toEqual([['run_1', 'me', 'me', iso(30)]]);
   expect(own.sent).toEqual([]);
-  expect(own.ports.lines).toEqual(['warn: finishing a run that was left']);
+  expect(own.ports.lines).toEqual(['warn: finishing a run left by a fault']);
 });

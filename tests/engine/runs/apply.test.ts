@@ -191,8 +191,8 @@ describe('a wait', () => {
   });
 
   it.each<[boolean | undefined, string]>([
-    [false, 'the backup: not so after 13 s.'],
-    [undefined, 'the backup: after 13 s it cannot be seen whether it is so.'],
+    [false, 'the backup: still not so after 13 s.'],
+    [undefined, 'the backup: unknown after 13 s.'],
   ])('ends with its time (%s)', async (seen, message) => {
     const run = await applied([wait, set], { holds: () => seen });
     expect(run).toMatchObject({ status: 'failed', sent: [], error: { code: 'task_failed', message } });
@@ -305,7 +305,7 @@ describe('a busy lock', () => {
     const run = await applied([start, set], { answers: [asTask, asTask, asTask], exits: [LOCKED, LOCKED] });
     expect(run).toMatchObject({ status: 'succeeded', sent: ['start', 'start', 'start', 'set'] });
     expect(run.ports.clock.at).toBe(12);
-    expect(run.reports).toContain(`0/2 the guest is still locked (${LOCKED}); trying again`);
+    expect(run.reports).toContain(`0/2 the guest is still locked (${LOCKED}); retrying`);
     const never = await applied([start], { answers: Array(9).fill(asTask), exits: Array(9).fill(LOCKED) });
     expect(never).toMatchObject({ status: 'failed', error: { code: 'task_failed' } });
     expect(never.sent).toHaveLength(6);
@@ -359,7 +359,7 @@ describe('a fault of this server', () => {
       status: 'unknown',
       sent: ['start'],
       steps: [{ id: 'start', state: 'unknown' }],
-      error: { code: 'outcome_unknown', message: 'start web105: this server failed while it was sending the request.' },
+      error: { code: 'outcome_unknown', message: 'start web105: the server failed while sending the request.' },
     });
     expect(broken.ports.lines).toEqual(['error: a step failed inside the server']);
     const holds = () => {

@@ -42,7 +42,7 @@ async function leave(operation: string, args: object, method: string, path: stri
 describe('a guest that a failed call left half-made', () => {
   it('is finished by the same call: only what was not done is sent', async () => {
     const { error, details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
-    expect(error.hint).toContain('Call again with the same arguments: only what was not done is sent.');
+    expect(error.hint).toContain('Call again with the same arguments. Only the missing steps are sent.');
     expect(error.hint).toContain(`delete_vm {"vmid": ${details.vmid}}`);
     expect(details.unfinished).toEqual({
       run_id: expect.stringMatching(/^run_/),

@@ -144,7 +144,7 @@ it('the task of another client with the same token does not count either: the co
   await world.cluster.simulator.faults.untilHeld();
   await cluster.task('POST', '/nodes/pve/qemu/105/config', { memory: '4000' });
   world.cluster.simulator.faults.release();
-  expect(await lost).toMatchObject({ code: 'conflict', message: expect.stringContaining('the configuration was changed meanwhile') });
+  expect(await lost).toMatchObject({ code: 'conflict', message: expect.stringContaining('the configuration has changed since') });
   expect(await configOf(105)).toMatchObject({ memory: '4000' });
 });
 
@@ -171,7 +171,7 @@ it('a guest that is gone after a lost DELETE tells nothing while the task list c
   );
   await expect(carryOut('delete_vm', { vmid: 105 })).rejects.toMatchObject({
     code: 'outcome_unknown',
-    message: expect.stringContaining('what can be seen does not tell'),
+    message: expect.stringContaining('the visible state does not show'),
   });
 });
 

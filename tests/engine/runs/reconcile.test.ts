@@ -76,7 +76,7 @@ describe('what can be seen of a request without an answer', () => {
   it('is that it can no longer take effect, unless its task appeared meanwhile', async () => {
     const late = world();
     late.ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'new' };
-    expect(await late.look(changed)).toEqual({ kind: 'moot', why: 'the configuration was changed meanwhile' });
+    expect(await late.look(changed)).toEqual({ kind: 'moot', why: 'the configuration has changed since' });
     let looks = 0;
     const meanwhile = world({ findTask: async () => (looks++ === 0 ? undefined : found()) });
     meanwhile.ports.answers['/nodes/pve/qemu/105/config'] = { digest: 'new' };
@@ -156,7 +156,7 @@ describe('settling a request without an answer', () => {
     expect(await world({ findTask: found }).reconcile()).toEqual({ ...record, state: 'sent', upid: UPID, found: true });
     const effect = world({ holds: async () => true });
     expect(await effect.reconcile()).toEqual({ ...record, state: 'done', exit: PROVEN });
-    expect(effect.told).toEqual(['start web105: no answer; looking for its traces']);
+    expect(effect.told).toEqual(['start web105: no answer; checking Proxmox for its outcome']);
   });
 
   it('finds a task that shows late, and looks 40 seconds for it: after 0.5, 1.5, 3.5, 7.5, 12.5 s and so on', async () => {
@@ -188,7 +188,7 @@ describe('settling a request without an answer', () => {
       at: 42.5,
     });
     expect(await thrown({ holds: async () => undefined })).toMatchObject({
-      message: expect.stringContaining('what can be seen does not tell whether it took effect'),
+      message: expect.stringContaining('the visible state does not show whether it took effect'),
     });
   });
 
@@ -210,7 +210,7 @@ describe('settling a request without an answer', () => {
       throw new Error('away');
     };
     const { message, at } = await thrown({ findTask: away });
-    expect(message).toContain('Proxmox cannot be asked');
+    expect(message).toContain('Proxmox cannot be reached');
     expect(at).toBeGreaterThanOrEqual(900);
     expect(at).toBeLessThan(906);
   });
@@ -232,7 +232,7 @@ describe('settling a request without an answer', () => {
     });
     await expect(run(changed)).rejects.toMatchObject({
       code: 'conflict',
-      message: 'set web105: no answer came. The request can no longer take effect, because the configuration was changed meanwhile.',
+      message: 'set web105: no answer came. The request can no longer take effect, because the configuration has changed since.',
     });
     expect(tooLate(changed, 'why').hint).toContain('Nothing was done in this step');
   });

@@ -499,7 +499,7 @@ describe('the error of a run that did a part', () => {
   it('names the call that finishes a half-made guest, and the one that cleans up', () => {
     const half = said({ ...making, steps });
     expect(half.hint).toBe(
-      'Wait. Call again with the same arguments: only what was not done is sent. To clean up instead: delete_vm {"vmid": 200}',
+      'Wait. Call again with the same arguments. Only the missing steps are sent. To clean up instead: delete_vm {"vmid": 200}',
     );
     expect(half.details).toMatchObject({
       vmid: 200,

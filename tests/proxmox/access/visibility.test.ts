@@ -176,7 +176,7 @@ test('a policy that asks for a backup says which right is missing to see one', a
   const { refused } = await withRights({ ...ALL, '/storage/local': STORE }, { policy });
   expect(await refused('delete_vm', { vmid: 104 })).toMatchObject({
     code: 'permission_denied',
-    message: 'The policy asks for a backup not older than 24 h. Seeing one needs VM.Backup on /vms/104, which the API token lacks.',
+    message: 'The policy requires a backup not older than 24 h. Seeing one needs VM.Backup on /vms/104, which the API token lacks.',
   });
 });
 
