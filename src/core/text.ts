@@ -61,7 +61,7 @@ export function withoutPrivateKeys(text: string): string {
   return text.includes('PRIVATE KEY-----') ? text.replace(PRIVATE_KEY, '[masked: a private key]') : text;
 }
 
-const NAMES_SECRET = /pass(word|wd|phrase|wort)?\b|kennwort|pwd|secret|token|credential|(api|private|access)[ _-]?key/i;
+const NAMES_SECRET = /pass(word|wd|phrase|wort)?\b|kennwort|pwd|\bpw\b|secret|token|credential|(api|private|access)[ _-]?key/i;
 
 /** One line with what looks like a password masked; a line that names a secret without `:` or `=` is masked whole. */
 export function maskSecrets(line: string): string {

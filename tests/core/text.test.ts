@@ -22,6 +22,8 @@ test('an override that would reverse what a human reads is gone', () => {
 test.each([
   ['password: hunter2', 'password: [masked]'],
   ['root Passwort = geheim', 'root Passwort = [masked]'],
+  ['pw: hunter2', 'pw: [masked]'],
+  ['pwm: 25 kHz', 'pwm: 25 kHz'],
   ['API key=abc', 'API key=[masked]'],
   ['the secret is swordfish', '[masked: looks like a secret]'],
   ['note: the password follows hunter2', '[masked: looks like a secret]'],

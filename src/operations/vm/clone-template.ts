@@ -143,7 +143,12 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       ...config.choices,
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
-    warnings: [...way.warnings, ...config.warnings, ...(await addressesInUse(ctx, args.cloud_init, guests))],
+    warnings: [
+      ...ofNoTemplate(source, row.status),
+      ...way.warnings,
+      ...config.warnings,
+      ...(await addressesInUse(ctx, args.cloud_init, guests)),
+    ],
     ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),
     after: {
       name: cloneName,
@@ -162,6 +167,12 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
 }
 
 /** GiB that the boot disk grows by. @throws not_possible for a smaller one */
+function ofNoTemplate(source: Guest, status: string): string[] {
+  if (source.template) return [];
+  const state = status === 'stopped' ? '' : '; a copy of a running guest is in the state of one after a power failure';
+  return [`the source is not a template${state}`];
+}
+
 function growth(source: Guest, wanted: number | undefined): number {
   if (wanted === undefined) return 0;
   const boot = bootDisk(source.config, source.disks);

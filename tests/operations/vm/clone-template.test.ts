@@ -55,6 +55,12 @@ describe('linked or full', () => {
   ])('full: %s', async (_what, args, w, expected) => {
     expect(await params(args, w)).toMatchObject(expected);
   });
+  test('of a guest that is not a template: the state of a running one is told, and of no other', async () => {
+    const told = async (running: boolean) =>
+      (await clone({ source_vmid: 105 }, { ...world, guests: [{ ...webServer, running }] })).warnings;
+    expect((await told(true)).join()).toContain('state of one after a power failure');
+    expect(await told(false)).toContain('the source is not a template');
+  });
   test('PROXMOX_STORAGE says where a full clone goes, and does not turn a linked one into a full one', async () => {
     const settings = { defaults: { node: 'pve', nodeIsExplicit: false, storage: 'nas' } };
     const w = { ...world, storages: { pve: [thin, nas] } };

@@ -157,3 +157,8 @@ test('every guest of a list that is refused is named with its code, whatever the
   const refused = await Promise.all([9000, 999, 107].map(async (vmid) => ({ vmid, ...(await one(vmid)) })));
   expect(error.details?.refused).toEqual(refused.map(({ vmid, code, message, hint }) => ({ vmid, code, message, hint })));
 });
+
+test('of several guests of which one runs, one is stopped', async () => {
+  const plan = await planOf('stop_vm', { vmids: [105, 106] }, { guests: [webServer, { ...webServer, vmid: 106, running: false }] });
+  expect(plan.summary).toBe('Shut down 1 guest: web1 (105)');
+});

@@ -3,7 +3,7 @@ import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../co
 import type { Plan } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { RunRecord } from '../../../core/run.ts';
-import { plainText } from '../../../core/text.ts';
+import { counted, plainText } from '../../../core/text.ts';
 import { statusNow } from './outcome.ts';
 import { label } from './target.ts';
 
@@ -68,7 +68,7 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
-    summary: `${verb} ${open.length} guests: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
+    summary: `${verb} ${counted(open.length, 'guest')}: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
     effect: open.map((p) => p.effect).reduce(graver),
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),

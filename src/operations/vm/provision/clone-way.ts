@@ -98,9 +98,7 @@ export async function cloneWay(ctx: OperationContext, source: Guest, request: Cl
         ? [`storage: ${from} does not have ${named.storage}, so ${left.map((d) => d.slot).join(', ')} is moved onto it on ${to}`]
         : []),
     ],
-    warnings: source.template
-      ? []
-      : ['the source is not a template; a copy of a running guest is in the state of one after a power failure'],
+    warnings: [],
   };
 }
 
