@@ -64,13 +64,15 @@ export interface Volume {
   notes?: string;
   protected?: boolean;
   subtype?: 'qemu' | 'lxc';
+  /** Result of the last verification of a backup, on a backup server. */
+  verification?: 'ok' | 'failed';
   /** Configuration inside a backup. */
   config?: Config;
 }
 
 export interface Storage {
   storage: string;
-  type: 'dir' | 'lvmthin' | 'nfs' | 'rbd' | 'zfspool';
+  type: 'dir' | 'lvmthin' | 'nfs' | 'pbs' | 'rbd' | 'zfspool';
   content: string[];
   shared: boolean;
   path?: string;

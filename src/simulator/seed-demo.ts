@@ -1,5 +1,6 @@
 import type { Config, Guest, Snapshot } from './model.ts';
 import { stamp } from './routes/backup-guest.ts';
+import { seedHistory } from './seed-history.ts';
 import { addGuest, addNode, addStorage, addToken, addVolume, grant, seedMac, seedUuid } from './seed-parts.ts';
 import { LEAST_PRIVILEGE_ROLES, SEED_TOKENS } from './seed-tokens.ts';
 import { canSnapshot, findStorage, isFileBased, saveVolume } from './volumes.ts';
@@ -220,6 +221,7 @@ function seedGuests(world: World): void {
     pool: 'prod',
     mode: 'snapshot',
   });
+  seedHistory(world);
 }
 
 function withoutAgent(world: World, vmid: number): void {

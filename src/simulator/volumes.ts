@@ -78,6 +78,8 @@ export function childrenOf(world: World, volume: Volume): Volume[] {
 /** The file or device behind a volume, as log lines and messages show it. */
 export function pathOf(storage: Storage, volid: string): string {
   const name = volid.slice(volid.indexOf(':') + 1);
+  if (storage.type === 'pbs')
+    return `${storage.extra?.username}@${storage.extra?.server}:${storage.extra?.datastore}:${name.replace('backup/', '')}`;
   if (!isFileBased(storage)) return `/dev/${storage.extra?.vgname ?? storage.storage}/${name}`;
   const root = storage.path ?? `/mnt/pve/${storage.storage}`;
   const [kind = '', ...rest] = name.split('/');
@@ -94,7 +96,8 @@ export function contentOf(volid: string): Volume['content'] {
 
 /** Guest a volume name belongs to, by the name alone. */
 export function ownerOf(volid: string): number | undefined {
-  const found = /(?:vm|base|subvol|basevol)-(\d+)-[^/]*$/.exec(volid) ?? /vzdump-(?:qemu|lxc)-(\d+)-/.exec(volid);
+  const onServer = /:backup\/(?:vm|ct)\/(\d+)\//.exec(volid);
+  const found = onServer ?? /(?:vm|base|subvol|basevol)-(\d+)-[^/]*$/.exec(volid) ?? /vzdump-(?:qemu|lxc)-(\d+)-/.exec(volid);
   return found ? Number(found[1]) : undefined;
 }
 

@@ -99,7 +99,7 @@ it('there is no Ceph, and the cluster says so', async () => {
 
 it('a rule of the firewall that is moved keeps its content, and lands before the one that stood there', async () => {
   const { api } = opened;
-  const rules = '/nodes/pve/qemu/100/firewall/rules';
+  const rules = '/nodes/pve/qemu/104/firewall/rules';
   for (const comment of ['c', 'b', 'a']) await api.post(rules, { type: 'in', action: 'ACCEPT', comment });
   await api.put(`${rules}/0`, { moveto: '2', comment: 'ignored' });
   expect(await names(rules, 'comment')).toEqual(['b', 'a', 'c']);

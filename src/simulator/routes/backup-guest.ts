@@ -22,6 +22,20 @@ export function stamp(at: number, apart: [string, string, string]): string {
   return `${date}${apart[1]}${[two(day.getUTCHours()), two(day.getUTCMinutes()), two(day.getUTCSeconds())].join(apart[2])}`;
 }
 
+/** Name and format of the archive; a backup server has its own. */
+function archiveOf(storage: Storage, guest: Guest, started: number, compress: string): { volid: string; extension: string } {
+  const kind = guest.type === 'qemu' ? 'vm' : 'ct';
+  if (storage.type === 'pbs') {
+    const moment = new Date(started).toISOString().replace(/\.\d+Z$/, 'Z');
+    return { volid: `${storage.storage}:backup/${kind}/${guest.vmid}/${moment}`, extension: `pbs-${kind}` };
+  }
+  const extension = [guest.type === 'qemu' ? 'vma' : 'tar', ...(ENDINGS[compress] ?? [])].join('.');
+  return {
+    volid: `${storage.storage}:backup/vzdump-${guest.type}-${guest.vmid}-${stamp(started, ['_', '-', '_'])}.${extension}`,
+    extension,
+  };
+}
+
 /** Checks the limits of storage and request. @throws Error in the words of the log */
 function checkLimits(run: Run, guest: Guest, storage: Storage, keep: Record<string, number>): void {
   const { mode, remove, limited } = run.task.args as { mode: string; remove: boolean; limited: boolean };
@@ -82,8 +96,7 @@ export function backUp(run: Run, guest: Guest): void {
   const keep = parseRetention(String(run.task.args.keep));
   const word = guest.type === 'qemu' ? 'VM' : 'CT';
   const started = run.task.start;
-  const extension = [guest.type === 'qemu' ? 'vma' : 'tar', ...(ENDINGS[compress] ?? [])].join('.');
-  const volid = `${name}:backup/vzdump-${guest.type}-${guest.vmid}-${stamp(started, ['_', '-', '_'])}.${extension}`;
+  const { volid, extension } = archiveOf(storage, guest, started, compress);
   checkLimits(run, guest, storage, keep);
   const mode = modeOf(run, guest);
   run.log(`INFO: Starting Backup of VM ${guest.vmid} (${guest.type})`);

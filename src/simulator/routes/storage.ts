@@ -39,6 +39,7 @@ function definition(storage: Storage): Row {
     ...(nodes ? { nodes: nodes.join(',') } : {}),
     ...(shared && type === 'dir' ? { shared: 1 } : {}),
     ...(storage.disabled ? { disable: 1 } : {}),
+    ...(storage.prune ? { 'prune-backups': storage.prune } : {}),
     digest: 'e725a4485aacacef4952696efc90cddd888fa7a9',
   };
 }
@@ -94,6 +95,11 @@ function volumeRow(volume: Volume): Row {
   if (subtype) row.subtype = subtype;
   if (notes !== undefined) row.notes = notes;
   if (volume.protected) row.protected = 1;
+  if (volume.verification)
+    row.verification = {
+      state: volume.verification,
+      upid: 'UPID:backup:00000001:00000001:00000001:00000001:verificationjob:main:root@pam:',
+    };
   return row;
 }
 

@@ -60,7 +60,7 @@ describe('backup_vm', () => {
 
   it('asks for a storage where several take backups', async () => {
     const error = await world.refused(world.call('backup_vm', { vmid: 104 }));
-    expect(error).toMatchObject({ code: 'ambiguous', details: { candidates: ['local', 'nas'] } });
+    expect(error).toMatchObject({ code: 'ambiguous', details: { candidates: ['local', 'nas', 'pbs'] } });
   });
 });
 

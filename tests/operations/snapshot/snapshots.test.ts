@@ -132,7 +132,10 @@ describe('delete_snapshot', () => {
 
   it('deletes all that are older than some days, of all guests, under one approval', async () => {
     const plan = await planOf(world, 'delete_snapshot', { older_than_days: 10 });
-    expect(plan.steps.map((step) => step.kind === 'request' && step.path)).toEqual(['/nodes/pve/qemu/104/snapshot/clean']);
+    expect(plan.steps.map((step) => step.kind === 'request' && step.path)).toEqual([
+      '/nodes/pve/qemu/104/snapshot/clean',
+      '/nodes/pve2/qemu/107/snapshot/before-move',
+    ]);
     await approved('delete_snapshot', { older_than_days: 10 });
     expect((await list()).map(({ snapshot, age_days }) => [snapshot, age_days])).toEqual([['before-upgrade', 2]]);
     expect(await world.done('delete_snapshot', { older_than_days: 10 })).toMatchObject({ deleted: [] });
