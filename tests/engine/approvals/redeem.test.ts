@@ -369,7 +369,7 @@ describe('a guest that is to be made', () => {
     here.ports.proxmox.holds = async () => false;
     await expect(here.redeem(await here.ask({ plan: making }))).rejects.toMatchObject({
       code: 'approval_stale',
-      message: expect.stringContaining('VMID 300 belongs to another guest now'),
+      message: expect.stringContaining('VMID 300 now belongs to another guest'),
     });
   });
 
