@@ -48,7 +48,7 @@ describe('the further addresses of cloud-init', () => {
     world = await openWorld();
     for (const [more, message] of [
       [{ ipconfig32: 'ip=dhcp' }, /unknown parameter "ipconfig32" in cloud_init/],
-      [{ ipconfig4: 4 }, /cloud_init\.ipconfig4: .*string/],
+      [{ ipconfig4: 4 }, /cloud_init\.ipconfig4 must be text/],
     ] as const)
       expect(await world.refused(world.call('create_vm', { name: 'many', cloud_init: more }))).toMatchObject({
         code: 'invalid_arguments',

@@ -34,7 +34,8 @@ export const cloudInit = z
     const unknown = more.map(([key]) => key).filter((key) => !FURTHER.test(key));
     if (unknown.length > 0) ctx.addIssue({ code: 'unrecognized_keys', keys: unknown, input: value });
     for (const [key, text] of more.filter(([key]) => FURTHER.test(key))) {
-      for (const { message } of ipconfig.safeParse(text).error?.issues ?? []) ctx.addIssue({ code: 'custom', message, path: [key] });
+      for (const { code, message } of ipconfig.safeParse(text).error?.issues ?? [])
+        ctx.addIssue({ code: 'custom', message: code === 'invalid_type' ? 'must be text' : message, path: [key] });
     }
   })
   // A free-form map cannot be said in the strict schemas of several model providers.
