@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { type Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { localOwner } from '../../src/core/owner.ts';
+import { hashPassphrase } from '../../src/core/passphrase.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
-import { openStore } from '../../src/store/index.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
+import type { TokenRecord } from '../../src/store/tokens.ts';
 import { binary } from '../helpers/binary.ts';
 import type { Place } from './harness.ts';
 
@@ -50,22 +52,34 @@ export async function startHttp(place: Pick<Place, 'env'>, env: Record<string, s
   };
 }
 
-/** An operator's token of this user, straight into the store: the command that makes tokens has tests of its own. */
-async function addToken({ PROXMOX_DATA_DIR: dataDir = '', PROXMOX_DATABASE_URL: databaseUrl }: Record<string, string>): Promise<string> {
+type Given = Partial<Omit<TokenRecord, 'id' | 'hash' | 'createdAt' | 'expiresAt'>>;
+
+/** A token straight into the store, of an operator of this user unless said otherwise: the command that makes tokens has tests of its own. */
+export async function addToken(env: Record<string, string>, given: Given = {}): Promise<string> {
   const { token, id, hash } = newToken();
   const now = Date.now();
-  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
-  await store.tokens.add({
-    id,
-    name: `agent-${id}`,
-    owner: localOwner(),
-    role: 'operator',
-    hash,
-    cidrs: [],
-    trustsClient: false,
-    createdAt: new Date(now).toISOString(),
-    expiresAt: new Date(now + 3_600_000).toISOString(),
-  });
-  await store.close();
+  const common = { name: `agent-${id}`, owner: localOwner(), role: 'operator' as const, cidrs: [], trustsClient: false };
+  await inStore(env, (store) =>
+    store.tokens.add({
+      ...{ ...common, ...given, id, hash },
+      createdAt: new Date(now).toISOString(),
+      expiresAt: new Date(now + 3_600_000).toISOString(),
+    }),
+  );
   return token;
+}
+
+/** The passphrase of an owner, straight into the store. */
+export async function setPassphrase(env: Record<string, string>, owner: string, passphrase: string): Promise<void> {
+  const hash = await hashPassphrase(passphrase);
+  await inStore(env, (store) => store.principals.setPassphrase(owner, hash, new Date().toISOString()));
+}
+
+async function inStore(
+  { PROXMOX_DATA_DIR: dataDir = '', PROXMOX_DATABASE_URL: databaseUrl }: Record<string, string>,
+  work: (store: Store) => Promise<unknown>,
+): Promise<void> {
+  const store = await openStore({ dataDir, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  await work(store);
+  await store.close();
 }

@@ -13,7 +13,7 @@ import { localCaller } from '../../../src/cli/lib/caller.ts';
 import { newToken } from '../../../src/http/auth/tokens.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { call, openPlace, type Place, run, until } from '../../e2e/harness.ts';
-import { startHttp } from '../../e2e/http-server.ts';
+import { addToken, setPassphrase, startHttp } from '../../e2e/http-server.ts';
 import { binary } from '../../helpers/binary.ts';
 import { rowsOf } from '../../helpers/rows.ts';
 
@@ -170,7 +170,7 @@ describe('access tokens', () => {
     await makeToken('default-owner', 'approver');
     await makeToken('composed', 'viewer', '--owner', 'Rene\u0301');
     const rows = JSON.parse((await run(place, ['tokens', 'list'])).stdout) as Record<string, unknown>[];
-    await setPassphrase('RENE\u0301', 'correct horse battery');
+    await typePassphrase('RENE\u0301', 'correct horse battery');
     const store = await openStore({ dataDir: place.dataDir });
     expect(await store.principals.passphrase('Ren\u00e9')).toBeDefined();
     await store.close();
@@ -215,7 +215,7 @@ describe('served to agents elsewhere', () => {
   afterAll(() => server.close());
 
   it('shows and touches only what is in the scope of the token', async () => {
-    const agent = await asAgent(server.url, await makeToken('scoped', 'operator', '--scope', 'pool=prod'));
+    const agent = await asAgent(server.url, await addToken(place.env, { name: 'scoped', role: 'operator', scope: { pools: ['prod'] } }));
     const list = await agent.tool('list_vms', { columns: ['pool'] });
     const seen = rowsOf<{ vmid: number; pool?: string }>(list);
     expect(seen.length).toBeGreaterThan(0);
@@ -246,9 +246,9 @@ describe('served to agents elsewhere', () => {
     const boss = await makeToken('boss', 'approver', '--owner', 'boss');
     const noPassphrase = await openConsole(server.url);
     expect(await noPassphrase.login(boss, 'anything at all')).toBe(401);
-    await setPassphrase('boss', 'correct horse battery');
-    const agent = await asAgent(server.url, await makeToken('worker', 'operator', '--owner', 'alice'));
-    const own = await asAgent(server.url, await makeToken('boss-bot', 'operator', '--owner', 'boss'));
+    await typePassphrase('boss', 'correct horse battery');
+    const agent = await asAgent(server.url, await addToken(place.env, { name: 'worker', role: 'operator', owner: 'alice' }));
+    const own = await asAgent(server.url, await addToken(place.env, { name: 'boss-bot', role: 'operator', owner: 'boss' }));
     const [asked, ownAsked] = [
       await agent.tool('stop_vm', { vmid: 100, force: true }),
       await own.tool('stop_vm', { vmid: 101, force: true }),
@@ -278,25 +278,27 @@ describe('served to agents elsewhere', () => {
     expect(metrics).toContain('proxmox_mcp_auth_refusals_total{reason="console"} 2');
 
     const bearer = await asAgent(server.url, boss);
-    const seen = (await bearer.tool('list_approvals')) as unknown as { approvals: { approval_id: string }[] };
-    expect(seen.approvals.map(({ approval_id }) => approval_id)).toContain(ownAsked.approval_id);
+    const seen = rowsOf<{ approval_id: string }>(await bearer.tool('list_approvals'));
+    expect(seen.map(({ approval_id }) => approval_id)).toContain(ownAsked.approval_id);
     await expect(bearer.tool('approve', { approval_id: ownAsked.approval_id })).rejects.toThrow();
     await Promise.all([agent.close(), own.close(), bearer.close()]);
   });
 
   it('a token that cannot approve does not open the console', async () => {
-    await setPassphrase('carl', 'correct horse battery');
+    await setPassphrase(place.env, 'carl', 'correct horse battery');
     const page = await openConsole(server.url);
-    expect(await page.login(await makeToken('carl-bot', 'operator', '--owner', 'carl'), 'correct horse battery')).toBe(401);
-    const elsewhere = await makeToken('carl-away', 'approver', '--owner', 'carl', '--cidr', '192.0.2.0/24');
+    expect(
+      await page.login(await addToken(place.env, { name: 'carl-bot', role: 'operator', owner: 'carl' }), 'correct horse battery'),
+    ).toBe(401);
+    const elsewhere = await addToken(place.env, { name: 'carl-away', role: 'approver', owner: 'carl', cidrs: ['192.0.2.0/24'] });
     expect(await page.login(elsewhere, 'correct horse battery')).toBe(401);
   });
 
   it('strangers with made-up tokens do not lock an approver out; wrong passphrases do, for that token alone', async () => {
-    await setPassphrase('erin', 'correct horse battery');
+    await setPassphrase(place.env, 'erin', 'correct horse battery');
     const [erin, second] = [
-      await makeToken('erin', 'approver', '--owner', 'erin'),
-      await makeToken('erin-too', 'approver', '--owner', 'erin'),
+      await addToken(place.env, { name: 'erin', role: 'approver', owner: 'erin' }),
+      await addToken(place.env, { name: 'erin-too', role: 'approver', owner: 'erin' }),
     ];
     const page = await openConsole(server.url);
     for (let n = 0; n < 30; n++) expect(await page.login(newToken().token, 'any passphrase')).toBe(401);
@@ -307,9 +309,9 @@ describe('served to agents elsewhere', () => {
   });
 
   it('revoking a token denies what it asked for, and ends its owner’s console session', async () => {
-    const token = await makeToken('leaver', 'operator', '--owner', 'dora');
-    const dora = await makeToken('dora', 'approver', '--owner', 'dora');
-    await setPassphrase('dora', 'correct horse battery');
+    const token = await addToken(place.env, { name: 'leaver', role: 'operator', owner: 'dora' });
+    const dora = await addToken(place.env, { name: 'dora', role: 'approver', owner: 'dora' });
+    await setPassphrase(place.env, 'dora', 'correct horse battery');
     const page = await openConsole(server.url);
     expect(await page.login(dora, 'correct horse battery')).toBe(200);
     const agent = await asAgent(server.url, token);
@@ -326,7 +328,7 @@ describe('served to agents elsewhere', () => {
   });
 
   it('every call stands in the audit with its principal', async () => {
-    const agent = await asAgent(server.url, await makeToken('audited', 'viewer', '--owner', 'erin'));
+    const agent = await asAgent(server.url, await addToken(place.env, { name: 'audited', role: 'viewer', owner: 'erin' }));
     await agent.tool('get_vm', { vmid: 100 });
     expect(auditLines().at(-1)).toMatchObject({
       kind: 'read',
@@ -339,7 +341,7 @@ describe('served to agents elsewhere', () => {
   });
 
   it('so does every call that the role does not include, once', async () => {
-    const token = await makeToken('curious', 'viewer', '--owner', 'erin');
+    const token = await addToken(place.env, { name: 'curious', role: 'viewer', owner: 'erin' });
     const refusals = () => auditLines().filter(({ principal, kind }) => principal === 'token:curious' && kind === 'refused');
     const modern = await asAgent(server.url, token);
     const legacy = new Client2({ name: 'old', version: '1' });
@@ -508,7 +510,8 @@ it('serves TLS by itself', async () => {
   await server.close();
 });
 
-async function setPassphrase(owner: string, passphrase: string): Promise<void> {
+/** By the command, as its owner does. */
+async function typePassphrase(owner: string, passphrase: string): Promise<void> {
   const child = spawn(process.execPath, [binary(), 'tokens', 'passphrase', owner], {
     env: place.env,
     stdio: ['pipe', 'ignore', 'inherit'],
