@@ -1,8 +1,8 @@
+import { demand, type Who } from './access/permissions.ts';
 import type { Method, Params } from './contract.ts';
 import { type ApiError, invalid, LockBusy, refuse } from './errors.ts';
 import type { Fault } from './faults.ts';
 import type { Guest, Task } from './model.ts';
-import { demand, type Who } from './permissions.ts';
 import { type Kinds, lockHolder, type NewTask, startTask } from './tasks.ts';
 import type { World } from './world.ts';
 

@@ -1,8 +1,8 @@
+import { checkMethod, type Who } from './access/permissions.ts';
 import { type Context, Kept, Wider } from './context.ts';
 import { findMethod, type Method, type Params, validateParams } from './contract.ts';
 import { ApiError, LockBusy } from './errors.ts';
 import type { Fault } from './faults.ts';
-import { checkMethod, type Who } from './permissions.ts';
 import { KINDS, ROUTES } from './routes/index.ts';
 import { advance } from './tasks.ts';
 import type { World } from './world.ts';

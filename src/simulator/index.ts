@@ -2,13 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { readData } from './data.ts';
 import { createFaults, type Fault, type FaultControl, type FaultDesk } from './faults.ts';
-import { mainToken, type Seed, seed } from './seed.ts';
+import { mainToken, type Seed, seed } from './seed/seed.ts';
 import { createHttps } from './server.ts';
 import { openWorld, type World } from './world.ts';
 
 export { validateRequest } from './contract.ts';
 export type { Fault, FaultControl, RecordedRequest } from './faults.ts';
-export { SEED_TOKENS } from './seed-tokens.ts';
+export { SEED_TOKENS } from './seed/tokens.ts';
 
 export interface SimulatorOptions {
   /** SQLite state file, created and seeded when missing; `:memory:` keeps nothing. Several processes may share one. */

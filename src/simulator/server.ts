@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import { authenticate, claimedToken } from './auth.ts';
+import { authenticate, claimedToken } from './access/auth.ts';
 import { BadRequest, readParams } from './body.ts';
 import type { Params } from './contract.ts';
 import { type Answer, type Call, dispatch, refusal } from './dispatch.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import Database from '../sqlite.ts';
-import { publicRow } from './guest-status.ts';
+import { publicRow } from './guest/status.ts';
 import type { Guest, Task, Things } from './model.ts';
 
 /** The simulated cluster: its documents in SQLite, cached as long as no other process writes. Documents read from it are never changed in place. */

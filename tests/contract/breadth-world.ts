@@ -1,6 +1,6 @@
+import { BUILT_IN_ROLES } from '../../src/simulator/access/roles.ts';
 import { SEED_TOKENS } from '../../src/simulator/index.ts';
-import { BUILT_IN_ROLES } from '../../src/simulator/roles.ts';
-import { addGuest, addNode, addStorage, addToken, addVolume, grant } from '../../src/simulator/seed-parts.ts';
+import { addGuest, addNode, addStorage, addToken, addVolume, grant } from '../../src/simulator/seed/parts.ts';
 import type { World } from '../../src/simulator/world.ts';
 import { RECORDED_ROLES } from './recorded-roles.ts';
 

@@ -1,4 +1,4 @@
-import { LEAST_PRIVILEGE_ROLES } from '../../src/simulator/seed-tokens.ts';
+import { LEAST_PRIVILEGE_ROLES } from '../../src/simulator/seed/tokens.ts';
 
 /** What the role of the guests has got since the recordings were made. */
 const SINCE = ['Pool.Audit', 'VM.Backup'];

@@ -1,6 +1,6 @@
+import { BUILT_IN_ROLES } from '../../src/simulator/access/roles.ts';
 import type { Acl, Config, Storage, Volume } from '../../src/simulator/model.ts';
-import { BUILT_IN_ROLES } from '../../src/simulator/roles.ts';
-import { aclKey, addGuest, addNode, addStorage, addVolume } from '../../src/simulator/seed-parts.ts';
+import { aclKey, addGuest, addNode, addStorage, addVolume } from '../../src/simulator/seed/parts.ts';
 import { openWorld, type World } from '../../src/simulator/world.ts';
 import type { Exchange } from './replay.ts';
 

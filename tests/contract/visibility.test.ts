@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import type { Who } from '../../src/simulator/access/permissions.ts';
 import { readData } from '../../src/simulator/data.ts';
 import { dispatch } from '../../src/simulator/dispatch.ts';
-import type { Who } from '../../src/simulator/permissions.ts';
 import { compare, newNames } from './compare.ts';
 import { differences, type Exchange, readLeftOut, readRecording } from './replay.ts';
 import { isCut, openRecordedWorld } from './visibility-world.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import type { Who } from '../../src/simulator/access/permissions.ts';
 import { readData } from '../../src/simulator/data.ts';
 import { type Answer, dispatch } from '../../src/simulator/dispatch.ts';
-import type { Who } from '../../src/simulator/permissions.ts';
-import { aclKey } from '../../src/simulator/seed-parts.ts';
+import { aclKey } from '../../src/simulator/seed/parts.ts';
 import type { World } from '../../src/simulator/world.ts';
 import { readLeftOut, readRecording } from './replay.ts';
 import { openRecordedWorld } from './visibility-world.ts';

@@ -1,4 +1,4 @@
-import { addGuest, addVolume } from '../../src/simulator/seed-parts.ts';
+import { addGuest, addVolume } from '../../src/simulator/seed/parts.ts';
 import type { World } from '../../src/simulator/world.ts';
 
 const GIB = 1024 ** 3;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Settings } from '../../src/core/settings.ts';
-import { SEED_TOKENS } from '../../src/simulator/seed-tokens.ts';
+import { SEED_TOKENS } from '../../src/simulator/seed/tokens.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 import { agent } from '../helpers/world.ts';
 

@@ -1,8 +1,8 @@
+import { may } from '../access/permissions.ts';
 import { type Context, flag, needed, type Routes, text } from '../context.ts';
 import { forbid, refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { User } from '../model.ts';
-import { may } from '../permissions.ts';
 
 type Row = Record<string, unknown>;
 

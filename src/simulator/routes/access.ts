@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { may, modifyPrivileges } from '../access/permissions.ts';
 import { type Context, flag, integer, needed, type Routes, text } from '../context.ts';
 import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { Acl, Token } from '../model.ts';
-import { may, modifyPrivileges } from '../permissions.ts';
-import { aclKey } from '../seed-parts.ts';
+import { aclKey } from '../seed/parts.ts';
 
 function updateAcl(context: Context): null {
   const { world } = context;

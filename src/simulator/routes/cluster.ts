@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { may, privileges, stepsOf } from '../access/permissions.ts';
 import { type Context, integer, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { publicRow } from '../guest-status.ts';
+import { publicRow } from '../guest/status.ts';
+import { hasStorage, usage } from '../guest/volumes.ts';
 import type { Guest, NodeDoc, Pool } from '../model.ts';
-import { may, privileges, stepsOf } from '../permissions.ts';
-import { hasStorage, usage } from '../volumes.ts';
 import type { World } from '../world.ts';
 import { VERSION } from './version.ts';
 

@@ -2,7 +2,7 @@ import { type Context, integer, type Routes, text, Wider } from '../context.ts';
 import { refuse } from '../errors.ts';
 import { checkListDigest, checkRule, digestOfRows, firewallMacros, type Row, readFirewall, versionOf, writeFirewall } from '../firewall.ts';
 import { splitList } from '../formats.ts';
-import { optionsOf } from './new-guest.ts';
+import { optionsOf } from './guest/new-guest.ts';
 
 const OPTIONS = ['node', 'vmid', 'group', 'delete', 'digest'];
 

@@ -4,7 +4,7 @@ import { splitList } from '../formats.ts';
 import { blockedByHa, haDigest, movedAlong } from '../ha.ts';
 import type { Guest, HaResource, HaRule } from '../model.ts';
 import { startTask } from '../tasks.ts';
-import { MIGRATE_ROUTES } from './migrate.ts';
+import { MIGRATE_ROUTES } from './guest/migrate.ts';
 
 type Row = Record<string, unknown>;
 

@@ -1,10 +1,10 @@
 import { type Context, flag, guestOf, integer, needed, nodeOf, type Routes, seconds, text } from '../context.ts';
 import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
-import { memoryOf } from '../guest-config.ts';
-import { cpusOf, listRow, loadAt, maxDisk, wobble } from '../guest-status.ts';
+import { memoryOf } from '../guest/config.ts';
+import { cpusOf, listRow, loadAt, maxDisk, wobble } from '../guest/status.ts';
+import { hasStorage, usableStorage, usage } from '../guest/volumes.ts';
 import type { Guest, NodeDoc, Storage } from '../model.ts';
-import { hasStorage, usableStorage, usage } from '../volumes.ts';
 import type { World } from '../world.ts';
 import { isHeard, nodeGauges } from './cluster.ts';
 

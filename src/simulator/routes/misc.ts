@@ -2,7 +2,7 @@ import { type Context, needed, nodeOf, type Routes, text } from '../context.ts';
 import { findMethod } from '../contract.ts';
 import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
-import { optionsOf } from './new-guest.ts';
+import { optionsOf } from './guest/new-guest.ts';
 
 /** The simulated nodes have no Ceph. */
 const NO_CEPH = (): never => refuse('binary not installed: /usr/bin/ceph-mon');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Context, needed, type Routes, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { optionsOf } from './new-guest.ts';
+import { optionsOf } from './guest/new-guest.ts';
 
 type Row = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
+import { demand, may, modifyPrivileges } from '../access/permissions.ts';
 import { type Context, flag, needed, type Routes, text } from '../context.ts';
 import { refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { Pool } from '../model.ts';
-import { demand, may, modifyPrivileges } from '../permissions.ts';
 import { poolMember } from './cluster.ts';
 
 function findPool(context: Context): Pool {

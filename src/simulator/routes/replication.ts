@@ -1,12 +1,12 @@
+import { demand, may } from '../access/permissions.ts';
+import { nextRun } from '../backup/schedule.ts';
 import { type Context, flag, needed, nodeOf, type Routes, seconds, text, Wider } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
-import { dataKeys, volumeOf } from '../guest-config.ts';
+import { dataKeys, volumeOf } from '../guest/config.ts';
+import { findStorage, findVolume } from '../guest/volumes.ts';
 import type { Guest } from '../model.ts';
-import { demand, may } from '../permissions.ts';
-import { nextRun } from '../schedule.ts';
-import { findStorage, findVolume } from '../volumes.ts';
-import { optionsOf } from './new-guest.ts';
+import { optionsOf } from './guest/new-guest.ts';
 
 type Row = Record<string, unknown>;
 

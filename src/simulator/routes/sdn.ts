@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
+import { demand, may } from '../access/permissions.ts';
 import { type Context, flag, needed, type Routes, task, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import type { SdnPart } from '../model.ts';
-import { demand, may } from '../permissions.ts';
 import type { Kinds, Run } from '../tasks.ts';
 import { newUuid } from '../world.ts';
-import { optionsOf } from './new-guest.ts';
+import { optionsOf } from './guest/new-guest.ts';
 
 type Row = Record<string, unknown>;
 type Kind = SdnPart['kind'];

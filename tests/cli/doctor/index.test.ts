@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { operations } from '../../../src/operations/index.ts';
-import { SEED_TOKENS } from '../../../src/simulator/seed-tokens.ts';
+import { SEED_TOKENS } from '../../../src/simulator/seed/tokens.ts';
 import { binary } from '../../helpers/binary.ts';
 import { home } from '../run.ts';
 

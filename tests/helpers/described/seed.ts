@@ -1,8 +1,8 @@
+import { BUILT_IN_ROLES } from '../../../src/simulator/access/roles.ts';
 import type { Fault } from '../../../src/simulator/index.ts';
 import type { Guest, Storage } from '../../../src/simulator/model.ts';
-import { BUILT_IN_ROLES } from '../../../src/simulator/roles.ts';
-import { addGuest, addNode, addStorage, addToken, addVolume, grant } from '../../../src/simulator/seed-parts.ts';
-import { SEED_TOKENS } from '../../../src/simulator/seed-tokens.ts';
+import { addGuest, addNode, addStorage, addToken, addVolume, grant } from '../../../src/simulator/seed/parts.ts';
+import { SEED_TOKENS } from '../../../src/simulator/seed/tokens.ts';
 import { openWorld, type World as Simulated } from '../../../src/simulator/world.ts';
 import type { GuestSpec, StorageSpec, World } from './spec.ts';
 
