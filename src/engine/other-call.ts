@@ -5,7 +5,7 @@ import type { RunRecord } from '../core/run.ts';
 import { sameName } from '../operations/vm/lib/match.ts';
 import { listGuests, locate, readGuest } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
-import { isLeft } from './limits/reservations.ts';
+import { isLeft } from './limits/hold.ts';
 import { isForeign } from './limits/scope.ts';
 import { makePlan } from './make-plan.ts';
 import type { Ports } from './ports.ts';

@@ -5,8 +5,8 @@ import { distinctOwners } from '../../core/owner.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { Result } from '../../core/result.ts';
 import { withScope } from '../limits/access-token.ts';
+import { type Hold, holdingReservation } from '../limits/hold.ts';
 import { checkRights } from '../limits/plan-rights.ts';
-import { type Hold, holdingReservation } from '../limits/reservations.ts';
 import { checkQuota, reserve } from '../limits/reserve.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { runHeld } from '../runs/answer.ts';
@@ -19,7 +19,13 @@ import { planAgain } from './plan-again.ts';
 
 /** A call that decides about an approval; the operation is the approved one. */
 export type Redemption = Omit<ChangeCall, 'args'>;
-type Granted = Extract<Authorisation, { kind: 'granted' }>;
+
+/** An approval to which this call says yes. */
+interface Granted extends Pick<Extract<Authorisation, { kind: 'granted' }>, 'via' | 'needed'> {
+  approval: ApprovalRecord;
+  call: Redemption;
+  hold: Hold;
+}
 
 /** Approves and executes the plan; or asks the human, or waits for them, as the approval method demands. */
 export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Ports): Promise<Result> {
@@ -31,7 +37,8 @@ export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Por
   return holdingReservation(ports, async (hold) => {
     const plan = await planAgain(approval, call, hold, ports);
     await checkLimits(plan, hold, ports);
-    return (await othersMissing(approval, decision, call, ports)) ?? start(approval, decision, call, hold, ports);
+    const granted = { approval, ...decision, call, hold };
+    return (await othersMissing(granted, ports)) ?? start(granted, ports);
   });
 }
 
@@ -43,13 +50,9 @@ async function checkLimits(plan: Plan, hold: Hold, ports: Ports): Promise<void> 
 }
 
 /** Records this yes where several owners must approve; undefined once all have. */
-async function othersMissing(
-  approval: ApprovalRecord,
-  { via, needed }: Granted,
-  { caller }: Redemption,
-  ports: Ports,
-): Promise<Result | undefined> {
+async function othersMissing({ approval, via, needed, call }: Granted, ports: Ports): Promise<Result | undefined> {
   if (needed <= 1) return undefined;
+  const { caller } = call;
   const yes = { owner: caller.owner, principal: caller.principal, via, now: isoNow(ports.clock) };
   const agreedBy = distinctOwners(await (await ports.store()).approvals.agree(approval.id, yes));
   await recordDecision(approval, { caller, status: `agreed ${agreedBy.length} of ${needed}`, via }, ports);
@@ -57,7 +60,7 @@ async function othersMissing(
 }
 
 /** Executes the approved plan, for its requester. @throws approval_used when another call was faster */
-async function start(approval: ApprovalRecord, { via }: Granted, call: Redemption, hold: Hold, ports: Ports): Promise<Result> {
+async function start({ approval, via, call, hold }: Granted, ports: Ports): Promise<Result> {
   const { caller, options } = call;
   const { id, plan, args, principal } = approval;
   const note = options.answer && swiftly(options.answer);

@@ -5,7 +5,8 @@ import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { doomedVmids, openRunsOf } from '../runs/late.ts';
-import { isGone, leaseFrom } from '../runs/worker.ts';
+import { leaseFrom } from '../runs/worker.ts';
+import { holding, isLeft } from './hold.ts';
 
 /** Lists may show a guest complete and, a moment later, from another node's older cache, incomplete again. */
 const LISTED_SECONDS = 15;
@@ -94,49 +95,6 @@ async function deletedLately(ports: Ports): Promise<Set<number>> {
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
   return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
-}
-
-/** Counts a reservation as this process's work while a call continues; a fault gives it back, since it may be stored though the store failed. */
-export async function holding<T>(id: string, ports: Ports, work: () => Promise<T>): Promise<T> {
-  ports.inFlight.reservations.add(id);
-  try {
-    return await work();
-  } catch (error) {
-    await giveBack(id, ports);
-    throw error;
-  }
-}
-
-/** The reservation of a call, if it has one. */
-export interface Hold {
-  mine?: Reservation | undefined;
-}
-
-/** Gives the call's reservation back when the work ends, unless a run has taken it over. */
-export async function holdingReservation<T>(ports: Ports, work: (hold: Hold) => Promise<T>): Promise<T> {
-  const hold: Hold = {};
-  try {
-    return await work(hold);
-  } finally {
-    if (hold.mine) await giveBack(hold.mine.id, ports);
-  }
-}
-
-/** Gives a reservation back, now or as soon as the store works; a fault of it never hides what the call ended with. */
-export async function giveBack(id: string, ports: Ports): Promise<void> {
-  try {
-    await (await ports.store()).reservations.release(id);
-    ports.inFlight.reservations.delete(id);
-  } catch (err) {
-    ports.log.warn({ err, reservation: id }, 'releasing a reservation failed and is retried later');
-    ports.inFlight.owesRelease(id);
-  }
-}
-
-/** Whether no process is at work on this reservation or its run any more. */
-export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Ports): boolean {
-  if (worker !== ports.worker) return isGone(worker, leaseUntil, isoNow(ports.clock));
-  return !(runId === undefined ? ports.inFlight.reservations.has(id) : ports.inFlight.has(runId));
 }
 
 /** Guests that are being created or too fresh for the lists, except our own reservation. */

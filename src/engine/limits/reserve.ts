@@ -9,9 +9,9 @@ import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { leaseFrom } from '../runs/worker.ts';
+import { holding } from './hold.ts';
 import { checkInside, counts } from './quota.ts';
 import { takeInventory, used } from './quotas.ts';
-import { holding } from './reservations.ts';
 import { newGuest } from './subject.ts';
 
 /** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */

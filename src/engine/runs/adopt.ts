@@ -42,7 +42,7 @@ async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
   const young = Date.parse(run.startedAt) > ports.clock.now() - CONTINUE_WITHIN_SECONDS * 1000;
   const wasApproved = needsApproval(run.plan.effect) || run.approvalId !== undefined || run.leaseId !== undefined;
   const maySend = young && run.steps.length > 0 && !wasApproved;
-  const ended = await carryOut(run, ports, { maySend, caller: { ...SERVER, client: 'reconciliation' } });
+  const ended = await carryOut(run, { maySend, caller: { ...SERVER, client: 'reconciliation' } }, ports);
   if (ended.status === 'executing') return ended;
   await ports.audit.append(
     {

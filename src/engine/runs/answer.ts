@@ -4,7 +4,7 @@ import type { JsonObject } from '../../core/json.ts';
 import { type Result, runningResult } from '../../core/result.ts';
 import type { RunRecord } from '../../core/run.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
-import type { Hold } from '../limits/reservations.ts';
+import type { Hold } from '../limits/hold.ts';
 import type { Ports } from '../ports.ts';
 import { recorded } from '../records.ts';
 import type { ChangeCall, PerformOptions } from '../types.ts';

@@ -19,8 +19,8 @@ import { execute } from './steps.ts';
  */
 export async function apply(
   run: RunRecord,
-  ports: Ports,
   options: { maySend: boolean; secrets: ReadonlyMap<string, string>; onProgress?: (progress: Progress) => void },
+  ports: Ports,
 ): Promise<Ending> {
   const { api } = ports.cluster;
   const store = await ports.store();

@@ -19,10 +19,10 @@ import { leaseFrom } from './worker.ts';
  */
 export async function carryOut(
   run: RunRecord,
-  ports: Ports,
   options: { maySend: boolean; caller: Caller; onProgress?: (progress: Progress) => void },
+  ports: Ports,
 ): Promise<RunRecord> {
-  return conclude(run, ports, options.caller, async () => {
+  const work = async () => {
     const known = ports.inFlight.know(run.id);
     if (known.ending) return known.ending;
     const store = await ports.store();
@@ -31,14 +31,19 @@ export async function carryOut(
       const sealed = await store.secrets.get(id);
       if (sealed !== undefined) secrets.set(id, sealed);
     }
-    return apply(known.steps.length > 0 ? { ...run, steps: known.steps } : run, ports, { ...options, secrets });
-  });
+    return apply(known.steps.length > 0 ? { ...run, steps: known.steps } : run, { ...options, secrets }, ports);
+  };
+  return conclude(run, { caller: options.caller, work }, ports);
 }
 
 /** Once the intent is on disk, only Proxmox decides how a run ends: what this server cannot record now is recorded later. */
-export async function conclude(run: RunRecord, ports: Ports, caller: Caller, work: () => Promise<Ending>): Promise<RunRecord> {
+export async function conclude(
+  run: RunRecord,
+  { caller, work }: { caller: Caller; work: () => Promise<Ending> },
+  ports: Ports,
+): Promise<RunRecord> {
   try {
-    return await finish(run, await work(), ports, caller);
+    return await finish(run, await work(), caller, ports);
   } catch (error) {
     if (error instanceof LostRun) {
       ports.inFlight.known.delete(run.id);
@@ -80,7 +85,7 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
  * Ends a run. The outcome goes to the audit before the run counts as ended: a crash in between leaves two lines about it, never none.
  * @throws LostRun when another process has adopted it: then the outcome is told there
  */
-async function finish(run: RunRecord, ending: Ending, ports: Ports, caller: Caller): Promise<RunRecord> {
+async function finish(run: RunRecord, ending: Ending, caller: Caller, ports: Ports): Promise<RunRecord> {
   const store = await ports.store();
   const known = ports.inFlight.know(run.id);
   Object.assign(known, { ending, steps: ending.steps });

@@ -69,7 +69,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
   inFlight.starting.add(run.id);
   try {
     if (!(await begin(run, start, sealed, ports))) return undefined;
-    const ended = carryOut(run, ports, { maySend: true, caller, ...defined({ onProgress: start.onProgress }) });
+    const ended = carryOut(run, { maySend: true, caller, ...defined({ onProgress: start.onProgress }) }, ports);
     inFlight.track(run.id, ended);
     if (start.reservation) inFlight.reservations.delete(start.reservation.id);
     return { run, ended };
@@ -88,7 +88,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
     if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return false;
   } catch (error) {
     // A limit that refused it has stored nothing; a fault of the store may have.
-    if (!(error instanceof ProxmoxMcpError) || error.code === 'store_unavailable') await neverSent(run, error, ports, caller);
+    if (!(error instanceof ProxmoxMcpError) || error.code === 'store_unavailable') await neverSent(run, error, caller, ports);
     throw withoutEffect(error);
   }
   try {
@@ -111,7 +111,7 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
     );
     start.deadline.begin(run);
   } catch (error) {
-    await neverSent(run, error, ports, caller);
+    await neverSent(run, error, caller, ports);
     throw withoutEffect(error);
   }
   return true;
@@ -125,8 +125,8 @@ function withoutEffect(thrown: unknown): unknown {
 }
 
 /** Ends a run of which nothing left. */
-async function neverSent(run: RunRecord, error: unknown, ports: Ports, caller: Caller): Promise<void> {
-  await conclude(run, ports, caller, async () => ({ status: 'failed', steps: [], error: asError(error) }));
+async function neverSent(run: RunRecord, error: unknown, caller: Caller, ports: Ports): Promise<void> {
+  await conclude(run, { caller, work: async () => ({ status: 'failed', steps: [], error: asError(error) }) }, ports);
 }
 
 async function sealAll(plan: Plan, ports: Ports): Promise<{ id: string; sealed: string }[]> {

@@ -6,6 +6,7 @@ import type { RunRecord, StepRecord } from '../../../src/core/run.ts';
 import { apply } from '../../../src/engine/runs/apply.ts';
 import { PROVEN } from '../../../src/engine/runs/follow.ts';
 import { LostRun, Unwritten } from '../../../src/engine/runs/journal.ts';
+import type { Progress } from '../../../src/engine/types.ts';
 import { guest, iso, parts, planOf, requestStep, runOf } from '../../helpers/parts.ts';
 
 const UPID = 'UPID:pve:1:2:3:qmstart:105:mcp@pve!agent:';
@@ -61,11 +62,12 @@ async function applied(steps: Step[], script: Script = {}, plan: Partial<Plan> =
     },
   } satisfies Partial<ProxmoxApi>);
   const run: RunRecord = runOf({ plan: planOf({ steps, expected: script.expected ?? [], ...plan }), steps: script.steps ?? [] });
-  const ended = await apply(run, ports, {
+  const options = {
     maySend: script.maySend ?? true,
     secrets: script.secrets ?? new Map(),
-    onProgress: ({ done, total, message }) => reports.push(`${done}/${total} ${message}`),
-  }).catch((thrown: Error) => ({ thrown }));
+    onProgress: ({ done, total, message }: Progress) => reports.push(`${done}/${total} ${message}`),
+  };
+  const ended = await apply(run, options, ports).catch((thrown: Error) => ({ thrown }));
   const end = 'thrown' in ended ? undefined : ended;
   return {
     ports,
@@ -294,7 +296,7 @@ describe('an answer that tells nothing', () => {
       },
       holds: async () => looked.includes('own'),
     } satisfies Partial<ProxmoxApi>);
-    const end = await apply(run, ports, { maySend: true, secrets: new Map() });
+    const end = await apply(run, { maySend: true, secrets: new Map() }, ports);
     expect(looked).toEqual(['other', 'own']);
     expect(end.steps).toMatchObject([{ state: 'done', upid: 'own', others: ['other'] }]);
   });

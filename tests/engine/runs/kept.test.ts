@@ -79,7 +79,7 @@ describe('a container’s change that is refused', () => {
       },
       holds: async () => isKept,
     };
-    return apply(runOf({ plan: planOf({ steps: [{ ...step, params }] }) }), p, { maySend: true, secrets: new Map() });
+    return apply(runOf({ plan: planOf({ steps: [{ ...step, params }] }) }), { maySend: true, secrets: new Map() }, p);
   };
 
   it('is done where the configuration has it', async () => {

@@ -277,7 +277,7 @@ describe('a fault once something may have left', () => {
     expect(ports.lines).toEqual(['error: recording the end of a run failed and is retried']);
     // As the next call of this process does it: nothing is sent again, and its line in the audit is not written twice.
     ports.instead('runs', { end: store.runs.end });
-    const again = await carryOut(run as RunRecord, ports, { maySend: true, caller: asker() });
+    const again = await carryOut(run as RunRecord, { maySend: true, caller: asker() }, ports);
     expect(again).toMatchObject({ status: 'succeeded', steps: [{ id: 'one', state: 'done' }] });
     expect(ports.sent).toEqual(['one']);
     expect(kinds(ports)).toEqual(['intent executing', 'outcome succeeded']);
@@ -305,7 +305,7 @@ describe('a fault once something may have left', () => {
       details: { upid: 'UPID:x' },
     });
     ports.proxmox.waitTask = async (upid) => ({ upid, running: false, exit: 'OK' });
-    const again = await carryOut({ ...(run as RunRecord), steps: [] }, ports, { maySend: true, caller: asker() });
+    const again = await carryOut({ ...(run as RunRecord), steps: [] }, { maySend: true, caller: asker() }, ports);
     expect(again).toMatchObject({ status: 'succeeded', steps: [{ upid: 'UPID:x' }] });
     expect(ports.sent).toEqual(['one']);
   });
