@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { HttpSettings, Settings } from '../../src/core/settings.ts';
-import { checkSharedKey, ownHosts, ownOrigins } from '../../src/http/startup-checks.ts';
+import { checkSharedKey, checkTransport, ownHosts, ownOrigins } from '../../src/http/startup-checks.ts';
 import type { Store } from '../../src/store/index.ts';
 
 const at = (host: string, publicUrl?: string) =>
@@ -33,6 +33,15 @@ test('the hosts that are accepted are those of the origins', () => {
     const names = ownOrigins(settings, 'https', 8808).map((origin) => new URL(origin).hostname);
     expect(ownHosts(settings)).toEqual(expect.arrayContaining(names));
   }
+});
+
+test.each(['0.0.0.0', '::', '::0', '0:0:0:0:0:0:0:0'])('on %s the server must be told its public name', (host) => {
+  expect(() => checkTransport(at(host), true)).toThrow('does not know its public name');
+  checkTransport(at(host, 'https://mcp.example.org'), true);
+});
+
+test.each(['localhost', '127.0.0.1', '127.0.0.2', '::1'])('on %s tokens may travel unencrypted: they do not leave the machine', (host) => {
+  checkTransport(at(host), false);
 });
 
 describe('the key that all servers on one database share', () => {
