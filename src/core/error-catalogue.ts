@@ -77,7 +77,7 @@ export const ERRORS = {
     who: 'agent',
     exit: 1,
     meaning: 'No guest with this VMID is visible to the token.',
-    hint: "Call list_vms to see the guests. A guest outside the token's rights is invisible.",
+    hint: 'Call list_vms to see the guests. A guest on which the token lacks VM.Audit is invisible.',
   },
   conflict: {
     who: 'agent',

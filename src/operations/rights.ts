@@ -35,6 +35,7 @@ const SAMPLES: readonly [RegExp, string][] = [
   [/^net\d+$/, DEVICES.net0],
   [/^((ide|sata|scsi|virtio|mp)\d+|rootfs|efidisk0|tpmstate0)$/, `${AT.storage}:1`],
   [/^disk$/, 'scsi0'],
+  [/^archive$/, `${AT.storage}:backup/vzdump-qemu-99-2026_01_01-00_00_00.vma.zst`],
 ];
 
 /**

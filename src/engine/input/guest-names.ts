@@ -1,3 +1,4 @@
+import { ERRORS } from '../../core/error-catalogue.ts';
 import { fail } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import { nearest } from '../../core/nearest.ts';
@@ -63,9 +64,7 @@ function theOne(name: string, parameter: string, rows: readonly GuestRow[]): Gue
     const said = plainText(name, 80);
     const vmid = /^\d+$/.test(name) ? `${name} looks like a VMID: pass it as a number in the parameter for VMIDs.` : undefined;
     fail('guest_not_found', `No guest called ${said} is visible.`, {
-      hint:
-        vmid ??
-        (near.length > 0 ? `Did you mean ${near.map((one) => plainText(one, 80)).join(' or ')}?` : 'Call list_vms to see the guests.'),
+      hint: vmid ?? (near.length > 0 ? `Did you mean ${near.map((one) => plainText(one, 80)).join(' or ')}?` : ERRORS.guest_not_found.hint),
       ...(near.length > 0 ? { details: { candidates: near.map((one) => plainText(one, 80)) } } : {}),
     });
   }

@@ -6,6 +6,7 @@ import { defineOperation } from '../define.ts';
 import { isoOf } from '../snapshot/lib/age.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
+import { whyEmpty } from '../vm/lib/why-empty.ts';
 import { coverageOf } from './lib/coverage.ts';
 import { sightOf } from './lib/unseen.ts';
 
@@ -42,7 +43,8 @@ export const listBackups = defineOperation({
     'GET /nodes/{node}/storage',
     'GET /nodes/{node}/storage/{storage}/content',
   ],
-  async read({ api }, { vmid, coverage, max_age_days }) {
+  async read(ctx, { vmid, coverage, max_age_days }) {
+    const { api } = ctx;
     const [all, lists] = await Promise.all([listGuests(api), readBackups(api, vmid)]);
     const guests = vmid === undefined ? all : all.filter((g) => g.vmid === vmid);
     const sight = await sightOf(api, guests, lists);
@@ -51,7 +53,9 @@ export const listBackups = defineOperation({
     const rows = coverage
       ? coverageOf(guests, lists.backups, { now, maxAgeDays: max_age_days, sees: sight.sees })
       : lists.backups.map((backup) => shown(backup, name(backup.vmid), now));
+    const empty = vmid === undefined && all.length === 0 ? await whyEmpty(ctx) : undefined;
     const notice = [
+      ...(empty === undefined ? [] : [empty]),
       ...(rows.length > MAX_ROWS ? [`only ${MAX_ROWS} of ${rows.length} are shown; name a guest for fewer`] : []),
       ...(sight.notice === '' ? [] : [sight.notice]),
     ].join('; ');

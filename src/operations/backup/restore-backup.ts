@@ -112,6 +112,6 @@ async function findBackup({ api }: OperationContext, { volume, source_vmid: sour
   if (found) return found;
   const unread = lists.unread.map(({ storage, why }) => `${storage} (${why})`);
   fail('not_possible', `${volume === undefined ? `No backup of guest ${source}` : `The backup ${plainText(volume, 200)}`} is visible.`, {
-    hint: `Call list_backups. Storages read: ${lists.read.join(', ') || 'none'}.${unread.length > 0 ? ` Not read: ${unread.join(', ')}.` : ''}`,
+    hint: `Call list_backups. Backups show with VM.Backup on the guest and Datastore.AllocateSpace on the storage. Storages read: ${lists.read.join(', ') || 'none'}.${unread.length > 0 ? ` Not read: ${unread.join(', ')}.` : ''}`,
   });
 }

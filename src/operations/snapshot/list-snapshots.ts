@@ -5,6 +5,7 @@ import { listGuests, locate } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
+import { whyEmpty } from '../vm/lib/why-empty.ts';
 import { isoOf } from './lib/age.ts';
 import { readAll } from './lib/read-all.ts';
 
@@ -41,7 +42,8 @@ export const listSnapshots = defineOperation({
   example: { older_than_days: 10 },
   table: 'snapshots',
   preview: ({ vmid }) => ['GET /cluster/resources?type=vm', `GET /nodes/{node}/{type}/${vmid ?? '{vmid}'}/snapshot`],
-  async read({ api }, { vmid, older_than_days: days = 0 }) {
+  async read(ctx, { vmid, older_than_days: days = 0 }) {
+    const { api } = ctx;
     const guests = vmid === undefined ? await listGuests(api) : [await locate(api, vmid)];
     const { found, unread } = await readAll(api, guests);
     const now = Date.now() / 1000;
@@ -49,7 +51,9 @@ export const listSnapshots = defineOperation({
       .flatMap(({ guest, snapshots }) => snapshots.all.map((snapshot) => ({ guest, snapshot })))
       .filter(({ snapshot: { time } }) => days === 0 || (time !== undefined && time < now - days * 86_400))
       .sort((a, b) => (a.snapshot.time ?? 0) - (b.snapshot.time ?? 0));
+    const empty = guests.length === 0 ? await whyEmpty(ctx) : undefined;
     const notice = [
+      ...(empty === undefined ? [] : [empty]),
       ...(rows.length > MAX_ROWS ? [`only the oldest ${MAX_ROWS} are shown; name a guest or give older_than_days for fewer`] : []),
       ...(unread.length > 0
         ? [

@@ -7,7 +7,7 @@ import { listNodes } from '../../proxmox/nodes.ts';
 import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
-import { refuseTooLarge } from './lib/limits.ts';
+import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { CONFIG_SECONDS, RESIZE_SECONDS } from './lib/task-seconds.ts';
@@ -144,6 +144,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
     warnings: [
+      ...unseenNode(node),
       ...ofNoTemplate(source, row.status),
       ...way.warnings,
       ...config.warnings,

@@ -7,7 +7,7 @@ import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
-import { refuseTooLarge } from './lib/limits.ts';
+import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { sortedTags } from './lib/tags.ts';
 import { CONFIG_SECONDS, RESIZE_SECONDS } from './lib/task-seconds.ts';
@@ -163,6 +163,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
     warnings: [
+      ...unseenNode(node),
       ...(bootable
         ? []
         : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),

@@ -118,6 +118,11 @@ export const deleteVm = defineOperation({
         ...(jobs.length > 0 ? [`replication jobs are removed: ${jobs.join(', ')}`] : []),
         ...(hibernated(guest) ? ['the guest is hibernated: its saved memory is lost'] : []),
         ...(extra.length > 0 ? [`volumes with this VMID that are not among its disks are destroyed too: ${names(extra)}`] : []),
+        ...(volumes.partly && args.purge
+          ? [
+              'volumes with this VMID show with Datastore.Audit on the storage and VM.Config.Disk on the guest: those that are not among its disks stay behind',
+            ]
+          : []),
         ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${names(volumes.extra)}`] : []),
         ...(guest.template ? ['only linked clones that the token can see were looked for; Proxmox refuses if there are others'] : []),
         ...(volumes.backups.newest === undefined && backup.length === 0 ? [noBackupText(volumes.backups)] : []),

@@ -8,7 +8,7 @@ import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
-import { refuseTooLarge } from './lib/limits.ts';
+import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
@@ -100,6 +100,7 @@ export const setResources = defineOperation({
       expected: [config, ...willBeGone(at, doomed)],
       demand,
       warnings: [
+        ...unseenNode(node),
         ...(small === undefined ? [] : [small]),
         ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),
         ...(waiting.length > 0

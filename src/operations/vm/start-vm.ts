@@ -4,7 +4,7 @@ import type { Condition, Plan } from '../../core/plan.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
-import { refuseTooManyCpus } from './lib/limits.ts';
+import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
 import { alreadyOf, alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
@@ -48,11 +48,8 @@ export const startVm = defineOperation({
     }
     // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
     refuseLocked(target, ['suspended']);
-    if (at.type === 'qemu')
-      refuseTooManyCpus(
-        guest.sizes.cpu,
-        (await listNodes(ctx.api)).find((n) => n.node === at.node),
-      );
+    const node = at.type === 'qemu' ? (await listNodes(ctx.api)).find((n) => n.node === at.node) : undefined;
+    if (at.type === 'qemu') refuseTooManyCpus(guest.sizes.cpu, node);
     const managed = status.ha !== undefined;
     const running: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' };
     const doomed = doomedBy(guest.pending);
@@ -64,7 +61,11 @@ export const startVm = defineOperation({
         : {}),
       steps: startSteps(at, label(guest), managed),
       expected: [running, ...willBeGone(at, doomed)],
-      warnings: [...pendingWarnings(guest), ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : [])],
+      warnings: [
+        ...unseenNode(node),
+        ...pendingWarnings(guest),
+        ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : []),
+      ],
       before: { status: 'stopped', ...doomed?.view },
       after: { status: 'running', ...doomed?.destroyed },
       undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,

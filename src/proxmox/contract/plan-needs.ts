@@ -44,7 +44,9 @@ export async function needsOf(requests: readonly Request[], api: ProxmoxReader):
     all.push(inPool(await needFor(request, methods, known), made));
     follow(request, made);
   }
-  return { need: { all }, made: new Set(made.keys()) };
+  // Without VM.Audit no answer would tell how the guest ends.
+  const seen = [...made.keys()].map((vmid) => inPool(need(`/vms/${vmid}`, 'VM.Audit'), made));
+  return { need: { all: [...all, ...seen] }, made: new Set(made.keys()) };
 }
 
 async function configOf(api: ProxmoxReader, node: string, type: GuestType, vmid: string): Promise<Options> {

@@ -36,7 +36,7 @@ test.each([
       expect(grants(error).join()).toContain(privilege);
     }
     expect(cluster.mutations()).toHaveLength(before);
-    expect(JSON.stringify(await call('list_approvals', {}))).not.toContain('appr_');
+    expect(JSON.stringify(await call('list_approvals', {}))).not.toContain('apr_');
   },
 );
 

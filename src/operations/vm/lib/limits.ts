@@ -17,6 +17,12 @@ export function refuseTooManyCpus(cpu: number | undefined, node: NodeRow | undef
   refuseExcess(overNode(cpu, node));
 }
 
+/** Without Sys.Audit Proxmox shows neither CPUs nor memory of a node. */
+export function unseenNode(node: NodeRow | undefined): string[] {
+  if (!node?.online || node.cpus !== undefined) return [];
+  return [`the token lacks Sys.Audit on /nodes/${node.node}, so nothing was checked against the CPUs and memory of the node`];
+}
+
 function overNode(cpu: number | undefined, node: NodeRow | undefined): Excess[] {
   if (cpu === undefined || node?.cpus === undefined || cpu <= node.cpus) return [];
   return [{ size: 'cpu', requested: cpu, limit: node.cpus, node: node.node }];
