@@ -9,6 +9,7 @@ import { isSecret } from '../../src/operations/secret.ts';
 import { form, type WireParams } from '../../src/proxmox/encode.ts';
 import { renderApproval } from '../../src/render/approval-text.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';
+import { openWith } from '../helpers/example.ts';
 import { openWorld, type World } from '../helpers/world.ts';
 
 // Rules that hold for every operation there is. An operation that is added is under them at once; its definition brings the example.
@@ -18,15 +19,6 @@ const changing = operations.flatMap((operation) => ('plan' in operation ? [opera
 it('has an example for each operation on the cluster', () => {
   expect(operations.filter(({ effect, example }) => effect !== 'control' && example === undefined).map(({ name }) => name)).toEqual([]);
 });
-
-/** Operations whose example needs another one first, which a human agrees to. */
-const BEFORE: Record<string, string> = { resume_vm: 'suspend_vm' };
-async function openWith(name: string): Promise<World> {
-  const world = await openWorld();
-  const before = findOperation(BEFORE[name] ?? '');
-  if (before) await world.done('approve', { approval_id: await world.asks(before.name, before.example ?? {}) });
-  return world;
-}
 
 describe.each(changing)('a plan of %s', (name) => {
   let world: World;
