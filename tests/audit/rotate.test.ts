@@ -38,7 +38,7 @@ async function three(): Promise<[string, string]> {
   return [first.closed, second.closed];
 }
 
-test('the chain goes on in the new file, and a server that is running goes on with it', async () => {
+test('the chain continues in the new file, and a server that is running continues with it', async () => {
   const [first, second] = await three();
   expect([basename(first), basename(second)]).toEqual(['audit.1-6.jsonl', 'audit.7-12.jsonl']);
   const [last, begin] = [JSON.parse(lines(first).at(-1) ?? ''), JSON.parse(lines(second)[0] ?? '')];

@@ -128,14 +128,14 @@ describe('an audit of 1,000 records', () => {
     );
   });
 
-  test.each([0, 432, COUNT - 1])('a chain written anew from record %i on has no flaw in itself, and is found', async (index) => {
+  test.each([0, 432, COUNT - 1])('a chain rewritten from record %i on has no flaw in itself, and is found', async (index) => {
     const forged = build(records.with(index, record(index, { operation: 'list_vms' })));
     const { places, anchor } = await found(forged.lines);
     expect(places).toEqual([]);
     expect(anchor[0]).toContain('or an earlier one changed');
   });
 
-  test('a chain written anew and grown beyond the newest checkpoint is found', async () => {
+  test('a chain rewritten and grown beyond the newest checkpoint is found', async () => {
     const forged = build([...records.with(990, record(0)), record(1), record(2)]);
     expect((await found(forged.lines)).anchor).toEqual([`record ${COUNT} or an earlier one changed after ${TIME}`]);
   });

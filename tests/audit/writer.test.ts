@@ -160,7 +160,7 @@ describe('when it cannot be written', () => {
     }
   });
 
-  test('a damaged lock file is named, and once it is deleted the same audit goes on', async () => {
+  test('a damaged lock file is named, and once it is deleted the same audit continues', async () => {
     await write(1);
     writeFileSync(`${file}.lock`, 'not a database, and long enough to look like a damaged one. '.repeat(40));
     const one = audit();
@@ -173,7 +173,7 @@ describe('when it cannot be written', () => {
     expect(await verifyAudit(file)).toMatchObject({ count: 2, problems: [] });
   });
 
-  test('reads stop at the reserve, changes go on', async () => {
+  test('reads stop at the reserve, changes continue', async () => {
     const one = audit({ freeBytes: async () => 63 * 1024 * 1024 });
     await expect(one.append(record(0, 'read'), { durable: false })).rejects.toMatchObject({ code: 'audit_unavailable' });
     await one.append(record(1), { durable: true });
@@ -250,7 +250,7 @@ describe('torn lines', () => {
 describe('verification', () => {
   const COUNT = 12;
 
-  test.each(Array.from({ length: COUNT }, (_, index) => index))('line %i: edited, swapped, repeated or taken out', async (index) => {
+  test.each(Array.from({ length: COUNT }, (_, index) => index))('line %i: edited, swapped, repeated or removed', async (index) => {
     await write(COUNT);
     const all = lines();
     const line = all[index] ?? '';

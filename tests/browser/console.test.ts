@@ -301,7 +301,7 @@ test('looks right in light, dark and on a phone', async () => {
     const { page, faults, context } = await enter(options);
     const card = page.locator('a.card').first();
     await card.waitFor();
-    // Who asks was established; what the client calls itself comes after it.
+    // The requester was authenticated; the name that the client gives itself comes after it.
     expect(await card.locator('.who').textContent()).toMatch(/^local:\d+ \(.+\) over stdio, /);
     if (name === 'phone') await card.click();
     await page.getByRole('heading', { name: /dev1/ }).waitFor();

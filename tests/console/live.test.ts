@@ -83,7 +83,7 @@ describe('the live view', () => {
     late.hangUp();
   });
 
-  test('goes on after a fault of the store, and tells of it', async () => {
+  test('continues after a fault of the store, and tells of it', async () => {
     const engine = scriptedEngine();
     let broken = true;
     const watch = engine.watch;
@@ -129,7 +129,7 @@ describe('the live view', () => {
 describe('deciding', () => {
   const post = async (path: string, body: unknown) => open.ask('POST', `/api/approvals/${path}`, { headers: await open.logIn(), body });
 
-  test('hands what was typed to the engine, as a human out of band', async () => {
+  test('hands what was typed to the engine, as a human in the console', async () => {
     expect((await post('apr_1/approve', { typed: 'web1 105', passphrase: 'secret words' })).status).toBe(200);
     expect(open.engine.calls).toEqual([
       {

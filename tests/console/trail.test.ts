@@ -89,7 +89,7 @@ test('says that the chain is whole, and which record is not', async () => {
   expect(broken.problems[0]?.where).toBe('line 2');
 });
 
-test('says when the newest records were taken out, where a checkpoint tells of them', async () => {
+test('says when the newest records were removed, where a checkpoint tells of them', async () => {
   const elsewhere = join(folder, 'elsewhere.log');
   const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
   const newest = JSON.parse(lines[2] ?? '') as { seq: number; hash: string };

@@ -92,7 +92,7 @@ describe('an approval that a human has to give', () => {
 });
 
 describe('the guest behind the approval', () => {
-  it('is not touched when it was deleted and made anew under the same VMID', async () => {
+  it('is not touched when it was deleted and created again under the same VMID', async () => {
     const vmid = await make('first-owner', false);
     const asked = await agent.tool('delete_vm', { vmid });
     const gone = await agent.tool('delete_vm', { vmid, purge: false });

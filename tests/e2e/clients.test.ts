@@ -67,7 +67,7 @@ describe.each(PEERS)('%s over stdio', (kind) => {
     expect(heard.map(({ progress }) => progress)).toEqual(heard.map(({ progress }) => progress).toSorted((a, b) => a - b));
   });
 
-  it('may stop waiting, and the work goes on', async () => {
+  it('may stop waiting, and the work continues', async () => {
     place.simulator.faults.add({
       match: { method: 'POST', path: '/status/reboot|/status/shutdown|/status/stop' },
       action: 'slow-task',
@@ -150,7 +150,7 @@ describe.each(PEERS)('%s, asked through elicitation', (kind) => {
     await expectUntouched(id);
   });
 
-  it('a client that cannot ask cannot give what a client that can was asked for', async () => {
+  it('a client that cannot ask cannot answer for one that can', async () => {
     human = () => ({ action: 'decline' });
     const id = await request(asked);
     expect((await unasked.call('approve', { approval_id: id })).structured).toMatchObject({ approval_required: true });

@@ -109,7 +109,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
   });
 });
 
-it('an approval that a human gives in the console arrives where it was asked for', async () => {
+it('an approval that a human gives in the console arrives where it was requested', async () => {
   const boss = await makeToken('boss', 'approver', '--owner', 'boss');
   await setPassphrase('boss');
   const peer = await through('v2 auto', server.token);

@@ -189,7 +189,7 @@ describe('sessions of older clients', () => {
     await client.close().catch(() => {});
   });
 
-  it('that this server does not know are answered 404, so that the client begins anew', async () => {
+  it('that this server does not know are answered 404, so that the client begins again', async () => {
     const { url, token } = await start(fine);
     expect((await inSession(url, await token('mine'), 'a-gone')).status).toBe(404);
   });

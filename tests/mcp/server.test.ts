@@ -151,7 +151,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
     await client.close();
   });
 
-  it('passes progress on, rising and the task first, to a client that asked for it', async () => {
+  it('passes progress on, rising and the task first, to a client that requested it', async () => {
     const it = face(({ options }) => {
       options.onProgress?.({ done: 0, total: 2, message: 'about to stop' });
       options.onProgress?.({ done: 0, total: 2, message: 'UPID:pve:1' });

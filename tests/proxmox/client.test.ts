@@ -237,7 +237,7 @@ describe('a mutating request is sent once', () => {
     expect(passed).toBe(1);
   });
 
-  it('says that nothing was carried out when no endpoint answers', async () => {
+  it('says that nothing was executed when no endpoint answers', async () => {
     const api = open([{ port: await unused() }]);
     await expect(api.send(openedGate, request('POST'))).rejects.toMatchObject({
       code: 'unreachable',
@@ -299,7 +299,7 @@ describe('a read', () => {
   it.each([
     ['a cut connection', 'cut' as Behaviour],
     ['595', { status: 595, reason: 'No route to host' } as Behaviour],
-  ])('goes on to another endpoint after %s', async (_, behaviour) => {
+  ])('continues to another endpoint after %s', async (_, behaviour) => {
     const [server, other] = [await serve(() => behaviour), await serve(() => ({ data: 'there' }))];
     const api = open([server, other]);
     expect(await api.get('/version')).toBe('there');

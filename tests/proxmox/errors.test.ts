@@ -136,7 +136,7 @@ describe('a missing privilege', () => {
     ['/nodes/pve/qemu', { pool: 'agents', vmid: 105 }, { path: '/pool/agents', privileges: ['VM.Allocate'] }],
     ['/nodes/pve/qemu/9000/clone', { newid: 106 }, { path: '/vms/106', privileges: ['VM.Allocate'], isNew: true }],
     ['/nodes/pve/qemu', { vmid: 105 }, { path: '/vms/105', privileges: ['VM.Allocate'], isNew: true }],
-  ])('that Proxmox does not name is found from what was asked for: %s %j', (path, params, missing) => {
+  ])('that Proxmox does not name is found from what was requested: %s %j', (path, params, missing) => {
     expect(asked(path, params).details?.missing).toEqual([missing]);
   });
 

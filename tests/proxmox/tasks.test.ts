@@ -48,7 +48,7 @@ it('tells apart how a task can end', () => {
 });
 
 describe('status', () => {
-  it('is asked for at the node of the UPID', async () => {
+  it('is requested at the node of the UPID', async () => {
     const one = tasks(async () => ({ data: { status: 'stopped', exitstatus: 'OK' } }));
     expect(await one.task(UPID)).toEqual({ upid: UPID, running: false, exit: 'OK' });
     expect(one.asked).toEqual([[`/nodes/pve/tasks/${encodeURIComponent(UPID)}/status`, undefined]]);
@@ -96,7 +96,7 @@ describe('waiting', () => {
     },
   );
 
-  it('goes on after an answer that is not a status', async () => {
+  it('continues after an answer that is not a status', async () => {
     let polls = 0;
     const one = tasks(async () => ({ data: ++polls < 6 ? null : { status: 'stopped', exitstatus: 'OK' } }));
     expect(await one.waitTask(UPID, { timeoutSeconds: 60 })).toMatchObject({ exit: 'OK' });

@@ -108,7 +108,7 @@ describe('an answer', () => {
     expect(structured.next).toContain('name and VMID of the guest');
   });
 
-  it('names run and task while work goes on', () => {
+  it('names run and task while work continues', () => {
     expect(renderResult({ kind: 'running', run, upid: 'UPID:pve:1' }).structured).toEqual({
       status: 'running',
       run_id: run.id,

@@ -18,7 +18,7 @@ const begin = (url: string, headers: Record<string, string> = {}) =>
   });
 
 describe('modelcontextprotocol/python-sdk#1004, DAWNCR0W/affine-mcp-server#301, rekog-labs/MCP-Nest#106, neotoma#1923: a session that is not known', () => {
-  test.each(['POST', 'GET', 'DELETE'])('%s: 404, so that the client begins anew', async (method) => {
+  test.each(['POST', 'GET', 'DELETE'])('%s: 404, so that the client begins again', async (method) => {
     const { url } = await start();
     const headers = {
       'content-type': 'application/json',

@@ -47,7 +47,7 @@ test('a container that had no core limit is not throttled by the undo', async ()
 });
 
 describe('a model that thinks in GiB', () => {
-  test('16 MiB for a production guest is asked for, running or stopped', async () => {
+  test('16 MiB for a production guest needs an approval, running or stopped', async () => {
     for (const guest of [vm({}), vm({}, { running: false })]) {
       const plan = await set(guest, { memory: 16 });
       expect(plan.effect).toBe('disrupt');

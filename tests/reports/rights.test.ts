@@ -40,7 +40,7 @@ describe('community.general#2931, RekklesNA/ProxmoxMCP-Plus#21, community.proxmo
     expect(error.message).toContain('Node pve2 does not answer');
     expect(`${error.message} ${error.hint}`).not.toContain('PROXMOX_HOST');
   });
-  test('lists go on', async () => {
+  test('lists continue', async () => {
     world().cluster.simulator.faults.add({ action: 'node-down', node: 'pve2' });
     expect((await world().done('list_vms', {})).total).toBeGreaterThan(5);
   });

@@ -49,7 +49,7 @@ describe('the version of the protocol', () => {
     ['2025-06-18', '2025-06-18'],
     ['2025-11-25', '2025-11-25'],
     ['1999-01-01', '2025-11-25'],
-  ])('asked for as %s is answered as %s', async (asked, answered) => {
+  ])('requested as %s is answered as %s', async (asked, answered) => {
     const { answers } = await piped(`${initialize(asked)}\n`);
     expect(answers[0].result.protocolVersion).toBe(answered);
   });

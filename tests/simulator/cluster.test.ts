@@ -34,7 +34,7 @@ describe('one state file, several servers', () => {
     }
   });
 
-  it('outlives its servers: a task goes on without them, and its effect is there for the next', async () => {
+  it('outlives its servers: a task continues without them, and its effect is there for the next', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'simulator-'));
     const file = join(folder, 'cluster.sqlite');
     const clock = stillClock();

@@ -53,7 +53,7 @@ it('holds the answer of a request that was performed, or the request itself', as
   expect(await isRunning()).toBe(false);
 });
 
-it('carries a request out late: its client hears 596 and is gone, the task begins when it is carried out', async () => {
+it('executes a request late: its client hears 596 and is gone, the task begins when it is executed', async () => {
   const { faults } = place.simulator;
   faults.add({ match, action: 'late', times: 1 });
   const given = place.api.post(START);

@@ -88,7 +88,7 @@ it('an HA rule that keeps two guests apart is told before a migration and by the
   expect(data).toEqual({ sid: 'vm:102', 'requested-node': 'pve2', 'blocking-resources': blocking });
 });
 
-it('a container goes with a restart, and only where that was asked for', async () => {
+it('a container goes with a restart, and only where that was requested', async () => {
   const refused = await place.api.post('/nodes/pve/lxc/200/migrate', { target: 'pve2' });
   expect(refused.reason).toBe("can't migrate running container without --online or --restart");
   expect((await place.api.get('/nodes/pve/lxc/200/migrate')).data).toEqual({

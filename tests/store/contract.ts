@@ -156,7 +156,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.get('late')).toMatchObject({ status: 'expired' });
     });
 
-    it('tells when approvals were asked for and given, and not when they were denied', async () => {
+    it('tells when approvals were requested and given, and not when they were denied', async () => {
       const [asked, given] = ['2027-01-01T00:00:00.000Z', '2027-01-01T00:00:01.000Z'];
       for (const n of [1, 2])
         await store().approvals.request(approval(`h${n}`, { argsDigest: `h${n}`, principal: 'h', expiresAt: '2027-01-02' }), asked, 50);

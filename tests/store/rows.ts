@@ -235,7 +235,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(false);
       });
 
-      it('is listed of its cluster, the newest first, of one principal where that is asked for', async () => {
+      it('is listed of its cluster, the newest first, of one principal where that is requested', async () => {
         const cluster = 'r-recent';
         await store.runs.begin(run('r-recent-1', { cluster }), 'w', LATER);
         await store.runs.begin(run('r-recent-2', { cluster, principal: 'other', startedAt: SOON }), 'w', LATER);

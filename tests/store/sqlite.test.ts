@@ -121,7 +121,7 @@ describe('a store that cannot be used says why, and what helps', () => {
   });
 });
 
-it('an empty file that is made anew is told', async () => {
+it('an empty file that is created again is told', async () => {
   writeFileSync(join(dataDir, 'store.sqlite'), '');
   const told: string[] = [];
   await (await openStore({ dataDir, notice: (text) => told.push(text) })).close();

@@ -98,7 +98,7 @@ describe('call', () => {
     });
   });
 
-  test('what was asked for in human mode cannot be lowered by another process', async () => {
+  test('what was requested in human mode cannot be lowered by another process', async () => {
     const asked = await call('stop_vm', { vmid: guest('legacy-erp').vmid }, [], { PROXMOX_APPROVAL: 'human' });
     const id = asked.answer.approval_id ?? '';
     expect(asked.answer.how_to_approve).toContain(`approvals approve ${id}`);
@@ -108,7 +108,7 @@ describe('call', () => {
     expect((await call('deny', { approval_id: id })).code).toBe(0);
   });
 
-  test('Ctrl-C gives the terminal back while the work goes on', async () => {
+  test('Ctrl-C gives the terminal back while the work continues', async () => {
     const { vmid } = guest('web2');
     const { answer } = await call('stop_vm', { vmid });
     const child = spawn(

@@ -242,7 +242,7 @@ describe('served to agents elsewhere', () => {
     await agent.close();
   });
 
-  it('an approver decides in the console, never with the token alone, and never about what they asked for', async () => {
+  it('an approver decides in the console, never with the token alone, and never about what they requested', async () => {
     const boss = await makeToken('boss', 'approver', '--owner', 'boss');
     const noPassphrase = await openConsole(server.url);
     expect(await noPassphrase.login(boss, 'anything at all')).toBe(401);
@@ -308,7 +308,7 @@ describe('served to agents elsewhere', () => {
     expect(await page.login(second, 'correct horse battery')).toBe(200);
   });
 
-  it('revoking a token denies what it asked for, and ends its owner’s console session', async () => {
+  it('revoking a token denies what it requested, and ends its owner’s console session', async () => {
     const token = await addToken(place.env, { name: 'leaver', role: 'operator', owner: 'dora' });
     const dora = await addToken(place.env, { name: 'dora', role: 'approver', owner: 'dora' });
     await setPassphrase(place.env, 'dora', 'correct horse battery');

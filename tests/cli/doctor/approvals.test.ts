@@ -79,7 +79,7 @@ describe('how approvals are given', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 
-  test('a store file that was empty and is made anew is a finding', async () => {
+  test('a store file that was empty and is created again is a finding', async () => {
     const dataDir = newFolder();
     writeFileSync(join(dataDir, 'store.sqlite'), '');
     const { check } = await habitsCheck({ dataDir } as Settings, NOW);

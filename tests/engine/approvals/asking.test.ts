@@ -40,7 +40,7 @@ describe('approve, called again by its requester', () => {
     expect(world.cluster.mutations()).toHaveLength(sent);
   });
 
-  it('answers that the run goes on while it does', async () => {
+  it('answers that the run continues while it does', async () => {
     world = await openWorld();
     const id = await world.asks('stop_vm', { vmid: await make('slow'), force: true });
     world.cluster.simulator.faults.add({ match: { method: 'GET', path: '/tasks/' }, action: 'hold' });
@@ -78,7 +78,7 @@ describe('approve, called again by its requester', () => {
 });
 
 describe('get_task', () => {
-  it('answers the task of the UPID that it was asked for, with its run', async () => {
+  it('answers the task of the requested UPID, with its run', async () => {
     world = await openWorld();
     const made = await world.done('create_vm', { name: 'steps', disk_gb: 1, start_on_create: true });
     const upids = made.upids as string[];

@@ -160,7 +160,7 @@ test('a requester that asks without end is announced ten times in ten minutes, t
   rmSync(folder, { recursive: true });
 });
 
-test('the message about what is not announced any more names the requester and where to look', async () => {
+test('the message about what is no longer announced names the requester and where to look', async () => {
   const { got, url } = await listen();
   const settings: NotifySettings = { url, kind: 'json', consoleUrl: CONSOLE };
   await createNotify(settings, {} as Log)(nasty, 12);

@@ -66,7 +66,7 @@ describe('the owner of what this user asks for and decides', () => {
 });
 
 describe('the owner who asks', () => {
-  it('does not decide in the console what they asked for on this machine', async () => {
+  it('does not decide in the console what they requested on this machine', async () => {
     world = await openWorld();
     const id = await asked({ ...agent, owner: 'anna' });
     const refused = await world.refused(yes(id, approver('Anna')));
@@ -74,7 +74,7 @@ describe('the owner who asks', () => {
     expect(stops()).toEqual([]);
   });
 
-  it('does not decide in the terminal of the server what their token asked for over HTTP', async () => {
+  it('does not decide in the terminal of the server what their token requested over HTTP', async () => {
     world = await openWorld();
     const id = await asked(remote('anna'));
     expect(await world.refused(yes(id, operator('anna')))).toMatchObject({ code: 'forbidden_by_policy' });
@@ -84,14 +84,14 @@ describe('the owner who asks', () => {
     expect(await yes(id, operator('bert'))).toMatchObject({ kind: 'done' });
   });
 
-  it('decides in their terminal what their own agent on this machine asked for', async () => {
+  it('decides in their terminal what their own agent on this machine requested', async () => {
     world = await openWorld();
     expect(await yes(await asked({ ...agent, owner: 'anna' }), operator('anna'))).toMatchObject({ kind: 'done' });
   });
 });
 
 describe('what became stricter after the request', () => {
-  it('the mode: a yes that the agent passes on is not enough any more', async () => {
+  it('the mode: a yes that the agent passes on is no longer enough', async () => {
     world = await openWorld();
     const id = await asked(agent);
     const later = world.another({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });

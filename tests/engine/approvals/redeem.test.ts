@@ -96,7 +96,7 @@ const code = (of: string) => expect.objectContaining({ code: of });
 const decisions = ({ ports }: World) => ports.told.filter(({ kind }) => kind === 'decision');
 
 describe('who decides, and how', () => {
-  it('an agent passes on a yes where that is enough, and the plan is carried out once', async () => {
+  it('an agent passes on a yes where that is enough, and the plan is executed once', async () => {
     const here = world();
     const approval = await here.ask();
     expect(await here.redeem(approval)).toEqual(done);
@@ -350,7 +350,7 @@ describe('a guest that is to be made', () => {
   const held = async (here: World) =>
     (await store.reservations.all(here.ports.proxmox.cluster)).map(({ vmid, state }) => `${vmid} ${state}`);
 
-  it('is claimed anew under the VMID that was shown', async () => {
+  it('is claimed again under the VMID that was shown', async () => {
     const here = maker();
     expect(await here.redeem(await here.ask({ plan: making }))).toEqual(done);
     expect(await held(here)).toEqual(['300 made']);
@@ -373,7 +373,7 @@ describe('a guest that is to be made', () => {
     });
   });
 
-  it('waits for nobody: while another call makes it the approval stays, and that of a gone process is taken over', async () => {
+  it('does not wait: while another call makes it the approval stays, and that of a gone process is taken over', async () => {
     const here = maker();
     const approval = await here.ask({ plan: making });
     const request = { id: `rsv-${clusters}`, cluster: here.ports.proxmox.cluster, name: 'NEW', newGuest: true, now: iso(0) };
@@ -459,7 +459,7 @@ describe('a human who decides elsewhere', () => {
     expect(late.ports.clock.at).toBeLessThan(901);
   });
 
-  it('whose run goes on is told of when the time is over', async () => {
+  it('whose run continues is told of when the time is over', async () => {
     const here = world();
     const approval = await here.ask({ method: 'human' });
     whenWaited(here, 3, () =>

@@ -47,7 +47,7 @@ const asked = async (engine: World['engine'], operation: string, args: object, c
 };
 
 describe('a token that is revoked', () => {
-  it('takes what it asked for along, on every cluster of the store, with a whole line in the audit, and leaves that of others', async () => {
+  it('takes what it requested along, on every cluster of the store, with a whole line in the audit, and leaves that of others', async () => {
     await setUp();
     const here = await asked(world.engine, 'delete_vm', { vmid: 104 }, leaver);
     const west = await asked(world.another({}, { cluster: 'west' }), 'stop_vm', { vmid: 100 }, leaver);
@@ -82,7 +82,7 @@ describe('a token that is revoked', () => {
     expect(await world.refused(revoke('nobody'))).toMatchObject({ code: 'invalid_arguments' });
   });
 
-  it.each(['start_vm', 'delete_vm'])('while %s is planned sends nothing and asks nobody', async (operation) => {
+  it.each(['start_vm', 'delete_vm'])('while %s is planned sends nothing and asks no human', async (operation) => {
     await setUp();
     const { faults } = world.cluster.simulator;
     faults.add({ match: { method: 'GET', path: '/qemu/105/status/current$' }, action: 'hold-before', times: 1 });
@@ -95,7 +95,7 @@ describe('a token that is revoked', () => {
     expect((await store.approvals.list({ status: 'pending', limit: 10 })).approvals).toEqual([]);
   });
 
-  it('while a human decides about what it asked for sends nothing', async () => {
+  it('while a human decides about what it requested sends nothing', async () => {
     await setUp();
     const id = await asked(world.engine, 'delete_vm', { vmid: 105 }, leaver);
     const { faults } = world.cluster.simulator;

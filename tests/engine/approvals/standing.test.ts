@@ -50,7 +50,7 @@ describe('making and revoking a standing approval', () => {
     return { ...parts({ standing }), added, revoked };
   };
 
-  it('is for people out of band alone', async () => {
+  it('is for the operator in a terminal alone', async () => {
     const ports = stored();
     await expect(createStanding(request(), asker(), ports)).rejects.toEqual(refused('approval_needs_human'));
     await expect(revokeStanding('lse_1', asker(), ports)).rejects.toEqual(refused('approval_needs_human'));

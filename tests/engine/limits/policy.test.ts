@@ -52,7 +52,7 @@ describe('a policy', () => {
     if (fits) expect(act).toThrow(expect.objectContaining({ code: 'forbidden_by_policy' }));
     else expect(act).not.toThrow();
   });
-  it('asks several people out of band', () => {
+  it('asks several people by the method human', () => {
     expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(), 'relay')).toEqual({ method: 'human', approvals: 2 });
   });
   it('takes the strictest age of a backup and the longest cool-down', () => {

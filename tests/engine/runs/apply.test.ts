@@ -174,7 +174,7 @@ describe('what should hold', () => {
 describe('a wait', () => {
   const wait: Step = { kind: 'wait', id: 'w', purpose: 'the backup', until: running, timeoutSeconds: 10 };
 
-  it('goes on until it holds, whatever is answered meanwhile, with backups counted since the first step', async () => {
+  it('continues until it holds, whatever is answered meanwhile, with backups counted since the first step', async () => {
     const seen = [false, new Error('away'), undefined, true];
     const holds = () => {
       const next = seen.shift();
@@ -303,7 +303,7 @@ describe('an answer that tells nothing', () => {
 });
 
 describe('a busy lock', () => {
-  it('is waited for: the task did nothing, so its request is sent anew, six times at most', async () => {
+  it('is waited for: the task did nothing, so its request is sent again, six times at most', async () => {
     const run = await applied([start, set], { answers: [asTask, asTask, asTask], exits: [LOCKED, LOCKED] });
     expect(run).toMatchObject({ status: 'succeeded', sent: ['start', 'start', 'start', 'set'] });
     expect(run.ports.clock.at).toBe(12);

@@ -10,7 +10,7 @@ afterEach(async () => {
   await world.close();
 });
 
-it('a guest of a list that was made anew while the first ones were stopped is left alone', async () => {
+it('a guest of a list that was created again while the first ones were stopped is left alone', async () => {
   world = await openWorld();
   foreign = clientOf(world.cluster.simulator);
   const vmids: number[] = [];

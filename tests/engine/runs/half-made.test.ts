@@ -84,7 +84,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual([]);
   });
 
-  it('is shown with what differs and what is not done, when something else is asked for', async () => {
+  it('is shown with what differs and what is not done, when something else is requested', async () => {
     const { details, before } = await leave('clone_template', CLONE, 'POST', '/config$');
     const answer = await world.done('clone_template', { ...CLONE, source_vmid: 9001, memory: 768 });
     expect(answer).toMatchObject({

@@ -40,7 +40,7 @@ it.each([
   ['stop_vm', { vmid: 200 }, 'POST', '/lxc/200/status/shutdown$'],
   ['stop_vm', { vmid: 200, force: true }, 'POST', '/lxc/200/status/stop$'],
 ] as const)(
-  '%s %j of a container that is carried out late is unknown until then, and never sent again',
+  '%s %j of a container that is executed late is unknown until then, and never sent again',
   async (operation, args, method, path) => {
     const { id } = await lose(operation, args, method, path);
     expect(await statusOf(id)).toBe('unknown');

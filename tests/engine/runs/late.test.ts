@@ -75,7 +75,7 @@ it.each([
   ['stop_vm', { vmid: 105, force: true }, 'POST', '/status/stop$', 'succeeded'],
   ['stop_vm', { vmid: 105 }, 'POST', '/status/shutdown$', 'succeeded'],
 ] as const)(
-  '%s %j: a %s %s that is carried out late is unknown until then, and never sent again',
+  '%s %j: a %s %s that is executed late is unknown until then, and never sent again',
   async (operation, args, method, path, end) => {
     await open();
     if (operation === 'stop_vm') await start105();
@@ -207,7 +207,7 @@ it.each([
   expect(await world.refused(engine.openRuns.close(id, outcome, operator()))).toMatchObject({ code: 'conflict' });
 });
 
-it('a request that turns up while the run still looks for it goes on with the plan', async () => {
+it('a request that turns up while the run still looks for it continues with the plan', async () => {
   await open();
   desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
   const making = carryOut('create_vm', { name: 'slow', disk_gb: 1, start_on_create: true });

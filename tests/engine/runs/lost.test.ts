@@ -97,7 +97,7 @@ const POLL_ANSWERS: [string, Pick<Fault, 'status' | 'reason' | 'body'>][] = [
 ];
 
 describe.each(OPERATIONS)('%s', (_, { operation, args, prepare }) => {
-  it.each(POLL_ANSWERS)('goes on after status polls of each of its tasks were answered with %s', async (_, answer) => {
+  it.each(POLL_ANSWERS)('continues after status polls of each of its tasks were answered with %s', async (_, answer) => {
     await open();
     await prepare();
     faults(...polls({ action: 'status', times: 2, ...answer }));
@@ -195,7 +195,7 @@ const BAD_ANSWERS: [string, Fault][] = [
   ['nothing, the connections are reset', { action: 'reset', times: 8 }],
 ];
 
-it.each(BAD_ANSWERS)('a create goes on after a read between two of its steps was answered with %s', async (_, fault) => {
+it.each(BAD_ANSWERS)('a create continues after a read between two of its steps was answered with %s', async (_, fault) => {
   await open();
   faults({ match: { method: 'GET', path: '/qemu/150/config$' }, ...fault });
   await carryOut('create_vm', CREATE);
@@ -211,7 +211,7 @@ it.each(BAD_ANSWERS)('a guest is known as made here although reads of it after i
   expect(await carryOut('create_vm', CREATE)).toMatchObject({ created: false, differences: [] });
 });
 
-it('a delete after a backup goes on after the guest was asked for in vain before the DELETE', async () => {
+it('a delete after a backup continues after the guest was asked for in vain before the DELETE', async () => {
   await open();
   const asked = await perform('delete_vm', { vmid: 105, backup_storage: 'nas' });
   if (asked.kind !== 'approval_required') throw new Error(asked.kind);

@@ -180,7 +180,7 @@ describe('settling a request without an answer', () => {
     return { ...error, message: error.message, at: ports.clock.at };
   };
 
-  it('says that it may still be carried out when nothing shows for 40 seconds', async () => {
+  it('says that it may still be executed when nothing shows for 40 seconds', async () => {
     expect(await thrown({})).toMatchObject({
       code: 'outcome_unknown',
       message: 'start web105: no answer came, and so far Proxmox shows neither its task nor its effect. Proxmox may still execute it.',
@@ -244,7 +244,7 @@ describe('a task that was found and after which the configuration lacks the valu
   const without = (one: StepRecord, holds: boolean | 'unseen' = false, of: RequestStep = step) =>
     withoutOthers(of, one, { holds: async () => (holds === 'unseen' ? undefined : holds) } as unknown as ProxmoxApi);
 
-  it('carried out another request: its own is searched for on', async () => {
+  it('executed another request: its own is searched for on', async () => {
     expect(await without(done)).toStrictEqual({ id: 'set', state: 'unknown', at: iso(0), others: [UPID] });
     expect((await without({ ...done, others: ['x'] }))?.others).toEqual(['x', UPID]);
   });

@@ -283,7 +283,7 @@ describe('a fault once something may have left', () => {
     expect(kinds(ports)).toEqual(['intent executing', 'outcome succeeded']);
   });
 
-  it('of the journal names the task, and goes on from what this process knows', async () => {
+  it('of the journal names the task, and continues from what this process knows', async () => {
     const ports = world();
     let writings = 0;
     ports.instead('runs', {
@@ -444,7 +444,7 @@ describe('a guest that was made here', () => {
     expect(await made(unseen)).toEqual([]);
   });
 
-  it('is one that a plan makes or goes on with, and none that it changes', async () => {
+  it('is one that a plan makes or continues with, and none that it changes', async () => {
     for (const [over, vmids] of [
       [{ demand: { ...demand, newGuests: 0 } }, []],
       [{ demand: undefined }, []],

@@ -145,7 +145,7 @@ describe('the keys', () => {
     expect(asked).not.toContain('/elsewhere');
   });
 
-  it('that cannot be fetched now leave it open whether the token is valid, and are asked for again', async () => {
+  it('that cannot be fetched now leave it open whether the token is valid, and are requested again', async () => {
     documents['/keys'] = 500;
     const verify = verifier();
     expect(await verify(await sign())).toBe('unavailable');

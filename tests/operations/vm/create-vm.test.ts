@@ -221,7 +221,7 @@ describe('where it goes', () => {
 
   const nodes = (...list: object[]) => ({ ...world, nodes: list }) as World;
   const node = async (args: object, w: World, settings = {}) => (await create(args, w, {}, settings)).node;
-  test('the node: asked for, PROXMOX_NODE, the usual name, or the only one', async () => {
+  test('the node: requested, PROXMOX_NODE, the usual name, or the only one', async () => {
     const cluster = nodes({ node: 'pve' }, { node: 'pve2' });
     expect(await node({ node: 'pve2' }, cluster)).toBe('pve2');
     expect(await node({}, cluster, { defaults: { node: 'pve2', nodeIsExplicit: true } })).toBe('pve2');

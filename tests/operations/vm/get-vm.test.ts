@@ -73,7 +73,7 @@ describe('get_vm', () => {
     expect(vm.config).toMatchObject({ cores: 4, cloud_init: { user: 'debian', ipconfig0: 'ip=dhcp', ssh_keys: 1, password: 'set' } });
     expect(vm.raw_config).not.toHaveProperty('cipassword');
   });
-  test('notes only when asked for, fenced and masked', async () => {
+  test('notes only on request, fenced and masked', async () => {
     const { read } = await opened({ guests: [webServer] });
     expect(JSON.stringify(await read('get_vm', { vmid: 105 }))).not.toContain('the shop');
     const { description, snapshot_names } = await read('get_vm', { vmid: 105, fields: ['description', 'snapshots'] });

@@ -68,7 +68,7 @@ describe('list_vms', () => {
     expect(list.vms[2].template).toBe(true);
     expect(list.total).toBe(3);
   });
-  test('pages go on where the last one ended, even when that guest is gone', async () => {
+  test('pages continue where the last one ended, even when that guest is gone', async () => {
     const { read } = await opened({ guests: [...many, { ...template }] });
     const seen: number[] = [];
     let cursor: string | undefined;
@@ -209,7 +209,7 @@ describe('list_vms', () => {
     [{}, []],
     [{ type: 'vm' }, ['type']],
     [{ tag: 'x', pool: 'infra', columns: ['ha', 'tags'] }, ['tags', 'pool', 'ha']],
-  ])('models see nine columns, and those that are asked for or filtered by: %j', async (args, more) => {
+  ])('models see nine columns, and those that are requested or filtered by: %j', async (args, more) => {
     const { read } = await opened({ guests: [{ ...webServer, pool: 'infra', config: { ...webServer.config, tags: 'x' } }] });
     const { columns } = shown(await read('list_vms', args));
     expect(columns).toEqual([

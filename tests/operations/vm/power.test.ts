@@ -47,7 +47,7 @@ describe('reboot_vm', () => {
 });
 
 describe('suspend_vm and resume_vm', () => {
-  it('pause in memory and go on', async () => {
+  it('pause in memory and continue', async () => {
     expect(await approved('suspend_vm', { vmid: 101 })).toMatchObject({ status: 'paused' });
     expect(await world.done('suspend_vm', { vmid: 101 })).toMatchObject({ already: true });
     expect(await world.done('resume_vm', { vmid: 101 })).toMatchObject({ status: 'running' });

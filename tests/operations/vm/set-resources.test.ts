@@ -168,7 +168,7 @@ describe('set_resources', () => {
     expect((await set({ ...webServer, qmpstatus }, { cores: 2 })).existing).toMatchObject({ status: qmpstatus });
   });
 
-  test('an answer lists what was asked for and nothing else', async () => {
+  test('an answer lists what was requested and nothing else', async () => {
     const { existing } = await set({ ...webServer, pending: { cores: 4 } }, { memory: 2048 });
     expect(existing).toMatchObject({ applied: { memory: '2048' } });
     expect(existing).not.toHaveProperty('pending');

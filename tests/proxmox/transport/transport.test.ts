@@ -103,7 +103,7 @@ it('keeps connections for polls while eight reads hang', async () => {
   await Promise.all(hanging);
 });
 
-it('keeps as many lines of a task log as were asked for, also where the server ignores the limit', async () => {
+it('keeps as many lines of a task log as were requested, also where the server ignores the limit', async () => {
   const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmstart:105:mcp@pve!agent:';
   const lines = Array.from({ length: 1000 }, (_, n) => ({ n, t: `line ${n}` }));
   const { client } = await open(() => ({ data: lines, total: lines.length }));

@@ -6,7 +6,7 @@ import { policySchema } from '../../../src/config/policy.ts';
 const read = (file: string) => readFileSync(new URL(`../../../docs/${file}`, import.meta.url), 'utf8');
 const text = read('approvals.md');
 
-test('the tables of docs/approvals.md follow from the policy file and from what the end-to-end test carries out', () => {
+test('the tables of docs/approvals.md follow from the policy file and from what the end-to-end test executes', () => {
   expect(withBlocks(text, { 'policy keys': policyKeys(), matrix: matrix(read('approvals-matrix.json')) })).toBe(text);
 });
 

@@ -145,7 +145,7 @@ describe('linked clones', () => {
   test('are made on ZFS over iSCSI', async () => {
     expect(requestsOf(await clone({}, san('zfs')))[0]?.params).toMatchObject({ full: false });
   });
-  test('on a type of storage that is not known are for Proxmox to refuse when asked for, and full otherwise', async () => {
+  test('on a type of storage that is not known are for Proxmox to refuse when requested, and full otherwise', async () => {
     const plan = await clone({ full_clone: false }, san('custom'));
     expect(requestsOf(plan)[0]?.params).toMatchObject({ full: false });
     expect(plan.warnings.join()).toContain('storage san (custom) can hold linked clones is for Proxmox to say');
