@@ -162,3 +162,14 @@ test('of several guests of which one runs, one is stopped', async () => {
   const plan = await planOf('stop_vm', { vmids: [105, 106] }, { guests: [webServer, { ...webServer, vmid: 106, running: false }] });
   expect(plan.summary).toBe('Shut down 1 guest: web1 (105)');
 });
+
+test('what holds for several guests of a list is said once, and a human reads all of it', async () => {
+  const guests = Array.from({ length: 40 }, (_, index) => ({ ...webServer, vmid: 300 + index }));
+  const lost = 'the power is cut: what the guest has not written to disk is lost';
+  const force = async (vmids: number[], ha?: string) =>
+    planOf('stop_vm', { vmids, force: true }, { guests: [...guests, { ...container, ...(ha ? { ha } : {}) }] });
+  expect((await force(guests.map(({ vmid }) => vmid))).raisedBecause).toBe(`all of them: ${lost}`);
+  const mixed = await force([300, 201], 'started');
+  expect(mixed.raisedBecause).toBe(`all of them: ${lost}`);
+  expect(mixed.warnings).toEqual([expect.stringMatching(/^dns1 \(201\): HA manages the guest/)]);
+});

@@ -64,7 +64,7 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
       existing: { ...one.existing, guests: plans.map((p) => p.existing ?? {}) },
     };
   }
-  const reasons = open.flatMap((p) => (p.target && p.raisedBecause ? [`${label({ identity: p.target })}: ${p.raisedBecause}`] : []));
+  const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
@@ -76,10 +76,20 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
     ...(open.some((p) => p.binds) ? { binds: Object.assign({}, ...open.map((p) => p.binds ?? {})) } : {}),
     steps: open.flatMap(suffix),
     expected: open.flatMap((p) => p.expected),
-    warnings: open.flatMap((p) => p.warnings.map((w) => (p.target ? `${label({ identity: p.target })}: ${w}` : w))),
+    warnings: saidOnce(open, (p) => p.warnings),
     choices: plans.filter((p) => p.existing).map((p) => p.summary),
     undo,
   };
+}
+
+/** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */
+function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readonly string[]): string[] {
+  const holds = new Map<string, string[]>();
+  for (const plan of plans) {
+    for (const text of textsOf(plan)) holds.set(text, [...(holds.get(text) ?? []), plan.target ? label({ identity: plan.target }) : '']);
+  }
+  const whose = (labels: readonly string[]) => (labels.length > 1 && labels.length === plans.length ? 'all of them' : labels.join(', '));
+  return [...holds].map(([text, labels]) => `${whose(labels)}: ${text}`);
 }
 
 /** The guests of a plan for several with their state now; empty for a plan about one. */
