@@ -212,6 +212,7 @@ export const HA_ROUTES: Routes = {
     return null;
   },
   'GET /cluster/ha/groups': NO_GROUPS,
+  'GET /cluster/ha': () => ['groups', 'resources', 'rules', 'status'].map((id) => ({ id })),
   'GET /cluster/ha/status': () => ['current', 'manager_status', 'arm-ha', 'disarm-ha'].map((name) => ({ name })),
   'GET /cluster/ha/status/current': status,
 };

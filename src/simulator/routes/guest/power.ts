@@ -277,6 +277,10 @@ export const POWER_ROUTES: Routes = {
     mustRun(context);
     return power(context, 'qmreset', 'reset');
   },
+  'PUT /nodes/{node}/qemu/{vmid}/sendkey': (context) => {
+    mustRun(context);
+    return null;
+  },
   'POST /nodes/{node}/qemu/{vmid}/status/suspend': suspend,
   'POST /nodes/{node}/qemu/{vmid}/status/resume': (context) => {
     mustRun(context);

@@ -145,5 +145,8 @@ export const NODE_ROUTES: Routes = {
     describeCertificate(certificates.ca, 'pve-root-ca.pem'),
     describeCertificate(certificates.cert, 'pve-ssl.pem'),
   ],
+  'GET /nodes/{node}/capabilities': () => [{ name: 'qemu' }],
+  'GET /nodes/{node}/capabilities/qemu': () => ['cpu', 'cpu-flags', 'machines', 'migration'].map((name) => ({ name })),
   'GET /nodes/{node}/capabilities/qemu/cpu': cpuModels,
+  'GET /nodes/{node}/capabilities/qemu/machines': () => (JSON.parse(readData('machines.json')) as { machines: unknown }).machines,
 };
