@@ -97,6 +97,8 @@ export interface NodeDoc {
   cpus: number;
   /** Bytes. */
   memory: number;
+  /** Its name server. */
+  dns: string;
   rootTotal: number;
   rootUsed: number;
   bootedAt: number;

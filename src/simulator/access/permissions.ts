@@ -146,7 +146,8 @@ export function checkMethod(world: World, who: Who, method: Method, params: Para
   const permission = method.permission;
   if (permission?.user !== undefined) return;
   if (!permission?.check) {
-    if (who.token !== 'root@pam') forbid();
+    // A method without a declaration is for root alone; no token is root.
+    if (who.token !== 'root@pam') forbid(permission === undefined ? 'user != root@pam' : undefined);
     return;
   }
   evaluate(world, who, permission.check, params, false);
@@ -174,6 +175,8 @@ function evaluate(world: World, who: Who, check: unknown[], params: Params, quie
       if (needs >= 0 && params[options[needs + 1] as string] === undefined) return false;
       const any = options.includes('any');
       const path = fill(template, params);
+      // Nothing is granted on a text that is not a path, not to root either.
+      if (!quiet && /[^\w/.@!:~+-]/.test(path)) forbid(`, ${privs.join('|')}`);
       if (path.startsWith('/pool/')) {
         const pool = path.slice('/pool/'.length);
         if (!world.get('pool', pool) && needs >= 0) forbid(`pool '${pool}' does not exist`);

@@ -20,6 +20,7 @@ export function addNode(world: World, node: Partial<NodeDoc> & { node: string })
   world.put('node', node.node, {
     online: true,
     ip: '192.0.2.2',
+    dns: '192.0.2.53',
     cpus: 16,
     memory: 64 * GIB,
     rootTotal: 96 * GIB,

@@ -9,7 +9,15 @@ const CTIME = 1_795_387_262;
 
 /** The one-node installation on which the answers of Proxmox VE 9.2 were recorded, as it stood at the first exchange. */
 export function seedRecording(world: World): void {
-  addNode(world, { node: 'pve', cpus: 2, memory: 25_276_502_016, rootTotal: TOTAL, rootUsed: USED, bootedAt: world.now() - 4_600_000 });
+  addNode(world, {
+    node: 'pve',
+    dns: '10.255.255.53',
+    cpus: 2,
+    memory: 25_276_502_016,
+    rootTotal: TOTAL,
+    rootUsed: USED,
+    bootedAt: world.now() - 4_600_000,
+  });
   const size = { total: TOTAL, base: USED };
   const everything = ['snippets', 'iso', 'import', 'images', 'rootdir', 'backup', 'vztmpl'];
   addStorage(world, { storage: 'local', type: 'dir', content: everything, path: '/var/lib/vz', ...size });

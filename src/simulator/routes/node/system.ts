@@ -234,8 +234,7 @@ export const NODE_SYSTEM_ROUTES: Routes = {
   'GET /nodes/{node}/disks/directory': () => [],
   'GET /nodes/{node}/disks/lvm': () => ({ leaf: 0, children: [] }),
   'GET /nodes/{node}/disks/lvmthin': () => [],
-  'GET /nodes/{node}/dns': ({ world }) =>
-    world.flag('seed') === 'recording' ? { dns1: '10.255.255.53' } : { dns1: '192.0.2.53', search: 'example.net' },
+  'GET /nodes/{node}/dns': (context) => ({ dns1: context.world.get('node', nodeOf(context))?.dns }),
   'GET /nodes/{node}/time': ({ at }) => ({ timezone: 'UTC', time: seconds(at), localtime: seconds(at) }),
   'GET /nodes/{node}/hosts': (context) => {
     const node = context.world.get('node', nodeOf(context));

@@ -39,7 +39,8 @@ function netmask(prefix: number): string {
   return [0, 8, 16, 24].map((shift) => 256 - 2 ** (8 - Math.max(0, Math.min(8, prefix - shift)))).join('.');
 }
 
-function networkData(guest: Guest): string {
+/** Without a name server of its own, a guest gets that of its node. */
+function networkData(guest: Guest, dns: string): string {
   const { config } = guest;
   const lines = ['version: 1', 'config:'];
   for (const key of Object.keys(config)
@@ -56,14 +57,16 @@ function networkData(guest: Guest): string {
       if (settings.gw) lines.push(`        gateway: '${settings.gw}'`);
     }
   }
-  lines.push('    - type: nameserver', '      address:', ...splitList(config.nameserver ?? '').map((server) => `      - '${server}'`));
-  lines.push('      search:', ...splitList(config.searchdomain ?? '').map((domain) => `      - '${domain}'`));
+  lines.push('    - type: nameserver', '      address:', ...splitList(config.nameserver ?? dns).map((server) => `      - '${server}'`));
+  const domains = splitList(config.searchdomain ?? '');
+  if (domains.length > 0) lines.push('      search:', ...domains.map((domain) => `      - '${domain}'`));
   return `${lines.join('\n')}\n`;
 }
 
 function dump(context: Context): string {
   const found = guestOf(context);
   const guest = { ...found, config: pendingConfig(found) };
+  const dns = context.world.get('node', found.node)?.dns ?? '';
   // A user who may only read does not see the hash.
   const mayChange = may(context.world, context.who, `/vms/${guest.vmid}`, ['VM.Config.Cloudinit']);
   const shown = mayChange ? (guest.config.cipassword ?? '') : '**********';
@@ -71,10 +74,10 @@ function dump(context: Context): string {
     case 'user':
       return userData(guest, shown);
     case 'network':
-      return networkData(guest);
+      return networkData(guest, dns);
     default:
       return `instance-id: ${createHash('sha1')
-        .update(userData(guest, guest.config.cipassword ?? '') + networkData(guest))
+        .update(userData(guest, guest.config.cipassword ?? '') + networkData(guest, dns))
         .digest('hex')}\n`;
   }
 }
