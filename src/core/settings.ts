@@ -3,13 +3,8 @@ import type { Policy } from './policy.ts';
 import type { Toolset } from './toolset.ts';
 
 /** The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. */
-export interface Settings {
-  connection: ConnectionSettings;
-  /** Defaults for new guests; undefined: chosen, or an error that lists the candidates. */
-  defaults: { node: string; nodeIsExplicit: boolean; storage?: string; pool?: string };
-  limits: LimitSettings;
+export interface Settings extends ClusterSettings {
   approval: { mode: ApprovalMode; ttlSeconds: number; maxPendingPerPrincipal: number };
-  policy: Policy;
   /** Where new approvals are announced; absent: nowhere. */
   notify?: NotifySettings;
   /** How long a change waits for its task before it answers `running`. */
@@ -30,6 +25,15 @@ export interface Settings {
   http: HttpSettings;
   /** Everything happens on the embedded cluster. */
   demo: boolean;
+}
+
+/** The settings of one cluster. */
+export interface ClusterSettings {
+  connection: ConnectionSettings;
+  /** Defaults for new guests; undefined: chosen, or an error that lists the candidates. */
+  defaults: { node: string; nodeIsExplicit: boolean; storage?: string; pool?: string };
+  limits: LimitSettings;
+  policy: Policy;
 }
 
 export interface ConnectionSettings {

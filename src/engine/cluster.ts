@@ -1,8 +1,8 @@
 import type { ProxmoxApi } from '../core/proxmox.ts';
-import type { Settings } from '../core/settings.ts';
+import type { ClusterSettings } from '../core/settings.ts';
 
 /** One Proxmox VE cluster, as a call is given it: the connection and the operator's settings for it. */
-export interface Cluster extends Pick<Settings, 'limits' | 'policy' | 'defaults'> {
+export interface Cluster extends Omit<ClusterSettings, 'connection'> {
   /** Names it in approvals, runs and reservations. */
   name: string;
   api: ProxmoxApi;
@@ -10,6 +10,6 @@ export interface Cluster extends Pick<Settings, 'limits' | 'policy' | 'defaults'
   tokenId: string;
 }
 
-export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: Settings): Cluster {
+export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: ClusterSettings): Cluster {
   return { name: api.cluster, api, tokenId: connection.tokenId, limits, policy, defaults };
 }

@@ -3,7 +3,7 @@ import type { ApprovalRecord } from '../core/approval.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { RunRecord } from '../core/run.ts';
-import type { Settings } from '../core/settings.ts';
+import type { ClusterSettings, Settings } from '../core/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Cluster } from './cluster.ts';
 import type { Vault } from './input/secrets.ts';
@@ -12,7 +12,7 @@ import type { InFlight } from './runs/in-flight.ts';
 /** The dependencies of the engine that do not depend on the cluster. The store is opened when first needed: a probe or a read needs none. */
 export interface ServerPorts {
   /** Without those of a cluster, which come with it. */
-  settings: Omit<Settings, 'connection' | keyof Cluster>;
+  settings: Omit<Settings, keyof ClusterSettings>;
   store(): Promise<Store>;
   audit: Audit;
   vault: Vault;

@@ -45,16 +45,22 @@ export async function forget(run: RunRecord, ports: Ports): Promise<void> {
     if (condition.kind === 'guest' && condition.is === 'absent') await store.reservations.releaseGuest(cluster, condition.vmid);
 }
 
+/** A run as it ends. */
+export type Ended = RunRecord & { endedAt: string };
+
+export const wasMade = ({ steps }: RunRecord): boolean => steps.some(({ state }) => state === 'done');
+
+/** Keeps what an ended run made, and frees what it destroyed. */
+export async function takeStock(ended: Ended, ports: Ports): Promise<void> {
+  if (wasMade(ended)) await remember(ended, ports);
+  if (ended.status === 'succeeded') await forget(ended, ports);
+}
+
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */
-export async function reconcileReservations(
-  run: RunRecord,
-  { made, failed }: { made: boolean; failed: boolean },
-  now: string,
-  ports: Ports,
-): Promise<void> {
-  const store = await ports.store();
-  if (failed && !(made && (await isStillThere(run, ports)))) await store.reservations.releaseRun(run.id);
-  else await store.reservations.markMade(run.id, now);
+export async function reconcileReservations(ended: Ended, ports: Ports): Promise<void> {
+  const { reservations } = await ports.store();
+  if (ended.status === 'failed' && !(wasMade(ended) && (await isStillThere(ended, ports)))) await reservations.releaseRun(ended.id);
+  else await reservations.markMade(ended.id, ended.endedAt);
 }
 
 /** A guest that another client deleted while its run failed counts for nothing; where it cannot be asked it counts. */

@@ -2,12 +2,11 @@ import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { ProxmoxMcpError } from '../../core/errors.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
-import { isoNow, type Ports } from '../ports.ts';
-import { auditRun } from '../records.ts';
+import type { Ports } from '../ports.ts';
 import type { Progress } from '../types.ts';
-import { forget, reconcileReservations, remember } from './aftermath.ts';
+import { reconcileReservations, takeStock, wasMade } from './aftermath.ts';
 import { apply } from './apply.ts';
-import { explain } from './half-made.ts';
+import { auditEnd, endedRun } from './conclude.ts';
 import type { Ending } from './in-flight.ts';
 import { LostRun, Unwritten } from './journal.ts';
 import { leaseFrom } from './worker.ts';
@@ -86,30 +85,20 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
  * @throws LostRun when another process has adopted it: then the outcome is told there
  */
 async function finish(run: RunRecord, ending: Ending, caller: Caller, ports: Ports): Promise<RunRecord> {
-  const store = await ports.store();
+  const { runs } = await ports.store();
   const known = ports.inFlight.know(run.id);
   Object.assign(known, { ending, steps: ending.steps });
-  const { status, steps } = ending;
-  const error = ending.error && explain(run, ending, ending.error).toJSON();
-  const endedAt = isoNow(ports.clock);
-  if (!(await store.runs.journal(run.id, ports.worker, steps, leaseFrom(ports.clock)))) throw new LostRun();
-  const made = steps.some((s) => s.state === 'done');
-  if (made) await remember(run, ports);
-  if (status === 'succeeded') await forget(run, ports);
-  const ended: RunRecord = { ...run, status, steps, endedAt, ...defined({ error }) };
-  const outcome = {
-    kind: 'outcome' as const,
-    ...auditRun(run, caller),
-    upids: steps.flatMap((s) => (s.upid ? [s.upid] : [])),
-    status,
-    ...(error ? { error: { code: error.code, message: error.message } } : {}),
-    durationMs: Date.parse(endedAt) - Date.parse(run.startedAt),
-  };
-  if (!known.told) await ports.audit.append(outcome, { durable: true });
+  const ended = endedRun(run, ending, ports);
+  const { steps, error, endedAt } = ended;
+  const { status } = ending;
+  if (!(await runs.journal(run.id, ports.worker, steps, leaseFrom(ports.clock)))) throw new LostRun();
+  await takeStock(ended, ports);
+  const durationMs = Date.parse(endedAt) - Date.parse(run.startedAt);
+  if (!known.told) await ports.audit.append({ kind: 'outcome', ...auditEnd(ended, caller), durationMs }, { durable: true });
   known.told = true;
   // The reservation of a guest that may still be created stays.
-  if (status !== 'unknown' || made) await reconcileReservations(run, { made, failed: status === 'failed' }, endedAt, ports);
-  await store.runs.end(run.id, ports.worker, status, steps, error, endedAt);
+  if (status !== 'unknown' || wasMade(ended)) await reconcileReservations(ended, ports);
+  await runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);
   if (status === 'unknown') ports.watch.begin(ended, ports);
   return ended;

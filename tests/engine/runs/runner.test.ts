@@ -357,7 +357,8 @@ describe('what a run reserved', () => {
     const { id } = await reserve(ports, `set-${clusters}`);
     await store.reservations.setRun(id, `run-${ports.cluster.name}`);
     ports.answers['/cluster/nextid'] = free;
-    await reconcileReservations(run(ports, over), outcome, iso(0), ports);
+    const steps = outcome.made ? [{ id: 'one', state: 'done' as const, at: iso(0) }] : [];
+    await reconcileReservations({ ...run(ports, over), steps, status: outcome.failed ? 'failed' : 'succeeded', endedAt: iso(0) }, ports);
     return reserved(ports);
   };
   const taken = new ProxmoxMcpError('conflict', 'taken');
