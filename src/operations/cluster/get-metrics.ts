@@ -101,9 +101,7 @@ async function ofStorage(ctx: OperationContext, storage: string, { node, period 
   const percent = last.total > 0 ? Math.round((100 * last.used) / last.total) : 0;
   const findings = [
     ...(percent >= 90 ? [`It is ${percent} % full.`] : []),
-    ...(days !== undefined && days < YEAR
-      ? [`It is full in ${Math.max(0, Math.round(days))} days if it grows on as in this ${period}.`]
-      : []),
+    ...(days !== undefined && days < YEAR ? [`It is full in ${Math.max(0, Math.round(days))} days if it grows as in this ${period}.`] : []),
   ];
   return {
     ...answer,

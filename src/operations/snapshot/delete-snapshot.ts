@@ -86,7 +86,7 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Pro
     })),
     expected: chosen.map((one) => listed(at, one.name, 'absent', of)),
     choices: [],
-    warnings: chosen.some((one) => one.memory) ? ['saved memory goes, too'] : [],
+    warnings: chosen.some((one) => one.memory) ? ['the saved memory is deleted too'] : [],
     before: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
     after: { snapshots: snapshots.names.filter((one) => !chosen.some(({ name }) => name === one)).map((one) => plainText(one, 40)) },
     undo: 'impossible: what the snapshot holds is lost. The guest itself stays as it is',

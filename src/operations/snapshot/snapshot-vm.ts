@@ -71,7 +71,7 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
   refuseLocked(target);
   const taken = snapshots.all.find((one) => one.name.toLowerCase() === snapshot.toLowerCase());
   if (taken) {
-    fail('conflict', `${of} has a snapshot ${snapshotText(taken, Date.now())} already.`, {
+    fail('conflict', `${of} already has a snapshot ${snapshotText(taken, Date.now())}.`, {
       hint: 'Choose another name, or ask the user whether delete_snapshot may remove that one.',
     });
   }

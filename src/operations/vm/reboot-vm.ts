@@ -22,7 +22,7 @@ const input = z.strictObject({
 });
 type Args = Pick<z.output<typeof input>, 'timeout' | 'force'>;
 
-/** POST …/status/reboot, which Proxmox carries out as shutdown and start; with force POST …/status/reset. */
+/** POST …/status/reboot, which Proxmox executes as shutdown and start; with force POST …/status/reset. */
 export const rebootVm = defineOperation({
   name: 'reboot_vm',
   title: 'Reboot a VM or container',
@@ -84,7 +84,7 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
   const doomed = force ? undefined : doomedBy(guest.pending);
   const reasons = [
     ...(doomed ? [`the reboot applies a pending removal by force, which destroys ${doomed.names}`] : []),
-    ...(force ? ['reset cuts the power: what the guest has not written to disk is lost'] : []),
+    ...(force ? ['reset cuts the power: data that the guest has not written to disk is lost'] : []),
   ];
   const up = { kind: 'guest', type: at.type, vmid, node: at.node, is: 'running' } as const;
   return {
@@ -136,7 +136,7 @@ function resetStep(at: GuestAt, of: string): RequestStep {
   };
 }
 
-/** The changes that were pending and are not any more. */
+/** The changes that were pending and are no longer. */
 async function appliedOf(api: ProxmoxReader, at: GuestAt, { plan }: RunRecord): Promise<string[]> {
   const [, waiting = ''] =
     /^pending changes take effect: (.*)$/.exec(plan.warnings.find((w) => w.startsWith('pending changes')) ?? '') ?? [];

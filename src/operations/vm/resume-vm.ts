@@ -39,7 +39,7 @@ export const resumeVm = defineOperation({
       choices: [],
     };
     const sleeps = hibernated(guest);
-    if (running && !isHalted(status)) return { ...base, summary: `${of} runs already`, ...alreadySo(target) };
+    if (running && !isHalted(status)) return { ...base, summary: `${of} already runs`, ...alreadySo(target) };
     refuseLocked(target, ['suspended']);
     if (!running && !sleeps) {
       fail('guest_state', `${of} is stopped, not paused.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });

@@ -45,7 +45,7 @@ export const suspendVm = defineOperation({
     const isSo = toDisk ? hibernated(guest) : status.detail === 'paused';
     if (isSo) return { ...base, summary: `${of} is ${verb} already`, ...alreadySo(target) };
     refuseLocked(target);
-    if (!running) fail('guest_state', `${of} is stopped and cannot be ${verb}.`, { hint: 'It runs no program: nothing has to be done.' });
+    if (!running) fail('guest_state', `${of} is stopped and cannot be ${verb}.`, { hint: 'Nothing needs to be done. It is stopped.' });
     if (toDisk && status.ha !== undefined) {
       fail('not_possible', `${of} is managed by HA, and Proxmox does not hibernate it.`, { hint: 'Pause it without to_disk, or stop it.' });
     }

@@ -1,6 +1,6 @@
 import type { Granted } from './privileges.ts';
 
-/** The lists of Proxmox from which it leaves out what the token may not see, without a word. */
+/** The lists from which Proxmox silently omits what the token may not see. */
 export type Subject = 'guests' | 'pools' | 'nodes' | 'storages' | 'disks' | 'backups' | 'networks' | 'tasks' | 'ha';
 
 interface Need {

@@ -56,7 +56,7 @@ describe('get_metrics', () => {
     const world = (step: number): World => ({ guests: [], answers: { '/nodes/pve/storage/local-lvm/rrddata': series(step) } });
     const { answer } = await look(world(0.5), { storage: 'local-lvm', period: 'week' });
     expect(answer).toMatchObject({ of: 'storage local-lvm on pve', growth_gb_per_day: 12, full_in_days: 3 });
-    expect(answer.findings).toEqual(['It is full in 3 days if it grows on as in this week.']);
+    expect(answer.findings).toEqual(['It is full in 3 days if it grows as in this week.']);
     for (const step of [0, -0.1, 0.0001]) {
       const calm = (await look(world(step), { storage: 'local-lvm', node: 'pve' })).answer;
       expect(calm).not.toHaveProperty('full_in_days');

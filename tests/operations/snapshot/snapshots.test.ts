@@ -51,7 +51,7 @@ describe('snapshot_vm', () => {
     const error = await world.refused(world.call('snapshot_vm', { vmid: 104, snapshot: 'Monday' }));
     expect(error).toMatchObject({
       code: 'conflict',
-      message: expect.stringMatching(/^build1 \(104\) has a snapshot monday of .* ago\) already\.$/),
+      message: expect.stringMatching(/^build1 \(104\) already has a snapshot monday of .* ago\)\.$/),
     });
     expect(sent()).toHaveLength(1);
   });

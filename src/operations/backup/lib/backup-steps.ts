@@ -30,7 +30,7 @@ export async function backupSteps(
   const { at } = target.guest;
   if (hibernated(target.guest)) {
     fail('not_possible', `${label(target.guest)} is hibernated, and Proxmox cannot back up a hibernated guest.`, {
-      hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or go on without a backup.`,
+      hint: `Wake it with start_vm {"vmid": ${at.vmid}} and stop it, or continue without a backup.`,
     });
   }
   const storages = await listStorages(api, at.node);

@@ -3,7 +3,7 @@ import { allPrivileges, type Granted } from '../../../proxmox/access/privileges.
 import type { BackupLists } from '../../../proxmox/backup-volumes.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
 
-/** Whether a list of backups would have shown a guest's: a 200 leaves out without a word what the token may not see. */
+/** Whether a list of backups would have shown a guest's: a 200 silently omits what the token may not see. */
 export interface Sight {
   sees(vmid: number): boolean;
   /** Guests whose backups no list shows to this token. */

@@ -49,5 +49,5 @@ const shown = (value: number | undefined) => (value === undefined ? undefined : 
 function scopeText({ scope }: LimitSettings): string {
   if (scope.kind === 'pool') return `guests of pool ${scope.pool}`;
   if (scope.kind === 'tag') return `guests with tag ${scope.tag}`;
-  return scope.kind === 'created' ? 'guests made through this server' : 'all guests that the token sees';
+  return scope.kind === 'created' ? 'guests created through this server' : 'all guests that the token sees';
 }
