@@ -105,7 +105,7 @@ describe('rollback_snapshot', () => {
     const error = await world.refused(world.call('approve', { approval_id: id }));
     expect(error).toMatchObject({
       code: 'approval_stale',
-      message: expect.stringContaining('snapshot monday of build1 (104) is another one'),
+      message: expect.stringContaining('snapshot monday of build1 (104) was replaced or changed'),
     });
     expect(sent().filter((line) => line.endsWith('/rollback'))).toEqual([]);
   });
