@@ -8,7 +8,7 @@ export function conditionText(condition: Condition): string {
     case 'guest':
       return `${guest} is ${condition.is}`;
     case 'config':
-      return `${guest} has ${Object.entries(condition.has)
+      return `${guest} has ${[...Object.entries(condition.has), ...Object.entries(condition.parts ?? {})]
         .map(([option, value]) => (value === null ? `no ${option}` : `${option} ${value}`))
         .join(', ')}`;
     case 'disk':

@@ -29,7 +29,15 @@ export type Condition =
       key?: string;
     }
   /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */
-  | { kind: 'config'; type: GuestType; vmid: number; node: string; has: Record<string, string | null> }
+  | {
+      kind: 'config';
+      type: GuestType;
+      vmid: number;
+      node: string;
+      has: Record<string, string | null>;
+      /** Of options whose whole value Proxmox completes: the parts between its commas, such as `bridge=vmbr1` of net1. */
+      parts?: Record<string, string[]>;
+    }
   /** The disk has at least this size (GiB), and is on this storage where one is named. */
   | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number; storage?: string }
   /** The guest runs on this node. */
@@ -154,6 +162,8 @@ export interface Plan {
    * a list of rules by digest. Different at redemption: stale.
    */
   binds?: Record<string, Json>;
+  /** Tags and pools that it takes from or gives to a guest: where a rule of the policy names one of them, the plan counts as destroying. */
+  moves?: { tags: string[]; pools: string[] };
   /** Tags and protection that the guest has afterwards, where a rollback brings back others: it is judged as both. */
   becomes?: { tags: string[]; protection: boolean };
   /** Where the guest is or will be made. */
@@ -194,7 +204,8 @@ export function digestAfter(steps: readonly Step[]): FromRef {
 
 /** Whether the proof tells of everything that the request sets; one without the cloud-init password does not. */
 export function provesAll({ proof, params }: RequestStep): boolean {
-  return proof?.kind !== 'config' || Object.keys(params).every((option) => option === 'digest' || option in proof.has);
+  if (proof?.kind !== 'config') return true;
+  return Object.keys(params).every((option) => option === 'digest' || option in proof.has || option in (proof.parts ?? {}));
 }
 
 export function isSecretRef(value: unknown): value is SecretRef {

@@ -2,7 +2,9 @@ import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
 import { graver } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
+import { isInPool } from '../core/guest.ts';
 import type { Plan } from '../core/plan.ts';
+import type { Policy } from '../core/policy.ts';
 import { unstated } from '../operations/stated.ts';
 import type { Reservation } from '../store/reservations.ts';
 import { planContext } from './context.ts';
@@ -31,11 +33,26 @@ export async function makePlan(
   const { api } = ports.cluster;
   const planned = await call.operation.plan(context, call.args);
   refuseUnstated(call.operation, planned);
-  const plan = await withSources(planned, api);
+  const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
   await checkPlanScope(plan, scope, api);
   const open = await openRunsOf(guestsOf({ plan }), ports);
   const warnings = [...plan.warnings, ...open.map(openLine)];
   return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+}
+
+/** A tag or pool that a rule names decides what may happen to a guest: giving or taking it weighs as much as what the rule guards against. */
+function raisedByPolicy(plan: Plan, { rules, only }: Policy): Plan {
+  const { tags = [], pools = [] } = plan.moves ?? {};
+  const named = {
+    tags: [...rules.flatMap(({ match }) => match.tag ?? []), ...(only?.tags ?? [])].map((tag) => tag.toLowerCase()),
+    pools: [...rules.flatMap(({ match }) => match.pool ?? []), ...(only?.pools ?? [])],
+  };
+  const tag = tags.find((one) => named.tags.includes(one.toLowerCase()));
+  const pool = pools.find((one) => named.pools.some((other) => isInPool(one, other)));
+  if (tag === undefined && pool === undefined) return plan;
+  const what = tag === undefined ? `pool ${pool}` : `tag ${tag}`;
+  const because = [plan.raisedBecause, `a rule of the policy names the ${what}`].filter((text) => text !== undefined).join('; ');
+  return { ...plan, effect: 'destroy', raisedBecause: because };
 }
 
 /** A request that the operation does not state has rights that no role was made for. @throws internal */

@@ -23,6 +23,7 @@ import { setResources } from './vm/set-resources.ts';
 import { startVm } from './vm/start-vm.ts';
 import { stopVm } from './vm/stop-vm.ts';
 import { suspendVm } from './vm/suspend-vm.ts';
+import { updateVm } from './vm/update-vm.ts';
 
 /** Every operation there is, in the order in which tools are listed. The only list. */
 export const operations: readonly Operation[] = [
@@ -34,6 +35,7 @@ export const operations: readonly Operation[] = [
   cloneTemplate,
   startVm,
   setResources,
+  updateVm,
   stopVm,
   rebootVm,
   suspendVm,

@@ -82,7 +82,10 @@ export async function readConfig(api: Reader, at: GuestAt): Promise<Record<strin
 async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
-  return Object.entries(condition.has).every(([option, wanted]) => {
+  const { has, parts = {} } = condition;
+  const split = (option: string) => String(seen.value[option] ?? '').split(',');
+  if (!Object.entries(parts).every(([option, wanted]) => wanted.every((part) => split(option).includes(part)))) return false;
+  return Object.entries(has).every(([option, wanted]) => {
     const value = seen.value[option];
     if (value === undefined || wanted === null) return value === undefined && wanted === null;
     return option === 'tags' ? sameTags(String(value), wanted) : String(value) === wanted;

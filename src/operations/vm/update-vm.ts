@@ -1,0 +1,187 @@
+import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
+import { graver } from '../../core/effect.ts';
+import { fail } from '../../core/errors.ts';
+import { type Condition, digestAfter, type Params, type Plan, type ResourceDemand, type Step } from '../../core/plan.ts';
+import { readGuest } from '../../proxmox/guests.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { refuseTooLarge } from './lib/limits.ts';
+import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { changed, description, guestName, poolName, tags, vmid, volumeId } from './lib/schemas.ts';
+import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
+import { cloudInit } from './provision/cloud-init.ts';
+import { disk, disksFacet } from './update/disks.ts';
+import { configRequest, type Facet, facet, joined } from './update/facet.ts';
+import { cloudInitFacet, isoFacet } from './update/media.ts';
+import { nic, nicsFacet } from './update/nics.ts';
+import { optionsFacet } from './update/options.ts';
+import { tagsAndPoolFacet } from './update/tags-and-pool.ts';
+
+const input = z.strictObject({
+  vmid,
+  new_name: guestName.optional(),
+  notes: z.union([description, z.literal('')]).optional(),
+  add_tags: tags.optional(),
+  remove_tags: tags.optional(),
+  pool: poolName.optional().describe('none: out of its pool'),
+  onboot: z.boolean().optional(),
+  protection: z.boolean().optional(),
+  agent: z.boolean().optional(),
+  boot: z.array(z.string()).min(1).max(20).optional().describe('Devices in order, like scsi0'),
+  iso: z
+    .union([volumeId, z.literal('none')])
+    .optional()
+    .describe('Into the CD drive; none takes it out'),
+  cloud_init: cloudInit.optional(),
+  disks: z.array(disk).min(1).max(10).optional(),
+  nics: z.array(nic).min(1).max(10).optional(),
+});
+type Args = z.output<typeof input>;
+const NUMBERED = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+const CONFIG = ['name', 'description', 'tags', 'onboot', 'protection', 'agent', 'boot', 'delete', 'force', 'digest'];
+
+/** POST …/qemu/{vmid}/config or PUT …/lxc/{vmid}/config with what differs, then a request for each disk and for the pool. */
+export const updateVm = defineOperation({
+  name: 'update_vm',
+  title: 'Change a VM or container',
+  effect: 'change',
+  toolset: 'everyday',
+  description:
+    'Changes name, notes, tags, pool, options, CD, cloud-init, disks and NICs of a VM or container; only what differs. For cores and memory use set_resources.',
+  input,
+  byName: { vmid: 'name' },
+  output: changed.extend({ applied: z.array(z.string()).optional(), pending: z.array(z.string()).optional() }),
+  reads: GUEST_READS,
+  mayRead: PLACE_READS,
+  sends: {
+    'POST /nodes/{node}/qemu/{vmid}/config': ['description', 'digest'],
+    'PUT /nodes/{node}/lxc/{vmid}/config': ['description', 'digest'],
+  },
+  maySend: {
+    'POST /nodes/{node}/qemu/{vmid}/config': [
+      ...CONFIG,
+      ...CLOUD_INIT,
+      ...NUMBERED('net', 32),
+      ...NUMBERED('scsi', 31),
+      ...NUMBERED('ide', 4),
+      ...NUMBERED('sata', 6),
+    ],
+    'PUT /nodes/{node}/lxc/{vmid}/config': [
+      'hostname',
+      'description',
+      'tags',
+      'onboot',
+      'protection',
+      'delete',
+      'digest',
+      ...NUMBERED('net', 32),
+    ],
+    'PUT /nodes/{node}/qemu/{vmid}/resize': ['disk', 'size', 'digest'],
+    'PUT /nodes/{node}/lxc/{vmid}/resize': ['disk', 'size', 'digest'],
+    'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'digest'],
+    'POST /nodes/{node}/lxc/{vmid}/move_volume': ['volume', 'storage', 'delete', 'digest'],
+    'PUT /nodes/{node}/qemu/{vmid}/cloudinit': [],
+    'PUT /pools': ['poolid', 'vms', 'allow-move', 'delete'],
+  },
+  example: { vmid: 104, add_tags: ['ci'], notes: 'builds the nightly images' },
+  async plan(ctx, args): Promise<Plan> {
+    const target = await readTarget(ctx.api, args.vmid);
+    const { guest } = target;
+    const { moves, all } = await facetsOf(ctx, target, args);
+    const base = { operation: 'update_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
+    if (all.says.length === 0) return { ...base, summary: `${label(guest)} is so already`, effect: 'change', ...alreadySo(target) };
+    refuseLocked(target);
+    return { ...base, ...(moves ? { moves } : {}), ...planParts(target, all) };
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    const guest = await readGuest(api, at).catch(() => undefined);
+    const says = run.plan.summary.replace(/^[^:]*: /, '').split(', ');
+    const waiting = guest?.pending.filter(({ key }) => key in (run.plan.after ?? {})) ?? [];
+    const applied = says.filter((text) => !waiting.some(({ key }) => text.includes(key)));
+    return {
+      vmid: at.vmid,
+      name: guest?.identity.name || name,
+      node: at.node,
+      status: await statusNow(api, at, run),
+      applied,
+      ...(waiting.length > 0 ? { pending: waiting.map((p) => `${pendingText([p])} at the next reboot_vm`) } : {}),
+      ...outcomeOf(run),
+    };
+  },
+});
+
+async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
+  const asked = Object.keys(args).filter((key) => key !== 'vmid' && args[key as keyof Args] !== undefined);
+  if (asked.length === 0) fail('invalid_arguments', 'update_vm needs at least one change.');
+  // What is too large anyway is said before a storage is looked at.
+  await refuseTooLarge(ctx, demandOf(target, grownBy(target, args)), undefined);
+  const createdHere = await ctx.createdHere(target.guest.identity);
+  const place = await tagsAndPoolFacet(ctx, target, args, createdHere);
+  const all = joined([
+    optionsFacet(target, args, createdHere),
+    place,
+    args.iso === undefined ? facet() : await isoFacet(ctx, target, args.iso),
+    args.cloud_init === undefined ? facet() : await cloudInitFacet(ctx, target, args.cloud_init),
+    args.nics === undefined ? facet() : await nicsFacet(ctx, target, args.nics),
+    args.disks === undefined ? facet() : await disksFacet(ctx, target, args.disks),
+  ]);
+  return { moves: place.moves, all };
+}
+
+function grownBy({ guest }: Target, { disks = [] }: Args): number {
+  const now = (slot: string | undefined) => guest.disks.find((d) => d.slot === slot)?.sizeGib ?? 0;
+  return disks.reduce((sum, { disk, size_gb: gib }) => sum + Math.max(0, gib === undefined ? 0 : gib - now(disk)), 0);
+}
+
+function demandOf({ guest }: Target, growGib: number): ResourceDemand {
+  const { cpu = 0, memoryMib, diskGib } = guest.sizes;
+  const before = { cpu, memoryMib, diskGib };
+  return { newGuests: 0, vmid: guest.at.vmid, before, after: { ...before, diskGib: diskGib + growGib } };
+}
+
+function planParts(target: Target, all: Facet) {
+  const { guest, running } = target;
+  const { at } = guest;
+  const of = label(guest);
+  const config: Condition = { kind: 'config', ...at, has: all.has, parts: all.parts };
+  const params: Params = { ...all.set, ...(all.remove.length > 0 ? { delete: all.remove.join(',') } : {}) };
+  const steps: Step[] = [];
+  if (Object.keys(params).length > 0) {
+    steps.push(
+      configRequest(at, {
+        id: 'config',
+        params: { ...params, ...defined({ digest: guest.digest }) },
+        purpose: `change ${of}`,
+        proof: config,
+      }),
+    );
+  }
+  for (const step of all.steps) steps.push(step(steps.some((s) => s.kind === 'request') ? digestAfter(steps) : guest.digest));
+  // A change of the configuration of a stopped guest applies all that is pending.
+  const others = running ? [] : guest.pending.filter((p) => !(p.key in all.after));
+  const doomed = doomedBy(others);
+  const raises = [
+    ...all.raises,
+    ...(doomed
+      ? [{ effect: 'destroy' as const, because: `the change also applies a pending removal by force, which destroys ${doomed.names}` }]
+      : []),
+  ];
+  return {
+    summary: `Change ${of}: ${all.says.join(', ')}`,
+    effect: raises.map(({ effect }) => effect).reduce(graver, 'change' as const),
+    ...(raises.length > 0 ? { raisedBecause: [...new Set(raises.map(({ because }) => because))].join('; ') } : {}),
+    steps,
+    expected: [...(Object.keys(params).length > 0 ? [config] : []), ...all.expected, ...willBeGone(at, doomed)],
+    ...(all.growGib > 0 ? { demand: demandOf(target, all.growGib) } : {}),
+    ...(Object.keys(all.space).length > 0 ? { space: all.space } : {}),
+    warnings: [
+      ...all.warnings,
+      ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),
+    ],
+    before: { ...all.before, ...doomed?.view },
+    after: { ...all.after, ...doomed?.destroyed },
+    undo: all.undo.join('; '),
+  };
+}

@@ -1,0 +1,252 @@
+import * as z from 'zod';
+import { fail } from '../../../core/errors.ts';
+import type { Condition, Params, Step } from '../../../core/plan.ts';
+import { bootDisk, type Disk } from '../../../proxmox/disks.ts';
+import { guestPath } from '../../../proxmox/guests.ts';
+import { formatSizeGib } from '../../../proxmox/property-strings.ts';
+import { isFileStorage, listStorages, placeOn } from '../../../proxmox/storage.ts';
+import type { OperationContext } from '../../define.ts';
+import { diskGb, storageName } from '../lib/schemas.ts';
+import { label, type Target } from '../lib/target.ts';
+import { RESIZE_SECONDS } from '../lib/task-seconds.ts';
+import { withSize } from '../lib/volumes.ts';
+import { chooseStorage, refuseFull } from '../provision/choose-storage.ts';
+import { configRequest, type Facet, facet, joined } from './facet.ts';
+import { freeSlot } from './nics.ts';
+
+/** A disk is copied. */
+const MOVE_SECONDS = 24 * 3600;
+
+export const disk = z.strictObject({
+  disk: z
+    .string()
+    .refine((text) => /^(?:(?:ide|sata|scsi|virtio|unused|mp)\d{1,3}|rootfs|efidisk0|tpmstate0)$/.test(text), {
+      message: 'must be a disk like scsi0',
+    })
+    .optional()
+    .describe('scsi0; without it a new one'),
+  size_gb: diskGb.optional().describe('Grow to; of a new disk its size'),
+  storage: storageName.optional().describe('Move to; of a new disk its place'),
+  action: z.enum(['detach', 'attach', 'delete']).optional(),
+});
+type Args = z.output<typeof disk>;
+
+/** Disks that are added, grown, moved, detached, attached or deleted. */
+export async function disksFacet(ctx: OperationContext, target: Target, disks: readonly Args[]): Promise<Facet> {
+  const taken = new Set(Object.keys(target.guest.config));
+  const facets: Facet[] = [];
+  for (const [index, one] of disks.entries())
+    facets.push(await diskFacet(ctx, target, one, { taken, suffix: index === 0 ? '' : String(index + 1) }));
+  return joined(facets);
+}
+
+interface Turn {
+  taken: Set<string>;
+  /** Makes the ids of steps unique. */
+  suffix: string;
+}
+
+async function diskFacet(ctx: OperationContext, target: Target, args: Args, turn: Turn): Promise<Facet> {
+  const { guest } = target;
+  if (args.disk === undefined) return added(ctx, target, args, turn);
+  const found = guest.disks.find((d) => d.slot === args.disk);
+  if (!found) {
+    const have = guest.disks.map((d) => d.slot).join(', ');
+    return fail('not_possible', `${label(guest)} has no disk ${args.disk}.`, {
+      hint: `Disks: ${have || 'none'}. Without disk a new one is added.`,
+    });
+  }
+  if (found.owner !== undefined && found.owner !== guest.at.vmid) {
+    fail('not_possible', `${args.disk} of ${label(guest)} is a volume of guest ${found.owner}.`, { hint: `Change it with that guest.` });
+  }
+  if (args.action !== undefined) return acted(target, found, args.action, turn);
+  const grown = args.size_gb === undefined ? facet() : await growth(ctx, target, found, args.size_gb, turn);
+  const moved = args.storage === undefined ? facet() : await move(ctx, target, found, args.storage, turn);
+  return joined([grown, moved]);
+}
+
+async function added(
+  ctx: OperationContext,
+  { guest }: Target,
+  { size_gb: size, storage: wanted, action }: Args,
+  { taken, suffix }: Turn,
+): Promise<Facet> {
+  const { at } = guest;
+  if (at.type === 'lxc') {
+    fail('not_possible', `${label(guest)} is a container. A mount point needs a path, which this tool does not take.`, {
+      hint: 'Grow rootfs instead, or ask the operator.',
+    });
+  }
+  const gib = size ?? fail('invalid_arguments', 'update_vm: disks: a new disk needs size_gb.');
+  if (action !== undefined) fail('invalid_arguments', `update_vm: disks: ${action} needs disk.`);
+  const storages = await listStorages(ctx.api, at.node);
+  const boot = bootDisk(guest.config, guest.disks);
+  const own = boot === undefined || boot.storage === '' ? {} : { own: { storage: boot.storage, of: 'its boot disk' } };
+  const { storage, choices } = chooseStorage(ctx, { node: at.node, storages, wanted, needGib: gib, ...own });
+  const slot = freeSlot('scsi', taken);
+  taken.add(slot);
+  const format = isFileStorage(storage.type) ? ',format=qcow2' : '';
+  const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib, storage: storage.storage };
+  return facet({
+    says: [`add ${slot} of ${gib} GiB on ${storage.storage}`],
+    steps: [
+      (digest) =>
+        configRequest(at, {
+          id: `add${suffix}`,
+          params: { [slot]: `${storage.storage}:${gib}${format}`, ...digestOf(digest) },
+          purpose: `add ${slot} of ${gib} GiB to ${label(guest)}`,
+          proof: there,
+        }),
+    ],
+    expected: [there],
+    after: { [slot]: `${storage.storage}, ${gib} GiB` },
+    warnings: choices,
+    undo: [`delete ${slot}`],
+    growGib: gib,
+    space: { [placeOn(at.node, storage)]: gib },
+  });
+}
+
+/** PUT …/resize with the absolute size, so that a repeated request changes nothing. A disk never shrinks. */
+async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib: number, { suffix }: Turn): Promise<Facet> {
+  const { at } = guest;
+  const { slot, sizeGib = 0 } = found;
+  if (gib === sizeGib) return facet();
+  if (gib < sizeGib) {
+    fail('not_possible', `${slot} of ${label(guest)} has ${sizeGib} GiB. Disks only grow.`, { hint: `Ask for more than ${sizeGib}.` });
+  }
+  const storages = await listStorages(ctx.api, at.node);
+  const storage = storages.find((s) => s.storage === found.storage);
+  if (storage) refuseFull(ctx, at.node, storage, gib - sizeGib);
+  const large: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib };
+  return facet({
+    says: [`grow ${slot} ${sizeGib} → ${gib} GiB`],
+    steps: [
+      (digest): Step => ({
+        kind: 'request',
+        id: `grow${suffix}`,
+        method: 'PUT',
+        path: `${guestPath(at)}/resize`,
+        params: { disk: slot, size: formatSizeGib(gib), ...digestOf(digest) },
+        purpose: `grow ${slot} of ${label(guest)} to ${gib} GiB`,
+        task: { type: 'resize', id: String(at.vmid), node: at.node, timeoutSeconds: RESIZE_SECONDS },
+        proof: large,
+      }),
+    ],
+    expected: [large],
+    before: { [`${slot}_gb`]: sizeGib },
+    after: { [`${slot}_gb`]: gib },
+    warnings: [`the partition and file system inside stay as they are: grow them in the guest (growpart, then resize2fs or xfs_growfs)`],
+    undo: [`impossible for ${slot}: disks do not shrink`],
+    growGib: gib - sizeGib,
+    ...(storage ? { space: { [placeOn(at.node, storage)]: gib - sizeGib } } : {}),
+  });
+}
+
+/** POST …/move_disk or …/move_volume; the source goes when the copy is complete. */
+async function move(
+  ctx: OperationContext,
+  { guest, snapshots, running }: Target,
+  found: Disk,
+  wanted: string,
+  { suffix }: Turn,
+): Promise<Facet> {
+  const { at } = guest;
+  if (found.storage === wanted) return facet();
+  if (snapshots.names.length > 0) {
+    fail('not_possible', `${label(guest)} has snapshots, and Proxmox moves no disk that is part of one.`, {
+      hint: 'Delete the snapshots first.',
+    });
+  }
+  if (at.type === 'lxc' && running) {
+    fail('guest_running', `${label(guest)} runs. A volume of a container is moved while it is stopped.`, {
+      hint: `Call stop_vm {"vmid": ${at.vmid}}.`,
+    });
+  }
+  const gib = found.sizeGib ?? 0;
+  const { storage } = chooseStorage(ctx, { node: at.node, storages: await listStorages(ctx.api, at.node), wanted, needGib: gib });
+  const there: Condition = { kind: 'disk', ...at, disk: found.slot, atLeastGib: 0, storage: wanted };
+  const isVm = at.type === 'qemu';
+  return facet({
+    says: [`move ${found.slot} ${found.storage} → ${wanted}`],
+    steps: [
+      (digest): Step => ({
+        kind: 'request',
+        id: `move${suffix}`,
+        method: 'POST',
+        path: `${guestPath(at)}/${isVm ? 'move_disk' : 'move_volume'}`,
+        params: { [isVm ? 'disk' : 'volume']: found.slot, storage: wanted, delete: true, ...digestOf(digest) },
+        purpose: `move ${found.slot} of ${label(guest)} to ${wanted}`,
+        task: { type: isVm ? 'qmmove' : 'move_volume', id: String(at.vmid), node: at.node, timeoutSeconds: MOVE_SECONDS },
+        proof: there,
+      }),
+    ],
+    expected: [there],
+    before: { [found.slot]: found.storage },
+    after: { [found.slot]: wanted },
+    warnings: [`${gib} GiB are copied; the source goes when the copy is complete`],
+    undo: [`move ${found.slot} back to ${found.storage}`],
+    space: { [placeOn(at.node, storage)]: gib },
+  });
+}
+
+function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNullable<Args['action']>, { taken, suffix }: Turn): Facet {
+  const { at } = guest;
+  const { slot } = found;
+  const of = label(guest);
+  const text = withSize(found);
+  const isUnused = found.media === 'unused';
+  if (at.type === 'lxc' && slot === 'rootfs')
+    fail('not_possible', `rootfs of ${of} cannot be taken away.`, { hint: 'delete_vm deletes the container.' });
+  if (action === 'attach') {
+    if (!isUnused) fail('not_possible', `${slot} of ${of} is attached already.`, { hint: 'Only unused disks can be attached.' });
+    const free = freeSlot(at.type === 'qemu' ? 'scsi' : 'mp', taken);
+    if (at.type === 'lxc') fail('not_possible', `${of} is a container. A mount point needs a path.`, { hint: 'Ask the operator.' });
+    taken.add(free);
+    const there: Condition = { kind: 'disk', ...at, disk: free, atLeastGib: 0, storage: found.storage };
+    return facet({
+      says: [`attach ${text} as ${free}`],
+      steps: [
+        (digest) =>
+          configRequest(at, {
+            id: `attach${suffix}`,
+            params: { [free]: found.volid, ...digestOf(digest) },
+            purpose: `attach ${text} to ${of}`,
+            proof: there,
+          }),
+      ],
+      ...{ expected: [there], before: { [slot]: text }, after: { [free]: text }, undo: [`detach ${free}`] },
+    });
+  }
+  if (running && bootDisk(guest.config, guest.disks)?.slot === slot) {
+    fail('guest_running', `${of} runs from ${slot}. Stop it first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
+  }
+  const destroys = action === 'delete';
+  if (destroys && !isUnused && snapshots.names.length > 0) {
+    fail('not_possible', `${slot} of ${of} is part of snapshots.`, { hint: 'Detach it, or delete the snapshots first.' });
+  }
+  if (isUnused && !destroys) fail('not_possible', `${slot} of ${of} is detached already.`, { hint: 'Use attach or delete.' });
+  const gone: Condition = { kind: 'config', ...at, has: { [slot]: null } };
+  return facet({
+    says: [`${action} ${slot} (${text})`],
+    steps: [
+      (digest) =>
+        configRequest(at, {
+          id: `${action}${suffix}`,
+          params: { delete: slot, ...(destroys && !isUnused ? { force: true } : {}), ...digestOf(digest) },
+          purpose: `${action} ${slot} (${text}) of ${of}`,
+          proof: gone,
+        }),
+    ],
+    expected: [gone],
+    before: { [slot]: text },
+    after: { [slot]: destroys ? 'destroyed' : 'detached' },
+    warnings: destroys ? [] : ['the detached disk keeps its data and still takes space'],
+    raises: [{ effect: 'destroy', because: destroys ? `${text} is destroyed` : `${slot} is taken from the guest` }],
+    undo: [destroys ? `impossible: ${text} is destroyed` : `attach the unused disk again`],
+  });
+}
+
+function digestOf(digest: Params[string] | undefined): Params {
+  return digest === undefined ? {} : { digest };
+}

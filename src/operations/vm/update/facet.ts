@@ -1,0 +1,65 @@
+import type { Effect } from '../../../core/effect.ts';
+import type { Json } from '../../../core/json.ts';
+import type { Condition, Params, Step } from '../../../core/plan.ts';
+import type { GuestAt } from '../../../proxmox/guests.ts';
+import { guestPath } from '../../../proxmox/guests.ts';
+import { CONFIG_SECONDS } from '../lib/task-seconds.ts';
+
+/** One side of a change of a guest: disks, NICs, names and so on. All sides make one plan. */
+export interface Facet {
+  /** Completes "Change web1 (105): …". */
+  says: string[];
+  /** Options of the one request that changes the configuration, and those that it removes. */
+  set: Params;
+  remove: string[];
+  /** The part of it that can be read back. */
+  has: Record<string, string | null>;
+  parts: Record<string, string[]>;
+  /** Further requests, after that one; the digest is filled in. */
+  steps: ((digest: Params[string] | undefined) => Step)[];
+  expected: Condition[];
+  before: Record<string, Json>;
+  after: Record<string, Json>;
+  warnings: string[];
+  raises: { effect: Effect; because: string }[];
+  undo: string[];
+  /** GiB that the guest's disks grow by, and where. */
+  growGib: number;
+  space: Record<string, number>;
+}
+
+export function facet(part: Partial<Facet> = {}): Facet {
+  return {
+    ...{ says: [], set: {}, remove: [], has: {}, parts: {}, steps: [], expected: [], before: {}, after: {} },
+    ...{ warnings: [], raises: [], undo: [], growGib: 0, space: {} },
+    ...part,
+  };
+}
+
+/** All sides as one. */
+export function joined(facets: readonly Facet[]): Facet {
+  const list = <K extends 'says' | 'remove' | 'steps' | 'expected' | 'warnings' | 'raises' | 'undo'>(key: K) =>
+    facets.flatMap((one) => one[key] as unknown[]) as Facet[K];
+  const record = <K extends 'set' | 'has' | 'parts' | 'before' | 'after'>(key: K) =>
+    Object.assign({}, ...facets.map((one) => one[key])) as Facet[K];
+  const space: Record<string, number> = {};
+  for (const one of facets) for (const [place, gib] of Object.entries(one.space)) space[place] = (space[place] ?? 0) + gib;
+  return {
+    ...{ says: list('says'), set: record('set'), remove: list('remove'), has: record('has'), parts: record('parts') },
+    ...{ steps: list('steps'), expected: list('expected'), before: record('before'), after: record('after') },
+    ...{ warnings: list('warnings'), raises: list('raises'), undo: list('undo') },
+    growGib: facets.reduce((sum, one) => sum + one.growGib, 0),
+    space,
+  };
+}
+
+/** POST …/qemu/{vmid}/config, which is a task, or PUT …/lxc/{vmid}/config. */
+export function configRequest(
+  at: GuestAt,
+  { id, params, purpose, proof }: { id: string; params: Params; purpose: string; proof: Condition },
+): Step {
+  const common = { kind: 'request', id, path: `${guestPath(at)}/config`, params, purpose, proof } as const;
+  if (at.type === 'lxc') return { ...common, method: 'PUT' };
+  const task = { type: 'qmconfig', id: String(at.vmid), node: at.node, timeoutSeconds: CONFIG_SECONDS };
+  return { ...common, method: 'POST', task, retryOnLock: true };
+}

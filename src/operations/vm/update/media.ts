@@ -1,0 +1,81 @@
+import { fail } from '../../../core/errors.ts';
+import { plainText } from '../../../core/text.ts';
+import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
+import { guestPath } from '../../../proxmox/guests.ts';
+import { listStorages } from '../../../proxmox/storage.ts';
+import type { OperationContext } from '../../define.ts';
+import { label, type Target } from '../lib/target.ts';
+import { type CloudInit, cloudInitParams } from '../provision/cloud-init.ts';
+import { cloudInitWarnings } from '../provision/cloud-init-warnings.ts';
+import { refuseMissingIso } from '../provision/media.ts';
+import { type Facet, facet } from './facet.ts';
+
+/** The ISO in the CD drive; `none` takes it out. */
+export async function isoFacet(ctx: OperationContext, { guest }: Target, iso: string): Promise<Facet> {
+  const { at, config } = guest;
+  if (at.type === 'lxc') fail('not_possible', `${label(guest)} is a container and has no CD drive.`, { hint: 'Leave iso out.' });
+  const drive = Object.keys(config).find(
+    (key) => /^(?:ide|sata|scsi)\d+$/.test(key) && /media=cdrom/.test(config[key] ?? '') && !/cloudinit/.test(config[key] ?? ''),
+  );
+  const slot = drive ?? ['ide2', 'ide0', 'ide3', 'sata5'].find((key) => config[key] === undefined) ?? 'ide2';
+  const was = (config[slot] ?? 'none').split(',')[0] ?? 'none';
+  if (iso === was) return facet();
+  if (iso !== 'none') await refuseMissingIso(ctx.api, at.node, await listStorages(ctx.api, at.node), iso);
+  return facet({
+    says: [iso === 'none' ? `take ${plainText(was, 120)} out of ${slot}` : `put ${plainText(iso, 120)} into ${slot}`],
+    set: { [slot]: `${iso},media=cdrom` },
+    parts: { [slot]: [iso] },
+    before: { [slot]: plainText(was, 200) },
+    after: { [slot]: plainText(iso, 200) },
+    undo: [was === 'none' ? 'take it out again' : `put ${plainText(was, 120)} back`],
+  });
+}
+
+/**
+ * Values of cloud-init. A guest reads them from its drive when it boots: Proxmox makes the drive anew at a start, and for a running guest here,
+ * where the token may do that.
+ */
+export async function cloudInitFacet(ctx: OperationContext, { guest, running }: Target, values: CloudInit): Promise<Facet> {
+  const { at, config } = guest;
+  const of = label(guest);
+  if (!guest.disks.some((d) => d.media === 'cloudinit')) {
+    fail('not_possible', `${of} has no cloud-init drive, so cloud_init would have no effect.`, { hint: 'Leave cloud_init out.' });
+  }
+  const given = cloudInitParams(values, await ctx.api.version());
+  const set = Object.fromEntries(Object.entries(given).filter(([key, value]) => String(value) !== config[key]));
+  const keys = Object.keys(set);
+  if (keys.length === 0) return facet();
+  const may = !running || (await missingPrivileges(ctx.api, [{ path: `/vms/${at.vmid}`, anyOf: ['VM.Config.Cloudinit'] }])).length === 0;
+  const shown = (key: string) => (key === 'cipassword' ? 'set' : plainText(String(set[key]), 80));
+  return facet({
+    says: [`cloud-init ${keys.join(', ')}`],
+    set,
+    has: Object.fromEntries(keys.filter((key) => key !== 'cipassword').map((key) => [key, String(set[key])])),
+    steps:
+      running && may
+        ? [
+            () => ({
+              kind: 'request',
+              id: 'regenerate',
+              method: 'PUT',
+              path: `${guestPath(at)}/cloudinit`,
+              params: {},
+              purpose: `make the cloud-init drive of ${of} anew`,
+            }),
+          ]
+        : [],
+    before: Object.fromEntries(keys.map((key) => [key, key === 'cipassword' ? 'hidden' : plainText(config[key] ?? 'unset', 80)])),
+    after: Object.fromEntries(keys.map((key) => [key, shown(key)])),
+    warnings: [
+      ...(running
+        ? [
+            `the guest reads it at its next boot${may ? '' : '; without VM.Config.Cloudinit the drive is made anew at the next stop and start only'}`,
+          ]
+        : []),
+      ...cloudInitWarnings(values, { ...config, ...set }),
+    ],
+    undo: keys.map((key) =>
+      key === 'cipassword' ? 'the password of before is unknown' : `${key} back to ${plainText(config[key] ?? 'unset', 80)}`,
+    ),
+  });
+}

@@ -1,0 +1,104 @@
+import * as z from 'zod';
+import { fail } from '../../../core/errors.ts';
+import { plainText } from '../../../core/text.ts';
+import type { GuestAt } from '../../../proxmox/guests.ts';
+import { formatProperties, type Properties, parseNet, parseProperties } from '../../../proxmox/property-strings.ts';
+import type { OperationContext } from '../../define.ts';
+import { bridgeName, line } from '../lib/schemas.ts';
+import { label, type Target } from '../lib/target.ts';
+import { chooseBridge } from '../provision/choose-bridge.ts';
+import { type Facet, facet, joined } from './facet.ts';
+
+export const nic = z.strictObject({
+  nic: z
+    .string()
+    .refine((text) => /^net\d{1,2}$/.test(text), { message: 'must be a NIC like net1' })
+    .optional()
+    .describe('net0; without it a new one'),
+  bridge: bridgeName.optional(),
+  vlan: z.int().min(0).max(4094).optional().describe('0: none'),
+  link: z.boolean().optional().describe('false: cable out'),
+  firewall: z.boolean().optional(),
+  ip: line(100).optional().describe('Containers: dhcp or CIDR'),
+  remove: z.boolean().optional(),
+});
+type Nic = z.output<typeof nic>;
+
+/** NICs that are added, changed (the MAC address stays) or removed. */
+export async function nicsFacet(ctx: OperationContext, target: Target, nics: readonly Nic[]): Promise<Facet> {
+  const taken = new Set(Object.keys(target.guest.config));
+  const facets: Facet[] = [];
+  for (const one of nics) facets.push(await nicFacet(ctx, target, one, taken));
+  return joined(facets);
+}
+
+async function nicFacet(ctx: OperationContext, { guest, running }: Target, args: Nic, taken: Set<string>): Promise<Facet> {
+  const { at, config } = guest;
+  const of = label(guest);
+  const live = running ? [{ effect: 'disrupt' as const, because: `${args.nic ?? 'a NIC'} of the running guest changes at once` }] : [];
+  if (at.type === 'qemu' && args.ip !== undefined) {
+    fail('not_possible', `${of} is a VM. A NIC of a VM has no address of its own.`, { hint: 'Use cloud_init with ipconfig0.' });
+  }
+  if (args.nic !== undefined && config[args.nic] === undefined) {
+    const have = Object.keys(config).filter((key) => /^net\d+$/.test(key));
+    fail('not_possible', `${of} has no ${args.nic}.`, { hint: `NICs: ${have.join(', ') || 'none'}. Without nic a new one is added.` });
+  }
+  if (args.remove) {
+    const slot = args.nic ?? fail('invalid_arguments', 'update_vm: nics: remove needs nic.');
+    const was = plainText(config[slot] ?? '', 200);
+    return facet({
+      ...{ says: [`remove ${slot} (${was})`], remove: [slot], has: { [slot]: null }, before: { [slot]: was }, after: { [slot]: null } },
+      ...{ raises: live, undo: [`add it again: ${was}`] },
+    });
+  }
+  const slot = args.nic ?? freeSlot('net', taken);
+  taken.add(slot);
+  const isNew = config[slot] === undefined;
+  if (isNew || args.bridge !== undefined) {
+    const { bridge } = await chooseBridge(ctx.api, at.node, args.bridge);
+    return written(at, slot, config[slot], { ...args, bridge }, isNew ? [] : live);
+  }
+  return written(at, slot, config[slot], args, live);
+}
+
+function written({ type }: GuestAt, slot: string, was: string | undefined, args: Nic, raises: Facet['raises']): Facet {
+  const { head, options } = type === 'qemu' ? ofVm(was) : ofContainer(was, slot);
+  const changes: Record<string, string | undefined> = {
+    ...(args.bridge === undefined ? {} : { bridge: args.bridge }),
+    ...(args.vlan === undefined ? {} : { tag: args.vlan === 0 ? undefined : String(args.vlan) }),
+    ...(args.link === undefined ? {} : { link_down: args.link ? undefined : '1' }),
+    ...(args.firewall === undefined ? {} : { firewall: args.firewall ? '1' : undefined }),
+    ...(args.ip === undefined ? {} : { ip: args.ip }),
+  };
+  const merged = Object.entries({ ...options, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const rest = formatProperties(Object.fromEntries(merged.sort(([a], [b]) => a.localeCompare(b))));
+  const text = [head, rest].filter((part) => part !== '').join(',');
+  if (text === was) return facet();
+  return facet({
+    says: [was === undefined ? `add ${slot} (${rest})` : `${slot} ${plainText(was, 200)} → ${plainText(text, 200)}`],
+    set: { [slot]: text },
+    parts: { [slot]: rest.split(',').filter((part) => part !== '') },
+    before: { [slot]: was === undefined ? null : plainText(was, 200) },
+    after: { [slot]: plainText(text, 200) },
+    raises,
+    undo: [was === undefined ? `remove ${slot}` : `${slot} back to ${plainText(was, 200)}`],
+  });
+}
+
+/** The model with its MAC address, which stays; Proxmox chooses one for a new NIC. */
+function ofVm(was: string | undefined): { head: string; options: Properties } {
+  if (was === undefined) return { head: 'virtio', options: {} };
+  const { model, mac, options } = parseNet(was);
+  return { head: mac === undefined ? model : `${model}=${mac}`, options };
+}
+
+function ofContainer(was: string | undefined, slot: string): { head: string; options: Properties } {
+  if (was === undefined) return { head: `name=eth${slot.slice(3)}`, options: { ip: 'dhcp', type: 'veth' } };
+  const { name = `eth${slot.slice(3)}`, ...options } = parseProperties(was, 'name');
+  return { head: `name=${name}`, options };
+}
+
+/** @param prefix `net`, `scsi` */
+export function freeSlot(prefix: string, taken: ReadonlySet<string>): string {
+  for (let number = 0; ; number++) if (!taken.has(`${prefix}${number}`)) return `${prefix}${number}`;
+}

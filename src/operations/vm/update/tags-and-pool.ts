@@ -1,0 +1,68 @@
+import { defined } from '../../../core/defined.ts';
+import type { Plan } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+import type { OperationContext } from '../../define.ts';
+import { sortedTags } from '../lib/tags.ts';
+import { label, type Target } from '../lib/target.ts';
+import { refuseUnusablePool } from '../provision/choose-pool.ts';
+import { type Facet, facet } from './facet.ts';
+
+export interface PlaceArgs {
+  add_tags?: string[] | undefined;
+  remove_tags?: string[] | undefined;
+  pool?: string | undefined;
+}
+
+/** Tags are a set: the others stay. Tags and pools decide who may act on a guest, so those of another creator's guest are asked about. */
+export async function tagsAndPoolFacet(
+  ctx: OperationContext,
+  { guest, row }: Target,
+  args: PlaceArgs,
+  createdHere: boolean,
+): Promise<Facet & { moves?: NonNullable<Plan['moves']> }> {
+  const gone = new Set((args.remove_tags ?? []).map((tag) => tag.toLowerCase()));
+  const tags = [...new Set([...guest.tags, ...(args.add_tags ?? [])].filter((tag) => !gone.has(tag.toLowerCase())))];
+  const [now, next] = [sortedTags(guest.tags), sortedTags(tags)];
+  const retags = now !== next;
+  const wanted = args.pool === 'none' ? undefined : args.pool;
+  const moves = args.pool !== undefined && wanted !== row.pool;
+  if (!retags && !moves) return facet();
+  if (moves) await refuseUnusablePool(ctx.api, wanted);
+  const changedTags = [...tags.filter((tag) => !guest.tags.includes(tag)), ...guest.tags.filter((tag) => !tags.includes(tag))];
+  const of = label(guest);
+  const poolid = wanted ?? row.pool;
+  return {
+    ...facet({
+      says: [
+        ...(retags ? [`tags ${shown(now)} → ${shown(next)}`] : []),
+        ...(moves ? [`pool ${shown(row.pool ?? '')} → ${shown(wanted ?? '')}`] : []),
+      ],
+      ...(retags ? (next === '' ? { remove: ['tags'], has: { tags: null } } : { set: { tags: next }, has: { tags: next } }) : {}),
+      steps:
+        moves && poolid !== undefined
+          ? [
+              () => ({
+                kind: 'request',
+                id: 'pool',
+                method: 'PUT',
+                path: '/pools',
+                params: { poolid, vms: String(guest.at.vmid), ...(wanted === undefined ? { delete: true } : { 'allow-move': true }) },
+                purpose: wanted === undefined ? `take ${of} out of pool ${poolid}` : `move ${of} to pool ${poolid}`,
+              }),
+            ]
+          : [],
+      before: { ...(retags ? { tags: now } : {}), ...(moves ? { pool: row.pool ?? null } : {}) },
+      after: { ...(retags ? { tags: next } : {}), ...(moves ? { pool: wanted ?? null } : {}) },
+      warnings: moves ? ['a pool decides who has rights on the guest'] : [],
+      raises: createdHere
+        ? []
+        : [{ effect: 'disrupt', because: 'the guest was not created through this server, and its tags or pool decide who may act on it' }],
+      undo: [...(retags ? [`tags back to ${shown(now)}`] : []), ...(moves ? [`pool back to ${shown(row.pool ?? '')}`] : [])],
+    }),
+    moves: { tags: changedTags, pools: moves ? Object.values(defined({ from: row.pool, to: wanted })) : [] },
+  };
+}
+
+function shown(text: string): string {
+  return text === '' ? 'none' : plainText(text, 120);
+}

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../../src/core/json.ts';
+import { NO_POLICY } from '../../../src/core/policy.ts';
+import { planOf } from '../../helpers/plans.ts';
+import { agent, openWorld, type World } from '../../helpers/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+});
+afterEach(() => world.close());
+
+const sent = () => world.cluster.mutations().map(({ method, path }) => `${method} ${path}`);
+const lastParams = () => world.cluster.mutations().at(-1)?.params ?? {};
+const look = (vmid: number, fields: string[] = []) => world.done('get_vm', { vmid, fields });
+const approved = async (operation: string, args: object) =>
+  (await world.done('approve', { approval_id: await world.asks(operation, args) })).result as JsonObject;
+const create = () => world.done('create_vm', { name: 'mine', disk_gb: 4, storage: 'local-lvm' });
+
+describe('options', () => {
+  it('of a guest made here are changed at once, in one request with the digest, and only where they differ', async () => {
+    const { vmid } = await create();
+    const done = await world.done('update_vm', {
+      vmid,
+      new_name: 'yours',
+      notes: 'for the demo',
+      onboot: true,
+      add_tags: ['ci'],
+      protection: false,
+    });
+    expect(done).toMatchObject({ name: 'yours', applied: [`name mine → yours`, 'notes', 'onboot unset → 1', 'tags none → ci'] });
+    const { digest, ...params } = lastParams();
+    expect(params).toEqual({ name: 'yours', description: 'for the demo', onboot: '1', tags: 'ci' });
+    expect(digest).toMatch(/^[0-9a-f]{40}$/);
+    expect(await world.done('update_vm', { vmid, new_name: 'yours', onboot: true })).toMatchObject({ already: true });
+  });
+
+  it('tags are a set: the others stay', async () => {
+    const plan = await planOf(world, 'update_vm', { vmid: 101, add_tags: ['canary'], remove_tags: ['WEB'] });
+    expect(plan.summary).toContain('tags prod;web → canary;prod');
+  });
+
+  it('of a guest that was not made here are asked about where they decide who may act on it', async () => {
+    expect(await planOf(world, 'update_vm', { vmid: 101, new_name: 'other' })).toMatchObject({ effect: 'disrupt' });
+    expect(await planOf(world, 'update_vm', { vmid: 101, add_tags: ['x'] })).toMatchObject({ effect: 'disrupt' });
+    expect(await planOf(world, 'update_vm', { vmid: 101, notes: 'x' })).toMatchObject({ effect: 'change' });
+  });
+
+  it('clearing the protection counts as destroying', async () => {
+    expect(await planOf(world, 'update_vm', { vmid: 106, protection: false })).toMatchObject({
+      effect: 'destroy',
+      raisedBecause: 'the guest loses its protection against deletion',
+    });
+  });
+
+  it('a tag that a rule of the policy names counts as destroying', async () => {
+    const { vmid } = await create();
+    const rules = [{ match: { tag: ['prod'] }, never: false, method: 'human' as const }];
+    const strict = world.another({ policy: { ...NO_POLICY, rules } });
+    const result = await strict.perform('update_vm', { vmid, add_tags: ['prod'] }, agent, { dryRun: true });
+    expect(result).toMatchObject({ plan: { effect: 'destroy', raisedBecause: expect.stringContaining('prod') } });
+  });
+
+  it('moves a guest to another pool', async () => {
+    const plan = await planOf(world, 'update_vm', { vmid: 104, pool: 'none' });
+    expect(plan).toMatchObject({ effect: 'disrupt', summary: 'Change build1 (104): pool agents → none' });
+    await approved('update_vm', { vmid: 104, pool: 'none' });
+    expect(lastParams()).toEqual({ poolid: 'agents', vms: '104', delete: '1' });
+  });
+});
+
+describe('disks', () => {
+  it('grow to an absolute size, and the answer says what to do inside', async () => {
+    const done = await world.done('update_vm', { vmid: 105, disks: [{ disk: 'scsi0', size_gb: 20 }] });
+    expect(done.warnings).toEqual([expect.stringContaining('growpart')]);
+    expect(lastParams()).toMatchObject({ disk: 'scsi0', size: '20G' });
+    expect((await look(105)).disks).toMatchObject(expect.arrayContaining([expect.objectContaining({ slot: 'scsi0', size_gb: 20 })]));
+    expect((await world.refused(world.call('update_vm', { vmid: 105, disks: [{ disk: 'scsi0', size_gb: 4 }] }))).message).toBe(
+      'scsi0 of dev1 (105) has 20 GiB. Disks only grow.',
+    );
+  });
+
+  it('count against the quota', async () => {
+    const error = await world.refused(world.call('update_vm', { vmid: 105, disks: [{ disk: 'scsi0', size_gb: 900 }] }));
+    expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_DISK_GB') });
+  });
+
+  it('are added, detached, attached again and deleted, each as its effect asks', async () => {
+    await world.done('update_vm', { vmid: 105, disks: [{ size_gb: 3, storage: 'local-lvm' }] });
+    expect(await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'detach' }] })).toMatchObject({
+      effect: 'destroy',
+    });
+    await approved('update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'detach' }] });
+    const slots = async () => ((await look(105)).disks as JsonObject[]).map(({ slot }) => slot);
+    expect(await slots()).toContain('unused0');
+    await world.done('update_vm', { vmid: 105, disks: [{ disk: 'unused0', action: 'attach' }] });
+    expect(await slots()).toContain('scsi1');
+    const plan = await planOf(world, 'update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'delete' }] });
+    expect(plan).toMatchObject({ effect: 'destroy', undo: expect.stringMatching(/^impossible: .*vm-105-disk/) });
+    await approved('update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action: 'delete' }] });
+    expect(lastParams()).toMatchObject({ delete: 'scsi1', force: '1' });
+    expect(await slots()).not.toContain('unused0');
+  });
+
+  it('move to another storage, and the source goes', async () => {
+    await world.done('update_vm', { vmid: 105, disks: [{ disk: 'scsi0', storage: 'nas' }] });
+    expect(lastParams()).toMatchObject({ disk: 'scsi0', storage: 'nas', delete: '1' });
+    expect((await look(105)).disks).toMatchObject(
+      expect.arrayContaining([expect.objectContaining({ slot: 'scsi0', volume: expect.stringMatching(/^nas:/) })]),
+    );
+  });
+
+  it('refuses what cannot be, and sends nothing', async () => {
+    for (const [disks, message] of [
+      [[{ disk: 'scsi7', size_gb: 9 }], 'dev1 (105) has no disk scsi7.'],
+      [[{ storage: 'nas' }], 'update_vm: disks: a new disk needs size_gb.'],
+    ] as const)
+      expect((await world.refused(world.call('update_vm', { vmid: 105, disks }))).message).toBe(message);
+    expect(
+      (await world.refused(world.call('update_vm', { vmid: 104, disks: [{ disk: 'scsi0', storage: 'local-lvm' }] }))).message,
+    ).toContain('has snapshots');
+    expect(sent()).toEqual([]);
+  });
+});
+
+describe('NICs and media', () => {
+  it('a second NIC with a VLAN is added, changed with its MAC address, and removed', async () => {
+    await world.done('update_vm', { vmid: 105, nics: [{ bridge: 'vmbr0', vlan: 20 }] });
+    const nic = async () => ((await look(105)).networks as JsonObject[]).find(({ slot }) => slot === 'net1');
+    const first = await nic();
+    expect(first).toMatchObject({ bridge: 'vmbr0', vlan: 20, mac: expect.stringMatching(/^BC:24:11/) });
+    await world.done('update_vm', { vmid: 105, nics: [{ nic: 'net1', vlan: 30, firewall: true }] });
+    expect(await nic()).toMatchObject({ vlan: 30, mac: first?.mac });
+    await world.done('update_vm', { vmid: 105, nics: [{ nic: 'net1', remove: true }] });
+    expect(await nic()).toBeUndefined();
+  });
+
+  it('of a running guest are asked about, unless a new one joins', async () => {
+    expect(await planOf(world, 'update_vm', { vmid: 101, nics: [{ nic: 'net0', link: false }] })).toMatchObject({ effect: 'disrupt' });
+    expect(await planOf(world, 'update_vm', { vmid: 101, nics: [{ bridge: 'vmbr0' }] })).toMatchObject({ effect: 'change' });
+  });
+
+  it('an ISO goes in and out of the CD drive', async () => {
+    const iso =
+      (await world.cluster.open().get<{ volid: string }[]>('/nodes/pve/storage/local/content', { content: 'iso' }))[0]?.volid ?? '';
+    await world.done('update_vm', { vmid: 104, iso });
+    expect(lastParams()).toMatchObject({ ide2: `${iso},media=cdrom` });
+    await world.done('update_vm', { vmid: 104, iso: 'none' });
+    expect(lastParams()).toMatchObject({ ide2: 'none,media=cdrom' });
+    expect((await world.refused(world.call('update_vm', { vmid: 104, iso: 'local:iso/missing.iso' }))).code).toBe('storage_unavailable');
+  });
+
+  it('cloud-init of a running guest is made anew, and the password is nowhere', async () => {
+    await world.done('start_vm', { vmid: 105 });
+    const done = await world.done('update_vm', {
+      vmid: 105,
+      cloud_init: { user: 'ops', password: 'canary-hunter2', ipconfig0: 'ip=10.77.0.9/24' },
+    });
+    expect(sent().slice(-2)).toEqual(['POST /nodes/pve/qemu/105/config', 'PUT /nodes/pve/qemu/105/cloudinit']);
+    expect(JSON.stringify([done, world.audit()])).not.toContain('canary-hunter2');
+  });
+
+  it('a container takes a name, tags and another bridge or address', async () => {
+    await approved('update_vm', { vmid: 201, new_name: 'cache2', nics: [{ nic: 'net0', ip: '10.77.0.21/24' }] });
+    expect(sent()).toEqual(['PUT /nodes/pve2/lxc/201/config']);
+    expect(lastParams()).toMatchObject({ hostname: 'cache2', net0: expect.stringContaining('ip=10.77.0.21/24') });
+  });
+});
