@@ -8,7 +8,7 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
-import { changed, description, guestName, poolName, tags, vmid, volumeId } from './lib/schemas.ts';
+import { changed, guestName, isoOrNone, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
@@ -21,7 +21,7 @@ import { tagsAndPoolFacet } from './update/tags-and-pool.ts';
 const input = z.strictObject({
   vmid,
   new_name: guestName.optional(),
-  notes: z.union([description, z.literal('')]).optional(),
+  notes: notes.optional(),
   add_tags: tags.optional(),
   remove_tags: tags.optional(),
   pool: poolName.optional().describe('none: out of its pool'),
@@ -29,10 +29,7 @@ const input = z.strictObject({
   protection: z.boolean().optional(),
   agent: z.boolean().optional(),
   boot: z.array(z.string()).min(1).max(20).optional().describe('Devices in order, like scsi0'),
-  iso: z
-    .union([volumeId, z.literal('none')])
-    .optional()
-    .describe('Into the CD drive; none takes it out'),
+  iso: isoOrNone.optional().describe('Into the CD drive; none takes it out'),
   cloud_init: cloudInit.optional(),
   disks: z.array(disk).min(1).max(10).optional(),
   nics: z.array(nic).min(1).max(10).optional(),
@@ -84,7 +81,7 @@ export const updateVm = defineOperation({
     'PUT /nodes/{node}/qemu/{vmid}/cloudinit': [],
     'PUT /pools': ['poolid', 'vms', 'allow-move', 'delete'],
   },
-  example: { vmid: 104, add_tags: ['ci'], notes: 'builds the nightly images' },
+  example: { vmid: 105, add_tags: ['ci'], notes: 'builds the nightly images' },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
@@ -115,7 +112,7 @@ export const updateVm = defineOperation({
 async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
   const asked = Object.keys(args).filter((key) => key !== 'vmid' && args[key as keyof Args] !== undefined);
   if (asked.length === 0) fail('invalid_arguments', 'update_vm needs at least one change.');
-  // What is too large anyway is said before a storage is looked at.
+  // The quota is checked before a storage is looked at.
   await refuseTooLarge(ctx, demandOf(target, grownBy(target, args)), undefined);
   const createdHere = await ctx.createdHere(target.guest.identity);
   const place = await tagsAndPoolFacet(ctx, target, args, createdHere);

@@ -113,7 +113,7 @@ describe('disks', () => {
   it('refuses what cannot be, and sends nothing', async () => {
     for (const [disks, message] of [
       [[{ disk: 'scsi7', size_gb: 9 }], 'dev1 (105) has no disk scsi7.'],
-      [[{ storage: 'nas' }], 'update_vm: disks: a new disk needs size_gb.'],
+      [[{ storage: 'nas' }], 'A new disk in disks needs size_gb.'],
     ] as const)
       expect((await world.refused(world.call('update_vm', { vmid: 105, disks }))).message).toBe(message);
     expect(

@@ -25,6 +25,14 @@ export const lines = (max: number) =>
     .refine((text) => !/\p{Cc}/u.test(text.replace(/[\r\n\t]/g, '')), { message: 'must not have control characters besides line breaks' });
 /** Notes of a guest. */
 export const description = lines(8192);
+/** The same, or empty: none. */
+export const notes = z.string().refine((text) => text === '' || description.safeParse(text).success, {
+  message: 'must be at most 8192 characters without control characters besides line breaks',
+});
+/** An ISO for the CD drive, or `none`. */
+export const isoOrNone = z.string().refine((text) => text === 'none' || volumeId.safeParse(text).success, {
+  message: 'must be a volume like local:iso/debian-12.iso, or none',
+});
 
 /** Checked here but not advertised: a pattern costs an agent more tokens than the refusal of a bad name. */
 const shaped = (pattern: RegExp, what: string, max: number) =>

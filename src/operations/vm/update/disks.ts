@@ -77,8 +77,8 @@ async function added(
       hint: 'Grow rootfs instead, or ask the operator.',
     });
   }
-  const gib = size ?? fail('invalid_arguments', 'update_vm: disks: a new disk needs size_gb.');
-  if (action !== undefined) fail('invalid_arguments', `update_vm: disks: ${action} needs disk.`);
+  const gib = size ?? fail('invalid_arguments', 'A new disk in disks needs size_gb.');
+  if (action !== undefined) fail('invalid_arguments', `The action ${action} in disks needs disk.`);
   const storages = await listStorages(ctx.api, at.node);
   const boot = bootDisk(guest.config, guest.disks);
   const own = boot === undefined || boot.storage === '' ? {} : { own: { storage: boot.storage, of: 'its boot disk' } };

@@ -44,7 +44,7 @@ async function nicFacet(ctx: OperationContext, { guest, running }: Target, args:
     fail('not_possible', `${of} has no ${args.nic}.`, { hint: `NICs: ${have.join(', ') || 'none'}. Without nic a new one is added.` });
   }
   if (args.remove) {
-    const slot = args.nic ?? fail('invalid_arguments', 'update_vm: nics: remove needs nic.');
+    const slot = args.nic ?? fail('invalid_arguments', 'The entry in nics that removes a NIC needs nic.');
     const was = plainText(config[slot] ?? '', 200);
     return facet({
       ...{ says: [`remove ${slot} (${was})`], remove: [slot], has: { [slot]: null }, before: { [slot]: was }, after: { [slot]: null } },
