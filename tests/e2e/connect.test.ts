@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPlace, type Place, run, until } from './harness.ts';
-import { type HttpServer, startHttp } from './http-server.ts';
+import { addToken, type HttpServer, startHttp } from './http-server.ts';
 import { connectCommand, type Human, PEERS, type Peer, type PeerKind } from './peers.ts';
 
 const RUNNING = { vmid: 103, name: 'legacy-erp' };
@@ -20,8 +20,9 @@ afterAll(async () => {
   await place.close();
 });
 
-async function makeToken(name: string, role: string, ...more: string[]): Promise<string> {
-  const made = await run(place, ['tokens', 'add', '--name', name, '--role', role, ...more]);
+/** By the command, as the operator does who trusts a client. */
+async function makeTrusted(name: string): Promise<string> {
+  const made = await run(place, ['tokens', 'add', '--name', name, '--role', 'operator', '--trust-client']);
   expect(made.code, made.stderr).toBe(0);
   return String(made.json.token);
 }
@@ -47,7 +48,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
   });
 
   it('sees the tools of its role alone', async () => {
-    const peer = await through(kind, await makeToken(`viewer-${kind.replace(' ', '-')}`, 'viewer'));
+    const peer = await through(kind, await addToken(place.env, { role: 'viewer' }));
     expect(await peer.tools()).not.toContain('stop_vm');
     expect(await peer.tools()).toContain('list_vms');
     await peer.close();
@@ -71,7 +72,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
 
   it('puts the question to its human, where the operator trusts that client', async () => {
     const { vmid, name } = RUNNING;
-    const token = await makeToken(`trusted-${kind.replace(' ', '-')}`, 'operator', '--trust-client');
+    const token = await makeTrusted(`trusted-${kind.replace(' ', '-')}`);
     const shown: string[] = [];
     let reply: ReturnType<Human> = { action: 'cancel' };
     const peer = await through(kind, token, (message) => {
@@ -110,7 +111,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
 });
 
 it('an approval that a human gives in the console arrives where it was requested', async () => {
-  const boss = await makeToken('boss', 'approver', '--owner', 'boss');
+  const boss = await addToken(place.env, { name: 'boss', role: 'approver', owner: 'boss' });
   await setPassphrase('boss');
   const peer = await through('v2 auto', server.token);
   const asked = await peer.call('stop_vm', { vmid: 101, force: true });
@@ -152,7 +153,7 @@ it('keeps the token out of its arguments, its messages and the files of its user
 
   chmodSync(file, 0o644);
   const readable = await connectCommand('v2', command, env);
-  await until('the warning', () => readable.stderr().includes('can be read by other users'));
+  await until('the warning', () => readable.stderr().includes('Other users can read'));
   expect(readable.stderr()).not.toContain(server.token);
   await readable.close();
 });
@@ -162,7 +163,7 @@ it('a token that does not count is refused in words, without repeating it', asyn
   const error = await through('v2', token).catch((thrown: Error) => thrown.message);
   expect(error).toContain('does not accept the access token (401). Nothing was done.');
   expect(error).not.toContain(token);
-  const revoked = await makeToken('revoked', 'operator');
+  const revoked = await addToken(place.env, { name: 'revoked' });
   const peer = await through('v2', revoked);
   expect((await run(place, ['tokens', 'revoke', 'revoked'])).code).toBe(0);
   await expect(peer.call('list_vms')).rejects.toThrow(/does not accept the access token/);
