@@ -116,6 +116,16 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   report(api: ProxmoxReader, run: RunRecord): Promise<z.input<O>>;
 }
 
+export interface TaskFilter {
+  status?: 'failed' | 'running';
+  /** VMID or name. */
+  guest?: string;
+  node?: string;
+  limit: number;
+  /** Lines of the log of each; 0: none. */
+  logLines: number;
+}
+
 /** The objects of control operations; the engine supplies them. */
 export interface ControlPorts {
   caller: Caller;
@@ -129,8 +139,12 @@ export interface ControlPorts {
     deny(id: string, reason: string | undefined): Promise<Result>;
   };
   tasks: {
-    get(query: { upid?: string; runId?: string; waitSeconds?: number; logLines: number }): Promise<JsonObject>;
-    recent(): Promise<JsonObject>;
+    /** `logLines` left out: those of a failure. */
+    get(query: { upid?: string; runId?: string; waitSeconds?: number; logLines?: number }): Promise<JsonObject>;
+    /** The caller's own runs, the newest first. */
+    recent(filter: TaskFilter): Promise<JsonObject>;
+    /** Tasks of Proxmox, whoever began them, the newest first. */
+    list(filter: TaskFilter): Promise<JsonObject>;
   };
 }
 

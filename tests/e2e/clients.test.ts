@@ -82,7 +82,7 @@ describe.each(PEERS)('%s over stdio', (kind) => {
     ).rejects.toThrow();
     await until('the guest is stopped', async () => (await peer.call('get_vm', { vmid })).structured.status === 'stopped');
     const { structured } = await peer.call('get_task');
-    expect(structured.runs).toMatchObject([{ operation: 'stop_vm', vmid }, {}]);
+    expect(rowsOf(structured.runs as object)).toMatchObject([{ operation: 'stop_vm', vmid }, {}]);
     expect(place.mutations().filter(({ path }) => path.endsWith(`/${vmid}/status/stop`))).toHaveLength(1);
   });
 });

@@ -3,25 +3,38 @@ import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RunRecord } from '../../core/run.ts';
-import { maskSecrets, plainText, withoutCommand } from '../../core/text.ts';
+import { plainText, withoutCommand } from '../../core/text.ts';
 import type { ControlPorts } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
+import { exitOf } from '../../proxmox/tasks.ts';
 import { checkTaskScope } from '../limits/scope.ts';
 import type { Ports } from '../ports.ts';
 import { waitFor } from './answer.ts';
+import { listTasks, nodesOf, vmidOf, vmidsOf } from './task-list.ts';
+import { logOf } from './task-log.ts';
 
-const RECENT = 10;
+/** Own runs that are looked through for those that a filter wants. */
+const SEARCHED = 200;
+/** Lines of the log of a task that failed, where the caller does not say how many. */
+const FAILURE_LINES = 8;
 
 /** The objects of `get_task`: the caller's own runs, and any task of Proxmox by its UPID. */
 export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | undefined): ControlPorts['tasks'] {
   const mine = (run: RunRecord) => caller.isOperator || run.principal === caller.principal;
   return {
-    async recent() {
+    async recent({ status, guest, node, limit }) {
       const { name: cluster } = ports.cluster;
       const store = await ports.store();
-      const runs = await store.runs.recent({ cluster, limit: RECENT, ...(caller.isOperator ? {} : { principal: caller.principal }) });
-      return { runs: runs.map(brief) };
+      const filtered = status !== undefined || guest !== undefined || node !== undefined;
+      const wanted = { cluster, limit: filtered ? SEARCHED : limit, ...(caller.isOperator ? {} : { principal: caller.principal }) };
+      const vmid = guest === undefined ? undefined : await vmidOf(guest, caller, ports);
+      const fits = (run: RunRecord) =>
+        (status === undefined || run.status === (status === 'failed' ? 'failed' : 'executing')) &&
+        (vmid === undefined || vmidsOf(run.plan).includes(vmid)) &&
+        (node === undefined || nodesOf(run.plan).includes(node));
+      return { runs: (await store.runs.recent(wanted)).filter(fits).slice(0, limit).map(brief) };
     },
+    list: (filter) => listTasks(filter, caller, ports),
     async get({ upid, runId, waitSeconds = 0, logLines }) {
       const { api, name: cluster } = ports.cluster;
       const store = await ports.store();
@@ -35,7 +48,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
             : run.status === 'executing'
               ? await waitFor(run, ended, { wait: waitSeconds, ...defined({ signal }) }, ports)
               : run;
-        return describe(now, ports, logLines);
+        return describe(now, ports, logLines ?? 0);
       }
       if (runId !== undefined) fail('task_unknown', `Run ${runId} is not one of yours.`);
       if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
@@ -47,7 +60,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
 interface TaskQuery {
   upid: string;
   waitSeconds: number;
-  logLines: number;
+  logLines?: number | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -56,11 +69,12 @@ async function taskNow({ upid, waitSeconds, logLines, signal }: TaskQuery, ports
   const { api } = ports.cluster;
   const status = waitSeconds > 0 ? await api.waitTask(upid, { timeoutSeconds: waitSeconds, ...defined({ signal }) }) : await api.task(upid);
   const now = status && !status.unseen ? status : await api.task(upid);
+  const lines = logLines ?? (now.exit !== undefined && exitOf(now.exit).kind === 'failed' ? FAILURE_LINES : 0);
   return {
     upid: now.upid,
     status: now.running ? 'running' : 'stopped',
     ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
-    ...(logLines > 0 ? { log: await logOf(now.upid, ports, logLines) } : {}),
+    ...(lines > 0 ? { log: await logOf(now.upid, ports, lines) } : {}),
   };
 }
 
@@ -119,9 +133,4 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
     ...(report ? { result: report as JsonObject } : {}),
     ...(upid !== undefined && logLines > 0 ? { log: await logOf(upid, ports, logLines) } : {}),
   };
-}
-
-async function logOf(upid: string, ports: Ports, lines: number): Promise<string[]> {
-  const log = await ports.cluster.api.taskLog(upid, lines);
-  return log.map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
 }
