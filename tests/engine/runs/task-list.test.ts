@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SEED_TOKENS } from '../../../';
+import { SEED_TOKENS } from '../../../src/simulator/seed/tokens.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;
