@@ -143,7 +143,7 @@ export interface ControlPorts {
     get(query: { upid?: string; runId?: string; waitSeconds?: number; logLines?: number }): Promise<JsonObject>;
     /** The caller's own runs, the newest first. */
     recent(filter: TaskFilter): Promise<JsonObject>;
-    /** Tasks of Proxmox, whoever began them, the newest first. */
+    /** Tasks of Proxmox of all users, the newest first. */
     list(filter: TaskFilter): Promise<JsonObject>;
   };
 }

@@ -12,7 +12,7 @@ export const getTask = defineOperation({
   decides: false,
   toolset: 'everyday',
   description:
-    'State, outcome and log of one run or Proxmox task: use it after an answer "running". Without an id your recent runs; with status, guest, node or mine: false the tasks of everyone.',
+    'State, outcome and log of one run or Proxmox task. Use it after an answer "running". Without an id it lists your recent runs. With status, guest, node or mine false it lists the tasks of all users.',
   input: z.strictObject({
     upid: filled(256).optional(),
     run_id: filled(64).optional(),
