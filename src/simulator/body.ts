@@ -48,10 +48,29 @@ function parseForm(form: string): Params {
   return params;
 }
 
-/** Name of the parameter that carries the size of an uploaded file; clients cannot send it. */
-export const UPLOADED_SIZE = 'tmpfilename';
+/** Name of the parameter that carries what is known of an uploaded file; clients cannot send it. */
+const UPLOADED = 'tmpfilename';
 
-/** Text fields, then the file: only its name and size matter here. */
+const HEAD_DIGITS = 8;
+const SIZE_DIGITS = 24;
+
+/** The place of an uploaded file, which tells its first four bytes and its size. */
+function temporaryName(content: string): string {
+  const head = Buffer.from(content.slice(0, HEAD_DIGITS / 2), 'latin1')
+    .toString('hex')
+    .padEnd(HEAD_DIGITS, '0');
+  return `/var/tmp/pveupload-${head}${content.length.toString(16).padStart(SIZE_DIGITS, '0')}`;
+}
+
+/** The uploaded file of a request: its place, its first four bytes (hex) and its size. */
+export function uploadedFile(params: Params): { temporary: string; head: string; size: number } | undefined {
+  const temporary = params[UPLOADED];
+  if (typeof temporary !== 'string') return undefined;
+  const digits = temporary.split('-').at(-1) ?? '';
+  return { temporary, head: digits.slice(0, HEAD_DIGITS), size: Number.parseInt(digits.slice(HEAD_DIGITS), 16) };
+}
+
+/** Text fields, then the file: only its name, its size and its first bytes matter here. */
 function parseMultipart(body: string, boundary: string): Params {
   const params: Params = {};
   for (const part of body.split(`--${boundary}`).slice(1, -1)) {
@@ -60,7 +79,7 @@ function parseMultipart(body: string, boundary: string): Params {
     const name = /name="([^"]*)"/.exec(head)?.[1] ?? '';
     const filename = /filename="([^"]*)"/.exec(head)?.[1];
     if (filename === undefined) params[name] = content;
-    else Object.assign(params, { filename, [UPLOADED_SIZE]: `/var/tmp/pveupload-${content.length.toString(16).padStart(32, '0')}` });
+    else Object.assign(params, { filename, [UPLOADED]: temporaryName(content) });
   }
   return params;
 }

@@ -5,6 +5,7 @@ const TOKENS: [string, RegExp][] = [
   ['fingerprint', /(?:[0-9A-F]{2}:){31}[0-9A-F]{2}/g],
   ['upid', /UPID:[\w-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:/gi],
   ['backup', /vzdump-(?:qemu|lxc)-\d+-\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d/g],
+  ['upload', /pveupload-[0-9a-f]{32}/g],
   ['uuid', /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi],
   ['digest', /\b[0-9a-f]{40}\b/g],
   ['mac', /\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b/gi],

@@ -60,3 +60,28 @@ it('guests of another node are left out of a backup without a word', async () =>
   const { data } = await opened.api.post('/nodes/pve/vzdump', { vmid: '101', storage: 'nas' });
   expect(data).toBe('OK');
 });
+
+it('a backup server keeps backups under its own names, from which a guest is restored and started', async () => {
+  const { api } = opened;
+  expect(await back({ storage: 'pbs' })).toBe('OK');
+  const rows = (await api.get('/nodes/pve/storage/pbs/content?vmid=104')).data as { volid: string; format: string }[];
+  expect(rows).toMatchObject([{ volid: expect.stringMatching(/^pbs:backup\/vm\/104\/\d{4}-\d\d-\d\dT[\d:]{8}Z$/), format: 'pbs-vm' }]);
+  const archive = String(rows[0]?.volid);
+  expect(await api.task('POST', '/nodes/pve/qemu', { vmid: '320', archive, storage: 'nas', unique: '1', start: '1' })).toBe('OK');
+  const tasks = (await api.get('/nodes/pve/tasks?source=all&vmid=320')).data as { upid: string; type: string }[];
+  expect(tasks.map(({ type }) => type)).toEqual(['qmstart', 'qmrestore']);
+  expect(await api.wait(String(tasks[0]?.upid))).toBe('OK');
+});
+
+it('a guest is restored over only with force, while it is stopped and not protected; its snapshots go', async () => {
+  const { api } = opened;
+  await back();
+  const archive = String((await backups(104))[0]?.volid);
+  const over = (more: Record<string, string> = {}) => api.post('/nodes/pve/qemu', { vmid: '104', archive, storage: 'nas', ...more });
+  expect((await over()).reason).toBe("unable to restore VM 104 - VM 104 already exists on node 'pve'");
+  await api.put('/nodes/pve/qemu/104/config', { protection: '1' });
+  expect(await api.wait(String((await over({ force: '1' })).data))).toBe('unable to restore VM 104 - protection mode enabled');
+  await api.put('/nodes/pve/qemu/104/config', { protection: '0' });
+  expect(await api.wait(String((await over({ force: '1' })).data))).toBe('OK');
+  expect((await api.get('/nodes/pve/qemu/104/snapshot')).data.map(({ name }: { name: string }) => name)).toEqual(['current']);
+});

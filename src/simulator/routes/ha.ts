@@ -1,4 +1,4 @@
-import { type Context, flag, integer, needed, type Routes, text } from '../context.ts';
+import { type Context, flag, integer, needed, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
 import { splitList } from '../formats.ts';
 import { blockedByHa, haDigest, movedAlong } from '../ha.ts';
@@ -120,8 +120,29 @@ function move(context: Context): Row {
   };
 }
 
+/** The managers: one for the cluster, one on each node; a node alone has not started them. */
+function managers({ world, at }: Context): Row[] {
+  const online = [...world.all('node').values()].filter((node) => node.online).map(({ node }) => node);
+  if (world.all('node').size < 2) return [];
+  const timestamp = seconds(at);
+  const when = new Date(at).toUTCString();
+  const row = (id: string, type: string, node: string, state: string) => ({
+    id,
+    type,
+    node,
+    status: `${node} (${state}, ${when})`,
+    timestamp,
+  });
+  const used = new Set([...world.all('ha').values()].map(({ vmid }) => world.guest(vmid)?.node));
+  return [
+    ...online.slice(0, 1).map((node) => row('master', 'master', node, 'active')),
+    ...online.map((node) => row(`lrm:${node}`, 'lrm', node, used.has(node) ? 'active' : 'idle')),
+  ];
+}
+
 /** The state of a cluster whose fencing stands by, and of its services. */
-function status({ world }: Context): Row[] {
+function status(context: Context): Row[] {
+  const { world } = context;
   const [master] = [...world.all('node').values()].filter(({ online }) => online);
   const node = master?.node ?? '';
   const services = [...world.all('ha').values()].map(({ sid, state, vmid, ...resource }) => ({
@@ -138,6 +159,7 @@ function status({ world }: Context): Row[] {
   }));
   return [
     { id: 'quorum', type: 'quorum', node, status: 'OK', quorate: 1 },
+    ...managers(context),
     { id: 'fencing', type: 'fencing', node, status: 'standby (CRM watchdog standby)', 'armed-state': 'standby' },
     ...services,
   ];

@@ -1,11 +1,11 @@
-import { demand, demandInTask, type Who } from '../../access/permissions.ts';
+import { demand, demandInTask, requireVm, type Who } from '../../access/permissions.ts';
 import { bridgePaths, type Context, flag, missingConfig, needed, nodeOf, task, text, vmidOf } from '../../context.ts';
 import { refuse } from '../../errors.ts';
 import { isCloudInit, option, parseSize, printSize, volumeOf } from '../../guest/config.ts';
 import { checkVolumeAccess, storeNet } from '../../guest/drives.ts';
 import { allocate, findStorage, findVolume, freeByName, isFileBased, ownerOf, pathOf, storageOf } from '../../guest/volumes.ts';
 import type { Config } from '../../model.ts';
-import type { Kinds, Run } from '../../tasks.ts';
+import { type Kinds, type Run, startTask } from '../../tasks.ts';
 import { newUuid } from '../../world.ts';
 import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from '../guest/new-guest.ts';
 import { guestOfTask } from '../guest/power.ts';
@@ -20,6 +20,7 @@ export function restore(context: Context): string {
   const archive = needed(context, 'archive');
   const storage = text(context, 'storage');
   if (storage !== undefined) demand(world, who, `/storage/${storage}`, ['Datastore.AllocateSpace']);
+  if (flag(context, 'start')) requireVm(world, who, vmid, text(context, 'pool'), ['VM.PowerMgmt']);
   requireAllocate(context, vmid, text(context, 'pool'));
   // A guest's own archive asks for no more than the right to make the guest.
   if (ownerOf(archive) !== vmid) checkVolumeAccess(context, vmid, archive);
@@ -34,6 +35,7 @@ export function restore(context: Context): string {
     pool: text(context, 'pool'),
     replaced: there !== undefined,
     live: flag(context, 'live-restore'),
+    start: flag(context, 'start'),
     who,
     options: optionsOf(context, NOT_OPTIONS),
     made: [],
@@ -45,18 +47,23 @@ function begin(run: Run): number {
   const vmid = Number(run.task.id);
   const fail = (reason: string): never => refuse(`unable to restore VM ${vmid} - ${reason}`);
   const guest = run.world.guest(vmid);
+  if (guest?.config.protection === '1') fail('protection mode enabled');
   if (guest?.running) {
     run.log(`error before or during data restore, some or all disks were not completely restored. VM ${vmid} state is NOT cleaned up.`);
     fail('vm is running');
   }
   const archive = String(run.task.args.archive);
   const volume = findVolume(run.world, run.task.node, archive) ?? fail(`volume '${archive}' does not exist`);
-  const path = pathOf(findStorage(run.world, volume.storage), archive);
-  run.log(
-    `restore vma archive: zstd -q -d -c ${path} | vma extract -v -r /var/tmp/vzdumptmp${run.task.pid}.fifo - /var/tmp/vzdumptmp${run.task.pid}`,
-  );
-  if (run.task.args.live) refuse('live-restore is only compatible with backup images from a Proxmox Backup Server');
-  checkBridges(run, volume.config ?? {});
+  const storage = findStorage(run.world, volume.storage);
+  const path = pathOf(storage, archive);
+  const onServer = storage.type === 'pbs';
+  if (onServer) run.log(`restore proxmox backup image: ${path}`);
+  else
+    run.log(
+      `restore vma archive: zstd -q -d -c ${path} | vma extract -v -r /var/tmp/vzdumptmp${run.task.pid}.fifo - /var/tmp/vzdumptmp${run.task.pid}`,
+    );
+  if (run.task.args.live && !onServer) refuse('live-restore is only compatible with backup images from a Proxmox Backup Server');
+  checkBridges(run, { ...volume.config, ...(run.task.args.options as Config) });
   return RESTORE;
 }
 
@@ -117,6 +124,10 @@ function finish(run: Run): void {
   if (unique) config.smbios1 = `uuid=${newUuid()}`;
   run.world.saveGuest({ ...emptyGuest(vmid, 'qemu', run.task.node, config), inside: { acpi: true, agent: true } }, run.at);
   joinPool(run.world, pool, vmid);
+  if (!run.task.args.start) return;
+  run.log('Execute autostart');
+  const start = { node: run.task.node, type: 'qmstart', id: String(vmid), owner: run.task.owner, kind: 'start', locks: [vmid] };
+  startTask(run.world, run.kinds, start, run.at);
 }
 
 export const RESTORE_KINDS: Kinds = {

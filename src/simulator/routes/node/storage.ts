@@ -23,7 +23,7 @@ import {
 } from '../../guest/volumes.ts';
 import type { Storage, Volume } from '../../model.ts';
 import type { Kinds, Run } from '../../tasks.ts';
-import { finishUpload, upload } from './upload.ts';
+import { finishUpload, refuseUpload, upload } from './upload.ts';
 
 type Row = Record<string, unknown>;
 
@@ -247,7 +247,11 @@ function redefine(context: Context): Row {
   return { storage: storage.storage, type: storage.type };
 }
 
-export const STORAGE_KINDS: Kinds = { 'delete-volume': { finish: finishDelete }, upload: { finish: finishUpload } };
+export const STORAGE_KINDS: Kinds = {
+  'delete-volume': { finish: finishDelete },
+  upload: { finish: finishUpload },
+  'bad-upload': { finish: refuseUpload },
+};
 
 const CONTENT = '/nodes/{node}/storage/{storage}/content';
 

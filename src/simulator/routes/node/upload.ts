@@ -1,9 +1,12 @@
-import { UPLOADED_SIZE } from '../../body.ts';
+import { uploadedFile } from '../../body.ts';
 import { type Context, needed, nodeOf, task } from '../../context.ts';
 import { invalid, refuse } from '../../errors.ts';
 import { findStorage, pathOf, saveVolume, storageOf, usableStorage } from '../../guest/volumes.ts';
 import type { Volume } from '../../model.ts';
 import type { Run } from '../../tasks.ts';
+
+/** First four bytes of a qcow2 file, hex. */
+const QCOW2 = '514649fb';
 
 /** Takes an uploaded file; an existing one of that name is replaced without a word. */
 export function upload(context: Context): string {
@@ -16,18 +19,25 @@ export function upload(context: Context): string {
   >;
   if (!known[kind]?.test(name)) invalid({ filename: 'wrong file extension' });
   if (!storage.content.includes(kind)) refuse(`storage '${storage.storage}' does not support '${kind}' content`);
-  const temporary = needed(context, UPLOADED_SIZE);
+  const { temporary, head, size } = uploadedFile(context.params) ?? invalid({ tmpfilename: 'property is missing and it is not optional' });
   const volid = `${storage.storage}:${kind}/${name}`;
-  const size = Number.parseInt(temporary.split('-').at(-1) ?? '0', 16);
   const path = pathOf(storage, volid);
+  const first = `starting file import from: ${temporary}`;
+  if (kind === 'import' && name.endsWith('.qcow2') && head !== QCOW2)
+    return task(context, { type: 'imgcopy', id: '', kind: 'bad-upload', args: { temporary }, log: [first] });
   const log = [
-    `starting file import from: ${temporary}`,
+    first,
     `target node: ${nodeOf(context)}`,
     `target file: ${path}`,
     `file size is: ${size}`,
     `command: cp -- ${temporary} ${path}`,
   ];
   return task(context, { type: 'imgcopy', id: '', kind: 'upload', args: { volid, size, content: kind }, log });
+}
+
+/** A file to import has to be of the format that its name says. */
+export function refuseUpload(run: Run): never {
+  return refuse(`qemu-img: Could not open '${String(run.task.args.temporary)}': Image is not in qcow2 format`);
 }
 
 export function finishUpload(run: Run): void {
