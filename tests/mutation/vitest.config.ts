@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { scratchFolder } from '../helpers/scratch.ts';
 
 // MUTATION_TESTS='tests/engine/approvals/method.test.ts tests/engine/limits/policy.test.ts': only these, for a run over a file or two.
 const only = process.env.MUTATION_TESTS?.split(' ');
@@ -14,6 +15,7 @@ export default defineConfig({
       'tests/proxmox/gate.test.ts',
     ],
     pool: 'forks',
+    env: { TMPDIR: scratchFolder() },
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
