@@ -10,7 +10,7 @@ const READ = /\.(ts|mjs|md|html)$/;
 /** The list itself. */
 const EXEMPT = ['scripts/check/words.mjs'];
 
-/** Each pattern with the words that replace it: rules (a), (b), (d), (h) and (f) of CONTRIBUTING.md, in this order. */
+/** Each pattern with the words that replace it: rules (a), (b), (d), (h), (c) and (f) of CONTRIBUTING.md. */
 export const WORDS = [
   [/(?<=^\s*(\/\/|\/\*\*|\*) )(Who|What) (?![^?]*\?)/g, 'subject first: "The caller that …", "The text of …"'],
   [/\b(no|some|every|any)body\b/gi, 'name the actor: caller, requester, approver, operator, another process, client'],
@@ -20,6 +20,11 @@ export const WORDS = [
   [/(?<!\bthere )\b(is|are|was|were) no(?! (longer|more|later|older|earlier|less|different)\b)\b(?! ?[.,;:)])/gi, '"not an X", "not X"'],
   [/(?<!\bthere )\b(is|are|was|were) none\b/gi, '"not one of", "not an X"'],
   [/\b(the|one|only|engine's) doors?\b/gi, 'entry point'],
+  [/\bcarr(y|ies|ied|ying)( \w+){0,2} out\b/gi, 'execute'],
+  [/\bcom(e|es|ing) to nothing\b/gi, 'fail'],
+  [/\banew\b/gi, 'again'],
+  [/\b(not|no|none|nothing)\b[^.;:]*\bany more\b/gi, '"no longer"'],
+  [/\bout of band\b/gi, '"in a terminal or the console"'],
   [/\bfaces?\b/gi, 'transport (stdio, HTTP, console, command line) or adapter'],
   [/\bverdicts?\b/gi, 'decision'],
   [/\bit does not start\b/gi, '"Refusing to start: …"'],

@@ -69,7 +69,7 @@ export async function callTool(
       else {
         const waiting = () => onProgress?.({ done: 0, total: 0, message: 'waiting for the user to answer the form' });
         const now = await elicitation.askNow(question, approval, server, ctx, waiting);
-        // A client that gave the call up gets no answer any more; what its user answered counts all the same.
+        // A client that gave the call up gets no answer, but the answer of its user counts.
         const { signal: _gone, ...late } = performOptions;
         result = await perform({ ...(ctx.mcpReq.signal.aborted ? late : performOptions), answer: now });
       }

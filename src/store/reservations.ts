@@ -114,7 +114,7 @@ export function reservationsIn(db: Kysely<Database>) {
       return Number(result.numUpdatedRows) === 1;
     },
 
-    /** The run ended well: the guest exists, or has grown; lists may not show it yet. What it grew to before is of no interest any more. */
+    /** The run ended well: the guest exists, or has grown; lists may not show it yet. Its earlier sizes no longer count. */
     async markMade(runId: string, now: string): Promise<void> {
       const made = await db
         .updateTable('reservations')

@@ -3,7 +3,7 @@ import type { Database } from './schema.ts';
 
 /** Rows of one statement: longer ones would keep other writers waiting. */
 const BATCH = 500;
-/** Runs and approvals that nothing can change any more. `pending`, `executing` and `unknown` ones stay. */
+/** Runs and approvals in a final state. `pending`, `executing` and `unknown` ones stay. */
 const ENDED = ['succeeded', 'failed', 'denied', 'expired', 'stale'];
 
 type Table = 'runs' | 'approvals' | 'leases' | 'tokens' | 'sessions';

@@ -56,7 +56,7 @@ export async function connect(address: string, options: ConnectOptions): Promise
   transport.onerror = () => {};
   await transport.start();
 
-  /** The server does not know the session any more (it was restarted, or is another one): begins a new one, unseen by the client. */
+  /** The server no longer knows the session (it was restarted, or is another one): begins a new one, unseen by the client. */
   function reconnect(): Promise<void> {
     reconnecting ??= (async () => {
       const answered = new Promise<void>((resolve) => (onReinitialized = resolve));
@@ -74,7 +74,7 @@ export async function connect(address: string, options: ConnectOptions): Promise
     if (message.method === 'initialize') handshake = message;
     if (message.method === 'notifications/cancelled' && message.params?.requestId !== undefined) {
       const request = running.get(message.params.requestId);
-      // No client waits any more. 2026-07-28 cancels by hanging up; in a session the server is told.
+      // The client no longer waits. 2026-07-28 cancels by hanging up; in a session the server is told.
       running.delete(message.params.requestId);
       if (request !== undefined) return request.abort();
     }

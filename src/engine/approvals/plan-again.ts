@@ -88,12 +88,12 @@ async function compare(approval: ApprovalRecord, plan: Plan, ports: Ports): Prom
   return free === false ? [`VMID ${demand.vmid} now belongs to another guest`] : [];
 }
 
-/** @param changed why the approval does not hold any more; empty when it does */
+/** @param changed why the approval no longer holds; empty when it does */
 async function refuseStale(approval: ApprovalRecord, changed: string[], caller: Caller, ports: Ports): Promise<void> {
   if (changed.length === 0) return;
   const note = changed.join('; ');
   const moved = await (await ports.store()).approvals.move(approval.id, 'pending', 'stale', { note, decidedAt: isoNow(ports.clock) });
-  // Not pending any more: another call was faster, and what differs is its doing.
+  // No longer pending: another call was faster, and what differs is its doing.
   if (!moved) checkOpen(await visibleApproval(approval.id, caller, ports));
   await recordDecision({ ...approval, note }, { caller, status: 'stale' }, ports);
   fail('approval_stale', `Not done: ${approval.plan.summary}. Since the request: ${note}.`, { details: { differences: changed } });

@@ -7,8 +7,8 @@ type Schema = z.core.$ZodType;
 type Hide = (value: string) => SecretRef;
 
 /**
- * Replaces the secrets in checked arguments by references, wherever the schema marks them. Which branch of a union took a value is not
- * known any more, so the marks of all branches count: a value is rather hidden once too often than shown once.
+ * Replaces the secrets in checked arguments by references, wherever the schema marks them. Which branch of a union took a value is no longer
+ * known, so the marks of all branches count: a value is rather hidden once too often than shown once.
  */
 export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObject {
   return walk(schema, value, hide) as JsonObject;

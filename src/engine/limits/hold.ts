@@ -39,7 +39,7 @@ export async function giveBack(id: string, ports: Ports): Promise<void> {
   }
 }
 
-/** Whether no process is at work on this reservation or its run any more. */
+/** Whether the process at work on this reservation or its run has ended. */
 export function isLeft({ id, runId, worker, leaseUntil }: Reservation, ports: Ports): boolean {
   if (worker !== ports.worker) return isGone(worker, leaseUntil, isoNow(ports.clock));
   return !(runId === undefined ? ports.inFlight.reservations.has(id) : ports.inFlight.has(runId));

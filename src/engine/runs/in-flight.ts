@@ -52,7 +52,7 @@ export class InFlight {
     return this.runs.has(id) || this.starting.has(id);
   }
 
-  /** Notes a run that is not under way any more and whose end the store does not have. */
+  /** Notes a run that has stopped and whose end the store does not have. */
   checkLeft(id: string): void {
     if (this.has(id)) return;
     if (!this.known.has(id)) this.left.delete(id);
@@ -68,7 +68,7 @@ export class InFlight {
     return known;
   }
 
-  /** The reservation is not needed any more; the store must be told later. */
+  /** The reservation is no longer needed; the store must be told later. */
   owesRelease(id: string): void {
     this.reservations.delete(id);
     this.unreleased.add(id);

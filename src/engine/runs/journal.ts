@@ -3,7 +3,7 @@ import type { Store } from '../../store/index.ts';
 import type { Ports } from '../ports.ts';
 import { leaseFrom } from './worker.ts';
 
-/** Another process adopted the run: this one must not touch it any more. */
+/** Another process adopted the run: this one must no longer touch it. */
 export class LostRun extends Error {}
 
 /** The journal could not be written. That is a fault of ours and tells nothing about the step: the run stays `executing`. */

@@ -23,7 +23,7 @@ export type Granted = Record<string, Record<string, unknown>>;
 type Api = Pick<ProxmoxReader, 'get'>;
 
 /**
- * Which wishes the token's rights do not cover, by GET /access/permissions for each concrete path; rights through pools are included
+ * The rights that the token lacks, by GET /access/permissions for each concrete path; rights through pools are included
  * for guests that exist.
  */
 export async function missingPrivileges(api: Api, wants: readonly Want[]): Promise<Missing[]> {

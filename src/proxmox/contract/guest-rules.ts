@@ -122,7 +122,7 @@ function fromBackup(volid: string, vmid: string, { force }: Asked['params']): Ne
   return own && isOn(force) ? [] : [reading(volid, vmid)];
 }
 
-/** Every volume that is copied takes space, and every NIC is attached anew. A snapshot's volumes are not looked up. */
+/** Every volume that is copied takes space, and every NIC is attached again. A snapshot's volumes are not looked up. */
 const clone =
   (type: GuestType): Rule =>
   async (asked, known) => {

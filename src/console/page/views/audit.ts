@@ -90,7 +90,7 @@ function select(name: string, title: string) {
   return {
     field,
     element: h('label', { attrs: { for: field.id } }, h('span', {}, title), field),
-    /** Keeps what is chosen, also when no record has it any more. */
+    /** Keeps what is chosen, also when no record has it now. */
     offer(values: string[]) {
       const chosen = field.value;
       const all = chosen === '' || values.includes(chosen) ? values : [chosen, ...values];

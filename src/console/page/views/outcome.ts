@@ -52,7 +52,7 @@ function decidedBy({ at, by, how, verified }: NonNullable<ApprovalView['decided'
   );
 }
 
-/** The end of a run does not change any more, so it is requested once. */
+/** The end of a run is final, so it is requested once. */
 const known = new Map<string, RunView>();
 
 async function load(box: HTMLElement, runId: string): Promise<void> {

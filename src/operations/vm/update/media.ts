@@ -32,7 +32,7 @@ export async function isoFacet(ctx: OperationContext, { guest }: Target, iso: st
 }
 
 /**
- * Values of cloud-init. A guest reads them from its drive when it boots: Proxmox makes the drive anew at a start, and for a running guest here,
+ * Values of cloud-init. A guest reads them from its drive when it boots: Proxmox renews the drive at a start, and for a running guest here,
  * where the token may do that.
  */
 export async function cloudInitFacet(ctx: OperationContext, { guest, running }: Target, values: CloudInit): Promise<Facet> {
@@ -60,7 +60,7 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
               method: 'PUT',
               path: `${guestPath(at)}/cloudinit`,
               params: {},
-              purpose: `make the cloud-init drive of ${of} anew`,
+              purpose: `renew the cloud-init drive of ${of}`,
             }),
           ]
         : [],
@@ -69,7 +69,7 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
     warnings: [
       ...(running
         ? [
-            `the guest reads it at its next boot${may ? '' : '; without VM.Config.Cloudinit the drive is made anew at the next stop and start only'}`,
+            `the guest reads it at its next boot${may ? '' : '; without VM.Config.Cloudinit the drive is renewed at the next stop and start only'}`,
           ]
         : []),
       ...cloudInitWarnings(values, { ...config, ...set }),
