@@ -17,7 +17,6 @@ const ROLES: Partial<Record<Place, string>> = {
   storages: 'McpStore',
   bridges: 'McpNet',
   nodes: 'McpNode',
-  cluster: 'McpCluster',
 };
 
 const onCluster = operations.filter(({ effect }) => effect !== 'control');
@@ -79,7 +78,9 @@ function bothTypes(name: string, names: readonly string[]): string {
 /** The lines of the README that make a token for all operations, in a pool of its own. */
 export async function tokenSetup(): Promise<string> {
   const role = await roleFor(onCluster, 'everything');
-  const roles = PLACES.flatMap((place) => (role[place].length === 0 ? [] : [{ name: ROLES[place] ?? '', privileges: role[place] }]));
+  // The boundary is the pool: rights that reach beyond it are in docs/rights.md.
+  const own = (place: Place) => (place === 'cluster' ? [] : role[place].filter((privilege) => privilege !== 'Pool.Allocate'));
+  const roles = PLACES.flatMap((place) => (own(place).length === 0 ? [] : [{ name: ROLES[place] ?? '', privileges: own(place) }]));
   const [guests, ...rest] = roles.map(({ name, privileges }) => `pveum role add ${name.padEnd(11)} --privs "${privileges.join(' ')}"`);
   const places: [string, string, string][] = [
     ['/pool/agents', 'McpGuest', ''],
@@ -87,7 +88,6 @@ export async function tokenSetup(): Promise<string> {
     ['/storage/local', 'McpStore', 'each storage for disks and ISOs'],
     ['/sdn/zones/localnetwork/vmbr0', 'McpNet', 'each bridge'],
     ['/nodes/pve', 'McpNode', 'each node'],
-    ['/', 'McpCluster', ''],
   ];
   const acls = places
     .filter(([, name]) => name === 'McpTemplate' || roles.some((one) => one.name === name))
