@@ -14,6 +14,9 @@ export interface Scope {
   tags?: string[];
 }
 
+/** The principal whose limits count; the requester also where another one decides. */
+export type Requester = Pick<Caller, 'principal' | 'scope'>;
+
 /** The caller, as the transport established it. It is never taken from the agent's arguments. */
 export interface Caller {
   /** `local:UID` for stdio and the command line; the token's or subject's name over HTTP. */

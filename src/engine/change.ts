@@ -28,7 +28,7 @@ const MAX_PLANS = 3;
 async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const wanted = call.operation.reserves?.(call.args);
   const reservedVmid = wanted ? (wanted.vmid ?? (await freeVmid(ports))) : undefined;
-  const plan = await makePlan(call, ports, defined({ reservedVmid }));
+  const plan = await makePlan(call, defined({ reservedVmid }), ports);
   if (!plan.existing) {
     if (wanted) await refuseDoomed(wanted.vmid, ports);
     await checkPolicy(plan, call, ports);
@@ -90,7 +90,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
       hold.mine = taken.reservation;
     }
     deadline.waitsFor("Proxmox's answers");
-    const plan = await makePlan(call, ports, defined({ mine: hold.mine }));
+    const plan = await makePlan(call, defined({ mine: hold.mine }), ports);
     if (plan.existing) return alreadySo(call, plan, ports);
     const halfMade = plan.continues === undefined ? undefined : plan.demand?.vmid;
     if (hold.mine && halfMade !== undefined && hold.mine.vmid !== halfMade) {

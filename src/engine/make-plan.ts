@@ -1,13 +1,10 @@
-import type { Caller } from '../core/caller.ts';
-import { defined } from '../core/defined.ts';
 import { graver } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Policy } from '../core/policy.ts';
 import { unstated } from '../operations/stated.ts';
-import type { Reservation } from '../store/reservations.ts';
-import { planContext } from './context.ts';
+import { type Asked, planContext, type Reserved } from './context.ts';
 import { checkPlanScope } from './limits/scope.ts';
 import { withSources } from './limits/sources.ts';
 import type { Ports } from './ports.ts';
@@ -19,19 +16,13 @@ import type { ChangeCall } from './types.ts';
  * nothing has none.
  */
 export async function makePlan(
-  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & { caller: Pick<Caller, 'principal' | 'scope'> },
+  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & Asked,
+  reserved: Reserved,
   ports: Ports,
-  reserved: { mine?: Reservation; reservedVmid?: number },
 ): Promise<Plan> {
-  const { signal } = call.options;
-  const { scope, principal } = call.caller;
-  const context = await planContext(ports, {
-    ...reserved,
-    ...defined({ signal, scope }),
-    principal,
-  });
+  const { scope } = call.caller;
   const { api } = ports.cluster;
-  const planned = await call.operation.plan(context, call.args);
+  const planned = await call.operation.plan(await planContext(call, reserved, ports), call.args);
   refuseUnstated(call.operation, planned);
   const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
   await checkPlanScope(plan, scope, api);

@@ -64,7 +64,7 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
   if (madeBy) await refuseForeign(madeBy, call, ports);
   call.deadline.waitsFor(`Proxmox to show ${made.name || 'a guest'} (${made.vmid}), which another call has just created`);
   for (const until = Math.min(call.deadline.at, ports.clock.now() + SHOWS_WITHIN_MS); ; await ports.clock.sleep(POLL_MS)) {
-    const plan = await makePlan(call, ports, { reservedVmid: made.vmid });
+    const plan = await makePlan(call, { reservedVmid: made.vmid }, ports);
     if (plan.existing) return { existing: plan };
     if (plan.continues !== undefined) {
       await store.reservations.release(made.id);

@@ -4,7 +4,7 @@ import type { Result } from '../core/result.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import { change } from './change.ts';
-import { contextOf, readContext } from './context.ts';
+import { readContext } from './context.ts';
 import { control } from './control.ts';
 import { Deadline } from './deadline.ts';
 import { explained } from './explain.ts';
@@ -42,7 +42,7 @@ export async function perform(request: Request, server: ServerPorts, open: OpenP
     seen.ports = ports;
     /** Guests by VMID alone from here on. */
     const args = async () => {
-      const resolved = await withVmids(operation, call.args, readContext(ports, contextOf(call)).api);
+      const resolved = await withVmids(operation, call.args, readContext(call, ports).api);
       seen.args = { ...call.args, ...resolved };
       return resolved;
     };

@@ -2,7 +2,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
 import type { ReadOperation } from '../operations/define.ts';
-import { contextOf, readContext } from './context.ts';
+import { readContext } from './context.ts';
 import { withPlaceholders } from './input/guest-names.ts';
 import type { Ports, ServerPorts } from './ports.ts';
 import { auditCall } from './records.ts';
@@ -20,7 +20,7 @@ export async function preview(call: Call<ReadOperation>, { audit }: ServerPorts)
 export async function read(call: Call<ReadOperation>, ports: Ports): Promise<Result> {
   const { operation, args, deadline } = call;
   const open = typeof args.vmid === 'number' ? await openOutcomes(args.vmid, ports) : [];
-  const seen = operation.output.parse(await operation.read(readContext(ports, contextOf(call)), args)) as JsonObject;
+  const seen = operation.output.parse(await operation.read(readContext(call, ports), args)) as JsonObject;
   await ports.audit.append({ kind: 'read', ...auditCall(call), status: 'ok', durationMs: deadline.elapsedMs }, { durable: false });
   return { kind: 'done', output: { ...seen, ...(open.length > 0 ? { open_outcomes: open } : {}) } };
 }

@@ -1,5 +1,5 @@
 import type { ApprovalRecord } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
+import type { Caller, Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Plan, targetsOf } from '../../core/plan.ts';
@@ -9,7 +9,6 @@ import { type Hold, isLeft } from '../limits/hold.ts';
 import { placedNow } from '../limits/placed.ts';
 import { reserveGuest } from '../limits/reservations.ts';
 import { describe, planOutOfScope } from '../limits/scope.ts';
-import type { Requester } from '../limits/subject.ts';
 import { makePlan } from '../make-plan.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { planDigest } from '../records.ts';
@@ -33,7 +32,7 @@ export async function planAgain(
   const othersMakeIt = hold.mine === undefined && operation.reserves !== undefined && newGuests === 1;
   const reserved = defined({ mine: hold.mine, reservedVmid: othersMakeIt ? vmid : undefined });
   await refuseStale(approval, await leftScope(approval, ports), caller, ports);
-  const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, ports, reserved);
+  const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, reserved, ports);
   const plan = await withPlaced(planned, approval.plan, ports);
   await refuseStale(approval, await compare(approval, plan, ports), caller, ports);
   if (othersMakeIt) {

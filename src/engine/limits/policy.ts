@@ -1,5 +1,5 @@
 import { type ApprovalMethod, stricter } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
+import type { Caller, Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { needsApproval } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
@@ -9,7 +9,7 @@ import type { Policy, PolicyMatch } from '../../core/policy.ts';
 import { plainText } from '../../core/text.ts';
 import { methodFor } from '../approvals/method.ts';
 import type { Ports } from '../ports.ts';
-import { type PolicyGuest, type Requester, type Subject, subjectOf } from './subject.ts';
+import { type PolicyGuest, type Subject, subjectOf } from './subject.ts';
 
 export interface PolicyDecision {
   /** Undefined: runs at once. */

@@ -1,4 +1,4 @@
-import type { Caller, Scope } from '../../core/caller.ts';
+import type { Requester, Scope } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
@@ -44,7 +44,7 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
 }
 
 /** Whether a run of another principal is about guests outside the caller's scope, of which the caller must learn nothing. */
-export function isForeign(run: RunRecord, { principal, scope }: Pick<Caller, 'principal' | 'scope'>, rows: readonly GuestRow[]): boolean {
+export function isForeign(run: RunRecord, { principal, scope }: Requester, rows: readonly GuestRow[]): boolean {
   return scope !== undefined && run.principal !== principal && planOutOfScope(run.plan, rows, scope) !== undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { Scope } from '../../core/caller.ts';
+import type { Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
 import { isGuarded, type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
@@ -29,11 +29,6 @@ export interface Subject {
   guests: PolicyGuest[];
   /** Pools in which a guest may be that is listed without one, see hiddenPools. */
   hidden?: ReadonlySet<string>;
-}
-
-export interface Requester {
-  principal: string;
-  scope?: Scope;
 }
 
 /** The guests of a plan with the facts that policy and scope may ask about; they are only read when one does. */
