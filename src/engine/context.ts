@@ -3,6 +3,7 @@ import { defined } from '../core/defined.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guests.ts';
 import type { Reservation } from '../store/reservations.ts';
+import { changesOf } from './changes.ts';
 import { quotasOf, takeInventory } from './limits/quotas.ts';
 import { freshGuests } from './limits/reservations.ts';
 import { totalsOver } from './limits/reserve.ts';
@@ -35,6 +36,7 @@ export function readContext({ caller, options }: Asked, ports: Ports): Operation
     reservedGib: () => 0,
     overTotals: async () => [],
     quotas: async () => quotasOf(await takeInventory(ports), limits, api),
+    changesOf: (vmid) => changesOf(vmid, ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
     ...defined({ signal: options.signal }),

@@ -20,6 +20,20 @@ export interface FreshGuest {
   type: GuestType;
 }
 
+/** A change that went through this server. */
+export interface OwnChange {
+  /** ISO time. */
+  at: string;
+  what: string;
+  by: string;
+  status: string;
+  approved_by?: string;
+  approved_via?: string;
+  run_id: string;
+  /** Tasks that it began. */
+  upids: string[];
+}
+
 /** The context of an operation: reading, the operator's settings for the cluster, and what this server remembers. No way to change anything. */
 export interface OperationContext {
   api: ProxmoxReader;
@@ -37,6 +51,8 @@ export interface OperationContext {
   overTotals: (demand: ResourceDemand) => Promise<Excess[]>;
   /** Every limit over the scope and how much of it is taken, as the guard counts. */
   quotas: () => Promise<Quotas>;
+  /** The changes of a guest that went through this server, the newest first. */
+  changesOf: (vmid: number) => Promise<OwnChange[]>;
   /** Whether the guest was created through this server: a row in our store, never a tag or a note. */
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
   /** The run of ours that made the guest, or the last one that continued with it; undefined when none is remembered. */

@@ -112,9 +112,17 @@ export interface Network {
   mac?: string;
   bridge?: string;
   vlan?: number;
-  /** Containers: `dhcp`, `manual` or CIDR; for ip6 also `auto`. */
+  /** The configured address: `dhcp`, `manual` or CIDR, for ip6 also `auto`. Of a VM what cloud-init gives it. */
   ip?: string;
   ip6?: string;
+  /** VLANs that pass, `2;5;10-20`. */
+  trunks?: string;
+  /** MB a second. */
+  rate?: number;
+  /** The firewall acts on this device, where it is enabled at all. */
+  firewall?: boolean;
+  /** As if the cable was not plugged in. */
+  link_down?: boolean;
 }
 
 /** Network devices of a VM (`virtio=MAC,bridge=vmbr0,tag=20`) or container (`name=eth0,bridge=vmbr0,hwaddr=MAC,ip=dhcp`). */
@@ -128,9 +136,18 @@ export function networksOf(type: GuestType, config: Options): Network[] {
         slot,
         model,
         ...defined({ mac, bridge: options.bridge, vlan: numberOf(options.tag) }),
-        ...(type === 'lxc' ? defined({ ip: options.ip, ip6: options.ip6 }) : {}),
+        ...(type === 'lxc' ? defined({ ip: options.ip, ip6: options.ip6 }) : givenAddress(config[slot.replace('net', 'ipconfig')])),
+        ...defined({ trunks: options.trunks, rate: numberOf(options.rate) }),
+        ...(options.firewall === '1' ? { firewall: true } : {}),
+        ...(options.link_down === '1' ? { link_down: true } : {}),
       };
     });
+}
+
+/** The addresses of `ipconfig0`: `ip=10.0.0.5/24,gw=10.0.0.1,ip6=auto`. */
+function givenAddress(text: string | undefined) {
+  const { ip, ip6 } = parseProperties(text ?? '', 'ip');
+  return defined({ ip: ip || undefined, ip6 });
 }
 
 function interfaceOf(text: string) {

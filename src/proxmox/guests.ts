@@ -270,6 +270,10 @@ export interface GuestStatus {
   uptimeSeconds: number;
   /** Bytes in use inside the guest, as far as the host can tell; 0 when it cannot. */
   usedBytes: number;
+  /** Part of its vCPUs that is busy. */
+  cpu?: number;
+  /** GiB of a container's root that are in use. */
+  diskUsedGib?: number;
   /** MiB that the balloon leaves to the running guest. */
   balloonMib?: number;
   lock?: string;
@@ -284,6 +288,8 @@ export async function readStatus(api: ProxmoxReader, at: GuestAt): Promise<Guest
     qmpstatus?: string;
     uptime?: number;
     mem?: number;
+    cpu?: number;
+    disk?: number;
     ballooninfo?: { actual?: number };
     lock?: string;
     ha?: { managed?: number; state?: string };
@@ -294,7 +300,7 @@ export async function readStatus(api: ProxmoxReader, at: GuestAt): Promise<Guest
     detail: s.qmpstatus ?? s.status,
     uptimeSeconds: Number(s.uptime ?? 0),
     usedBytes: Number(s.mem ?? 0),
-    ...defined({ balloonMib: mibOf(balloon), lock: s.lock || undefined }),
+    ...defined({ cpu: numberOf(s.cpu), diskUsedGib: gibOf(s.disk || undefined), balloonMib: mibOf(balloon), lock: s.lock || undefined }),
     ...(Number(s.ha?.managed ?? 0) === 1 ? { ha: s.ha?.state ?? 'managed' } : {}),
   };
 }

@@ -15,6 +15,7 @@ const context = (): OperationContext => ({
   createdHere: async () => true,
   overTotals: async () => [],
   quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
+  changesOf: async () => [],
   madeBy: async () => undefined,
 });
 
@@ -51,7 +52,7 @@ describe('a VM that runs, with changes that wait for its next start', () => {
       networks: [{ slot: 'net0', model: 'virtio', mac: 'BC:24:11:9F:5C:06', bridge: 'vmbr0' }],
       ip_addresses: ['10.77.0.26'],
       snapshots: 2,
-      snapshot_names: ['snap1', 'ramsnap'],
+      snapshot_list: [{ snapshot: 'snap1' }, { snapshot: 'ramsnap' }],
       description: expect.stringContaining('changed'),
     });
     expect(JSON.stringify(vm)).not.toContain('**********');

@@ -1,14 +1,16 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { asError } from '../../core/errors.ts';
-import { fencedNotes, plainText } from '../../core/text.ts';
+import { mibOf } from '../../core/sizes.ts';
+import { plainText } from '../../core/text.ts';
 import { type Disk, networksOf } from '../../proxmox/disks.ts';
-import { type Guest, readGuest, readStatus } from '../../proxmox/guests.ts';
+import { type Guest, type GuestStatus, readGuest, readStatus } from '../../proxmox/guests.ts';
 import { readSnapshots } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { addressesOf } from './lib/addresses.ts';
-import { ADDRESS_READS, GUEST_READS } from './lib/api.ts';
-import { compactConfig, rawConfig } from './lib/config-view.ts';
+import { ADDRESS_READS, DETAIL_READS, GUEST_READS } from './lib/api.ts';
+import { compactConfig } from './lib/config-view.ts';
+import { detailsOf, FIELDS } from './lib/guest-details.ts';
 import { atKnownPlace } from './lib/known-places.ts';
 import { vmid } from './lib/schemas.ts';
 import { withSize } from './lib/volumes.ts';
@@ -20,6 +22,9 @@ const output = z.looseObject({
   node: z.string(),
   status: z.string(),
   uptime_seconds: z.number().optional(),
+  usage: z
+    .object({ cpu_percent: z.number().optional(), memory_used_mb: z.number().optional(), disk_used_gb: z.number().optional() })
+    .optional(),
   config: z.record(z.string(), z.unknown()),
   pending: z
     .array(
@@ -50,6 +55,11 @@ const output = z.looseObject({
       vlan: z.number().optional(),
       ip: z.string().optional(),
       ip6: z.string().optional(),
+      trunks: z.string().optional(),
+      rate: z.number().optional(),
+      firewall: z.boolean().optional(),
+      link_down: z.boolean().optional(),
+      addresses: z.array(z.string()).optional(),
     }),
   ),
   ip_addresses: z.array(z.string()).optional(),
@@ -69,19 +79,17 @@ export const getVm = defineOperation({
   title: 'Show a VM or container',
   effect: 'read',
   toolset: 'everyday',
-  description: 'Status, configuration, pending changes, disks, networks and IP addresses of one VM or container.',
+  description:
+    'State, use now, configuration, pending changes, disks, networks and IP addresses of one VM or container. For use over time get_metrics.',
   input: z.strictObject({
     vmid,
-    fields: z
-      .array(z.enum(['description', 'snapshots', 'raw_config']))
-      .max(3)
-      .optional()
-      .describe('Adds the notes, the names of snapshots, all options'),
+    fields: z.array(z.enum(FIELDS)).max(FIELDS.length).optional().describe('Adds these; changes tells who changed it'),
   }),
   byName: { vmid: 'name' },
   output,
+  tables: ['snapshot_list', 'firewall_rules', 'tasks', 'changes', 'backups'],
   reads: GUEST_READS,
-  mayRead: ADDRESS_READS,
+  mayRead: [...ADDRESS_READS, ...DETAIL_READS],
   example: { name: 'web1' },
   preview: ({ vmid }) => [
     'GET /cluster/resources?type=vm',
@@ -97,7 +105,7 @@ export const getVm = defineOperation({
     });
     const running = snapshots.running ? await readRunning(ctx, guest) : undefined;
     const { identity, at } = guest;
-    const notes = guest.config.description ?? '';
+    const { byMac, ...addresses } = running?.addresses ?? {};
     const ha = running?.status?.ha ?? row.ha;
     return {
       vmid,
@@ -107,6 +115,7 @@ export const getVm = defineOperation({
       status: running ? (running.status?.detail ?? 'running') : 'stopped',
       ...(guest.template ? { template: true } : {}),
       ...(running?.status ? { uptime_seconds: running.status.uptimeSeconds } : {}),
+      ...(running?.status ? { usage: usageOf(running.status) } : {}),
       config: compactConfig(guest),
       ...(guest.pending.length === 0 ? {} : { pending: pendingOf(guest) }),
       disks: guest.disks.map((d) => ({
@@ -116,20 +125,29 @@ export const getVm = defineOperation({
         media: d.media,
         ...ownerView(d, vmid),
       })),
-      networks: networksOf(at.type, guest.config).map((n) => ({ ...n, mac: n.mac ?? '', bridge: n.bridge ?? '' })),
-      ...(running?.addresses ?? {}),
+      networks: networksOf(at.type, guest.config).map((n) => {
+        const found = byMac?.get(n.mac?.toLowerCase() ?? '') ?? [];
+        return { ...n, mac: n.mac ?? '', bridge: n.bridge ?? '', ...(found.length > 0 ? { addresses: found } : {}) };
+      }),
+      ...addresses,
       snapshots: snapshots.names.length,
       ...defined({ lock: identity.lock }),
       protection: identity.protection,
       ...defined({ ha }),
       ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
       ...defined({ pool: row.pool }),
-      ...(fields.includes('description') && notes.trim() !== '' ? { description: fencedNotes(notes) } : {}),
-      ...(fields.includes('snapshots') ? { snapshot_names: snapshots.names.map((name) => plainText(name, 40)) } : {}),
-      ...(fields.includes('raw_config') ? { raw_config: rawConfig(guest) } : {}),
+      ...(await detailsOf(ctx, { row, guest, snapshots }, fields)),
     };
   },
 });
+
+function usageOf({ cpu, usedBytes, diskUsedGib }: GuestStatus) {
+  return {
+    ...(cpu === undefined ? {} : { cpu_percent: Math.round(1000 * cpu) / 10 }),
+    ...(usedBytes > 0 ? { memory_used_mb: Math.round(mibOf(usedBytes)) } : {}),
+    ...(diskUsedGib === undefined ? {} : { disk_used_gb: Math.round(10 * diskUsedGib) / 10 }),
+  };
+}
 
 /** The facts that only a running guest has; it may stop at any moment, and reading it still succeeds. */
 async function readRunning(ctx: OperationContext, guest: Guest) {

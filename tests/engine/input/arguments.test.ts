@@ -53,7 +53,7 @@ describe('arguments as clients send them', () => {
 
   it('one value is a list of one, a choice is read without case, and the text null of what takes no text is absent', async () => {
     const vmid = await vmidOf('one');
-    expect(await world.done('get_vm', { vmid, fields: 'snapshots' })).toHaveProperty('snapshot_names');
+    expect(await world.done('get_vm', { vmid, fields: 'snapshots' })).toHaveProperty('snapshot_list');
     const filters = { status: 'Running', type: ' VM ', limit: 'null', node: ' pve' };
     expect(await world.done('list_vms', filters)).toEqual(await world.done('list_vms', { status: 'running', type: 'vm', node: 'pve' }));
     const result = await world.call(
@@ -139,7 +139,7 @@ describe('arguments as clients send them', () => {
       'a text that is no choice of a list',
       'get_vm',
       { vmid: 100, fields: 'snapshots,description' },
-      'fields.0 must be one of description, snapshots, raw_config.',
+      'fields.0 must be one of notes, snapshots, raw_config, firewall, tasks, changes, backups, description.',
     ],
     ['a truth for a list', 'get_vm', { vmid: 100, fields: true }, 'fields must be a list.'],
     ['a list too long, with a wrong item', 'get_vm', { vmid: 100, fields: '[1,2' }, 'fields must be a list.'],

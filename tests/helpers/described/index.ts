@@ -119,6 +119,7 @@ function contextOn(api: ProxmoxClient, context: Partial<OperationContext>, setti
     createdHere: async () => true,
     overTotals: async () => [],
     quotas: async () => ({ scope: { kind: 'visible' }, quotas: [] }),
+    changesOf: async () => [],
     madeBy: async () => undefined,
     ...context,
   };

@@ -76,10 +76,10 @@ describe('get_vm', () => {
   test('notes only on request, fenced and masked', async () => {
     const { read } = await opened({ guests: [webServer] });
     expect(JSON.stringify(await read('get_vm', { vmid: 105 }))).not.toContain('the shop');
-    const { description, snapshot_names } = await read('get_vm', { vmid: 105, fields: ['description', 'snapshots'] });
+    const { description, snapshot_list } = await read('get_vm', { vmid: 105, fields: ['description', 'snapshots'] });
     expect(description).toContain('the shop\npassword: [masked]');
     expect(description).not.toContain('hunter2');
-    expect(snapshot_names).toEqual(['before-upgrade']);
+    expect(snapshot_list).toMatchObject([{ snapshot: 'before-upgrade' }]);
   });
   test('a removal that is pending says so, and which volume it destroys', async () => {
     const config = { ...webServer.config, sata1: 'local-lvm:vm-105-disk-1,size=500G', scsi2: 'local-lvm:vm-105-disk-2,size=1G' };

@@ -14,6 +14,8 @@ export interface Addresses {
   /** Of everything else in the guest: bridges of containers, VPNs, passed-through cards. */
   other_addresses?: string[];
   ip_note?: string;
+  /** By the MAC of the network device, in lower case. */
+  byMac?: Map<string, string[]>;
 }
 
 /**
@@ -55,7 +57,8 @@ function sorted(guest: Guest, cards: readonly Card[]): Addresses {
   const first = known.length > 0 ? known : others.filter((card) => !VIRTUAL.test(card.name));
   const ips = addressesIn(first);
   const rest = addressesIn(others.filter((card) => !first.includes(card))).filter((ip) => !ips.includes(ip));
-  return { ip_addresses: ips, ...(rest.length > 0 ? { other_addresses: rest } : {}) };
+  const byMac = new Map(macs.flatMap((mac) => (mac === undefined ? [] : [[mac, addressesIn(cards.filter((card) => card.mac === mac))]])));
+  return { ip_addresses: ips, ...(rest.length > 0 ? { other_addresses: rest } : {}), byMac };
 }
 
 function addressesIn(cards: readonly Card[]): string[] {

@@ -30,6 +30,17 @@ export const ADDRESS_READS: readonly ApiRead[] = [
   'GET /nodes/{node}/lxc/{vmid}/interfaces',
 ];
 
+/** The parts of a guest that are shown where they are asked for. */
+export const DETAIL_READS: readonly ApiRead[] = [
+  'GET /nodes/{node}/qemu/{vmid}/firewall/options',
+  'GET /nodes/{node}/lxc/{vmid}/firewall/options',
+  'GET /nodes/{node}/qemu/{vmid}/firewall/rules',
+  'GET /nodes/{node}/lxc/{vmid}/firewall/rules',
+  ...NODE_READS,
+  'GET /nodes/{node}/storage',
+  'GET /nodes/{node}/storage/{storage}/content?content=backup',
+];
+
 /** A place for a new guest, and what it is made from. */
 export const PLACE_READS: readonly ApiRead[] = [
   'GET /nodes/{node}/storage',

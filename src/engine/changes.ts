@@ -1,0 +1,49 @@
+import type { ApprovalRecord } from '../core/approval.ts';
+import { defined } from '../core/defined.ts';
+import type { Json } from '../core/json.ts';
+import type { Plan } from '../core/plan.ts';
+import { plainText } from '../core/text.ts';
+import type { OwnChange } from '../operations/define.ts';
+import type { Ports } from './ports.ts';
+import { vmidsOf } from './runs/task-list.ts';
+
+/** Runs that are looked through, and changes that are told. */
+const SEARCHED = 300;
+const SHOWN = 10;
+
+/** The changes of a guest that went through this server, the newest first: who asked, who approved and how, and what became of it. */
+export async function changesOf(vmid: number, ports: Ports): Promise<OwnChange[]> {
+  const store = await ports.store();
+  const runs = (await store.runs.recent({ cluster: ports.cluster.name, limit: SEARCHED })).filter(({ plan }) =>
+    vmidsOf(plan).includes(vmid),
+  );
+  return Promise.all(
+    runs.slice(0, SHOWN).map(async (run) => {
+      const approval = run.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId);
+      return {
+        at: run.startedAt,
+        what: plainText([run.plan.summary, ...differences(run.plan)].join('; '), 200),
+        by: plainText(run.principal, 80),
+        status: run.status === 'executing' ? 'running' : run.status,
+        ...approvedBy(approval),
+        run_id: run.id,
+        upids: run.steps.flatMap(({ upid }) => upid ?? []),
+      };
+    }),
+  );
+}
+
+function approvedBy(approval: ApprovalRecord | undefined) {
+  return defined({
+    approved_by: approval?.decidedBy === undefined ? undefined : plainText(approval.decidedBy, 80),
+    approved_via: approval?.decidedVia,
+  });
+}
+
+/** `memory 1024 → 2048` */
+function differences({ before = {}, after = {} }: Plan): string[] {
+  const text = (value: Json | undefined) => (value === undefined || value === null ? 'none' : plainText(String(value), 60));
+  return Object.keys(after)
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]) && typeof after[key] !== 'object')
+    .map((key) => `${key} ${text(before[key])} → ${text(after[key])}`);
+}

@@ -1,0 +1,119 @@
+import { asError } from '../../../core/errors.ts';
+import type { Json } from '../../../core/json.ts';
+import { fencedNotes, plainText, withoutCommand } from '../../../core/text.ts';
+import { readBackups } from '../../../proxmox/backup-volumes.ts';
+import { readFirewall } from '../../../proxmox/firewall.ts';
+import type { Guest, GuestRow } from '../../../proxmox/guests.ts';
+import type { Snapshots } from '../../../proxmox/snapshots.ts';
+import { tasksOf } from '../../../proxmox/task-list.ts';
+import { sightOf } from '../../backup/lib/unseen.ts';
+import type { OperationContext } from '../../define.ts';
+import { isoOf } from '../../snapshot/lib/age.ts';
+import { rawConfig } from './config-view.ts';
+
+export const FIELDS = ['notes', 'snapshots', 'raw_config', 'firewall', 'tasks', 'changes', 'backups', 'description'] as const;
+export type Field = (typeof FIELDS)[number];
+
+/** Rows of each list; more is in the tool for that list. */
+const MAX_ROWS = 10;
+
+interface Seen {
+  row: GuestRow;
+  guest: Guest;
+  snapshots: Snapshots;
+}
+
+/** The parts of a guest that are shown only where they are asked for. */
+export async function detailsOf(ctx: OperationContext, seen: Seen, fields: readonly Field[]): Promise<Record<string, unknown>> {
+  const parts = await Promise.all([...new Set(fields)].map((field) => DETAILS[field](ctx, seen)));
+  return Object.assign({}, ...parts);
+}
+
+type Detail = (ctx: OperationContext, seen: Seen) => Promise<Record<string, unknown>>;
+
+const notes: (name: string) => Detail =
+  (name) =>
+  async (_ctx, { guest }) => {
+    const text = guest.config.description ?? '';
+    return text.trim() === '' ? {} : { [name]: fencedNotes(text) };
+  };
+
+const DETAILS: Record<Field, Detail> = {
+  notes: notes('notes'),
+  description: notes('description'),
+  raw_config: async (_ctx, { guest }) => ({ raw_config: rawConfig(guest) }),
+  snapshots: async (_ctx, { snapshots }) => ({
+    snapshot_list: snapshots.all.map((snapshot) => ({
+      snapshot: plainText(snapshot.name, 40),
+      ...(snapshot.time === undefined ? {} : { time: isoOf(snapshot.time), age_days: days(snapshot.time) }),
+      ...(snapshot.parent === undefined ? {} : { parent: plainText(snapshot.parent, 40) }),
+      ...(snapshot.memory ? { memory: true } : {}),
+    })),
+  }),
+  firewall: async ({ api }, { guest }) => {
+    const { enabled, policyIn, policyOut, rules } = await readFirewall(api, guest.at);
+    const harmless = (value: string | number) => (typeof value === 'string' ? plainText(value, 120) : value);
+    return {
+      firewall: { enabled, policy_in: policyIn ?? 'DROP', policy_out: policyOut ?? 'ACCEPT' },
+      firewall_rules: rules.map((rule) => Object.fromEntries(Object.entries(rule).map(([key, value]) => [key, harmless(value)]))),
+    };
+  },
+  tasks: async ({ api }, { guest }) => {
+    const { node, vmid } = guest.at;
+    const rows = await tasksOf(api, node, { vmid, limit: MAX_ROWS });
+    return {
+      tasks: rows.map((task) => ({
+        started: isoOf(task.startedAt).slice(0, 19),
+        type: plainText(task.type, 40),
+        user: plainText(task.user, 80),
+        status: task.exit === undefined ? 'running' : plainText(withoutCommand(task.exit), 200),
+        upid: task.upid,
+      })),
+    };
+  },
+  changes: async (ctx, { guest }) => ({ changes: await changesOf(ctx, guest) }),
+  backups: async ({ api }, { row }) => {
+    const lists = await readBackups(api, row.vmid);
+    const { notice } = await sightOf(api, [row], lists);
+    return {
+      backups: lists.backups.slice(0, MAX_ROWS).map((backup) => ({
+        volume: plainText(backup.volid, 200),
+        time: isoOf(backup.time),
+        age_days: days(backup.time),
+        size_gb: Math.round(100 * backup.sizeGib) / 100,
+        ...(backup.protected ? { protected: true } : {}),
+        ...(backup.verified ? { verified: backup.verified } : {}),
+      })),
+      ...(notice === '' ? {} : { backups_notice: notice }),
+    };
+  },
+};
+
+/**
+ * The latest changes of the guest: those through this server with requester and approver, and the other tasks of Proxmox with
+ * their user. Changes of a configuration by others leave no task.
+ */
+async function changesOf(ctx: OperationContext, guest: Guest): Promise<Record<string, Json>[]> {
+  const [own, tasks] = await Promise.all([
+    ctx.changesOf(guest.at.vmid),
+    tasksOf(ctx.api, guest.at.node, { vmid: guest.at.vmid, limit: 3 * MAX_ROWS }).catch((thrown) => {
+      if (asError(thrown).code === 'permission_denied') return [];
+      throw thrown;
+    }),
+  ]);
+  const known = new Set(own.flatMap(({ upids }) => upids));
+  const others = tasks
+    .filter(({ upid }) => !known.has(upid))
+    .map((task) => ({
+      at: isoOf(task.startedAt),
+      what: plainText(task.type, 40),
+      by: plainText(task.user, 80),
+      status: task.exit === undefined ? 'running' : plainText(withoutCommand(task.exit), 120),
+    }));
+  const all = [...own.map(({ upids: _upids, ...change }) => change), ...others].sort((a, b) => (a.at < b.at ? 1 : -1));
+  return all.slice(0, MAX_ROWS).map((change) => ({ ...change, at: change.at.slice(0, 19) }));
+}
+
+function days(epochSeconds: number): number {
+  return Math.floor((Date.now() / 1000 - epochSeconds) / 8_640) / 10;
+}
