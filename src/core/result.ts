@@ -12,7 +12,8 @@ export type Result =
   | { kind: 'approval_required'; approval: ApprovalRecord; waited?: number }
   /** The transport must ask its human and call again with the answer; only for callers whose transport said that it can. */
   | { kind: 'question'; question: Question; approval: ApprovalRecord }
-  | { kind: 'running'; run: RunRecord; upid?: string };
+  /** `differs`: the run is of another call, which creates the same guest with other arguments. */
+  | { kind: 'running'; run: RunRecord; upid?: string; differs?: true };
 
 /** A run that continues. */
 export function runningResult(run: RunRecord): Result {

@@ -9,6 +9,7 @@ import { isLeft } from './limits/hold.ts';
 import { isForeign } from './limits/scope.ts';
 import { makePlan } from './make-plan.ts';
 import type { Ports } from './ports.ts';
+import { argsDigest } from './records.ts';
 import { adoptOrphans } from './runs/adopt.ts';
 import { openLine } from './runs/late.ts';
 import type { ChangeCall } from './types.ts';
@@ -49,7 +50,8 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
     // Its process may end while this call waits, and then this process must finish its run.
     if (run && isLeft(now, ports)) await adoptOrphans(ports);
     if (ports.clock.now() >= call.deadline.at) {
-      if (run) return { result: runningResult(run) };
+      const same = run?.operation === call.operation.name && argsDigest(run.operation, run.args) === argsDigest(run.operation, call.args);
+      if (run) return { result: { ...runningResult(run), ...(same ? {} : { differs: true as const }) } };
       call.deadline.fail();
     }
     if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was creating the same guest.');

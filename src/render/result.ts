@@ -81,9 +81,12 @@ function bodyOf(result: Result): JsonObject {
     case 'question':
       return approvalView(result.approval);
     case 'running': {
-      const { run, upid } = result;
+      const { run, upid, differs } = result;
       const done = run.steps.filter((step) => step.state === 'done').length;
       return {
+        ...(differs
+          ? { notice: 'Another call creates this guest with other arguments. Call again once it has ended, to read the differences.' }
+          : {}),
         status: 'running',
         run_id: run.id,
         ...defined({ upid }),
