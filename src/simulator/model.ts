@@ -66,6 +66,8 @@ export interface Volume {
   subtype?: 'qemu' | 'lxc';
   /** Result of the last verification of a backup, on a backup server. */
   verification?: 'ok' | 'failed';
+  /** Snapshots or pending changes were cut off the configuration inside a backup: an empty line is left of them. */
+  wasCut?: true;
   /** Configuration inside a backup. */
   config?: Config;
 }

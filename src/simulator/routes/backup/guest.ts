@@ -110,6 +110,8 @@ export function backUp(run: Run, guest: Guest): void {
   if (mode !== 'stop') run.log('INFO: ionice priority: 7');
   else if (guest.running) run.log('INFO: stopping virtual guest');
   if (Object.keys(guest.snapshots).length > 0) run.log('INFO: snapshots found (not included into backup)');
+  const hasPending = Object.keys(guest.pending).length + Object.keys(guest.pendingDelete).length > 0;
+  if (hasPending) run.log('INFO: pending configuration changes found (not included into backup)');
   run.log(`INFO: creating vzdump archive '${pathOf(storage, volid)}'`);
   readData(run, guest, mode);
   if (mode === 'stop' && guest.running) {
@@ -133,6 +135,7 @@ export function backUp(run: Run, guest: Guest): void {
     ctime: Math.floor(started / 1000),
     subtype: guest.type,
     config: Object.fromEntries(Object.entries(guest.config).filter(([key]) => !/^unused\d+$|^lock$/.test(key))),
+    ...(hasPending || Object.keys(guest.snapshots).length > 0 ? { wasCut: true as const } : {}),
     ...(text === undefined ? {} : { notes: text }),
     ...(run.task.args.protected ? { protected: true } : {}),
   });

@@ -20,7 +20,7 @@ function extractConfig(context: Context): string {
     const file = volumeOf(config[key] as string);
     return `#qmdump#map:${key}:drive-${key}:${file.slice(0, file.indexOf(':'))}:${/\.(\w+)$/.exec(file)?.[1] ?? 'raw'}:\n`;
   };
-  return [...lines, ...(volume.subtype === 'qemu' ? maps.map(map) : [])].join('');
+  return [...lines, volume.wasCut ? '\n' : '', ...(volume.subtype === 'qemu' ? maps.map(map) : [])].join('');
 }
 
 /** Defaults of vzdump; auditors of the node see all of them. */

@@ -20,7 +20,7 @@ import {
 import { parameterOf } from '../../contract.ts';
 import { ApiError, invalid, refuse } from '../../errors.ts';
 import { splitList } from '../../formats.ts';
-import { DRIVE_KEY, digestOf, driveKeys, isCloudInit, memoryOf, normalTags, pendingConfig, volumeOf } from '../../guest/config.ts';
+import { DRIVE_KEY, digestOf, driveKeys, isCdrom, isCloudInit, memoryOf, normalTags, pendingConfig, volumeOf } from '../../guest/config.ts';
 import {
   checkBootOrder,
   checkSshKeys,
@@ -132,10 +132,22 @@ function takesEffect(world: World, guest: Guest, key: string, value: string | un
 function leaveBootOrder(guest: Guest, key: string): void {
   const order = bootOrder(pendingConfig(guest));
   if (!order.includes(key)) return;
-  const rest = order.filter((device) => device !== key).join(';');
-  const boot = rest === '' ? ' ' : `order=${rest}`;
+  setBootOrder(
+    guest,
+    order.filter((device) => device !== key),
+  );
+}
+
+function setBootOrder(guest: Guest, devices: string[]): void {
+  const boot = devices.length === 0 ? ' ' : `order=${devices.join(';')}`;
   if (guest.running) guest.pending.boot = boot;
   else guest.config.boot = boot;
+}
+
+/** A CD drive that is set joins the boot order, where there is one. */
+function joinBootOrder(guest: Guest, key: string, value: string): void {
+  const order = bootOrder(pendingConfig(guest));
+  if (order.length > 0 && isCdrom(value) && !isCloudInit(value) && !order.includes(key)) setBootOrder(guest, [...order, key]);
 }
 
 function checkBalloon(guest: Guest, { set, remove: removed }: Change): void {
@@ -187,6 +199,7 @@ function setDrive(shop: Workshop, guest: Guest, key: string, value: string): voi
   const attached = driveKeys(guest.config).find((other) => other !== key && isCloudInit(guest.config[other] as string));
   if (driveKind(value) === 'cloudinit' && attached !== undefined) refuse(`${key} - cloud-init drive is already attached at '${attached}'`);
   const stored = makeDrive(shop, key, value);
+  joinBootOrder(guest, key, stored);
   const before = guest.config[key];
   delete guest.pendingDelete[key];
   delete guest.pending[key];
