@@ -125,7 +125,8 @@ it.each([
   ['delete_vm', 'VM.Backup', { vmid: 104 }],
   ['delete_vm', 'VM.Config.Disk', { vmid: 104 }],
   ['delete_vm', 'Datastore.Audit', { vmid: 104 }],
-  ['list_vms', 'Pool.Audit', { pool: 'nobody' }],
+  ['list_vms', 'Pool.Audit', { pool: 'agents' }],
+  ['update_vm', 'VM.Config.CDROM', { vmid: 105, iso: 'local:iso/debian-12.iso' }],
 ])('%s without %s, with which it does or tells more, says so', async (name, privilege, args) => {
   const { needs = [], more = [] } = rights.get(name) ?? {};
   const gone = more.find(({ anyOf }) => anyOf.includes(privilege));

@@ -63,6 +63,7 @@ export const updateVm = defineOperation({
       ...NUMBERED('scsi', 31),
       ...NUMBERED('ide', 4),
       ...NUMBERED('sata', 6),
+      'ide2=local:iso/cd.iso,media=cdrom',
     ],
     'PUT /nodes/{node}/lxc/{vmid}/config': [
       'hostname',
