@@ -19,6 +19,9 @@ export default defineConfig({
       {
         test: {
           ...common,
+          // A test starts several processes, one after another, also on a machine that is busy.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           name: 'programs',
           include: SEPARATE,
           exclude: leftOutSuites().map((suite) => `tests/${suite.folder}/**`),
