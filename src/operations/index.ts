@@ -13,6 +13,7 @@ import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
 import { snapshotVm } from './snapshot/snapshot-vm.ts';
 import { getTask } from './task/get-task.ts';
 import { cloneTemplate } from './vm/clone-template.ts';
+import { createContainer } from './vm/create-container.ts';
 import { createVm } from './vm/create-vm.ts';
 import { deleteVm } from './vm/delete-vm.ts';
 import { getVm } from './vm/get-vm.ts';
@@ -33,6 +34,7 @@ export const operations: readonly Operation[] = [
   getMetrics,
   createVm,
   cloneTemplate,
+  createContainer,
   startVm,
   setResources,
   updateVm,

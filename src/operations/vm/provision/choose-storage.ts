@@ -12,6 +12,8 @@ export interface StorageRequest {
   own?: { storage: string; of: string };
   /** GiB that the disks will take. */
   needGib: number;
+  /** Kind of volume: disks of VMs, or of containers. Default: images. */
+  content?: 'images' | 'rootdir';
 }
 
 /**
@@ -23,7 +25,9 @@ export function chooseStorage(
   ctx: Pick<OperationContext, 'defaults' | 'reservedGib'>,
   request: StorageRequest,
 ): { storage: StorageRow; choices: string[] } {
-  const eligible = request.storages.filter(takesImages);
+  const { content = 'images' } = request;
+  const eligible = request.storages.filter((s) => s.usable && s.content.includes(content));
+  const disks = content === 'images' ? 'disk images' : 'disks of containers';
   const usual = ctx.defaults.storage;
   const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, request.node, s))} GiB free)`) };
   const hint =
@@ -42,7 +46,7 @@ export function chooseStorage(
         { hint, details },
       );
     const there = request.storages.find((s) => s.storage === named);
-    const why = !there ? 'does not exist there' : there.usable ? 'does not take disk images' : 'is disabled or offline';
+    const why = !there ? 'does not exist there' : there.usable ? `does not take ${disks}` : 'is disabled or offline';
     const enable =
       there && !there.usable && eligible.length === 0 ? { hint: `Ask the operator to enable ${named} or to bring it back.` } : {};
     fail('storage_unavailable', `Storage ${named} on ${request.node} ${why}.`, { hint, ...enable, details });
@@ -52,7 +56,7 @@ export function chooseStorage(
     found === own && named === undefined
       ? `that of ${request.own?.of}`
       : named === undefined
-        ? 'the only one that takes disk images'
+        ? `the only one that takes ${disks}`
         : 'PROXMOX_STORAGE';
   return { storage: found, choices: request.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
 }

@@ -1,5 +1,6 @@
 import { defined } from '../../../core/defined.ts';
 import { asError, fail } from '../../../core/errors.ts';
+import type { GuestType } from '../../../core/guest.ts';
 import type { Plan } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
@@ -20,6 +21,8 @@ export interface Wanted {
   vmid?: number | undefined;
   /** A clone's own source can never be its result. */
   source?: number;
+  /** Default: qemu. */
+  type?: GuestType;
 }
 
 export interface Existing {
@@ -48,7 +51,10 @@ export async function findExisting(ctx: OperationContext, guests: readonly Guest
   if (!hit) return none(ctx, wanted);
   if (hit.vmid === wanted.source)
     fail('conflict', `${nameOf(hit)} is the source itself.`, { hint: 'Choose another name and VMID for the clone.' });
-  if (hit.type === 'lxc') fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a container.`);
+  if (hit.type !== (wanted.type ?? 'qemu'))
+    fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a ${hit.type === 'lxc' ? 'container' : 'VM'}.`, {
+      hint: 'Choose another name or VMID.',
+    });
   if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
   const [guest, status] = await Promise.all([ifAllowed(readGuest(ctx.api, hit)), ifAllowed(readStatus(ctx.api, hit))]);
   // Lists show a former name for a moment.

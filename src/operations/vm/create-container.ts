@@ -1,0 +1,211 @@
+import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors.ts';
+import { parseNetwork } from '../../core/network.ts';
+import type { Condition, Params, Plan, Step } from '../../core/plan.ts';
+import { path } from '../../proxmox/encode.ts';
+import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guests.ts';
+import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
+import { listStorages, placeOn } from '../../proxmox/storage.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { secret } from '../secret.ts';
+import { GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { refuseTooLarge } from './lib/limits.ts';
+import { startSteps } from './lib/power-on.ts';
+import {
+  bridgeName,
+  cores,
+  description,
+  diskGb,
+  guestName,
+  line,
+  lines,
+  memory,
+  nodeName,
+  poolName,
+  storageName,
+  tags,
+  vmid,
+} from './lib/schemas.ts';
+import { sortedTags } from './lib/tags.ts';
+import { chooseBridge } from './provision/choose-bridge.ts';
+import { chooseNode } from './provision/choose-node.ts';
+import { refuseUnusablePool } from './provision/choose-pool.ts';
+import { chooseStorage, refuseUnseenStorage } from './provision/choose-storage.ts';
+import { findTemplate } from './provision/container-template.ts';
+import { findExisting, planForExisting } from './provision/existing.ts';
+import { made, madeReport } from './provision/made.ts';
+
+const CREATE_SECONDS = 1_800;
+const DEFAULTS = { cores: 1, memoryMib: 512, swapMib: 512, diskGib: 8 };
+
+const input = z.strictObject({
+  name: guestName,
+  vmid: vmid.optional(),
+  template: line(300).optional().describe('File name or start of it; default: the only one'),
+  cores: cores.optional().describe('Default 1'),
+  memory_mb: memory.optional().describe('Default 512'),
+  disk_gb: diskGb.optional().describe('Default 8'),
+  storage: storageName.optional(),
+  bridge: bridgeName.optional(),
+  vlan: z.int().min(1).max(4094).optional(),
+  ip: line(100).optional().describe('dhcp (default) or CIDR'),
+  gateway: line(60).optional(),
+  ssh_keys: lines(32_768).optional().describe('Public keys of root'),
+  password: secret(line(256)).optional(),
+  nesting: z.boolean().default(true).describe('Needed by current systemd'),
+  privileged: z.boolean().default(false),
+  node: nodeName.optional(),
+  pool: poolName.optional(),
+  tags: tags.optional(),
+  notes: description.optional(),
+  onboot: z.boolean().optional(),
+  start: z.boolean().default(false),
+});
+type Args = z.output<typeof input>;
+
+/** POST /nodes/{node}/lxc, then start as asked for. */
+export const createContainer = defineOperation({
+  name: 'create_container',
+  title: 'Create a container',
+  effect: 'change',
+  toolset: 'everyday',
+  description: 'Creates a container from a template, unprivileged unless asked. Returns an existing container of the same name.',
+  input,
+  output: made,
+  reads: [...GUEST_READS, ...PLACE_READS],
+  sends: {
+    'POST /nodes/{node}/lxc': [
+      'vmid',
+      'hostname',
+      'ostemplate',
+      'cores',
+      'memory',
+      'swap',
+      'rootfs',
+      'net0',
+      'unprivileged=1',
+      'features',
+      'pool',
+    ],
+  },
+  maySend: {
+    'POST /nodes/{node}/lxc': [
+      ...['vmid', 'hostname', 'ostemplate', 'cores', 'memory', 'swap', 'rootfs', 'net0', 'unprivileged', 'features'],
+      ...['pool', 'password', 'ssh-public-keys', 'tags', 'description', 'onboot'],
+    ],
+    'POST /nodes/{node}/lxc/{vmid}/status/start': [],
+  },
+  reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
+  example: { name: 'example', disk_gb: 2 },
+  async plan(ctx, args): Promise<Plan> {
+    const guests: readonly GuestRow[] = await listGuests(ctx.api);
+    const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start } = args;
+    const existing = await findExisting(ctx, guests, { name, vmid, type: 'lxc' });
+    if (existing)
+      return planForExisting(ctx, 'create_container', existing, { name, vmid, cores, memory, disk_gb, pool, node, start, tags: args.tags });
+    return planNew(ctx, args);
+  },
+  report: madeReport,
+});
+
+async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
+  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
+  const pool = args.pool ?? ctx.defaults.pool;
+  const { node, choices } = await chooseNode(ctx, args.node);
+  const at: GuestAt = { vmid, type: 'lxc', node: node.node };
+  const [storages, bridge] = await Promise.all([
+    listStorages(ctx.api, node.node),
+    chooseBridge(ctx.api, node.node, args.bridge),
+    refuseUnusablePool(ctx.api, pool),
+  ]);
+  const sizes = {
+    cpu: args.cores ?? DEFAULTS.cores,
+    memoryMib: args.memory_mb ?? DEFAULTS.memoryMib,
+    diskGib: args.disk_gb ?? DEFAULTS.diskGib,
+  };
+  const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes };
+  await refuseTooLarge(ctx, demand, node);
+  const template = await findTemplate(ctx.api, node.node, storages, args.template);
+  await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
+  const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
+  const label = `${args.name} (${vmid})`;
+  const there: Condition = { kind: 'config', ...at, has: { hostname: args.name, lock: null } };
+  const steps: Step[] = [
+    {
+      kind: 'request',
+      id: 'create',
+      method: 'POST',
+      path: path`/nodes/${node.node}/lxc`,
+      params: {
+        ...{ vmid, hostname: args.name, ostemplate: template.volid, cores: sizes.cpu, memory: sizes.memoryMib, swap: DEFAULTS.swapMib },
+        ...{ rootfs: `${place.storage.storage}:${sizes.diskGib}`, net0: netText(args, bridge.bridge), unprivileged: !args.privileged },
+        ...(args.nesting ? { features: 'nesting=1' } : {}),
+        ...optionalParams(args, pool),
+      },
+      purpose: `create container ${label} on ${node.node}`,
+      task: { type: 'vzcreate', id: String(vmid), node: node.node, timeoutSeconds: CREATE_SECONDS },
+      proof: there,
+    },
+    ...(args.start ? startSteps(at, label) : []),
+  ];
+  const nobodyCanLogIn = args.password === undefined && args.ssh_keys === undefined;
+  return {
+    operation: 'create_container',
+    node: node.node,
+    demand,
+    space: { [placeOn(node.node, place.storage)]: sizes.diskGib },
+    summary: `Create container ${label} on ${node.node} from ${template.name}: ${sizes.cpu} cores, ${sizes.memoryMib} MiB, ${sizes.diskGib} GiB`,
+    effect: 'change',
+    steps,
+    expected: [there, ...(args.start ? [{ kind: 'guest' as const, ...at, is: 'running' as const }] : [])],
+    choices: [
+      ...choices,
+      ...template.choices,
+      ...place.choices,
+      ...bridge.choices,
+      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
+    ],
+    warnings: [
+      ...(nobodyCanLogIn ? ['neither a password nor a key is given: a login is possible through the console of Proxmox alone'] : []),
+      ...(args.privileged ? ['privileged: root inside is root of the node'] : []),
+    ],
+    before: {},
+    after: { name: args.name, status: args.start ? 'running' : 'stopped' },
+    undo: `delete_vm {"vmid": ${vmid}}`,
+    cleanup: `delete_vm {"vmid": ${vmid}}`,
+  };
+}
+
+function optionalParams(args: Args, pool: string | undefined): Params {
+  return {
+    ...defined({ pool, onboot: args.onboot, description: args.notes }),
+    // The engine put a reference in the place of the text before any plan was made.
+    ...(args.password === undefined ? {} : { password: args.password as Params[string] }),
+    ...(args.ssh_keys === undefined ? {} : { 'ssh-public-keys': decodeURIComponent(encodeSshKeys(args.ssh_keys)) }),
+    ...(args.tags === undefined || args.tags.length === 0 ? {} : { tags: sortedTags(args.tags) }),
+  };
+}
+
+/** @throws invalid_arguments for what Proxmox would refuse */
+function netText({ ip = 'dhcp', gateway, vlan }: Args, bridge: string): string {
+  if (ip !== 'dhcp' && (!ip.includes('/') || parseNetwork(ip) === undefined)) {
+    fail('invalid_arguments', `ip ${ip.slice(0, 60)} is neither dhcp nor an address with its prefix length.`, {
+      hint: 'Example: 10.0.0.5/24.',
+    });
+  }
+  if (gateway !== undefined && (ip === 'dhcp' || parseNetwork(gateway) === undefined)) {
+    fail('invalid_arguments', `gateway ${gateway.slice(0, 60)} needs a static ip and must be an address.`, { hint: 'Example: 10.0.0.1.' });
+  }
+  const parts = {
+    name: 'eth0',
+    bridge,
+    ...defined({ gw: gateway }),
+    ip,
+    ...(vlan === undefined ? {} : { tag: String(vlan) }),
+    type: 'veth',
+  };
+  return Object.entries(parts)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}

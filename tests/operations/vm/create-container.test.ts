@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { planOf } from '../../helpers/plans.ts';
+import { openWorld, type World } from '../../helpers/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+});
+afterEach(() => world.close());
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE0m3b0m3b0m3b0m3b0m3b0m3b0m3b0m3b0m3b0m3b0m ops';
+
+it('makes an unprivileged container from a template by the start of its name, and starts it', async () => {
+  const args = {
+    name: 'ct1',
+    template: 'debian-12',
+    memory_mb: 256,
+    disk_gb: 2,
+    ip: '10.77.0.40/24',
+    gateway: '10.77.0.1',
+    ssh_keys: KEY,
+    start: true,
+  };
+  const plan = await planOf(world, 'create_container', args);
+  expect(plan).toMatchObject({ effect: 'change', demand: { newGuests: 1, after: { cpu: 1, memoryMib: 256, diskGib: 2 } } });
+  const done = await world.done('create_container', args);
+  expect(done).toMatchObject({ created: true, name: 'ct1', status: 'running', node: 'pve' });
+  const [create, start] = world.cluster.mutations();
+  expect(create).toMatchObject({
+    path: '/nodes/pve/lxc',
+    params: {
+      hostname: 'ct1',
+      unprivileged: '1',
+      features: 'nesting=1',
+      rootfs: 'local-lvm:2',
+      net0: 'name=eth0,bridge=vmbr0,gw=10.77.0.1,ip=10.77.0.40/24,type=veth',
+      'ssh-public-keys': KEY,
+    },
+  });
+  expect(start?.path).toBe(`/nodes/pve/lxc/${done.vmid}/status/start`);
+  expect(await world.done('get_vm', { name: 'ct1' })).toMatchObject({ type: 'container', status: 'running' });
+});
+
+it('is not made twice, and the same call says what differs', async () => {
+  await world.done('create_container', { name: 'ct1', disk_gb: 2 });
+  const again = await world.done('create_container', { name: 'CT1', disk_gb: 2, memory_mb: 1024 });
+  expect(again).toMatchObject({ created: false, existing: true, differences: [expect.stringContaining('memory')] });
+  expect(world.cluster.mutations()).toHaveLength(1);
+});
+
+it('warns where no login is possible, and hides the password', async () => {
+  expect((await planOf(world, 'create_container', { name: 'ct1' })).warnings).toEqual([
+    expect.stringContaining('neither a password nor a key'),
+  ]);
+  await world.done('create_container', { name: 'ct1', disk_gb: 2, password: 'canary-hunter2' });
+  expect(JSON.stringify(world.audit())).not.toContain('canary-hunter2');
+  expect(world.cluster.mutations()[0]?.params).toMatchObject({ password: 'canary-hunter2' });
+});
+
+it.each([
+  [{ name: 'ct1', template: 'alpine' }, 'storage_unavailable', 'No container template alpine is visible on pve.'],
+  [{ name: 'ct1', ip: '10.0.0.5' }, 'invalid_arguments', 'ip 10.0.0.5 is neither dhcp nor an address with its prefix length.'],
+  [{ name: 'ct1', disk_gb: 900 }, 'quota_exceeded', 'PROXMOX_MAX_DISK_GB'],
+  [{ name: 'web1' }, 'conflict', 'web1 (100) is a VM.'],
+])('refuses %j', async (args, code, message) => {
+  const error = await world.refused(world.call('create_container', args));
+  expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+  expect(world.cluster.mutations()).toEqual([]);
+});
