@@ -42,7 +42,7 @@ const DEFAULTS = { cores: 1, memoryMib: 512, swapMib: 512, diskGib: 8 };
 const input = z.strictObject({
   name: guestName,
   vmid: vmid.optional(),
-  template: line(300).optional().describe('File name or start of it; default: the only one'),
+  template: line(300).optional().describe('File name or its start (the only one)'),
   cores: cores.optional().describe('Default 1'),
   memory_mb: memory.optional().describe('Default 512'),
   disk_gb: diskGb.optional().describe('Default 8'),
