@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as z from 'zod';
+import { asError } from '../../src/core/errors.ts';
 import type { Params, Plan } from '../../src/core/plan.ts';
 import { unreachableSecrets } from '../../src/engine/input/conceal.ts';
 import { commonOf } from '../../src/operations/common.ts';
@@ -8,16 +10,40 @@ import { findOperation, operations } from '../../src/operations/index.ts';
 import { isSecret } from '../../src/operations/secret.ts';
 import { form, type WireParams } from '../../src/proxmox/encode.ts';
 import { renderApproval } from '../../src/render/approval-text.ts';
+import { renderError, renderResult } from '../../src/render/result.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';
 import { openWith } from '../helpers/example.ts';
 import { openWorld, type World } from '../helpers/world.ts';
 
 // Rules that hold for every operation there is. An operation that is added is under them at once; its definition brings the example.
 
+const tokens = (text: string) => encode(text).length;
 const changing = operations.flatMap((operation) => ('plan' in operation ? [operation.name] : []));
 
 it('has an example for each operation on the cluster', () => {
   expect(operations.filter(({ effect, example }) => effect !== 'control' && example === undefined).map(({ name }) => name)).toEqual([]);
+});
+
+describe('an answer to a model', () => {
+  const reading = operations.filter(({ effect }) => effect === 'read');
+  let world: World;
+  beforeAll(async () => {
+    world = await openWorld({}, { seed: { guests: 3000 } });
+  });
+  afterAll(() => world?.close());
+
+  it.each(reading)('of $name is at most 6,000 tokens at 3,000 guests, or says what it left out', async (operation) => {
+    for (const args of [operation.example ?? {}, {}]) {
+      const result = await world.call(operation.name, args).catch((thrown: unknown) => asError(thrown));
+      const { forModel, text } = 'kind' in result ? renderResult(result, { tables: operation }) : renderError(result);
+      expect(tokens(JSON.stringify(forModel)), JSON.stringify(args)).toBeLessThanOrEqual(6000);
+      expect(tokens(text)).toBeLessThanOrEqual(6000);
+    }
+  });
+
+  it.each(operations.filter(({ name }) => name.startsWith('list_')))('of $name is a table', ({ output, table }) => {
+    expect(Object.keys(output.shape)).toContain(table);
+  });
 });
 
 describe.each(changing)('a plan of %s', (name) => {

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
+import { knownPrivileges } from '../../proxmox/access/privileges.ts';
+import { unseenBy } from '../../proxmox/access/unseen.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
@@ -63,6 +65,7 @@ const output = z.object({
   }),
   next_cursor: z.string().optional(),
   notice: z.string().optional(),
+  cannot_see: z.array(z.string()).optional(),
 });
 
 /**
@@ -87,7 +90,15 @@ export const listVms = defineOperation({
     const all = await currentGuests(ctx.api);
     const found = all.filter((g) => fits(g, args));
     const notice = all.length === 0 ? await whyEmpty(ctx) : found.length === 0 ? await whyNone(ctx, all, args) : undefined;
-    const answer = { total: found.length, totals: totalsOf(found), ...defined({ notice }) };
+    // The rights that tell what is missing are not asked for here: the list is one request, and get_cluster tells it always.
+    const granted = knownPrivileges(ctx.api);
+    const unseen = granted && found.length > 0 ? unseenBy(granted, ['guests']) : [];
+    const answer = {
+      total: found.length,
+      totals: totalsOf(found),
+      ...defined({ notice }),
+      ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
+    };
     if (args.totals_only) return answer;
     const columns = columnsFor(args);
     const sorted = inOrder(found, args);

@@ -262,4 +262,17 @@ describe('list_vms', () => {
     expect(totals).toMatchObject({ running: 1, state_unknown: 1 });
     expect(requests()).toEqual(['/cluster/resources?type=vm', '/nodes']);
   });
+  test('says which guests the token cannot see once its rights are known, and asks for them with no request of its own', async () => {
+    const permissions = { '/vms/105': ['VM.Audit'] };
+    const { read, requests } = await opened({ guests: [webServer, { ...webServer, vmid: 106 }], permissions });
+    expect(await read('list_vms', {})).toMatchObject({ total: 1 });
+    expect(requests()).toEqual(['/cluster/resources?type=vm']);
+    await read('get_cluster', { sections: ['templates'] });
+    const before = requests().length;
+    expect(await read('list_vms', {})).toMatchObject({
+      total: 1,
+      cannot_see: ['guests: shown only with VM.Audit (held on /vms/105 alone)'],
+    });
+    expect(requests().length - before).toBe(1);
+  });
 });
