@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { apiMethodsDoc } from './api-methods.ts';
 import { matrix, policyKeys, withBlocks } from './approvals.ts';
 import { configurationDoc, envExample } from './configuration.ts';
 import { errorsDoc } from './errors.ts';
@@ -15,6 +16,7 @@ const files: Record<string, string> = {
   'docs/configuration.md': configurationDoc(),
   'docs/errors.md': errorsDoc(),
   'docs/rights.md': await rightsDoc(),
+  'docs/api-methods.md': await apiMethodsDoc(),
   '.env.example': envExample(),
 };
 // Hand-written text stays; only the marked parts follow from definitions.

@@ -52,7 +52,10 @@ async function roleRows(name: string, members: readonly Operation[]): Promise<st
   ]);
 }
 
+const ANY = 'those of the method that is called';
+
 async function operationRow(operation: Operation): Promise<string[]> {
+  if (operation.anyBut) return [`\`${operation.name}\``, ANY, ''];
   const { needs, more } = await rightsOf(operation);
   const written = (rights: readonly Right[]) =>
     PLACES.flatMap((place) => {
@@ -63,6 +66,7 @@ async function operationRow(operation: Operation): Promise<string[]> {
 }
 
 function methodRow(operation: Operation): string[] {
+  if (operation.anyBut) return [`\`${operation.name}\``, 'see [API methods](api-methods.md)', ''];
   const sends = 'sends' in operation ? Object.keys({ ...operation.sends, ...operation.maySend }) : [];
   const reads = [...(operation.reads ?? []), ...(operation.mayRead ?? [])];
   const list = (names: readonly string[]) => [...new Set(names.map((one) => bothTypes(one, names)))].map((one) => `\`${one}\``).join(' ');

@@ -16,6 +16,8 @@ export interface ProxmoxReader {
   get<T = Json>(path: string, params?: Record<string, string | number>, options?: { signal?: AbortSignal }): Promise<T>;
   /** Of the node that answers; cached for the life of the process. */
   version(): Promise<ProxmoxVersion>;
+  /** It shows the guests of a scope only, and every list that it does not know would show others. */
+  readonly limited?: true;
   /** Whether a change of this process reached the guest so recently that `/cluster/resources` may not show it yet. Absent where none is sent. */
   changedLately?(vmid: number): boolean;
 }

@@ -63,6 +63,13 @@ export function withoutPrivateKeys(text: string): string {
 
 const NAMES_SECRET = /pass(word|wd|phrase|wort)?\b|kennwort|pwd|\bpw\b|secret|token|credential|(api|private|access)[ _-]?key/i;
 
+/** Whether a parameter or a member of an object is named like one that holds a secret. `sshkeys` are public, a `tokenid` and a `lock-token` name things. */
+export function namesSecret(name: string): boolean {
+  return /pass(word|wd|phrase)|secret|credential|private[ _-]?key|keyring|hmac|^(token|key|keys|pwd)$|(client|cert|encryption|api|access)[ _-]?key/i.test(
+    name,
+  );
+}
+
 /** One line with what looks like a password masked; a line that names a secret without `:` or `=` is masked whole. */
 export function maskSecrets(line: string): string {
   if (!NAMES_SECRET.test(line)) return line;

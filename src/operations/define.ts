@@ -105,6 +105,11 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   reads?: readonly ApiRead[];
   /** Further reads: with the rights for them its answers tell more. */
   mayRead?: readonly ApiRead[];
+  /**
+   * Set for an operation that sends or reads whichever method its caller names: the methods that it never sends; of those with names only these
+   * parameters. No role is made for such an operation: each call needs the rights of its own method.
+   */
+  anyBut?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {

@@ -1,3 +1,4 @@
+import { apiTools } from './api/index.ts';
 import { approve } from './approval/approve.ts';
 import { deny } from './approval/deny.ts';
 import { listApprovals } from './approval/list-approvals.ts';
@@ -26,8 +27,8 @@ import { stopVm } from './vm/stop-vm.ts';
 import { suspendVm } from './vm/suspend-vm.ts';
 import { updateVm } from './vm/update-vm.ts';
 
-/** Every operation there is, in the order in which tools are listed. The only list. */
-export const operations: readonly Operation[] = [
+/** Operations of their own, in the order in which tools are listed. The only list. */
+const tools: readonly Operation[] = [
   listVms,
   getVm,
   getCluster,
@@ -55,6 +56,9 @@ export const operations: readonly Operation[] = [
   listApprovals,
   getTask,
 ];
+
+/** Every operation there is. */
+export const operations: readonly Operation[] = [...tools, ...apiTools(tools)];
 
 export function findOperation(name: string): Operation | undefined {
   return operations.find((operation) => operation.name === name);

@@ -8,7 +8,11 @@ export const nameOf = (stated: string): string => stated.split('=')[0] ?? '';
  * Requests of a plan that its operation does not state: by method and path, or by a parameter. Roles, `doctor` and the documentation follow from
  * what is stated, so nothing else may be sent.
  */
-export function unstated({ sends, maySend = {} }: Pick<ChangeOperation, 'sends' | 'maySend'>, { steps }: Pick<Plan, 'steps'>): string[] {
+export function unstated(
+  { sends, maySend = {}, anyBut }: Pick<ChangeOperation, 'sends' | 'maySend' | 'anyBut'>,
+  { steps }: Pick<Plan, 'steps'>,
+): string[] {
+  if (anyBut) return excepted(anyBut, steps);
   const stated = [...Object.entries(sends), ...Object.entries(maySend)].map(([name, params]) => ({
     path: pathOf(name),
     params: (params ?? []).map(nameOf),
@@ -21,6 +25,28 @@ export function unstated({ sends, maySend = {} }: Pick<ChangeOperation, 'sends' 
     const more = Object.keys(step.params).filter((name) => !found.some(({ params }) => params.includes(name)));
     return more.map((name) => `${name} of ${line}`);
   });
+}
+
+/** Requests that an operation for any other method may not send. */
+function excepted(anyBut: NonNullable<ChangeOperation['anyBut']>, steps: Plan['steps']): string[] {
+  const never = Object.entries(anyBut).map(([name, params]) => ({ path: pathOf(name), params }));
+  return steps.flatMap((step) => {
+    if (step.kind !== 'request') return [];
+    const line = `${step.method} ${step.path}`;
+    return never
+      .filter(({ path }) => path.test(line))
+      .flatMap(({ params }) =>
+        params.length === 0
+          ? [line]
+          : Object.keys(step.params).flatMap((name) => (params.some((one) => isSameOption(one, name)) ? [`${name} of ${line}`] : [])),
+      );
+  });
+}
+
+/** `net0` is `net[n]`. */
+export function isSameOption(a: string, b: string): boolean {
+  const general = (name: string) => name.replace(/\d+$/, '[n]');
+  return general(a) === general(b);
 }
 
 function pathOf(template: string): RegExp {

@@ -1,7 +1,8 @@
 import type * as z from 'zod';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { SecretRef } from '../../core/plan.ts';
-import { isSecret } from '../../operations/secret.ts';
+import { namesSecret } from '../../core/text.ts';
+import { isSecret, isSetting } from '../../operations/secret.ts';
 
 type Schema = z.core.$ZodType;
 type Hide = (value: string) => SecretRef;
@@ -17,6 +18,7 @@ export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObje
 function walk(schema: Schema, value: Json | undefined, hide: Hide): Json | undefined {
   if (value === undefined || value === null) return value;
   if (isSecret(schema) && typeof value === 'string') return hide(value) as unknown as Json;
+  if (isSetting(schema) && typeof value === 'string' && namesSecret(value.split('=', 1)[0] ?? '')) return hide(value) as unknown as Json;
   const { here, array, object } = parts(schema);
   const own = here.reduce<Json | undefined>((seen, part) => walk(part, seen, hide), value);
   if (Array.isArray(own) && array) return own.map((item, index) => walkAll(array(index), item, hide));

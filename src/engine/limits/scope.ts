@@ -89,6 +89,7 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
   };
   return {
     cluster: api.cluster,
+    limited: true,
     version: () => api.version(),
     changedLately: (vmid) => api.changedLately?.(vmid) ?? false,
     get: async <T>(...request: Parameters<ProxmoxReader['get']>): Promise<T> => {

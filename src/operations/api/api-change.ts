@@ -1,0 +1,113 @@
+import * as z from 'zod';
+import { graver } from '../../core/effect.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { Plan } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
+import { contract } from '../../proxmox/contract/contract.ts';
+import { defineOperation, type Operation } from '../define.ts';
+import { outcomeOf } from '../vm/lib/outcome.ts';
+import { answerOf, maskedJson } from './lib/answer.ts';
+import { look } from './lib/around.ts';
+import { CONFIG, neverSent } from './lib/classes.ts';
+import { checkLimited, guestsOf } from './lib/guests.ts';
+import { type ApiRequest, asked, requestFor } from './lib/request.ts';
+
+const output = z.object({
+  request: z.string(),
+  answer: z.string().optional(),
+  upids: z.array(z.string()).optional(),
+  choices: z.array(z.string()).optional(),
+  warnings: z.array(z.string()).optional(),
+});
+
+/** Any method that changes something, that no tool covers and that is not on the list of what is never sent. */
+export const apiChange = (tools: readonly Operation[]) =>
+  defineOperation({
+    name: 'api_change',
+    title: 'Change through the API',
+    effect: 'change',
+    toolset: 'api',
+    description:
+      'Sends a POST, PUT or DELETE method that api_search found, where no other tool does it. params: "name=value", those of its path too. Plans that disrupt or destroy need an approval.',
+    input: z.strictObject(asked),
+    output,
+    sends: {},
+    anyBut: neverSent(tools),
+    example: { method: 'POST /pools', params: ['poolid=lab', 'comment=experiments'] },
+    async plan({ api }, { method, params }): Promise<Plan> {
+      const request = await requestFor({ method, params }, ['POST', 'PUT', 'DELETE'], tools);
+      checkLimited(api, request);
+      const [guests, around] = await Promise.all([guestsOf(api, request), look(request, api, await contract(), tools)]);
+      const { object, binds, expected, undo } = around;
+      const digest = digestFor(request, object);
+      const sent = { ...request.params, ...(digest === undefined ? {} : { digest }) };
+      const line = `${request.api.method} ${request.path}`;
+      const because = graverBecause(request);
+      const before = object && beforeOf(request, object);
+      return {
+        operation: 'api_change',
+        summary: `Send ${plainText(line, 200)}${guests.length > 0 ? ` (about ${guests.map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`).join(', ')})` : ''}`,
+        effect: because === undefined ? request.effect : graver(request.effect, 'destroy'),
+        ...(because === undefined ? reviewed(request) : { raisedBecause: because }),
+        ...(guests[0] ? { target: guests[0] } : {}),
+        ...(guests.length > 1 ? { targets: guests } : {}),
+        ...(request.at.node === undefined ? {} : { node: request.at.node }),
+        ...(binds ? { binds } : {}),
+        steps: [
+          {
+            kind: 'request',
+            id: 'send',
+            method: request.api.method as 'POST' | 'PUT' | 'DELETE',
+            path: request.path,
+            params: sent,
+            purpose: plainText(line, 200),
+            ...(expected[0] ? { proof: expected[0] } : {}),
+          },
+        ],
+        expected,
+        choices: [],
+        warnings: expected.length > 0 ? [] : ['no read shows the effect: after a lost answer the outcome may stay unknown'],
+        ...(before && Object.keys(before).length > 0 ? { before } : {}),
+        ...(Object.keys(request.params).length > 0 ? { after: maskedJson(request.params) as JsonObject } : {}),
+        undo,
+      };
+    },
+    async report(_api, run) {
+      const step = run.plan.steps.find((one) => one.kind === 'request');
+      const data = run.steps.find(({ id }) => id === 'send')?.data as Json | undefined;
+      return {
+        request: step?.kind === 'request' ? `${step.method} ${step.path}` : '',
+        ...(data === undefined || data === null ? {} : { answer: answerOf(data).answer }),
+        ...outcomeOf(run),
+      };
+    },
+  });
+
+function reviewed({ effect, api }: ApiRequest): { raisedBecause?: string } {
+  return effect === 'change' ? {} : { raisedBecause: `${api.method} ${api.path} counts as "${effect}" (docs/api-methods.md)` };
+}
+
+/** Parameters with which a method does more than by itself. */
+function graverBecause({ api, params }: ApiRequest): string | undefined {
+  const name = `${api.method} ${api.path}`;
+  const on = Object.keys(params).find((key) => params[key] === '1' && /^(force|purge|allow-move|skiplock|skip-lock|destroy)/.test(key));
+  if (on !== undefined) return `${on} does more than the method by itself`;
+  if (!CONFIG.includes(name)) return undefined;
+  if (params.delete !== undefined || params.revert !== undefined) return 'it removes settings of the guest';
+  const device = Object.keys(params).find((key) => /^(hostpci|usb|virtiofs|dev|serial|parallel)\d+$/.test(key));
+  return device === undefined ? undefined : `${device} gives the guest a device or a folder of the node`;
+}
+
+/** The digest of what was looked at, so that a change in between is refused. */
+function digestFor({ api, params }: ApiRequest, object: JsonObject | undefined): string | undefined {
+  const seen = object?.digest;
+  return api.parameters.digest && params.digest === undefined && typeof seen === 'string' ? seen : undefined;
+}
+
+/** Of a change what it changes, of a deletion all. */
+function beforeOf({ api, params }: ApiRequest, object: JsonObject): Record<string, Json> {
+  const removed = String(params.delete ?? '').split(/[,;\s]+/);
+  const names = api.method === 'PUT' ? [...Object.keys(params), ...removed] : Object.keys(object);
+  const shown = names.filter((name) => name !== 'digest' && name !== 'delete' && object[name] !== undefined).slice(0, 30);
+  return Object.fromEntries(shown.map((name) => [name, maskedJson(object[name] as Json)]));
+}

@@ -1,0 +1,36 @@
+import * as z from 'zod';
+import type { Json } from '../../core/json.ts';
+import { defineOperation, type Operation } from '../define.ts';
+import { answerOf } from './lib/answer.ts';
+import { neverSent } from './lib/classes.ts';
+import { checkLimited } from './lib/guests.ts';
+import { asked, requestFor } from './lib/request.ts';
+
+/** Any GET method that is not on the list of what is never sent. */
+export const apiRead = (tools: readonly Operation[]) =>
+  defineOperation({
+    name: 'api_read',
+    title: 'Read from the API',
+    effect: 'read',
+    toolset: 'api',
+    description: 'Sends a GET method that api_search found. params: "name=value", those of its path too.',
+    input: z.strictObject({
+      ...asked,
+      from: z.int().min(0).default(0),
+    }),
+    output: z.object({ answer: z.string(), notice: z.string().optional() }),
+    example: { method: 'GET /pools' },
+    anyBut: neverSent(tools),
+    preview: ({ method, params }) => [previewOf(method, params)],
+    async read({ api }, { method, params, from }) {
+      const request = await requestFor({ method, params }, ['GET'], tools);
+      checkLimited(api, request);
+      const query = Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)]));
+      return answerOf(await api.get<Json>(request.path, query), from);
+    },
+  });
+
+function previewOf(method: string, params: readonly string[]): string {
+  const given = new Map(params.map((one) => [one.split('=', 1)[0] ?? '', one.slice(one.indexOf('=') + 1)]));
+  return method.replaceAll(/\{([^}]+)\}/g, (name, key: string) => encodeURIComponent(given.get(key) ?? name));
+}

@@ -1,0 +1,73 @@
+import type { Effect } from '../../../core/effect.ts';
+import type { ApiMethod } from '../../../proxmox/contract/contract.ts';
+import type { Operation } from '../../define.ts';
+import { isSameOption, nameOf } from '../../stated.ts';
+import { effectOf } from './effects.ts';
+import { NEVER, NEVER_KEYS } from './never.ts';
+
+/** How a method of the API is reached. */
+export type MethodClass = { by: 'tool'; tool: string } | { by: 'never'; reason: string } | { by: 'api'; effect: Effect };
+
+/** Methods that set the configuration of a guest: tools know some of its keys, api_change sets the others. */
+export const CONFIG: readonly string[] = [
+  'POST /nodes/{node}/qemu/{vmid}/config',
+  'PUT /nodes/{node}/qemu/{vmid}/config',
+  'PUT /nodes/{node}/lxc/{vmid}/config',
+];
+/** Parameters that say how a configuration is set, not what. */
+const HOW: readonly string[] = ['node', 'vmid', 'digest', 'delete', 'revert', 'background_delay'];
+
+/** @param tools all operations beside api_search, api_read and api_change */
+export function classOf({ method, path, permission, noToken }: ApiMethod, tools: readonly Operation[]): MethodClass {
+  const name = `${method} ${path}`;
+  const reason = NEVER.get(name);
+  const tool = CONFIG.includes(name) ? undefined : toolFor(name, tools);
+  // The methods that tools read may be read directly too, unless they are on the list.
+  if (tool && (method !== 'GET' || reason !== undefined)) return { by: 'tool', tool: tool.name };
+  if (reason !== undefined) return { by: 'never', reason };
+  if (noToken || permission === undefined) return { by: 'never', reason: 'Proxmox lets only root@pam call it, never an API token' };
+  return { by: 'api', effect: method === 'GET' ? 'read' : effectOf(name) };
+}
+
+/** The tool that knows a key of a guest's configuration. @param key `net0` */
+export function toolOfKey(key: string, tools: readonly Operation[]): string | undefined {
+  if (HOW.includes(key)) return undefined;
+  const known = tools.filter((one) => CONFIG.some((name) => paramsOf(one, name).some((param) => isSameOption(param, key))));
+  return madeLast(known)[0]?.name;
+}
+
+export function isNeverKey(key: string): boolean {
+  return NEVER_KEYS.some((one) => isSameOption(one, key));
+}
+
+/** Methods that api_change never sends; of those with names only these parameters. */
+export function neverSent(tools: readonly Operation[]): Record<string, readonly string[]> {
+  const covered = tools.flatMap((one) => Object.keys(sendsOf(one))).filter((name) => !CONFIG.includes(name));
+  const keys = tools.flatMap((one) => CONFIG.flatMap((name) => paramsOf(one, name))).filter((key) => !HOW.includes(key));
+  return {
+    ...Object.fromEntries([...covered, ...NEVER.keys()].map((name) => [name, []])),
+    ...Object.fromEntries(CONFIG.map((name) => [name, [...new Set([...keys, ...NEVER_KEYS])]])),
+  };
+}
+
+function toolFor(name: string, tools: readonly Operation[]): Operation | undefined {
+  return madeLast(tools.filter((one) => name in sendsOf(one) || readsOf(one).includes(name)))[0];
+}
+
+/** An existing guest is the matter of tools that make none. */
+function madeLast(tools: readonly Operation[]): Operation[] {
+  const makes = (one: Operation) => Number('reserves' in one && one.reserves !== undefined);
+  return [...tools].sort((a, b) => makes(a) - makes(b));
+}
+
+function sendsOf(operation: Operation): Record<string, readonly string[]> {
+  return 'sends' in operation ? { ...operation.sends, ...operation.maySend } : {};
+}
+
+function paramsOf(operation: Operation, name: string): string[] {
+  return (sendsOf(operation)[name] ?? []).map(nameOf);
+}
+
+function readsOf({ reads = [], mayRead = [] }: Operation): string[] {
+  return [...reads, ...mayRead].map((name) => name.split('?')[0] ?? '');
+}

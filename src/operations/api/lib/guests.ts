@@ -1,0 +1,59 @@
+import { fail } from '../../../core/errors.ts';
+import type { GuestIdentity } from '../../../core/guest.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { ownerOf } from '../../../proxmox/disks.ts';
+import { listGuests, locate, readGuest } from '../../../proxmox/guests.ts';
+import type { ApiRequest } from './request.ts';
+
+/** Parameters that name guests by VMID: `105`, `vm:105,ct:200`. */
+const NAMING = ['vmid', 'vms', 'sid', 'resources', 'guest', 'target-vmid', 'source'];
+const ON_GUEST = /^\/nodes\/\{node\}\/(qemu|lxc)\/\{vmid\}(\/|$)/;
+
+/**
+ * The guests that a request is about, wherever it names them: policy, protection and scope look at them.
+ * @throws guest_not_found when the path names a guest that is not there
+ */
+export async function guestsOf(api: ProxmoxReader, request: ApiRequest): Promise<GuestIdentity[]> {
+  await checkPlace(api, request);
+  const vmids = [...new Set(vmidsIn(request))];
+  if (vmids.length === 0) return [];
+  const rows = (await listGuests(api)).filter(({ vmid }) => vmids.includes(vmid));
+  const missing = vmids.find((vmid) => !rows.some((row) => row.vmid === vmid));
+  // Things that a guest left behind may be removed after it.
+  if (missing !== undefined && (api.limited || request.api.method !== 'DELETE'))
+    fail('guest_not_found', `No guest with VMID ${missing} is visible.`);
+  return Promise.all(rows.map(async (row) => (await readGuest(api, row)).identity));
+}
+
+/** A caller who may see some guests only has no business with methods about all. @throws forbidden_by_policy */
+export function checkLimited(api: ProxmoxReader, { api: { method, path } }: ApiRequest): void {
+  if (!api.limited || ON_GUEST.test(path)) return;
+  fail('forbidden_by_policy', `This access token is limited to some guests, and ${method} ${path} is not about one of them.`, {
+    hint: 'Tell the user. Only the operator can change the scope.',
+  });
+}
+
+/** The guest of the path is where the path says. */
+async function checkPlace(api: ProxmoxReader, { api: { path }, at }: ApiRequest): Promise<void> {
+  const type = ON_GUEST.exec(path)?.[1];
+  if (type === undefined) return;
+  const row = await locate(api, Number(at.vmid));
+  if (row.type === type && row.node === at.node) return;
+  fail('guest_not_found', `Guest ${at.vmid} is ${row.type} on ${row.node}, not ${type} on ${at.node}.`, {
+    hint: `Use the method of ${row.type} with node ${row.node}.`,
+  });
+}
+
+function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
+  const named = Object.entries({ ...at, ...params }).flatMap(([name, value]) => {
+    if (name === 'volume') return ownerOf(String(value)) ?? [];
+    if (name === 'upid') return Number(/^UPID:(?:[^:]*:){5}(\d+):/.exec(String(value))?.[1] ?? Number.NaN);
+    // Of a replication job: `105-0`.
+    if (name === 'id' && path.includes('/replication')) return Number.parseInt(String(value), 10);
+    if (!NAMING.includes(name)) return [];
+    return String(value)
+      .split(/[,;\s]+/)
+      .map((one) => Number(one.replace(/^(vm|ct):/, '')));
+  });
+  return named.filter((vmid) => Number.isInteger(vmid));
+}

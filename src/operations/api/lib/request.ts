@@ -1,0 +1,135 @@
+import * as z from 'zod';
+import type { Effect } from '../../../core/effect.ts';
+import { fail } from '../../../core/errors.ts';
+import { nearest } from '../../../core/nearest.ts';
+import type { SecretRef } from '../../../core/plan.ts';
+import { declaredAs, paramProblems } from '../../../proxmox/contract/check-params.ts';
+import { type ApiMethod, type Contract, contract } from '../../../proxmox/contract/contract.ts';
+import type { Operation } from '../../define.ts';
+import { filled } from '../../filled.ts';
+import { setting } from '../../secret.ts';
+import { CONFIG, classOf, isNeverKey, toolOfKey } from './classes.ts';
+
+/** The input for any method; `params` as `name=value`, since strict clients know no free-form maps. A list repeats its name. */
+export const asked = {
+  method: filled(200),
+  params: z.array(setting(z.string())).default([]),
+};
+
+export interface Asked {
+  method: string;
+  params: readonly (string | SecretRef)[];
+}
+
+export interface ApiRequest {
+  api: ApiMethod;
+  effect: Effect;
+  /** Below /api2/json: made from the template, each value checked and encoded. */
+  path: string;
+  /** The values in the path. */
+  at: Record<string, string>;
+  /** All others. */
+  params: Record<string, string | string[]>;
+}
+
+type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/**
+ * @param verbs those that the operation sends
+ * @throws invalid_arguments, forbidden_by_policy
+ */
+export async function requestFor({ method, params }: Asked, verbs: readonly Verb[], tools: readonly Operation[]): Promise<ApiRequest> {
+  const all = await contract();
+  const api = methodOf(method, all);
+  const name = `${api.method} ${api.path}`;
+  if (!verbs.includes(api.method as Verb))
+    fail('invalid_arguments', `${name} is not ${verbs.join(', ')}.`, { hint: `Use ${api.method === 'GET' ? 'api_read' : 'api_change'}.` });
+  const found = classOf(api, tools);
+  if (found.by === 'tool') refuseCovered(name, found.tool);
+  if (found.by === 'never')
+    fail('forbidden_by_policy', `${name} is on the list of what is never sent: ${found.reason}.`, {
+      hint: 'Tell the user. A person can do it in the web interface of Proxmox VE.',
+    });
+  const values = valuesOf(params, api);
+  if (CONFIG.includes(name)) checkKeys(name, values, tools);
+  const problems = paramProblems(api, values, all);
+  if (problems.length > 0)
+    fail('invalid_arguments', `${name} cannot be sent. ${problems.map((one) => `${one[0]?.toUpperCase()}${one.slice(1)}.`).join(' ')}`, {
+      hint: `Look at its parameters with api_search {"query": "${name}"}.`,
+      details: { problems },
+    });
+  const at = Object.fromEntries(namesIn(api.path).map((key) => [key, String(values[key])]));
+  return {
+    api,
+    effect: found.effect,
+    path: api.path.replaceAll(/\{([^}]+)\}/g, (_, key: string) => segment(key, at[key] ?? '')),
+    at,
+    params: Object.fromEntries(Object.entries(values).filter(([key]) => !(key in at))),
+  };
+}
+
+export function namesIn(path: string): string[] {
+  return [...path.matchAll(/\{([^}]+)\}/g)].map(([, key = '']) => key);
+}
+
+function methodOf(name: string, all: Contract): ApiMethod {
+  const words = name.trim().replace(/\s+/, ' ');
+  return (
+    all.named(words) ??
+    fail('invalid_arguments', `Proxmox VE 9.2 has no method "${words.slice(0, 100)}".`, {
+      hint: `Give it as api_search writes it, with {names} in its path: "${
+        nearest(
+          words,
+          all.methods.map((one) => `${one.method} ${one.path}`),
+        )[0] ?? 'PUT /pools/{poolid}'
+      }". The values go into params.`,
+    })
+  );
+}
+
+function refuseCovered(what: string, tool: string): never {
+  fail('forbidden_by_policy', `${what} is what ${tool} is for.`, { hint: `Call ${tool}. It plans, checks limits and names what is lost.` });
+}
+
+/** Keys that tools know go through the tools: they count them against the limits and show what is lost. */
+function checkKeys(name: string, values: Record<string, string | string[]>, tools: readonly Operation[]): void {
+  const removed = [values.delete, values.revert].flatMap((list) => (list === undefined ? [] : String(list).split(/[,;\s]+/)));
+  for (const key of [...Object.keys(values), ...removed]) {
+    const tool = toolOfKey(key, tools);
+    if (tool !== undefined) refuseCovered(`${key} of ${name}`, tool);
+    if (isNeverKey(key)) fail('forbidden_by_policy', `${key} of ${name} is on the list of what is never sent.`, { hint: 'Tell the user.' });
+  }
+}
+
+/** Values as Proxmox reads them. An empty text clears nothing, `delete` does. */
+function valuesOf(params: Asked['params'], { parameters }: ApiMethod): Record<string, string | string[]> {
+  const values: Record<string, string[]> = {};
+  for (const one of params) {
+    if (typeof one !== 'string') fail('forbidden_by_policy', 'A parameter looks like a secret, which api_read and api_change do not take.');
+    const [, key = '', value = ''] = /^([^=\s]+)=(.*)$/s.exec(one) ?? [];
+    if (value === '')
+      fail('invalid_arguments', `params holds "${one.slice(0, 60)}", which is not name=value.`, {
+        hint: 'Write each as "comment=web servers".',
+      });
+    const { type } = declaredAs(parameters, key) ?? {};
+    const truth = { true: '1', false: '0' }[value] ?? value;
+    values[key] = [...(values[key] ?? []), type === 'boolean' ? truth : value];
+  }
+  return Object.fromEntries(Object.entries(values).map(([key, all]) => [key, all.length === 1 ? (all[0] ?? '') : all]));
+}
+
+/** `["poolid=lab"]`, for texts that tell the next call. */
+export function written(values: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(Object.entries(values).flatMap(([key, value]) => [value].flat().map((one) => `${key}=${one}`)));
+}
+
+/** Values in which Proxmox expects slashes. */
+const WITH_SLASHES = ['volume', 'cidr'];
+
+/** Proxmox decodes the whole path before it splits it, so an encoded slash or dot segment would lead elsewhere. */
+function segment(key: string, value: string): string {
+  const parts = WITH_SLASHES.includes(key) ? value.split('/') : [value];
+  const bad = parts.some((part) => part === '' || /^\.+$/.test(part) || /[/\\%?#\p{C}]/u.test(part)) || value.length > 512;
+  if (bad) fail('invalid_arguments', `${key} cannot be part of an address: ${JSON.stringify(value.slice(0, 80))}.`);
+  return encodeURIComponent(value);
+}
