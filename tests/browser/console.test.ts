@@ -8,6 +8,7 @@ import { openStore } from '../../src/store/index.ts';
 import { openConsolePlace } from '../console/place.ts';
 import { type Agent, connectAgent, openPlace, type Place } from '../e2e/harness.ts';
 import { run } from '../helpers/answering-engine.ts';
+import { rowsOf } from '../helpers/rows.ts';
 import { type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
 
 // `npm run screenshots` renews the pictures of the documentation; a test run leaves the work tree as it was.
@@ -248,7 +249,7 @@ test('other sites can neither decide nor frame the page, and another Host is ref
   const answer = await renamed.goto(origin.replace('127.0.0.1', 'console.localhost'));
   expect(answer?.status()).toBe(403);
 
-  expect(await tool('list_approvals', { status: 'pending' })).toMatchObject({ approvals: [{ approval_id: id }] });
+  expect(rowsOf(await tool('list_approvals', { status: 'pending' }))).toMatchObject([{ approval_id: id }]);
   expect(place.mutations()).toHaveLength(before);
   await open(page, id);
   await page.getByRole('button', { name: 'Deny…' }).click();
@@ -283,9 +284,7 @@ test('the page can be used by keyboard alone', async () => {
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Denied', exact: true }).waitFor();
-  expect(await tool('list_approvals', { limit: 1 })).toMatchObject({
-    approvals: [{ approval_id: id, status: 'denied', note: 'by keyboard' }],
-  });
+  expect(rowsOf(await tool('list_approvals', { limit: 1 }))).toMatchObject([{ approval_id: id, status: 'denied', note: 'by keyboard' }]);
   await context.close();
 }, 60_000);
 
