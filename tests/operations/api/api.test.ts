@@ -182,7 +182,7 @@ describe('api_change', () => {
     await world.close();
     const never = { match: { vmid: [{ from: 105, to: 105 }] }, never: true };
     world = await openWorld({ policy: { rules: [never], perHour: {} } });
-    expect(await refusal('PUT /pools', { poolid: 'agents', vms: '105' })).toMatchObject({
+    expect(await refusal('PUT /pools/{poolid}', { poolid: 'agents', vms: '105' })).toMatchObject({
       code: 'forbidden_by_policy',
       message: expect.stringContaining('105'),
     });
