@@ -81,7 +81,11 @@ function bothTypes(name: string, names: readonly string[]): string {
 
 /** The lines of the README that make a token for all operations, in a pool of its own. */
 export async function tokenSetup(): Promise<string> {
-  const role = await roleFor(onCluster, 'everything');
+  // The right to run any program in a guest is not for every token; docs/rights.md has the role of that toolset.
+  const role = await roleFor(
+    onCluster.filter(({ toolset }) => toolset !== 'agent'),
+    'everything',
+  );
   // The boundary is the pool: rights that reach beyond it are in docs/rights.md.
   const own = (place: Place) => (place === 'cluster' ? [] : role[place].filter((privilege) => privilege !== 'Pool.Allocate'));
   const roles = PLACES.flatMap((place) => (own(place).length === 0 ? [] : [{ name: ROLES[place] ?? '', privileges: own(place) }]));

@@ -68,6 +68,25 @@ export const policySchema = z.strictObject({
     })
     .optional()
     .describe('the only guests that may be changed'),
+  run: z
+    .array(
+      z.strictObject({
+        match: z
+          .strictObject({
+            vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges'),
+            tag: words.optional().describe('the guest carries one of these tags'),
+            pool: words.optional().describe('the guest is in one of these pools'),
+          })
+          .refine((match) => Object.values(match).some((one) => one !== undefined), { message: 'must name guests by vmid, tag or pool' })
+          .describe('guests in which they may run. All given keys must match'),
+        argv: z
+          .array(words)
+          .min(1)
+          .describe('programs with their arguments, item by item. A `*` is any one argument, as in `["systemctl", "status", "*"]`'),
+      }),
+    )
+    .optional()
+    .describe('programs that `run_in_guest` may run. Without it none may'),
   per_hour: z
     .strictObject({
       creates: z.int().min(0).optional().describe('guests created within an hour, per requester'),
@@ -87,7 +106,7 @@ export function readPolicy(file: string): Policy {
       details: { problems },
     });
   }
-  const { rules, only, per_hour } = parsed.data;
+  const { rules, only, run, per_hour } = parsed.data;
   return {
     rules: rules.map(({ match, never, way, approvals, require_backup_within, cooldown }) => ({
       match: defined(match),
@@ -95,6 +114,7 @@ export function readPolicy(file: string): Policy {
       ...defined({ method: way, approvals, requireBackupWithin: require_backup_within, cooldown }),
     })),
     ...defined({ only }),
+    ...(run ? { run: run.map(({ match, argv }) => ({ match: defined(match), argv })) } : {}),
     perHour: defined(per_hour),
   };
 }

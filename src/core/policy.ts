@@ -27,11 +27,19 @@ export interface PolicyRule {
   cooldown?: number;
 }
 
+/** Programs for some guests: each a list of items, in which `*` stands for any one argument. */
+export interface GuestRun {
+  match: Pick<PolicyMatch, 'vmid' | 'tag' | 'pool'>;
+  argv: string[][];
+}
+
 /** The operator's policy file, validated. The empty policy leaves the defaults of docs/approvals.md as they are. */
 export interface Policy {
   rules: PolicyRule[];
   /** Changes are allowed only on guests with one of these tags, in one of these pools, or (with `created`) created through this server. */
   only?: { tags: string[]; pools: string[]; created: boolean };
+  /** Programs that run_in_guest may run; without it none. */
+  run?: GuestRun[];
   perHour: { creates?: number; destroys?: number };
 }
 

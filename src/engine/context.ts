@@ -26,7 +26,7 @@ export interface Reserved {
 /** The context of a read: it opens no store. */
 export function readContext({ caller, options }: Asked, ports: Ports): OperationContext {
   const { scope } = caller;
-  const { api, name: cluster, limits, defaults, tokenId } = ports.cluster;
+  const { api, name: cluster, limits, defaults, tokenId, policy } = ports.cluster;
   return {
     api: scope === undefined ? api : readerInScope(api, scope),
     limits,
@@ -39,7 +39,7 @@ export function readContext({ caller, options }: Asked, ports: Ports): Operation
     changesOf: (vmid) => changesOf(vmid, ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
-    ...defined({ signal: options.signal }),
+    ...defined({ signal: options.signal, runs: policy.run }),
   };
 }
 

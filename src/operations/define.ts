@@ -6,6 +6,7 @@ import type { GuestIdentity, GuestType } from '../core/guest.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Excess, Quotas } from '../core/limits.ts';
 import type { Plan, ResourceDemand } from '../core/plan.ts';
+import type { GuestRun } from '../core/policy.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
@@ -57,6 +58,8 @@ export interface OperationContext {
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
   /** The run of ours that made the guest, or the last one that continued with it; undefined when none is remembered. */
   madeBy: (identity: GuestIdentity) => Promise<RunRecord | undefined>;
+  /** Programs that the operator allows inside guests. */
+  runs?: readonly GuestRun[];
   /** The caller, for plans. */
   principal?: string;
   signal?: AbortSignal;

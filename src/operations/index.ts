@@ -21,6 +21,7 @@ import { getVm } from './vm/get-vm.ts';
 import { listVms } from './vm/list-vms.ts';
 import { rebootVm } from './vm/reboot-vm.ts';
 import { resumeVm } from './vm/resume-vm.ts';
+import { runInGuest } from './vm/run-in-guest.ts';
 import { setResources } from './vm/set-resources.ts';
 import { startVm } from './vm/start-vm.ts';
 import { stopVm } from './vm/stop-vm.ts';
@@ -43,6 +44,7 @@ const tools: readonly Operation[] = [
   rebootVm,
   suspendVm,
   resumeVm,
+  runInGuest,
   deleteVm,
   listSnapshots,
   snapshotVm,

@@ -93,7 +93,7 @@ describe.each(changing)('a plan of %s', (name) => {
 
 const destructive = operations.filter(({ effect }) => effect === 'destroy' || effect === 'disrupt').map(({ name }) => name);
 it.each(destructive)('a human who is asked about %s reads how it is undone, or that it cannot be', async (name) => {
-  const world = await openWorld();
+  const world = await openWith(name);
   try {
     const result = await world.call(name, findOperation(name)?.example ?? {});
     if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);

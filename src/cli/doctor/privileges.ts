@@ -1,5 +1,6 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings.ts';
+import type { Toolset } from '../../core/toolset.ts';
 import { operations } from '../../operations/index.ts';
 import { PLACES, type Place, type Right, type Rights, rightsOf } from '../../operations/rights.ts';
 import { allPrivileges, type Granted, type Missing, privilegesAt } from '../../proxmox/access/privileges.ts';
@@ -14,8 +15,9 @@ const PATHS: Record<Place, RegExp> = {
 };
 
 /** Each operation on the cluster with its rights. @param major of Proxmox VE */
-export async function operationRights(major: number): Promise<({ name: string } & Rights)[]> {
-  const onCluster = operations.filter(({ effect }) => effect !== 'control');
+export async function operationRights(major: number, toolsets: readonly Toolset[]): Promise<({ name: string } & Rights)[]> {
+  // The right to run any program in a guest is asked for only where the tool that needs it is offered.
+  const onCluster = operations.filter(({ effect, toolset }) => effect !== 'control' && (toolset !== 'agent' || toolsets.includes(toolset)));
   return Promise.all(onCluster.map(async (operation) => ({ name: operation.name, ...(await rightsOf(operation, major)) })));
 }
 

@@ -15,7 +15,7 @@ export interface Abilities {
 }
 
 export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, settings: Settings): Promise<Abilities> {
-  const all = await operationRights(version.major);
+  const all = await operationRights(version.major, settings.toolsets);
   const standing = await standingOf(api, settings, all);
   const operations = all.map(({ name, needs, more }) => ({ name, missing: lacks(needs, standing), more: lacks(more, standing) }));
   const refused = operations.filter(({ missing }) => missing.length > 0);
