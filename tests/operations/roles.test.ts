@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/core/error-catalogue.ts';
 import type { JsonObject } from '../../src/core/json.ts';
-import type { Operation } from '../../src/operations/define.ts';
+import type { ApiChange, ApiRead, Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';
 import { openWith } from '../helpers/example.ts';
@@ -66,7 +66,13 @@ async function through(engine: Awaited<ReturnType<typeof engineWith>>, { name }:
 
 const onCluster = operations.filter(({ effect }) => effect !== 'control');
 const changing = onCluster.filter((operation) => 'plan' in operation);
-const rights = new Map(await Promise.all(onCluster.map(async (one) => [one.name, await rightsOf(one)] as const)));
+/** An operation for any method needs the rights of the method that is called: here that of its example. */
+const called = (one: Operation): Parameters<typeof rightsOf>[0] => {
+  const method = String(one.example?.method);
+  if (one.anyBut === undefined) return one;
+  return method.startsWith('GET ') ? { reads: [method as ApiRead] } : { sends: { [method as ApiChange]: ['poolid'] } };
+};
+const rights = new Map(await Promise.all(onCluster.map(async (one) => [one.name, await rightsOf(called(one))] as const)));
 const needsOf = ({ name }: Operation): Right[] => rights.get(name)?.needs ?? [];
 
 describe.each(onCluster.map((one): [string, Operation] => [one.name, one]))('%s', (_name, operation) => {

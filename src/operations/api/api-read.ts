@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Json } from '../../core/json.ts';
-import { defineOperation, type Operation } from '../define.ts';
+import { type ApiRead, defineOperation, type Operation } from '../define.ts';
+import { rightsOf } from '../rights.ts';
 import { answerOf } from './lib/answer.ts';
 import { neverSent } from './lib/classes.ts';
 import { checkLimited } from './lib/guests.ts';
@@ -26,7 +27,12 @@ export const apiRead = (tools: readonly Operation[]) =>
       const request = await requestFor({ method, params }, ['GET'], tools);
       checkLimited(api, request);
       const query = Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)]));
-      return answerOf(await api.get<Json>(request.path, query), from);
+      const data = await api.get<Json>(request.path, query);
+      const found = answerOf(data, from);
+      if (!Array.isArray(data) || data.length > 0) return found;
+      const { needs } = await rightsOf({ reads: [`GET ${request.api.path}` as ApiRead] });
+      const shows = [...new Set(needs.map(({ anyOf }) => anyOf.join(' or ')))].join(', ');
+      return { ...found, notice: `${found.notice}${shows === '' ? '' : ` (rows show with ${shows})`}` };
     },
   });
 
