@@ -36,6 +36,7 @@ const argsOf = (operation: Operation) => FULL[operation.name] ?? operation.examp
 /** Refusals that are neither a missing guest nor a missing right to the token: what the call starts from is invisible, or the new guest would be. */
 const CODES: Record<string, ErrorCode> = {
   'create_vm VM.Audit': 'permission_denied',
+  'create_container VM.Audit': 'permission_denied',
   'restore_backup VM.Audit': 'permission_denied',
   'restore_backup VM.Backup': 'not_possible',
   'restore_backup Datastore.AllocateSpace': 'not_possible',

@@ -3,6 +3,7 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { parseNetwork } from '../../core/network.ts';
 import type { Condition, Params, Plan, Step } from '../../core/plan.ts';
+import { counted } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
 import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guests.ts';
 import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
@@ -126,9 +127,9 @@ async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
   };
   const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes };
   await refuseTooLarge(ctx, demand, node);
-  const template = await findTemplate(ctx.api, node.node, storages, args.template);
   await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
   const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
+  const template = await findTemplate(ctx.api, node.node, storages, args.template);
   const label = `${args.name} (${vmid})`;
   const there: Condition = { kind: 'config', ...at, has: { hostname: args.name, lock: null } };
   const steps: Step[] = [
@@ -155,7 +156,7 @@ async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
     node: node.node,
     demand,
     space: { [placeOn(node.node, place.storage)]: sizes.diskGib },
-    summary: `Create container ${label} on ${node.node} from ${template.name}: ${sizes.cpu} cores, ${sizes.memoryMib} MiB, ${sizes.diskGib} GiB`,
+    summary: `Create container ${label} on ${node.node} from ${template.name}: ${counted(sizes.cpu, 'core')}, ${sizes.memoryMib} MiB, ${sizes.diskGib} GiB`,
     effect: 'change',
     steps,
     expected: [there, ...(args.start ? [{ kind: 'guest' as const, ...at, is: 'running' as const }] : [])],

@@ -1,6 +1,7 @@
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
+import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import type { StorageRow } from '../../../proxmox/storage.ts';
 import { few, volumes } from './at-hand.ts';
 
@@ -26,6 +27,16 @@ export async function findTemplate(
   const details = { candidates: all.map((one) => plainText(one, 200)) };
   if (found.length > 1)
     fail('ambiguous', `${found.length} container templates match on ${node}.`, { hint: `Choose one of: ${few(found)}.`, details });
+  const places = storages.filter((s) => s.content.includes('vztmpl')).map((s) => s.storage);
+  const paths = (places.length > 0 ? places : ['']).map((storage) => (storage === '' ? '/storage' : `/storage/${storage}`));
+  const missing =
+    all.length > 0
+      ? []
+      : await missingPrivileges(
+          api,
+          paths.map((path) => ({ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] })),
+        );
+  if (missing.length > 0) failMissing('Seeing container templates', missing);
   const what = wanted === undefined ? 'No container template' : `No container template ${plainText(wanted, 120)}`;
   fail('storage_unavailable', `${what} is visible on ${node}.`, {
     hint:
