@@ -52,7 +52,7 @@ export type Condition =
       kind: 'listed';
       path: string;
       params?: Record<string, string | number>;
-      row: Record<string, string>;
+      row: Record<string, string | null>;
       is: 'present' | 'absent';
       says: string;
     }

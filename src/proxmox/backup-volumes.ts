@@ -11,8 +11,9 @@ import { listStorages, placeOn, storageOf } from './storage.ts';
 export interface Backup {
   volid: string;
   storage: string;
-  /** A node that reaches it. */
+  /** A node that reaches it, and all of them. */
   node: string;
+  nodes: string[];
   /** The guest that it was made of: another one may have the VMID by now. */
   vmid: number;
   type: GuestType;
@@ -47,23 +48,25 @@ interface Row {
 /** The backups on all storages of all nodes; a storage that nodes share is read once. */
 export async function readBackups(api: ProxmoxReader, vmid?: number): Promise<BackupLists> {
   const nodes = (await listNodes(api)).filter(({ online }) => online);
-  const places = new Map<string, { node: string; storage: string; usable: boolean }>();
+  const places = new Map<string, { nodes: string[]; storage: string; usable: boolean }>();
   for (const { node } of nodes) {
     for (const storage of await listStorages(api, node)) {
       const place = placeOn(node, storage);
-      const { usable } = storage;
-      if (storage.content.includes('backup') && (!places.has(place) || usable))
-        places.set(place, { node, storage: storage.storage, usable });
+      if (!storage.content.includes('backup')) continue;
+      const known = places.get(place);
+      const reached = storage.usable ? [...(known?.nodes ?? []), node] : (known?.nodes ?? []);
+      places.set(place, { nodes: reached, storage: storage.storage, usable: reached.length > 0 });
     }
   }
   const lists: BackupLists = { backups: [], read: [], unread: [] };
   await Promise.all(
-    [...places].map(async ([place, { node, storage, usable }]) => {
+    [...places].map(async ([place, { nodes, storage, usable }]) => {
+      const [node = ''] = nodes;
       if (!usable) return void lists.unread.push({ storage: place, why: 'offline' });
       try {
         const rows = await api.get<Row[]>(path`/nodes/${node}/storage/${storage}/content`, { content: 'backup', ...defined({ vmid }) });
         lists.read.push(place);
-        lists.backups.push(...rows.flatMap((row) => backupOf(row, node)));
+        lists.backups.push(...rows.flatMap((row) => backupOf(row, node, nodes)));
       } catch (thrown) {
         const { code } = asError(thrown);
         lists.unread.push({ storage: place, why: code === 'permission_denied' ? 'the token may not list it' : code });
@@ -75,7 +78,7 @@ export async function readBackups(api: ProxmoxReader, vmid?: number): Promise<Ba
   return lists;
 }
 
-function backupOf(row: Row, node: string): Backup[] {
+function backupOf(row: Row, node: string, nodes: string[]): Backup[] {
   const vmid = numberOf(row.vmid);
   if (vmid === undefined) return [];
   const state = row.verification?.state;
@@ -84,6 +87,7 @@ function backupOf(row: Row, node: string): Backup[] {
       volid: row.volid,
       storage: storageOf(row.volid),
       node,
+      nodes,
       vmid,
       type: row.subtype === 'lxc' || /vzdump-lxc-|backup\/ct\//.test(row.volid) ? 'lxc' : 'qemu',
       time: row.ctime ?? 0,

@@ -124,17 +124,17 @@ async function backup(api: Reader, condition: Of<'backup'>, since: number): Prom
   return seen.value.some((volume) => Number(volume.vmid) === vmid && Number(volume.ctime ?? 0) >= since);
 }
 
-/** A list that is gone, such as the snapshots of a guest that was deleted, holds nothing. */
+/** A list that is not where it was tells nothing: the guest may have moved to another node. */
 async function listed(api: Reader, { path, params, row, is }: Of<'listed'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>[]>(path, params));
-  if (seen.kind === 'hidden') return undefined;
-  const isThere = seen.kind === 'seen' && seen.value.some((one) => hasValues(one, row));
+  if (seen.kind !== 'seen') return undefined;
+  const isThere = seen.value.some((one) => hasValues(one, row));
   return isThere === (is === 'present');
 }
 
 async function reads(api: Reader, condition: Of<'reads'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(condition.path));
-  return seen.kind === 'hidden' ? undefined : seen.kind === 'seen' && hasValues(seen.value, condition.has);
+  return seen.kind === 'seen' ? hasValues(seen.value, condition.has) : undefined;
 }
 
 function hasValues(object: Record<string, unknown>, wanted: Record<string, string | null>): boolean {

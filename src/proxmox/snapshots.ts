@@ -41,7 +41,7 @@ export async function readSnapshots(api: Pick<ProxmoxReader, 'get'>, at: GuestAt
       name: String(r.name),
       description: String(r.description ?? ''),
       memory: Number(r.vmstate ?? 0) === 1,
-      ...defined({ time: r.snaptime, parent: r.parent }),
+      ...defined({ time: r.snaptime || undefined, parent: r.parent }),
     }))
     .sort((a, b) => (a.time ?? 0) - (b.time ?? 0));
   const current = rows.find((r) => r.name === 'current');

@@ -41,7 +41,8 @@ export async function subjectOf(
   const targets = targetsOf(plan);
   const sources = (plan.sources ?? []).map((source) => ({ ...source, copied: { template: source.template, guarded: isGuarded(source) } }));
   const asksFacts = policy.only !== undefined || scope !== undefined || policy.rules.some((r) => r.match.tag || r.match.pool);
-  const made = targets.length === 0 ? [{ pool: null, ...newGuest(plan) }] : [];
+  const fresh = newGuest(plan);
+  const made = targets.length === 0 ? [{ pool: null, ...fresh, tags: [...fresh.tags, ...(plan.becomes?.tags ?? [])] }] : [];
   const what = { operation: plan.operation, effect: plan.effect, principal };
   if (!asksFacts || targets.length + sources.length === 0) {
     const known = { tags: [], createdHere: false };

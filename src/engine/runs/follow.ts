@@ -38,7 +38,7 @@ export async function follow(
     const left = limit - waited();
     const status = left > 0 ? await api.waitTask(upid, { timeoutSeconds: left, onPoll: tell }) : undefined;
     if (status?.exit !== undefined) return ended(step, record, status.exit, api);
-    if (await isProven(step, api)) return { ...record, state: 'done', exit: PROVEN };
+    if (await isProven(step, record, api)) return { ...record, state: 'done', exit: PROVEN };
     if (!status?.unseen) {
       throw unknown(
         `${step.purpose}: the task did not end within ${limit} s.`,
@@ -66,9 +66,9 @@ async function ended(step: RequestStep, record: StepRecord, exit: string, api: P
   if (kind === 'warnings') return { ...record, state: 'done', exit, log };
   if (kind === 'failed') {
     const failed = { ...record, exit: withoutCommand(exit), log };
-    return (await isKept(step, api)) ? { ...failed, ...KEPT } : { ...failed, state: 'failed' };
+    return (await isKept(step, record, api)) ? { ...failed, ...KEPT } : { ...failed, state: 'failed' };
   }
-  if (await isProven(step, api)) return { ...record, state: 'done', exit, log };
+  if (await isProven(step, record, api)) return { ...record, state: 'done', exit, log };
   throw unknown(`${step.purpose}: Proxmox's worker was killed (${exit}).`, LOOK, upid, log);
 }
 
@@ -76,13 +76,14 @@ async function ended(step: RequestStep, record: StepRecord, exit: string, api: P
 export const KEPT = { state: 'done', data: { kept: true } } as const;
 
 /** Proxmox keeps, as pending, what it cannot apply to the running guest, and ends the request or its task with an error. */
-export async function isKept(step: RequestStep, api: ProxmoxApi): Promise<boolean> {
-  return step.proof?.kind === 'config' && provesAll(step) && isProven(step, api);
+export async function isKept(step: RequestStep, record: Pick<StepRecord, 'at'>, api: ProxmoxApi): Promise<boolean> {
+  return step.proof?.kind === 'config' && provesAll(step) && isProven(step, record, api);
 }
 
 /** Only what was seen counts: a guest that cannot be looked at proves nothing. */
-export async function isProven({ proof }: RequestStep, api: ProxmoxApi): Promise<boolean> {
-  return proof !== undefined && (await api.holds(proof).catch(() => undefined)) === true;
+export async function isProven({ proof }: RequestStep, { at }: Pick<StepRecord, 'at'>, api: ProxmoxApi): Promise<boolean> {
+  const since = Math.floor(Date.parse(at) / 1000) || 0;
+  return proof !== undefined && (await api.holds(proof, since).catch(() => undefined)) === true;
 }
 
 function unknown(message: string, hint: string, upid: string, log?: string[]): ProxmoxMcpError {

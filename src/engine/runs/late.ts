@@ -102,9 +102,9 @@ async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord,
   const kind = status?.exit === undefined ? 'unknown' : exitOf(status.exit).kind;
   const exit = status?.exit ?? PROVEN;
   const done = { record: { ...record, state: 'done' as const, exit } };
-  if (kind === 'unknown') return (await isProven(step, api)) ? done : undefined;
+  if (kind === 'unknown') return (await isProven(step, record, api)) ? done : undefined;
   if (kind !== 'failed') return done;
-  if (await isKept(step, api)) return { record: { ...record, ...KEPT, exit } };
+  if (await isKept(step, record, api)) return { record: { ...record, ...KEPT, exit } };
   const log = (await api.taskLog(record.upid ?? '', LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
   const failed = { ...record, state: 'failed' as const, exit, log };
   return { record: failed, error: taskFault(step, failed, plan, ports.cluster.tokenId) };

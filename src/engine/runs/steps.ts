@@ -57,7 +57,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
       record = other;
       continue;
     }
-    if (record.state === 'failed' && (await isSoAlready(step, record.exit, s.api))) record = { ...record, ...ALREADY };
+    if (record.state === 'failed' && (await isSoAlready(step, record, record.exit, s.api))) record = { ...record, ...ALREADY };
     await s.journal.write(record);
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
@@ -75,10 +75,10 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
 /** Another client was faster: what was wanted is so, which a refusal alone never proves. */
 const ALREADY = { state: 'done', data: { already: true } } as const;
 
-async function isSoAlready(step: RequestStep, said: unknown, api: ProxmoxApi): Promise<boolean> {
+async function isSoAlready(step: RequestStep, record: Pick<StepRecord, 'at'>, said: unknown, api: ProxmoxApi): Promise<boolean> {
   const { proof } = step;
   if (proof?.kind !== 'guest' || typeof said !== 'string' || meaningOf(said)?.already !== proof.is) return false;
-  return isProven(step, api);
+  return isProven(step, record, api);
 }
 
 /** Intent on disk, then the bytes. */
@@ -95,8 +95,8 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   // since the bytes left, not since the wait for a turn or a lock began.
   const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret)).catch(async (thrown) => {
     const refusal = thrown instanceof ProxmoxMcpError ? (thrown.details?.proxmox as { message?: string } | undefined) : undefined;
-    if (await isSoAlready(step, refusal?.message, s.api)) return { kind: 'already' } as const;
-    if (refusal && (await isKept(step, s.api))) return { kind: 'kept', exit: asError(thrown).message } as const;
+    if (await isSoAlready(step, record, refusal?.message, s.api)) return { kind: 'already' } as const;
+    if (refusal && (await isKept(step, record, s.api))) return { kind: 'kept', exit: asError(thrown).message } as const;
     throw thrown;
   });
   if (dispatch.kind === 'already') return { ...record, ...ALREADY };

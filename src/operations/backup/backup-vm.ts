@@ -12,8 +12,9 @@ import { GUEST_READS } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
-import { factsOf, label, readTarget, refuseLocked, type Target } from '../vm/lib/target.ts';
+import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { backupSteps } from './lib/backup-steps.ts';
+import { leftOut } from './lib/in-backup.ts';
 
 const input = z.strictObject({
   ...oneOrSeveral,
@@ -42,7 +43,7 @@ export const backupVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...args }) {
     const [first, ...others] = guestsAsked('backup_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, first, args);
-    const plans = await planEach([first, ...others], 'backed up', (one) => planOne(ctx, one, args));
+    const plans = await planEach([first, ...others], 'backed up', (one) => planOne(ctx, one, args, 'checked'));
     return together(plans, { verb: 'Back up', already: '', undo: 'the operator deletes the new backups' });
   },
   async report(api, run) {
@@ -52,7 +53,7 @@ export const backupVm = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?: 'checked'): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, running } = target;
   const { at } = guest;
@@ -74,7 +75,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise
     summary: `Back up ${of} to ${storage} (${args.mode})`,
     effect: pauses ? 'disrupt' : 'change',
     ...(pauses ? { raisedBecause: `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup` } : {}),
-    steps,
+    steps: [...(checked ? [stillItself(target)] : []), ...steps],
     expected: [{ kind: 'backup', vmid, node: at.node, storage }],
     choices: chosen.choices,
     warnings: warningsOf(target),
@@ -85,9 +86,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise
 }
 
 function warningsOf({ guest, running }: Target): string[] {
-  const left = guest.disks
-    .filter((d) => d.media === 'disk' && /(?:^|,)backup=0(?:,|$)/.test(guest.config[d.slot] ?? ''))
-    .map((d) => d.slot);
+  const left = leftOut(guest);
   return [
     ...(left.length > 0 ? [`disks that are excluded from backups are not in it: ${left.join(', ')}`] : []),
     ...(guest.disks.some((d) => d.media === 'bind') ? ['bind mounts are not in it'] : []),

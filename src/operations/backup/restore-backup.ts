@@ -4,6 +4,7 @@ import { fail } from '../../core/errors.ts';
 import type { Condition, Plan } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { tagsOf } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
 import { refuseTooLarge } from '../vm/lib/limits.ts';
@@ -81,6 +82,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
     demand,
     ...(place.space ? { space: place.space } : {}),
     binds: boundTo(backup),
+    becomes: { tags: tagsOf(inside.config.tags), protection: false },
     summary: `Restore ${backupText(backup)} as a new guest ${label} on ${node}`,
     effect: 'change',
     steps: [restoreStep(backup, vmid, { ...place.params, unique: true, ...defined({ pool }) }, there)],

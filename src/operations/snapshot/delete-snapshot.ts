@@ -1,15 +1,15 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
+import type { Condition, Plan, Step } from '../../core/plan.ts';
 import { counted, plainText } from '../../core/text.ts';
-import { listGuests } from '../../proxmox/guests.ts';
+import { guestPath, listGuests } from '../../proxmox/guests.ts';
 import type { Snapshot } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
-import { factsOf, label, readTarget, refuseLocked } from '../vm/lib/target.ts';
+import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { readAll } from './lib/read-all.ts';
 import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
 
@@ -42,12 +42,14 @@ export const deleteSnapshot = defineOperation({
       fail('invalid_arguments', 'delete_snapshot needs either snapshot or older_than_days.');
     }
     const isOpen = vmid === undefined && vmids === undefined && wanted.older_than_days !== undefined;
-    const [first, ...others] = isOpen ? await guestsWithOld(ctx, wanted) : guestsAsked('delete_snapshot', { vmid, vmids });
-    if (first === undefined) return nothing(wanted);
-    if (others.length === 0) return planOne(ctx, first, wanted);
-    const plans = await planEach([first, ...others], 'cleared of these snapshots', (one) => planOne(ctx, one, wanted));
+    const found = isOpen ? await guestsWithOld(ctx, wanted) : { vmids: guestsAsked('delete_snapshot', { vmid, vmids }), unread: [] };
+    const [first, ...others] = found.vmids;
+    if (first === undefined) return nothing(wanted, found.unread);
+    if (others.length === 0) return withUnread(await planOne(ctx, first, wanted), found.unread);
+    const plans = await planEach([first, ...others], 'cleared of these snapshots', (one) => planOne(ctx, one, wanted, 'checked'));
     const already = 'none of them has such a snapshot';
-    return together(plans, { verb: 'Delete snapshots of', already, undo: 'impossible: what the snapshots hold is lost' });
+    const plan = together(plans, { verb: 'Delete snapshots of', already, undo: 'impossible: what the snapshots hold is lost' });
+    return withUnread(plan, found.unread);
   },
   async report(api, run) {
     const { name, ...at } = placeOf(run);
@@ -56,7 +58,7 @@ export const deleteSnapshot = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, checked?: 'checked'): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, snapshots } = target;
   const { at } = guest;
@@ -74,16 +76,7 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Pro
     ...base,
     binds: Object.assign({}, ...chosen.map((one) => bound(target, one))),
     summary: `Delete ${counted(chosen.length, 'snapshot')} of ${of}: ${chosen.map((one) => snapshotText(one, Date.now())).join(', ')}`,
-    steps: newestFirst.map((one, index) => ({
-      kind: 'request' as const,
-      id: index === 0 ? 'delete' : `delete${index + 1}`,
-      method: 'DELETE' as const,
-      path: snapshotPath(at, one.name),
-      params: {},
-      purpose: `delete snapshot ${plainText(one.name, 40)} of ${of}`,
-      task: { type: taskType(at, 'delsnapshot'), id: String(vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
-      proof: listed(at, one.name, 'absent', of),
-    })),
+    steps: [...(checked ? [stillItself(target)] : []), ...newestFirst.flatMap((one, index) => deletion(target, one, index))],
     expected: chosen.map((one) => listed(at, one.name, 'absent', of)),
     choices: [],
     warnings: chosen.some((one) => one.memory) ? ['the saved memory is deleted too'] : [],
@@ -93,13 +86,38 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Pro
   };
 }
 
+/** Deleting takes long, and a name may be used again meanwhile: each snapshot is looked at once more. */
+function deletion({ guest }: Target, one: Snapshot, index: number): Step[] {
+  const { at } = guest;
+  const of = label(guest);
+  const name = plainText(one.name, 40);
+  const same: Condition = {
+    ...{ kind: 'listed', path: `${guestPath(at)}/snapshot`, is: 'present', says: `snapshot ${name} of ${of} is the one of the plan` },
+    row: { name: one.name, ...(one.time === undefined ? {} : { snaptime: String(one.time) }) },
+  };
+  const suffix = index === 0 ? '' : String(index + 1);
+  return [
+    ...(index === 0 ? [] : [{ kind: 'check' as const, id: `same${suffix}`, that: same, purpose: same.says }]),
+    {
+      kind: 'request',
+      id: `delete${suffix}`,
+      method: 'DELETE',
+      path: snapshotPath(at, one.name),
+      params: {},
+      purpose: `delete snapshot ${name} of ${of}`,
+      task: { type: taskType(at, 'delsnapshot'), id: String(at.vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
+      proof: listed(at, one.name, 'absent', of),
+    },
+  ];
+}
+
 function isOlder({ time }: Snapshot, { older_than_days: days = 0 }: Wanted): boolean {
   return time !== undefined && time < Date.now() / 1000 - days * 86_400;
 }
 
 /** @throws too_large where one approval would cover too many guests */
-async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<number[]> {
-  const { found } = await readAll(ctx.api, await listGuests(ctx.api));
+async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<{ vmids: number[]; unread: number[] }> {
+  const { found, unread } = await readAll(ctx.api, await listGuests(ctx.api));
   const vmids = found.filter(({ snapshots }) => snapshots.all.some((one) => isOlder(one, wanted))).map(({ guest }) => guest.vmid);
   if (vmids.length > MAX_GUESTS) {
     fail('invalid_arguments', `${vmids.length} guests have such snapshots; one approval covers at most ${MAX_GUESTS}.`, {
@@ -107,12 +125,21 @@ async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<num
       details: { vmids: vmids.slice(0, 200) },
     });
   }
-  return vmids;
+  return { vmids, unread: unread.map(({ vmid }) => vmid) };
 }
 
-function nothing({ older_than_days: days }: Wanted): Plan {
+function withUnread(plan: Plan, unread: readonly number[]): Plan {
+  return unread.length === 0 ? plan : { ...plan, warnings: [...plan.warnings, unreadText(unread)] };
+}
+
+function unreadText(unread: readonly number[]): string {
+  return `the snapshots of ${counted(unread.length, 'guest')} were not read: ${unread.slice(0, 20).join(', ')}`;
+}
+
+function nothing({ older_than_days: days }: Wanted, unread: readonly number[]): Plan {
   const base = { steps: [], expected: [], choices: [], warnings: [], undo: '' };
-  const summary = `no snapshot that this token can see is older than ${days} days`;
+  const rest = unread.length === 0 ? '' : `; ${unreadText(unread)}`;
+  const summary = `no snapshot that this token can see is older than ${days} days${rest}`;
   return {
     operation: 'delete_snapshot',
     summary,

@@ -10,7 +10,7 @@ import { GUEST_READS } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planEach, statusOfEach, together } from '../vm/lib/several.ts';
-import { factsOf, label, readTarget, refuseLocked, refuseTemplate } from '../vm/lib/target.ts';
+import { factsOf, label, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
 import { listed, snapshotName, snapshotText, taskType } from './lib/snapshots.ts';
 
 /** Saving memory writes all of it to disk. */
@@ -43,7 +43,7 @@ export const snapshotVm = defineOperation({
   async plan(ctx, { vmid, vmids, ...args }) {
     const [first, ...others] = guestsAsked('snapshot_vm', { vmid, vmids });
     if (others.length === 0) return planOne(ctx, first, args);
-    const plans = await planEach([first, ...others], 'snapshotted', (one) => planOne(ctx, one, args));
+    const plans = await planEach([first, ...others], 'snapshotted', (one) => planOne(ctx, one, args, 'checked'));
     const names = `delete_snapshot {"vmids": [${[first, ...others].join(', ')}], "snapshot": "${args.snapshot}"}`;
     return together(plans, { verb: `Take snapshot ${args.snapshot} of`, already: '', undo: names });
   },
@@ -62,7 +62,7 @@ export const snapshotVm = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args, checked?: 'checked'): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, snapshots, running } = target;
   const { at } = guest;
@@ -94,6 +94,7 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
     effect: pauses ? 'disrupt' : 'change',
     ...(pauses ? { raisedBecause: `${of} is paused while its memory is saved` } : {}),
     steps: [
+      ...(checked ? [stillItself(target)] : []),
       {
         kind: 'request',
         id: 'snapshot',

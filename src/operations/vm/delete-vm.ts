@@ -9,6 +9,7 @@ import { guestPath, isAnother, isFree } from '../../proxmox/guests.ts';
 import { storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { backupSteps } from '../backup/lib/backup-steps.ts';
+import { leftOut } from '../backup/lib/in-backup.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, VOLUME_READS } from './lib/api.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
@@ -125,6 +126,7 @@ export const deleteVm = defineOperation({
           : []),
         ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${names(volumes.extra)}`] : []),
         ...(guest.template ? ['only linked clones that the token can see were looked for; Proxmox refuses if there are others'] : []),
+        ...(backup.length > 0 && leftOut(guest).length > 0 ? [`destroyed without being in the backup: ${leftOut(guest).join(', ')}`] : []),
         ...(volumes.backups.newest === undefined && backup.length === 0 ? [noBackupText(volumes.backups)] : []),
       ],
       before: { status: 'stopped', volumes: doomed.map((v) => v.volid), ...(untouched.length > 0 ? { untouched } : {}) },

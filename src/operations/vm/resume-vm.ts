@@ -7,7 +7,17 @@ import { GUEST_READS } from './lib/api.ts';
 import { alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { factsOf, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import {
+  doomedBy,
+  factsOf,
+  hibernated,
+  label,
+  pendingWarnings,
+  readTarget,
+  refuseLocked,
+  refuseTemplate,
+  willBeGone,
+} from './lib/target.ts';
 
 const RESUME_SECONDS = 60;
 
@@ -44,6 +54,7 @@ export const resumeVm = defineOperation({
     if (!running && !sleeps) {
       fail('guest_state', `${of} is stopped, not paused.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
     }
+    const doomed = sleeps ? doomedBy(guest.pending) : undefined;
     const up = { kind: 'reads' as const, path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'running' }, says: `${of} runs` };
     const resume: Step = {
       kind: 'request',
@@ -57,12 +68,15 @@ export const resumeVm = defineOperation({
     };
     return {
       ...base,
-      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}`,
+      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
+      ...(doomed
+        ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
+        : {}),
       steps: sleeps ? startSteps(at, of, status.ha !== undefined) : [resume],
-      expected: [up],
-      warnings: [],
-      before: { status: sleeps ? 'hibernated' : 'paused' },
-      after: { status: 'running' },
+      expected: [up, ...willBeGone(at, doomed)],
+      warnings: sleeps ? pendingWarnings(guest) : [],
+      before: { status: sleeps ? 'hibernated' : 'paused', ...doomed?.view },
+      after: { status: 'running', ...doomed?.destroyed },
       undo: `suspend_vm {"vmid": ${vmid}${sleeps ? ', "to_disk": true' : ''}}`,
     };
   },

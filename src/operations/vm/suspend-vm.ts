@@ -6,7 +6,7 @@ import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { factsOf, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { doomedBy, factsOf, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const PAUSE_SECONDS = 60;
 /** Memory is written to disk. */
@@ -49,6 +49,12 @@ export const suspendVm = defineOperation({
     if (toDisk && status.ha !== undefined) {
       fail('not_possible', `${of} is managed by HA, and Proxmox does not hibernate it.`, { hint: 'Pause it without to_disk, or stop it.' });
     }
+    const doomed = toDisk ? doomedBy(guest.pending) : undefined;
+    if (doomed) {
+      fail('not_possible', `${of} has a pending removal by force, which a stop applies. It would destroy ${doomed.names}.`, {
+        hint: 'Pause it without to_disk, or ask the user about stop_vm.',
+      });
+    }
     const done: Condition = toDisk
       ? { kind: 'config', ...at, has: { lock: 'suspended' } }
       : { kind: 'reads', path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'paused' }, says: `${of} is paused` };
@@ -64,7 +70,7 @@ export const suspendVm = defineOperation({
           params: toDisk ? { todisk: true } : {},
           purpose: `${toDisk ? 'hibernate' : 'pause'} ${of}`,
           task: {
-            type: 'qmsuspend',
+            type: toDisk ? 'qmsuspend' : 'qmpause',
             id: String(vmid),
             node: at.node,
             timeoutSeconds: toDisk ? HIBERNATE_SECONDS : PAUSE_SECONDS,

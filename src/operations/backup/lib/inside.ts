@@ -7,6 +7,7 @@ import { disksOf } from '../../../proxmox/disks.ts';
 import { path } from '../../../proxmox/encode.ts';
 import { memoryOf } from '../../../proxmox/guests.ts';
 import { type Options, optionsOf } from '../../../proxmox/property-strings.ts';
+import { isBackedUp } from './in-backup.ts';
 
 export interface Inside {
   config: Options;
@@ -29,8 +30,11 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
   });
   const config = configIn(text);
   const data = disksOf(config).filter((d) => d.media === 'disk' || d.media === 'firmware');
-  const excluded = data.filter((d) => /(?:^|,)backup=0(?:,|$)/.test(config[d.slot] ?? ''));
-  const disks = data.filter((d) => !excluded.includes(d)).map((d) => ({ slot: d.slot, storage: d.storage, sizeGib: d.sizeGib ?? 0 }));
+  const excluded = data.filter((d) => !isBackedUp(type, d, config[d.slot]));
+  // A container's excluded mount points are made again, empty.
+  const disks = data
+    .filter((d) => type === 'lxc' || !excluded.includes(d))
+    .map((d) => ({ slot: d.slot, storage: d.storage, sizeGib: d.sizeGib ?? 0 }));
   const cpu = type === 'lxc' ? Number(config.cores ?? 1) : Number(config.cores ?? 1) * Number(config.sockets ?? 1);
   const diskGib = disks.reduce((sum, d) => sum + d.sizeGib, 0);
   const name = (type === 'lxc' ? config.hostname : config.name) ?? '';

@@ -14,14 +14,15 @@ import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
 export async function overPlan(
   ctx: OperationContext,
   args: { vmid?: number | undefined; storage?: string | undefined },
-  backup: Backup,
+  found: Backup,
   inside: Inside,
 ): Promise<Plan> {
-  const vmid = args.vmid ?? backup.vmid;
+  const vmid = args.vmid ?? found.vmid;
   const target = await readTarget(ctx.api, vmid);
   const { guest, snapshots, running } = target;
+  const backup = { ...found, node: guest.at.node };
   const of = label(guest);
-  if (guest.at.type !== backup.type) {
+  if (guest.at.type !== found.type) {
     fail('not_possible', `${of} is a ${guest.at.type === 'qemu' ? 'VM' : 'container'}, and the backup is of the other kind.`, {
       hint: 'Restore to a new VMID: call again without overwrite.',
     });
@@ -31,8 +32,8 @@ export async function overPlan(
   if (guest.identity.protection) {
     fail('guest_protected', `${of} is protected against this.`, { hint: 'Restore to a new VMID: call again without overwrite.' });
   }
-  if (guest.at.node !== backup.node) {
-    fail('not_possible', `The backup is reached from ${backup.node}, and ${of} is on ${guest.at.node}.`, {
+  if (!found.nodes.includes(guest.at.node)) {
+    fail('not_possible', `The backup is reached from ${found.nodes.join(', ')}, and ${of} is on ${guest.at.node}.`, {
       hint: 'Restore to a new VMID: call again without overwrite.',
     });
   }
@@ -44,6 +45,8 @@ export async function overPlan(
   };
   await refuseTooLarge(ctx, demand, undefined);
   const place = await placeFor(ctx, args, backup, inside);
+  const uuid = /(?:^|,)uuid=([0-9a-f-]+)/i.exec(inside.config.smbios1 ?? '')?.[1]?.toLowerCase();
+  const isOther = uuid !== undefined && uuid !== guest.identity.key;
   const own = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom');
   // Nothing that could be looked up tells the restored guest from the one before: without its task the outcome stays unknown.
   const there: Condition = { kind: 'config', ...guest.at, has: { lock: null } };
@@ -60,13 +63,15 @@ export async function overPlan(
     summary: `Restore ${backupText(backup)} over ${of}, whose present disks are destroyed`,
     effect: 'destroy',
     raisedBecause: `${of} as it is now is lost`,
-    steps: [restoreStep(backup, vmid, { ...place.params, force: true })],
+    steps: [restoreStep(backup, vmid, { ...place.params, force: true, ...(backup.vmid === vmid ? {} : { unique: true }) })],
     expected: [there],
     choices: place.choices,
     warnings: [
       `lost: ${own.map((d) => withSize(d)).join(', ') || 'its configuration'}`,
       ...(names.length > 0 ? [`lost: its snapshots ${names.join(', ')}`] : []),
       ...(inside.excluded.length > 0 ? [`disks that were excluded from the backup are detached: ${inside.excluded.join(', ')}`] : []),
+      ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
+      ...(isOther ? [`the backup is of another machine: its identity differs from that of ${of}`] : []),
       ...(backup.vmid === vmid ? [] : [`the backup is of guest ${backup.vmid}, not of ${of}`]),
     ],
     before: { disks: own.map((d) => withSize(d)) },

@@ -41,7 +41,9 @@ export function snapshotPath(at: GuestAt, name: string): string {
 /** The list of the guest's snapshots holds this one, or does not. */
 export function listed(at: GuestAt, name: string, is: 'present' | 'absent', of: string): Condition {
   const says = `snapshot ${plainText(name, 40)} of ${of} ${is === 'present' ? 'exists' : 'is gone'}`;
-  return { kind: 'listed', path: `${guestPath(at)}/snapshot`, row: { name }, is, says };
+  // A snapshot that is only being made, or whose worker died, is listed with a `snapstate`.
+  const row = is === 'present' ? { name, snapstate: null } : { name };
+  return { kind: 'listed', path: `${guestPath(at)}/snapshot`, row, is, says };
 }
 
 /** The facts that make a snapshot this one. A name can be used again. */

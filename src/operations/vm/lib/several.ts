@@ -68,6 +68,8 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
+    before: byGuest(open, 'before'),
+    after: byGuest(open, 'after'),
     summary: `${verb} ${counted(open.length, 'guest')}: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
     effect: open.map((p) => p.effect).reduce(graver),
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
@@ -101,4 +103,14 @@ export function statusOfEach(api: ProxmoxReader, run: RunRecord): Promise<{ vmid
       status: await statusNow(api, { vmid, type, node }, run),
     })),
   );
+}
+
+/** `web1 (105) status`: the sides of each guest under its name. */
+function byGuest(plans: readonly Plan[], side: 'before' | 'after'): NonNullable<Plan['before']> {
+  const entries = plans.flatMap((plan) =>
+    Object.entries(plan[side] ?? {}).map(
+      ([key, value]) => [plan.target ? `${label({ identity: plan.target })} ${key}` : key, value] as const,
+    ),
+  );
+  return Object.fromEntries(entries);
 }

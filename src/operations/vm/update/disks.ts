@@ -12,7 +12,7 @@ import { RESIZE_SECONDS } from '../lib/task-seconds.ts';
 import { withSize } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose-storage.ts';
 import { configRequest, type Facet, facet, joined } from './facet.ts';
-import { freeSlot } from './nics.ts';
+import { freeSlot, refuseTwice } from './nics.ts';
 
 /** A disk is copied. */
 const MOVE_SECONDS = 24 * 3600;
@@ -33,6 +33,7 @@ type Args = z.output<typeof disk>;
 
 /** Disks that are added, grown, moved, detached, attached or deleted. */
 export async function disksFacet(ctx: OperationContext, target: Target, disks: readonly Args[]): Promise<Facet> {
+  refuseTwice(disks.flatMap((one) => one.disk ?? []));
   const taken = new Set(Object.keys(target.guest.config));
   const facets: Facet[] = [];
   for (const [index, one] of disks.entries())
@@ -222,6 +223,11 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     fail('guest_running', `${of} runs from ${slot}. Stop it first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
   }
   const destroys = action === 'delete';
+  if (at.type === 'lxc' && destroys && !isUnused) {
+    fail('not_possible', `${slot} of ${of} is a mount point of a container, which is detached before it is deleted.`, {
+      hint: 'Detach it, then delete the unused volume.',
+    });
+  }
   if (destroys && !isUnused && snapshots.names.length > 0) {
     fail('not_possible', `${slot} of ${of} is part of snapshots.`, { hint: 'Detach it, or delete the snapshots first.' });
   }

@@ -17,7 +17,10 @@ export async function isoFacet(ctx: OperationContext, { guest }: Target, iso: st
   const drive = Object.keys(config).find(
     (key) => /^(?:ide|sata|scsi)\d+$/.test(key) && /media=cdrom/.test(config[key] ?? '') && !/cloudinit/.test(config[key] ?? ''),
   );
-  const slot = drive ?? ['ide2', 'ide0', 'ide3', 'sata5'].find((key) => config[key] === undefined) ?? 'ide2';
+  const slot =
+    drive ??
+    ['ide2', 'ide0', 'ide3', 'sata5'].find((key) => config[key] === undefined) ??
+    fail('not_possible', `${label(guest)} has no CD drive and no free place for one.`, { hint: 'Detach another drive first.' });
   const was = (config[slot] ?? 'none').split(',')[0] ?? 'none';
   if (iso === was) return facet();
   if (iso !== 'none') await refuseMissingIso(ctx.api, at.node, await listStorages(ctx.api, at.node), iso);

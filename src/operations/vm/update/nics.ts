@@ -26,6 +26,7 @@ type Nic = z.output<typeof nic>;
 
 /** NICs that are added, changed (the MAC address stays) or removed. */
 export async function nicsFacet(ctx: OperationContext, target: Target, nics: readonly Nic[]): Promise<Facet> {
+  refuseTwice(nics.flatMap((one) => one.nic ?? []));
   const taken = new Set(Object.keys(target.guest.config));
   const facets: Facet[] = [];
   for (const one of nics) facets.push(await nicFacet(ctx, target, one, taken));
@@ -101,4 +102,10 @@ function ofContainer(was: string | undefined, slot: string): { head: string; opt
 /** @param prefix `net`, `scsi` */
 export function freeSlot(prefix: string, taken: ReadonlySet<string>): string {
   for (let number = 0; ; number++) if (!taken.has(`${prefix}${number}`)) return `${prefix}${number}`;
+}
+
+/** Two entries for one device would each start from its present state. @throws invalid_arguments */
+export function refuseTwice(slots: readonly string[]): void {
+  const twice = slots.find((slot, index) => slots.indexOf(slot) !== index);
+  if (twice !== undefined) fail('invalid_arguments', `${twice} is named twice.`, { hint: 'Put all its changes into one entry.' });
 }
