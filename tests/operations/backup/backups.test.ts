@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
+import { NO_POLICY } from '../../../src/core/policy.ts';
+import { isBackedUp } from '../../../src/operations/backup/lib/in-backup.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
@@ -133,4 +135,21 @@ describe('restore_backup', () => {
     });
     expect((await world.refused(world.call('restore_backup', {}))).code).toBe('invalid_arguments');
   });
+
+  it('is a copy of the guest, for every rule of the policy about it', async () => {
+    await world.done('backup_vm', { vmid: 102, storage: 'local' });
+    const rules = [{ match: { tag: ['prod'], operation: ['restore_backup'] }, never: true }];
+    const strict = world.another({ policy: { ...NO_POLICY, rules } });
+    const error = await world.refused(strict.perform('restore_backup', { source_vmid: 102 }, agent));
+    expect(error.code).toBe('forbidden_by_policy');
+    expect((await planOf(world, 'restore_backup', { source_vmid: 102, vmid: 150 })).sources).toMatchObject([{ vmid: 102 }]);
+  });
+});
+
+it('what a backup leaves out follows the rules of each kind of guest', () => {
+  expect(isBackedUp('qemu', { slot: 'scsi1' }, 'local-lvm:vm-1-disk-1,size=1G')).toBe(true);
+  expect(isBackedUp('qemu', { slot: 'scsi1' }, 'local-lvm:vm-1-disk-1,backup=0,size=1G')).toBe(false);
+  expect(isBackedUp('lxc', { slot: 'rootfs' }, 'local-lvm:vm-1-disk-0,size=1G')).toBe(true);
+  expect(isBackedUp('lxc', { slot: 'mp0' }, 'local-lvm:vm-1-disk-1,mp=/data,size=1G')).toBe(false);
+  expect(isBackedUp('lxc', { slot: 'mp0' }, 'local-lvm:vm-1-disk-1,mp=/data,backup=1')).toBe(true);
 });

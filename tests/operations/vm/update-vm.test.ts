@@ -113,6 +113,13 @@ describe('disks', () => {
   it('refuses what cannot be, and sends nothing', async () => {
     for (const [disks, message] of [
       [[{ disk: 'scsi7', size_gb: 9 }], 'dev1 (105) has no disk scsi7.'],
+      [
+        [
+          { disk: 'scsi0', size_gb: 9 },
+          { disk: 'scsi0', storage: 'nas' },
+        ],
+        'scsi0 is named twice.',
+      ],
       [[{ storage: 'nas' }], 'A new disk in disks needs size_gb.'],
     ] as const)
       expect((await world.refused(world.call('update_vm', { vmid: 105, disks }))).message).toBe(message);
