@@ -14,6 +14,7 @@ import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
 import { snapshotVm } from './snapshot/snapshot-vm.ts';
 import { getTask } from './task/get-task.ts';
 import { cloneTemplate } from './vm/clone-template.ts';
+import { convertToTemplate } from './vm/convert-to-template.ts';
 import { createContainer } from './vm/create-container.ts';
 import { createVm } from './vm/create-vm.ts';
 import { deleteVm } from './vm/delete-vm.ts';
@@ -44,6 +45,7 @@ const tools: readonly Operation[] = [
   rebootVm,
   suspendVm,
   resumeVm,
+  convertToTemplate,
   runInGuest,
   deleteVm,
   listSnapshots,

@@ -16,8 +16,8 @@ const PATHS: Record<Place, RegExp> = {
 
 /** Each operation on the cluster with its rights. @param major of Proxmox VE */
 export async function operationRights(major: number, toolsets: readonly Toolset[]): Promise<({ name: string } & Rights)[]> {
-  // The right to run any program in a guest is asked for only where the tool that needs it is offered.
-  const onCluster = operations.filter(({ effect, toolset }) => effect !== 'control' && (toolset !== 'agent' || toolsets.includes(toolset)));
+  // Rights are asked for only where the tool that needs them is offered.
+  const onCluster = operations.filter(({ effect, toolset }) => effect !== 'control' && toolsets.includes(toolset));
   return Promise.all(onCluster.map(async (operation) => ({ name: operation.name, ...(await rightsOf(operation, major)) })));
 }
 

@@ -1,0 +1,71 @@
+import * as z from 'zod';
+import { fail } from '../../core/errors.ts';
+import type { Condition, Plan, Step } from '../../core/plan.ts';
+import { guestPath } from '../../proxmox/guests.ts';
+import { defineOperation } from '../define.ts';
+import { GUEST_READS } from './lib/api.ts';
+import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { changed, vmid } from './lib/schemas.ts';
+import { factsOf, label, readTarget, refuseLocked } from './lib/target.ts';
+
+/** Disks on some storages are copied. */
+const TEMPLATE_SECONDS = 3_600;
+
+/** POST …/template. */
+export const convertToTemplate = defineOperation({
+  name: 'convert_to_template',
+  title: 'Convert to a template',
+  effect: 'destroy',
+  toolset: 'rare',
+  description: 'Turns a stopped VM or container into a template, for good: it never starts again. Needs approval.',
+  input: z.strictObject({ vmid }),
+  byName: { vmid: 'name' },
+  output: changed.extend({ template: z.boolean() }),
+  reads: GUEST_READS,
+  sends: { 'POST /nodes/{node}/qemu/{vmid}/template': [], 'POST /nodes/{node}/lxc/{vmid}/template': [] },
+  example: { vmid: 105 },
+  async plan(ctx, args): Promise<Plan> {
+    const target = await readTarget(ctx.api, args.vmid);
+    const { guest, snapshots, running } = target;
+    const { at } = guest;
+    const of = label(guest);
+    const base = { operation: 'convert_to_template', target: guest.identity, node: at.node, facts: factsOf(target), choices: [] };
+    if (guest.template) {
+      return { ...base, summary: `${of} is a template already`, effect: 'destroy', ...alreadySo(target, { template: true }) };
+    }
+    refuseLocked(target);
+    if (running)
+      fail('guest_running', `${of} runs. It must be stopped first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
+    if (guest.identity.protection) {
+      fail('guest_protected', `${of} is protected against this.`, { hint: 'Ask the user whether update_vm may clear its protection.' });
+    }
+    if (snapshots.names.length > 0) {
+      fail('not_possible', `${of} has snapshots (${snapshots.names.length}), and a template has none.`, {
+        hint: 'Ask the user whether delete_snapshot may remove them.',
+      });
+    }
+    const isTemplate: Condition = { kind: 'config', ...at, has: { template: '1' } };
+    const convert: Step = {
+      ...{ kind: 'request', id: 'convert', method: 'POST', path: `${guestPath(at)}/template`, params: {} },
+      purpose: `convert ${of} to a template`,
+      // A container is converted at once, without a task.
+      ...(at.type === 'qemu' ? { task: { type: 'qmtemplate', id: String(at.vmid), node: at.node, timeoutSeconds: TEMPLATE_SECONDS } } : {}),
+      proof: isTemplate,
+    };
+    return {
+      ...base,
+      summary: `Convert ${of} on ${at.node} to a template`,
+      effect: 'destroy',
+      steps: [convert],
+      expected: [isTemplate],
+      warnings: ['lost: it never starts again and its disks become read-only; work goes on with clones of it'],
+      before: { template: false },
+      after: { template: true },
+      undo: `impossible: a full clone of it is a guest again, clone_template {"source_vmid": ${at.vmid}, "full_clone": true}`,
+    };
+  },
+  async report(api, run) {
+    const { name, ...at } = placeOf(run);
+    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), template: true, ...outcomeOf(run) };
+  },
+});
