@@ -53,8 +53,8 @@ async function startUp(env) {
 /** The same reads through the product (MCP over stdio, audit written) and straight to the API. */
 async function latency(cluster, { call }, guests) {
   const list = () => call('list_vms', { limit: 10 });
-  const { data } = await list();
-  const { vmid, node } = data.vms.find((vm) => vm.status === 'stopped' && vm.type === 'vm');
+  const { data } = await call('list_vms', { limit: 10, type: 'vm', status: 'stopped' });
+  const [{ vmid, node }] = objects(data);
   await call('get_vm', { vmid });
   const rows = [];
   const listed = await alternate(CALL_ROUNDS, list, () => cluster.get('/cluster/resources?type=vm'));
@@ -67,6 +67,11 @@ async function latency(cluster, { call }, guests) {
   );
   rows.push([`get_vm, ${guests} guests`, '2 GETs side by side', got.first, got.second]);
   return rows;
+}
+
+/** The rows of a list, which reaches models as columns and rows. */
+function objects({ columns, rows }) {
+  return rows.map((row) => Object.fromEntries(row.map((value, index) => [columns[index], value])));
 }
 
 async function requestsPerCall(cluster, { call }) {
@@ -104,7 +109,7 @@ async function tokenCosts({ client, call }) {
     return [label, String(tokens(text)), String(tokens(data))];
   };
   const { data } = await call('list_vms', { type: 'vm', status: 'stopped', limit: 1 });
-  const { vmid } = data.vms[0];
+  const [{ vmid }] = objects(data);
   return [
     [`tool list, ${tools.length} tools, output schemas included`, '', String(tokens({ tools }))],
     ['rules of use (`instructions`)', String(tokens(client.getInstructions() ?? '')), ''],
