@@ -7,8 +7,19 @@ export function parseDuration(text: string): number | undefined {
   return count === undefined ? undefined : Number(count) * UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS];
 }
 
-/** For humans, in the two largest units: 93784 seconds is `1 d 2 h`. */
-export function duration(seconds: number): string {
+/** Epoch seconds as ISO time. */
+export function isoOf(epochSeconds: number): string {
+  return new Date(epochSeconds * 1000).toISOString();
+}
+
+/** Days since then, with one decimal. @param now epoch seconds */
+export function ageDays(epochSeconds: number, now: number): number {
+  return Math.floor((now - epochSeconds) / (DAY_MS / 10_000)) / 10;
+}
+
+/** For humans, in the two largest units: 93784 seconds is `1 d 2 h`. Less than none, between two clocks, is `0 s`. */
+export function duration(length: number): string {
+  const seconds = Math.max(0, length);
   const parts = [
     [Math.floor(seconds / 86_400), 'd'],
     [Math.floor((seconds % 86_400) / 3_600), 'h'],

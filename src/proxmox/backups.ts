@@ -1,3 +1,4 @@
+import { isoOf } from '../core/duration.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { sightOf } from './access/visibility.ts';
 import type { GuestAt } from './guests.ts';
@@ -43,7 +44,7 @@ export async function backupsFrom(
   readable: readonly string[],
   times: readonly number[],
 ): Promise<Backups> {
-  if (times.length > 0) return { newest: new Date(Math.max(...times) * 1000).toISOString(), seen: [...readable], hidden: [] };
+  if (times.length > 0) return { newest: isoOf(Math.max(...times)), seen: [...readable], hidden: [] };
   const { backups: seen } = await sightOf(api, vmid, readable);
   return { seen, hidden: places.filter((storage) => !seen.includes(storage)) };
 }

@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { isoOf } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { type Plan, targetsOf } from '../../core/plan.ts';
@@ -47,7 +48,7 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
 function taskView(row: TaskRow): JsonObject {
   const isGuest = /^\d+$/.test(row.id);
   return {
-    started: new Date(row.startedAt * 1000).toISOString().slice(0, 19),
+    started: isoOf(row.startedAt).slice(0, 19),
     type: plainText(row.type, 40),
     ...(isGuest ? { vmid: Number(row.id) } : { id: plainText(row.id, 60) }),
     node: row.node,

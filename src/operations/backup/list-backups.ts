@@ -1,9 +1,9 @@
 import * as z from 'zod';
+import { ageDays, isoOf } from '../../core/duration.ts';
 import { plainText } from '../../core/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
-import { isoOf } from '../snapshot/lib/age.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/lib/why-empty.ts';
@@ -69,7 +69,7 @@ function shown(backup: Backup, guest: string, now: number) {
     guest,
     volume: plainText(backup.volid, 200),
     time: isoOf(backup.time),
-    age_days: Math.floor((now - backup.time) / 8_640) / 10,
+    age_days: ageDays(backup.time, now),
     size_gb: Math.round(backup.sizeGib * 100) / 100,
     ...(backup.protected ? { protected: true } : {}),
     ...(backup.verified ? { verified: backup.verified } : {}),

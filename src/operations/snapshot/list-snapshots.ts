@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
+import { ageDays, isoOf } from '../../core/duration.ts';
 import { counted, plainText } from '../../core/text.ts';
 import { listGuests, locate } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/lib/why-empty.ts';
-import { isoOf } from './lib/age.ts';
 import { readAll } from './lib/read-all.ts';
 
 const MAX_ROWS = 60;
@@ -69,7 +69,7 @@ export const listSnapshots = defineOperation({
         vmid: guest.vmid,
         guest: plainText(guest.name, 80),
         snapshot: plainText(s.name, 40),
-        ...(s.time === undefined ? {} : { time: isoOf(s.time), age_days: Math.floor((now - s.time) / 8_640) / 10 }),
+        ...(s.time === undefined ? {} : { time: isoOf(s.time), age_days: ageDays(s.time, now) }),
         ...defined({ parent: s.parent === undefined ? undefined : plainText(s.parent, 40) }),
         ...(s.memory ? { memory: true } : {}),
         ...(s.description.trim() === '' ? {} : { description: plainText(s.description, 120) }),

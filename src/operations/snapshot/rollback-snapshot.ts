@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { duration } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import type { Plan } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
@@ -11,7 +12,6 @@ import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
 import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
 import { changed, vmid } from '../vm/lib/schemas.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
-import { ageText } from './lib/age.ts';
 import { bound, findSnapshot, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
 
 const TASK_SECONDS = 3_600;
@@ -49,7 +49,7 @@ export const rollbackSnapshot = defineOperation({
     const snapshot = findSnapshot(target, args.snapshot);
     await refuseOlder(ctx, target, snapshot.name);
     const then = optionsOf(Object.entries(await ctx.api.get<Record<string, unknown>>(`${snapshotPath(at, snapshot.name)}/config`)));
-    const lost = snapshot.time === undefined ? 'unknown' : ageText(Date.now() / 1000 - snapshot.time);
+    const lost = snapshot.time === undefined ? 'unknown' : duration(Date.now() / 1000 - snapshot.time);
     const differs = [...new Set([...Object.keys(guest.config), ...Object.keys(then)])]
       .filter((key) => !KEPT.test(key) && guest.config[key] !== then[key])
       .sort();

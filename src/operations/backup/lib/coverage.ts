@@ -1,3 +1,4 @@
+import { ageDays } from '../../../core/duration.ts';
 import { plainText } from '../../../core/text.ts';
 import type { Backup } from '../../../proxmox/backup-volumes.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
@@ -27,7 +28,7 @@ export function coverageOf(
         vmid: guest.vmid,
         guest: plainText(guest.name, 80),
         state: stateOf(newest, days !== undefined && days > maxAgeDays, sees(guest.vmid)),
-        ...(newest && days !== undefined ? { age_days: Math.floor(days * 10) / 10, storage: newest.storage } : {}),
+        ...(newest && days !== undefined ? { age_days: ageDays(newest.time, now), storage: newest.storage } : {}),
         ...(newest?.verified ? { verified: newest.verified } : {}),
       };
     });

@@ -1,11 +1,11 @@
 import { defined } from '../../../core/defined.ts';
+import { duration, isoOf } from '../../../core/duration.ts';
 import type { Condition, Params, Plan, RequestStep } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
 import type { Backup } from '../../../proxmox/backup-volumes.ts';
 import { path } from '../../../proxmox/encode.ts';
 import { listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
-import { ageText, isoOf } from '../../snapshot/lib/age.ts';
 import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose-storage.ts';
 import type { Inside } from './inside.ts';
 
@@ -34,7 +34,7 @@ export function boundTo({ volid, sizeGib, time }: Backup): NonNullable<Plan['bin
 }
 
 export function backupText({ vmid, time }: Backup): string {
-  return `the backup of guest ${vmid} of ${isoOf(time)} (${ageText(Date.now() / 1000 - time)} ago)`;
+  return `the backup of guest ${vmid} of ${isoOf(time)} (${duration(Date.now() / 1000 - time)} ago)`;
 }
 
 /**

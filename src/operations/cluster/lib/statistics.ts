@@ -1,3 +1,4 @@
+import { isoOf } from '../../../core/duration.ts';
 import type { Point } from '../../../proxmox/metrics.ts';
 
 /** A figure over a period, in the unit that its name bears. */
@@ -58,5 +59,5 @@ export function short(value: number): number {
 }
 
 export function minute(epochSeconds: number): string {
-  return `${new Date(epochSeconds * 1000).toISOString().slice(0, 16)}Z`;
+  return `${isoOf(epochSeconds).slice(0, 16)}Z`;
 }

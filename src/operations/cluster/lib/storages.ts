@@ -1,4 +1,5 @@
 import { defined } from '../../../core/defined.ts';
+import { isoOf } from '../../../core/duration.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { isFileStorage, isThin, listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
 
@@ -90,7 +91,7 @@ export function backupsOf(places: readonly Place[]) {
     .map((place) => {
       const found = (place.volumes ?? []).filter(({ content }) => content === 'backup');
       const times = found.flatMap(({ createdAt }) => (createdAt === undefined ? [] : [createdAt]));
-      const day = (seconds: number) => new Date(seconds * 1000).toISOString().slice(0, 10);
+      const day = (seconds: number) => isoOf(seconds).slice(0, 10);
       return {
         storage: place.storage,
         ...(place.shared ? {} : { node: place.node }),

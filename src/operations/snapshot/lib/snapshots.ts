@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { duration, isoOf } from '../../../core/duration.ts';
 import { fail } from '../../../core/errors.ts';
 import type { Json } from '../../../core/json.ts';
 import { nearest } from '../../../core/nearest.ts';
@@ -8,7 +9,6 @@ import { path } from '../../../proxmox/encode.ts';
 import { type GuestAt, guestPath } from '../../../proxmox/guests.ts';
 import type { Snapshot } from '../../../proxmox/snapshots.ts';
 import { label, type Target } from '../../vm/lib/target.ts';
-import { ageText, isoOf } from './age.ts';
 
 /** pve-configid, at most 40 characters; Proxmox keeps these three words for itself. */
 export const snapshotName = z
@@ -53,7 +53,7 @@ export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, me
 
 /** `before-upgrade of 2026-11-25T10:00:00.000Z (2 h 10 min ago)` */
 export function snapshotText({ name, time }: Snapshot, now: number): string {
-  const when = time === undefined ? 'of unknown time' : `of ${isoOf(time)} (${ageText(now / 1000 - time)} ago)`;
+  const when = time === undefined ? 'of unknown time' : `of ${isoOf(time)} (${duration(now / 1000 - time)} ago)`;
   return `${plainText(name, 40)} ${when}`;
 }
 

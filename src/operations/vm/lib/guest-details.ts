@@ -1,3 +1,4 @@
+import { ageDays, isoOf } from '../../../core/duration.ts';
 import { asError } from '../../../core/errors.ts';
 import type { Json } from '../../../core/json.ts';
 import { fencedNotes, plainText, withoutCommand } from '../../../core/text.ts';
@@ -8,7 +9,6 @@ import type { Snapshots } from '../../../proxmox/snapshots.ts';
 import { tasksOf } from '../../../proxmox/task-list.ts';
 import { sightOf } from '../../backup/lib/unseen.ts';
 import type { OperationContext } from '../../define.ts';
-import { isoOf } from '../../snapshot/lib/age.ts';
 import { rawConfig } from './config-view.ts';
 
 export const FIELDS = ['notes', 'snapshots', 'raw_config', 'firewall', 'tasks', 'changes', 'backups', 'description'] as const;
@@ -45,7 +45,7 @@ const DETAILS: Record<Field, Detail> = {
   snapshots: async (_ctx, { snapshots }) => ({
     snapshot_list: snapshots.all.map((snapshot) => ({
       snapshot: plainText(snapshot.name, 40),
-      ...(snapshot.time === undefined ? {} : { time: isoOf(snapshot.time), age_days: days(snapshot.time) }),
+      ...(snapshot.time === undefined ? {} : { time: isoOf(snapshot.time), age_days: ageDays(snapshot.time, Date.now() / 1000) }),
       ...(snapshot.parent === undefined ? {} : { parent: plainText(snapshot.parent, 40) }),
       ...(snapshot.memory ? { memory: true } : {}),
     })),
@@ -79,7 +79,7 @@ const DETAILS: Record<Field, Detail> = {
       backups: lists.backups.slice(0, MAX_ROWS).map((backup) => ({
         volume: plainText(backup.volid, 200),
         time: isoOf(backup.time),
-        age_days: days(backup.time),
+        age_days: ageDays(backup.time, Date.now() / 1000),
         size_gb: Math.round(100 * backup.sizeGib) / 100,
         ...(backup.protected ? { protected: true } : {}),
         ...(backup.verified ? { verified: backup.verified } : {}),
@@ -112,8 +112,4 @@ async function changesOf(ctx: OperationContext, guest: Guest): Promise<Record<st
     }));
   const all = [...own.map(({ upids: _upids, ...change }) => change), ...others].sort((a, b) => (a.at < b.at ? 1 : -1));
   return all.slice(0, MAX_ROWS).map((change) => ({ ...change, at: change.at.slice(0, 19) }));
-}
-
-function days(epochSeconds: number): number {
-  return Math.floor((Date.now() / 1000 - epochSeconds) / 8_640) / 10;
 }
