@@ -64,6 +64,12 @@ export function ownerOf(volid: string): number | undefined {
   return owner === undefined ? undefined : Number(owner);
 }
 
+/** VMID of the guest in a backup: `local:backup/vzdump-qemu-102-…`, `pbs:backup/vm/102/…`. */
+export function backupOwner(volid: string): number | undefined {
+  const owner = /:backup\/(?:vzdump-(?:qemu|lxc)-(\d+)-|(?:vm|ct)\/(\d+)\/)/.exec(volid);
+  return owner ? Number(owner[1] ?? owner[2]) : undefined;
+}
+
 function mediaOf(slot: string, parts: Record<string, string>, volid: string): Media {
   if (slot.startsWith('unused')) return 'unused';
   if (slot === 'efidisk0' || slot === 'tpmstate0') return 'firmware';

@@ -1,4 +1,3 @@
-import { digestOf } from '../core/canonical.ts';
 import { defined } from '../core/defined.ts';
 import { asError, fail } from '../core/errors.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
@@ -6,6 +5,7 @@ import type { ProxmoxReader } from '../core/proxmox.ts';
 import { gibOf, mibOf, numberOf } from '../core/sizes.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
 import { path } from './encode.ts';
+import { identityOf } from './identity.ts';
 import { type Options, optionsOf, textOf } from './property-strings.ts';
 
 /** One guest as `/cluster/resources` shows it: a cache that follows a change by up to 10 s. */
@@ -226,31 +226,6 @@ function cpuOf(type: GuestType, config: Options): { cpu?: number } {
 /** MiB; `memory` is a number or, from 8.x on, a property string `current=N`. Proxmox's default is 512. */
 export function memoryOf(config: Options): number {
   return Number(/(?:^|current=)(\d+)/.exec(config.memory ?? '')?.[1] ?? 512);
-}
-
-/** See GuestIdentity. The notes and tags are left out, because they change without a change of the guest, and clones copy them. */
-function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity {
-  const uuid = /(?:^|,)uuid=([0-9a-fA-F-]+)/.exec(live.smbios1 ?? '')?.[1];
-  const macs = Object.entries(live)
-    .filter(([key]) => /^net\d+$/.test(key))
-    .flatMap(([, value]) => value.match(/(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}/g) ?? [])
-    .sort();
-  const disks = disksOf(live).filter((d) => d.media !== 'cdrom');
-  // Containers have no uuid, and very old VMs may lack it: their parts identify them.
-  const root = disks.find((d) => d.slot === 'rootfs') ?? disks[0];
-  const made = { root: root?.volid ?? '', macs, arch: live.arch ?? '', ostype: live.ostype ?? '' };
-  const generation = live.vmgenid;
-  return {
-    type: at.type,
-    vmid: at.vmid,
-    key: uuid?.toLowerCase() ?? digestOf(made),
-    ...(generation !== undefined && generation !== '0' ? { generation } : {}),
-    name: (at.type === 'qemu' ? config.name : config.hostname) ?? '',
-    node: at.node,
-    protection: config.protection === '1',
-    ...defined({ lock: config.lock }),
-    disks: disks.map((d) => d.volid).sort(),
-  };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { asError } from '../../core/errors.ts';
 import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { ownerOf } from '../../proxmox/disks.ts';
+import { backupOwner, ownerOf } from '../../proxmox/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
 
 /**
@@ -29,15 +29,9 @@ function readBy(plan: Plan): number[] {
     const cloned = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)\/clone$/.exec(path)?.[1];
     const texts = Object.values(params).filter((value) => typeof value === 'string');
     const volumes = texts.flatMap((text) => text.split(',').map((part) => part.replace(/^(?:file|volume|import-from)=/, '')));
-    return [...(cloned === undefined ? [] : [Number(cloned)]), ...volumes.flatMap((volid) => ownerOf(volid) ?? backedUp(volid) ?? [])];
+    return [...(cloned === undefined ? [] : [Number(cloned)]), ...volumes.flatMap((volid) => ownerOf(volid) ?? backupOwner(volid) ?? [])];
   });
   return [...new Set(named)].filter((vmid) => !own.has(vmid));
-}
-
-/** VMID of the guest in a backup: `local:backup/vzdump-qemu-105-…`, `pbs:backup/ct/201/…`. */
-function backedUp(volid: string): number | undefined {
-  const found = /:backup\/(?:vzdump-(?:qemu|lxc)-(\d+)-|(?:vm|ct)\/(\d+)\/)/.exec(volid);
-  return found ? Number(found[1] ?? found[2]) : undefined;
 }
 
 async function look(vmid: number, rows: readonly GuestRow[], api: ProxmoxReader): Promise<{ source: SourceGuest; guest?: Guest }> {

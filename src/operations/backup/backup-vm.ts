@@ -1,11 +1,13 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
+import { isObject } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { plainText } from '../../core/text.ts';
-import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { path } from '../../proxmox/encode.ts';
+import { parseProperties } from '../../proxmox/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
@@ -133,17 +135,11 @@ async function refuseAtLimit(api: ProxmoxReader, { guest }: Target, storage: str
   });
 }
 
-/** How many backups of a guest a retention keeps, as vzdump counts them; undefined: all. */
+/** How many backups of a guest a retention keeps, as vzdump counts them; undefined: all. Proxmox answers with a text or an object. */
 function limitOf({ 'prune-backups': keep }: { 'prune-backups'?: unknown }): number | undefined {
-  const entries =
-    typeof keep === 'object' && keep !== null
-      ? Object.entries(keep)
-      : String(keep ?? '')
-          .split(',')
-          .map((part) => part.split('='));
-  const numbers = Object.fromEntries(entries.map(([name, value]) => [name, Number(value)]));
-  if (Number(numbers['keep-all'] ?? 0) === 1) return undefined;
-  const sum = Object.entries(numbers).reduce((total, [name, value]) => total + (name?.startsWith('keep-') && value > 0 ? value : 0), 0);
+  const kept: Record<string, unknown> = isObject(keep) ? keep : parseProperties(String(keep ?? ''), 'keep-all');
+  if (Number(kept['keep-all'] ?? 0) === 1) return undefined;
+  const sum = Object.entries(kept).reduce((total, [name, value]) => total + (name.startsWith('keep-') ? Number(value) || 0 : 0), 0);
   return sum > 0 ? sum : undefined;
 }
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ageDays, isoOf } from '../../core/duration.ts';
 import { plainText } from '../../core/text.ts';
-import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';

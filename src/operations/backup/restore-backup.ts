@@ -3,7 +3,7 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { Condition, Plan } from '../../core/plan.ts';
 import { plainText } from '../../core/text.ts';
-import { type Backup, readBackups } from '../../proxmox/backup-volumes.ts';
+import { type Backup, readBackups } from '../../proxmox/backups.ts';
 import { tagsOf } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';

@@ -1,5 +1,5 @@
 import { DRIVE } from '../access/option-privileges.ts';
-import { ownerOf } from '../disks.ts';
+import { backupOwner, ownerOf } from '../disks.ts';
 import type { Options } from '../property-strings.ts';
 import { type Need, NOTHING, need } from './need.ts';
 
@@ -43,19 +43,11 @@ export function reading(volid: string, vmid: string): Need {
   const path = `/storage/${storage}`;
   const unless = (other: Need): Need => ({ any: [need(path, 'Datastore.Allocate'), other] });
   const owner = backupOwner(volid);
-  if (owner !== undefined) return unless({ all: [space(storage), onGuest(owner, 'VM.Backup')] });
+  if (owner !== undefined) return unless({ all: [space(storage), onGuest(String(owner), 'VM.Backup')] });
   if (/^[^:]+:(iso|vztmpl|import)\//.test(volid)) return unless(need(path, 'Datastore.AllocateSpace', 'Datastore.Audit'));
   const guest = ownerOf(volid);
   if (guest === undefined || String(guest) === vmid) return NOTHING;
   return unless({ all: [need(path, 'Datastore.Audit'), onGuest(String(guest), 'VM.Config.Disk')] });
-}
-
-/** VMID of the guest in a backup: `local:backup/vzdump-qemu-102-…`, `pbs:backup/vm/102/…`. */
-export function backupOwner(volid: string): string | undefined {
-  return /:backup\/(?:vzdump-(?:qemu|lxc)-(\d+)-|(?:vm|ct)\/(\d+)\/)/
-    .exec(volid)
-    ?.slice(1)
-    .find((vmid) => vmid !== undefined);
 }
 
 /** The storages that a drive or mount point of a request takes space on, and the volumes that it reads. */

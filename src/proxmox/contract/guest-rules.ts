@@ -1,5 +1,6 @@
 import type { GuestType } from '../../core/guest.ts';
 import { DRIVE, privilegesFor } from '../access/option-privileges.ts';
+import { backupOwner } from '../disks.ts';
 import type { Options } from '../property-strings.ts';
 import { bridges, contents, copied, drive, netsOf, onGuest, reading, space, storageOf, volumeOf } from './devices.ts';
 import { type Need, need } from './need.ts';
@@ -118,8 +119,7 @@ const create =
 
 /** The owner's own backup over the owner needs no right on the backup. */
 function fromBackup(volid: string, vmid: string, { force }: Asked['params']): Need[] {
-  const own = new RegExp(`:backup/(?:vzdump-(?:qemu|lxc)-|(?:vm|ct)/)${vmid}\\D`).test(volid);
-  return own && isOn(force) ? [] : [reading(volid, vmid)];
+  return String(backupOwner(volid)) === vmid && isOn(force) ? [] : [reading(volid, vmid)];
 }
 
 /** Every volume that is copied takes space, and every NIC is attached again. A snapshot's volumes are not looked up. */

@@ -1,4 +1,5 @@
-import { backupOwner, onGuest, space } from './devices.ts';
+import { backupOwner } from '../disks.ts';
+import { onGuest, space } from './devices.ts';
 import type { Rule } from './guest-rules.ts';
 import { modifying, type Need, need } from './need.ts';
 
@@ -23,7 +24,7 @@ const volume: Rule = ({ at }) => {
   const volid = named.includes(':') ? named : `${storage}:${named}`;
   const owner = backupOwner(volid);
   const all = need(`/storage/${storage}`, 'Datastore.Allocate');
-  return [owner === undefined ? all : { any: [all, { all: [space(storage), onGuest(owner, 'VM.Backup')] }] }];
+  return [owner === undefined ? all : { any: [all, { all: [space(storage), onGuest(String(owner), 'VM.Backup')] }] }];
 };
 
 /** Reading a backup: its attributes, its configuration. */
@@ -31,7 +32,7 @@ const backup = (volid: string): Need[] => {
   const [owner, storage] = [backupOwner(volid), volid.split(':')[0] ?? ''];
   return owner === undefined
     ? []
-    : [{ any: [need(`/storage/${storage}`, 'Datastore.Allocate'), { all: [space(storage), onGuest(owner, 'VM.Backup')] }] }];
+    : [{ any: [need(`/storage/${storage}`, 'Datastore.Allocate'), { all: [space(storage), onGuest(String(owner), 'VM.Backup')] }] }];
 };
 
 const prune: Rule = ({ at, params }) => {

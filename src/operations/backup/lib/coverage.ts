@@ -1,6 +1,6 @@
 import { ageDays } from '../../../core/duration.ts';
 import { plainText } from '../../../core/text.ts';
-import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import type { Backup } from '../../../proxmox/backups.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
 
 /** How well a guest is backed up; `unknown`: this token would not see its backups. */

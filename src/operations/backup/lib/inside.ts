@@ -2,7 +2,7 @@ import { asError, fail } from '../../../core/errors.ts';
 import type { ResourceDemand } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text.ts';
-import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import type { Backup } from '../../../proxmox/backups.ts';
 import { disksOf } from '../../../proxmox/disks.ts';
 import { path } from '../../../proxmox/encode.ts';
 import { memoryOf } from '../../../proxmox/guests.ts';

@@ -1,8 +1,9 @@
 import { fail } from '../../../core/errors.ts';
 import type { Condition, Plan } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
-import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import type { Backup } from '../../../proxmox/backups.ts';
 import { tagsOf } from '../../../proxmox/guests.ts';
+import { uuidOf } from '../../../proxmox/identity.ts';
 import type { OperationContext } from '../../define.ts';
 import { refuseTooLarge } from '../../vm/lib/limits.ts';
 import { factsOf, label, readTarget, refuseLocked } from '../../vm/lib/target.ts';
@@ -45,7 +46,7 @@ export async function overPlan(
   };
   await refuseTooLarge(ctx, demand, undefined);
   const place = await placeFor(ctx, args, backup, inside);
-  const uuid = /(?:^|,)uuid=([0-9a-f-]+)/i.exec(inside.config.smbios1 ?? '')?.[1]?.toLowerCase();
+  const uuid = uuidOf(inside.config);
   const isOther = uuid !== undefined && uuid !== guest.identity.key;
   const own = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom');
   // Nothing that could be looked up tells the restored guest from the one before: without its task the outcome stays unknown.

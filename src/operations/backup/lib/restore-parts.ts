@@ -2,7 +2,7 @@ import { defined } from '../../../core/defined.ts';
 import { duration, isoOf } from '../../../core/duration.ts';
 import type { Condition, Params, Plan, RequestStep } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
-import type { Backup } from '../../../proxmox/backup-volumes.ts';
+import type { Backup } from '../../../proxmox/backups.ts';
 import { path } from '../../../proxmox/encode.ts';
 import { listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';

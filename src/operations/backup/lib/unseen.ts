@@ -1,6 +1,6 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { allPrivileges, type Granted } from '../../../proxmox/access/privileges.ts';
-import type { BackupLists } from '../../../proxmox/backup-volumes.ts';
+import type { BackupLists } from '../../../proxmox/backups.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
 
 /** Whether a list of backups would have shown a guest's: a 200 silently omits what the token may not see. */

@@ -2,7 +2,7 @@ import { ageDays, isoOf } from '../../../core/duration.ts';
 import { asError } from '../../../core/errors.ts';
 import type { Json } from '../../../core/json.ts';
 import { fencedNotes, plainText, withoutCommand } from '../../../core/text.ts';
-import { readBackups } from '../../../proxmox/backup-volumes.ts';
+import { readBackups } from '../../../proxmox/backups.ts';
 import { readFirewall } from '../../../proxmox/firewall.ts';
 import type { Guest, GuestRow } from '../../../proxmox/guests.ts';
 import type { Snapshots } from '../../../proxmox/snapshots.ts';
