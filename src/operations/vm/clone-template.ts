@@ -4,13 +4,13 @@ import { type Condition, digestAfter, type Params, type Plan, type Step } from '
 import { bootDisk, copiedGib } from '../../proxmox/disks.ts';
 import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
-import { formatSizeGib } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
+import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
+import { resizeRequest } from './lib/resize-request.ts';
 import { label, refuseLocked } from './lib/target.ts';
-import { CONFIG_SECONDS, RESIZE_SECONDS } from './lib/task-seconds.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { cloneConfig } from './provision/clone-config.ts';
 import { type CloneArgs, cloneInput } from './provision/clone-input.ts';
@@ -100,31 +100,16 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
   const exists: Condition = { kind: 'config', ...at, has: { name: cloneName, lock: null } };
   const steps: Step[] = copySteps({ source, way, vmid, cloneName, name, pool, description: args.description });
   if (Object.keys(config.params).length > 0) {
-    steps.push({
-      kind: 'request',
-      id: 'config',
-      method: 'POST',
-      path: `${guestPath(at)}/config`,
-      params: { ...config.params, digest: digestAfter(steps) },
-      purpose: `configure ${name}`,
-      task: { type: 'qmconfig', id: String(vmid), node: way.node, timeoutSeconds: CONFIG_SECONDS },
-      ...(Object.keys(config.proof).length > 0 ? { proof: { kind: 'config', ...at, has: config.proof } } : {}),
-      retryOnLock: true,
-    });
+    const params = { ...config.params, digest: digestAfter(steps) };
+    const proof: Condition | undefined = Object.keys(config.proof).length > 0 ? { kind: 'config', ...at, has: config.proof } : undefined;
+    steps.push(configRequest(at, { id: 'config', params, purpose: `configure ${name}`, proof }));
   }
   const large: Condition[] =
     boot && growGib > 0 && args.disk_gb !== undefined ? [{ kind: 'disk', ...at, disk: boot.slot, atLeastGib: args.disk_gb }] : [];
   if (boot && large[0] && args.disk_gb !== undefined) {
-    steps.push({
-      kind: 'request',
-      id: 'resize',
-      method: 'PUT',
-      path: `${guestPath(at)}/resize`,
-      params: { disk: boot.slot, size: formatSizeGib(args.disk_gb), digest: digestAfter(steps) },
-      purpose: `grow ${boot.slot} of ${name} to ${args.disk_gb} GiB`,
-      task: { type: 'resize', id: String(vmid), node: way.node, timeoutSeconds: RESIZE_SECONDS },
-      proof: large[0],
-    });
+    const purpose = `grow ${boot.slot} of ${name} to ${args.disk_gb} GiB`;
+    const resize = { id: 'resize', disk: boot.slot, gib: args.disk_gb, digest: digestAfter(steps), purpose, proof: large[0] };
+    steps.push(resizeRequest(at, resize));
   }
   if (args.start) steps.push(...startSteps(at, name));
   return {

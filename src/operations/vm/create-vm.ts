@@ -2,15 +2,15 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan.ts';
 import { path } from '../../proxmox/encode.ts';
-import { guestPath, listGuests } from '../../proxmox/guests.ts';
-import { formatSizeGib } from '../../proxmox/property-strings.ts';
+import { listGuests } from '../../proxmox/guests.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
+import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
+import { resizeRequest } from './lib/resize-request.ts';
 import { sortedTags } from './lib/tags.ts';
-import { CONFIG_SECONDS, RESIZE_SECONDS } from './lib/task-seconds.ts';
 import { bootSourcesAtHand } from './provision/at-hand.ts';
 import { chooseBridge } from './provision/choose-bridge.ts';
 import { chooseNode } from './provision/choose-node.ts';
@@ -117,31 +117,14 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     },
   ];
   if (image && diskGib > image.sizeGib) {
-    steps.push({
-      kind: 'request',
-      id: 'resize',
-      method: 'PUT',
-      path: `${guestPath(at)}/resize`,
-      params: { disk: 'scsi0', size: formatSizeGib(diskGib), digest: digestAfter(steps) },
-      purpose: `grow the disk of ${name} to ${diskGib} GiB`,
-      task: { type: 'resize', id: String(vmid), node: node.node, timeoutSeconds: RESIZE_SECONDS },
-      proof: large,
-    });
+    const purpose = `grow the disk of ${name} to ${diskGib} GiB`;
+    steps.push(resizeRequest(at, { id: 'resize', disk: 'scsi0', gib: diskGib, digest: digestAfter(steps), purpose, proof: large }));
   }
   const tagText = args.tags && args.tags.length > 0 ? sortedTags(args.tags) : undefined;
   if (tagText !== undefined) {
     // Not in the create request: 9.2 checks tags there before the guest is in its pool, and refuses tokens of a pool.
-    steps.push({
-      kind: 'request',
-      id: 'tags',
-      method: 'POST',
-      path: `${guestPath(at)}/config`,
-      params: { tags: tagText, digest: digestAfter(steps) },
-      purpose: `tag ${name}`,
-      task: { type: 'qmconfig', id: String(vmid), node: node.node, timeoutSeconds: CONFIG_SECONDS },
-      proof: config({ tags: tagText }),
-      retryOnLock: true,
-    });
+    const params = { tags: tagText, digest: digestAfter(steps) };
+    steps.push(configRequest(at, { id: 'tags', params, purpose: `tag ${name}`, proof: config({ tags: tagText }) }));
   }
   if (args.start_on_create) steps.push(...startSteps(at, name));
   const bootable = args.iso !== undefined || image !== undefined;

@@ -2,17 +2,17 @@ import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
-import type { Condition, Params, Plan, RequestStep } from '../../core/plan.ts';
-import { type Guest, guestPath, memoryOf, readGuest } from '../../proxmox/guests.ts';
+import type { Condition, Plan } from '../../core/plan.ts';
+import { type Guest, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
+import { configRequest } from './lib/config-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
-import { CONFIG_SECONDS } from './lib/task-seconds.ts';
 
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
 type Key = (typeof KEYS)[number];
@@ -96,7 +96,12 @@ export const setResources = defineOperation({
       ...base,
       summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
       ...raised,
-      steps: [configStep(guest, wanted, config)],
+      steps: [
+        configRequest(at, {
+          ...{ id: 'config', params: { ...wanted, ...defined({ digest: guest.digest }) } },
+          ...{ purpose: `change the resources of ${label(guest)}`, proof: config },
+        }),
+      ],
       expected: [config, ...willBeGone(at, doomed)],
       demand,
       warnings: [
@@ -168,26 +173,6 @@ function undo(guest: Guest, now: Values, keys: readonly Key[]): string[] {
     ...(Object.keys(back).length > 0 ? [`set_resources ${JSON.stringify({ vmid: at.vmid, ...back })}`] : []),
     ...(unlimited ? [`the operator removes the core limit: pct set ${at.vmid} --delete cores`] : []),
   ];
-}
-
-function configStep(guest: Guest, wanted: Values, proof: Condition): RequestStep {
-  const { at, digest } = guest;
-  const params: Params = { ...wanted, ...defined({ digest }) };
-  const common = {
-    kind: 'request',
-    id: 'config',
-    path: `${guestPath(at)}/config`,
-    params,
-    purpose: `change the resources of ${label(guest)}`,
-    proof,
-  } as const;
-  if (at.type === 'lxc') return { ...common, method: 'PUT' };
-  return {
-    ...common,
-    method: 'POST',
-    task: { type: 'qmconfig', id: String(at.vmid), node: at.node, timeoutSeconds: CONFIG_SECONDS },
-    retryOnLock: true,
-  };
 }
 
 function pendingView(guest: Guest, keys: readonly Key[]): { applied?: Record<string, string>; pending?: Record<string, string> } {

@@ -6,13 +6,14 @@ import { type Condition, digestAfter, type Params, type Plan, type ResourceDeman
 import { readGuest } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
 import { changed, guestName, isoOrNone, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
-import { configRequest, type Facet, facet, joined } from './update/facet.ts';
+import { type Facet, facet, joined } from './update/facet.ts';
 import { cloudInitFacet, isoFacet } from './update/media.ts';
 import { nic, nicsFacet } from './update/nics.ts';
 import { optionsFacet } from './update/options.ts';

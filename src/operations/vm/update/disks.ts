@@ -1,17 +1,18 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
-import type { Condition, Params, Step } from '../../../core/plan.ts';
+import type { Condition, Step } from '../../../core/plan.ts';
 import { bootDisk, type Disk } from '../../../proxmox/disks.ts';
 import { guestPath } from '../../../proxmox/guests.ts';
-import { formatSizeGib } from '../../../proxmox/property-strings.ts';
 import { isFileStorage, listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
+import { configRequest } from '../lib/config-request.ts';
+import { resizeRequest } from '../lib/resize-request.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
 import { label, type Target } from '../lib/target.ts';
-import { RESIZE_SECONDS } from '../lib/task-seconds.ts';
 import { withSize } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose-storage.ts';
-import { configRequest, type Facet, facet, joined } from './facet.ts';
+import { type Facet, facet, joined } from './facet.ts';
 import { freeSlot, refuseTwice } from './nics.ts';
 
 /** A disk is copied. */
@@ -94,7 +95,7 @@ async function added(
       (digest) =>
         configRequest(at, {
           id: `add${suffix}`,
-          params: { [slot]: `${storage.storage}:${gib}${format}`, ...digestOf(digest) },
+          params: { [slot]: `${storage.storage}:${gib}${format}`, ...defined({ digest }) },
           purpose: `add ${slot} of ${gib} GiB to ${label(guest)}`,
           proof: there,
         }),
@@ -108,7 +109,7 @@ async function added(
   });
 }
 
-/** PUT …/resize with the absolute size, so that a repeated request changes nothing. A disk never shrinks. */
+/** @throws not_possible: a disk never shrinks */
 async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib: number, { suffix }: Turn): Promise<Facet> {
   const { at } = guest;
   const { slot, sizeGib = 0 } = found;
@@ -123,16 +124,10 @@ async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib
   return facet({
     says: [`grow ${slot} ${sizeGib} → ${gib} GiB`],
     steps: [
-      (digest): Step => ({
-        kind: 'request',
-        id: `grow${suffix}`,
-        method: 'PUT',
-        path: `${guestPath(at)}/resize`,
-        params: { disk: slot, size: formatSizeGib(gib), ...digestOf(digest) },
-        purpose: `grow ${slot} of ${label(guest)} to ${gib} GiB`,
-        task: { type: 'resize', id: String(at.vmid), node: at.node, timeoutSeconds: RESIZE_SECONDS },
-        proof: large,
-      }),
+      (digest) => {
+        const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
+        return resizeRequest(at, { id: `grow${suffix}`, disk: slot, gib, digest, purpose, proof: large });
+      },
     ],
     expected: [large],
     before: { [`${slot}_gb`]: sizeGib },
@@ -176,7 +171,7 @@ async function move(
         id: `move${suffix}`,
         method: 'POST',
         path: `${guestPath(at)}/${isVm ? 'move_disk' : 'move_volume'}`,
-        params: { [isVm ? 'disk' : 'volume']: found.slot, storage: wanted, delete: true, ...digestOf(digest) },
+        params: { [isVm ? 'disk' : 'volume']: found.slot, storage: wanted, delete: true, ...defined({ digest }) },
         purpose: `move ${found.slot} of ${label(guest)} to ${wanted}`,
         task: { type: isVm ? 'qmmove' : 'move_volume', id: String(at.vmid), node: at.node, timeoutSeconds: MOVE_SECONDS },
         proof: there,
@@ -211,7 +206,7 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
         (digest) =>
           configRequest(at, {
             id: `attach${suffix}`,
-            params: { [free]: found.volid, ...digestOf(digest) },
+            params: { [free]: found.volid, ...defined({ digest }) },
             purpose: `attach ${text} to ${of}`,
             proof: there,
           }),
@@ -239,7 +234,7 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
       (digest) =>
         configRequest(at, {
           id: `${action}${suffix}`,
-          params: { delete: slot, ...(destroys && !isUnused ? { force: true } : {}), ...digestOf(digest) },
+          params: { delete: slot, ...(destroys && !isUnused ? { force: true } : {}), ...defined({ digest }) },
           purpose: `${action} ${slot} (${text}) of ${of}`,
           proof: gone,
         }),
@@ -251,8 +246,4 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     raises: [{ effect: 'destroy', because: destroys ? `${text} is destroyed` : `${slot} is taken from the guest` }],
     undo: [destroys ? `impossible: ${text} is destroyed` : `attach the unused disk again`],
   });
-}
-
-function digestOf(digest: Params[string] | undefined): Params {
-  return digest === undefined ? {} : { digest };
 }

@@ -1,9 +1,6 @@
 import type { Effect } from '../../../core/effect.ts';
 import type { Json } from '../../../core/json.ts';
 import type { Condition, Params, Step } from '../../../core/plan.ts';
-import type { GuestAt } from '../../../proxmox/guests.ts';
-import { guestPath } from '../../../proxmox/guests.ts';
-import { CONFIG_SECONDS } from '../lib/task-seconds.ts';
 
 /** One side of a change of a guest: disks, NICs, names and so on. All sides make one plan. */
 export interface Facet {
@@ -51,15 +48,4 @@ export function joined(facets: readonly Facet[]): Facet {
     growGib: facets.reduce((sum, one) => sum + one.growGib, 0),
     space,
   };
-}
-
-/** POST …/qemu/{vmid}/config, which is a task, or PUT …/lxc/{vmid}/config. */
-export function configRequest(
-  at: GuestAt,
-  { id, params, purpose, proof }: { id: string; params: Params; purpose: string; proof: Condition },
-): Step {
-  const common = { kind: 'request', id, path: `${guestPath(at)}/config`, params, purpose, proof } as const;
-  if (at.type === 'lxc') return { ...common, method: 'PUT' };
-  const task = { type: 'qmconfig', id: String(at.vmid), node: at.node, timeoutSeconds: CONFIG_SECONDS };
-  return { ...common, method: 'POST', task, retryOnLock: true };
 }

@@ -1,0 +1,25 @@
+import { defined } from '../../../core/defined.ts';
+import type { Condition, ParamValue, RequestStep } from '../../../core/plan.ts';
+import { type GuestAt, guestPath } from '../../../proxmox/guests.ts';
+import { formatSizeGib } from '../../../proxmox/property-strings.ts';
+
+/** How long (s) the task may take before a run calls its outcome unknown. */
+const RESIZE_SECONDS = 600;
+
+interface Resize {
+  id: string;
+  disk: string;
+  gib: number;
+  digest: ParamValue | undefined;
+  purpose: string;
+  proof: Condition;
+}
+
+/** PUT …/resize with the absolute size, so that a repeated request changes nothing. A disk never shrinks. */
+export function resizeRequest(at: GuestAt, { id, disk, gib, digest, purpose, proof }: Resize): RequestStep {
+  return {
+    ...{ kind: 'request', id, method: 'PUT', path: `${guestPath(at)}/resize`, purpose, proof },
+    params: { disk, size: formatSizeGib(gib), ...defined({ digest }) },
+    task: { type: 'resize', id: String(at.vmid), node: at.node, timeoutSeconds: RESIZE_SECONDS },
+  };
+}
