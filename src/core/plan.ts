@@ -174,6 +174,8 @@ export interface Plan {
   /** The conditions that must hold after the last step. */
   expected: Condition[];
   demand?: ResourceDemand;
+  /** The single changes of a guest with the options that they set, for an answer that tells which of them are live. */
+  changes?: { keys: string[]; text: string }[];
   /** Choices made for the caller: `storage: local-lvm (the only one that takes disk images)`. */
   choices: string[];
   warnings: string[];

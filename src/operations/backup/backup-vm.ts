@@ -11,9 +11,9 @@ import { parseProperties } from '../../proxmox/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
-import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
-import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
+import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { backupSteps } from './lib/backup-steps.ts';
 import { leftOut } from './lib/in-backup.ts';
@@ -43,15 +43,11 @@ export const backupVm = defineOperation({
   maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove', 'protected', 'notes-template'] },
   example: { vmid: 104, storage: 'nas' },
   async plan(ctx, { vmid, vmids, ...args }) {
-    const [first, ...others] = guestsAsked('backup_vm', { vmid, vmids });
-    if (others.length === 0) return planOne(ctx, first, args);
-    const plans = await planEach([first, ...others], 'backed up', (one) => planOne(ctx, one, args, 'checked'));
-    return together(plans, { verb: 'Back up', already: '', undo: 'the operator deletes the new backups' });
+    const words = { verb: 'Back up', done: 'backed up', undo: () => 'the operator deletes the new backups' };
+    return planGuests(guestsAsked('backup_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, one, args, checked));
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    const backups = await madeBy(api, run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), backups, ...outcomeOf(run) };
+    return { ...(await reportOf(api, run)), backups: await madeBy(api, run) };
   },
 });
 

@@ -6,9 +6,9 @@ import { guestPath, listGuests } from '../../proxmox/guests.ts';
 import type { Snapshot } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
-import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
-import { guestsAsked, planEach, together } from '../vm/lib/several.ts';
+import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { readAll } from './lib/read-all.ts';
 import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
@@ -45,16 +45,16 @@ export const deleteSnapshot = defineOperation({
     const found = isOpen ? await guestsWithOld(ctx, wanted) : { vmids: guestsAsked('delete_snapshot', { vmid, vmids }), unread: [] };
     const [first, ...others] = found.vmids;
     if (first === undefined) return nothing(wanted, found.unread);
-    if (others.length === 0) return withUnread(await planOne(ctx, first, wanted), found.unread);
-    const plans = await planEach([first, ...others], 'cleared of these snapshots', (one) => planOne(ctx, one, wanted, 'checked'));
-    const already = 'none of them has such a snapshot';
-    const plan = together(plans, { verb: 'Delete snapshots of', already, undo: 'impossible: what the snapshots hold is lost' });
+    const words = {
+      ...{ verb: 'Delete snapshots of', done: 'cleared of these snapshots', already: 'none of them has such a snapshot' },
+      undo: () => 'impossible: what the snapshots hold is lost',
+    };
+    const plan = await planGuests([first, ...others], words, (one, checked) => planOne(ctx, one, wanted, checked));
     return withUnread(plan, found.unread);
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
     const deleted = run.plan.steps.flatMap((step) => (step.kind === 'request' ? [step.purpose.replace(/^delete /, '')] : []));
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), deleted, ...outcomeOf(run) };
+    return { ...(await reportOf(api, run)), deleted };
   },
 });
 

@@ -9,7 +9,7 @@ import { optionsOf } from '../../proxmox/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
-import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, vmid } from '../vm/lib/schemas.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
 import { bound, findSnapshot, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
@@ -93,9 +93,7 @@ export const rollbackSnapshot = defineOperation({
     };
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    const status = await statusNow(api, at, run);
-    return { vmid: at.vmid, name, node: at.node, status, snapshot: String(run.plan.after?.snapshot ?? ''), ...outcomeOf(run) };
+    return { ...(await reportOf(api, run)), snapshot: String(run.plan.after?.snapshot ?? '') };
   },
 });
 

@@ -7,9 +7,9 @@ import { guestPath } from '../../proxmox/guests.ts';
 import { canSnapshot } from '../../proxmox/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
-import { outcomeOf, placeOf, statusNow } from '../vm/lib/outcome.ts';
+import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
-import { guestsAsked, planEach, statusOfEach, together } from '../vm/lib/several.ts';
+import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { factsOf, label, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
 import { listed, snapshotName, snapshotText, taskType } from './lib/snapshots.ts';
 
@@ -41,24 +41,13 @@ export const snapshotVm = defineOperation({
   },
   example: { vmid: 104, snapshot: 'before-change' },
   async plan(ctx, { vmid, vmids, ...args }) {
-    const [first, ...others] = guestsAsked('snapshot_vm', { vmid, vmids });
-    if (others.length === 0) return planOne(ctx, first, args);
-    const plans = await planEach([first, ...others], 'snapshotted', (one) => planOne(ctx, one, args, 'checked'));
-    const names = `delete_snapshot {"vmids": [${[first, ...others].join(', ')}], "snapshot": "${args.snapshot}"}`;
-    return together(plans, { verb: `Take snapshot ${args.snapshot} of`, already: '', undo: names });
+    const asked = guestsAsked('snapshot_vm', { vmid, vmids });
+    const undo = () => `delete_snapshot {"vmids": [${asked.join(', ')}], "snapshot": "${args.snapshot}"}`;
+    const words = { verb: `Take snapshot ${args.snapshot} of`, done: 'snapshotted', undo };
+    return planGuests(asked, words, (one, checked) => planOne(ctx, one, args, checked));
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    const guests = await statusOfEach(api, run);
-    return {
-      ...(guests.length > 0 ? { guests } : {}),
-      vmid: at.vmid,
-      name,
-      node: at.node,
-      status: await statusNow(api, at, run),
-      snapshot: String(run.plan.after?.snapshot ?? ''),
-      ...outcomeOf(run),
-    };
+    return { ...(await reportOf(api, run)), snapshot: String(run.args.snapshot) };
   },
 });
 

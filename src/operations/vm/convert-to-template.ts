@@ -4,7 +4,7 @@ import type { Condition, Plan, Step } from '../../core/plan.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import { factsOf, label, readTarget, refuseLocked } from './lib/target.ts';
 
@@ -65,7 +65,6 @@ export const convertToTemplate = defineOperation({
     };
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), template: true, ...outcomeOf(run) };
+    return { ...(await reportOf(api, run)), template: true };
   },
 });

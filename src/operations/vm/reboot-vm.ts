@@ -6,9 +6,9 @@ import type { RunRecord } from '../../core/run.ts';
 import { type GuestAt, guestPath, readGuest } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
-import { guestsAsked, planEach, statusOfEach, together } from './lib/several.ts';
+import { guestsAsked, planGuests } from './lib/several.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, refuseTemplate, stillItself, willBeGone } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
@@ -40,24 +40,12 @@ export const rebootVm = defineOperation({
   },
   example: { vmid: 100 },
   async plan(ctx, { vmid, vmids, ...how }) {
-    const [first, ...others] = guestsAsked('reboot_vm', { vmid, vmids });
-    if (others.length === 0) return planOne(ctx, first, how);
-    const plans = await planEach([first, ...others], 'rebooted', (one) => planOne(ctx, one, how, 'checked'));
-    return together(plans, { verb: how.force ? 'Reset' : 'Reboot', already: '', undo: UNDO });
+    const words = { verb: how.force ? 'Reset' : 'Reboot', done: 'rebooted', undo: () => UNDO };
+    return planGuests(guestsAsked('reboot_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, one, how, checked));
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    const guests = await statusOfEach(api, run);
-    const applied = guests.length > 0 ? [] : await appliedOf(api, at, run);
-    return {
-      ...(guests.length > 0 ? { guests } : {}),
-      vmid: at.vmid,
-      name,
-      node: at.node,
-      status: await statusNow(api, at, run),
-      ...(applied.length > 0 ? { applied } : {}),
-      ...outcomeOf(run),
-    };
+    const applied = await appliedOf(api, run);
+    return { ...(await reportOf(api, run)), ...(applied.length > 0 ? { applied } : {}) };
   },
 });
 
@@ -97,6 +85,8 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     steps: [...(checked ? [stillItself(target)] : []), force ? resetStep(at, of) : rebootStep(at, of, timeout ?? DEFAULT_TIMEOUT)],
     expected: [up, ...willBeGone(at, doomed)],
+    // A reset keeps the machine as it is: nothing that is pending is applied.
+    ...(force ? {} : { changes: guest.pending.map((one) => ({ keys: [one.key], text: pendingText([one]) })) }),
     choices: [],
     warnings:
       guest.pending.length === 0 ? [] : [`pending changes ${force ? 'stay pending' : 'take effect'}: ${pendingText(guest.pending)}`],
@@ -137,11 +127,9 @@ function resetStep(at: GuestAt, of: string): RequestStep {
 }
 
 /** The changes that were pending and are no longer. */
-async function appliedOf(api: ProxmoxReader, at: GuestAt, { plan }: RunRecord): Promise<string[]> {
-  const [, waiting = ''] =
-    /^pending changes take effect: (.*)$/.exec(plan.warnings.find((w) => w.startsWith('pending changes')) ?? '') ?? [];
-  if (waiting === '') return [];
-  const guest = await readGuest(api, at).catch(() => undefined);
+async function appliedOf(api: ProxmoxReader, run: RunRecord): Promise<string[]> {
+  const { changes = [] } = run.plan;
+  const guest = changes.length === 0 ? undefined : await readGuest(api, placeOf(run)).catch(() => undefined);
   const open = new Set(guest?.pending.map(({ key }) => key));
-  return guest ? waiting.split(', ').filter((change) => !open.has(change.split(' ')[0] ?? '')) : [];
+  return guest ? changes.filter(({ keys }) => !keys.some((key) => open.has(key))).map(({ text }) => text) : [];
 }

@@ -4,7 +4,7 @@ import type { Plan, Step } from '../../core/plan.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import {
@@ -80,8 +80,5 @@ export const resumeVm = defineOperation({
       undo: `suspend_vm {"vmid": ${vmid}${sleeps ? ', "to_disk": true' : ''}}`,
     };
   },
-  async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), ...outcomeOf(run) };
-  },
+  report: reportOf,
 });

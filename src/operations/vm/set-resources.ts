@@ -10,7 +10,7 @@ import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
-import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 
@@ -121,17 +121,9 @@ export const setResources = defineOperation({
     };
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    const guest = await readGuest(api, at).catch(() => undefined);
+    const guest = await readGuest(api, placeOf(run)).catch(() => undefined);
     const keys = KEYS.filter((key) => key in (run.plan.after ?? {}));
-    return {
-      vmid: at.vmid,
-      name,
-      node: at.node,
-      status: await statusNow(api, at, run),
-      ...(guest ? pendingView(guest, keys) : {}),
-      ...outcomeOf(run),
-    };
+    return { ...(await reportOf(api, run)), ...(guest ? pendingView(guest, keys) : {}) };
   },
 });
 

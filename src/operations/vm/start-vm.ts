@@ -5,7 +5,7 @@ import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
-import { alreadyOf, alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './lib/target.ts';
@@ -71,8 +71,5 @@ export const startVm = defineOperation({
       undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,
     };
   },
-  async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), ...alreadyOf(run), ...outcomeOf(run) };
-  },
+  report: reportOf,
 });

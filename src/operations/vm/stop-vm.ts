@@ -6,9 +6,9 @@ import { guestPath } from '../../proxmox/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { alreadyOf, alreadySo, isHalted, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
-import { guestsAsked, planEach, statusOfEach, together } from './lib/several.ts';
+import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import {
   doomedBy,
   factsOf,
@@ -53,24 +53,13 @@ export const stopVm = defineOperation({
   },
   example: { vmid: 100, force: true },
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
-    const [first, ...others] = guestsAsked('stop_vm', { vmid, vmids });
-    if (others.length === 0) return planOne(ctx, { vmid: first, ...how });
-    const plans = await planEach([first, ...others], 'stopped', (one) => planOne(ctx, { vmid: one, ...how }, 'checked'));
-    return together(plans, { verb: verbOf(how), already: 'all guests are already stopped', undo: undoOf(plans, how) });
-  },
-  async report(api, run) {
-    const at = placeOf(run);
-    const guests = await statusOfEach(api, run);
-    return {
-      ...(guests.length > 0 ? { guests } : {}),
-      vmid: at.vmid,
-      name: at.name,
-      node: at.node,
-      status: await statusNow(api, at, run),
-      ...(guests.length > 0 ? {} : alreadyOf(run)),
-      ...outcomeOf(run),
+    const words: Words = {
+      ...{ verb: verbOf(how), done: 'stopped', already: 'all guests are already stopped' },
+      undo: (plans) => undoOf(plans, how),
     };
+    return planGuests(guestsAsked('stop_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, { vmid: one, ...how }, checked));
   },
+  report: reportOf,
 });
 
 /** Stopping one guest. `checked`: others are stopped before it, which may take so long that it is another guest by then. */

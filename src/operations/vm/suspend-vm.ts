@@ -4,7 +4,7 @@ import type { Condition, Plan } from '../../core/plan.ts';
 import { guestPath } from '../../proxmox/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
@@ -87,8 +87,5 @@ export const suspendVm = defineOperation({
       undo: `resume_vm {"vmid": ${vmid}}`,
     };
   },
-  async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    return { vmid: at.vmid, name, node: at.node, status: await statusNow(api, at, run), ...outcomeOf(run) };
-  },
+  report: reportOf,
 });

@@ -8,7 +8,7 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
-import { alreadySo, outcomeOf, placeOf, statusNow } from './lib/outcome.ts';
+import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, guestName, isoOrNone, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init.ts';
@@ -89,24 +89,21 @@ export const updateVm = defineOperation({
     const { guest } = target;
     const { moves, all } = await facetsOf(ctx, target, args);
     const base = { operation: 'update_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
-    if (all.says.length === 0) return { ...base, summary: `${label(guest)} is so already`, effect: 'change', ...alreadySo(target) };
+    if (all.changes.length === 0) return { ...base, summary: `${label(guest)} is so already`, effect: 'change', ...alreadySo(target) };
     refuseLocked(target);
     return { ...base, ...(moves ? { moves } : {}), ...planParts(target, all) };
   },
   async report(api, run) {
-    const { name, ...at } = placeOf(run);
-    const guest = await readGuest(api, at).catch(() => undefined);
-    const says = run.plan.summary.replace(/^[^:]*: /, '').split(', ');
-    const waiting = guest?.pending.filter(({ key }) => key in (run.plan.after ?? {})) ?? [];
-    const applied = says.filter((text) => !waiting.some(({ key }) => text.includes(key)));
+    const guest = await readGuest(api, placeOf(run)).catch(() => undefined);
+    const { changes = [] } = run.plan;
+    const waiting = guest?.pending.filter(({ key }) => changes.some(({ keys }) => keys.includes(key))) ?? [];
+    const applied = changes.filter(({ keys }) => !waiting.some(({ key }) => keys.includes(key)));
+    const report = await reportOf(api, run);
     return {
-      vmid: at.vmid,
-      name: guest?.identity.name || name,
-      node: at.node,
-      status: await statusNow(api, at, run),
-      applied,
+      ...report,
+      name: guest?.identity.name || report.name,
+      applied: applied.map(({ text }) => text),
       ...(waiting.length > 0 ? { pending: waiting.map((p) => `${pendingText([p])} at the next reboot_vm`) } : {}),
-      ...outcomeOf(run),
     };
   },
 });
@@ -168,7 +165,8 @@ function planParts(target: Target, all: Facet) {
       : []),
   ];
   return {
-    summary: `Change ${of}: ${all.says.join(', ')}`,
+    summary: `Change ${of}: ${all.changes.map(({ text }) => text).join(', ')}`,
+    changes: all.changes,
     effect: raises.map(({ effect }) => effect).reduce(graver, 'change' as const),
     ...(raises.length > 0 ? { raisedBecause: [...new Set(raises.map(({ because }) => because))].join('; ') } : {}),
     steps,

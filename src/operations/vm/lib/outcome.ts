@@ -69,3 +69,29 @@ export function placeOf(run: RunRecord): GuestAt & { name: string } {
   const type: GuestType = expected.flatMap((one) => ('type' in one && one.vmid === demand?.vmid ? [one.type] : []))[0] ?? 'qemu';
   return { vmid: demand?.vmid ?? 0, type, node: node ?? '', name: plainText(String(after?.name ?? ''), 80) };
 }
+
+/** The guests of a plan for several with their state now; empty for a plan about one. */
+function statusOfEach(api: ProxmoxReader, run: RunRecord): Promise<{ vmid: number; name: string; status: string }[]> {
+  return Promise.all(
+    (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
+      vmid,
+      name: plainText(name, 80),
+      status: await statusNow(api, { vmid, type, node }, run),
+    })),
+  );
+}
+
+/** The answer of a finished change of one guest or several, as the guests are now. */
+export async function reportOf(api: ProxmoxReader, run: RunRecord) {
+  const { name, ...at } = placeOf(run);
+  const guests = await statusOfEach(api, run);
+  return {
+    ...(guests.length > 0 ? { guests } : {}),
+    vmid: at.vmid,
+    name,
+    node: at.node,
+    status: await statusNow(api, at, run),
+    ...(guests.length > 0 ? {} : alreadyOf(run)),
+    ...outcomeOf(run),
+  };
+}

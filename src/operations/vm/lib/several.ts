@@ -1,10 +1,7 @@
 import { graver } from '../../../core/effect.ts';
 import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
 import type { Plan } from '../../../core/plan.ts';
-import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import type { RunRecord } from '../../../core/run.ts';
-import { counted, plainText } from '../../../core/text.ts';
-import { statusNow } from './outcome.ts';
+import { counted } from '../../../core/text.ts';
 import { label } from './target.ts';
 
 /**
@@ -21,12 +18,35 @@ export function guestsAsked(
   return [first, ...others];
 }
 
+/** The words of a plan for several guests. */
+export interface Words {
+  /** Begins the summary: "Shut down 3 guests: …". */
+  verb: string;
+  /** Completes "cannot be …": `stopped`. */
+  done: string;
+  /** The summary where all of them are as requested already; only for operations that can find that. */
+  already?: string;
+  undo: (plans: readonly Plan[]) => string;
+}
+
+/**
+ * The plan for one guest, or for several under one approval.
+ * @param plan of one guest; `checked` where others are changed before it, which may take so long that it is another guest by then
+ */
+export async function planGuests(
+  [first, ...others]: readonly [number, ...number[]],
+  words: Words,
+  plan: (vmid: number, checked?: 'checked') => Promise<Plan>,
+): Promise<Plan> {
+  if (others.length === 0) return plan(first);
+  return together(await planEach([first, ...others], words.done, (vmid) => plan(vmid, 'checked')), words);
+}
+
 /**
  * Plans for each guest.
- * @param done completes "cannot be …": `stopped`
  * @throws one error about every guest that is refused, with the code that they share or that of the first; nothing is planned for the others
  */
-export async function planEach(vmids: readonly number[], done: string, plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
+async function planEach(vmids: readonly number[], done: string, plan: (vmid: number) => Promise<Plan>): Promise<Plan[]> {
   const tried = await Promise.allSettled(vmids.map(plan));
   const refused = tried.flatMap((t, index) => (t.status === 'rejected' ? [{ vmid: vmids[index] ?? 0, error: asError(t.reason) }] : []));
   const [first] = refused;
@@ -49,11 +69,8 @@ function failTogether(
   });
 }
 
-/**
- * Several guests in one plan, under one approval. Those that are already as requested are left out, and the plan says so.
- * @param verb begins the summary: "Shut down 3 guests: …"
- */
-export function together(plans: Plan[], { verb, already, undo }: { verb: string; already: string; undo: string }): Plan {
+/** Several guests in one plan. Those that are already as requested are left out, and the plan says so. */
+function together(plans: Plan[], { verb, already = 'nothing has to be done', undo }: Words): Plan {
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
   if (!first) {
@@ -68,6 +85,8 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
   const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
+    // Each guest's own are told by its sides.
+    changes: [],
     before: byGuest(open, 'before'),
     after: byGuest(open, 'after'),
     summary: `${verb} ${counted(open.length, 'guest')}: ${open.flatMap((p) => (p.target ? [label({ identity: p.target })] : [])).join(', ')}`,
@@ -80,7 +99,7 @@ export function together(plans: Plan[], { verb, already, undo }: { verb: string;
     expected: open.flatMap((p) => p.expected),
     warnings: saidOnce(open, (p) => p.warnings),
     choices: plans.filter((p) => p.existing).map((p) => p.summary),
-    undo,
+    undo: undo(open),
   };
 }
 
@@ -92,17 +111,6 @@ function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readonly stri
   }
   const whose = (labels: readonly string[]) => (labels.length > 1 && labels.length === plans.length ? 'all of them' : labels.join(', '));
   return [...holds].map(([text, labels]) => `${whose(labels)}: ${text}`);
-}
-
-/** The guests of a plan for several with their state now; empty for a plan about one. */
-export function statusOfEach(api: ProxmoxReader, run: RunRecord): Promise<{ vmid: number; name: string; status: string }[]> {
-  return Promise.all(
-    (run.plan.targets ?? []).map(async ({ vmid, type, node, name }) => ({
-      vmid,
-      name: plainText(name, 80),
-      status: await statusNow(api, { vmid, type, node }, run),
-    })),
-  );
 }
 
 /** `web1 (105) status`: the sides of each guest under its name. */

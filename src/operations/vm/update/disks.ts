@@ -90,7 +90,7 @@ async function added(
   const format = isFileStorage(storage.type) ? ',format=qcow2' : '';
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib, storage: storage.storage };
   return facet({
-    says: [`add ${slot} of ${gib} GiB on ${storage.storage}`],
+    changes: [{ keys: [slot], text: `add ${slot} of ${gib} GiB on ${storage.storage}` }],
     steps: [
       (digest) =>
         configRequest(at, {
@@ -122,7 +122,7 @@ async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib
   if (storage) refuseFull(ctx, at.node, storage, gib - sizeGib);
   const large: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib };
   return facet({
-    says: [`grow ${slot} ${sizeGib} → ${gib} GiB`],
+    changes: [{ keys: [slot], text: `grow ${slot} ${sizeGib} → ${gib} GiB` }],
     steps: [
       (digest) => {
         const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
@@ -164,7 +164,7 @@ async function move(
   const there: Condition = { kind: 'disk', ...at, disk: found.slot, atLeastGib: 0, storage: wanted };
   const isVm = at.type === 'qemu';
   return facet({
-    says: [`move ${found.slot} ${found.storage} → ${wanted}`],
+    changes: [{ keys: [found.slot], text: `move ${found.slot} ${found.storage} → ${wanted}` }],
     steps: [
       (digest): Step => ({
         kind: 'request',
@@ -201,7 +201,7 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     taken.add(free);
     const there: Condition = { kind: 'disk', ...at, disk: free, atLeastGib: 0, storage: found.storage };
     return facet({
-      says: [`attach ${text} as ${free}`],
+      changes: [{ keys: [free], text: `attach ${text} as ${free}` }],
       steps: [
         (digest) =>
           configRequest(at, {
@@ -229,7 +229,7 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
   if (isUnused && !destroys) fail('not_possible', `${slot} of ${of} is detached already.`, { hint: 'Use attach or delete.' });
   const gone: Condition = { kind: 'config', ...at, has: { [slot]: null } };
   return facet({
-    says: [`${action} ${slot} (${text})`],
+    changes: [{ keys: [slot], text: `${action} ${slot} (${text})` }],
     steps: [
       (digest) =>
         configRequest(at, {

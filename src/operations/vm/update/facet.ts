@@ -1,11 +1,11 @@
 import type { Effect } from '../../../core/effect.ts';
 import type { Json } from '../../../core/json.ts';
-import type { Condition, Params, Step } from '../../../core/plan.ts';
+import type { Condition, Params, Plan, Step } from '../../../core/plan.ts';
 
 /** One side of a change of a guest: disks, NICs, names and so on. All sides make one plan. */
 export interface Facet {
-  /** Completes "Change web1 (105): …". */
-  says: string[];
+  /** Each completes "Change web1 (105): …". */
+  changes: NonNullable<Plan['changes']>;
   /** Options of the one request that changes the configuration, and those that it removes. */
   set: Params;
   remove: string[];
@@ -27,7 +27,7 @@ export interface Facet {
 
 export function facet(part: Partial<Facet> = {}): Facet {
   return {
-    ...{ says: [], set: {}, remove: [], has: {}, parts: {}, steps: [], expected: [], before: {}, after: {} },
+    ...{ changes: [], set: {}, remove: [], has: {}, parts: {}, steps: [], expected: [], before: {}, after: {} },
     ...{ warnings: [], raises: [], undo: [], growGib: 0, space: {} },
     ...part,
   };
@@ -35,14 +35,14 @@ export function facet(part: Partial<Facet> = {}): Facet {
 
 /** All sides as one. */
 export function joined(facets: readonly Facet[]): Facet {
-  const list = <K extends 'says' | 'remove' | 'steps' | 'expected' | 'warnings' | 'raises' | 'undo'>(key: K) =>
+  const list = <K extends 'changes' | 'remove' | 'steps' | 'expected' | 'warnings' | 'raises' | 'undo'>(key: K) =>
     facets.flatMap((one) => one[key] as unknown[]) as Facet[K];
   const record = <K extends 'set' | 'has' | 'parts' | 'before' | 'after'>(key: K) =>
     Object.assign({}, ...facets.map((one) => one[key])) as Facet[K];
   const space: Record<string, number> = {};
   for (const one of facets) for (const [place, gib] of Object.entries(one.space)) space[place] = (space[place] ?? 0) + gib;
   return {
-    ...{ says: list('says'), set: record('set'), remove: list('remove'), has: record('has'), parts: record('parts') },
+    ...{ changes: list('changes'), set: record('set'), remove: list('remove'), has: record('has'), parts: record('parts') },
     ...{ steps: list('steps'), expected: list('expected'), before: record('before'), after: record('after') },
     ...{ warnings: list('warnings'), raises: list('raises'), undo: list('undo') },
     growGib: facets.reduce((sum, one) => sum + one.growGib, 0),

@@ -25,7 +25,9 @@ export async function isoFacet(ctx: OperationContext, { guest }: Target, iso: st
   if (iso === was) return facet();
   if (iso !== 'none') await refuseMissingIso(ctx.api, at.node, await listStorages(ctx.api, at.node), iso);
   return facet({
-    says: [iso === 'none' ? `take ${plainText(was, 120)} out of ${slot}` : `put ${plainText(iso, 120)} into ${slot}`],
+    changes: [
+      { keys: [slot], text: iso === 'none' ? `take ${plainText(was, 120)} out of ${slot}` : `put ${plainText(iso, 120)} into ${slot}` },
+    ],
     set: { [slot]: `${iso},media=cdrom` },
     parts: { [slot]: [iso] },
     before: { [slot]: plainText(was, 200) },
@@ -51,7 +53,7 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
   const may = !running || (await missingPrivileges(ctx.api, [{ path: `/vms/${at.vmid}`, anyOf: ['VM.Config.Cloudinit'] }])).length === 0;
   const shown = (key: string) => (key === 'cipassword' ? 'set' : plainText(String(set[key]), 80));
   return facet({
-    says: [`cloud-init ${keys.join(', ')}`],
+    changes: [{ keys, text: `cloud-init ${keys.join(', ')}` }],
     set,
     has: Object.fromEntries(keys.filter((key) => key !== 'cipassword').map((key) => [key, String(set[key])])),
     steps:

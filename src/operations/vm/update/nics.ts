@@ -48,7 +48,13 @@ async function nicFacet(ctx: OperationContext, { guest, running }: Target, args:
     const slot = args.nic ?? fail('invalid_arguments', 'The entry in nics that removes a NIC needs nic.');
     const was = plainText(config[slot] ?? '', 200);
     return facet({
-      ...{ says: [`remove ${slot} (${was})`], remove: [slot], has: { [slot]: null }, before: { [slot]: was }, after: { [slot]: null } },
+      ...{
+        changes: [{ keys: [slot], text: `remove ${slot} (${was})` }],
+        remove: [slot],
+        has: { [slot]: null },
+        before: { [slot]: was },
+        after: { [slot]: null },
+      },
       ...{ raises: live, undo: [`add it again: ${was}`] },
     });
   }
@@ -76,7 +82,9 @@ function written({ type }: GuestAt, slot: string, was: string | undefined, args:
   const text = [head, rest].filter((part) => part !== '').join(',');
   if (text === was) return facet();
   return facet({
-    says: [was === undefined ? `add ${slot} (${rest})` : `${slot} ${plainText(was, 200)} → ${plainText(text, 200)}`],
+    changes: [
+      { keys: [slot], text: was === undefined ? `add ${slot} (${rest})` : `${slot} ${plainText(was, 200)} → ${plainText(text, 200)}` },
+    ],
     set: { [slot]: text },
     parts: { [slot]: rest.split(',').filter((part) => part !== '') },
     before: { [slot]: was === undefined ? null : plainText(was, 200) },

@@ -40,13 +40,13 @@ export function optionsFacet({ guest }: Target, args: OptionArgs, createdHere: b
     else set[key] = value;
   }
   const keys = differs.map(([key]) => key);
-  const show = (key: string, value: string | undefined) => (key === 'description' ? 'notes' : `${key} ${plainText(value ?? 'unset', 60)}`);
   const unprotects = keys.includes('protection') && wanted.protection === '0';
   const renames = keys.includes(nameKey) && !createdHere;
   return facet({
-    says: differs.map(([key, value]) =>
-      key === 'description' ? 'notes' : `${show(key, config[key])} → ${plainText(value || 'unset', 60)}`,
-    ),
+    changes: differs.map(([key, value]) => ({
+      keys: [key],
+      text: key === 'description' ? 'notes' : `${key} ${plainText(config[key] ?? 'unset', 60)} → ${plainText(value || 'unset', 60)}`,
+    })),
     set,
     remove,
     has: Object.fromEntries([

@@ -33,9 +33,9 @@ export async function tagsAndPoolFacet(
   const poolid = wanted ?? row.pool;
   return {
     ...facet({
-      says: [
-        ...(retags ? [`tags ${shown(now)} → ${shown(next)}`] : []),
-        ...(moves ? [`pool ${shown(row.pool ?? '')} → ${shown(wanted ?? '')}`] : []),
+      changes: [
+        ...(retags ? [{ keys: ['tags'], text: `tags ${shown(now)} → ${shown(next)}` }] : []),
+        ...(moves ? [{ keys: ['pool'], text: `pool ${shown(row.pool ?? '')} → ${shown(wanted ?? '')}` }] : []),
       ],
       ...(retags ? (next === '' ? { remove: ['tags'], has: { tags: null } } : { set: { tags: next }, has: { tags: next } }) : {}),
       steps:
