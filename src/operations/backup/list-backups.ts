@@ -7,8 +7,8 @@ import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/lib/why-empty.ts';
+import { backupSight } from './lib/backup-sight.ts';
 import { coverageOf } from './lib/coverage.ts';
-import { sightOf } from './lib/unseen.ts';
 
 const MAX_ROWS = 60;
 
@@ -47,7 +47,7 @@ export const listBackups = defineOperation({
     const { api } = ctx;
     const [all, lists] = await Promise.all([listGuests(api), readBackups(api, vmid)]);
     const guests = vmid === undefined ? all : all.filter((g) => g.vmid === vmid);
-    const sight = await sightOf(api, guests, lists);
+    const sight = await backupSight(api, guests, lists);
     const now = Date.now() / 1000;
     const name = (of: number) => plainText(all.find((g) => g.vmid === of)?.name ?? '', 80);
     const rows = coverage

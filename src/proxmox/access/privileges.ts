@@ -86,6 +86,20 @@ export async function allPrivileges(api: Api): Promise<Granted> {
   return granted;
 }
 
+/**
+ * The privileges on one path by the list of everything. The nearest listed path above decides for a path that is not listed, and only what
+ * propagates reaches below it.
+ */
+export function grantedAt(granted: Granted, path: string): Set<string> {
+  if (granted[path] !== undefined) return new Set(Object.keys(granted[path]));
+  for (let above = path; above !== '/'; ) {
+    above = above.replace(/\/[^/]*$/, '') || '/';
+    const there = granted[above];
+    if (there !== undefined) return new Set(Object.keys(there).filter((privilege) => Number(there[privilege]) === 1));
+  }
+  return new Set();
+}
+
 /** How long (ms) an answer says what it leaves out from rights that were read earlier. */
 const SAID_MS = 300_000;
 const lastSeen = new WeakMap<Api, { at: number; granted: Granted }>();

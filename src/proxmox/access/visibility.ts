@@ -9,23 +9,37 @@ export interface Sight {
   backups: string[];
 }
 
+type Privileges = ReadonlySet<string>;
+
 /**
  * Measured on Proxmox VE 9.2: a list needs Datastore.Audit or AllocateSpace on the storage. In it disks show with Datastore.Audit and
  * VM.Config.Disk on the guest, backups with Datastore.AllocateSpace and VM.Backup on the guest; Datastore.Allocate shows both.
  */
+function shows(onStorage: Privileges, onGuest: Privileges, [ofStorage, ofGuest]: readonly [string, string]): boolean {
+  const listed = onStorage.has('Datastore.Audit') || onStorage.has('Datastore.AllocateSpace');
+  return listed && (onStorage.has('Datastore.Allocate') || (onStorage.has(ofStorage) && onGuest.has(ofGuest)));
+}
+
+/** Whether the content list of a storage shows the guest's backups to a token with these privileges on both. */
+export function showsBackups(onStorage: Privileges, onGuest: Privileges): boolean {
+  return shows(onStorage, onGuest, ['Datastore.AllocateSpace', 'VM.Backup']);
+}
+
+/** The same for its disks. */
+function showsDisks(onStorage: Privileges, onGuest: Privileges): boolean {
+  return shows(onStorage, onGuest, ['Datastore.Audit', 'VM.Config.Disk']);
+}
+
+/** Asks Proxmox for the privileges on the guest and on each storage. Privileges that cannot be read count as missing. */
 export async function sightOf(api: ProxmoxReader, vmid: number, storages: readonly string[]): Promise<Sight> {
   const none = () => new Set<string>();
   const [guest, ...places] = await Promise.all([
     privilegesAt(api, `/vms/${vmid}`).catch(none),
     ...storages.map((storage) => privilegesAt(api, `/storage/${storage}`).catch(none)),
   ]);
-  const shows = (has: Set<string> | undefined, onStorage: string, onGuest: string) =>
-    has !== undefined &&
-    (has.has('Datastore.Audit') || has.has('Datastore.AllocateSpace')) &&
-    (has.has('Datastore.Allocate') || (has.has(onStorage) && guest.has(onGuest)));
   return {
-    disks: storages.filter((_, index) => shows(places[index], 'Datastore.Audit', 'VM.Config.Disk')),
-    backups: storages.filter((_, index) => shows(places[index], 'Datastore.AllocateSpace', 'VM.Backup')),
+    disks: storages.filter((_, index) => showsDisks(places[index] ?? none(), guest)),
+    backups: storages.filter((_, index) => showsBackups(places[index] ?? none(), guest)),
   };
 }
 

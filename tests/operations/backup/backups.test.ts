@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/core/json.ts';
 import { NO_POLICY } from '../../../src/core/policy.ts';
 import { isBackedUp } from '../../../src/operations/backup/lib/in-backup.ts';
 import { planOf } from '../../helpers/plans.ts';
-import { tokenWith } from '../../helpers/rights.ts';
+import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;
@@ -15,6 +15,15 @@ afterEach(() => world.close());
 const sent = () => world.cluster.mutations().map(({ method, path }) => `${method} ${path}`);
 const lastParams = () => world.cluster.mutations().at(-1)?.params;
 const list = async (args: object = {}) => (await world.done('list_backups', args)).backups as JsonObject[];
+/** The distinct states of coverage, as a token with these privileges sees them. */
+const coverageFor = async (name: string, rights: Record<string, string[]>) => {
+  const other = world.another({}, { token: await tokenWith(world.cluster, rights, name) });
+  const result = await other.perform('list_backups', { coverage: true }, agent);
+  if (result.kind !== 'done') throw new Error(result.kind);
+  const rows = result.output.backups as JsonObject[];
+  expect(rows.length).toBeGreaterThan(0);
+  return { states: [...new Set(rows.map(({ state }) => state))], notice: result.output.notice };
+};
 const approved = async (operation: string, args: object) =>
   (await world.done('approve', { approval_id: await world.asks(operation, args) })).result as JsonObject;
 
@@ -77,16 +86,34 @@ describe('list_backups', () => {
   });
 
   it('never says none to a token that would not see a backup', async () => {
-    const blind = world.another(
-      {},
-      { token: await tokenWith(world.cluster, { '/vms': ['VM.Audit'], '/storage': ['Datastore.Audit'], '/nodes': ['Sys.Audit'] }) },
-    );
-    const result = await blind.perform('list_backups', { coverage: true }, agent);
-    if (result.kind !== 'done') throw new Error(result.kind);
-    const rows = result.output.backups as JsonObject[];
-    expect(rows.length).toBeGreaterThan(0);
-    expect(new Set(rows.map(({ state }) => state))).toEqual(new Set(['unknown']));
-    expect(result.output.notice).toMatch(/invisible to this token|cannot tell/);
+    const { states, notice } = await coverageFor('blind', {
+      '/vms': ['VM.Audit'],
+      '/storage': ['Datastore.Audit'],
+      '/nodes': ['Sys.Audit'],
+    });
+    expect(states).toEqual(['unknown']);
+    expect(notice).toBe('backups on local, nas, pbs are invisible to this token (Datastore.AllocateSpace on the storage shows them)');
+  });
+
+  it('never says none while one storage of several would hide it', async () => {
+    const guests = { '/vms': ['VM.Audit', 'VM.Backup'], '/nodes': ['Sys.Audit'], '/storage': ['Datastore.Audit'] };
+    const part = await coverageFor('part', { ...guests, '/storage/local': ['Datastore.AllocateSpace'] });
+    expect(part.states).toEqual(['unknown']);
+    expect(part.notice).toMatch(/^backups on nas, pbs are invisible to this token/);
+    const owner = await coverageFor('owner', { ...guests, '/storage/local': ['Datastore.Audit', 'Datastore.Allocate'] });
+    expect(owner.states).toEqual(['unknown']);
+    const all = await coverageFor('all', { ...guests, '/storage': ['Datastore.Audit', 'Datastore.AllocateSpace'] });
+    expect(all).toEqual({ states: ['none', 'failed verification', 'old', 'ok'], notice: undefined });
+  });
+
+  it('never says none while a storage for backups could not be read', async () => {
+    const read = async () => {
+      const { backups, notice } = await world.done('list_backups', { coverage: true });
+      return { state: (backups as JsonObject[]).find(({ vmid }) => vmid === 107)?.state, notice };
+    };
+    expect(await read()).toEqual({ state: 'none', notice: undefined });
+    await asRoot(world.cluster, 'PUT', '/storage/nas', { disable: '1' });
+    expect(await read()).toEqual({ state: 'unknown', notice: 'storage nas was not read (offline)' });
   });
 });
 

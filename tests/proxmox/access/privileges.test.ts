@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { missingOf, missingPrivileges, privilegesAt } from '../../../src/proxmox/access/privileges.ts';
+import { describe, expect, it } from 'vitest';
+import { grantedAt, missingOf, missingPrivileges, privilegesAt } from '../../../src/proxmox/access/privileges.ts';
 
 /** Answers like Proxmox: the value is the propagate flag, the key alone grants. */
 function api(rights: Record<string, string[]>) {
@@ -44,4 +44,22 @@ it('asks for a granted path once in a while, and calls nothing missing from memo
   rights['/vms/105'] = ['VM.Audit', 'VM.PowerMgmt'];
   expect(await missingOf(one, power)).toEqual([]);
   expect(one.asked).toEqual(['/vms/105', '/vms/105', '/vms/105']);
+});
+
+describe('privileges on one path by the list of everything', () => {
+  const granted = {
+    '/': { 'Sys.Audit': 1, 'VM.Backup': 0 },
+    '/vms': { 'VM.Audit': 1, 'VM.PowerMgmt': 0 },
+    '/vms/105': {},
+    '/vms/106': { 'VM.Backup': 0 },
+  };
+  it.each([
+    ['/vms/106', ['VM.Backup']],
+    ['/vms/105', []],
+    ['/vms/107', ['VM.Audit']],
+    ['/vms', ['VM.Audit', 'VM.PowerMgmt']],
+    ['/storage/nas', ['Sys.Audit']],
+  ])('%s', (path, privileges) => {
+    expect([...grantedAt(granted, path)]).toEqual(privileges);
+  });
 });

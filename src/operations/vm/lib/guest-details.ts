@@ -7,7 +7,7 @@ import { readFirewall } from '../../../proxmox/firewall.ts';
 import type { Guest, GuestRow } from '../../../proxmox/guests.ts';
 import type { Snapshots } from '../../../proxmox/snapshots.ts';
 import { tasksOf } from '../../../proxmox/task-list.ts';
-import { sightOf } from '../../backup/lib/unseen.ts';
+import { backupSight } from '../../backup/lib/backup-sight.ts';
 import type { OperationContext } from '../../define.ts';
 import { rawConfig } from './config-view.ts';
 
@@ -74,7 +74,7 @@ const DETAILS: Record<Field, Detail> = {
   changes: async (ctx, { guest }) => ({ changes: await changesOf(ctx, guest) }),
   backups: async ({ api }, { row }) => {
     const lists = await readBackups(api, row.vmid);
-    const { notice } = await sightOf(api, [row], lists);
+    const { notice } = await backupSight(api, [row], lists);
     return {
       backups: lists.backups.slice(0, MAX_ROWS).map((backup) => ({
         volume: plainText(backup.volid, 200),
