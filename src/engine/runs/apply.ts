@@ -49,7 +49,7 @@ export async function apply(
     }
   }
   options.onProgress?.({ done: total, total, message: 'done' });
-  const unmet = await unmetOf(run.plan.expected, api);
+  const unmet = await unmetOf(run.plan.expected, journal.since, api);
   if (unmet.length > 0) ports.log.warn({ run: run.id, unmet }, 'what was expected after the last step does not hold');
   return {
     status: 'succeeded',
@@ -58,8 +58,8 @@ export async function apply(
 }
 
 /** Expected conditions that the cluster contradicts; conditions that cannot be seen do not count. */
-async function unmetOf(expected: readonly Condition[], api: ProxmoxApi): Promise<string[]> {
-  const holds = await Promise.all(expected.map((condition) => api.holds(condition).catch(() => undefined)));
+async function unmetOf(expected: readonly Condition[], since: number, api: ProxmoxApi): Promise<string[]> {
+  const holds = await Promise.all(expected.map((condition) => api.holds(condition, since).catch(() => undefined)));
   return expected.filter((_, index) => holds[index] === false).map(conditionText);
 }
 

@@ -3,6 +3,9 @@ import type { Store } from '../../store/index.ts';
 import type { Ports } from '../ports.ts';
 import { leaseFrom } from './worker.ts';
 
+/** Tolerance between the clocks of two nodes where an older fact does no harm. */
+const CLOCK_SLACK_SECONDS = 5;
+
 /** Another process adopted the run: this one must no longer touch it. */
 export class LostRun extends Error {}
 
@@ -20,6 +23,10 @@ export class Journal {
     this.store = store;
     this.ports = ports;
     this.steps = run.steps.map((s) => ({ ...s }));
+  }
+  /** Epoch seconds by the server's clock (ours may go wrong) at which the run began: what the run waits for, or expects, is not older. */
+  get since(): number {
+    return Math.floor(Date.parse(this.steps[0]?.at ?? this.run.startedAt) / 1000) - CLOCK_SLACK_SECONDS;
   }
   find(id: string): StepRecord | undefined {
     return this.steps.find((s) => s.id === id);

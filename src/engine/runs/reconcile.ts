@@ -7,8 +7,6 @@ import { PROVEN } from './follow.ts';
 import { isUntouched, whyMoot } from './moot.ts';
 import { OUTAGE_SECONDS } from './patience.ts';
 
-/** Tolerance between the clocks of two nodes where an older fact does no harm. */
-export const CLOCK_SLACK_SECONDS = 5;
 /** How long the run itself looks for a lost request before it ends as unknown; its steps continue only when the request turns up until then. */
 const LOOK_SECONDS = 40;
 

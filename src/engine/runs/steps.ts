@@ -8,7 +8,7 @@ import { noteDigest } from './digests.ts';
 import { follow, isKept, isProven, KEPT } from './follow.ts';
 import type { Journal } from './journal.ts';
 import { patiently } from './patience.ts';
-import { CLOCK_SLACK_SECONDS, reconcile, withoutOthers } from './reconcile.ts';
+import { reconcile, withoutOthers } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
 import { taskFault } from './task-fault.ts';
 
@@ -118,11 +118,9 @@ async function check(step: CheckStep, { api, journal, ports }: Sending): Promise
 
 async function waitUntil(step: WaitStep, { api, ports, report, journal }: Sending): Promise<void> {
   const began = ports.clock.now();
-  // By the server's clock, as the journal is; ours may go wrong.
-  const since = Math.floor(Date.parse(journal.steps[0]?.at ?? journal.run.startedAt) / 1000) - CLOCK_SLACK_SECONDS;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
     // An answer that tells nothing, whatever it is, does not end the wait.
-    const holds = await api.holds(step.until, since).catch(() => undefined);
+    const holds = await api.holds(step.until, journal.since).catch(() => undefined);
     if (holds === true) return;
     const waited = Math.round((ports.clock.now() - began) / 1000);
     if (waited >= step.timeoutSeconds) {

@@ -168,6 +168,8 @@ describe('what should hold', () => {
     const well = await applied([set], { holds, expected: [running, ...unseen] });
     expect(well.steps?.[0]).not.toHaveProperty('unmet');
     expect(well.ports.lines).toEqual([]);
+    // A backup of earlier does not count as the one that the run made.
+    expect(well.held).toContainEqual([unseen[1], Date.parse(iso(0)) / 1000 - 5]);
   });
 });
 
