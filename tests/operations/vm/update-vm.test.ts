@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { NO_POLICY } from '../../../src/core/policy.ts';
 import { planOf } from '../../helpers/plans.ts';
+import { asRoot } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;
@@ -33,6 +34,12 @@ describe('options', () => {
     expect(params).toEqual({ name: 'yours', description: 'for the demo', onboot: '1', tags: 'ci' });
     expect(digest).toMatch(/^[0-9a-f]{40}$/);
     expect(await world.done('update_vm', { vmid, new_name: 'yours', onboot: true })).toMatchObject({ already: true });
+  });
+
+  it('of notes: the line break that Proxmox ends them with makes no difference', async () => {
+    await asRoot(world.cluster, 'PUT', '/nodes/pve/qemu/104/config', { description: 'builds\nnightly\n' });
+    expect(await world.done('update_vm', { vmid: 104, notes: 'builds\nnightly' })).toMatchObject({ already: true });
+    expect(await planOf(world, 'update_vm', { vmid: 104, notes: 'builds' })).toMatchObject({ effect: 'change' });
   });
 
   it('tags are a set: the others stay', async () => {

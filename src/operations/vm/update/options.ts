@@ -32,7 +32,12 @@ export function optionsFacet({ guest }: Target, args: OptionArgs, createdHere: b
     boot: args.boot === undefined ? undefined : bootText(args.boot, config),
   };
   const defaults: Record<string, string> = { onboot: '0', protection: '0', agent: '0' };
-  const differs = Object.entries(wanted).filter(([key, value]) => value !== undefined && value !== (config[key] ?? defaults[key] ?? ''));
+  const isSo = (key: string, value: string) => {
+    const now = config[key] ?? defaults[key] ?? '';
+    // Proxmox ends notes with a line break of its own.
+    return key === 'description' ? now.trimEnd() === value.trimEnd() : now === value;
+  };
+  const differs = Object.entries(wanted).filter(([key, value]) => value !== undefined && !isSo(key, value));
   const set: Params = {};
   const remove: string[] = [];
   for (const [key, value = ''] of differs) {
@@ -50,7 +55,6 @@ export function optionsFacet({ guest }: Target, args: OptionArgs, createdHere: b
     set,
     remove,
     has: Object.fromEntries([
-      // Proxmox appends a line break to notes.
       ...Object.entries(set).flatMap(([key, value]) => (key === 'description' ? [] : [[key, String(value)]])),
       ...remove.map((key) => [key, null]),
     ]),
