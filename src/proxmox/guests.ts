@@ -218,7 +218,8 @@ function ownDisk(vmid: number, slot: string, text: string | undefined): Disk | u
   return disksOf(text === undefined ? {} : { [slot]: text }).find((d) => d.media !== 'cdrom' && d.owner === vmid);
 }
 
-function cpuOf(type: GuestType, config: Options): { cpu?: number } {
+/** The vCPUs of a guest; none for a container without a limit, which uses all CPUs of its node. */
+export function cpuOf(type: GuestType, config: Options): { cpu?: number } {
   if (type === 'lxc') return config.cores === undefined ? {} : { cpu: Number(config.cores) };
   return { cpu: Number(config.sockets ?? 1) * Number(config.cores ?? 1) };
 }

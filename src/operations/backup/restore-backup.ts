@@ -95,6 +95,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
     warnings: [
       'it is stopped and has new MAC addresses; its addresses and host name are those of the original: do not run both on one network',
       ...(inside.excluded.length > 0 ? [`missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`] : []),
+      ...inside.warnings,
       ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
     ],
     before: {},

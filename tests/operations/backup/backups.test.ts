@@ -138,6 +138,17 @@ describe('restore_backup', () => {
     expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_RAM_MB') });
   });
 
+  it('counts a container without a limit of cores with all CPUs of its node', async () => {
+    await asRoot(world.cluster, 'PUT', '/nodes/pve/lxc/200/config', { delete: 'cores' });
+    await world.done('backup_vm', { vmid: 200, storage: 'local' });
+    const plan = await planOf(world, 'restore_backup', { source_vmid: 200, vmid: 150 });
+    const cpu = plan.demand?.after.cpu;
+    expect(cpu).toBe(16);
+    const tight = world.another({ limits: { maxCpu: 8, maxRamMib: 65_536, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } } });
+    const error = await world.refused(tight.perform('restore_backup', { source_vmid: 200 }, agent));
+    expect(error).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('PROXMOX_MAX_CPU') });
+  });
+
   it('asks before it replaces a guest, names what is lost, and does it', async () => {
     const plan = await planOf(world, 'restore_backup', { source_vmid: 104, overwrite: true });
     expect(plan.effect).toBe('destroy');

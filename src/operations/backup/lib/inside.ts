@@ -5,7 +5,8 @@ import { plainText } from '../../../core/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
 import { disksOf } from '../../../proxmox/disks.ts';
 import { path } from '../../../proxmox/encode.ts';
-import { memoryOf } from '../../../proxmox/guests.ts';
+import { cpuOf, memoryOf } from '../../../proxmox/guests.ts';
+import { listNodes } from '../../../proxmox/nodes.ts';
 import { type Options, optionsOf } from '../../../proxmox/property-strings.ts';
 import { isBackedUp } from './in-backup.ts';
 
@@ -17,7 +18,11 @@ export interface Inside {
   disks: { slot: string; storage: string; sizeGib: number }[];
   /** Disks that were excluded from the backup. */
   excluded: string[];
+  warnings: string[];
 }
+
+const UNLIMITED =
+  'the container may use all cores of its node, whose number this token cannot see (Sys.Audit shows it): it counts as 1 core';
 
 /** The guest inside a backup: `GET /nodes/{node}/vzdump/extractconfig`. @throws permission_denied, not_possible for an archive without one */
 export async function readInside(api: ProxmoxReader, { node, volid, type }: Backup): Promise<Inside> {
@@ -35,10 +40,18 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
   const disks = data
     .filter((d) => type === 'lxc' || !excluded.includes(d))
     .map((d) => ({ slot: d.slot, storage: d.storage, sizeGib: d.sizeGib ?? 0 }));
-  const cpu = type === 'lxc' ? Number(config.cores ?? 1) : Number(config.cores ?? 1) * Number(config.sockets ?? 1);
+  // A container without a limit of cores uses all CPUs of its node.
+  const cpu = cpuOf(type, config).cpu ?? (await listNodes(api)).find((one) => one.node === node)?.cpus;
   const diskGib = disks.reduce((sum, d) => sum + d.sizeGib, 0);
   const name = (type === 'lxc' ? config.hostname : config.name) ?? '';
-  return { config, name, sizes: { cpu, memoryMib: memoryOf(config), diskGib }, disks, excluded: excluded.map((d) => d.slot) };
+  return {
+    config,
+    name,
+    sizes: { cpu: cpu ?? 1, memoryMib: memoryOf(config), diskGib },
+    disks,
+    excluded: excluded.map((d) => d.slot),
+    warnings: cpu === undefined ? [UNLIMITED] : [],
+  };
 }
 
 /** The lines before the first section: a configuration file holds its snapshots in sections. */

@@ -71,6 +71,7 @@ export async function overPlan(
       `lost: ${own.map((d) => withSize(d)).join(', ') || 'its configuration'}`,
       ...(names.length > 0 ? [`lost: its snapshots ${names.join(', ')}`] : []),
       ...(inside.excluded.length > 0 ? [`disks that were excluded from the backup are detached: ${inside.excluded.join(', ')}`] : []),
+      ...inside.warnings,
       ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
       ...(isOther ? [`the backup is of another machine: its identity differs from that of ${of}`] : []),
       ...(backup.vmid === vmid ? [] : [`the backup is of guest ${backup.vmid}, not of ${of}`]),
