@@ -3,15 +3,15 @@ import * as z from 'zod';
 import { isObject } from '../core/json.ts';
 import { changesNothing } from '../operations/available.ts';
 import { inputOf } from '../operations/by-name.ts';
-import { type Common, commonOf, MAX_WAIT_SECONDS } from '../operations/common.ts';
+import { type Common, commonOf } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 
 type JsonSchema = { [key: string]: unknown; properties?: Record<string, unknown> };
 
 /** Parameters of every operation of an effect, stated once so that no operation repeats them. */
 const COMMON = {
-  dry_run: { type: 'boolean', description: 'Only show the plan' },
-  wait_seconds: { type: 'integer', description: `Then the answer is "running" (45, at most ${MAX_WAIT_SECONDS})` },
+  dry_run: { type: 'boolean' },
+  wait_seconds: { type: 'integer', description: 'For the end (45)' },
   reason: { type: 'string', description: 'Shown to the human' },
 } as const satisfies Record<Common, object>;
 

@@ -40,8 +40,8 @@ function optional(type: z.core.$ZodType): z.core.$ZodType {
 }
 
 function nameOf(key: string, type: z.core.$ZodType): z.ZodType {
-  const many = isList(type) ? z.array(existingName).min(1).max(50) : existingName;
-  return many.optional().describe(`Instead of ${key}`);
+  if (isList(type)) return z.array(existingName).min(1).max(50).optional();
+  return existingName.optional().describe(`Instead of ${key}`);
 }
 
 /** Whether a parameter takes several guests. */

@@ -6,7 +6,7 @@ export const vmid = z.int().min(100).max(999_999_999);
 /** One guest or several of them; `guestsAsked` reads it, and `byName` gives each its name. */
 export const oneOrSeveral = {
   vmid: vmid.optional(),
-  vmids: z.array(vmid).min(1).max(50).optional().describe('Instead of vmid: several under one approval'),
+  vmids: z.array(vmid).min(1).max(50).optional().describe('Several under one approval'),
 };
 
 /** A text that reaches Proxmox on one line: a line break would begin another option, and nothing shows a control character. */

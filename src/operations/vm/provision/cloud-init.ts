@@ -17,14 +17,12 @@ const options = {
   sshkeys: lines(32_768).optional().describe('Public keys, one a line'),
   ipconfig0: ipconfig.optional().describe('ip=dhcp or ip=CIDR,gw=IP (ip=dhcp)'),
   ipconfig1: ipconfig.optional(),
-  ipconfig2: ipconfig.optional(),
-  ipconfig3: ipconfig.optional(),
   nameserver: line(200).optional(),
   searchdomain: line(253).optional(),
   ciupgrade: z.boolean().optional(),
 };
-/** Proxmox knows ipconfig0 to ipconfig31; advertising the first four and taking the others costs an agent the fewest tokens. */
-const FURTHER = /^ipconfig([4-9]|[12]\d|3[01])$/;
+/** Proxmox knows ipconfig0 to ipconfig31; advertising the first two and taking the others costs an agent the fewest tokens. */
+const FURTHER = /^ipconfig([2-9]|[12]\d|3[01])$/;
 
 export const cloudInit = z
   .object(options)
