@@ -1,4 +1,5 @@
 // Bundles the product into dist/. Development dependencies go into the bundle; only native modules stay outside.
+import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,23 +8,22 @@ import esbuild from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'dist');
 
-// A file appears whole or not at all, and under a name made from its content, so that a server which runs from dist/ meanwhile keeps
-// working. --keep leaves what an earlier build left.
+const target = 'node20.19';
+// Split into chunks, which esbuild can do for ES modules only, then made CommonJS, which V8's code cache and a snapshot need.
 const result = await esbuild.build({
   absWorkingDir: root,
-  entryPoints: { cli: 'src/cli/index.ts', docs: 'scripts/docs/index.ts' },
+  entryPoints: { main: 'src/cli/index.ts', docs: 'scripts/docs/index.ts' },
   outdir,
   bundle: true,
   splitting: true,
   format: 'esm',
   platform: 'node',
-  target: 'node20.19',
+  target,
   chunkNames: 'chunk-[hash]',
   // Counting tokens needs a dictionary of some MiB, which only the documentation uses.
   external: ['pg-native', 'gpt-tokenizer'],
-  // CommonJS dependencies call require() for Node's own modules.
-  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
   minifyWhitespace: true,
+  minifySyntax: true,
   legalComments: 'none',
   metafile: true,
   write: false,
@@ -31,15 +31,25 @@ const result = await esbuild.build({
 });
 await mkdir(outdir, { recursive: true });
 const isChunk = (file) => file.path.includes('chunk-');
-// Entries last: what they import is there when they appear.
-const files = [...result.outputFiles.filter(isChunk), ...result.outputFiles.filter((file) => !isChunk(file))];
+// A file appears whole or not at all, and a chunk under a name made from its content, so that a server which runs from dist/ meanwhile keeps
+// working. Entries last: what they import is there when they appear. --keep leaves what an earlier build left.
+const bundled = [...result.outputFiles.filter(isChunk), ...result.outputFiles.filter((file) => !isChunk(file))];
+const files = await Promise.all(bundled.map(async ({ path, text }) => ({ path, contents: await commonJs(text) })));
+files.push({ path: join(outdir, 'package.json'), contents: '{"type":"commonjs"}\n' });
+const build = createHash('sha256');
+for (const { path, contents } of files) build.update(relative(outdir, path)).update(contents);
+const id = build.digest('hex').slice(0, 16);
+files.push({ path: join(outdir, 'cli.js'), contents: await launcher(id) });
 for (const file of files) await put(file.path, file.contents);
 await put(join(outdir, 'THIRD_PARTY_LICENSES.txt'), await licences(result.metafile));
 await buildConsole();
 await cp(join(root, 'src/simulator/data'), join(outdir, 'data'), { recursive: true }).catch(ignoreMissing);
 await chmod(join(outdir, 'cli.js'), 0o755);
+// Code caches of other builds.
+for (const name of await readdir(join(outdir, '.cache')).catch(() => []))
+  if (!name.startsWith(id)) await rm(join(outdir, '.cache', name), { recursive: true, force: true });
 if (!process.argv.includes('--keep')) {
-  const current = new Set([...files.map((file) => relative(outdir, file.path)), 'data', 'console', 'THIRD_PARTY_LICENSES.txt']);
+  const current = new Set([...files.map((file) => relative(outdir, file.path)), '.cache', 'data', 'console', 'THIRD_PARTY_LICENSES.txt']);
   for (const name of await readdir(outdir)) if (!current.has(name)) await rm(join(outdir, name), { recursive: true, force: true });
 }
 
@@ -62,6 +72,36 @@ async function buildConsole() {
   await mkdir(join(outdir, 'console'), { recursive: true });
   for (const file of built.outputFiles) await put(file.path, file.contents);
   for (const name of ['index.html', 'icon.svg']) await put(join(outdir, 'console', name), await readFile(join(page, name)));
+}
+
+async function commonJs(text) {
+  const here = text.includes('import.meta.url') ? 'const __url=require("node:url").pathToFileURL(__filename).href;' : '';
+  const { code } = await esbuild.transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target,
+    minifyWhitespace: true,
+    define: { 'import.meta.url': '__url' },
+    // `import()` would need a loader of its own.
+    supported: { 'dynamic-import': false },
+  });
+  return here + code;
+}
+
+/** The entry file, which names the build that its code cache belongs to. */
+async function launcher(id) {
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ['src/launch.ts'],
+    format: 'cjs',
+    platform: 'node',
+    target,
+    define: { BUILD: JSON.stringify(id) },
+    minifyWhitespace: true,
+    write: false,
+    logLevel: 'error',
+  });
+  return outputFiles[0].text;
 }
 
 async function put(path, contents) {

@@ -11,35 +11,40 @@ import { toolsDoc } from './tools.ts';
 
 const APPROVALS = 'docs/approvals.md';
 const MATRIX = 'docs/approvals-matrix.json';
-const files: Record<string, string> = {
-  'docs/tools.md': toolsDoc(),
-  'docs/configuration.md': configurationDoc(),
-  'docs/errors.md': errorsDoc(),
-  'docs/rights.md': await rightsDoc(),
-  'docs/api-methods.md': await apiMethodsDoc(),
-  '.env.example': envExample(),
-};
-// Hand-written text stays; only the marked parts follow from definitions.
-const token = await tokenSetup();
-const parts: Record<string, () => Record<string, string>> = {
-  [APPROVALS]: () => ({ 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) }),
-  'README.md': () => ({ tools: readmeTable(), token }),
-  'docs/SKILL.md': () => ({ operations: skillTable() }),
-};
-for (const [file, blocks] of Object.entries(parts)) {
-  const text = readIfThere(file);
-  if (text !== '') files[file] = withBlocks(text, blocks());
+// The bundle is CommonJS, which knows no top-level await.
+async function run(): Promise<void> {
+  const files: Record<string, string> = {
+    'docs/tools.md': toolsDoc(),
+    'docs/configuration.md': configurationDoc(),
+    'docs/errors.md': errorsDoc(),
+    'docs/rights.md': await rightsDoc(),
+    'docs/api-methods.md': await apiMethodsDoc(),
+    '.env.example': envExample(),
+  };
+  // Hand-written text stays; only the marked parts follow from definitions.
+  const token = await tokenSetup();
+  const parts: Record<string, () => Record<string, string>> = {
+    [APPROVALS]: () => ({ 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) }),
+    'README.md': () => ({ tools: readmeTable(), token }),
+    'docs/SKILL.md': () => ({ operations: skillTable() }),
+  };
+  for (const [file, blocks] of Object.entries(parts)) {
+    const text = readIfThere(file);
+    if (text !== '') files[file] = withBlocks(text, blocks());
+  }
+
+  const check = process.argv.includes('--check');
+  if (!check) mkdirSync('docs', { recursive: true });
+  for (const [file, text] of Object.entries(files)) {
+    if (check) {
+      if (readIfThere(file) === text) continue;
+      process.stderr.write(`${file} is not what the definitions say. Run: npm run build && npm run docs\n`);
+      process.exitCode = 1;
+    } else writeFileSync(file, text);
+  }
 }
 
-const check = process.argv.includes('--check');
-if (!check) mkdirSync('docs', { recursive: true });
-for (const [file, text] of Object.entries(files)) {
-  if (check) {
-    if (readIfThere(file) === text) continue;
-    process.stderr.write(`${file} is not what the definitions say. Run: npm run build && npm run docs\n`);
-    process.exitCode = 1;
-  } else writeFileSync(file, text);
-}
+void run();
 
 function readIfThere(file: string): string {
   try {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
 import type { GlobalOptions } from './lib/options.ts';
@@ -227,10 +226,9 @@ command(program, 'demo', 'run the guided demo on the embedded cluster')
   .action(run(async (options) => (await import('./commands/demo.ts')).demo(options)));
 
 outliveReaders();
-try {
-  await program.parseAsync();
-} catch (error) {
+// The bundle is CommonJS, which knows no top-level await.
+void program.parseAsync().catch((error: unknown) => {
   // Commander has said what is wrong already; help and version end with 0.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : 2;
-}
+});
