@@ -3,7 +3,20 @@ import { NOTIFY_KINDS } from '../core/settings.ts';
 import { TOOLSETS } from '../core/toolset.ts';
 import { type Described, setting } from './described.ts';
 import { remoteVariables } from './remote.ts';
-import { anchorPlace, endpoints, fingerprints, flag, folder, httpsUrl, quotaScope, text, tokenId, toolsets, whole } from './values.ts';
+import {
+  anchorPlace,
+  endpoints,
+  fingerprints,
+  flag,
+  folder,
+  httpsUrl,
+  mediaHosts,
+  quotaScope,
+  text,
+  tokenId,
+  toolsets,
+  whole,
+} from './values.ts';
 
 export type { Ceiling, Described } from './described.ts';
 
@@ -140,6 +153,15 @@ export const configSchema = z.strictObject({
       'Guests that count: `visible` (all that the token sees), `created` (through this server), `pool:NAME` or `tag:NAME`. With a pool or tag, new guests must join it.',
     defaultText: 'visible',
     example: 'visible',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_MEDIA_HOSTS: setting(mediaHosts.default([]), {
+    field: 'limits.mediaHosts',
+    section: 'Limits',
+    description:
+      'Hosts from which `download_media` may let a node fetch a file, separated by commas; `*.example.org` is every name below example.org. The node follows redirects to other hosts, so name only hosts that you trust.',
+    defaultText: 'none; nothing can be downloaded',
+    example: 'cloud.debian.org,*.ubuntu.com',
     ceiling: 'fixed',
   }),
 

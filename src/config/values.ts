@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
-import { isThisMachine, parseNetwork } from '../core/network.ts';
+import { ipVersion, isThisMachine, parseNetwork } from '../core/network.ts';
 import type { AnchorPlace, QuotaScope } from '../core/settings.ts';
 import { TOOLSETS, type Toolset } from '../core/toolset.ts';
 
@@ -166,6 +166,23 @@ export const list = z.string().transform((value) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
+
+/**
+ * Hosts of downloads as URLs write them: `cloud.debian.org`, `*.example.org` for all names below it, `10.0.0.5:8080` with a port that is not the
+ * usual one. An address, and a name without a dot, is only ever named exactly.
+ */
+export const mediaHosts = list.transform((items, ctx) => {
+  const hosts = items.map((item) => item.toLowerCase());
+  const isHost = (item: string) => {
+    const bare = item.replace(/^\*\./, '');
+    if (bare.includes('*') || !URL.canParse(`https://${bare}/`)) return false;
+    const { host, hostname } = new URL(`https://${bare}/`);
+    return host === bare && (bare === item || (hostname.includes('.') && ipVersion(hostname) === undefined));
+  };
+  if (hosts.every(isHost)) return hosts;
+  ctx.addIssue('host names such as cloud.debian.org or *.example.org, separated by commas, without https:// and paths');
+  return z.NEVER;
+});
 
 export const nonEmptyList = list.refine((items) => items.length > 0, 'at least one value');
 

@@ -59,6 +59,8 @@ export interface LimitSettings {
   maxTotalRamMib?: number;
   maxTotalDiskGib?: number;
   scope: QuotaScope;
+  /** Hosts of files that nodes may fetch, with `*.` for all names below a domain; absent: none. */
+  mediaHosts?: readonly string[];
 }
 
 /** Which guests count: all visible ones, those created through this server, those of a pool or with a tag. */

@@ -12,6 +12,7 @@ import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
 import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
 import { snapshotVm } from './snapshot/snapshot-vm.ts';
+import { downloadMedia } from './storage/download-media.ts';
 import { getTask } from './task/get-task.ts';
 import { cloneTemplate } from './vm/clone-template.ts';
 import { convertToTemplate } from './vm/convert-to-template.ts';
@@ -55,6 +56,7 @@ const tools: readonly Operation[] = [
   listBackups,
   backupVm,
   restoreBackup,
+  downloadMedia,
   approve,
   deny,
   listApprovals,
