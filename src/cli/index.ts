@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
 import type { GlobalOptions } from './lib/options.ts';
 import { type Exit, outliveReaders, reportError } from './lib/output.ts';
@@ -24,17 +24,21 @@ Connect it:
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required.
 Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/configuration.md), in the environment,
-a file named by --env-file, or ~/.config/proxmox-mcp/env.`,
+a file named by --settings, or ~/.config/proxmox-mcp/env.`,
   );
 
 /** A command with the options that all of them take. `run` gets the positional arguments, then the options. */
 function command(parent: Command, usage: string, description: string, options: { isDefault?: boolean; hidden?: boolean } = {}): Command {
-  return parent
-    .command(usage, options)
-    .description(description)
-    .option('--demo', 'use the embedded cluster; ignore host and token')
-    .option('--env-file <file>', 'read settings from this file, after the environment')
-    .exitOverride();
+  return (
+    parent
+      .command(usage, options)
+      .description(description)
+      .option('--demo', 'use the embedded cluster; ignore host and token')
+      .option('--settings <file>', 'read settings from this file, after the environment')
+      // Node takes this spelling for itself wherever it stands, and ends when the file does not exist.
+      .addOption(new Option('--env-file <file>', 'the same as --settings').hideHelp())
+      .exitOverride()
+  );
 }
 
 /** Commander takes whatever follows as the value: without an id that would be the next option. */

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { fail } from '../core/errors.ts';
 import { applyCeilings, readCeilings } from './ceilings.ts';
+import { parseEnvText } from './env-text.ts';
 import { type Config, configSchema, describe, VARIABLES, type Variable } from './schema.ts';
 
 export interface LoadOptions {
   env: Record<string, string | undefined>;
-  /** `--env-file`; default: the variable PROXMOX_ENV_FILE. */
+  /** `--settings`, or its other spelling `--env-file`; default: the variable PROXMOX_ENV_FILE. */
   envFile?: string | undefined;
   /** Where the operator of the machine sets ceilings. Never from the environment: an agent can write that. */
   systemFile?: string;
@@ -30,7 +31,8 @@ const NOT_SETTINGS = new Set(['PROXMOX_ENV_FILE', 'PROXMOX_MCP_TEST_ALL', 'PROXM
  * Throws `invalid_configuration`, naming every variable that is wrong and what would be right.
  */
 export function loadConfig({ env, envFile, systemFile = '/etc/proxmox-mcp/config.json' }: LoadOptions): Loaded {
-  const layers = [{ source: 'environment', values: env as Record<string, string> }, ...envFiles(env, envFile)];
+  const files = envFiles(env, envFile);
+  const layers = [{ source: 'environment', values: withoutNodes(env, files) }, ...files];
   const notes: string[] = [];
   const texts: Record<string, string> = {};
   const sources: Record<string, string> = {};
@@ -70,22 +72,38 @@ function parse(texts: Record<string, string>, sources: Record<string, string>, p
   });
 }
 
-function envFiles(env: LoadOptions['env'], envFile: string | undefined): { source: string; values: Record<string, string> }[] {
+interface EnvFile {
+  source: string;
+  values: Record<string, string>;
+  /** The same by Node's parser, where Node may have read the file before. */
+  byNode?: NodeJS.Dict<string>;
+}
+
+/**
+ * The environment without what Node put into it: Node takes `--env-file` wherever it stands on its command line, and cuts a value at `#`.
+ * A value that equals Node's reading of the file is the file's.
+ */
+function withoutNodes(env: LoadOptions['env'], files: readonly EnvFile[]): Record<string, string> {
+  const own = Object.entries(env).filter(([name, value]) => value === undefined || !files.some(({ byNode }) => byNode?.[name] === value));
+  return Object.fromEntries(own) as Record<string, string>;
+}
+
+function envFiles(env: LoadOptions['env'], envFile: string | undefined): EnvFile[] {
   const named = envFile ?? (env.PROXMOX_ENV_FILE?.trim() || undefined);
-  const files = [];
+  const files: EnvFile[] = [];
   if (named !== undefined) {
     const text = readIfThere(named);
     if (text === undefined)
-      fail('invalid_configuration', `The env file ${named} does not exist.`, { hint: 'Correct --env-file or PROXMOX_ENV_FILE.' });
+      fail('invalid_configuration', `The env file ${named} does not exist.`, { hint: 'Correct --settings or PROXMOX_ENV_FILE.' });
     // A service manager may let the group of its service read it.
     refuseReadable(named, 0o027);
-    files.push({ source: named, values: parseEnv(text) as Record<string, string> });
+    files.push({ source: named, values: parseEnvText(text), byNode: parseEnv(text) });
   }
   const usual = join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
   const text = readIfThere(usual);
   if (text !== undefined) {
     refuseReadable(usual, 0o077);
-    files.push({ source: usual, values: parseEnv(text) as Record<string, string> });
+    files.push({ source: usual, values: parseEnvText(text) });
   }
   return files;
 }

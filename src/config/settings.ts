@@ -80,7 +80,7 @@ export function requireCredentials(config: Config): void {
   ].filter((name) => name !== undefined);
   if (missing.length === 0) return;
   fail('missing_credentials', `Not configured: ${missing.join(', ')}.`, {
-    hint: 'Set them in the environment, in a file named by --env-file, or in ~/.config/proxmox-mcp/env (chmod 600). Or add --demo to try the embedded cluster.',
+    hint: 'Set them in the environment, in a file named by --settings, or in ~/.config/proxmox-mcp/env (chmod 600). Or add --demo to try the embedded cluster.',
     details: { missing },
   });
 }

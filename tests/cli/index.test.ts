@@ -92,11 +92,19 @@ test.each([
   expect(ran.stderr).toContain('"delete_vms", which is not an operation');
 });
 
-test('settings come from a file that --env-file names', async () => {
+test.each(['--settings', '--env-file'])('settings come from a file that %s names', async (option) => {
   const file = join(place.folder, 'some.env');
   writeFileSync(file, 'PROXMOX_HOST=pve.example.org\nPROXMOX_TOKEN_ID=mcp@pve!agent\n', { mode: 0o600 });
-  const ran = await run(['call', 'list_vms', '--env-file', file]);
+  const ran = await run(['call', 'list_vms', option, file]);
   expect(ran.json).toMatchObject({ error: { details: { missing: ['PROXMOX_TOKEN_SECRET'] } } });
+});
+
+test('a settings file that does not exist is an error of ours: exit 2, and the option by its name', async () => {
+  const ran = await run(['call', 'list_vms', '--settings', '/nope.env']);
+  expect(ran.code).toBe(2);
+  expect(ran.json).toMatchObject({
+    error: { message: 'The env file /nope.env does not exist.', hint: 'Correct --settings or PROXMOX_ENV_FILE.' },
+  });
 });
 
 test('an unreachable host is an error of its own, and the secret is nowhere', async () => {

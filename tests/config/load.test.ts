@@ -53,6 +53,23 @@ describe('where values come from', () => {
     expect(load({ PROXMOX_ENV_FILE: named }).config.PROXMOX_NODE).toBe('two');
   });
 
+  test('without quotes, # begins a comment only after a blank, as in a shell', () => {
+    const named = join(home, 'named.env');
+    const text = "PROXMOX_TOKEN_SECRET=abc#def # the token\nexport PROXMOX_NODE='a#b'\n# PROXMOX_STORAGE=x\nPROXMOX_STORAGE=#none\n";
+    writeFileSync(named, text, { mode: 0o600 });
+    const { config, sources } = load({}, named);
+    expect(config).toMatchObject({ PROXMOX_TOKEN_SECRET: 'abc#def', PROXMOX_NODE: 'a#b' });
+    expect(sources).toMatchObject({ PROXMOX_STORAGE: 'default' });
+  });
+
+  test('Node reads --env-file too and cuts at #: its reading of the file does not count as the environment', () => {
+    const named = join(home, 'named.env');
+    writeFileSync(named, 'PROXMOX_TOKEN_SECRET=abc#def\nPROXMOX_NODE=two\n', { mode: 0o600 });
+    const { config, sources } = load({ PROXMOX_TOKEN_SECRET: 'abc', PROXMOX_NODE: 'one' }, named);
+    expect([config.PROXMOX_TOKEN_SECRET, sources.PROXMOX_TOKEN_SECRET]).toEqual(['abc#def', named]);
+    expect([config.PROXMOX_NODE, sources.PROXMOX_NODE]).toEqual(['one', 'environment']);
+  });
+
   test('an env file that is not there is an error, not a silence', () => {
     expect(refusal(() => load({}, join(home, 'none')))).toMatchObject({ code: 'invalid_configuration' });
   });

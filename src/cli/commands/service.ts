@@ -132,7 +132,7 @@ WantedBy=multi-user.target
 }
 
 function nextSteps({ node, entry, user }: Program): string {
-  const as = (command: string) => `  runuser -u ${user} -- ${inShell(node)} ${inShell(entry)} ${command} --env-file ${ENV_FILE}`;
+  const as = (command: string) => `  runuser -u ${user} -- ${inShell(node)} ${inShell(entry)} ${command} --settings ${ENV_FILE}`;
   return [
     `  useradd --system --home-dir ${DATA_DIR} --shell /usr/sbin/nologin ${user}`,
     `  install -d -m 0700 -o ${user} -g ${user} ${DATA_DIR}`,

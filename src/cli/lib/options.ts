@@ -7,6 +7,8 @@ import { refuseOpenDataFolder } from './data-folder.ts';
 export interface GlobalOptions {
   /** The embedded cluster. */
   demo?: true;
+  settings?: string;
+  /** The other spelling of `settings`. Node reads the file of this one too, and ends the process when it does not exist. */
   envFile?: string;
 }
 
@@ -16,11 +18,16 @@ export interface Configured {
 }
 
 /** The settings of this call, credentials not yet asked for: `audit verify` or `tools` need none. */
-export function configure({ demo = false as boolean, envFile }: Omit<GlobalOptions, 'demo'> & { demo?: boolean }): Configured {
-  const loaded = loadConfig({ env: process.env, envFile });
+export function configure({ demo = false as boolean, ...options }: Omit<GlobalOptions, 'demo'> & { demo?: boolean }): Configured {
+  const loaded = loadConfig({ env: process.env, envFile: settingsFile(options) });
   const settings = toSettings(loaded.config, { env: process.env, demo });
   refuseOpenDataFolder(settings.dataDir);
   return { loaded, settings };
+}
+
+/** The file that the caller named. */
+export function settingsFile({ settings, envFile }: Pick<GlobalOptions, 'settings' | 'envFile'>): string | undefined {
+  return settings ?? envFile;
 }
 
 /** The settings of a command that talks to the cluster. Throws `missing_credentials` (never under `--demo`). */
