@@ -1,19 +1,20 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
+import { nearest } from '../core/nearest.ts';
+import { below, command, group, idNotOption, meant, printing, run, server } from './lib/command.ts';
 import type { GlobalOptions } from './lib/options.ts';
-import { type Exit, outliveReaders, reportError } from './lib/output.ts';
+import { outliveReaders } from './lib/output.ts';
 
 // Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
 
 const program = new Command('proxmox-mcp')
   .description('Let LLM agents run Proxmox VE clusters safely.')
-  .version(pkg.version)
+  .version(pkg.version, '-v, --version', 'show the version')
   .showHelpAfterError('(add --help for the options and examples)')
   .exitOverride()
   .addHelpText(
     'after',
-    `
-Try it without a cluster (any command takes --demo):
+    below(`Try it without a cluster (any command takes --demo):
   proxmox-mcp demo                                         the whole story, told step by step
   proxmox-mcp call list_vms --demo
   proxmox-mcp call stop_vm --args '{"vmid":101}' --demo    asks for an approval: exit code 3
@@ -23,43 +24,10 @@ Connect it:
   proxmox-mcp client-config claude-desktop                 prints what goes into the client's configuration
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required.
-Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/configuration.md), in the environment,
-a file named by --settings, or ~/.config/proxmox-mcp/env.`,
+Settings: PROXMOX_HOST, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET and others (docs/configuration.md), in the environment, a file named by --settings, or ~/.config/proxmox-mcp/env.`),
   );
 
-/** A command with the options that all of them take. `run` gets the positional arguments, then the options. */
-function command(parent: Command, usage: string, description: string, options: { isDefault?: boolean; hidden?: boolean } = {}): Command {
-  return (
-    parent
-      .command(usage, options)
-      .description(description)
-      .option('--demo', 'use the embedded cluster; ignore host and token')
-      .option('--settings <file>', 'read settings from this file, after the environment')
-      // Node takes this spelling for itself wherever it stands, and ends when the file does not exist.
-      .addOption(new Option('--env-file <file>', 'the same as --settings').hideHelp())
-      .exitOverride()
-  );
-}
-
-/** Commander takes whatever follows as the value: without an id that would be the next option. */
-function idNotOption(text: string): string {
-  if (text.startsWith('-')) throw new InvalidArgumentError('An id is missing.');
-  return text;
-}
-
-function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false } = {}): (...args: unknown[]) => Promise<void> {
-  return async (...args) => {
-    // Commander gives the positional arguments, the options and the command itself.
-    try {
-      process.exitCode = await action(...(args.slice(0, -1) as never[]));
-    } catch (error) {
-      if (error instanceof CommanderError) throw error;
-      process.exitCode = reportError(error, { json });
-    }
-  };
-}
-
-command(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: true })
+server(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: true })
   .usage('[options]')
   .argument('[words...]')
   .action(
@@ -73,12 +41,27 @@ command(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault:
 async function refuseCommand(unknown: string): Promise<never> {
   if (program.commands.some((one) => one.name() === unknown))
     program.error(`error: options come after the command: proxmox-mcp ${unknown} …`, { exitCode: 2 });
-  const { findOperation } = await import('../operations/index.ts');
-  const hint = findOperation(unknown) ? `\n(Did you mean: proxmox-mcp call ${unknown}?)` : '';
-  return program.error(`error: unknown command '${unknown}'${hint}`, { exitCode: 2 });
+  const { operations } = await import('../operations/index.ts');
+  const isOperation = operations.some(({ name }) => name === unknown);
+  const commands = isOperation
+    ? []
+    : nearest(
+        unknown,
+        program.commands.map((one) => one.name()),
+        1,
+      );
+  const calls =
+    commands.length > 0
+      ? []
+      : nearest(
+          unknown,
+          operations.map(({ name }) => name),
+          1,
+        ).map((name) => `call ${name}`);
+  return program.error(`error: unknown command '${unknown}'${meant([...commands, ...calls], program.name())}`, { exitCode: 2 });
 }
 
-command(program, 'call <operation>', 'run one operation and print JSON')
+command(program, 'call <operation>', 'run one operation')
   .option('--args <json>', 'parameters as JSON; - reads them from stdin', '{}')
   .option('--dry-run', 'show the plan and send nothing')
   .option('--approve <id>', 'redeem an approval of this same call', idNotOption)
@@ -86,22 +69,21 @@ command(program, 'call <operation>', 'run one operation and print JSON')
   .option('--wait <seconds>', 'wait for a decision made elsewhere', '0')
   .addHelpText(
     'after',
-    `
-Examples:
+    below(`Examples:
   proxmox-mcp call list_vms --args '{"status":"running"}'
   proxmox-mcp call create_vm --args '{"name":"test","cores":2,"memory":4096}' --dry-run
   proxmox-mcp call stop_vm --args '{"vmid":105}'                   exit code 3, with an approval_id
   proxmox-mcp call stop_vm --args '{"vmid":105}' --approve <id>    after the user said yes
 
 Other users of this machine can see --args. \`--args -\` reads them from stdin.
-\`proxmox-mcp tools\` lists all operations.`,
+\`proxmox-mcp tools\` lists all operations.`),
   )
   .action(run(async (operation: string, options) => (await import('./commands/call.ts')).call(operation, options), { json: true }));
 
-const approvals = program.command('approvals').description('list and decide pending approvals').exitOverride();
+const approvals = group(program, 'approvals', 'list and decide pending approvals');
 command(approvals, 'list', 'list approvals, newest first')
   .option('--status <status>', 'list approvals in this state only')
-  .addHelpText('after', '\nStates: pending, executing, succeeded, failed, unknown, denied, expired and stale.')
+  .addHelpText('after', below('States: pending, executing, succeeded, failed, unknown, denied, expired and stale.'))
   .action(run(async (options) => (await import('./commands/approvals.ts')).list(options)));
 command(approvals, 'show <id>', 'show the exact plan of an approval').action(
   run(async (id: string, options) => (await import('./commands/approvals.ts')).show(id, options)),
@@ -136,7 +118,7 @@ command(leases, 'revoke <id>', 'revoke a standing approval').action(
   run(async (id: string, options) => (await import('./commands/leases.ts')).revoke(id, options)),
 );
 
-const runs = program.command('runs').description('list and close requests of unknown outcome').exitOverride();
+const runs = group(program, 'runs', 'list and close requests of unknown outcome');
 command(runs, 'list', 'list requests that Proxmox may still execute').action(
   run(async (options) => (await import('./commands/runs.ts')).list(options)),
 );
@@ -144,11 +126,11 @@ command(runs, 'close <id>', 'record how a request ended; needs a terminal')
   .requiredOption('--outcome <outcome>', 'state done (took effect) or not-done (never will)')
   .action(run(async (id: string, options) => (await import('./commands/runs.ts')).close(id, options)));
 
-command(program, 'console', 'open the approval console until Ctrl-C')
+server(program, 'console', 'open the approval console until Ctrl-C')
   .option('--port <port>', 'listen on this port; 0 takes any', '0')
   .action(run(async (options) => (await import('./commands/console.ts')).openConsole(options)));
 
-const audit = program.command('audit').description('inspect and verify the audit log').exitOverride();
+const audit = group(program, 'audit', 'inspect and verify the audit log');
 command(audit, 'verify', 'verify that no record was changed or removed')
   .option('--anchor <file>', 'verify against this checkpoint file (default: PROXMOX_AUDIT_ANCHOR)')
   .option('--public-key <file>', "use this public key (default: this installation's)")
@@ -163,13 +145,13 @@ command(audit, 'tail', 'show the newest records')
   .option('-n, --lines <count>', 'show this many records', '20')
   .action(run(async (options) => (await import('./commands/audit.ts')).tail(options)));
 
-command(program, 'http', 'serve remote agents over streamable HTTP')
+server(program, 'http', 'serve remote agents over streamable HTTP')
   .option('--host <address>', 'listen on this address (default: 127.0.0.1)')
   .option('--port <port>', 'listen on this port (default: 8808)')
   .option('--cert <file>', 'serve this certificate (PEM)')
   .option('--key <file>', 'use its private key (PEM)')
   .action(run(async (options) => (await import('./commands/http.ts')).http(options)));
-const tokens = program.command('tokens').description('manage access tokens of remote agents and approvers').exitOverride();
+const tokens = group(program, 'tokens', 'manage access tokens of remote agents and approvers');
 command(tokens, 'add', 'create a token and show it once')
   .requiredOption('--name <name>', 'set the name shown in the audit log')
   .requiredOption('--role <role>', 'grant viewer, operator or approver (docs/deployment.md)')
@@ -180,13 +162,12 @@ command(tokens, 'add', 'create a token and show it once')
   .option('--trust-client', 'let its client ask a human for approvals')
   .addHelpText(
     'after',
-    `
-Roles:
+    below(`Roles:
   viewer    reads
   operator  reads, changes and requests approvals
   approver  decides approvals, in the console
 
-A person cannot approve the requests of their own tokens. Give each person one owner name.`,
+A person cannot approve the requests of their own tokens. Give each person one owner name.`),
   )
   .action(run(async (options) => (await import('./commands/tokens.ts')).add(options)));
 command(tokens, 'list', 'list tokens and their last use').action(
@@ -204,7 +185,7 @@ program
   .option('--token-file <file>', 'read the token from here (default: PROXMOX_MCP_TOKEN)')
   .exitOverride()
   .action(run(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options)));
-const service = program.command('service').description('install as a systemd service').exitOverride();
+const service = group(program, 'service', 'install as a systemd service');
 service
   .command('install')
   .description('print a systemd unit with its own user')
@@ -215,6 +196,27 @@ service
   .exitOverride()
   .action(run(async (options) => (await import('./commands/service.ts')).install(options)));
 
+printing(program.command('version').description('show the version, and that of Node'))
+  .exitOverride()
+  .action(run(async () => (await import('./commands/version.ts')).version()));
+program
+  .command('completion <shell>')
+  .description('print completion for bash, zsh or fish')
+  .addHelpText(
+    'after',
+    below(`To use it:
+  bash  eval "$(proxmox-mcp completion bash)"     in ~/.bashrc
+  zsh   eval "$(proxmox-mcp completion zsh)"      in ~/.zshrc, after compinit
+  fish  proxmox-mcp completion fish | source      in ~/.config/fish/config.fish`),
+  )
+  .exitOverride()
+  .action(run(async (shell: string) => (await import('./commands/completion.ts')).completion(shell)));
+// The scripts ask it what may follow.
+program
+  .command('__complete [words...]', { hidden: true })
+  .allowUnknownOption()
+  .helpOption(false)
+  .action(run(async (words: string[]) => (await import('./commands/completion.ts')).complete(program, words)));
 command(program, 'tools', 'list all operations').action(run(async () => (await import('./commands/tools.ts')).tools()));
 command(program, 'doctor', 'test connection, rights, limits and files').action(
   run(async (options) => (await import('./doctor/index.ts')).doctor(options)),

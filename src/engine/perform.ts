@@ -1,5 +1,6 @@
 import { asError, fail, type ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import { nearest } from '../core/nearest.ts';
 import type { Result } from '../core/result.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { findOperation, operations } from '../operations/index.ts';
@@ -64,15 +65,22 @@ export async function perform(request: Request, server: ServerPorts, open: OpenP
 
 /** @throws what a call is refused with before it needs the cluster */
 function readCall({ name, args: raw, caller, options }: Request, began: number, server: ServerPorts): Call {
-  const operation =
-    findOperation(name) ??
-    fail('unknown_operation', `Unknown operation "${name.slice(0, 60)}".`, { details: { operations: operations.map((o) => o.name) } });
+  const operation = findOperation(name) ?? refuseUnknown(name);
   checkAvailable(operation, server.settings);
   checkRole(caller, operation);
   if (options.invalid) fail('invalid_arguments', options.invalid);
   const args = server.vault.conceal(inputOf(operation), withScopeDefaults(operation, readArguments(operation, raw), caller.scope));
   const wait = typeof args.wait_seconds === 'number' ? args.wait_seconds : options.wait;
   return { operation, args, caller, options, deadline: new Deadline(wait, began, server) };
+}
+
+function refuseUnknown(name: string): never {
+  const names = operations.map((operation) => operation.name);
+  const similar = nearest(name, names);
+  fail('unknown_operation', `Unknown operation "${name.slice(0, 60)}".`, {
+    ...(similar.length > 0 ? { hint: `Did you mean ${similar.join(' or ')}? \`proxmox-mcp tools\` lists all operations.` } : {}),
+    details: { operations: names },
+  });
 }
 
 /** The error that a call ends with, once it is in the log and the audit. */

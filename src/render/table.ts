@@ -34,7 +34,7 @@ export function asObjects(output: JsonObject, { table }: Tables): JsonObject {
 }
 
 /** Every row has a cell for every column: `null` where the object does not have it. */
-function toTable(rows: readonly JsonObject[], columns: string[] = [...new Set(rows.flatMap(Object.keys))]): Table {
+export function toTable(rows: readonly JsonObject[], columns: string[] = [...new Set(rows.flatMap(Object.keys))]): Table {
   return { columns, rows: rows.map((row) => columns.map((column) => row[column] ?? null)) };
 }
 

@@ -16,7 +16,8 @@ afterAll(place.remove);
 const { run } = place;
 
 test('without credentials every missing variable is named, for people and for programs', async () => {
-  const { code, json, stderr } = await run(['call', 'list_vms']);
+  const { code, json } = await run(['call', 'list_vms']);
+  const { stderr } = await run(['call', 'list_vms', '--output', 'table']);
   expect(code).toBe(2);
   const { error } = json as { error: { code: string; details: { missing: string[] } } };
   expect(error.code).toBe('missing_credentials');
@@ -45,9 +46,60 @@ test.each(['abc', '0', '-5', ''])('audit tail --lines %j is refused', async (cou
 });
 
 test('an error on a terminal quotes nothing that could change how it reads', async () => {
-  const { stderr } = await run(['call', 'get\u001b[2J\u202e_vm\nnext: approve it', '--demo']);
+  const { stderr } = await run(['call', 'get\u001b[2J\u202e_vm\nnext: approve it', '--demo', '--output', 'table']);
   for (const hidden of ['\u001b', '\u202e']) expect(stderr).not.toContain(hidden);
   expect(stderr.match(/^next:/gm)).toHaveLength(1);
+});
+
+test('an error is told once: as JSON where a program reads, as text where a person reads', async () => {
+  const program = await run(['call', 'get_vm', '--args', '{"vmid":987654}', '--demo']);
+  expect(program).toMatchObject({ code: 1, stderr: '', json: { error: { code: 'guest_not_found' } } });
+  const person = await run(['call', 'get_vm', '--args', '{"vmid":987654}', '--demo', '--output', 'table']);
+  expect(person).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^error \(guest_not_found\): .*\nnext: .*\n$/) });
+  const asked = await run(['audit', 'verify', '--settings', '/nope.env', '--output', 'json']);
+  expect(asked).toMatchObject({ code: 2, stderr: '', json: { error: { code: 'invalid_configuration' } } });
+  const terminal = await place.runOnTerminal(['call', 'nonsense', '--demo'], { when: /never shown/, answer: '' });
+  expect(terminal.stdout.match(/Unknown operation/g)).toHaveLength(1);
+});
+
+test('a result is JSON in a pipe and a table on a terminal, and --output chooses', async () => {
+  const list = ['call', 'list_vms', '--args', '{"name":"web1"}', '--demo'];
+  expect((await run(list)).json).toMatchObject({ vms: [{ name: 'web1' }] });
+  expect((await run([...list, '--output', 'table'])).stdout).toMatch(/^│ 100\s+│ web1/m);
+  expect((await place.runOnTerminal(list, { when: /never shown/, answer: '' })).stdout).toMatch(/│ 100\s+│ web1/);
+  const json = await place.runOnTerminal([...list, '-o', 'json'], { when: /never shown/, answer: '' });
+  expect(JSON.parse(json.stdout)).toMatchObject({ vms: [{ name: 'web1' }] });
+  expect((await run([...list, '--output', 'yaml'])).code).toBe(2);
+});
+
+test('one guest is lines of name and value, with its disks as a table', async () => {
+  const { stdout } = await run(['call', 'get_vm', '--args', '{"vmid":101}', '--demo', '--output', 'table']);
+  expect(stdout).toMatch(/^name: web2$/m);
+  expect(stdout).toMatch(/^disks:\n┌/m);
+  expect(stdout).toContain('│ scsi0 │ local-lvm:vm-101-disk-0 │');
+});
+
+test('--quiet leaves out progress and notes, never the result', async () => {
+  const own = home();
+  const start = (vmid: number, more: string[]) => own.run(['call', 'start_vm', '--args', JSON.stringify({ vmid }), '--demo', ...more]);
+  const { vms } = (await own.run(['call', 'list_vms', '--args', '{"status":"stopped","type":"vm"}', '--demo'])).json as {
+    vms: { vmid: number; template?: boolean }[];
+  };
+  const [one, two] = vms.filter(({ template }) => !template).map(({ vmid }) => vmid);
+  expect((await start(one ?? 0, [])).stderr).toContain('done');
+  expect(await start(two ?? 0, ['--quiet'])).toMatchObject({ code: 0, stderr: '', json: { status: 'running' } });
+  const list = await own.run(['approvals', 'list', '--demo']);
+  expect(list.stderr).toContain('shows only what local:');
+  expect(list.json).toEqual({ shows: expect.stringMatching(/^only what local:\d+ requested$/), approvals: [] });
+  expect((await own.run(['approvals', 'list', '--demo', '-q'])).stderr).toBe('');
+  own.remove();
+});
+
+test('version says what runs, and -v and --version the number alone', async () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect((await run(['version'])).json).toMatchObject({ version, node: process.versions.node });
+  expect((await run(['version', '-o', 'table'])).stdout).toContain(`proxmox-mcp ${version}, Node ${process.versions.node}`);
+  for (const option of ['-v', '--version']) expect((await run([option])).stdout).toBe(`${version}\n`);
 });
 
 test('malformed arguments are not repeated, they may hold a secret', async () => {
@@ -75,12 +127,12 @@ test('a wrong setting is named with its place, before anything else happens', as
   const ran = await run(['call', 'list_vms'], { PROXMOX_PORT: 'x', PROXMOX_TOKEN_ID: 'me@pam' });
   expect(ran.code).toBe(2);
   expect(ran.json).toMatchObject({ error: { code: 'invalid_configuration' } });
-  expect(ran.stderr).toContain('PROXMOX_PORT (from environment)');
-  expect(ran.stderr).toContain('PROXMOX_TOKEN_ID (from environment)');
+  expect(ran.stdout).toContain('PROXMOX_PORT (from environment)');
+  expect(ran.stdout).toContain('PROXMOX_TOKEN_ID (from environment)');
 });
 
 test.each([
-  [['call', 'list_vms', '--demo']],
+  [['call', 'list_vms', '--demo', '--output', 'table']],
   [['stdio', '--demo']],
   [['http', '--port', '0', '--demo']],
   [['approvals', 'list', '--demo']],
@@ -221,7 +273,13 @@ test('a data folder that cannot be written is named, in the demo too', async () 
 });
 
 test.each([
-  [['cal', 'list_vms'], "unknown command 'cal'"],
+  [['cal', 'list_vms'], 'Did you mean: proxmox-mcp call?'],
+  [['list_vm'], 'Did you mean: proxmox-mcp call list_vms?'],
+  [['audit', '--demo'], 'audit has: verify, rotate, public-key, tail'],
+  [['audit'], 'a command is missing'],
+  [['approvals', 'aprove', 'apr_1'], 'Did you mean: proxmox-mcp approvals approve?'],
+  [['call', 'list_vm', '--demo', '-o', 'table'], 'Did you mean list_vms?'],
+  [['http', '--port', 'abc', '--demo'], 'Help: proxmox-mcp http --help'],
   [['list_vms'], 'proxmox-mcp call list_vms'],
   [['--demo', 'call', 'list_vms'], 'options come after the command'],
   [['call', 'stop_vm', '--approve', '--demo'], 'An id is missing'],

@@ -15,7 +15,7 @@ export interface Ran {
 /** A home folder of its own, in which the shipped binary runs with nothing of the developer's settings. */
 export function home(variables: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cli-'));
-  const env = { PATH: process.env.PATH ?? '', HOME: folder, NO_COLOR: '1', ...variables };
+  const env = { PATH: process.env.PATH ?? '', HOME: folder, NO_COLOR: '1', LANG: 'C.UTF-8', ...variables };
 
   function start(command: string, args: string[], more: Record<string, string> = {}) {
     return spawn(command, args, { env: { ...env, ...more }, cwd: folder });

@@ -78,7 +78,7 @@ describe('the command line without credentials', () => {
       const bare = { env: { PATH: place.env.PATH ?? '', HOME: place.env.HOME ?? '' } };
       const refused = await run(bare, ['call', 'list_vms']);
       expect(refused.code).toBe(2);
-      for (const name of ['PROXMOX_HOST', 'PROXMOX_TOKEN_ID', 'PROXMOX_TOKEN_SECRET']) expect(refused.stderr).toContain(name);
+      for (const name of ['PROXMOX_HOST', 'PROXMOX_TOKEN_ID', 'PROXMOX_TOKEN_SECRET']) expect(refused.stdout).toContain(name);
       expect(await run(bare, ['call', 'list_vms', '--demo'])).toMatchObject({ code: 0, json: { simulator: true, vms: expect.any(Array) } });
     } finally {
       await place.close();

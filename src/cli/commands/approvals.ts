@@ -6,7 +6,8 @@ import { compactText } from '../../render/compact.ts';
 import { planView, renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, note, print, printJson, tell } from '../lib/output.ts';
+import { progressView } from '../lib/progress.ts';
 import { openSession } from '../lib/session.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 
@@ -30,7 +31,10 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
   return withSession(options, async (session) => {
     const approvals: JsonObject[] = [];
     for await (const approval of all(session, options.status)) approvals.push(approval);
-    if (!isForPeople()) printJson({ approvals });
+    const caller = operator();
+    const shows = caller.isOperator ? 'all' : `only what ${caller.principal} requested`;
+    if (!caller.isOperator) note(`This list shows ${shows}. In a terminal of the operator it shows all.`);
+    if (!isForPeople()) printJson({ shows, approvals });
     else if (approvals.length === 0) print(options.status ? `No approval is ${options.status}.` : 'No approvals yet.');
     else {
       const { table } = await import('../lib/table.ts');
@@ -74,14 +78,15 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
     });
   }
   return withSession(options, async (session) => {
-    const call = { wait: 'end' as const, onProgress: ({ message }: { message: string }) => note(message) };
+    const progress = progressView();
+    const call = { wait: 'end' as const, onProgress: progress.show };
     const asked = await session.engine.perform('approve', { approval_id: id }, operator(), call);
     if (asked.kind !== 'question') fail('internal', 'The engine returned no question for the operator.');
-    note(asked.question.text);
+    tell(asked.question.text);
     const typed = await ask('> ');
     const passphrase = asked.question.needsPassphrase && typed !== '' ? await askHidden('passphrase: ') : undefined;
     const answer = { approvalId: id, via: 'terminal' as const, typed, ...defined({ passphrase }) };
-    const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer });
+    const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer }).finally(progress.end);
     const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
     if (isForPeople()) print(text);
     else printJson(structured);

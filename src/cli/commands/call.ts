@@ -8,13 +8,13 @@ import type { PerformOptions } from '../../engine/types.ts';
 import type { Operation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
 import { renderResult } from '../../render/result.ts';
-import { isTable } from '../../render/table.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, note, print, printJson, tell } from '../lib/output.ts';
+import { type ProgressView, progressView } from '../lib/progress.ts';
 import { openSession } from '../lib/session.ts';
-import { tableText } from '../lib/table.ts';
 import { ask, hasTerminal, piped } from '../lib/terminal.ts';
+import { viewText } from '../lib/view.ts';
 
 interface CallOptions extends GlobalOptions {
   args: string;
@@ -25,7 +25,7 @@ interface CallOptions extends GlobalOptions {
 }
 
 /**
- * `call <operation>`: one operation, its result on stdout: JSON, on a terminal lists as tables. Waits for the work to end, or as long as `wait_seconds` says; Ctrl-C ends
+ * `call <operation>`: one operation, its result on stdout. Waits for the work to end, or as long as `wait_seconds` says; Ctrl-C ends
  * the wait, not the work. Arguments may hold what every tool takes (`dry_run`, `wait_seconds`, `reason`), as agents write them.
  */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
@@ -33,7 +33,9 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   const session = await openSession(options);
   const interrupt = new AbortController();
   const work = { begun: false };
+  const progress = progressView();
   const onInterrupt = () => {
+    progress.end();
     note(
       work.begun
         ? 'Not waiting any longer. What was sent goes on in the cluster, and the next command finishes or reconciles the rest.'
@@ -43,8 +45,9 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   };
   process.once('SIGINT', onInterrupt);
   try {
-    return await perform(session, operation, args, options, { signal: interrupt.signal, work });
+    return await perform(session, operation, args, options, { signal: interrupt.signal, work, progress });
   } finally {
+    progress.end();
     process.removeListener('SIGINT', onInterrupt);
     // Closing waits for the work, which is what the user does not want; everything that must survive is on disk.
     if (interrupt.signal.aborted) process.exit(130);
@@ -57,7 +60,7 @@ async function perform(
   operation: string,
   raw: JsonObject,
   options: CallOptions,
-  { signal, work }: { signal: AbortSignal; work: { begun: boolean } },
+  { signal, work, progress }: { signal: AbortSignal; work: { begun: boolean }; progress: ProgressView },
 ): Promise<Exit> {
   const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
   const known = findOperation(operation);
@@ -67,9 +70,9 @@ async function perform(
     ...given,
     waitForHuman: seconds(options.wait),
     signal,
-    onProgress: ({ message }) => {
+    onProgress: (shown) => {
       work.begun = true;
-      note(message);
+      progress.show(shown);
     },
     ...(options.dryRun ? { dryRun: true } : {}),
     ...defined({ approvalId: options.approve, reason: options.reason }),
@@ -77,10 +80,11 @@ async function perform(
   let result = await session.engine.perform(operation, args, caller, performOptions);
   if (result.kind === 'question') {
     const { approvalId, text } = result.question;
-    note(text);
+    tell(text);
     const typed = await ask('> ');
     result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
   }
+  progress.end();
   return show(result, known, session);
 }
 
@@ -92,18 +96,13 @@ function seconds(text: string): number {
 
 function show(result: Result, tables: Operation | undefined, session: Session): Exit {
   const { structured, tabular } = renderResult(result, { demo: session.settings.demo, notices: session.notices(), tables });
-  if (result.kind === 'running') {
-    printJson(structured);
+  const asks = result.kind === 'approval_required' || result.kind === 'question';
+  const how = asks ? { how_to_approve: howToApprove(result.approval.id, result.approval.method) } : {};
+  if (isForPeople()) print(viewText({ ...tabular, ...how }));
+  else printJson({ ...structured, ...how });
+  if (result.kind === 'running')
     note(`The run continues. Follow it with: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);
-    return 0;
-  }
-  if (result.kind === 'approval_required' || result.kind === 'question') {
-    printJson({ ...structured, how_to_approve: howToApprove(result.approval.id, result.approval.method) });
-    return 3;
-  }
-  if (isForPeople() && isTable(tabular)) print(tableText(tabular));
-  else printJson(structured);
-  return 0;
+  return asks ? 3 : 0;
 }
 
 function howToApprove(id: string, method: string): string {

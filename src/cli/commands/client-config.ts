@@ -15,6 +15,8 @@ const CLIENTS: Record<string, { key: 'mcpServers' | 'servers'; where: string }> 
   vscode: { key: 'servers', where: '.vscode/mcp.json in the project, or the command "MCP: Open User Configuration"' },
 };
 
+export const CLIENT_NAMES = Object.keys(CLIENTS);
+
 /** `client-config`: a configuration with absolute paths, so that it works from any folder, and a second entry for the demo. */
 export function clientConfig(client: string): Exit {
   const known = CLIENTS[client];

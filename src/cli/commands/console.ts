@@ -9,7 +9,7 @@ import { fail } from '../../core/errors.ts';
 import { listen } from '../../http/listen.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, note } from '../lib/output.ts';
+import { type Exit, note, tell } from '../lib/output.ts';
 import { hasTerminal } from '../lib/terminal.ts';
 import { withSession } from './approvals.ts';
 
@@ -41,7 +41,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     });
     const server = await listen(app, { host: '127.0.0.1', port, onError: (error) => note(`console: ${error.message}`) });
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
-    const show = () => note(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
+    const show = () => tell(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
     show();
     note('Press Enter for a new link, Ctrl-C to end.');
     await untilInterrupted(show);

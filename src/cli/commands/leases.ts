@@ -6,7 +6,7 @@ import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { Session } from '../../engine/session.ts';
 import type { StandingRequest } from '../../engine/types.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 
@@ -54,8 +54,8 @@ export function add(options: AddOptions): Promise<Exit> {
       ...(options.allowRaised ? { raised: true } : {}),
     };
     checkStanding(request);
-    note(standingText(request));
-    note(`To approve, type: ${request.tag ?? request.pool} ${request.uses}`);
+    tell(standingText(request));
+    tell(`To approve, type: ${request.tag ?? request.pool} ${request.uses}`);
     if ((await ask('> ')).trim() !== `${request.tag ?? request.pool} ${request.uses}`)
       fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
     await checkPassphrase(session);

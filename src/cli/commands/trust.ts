@@ -9,7 +9,7 @@ import { learnPin } from '../../proxmox/trust/trust.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configureConnection, type GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
 
@@ -55,13 +55,13 @@ async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected:
       details: { fingerprint: shown.fingerprint, host },
     });
   }
-  note(`Certificate of ${host}`);
-  note(
+  tell(`Certificate of ${host}`);
+  tell(
     `  SHA-256     ${shown.fingerprint}\n  subject     ${line(shown.subject)}\n  issuer      ${line(shown.issuer)}\n  valid to    ${shown.validTo}`,
   );
-  if (pinned && misfit(shown, host, pinned) === undefined) note(`  It matches the pin of ${pinned.since}.`);
-  else if (pinned) note(`  It replaces another certificate or authority, pinned on ${pinned.since}.`);
-  note(
+  if (pinned && misfit(shown, host, pinned) === undefined) tell(`  It matches the pin of ${pinned.since}.`);
+  else if (pinned) tell(`  It replaces another certificate or authority, pinned on ${pinned.since}.`);
+  tell(
     'Compare it with the node (in a shell of the node, as root):\n  openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem',
   );
   if (!hasTerminal()) {

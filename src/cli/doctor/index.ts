@@ -6,9 +6,11 @@ import { clusterNameOf } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import { operations } from '../../operations/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
+import { paint } from '../lib/look.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
+import { wrap } from '../lib/wrap.ts';
 import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
 import { certificates, material, quotaChecks } from './cluster.ts';
 import { type Check, localChecks, settingRows } from './local.ts';
@@ -32,8 +34,7 @@ export async function doctor(options: GlobalOptions): Promise<Exit> {
   if (check?.name === 'store' && check.state === 'fail') can.splice(0, can.length, ...can.filter(isRead));
   const policy = policyRows(configured.settings);
   const settings = settingRows(configured);
-  const missing =
-    checks.find((check) => check.state === 'fail') ?? checks.find((check) => check.state === 'warn' && check.name !== 'approvals');
+  const missing = checks.find((check) => check.state === 'fail') ?? checks.find((check) => check.state === 'warn');
   const failed = checks.some((check) => check.state === 'fail');
   if (!isForPeople())
     printJson({ ok: !failed, can, ...(missing ? { missing } : {}), checks, ...(habits ? { approvals: habits } : {}), policy, settings });
@@ -92,7 +93,12 @@ function unlooked(thrown: unknown): Check[] {
   return [{ name: 'cluster', state: 'warn', text: error.message, next: error.hint }];
 }
 
-const MARKS = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL' };
+const MARKS = {
+  ok: ['green', 'ok  '],
+  note: ['cyan', 'note'],
+  warn: ['yellow', 'WARN'],
+  fail: ['red', 'FAIL'],
+} as const;
 
 async function show(
   checks: Check[],
@@ -102,15 +108,13 @@ async function show(
   missing: Check | undefined,
 ): Promise<void> {
   const { table } = await import('../lib/table.ts');
-  for (const { state, name, text, next } of checks) {
-    print(`${MARKS[state]}  ${name}: ${text}`);
-    if (next && state !== 'ok')
-      print(
-        next
-          .split('\n')
-          .map((line) => `        ${line}`)
-          .join('\n'),
-      );
+  for (const check of checks) {
+    const { state, name, text, next } = check;
+    // Wrapped before it is painted: escapes have no width.
+    const [style, mark] = MARKS[state];
+    print(`${paint(style, mark)}${wrap(`${mark}  ${name}: ${text}`, { indent: '      ' }).slice(mark.length)}`);
+    // The first step stands at the end, where it is read.
+    if (next && state !== 'ok' && check !== missing) print(advice(next));
   }
   print(
     `\n${table(
@@ -124,10 +128,17 @@ async function show(
       settings.map((row) => [row.variable, row.value, row.source]),
     )}\n`,
   );
-  if (missing?.state === 'fail') print(`First thing missing: ${missing.text}${missing.next ? `\nDo this: ${missing.next}` : ''}`);
+  const first = missing?.next ? `. Do this:\n${advice(missing.next)}` : '.';
+  if (missing?.state === 'fail') print(`First thing missing: ${missing.name}${first}`);
   else {
     const asks = (name: string) => operations.some((o) => o.name === name && o.effect !== 'control' && needsApproval(o.effect));
-    print(`You can now: ${can.map((name) => (asks(name) ? `${name} (asks first)` : name)).join(', ')}.`);
-    if (missing) print(`Warning: ${missing.text}${missing.next ? `\nDo this: ${missing.next}` : ''}`);
+    print(wrap(`You can now: ${can.map((name) => (asks(name) ? `${name} (asks first)` : name)).join(', ')}.`));
+    if (missing) print(`Warning: ${missing.name}${first}`);
   }
+}
+
+/** Indented and wrapped, but for commands: they are copied whole. */
+function advice(text: string): string {
+  const line = (one: string) => (one.startsWith('pveum ') ? `        ${one}` : wrap(`        ${one}`, { indent: '        ' }));
+  return text.split('\n').map(line).join('\n');
 }

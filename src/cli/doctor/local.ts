@@ -8,10 +8,10 @@ import { type Verified, verifyAuditOf } from '../commands/audit.ts';
 import { dataFolderWriters } from '../lib/data-folder.ts';
 import type { Configured } from '../lib/options.ts';
 
-/** One finding. `fail`: something does not work; `warn`: it works and deserves a look. */
+/** One finding. `fail`: something does not work; `warn`: it works and deserves a look; `note`: a lasting property of this installation. */
 export interface Check {
   name: string;
-  state: 'ok' | 'warn' | 'fail';
+  state: 'ok' | 'note' | 'warn' | 'fail';
   text: string;
   next?: string;
 }
@@ -107,7 +107,7 @@ function approvalMode({ approval, dataDir }: Settings): Check {
   if (!own) return { name, state: 'ok', text };
   return {
     name,
-    state: 'warn',
+    state: 'note',
     text: `${text}. They are advisory for any agent that has a shell as this user: it could change the files of this server.`,
     next: 'Run the server as a user of its own if the agent is not trusted (docs/security.md).',
   };

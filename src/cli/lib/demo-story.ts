@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { promisify, styleText } from 'node:util';
+import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import pkg from '../../../package.json' with { type: 'json' };
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { entryFile } from '../commands/client-config.ts';
+import { paint } from './look.ts';
 import { print } from './output.ts';
 
 const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampleE demo@example.org';
@@ -26,7 +27,7 @@ export async function tell(folder: string): Promise<void> {
   } finally {
     await client.close();
   }
-  say('Everything above is on record', 'Another process verifies the chain of the audit: `proxmox-mcp audit verify --demo`.');
+  say('Everything above is on record', 'Another process verifies the chain of the audit. The records of this story are then removed.');
   const { stdout } = await promisify(execFile)(process.execPath, [entryFile(), 'audit', 'verify', '--demo'], { env });
   const verified = JSON.parse(stdout) as { ok: boolean; count: number };
   check(verified.ok && verified.count > 10, 'the audit verifies');
@@ -123,6 +124,5 @@ function check(holds: boolean, what: string): void {
   if (!holds) fail('internal', `The demo failed. Expected: ${what}.`);
 }
 
-const isTerminal = () => process.stdout.isTTY === true;
-const bold = (text: string) => (isTerminal() ? styleText('bold', text) : text);
-const dim = (text: string) => (isTerminal() ? styleText('dim', text) : text);
+const bold = (text: string) => paint('bold', text);
+const dim = (text: string) => paint('dim', text);

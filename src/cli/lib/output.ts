@@ -1,6 +1,20 @@
-import { asError } from '../../core/errors.ts';
+import { asError, type ProxmoxMcpError } from '../../core/errors.ts';
 import { plainText, visibleJson } from '../../core/text.ts';
 import { renderError } from '../../render/result.ts';
+
+/** How a command writes its result. */
+export interface OutputOptions {
+  /** Absent: tables on a terminal, JSON elsewhere. */
+  output?: 'json' | 'table';
+  quiet?: true;
+}
+
+/** Of the one command that this process runs. */
+let chosen: OutputOptions = {};
+
+export function chooseOutput({ output, quiet }: OutputOptions): void {
+  chosen = { ...(output ? { output } : {}), ...(quiet ? { quiet } : {}) };
+}
 
 /** Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 approval required. */
 export type Exit = 0 | 1 | 2 | 3;
@@ -27,27 +41,45 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Something beside the result: always on stderr, because stdout belongs to the result. */
+/** Something beside the result, which --quiet leaves out. On stderr, because stdout belongs to the result. */
 export function note(text: string): void {
+  if (!isQuiet()) tell(text);
+}
+
+/** Questions, links and errors, which a person must read to act. On stderr, --quiet or not. */
+export function tell(text: string): void {
   process.stderr.write(`${text}\n`);
+}
+
+export function isQuiet(): boolean {
+  return chosen.quiet === true;
 }
 
 /** Whether people read the result: then tables, otherwise JSON. */
 export function isForPeople(): boolean {
-  return process.stdout.isTTY === true;
+  return chosen.output === undefined ? process.stdout.isTTY === true : chosen.output === 'table';
 }
 
-/** Says what went wrong, who acts and what is next; with `json` also as `{error: …}` on stdout. Returns the exit code. */
+/**
+ * Says once what went wrong, who acts and what is next: to programs as `{error: …}` on stdout, to people on stderr. Where people see stderr
+ * and a program reads stdout, each gets its own. Returns the exit code.
+ * @param json the command's result is JSON for programs
+ */
 export function reportError(thrown: unknown, { json = false } = {}): Exit {
   const error = asError(thrown);
-  if (json) printJson(renderError(error).structured);
-  note(`error (${error.code}): ${harmless(error.message)}`);
-  const proxmox = error.details?.proxmox;
-  if (proxmox !== undefined) note(`Proxmox says: ${harmless(typeof proxmox === 'string' ? proxmox : JSON.stringify(proxmox))}`);
-  note(`next: ${harmless(error.hint)}`);
+  const forProgram = chosen.output === 'json' || (json && !isForPeople());
+  if (forProgram) printJson(renderError(error).structured);
+  if (!forProgram || process.stderr.isTTY) tellError(error);
   if (error.code === 'internal' && error.cause instanceof Error && process.env.PROXMOX_LOG_LEVEL === 'debug')
-    note(String(error.cause.stack));
+    tell(String(error.cause.stack));
   return error.exit;
+}
+
+function tellError(error: ProxmoxMcpError): void {
+  tell(`error (${error.code}): ${harmless(error.message)}`);
+  const proxmox = error.details?.proxmox;
+  if (proxmox !== undefined) tell(`Proxmox says: ${harmless(typeof proxmox === 'string' ? proxmox : JSON.stringify(proxmox))}`);
+  tell(`next: ${harmless(error.hint)}`);
 }
 
 /** Errors quote names and words of guests, agents and Proxmox: on a terminal they are neither escapes nor lines of ours. */

@@ -4,6 +4,13 @@ import type { Json } from '../../core/json.ts';
 import { plainText } from '../../core/text.ts';
 import { compactText } from '../../render/compact.ts';
 import type { Table } from '../../render/table.ts';
+import { hasColours, hasUnicode } from './look.ts';
+
+const CORNERS = ['top-left', 'top-mid', 'top-right', 'bottom-left', 'bottom-mid', 'bottom-right', 'left-mid', 'mid-mid', 'right-mid'];
+const ASCII = {
+  ...Object.fromEntries(CORNERS.map((corner) => [corner, '+'])),
+  ...{ top: '-', bottom: '-', mid: '-', left: '|', right: '|', middle: '|' },
+};
 
 /** A table as wide as the terminal at most, or blocks of lines where even that is too wide. Cells may hold text from guests: it is made harmless here. */
 export function table(head: string[], rows: unknown[][], { columns = process.stdout.columns || 100 } = {}): string {
@@ -19,8 +26,8 @@ export function table(head: string[], rows: unknown[][], { columns = process.std
   if (widths.reduce((sum, width) => sum + width, 0) > columns - head.length - 1) return blocks(head, cells);
   // Rules between rows only where a row takes several lines.
   const wraps = cells.some((row) => row.some((text, index) => width(text) + PADDING > (widths[index] ?? 0)));
-  const chars = wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
-  const style = process.env.NO_COLOR ? { head: [], border: [] } : { head: ['bold'], border: ['dim'] };
+  const chars = { ...(hasUnicode() ? {} : ASCII), ...(wraps ? {} : { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }) };
+  const style = hasColours() ? { head: ['bold'], border: ['dim'] } : { head: [], border: [] };
   const view = new CliTable({ head, chars, colWidths: widths, wordWrap: true, wrapOnWordBoundary: true, style });
   view.push(...cells);
   return view.toString();

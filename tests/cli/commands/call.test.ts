@@ -192,7 +192,7 @@ describe('approvals', () => {
     const args = ['call', 'stop_vm', '--args', JSON.stringify({ vmid, force: true }), '--demo'];
     const asked = await place.runOnTerminal(args, { when: /never shown/, answer: '' });
     expect(asked.code).toBe(3);
-    const id = /"approval_id": "([^"]+)"/.exec(asked.stdout)?.[1] ?? '';
+    const id = /approval_id: (\w+)/.exec(asked.stdout)?.[1] ?? '';
     const done = await place.runOnTerminal([...args, '--approve', id], {
       when: /Any other answer does nothing/,
       answer: `${name} ${vmid}`,

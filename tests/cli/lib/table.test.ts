@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { table } from '../../../src/cli/lib/table.ts';
 
-beforeEach(() => void vi.stubEnv('FORCE_COLOR', '1'));
+beforeEach(() => {
+  vi.stubEnv('FORCE_COLOR', '1');
+  vi.stubEnv('LC_ALL', 'C.UTF-8');
+  vi.stubEnv('TERM', 'xterm');
+});
 afterEach(() => vi.unstubAllEnvs());
 
 const head = ['id', 'what'];
@@ -31,4 +35,15 @@ test('a column is as wide as its characters are on the terminal', () => {
   expect(wide).toContain('漢字漢字漢字');
   expect(wide).toContain('🚀 up');
   expect(wide.split('\n')[0]?.length).toBe(12 + 2 + 5 + 2 + 3);
+});
+
+test('a terminal without UTF-8 gets a frame of ASCII, and so does a dumb one', () => {
+  vi.stubEnv('NO_COLOR', '1');
+  vi.stubEnv('LC_ALL', 'C');
+  const plain = ['+-----+', '| id  |', '| one |', '+-----+'].join('\n');
+  expect(table(['id'], [['one']])).toBe(plain);
+  vi.stubEnv('LC_ALL', 'C.UTF-8');
+  expect(table(['id'], [['one']])).toContain('┌─────┐');
+  vi.stubEnv('TERM', 'dumb');
+  expect(table(['id'], [['one']])).toBe(plain);
 });

@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { fail } from '../../core/errors.ts';
+import { operations } from '../../operations/index.ts';
+import { type Exit, print } from '../lib/output.ts';
+import { CLIENT_NAMES } from './client-config.ts';
+
+/** Each script asks `__complete` with the words of the line so far, the one to complete last. Without an answer the shell completes files. */
+const SCRIPTS: Record<string, string> = {
+  bash: `_proxmox_mcp() {
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -W "$(proxmox-mcp __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _proxmox_mcp proxmox-mcp`,
+  zsh: `_proxmox_mcp() {
+  local -a found
+  found=(\${(f)"$(proxmox-mcp __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  if (( \${#found} )); then compadd -a found; else _files; fi
+}
+compdef _proxmox_mcp proxmox-mcp`,
+  fish: `function __proxmox_mcp
+  set -l words (commandline -opc)
+  set -e words[1]
+  proxmox-mcp __complete -- $words (commandline -ct) 2>/dev/null
+end
+complete -c proxmox-mcp -n 'test (count (__proxmox_mcp)) -gt 0' -f -a '(__proxmox_mcp)'`,
+};
+
+/** `completion SHELL`: prints its script. */
+export function completion(shell: string): Exit {
+  const script = SCRIPTS[shell];
+  if (script === undefined)
+    fail('invalid_arguments', `${shell.slice(0, 40)} is not a supported shell.`, {
+      hint: `Choose one of: ${Object.keys(SCRIPTS).join(', ')}.`,
+    });
+  print(script);
+  return 0;
+}
+
+/** `__complete`: what may stand in place of the last word, one a line. */
+export function complete(program: Command, words: string[]): Exit {
+  for (const candidate of candidates(program, words)) print(candidate);
+  return 0;
+}
+
+/** @param words of the line after the program's name; the last one is begun, and may be empty */
+export function candidates(program: Command, words: readonly string[]): string[] {
+  const begun = words.at(-1) ?? '';
+  const { command, rest } = commandOf(program, words.slice(0, -1));
+  const before = rest.at(-1) ?? '';
+  const option = command.options.find((one) => (one.required || one.optional) && [one.short, one.long].includes(before));
+  const all = option
+    ? (option.argChoices ?? [])
+    : begun.startsWith('-')
+      ? optionNames(command)
+      : [...namesIn(command), ...valuesOf(command, rest)];
+  return all.filter((one) => one.startsWith(begun));
+}
+
+/** The command that the words have reached, and those after its name. */
+function commandOf(program: Command, words: readonly string[]): { command: Command; rest: string[] } {
+  let command = program;
+  let rest: string[] = [];
+  for (const word of words) {
+    const next = rest.length === 0 ? command.commands.find((one) => one.name() === word) : undefined;
+    if (next) command = next;
+    else rest = [...rest, word];
+  }
+  return { command, rest };
+}
+
+function namesIn(command: Command): string[] {
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .map((one) => one.name());
+}
+
+function optionNames(command: Command): string[] {
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ long }) => long ?? []);
+}
+
+/** Values of the first argument, where they are known without the cluster. */
+function valuesOf(command: Command, rest: readonly string[]): readonly string[] {
+  if (rest.length > 0) return [];
+  if (command.name() === 'call') return operations.map(({ name }) => name);
+  if (command.name() === 'client-config') return CLIENT_NAMES;
+  return command.name() === 'completion' ? Object.keys(SCRIPTS) : [];
+}

@@ -1,0 +1,98 @@
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { asError, ERRORS, ProxmoxMcpError } from '../../core/errors.ts';
+import { nearest } from '../../core/nearest.ts';
+import { chooseOutput, type Exit, type OutputOptions, reportError } from './output.ts';
+import { wrap } from './wrap.ts';
+
+interface CommandOptions {
+  isDefault?: boolean;
+  hidden?: boolean;
+}
+
+/** A command that serves until it is told to end, with the options that all commands take. `run` gets the positional arguments, then the options. */
+export function server(parent: Command, usage: string, description: string, options: CommandOptions = {}): Command {
+  return (
+    parent
+      .command(usage, options)
+      .description(description)
+      .option('--demo', 'use the embedded cluster; ignore host and token')
+      .option('--settings <file>', 'read settings from this file, after the environment')
+      // Node takes this spelling for itself wherever it stands, and ends when the file does not exist.
+      .addOption(new Option('--env-file <file>', 'the same as --settings').hideHelp())
+      .exitOverride()
+  );
+}
+
+/** A command that writes a result and ends. */
+export function command(parent: Command, usage: string, description: string, options: CommandOptions = {}): Command {
+  return printing(server(parent, usage, description, options));
+}
+
+/** With the options of a command that writes a result. */
+export function printing(one: Command): Command {
+  return one
+    .addOption(new Option('-o, --output <format>', 'write json or a table (default: table on a terminal)').choices(['json', 'table']))
+    .option('-q, --quiet', 'write the result and errors only');
+}
+
+/** A command that only holds others. Options before the name of one of them are met with those names, not as unknown. */
+export function group(parent: Command, name: string, description: string): Command {
+  const made = parent.command(name).description(description).usage('<command> [options]').exitOverride().enablePositionalOptions();
+  return made
+    .allowExcessArguments()
+    .allowUnknownOption()
+    .action(() => {
+      const [word] = made.args;
+      const names = made.commands.map((one) => one.name());
+      const unknown = word === undefined || word.startsWith('-') ? 'a command is missing' : `unknown command '${word}'`;
+      const similar = word === undefined ? [] : nearest(word, names, 1);
+      return made.error(`error: ${unknown}${meant(similar, parentNames(made))}\n${made.name()} has: ${names.join(', ')}`, { exitCode: 2 });
+    });
+}
+
+/** `\n(Did you mean: proxmox-mcp call list_vms?)`, or nothing. */
+export function meant(similar: readonly string[], before: string): string {
+  return similar.length === 0 ? '' : `\n(Did you mean: ${similar.map((one) => `${before} ${one}`).join(', or ')}?)`;
+}
+
+function parentNames(one: Command): string {
+  return one.parent ? `${parentNames(one.parent)} ${one.name()}` : one.name();
+}
+
+/** Commander takes whatever follows as the value: without an id that would be the next option. */
+export function idNotOption(text: string): string {
+  if (text.startsWith('-')) throw new InvalidArgumentError('An id is missing.');
+  return text;
+}
+
+/** @param json errors are JSON too, where the result is */
+export function run(action: (...args: never[]) => Promise<Exit> | Exit, { json = false } = {}): (...args: unknown[]) => Promise<void> {
+  return async (...args) => {
+    // Commander gives the positional arguments, the options and the command itself.
+    const [options, made] = args.slice(-2) as [OutputOptions, Command];
+    chooseOutput(options);
+    try {
+      process.exitCode = await action(...(args.slice(0, -1) as never[]));
+    } catch (error) {
+      if (error instanceof CommanderError) throw error;
+      process.exitCode = reportError(json ? error : forOperator(error, made), { json });
+    }
+  };
+}
+
+/** The catalogue speaks to the agent that called an operation; these words are for the person who typed a command. */
+function forOperator(thrown: unknown, made: Command): ProxmoxMcpError {
+  const error = asError(thrown);
+  const { code, message, details, cause, hint } = error;
+  if (hint !== ERRORS[code].hint) return error;
+  const words = {
+    invalid_arguments: `Correct the command. Help: ${parentNames(made)} --help`,
+    approval_not_confirmed: 'The approval is still pending. Run the command again to decide.',
+  }[code as string];
+  return words === undefined ? error : new ProxmoxMcpError(code, message, { hint: words, cause, ...(details ? { details } : {}) });
+}
+
+/** Text below the help of a command, as wide as the terminal at most. */
+export function below(text: string): () => string {
+  return () => wrap(`\n${text}`);
+}
