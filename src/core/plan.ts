@@ -59,7 +59,12 @@ export type Condition =
   /** The object at this path has these values (as text); null: the field is absent. */
   | { kind: 'reads'; path: string; has: Record<string, string | null>; says: string };
 
-export interface RequestStep {
+/** What every step of a plan may have. */
+interface InLane {
+  /** The guest whose step it is, in a plan for several: the steps of one guest run in order, beside those of the others. */
+  lane?: number;
+}
+export interface RequestStep extends InLane {
   kind: 'request';
   /** Short, unique in the plan: `create`, `start`, … */
   id: string;
@@ -77,9 +82,11 @@ export interface RequestStep {
   retryOnLock?: boolean;
   /** The next step when this request's task fails, where the general hint is not enough. */
   onFailure?: string;
+  /** What it shares with requests for other guests of the plan, each with how many may use it at once: `{ 'local-lvm on pve': 2 }`. */
+  atMost?: Record<string, number>;
 }
 /** Waits until something holds; a timeout fails the run. */
-export interface WaitStep {
+export interface WaitStep extends InLane {
   kind: 'wait';
   id: string;
   until: Condition;
@@ -88,7 +95,7 @@ export interface WaitStep {
   purpose: string;
 }
 /** Refuses to continue when something does not hold now. */
-export interface CheckStep {
+export interface CheckStep extends InLane {
   kind: 'check';
   id: string;
   that: Condition;
@@ -190,6 +197,40 @@ export interface Plan {
   existing?: Record<string, Json>;
   /** The exact call that cleans up when a step fails after a guest was created. */
   cleanup?: string;
+}
+
+/** The steps for one guest of a plan for several: their ids, and references to them, are made unique by its VMID. */
+export function inLane(steps: readonly Step[], lane: number): Step[] {
+  return steps.map((step) => {
+    const laned = { ...step, id: `${step.id}-${lane}`, lane };
+    if (laned.kind !== 'request') return laned;
+    const { digest } = laned.params;
+    return typeof digest === 'object' && '$from' in digest
+      ? {
+          ...laned,
+          params: { ...laned.params, digest: { $from: digest.$from.replace(/\.digest$/, `-${lane}.digest`) as FromRef['$from'] } },
+        }
+      : laned;
+  });
+}
+
+/** The part of a plan for several that is about one of its guests. */
+export function partOf(plan: Plan, lane: number): Plan {
+  const { targets, ...rest } = plan;
+  const target = targets?.find(({ vmid }) => vmid === lane);
+  const concerns = (condition: Condition) =>
+    'vmid' in condition ? condition.vmid === lane : new RegExp(`/(qemu|lxc)/${lane}/`).test(condition.path);
+  return {
+    ...rest,
+    steps: plan.steps.filter((step) => step.lane === lane),
+    expected: plan.expected.filter(concerns),
+    ...(target ? { target, node: target.node } : {}),
+  };
+}
+
+/** The guests of a plan for several that has steps for them, in the order of the plan; none for a plan about one. */
+export function lanesOf(steps: readonly Step[]): number[] {
+  return [...new Set(steps.flatMap(({ lane }) => lane ?? []))];
 }
 
 /** The guests that a plan is about; none for one that creates a guest. */

@@ -10,7 +10,7 @@ import type { Ending } from './in-flight.ts';
 /** The run as it ends now, with the error that its caller reads; one of an earlier end is over. */
 export function endedRun(run: RunRecord, ending: Ending, { clock }: Pick<Ports, 'clock'>): Ended {
   const { status, steps } = ending;
-  const error = ending.error && explain(run, ending, ending.error).toJSON();
+  const error = ending.error && (ending.each ? ending.error : explain(run, ending, ending.error)).toJSON();
   const { error: _earlier, ...rest } = run;
   return { ...rest, status, steps, endedAt: isoNow(clock), ...defined({ error }) };
 }

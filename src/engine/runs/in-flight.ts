@@ -6,6 +6,8 @@ export interface Ending {
   status: Exclude<RunStatus, 'executing'>;
   steps: StepRecord[];
   error?: ProxmoxMcpError;
+  /** The error tells of each guest of a plan for several, and what is to be done about it. */
+  each?: true;
 }
 
 /** This process's state of a run that has not ended in the store: newer than its row while the store cannot be written. */

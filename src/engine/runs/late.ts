@@ -1,18 +1,22 @@
 import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
-import type { RequestStep } from '../../core/plan.ts';
+import { lanesOf, type RequestStep } from '../../core/plan.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
 import { maskSecrets, plainText } from '../../core/text.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import type { Ports } from '../ports.ts';
 import { SERVER } from '../records.ts';
 import { concludeLate } from './conclude.ts';
+import { endOfGuest, endsIn, together } from './each-guest.ts';
 import { isKept, isProven, KEPT, LOG_LINES, PROVEN } from './follow.ts';
+import type { Ending } from './in-flight.ts';
 import { type Lost, look, tooLate, withoutOthers } from './reconcile.ts';
 import { taskFault } from './task-fault.ts';
 
-type Found = { record: StepRecord; error?: ProxmoxMcpError };
+type Seen = { record: StepRecord; error?: ProxmoxMcpError };
+/** `says`: in words, for the audit. */
+type Found = Seen & { says: string };
 
 /**
  * Looks once what became of the request that left a run `unknown`, and ends the run when that can be seen. It never sends anything: steps
@@ -20,35 +24,67 @@ type Found = { record: StepRecord; error?: ProxmoxMcpError };
  * @returns the run as it is now
  */
 export async function lookAgain(run: RunRecord, ports: Ports): Promise<RunRecord> {
-  const record = run.steps.find((one) => one.state === 'unknown');
-  const step = run.plan.steps.find((one): one is RequestStep => one.kind === 'request' && one.id === record?.id);
-  if (run.status !== 'unknown' || !record || !step) return run;
-  const found = await outcomeOf({ step, record, run, steps: run.steps }, run, ports);
-  if (!found) return run;
-  const message = found.error?.message ?? `took effect late (${found.record.exit ?? 'OK'})`;
-  return end({ run, purpose: step.purpose, found, caller: SERVER, message }, ports);
+  if (run.status !== 'unknown') return run;
+  const found: Found[] = [];
+  for (const { step, record } of openIn(run)) {
+    const one = await outcomeOf({ step, record, run, steps: run.steps }, run, ports);
+    if (!one) return run;
+    found.push(told(one));
+  }
+  return found.length === 0 ? run : end(run, found, SERVER, ports);
 }
 
-interface Outcome {
-  run: RunRecord;
-  /** Of the request whose outcome was unknown. */
-  purpose: string;
-  found: Found;
-  caller: Caller;
-  message: string;
+function told(seen: Seen): Found {
+  return { ...seen, says: seen.error?.message ?? `took effect late (${seen.record.exit ?? 'OK'})` };
 }
 
-async function end({ run, purpose, found, caller, message }: Outcome, ports: Ports): Promise<RunRecord> {
-  const steps = run.steps.map((one) => (one.id === found.record.id ? found.record : one));
-  const isUnsent = run.plan.steps.some((one) => one.kind === 'request' && !steps.some((r) => r.id === one.id && r.state === 'done'));
-  const unsent = isUnsent
-    ? new ProxmoxMcpError('interrupted', `${purpose}: it took effect late, and the steps after it were not sent.`, {
-        hint: 'Check the guest with get_vm.',
-      })
-    : undefined;
-  const error = found.error ?? unsent;
-  const ending = { status: error ? 'failed' : 'succeeded', steps, ...defined({ error }) } as const;
-  return concludeLate(run, ending, { caller, message: `${purpose}: ${message}` }, ports);
+/** The requests of a run whose outcome is unknown: several where guests are changed side by side. */
+function openIn(run: RunRecord): { step: RequestStep; record: StepRecord }[] {
+  const open = run.steps.filter(({ state }) => state === 'unknown');
+  return open.flatMap((record) => {
+    const step = run.plan.steps.find((one): one is RequestStep => one.kind === 'request' && one.id === record.id);
+    return step ? [{ step, record }] : [];
+  });
+}
+
+/** @param found for each request whose outcome was unknown */
+async function end(run: RunRecord, found: Found[], caller: Caller, ports: Ports): Promise<RunRecord> {
+  const steps = run.steps.map((one) => found.find(({ record }) => record.id === one.id)?.record ?? one);
+  const purposeOf = (id: string) => run.plan.steps.find((one) => one.id === id)?.purpose ?? id;
+  const message = found.map(({ record, says }) => `${purposeOf(record.id)}: ${says}`).join('; ');
+  const errors = found.map(({ record, error }) => {
+    const { lane } = run.plan.steps.find(({ id }) => id === record.id) ?? {};
+    const ofGuest = run.plan.steps.filter((one) => one.kind === 'request' && one.lane === lane);
+    const isUnsent = ofGuest.some((one) => !steps.some((r) => r.id === one.id && r.state === 'done'));
+    return { lane, error: error ?? (isUnsent ? lateUnsent(purposeOf(record.id)) : undefined) };
+  });
+  const ending = endingOf(run, steps, errors);
+  return concludeLate(run, ending, { caller, message }, ports);
+}
+
+function endingOf(
+  run: RunRecord,
+  steps: StepRecord[],
+  errors: { lane: number | undefined; error: ProxmoxMcpError | undefined }[],
+): Ending & { status: 'succeeded' | 'failed' } {
+  const lanes = lanesOf(run.plan.steps);
+  if (lanes.length === 0) {
+    const error = errors.find((one) => one.error)?.error;
+    return { status: error ? 'failed' : 'succeeded', steps, ...defined({ error }) };
+  }
+  const guests = lanes.map((lane) => {
+    const now = errors.find((one) => one.lane === lane);
+    const before = now ? undefined : endsIn(run).find(({ vmid }) => vmid === lane);
+    return before ?? endOfGuest(run, lane, steps, now?.error);
+  });
+  if (guests.every(({ status }) => status === 'done')) return { status: 'succeeded', steps };
+  return { status: 'failed', steps, error: together(run, guests), each: true };
+}
+
+function lateUnsent(purpose: string): ProxmoxMcpError {
+  return new ProxmoxMcpError('interrupted', `${purpose}: it took effect late, and the steps after it were not sent.`, {
+    hint: 'Check the guest with get_vm.',
+  });
 }
 
 /**
@@ -62,23 +98,32 @@ export async function closeRun(id: string, outcome: 'done' | 'not-done', caller:
   const stored = await store.runs.get(id);
   if (!stored || stored.cluster !== cluster) fail('task_unknown', `Run ${id} does not exist on this cluster.`);
   const run = await ports.watch.look(stored, ports);
-  const record = run.steps.find((one) => one.state === 'unknown') ?? run.steps.at(-1);
-  const step = run.plan.steps.find((one) => one.id === record?.id);
-  if (run.status !== 'unknown' || !record || !step) {
+  const open = openIn(run);
+  const last = run.steps.slice(-1).flatMap((record) => {
+    const step = run.plan.steps.find(({ id }) => id === record.id);
+    return step ? [{ step, record }] : [];
+  });
+  const asked = open.length > 0 ? open : last;
+  if (run.status !== 'unknown' || asked.length === 0) {
     fail('conflict', `The outcome of run ${id} is known: ${run.status}.`, {
       hint: 'Check `proxmox-mcp runs list` for runs that are still open.',
     });
   }
   const says = `${caller.principal} says that it ${outcome === 'done' ? 'took effect' : 'did not take effect'}`;
-  const found: Found =
-    outcome === 'done'
-      ? { record: { ...record, state: 'done', exit: says } }
-      : { record: { ...record, state: 'failed', exit: says }, error: new ProxmoxMcpError('interrupted', `${step.purpose}: ${says}.`) };
-  return end({ run, purpose: step.purpose, found, caller, message: says }, ports);
+  const found: Found[] = [];
+  for (const { step, record } of asked) {
+    // The word is about what cannot be seen: of several requests some may be.
+    const seen =
+      open.length > 1 && step.kind === 'request' ? await outcomeOf({ step, record, run, steps: run.steps }, run, ports) : undefined;
+    const state = outcome === 'done' ? 'done' : 'failed';
+    const error = outcome === 'not-done' ? new ProxmoxMcpError('interrupted', `${step.purpose}: ${says}.`) : undefined;
+    found.push(seen ? told(seen) : { record: { ...record, state, exit: says }, says, ...defined({ error }) });
+  }
+  return end(run, found, caller, ports);
 }
 
 /** Undefined while it cannot be told. */
-async function outcomeOf(lost: Lost, run: RunRecord, ports: Ports): Promise<Found | undefined> {
+async function outcomeOf(lost: Lost, run: RunRecord, ports: Ports): Promise<Seen | undefined> {
   const { step, record } = lost;
   if (record.upid !== undefined) return ended(step, record, run, ports);
   const { api } = ports.cluster;
@@ -95,7 +140,7 @@ async function outcomeOf(lost: Lost, run: RunRecord, ports: Ports): Promise<Foun
 }
 
 /** How the task of the request ended. */
-async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord, ports: Ports): Promise<Found | undefined> {
+async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord, ports: Ports): Promise<Seen | undefined> {
   const { api } = ports.cluster;
   const status = await api.task(record.upid ?? '').catch(() => undefined);
   if (status?.running) return undefined;

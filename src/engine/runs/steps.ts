@@ -8,7 +8,7 @@ import { noteDigest } from './digests.ts';
 import { follow, isKept, isProven, KEPT } from './follow.ts';
 import type { Journal } from './journal.ts';
 import { patiently } from './patience.ts';
-import { reconcile, withoutOthers } from './reconcile.ts';
+import { type Lost, reconcile, withoutOthers } from './reconcile.ts';
 import { resolveStep } from './resolve.ts';
 import { taskFault } from './task-fault.ts';
 
@@ -43,12 +43,15 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
   if (record?.state === 'done') return;
   // Marked by a process that ended before it could record why: without a task there is nothing to ask.
   if (record?.state === 'failed' && record.upid === undefined) {
-    throw new ProxmoxMcpError('interrupted', `${step.purpose}: it failed, and the server ended before it recorded the reason.`);
+    throw new ProxmoxMcpError(
+      'interrupted',
+      `${step.purpose}: it failed, and the server ended before it recorded ${record.exit === undefined ? 'the reason' : `more than: ${record.exit}`}.`,
+    );
   }
   for (let attempt = 1; ; attempt++) {
     record ??= await send(step, s);
     if (record.state === 'intent' || record.state === 'unknown')
-      record = await reconcile({ step, record, run: s.journal.run, steps: s.journal.steps }, s.ports, s.report);
+      record = await reconcile(lostIn(s.journal, step, record), s.ports, s.report);
     if (record.state === 'done') return s.journal.write(record);
     await s.journal.write(record);
     record = await follow(step, record, s);
@@ -70,6 +73,16 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     s.gate.reopen(step.id);
     record = undefined;
   }
+}
+
+/** With the steps as they are at each look: those of other guests continue. */
+function lostIn(journal: Journal, step: RequestStep, record: StepRecord): Lost {
+  return {
+    ...{ step, record, run: journal.run },
+    get steps() {
+      return journal.steps;
+    },
+  };
 }
 
 /** Another client was faster: what was wanted is so, which a refusal alone never proves. */

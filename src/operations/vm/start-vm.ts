@@ -2,13 +2,24 @@ import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
 import type { Condition, Plan } from '../../core/plan.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
-import { defineOperation } from '../define.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
-import { changed, vmid } from './lib/schemas.ts';
-import { doomedBy, factsOf, label, pendingWarnings, readTarget, refuseLocked, refuseTemplate, willBeGone } from './lib/target.ts';
+import { changed, oneOrSeveral } from './lib/schemas.ts';
+import { guestsAsked, planGuests, type Words } from './lib/several.ts';
+import {
+  doomedBy,
+  factsOf,
+  label,
+  pendingWarnings,
+  readTarget,
+  refuseLocked,
+  refuseTemplate,
+  stillItself,
+  willBeGone,
+} from './lib/target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({
@@ -17,9 +28,9 @@ export const startVm = defineOperation({
   effect: 'change',
   toolset: 'everyday',
   description: 'Starts a stopped VM or container; pending configuration changes take effect.',
-  input: z.strictObject({ vmid }),
-  byName: { vmid: 'name' },
-  output: changed,
+  input: z.strictObject(oneOrSeveral),
+  byName: { vmid: 'name', vmids: 'names' },
+  output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
   reads: GUEST_READS,
   mayRead: NODE_READS,
   sends: {
@@ -27,49 +38,58 @@ export const startVm = defineOperation({
     'POST /nodes/{node}/lxc/{vmid}/status/start': [],
   },
   example: { vmid: 105 },
-  async plan(ctx, args): Promise<Plan> {
-    const target = await readTarget(ctx.api, args.vmid);
-    const { guest, status } = target;
-    const { at, identity } = guest;
-    refuseTemplate(guest, 'started');
-    const base = { operation: 'start_vm', target: identity, node: at.node, facts: factsOf(target), effect: 'change' as const, choices: [] };
-    if (target.running) {
-      if (isHalted(status)) {
-        const reason = status.detail === 'paused' ? '' : ' to find the reason and';
-        fail(
-          'guest_state',
-          `${label(guest)} is ${status.detail === 'paused' ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`,
-          {
-            hint: `Ask the operator${reason} to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.`,
-          },
-        );
-      }
-      return { ...base, summary: `${label(guest)} already runs`, ...alreadySo(target) };
-    }
-    // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
-    refuseLocked(target, ['suspended']);
-    const node = at.type === 'qemu' ? (await listNodes(ctx.api)).find((n) => n.node === at.node) : undefined;
-    if (at.type === 'qemu') refuseTooManyCpus(guest.sizes.cpu, node);
-    const managed = status.ha !== undefined;
-    const running: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' };
-    const doomed = doomedBy(guest.pending);
-    return {
-      ...base,
-      summary: `Start ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
-      ...(doomed
-        ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
-        : {}),
-      steps: startSteps(at, label(guest), managed),
-      expected: [running, ...willBeGone(at, doomed)],
-      warnings: [
-        ...unseenNode(node),
-        ...pendingWarnings(guest),
-        ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : []),
-      ],
-      before: { status: 'stopped', ...doomed?.view },
-      after: { status: 'running', ...doomed?.destroyed },
-      undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,
+  async plan(ctx, asked): Promise<Plan> {
+    const words: Words = {
+      ...{ verb: 'Start', done: 'started', already: 'all guests already run' },
+      undo: (plans) => ['stop_vm each of them', ...plans.flatMap(({ undo }) => undo.split('; ').slice(1))].join('; '),
     };
+    return planGuests(guestsAsked('start_vm', asked), words, (one, checked) => planOne(ctx, one, checked));
   },
   report: reportOf,
 });
+
+/** Starting one guest. `checked`: others are started before it, which may take so long that it is another guest by then. */
+async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked'): Promise<Plan> {
+  const target = await readTarget(ctx.api, vmid);
+  const { guest, status } = target;
+  const { at, identity } = guest;
+  refuseTemplate(guest, 'started');
+  const base = { operation: 'start_vm', target: identity, node: at.node, facts: factsOf(target), effect: 'change' as const, choices: [] };
+  if (target.running) {
+    if (isHalted(status)) {
+      const reason = status.detail === 'paused' ? '' : ' to find the reason and';
+      fail(
+        'guest_state',
+        `${label(guest)} is ${status.detail === 'paused' ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`,
+        {
+          hint: `Ask the operator${reason} to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.`,
+        },
+      );
+    }
+    return { ...base, summary: `${label(guest)} already runs`, ...alreadySo(target) };
+  }
+  // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
+  refuseLocked(target, ['suspended']);
+  const node = at.type === 'qemu' ? (await listNodes(ctx.api)).find((n) => n.node === at.node) : undefined;
+  if (at.type === 'qemu') refuseTooManyCpus(guest.sizes.cpu, node);
+  const managed = status.ha !== undefined;
+  const running: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' };
+  const doomed = doomedBy(guest.pending);
+  return {
+    ...base,
+    summary: `Start ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
+    ...(doomed
+      ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
+      : {}),
+    steps: [...(checked ? [stillItself(target)] : []), ...startSteps(at, label(guest), managed)],
+    expected: [running, ...willBeGone(at, doomed)],
+    warnings: [
+      ...unseenNode(node),
+      ...pendingWarnings(guest),
+      ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : []),
+    ],
+    before: { status: 'stopped', ...doomed?.view },
+    after: { status: 'running', ...doomed?.destroyed },
+    undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,
+  };
+}

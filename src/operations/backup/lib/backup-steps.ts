@@ -61,6 +61,8 @@ export async function backupSteps(
       purpose: `back up ${label(target.guest)} to ${storage}`,
       task: { type: 'vzdump', id: String(at.vmid), node: at.node, timeoutSeconds: BACKUP_SECONDS },
       proof: there,
+      // Proxmox's own lock: a second vzdump of a node waits for the first inside its task.
+      atMost: { [`backups of ${at.node}`]: 1, [`disks to ${storage}`]: 2 },
     },
     { kind: 'wait', id: 'backed-up', until: there, timeoutSeconds: 60, purpose: `the backup is on ${storage}` },
   ];

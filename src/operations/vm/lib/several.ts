@@ -1,6 +1,6 @@
 import { graver } from '../../../core/effect.ts';
 import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
-import type { Plan } from '../../../core/plan.ts';
+import { inLane, type Plan } from '../../../core/plan.ts';
 import { counted } from '../../../core/text.ts';
 import { label } from './target.ts';
 
@@ -82,7 +82,6 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', und
     };
   }
   const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
-  const suffix = (plan: Plan) => plan.steps.map((step) => ({ ...step, id: `${step.id}-${plan.target?.vmid}` }));
   return {
     ...first,
     // Each guest's own are told by its sides.
@@ -95,7 +94,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', und
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
     facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
     ...(open.some((p) => p.binds) ? { binds: Object.assign({}, ...open.map((p) => p.binds ?? {})) } : {}),
-    steps: open.flatMap(suffix),
+    steps: open.flatMap((p) => inLane(p.steps, p.target?.vmid ?? 0)),
     expected: open.flatMap((p) => p.expected),
     warnings: saidOnce(open, (p) => p.warnings),
     choices: plans.filter((p) => p.existing).map((p) => p.summary),
