@@ -59,7 +59,7 @@ export type Condition =
   /** The object at this path has these values (as text); null: the field is absent. */
   | { kind: 'reads'; path: string; has: Record<string, string | null>; says: string };
 
-/** What every step of a plan may have. */
+/** The part that all kinds of steps share. */
 interface InLane {
   /** The guest whose step it is, in a plan for several: the steps of one guest run in order, beside those of the others. */
   lane?: number;
@@ -82,7 +82,7 @@ export interface RequestStep extends InLane {
   retryOnLock?: boolean;
   /** The next step when this request's task fails, where the general hint is not enough. */
   onFailure?: string;
-  /** What it shares with requests for other guests of the plan, each with how many may use it at once: `{ 'local-lvm on pve': 2 }`. */
+  /** Things that it shares with requests for other guests of the plan, each with how many may use it at once: `{ 'local-lvm on pve': 2 }`. */
   atMost?: Record<string, number>;
 }
 /** Waits until something holds; a timeout fails the run. */

@@ -34,7 +34,7 @@ export async function apply(
   const report = (message: string) => options.onProgress?.({ ...progress, message });
   const common = { api, sentBefore, journal, ports, secret, report, turns: new Turns(), maySend: options.maySend };
   const onDone = () => void progress.done++;
-  // What was in flight when its process ended takes its turn first: it is at Proxmox already.
+  // Requests that were in flight when their process ended take their turn first: they are at Proxmox already.
   const isOpen = (lane: number) =>
     steps.some((step) => step.lane === lane && ['intent', 'sent'].includes(journal.find(step.id)?.state ?? ''));
   const lanes = lanesOf(steps).sort((a, b) => Number(isOpen(b)) - Number(isOpen(a)));

@@ -28,6 +28,15 @@ describe('start_vm', () => {
     expect(plan.effect).toBe('change');
     expect(plan.warnings).toEqual([expect.stringContaining('memory 2048 → 4096')]);
   });
+  test('several guests are one plan, in which each has its own steps; those that run are left out and named', async () => {
+    const guests = [stopped, { ...webServer, vmid: 106 }, { ...container, running: false }];
+    const plan = await planOf('start_vm', { vmids: [105, 106, 201] }, { guests });
+    expect(linesOf(plan)).toEqual(['POST /nodes/pve/qemu/105/status/start', 'POST /nodes/pve/lxc/201/status/start']);
+    expect(requestsOf(plan).map(({ lane }) => lane)).toEqual([105, 201]);
+    expect(plan.summary).toMatch(/^Start 2 guests: web1 \(105\), /);
+    expect(plan.choices).toEqual(['web1 (106) already runs']);
+    expect(plan.undo).toBe('stop_vm each of them');
+  });
   describe('with a disk whose removal by force is pending', () => {
     const dooms: GuestSpec = {
       ...withConfig(stopped, { sata1: 'local-lvm:vm-105-disk-1,size=500G' }),
