@@ -3,7 +3,7 @@ import { scratchFolder } from './tests/helpers/scratch.ts';
 import { leftOutSuites } from './tests/helpers/suites.ts';
 
 /** Suites of programs (the shipped binary, databases, browsers), and the file that replaces a module of Node's. */
-const PROGRAMS = ['browser', 'cli', 'e2e', 'nginx', 'postgres'].map((folder) => `tests/${folder}/**/*.test.ts`);
+const PROGRAMS = ['browser', 'cli', 'e2e', 'nginx', 'postgres', 'release'].map((folder) => `tests/${folder}/**/*.test.ts`);
 const SEPARATE = [...PROGRAMS, 'tests/audit/key-file.test.ts'];
 
 const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000, env: { TMPDIR: scratchFolder() } } as const;

@@ -24,7 +24,6 @@ export async function bundle(root, entry, folder, name) {
     entryPoints: [entry],
     outfile,
     ...format,
-    external: ['better-sqlite3'],
     banner,
     logLevel: 'error',
   });

@@ -1,21 +1,31 @@
 import { createRequire } from 'node:module';
 import type SqliteDatabase from 'better-sqlite3';
+import { fail } from './core/errors.ts';
 
 /**
- * SQLite, for every layer that keeps a file of it. Two releases of one library with one interface: 12 is the last one that works on Node 20,
- * and from Node 24.19 on its objects end the process when they are collected (`RemoveEnvironmentCleanupHook`); 13 speaks Node-API instead
- * and needs Node 22. docs/decisions/0003.
+ * SQLite, for every layer that keeps a file of it. Two releases of one library with one interface: better-sqlite3 13 has prebuilt binaries,
+ * needs Node 22 and ends the process on Node 20, so it is never opened there. Release 12 is the last one for Node 20, in a package of its
+ * own, which npm leaves out from Node 22 on. docs/decisions/0003.
+ * @throws store_unavailable
  */
-const library = Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3-napi' : 'better-sqlite3';
-
 function load(): typeof SqliteDatabase {
+  const modern = Number.parseInt(process.versions.node, 10) >= 22;
   try {
-    return createRequire(import.meta.url)(library) as typeof SqliteDatabase;
+    const Database = createRequire(import.meta.url)(modern ? 'better-sqlite3' : 'proxmox-mcp-sqlite-node20') as typeof SqliteDatabase;
+    // The library loads its binary with the first database. npm 12 installs without compiling, and copied folders have another platform's.
+    new Database(':memory:').close();
+    return Database;
   } catch (cause) {
-    // An optional dependency that could not be installed is left out without a word, and so is the one for another Node.
-    if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
-    const why = `SQLite's library for Node ${process.versions.node} (${library}) is not installed`;
-    throw new Error(`${why}; run npm ci with this Node, with optional dependencies and a C++ toolchain`, { cause });
+    fail(
+      'store_unavailable',
+      `SQLite's library for Node ${process.versions.node} on ${process.platform}-${process.arch} is not installed.`,
+      {
+        hint: modern
+          ? 'Install proxmox-mcp again with this Node, with optional dependencies.'
+          : 'Use Node 22 or newer. To stay on Node 20, install Python 3 and a C++ toolchain, then install proxmox-mcp again.',
+        cause,
+      },
+    );
   }
 }
 

@@ -41,8 +41,8 @@ export function home(variables: Record<string, string> = {}) {
   return {
     folder,
     env,
-    run: (args: string[], more: Record<string, string> = {}, input = '') =>
-      finish(start(process.execPath, [binary(), ...args], more), input),
+    run: (args: string[], more: Record<string, string> = {}, input = '', cli = binary()) =>
+      finish(start(process.execPath, [cli, ...args], more), input),
     /** Runs on a pseudo terminal; `answer` is typed once `when` was shown. Everything that was shown is in stdout. */
     async runOnTerminal(
       args: string[],

@@ -24,7 +24,7 @@ afterEach(() => {
 /** Another process takes a file's lock; tell it anything and it lets go. */
 async function heldByAnother(file: string): Promise<() => void> {
   const library = createRequire(import.meta.url).resolve(
-    Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3-napi' : 'better-sqlite3',
+    Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3' : 'proxmox-mcp-sqlite-node20',
   );
   const script = join(dataDir, 'holder.cjs');
   writeFileSync(

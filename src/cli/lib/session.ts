@@ -9,10 +9,12 @@ import { openAuditOf } from './open-audit.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
 /**
- * Throws `missing_credentials` or `invalid_configuration`; sends nothing and opens no store.
+ * Throws `missing_credentials`, `invalid_configuration`, or `store_unavailable` without SQLite's library; sends nothing and opens no store.
  * @param onRequest sees every request that leaves, for the metrics
  */
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
+  // Store and audit need it. An installation without it says so first, whatever else is missing.
+  await import('../../sqlite.ts');
   const { settings: configured } = configureConnection(options);
   const [{ createEngine }, { operations }, log] = await Promise.all([
     import('../../engine/engine.ts'),

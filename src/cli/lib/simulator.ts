@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../../core/errors.ts';
 import type { ConnectionSettings } from '../../core/settings.ts';
 import type { Simulator } from '../../simulator/index.ts';
 
@@ -11,6 +11,7 @@ export async function startCluster(dataDir: string, port = 0): Promise<Simulator
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return await startSimulator({ file: join(dataDir, 'cluster.sqlite'), port });
   } catch (cause) {
+    if (cause instanceof ProxmoxMcpError) throw cause;
     const { syscall, message } = cause as NodeJS.ErrnoException;
     if (syscall === 'listen')
       fail('invalid_arguments', `Port ${port} cannot be served on: ${message}.`, {

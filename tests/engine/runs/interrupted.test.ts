@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import SqliteDatabase from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { NO_POLICY } from '../../../src/core/policy.ts';
+import SqliteDatabase from '../../../src/sqlite.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../helpers/world.ts';
 
