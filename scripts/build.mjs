@@ -12,7 +12,7 @@ const target = 'node20.19';
 // Split into chunks, which esbuild can do for ES modules only, then made CommonJS, which V8's code cache and a snapshot need.
 const result = await esbuild.build({
   absWorkingDir: root,
-  entryPoints: { main: 'src/cli/index.ts', docs: 'scripts/docs/index.ts' },
+  entryPoints: { main: 'src/cli/index.ts', stdio: 'src/cli/stdio.ts', docs: 'scripts/docs/index.ts' },
   outdir,
   bundle: true,
   splitting: true,
@@ -35,6 +35,7 @@ const isChunk = (file) => file.path.includes('chunk-');
 // working. Entries last: what they import is there when they appear. --keep leaves what an earlier build left.
 const bundled = [...result.outputFiles.filter(isChunk), ...result.outputFiles.filter((file) => !isChunk(file))];
 const files = await Promise.all(bundled.map(async ({ path, text }) => ({ path, contents: await commonJs(text) })));
+files.push({ path: join(outdir, 'tools.json'), contents: await toolList() });
 files.push({ path: join(outdir, 'package.json'), contents: '{"type":"commonjs"}\n' });
 const build = createHash('sha256');
 for (const { path, contents } of files) build.update(relative(outdir, path)).update(contents);
@@ -86,6 +87,21 @@ async function commonJs(text) {
     supported: { 'dynamic-import': false },
   });
   return here + code;
+}
+
+/** The tools as JSON, so that a server which is only listed need not load the operations. */
+async function toolList() {
+  const list = "import { operations } from './src/operations/index.ts'; import { offeredTool } from './src/mcp/tools.ts';";
+  const { outputFiles } = await esbuild.build({
+    stdin: { contents: `${list} export default JSON.stringify(operations.map(offeredTool));`, resolveDir: root },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target,
+    write: false,
+    logLevel: 'error',
+  });
+  return (await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`)).default;
 }
 
 /** The entry file, which names the build that its code cache belongs to. */

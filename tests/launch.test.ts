@@ -54,3 +54,9 @@ it('works where no cache can be written', async () => {
   expect(await tools()).toBe(told);
   expect(readFileSync(join(folder, '.cache'), 'utf8')).toBe('not a folder');
 });
+
+it('leaves the cache alone in a start with options of Node, which V8 compiles differently', async () => {
+  rmSync(join(folder, '.cache'), { recursive: true, force: true });
+  await promisify(execFile)(process.execPath, ['--max-lazy', cli, 'tools'], { env: { HOME: folder } });
+  expect(() => cached()).toThrow('ENOENT');
+});

@@ -50,17 +50,26 @@ function family(version: 4 | 6): 'ipv4' | 'ipv6' {
   return version === 6 ? 'ipv6' : 'ipv4';
 }
 
+/** Networks that are ours: built at first use, because a start needs none of them. */
+function known(cidrs: readonly string[]): Networks {
+  let test: Networks | undefined;
+  return (text) => {
+    test ??= networks(cidrs);
+    return test(text);
+  };
+}
+
 const LOOPBACK = ['127.0.0.0/8', '::1'];
 const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10'];
 
-export const isLoopback = networks(LOOPBACK);
-export const isLinkLocal = networks(LINK_LOCAL);
+export const isLoopback = known(LOOPBACK);
+export const isLinkLocal = known(LINK_LOCAL);
 /** Listening there means listening on every address of the machine. */
-export const isUnspecified = networks(['0.0.0.0', '::']);
+export const isUnspecified = known(['0.0.0.0', '::']);
 /** Loopback, RFC 1918, link-local and unique local (RFC 4193) addresses. */
-export const isPrivate = networks([...LOOPBACK, ...LINK_LOCAL, '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']);
+export const isPrivate = known([...LOOPBACK, ...LINK_LOCAL, '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']);
 /** Addresses that lead to no other machine: loopback, link-local, `0.0.0.0/8` (RFC 1122) and `::`. */
-export const staysHere = networks([...LOOPBACK, ...LINK_LOCAL, '0.0.0.0/8', '::']);
+export const staysHere = known([...LOOPBACK, ...LINK_LOCAL, '0.0.0.0/8', '::']);
 
 /** The names of this machine in URLs and Host headers. */
 export const LOCAL_NAMES = ['localhost', '127.0.0.1', '[::1]'];

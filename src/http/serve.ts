@@ -9,6 +9,7 @@ import type { HttpSettings } from '../core/settings.ts';
 import type { Session } from '../engine/session.ts';
 import type { Engine } from '../engine/types.ts';
 import { createServerFactory } from '../mcp/server.ts';
+import { offeredTool } from '../mcp/tools.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { createHttpApp } from './app.ts';
@@ -57,7 +58,8 @@ export async function serve(
   const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, version, metrics) : undefined;
   const factory = createServerFactory({
     engine: async () => engine,
-    operations,
+    tools: operations.map(offeredTool),
+    operation: async (name) => findOperation(name),
     settings,
     caller: remoteCaller,
     version,

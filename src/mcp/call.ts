@@ -4,18 +4,19 @@ import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors.ts';
 import { splitCommon } from '../engine/input/common.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
+import { type Offered, releases } from '../operations/available.ts';
 import { MAX_WAIT_SECONDS } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 import { type Rendered, renderError, renderResult } from '../render/result.ts';
 import { type ClientInfo, clientOf } from './client.ts';
 import type { Elicitation } from './elicitation.ts';
 import { progressOf } from './progress.ts';
-import { releases } from './tools.ts';
 
 /** Shared by every call of every connection. */
 export interface CallContext {
   /** Opened at the first call, so that a server which is only listed opens no store and sends nothing. */
   engine: () => Promise<Engine>;
+  operation: (name: string) => Promise<Operation | undefined>;
   caller: (client: ClientInfo) => Caller;
   elicitation: Elicitation;
   demo: boolean;
@@ -36,13 +37,14 @@ type RawArguments = Record<string, unknown>;
 export async function callTool(
   context: CallContext,
   server: McpServer,
-  operation: Operation,
+  { name }: Offered,
   raw: RawArguments,
   ctx: ServerContext,
   era: Era,
 ): Promise<CallToolResult | InputRequiredResult> {
   const { demo } = context;
   try {
+    const operation = (await context.operation(name)) ?? fail('internal', `The tool ${name} is listed, and its operation is missing.`);
     const { args, options } = splitCommon(operation, raw);
     const answer = context.elicitation.answer(ctx);
     const onProgress = progressOf(ctx);

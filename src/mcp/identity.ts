@@ -1,7 +1,6 @@
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import type { Role, Scope } from '../core/caller.ts';
-import { roleAllows } from '../engine/limits/roles.ts';
-import type { Operation } from '../operations/define.ts';
+import { type Offered, roleAllows } from '../operations/available.ts';
 
 /** The authenticated identity of a remote caller. */
 export interface Identity {
@@ -43,7 +42,7 @@ export function identityOf(authInfo: AuthInfo | undefined): Identity | undefined
 }
 
 /** The scope that a caller lacks for an operation, as the specification's step-up challenge names it; undefined: nothing is lacking. */
-export function missingScope(authInfo: AuthInfo | undefined, operation: Operation): string | undefined {
+export function missingScope(authInfo: AuthInfo | undefined, operation: Offered): string | undefined {
   const identity = identityOf(authInfo);
   return identity === undefined || roleAllows(identity.role, operation) ? undefined : WRITE;
 }

@@ -1,11 +1,11 @@
 import type { McpServer } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { Operation } from '../operations/define.ts';
+import type { Offered } from '../operations/available.ts';
 
 const provisionArguments = z.object({ name: z.string(), purpose: z.string().optional() });
 
 /** Starting points that a user picks from a menu; each needs the tools it names. */
-export function registerPrompts(server: McpServer, operations: readonly Operation[]): void {
+export function registerPrompts(server: McpServer, operations: readonly Offered[]): void {
   const has = (...names: string[]) => names.every((name) => operations.some((operation) => operation.name === name));
 
   if (has('list_approvals', 'approve', 'deny')) {

@@ -2,16 +2,18 @@ import type { ServerContext } from '@modelcontextprotocol/server';
 import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
 import { asError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import type { Operation } from '../operations/define.ts';
-import { renderResult } from '../render/result.ts';
+import type { Offered } from '../operations/available.ts';
 import type { CallContext } from './call.ts';
 import { clientOf } from './client.ts';
+
+/** The part of it that a read needs. */
+type ReadContext = Pick<CallContext, 'engine' | 'caller' | 'demo' | 'notices'>;
 
 const MIME = 'application/json';
 const NOT_FOUND = ['guest_not_found', 'approval_unknown', 'invalid_arguments'];
 
 /** Guests and approvals by address, for clients that attach resources. They read through the same entry point as the tools and cost nothing at start. */
-export function registerResources(server: McpServer, context: CallContext, operations: readonly Operation[]): void {
+export function registerResources(server: McpServer, context: ReadContext, operations: readonly Offered[]): void {
   const has = (name: string) => operations.some((operation) => operation.name === name);
 
   if (has('get_vm')) {
@@ -33,7 +35,7 @@ export function registerResources(server: McpServer, context: CallContext, opera
 }
 
 /** An address has one form: `0x64` and `1e2` do not name guest 100. */
-async function readGuest(context: CallContext, server: McpServer, vmid: string, ctx: ServerContext): Promise<JsonObject | undefined> {
+async function readGuest(context: ReadContext, server: McpServer, vmid: string, ctx: ServerContext): Promise<JsonObject | undefined> {
   return /^[1-9]\d{2,8}$/.test(vmid) ? read(context, server, 'get_vm', { vmid: Number(vmid) }, ctx) : undefined;
 }
 
@@ -47,14 +49,14 @@ async function contents(uri: URL, find: () => Promise<JsonObject | undefined>) {
   return { contents: [{ uri: uri.href, mimeType: MIME, text: JSON.stringify(found) }] };
 }
 
-async function read(context: CallContext, server: McpServer, operation: string, args: JsonObject, ctx: ServerContext): Promise<JsonObject> {
-  const engine = await context.engine();
+async function read(context: ReadContext, server: McpServer, operation: string, args: JsonObject, ctx: ServerContext): Promise<JsonObject> {
+  const [engine, { renderResult }] = await Promise.all([context.engine(), import('../render/result.ts')]);
   const result = await engine.perform(operation, args, context.caller(clientOf(server, ctx)), { signal: ctx.mcpReq.signal });
   return renderResult(result, { demo: context.demo, notices: context.notices() }).structured;
 }
 
 /** Newest first, so the one that was just asked for is on the first page. */
-async function findApproval(context: CallContext, server: McpServer, id: string, ctx: ServerContext): Promise<JsonObject | undefined> {
+async function findApproval(context: ReadContext, server: McpServer, id: string, ctx: ServerContext): Promise<JsonObject | undefined> {
   let cursor: Json | undefined;
   do {
     const page = await read(context, server, 'list_approvals', cursor === undefined ? {} : { cursor }, ctx);

@@ -1,25 +1,26 @@
-import { McpServer, type McpServerFactory, type ScopeChallengeHandler, type Tool } from '@modelcontextprotocol/server';
+import { McpServer, type McpServerFactory, type ScopeChallengeHandler } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
+import { lazy } from '../core/lazy.ts';
 import type { Settings } from '../core/settings.ts';
-import { roleAllows } from '../engine/limits/roles.ts';
 import type { Engine } from '../engine/types.ts';
-import { availableIn, changesNothing } from '../operations/available.ts';
+import { availableIn, changesNothing, type Offered, roleAllows } from '../operations/available.ts';
 import type { Operation } from '../operations/define.ts';
-import { type CallContext, callTool } from './call.ts';
+import type { CallContext } from './call.ts';
 import { type ClientInfo, clientOf } from './client.ts';
-import { createElicitation } from './elicitation.ts';
 import { missingScope } from './identity.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
 import { registerResources } from './resources.ts';
-import { toolDefinition } from './tools.ts';
+import type { OfferedTool } from './tools.ts';
 
 export interface FactoryOptions {
   /** Called at the first tool call, never before; must answer the same engine every time. A rejection becomes the tool's error. */
   engine: () => Promise<Engine>;
-  operations: readonly Operation[];
+  tools: readonly OfferedTool[];
+  /** The operation of a tool that is called: a server which is only listed loads none. */
+  operation: (name: string) => Promise<Operation | undefined>;
   settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds'>;
   /** The caller: the transport knows the channel, this knows the client. */
   caller: (client: ClientInfo) => Caller;
@@ -45,21 +46,25 @@ const LIST_TTL_MS = 300_000;
  */
 export function createServerFactory(options: FactoryOptions): McpServerFactory {
   const { demo, waitSeconds } = options.settings;
-  const operations = availableIn(options.operations, options.settings);
-  const context: CallContext = {
+  const tools = availableIn(options.tools, options.settings);
+  const base = {
     engine: options.engine,
+    operation: options.operation,
     caller: options.caller,
-    elicitation: createElicitation(options.stateKey, options.now),
     demo,
     waitSeconds,
     notices: options.notices ?? (() => []),
     ...defined({ consoleUrl: options.consoleUrl }),
   };
-  let tools: { operation: Operation; tool: Tool }[] | undefined;
+  const calls = lazy(async () => {
+    const [{ callTool }, { createElicitation }] = await Promise.all([import('./call.ts'), import('./elicitation.ts')]);
+    const context: CallContext = { ...base, elicitation: createElicitation(options.stateKey, options.now) };
+    return { callTool, context };
+  });
 
   return ({ authInfo, era }) => {
     // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
-    const allowed = operations.filter((operation) => missingScope(authInfo, operation) === undefined);
+    const allowed = tools.filter((tool) => missingScope(authInfo, tool) === undefined);
     const rules = instructions({ readOnly: allowed.every(changesNothing), demo });
     const server = new McpServer(
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
@@ -72,28 +77,30 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
           'resources/templates/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
           'server/discover': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
         },
-        requestState: { verify: context.elicitation.verify },
+        requestState: { verify: async (state, ctx) => (await calls.get()).context.elicitation.verify(state, ctx) },
         maxToolInputElements: 10_000,
       },
     );
-    for (const operation of operations) {
-      const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(operation, context) };
-      server.registerTool(operation.name, config, (args, ctx) => callTool(context, server, operation, args, ctx, era));
+    for (const tool of tools) {
+      const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(tool, base) };
+      server.registerTool(tool.name, config, async (args, ctx) => {
+        const { callTool, context } = await calls.get();
+        return callTool(context, server, tool, args, ctx, era);
+      });
     }
     // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {
-      tools ??= operations.map((operation) => ({ operation, tool: toolDefinition(operation) }));
-      const { role } = context.caller(clientOf(server, ctx));
-      return { tools: tools.filter(({ operation }) => roleAllows(role, operation)).map(({ tool }) => tool) };
+      const { role } = base.caller(clientOf(server, ctx));
+      return { tools: tools.filter((offered) => roleAllows(role, offered)).map(({ tool }) => tool) };
     });
-    registerResources(server, context, operations);
+    registerResources(server, base, tools);
     registerPrompts(server, allowed);
     return server;
   };
 }
 
 /** Over HTTP, 403 with the scope that is lacking. The engine checks the scope too, and records the refusal in the audit. */
-function challengeFor(operation: Operation, { engine, caller }: CallContext): ScopeChallengeHandler {
+function challengeFor(operation: Offered, { engine, caller }: Pick<CallContext, 'engine' | 'caller'>): ScopeChallengeHandler {
   return async ({ authInfo }) => {
     const scope = missingScope(authInfo, operation);
     if (authInfo === undefined || scope === undefined) return undefined;

@@ -1,7 +1,8 @@
 import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { defined } from '../core/defined.ts';
 import { isObject } from '../core/json.ts';
-import { changesNothing } from '../operations/available.ts';
+import { changesNothing, type Offered, releases } from '../operations/available.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { type Common, commonOf } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
@@ -14,6 +15,17 @@ const COMMON = {
   wait_seconds: { type: 'integer', description: 'For the end (45)' },
   reason: { type: 'string', description: 'Shown to the human' },
 } as const satisfies Record<Common, object>;
+
+/** The part of an operation that a server needs before a call. The build writes it beside the bundle, as JSON. */
+export interface OfferedTool extends Offered {
+  tool: Tool;
+}
+
+export function offeredTool(operation: Operation): OfferedTool {
+  const { name, toolset, effect } = operation;
+  const control = operation.effect === 'control' ? { decides: operation.decides, ...defined({ releases: operation.releases }) } : {};
+  return { name, toolset, effect, ...control, tool: toolDefinition(operation) };
+}
 
 /** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */
 export function toolDefinition(operation: Operation): Tool {
@@ -39,11 +51,6 @@ function annotationsOf(operation: Operation): ToolAnnotations {
     idempotentHint: !('reserves' in operation && operation.reserves !== undefined),
     openWorldHint: false,
   };
-}
-
-/** The only tool that releases a pending destructive plan. */
-export function releases(operation: Operation): boolean {
-  return operation.effect === 'control' && operation.releases === true;
 }
 
 /** Words that the other answers use too: they must not be narrowed to what a finished call says. */

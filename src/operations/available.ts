@@ -1,19 +1,34 @@
+import type { Role } from '../core/caller.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Operation } from './define.ts';
 
+/** The part of an operation that decides whether and to whom it is offered. */
+export type Offered = Pick<Operation, 'name' | 'toolset' | 'effect'> & { decides?: boolean; releases?: true };
+
 /** Reads, and lists of approvals and tasks: neither the cluster nor a decision is touched. */
-export function changesNothing(operation: Operation): boolean {
-  return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
+export function changesNothing({ effect, decides }: Offered): boolean {
+  return effect === 'read' || (effect === 'control' && !decides);
+}
+
+/** The only tool that releases a pending destructive plan. */
+export function releases(operation: Offered): boolean {
+  return operation.effect === 'control' && operation.releases === true;
+}
+
+/** Whether an operation exists for callers of this role. No role may approve over MCP; approvers use the console. */
+export function roleAllows(role: Role | undefined, operation: Offered): boolean {
+  if (role === undefined || role === 'operator') return true;
+  return changesNothing(operation);
 }
 
 /**
  * The operations that exist for callers: those of the chosen toolsets, in read-only mode only those that change and decide nothing. Control
  * operations are there whenever another operation that changes is: an approval without `approve` would be a dead end.
  */
-export function availableIn(
-  operations: readonly Operation[],
+export function availableIn<T extends Offered>(
+  operations: readonly T[],
   { readOnly, toolsets }: Pick<Settings, 'readOnly' | 'toolsets'>,
-): Operation[] {
+): T[] {
   const chosen = operations.filter(({ toolset }) => toolsets.includes(toolset));
   const changes = chosen.some((operation) => operation.effect !== 'read' && operation.effect !== 'control');
   const control = operations.filter(({ effect }) => effect === 'control' && changes);

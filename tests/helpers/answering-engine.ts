@@ -10,6 +10,7 @@ import type { RunRecord } from '../../src/core/run.ts';
 import type { Engine, PerformOptions } from '../../src/engine/types.ts';
 import type { ClientInfo } from '../../src/mcp/client.ts';
 import { createServerFactory, type FactoryOptions } from '../../src/mcp/server.ts';
+import { offeredTool } from '../../src/mcp/tools.ts';
 import { defineOperation } from '../../src/operations/define.ts';
 import { secret } from '../../src/operations/secret.ts';
 
@@ -227,7 +228,8 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
       opened += 1;
       return engine;
     },
-    operations,
+    tools: operations.map(offeredTool),
+    operation: async (name) => operations.find((operation) => operation.name === name),
     settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds: 45 },
     caller: localCaller,
     version: '0.0.0',

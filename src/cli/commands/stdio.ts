@@ -5,8 +5,8 @@ import { lazy } from '../../core/lazy.ts';
 import type { Session } from '../../engine/session.ts';
 import { createServerFactory } from '../../mcp/server.ts';
 import { runStdio } from '../../mcp/stdio.ts';
-import { operations } from '../../operations/index.ts';
 import { localCaller } from '../lib/caller.ts';
+import { offeredTools } from '../lib/offered-tools.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, note } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
@@ -17,9 +17,10 @@ import { openSession } from '../lib/session.ts';
  */
 export async function stdio(options: GlobalOptions): Promise<Exit> {
   const { settings } = configure({ ...options, demo: options.demo ?? false });
+  const tools = await offeredTools();
   checkPolicyOperations(
     settings.policy,
-    operations.map(({ name }) => name),
+    tools.map(({ name }) => name),
   );
   if (process.stdin.isTTY) note('Serving MCP on standard input, for an MCP client. `proxmox-mcp --help` shows the other commands.');
   let opened: Session | undefined;
@@ -29,7 +30,8 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
   });
   const factory = createServerFactory({
     engine: async () => (await session.get()).engine,
-    operations,
+    tools,
+    operation: async (name) => (await import('../../operations/index.ts')).findOperation(name),
     settings,
     caller: ({ client, elicitation }) => localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...defined({ client }) }),
     version: pkg.version,

@@ -1,7 +1,7 @@
-import type { Caller, Role } from '../../core/caller.ts';
+import type { Caller } from '../../core/caller.ts';
 import { fail } from '../../core/errors.ts';
 import type { Settings } from '../../core/settings.ts';
-import { availableIn, changesNothing } from '../../operations/available.ts';
+import { availableIn, changesNothing, roleAllows } from '../../operations/available.ts';
 import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/index.ts';
 
@@ -14,12 +14,6 @@ export function checkAvailable(operation: Operation, settings: Pick<Settings, 'r
   fail('forbidden_by_policy', `${name} belongs to the toolset ${toolset}, which this server does not offer.`, {
     hint: `Ask the operator to add it with PROXMOX_TOOLSETS=${[...settings.toolsets, toolset].join(',')}.`,
   });
-}
-
-/** Whether an operation exists for callers of this role. No role may approve over MCP; approvers use the console. */
-export function roleAllows(role: Role | undefined, operation: Operation): boolean {
-  if (role === undefined || role === 'operator') return true;
-  return changesNothing(operation);
 }
 
 /** Checked again at the entry point, because the transport lists the tools long before the call. @throws forbidden_by_policy */

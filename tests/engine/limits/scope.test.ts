@@ -3,7 +3,7 @@ import type { Caller, Role, Scope } from '../../../src/core/caller.ts';
 import type { Plan } from '../../../src/core/plan.ts';
 import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
 import type { RunRecord } from '../../../src/core/run.ts';
-import { checkRole, roleAllows, seesAllApprovals } from '../../../src/engine/limits/roles.ts';
+import { checkRole, seesAllApprovals } from '../../../src/engine/limits/roles.ts';
 import {
   checkPlanScope,
   checkTaskScope,
@@ -14,6 +14,7 @@ import {
   readerInScope,
   withScopeDefaults,
 } from '../../../src/engine/limits/scope.ts';
+import { roleAllows } from '../../../src/operations/available.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { listGuests } from '../../../src/proxmox/guests.ts';
 
