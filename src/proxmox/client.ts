@@ -6,6 +6,7 @@ import type { Log } from '../core/log.ts';
 import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../core/proxmox.ts';
 import type { ConnectionSettings } from '../core/settings.ts';
 import { numberOf } from '../core/sizes.ts';
+import { changesRights, forgetPrivileges } from './access/remembered.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
 import { recentChanges } from './fresh.ts';
@@ -179,14 +180,19 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
         signal?.throwIfAborted();
         gate.pass(request);
         noteGuest(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
-        return dispatchOf(request, await persist(request, signal, gate.still));
+        const outcome = await persist(request, signal, gate.still);
+        if (changesRights(request)) forgetPrivileges(api);
+        return dispatchOf(request, outcome);
       });
     },
 
     ...tasks,
     async waitTask(upid, how) {
       const status = await tasks.waitTask(upid, how);
-      noteGuest(parseUpid(upid)?.id);
+      const { id, type = '' } = parseUpid(upid) ?? {};
+      noteGuest(id);
+      // Its rights through a pool ended with it.
+      if (type.endsWith('destroy')) forgetPrivileges(api);
       return status;
     },
     changedLately: recent.has,

@@ -3,7 +3,8 @@ import type { Settings } from '../../core/settings.ts';
 import type { Toolset } from '../../core/toolset.ts';
 import { operations } from '../../operations/index.ts';
 import { PLACES, type Place, type Right, type Rights, rightsOf } from '../../operations/rights.ts';
-import { allPrivileges, type Granted, type Missing, privilegesAt } from '../../proxmox/access/privileges.ts';
+import { allPrivileges, type Granted, type Missing } from '../../proxmox/access/privileges.ts';
+import { privilegesAt } from '../../proxmox/access/remembered.ts';
 
 /** The paths on which a right for a place of that kind can be given. */
 const PATHS: Record<Place, RegExp> = {

@@ -7,6 +7,7 @@ import { type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import type { Operation } from '../../operations/define.ts';
+import { sameToken } from '../../proxmox/access/remembered.ts';
 import { type GuestRow, listGuests } from '../../proxmox/guests.ts';
 
 /** The facts about a guest that a scope asks for. */
@@ -87,7 +88,7 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
   const refuseForeign = async (vmid: number): Promise<void> => {
     if (!(await isOwn(vmid))) fail('guest_not_found', `No guest with VMID ${vmid} is visible to this access token.`);
   };
-  return {
+  const reader: ProxmoxReader = {
     cluster: api.cluster,
     limited: true,
     version: () => api.version(),
@@ -103,6 +104,7 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
       return answer.filter((row: { type?: string; pool?: string; tags?: string }) => isVisible(row, scope)) as T;
     },
   };
+  return sameToken(reader, api);
 }
 
 function isVisible(row: { type?: string; pool?: string; tags?: string }, scope: Scope): boolean {

@@ -1,6 +1,7 @@
 import { fail } from '../../core/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { type Lack, type Need, pathsOf, unmet } from '../contract/need.ts';
+import { byLatePrivileges, privilegesAt } from './remembered.ts';
 
 /** Privileges of which one suffices, on one path of the permission tree (`/vms/105`, `/storage/local`). */
 export interface Want {
@@ -34,39 +35,17 @@ export async function missingPrivileges(api: Api, wants: readonly Want[]): Promi
     .map((want) => ({ path: want.path, privileges: want.anyOf }));
 }
 
-/** The token's effective privileges on one path. */
-export async function privilegesAt(api: Api, path: string): Promise<Set<string>> {
-  const answer = await api.get<Granted>('/access/permissions', { path });
-  return new Set(Object.keys(answer[path] ?? {}));
-}
-
-/** How long (ms) a granted privilege is taken for granted: when it is revoked meanwhile, Proxmox refuses the request itself. */
-const REMEMBERED_MS = 30_000;
-const remembered = new WeakMap<Api, Map<string, { at: number; has: ReadonlySet<string> }>>();
-
 /**
- * The part of a need that the token's rights leave open. Each path is requested once in a while; nothing is called missing from memory alone, so that a
- * right which the operator has just granted counts at once. A path whose privileges cannot be read is left to Proxmox.
+ * The part of a need that the token's rights leave open, from rights that were read lately. Nothing is called missing from memory alone.
+ * A path whose privileges cannot be read is left to Proxmox.
  */
-export async function missingOf(api: Api, need: Need): Promise<Lack[]> {
-  const memory = remembered.get(api) ?? new Map<string, { at: number; has: ReadonlySet<string> }>();
-  remembered.set(api, memory);
-  const now = Date.now();
-  const paths = pathsOf(need);
-  const old = paths.filter((path) => now - (memory.get(path)?.at ?? 0) < REMEMBERED_MS);
-  const look = (places: readonly string[]) =>
-    Promise.all(
-      places.map(async (path) => {
-        const has = await privilegesAt(api, path).catch(() => undefined);
-        if (has) memory.set(path, { at: now, has });
-        else memory.delete(path);
-      }),
-    );
-  const has = (path: string) => memory.get(path)?.has;
-  await look(paths.filter((path) => !old.includes(path)));
-  if (old.length === 0 || unmet(need, has).length === 0) return unmet(need, has);
-  await look(old);
-  return unmet(need, has);
+export function missingOf(api: Api, need: Need): Promise<Lack[]> {
+  return byLatePrivileges(
+    api,
+    pathsOf(need),
+    (has) => unmet(need, has),
+    (missing) => missing.length === 0,
+  );
 }
 
 /** @throws permission_denied: what needs a privilege that the token lacks, found before anything is sent or asked */

@@ -1,5 +1,6 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { privilegesAt, type Want } from './privileges.ts';
+import type { Want } from './privileges.ts';
+import { byLatePrivileges, type Has, type Privileges, privilegesAt } from './remembered.ts';
 
 /** The volumes of one guest that the content lists of storages show to this token. Proxmox silently omits the rest from a 200. */
 export interface Sight {
@@ -9,7 +10,7 @@ export interface Sight {
   backups: string[];
 }
 
-type Privileges = ReadonlySet<string>;
+const NONE: Privileges = new Set();
 
 /**
  * Measured on Proxmox VE 9.2: a list needs Datastore.Audit or AllocateSpace on the storage. In it disks show with Datastore.Audit and
@@ -30,22 +31,20 @@ function showsDisks(onStorage: Privileges, onGuest: Privileges): boolean {
   return shows(onStorage, onGuest, ['Datastore.Audit', 'VM.Config.Disk']);
 }
 
-/** Asks Proxmox for the privileges on the guest and on each storage. Privileges that cannot be read count as missing. */
-export async function sightOf(api: ProxmoxReader, vmid: number, storages: readonly string[]): Promise<Sight> {
-  const none = () => new Set<string>();
-  const [guest, ...places] = await Promise.all([
-    privilegesAt(api, `/vms/${vmid}`).catch(none),
-    ...storages.map((storage) => privilegesAt(api, `/storage/${storage}`).catch(none)),
-  ]);
-  return {
-    disks: storages.filter((_, index) => showsDisks(places[index] ?? none(), guest)),
-    backups: storages.filter((_, index) => showsBackups(places[index] ?? none(), guest)),
+/** By the privileges on the guest and on each storage. Privileges that cannot be read count as missing. */
+export function sightOf(api: ProxmoxReader, vmid: number, storages: readonly string[]): Promise<Sight> {
+  const guest = `/vms/${vmid}`;
+  const sight = (has: Has): Sight => {
+    const shown = (shows: typeof showsDisks) => storages.filter((storage) => shows(has(`/storage/${storage}`) ?? NONE, has(guest) ?? NONE));
+    return { disks: shown(showsDisks), backups: shown(showsBackups) };
   };
+  const isAll = ({ disks, backups }: Sight) => disks.length === storages.length && backups.length === storages.length;
+  return byLatePrivileges(api, [guest, ...storages.map((storage) => `/storage/${storage}`)], sight, isAll);
 }
 
 /** Whether the lists of all storages show the disks of all guests; an ACL on a single path below may still hide some. */
 export async function seesEveryDisk(api: ProxmoxReader): Promise<boolean> {
-  const none = () => new Set<string>();
+  const none = () => NONE;
   const [guests, storages] = await Promise.all([privilegesAt(api, '/vms').catch(none), privilegesAt(api, '/storage').catch(none)]);
   return storages.has('Datastore.Audit') && (storages.has('Datastore.Allocate') || guests.has('VM.Config.Disk'));
 }

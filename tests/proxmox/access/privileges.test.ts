@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { grantedAt, missingOf, missingPrivileges, privilegesAt } from '../../../src/proxmox/access/privileges.ts';
+import { grantedAt, missingOf, missingPrivileges } from '../../../src/proxmox/access/privileges.ts';
+import { privilegesAt } from '../../../src/proxmox/access/remembered.ts';
 
 /** Answers like Proxmox: the value is the propagate flag, the key alone grants. */
 function api(rights: Record<string, string[]>) {

@@ -1,5 +1,6 @@
 import { remedyFor } from '../../../proxmox/access/grants.ts';
-import { allPrivileges, privilegesAt } from '../../../proxmox/access/privileges.ts';
+import { allPrivileges } from '../../../proxmox/access/privileges.ts';
+import { privilegesAt } from '../../../proxmox/access/remembered.ts';
 import type { OperationContext } from '../../define.ts';
 
 type Context = Pick<OperationContext, 'api' | 'tokenId' | 'defaults'>;
