@@ -12,6 +12,7 @@ import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
 import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
 import { snapshotVm } from './snapshot/snapshot-vm.ts';
+import { deleteVolume } from './storage/delete-volume.ts';
 import { downloadMedia } from './storage/download-media.ts';
 import { getTask } from './task/get-task.ts';
 import { cloneTemplate } from './vm/clone-template.ts';
@@ -57,6 +58,7 @@ const tools: readonly Operation[] = [
   backupVm,
   restoreBackup,
   downloadMedia,
+  deleteVolume,
   approve,
   deny,
   listApprovals,

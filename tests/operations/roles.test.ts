@@ -40,6 +40,7 @@ const CODES: Record<string, ErrorCode> = {
   'restore_backup VM.Audit': 'permission_denied',
   'restore_backup VM.Backup': 'not_possible',
   'restore_backup Datastore.AllocateSpace': 'not_possible',
+  'delete_volume VM.Audit': 'permission_denied',
 };
 
 let world: World;

@@ -2,6 +2,7 @@ import { asError } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
 import { readSnapshots, type Snapshots } from '../../../proxmox/snapshots.ts';
+import { atOnce } from '../../lib/at-once.ts';
 
 /** Each guest costs a request. */
 const MAX_GUESTS = 200;
@@ -17,17 +18,13 @@ export interface ReadSnapshots {
 export async function readAll(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<ReadSnapshots> {
   const asked = guests.filter(({ template }) => !template);
   const result: ReadSnapshots = { found: [], unread: asked.slice(MAX_GUESTS) };
-  const queue = asked.slice(0, MAX_GUESTS);
-  const work = async () => {
-    for (let guest = queue.shift(); guest; guest = queue.shift()) {
-      try {
-        result.found.push({ guest, snapshots: await readSnapshots(api, guest) });
-      } catch (thrown) {
-        if (asError(thrown).code !== 'guest_not_found') result.unread.push(guest);
-      }
+  await atOnce(asked.slice(0, MAX_GUESTS), AT_ONCE, async (guest) => {
+    try {
+      result.found.push({ guest, snapshots: await readSnapshots(api, guest) });
+    } catch (thrown) {
+      if (asError(thrown).code !== 'guest_not_found') result.unread.push(guest);
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  });
   result.found.sort((a, b) => a.guest.vmid - b.guest.vmid);
   return result;
 }

@@ -1,0 +1,83 @@
+import { fail } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import { failMissing, missingPrivileges, type Want } from '../../../proxmox/access/privileges.ts';
+import { backupRights } from '../../../proxmox/access/visibility.ts';
+import { backupOwner } from '../../../proxmox/disks.ts';
+import { path } from '../../../proxmox/encode.ts';
+import { listNodes } from '../../../proxmox/nodes.ts';
+import { listStorages, storageOf } from '../../../proxmox/storage.ts';
+
+/** A volume as its storage lists it. */
+export interface VolumeRow {
+  volid: string;
+  content?: string;
+  /** Bytes. */
+  size?: number;
+  /** Epoch seconds. */
+  ctime?: number;
+  vmid?: number | string;
+  parent?: string | null;
+  protected?: number | boolean;
+}
+
+export interface FoundVolume {
+  node: string;
+  row: VolumeRow;
+  shared: boolean;
+  /** All that the storage lists there. */
+  rows: VolumeRow[];
+  /** Volumes of the same name on other nodes, where the storage is local. */
+  elsewhere: ReadonlyMap<string, VolumeRow>;
+}
+
+/**
+ * Where a volume is. Local storages of one name hold different volumes of one name on different nodes.
+ * @throws ambiguous, storage_unavailable, permission_denied where it may be there unseen
+ */
+export async function findVolume(api: ProxmoxReader, volid: string, wanted: string | undefined): Promise<FoundVolume> {
+  const name = storageOf(volid);
+  const found: Omit<FoundVolume, 'elsewhere'>[] = [];
+  const looked: string[] = [];
+  for (const { node, online } of await listNodes(api)) {
+    const storage = online ? (await listStorages(api, node)).find((one) => one.storage === name && one.usable) : undefined;
+    if (!storage || (storage.shared && found.length > 0 && node !== wanted)) continue;
+    const rows = await api.get<VolumeRow[]>(path`/nodes/${node}/storage/${name}/content`);
+    looked.push(node);
+    const row = rows.find((one) => one.volid === volid);
+    if (row) found.push({ node, row, rows, shared: storage.shared });
+  }
+  const shown = plainText(volid, 200);
+  const chosen = found.filter(({ node, shared }) => wanted === undefined || node === wanted || (shared && found.length === 1));
+  const [first] = chosen;
+  if (!first) {
+    await refuseUnseen(api, volid);
+    const where = wanted ?? (looked.join(', ') || 'any node that is online');
+    return fail('storage_unavailable', `${shown} does not exist on ${where}.`, {
+      hint: `${found.length > 0 ? `It exists on ${found.map(({ node }) => node).join(', ')}. ` : ''}Call get_cluster for media and list_backups for backups.`,
+    });
+  }
+  if (chosen.length > 1 && !first.shared) {
+    const candidates = chosen.map(({ node }) => node);
+    fail('ambiguous', `${shown} exists on ${candidates.join(', ')}, and local storages of one name hold different volumes.`, {
+      hint: 'Give node.',
+      details: { candidates },
+    });
+  }
+  const others = first.shared ? [] : found.filter(({ node }) => node !== first.node);
+  return { ...first, elsewhere: new Map(others.map(({ node, row }) => [node, row])) };
+}
+
+/** A storage shows with one of two privileges, and Datastore.Allocate shows all of its volumes. The owner's backups show with less. */
+async function refuseUnseen(api: ProxmoxReader, volid: string): Promise<void> {
+  const storage = storageOf(volid);
+  const owner = backupOwner(volid);
+  const on = (...anyOf: string[]): Want[] => [{ path: `/storage/${storage}`, anyOf }];
+  const [listing, everything] = await Promise.all([
+    missingPrivileges(api, on('Datastore.Audit', 'Datastore.AllocateSpace')),
+    missingPrivileges(api, on('Datastore.Allocate')),
+  ]);
+  const volumes = owner === undefined || everything.length === 0 ? everything : await missingPrivileges(api, backupRights(owner, storage));
+  const missing = [...listing, ...volumes];
+  if (missing.length > 0) failMissing(`Seeing whether ${plainText(volid, 200)} exists`, missing);
+}

@@ -1,0 +1,166 @@
+import { asError, fail } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { counted, plainText } from '../../../core/text.ts';
+import { allPrivileges, failMissing } from '../../../proxmox/access/privileges.ts';
+import { unseenBy } from '../../../proxmox/access/unseen.ts';
+import { ownerOf } from '../../../proxmox/disks.ts';
+import { path } from '../../../proxmox/encode.ts';
+import { type GuestAt, guestPath, isFree, listGuests, readGuest } from '../../../proxmox/guests.ts';
+import type { Options } from '../../../proxmox/property-strings.ts';
+import { readSnapshots } from '../../../proxmox/snapshots.ts';
+import type { OperationContext } from '../../define.ts';
+import { atOnce } from '../../lib/at-once.ts';
+import type { FoundVolume, VolumeRow } from './find-volume.ts';
+
+/** Each guest costs two requests, and one for each snapshot. */
+const MAX_GUESTS = 500;
+const AT_ONCE = 4;
+/** Guests that an error names. */
+const NAMED = 20;
+
+type Named = GuestAt & { name: string };
+
+/**
+ * Refuses a volume that a guest of the cluster refers to or owns, and one of which that cannot be known: Proxmox itself deletes a disk, an
+ * ISO or an image under a guest that uses it. Not for backups, to which no guest refers.
+ * @throws not_possible with the guests, permission_denied, forbidden_by_policy for a caller that is limited to some guests
+ */
+export async function refuseReferred(ctx: Pick<OperationContext, 'api' | 'fresh'>, volume: FoundVolume): Promise<void> {
+  const { api } = ctx;
+  const shown = plainText(volume.row.volid, 200);
+  await refuseBlind(api, shown);
+  const guests = await everyGuest(ctx);
+  const names = await namesOf(api, volume);
+  const users: string[] = [];
+  const unread: number[] = [];
+  await atOnce(guests, AT_ONCE, async (guest) => {
+    try {
+      const where = isOther(volume, guest) ? undefined : await placeIn(api, guest, names);
+      if (where !== undefined)
+        users.push(`${plainText(guest.name, 60)} (${guest.vmid})${guest.node === volume.node ? '' : ` on ${guest.node}`}: ${where}`);
+    } catch (thrown) {
+      if (asError(thrown).code !== 'guest_not_found' || !(await isFree(api, guest.vmid))) unread.push(guest.vmid);
+    }
+  });
+  if (users.length > 0) {
+    fail('not_possible', `${shown} is in use by ${users.sort().slice(0, NAMED).join(', ')}.`, {
+      hint: 'Take it from the guest with update_vm, or delete the guest or the snapshot.',
+      details: { used_by: users },
+    });
+  }
+  refuseBase(volume, shown);
+  await refuseOwned(api, volume, shown);
+  if (unread.length > 0) {
+    fail('not_possible', `It is unknown whether a guest refers to ${shown}. Not read: ${unread.slice(0, NAMED).join(', ')}.`, {
+      hint: 'Wait until their nodes are online and their tasks have ended, then call again.',
+      details: { unread },
+    });
+  }
+}
+
+/** The list of guests omits those without VM.Audit, so without it everywhere no volume is known to be an orphan. */
+async function refuseBlind(api: ProxmoxReader, shown: string): Promise<void> {
+  if (api.limited) {
+    fail('forbidden_by_policy', `This access token is limited to some guests, and others may refer to ${shown}.`, {
+      hint: 'Tell the user. A caller without that limit can delete it.',
+    });
+  }
+  if (unseenBy(await allPrivileges(api), ['guests']).length === 0) return;
+  failMissing(`Seeing whether a guest refers to ${shown}`, [{ path: '/vms', privileges: ['VM.Audit'] }]);
+}
+
+/** With those that are being created, which the list of the cluster may not show yet. */
+async function everyGuest({ api, fresh }: Pick<OperationContext, 'api' | 'fresh'>): Promise<Named[]> {
+  const listed = await listGuests(api);
+  const guests = [...listed, ...fresh.filter(({ vmid }) => !listed.some((one) => one.vmid === vmid))];
+  if (guests.length <= MAX_GUESTS) return guests;
+  return fail('not_possible', `The configurations of ${guests.length} guests would have to be read. At most ${MAX_GUESTS} are.`, {
+    hint: 'Ask the operator to delete the volume in the web interface of Proxmox.',
+  });
+}
+
+/** A guest of another node names the volume of its own node, if that one is certainly not the same file. */
+function isOther({ row, elsewhere }: FoundVolume, { node }: Named): boolean {
+  const own = elsewhere.get(node);
+  return own !== undefined && (own.ctime !== row.ctime || own.size !== row.size);
+}
+
+/** How configurations may name the volume. */
+interface Names {
+  volid: string;
+  /** The last part of a disk's name: some lists put its base before it. */
+  disk?: string;
+  /** Of the file or device, which root may have written into an option. */
+  path?: string;
+}
+
+async function namesOf(api: ProxmoxReader, { node, row }: FoundVolume): Promise<Names> {
+  const { volid } = row;
+  const [storage = ''] = volid.split(':');
+  const info = await api
+    .get<{ path?: string }>(path`/nodes/${node}/storage/${storage}/content/${volid}`)
+    .catch(() => ({ path: undefined }));
+  return { volid, ...(isDisk(row) ? { disk: lastOf(volid) } : {}), ...(info.path ? { path: info.path } : {}) };
+}
+
+/** The option that names the volume: in the configuration as it is or will be, or in a snapshot. */
+async function placeIn(api: ProxmoxReader, at: GuestAt, names: Names): Promise<string | undefined> {
+  const { live, config } = await readGuest(api, at);
+  const here = optionWith(live, names) ?? optionWith(config, names);
+  if (here !== undefined) return here;
+  for (const { name } of (await readSnapshots(api, at)).all) {
+    const then = optionWith(await api.get<Options>(`${guestPath(at)}${path`/snapshot/${name}/config`}`), names);
+    if (then !== undefined) return `snapshot ${plainText(name, 40)}, ${then}`;
+  }
+  return undefined;
+}
+
+function optionWith(config: Options, names: Names): string | undefined {
+  const [storage = ''] = names.volid.split(':');
+  const isIt = (part: string) =>
+    part === names.volid ||
+    // A linked clone names its base before itself.
+    part.startsWith(`${names.volid}/`) ||
+    (names.disk !== undefined && part.startsWith(`${storage}:`) && lastOf(part) === names.disk);
+  return Object.entries(config).find(([key, value]) => {
+    if (key === 'description') return false;
+    const text = String(value);
+    return text.split(/[,=\s]+/).some(isIt) || (names.path !== undefined && text.includes(names.path));
+  })?.[0];
+}
+
+/** @throws not_possible for the base of linked clones, also of those that no guest has */
+function refuseBase({ row, rows }: FoundVolume, shown: string): void {
+  const clones = rows.filter(
+    (one) => one.volid.startsWith(`${row.volid}/`) || (one.parent && lastOf(one.parent).replace(/@.*$/, '') === lastOf(row.volid)),
+  );
+  if (clones.length === 0) return;
+  fail(
+    'not_possible',
+    `${shown} is the base of ${counted(clones.length, 'linked clone')}: ${clones
+      .map(({ volid }) => plainText(volid, 120))
+      .slice(0, NAMED)
+      .join(', ')}.`,
+    {
+      hint: 'Delete these first.',
+    },
+  );
+}
+
+/** A disk of a guest that exists may be a replica of it, or what a move left behind. @throws not_possible */
+async function refuseOwned(api: ProxmoxReader, { row, node }: FoundVolume, shown: string): Promise<void> {
+  if (!isDisk(row)) return;
+  const owner = ownerOf(row.volid) ?? (row.vmid === undefined ? undefined : Number(row.vmid));
+  if (owner === undefined || (await isFree(api, owner))) return;
+  fail('not_possible', `${shown} on ${node} belongs to guest ${owner}, which exists and does not name it.`, {
+    hint: `It may be a replica or a leftover. The operator runs \`qm disk rescan --vmid ${owner}\` on its node, after which the guest names it as unused.`,
+  });
+}
+
+export function isDisk({ content }: VolumeRow): boolean {
+  return content === 'images' || content === 'rootdir';
+}
+
+function lastOf(volid: string): string {
+  return volid.split(/[/:]/).at(-1) ?? volid;
+}
