@@ -88,6 +88,59 @@ it('an HA rule that keeps two guests apart is told before a migration and by the
   expect(data).toEqual({ sid: 'vm:102', 'requested-node': 'pve2', 'blocking-resources': blocking });
 });
 
+it('the HA manager takes local disks along, knows nothing of another storage, and moves what a rule keeps together', async () => {
+  const { api } = place;
+  await make({ scsi0: 'local-lvm:1' });
+  for (const sid of ['vm:301', 'vm:105']) expect((await api.post('/cluster/ha/resources', { sid, state: 'stopped' })).status).toBe(200);
+  const rule = { rule: 'together', type: 'resource-affinity', affinity: 'positive', resources: 'vm:301,vm:105' };
+  expect((await api.post('/cluster/ha/rules', rule)).status).toBe(200);
+  expect((await api.get(`${VM}/migrate`)).data['dependent-ha-resources']).toEqual(['vm:105']);
+  expect(await api.task('POST', `${VM}/migrate`, { target: 'pve2', targetstorage: 'tank' })).toBe('OK');
+  const tasks = (await api.get('/nodes/pve/tasks?source=active')).data as { upid: string; id: string }[];
+  expect(tasks.map(({ id }) => id).sort()).toEqual(['105', '301']);
+  for (const { upid } of tasks) expect(await api.wait(upid)).toBe('OK');
+  expect(await diskOn('pve2', 'scsi0')).toBe('local-lvm:vm-301-disk-0,size=1G');
+  expect((await api.get('/nodes/pve2/qemu/105/config')).status).toBe(200);
+});
+
+it('a running guest with copies goes only to a node that has one', async () => {
+  const { api } = place;
+  await make({ scsi0: 'nas:1' });
+  await api.post('/nodes/pve/qemu', { vmid: '302', name: 'copied' });
+  expect((await api.post('/cluster/replication', { id: '301-0', type: 'local', target: 'pve2' })).reason).toContain('replicate feature');
+  expect((await api.post('/cluster/replication', { id: '302-0', type: 'local', target: 'pve2' })).status).toBe(200);
+  expect(await api.task('POST', '/nodes/pve/qemu/302/migrate', { target: 'pve2' })).toBe('OK');
+  expect(await api.task('POST', '/nodes/pve2/qemu/302/status/start')).toBe('OK');
+  const back = await api.post('/nodes/pve2/qemu/302/migrate', { target: 'pve', online: '1' });
+  expect(back.errors).toEqual({
+    target: "Cannot live-migrate replicated VM to node 'pve' - not a replication target. Use 'force' to override.",
+  });
+});
+
+it('detached disks go along', async () => {
+  const { api } = place;
+  await make({ scsi0: 'nas:1', scsi1: 'local-lvm:1' });
+  await api.put(`${VM}/config`, { delete: 'scsi1' });
+  const { local_disks } = (await api.get(`${VM}/migrate`)).data;
+  expect(local_disks).toMatchObject([{ volid: 'local-lvm:vm-301-disk-0', is_unused: 1, is_attached: 0 }]);
+  expect(await api.task('POST', `${VM}/migrate`, { target: 'pve2' })).toBe('OK');
+  const there = (await api.get('/nodes/pve2/storage/local-lvm/content?vmid=301')).data as { volid: string }[];
+  expect(there.map(({ volid }) => volid)).toEqual(['local-lvm:vm-301-disk-0']);
+});
+
+it('a running guest with a mapped device stays', async () => {
+  const { api } = place;
+  await make({ scsi0: 'nas:1' });
+  await api.put(`${VM}/config`, { hostpci0: 'mapping=gpu' });
+  expect((await api.get(`${VM}/migrate`)).data).toMatchObject({
+    'mapped-resources': ['hostpci0'],
+    'mapped-resource-info': { hostpci0: { name: 'gpu' } },
+    local_resources: [],
+  });
+  await api.task('POST', `${VM}/status/start`);
+  expect(await aborted(`${VM}/migrate`, { target: 'pve2', online: '1' })).toContain('following mapped devices: hostpci0:gpu');
+});
+
 it('a container goes with a restart, and only where that was requested', async () => {
   const refused = await place.api.post('/nodes/pve/lxc/200/migrate', { target: 'pve2' });
   expect(refused.reason).toBe("can't migrate running container without --online or --restart");

@@ -1,8 +1,9 @@
 import { edit, missingConfig } from '../../context.ts';
 import { refuse } from '../../errors.ts';
 import { splitList } from '../../formats.ts';
-import { driveKeys, isCdrom, isCloudInit, mountKeys, volumeOf } from '../../guest/config.ts';
+import { driveKeys, isCdrom, isCloudInit, mountKeys, option, volumeOf } from '../../guest/config.ts';
 import { allocate, childrenOf, findStorage, findVolume, freeVolume, hasStorage, saveVolume } from '../../guest/volumes.ts';
+import { movedAlong } from '../../ha.ts';
 import type { Guest, Volume } from '../../model.ts';
 import { type Kinds, type Run, startTask } from '../../tasks.ts';
 import type { World } from '../../world.ts';
@@ -13,9 +14,11 @@ const LIVE = 4_000;
 /** The HA manager acts on its next round, ms. */
 const HA_ROUND = 1_000;
 
+/** Detached volumes go along too. */
 export function volumesOf(world: World, guest: Guest): [string, Volume][] {
-  const keys = guest.type === 'qemu' ? driveKeys(guest.config) : mountKeys(guest.config);
-  return keys.flatMap((key): [string, Volume][] => {
+  const attached = guest.type === 'qemu' ? driveKeys(guest.config) : mountKeys(guest.config);
+  const unused = Object.keys(guest.config).filter((key) => /^unused\d+$/.test(key));
+  return [...attached, ...unused].flatMap((key): [string, Volume][] => {
     const volume = findVolume(world, guest.node, volumeOf(guest.config[key] ?? ''));
     return volume ? [[key, volume]] : [];
   });
@@ -24,6 +27,13 @@ export function volumesOf(world: World, guest: Guest): [string, Volume][] {
 /** Volumes that only this node has. */
 export const localVolumes = (world: World, guest: Guest): [string, Volume][] =>
   volumesOf(world, guest).filter(([, volume]) => volume.node !== '');
+
+/** Devices of which every node may have one of the same name, with that name. */
+export const mappedDevices = (guest: Guest): [string, string][] =>
+  Object.entries(guest.config).flatMap(([key, value]): [string, string][] => {
+    const name = /^(hostpci|usb)\d+$/.test(key) ? /(?:^|,)mapping=([^,]+)/.exec(value)?.[1] : undefined;
+    return name === undefined ? [] : [[key, name]];
+  });
 
 /** Devices of the host that no other node has; SPICE and mapped ones can go along. */
 export const hostDevices = (guest: Guest): string[] =>
@@ -71,8 +81,15 @@ function obstacle(run: Run, guest: Guest, key: string, volume: Volume): string |
     const movable = findStorage(world, volume.storage).type === 'zfspool' || volume.format === 'qcow2';
     if (!movable) return 'non-migratable snapshot exists';
   }
-  return childrenOf(world, volume).length > 0 ? 'referenced by linked clone(s)' : undefined;
+  if (childrenOf(world, volume).length > 0) return 'referenced by linked clone(s)';
+  // Thin volumes do not name the one that they began as.
+  return volume.parent === undefined || findStorage(world, volume.storage).type === 'lvmthin'
+    ? undefined
+    : `it's a clone of '${volume.parent}'`;
 }
+
+/** A folder of the host that is not said to be on every node. */
+const isBound = (value: string): boolean => volumeOf(value).startsWith('/') && option(value, 'shared') !== '1';
 
 /** Ends the task; the reason is in its log alone. */
 function abort(run: Run, reason: string): never {
@@ -88,6 +105,11 @@ function begin(run: Run): number {
   if (!run.world.get('node', goal)?.online) abort(run, `Can't connect to destination address using public key`);
   const devices = hostDevices(guest);
   if (devices.length > 0) abort(run, `can't migrate VM which uses local devices: ${devices.join(', ')}`);
+  const mapped = mappedDevices(guest).map(([key, name]) => `${key}:${name}`);
+  if (guest.running && mapped.length > 0)
+    abort(run, `can't live migrate running VM which uses following mapped devices: ${mapped.join(', ')}`);
+  const bound = mountKeys(guest.config).find((key) => guest.type === 'lxc' && isBound(guest.config[key] ?? ''));
+  if (bound) abort(run, `cannot migrate local bind mount point '${bound}'`);
   const problems = volumesOf(run.world, guest).flatMap(([key, volume]): [string, string][] => {
     const reason = obstacle(run, guest, key, volume);
     return reason === undefined ? [] : [[volume.volid, reason]];
@@ -133,11 +155,22 @@ function finish(run: Run): void {
   run.log(`${stamp(run.at)} migration finished successfully (duration 00:00:02)`);
 }
 
-/** The request has been taken; the HA manager migrates a moment later, as root. */
+/**
+ * The request has been taken; the HA manager migrates a moment later, as root, with the guests that a rule keeps together. It knows nothing of
+ * other storages, and takes local disks along.
+ */
 function finishHaRequest(run: Run): void {
-  const { type, ...args } = run.task.args as { type: string; vmid: number };
-  const wanted = { node: run.task.node, type, id: String(args.vmid), owner: 'root@pam', kind: 'migrate', args, slower: HA_ROUND };
-  startTask(run.world, run.kinds, { ...wanted, locks: [args.vmid] }, run.at);
+  const { world } = run;
+  const { vmid, goal } = run.task.args as { vmid: number; goal: string };
+  const asked = world.guest(vmid);
+  const along = asked ? movedAlong(world, asked).map((sid) => world.guest(Number(sid.split(':')[1]))) : [];
+  for (const guest of [asked, ...along]) {
+    if (!guest || guest.node === goal) continue;
+    const args = { goal, withDisks: true, map: {}, vmid: guest.vmid };
+    const wanted = { node: guest.node, type: guest.type === 'qemu' ? 'qmigrate' : 'vzmigrate', id: String(guest.vmid), args };
+    const how = { owner: 'root@pam', kind: 'migrate', slower: HA_ROUND, locks: [guest.vmid] };
+    startTask(world, run.kinds, { ...wanted, ...how }, run.at);
+  }
 }
 
 export const MIGRATE_KINDS: Kinds = { migrate: { begin, finish }, 'ha-migrate': { finish: finishHaRequest } };

@@ -6,7 +6,7 @@ import { findStorage, findVolume, hasStorage } from '../../guest/volumes.ts';
 import { blockedByHa, isManaged, movedAlong } from '../../ha.ts';
 import type { Guest, Volume } from '../../model.ts';
 import type { World } from '../../world.ts';
-import { hostDevices, localVolumes, type StorageMap, storageMap, volumesOf } from './migrate-run.ts';
+import { hostDevices, localVolumes, mappedDevices, type StorageMap, storageMap, volumesOf } from './migrate-run.ts';
 
 const typeOf = (context: Context): Guest['type'] => (context.method.path.startsWith('/nodes/{node}/lxc') ? 'lxc' : 'qemu');
 
@@ -16,16 +16,17 @@ function localDisk(guest: Guest, key: string, volume: Volume): Record<string, un
     Object.values(snapshot.config).some((stored) => volumeOf(stored) === volume.volid),
   );
   const cloudInit = isCloudInit(value);
+  const unused = key.startsWith('unused');
   return {
     volid: volume.volid,
-    drivename: key,
-    ...(cloudInit ? {} : { size: volume.size }),
+    ...(unused ? {} : { drivename: key }),
+    ...(cloudInit || unused ? {} : { size: volume.size }),
     cdrom: option(value, 'media') === 'cdrom' ? 1 : 0,
     is_cloudinit: cloudInit ? 1 : 0,
-    is_attached: 1,
-    is_unused: 0,
+    is_attached: unused ? 0 : 1,
+    is_unused: unused ? 1 : 0,
     is_vmstate: 0,
-    is_tpmstate: 0,
+    is_tpmstate: key === 'tpmstate0' ? 1 : 0,
     replicate: 1,
     shared: 0,
     ...(inSnapshots.length > 0 ? { referenced_in_snapshot: Object.fromEntries(inSnapshots.map(([name]) => [name, 1])) } : {}),
@@ -52,8 +53,8 @@ export function preconditions(context: Context): unknown {
     ...(isManaged(world, guest) ? { 'dependent-ha-resources': movedAlong(world, guest) } : {}),
     local_disks: localVolumes(world, guest).map(([key, volume]) => localDisk(guest, key, volume)),
     local_resources: hostDevices(guest),
-    'mapped-resources': [],
-    'mapped-resource-info': {},
+    'mapped-resources': mappedDevices(guest).map(([key]) => key),
+    'mapped-resource-info': Object.fromEntries(mappedDevices(guest).map(([key, name]) => [key, { name }])),
     'has-dbus-vmstate': 1,
   };
 }
@@ -75,6 +76,13 @@ function checkGoal(context: Context, guest: Guest, map: StorageMap, goal: string
   for (const [, volume] of volumesOf(world, guest)) mustHave(world, volume.storage, goal);
 }
 
+/** The copies of a running guest would be left behind. */
+function checkReplicas(world: World, guest: Guest, goal: string): void {
+  const jobs = [...world.all('replication').values()].filter((job) => job.guest === guest.vmid);
+  if (jobs.length === 0 || jobs.some((job) => job.target === goal)) return;
+  invalid({ target: `Cannot live-migrate replicated VM to node '${goal}' - not a replication target. Use 'force' to override.` });
+}
+
 const ROOT_ONLY = ['force', 'migration_type', 'migration_network'];
 
 function migrate(context: Context): string {
@@ -87,6 +95,7 @@ function migrate(context: Context): string {
   const guest = guestOf(context, type);
   refuseLocked(guest);
   if (guest.running && type === 'qemu' && !flag(context, 'online')) refuse("can't migrate running VM without --online");
+  if (guest.running && type === 'qemu') checkReplicas(world, guest, goal);
   const live = flag(context, 'online') || flag(context, 'restart');
   if (guest.running && type === 'lxc' && !live) refuse("can't migrate running container without --online or --restart");
   const map = storageMap(text(context, 'targetstorage') ?? text(context, 'target-storage'));
@@ -95,7 +104,7 @@ function migrate(context: Context): string {
   const [id, letters, word] = [String(guest.vmid), type === 'qemu' ? 'q' : 'vz', type === 'qemu' ? 'VM' : 'CT'];
   if (isManaged(world, guest)) {
     const log = [`Requesting HA migration for ${word} ${id} to node ${goal}`];
-    return task(context, { type: 'hamigrate', id, kind: 'ha-migrate', args: { ...args, type: `${letters}migrate` }, log });
+    return task(context, { type: 'hamigrate', id, kind: 'ha-migrate', args, log });
   }
   return task(context, { type: `${letters}migrate`, id, kind: 'migrate', args, locks: [guest.vmid] });
 }
