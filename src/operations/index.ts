@@ -22,6 +22,7 @@ import { createVm } from './vm/create-vm.ts';
 import { deleteVm } from './vm/delete-vm.ts';
 import { getVm } from './vm/get-vm.ts';
 import { listVms } from './vm/list-vms.ts';
+import { migrateVm } from './vm/migrate-vm.ts';
 import { rebootVm } from './vm/reboot-vm.ts';
 import { resumeVm } from './vm/resume-vm.ts';
 import { runInGuest } from './vm/run-in-guest.ts';
@@ -47,6 +48,7 @@ const tools: readonly Operation[] = [
   rebootVm,
   suspendVm,
   resumeVm,
+  migrateVm,
   convertToTemplate,
   runInGuest,
   deleteVm,

@@ -19,7 +19,9 @@ export function explain(
   const halfMade = status === 'failed' && (plan.continues !== undefined || plan.demand?.newGuests === 1);
   const finish = halfMade ? ' Call again with the same arguments. Only the missing steps are sent.' : '';
   const before = done.length > 0 ? ` Done before: ${done.join('; ')}.` : '';
-  return new ProxmoxMcpError(error.code as ErrorCode, `${sentence(error.message)}${before} Not done: ${notDone.join('; ')}.`, {
+  // All requests may be done where the wait after the last one failed.
+  const after = notDone.length > 0 ? ` Not done: ${notDone.join('; ')}.` : '';
+  return new ProxmoxMcpError(error.code as ErrorCode, `${sentence(error.message)}${before}${after}`, {
     hint: `${error.hint}${finish}${plan.cleanup ? ` To clean up${halfMade ? ' instead' : ''}: ${plan.cleanup}` : ''}`,
     details: {
       ...error.details,

@@ -154,10 +154,14 @@ const move =
     return [onGuest(other, 'VM.Config.Disk'), ...(storage === undefined ? [] : [space(storage)])];
   };
 
-/** The same storage map has two names: `targetstorage` of a VM, `target-storage` of a container. */
-const migrate: Rule = ({ params }) => {
-  const targets = list(params.targetstorage ?? params['target-storage']).map((pair) => pair.split(':').at(-1) ?? '');
-  return targets.filter((storage) => storage !== '1').map(space);
+/**
+ * The same storage map has two names: `targetstorage` of a VM, `target-storage` of a container. `1` in it keeps the names of storages. Any other
+ * map changes where disks lie.
+ */
+const migrate: Rule = (asked) => {
+  const map = list(asked.params.targetstorage ?? asked.params['target-storage']);
+  const targets = map.filter((pair) => pair !== '1').map((pair) => pair.split(':').at(-1) ?? '');
+  return [...(map.length > 0 && !map.includes('1') ? [onGuest(vmidOf(asked), 'VM.Config.Disk')] : []), ...targets.map(space)];
 };
 
 const unlink: Rule = async (asked, known) => {

@@ -30,7 +30,7 @@ afterEach(() => cluster.close());
 const ALL = operations.filter(({ effect, toolset }) => effect !== 'control' && toolset === 'everyday').length;
 const GUEST = [
   ...['VM.Allocate', 'VM.Audit', 'VM.Backup', 'VM.Clone', 'VM.Config.CPU', 'VM.Config.Disk', 'VM.Config.HWType', 'VM.Config.Memory'],
-  ...['VM.Config.Network', 'VM.Config.Options', 'VM.GuestAgent.Audit', 'VM.PowerMgmt', 'VM.Snapshot', 'Pool.Audit'],
+  ...['VM.Config.Network', 'VM.Config.Options', 'VM.GuestAgent.Audit', 'VM.Migrate', 'VM.PowerMgmt', 'VM.Snapshot', 'Pool.Audit'],
 ];
 const rights = (guest: string[]) => ({
   '/pool/agents': guest,
@@ -182,10 +182,12 @@ test('rights with which operations can do more are named with the lines that gra
   expect(found.check('rights')?.state).toBe('ok');
   expect(found.check('more rights')).toMatchObject({
     state: 'warn',
-    text: expect.stringMatching(/clone_template.* can do or tell more with .*Sys\.Audit on \/nodes\/pve.* VM\.Migrate on \/pool\/agents/),
+    text: expect.stringMatching(
+      /clone_template.* can do or tell more with .*Sys\.Audit on \/nodes\/pve.* VM\.Config\.Cloudinit on \/pool\/agents/,
+    ),
   });
   for (const line of linesOf(found.check('more rights')))
-    await pveum(cluster, line, line.includes('VM.Migrate') ? roleOf('/pool/agents') : roleOf('/nodes/pve'));
+    await pveum(cluster, line, line.includes('VM.Config') ? roleOf('/pool/agents') : roleOf('/nodes/pve'));
   expect((await doctor(token)).check('more rights')).toBeUndefined();
 });
 

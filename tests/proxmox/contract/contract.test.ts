@@ -129,8 +129,9 @@ it.each([
     'POST',
     '/nodes/pve/qemu/105/migrate',
     { target: 'b', targetstorage: 'big' },
-    ['/storage/big Datastore.AllocateSpace', '/vms/105 VM.Migrate'],
+    ['/storage/big Datastore.AllocateSpace', '/vms/105 VM.Config.Disk', '/vms/105 VM.Migrate'],
   ],
+  ['POST', '/nodes/pve/qemu/105/migrate', { target: 'b', targetstorage: '1' }, ['/vms/105 VM.Migrate']],
 ])('%s %s %j needs what its documentation says', async (method, path, params, expected) => {
   const missing = unmet(await needFor({ method, path, params }, api, known), none);
   expect(missing.map((one) => `${one.path} ${one.privileges.join('|')}`).sort()).toEqual(expected);

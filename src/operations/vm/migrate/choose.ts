@@ -1,0 +1,63 @@
+import type { OperationContext } from '../../define.ts';
+import { type Mover, memoryOf } from './mover.ts';
+import { freeMemory, type Place, type Question, reasonsAgainst, type Taken, withTaken } from './places.ts';
+
+/** Guests that one request moves: more than one where an HA rule keeps them together. */
+export type Unit = readonly [Mover, ...Mover[]];
+
+export interface Chosen {
+  to: Place;
+  /** With what this unit takes. */
+  taken: Taken;
+}
+/** Why no node can take the unit, by node. */
+export type Refused = ReadonlyMap<string, readonly string[]>;
+
+export const vmidOf = (mover: Mover): number => mover.target.guest.at.vmid;
+
+/** VMIDs of the guests that HA moves along. */
+export function alongOf({ known }: Mover): number[] {
+  return known.along.map((sid) => Number(sid.split(':')[1]));
+}
+
+/** The greatest first: those are the hardest to place. */
+export function unitsOf(movers: readonly Mover[]): Unit[] {
+  const placed = new Set<number>();
+  const units = movers.flatMap((mover): Unit[] => {
+    if (placed.has(vmidOf(mover))) return [];
+    const others = movers.filter((other) => other !== mover && alongOf(mover).includes(vmidOf(other)));
+    for (const one of [mover, ...others]) placed.add(vmidOf(one));
+    return [[mover, ...others]];
+  });
+  const size = (unit: Unit) => unit.reduce((sum, one) => sum + memoryOf(one), 0);
+  return units.sort((a, b) => size(b) - size(a));
+}
+
+/** The node on which most of the memory stays free, among equals the one with idle CPUs. */
+export function choose(
+  ctx: Pick<OperationContext, 'reservedGib'>,
+  unit: Unit,
+  places: readonly Place[],
+  question: Question,
+  taken: Taken,
+): Chosen | { refused: Refused } {
+  const refused = new Map<string, string[]>();
+  const fitting = places.flatMap((to): Chosen[] => {
+    let after = taken;
+    const reasons: string[] = [];
+    for (const mover of unit) {
+      reasons.push(...reasonsAgainst(ctx, mover, to, question, after));
+      after = withTaken(after, mover, to, question.storage);
+    }
+    if (reasons.length === 0) return [{ to, taken: after }];
+    refused.set(to.node.node, reasons);
+    return [];
+  });
+  const [best] = fitting.sort((a, b) => freePart(b) - freePart(a) || (a.to.node.cpu ?? 0) - (b.to.node.cpu ?? 0));
+  return best ?? { refused };
+}
+
+/** A node whose memory the token does not see comes last. */
+function freePart({ to, taken }: Chosen): number {
+  return (freeMemory(to.node, taken) ?? -1) / (to.node.memoryMib ?? 1);
+}

@@ -1,0 +1,160 @@
+import { defined } from '../../../core/defined.ts';
+import type { Effect } from '../../../core/effect.ts';
+import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+import { guestPath } from '../../../proxmox/guests.ts';
+import { parseProperties } from '../../../proxmox/property-strings.ts';
+import { doomedBy, factsOf, label, pendingText, stillItself, willBeGone } from '../lib/target.ts';
+import type { How, Mover } from './mover.ts';
+import { type Place, tenths } from './places.ts';
+
+/** Longest copy of disks that is waited for. */
+const COPY_SECONDS = 24 * 3600;
+/** The HA manager acts on its next round, and a live migration takes as long as the memory is busy. */
+const HA_SECONDS = 3600;
+/** A container that has not shut down by then is killed; Proxmox's default. */
+const SHUTDOWN_SECONDS = 180;
+
+const EFFECTS: Record<How, { effect: Effect; why?: string }> = {
+  live: { effect: 'change' },
+  restart: {
+    effect: 'disrupt',
+    why: `a container that runs is shut down (killed after ${SHUTDOWN_SECONDS} s), moved and started again`,
+  },
+  offline: { effect: 'disrupt', why: 'a stopped guest cannot be started while it moves' },
+};
+
+export interface Moving {
+  mover: Mover;
+  to: Place;
+  storage: string | undefined;
+  /** HA moves it with this guest, so it has no request of its own. */
+  with?: Mover;
+  /** Chosen for the caller: the reason. */
+  choice?: string;
+}
+
+/** The plan that moves one guest. @param checked see planGuests */
+export function planMove(moving: Moving, checked?: 'checked'): Plan {
+  const { mover, to, storage } = moving;
+  const { target, how } = mover;
+  const { guest } = target;
+  const { at } = guest;
+  const of = label(guest);
+  const there = { ...at, node: to.node.node };
+  // A container's restart applies what is pending; a live move does not.
+  const pending = how === 'restart' ? guest.pending : [];
+  const doomed = doomedBy(pending);
+  const { effect, why } = EFFECTS[how];
+  const reasons = [
+    ...(why ? [why] : []),
+    ...(doomed ? [`its restart applies a pending removal by force, which destroys ${doomed.names}`] : []),
+  ];
+  return {
+    operation: 'migrate_vm',
+    target: guest.identity,
+    node: to.node.node,
+    facts: factsOf(target),
+    summary: `Move ${of} from ${at.node} to ${to.node.node} (${how})${doomed ? `, which destroys ${doomed.names}` : ''}`,
+    effect: doomed ? 'destroy' : effect,
+    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
+    // HA may have moved it by then, where it goes with another guest: it is sent nothing.
+    steps: [...(checked && !moving.with ? [stillItself(target)] : []), ...stepsOf(moving)],
+    expected: [
+      arrived(moving),
+      ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]),
+      ...willBeGone(there, doomed),
+    ],
+    choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
+    warnings: warningsOf(mover, pending.length > 0 ? pendingText(pending) : ''),
+    before: { node: at.node, ...doomed?.view },
+    after: { node: to.node.node, move: how, ...copiedView(moving), ...doomed?.destroyed },
+    undo: undoOf(mover, storage),
+  };
+}
+
+/** `scsi0 16 GiB to local-lvm` */
+function copiedView({ mover: { copied }, storage }: Moving): { local_disks?: string[] } {
+  if (copied.length === 0) return {};
+  return {
+    local_disks: copied.map(
+      (one) => `${one.slot ?? plainText(one.volid, 80)}${one.gib > 0 ? ` ${tenths(one.gib)} GiB` : ''} to ${storage ?? one.storage}`,
+    ),
+  };
+}
+
+function arrived({ mover, to }: Pick<Moving, 'mover' | 'to'>): Condition {
+  return { kind: 'location', ...mover.target.guest.at, node: to.node.node };
+}
+
+/** Proxmox ends the task of a guest under HA when the request is queued, so its place is waited for. */
+function stepsOf(moving: Moving): Step[] {
+  const { mover, to } = moving;
+  const of = label(mover.target.guest);
+  const isThere = arrived(moving);
+  const leader = moving.with && label(moving.with.target.guest);
+  return [
+    ...(leader === undefined ? [requestOf(moving)] : []),
+    {
+      kind: 'wait',
+      id: 'moved',
+      until: isThere,
+      timeoutSeconds: mover.managed ? HA_SECONDS : 60,
+      purpose: `${of} is on ${to.node.node}${leader === undefined ? '' : `, to which HA moves it with ${leader}`}`,
+    },
+  ];
+}
+
+function requestOf(moving: Moving): RequestStep {
+  const { mover, to } = moving;
+  const { at } = mover.target.guest;
+  const isVm = at.type === 'qemu';
+  return {
+    kind: 'request',
+    id: 'migrate',
+    method: 'POST',
+    path: `${guestPath(at)}/migrate`,
+    params: paramsOf(moving),
+    purpose: `move ${label(mover.target.guest)} to ${to.node.node}`,
+    task: {
+      type: mover.managed ? 'hamigrate' : isVm ? 'qmigrate' : 'vzmigrate',
+      id: String(at.vmid),
+      node: at.node,
+      timeoutSeconds: COPY_SECONDS,
+    },
+    proof: arrived(moving),
+    onFailure: `The reason is in the log. See where the guest is with get_vm {"vmid": ${at.vmid}}.`,
+  };
+}
+
+/** The parameters of a container have other names. HA ignores all but the node. */
+function paramsOf({ mover, to, storage }: Moving): Params {
+  const { how, copied, target } = mover;
+  const goal = copied.length > 0 ? storage : undefined;
+  if (target.guest.at.type === 'lxc') {
+    const restart: Params = how === 'restart' ? { restart: true, timeout: SHUTDOWN_SECONDS } : {};
+    return { target: to.node.node, ...restart, ...defined({ 'target-storage': goal }) };
+  }
+  const live: Params = how === 'live' ? { online: true, ...(copied.length > 0 ? { 'with-local-disks': true } : {}) } : {};
+  return { target: to.node.node, ...live, ...defined({ targetstorage: goal }) };
+}
+
+function warningsOf({ how, target, unseen }: Mover, pending: string): string[] {
+  const { at, live } = target.guest;
+  const host = how === 'live' && parseProperties(live.cpu ?? '', 'cputype').cputype === 'host';
+  const passed = at.type === 'lxc' && Object.keys(live).some((key) => /^dev\d+$/.test(key));
+  return [
+    ...(host ? ['its CPU type is host: it may crash on a node with another CPU model'] : []),
+    ...(passed ? ['it uses devices of the node, which the other one must have too'] : []),
+    ...(pending === '' ? [] : [`pending changes take effect: ${pending}`]),
+    ...(unseen.length > 0 ? [`whether the other node has storage ${unseen.join(', ')} is not visible to this token`] : []),
+  ];
+}
+
+function undoOf({ target, copied }: Mover, storage: string | undefined): string {
+  const { vmid, node } = target.guest.at;
+  const from = [...new Set(copied.map((one) => one.storage))];
+  const back = storage !== undefined && from.length === 1 ? `, "storage": "${from[0]}"` : '';
+  const mixed = storage !== undefined && from.length > 1 ? '; its disks then lie on one storage' : '';
+  return `migrate_vm {"vmid": ${vmid}, "target_node": "${node}"${back}}${mixed}`;
+}

@@ -1,0 +1,123 @@
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { networksOf } from '../../../proxmox/disks.ts';
+import type { Replication } from '../../../proxmox/migration.ts';
+import { listBridges, type NodeRow } from '../../../proxmox/nodes.ts';
+import { placeOn, type StorageRow } from '../../../proxmox/storage.ts';
+import type { OperationContext } from '../../define.ts';
+import { type Mover, memoryOf } from './mover.ts';
+
+/** A node with what it offers to guests, as far as the token sees it. */
+export interface Place {
+  node: NodeRow;
+  storages: readonly StorageRow[];
+  bridges: readonly string[];
+}
+
+export async function readPlace(api: ProxmoxReader, node: NodeRow, storagesOf: (node: string) => Promise<StorageRow[]>): Promise<Place> {
+  const [storages, bridges] = await Promise.all([storagesOf(node.node), listBridges(api, node.node).catch(() => [])]);
+  return { node, storages, bridges };
+}
+
+/** Takings of guests of the same plan: memory (MiB) by node, space (GiB) by storage as `placeOn` names it. */
+export type Taken = ReadonlyMap<string, number>;
+
+/** The facts that every guest of a plan is held against. */
+export interface Question {
+  /** For local disks; else a storage of the same name. */
+  storage: string | undefined;
+  /** The node that the guest is on. */
+  home: Place;
+  replications: readonly Replication[];
+}
+
+/** Why this node cannot take the guest; empty when it can. */
+export function reasonsAgainst(
+  ctx: Pick<OperationContext, 'reservedGib'>,
+  mover: Mover,
+  place: Place,
+  { home, replications, storage }: Question,
+  taken: Taken,
+): string[] {
+  const { node } = place;
+  const { at, config } = mover.target.guest;
+  const nics = [...new Set(networksOf(at.type, config).flatMap(({ bridge }) => bridge ?? []))];
+  const lacking = nics.filter((bridge) => home.bridges.includes(bridge) && !place.bridges.includes(bridge));
+  const copies = replications.filter(({ vmid }) => vmid === at.vmid).map(({ target }) => target);
+  const leavesCopies = mover.how === 'live' && copies.length > 0 && !copies.includes(node.node);
+  return [
+    ...(mover.known.refused[node.node]?.others ?? []),
+    ...missingStorages(mover, place, home, storage).map((name) => `storage ${name} is missing or offline`),
+    ...spaceReasons(ctx, mover, place, { storage, taken }),
+    ...lacking.map((bridge) => `bridge ${bridge} is missing`),
+    ...sizeReasons(mover, node, taken),
+    ...(leavesCopies ? [`its replication goes to ${copies.join(', ')}, and a running guest moves only there`] : []),
+  ];
+}
+
+/** The list of storages of a node hides some from the token. One that it sees on either node is not hidden. */
+function missingStorages({ known, copied, shared }: Mover, { node, storages }: Place, home: Place, storage: string | undefined): string[] {
+  const goals = copied.map((one) => storage ?? one.storage);
+  const isSeen = (name: string) => name === storage || home.storages.some((one) => one.storage === name);
+  const absent = [...goals, ...shared].filter((name) => {
+    const row = storages.find((one) => one.storage === name);
+    return row ? !row.usable : isSeen(name);
+  });
+  // Proxmox itself tells of a VM what its disks lack, as if no other storage was named.
+  const told = (known.refused[node.node]?.storages ?? []).filter((name) => storage === undefined || shared.includes(name));
+  return [...new Set([...told, ...absent])];
+}
+
+function spaceReasons(
+  { reservedGib }: Pick<OperationContext, 'reservedGib'>,
+  { target, copied }: Mover,
+  { node, storages }: Place,
+  { storage, taken }: { storage: string | undefined; taken: Taken },
+): string[] {
+  const [kind, words] = target.guest.at.type === 'qemu' ? ['images', 'disk images'] : ['rootdir', 'disks of containers'];
+  return [...spaceOf(copied, storage)].flatMap(([name, gib]) => {
+    const row = storages.find((one) => one.storage === name);
+    if (!row?.usable) return [];
+    if (!row.content.includes(kind)) return [`storage ${name} does not take ${words}`];
+    const at = placeOn(node.node, row);
+    const free = Math.max(0, row.freeGib - reservedGib(at) - (taken.get(at) ?? 0));
+    return gib > free ? [`storage ${name} has ${tenths(free)} GiB free, ${tenths(gib)} GiB are needed`] : [];
+  });
+}
+
+/** GiB by the storage on which the copies end. */
+function spaceOf(copied: Mover['copied'], storage: string | undefined): Map<string, number> {
+  const needs = new Map<string, number>();
+  for (const one of copied) needs.set(storage ?? one.storage, (needs.get(storage ?? one.storage) ?? 0) + one.gib);
+  return needs;
+}
+
+function sizeReasons(mover: Mover, node: NodeRow, taken: Taken): string[] {
+  if (mover.how === 'offline') return [];
+  const { cpu } = mover.target.guest.sizes;
+  const [need, free] = [memoryOf(mover), freeMemory(node, taken)];
+  return [
+    ...(cpu !== undefined && node.cpus !== undefined && cpu > node.cpus ? [`the guest has ${cpu} CPUs, the node ${node.cpus}`] : []),
+    ...(free !== undefined && need > free ? [`the guest has ${need} MiB of memory, ${Math.max(0, Math.floor(free))} MiB are free`] : []),
+  ];
+}
+
+/** MiB that are free beside what the plan takes; undefined where the token does not see it. */
+export function freeMemory({ node, freeMib }: NodeRow, taken: Taken): number | undefined {
+  return freeMib === undefined ? undefined : freeMib - (taken.get(node) ?? 0);
+}
+
+/** The same with what the guest takes there, too. */
+export function withTaken(taken: Taken, mover: Mover, { node, storages }: Place, storage: string | undefined): Taken {
+  const next = new Map(taken);
+  const add = (key: string, amount: number) => next.set(key, (next.get(key) ?? 0) + amount);
+  add(node.node, memoryOf(mover));
+  for (const [name, gib] of spaceOf(mover.copied, storage)) {
+    const row = storages.find((one) => one.storage === name);
+    if (row) add(placeOn(node.node, row), gib);
+  }
+  return next;
+}
+
+export function tenths(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}

@@ -1,0 +1,142 @@
+import { ProxmoxMcpError } from '../../../core/errors.ts';
+import type { Plan } from '../../../core/plan.ts';
+import type { OperationContext } from '../../define.ts';
+import { alreadySo } from '../lib/outcome.ts';
+import { factsOf, label } from '../lib/target.ts';
+import { alongOf, type Chosen, choose, type Refused, type Unit, unitsOf, vmidOf } from './choose.ts';
+import { planMove } from './move.ts';
+import type { Mover } from './mover.ts';
+import { obstaclesOf } from './obstacles.ts';
+import { freeMemory, type Place, type Taken } from './places.ts';
+import { type Survey, survey, type Wanted } from './survey.ts';
+
+/** The plans of the guests that can move, and the errors of those that cannot. */
+export interface Moves {
+  plans: Map<number, (checked?: 'checked') => Plan>;
+  refused: Map<number, ProxmoxMcpError>;
+  /** The memory that the nodes have free before and after. */
+  capacity: { before: NonNullable<Plan['before']>; after: NonNullable<Plan['after']>; warnings: string[] };
+}
+
+/** Places the guests one after another, so that each counts what the others take. Nothing is sent. */
+export async function planMoves(ctx: OperationContext, vmids: readonly number[], wanted: Wanted): Promise<Moves> {
+  const found = await survey(ctx, vmids, wanted);
+  const { goals, homes, replications } = found;
+  const moves: Moves = { plans: new Map(), refused: found.refused, capacity: { before: {}, after: {}, warnings: [] } };
+  const open = found.movers.filter((mover) => !isThere(mover, wanted, moves) && !isHeld(mover, found, wanted, moves));
+  let taken: Taken = new Map();
+  for (const unit of unitsOf(withoutTorn(open, moves))) {
+    const home = homes.get(nodeOf(unit[0])) as Place;
+    const others = goals.filter(({ node }) => node.node !== home.node.node);
+    const chosen = choose(ctx, unit, others, { home, replications, storage: wanted.storage }, taken);
+    if ('refused' in chosen) {
+      for (const mover of unit) moves.refused.set(vmidOf(mover), noNode(mover, chosen.refused));
+    } else {
+      taken = chosen.taken;
+      accept(unit, chosen, wanted, moves);
+    }
+  }
+  moves.capacity = capacityOf(goals, taken);
+  return moves;
+}
+
+const nodeOf = (mover: Mover): string => mover.target.guest.at.node;
+
+function isThere(mover: Mover, { target_node: node }: Wanted, { plans }: Moves): boolean {
+  if (nodeOf(mover) !== node) return false;
+  const { target } = mover;
+  const summary = `${label(target.guest)} is on ${node} already`;
+  const base = { operation: 'migrate_vm', target: target.guest.identity, node, facts: factsOf(target), effect: 'change' as const };
+  plans.set(vmidOf(mover), () => ({ ...base, summary, choices: [], ...alreadySo(target, { from: node }) }));
+  return true;
+}
+
+function isHeld(mover: Mover, { homes, replications, used }: Survey, { storage }: Wanted, { refused }: Moves): boolean {
+  const storages = homes.get(nodeOf(mover))?.storages ?? [];
+  const found = obstaclesOf(mover, { storages, replications, used, mapped: storage !== undefined });
+  const [first] = found;
+  if (first)
+    refused.set(
+      vmidOf(mover),
+      cannotMove(
+        mover,
+        found.map(({ why }) => why),
+        first.hint,
+      ),
+    );
+  return first !== undefined;
+}
+
+/** A rule of HA moves guests along that a plan does not name, and that must not happen. */
+function withoutTorn(movers: readonly Mover[], { refused }: Moves): Mover[] {
+  const isLeft = (mover: Mover) => alongOf(mover).some((vmid) => !movers.some((other) => vmidOf(other) === vmid));
+  const torn = movers.filter(isLeft);
+  if (torn.length === 0) return [...movers];
+  for (const mover of torn) {
+    const along = alongOf(mover).join(', ');
+    refused.set(vmidOf(mover), cannotMove(mover, [`an HA rule moves ${along} along with it`], `Name ${along} in vmids too.`));
+  }
+  return withoutTorn(
+    movers.filter((mover) => !torn.includes(mover)),
+    { refused } as Moves,
+  );
+}
+
+function cannotMove(mover: Mover, why: readonly string[], hint: string): ProxmoxMcpError {
+  return new ProxmoxMcpError('not_possible', `${label(mover.target.guest)} cannot leave ${nodeOf(mover)}, because ${why.join(', and ')}.`, {
+    hint,
+    details: { blocked_by: [...why] },
+  });
+}
+
+function noNode(mover: Mover, refused: Refused): ProxmoxMcpError {
+  const of = label(mover.target.guest);
+  const nodes = [...refused].map(([node, reasons]) => `${node}: ${reasons.join(', ')}`);
+  if (nodes.length === 0) {
+    return new ProxmoxMcpError('not_possible', `No other node that is online can take ${of}.`, {
+      hint: 'Ask the operator to start a node.',
+    });
+  }
+  return new ProxmoxMcpError('not_possible', `No node can take ${of}. ${nodes.map((one) => `On ${one}.`).join(' ')}`, {
+    hint: 'Choose another node or storage, or ask the operator for what is missing.',
+    details: { blocked_by: nodes },
+  });
+}
+
+function accept(unit: Unit, { to }: Chosen, { target_node, storage }: Wanted, { plans }: Moves): void {
+  const [leader, ...others] = unit;
+  const choice = target_node === undefined ? { choice: choiceOf(to) } : {};
+  plans.set(vmidOf(leader), (checked) => planMove({ mover: leader, to, storage, ...choice }, checked));
+  for (const mover of others) plans.set(vmidOf(mover), (checked) => planMove({ mover, to, storage, with: leader, ...choice }, checked));
+}
+
+function choiceOf({ node }: Place): string {
+  return `${node.node} (${node.freeMib === undefined ? 'its memory is not visible to this token' : 'has the most memory free of those that can take it'})`;
+}
+
+/** More of its memory in use than this (percent) is said. */
+const FULL_PERCENT = 90;
+
+function capacityOf(places: readonly Place[], taken: Taken): Moves['capacity'] {
+  const used = places.filter(({ node }) => taken.has(node.node));
+  const sides = used.flatMap(({ node }) => {
+    const { freeMib, memoryMib } = node;
+    if (freeMib === undefined || memoryMib === undefined) return [];
+    const after = freeMemory(node, taken) ?? 0;
+    return [
+      { node: node.node, before: `${freeMib} of ${memoryMib}`, after: `${Math.floor(after)} of ${memoryMib}`, part: after / memoryMib },
+    ];
+  });
+  const hidden = used.filter(({ node }) => node.freeMib === undefined).map(({ node }) => node.node);
+  const key = (node: string) => `free memory of ${node} (MiB)`;
+  return {
+    before: Object.fromEntries(sides.map((one) => [key(one.node), one.before])),
+    after: Object.fromEntries(sides.map((one) => [key(one.node), one.after])),
+    warnings: [
+      ...sides
+        .filter(({ part }) => 100 * part < 100 - FULL_PERCENT)
+        .map(({ node, part }) => `${node} has ${Math.round(100 - 100 * part)} % of its memory in use afterwards`),
+      ...(hidden.length > 0 ? [`whether ${hidden.join(', ')} has enough memory is not visible to this token (Sys.Audit on the node)`] : []),
+    ],
+  };
+}

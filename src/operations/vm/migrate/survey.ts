@@ -1,0 +1,91 @@
+import { asError, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
+import { listReplications, type Replication } from '../../../proxmox/migration.ts';
+import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
+import { listStorages, listVolumes, type StorageRow } from '../../../proxmox/storage.ts';
+import type { OperationContext } from '../../define.ts';
+import { refuseUnseenStorage } from '../provision/choose-storage.ts';
+import { type Mover, readMover } from './mover.ts';
+import { type Place, readPlace } from './places.ts';
+
+export interface Wanted {
+  target_node?: string | undefined;
+  storage?: string | undefined;
+}
+
+/** Everything that is read before guests are placed. */
+export interface Survey {
+  movers: Mover[];
+  /** Guests that cannot be read or are locked. */
+  refused: Map<number, ProxmoxMcpError>;
+  /** The nodes that the guests are on, by name. */
+  homes: ReadonlyMap<string, Place>;
+  /** The nodes that may take them. */
+  goals: Place[];
+  replications: Replication[];
+  /** Volumes of templates that linked clones stand on. */
+  used: ReadonlySet<string>;
+}
+
+/** Faults of one guest; any other fault ends the plan. */
+const OF_ONE_GUEST = ['guest_not_found', 'permission_denied', 'locked', 'guest_state'];
+
+/** @throws not_possible for a target that does not exist or is offline, permission_denied where the named storage is hidden */
+export async function survey({ api }: OperationContext, vmids: readonly number[], wanted: Wanted): Promise<Survey> {
+  const [nodes, replications] = await Promise.all([listNodes(api), listReplications(api).catch(() => [])]);
+  // A node whose storages cannot be listed is taken for one that has none.
+  const storagesOf = remembering((node: string) => listStorages(api, node).catch((): StorageRow[] => []));
+  const placeOf = remembering((node: string) => readPlace(api, rowOf(nodes, node), storagesOf));
+  const refused: Survey['refused'] = new Map();
+  const read = await Promise.all(vmids.map((vmid) => readMover(api, vmid, storagesOf).catch((thrown) => noted(vmid, thrown, refused))));
+  const movers = read.flatMap((mover) => mover ?? []);
+  const names = [...new Set(movers.map(({ target }) => target.guest.at.node))];
+  const goals = await Promise.all(candidates(nodes, wanted.target_node).map(({ node }) => placeOf(node)));
+  if (wanted.storage !== undefined) {
+    const seen = goals.flatMap(({ storages }) => storages);
+    await refuseUnseenStorage(api, seen, wanted.storage);
+  }
+  const homes = new Map(await Promise.all(names.map(async (name) => [name, await placeOf(name)] as const)));
+  const bases = movers.filter(({ target, copied }) => target.guest.template && copied.length > 0);
+  const used = await Promise.all(bases.map((mover) => usedOf(api, mover)));
+  return { movers, refused, homes, goals, replications, used: new Set(used.flat()) };
+}
+
+function rowOf(nodes: readonly NodeRow[], name: string): NodeRow {
+  return nodes.find(({ node }) => node === name) ?? { node: name, online: false };
+}
+
+function candidates(nodes: readonly NodeRow[], wanted: string | undefined): NodeRow[] {
+  const online = nodes.filter((one) => one.online);
+  if (wanted === undefined) return online;
+  const found = nodes.find(({ node }) => node === wanted);
+  if (found?.online) return [found];
+  const candidates = online.map(({ node }) => node);
+  fail('not_possible', `Node ${wanted} ${found ? 'is offline' : 'does not exist'}.`, {
+    hint: `Online: ${candidates.join(', ') || 'none'}.`,
+    details: { candidates },
+  });
+}
+
+function noted(vmid: number, thrown: unknown, refused: Survey['refused']): undefined {
+  const error = asError(thrown);
+  if (!OF_ONE_GUEST.includes(error.code)) throw thrown;
+  refused.set(vmid, error);
+}
+
+/** Asks once for each name. */
+function remembering<T>(ask: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (name) => {
+    const found = known.get(name) ?? ask(name);
+    known.set(name, found);
+    return found;
+  };
+}
+
+async function usedOf(api: OperationContext['api'], { target, copied }: Mover): Promise<string[]> {
+  const storages = [...new Set(copied.map(({ storage }) => storage))];
+  const { node } = target.guest.at;
+  const volumes = await Promise.all(storages.map((one) => listVolumes(api, node, one, { content: 'images' }).catch(() => [])));
+  const parents = volumes.flat().flatMap(({ parent, volid }) => (parent === undefined ? [] : [parent, `${volid.split(':')[0]}:${parent}`]));
+  return copied.map(({ volid }) => volid).filter((volid) => parents.includes(volid));
+}
