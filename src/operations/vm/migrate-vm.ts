@@ -12,7 +12,7 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { outcomeOf, statusNow } from './lib/outcome.ts';
 import { changed, nodeName, oneOrSeveral, storageName } from './lib/schemas.ts';
-import { guestsAsked, planGuests } from './lib/several.ts';
+import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import { planMoves } from './migrate/plan-moves.ts';
 
 /** Guests that one plan may cover. */
@@ -64,9 +64,10 @@ export const migrateVm = defineOperation({
 });
 type Wanted = Pick<z.output<typeof input>, 'target_node' | 'storage'>;
 
-const WORDS = {
+const WORDS: Words = {
   ...{ verb: 'Move', done: 'moved', already: 'all of them are on that node already' },
-  undo: (plans: readonly Plan[]) => plans.flatMap(({ undo }) => (undo === '' ? [] : [undo])).join(', '),
+  stopsAtFailure: true,
+  undo: (plans) => plans.flatMap(({ undo }) => (undo === '' ? [] : [undo])).join(', '),
 };
 
 /** @throws for the guests that cannot move; then none does */

@@ -35,9 +35,9 @@ const GUEST = [
 const rights = (guest: string[]) => ({
   '/pool/agents': guest,
   '/vms/9000': ['VM.Audit', 'VM.Clone'],
-  '/storage/local-lvm': ['Datastore.AllocateSpace', 'Datastore.Audit'],
+  '/storage/local-lvm': ['Datastore.AllocateSpace', 'Datastore.AllocateTemplate', 'Datastore.Audit'],
   '/sdn/zones/localnetwork/vmbr0': ['SDN.Use'],
-  '/nodes/pve': ['Sys.Audit'],
+  '/nodes/pve': ['Sys.AccessNetwork', 'Sys.Audit'],
 });
 const without = (...names: string[]) => rights(GUEST.filter((name) => !names.includes(name)));
 
@@ -176,7 +176,7 @@ test('without VM.Backup doctor says what cannot be told, and fails where the pol
 });
 
 test('rights with which operations can do more are named with the lines that grant them, and nothing is refused for them', async () => {
-  const token = await tokenWith(cluster, { ...rights(GUEST), '/nodes/pve': ['Sys.Console'] });
+  const token = await tokenWith(cluster, { ...rights(GUEST), '/nodes/pve': ['Sys.AccessNetwork'] });
   const found = await doctor(token);
   expect(found.can).toHaveLength(ALL);
   expect(found.check('rights')?.state).toBe('ok');

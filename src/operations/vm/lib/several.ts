@@ -26,6 +26,8 @@ export interface Words {
   done: string;
   /** The summary where all of them are as requested already; only for operations that can find that. */
   already?: string;
+  /** One guest after another: a failure stops those that follow. Default: side by side. */
+  stopsAtFailure?: true;
   undo: (plans: readonly Plan[]) => string;
 }
 
@@ -70,7 +72,7 @@ function failTogether(
 }
 
 /** Several guests in one plan. Those that are already as requested are left out, and the plan says so. */
-function together(plans: Plan[], { verb, already = 'nothing has to be done', undo }: Words): Plan {
+function together(plans: Plan[], { verb, already = 'nothing has to be done', stopsAtFailure, undo }: Words): Plan {
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
   if (!first) {
@@ -81,6 +83,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', und
       existing: { ...one.existing, guests: plans.map((p) => p.existing ?? {}) },
     };
   }
+  const laned = open.flatMap((p) => inLane(p.steps, p.target?.vmid ?? 0));
   const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
   return {
     ...first,
@@ -94,7 +97,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', und
     targets: open.flatMap((p) => (p.target ? [p.target] : [])),
     facts: { guests: open.flatMap((p) => (p.target ? [{ vmid: p.target.vmid, ...p.facts }] : [])) },
     ...(open.some((p) => p.binds) ? { binds: Object.assign({}, ...open.map((p) => p.binds ?? {})) } : {}),
-    steps: open.flatMap((p) => inLane(p.steps, p.target?.vmid ?? 0)),
+    steps: stopsAtFailure ? laned.map(({ lane: _, ...step }) => step) : laned,
     expected: open.flatMap((p) => p.expected),
     warnings: saidOnce(open, (p) => p.warnings),
     choices: plans.filter((p) => p.existing).map((p) => p.summary),
