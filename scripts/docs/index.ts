@@ -3,6 +3,7 @@ import { apiMethodsDoc } from './api-methods.ts';
 import { matrix, policyKeys, withBlocks } from './approvals.ts';
 import { configurationDoc, envExample } from './configuration.ts';
 import { errorsDoc } from './errors.ts';
+import { resourcesDoc } from './resources.ts';
 import { rightsDoc, tokenSetup } from './rights.ts';
 import { readmeTable, skillTable } from './tables.ts';
 import { toolsDoc } from './tools.ts';
@@ -17,6 +18,7 @@ async function run(): Promise<void> {
     'docs/tools.md': toolsDoc(),
     'docs/configuration.md': configurationDoc(),
     'docs/errors.md': errorsDoc(),
+    'docs/resources.md': resourcesDoc(),
     'docs/rights.md': await rightsDoc(),
     'docs/api-methods.md': await apiMethodsDoc(),
     '.env.example': envExample(),

@@ -22,6 +22,7 @@ import { createRetention } from './runs/retention.ts';
 import { createUpkeep } from './runs/upkeep.ts';
 import { Watch } from './runs/watch.ts';
 import { keepAlive, thisWorker } from './runs/worker.ts';
+import { stampsOf } from './stamps.ts';
 import type { Engine } from './types.ts';
 
 interface EngineOptions {
@@ -81,6 +82,7 @@ export function createEngine(options: EngineOptions): Engine {
       ]);
       return { pending: pending.approvals, recent: recent.approvals };
     },
+    stamps: async () => stampsOf(await onCluster.get()),
     standing: {
       create: async (request, caller) => createStanding(request, caller, await onCluster.get()),
       revoke: async (id, caller) => revokeStanding(id, caller, await onCluster.get()),

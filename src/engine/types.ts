@@ -7,6 +7,7 @@ import type { RunRecord } from '../core/run.ts';
 import type { ChangeOperation, Operation } from '../operations/define.ts';
 import type { StandingApproval } from '../store/standing.ts';
 import type { Deadline } from './deadline.ts';
+import type { Stamps } from './stamps.ts';
 
 /** A step of long work, for progress notifications and the terminal. */
 export interface Progress {
@@ -57,6 +58,8 @@ export interface Engine {
    * a line in the audit only about what expired meanwhile.
    */
   watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
+  /** How guests, approvals and runs look now, for transports that tell subscribers of changes. It leaves no line in the audit. */
+  stamps(): Promise<Stamps>;
   /** Standing approvals, created and revoked by the operator in a terminal. */
   standing: {
     create(request: StandingRequest, caller: Caller): Promise<StandingApproval>;

@@ -1,4 +1,4 @@
-import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory } from '@modelcontextprotocol/server';
+import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory, type ServerEvent } from '@modelcontextprotocol/server';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Clock } from '../core/clock.ts';
@@ -7,6 +7,7 @@ import { asError } from '../core/errors.ts';
 import type { Networks } from '../core/network.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
 import { identityOf } from '../mcp/identity.ts';
+import type { ChangeFeed } from '../mcp/resources/changes.ts';
 import { clientAddress } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
 import { createHostCheck, ownOriginOnly } from './hosts.ts';
@@ -16,6 +17,7 @@ import { createSessions, refuse } from './sessions.ts';
 
 export interface HttpOptions {
   factory: McpServerFactory;
+  changes: ChangeFeed;
   /** The authenticated caller; absent, or its answer undefined, where only this machine is served without authentication. */
   gate?: (request: Request, address: string) => Promise<AuthInfo | Response | undefined>;
   /** Names, without port, under which this server is reached; everything else is refused (DNS rebinding). */
@@ -50,8 +52,13 @@ export interface HttpApp extends App {
  * This layer authenticates callers; `factory` decides what a call may do.
  */
 export function createHttpApp(options: HttpOptions): HttpApp {
-  const { factory, clock, metrics } = options;
-  const modern = createMcpHandler(factory, { legacy: 'reject', maxRequestBodySize: MAX_BODY_BYTES, onerror: options.onError });
+  const { factory, changes, clock, metrics } = options;
+  // Each open stream listens for itself; the SDK passes on what it asked for.
+  const bus = {
+    publish() {},
+    subscribe: (listener: (event: ServerEvent) => void) => changes.listen((uri) => listener({ kind: 'resource_updated', uri })),
+  };
+  const modern = createMcpHandler(factory, { legacy: 'reject', maxRequestBodySize: MAX_BODY_BYTES, onerror: options.onError, bus });
   const sessions = createSessions(factory, options.replica, clock);
   const limit = createTokenBuckets({ size: options.perMinute, perSecond: options.perMinute / 60 }, clock);
   const hostRefusal = createHostCheck(options.hosts, options.isTrustedProxy);

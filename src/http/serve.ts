@@ -8,6 +8,7 @@ import type { Result } from '../core/result.ts';
 import type { HttpSettings } from '../core/settings.ts';
 import type { Session } from '../engine/session.ts';
 import type { Engine } from '../engine/types.ts';
+import { createChangeFeed } from '../mcp/resources/changes.ts';
 import { createServerFactory } from '../mcp/server.ts';
 import { offeredTool } from '../mcp/tools.ts';
 import { findOperation, operations } from '../operations/index.ts';
@@ -56,8 +57,10 @@ export async function serve(
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
   const { engine, idle, letGo } = counted(session.engine, metrics);
   const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, version, metrics) : undefined;
+  const changes = createChangeFeed({ engine: async () => engine, guests: false });
   const factory = createServerFactory({
     engine: async () => engine,
+    changes,
     tools: operations.map(offeredTool),
     operation: async (name) => findOperation(name),
     settings,
@@ -71,6 +74,7 @@ export async function serve(
   const onError = (error: Error) => note(`http: ${error.message}`);
   const app = createHttpApp({
     factory,
+    changes,
     gate: isProtected ? gate : untilFirstToken(gate, store),
     hosts: ownHosts(configured),
     isTrustedProxy: networks(configured.trustedProxies),

@@ -12,7 +12,10 @@ import { type ClientInfo, clientOf } from './client.ts';
 import { missingScope } from './identity.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
-import { registerResources } from './resources.ts';
+import type { ChangeFeed } from './resources/changes.ts';
+import { completions } from './resources/complete.ts';
+import { registerResources, subscribable } from './resources/index.ts';
+import { skill } from './skill.ts';
 import type { OfferedTool } from './tools.ts';
 
 export interface FactoryOptions {
@@ -32,6 +35,8 @@ export interface FactoryOptions {
   consoleUrl?: () => string;
   /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
   stateKey?: Uint8Array | string;
+  /** Tells subscribers of changes; without it nothing can be subscribed to. */
+  changes?: ChangeFeed;
   /** Epoch milliseconds; tells an answer that a person gave from one that a client gave by itself. Default: the system's clock. */
   now?: () => number;
 }
@@ -70,7 +75,11 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
       {
         instructions: rules,
-        capabilities: { tools: { listChanged: false }, resources: { listChanged: false }, prompts: { listChanged: false } },
+        capabilities: {
+          tools: { listChanged: false },
+          resources: { listChanged: false, subscribe: options.changes !== undefined },
+          prompts: { listChanged: false },
+        },
         cacheHints: {
           'tools/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
           'prompts/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
@@ -93,8 +102,11 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       const { role } = base.caller(clientOf(server, ctx));
       return { tools: tools.filter((offered) => roleAllows(role, offered)).map(({ tool }) => tool) };
     });
-    registerResources(server, base, tools);
-    registerPrompts(server, allowed);
+    const complete = completions(base, server, allowed, authInfo);
+    registerResources(server, base, tools, complete);
+    registerPrompts(server, allowed, complete);
+    skill.attach(server);
+    if (options.changes && era === 'legacy') subscribable(server, base, options.changes);
     return server;
   };
 }

@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { McpServerFactory } from '@modelcontextprotocol/server';
+import type { McpServer, McpServerFactory, Server } from '@modelcontextprotocol/server';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
+import type { ChangeFeed } from './resources/changes.ts';
 
 /** How long (ms) `onClose` may take before the process ends regardless; what is unfinished is reconciled by the next process. */
 const CLOSE_LIMIT_MS = 1000;
@@ -11,15 +12,27 @@ const ANSWER_LIMIT_MS = 55_000;
 /**
  * Serves MCP on stdin and stdout. When stdin ends, the calls in progress are answered first (`printf … | proxmox-mcp stdio` shows their
  * answers); SIGINT, SIGTERM and SIGHUP end at once. The process exits with 0, or with 1 when the connection broke on what the client sent.
+ * @param changes is listened to once the client asks for changes
  * @param onClose closes what was opened (the engine), if anything was
  * @param onError hears about messages that could not be read or sent; must not write to stdout, which is the wire
  */
-export function runStdio(factory: McpServerFactory, onClose: () => Promise<void>, onError: (error: Error) => void): void {
+export function runStdio(
+  factory: McpServerFactory,
+  onClose: () => Promise<void>,
+  onError: (error: Error) => void,
+  changes: ChangeFeed,
+): void {
   // The SDK drops what is in progress when its input ends, so the input that it sees ends later.
   const input = process.stdin.pipe(new PassThrough(), { end: false });
   const transport = new StdioServerTransport(input, process.stdout);
   let fault: NodeJS.ErrnoException | undefined;
-  const handle = serveStdio(factory, {
+  let server: McpServer | Server | undefined;
+  const remembered: McpServerFactory = async (context) => {
+    const made = await factory(context);
+    server = made;
+    return made;
+  };
+  const handle = serveStdio(remembered, {
     transport,
     onerror: (error) => {
       fault = error;
@@ -27,12 +40,17 @@ export function runStdio(factory: McpServerFactory, onClose: () => Promise<void>
     },
   });
   const { unanswered, whenAnswered } = follow(transport);
+  // From 2026-07-28 on a client opens a stream; the SDK passes on what that stream asked for.
+  const stream = streamOf(transport, () =>
+    changes.listen((uri) => void (server && 'server' in server ? server.server : server)?.sendResourceUpdated({ uri }).catch(() => {})),
+  );
   let ending = false;
   const end = (exitCode = 0): void => {
     if (ending) return;
     ending = true;
     // An open socket or timer would keep the process alive after its client has left.
     setTimeout(() => process.exit(exitCode), CLOSE_LIMIT_MS);
+    stream.end();
     void Promise.allSettled([handle.close(), onClose()]).then(() => process.exit(exitCode));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end());
@@ -52,6 +70,17 @@ export function runStdio(factory: McpServerFactory, onClose: () => Promise<void>
   };
   process.stdin.once('end', inputEnded);
   process.stdin.once('close', inputEnded);
+}
+
+/** Begins to listen when the client opens its first stream of changes. */
+function streamOf(transport: StdioServerTransport, listen: () => () => void): { end(): void } {
+  let stop: (() => void) | undefined;
+  const receive = transport.onmessage;
+  transport.onmessage = (message) => {
+    if ('method' in message && message.method === 'subscriptions/listen') stop ??= listen();
+    receive?.(message);
+  };
+  return { end: () => stop?.() };
 }
 
 /** Counts the requests that have no answer yet, on their way through the transport. */

@@ -2,6 +2,8 @@ import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { mibOf, numberOf } from '../core/sizes.ts';
+import { plainText } from '../core/text.ts';
+import { matches } from '../core/wildcard.ts';
 import { path } from './encode.ts';
 
 export interface NodeRow {
@@ -36,6 +38,12 @@ export async function listNodes(api: Pick<ProxmoxReader, 'get'>): Promise<NodeRo
     }),
   );
   return nodes.sort((a, b) => a.node.localeCompare(b.node));
+}
+
+/** The sentence for a filter by node that no node of the cluster fits; undefined where one does. */
+export function noSuchNode(nodes: readonly Pick<NodeRow, 'node'>[], wanted: string): string | undefined {
+  if (nodes.some(({ node }) => matches(node, wanted))) return undefined;
+  return `Node ${plainText(wanted, 80)} does not exist. Nodes: ${nodes.map(({ node }) => node).join(', ')}.`;
 }
 
 interface NodeStatus {

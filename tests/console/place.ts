@@ -50,6 +50,7 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
       engine.looks += 1;
       return { pending: engine.pending, recent: [] };
     },
+    stamps: async () => unreachable(),
     standing: {
       create: async () => unreachable(),
       revoke: async () => unreachable(),

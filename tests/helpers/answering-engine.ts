@@ -218,6 +218,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
     async watch() {
       return { pending: [], recent: [] };
     },
+    stamps: notReached,
     standing: { create: notReached, revoke: notReached, list: notReached },
     openRuns: { list: notReached, close: notReached },
     quotas: notReached,

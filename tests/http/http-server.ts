@@ -15,6 +15,7 @@ import { createMetrics } from '../../src/http/metrics.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import type { TokenRecord } from '../../src/store/tokens.ts';
 import { type Answering, type Face, face } from '../helpers/answering-engine.ts';
+import { noChanges } from '../helpers/changes.ts';
 
 /** The real HTTP server with real tokens in a real store, on top of an engine that answers what a test tells it to. */
 export interface HttpServer extends Face {
@@ -46,6 +47,7 @@ export async function startHttp(
   const { oauth, publicUrls } = settings.http;
   const app = createHttpApp({
     factory: shown.factory,
+    changes: noChanges,
     ...(open ? {} : { gate: gateOf(settings, verifiersOf(settings, store), store, metrics) }),
     hosts: ['localhost', '127.0.0.1', ...publicUrls.map((url) => new URL(url).hostname)],
     isTrustedProxy: networks(settings.http.trustedProxies),

@@ -250,7 +250,7 @@ describe.each(ERAS)('the MCP face for a %s client', (era) => {
   it('offers prompts that need nothing but the tools they name', async () => {
     const it = face(() => ({ kind: 'done', output: {} }));
     const client = await connect(it, era);
-    expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['review_approvals', 'provision_vm']);
+    expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['review_approvals', 'provision_vm', 'security_review']);
     const { messages } = await client.getPrompt({ name: 'provision_vm', arguments: { name: 'web1' } });
     expect(JSON.stringify(messages)).toContain('web1');
     expect(it.opened()).toBe(0);

@@ -3,6 +3,7 @@ import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
 import { lazy } from '../../core/lazy.ts';
 import type { Session } from '../../engine/session.ts';
+import { createChangeFeed } from '../../mcp/resources/changes.ts';
 import { createServerFactory } from '../../mcp/server.ts';
 import { runStdio } from '../../mcp/stdio.ts';
 import { localCaller } from '../lib/caller.ts';
@@ -28,8 +29,11 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     opened = await openSession(options);
     return opened;
   });
+  const engine = async () => (await session.get()).engine;
+  const changes = createChangeFeed({ engine, guests: true });
   const factory = createServerFactory({
-    engine: async () => (await session.get()).engine,
+    engine,
+    changes,
     tools,
     operation: async (name) => (await import('../../operations/index.ts')).findOperation(name),
     settings,
@@ -41,6 +45,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     factory,
     async () => (await session.opened())?.close(),
     (error) => note(`mcp: ${error.message}`),
+    changes,
   );
   return 0;
 }

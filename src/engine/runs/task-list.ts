@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.ts';
+import { defined } from '../../core/defined.ts';
 import { isoOf } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -9,7 +10,7 @@ import type { TaskFilter } from '../../operations/define.ts';
 import { allPrivileges } from '../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../proxmox/access/unseen.ts';
 import { listGuests } from '../../proxmox/guests.ts';
-import { listNodes } from '../../proxmox/nodes.ts';
+import { listNodes, noSuchNode } from '../../proxmox/nodes.ts';
 import { type TaskRow, tasksOf } from '../../proxmox/task-list.ts';
 import { guestInScope } from '../limits/scope.ts';
 import type { Ports } from '../ports.ts';
@@ -23,7 +24,9 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
   const { status, guest, node, limit, logLines } = filter;
   const { api } = ports.cluster;
   const vmid = guest === undefined ? undefined : await vmidOf(guest, caller, ports);
-  const nodes = (await listNodes(api)).filter((one) => one.online && (node === undefined || matches(one.node, node)));
+  const allNodes = await listNodes(api);
+  const notice = node === undefined ? undefined : noSuchNode(allNodes, node);
+  const nodes = allNodes.filter((one) => one.online && (node === undefined || matches(one.node, node)));
   const query = { limit, ...(status === 'failed' ? { failed: true } : {}), ...(status === 'running' ? { running: true } : {}) };
   const [lists, granted] = await Promise.all([
     Promise.all(nodes.map((one) => tasksOf(api, one.node, { ...query, ...(vmid === undefined ? {} : { vmid }) }))),
@@ -41,6 +44,7 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
       ...(runs[index] === undefined ? {} : { run_id: runs[index] }),
       ...(logs[index] === undefined ? {} : { log: logs[index] }),
     })),
+    ...defined({ notice }),
     ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
   };
 }

@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { plainText } from '../../core/text.ts';
 import { matches } from '../../core/wildcard.ts';
 import { allPrivileges } from '../../proxmox/access/privileges.ts';
 import { type Subject, unseenBy } from '../../proxmox/access/unseen.ts';
 import { currentGuests } from '../../proxmox/fresh.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
-import { bridgesOf, listNodes, type NodeRow, releaseOf } from '../../proxmox/nodes.ts';
+import { bridgesOf, listNodes, type NodeRow, noSuchNode, releaseOf } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { filled } from '../filled.ts';
 import { LIST_READS, NODE_READS, PLACE_READS } from '../vm/lib/api.ts';
@@ -55,6 +56,7 @@ export const getCluster = defineOperation({
     largest_guest: row.optional(),
     ha: row.optional(),
     warnings: z.array(z.string()).optional(),
+    notice: z.string().optional(),
     cannot_see: z.array(z.string()),
   }),
   tables: ['nodes', 'storages', 'networks', 'media', 'templates', 'backups'],
@@ -80,6 +82,7 @@ export const getCluster = defineOperation({
     const has = (section: Section) => sections.includes(section);
     const fits = (text: string) => name === undefined || matches(text, name.includes('*') ? name : `*${name}*`);
     const [allNodes, allGuests, granted] = await Promise.all([listNodes(api), currentGuests(api), allPrivileges(api)]);
+    const notice = node === undefined ? undefined : noSuchNode(allNodes, node);
     const nodes = allNodes.filter((one) => node === undefined || matches(one.node, node));
     const guests = allGuests.filter((guest) => node === undefined || matches(guest.node, node));
     const online = nodes.flatMap((one) => (one.online ? [one.node] : []));
@@ -92,6 +95,7 @@ export const getCluster = defineOperation({
     const largest = quotas && largestGuest(quotas, ctx.limits, nodes, places);
     const warnings = has('storages') ? spaceWarnings(places) : [];
     return {
+      ...defined({ notice }),
       ...(has('nodes') ? { nodes: nodes.map((one) => nodeView(one, guests, releases.get(one.node))) } : {}),
       ...(has('storages') ? { storages: places.map(storageView) } : {}),
       ...(has('networks') ? { networks } : {}),

@@ -4,7 +4,7 @@ import { plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
 import { guestPath, locate } from '../../proxmox/guests.ts';
 import { PERIODS, type Period, type Point, readSeries } from '../../proxmox/metrics.ts';
-import { listNodes } from '../../proxmox/nodes.ts';
+import { listNodes, noSuchNode } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { filled } from '../filled.ts';
 import { LIST_READS, NODE_READS } from '../vm/lib/api.ts';
@@ -71,10 +71,18 @@ export const getMetrics = defineOperation({
       fail('invalid_arguments', 'Give a guest, a node, or a storage with its node.');
     if (args.vmid !== undefined) return ofGuest(ctx, args.vmid, args.period);
     if (args.storage !== undefined) return ofStorage(ctx, args.storage, args);
-    if (args.node !== undefined) return summary(ctx, `node ${args.node}`, path`/nodes/${args.node}`, args.period, NODE_FIGURES);
+    if (args.node !== undefined) return ofNode(ctx, args.node, args.period);
     return { of: 'the busiest guests', ...(await busiestGuests(ctx.api)) };
   },
 });
+
+/** Figures of a node that does not exist are empty lists on some versions. */
+async function ofNode(ctx: OperationContext, node: string, period: Period) {
+  const answer = await summary(ctx, `node ${node}`, path`/nodes/${node}`, period, NODE_FIGURES);
+  const unknown = answer.metrics.length === 0 ? noSuchNode(await listNodes(ctx.api), node) : undefined;
+  if (unknown) fail('not_possible', unknown, { hint: 'Name one of them.' });
+  return answer;
+}
 
 async function ofGuest(ctx: OperationContext, vmid: number, period: Period) {
   const row = await locate(ctx.api, vmid);

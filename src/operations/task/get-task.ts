@@ -33,6 +33,7 @@ export const getTask = defineOperation({
     log: z.array(z.string()).optional(),
     runs: z.array(z.looseObject({ run_id: z.string(), status: z.string() })).optional(),
     tasks: z.array(z.looseObject({ type: z.string(), status: z.string() })).optional(),
+    notice: z.string().optional(),
     cannot_see: z.array(z.string()).optional(),
   }),
   tables: ['runs', 'tasks'],

@@ -3,7 +3,7 @@ import { nearest } from '../../../core/nearest.ts';
 import { plainText } from '../../../core/text.ts';
 import { matches } from '../../../core/wildcard.ts';
 import type { GuestRow } from '../../../proxmox/guests.ts';
-import { listNodes } from '../../../proxmox/nodes.ts';
+import { listNodes, noSuchNode } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 import { whyNoPool } from './why-empty.ts';
 
@@ -68,10 +68,8 @@ async function reason(ctx: Context, guests: readonly GuestRow[], filter: Filter,
       return (await whyNoPool(ctx, wanted)) ?? `No guest is in pool ${wanted}; pools: ${counted(pools)}.`;
     }
     case 'node': {
-      const nodes = (await listNodes(ctx.api)).map((n) => n.node);
-      return nodes.some((node) => matches(node, wanted))
-        ? `No guest is visible on node ${wanted}; guests are on: ${counted(guests.map((g) => g.node))}.`
-        : `Node ${wanted} does not exist. Nodes: ${nodes.join(', ')}.`;
+      const here = `No guest is visible on node ${wanted}; guests are on: ${counted(guests.map((g) => g.node))}.`;
+      return noSuchNode(await listNodes(ctx.api), wanted) ?? here;
     }
     case 'status':
       return `No guest is ${wanted}; states: ${counted(guests.map((g) => g.status))}.`;

@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stamps } from '../../engine/stamps.ts';
+import type { Engine } from '../../engine/types.ts';
+
+/** Pause (ms) between two looks while a client is subscribed. */
+const PAUSE_MS = 5_000;
+
+/** Tells which resources have changed, while there are listeners. */
+export interface ChangeFeed {
+  /** Whether it tells of the thing at this address. */
+  covers(uri: string): boolean;
+  /** @returns ends the listening; the last listener that leaves ends the looking */
+  listen(listener: (uri: string) => void): () => void;
+}
+
+interface FeedOptions {
+  engine: () => Promise<Pick<Engine, 'stamps'>>;
+  /**
+   * Whether changes of guests are told. A stream over HTTP is filtered by address alone, and VMIDs can be guessed, so there a caller who is
+   * limited to some guests would learn about others. The ids of approvals and runs are random.
+   */
+  guests: boolean;
+  pauseMs?: number;
+}
+
+const ADDRESSES: Record<keyof Stamps, { list: string; item: string }> = {
+  guests: { list: 'proxmox://guests', item: 'proxmox://guest/' },
+  approvals: { list: 'proxmox://approvals', item: 'proxmox://approvals/' },
+  tasks: { list: 'proxmox://tasks', item: 'proxmox://task/' },
+};
+
+const KINDS = Object.keys(ADDRESSES) as (keyof Stamps)[];
+
+function isAt(uri: string, { list, item }: { list: string; item: string }): boolean {
+  return uri === list || uri.startsWith(item);
+}
+
+/** A look that fails tells nothing; the next one compares with the last that succeeded. */
+export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOptions): ChangeFeed {
+  const listeners = new Set<(uri: string) => void>();
+  let known: Stamps | undefined;
+  let looking = false;
+
+  async function look(): Promise<void> {
+    const now = await engine()
+      .then((opened) => opened.stamps())
+      .catch(() => undefined);
+    if (now === undefined) return;
+    for (const uri of known === undefined ? [] : changed(known, now, guests)) for (const listener of listeners) listener(uri);
+    known = now;
+  }
+
+  async function run(): Promise<void> {
+    if (looking) return;
+    looking = true;
+    while (listeners.size > 0) {
+      await look();
+      await sleep(pauseMs, undefined, { ref: false });
+    }
+    looking = false;
+    known = undefined;
+  }
+
+  return {
+    covers: (uri) => KINDS.some((kind) => (guests || kind !== 'guests') && isAt(uri, ADDRESSES[kind])),
+    listen(listener) {
+      // One listener may be given twice, by two subscriptions.
+      const own = (uri: string) => listener(uri);
+      listeners.add(own);
+      void run();
+      return () => listeners.delete(own);
+    },
+  };
+}
+
+function changed(before: Stamps, now: Stamps, guests: boolean): string[] {
+  return KINDS.filter((kind) => guests || kind !== 'guests').flatMap((kind) => {
+    const ids = [...new Set([...Object.keys(before[kind]), ...Object.keys(now[kind])])];
+    const different = ids.filter((id) => before[kind][id] !== now[kind][id]);
+    return different.length === 0 ? [] : [ADDRESSES[kind].list, ...different.map((id) => `${ADDRESSES[kind].item}${id}`)];
+  });
+}
