@@ -96,7 +96,7 @@ export function propertyFormat(name: string): Format {
   return format;
 }
 
-/** Finds the method of a request path below /api2/json; a volume name at the end may hold slashes. Nothing when the API has no such method. */
+/** Finds the method of a request path below /api2/json; a volume or a network at the end may hold slashes. Nothing when the API has no such method. */
 export function findMethod(method: string, path: string): { method: Method; uri: Record<string, string> } | undefined {
   const { raw, tree } = contract();
   const segments = path.split('/').filter((segment) => segment !== '');
@@ -107,8 +107,8 @@ export function findMethod(method: string, path: string): { method: Method; uri:
     const literal = at.literal.get(segment);
     if (literal) at = literal;
     else if (at.named) {
-      if (at.named.name === 'volume') {
-        uri.volume = segments.slice(index).map(decode).join('/');
+      if (at.named.name === 'volume' || at.named.name === 'cidr') {
+        uri[at.named.name] = segments.slice(index).map(decode).join('/');
         at = at.named.branch;
         break;
       }

@@ -104,3 +104,23 @@ it('a rule of the firewall that is moved keeps its content, and lands before the
   await api.put(`${rules}/0`, { moveto: '2', comment: 'ignored' });
   expect(await names(rules, 'comment')).toEqual(['b', 'a', 'c']);
 });
+
+it('rules have the digest that Proxmox VE 9.2 gives such a list, with the IP version of their addresses', async () => {
+  const { api } = opened;
+  const rules = '/nodes/pve/qemu/104/firewall/rules';
+  const ssh = { type: 'in', action: 'ACCEPT', proto: 'tcp', dport: '22', enable: '1', comment: 'ssh' };
+  const reject = { type: 'out', action: 'REJECT', dest: '10.0.0.0/8', enable: '0' };
+  for (const rule of [ssh, ssh, reject, { type: 'group', action: 'nogroup' }]) await api.post(rules, rule);
+  // Recorded from Proxmox VE 9.2: the SHA-1 of this list.
+  expect(new Set(await names(rules, 'digest'))).toEqual(new Set(['fc1341c54b508c673696b5ce1a1b9f40d3f47212']));
+  expect((await api.put(`${rules}/2`, { enable: '0', digest: 'fc1341c54b508c673696b5ce1a1b9f40d3f47212' })).status).toBe(200);
+});
+
+it('a network in a set of addresses is named by its address with the slash', async () => {
+  const { api } = opened;
+  const sets = '/nodes/pve/qemu/104/firewall/ipset';
+  await api.post(sets, { name: 'office' });
+  await api.post(`${sets}/office`, { cidr: '10.0.0.0/8' });
+  expect((await api.delete(`${sets}/office/10.0.0.0%2F8`)).status).toBe(200);
+  expect(await names(`${sets}/office`, 'cidr')).toEqual([]);
+});

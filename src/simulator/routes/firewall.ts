@@ -6,14 +6,17 @@ import { optionsOf } from './guest/new-guest.ts';
 
 const OPTIONS = ['node', 'vmid', 'group', 'delete', 'digest'];
 
-/** A rule as it is shown: with its place, the digest of the list, and the IP version its addresses say. */
-const shown = (rule: Row, pos: number, digest: string): Row => ({
+/** A rule with the IP version its addresses say, which counts for the digest too. */
+const complete = (rule: Row): Row => ({
   ...rule,
   enable: rule.enable ?? 0,
-  pos,
-  digest,
   ...versionOf(String(rule.source ?? rule.dest ?? '')),
 });
+
+const digestOfRules = (rules: Row[]): string => digestOfRows(rules.map(complete));
+
+/** A rule as it is shown: with its place and the digest of the list. */
+const shown = (rule: Row, pos: number, digest: string): Row => ({ ...complete(rule), pos, digest });
 
 function numbers(options: Record<string, string>): Row {
   return Object.fromEntries(
@@ -45,13 +48,13 @@ function placeOf(context: Context, rules: Row[]): number {
 
 function readRules(context: Context): Row[] {
   const rules = listOf(context);
-  return rules.map((rule, pos) => shown(rule, pos, digestOfRows(rules)));
+  return rules.map((rule, pos) => shown(rule, pos, digestOfRules(rules)));
 }
 
 /** A new rule is always the first one; without `enable` it is off. */
 function addRule(context: Context): null {
   const rules = listOf(context);
-  checkListDigest(context, digestOfRows(rules));
+  checkListDigest(context, digestOfRules(rules));
   const rule = { enable: 0, ...numbers(optionsOf(context, [...OPTIONS, 'pos'])) };
   checkRule(context, rule);
   return save(context, [rule, ...rules]);
@@ -60,7 +63,7 @@ function addRule(context: Context): null {
 /** Either moves a rule, then everything else of the request is left aside, or changes it. */
 function changeRule(context: Context): null {
   const rules = listOf(context);
-  checkListDigest(context, digestOfRows(rules));
+  checkListDigest(context, digestOfRules(rules));
   const pos = placeOf(context, rules);
   const goal = integer(context, 'moveto');
   if (goal !== undefined && goal !== pos) {
@@ -75,14 +78,14 @@ function changeRule(context: Context): null {
 
 function deleteRule(context: Context): null {
   const rules = listOf(context);
-  checkListDigest(context, digestOfRows(rules));
+  checkListDigest(context, digestOfRules(rules));
   return save(context, rules.toSpliced(placeOf(context, rules), 1));
 }
 
 function readRule(context: Context): Row {
   const rules = listOf(context);
   const pos = placeOf(context, rules);
-  return { ...shown(rules[pos] ?? {}, pos, digestOfRows(rules)), pos: String(pos) };
+  return { ...shown(rules[pos] ?? {}, pos, digestOfRules(rules)), pos: String(pos) };
 }
 
 function readOptions(context: Context): Row {
