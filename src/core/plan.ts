@@ -7,9 +7,12 @@ import { plainText } from './text.ts';
 export interface SecretRef {
   $secret: string;
 }
-/** The digest of the configuration after an earlier step, e.g. `clone.digest`. */
+/** The digest after an earlier step, e.g. `clone.digest`: of the guest's configuration, or of a list. */
 export interface FromRef {
   $from: `${string}.digest`;
+  /** The path of a list whose rows carry the digest, and `contentOf` the rows as that step leaves them: another list ends the run. */
+  of?: string;
+  is?: string;
 }
 export type ParamValue = string | number | boolean | string[] | SecretRef | FromRef;
 export type Params = Record<string, ParamValue>;

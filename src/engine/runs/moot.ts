@@ -3,13 +3,18 @@ import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { StepRecord } from '../../core/run.ts';
 import { readConfig } from '../../proxmox/conditions.ts';
 import { isFree } from '../../proxmox/guests.ts';
+import { digestOfList, type ListRow } from '../../proxmox/listed.ts';
 import { resolveStep } from './resolve.ts';
+
+type ListProof = Extract<Condition, { kind: 'listed' | 'reads' }>;
 
 /** Why a request that is still on its way would be refused by Proxmox; undefined when it would not, or when that cannot be seen. */
 export async function whyMoot(step: RequestStep, steps: readonly StepRecord[], api: ProxmoxApi): Promise<string | undefined> {
   const { proof } = step;
-  if (proof === undefined || !('type' in proof)) return undefined;
+  if (proof === undefined) return undefined;
   const digest = digestSent(step, steps);
+  if (proof.kind === 'listed' || proof.kind === 'reads') return digest === undefined ? undefined : whyListMoot(proof, digest, api);
+  if (!('type' in proof)) return undefined;
   if (digest === undefined && !isBirth(proof)) return undefined;
   const config = await readConfig(api, proof);
   if (isBirth(proof)) {
@@ -18,6 +23,13 @@ export async function whyMoot(step: RequestStep, steps: readonly StepRecord[], a
   }
   if (config !== undefined) return config.digest === digest ? undefined : 'the configuration has changed since';
   return (await isFree(api, proof.vmid)) ? `guest ${proof.vmid} no longer exists` : undefined;
+}
+
+/** Rules, IP sets and options of a firewall have digests of their own. */
+async function whyListMoot(proof: ListProof, digest: unknown, api: ProxmoxApi): Promise<string | undefined> {
+  const found = await api.get<ListRow[] | ListRow>(proof.path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  return (Array.isArray(found) ? digestOfList(found) : found.digest) === digest ? undefined : 'the list has changed since';
 }
 
 /** Whether the guest's configuration is still the one that the request names by its digest. */

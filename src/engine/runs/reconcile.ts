@@ -69,8 +69,8 @@ export async function look(lost: Lost, ports: Ports): Promise<Trace> {
     );
     if (tasks?.upid !== undefined) return { kind: 'task', upid: tasks.upid };
     const proven = await isSeen(step, since, steps, api);
-    // A guest that is gone by no task of ours was removed by another client: our request may still come, and would hit its successor.
-    if (proven === true) return step.method === 'DELETE' ? { kind: 'hidden' } : { kind: 'effect' };
+    // Another client removed it: our request may still come, and would hit a successor. A digest prevents that.
+    if (proven === true) return step.method === 'DELETE' && step.params.digest === undefined ? { kind: 'hidden' } : { kind: 'effect' };
     if (!tasks) return { kind: 'silent' };
     const why = await whyMoot(step, steps, api);
     if (why === undefined) return { kind: proven === false ? 'nothing' : 'hidden' };
