@@ -124,7 +124,7 @@ export const ERRORS = {
   not_possible: {
     who: 'agent',
     exit: 1,
-    meaning: 'Proxmox would refuse this, so it was not sent.',
+    meaning: 'Proxmox would refuse this, or it could cut this server off from the API. It was not sent.',
     hint: 'See the message for an alternative.',
   },
   quota_exceeded: {

@@ -26,11 +26,12 @@ export interface Reserved {
 /** The context of a read: it opens no store. */
 export function readContext({ caller, options }: Asked, ports: Ports): OperationContext {
   const { scope } = caller;
-  const { api, name: cluster, limits, defaults, tokenId, policy } = ports.cluster;
+  const { api, name: cluster, limits, defaults, endpoints, tokenId, policy } = ports.cluster;
   return {
     api: scope === undefined ? api : readerInScope(api, scope),
     limits,
     defaults,
+    endpoints,
     tokenId,
     fresh: [],
     reservedGib: () => 0,

@@ -40,6 +40,8 @@ export interface OperationContext {
   api: ProxmoxReader;
   limits: LimitSettings;
   defaults: Settings['defaults'];
+  /** Where the API of the cluster is reached. */
+  endpoints: readonly { host: string; port: number }[];
   /** The API token that acts, for texts about rights. */
   tokenId: string;
   /** Set for operations with `reserves`: the VMID reserved for this call. In a dry-run it is only looked up. */

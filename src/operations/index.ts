@@ -30,6 +30,7 @@ import { setResources } from './vm/set-resources.ts';
 import { startVm } from './vm/start-vm.ts';
 import { stopVm } from './vm/stop-vm.ts';
 import { suspendVm } from './vm/suspend-vm.ts';
+import { updateFirewall } from './vm/update-firewall.ts';
 import { updateVm } from './vm/update-vm.ts';
 
 /** Operations of their own, in the order in which tools are listed. The only list. */
@@ -44,6 +45,7 @@ const tools: readonly Operation[] = [
   startVm,
   setResources,
   updateVm,
+  updateFirewall,
   stopVm,
   rebootVm,
   suspendVm,

@@ -9,6 +9,7 @@ const context = (): OperationContext => ({
   api: client(),
   limits: UNLIMITED,
   defaults: { node: 'pve', nodeIsExplicit: false },
+  endpoints: [],
   tokenId: 'root@pam!tok',
   fresh: [],
   reservedGib: () => 0,

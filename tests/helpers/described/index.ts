@@ -112,6 +112,7 @@ function contextOn(api: ProxmoxClient, context: Partial<OperationContext>, setti
     api,
     defaults,
     limits,
+    endpoints: [],
     tokenId: TOKEN.id,
     reservedVmid: 120,
     fresh: [],

@@ -58,11 +58,15 @@ describe('get_vm', () => {
     const base = '/nodes/pve/lxc/201/firewall';
     const answers = {
       [`${base}/options`]: { enable: 1, policy_in: 'REJECT' },
+      [`${base}/aliases`]: [],
+      [`${base}/ipset`]: [],
       [`${base}/rules`]: [{ pos: 0, type: 'in', action: 'ACCEPT', proto: 'tcp', dport: '22', enable: 1, comment: 'a\u202eb', digest: 'x' }],
     };
     const { answer } = await look({ guests: [container], answers }, { vmid: 201, fields: ['firewall'] });
     expect(answer.firewall).toEqual({ enabled: true, policy_in: 'REJECT', policy_out: 'ACCEPT' });
-    expect(answer.firewall_rules).toEqual([{ pos: 0, type: 'in', action: 'ACCEPT', enable: 1, proto: 'tcp', dport: '22', comment: 'ab' }]);
+    expect(answer.firewall_rules).toEqual([
+      { rule: expect.any(String), pos: 0, type: 'in', action: 'ACCEPT', enable: 1, proto: 'tcp', dport: '22', comment: 'ab' },
+    ]);
   });
   test('shows its backups, and says where the token would not see one', async () => {
     const volumes = [

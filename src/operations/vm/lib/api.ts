@@ -30,12 +30,20 @@ export const ADDRESS_READS: readonly ApiRead[] = [
   'GET /nodes/{node}/lxc/{vmid}/interfaces',
 ];
 
+/** Options and rules of a guest's firewall, and the names that its rules may use. */
+export const FIREWALL_READS: readonly ApiRead[] = ['options', 'rules'].flatMap((list) => [
+  `GET /nodes/{node}/qemu/{vmid}/firewall/${list}` as const,
+  `GET /nodes/{node}/lxc/{vmid}/firewall/${list}` as const,
+]);
+export const FIREWALL_NAMES: readonly ApiRead[] = ['refs', 'aliases', 'ipset', 'ipset/{name}'].flatMap((list) => [
+  `GET /nodes/{node}/qemu/{vmid}/firewall/${list}` as const,
+  `GET /nodes/{node}/lxc/{vmid}/firewall/${list}` as const,
+]);
+
 /** The parts of a guest that are shown where they are asked for. */
 export const DETAIL_READS: readonly ApiRead[] = [
-  'GET /nodes/{node}/qemu/{vmid}/firewall/options',
-  'GET /nodes/{node}/lxc/{vmid}/firewall/options',
-  'GET /nodes/{node}/qemu/{vmid}/firewall/rules',
-  'GET /nodes/{node}/lxc/{vmid}/firewall/rules',
+  ...FIREWALL_READS,
+  ...FIREWALL_NAMES.filter((name) => !name.endsWith('/refs')),
   ...NODE_READS,
   'GET /nodes/{node}/storage',
   'GET /nodes/{node}/storage/{storage}/content?content=backup',

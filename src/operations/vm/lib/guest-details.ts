@@ -9,6 +9,7 @@ import type { Snapshots } from '../../../proxmox/snapshots.ts';
 import { tasksOf } from '../../../proxmox/task-list.ts';
 import { backupSight } from '../../backup/lib/backup-sight.ts';
 import type { OperationContext } from '../../define.ts';
+import { firewallView, namesView } from '../firewall/view.ts';
 import { rawConfig } from './config-view.ts';
 
 export const FIELDS = ['notes', 'snapshots', 'raw_config', 'firewall', 'tasks', 'changes', 'backups', 'description'] as const;
@@ -51,12 +52,8 @@ const DETAILS: Record<Field, Detail> = {
     })),
   }),
   firewall: async ({ api }, { guest }) => {
-    const { enabled, policyIn, policyOut, rules } = await readFirewall(api, guest.at);
-    const harmless = (value: string | number) => (typeof value === 'string' ? plainText(value, 120) : value);
-    return {
-      firewall: { enabled, policy_in: policyIn ?? 'DROP', policy_out: policyOut ?? 'ACCEPT' },
-      firewall_rules: rules.map((rule) => Object.fromEntries(Object.entries(rule).map(([key, value]) => [key, harmless(value)]))),
-    };
+    const [state, names] = await Promise.all([readFirewall(api, guest.at), namesView(api, guest.at)]);
+    return { ...firewallView(state), ...names };
   },
   tasks: async ({ api }, { guest }) => {
     const { node, vmid } = guest.at;

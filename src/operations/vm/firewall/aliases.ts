@@ -1,0 +1,77 @@
+import * as z from 'zod';
+import { fail } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { path as apiPath } from '../../../proxmox/encode.ts';
+import { firewallPath, readAliases } from '../../../proxmox/firewall.ts';
+import type { Guest } from '../../../proxmox/guests.ts';
+import { label } from '../lib/target.ts';
+import { change, changeByName, type Draft } from './draft.ts';
+import { checkName, network, type Part, part, refuseTwice } from './parts.ts';
+import { has } from './sets.ts';
+
+export const aliasInput = z.strictObject({ name: z.string(), cidr: z.string().optional(), remove: z.boolean().optional() });
+export type AliasInput = z.output<typeof aliasInput>;
+
+/** Names for one address or network: made, changed and removed. */
+export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: readonly AliasInput[]): Promise<Part> {
+  const out = part();
+  if (inputs.length === 0) return out;
+  const of = label(guest);
+  refuseTwice(
+    'Alias',
+    inputs.map(({ name }) => name.toLowerCase()),
+  );
+  const all = await readAliases(api, guest.at);
+  const list: Draft = { path: `${firewallPath(guest.at)}/aliases`, rows: all.rows.map((row) => ({ ...row })), digest: all.digest };
+  out.binds[`aliases of ${of}`] = { digest: all.digest };
+  for (const { name, cidr: given, remove } of inputs) {
+    checkName(name);
+    const there = all.rows.find((row) => row.name.toLowerCase() === name.toLowerCase());
+    const others = list.rows.filter((row) => row.name !== there?.name);
+    const at = `${list.path}${apiPath`/${there?.name ?? name}`}`;
+    const id = `alias${out.early.length + out.late.length + 1}`;
+    if (remove) {
+      if (!there)
+        fail('not_possible', `${of} has no alias ${name}.`, { hint: `Aliases: ${all.rows.map((row) => row.name).join(', ') || 'none'}.` });
+      const proof = has(list.path, { name: there.name }, 'absent', `the alias ${name} of ${of} is gone`);
+      out.late.push(change(list, { id, method: 'DELETE', path: at, purpose: `remove the alias ${name} of ${of}`, proof, next: others }));
+      note(out, proof, `remove the alias ${name} (${there.cidr})`, `make the alias ${name} again for ${there.cidr}`);
+      continue;
+    }
+    const cidr = network(given ?? fail('invalid_arguments', `The alias ${name} needs cidr, its address or network.`));
+    if (there?.cidr === cidr) continue;
+    const proof = has(list.path, { name: there?.name ?? name, cidr }, 'present', `the alias ${name} of ${of} is ${cidr}`);
+    const purpose = `${there ? 'change' : 'make'} the alias ${name} of ${of}: ${cidr}`;
+    if (there) {
+      // Without the comment the alias would lose it.
+      const { comment } = there;
+      const params = { cidr, ...(comment === undefined ? {} : { comment }) };
+      out.early.push(change(list, { id, method: 'PUT', path: at, purpose, params, proof, next: [...others, { ...there, cidr }] }));
+    } else {
+      out.early.push(
+        changeByName(list, {
+          id,
+          method: 'POST',
+          path: list.path,
+          purpose,
+          params: { name, cidr },
+          proof,
+          next: [...others, { name, cidr }],
+        }),
+      );
+    }
+    note(
+      out,
+      proof,
+      `alias ${name} ${there ? `${there.cidr} → ` : ''}${cidr}`,
+      there ? `alias ${name} back to ${there.cidr}` : `remove the alias ${name}`,
+    );
+  }
+  return out;
+}
+
+function note(out: Part, proof: Part['expected'][number], text: string, undo: string): void {
+  out.expected.push(proof);
+  out.texts.push(text);
+  out.undo.push(undo);
+}

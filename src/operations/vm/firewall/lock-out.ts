@@ -1,0 +1,81 @@
+import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
+import { fail } from '../../../core/errors.ts';
+import { ipVersion, sameAddress, staysHere } from '../../../core/network.ts';
+import { networksOf } from '../../../proxmox/disks.ts';
+import type { Guest } from '../../../proxmox/guests.ts';
+import type { OperationContext } from '../../define.ts';
+import { addressesOf } from '../lib/addresses.ts';
+import { label, type Target } from '../lib/target.ts';
+import { type Direction, decisionOn, type Filter } from './decision.ts';
+
+/** The port of the API on every node. */
+const API_PORT = 8006;
+
+/**
+ * Refuses what could cut this server off from the API. That is possible where the API is reached at an address of the guest (a proxy, a nested
+ * cluster), or where this server runs in it: then only rules that surely let the connection through may change what decides about it.
+ * @throws not_possible
+ */
+export async function refuseLockOut(
+  ctx: OperationContext,
+  target: Target,
+  before: Filter,
+  after: Filter,
+  ownMacs = macsHere(),
+): Promise<void> {
+  const paths = [...(await apiInside(ctx, target)), ...(runsIn(target.guest, ownMacs) ? hostedHere(ctx) : [])];
+  for (const { direction, port, why } of paths) {
+    const [was, is] = [decisionOn(before, direction, port), decisionOn(after, direction, port)];
+    if (is.is === 'open' || is.because === was.because) continue;
+    fail('not_possible', `This could cut this server off from the API: ${label(target.guest)} ${why}.`, {
+      hint: `Keep an ACCEPT rule of type ${direction} for TCP port ${port} of every address first, or ask the operator to change it in Proxmox.`,
+    });
+  }
+}
+
+interface Path {
+  direction: Direction;
+  port: number;
+  /** Completes "web1 (105) …". */
+  why: string;
+}
+
+/** The guest has the address or the name under which the API is reached. It passes connections on to a node, or is one. */
+async function apiInside({ api, endpoints }: OperationContext, { guest, running }: Target): Promise<Path[]> {
+  const away = endpoints.filter(({ host }) => !staysHere(host) && host !== 'localhost');
+  if (away.length === 0) return [];
+  const configured = networksOf(guest.at.type, guest.config).flatMap(({ ip, ip6 }) => [ip, ip6].map((text) => text?.split('/')[0] ?? ''));
+  const { ip_addresses = [], other_addresses = [] } = running ? await addressesOf(api, guest) : {};
+  const own = [...configured, ...ip_addresses, ...other_addresses].filter((text) => ipVersion(text) !== undefined);
+  const found: Path[] = [];
+  for (const { host, port } of away) {
+    const isNamed = guest.identity.name !== '' && host.split('.')[0]?.toLowerCase() === guest.identity.name.split('.')[0]?.toLowerCase();
+    const addresses = await addressesOfHost(host);
+    if (!isNamed && !addresses.some((one) => own.some((mine) => sameAddress(one, mine)))) continue;
+    found.push({ direction: 'in', port, why: `is reached as ${host}, where the API answers` });
+    found.push({ direction: 'out', port: API_PORT, why: `is reached as ${host} and may pass on what comes to the API` });
+  }
+  return found;
+}
+
+/** A name that cannot be resolved is not an address of the guest. */
+async function addressesOfHost(host: string): Promise<string[]> {
+  if (ipVersion(host) !== undefined) return [host];
+  return lookup(host, { all: true }).then(
+    (found) => found.map(({ address }) => address),
+    () => [],
+  );
+}
+
+function hostedHere({ endpoints }: OperationContext): Path[] {
+  return endpoints.map(({ port }) => ({ direction: 'out' as const, port, why: 'is where this server runs' }));
+}
+
+function runsIn(guest: Guest, ownMacs: readonly string[]): boolean {
+  return networksOf(guest.at.type, guest.config).some(({ mac }) => mac !== undefined && ownMacs.includes(mac.toLowerCase()));
+}
+
+function macsHere(): string[] {
+  return Object.values(networkInterfaces()).flatMap((cards = []) => cards.map(({ mac }) => mac.toLowerCase()));
+}

@@ -1,0 +1,47 @@
+import { fail } from '../../../core/errors.ts';
+import type { Json } from '../../../core/json.ts';
+import { parseNetwork } from '../../../core/network.ts';
+import type { Condition, Step } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+
+/** One side of a change of a firewall. All sides make one plan. */
+export interface Part {
+  /** Each completes "Change the firewall of web1 (105): …". */
+  texts: string[];
+  /** In this order: names that rules use, then rules and options, then names that rules no longer use. */
+  early: Step[];
+  steps: Step[];
+  late: Step[];
+  expected: Condition[];
+  binds: Record<string, Json>;
+  choices: string[];
+  undo: string[];
+}
+
+export function part(): Part {
+  return { texts: [], early: [], steps: [], late: [], expected: [], binds: {}, choices: [], undo: [] };
+}
+
+/** `10.0.0.0/8`, `10.0.0.1-10.0.0.9`, or an address; Proxmox leaves out the prefix of a single address. @throws invalid_arguments */
+export function network(text: string): string {
+  const [from = '', to, ...more] = text.trim().split('-');
+  const isRange = to !== undefined && more.length === 0 && parseNetwork(from) !== undefined && parseNetwork(to) !== undefined;
+  if (!isRange && parseNetwork(text.trim()) === undefined) {
+    fail('invalid_arguments', `"${plainText(text, 80)}" is not an address or network such as 10.0.0.0/8.`);
+  }
+  return text.trim().replace(/\/(32|128)$/, (whole, bits) => (bits === (text.includes(':') ? '128' : '32') ? '' : whole));
+}
+
+/** A name of an IP set or alias. @throws invalid_arguments */
+export function checkName(name: string): void {
+  if (!/^[A-Za-z][A-Za-z0-9_-]{1,63}$/.test(name)) {
+    fail('invalid_arguments', `"${plainText(name, 80)}" is not a name: it begins with a letter and has 2 to 64 letters, digits, _ and -.`);
+  }
+}
+
+/** @throws invalid_arguments */
+export function refuseTwice(what: string, names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    fail('invalid_arguments', `${what} ${plainText(twice, 80)} is named twice.`, { hint: 'Put all its changes into one entry.' });
+}

@@ -1,0 +1,206 @@
+import { fail } from '../../../core/errors.ts';
+import type { Condition, Params, Step } from '../../../core/plan.ts';
+import { plainText } from '../../../core/text.ts';
+import { type GuestFirewall, type Rule, ruleKeys, ruleText } from '../../../proxmox/firewall.ts';
+import type { Guest } from '../../../proxmox/guests.ts';
+import { label } from '../lib/target.ts';
+import { change, type Draft } from './draft.ts';
+import { type Part, part, refuseTwice } from './parts.ts';
+import { changedRule, checkedRule, type Names, type RuleInput } from './rule-input.ts';
+
+/** A rule in the list, which stays the same one wherever it stands and however it is changed. */
+interface Item {
+  rule: Rule;
+}
+
+interface Rules {
+  path: string;
+  draft: Draft;
+  items: Item[];
+  of: string;
+  out: Part;
+}
+
+/** Rules that are added, changed, moved and removed, in this order: nothing that is replaced leaves a gap. */
+export async function rulesPart(guest: Guest, path: string, now: GuestFirewall, inputs: readonly RuleInput[], names: Names) {
+  const out = part();
+  const items = now.rules.map((rule): Item => ({ rule }));
+  const draft: Draft = { path, rows: rowsOf(items), digest: now.digests.rules };
+  const keys = ruleKeys(now.rules);
+  const rules: Rules = { path, draft, items, of: label(guest), out };
+  const find = (key: string): Item => items[keys.indexOf(key)] ?? unknownRule(key, keys, rules.of);
+  const goalOf = (before: string | undefined) => (before === undefined ? undefined : before === 'last' ? ('last' as const) : find(before));
+  refuseTwice(
+    'Rule',
+    inputs.flatMap(({ rule }) => rule ?? []),
+  );
+  const placed = inputs.map((input) => ({
+    input,
+    item: input.rule === undefined ? undefined : find(input.rule),
+    goal: goalOf(input.before),
+  }));
+  const touched: Item[] = [];
+  // Proxmox puts a new rule first, so the first of several is added last.
+  for (const { input, goal } of placed.toReversed()) {
+    if (input.rule !== undefined) continue;
+    const item = await added(rules, guest, input, goal, names);
+    if (item) touched.push(item);
+  }
+  for (const { input, item, goal } of placed) {
+    if (item === undefined || input.remove) continue;
+    const next = await checkedRule(changedRule(item.rule, input), guest, names);
+    if (edit(rules, item, next)) touched.push(item);
+    if (goal !== undefined && move(rules, item, goal)) touched.push(item);
+  }
+  for (const { input, item } of placed) if (item !== undefined && input.remove) out.expected.push(drop(rules, item));
+  const left = new Set(touched);
+  out.expected.push(...[...left].map((item) => stands(rules, rules.items.indexOf(item), item.rule)));
+  return { ...out, rules: rules.items.map(({ rule }) => rule) };
+}
+
+function unknownRule(key: string, keys: readonly string[], of: string): never {
+  return fail('not_possible', `The firewall of ${of} has no rule ${plainText(key, 40)}.`, {
+    hint: 'Read the rules with get_vm and fields ["firewall"].',
+    details: { rules: keys.slice(0, 60) },
+  });
+}
+
+/** A rule that is to stand elsewhere is off until it stands there. */
+async function added(
+  rules: Rules,
+  guest: Guest,
+  input: RuleInput,
+  goal: Item | 'last' | undefined,
+  names: Names,
+): Promise<Item | undefined> {
+  if (input.remove) fail('invalid_arguments', 'The entry in rules that removes a rule needs rule, its key.');
+  const { out, items } = rules;
+  const isPorted = (input.dport ?? input.sport ?? '') !== '';
+  if (isPorted && input.proto === undefined) out.choices.push(`proto tcp for port ${plainText(input.dport ?? input.sport ?? '', 40)}`);
+  const base: Rule = { type: 'in', ...(isPorted ? { proto: 'tcp' } : {}), enable: '1' };
+  const rule = await checkedRule(changedRule(base, input), guest, names);
+  const same = items.findIndex((one) => ruleKeys([one.rule])[0] === ruleKeys([rule])[0]);
+  if (same >= 0) return existing(rules, rule, same);
+  const item: Item = { rule: goal === undefined ? rule : { ...rule, enable: '0' } };
+  const next = [item, ...items];
+  request(rules, { method: 'POST', params: sent(item.rule), purpose: `add a rule to ${rules.of}: ${ruleText(item.rule)}` }, next, {
+    proof: stands(rules, 0, item.rule),
+  });
+  out.texts.push(`add ${ruleText(rule)}`);
+  out.undo.push(`remove ${ruleText(rule)}`);
+  if (goal !== undefined) {
+    move(rules, item, goal, 'quietly');
+    edit(rules, item, rule, 'quietly');
+  }
+  return item;
+}
+
+/** "Already so" for a rule that is on; one that is off is the caller's to switch on. */
+function existing({ items, of, out }: Rules, rule: Rule, at: number): undefined {
+  const key = ruleKeys(items.map((one) => one.rule))[at];
+  const there = items[at]?.rule ?? {};
+  if (there.enable !== rule.enable) {
+    fail('conflict', `${of} has this rule already, switched ${rule.enable === '1' ? 'off' : 'on'}: ${ruleText(there)}.`, {
+      hint: `Call again with rule "${key}" and enabled ${rule.enable === '1'}.`,
+    });
+  }
+  out.choices.push(`${ruleText(rule)} exists already as rule ${key} at position ${at}`);
+}
+
+function edit(rules: Rules, item: Item, next: Rule, quietly?: 'quietly'): boolean {
+  const { items, out, of } = rules;
+  const was = item.rule;
+  const set = Object.fromEntries(Object.entries(next).filter(([key, value]) => was[key] !== value));
+  const gone = Object.keys(was).filter((key) => next[key] === undefined);
+  if (Object.keys(set).length + gone.length === 0) return false;
+  const pos = items.indexOf(item);
+  item.rule = next;
+  request(
+    rules,
+    {
+      method: 'PUT',
+      pos,
+      params: { ...sent(set), ...(gone.length > 0 ? { delete: gone.join(',') } : {}) },
+      purpose: `change a rule of ${of} to ${ruleText(next)}`,
+    },
+    items,
+    { proof: stands(rules, pos, next) },
+  );
+  if (quietly) return true;
+  const noted = was.comment === next.comment ? '' : ', with another comment';
+  out.texts.push(`${ruleText(was)} → ${ruleText(next)}${noted}`);
+  out.undo.push(`${ruleText(next)} back to ${ruleText(was)}${noted}`);
+  return true;
+}
+
+/** Proxmox puts it before the rule that stands at `moveto`; behind all others where none stands there. */
+function move(rules: Rules, item: Item, goal: Item | 'last', quietly?: 'quietly'): boolean {
+  const { items, out, of } = rules;
+  const pos = items.indexOf(item);
+  const moveto = goal === 'last' ? items.length : items.indexOf(goal);
+  if (moveto === pos || moveto === pos + 1) return false;
+  const next = items.filter((one) => one !== item);
+  next.splice(moveto > pos ? moveto - 1 : moveto, 0, item);
+  const place = goal === 'last' ? 'behind all others' : `before ${ruleText(goal.rule)}`;
+  request(rules, { method: 'PUT', pos, params: { moveto }, purpose: `move a rule of ${of} ${place}: ${ruleText(item.rule)}` }, next, {
+    proof: stands(rules, next.indexOf(item), item.rule),
+  });
+  if (quietly) return true;
+  out.texts.push(`move ${ruleText(item.rule)} ${place}`);
+  out.undo.push(`${ruleText(item.rule)} back to position ${pos}`);
+  return true;
+}
+
+/** @returns what holds afterwards */
+function drop(rules: Rules, item: Item): Condition {
+  const { items, out, of, path } = rules;
+  const pos = items.indexOf(item);
+  const next = items.filter((one) => one !== item);
+  const text = ruleText(item.rule);
+  const isDouble = next.some(({ rule }) => JSON.stringify(fieldsOf(rule)) === JSON.stringify(fieldsOf(item.rule)));
+  // Of equal rules only their number tells.
+  const row: Record<string, string | null> = isDouble ? { pos: String(next.length) } : fieldsOf(item.rule);
+  const proof: Condition = { kind: 'listed', path, row, is: 'absent', says: `the rule ${text} of ${of} is gone` };
+  request(rules, { method: 'DELETE', pos, params: {}, purpose: `remove a rule of ${of}: ${text}` }, next, { proof });
+  out.texts.push(`remove ${text}`);
+  out.undo.push(
+    `add ${text} again, at position ${pos}${item.rule.comment === undefined ? '' : ` with the comment "${plainText(item.rule.comment, 80)}"`}`,
+  );
+  return proof;
+}
+
+interface Asked {
+  method: 'POST' | 'PUT' | 'DELETE';
+  pos?: number;
+  params: Params;
+  purpose: string;
+}
+
+function request(rules: Rules, { pos, ...asked }: Asked, next: Item[], { proof }: { proof: Condition }): Step {
+  const { draft, out, path } = rules;
+  const id = `rule${out.steps.length + 1}`;
+  const step = change(draft, { ...asked, id, path: pos === undefined ? path : `${path}/${pos}`, proof, next: rowsOf(next) });
+  out.steps.push(step);
+  rules.items = next;
+  return step;
+}
+
+const FIELDS = ['type', 'action', 'enable', 'macro', 'proto', 'dport', 'sport', 'icmp-type', 'source', 'dest', 'iface', 'log', 'comment'];
+
+/** All fields of a rule, those that it does not have too. */
+function fieldsOf(rule: Rule): Record<string, string | null> {
+  return Object.fromEntries(FIELDS.map((key) => [key, rule[key] ?? null]));
+}
+
+function stands({ path, of }: Rules, pos: number, rule: Rule): Condition {
+  const says = `the rule ${ruleText(rule)} of ${of} stands at position ${pos}`;
+  return { kind: 'listed', path, row: { pos: String(pos), ...fieldsOf(rule) }, is: 'present', says };
+}
+
+function rowsOf(items: readonly Item[]) {
+  return items.map(({ rule }, pos) => ({ ...rule, pos: String(pos) }));
+}
+
+function sent(rule: Rule): Params {
+  return Object.fromEntries(Object.entries(rule).map(([key, value]) => [key, key === 'enable' ? Number(value) : value]));
+}

@@ -1,0 +1,153 @@
+import * as z from 'zod';
+import { fail } from '../../../core/errors.ts';
+import type { Condition } from '../../../core/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
+import { path as apiPath } from '../../../proxmox/encode.ts';
+import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/firewall.ts';
+import type { Guest } from '../../../proxmox/guests.ts';
+import type { ListRow } from '../../../proxmox/listed.ts';
+import { label } from '../lib/target.ts';
+import { change, changeByName, type Draft } from './draft.ts';
+import { checkName, network, type Part, part, refuseTwice } from './parts.ts';
+
+const MAX_ADDRESSES = 50;
+
+export const setInput = z.strictObject({
+  name: z.string(),
+  add: z.array(z.string()).max(MAX_ADDRESSES).optional().describe('Networks; ! before one excludes it'),
+  take_out: z.array(z.string()).max(MAX_ADDRESSES).optional(),
+  remove: z.boolean().optional(),
+});
+export type SetInput = z.output<typeof setInput>;
+
+interface Sets {
+  guest: Guest;
+  of: string;
+  list: Draft;
+  out: Part;
+}
+
+/** IP sets that are made, filled, emptied and removed. */
+export async function setsPart(api: ProxmoxReader, guest: Guest, inputs: readonly SetInput[]): Promise<Part> {
+  const out = part();
+  if (inputs.length === 0) return out;
+  refuseTwice(
+    'IP set',
+    inputs.map(({ name }) => name),
+  );
+  const all = await readSets(api, guest.at);
+  const of = label(guest);
+  const list: Draft = { path: `${firewallPath(guest.at)}/ipset`, rows: all.rows.map((row) => ({ ...row })), digest: all.digest };
+  const sets: Sets = { guest, of, list, out };
+  out.binds[`IP sets of ${of}`] = { digest: all.digest };
+  for (const input of inputs) {
+    checkName(input.name);
+    const exists = all.rows.some(({ name }) => name === input.name);
+    await setPart(api, sets, input, exists);
+  }
+  return out;
+}
+
+async function setPart(api: ProxmoxReader, sets: Sets, input: SetInput, exists: boolean): Promise<void> {
+  const { guest, of, out, list } = sets;
+  const { name, add = [], take_out = [], remove = false } = input;
+  if (!exists && (remove || take_out.length > 0)) {
+    fail('not_possible', `${of} has no IP set ${name}.`, { hint: `IP sets: ${list.rows.map((row) => row.name).join(', ') || 'none'}.` });
+  }
+  const now = exists ? await readSet(api, guest.at, name) : { rows: [], digest: '' };
+  const entries: Draft = { path: `${list.path}${apiPath`/${name}`}`, rows: now.rows.map((row) => ({ ...row })), digest: now.digest };
+  if (exists) out.binds[`IP set ${name} of ${of}`] = { digest: now.digest };
+  else {
+    const next = [...list.rows, { name }];
+    const proof = has(list.path, { name }, 'present', `the IP set ${name} of ${of} exists`);
+    const made = { id: idOf(out), method: 'POST', path: list.path, purpose: `make the IP set ${name} of ${of}`, params: { name } } as const;
+    out.early.push(change(list, { ...made, proof, next }));
+    out.expected.push(proof);
+    out.texts.push(`make the IP set ${name}`);
+    out.undo.push(`remove the IP set ${name}`);
+  }
+  for (const text of remove ? [] : add) addTo(sets, entries, name, text);
+  const gone = remove ? now.rows.map(({ cidr, nomatch }) => `${nomatch ? '!' : ''}${cidr}`) : take_out;
+  for (const text of gone) takeFrom(sets, entries, name, text);
+  if (!remove) return;
+  if (gone.length > MAX_ADDRESSES)
+    fail('not_possible', `The IP set ${name} has ${gone.length} addresses; one call removes at most ${MAX_ADDRESSES}.`);
+  const proof = has(list.path, { name }, 'absent', `the IP set ${name} of ${of} is gone`);
+  // Proxmox refuses to remove a set that is not empty: an address that came since stays.
+  const step = { id: idOf(out), method: 'DELETE', path: entries.path, purpose: `remove the IP set ${name} of ${of}` } as const;
+  out.late.push(changeByName(list, { ...step, proof, next: list.rows.filter((row) => row.name !== name) }));
+  out.expected.push(proof);
+  out.texts.push(`remove the IP set ${name}`);
+  out.undo.push(`make the IP set ${name} again`);
+}
+
+function addTo({ of, out }: Sets, entries: Draft, name: string, text: string): void {
+  const { cidr, isExcluded } = entryOf(text);
+  const there = entries.rows.find((row) => row.cidr === cidr);
+  if (there !== undefined) {
+    if ((there.nomatch !== undefined) === isExcluded) return;
+    fail('conflict', `The IP set ${name} of ${of} has ${cidr} already, ${isExcluded ? 'included' : 'excluded'}.`, {
+      hint: 'Take it out first, in a call of its own.',
+    });
+  }
+  const row = { cidr, ...(isExcluded ? { nomatch: 1 } : {}) };
+  const proof = has(entries.path, asText(row), 'present', `${text} is in the IP set ${name} of ${of}`);
+  const step = {
+    id: idOf(out),
+    method: 'POST',
+    path: entries.path,
+    purpose: `put ${text} into the IP set ${name} of ${of}`,
+    params: row,
+  } as const;
+  out.early.push(changeByName(entries, { ...step, proof, next: [...entries.rows, row] }));
+  out.expected.push(proof);
+  out.texts.push(`${text} into the IP set ${name}`);
+  out.undo.push(`${text} out of the IP set ${name}`);
+}
+
+function takeFrom({ of, out }: Sets, entries: Draft, name: string, text: string): void {
+  const { cidr } = entryOf(text);
+  if (!entries.rows.some((row) => row.cidr === cidr)) return;
+  const proof = has(entries.path, { cidr }, 'absent', `${text} is not in the IP set ${name} of ${of}`);
+  const at = `${entries.path}${apiPath`/${cidr}`}`;
+  const step = { id: idOf(out), method: 'DELETE', path: at, purpose: `take ${text} out of the IP set ${name} of ${of}` } as const;
+  out.late.push(change(entries, { ...step, proof, next: entries.rows.filter((row) => row.cidr !== cidr) }));
+  out.expected.push(proof);
+  out.texts.push(`${text} out of the IP set ${name}`);
+  out.undo.push(`${text} into the IP set ${name} again`);
+}
+
+/** An address of a set may be an alias that exists already. */
+function entryOf(text: string): { cidr: string; isExcluded: boolean } {
+  const isExcluded = text.startsWith('!');
+  const rest = (isExcluded ? text.slice(1) : text).trim();
+  const isAlias = /^(?:(?:dc|guest)\/)?[A-Za-z][\w-]*$/.test(rest);
+  return { cidr: isAlias ? rest : network(rest), isExcluded };
+}
+
+function idOf({ early, late }: Part): string {
+  return `set${early.length + late.length + 1}`;
+}
+
+export function has(path: string, row: Record<string, string | null>, is: 'present' | 'absent', says: string): Condition {
+  return { kind: 'listed', path, row, is, says: plainText(says, 200) };
+}
+
+function asText(row: ListRow): Record<string, string> {
+  return Object.fromEntries(Object.entries(row).map(([key, value]) => [key, String(value)]));
+}
+
+/** A rule whose set or alias is gone would match nothing. @throws not_possible */
+export function refuseUsed(what: string, names: readonly string[], rules: readonly Rule[], of: string): void {
+  const sign = what === 'IP set' ? '+' : '';
+  for (const name of names) {
+    const refs = [`${sign}${name}`, `${sign}guest/${name}`].map((ref) => ref.toLowerCase());
+    const user = rules.find((rule) => [rule.source, rule.dest].some((end) => end !== undefined && refs.includes(end.toLowerCase())));
+    if (user) {
+      fail('not_possible', `A rule of ${of} uses the ${what} ${name}: ${ruleText(user)}.`, {
+        hint: 'Change or remove the rule in the same call.',
+      });
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { asError } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { networksOf } from '../../../proxmox/disks.ts';
+import { label, type Target } from '../lib/target.ts';
+import { decisionOn, type Filter } from './decision.ts';
+
+/** Names all that keeps the rules from acting, and what the change closes. */
+export async function firewallWarnings(api: ProxmoxReader, { guest }: Target, before: Filter, after: Filter): Promise<string[]> {
+  const of = label(guest);
+  return [
+    ...(after.options.enable === '1' ? [] : [`the firewall of ${of} is off: its rules have no effect`]),
+    ...(await clusterWarning(api)),
+    ...deviceWarnings(),
+    ...closed(),
+  ];
+
+  function deviceWarnings(): string[] {
+    if (after.options.enable !== '1') return [];
+    const nics = networksOf(guest.at.type, guest.config);
+    const open = nics.filter(({ firewall }) => !firewall).map(({ slot }) => slot);
+    if (open.length === 0) return [];
+    const call = `update_vm {"vmid": ${guest.at.vmid}, "nics": [{"nic": "${open[0]}", "firewall": true}]}`;
+    if (open.length === nics.length) return [`no NIC of ${of} has the firewall on, so nothing is filtered: ${call}`];
+    return [`${open.join(', ')} of ${of} pass${open.length === 1 ? 'es' : ''} the firewall by: ${call}`];
+  }
+
+  function closed(): string[] {
+    const remote = /^w/.test(guest.config.ostype ?? '') ? { port: 3389, name: 'RDP' } : { port: 22, name: 'SSH' };
+    const closes = (direction: 'in' | 'out', port: number) =>
+      decisionOn(after, direction, port).is === 'closed' && decisionOn(before, direction, port).is !== 'closed';
+    return [
+      ...(closes('in', remote.port) ? [`new connections to ${of} by ${remote.name} (port ${remote.port}) are kept out`] : []),
+      ...(closes('out', 443) ? [`${of} can open no connections that no rule of type out accepts, HTTPS and DNS among them`] : []),
+    ];
+  }
+}
+
+/** GET /cluster/firewall/options: off there is off everywhere. */
+async function clusterWarning(api: ProxmoxReader): Promise<string[]> {
+  try {
+    const { enable } = await api.get<{ enable?: number | string }>('/cluster/firewall/options');
+    return Number(enable ?? 0) === 1 ? [] : ['the firewall of the datacenter is off: no rule of any guest has an effect'];
+  } catch (thrown) {
+    if (asError(thrown).code !== 'permission_denied') throw thrown;
+    return ['whether the firewall of the datacenter is on is unknown: the token lacks Sys.Audit on /'];
+  }
+}
