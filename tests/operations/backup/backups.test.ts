@@ -92,7 +92,9 @@ describe('list_backups', () => {
       '/nodes': ['Sys.Audit'],
     });
     expect(states).toEqual(['unknown']);
-    expect(notice).toBe('backups on local, nas, pbs are invisible to this token (Datastore.AllocateSpace on the storage shows them)');
+    expect(notice).toBe(
+      'backups on local, nas, pbs are invisible to this token (Datastore.AllocateSpace on the storage and VM.Backup on the guest show them)',
+    );
   });
 
   it('never says none while one storage of several would hide it', async () => {

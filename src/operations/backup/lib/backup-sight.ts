@@ -27,7 +27,9 @@ export async function backupSight(api: ProxmoxReader, guests: readonly GuestRow[
   const notice = [
     ...unread.map(({ storage, why }) => `storage ${storage} was not read (${why})`),
     ...(blind.length > 0
-      ? [`backups on ${blind.join(', ')} are invisible to this token (Datastore.AllocateSpace on the storage shows them)`]
+      ? [
+          `backups on ${blind.join(', ')} are invisible to this token (Datastore.AllocateSpace on the storage and VM.Backup on the guest show them)`,
+        ]
       : []),
     ...(hidden.length > 0
       ? [`backups of ${hidden.length} guests are invisible to this token (VM.Backup shows them): ${hidden.slice(0, NAMED).join(', ')}`]
