@@ -6,6 +6,7 @@ import { parseDuration } from '../core/duration.ts';
 import { EFFECTS } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import type { Policy } from '../core/policy.ts';
+import { isWholePath } from '../core/whole-path.ts';
 
 /** In seconds. */
 const span = z.string().transform((text, ctx) => {
@@ -26,6 +27,11 @@ const vmids = z
   });
 
 const principal = z.string().regex(/^((local|token|oauth):.+|http:local)$/, 'local:UID, token:NAME or oauth:SUB');
+
+/** One that is written in another form would silently allow nothing. */
+const wholePath = z
+  .string()
+  .refine((text) => isWholePath(text) && !text.includes('*'), { message: 'must be a whole path such as /etc/hosts, without *' });
 
 const words = z.array(z.string().min(1)).min(1);
 
@@ -70,23 +76,31 @@ export const policySchema = z.strictObject({
     .describe('the only guests that may be changed'),
   run: z
     .array(
-      z.strictObject({
-        match: z
-          .strictObject({
-            vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges'),
-            tag: words.optional().describe('the guest carries one of these tags'),
-            pool: words.optional().describe('the guest is in one of these pools'),
-          })
-          .refine((match) => Object.values(match).some((one) => one !== undefined), { message: 'must name guests by vmid, tag or pool' })
-          .describe('guests in which they may run. All given keys must match'),
-        argv: z
-          .array(words)
-          .min(1)
-          .describe('programs with their arguments, item by item. A `*` is any one argument, as in `["systemctl", "status", "*"]`'),
-      }),
+      z
+        .strictObject({
+          match: z
+            .strictObject({
+              vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges'),
+              tag: words.optional().describe('the guest carries one of these tags'),
+              pool: words.optional().describe('the guest is in one of these pools'),
+            })
+            .refine((match) => Object.values(match).some((one) => one !== undefined), { message: 'must name guests by vmid, tag or pool' })
+            .describe('guests in which they may run. All given keys must match'),
+          argv: z
+            .array(words)
+            .min(1)
+            .optional()
+            .describe('programs with their arguments, item by item. A `*` is any one argument, as in `["systemctl", "status", "*"]`'),
+          files: z
+            .array(wholePath)
+            .min(1)
+            .optional()
+            .describe('files that may be read and written, by their whole paths, as in `["/etc/hosts"]`. A link in the guest is followed'),
+        })
+        .refine(({ argv, files }) => argv ?? files, { message: 'must have argv or files' }),
     )
     .optional()
-    .describe('programs that `run_in_guest` may run. Without it none may'),
+    .describe('programs and files that `run_in_guest` may use. Without it none'),
   per_hour: z
     .strictObject({
       creates: z.int().min(0).optional().describe('guests created within an hour, per requester'),
@@ -114,7 +128,7 @@ export function readPolicy(file: string): Policy {
       ...defined({ method: way, approvals, requireBackupWithin: require_backup_within, cooldown }),
     })),
     ...defined({ only }),
-    ...(run ? { run: run.map(({ match, argv }) => ({ match: defined(match), argv })) } : {}),
+    ...(run ? { run: run.map(({ match, argv, files }) => ({ match: defined(match), ...defined({ argv, files }) })) } : {}),
     perHour: defined(per_hour),
   };
 }

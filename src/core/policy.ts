@@ -27,10 +27,13 @@ export interface PolicyRule {
   cooldown?: number;
 }
 
-/** Programs for some guests: each a list of items, in which `*` stands for any one argument. */
+/** Programs and files that run_in_guest may use in some guests. */
 export interface GuestRun {
   match: Pick<PolicyMatch, 'vmid' | 'tag' | 'pool'>;
-  argv: string[][];
+  /** Programs: each a list of items, in which `*` stands for any one argument. */
+  argv?: string[][];
+  /** Whole paths of files that it may read and write. */
+  files?: string[];
 }
 
 /** The operator's policy file, validated. The empty policy leaves the defaults of docs/approvals.md as they are. */
@@ -38,7 +41,7 @@ export interface Policy {
   rules: PolicyRule[];
   /** Changes are allowed only on guests with one of these tags, in one of these pools, or (with `created`) created through this server. */
   only?: { tags: string[]; pools: string[]; created: boolean };
-  /** Programs that run_in_guest may run; without it none. */
+  /** Programs and files that run_in_guest may use; without it none. */
   run?: GuestRun[];
   perHour: { creates?: number; destroys?: number };
 }

@@ -60,7 +60,7 @@ export interface OperationContext {
   createdHere: (identity: GuestIdentity) => Promise<boolean>;
   /** The run of ours that made the guest, or the last one that continued with it; undefined when none is remembered. */
   madeBy: (identity: GuestIdentity) => Promise<RunRecord | undefined>;
-  /** Programs that the operator allows inside guests. */
+  /** Programs and files that the operator allows inside guests. */
   runs?: readonly GuestRun[];
   /** The caller, for plans. */
   principal?: string;

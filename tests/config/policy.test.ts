@@ -41,7 +41,18 @@ describe('the policy file', () => {
       perHour: { destroys: 3 },
     });
   });
+  it('names programs item by item and files by their whole paths for run_in_guest', () => {
+    const run = { match: { tag: ['lab'] }, argv: [['systemctl', 'status', '*']], files: ['/etc/hosts', 'C:\\logs\\a.txt'] };
+    expect(policy(JSON.stringify({ run: [run, { match: { tag: ['lab'] }, files: ['/etc/motd'] }] })).run).toEqual([
+      run,
+      { match: { tag: ['lab'] }, files: ['/etc/motd'] },
+    ]);
+  });
   it.each([
+    ['a rule for run_in_guest that allows nothing', '{"run": [{"match": {"tag": ["lab"]}}]}'],
+    ['a relative file', '{"run": [{"match": {"tag": ["lab"]}, "files": ["etc/hosts"]}]}'],
+    ['a file with dots in its path', '{"run": [{"match": {"tag": ["lab"]}, "files": ["/tmp/../etc/hosts"]}]}'],
+    ['a file with a wildcard', '{"run": [{"match": {"tag": ["lab"]}, "files": ["/etc/*"]}]}'],
     ['no JSON', '{"rules": ['],
     ['an unknown key', '{"rules": [{"mach": {"tag": ["prod"]}, "never": true}]}'],
     ['a misspelt effect', '{"rules": [{"match": {"effect": ["destory"]}}]}'],

@@ -1,21 +1,26 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { asError, fail } from '../../core/errors.ts';
-import { isInPool } from '../../core/guest.ts';
-import type { Plan } from '../../core/plan.ts';
+import { fail } from '../../core/errors.ts';
+import type { Plan, RequestStep } from '../../core/plan.ts';
 import type { GuestRun } from '../../core/policy.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { fencedOutput } from '../../core/text.ts';
-import { type GuestRow, guestPath } from '../../proxmox/guests.ts';
-import { defineOperation } from '../define.ts';
+import { guestPath } from '../../proxmox/guests.ts';
+import { defineOperation, type OperationContext } from '../define.ts';
+import { checkReadRight, compareFile, linesOf, readFile, refusePath, writeParams } from './inside/file.ts';
+import { isFor } from './inside/inside.ts';
+import { allowsProgram, endOf } from './inside/program.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { vmid } from './lib/schemas.ts';
-import { factsOf, label, readTarget, refuseLocked } from './lib/target.ts';
+import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
 
-/** How often and how long (ms) the end of the program is waited for. */
-const LOOKS = { times: 40, pauseMs: 500 };
 const MAX_ARGUMENTS = 50;
+
+const input = z.strictObject({
+  vmid,
+  argv: z.array(z.string().min(1).max(1000)).min(1).max(MAX_ARGUMENTS).optional(),
+  file: z.string().max(1000).optional().describe('Instead of argv: read this file, or with content write it'),
+  content: z.string().optional(),
+});
+type Args = z.output<typeof input>;
 
 const output = z.object({
   vmid: z.number(),
@@ -24,103 +29,128 @@ const output = z.object({
   signal: z.number().optional(),
   out: z.string().optional(),
   err: z.string().optional(),
+  written: z.boolean().optional(),
   notice: z.string().optional(),
   choices: z.array(z.string()).optional(),
   warnings: z.array(z.string()).optional(),
 });
 
-/** POST …/agent/exec: a program with its arguments, without a shell, as the policy allows it. */
+/** POST …/agent/exec: a program with its arguments, without a shell; …/agent/file-read and file-write. Each as the policy allows it. */
 export const runInGuest = defineOperation({
   name: 'run_in_guest',
-  title: 'Run a program in a VM',
+  title: 'Run a program or read or write a file in a VM',
   effect: 'destroy',
   toolset: 'agent',
   description:
-    'Runs a program through the guest agent, without a shell, if the policy allows this program on this VM: ["systemctl","status","nginx"].',
-  input: z.strictObject({ vmid, argv: z.array(z.string().min(1).max(1000)).min(1).max(MAX_ARGUMENTS) }),
+    'Runs a program through the guest agent, without a shell, or reads or writes a file, if the policy allows it on this VM: ["systemctl","status","nginx"].',
+  input,
   byName: { vmid: 'name' },
   output,
   reads: [...GUEST_READS, 'GET /nodes/{node}/qemu/{vmid}/agent/exec-status'],
+  mayRead: ['GET /nodes/{node}/qemu/{vmid}/agent/file-read'],
   sends: { 'POST /nodes/{node}/qemu/{vmid}/agent/exec': ['command'] },
+  maySend: { 'POST /nodes/{node}/qemu/{vmid}/agent/file-write': ['file', 'content', 'encode'] },
   example: { vmid: 101, argv: ['systemctl', 'status', 'nginx'] },
-  async plan(ctx, { vmid, argv }): Promise<Plan> {
-    const target = await readTarget(ctx.api, vmid);
-    const { guest, row, running } = target;
+  async plan(ctx, args): Promise<Plan> {
+    const target = await readTarget(ctx.api, args.vmid);
+    const { guest, running } = target;
     const of = label(guest);
-    const command = JSON.stringify(argv);
-    if (!(ctx.runs ?? []).some((rule) => allows(rule, row, argv))) {
-      fail('forbidden_by_policy', `The policy does not allow ${command} in ${of}.`, {
-        hint: 'Tell the user. Only the operator can allow it, with the key "run" of the policy file (docs/approvals.md).',
-      });
-    }
+    const task = taskOf(ctx, args, target);
     if (guest.at.type === 'lxc') fail('not_possible', `${of} is a container, and containers have no guest agent.`);
-    if (!running) fail('guest_state', `${of} is not running.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
+    if (!running) fail('guest_state', `${of} is not running.`, { hint: `Start it with start_vm {"vmid": ${args.vmid}}.` });
     refuseLocked(target);
+    const agent = `${guestPath(guest.at)}/agent`;
+    if (task.request === undefined) await checkReadRight(ctx.api, agent);
     return {
       operation: 'run_in_guest',
-      summary: `Run ${command} in ${of} on ${guest.at.node}`,
+      summary: `${task.does} in ${of} on ${guest.at.node}`,
       effect: 'destroy',
       target: guest.identity,
       node: guest.at.node,
       facts: factsOf(target),
-      steps: [
-        {
-          kind: 'request',
-          id: 'run',
-          method: 'POST',
-          path: `${guestPath(guest.at)}/agent/exec`,
-          params: { command: argv },
-          purpose: `run ${command} in ${of}`,
-        },
-      ],
+      steps: task.request
+        ? [
+            {
+              kind: 'request',
+              id: 'run',
+              method: 'POST',
+              purpose: `${task.does} in ${of}`,
+              ...task.request,
+              path: `${agent}/${task.request.path}`,
+            },
+          ]
+        : [stillItself(target)],
       expected: [{ kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key }],
       choices: [],
-      warnings: ['it runs as root or SYSTEM; after a lost answer the server cannot tell whether it ran'],
-      after: { argv },
-      undo: 'none: the server does not know what the program changes',
+      warnings: [task.warning],
+      after: task.after,
+      undo: task.undo,
     };
   },
   async report(api, run) {
     const { name, ...at } = placeOf(run);
+    const agent = `${guestPath(at)}/agent`;
+    const { file, content } = run.args as Partial<Args>;
     const data = run.steps.find(({ id }) => id === 'run')?.data as { pid?: number } | undefined;
-    return { vmid: at.vmid, name, ...(await endOf(api, `${guestPath(at)}/agent/exec-status`, data?.pid)), ...outcomeOf(run) };
+    const inside =
+      file === undefined
+        ? await endOf(api, agent, data?.pid)
+        : content === undefined
+          ? await readFile(api, agent, file, run)
+          : await compareFile(api, agent, file, content);
+    return { vmid: at.vmid, name, ...inside, ...outcomeOf(run) };
   },
 });
 
-/** Whether a rule of the policy names the guest and the program: all given keys must match, and each argument is the same or `*`. */
-function allows({ match, argv }: GuestRun, { vmid, tags, pool }: GuestRow, asked: readonly string[]): boolean {
-  const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
-  const isGuest =
-    (match.vmid?.some(({ from, to }) => vmid >= from && vmid <= to) ?? true) &&
-    (match.tag?.some((tag) => tags.some((one) => same(one, tag))) ?? true) &&
-    (match.pool?.some((one) => isInPool(pool, one)) ?? true);
-  return (
-    isGuest && argv.some((items) => items.length === asked.length && items.every((item, index) => item === '*' || item === asked[index]))
-  );
+interface Task {
+  does: string;
+  /** Absent for reading, which sends no change. The path is that below the agent's. */
+  request?: Pick<RequestStep, 'path' | 'params'>;
+  after: NonNullable<Plan['after']>;
+  warning: string;
+  undo: string;
 }
 
-interface Ended {
-  exited?: number | boolean;
-  exitcode?: number;
-  signal?: number;
-  'out-data'?: string;
-  'err-data'?: string;
-}
-
-async function endOf(api: ProxmoxReader, path: string, pid: number | undefined): Promise<Partial<z.input<typeof output>>> {
-  if (pid === undefined) return { notice: 'the agent told no process id, so the outcome of the program is unknown' };
-  for (let look = 1; look <= LOOKS.times; look++) {
-    const seen = await api.get<Ended>(path, { pid }).catch((thrown: unknown) => asError(thrown));
-    if (seen instanceof Error) return { notice: `the outcome of the program cannot be read: ${seen.message}` };
-    if (Number(seen.exited) === 1) {
-      return {
-        ...(seen.exitcode === undefined ? {} : { exit_code: seen.exitcode }),
-        ...(seen.signal === undefined ? {} : { signal: seen.signal }),
-        ...(seen['out-data'] ? { out: fencedOutput(seen['out-data']) } : {}),
-        ...(seen['err-data'] ? { err: fencedOutput(seen['err-data']) } : {}),
-      };
-    }
-    await sleep(LOOKS.pauseMs);
+/** @throws forbidden_by_policy for what no rule allows in this guest */
+function taskOf({ runs = [] }: Pick<OperationContext, 'runs'>, { argv, file, content }: Args, { guest, row }: Target): Task {
+  const rules = runs.filter((rule) => isFor(rule, row));
+  const of = label(guest);
+  if ((argv === undefined) === (file === undefined)) fail('invalid_arguments', 'run_in_guest needs either argv or file.');
+  if (argv !== undefined) {
+    if (content !== undefined) fail('invalid_arguments', 'content is for a file, not for a program.');
+    const command = JSON.stringify(argv);
+    checkAllowed(rules, (rule) => allowsProgram(rule.argv ?? [], argv), `${command} in ${of}`);
+    return {
+      does: `Run ${command}`,
+      request: { path: 'exec', params: { command: argv } },
+      after: { argv },
+      warning: 'it runs as root or SYSTEM; after a lost answer the server cannot tell whether it ran',
+      undo: 'none: the server does not know what the program changes',
+    };
   }
-  return { notice: `process ${pid} still runs in the guest, so its exit code is unknown` };
+  const whole = file ?? '';
+  refusePath(whole);
+  checkAllowed(rules, (rule) => rule.files?.includes(whole) ?? false, `the file ${whole} in ${of}`);
+  if (content === undefined) {
+    return {
+      does: `Read ${whole}`,
+      after: { read: whole },
+      warning: 'it is read as root or SYSTEM, and the agent and its model get the content',
+      undo: 'none: what was read stays known',
+    };
+  }
+  return {
+    does: `Write ${whole}`,
+    after: { file: whole, content: linesOf(content) },
+    request: { path: 'file-write', params: writeParams(whole, content) },
+    warning: 'it replaces the whole file as root or SYSTEM; after a lost answer the server cannot tell whether it was written',
+    undo: 'none: the former content is not kept',
+  };
+}
+
+function checkAllowed(rules: readonly GuestRun[], allows: (rule: GuestRun) => boolean, what: string): void {
+  if (rules.some(allows)) return;
+  fail('forbidden_by_policy', `The policy does not allow ${what}.`, {
+    hint: 'Tell the user. Only the operator can allow it, with the key "run" of the policy file (docs/approvals.md).',
+  });
 }

@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asError } from '../../../core/errors.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { fencedOutput } from '../../../core/text.ts';
+import type { InsideAnswer } from './inside.ts';
+
+/** How often and how long (ms) the end of the program is waited for. */
+const LOOKS = { times: 40, pauseMs: 500 };
+
+/** Whether the policy allows the program: each argument is the same or `*`. */
+export function allowsProgram(programs: readonly (readonly string[])[], asked: readonly string[]): boolean {
+  return programs.some((items) => items.length === asked.length && items.every((item, index) => item === '*' || item === asked[index]));
+}
+
+interface Ended {
+  exited?: number | boolean;
+  exitcode?: number;
+  signal?: number;
+  'out-data'?: string;
+  'err-data'?: string;
+}
+
+/** @param path …/agent @param pid as the agent told it */
+export async function endOf(api: ProxmoxReader, path: string, pid: number | undefined): Promise<InsideAnswer> {
+  if (pid === undefined) return { notice: 'the agent told no process id, so the outcome of the program is unknown' };
+  for (let look = 1; look <= LOOKS.times; look++) {
+    const seen = await api.get<Ended>(`${path}/exec-status`, { pid }).catch((thrown: unknown) => asError(thrown));
+    if (seen instanceof Error) return { notice: `the outcome of the program cannot be read: ${seen.message}` };
+    if (Number(seen.exited) === 1) {
+      return {
+        ...(seen.exitcode === undefined ? {} : { exit_code: seen.exitcode }),
+        ...(seen.signal === undefined ? {} : { signal: seen.signal }),
+        ...(seen['out-data'] ? { out: fencedOutput(seen['out-data']) } : {}),
+        ...(seen['err-data'] ? { err: fencedOutput(seen['err-data']) } : {}),
+      };
+    }
+    await sleep(LOOKS.pauseMs);
+  }
+  return { notice: `process ${pid} still runs in the guest, so its exit code is unknown` };
+}
