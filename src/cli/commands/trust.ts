@@ -1,57 +1,119 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
-import { fail } from '../../core/errors.ts';
-import { clusterNameOf } from '../../core/settings.ts';
+import { asError, fail } from '../../core/errors.ts';
+import { clusterNameOf, type Settings } from '../../core/settings.ts';
 import { createProxmox } from '../../proxmox/client.ts';
 import { memoryTrustStore, openTrustStore, type Pin } from '../../proxmox/trust/store.ts';
-import { caFault, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
+import { caFault, type Endpoint, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import { learnPin } from '../../proxmox/trust/trust.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
-import { configureConnection, type GlobalOptions } from '../lib/options.ts';
+import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
 
 /**
  * `trust`: shows the certificate of the first endpoint and, once a human confirmed it, pins the cluster's authority, so that renewed
- * certificates and other nodes pass. Nothing else replaces a pin.
+ * certificates and other nodes pass. Nothing else replaces a pin. Without a token it pins the certificates themselves, each confirmed.
  */
 export async function trust(options: GlobalOptions & { fingerprint?: string }): Promise<Exit> {
-  const { settings } = configureConnection(options);
-  if (settings.demo) fail('invalid_arguments', 'The embedded cluster needs no trust, because its certificate is known.');
-  const [first, ...others] = settings.connection.endpoints;
-  if (!first) fail('missing_credentials', 'No endpoint is configured.');
-  const shown = await inspectTls(first);
-  const store = openTrustStore(settings.dataDir);
+  const { settings } = configure({ ...options, demo: options.demo ?? false });
+  if (settings.demo) {
+    if (isForPeople()) print('Nothing to do: the certificate of the embedded cluster is known.');
+    else printJson({ cluster: 'simulator', pinned: false });
+    return 0;
+  }
   const cluster = clusterNameOf(settings.connection);
-  await agree(shown, store.get(cluster), options.fingerprint, first.host);
+  const { pin, onlyBecause } = await confirmPin(settings, options.fingerprint?.split(','));
+  await keepPin(settings, pin);
+  const what = pinText(pin);
+  if (!isForPeople()) {
+    const pinned = pin.kind === 'ca' ? { kind: pin.kind, fingerprint: pin.fingerprint } : pin;
+    printJson({ cluster, pinned, ...(onlyBecause === undefined ? {} : { only_because: onlyBecause }) });
+    return 0;
+  }
+  print(`Pinned for ${cluster}: ${what}.`);
+  if (onlyBecause !== undefined)
+    print(`The cluster's authority is not pinned, because ${onlyBecause}. With a valid token, run \`proxmox-mcp trust\` again to pin it.`);
+  return 0;
+}
 
-  // The token goes only to a server with exactly the certificate that was confirmed.
-  const connection = { ...settings.connection, endpoints: [first], fingerprints: [shown.fingerprint], verifySsl: false };
+interface Confirmed {
+  pin: Pin;
+  /** Why the cluster could not be asked for its authority. */
+  onlyBecause?: string;
+}
+
+/**
+ * The pin of what a human confirmed.
+ * @param expected fingerprints that need no question; absent: a human at the terminal compares
+ * @throws certificate_untrusted where another certificate is shown, or the human does not confirm
+ */
+export async function confirmPin(settings: Settings, expected: readonly string[] | undefined): Promise<Confirmed> {
+  const [first, ...others] = settings.connection.endpoints;
+  if (!first)
+    fail('missing_credentials', 'Not configured: PROXMOX_HOST.', {
+      hint: 'Set PROXMOX_HOST to the address of a node.',
+      details: { missing: ['PROXMOX_HOST'] },
+    });
+  const pinned = openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection));
+  const shown = await inspectTls(first);
+  await agree(shown, pinned, expected, first.host);
+  const learned = await learn(settings, first, shown);
+  if (typeof learned !== 'string') {
+    for (const other of others) await checkSameCluster(await inspectTls(other), other.host, learned);
+    return { pin: learned };
+  }
+  const fingerprints = [shown.fingerprint];
+  for (const other of others) {
+    const another = await inspectTls(other);
+    await agree(another, pinned, expected, other.host);
+    fingerprints.push(another.fingerprint);
+  }
+  return { pin: { kind: 'leaf', fingerprints, since: new Date(systemClock.now()).toISOString() }, onlyBecause: learned };
+}
+
+/** Records the pin in the audit, then keeps it. */
+export async function keepPin(settings: Settings, pin: Pin): Promise<void> {
+  const cluster = clusterNameOf(settings.connection);
+  const audit = await openAuditOf(settings, await openLog(settings.logLevel));
+  const { principal, owner, channel } = localCaller('cli');
+  await audit.append({ kind: 'notice', principal, owner, channel, cluster, message: `pinned: ${pinText(pin)}` }, { durable: true });
+  await audit.close();
+  openTrustStore(settings.dataDir).set(cluster, pin);
+}
+
+export function pinText(pin: Pin): string {
+  return pin.kind === 'ca' ? `the cluster's authority, SHA-256 ${pin.fingerprint}` : `certificates, SHA-256 ${pin.fingerprints.join(', ')}`;
+}
+
+/** The pin that the cluster tells, or the reason why it cannot be asked. The token goes only to a server with the certificate that was confirmed. */
+async function learn(settings: Settings, endpoint: Endpoint, shown: ShownCertificate): Promise<Pin | string> {
+  const { tokenId, tokenSecret } = settings.connection;
+  if (tokenId === '' || tokenSecret === '') return 'no token is set';
+  const connection = { ...settings.connection, endpoints: [endpoint], fingerprints: [shown.fingerprint], verifySsl: false };
+  const cluster = clusterNameOf(settings.connection);
   const api = createProxmox({ connection, cluster, trust: memoryTrustStore(), clock: systemClock, log: await openLog(settings.logLevel) });
   try {
-    const pin = await learnPin((path) => api.get(path), shown.chainPem[0] ?? '', first.host, systemClock.now());
-    for (const other of others) await checkSameCluster(await inspectTls(other), other.host, pin);
-    const audit = await openAuditOf(settings, await openLog(settings.logLevel));
-    const { principal, owner, channel } = localCaller('cli');
-    const what =
-      pin.kind === 'ca' ? `the cluster's authority, SHA-256 ${pin.fingerprint}` : `certificates, SHA-256 ${pin.fingerprints.join(', ')}`;
-    await audit.append({ kind: 'notice', principal, owner, channel, cluster, message: `pinned: ${what}` }, { durable: true });
-    await audit.close();
-    store.set(cluster, pin);
-    if (isForPeople()) print(`Pinned for ${cluster}: ${what}.`);
-    else printJson({ cluster, pinned: pin.kind === 'ca' ? { kind: pin.kind, fingerprint: pin.fingerprint } : pin });
-    return 0;
+    return await learnPin((path) => api.get(path), shown.chainPem[0] ?? '', endpoint.host, systemClock.now());
+  } catch (thrown) {
+    if (asError(thrown).code !== 'authentication_failed') throw thrown;
+    return `Proxmox rejects the token ${tokenId}`;
   } finally {
     await api.close();
   }
 }
 
-async function agree(shown: ShownCertificate, pinned: Pin | undefined, expected: string | undefined, host: string): Promise<void> {
+async function agree(
+  shown: ShownCertificate,
+  pinned: Pin | undefined,
+  expected: readonly string[] | undefined,
+  host: string,
+): Promise<void> {
   if (expected !== undefined) {
-    if (sameFingerprint(expected, shown.fingerprint)) return;
-    fail('certificate_untrusted', `${host} presented another certificate: SHA-256 ${shown.fingerprint}.`, {
+    if (expected.some((one) => sameFingerprint(one.trim(), shown.fingerprint))) return;
+    fail('certificate_untrusted', `${host} presented another certificate: SHA-256 ${shown.fingerprint}. Nothing was pinned.`, {
       details: { fingerprint: shown.fingerprint, host },
     });
   }

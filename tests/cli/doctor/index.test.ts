@@ -148,6 +148,29 @@ test('trust pins what a human compared, and nothing else', async () => {
   expect((await place.run(['audit', 'tail'], env)).stdout).toContain('pinned: the cluster');
 });
 
+test('trust needs the host alone: without a token, or with a wrong one, it pins the certificate and says why not the authority', async () => {
+  for (const [name, token, why] of [
+    ['none', { PROXMOX_TOKEN_ID: '', PROXMOX_TOKEN_SECRET: '' }, 'no token is set'],
+    ['wrong', { PROXMOX_TOKEN_SECRET: 'wrong' }, 'Proxmox rejects the token'],
+  ] as const) {
+    const env = connection({ PROXMOX_DATA_DIR: join(place.folder, `trust-${name}`), ...token });
+    const pinned = await place.run(['trust', '--fingerprint', cluster.fingerprint], env);
+    expect(pinned.json).toMatchObject({
+      pinned: { kind: 'leaf', fingerprints: [cluster.fingerprint] },
+      only_because: expect.stringContaining(why),
+    });
+    expect((await place.run(['trust'], env)).stderr).toContain('It matches the pin of');
+  }
+  const env = connection({ PROXMOX_DATA_DIR: join(place.folder, 'trust-none') });
+  expect((await place.run(['call', 'list_vms'], env)).code).toBe(0);
+  const host = await place.run(['trust', '-o', 'json'], { PROXMOX_HOST: '' });
+  expect(host).toMatchObject({ code: 2, json: { error: { details: { missing: ['PROXMOX_HOST'] } } } });
+});
+
+test('the demo has nothing to trust, which is not an error', async () => {
+  expect(await place.run(['trust', '--demo'])).toMatchObject({ code: 0, json: { cluster: 'simulator', pinned: false } });
+});
+
 test('first use of a loopback address is pinned loudly', async () => {
   const env = connection({ PROXMOX_DATA_DIR: join(place.folder, 'first') });
   const first = await place.run(['call', 'list_vms'], env);
