@@ -71,9 +71,9 @@ command(program, 'call <operation>', 'run one operation')
     'after',
     below(`Examples:
   proxmox-mcp call list_vms --args '{"status":"running"}'
-  proxmox-mcp call create_vm --args '{"name":"test","cores":2,"memory":4096}' --dry-run
-  proxmox-mcp call stop_vm --args '{"vmid":105}'                   exit code 3, with an approval_id
-  proxmox-mcp call stop_vm --args '{"vmid":105}' --approve <id>    after the user said yes
+  proxmox-mcp call create_vm --args '{"name":"test","image":"local:import/debian-12-genericcloud-amd64.qcow2","storage":"local-lvm"}' --dry-run
+  proxmox-mcp call stop_vm --args '{"vmid":101}'                 exit code 3, with an approval_id
+  proxmox-mcp call stop_vm --args '{"vmid":101}' --approve ID    after the user said yes
 
 Other users of this machine can see --args. \`--args -\` reads them from stdin.
 \`proxmox-mcp tools\` lists all operations.`),
@@ -224,9 +224,19 @@ command(program, 'doctor', 'test connection, rights, limits and files').action(
 command(program, 'trust', "show the cluster's certificate and pin it")
   .option('--fingerprint <sha256>', 'pin without asking if this fingerprint matches')
   .action(run(async (options) => (await import('./commands/trust.ts')).trust(options)));
-command(program, 'client-config <client>', 'print the configuration of an MCP client').action(
-  run(async (client: string) => (await import('./commands/client-config.ts')).clientConfig(client)),
-);
+command(program, 'client-config <client>', 'print the configuration of an MCP client')
+  .option('--url <url>', 'connect to this server instead of starting one')
+  .option('--write', "write it into the client's own file")
+  .addHelpText(
+    'after',
+    below(`Clients: claude-desktop, claude-code, cursor, vscode, codex, gemini, copilot, opencode, windsurf, lm-studio, zed, cline, goose, continue, n8n.
+
+Examples:
+  proxmox-mcp client-config claude-code
+  proxmox-mcp client-config cursor --write --demo
+  proxmox-mcp client-config n8n --url https://proxmox-mcp.example.org/mcp`),
+  )
+  .action(run(async (client: string, options) => (await import('./commands/client-config.ts')).clientConfig(client, options)));
 command(program, 'demo', 'run the guided demo on the embedded cluster')
   .option('--serve <port>', 'serve only the embedded cluster on this port')
   .action(run(async (options) => (await import('./commands/demo.ts')).demo(options)));

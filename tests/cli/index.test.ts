@@ -211,25 +211,6 @@ test('tools lists every operation', async () => {
   expect((json as { name: string }[]).map((tool) => tool.name)).toEqual(operations.map(({ name }) => name));
 });
 
-test.each([
-  ['claude-desktop', 'mcpServers'],
-  ['claude-code', 'mcpServers'],
-  ['cursor', 'mcpServers'],
-  ['vscode', 'servers'],
-])('client-config %s starts this very server from anywhere', async (client, key) => {
-  const { json } = await run(['client-config', client]);
-  const servers = (json as Record<string, Record<string, { command: string; args: string[] }>>)[key] ?? {};
-  expect(Object.keys(servers)).toEqual(['proxmox', 'proxmox-demo']);
-  const { command = '', args = [] } = servers.proxmox ?? {};
-  expect(await toolsOf(command, args, '/')).toEqual(OFFERED);
-});
-
-test('client-config knows its clients', async () => {
-  const ran = await run(['client-config', 'nonsense']);
-  expect(ran.code).toBe(2);
-  expect(ran.stderr).toContain('claude-desktop, claude-code, cursor, vscode');
-});
-
 test('mcp.json runs the clone', async () => {
   const { mcpServers } = JSON.parse(readFileSync(join(root, 'mcp.json'), 'utf8'));
   for (const { args, env } of Object.values(mcpServers) as { args: string[]; env?: Record<string, string> }[]) {

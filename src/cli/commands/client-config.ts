@@ -1,41 +1,133 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fail } from '../../core/errors.ts';
-import { type Exit, note, printJson } from '../lib/output.ts';
-
-/** The MCP clients we know, and where each of them keeps its configuration. */
-const CLIENTS: Record<string, { key: 'mcpServers' | 'servers'; where: string }> = {
-  'claude-desktop': {
-    key: 'mcpServers',
-    where: 'Settings → Developer → Edit Config (claude_desktop_config.json); then restart Claude Desktop',
-  },
-  'claude-code': { key: 'mcpServers', where: '.mcp.json in the project, or: claude mcp add-json proxmox \'<the value of "proxmox">\'' },
-  cursor: { key: 'mcpServers', where: '~/.cursor/mcp.json, or .cursor/mcp.json in the project' },
-  vscode: { key: 'servers', where: '.vscode/mcp.json in the project, or the command "MCP: Open User Configuration"' },
-};
+import { isObject, type Json, type JsonObject } from '../../core/json.ts';
+import { nearest } from '../../core/nearest.ts';
+import { CLIENTS, type Configuration, type Connection, type McpClient, TOKEN_PLACEHOLDER } from '../lib/clients.ts';
+import { type GlobalOptions, settingsFile } from '../lib/options.ts';
+import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
 
-/** `client-config`: a configuration with absolute paths, so that it works from any folder, and a second entry for the demo. */
-export function clientConfig(client: string): Exit {
-  const known = CLIENTS[client];
-  if (!known) fail('invalid_arguments', `Unknown client "${client}".`, { hint: `Choose one of: ${Object.keys(CLIENTS).join(', ')}.` });
-  printJson({ [known.key]: clientEntries(process.execPath, entryFile(), known.key === 'servers') });
-  note(`\nPut it into: ${known.where}`);
-  note(
-    `The connection is read from ${join(homedir(), '.config/proxmox-mcp/env')} (chmod 600), so that no secret stands in the client's file:`,
-  );
-  note('  PROXMOX_HOST=192.168.1.10\n  PROXMOX_TOKEN_ID=mcp@pve!agent\n  PROXMOX_TOKEN_SECRET=…');
+export interface ClientConfigOptions extends GlobalOptions {
+  /** Address of a server that runs `http`. */
+  url?: string;
+  write?: true;
+}
+
+/** `client-config`: the configuration of one client, with absolute paths, so that it works from any folder; nothing beside what was asked for. */
+export function clientConfig(name: string, options: ClientConfigOptions): Exit {
+  const client = clientOf(name);
+  const made = configurationFor(name, client, options);
+  if (options.write) return writeConfiguration(name, client, made);
+  if (made.format === 'json') printJson(made.value);
+  else print(made.text);
+  note(`\nThis goes into ${client.where}`);
+  noteCredentials(made, options);
   return 0;
 }
 
-function clientEntries(node: string, entry: string, typed: boolean) {
-  const type = typed ? { type: 'stdio' } : {};
-  return {
-    proxmox: { ...type, command: node, args: [entry, 'stdio'] },
-    'proxmox-demo': { ...type, command: node, args: [entry, 'stdio', '--demo'] },
-  };
+export function clientOf(name: string): McpClient {
+  const client = CLIENTS[name];
+  if (client) return client;
+  const [similar] = nearest(name, CLIENT_NAMES, 1);
+  return fail('invalid_arguments', `${name.slice(0, 60)} is not a client that is known.${similar ? ` Did you mean ${similar}?` : ''}`, {
+    hint: `Choose one of: ${CLIENT_NAMES.join(', ')}.`,
+  });
+}
+
+export function configurationFor(name: string, client: McpClient, options: ClientConfigOptions): Configuration {
+  const one = connectionOf(client, options);
+  const made = one.kind === 'stdio' ? client.stdio?.(one) : client.http?.(one);
+  if (made) return made;
+  return fail('invalid_arguments', `${name} starts no programs. It reaches servers by their address only.`, {
+    hint: `Run \`proxmox-mcp http\` where it can be reached, then: proxmox-mcp client-config ${name} --url https://HOST/mcp`,
+  });
+}
+
+function connectionOf(client: McpClient, { url, demo, ...options }: ClientConfigOptions): Connection {
+  const name = demo ? 'proxmox-demo' : 'proxmox';
+  if (url === undefined) {
+    const file = settingsFile(options);
+    const more = [...(demo ? ['--demo'] : []), ...(file === undefined ? [] : ['--settings', resolve(file)])];
+    return { kind: 'stdio', name, command: process.execPath, args: [entryFile(), 'stdio', ...more] };
+  }
+  if (demo) fail('invalid_arguments', '--url and --demo exclude each other: the server at the address decides.');
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    fail('invalid_arguments', '--url must be an http:// or https:// address.');
+  const address = new URL(url);
+  if (address.pathname === '/') address.pathname = '/mcp';
+  if (client.http) return { kind: 'http', name, url: address.href };
+  return { kind: 'stdio', name, command: process.execPath, args: [entryFile(), 'connect', address.href, '--token-file', tokenFile()] };
+}
+
+function configFolder(): string {
+  return join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp');
+}
+
+function tokenFile(): string {
+  return join(configFolder(), 'token');
+}
+
+/** Where the secrets come from: none is in the client's file unless the client can do no better. */
+function noteCredentials(made: Configuration, { url, demo, ...options }: ClientConfigOptions): void {
+  const text = made.format === 'json' ? JSON.stringify(made.value) : made.text;
+  const file = settingsFile(options);
+  if (demo) note('It runs on the embedded cluster and needs no settings.');
+  else if (url === undefined) {
+    const settings = file === undefined ? join(configFolder(), 'env') : resolve(file);
+    note(`The server reads its settings from ${settings} (chmod 600), so the client's file holds no secret:`);
+    note('  PROXMOX_HOST=192.168.1.10\n  PROXMOX_TOKEN_ID=mcp@pve!agent\n  PROXMOX_TOKEN_SECRET=…');
+  } else {
+    note('Create an access token where the server runs: proxmox-mcp tokens add --name NAME --role operator');
+    if (text.includes(TOKEN_PLACEHOLDER)) note(`Put it in place of ${TOKEN_PLACEHOLDER}, and let no other user read the file.`);
+    else if (text.includes('PROXMOX_MCP_TOKEN')) note('The client reads it from the variable or secret PROXMOX_MCP_TOKEN.');
+    else if (text.includes(tokenFile())) note(`Write it to ${tokenFile()} (chmod 600).`);
+  }
+}
+
+/** Puts the entry into the client's own file, beside what is there. */
+export function writeConfiguration(name: string, client: McpClient, made: Configuration): Exit {
+  if (made.format !== 'json' || client.file === undefined) {
+    return fail('invalid_arguments', `The configuration of ${name} cannot be written by this command.`, {
+      hint: `Leave out --write, and put what it prints into ${client.where}`,
+    });
+  }
+  const file = client.file();
+  const merged = merge(readJson(file), made.value) as JsonObject;
+  mkdirSync(dirname(file), { recursive: true });
+  // The whole file or nothing, with the rights that it had.
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, `${JSON.stringify(merged, undefined, 2)}\n`, { mode: existsSync(file) ? statSync(file).mode & 0o777 : 0o600 });
+  renameSync(draft, existsSync(file) ? realpathSync(file) : file);
+  if (isForPeople()) print(`Written to ${file}. Restart the client.`);
+  else printJson({ client: name, file });
+  return 0;
+}
+
+function readJson(file: string): JsonObject {
+  if (!existsSync(file)) return {};
+  try {
+    const text = readFileSync(file, 'utf8');
+    const value = text.trim() === '' ? {} : (JSON.parse(text) as Json);
+    if (isObject(value)) return value;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+  }
+  return fail('invalid_configuration', `${file} is not plain JSON, so it was not changed.`, {
+    hint: 'Leave out --write, and merge what it prints by hand.',
+  });
+}
+
+/** The member of an entry is merged, the entry itself replaced. */
+function merge(into: JsonObject, value: JsonObject): JsonObject {
+  const merged: JsonObject = { ...into };
+  for (const [member, item] of Object.entries(value)) {
+    const present = merged[member];
+    merged[member] = isObject(present) && isObject(item) ? { ...present, ...item } : item;
+  }
+  return merged;
 }
 
 /** The file that runs now, links resolved: a client starts it from anywhere. */
