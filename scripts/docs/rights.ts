@@ -93,7 +93,8 @@ export async function tokenSetup(): Promise<string> {
   const places: [string, string, string][] = [
     ['/pool/agents', 'McpGuest', ''],
     ['/vms/9000', 'McpTemplate', 'each template to clone'],
-    ['/storage/local', 'McpStore', 'each storage for disks and ISOs'],
+    ['/storage/local-lvm', 'McpStore', 'each storage for disks'],
+    ['/storage/local', 'McpStore', 'each storage with images, ISOs and templates'],
     ['/sdn/zones/localnetwork/vmbr0', 'McpNet', 'each bridge'],
     ['/nodes/pve', 'McpNode', 'each node'],
   ];

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { binary } from '../helpers/binary.ts';
+import { home } from './run.ts';
+
+// Each command that help, README and SKILL print runs as printed, by a shell, on the embedded cluster.
+
+const root = join(import.meta.dirname, '../..');
+const place = home();
+afterAll(place.remove);
+
+/** These serve until they end, need a human or root, or show a form of a command: their help must exist. */
+const SHOWN_ONLY =
+  /^(npx )?proxmox-mcp( (console|http|setup|connect URL|demo --serve.*|approvals (approve|deny|list|show|watch)\b.*|service install.*|runs close .*|completion .*)?$| call <| …| tokens )/;
+
+beforeAll(() => {
+  const bin = join(place.folder, 'bin');
+  mkdirSync(bin);
+  // What has no --demo of its own runs on the embedded cluster too.
+  const demo = 'case " $* " in *" --demo "*|*" version "*|*" completion "*|*" --url "*) ;; *) set -- "$@" --demo;; esac';
+  const programs = { 'proxmox-mcp': `${demo}\nexec '${process.execPath}' '${binary()}' "$@"`, npx: 'exec "$@"' };
+  for (const [name, lines] of Object.entries(programs)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${lines}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+});
+
+interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** @param folder the data folder: the examples of one text follow each other on one cluster */
+function shell(line: string, folder: string): Promise<Ran> {
+  const env = { ...place.env, PATH: `${join(place.folder, 'bin')}:${process.env.PATH}`, PROXMOX_DATA_DIR: join(place.folder, folder) };
+  return new Promise((resolve) =>
+    execFile('bash', ['-c', line], { env, cwd: place.folder, timeout: 120_000 }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    ),
+  );
+}
+
+const COMMAND = /^\s*(npx )?proxmox-mcp /;
+
+/** The commands of a text with code blocks, or of a help; one in quotes may take several lines. */
+function commandsIn(text: string): string[] {
+  const found: string[] = [];
+  let open = '';
+  for (const line of text.split('\n')) {
+    if (open === '' && !COMMAND.test(line)) continue;
+    open = open === '' ? line : `${open}\n${line}`;
+    if ((open.split("'").length - 1) % 2 === 1) continue;
+    found.push(open.trim());
+    open = '';
+  }
+  return found;
+}
+
+const fenced = (text: string) => [...text.matchAll(/^```(?:sh|bash)\n(.*?)^```/gms)].map(([, block = '']) => block).join('\n');
+const inline = (text: string) => [...text.matchAll(/`((?:npx )?proxmox-mcp [^`]*)`/g)].map(([, command = '']) => command.trim());
+
+/** Runs them one after the other. A remark after two blanks says how a command ends; ID is the approval that was asked for before it. */
+async function runAll(commands: readonly string[], folder: string): Promise<void> {
+  let approval = '';
+  for (const printed of commands) {
+    const [line = '', remark = ''] = printed.split(/ {2,}(?=[^"]*$)/);
+    const ran = await shell(line.replace(/\b(APPROVAL_ID|ID)\b/, approval), folder);
+    expect(ran, printed).toMatchObject({ code: /exit (code )?3/.test(remark) ? 3 : 0 });
+    approval = /"approval_id": "([^"]+)"/.exec(ran.stdout)?.[1] ?? approval;
+  }
+}
+
+describe('the examples work as printed', () => {
+  test.each([
+    ['README.md', 5],
+    ['docs/SKILL.md', 5],
+  ])('in the code of %s', async (file, least) => {
+    const commands = commandsIn(fenced(readFileSync(join(root, file), 'utf8')));
+    expect(commands.length).toBeGreaterThanOrEqual(least);
+    await runAll(
+      commands.filter((one) => !SHOWN_ONLY.test(one)),
+      file.replaceAll(/\W/g, '-'),
+    );
+  });
+
+  test.each([
+    ['--help', 4],
+    ['call --help', 4],
+    ['client-config --help', 3],
+  ])('in the help of proxmox-mcp %s', async (words, least) => {
+    const { stdout } = await place.run(words.split(' '));
+    const commands = commandsIn(stdout.slice(stdout.indexOf('\n\n')));
+    expect(commands.length).toBeGreaterThanOrEqual(least);
+    await runAll(commands, `help-${words.length}`);
+  });
+
+  test('within the lines of README and SKILL', async () => {
+    const commands = [...new Set(['README.md', 'docs/SKILL.md'].flatMap((file) => inline(readFileSync(join(root, file), 'utf8'))))];
+    expect(commands.length).toBeGreaterThan(8);
+    const isRun = (one: string) => !SHOWN_ONLY.test(one) && !one.includes('ID');
+    await runAll(commands.filter(isRun), 'inline');
+    for (const shown of commands.filter((one) => !isRun(one) && !/[<…]/.test(one))) {
+      const words = shown.replace(/^npx /, '').split(' ').slice(1);
+      const plain = words.slice(0, words.findIndex((word) => /^(-|[A-Z]|')/.test(word)) >>> 0);
+      expect(await place.run([...plain, '--help']), shown).toMatchObject({ code: 0, stderr: '' });
+    }
+  });
+});
