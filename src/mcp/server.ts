@@ -15,7 +15,7 @@ import { registerPrompts } from './prompts.ts';
 import type { ChangeFeed } from './resources/changes.ts';
 import { completions } from './resources/complete.ts';
 import { registerResources, subscribable } from './resources/index.ts';
-import { skill } from './skill.ts';
+import { registerSkill } from './skill.ts';
 import type { OfferedTool } from './tools.ts';
 
 export interface FactoryOptions {
@@ -105,7 +105,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     const complete = completions(base, server, allowed, authInfo);
     registerResources(server, base, tools, complete);
     registerPrompts(server, allowed, complete);
-    skill.attach(server);
+    registerSkill(server);
     if (options.changes && era === 'legacy') subscribable(server, base, options.changes);
     return server;
   };

@@ -38,15 +38,15 @@ const suggested = async (template: string, typed: string) =>
     .completion.values;
 
 describe('resources', () => {
-  it('are five fixed lists and five templates, and listing them asks nothing of Proxmox', async () => {
+  it('are five fixed lists, the skill and five templates, and listing them asks nothing of Proxmox', async () => {
     const { resources } = await client.listResources();
-    expect(resources.map(({ uri }) => uri)).toEqual(
-      ['guests', 'nodes', 'storages', 'approvals', 'tasks'].map((name) => `proxmox://${name}`),
-    );
+    expect(resources.map(({ uri }) => uri)).toEqual([
+      ...['guests', 'nodes', 'storages', 'approvals', 'tasks'].map((name) => `proxmox://${name}`),
+      'skill://proxmox-mcp/SKILL.md',
+    ]);
     const { resourceTemplates } = await client.listResourceTemplates();
     expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
       ...['proxmox://guest/{id}', 'proxmox://node/{id}', 'proxmox://storage/{id}', 'proxmox://approvals/{id}', 'proxmox://task/{id}'],
-      expect.stringMatching(/^skill:/),
     ]);
     expect(world.cluster.requests).toEqual([]);
   });
@@ -108,11 +108,14 @@ describe('completion', () => {
 
 describe('the skill', () => {
   it('is listed with its digest and read as Markdown', async () => {
-    const { resources } = await client.listResources();
-    expect(resources).toHaveLength(5);
     const { contents } = await client.readResource({ uri: 'skill://proxmox-mcp/SKILL.md' });
     expect(contents[0]).toMatchObject({ mimeType: 'text/markdown', text: expect.stringContaining('name: proxmox-mcp') });
     const listed = await client.request({ method: 'skills/list', params: {} }, z.looseObject({ skills: z.array(z.looseObject({})) }));
+    const { skill } = await client.request(
+      { method: 'skills/get', params: { uri: 'skill://proxmox-mcp/SKILL.md' } },
+      z.looseObject({ skill: z.looseObject({}) }),
+    );
+    expect(listed.skills).toEqual([skill]);
     expect(listed.skills).toEqual([expect.objectContaining({ uri: 'skill://proxmox-mcp/SKILL.md' })]);
     expect(client.getServerCapabilities()?.extensions).toHaveProperty(['io.modelcontextprotocol/skills']);
   });
