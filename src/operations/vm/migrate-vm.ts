@@ -67,8 +67,18 @@ type Wanted = Pick<z.output<typeof input>, 'target_node' | 'storage'>;
 const WORDS: Words = {
   ...{ verb: 'Move', done: 'moved', already: 'all of them are on that node already' },
   stopsAtFailure: true,
-  undo: (plans) => plans.flatMap(({ undo }) => (undo === '' ? [] : [undo])).join(', '),
+  undo: (plans) => undoOfAll(plans),
 };
+
+/** One call for the guests that go back to the same place. */
+function undoOfAll(plans: readonly Plan[]): string {
+  const calls = new Map<string, number[]>();
+  for (const { undo, target } of plans) {
+    const call = undo.replace(/"vmid": \d+/, '"vmids": [VMIDS]');
+    calls.set(call, [...(calls.get(call) ?? []), target?.vmid ?? 0]);
+  }
+  return [...calls].map(([call, vmids]) => call.replace('VMIDS', vmids.join(', '))).join('; ');
+}
 
 /** @throws for the guests that cannot move; then none does */
 async function moveNamed(ctx: OperationContext, vmids: readonly [number, ...number[]], wanted: Wanted): Promise<Plan> {

@@ -42,7 +42,7 @@ describe('one guest', () => {
     expect(plan).toMatchObject({
       effect: 'change',
       summary: 'Move web1 (100) from pve to pve2 (live)',
-      choices: ['target_node: pve2 (has the most memory free of those that can take it)'],
+      choices: ['target_node: pve2 (the largest part of its memory stays free)'],
       after: { node: 'pve2', move: 'live', local_disks: ['scsi0 16 GiB to local-lvm'], 'free memory of pve2 (MiB)': expect.any(String) },
       undo: 'migrate_vm {"vmid": 100, "target_node": "pve"}',
     });
@@ -96,6 +96,21 @@ describe('one guest', () => {
     await world.done('migrate_vm', { vmid: 100 });
     const [, args = ''] = /^migrate_vm (.*)$/.exec('migrate_vm {"vmid": 100, "target_node": "pve"}') ?? [];
     expect(await world.done('migrate_vm', JSON.parse(args))).toMatchObject({ from: 'pve2', node: 'pve' });
+  });
+
+  it('is settled by where the guest is when the answer gets lost', async () => {
+    world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu/100/migrate$' }, action: 'reset-after', times: 1 });
+    expect(await world.done('migrate_vm', { vmid: 100 })).toMatchObject({ node: 'pve2', status: 'running' });
+    expect(sent().map(([line]) => line)).toEqual(['POST /nodes/pve/qemu/100/migrate']);
+  });
+
+  it('whose task fails stays where it is, and the error has the reason from the log', async () => {
+    const match = { method: 'POST', path: '/qemu/100/migrate$' };
+    world.cluster.simulator.faults.add({ match, action: 'fail-task', exitstatus: 'migration aborted' });
+    const error = await world.refused(world.call('migrate_vm', { vmid: 100 }));
+    expect(error).toMatchObject({ code: 'task_failed', hint: expect.stringContaining('get_vm {"vmid": 100}') });
+    expect(error.details?.log).toEqual(expect.arrayContaining([expect.stringContaining("starting migration of VM 100 to node 'pve2'")]));
+    expect(await nodeOf(100)).toBe('pve');
   });
 
   it('makes an approval stale when another client moved it meanwhile', async () => {

@@ -111,7 +111,8 @@ function accept(unit: Unit, { to }: Chosen, { target_node, storage }: Wanted, { 
 }
 
 function choiceOf({ node }: Place): string {
-  return `${node.node} (${node.freeMib === undefined ? 'its memory is not visible to this token' : 'has the most memory free of those that can take it'})`;
+  const why = node.freeMib === undefined ? 'its memory is not visible to this token' : 'the largest part of its memory stays free';
+  return `${node.node} (${why})`;
 }
 
 /** More of its memory in use than this (percent) is said. */

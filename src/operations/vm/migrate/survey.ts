@@ -82,10 +82,14 @@ function remembering<T>(ask: (name: string) => Promise<T>): (name: string) => Pr
   };
 }
 
+/** By the file names of bases: Proxmox tells them as `../9000/base-9000-disk-0.qcow2` or `base-9000-disk-0@__base__`. */
 async function usedOf(api: OperationContext['api'], { target, copied }: Mover): Promise<string[]> {
+  const { node, vmid } = target.guest.at;
   const storages = [...new Set(copied.map(({ storage }) => storage))];
-  const { node } = target.guest.at;
-  const volumes = await Promise.all(storages.map((one) => listVolumes(api, node, one, { content: 'images' }).catch(() => [])));
-  const parents = volumes.flat().flatMap(({ parent, volid }) => (parent === undefined ? [] : [parent, `${volid.split(':')[0]}:${parent}`]));
-  return copied.map(({ volid }) => volid).filter((volid) => parents.includes(volid));
+  const lists = await Promise.all(storages.map((one) => listVolumes(api, node, one, { content: 'images' }).catch(() => [])));
+  const others = lists.flat().filter((volume) => volume.vmid !== vmid);
+  const nameOf = (volid: string) => volid.split(/[/:]/).at(-1) ?? volid;
+  return copied
+    .map(({ volid }) => volid)
+    .filter((volid) => others.some((one) => `${one.parent ?? ''} ${one.volid}`.includes(nameOf(volid))));
 }
