@@ -85,7 +85,7 @@ export const updateFirewall = defineOperation({
       return { ...base, summary: `The firewall of ${of} is so already`, choices: all.choices, ...alreadySo(target) };
     const before: Filter = { options: now.options, rules: now.rules };
     const after: Filter = { options: { ...now.options, ...optionsGiven(args) }, rules, changed: changedNames(args) };
-    await refuseLockOut(ctx, target, before, after);
+    const unknown = await refuseLockOut(ctx, target, before, after);
     const digests = {
       [`firewall rules of ${of}`]: { digest: now.digests.rules },
       [`firewall options of ${of}`]: { digest: now.digests.options },
@@ -97,7 +97,7 @@ export const updateFirewall = defineOperation({
       expected: all.expected,
       binds: { ...digests, ...all.binds },
       choices: all.choices,
-      warnings: await firewallWarnings(ctx.api, target, before, after),
+      warnings: [...unknown, ...(await firewallWarnings(ctx.api, target, before, after))],
       before: { firewall: stateText(before.options) },
       after: { firewall: stateText(after.options) },
       undo: `update_firewall: ${all.undo.join('; ')}`,

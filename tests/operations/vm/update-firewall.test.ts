@@ -377,4 +377,19 @@ describe('a guest at whose address the API is reached', () => {
     expect((await world.refused(plan(through('dns1.example.invalid'), { enabled: true }))).code).toBe('not_possible');
     expect((await plan(through('10.77.0.199'), { enabled: true })).kind).toBe('dry_run');
   });
+
+  it('is said to be unknown where the token cannot see the addresses of the guest', async () => {
+    const token = await tokenWith(world.cluster, { '/vms': ['VM.Audit', 'VM.Config.Network'] });
+    const connection = { ...world.cluster.connection(token), endpoints: [{ host: '192.0.2.1', port: 8006 }] };
+    const engine = world.another({ connection }, { token });
+    const ask = async (args: object) => {
+      const result = await engine.perform('update_firewall', { vmid: 101, ...args }, agent, { dryRun: true });
+      return result.kind === 'dry_run' ? result.plan.warnings[0] : result.kind;
+    };
+    expect(await ask({ enabled: true })).toBe(
+      'whether web2 (101) carries connections to the API is unknown: the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are unknown',
+    );
+    // The API would be let through.
+    expect(await ask({ enabled: true, policy_in: 'ACCEPT' })).not.toContain('carries connections');
+  });
 });

@@ -5,7 +5,7 @@ import { ipVersion, sameAddress, staysHere } from '../../../core/network.ts';
 import { networksOf } from '../../../proxmox/disks.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
 import type { OperationContext } from '../../define.ts';
-import { addressesOf } from '../lib/addresses.ts';
+import { type Addresses, addressesOf } from '../lib/addresses.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type Direction, decisionOn, type Filter } from './decision.ts';
 
@@ -15,6 +15,7 @@ const API_PORT = 8006;
 /**
  * Refuses what could cut this server off from the API. That is possible where the API is reached at an address of the guest (a proxy, a nested
  * cluster), or where this server runs in it: then only rules that surely let the connection through may change what decides about it.
+ * @returns warnings, where it cannot be known whether the API is reached there
  * @throws not_possible
  */
 export async function refuseLockOut(
@@ -23,43 +24,53 @@ export async function refuseLockOut(
   before: Filter,
   after: Filter,
   ownMacs = macsHere(),
-): Promise<void> {
-  const paths = [...(await apiInside(ctx, target)), ...(runsIn(target.guest, ownMacs) ? hostedHere(ctx) : [])];
-  for (const { direction, port, why } of paths) {
+): Promise<string[]> {
+  const inside = await apiInside(ctx, target);
+  const closed = ({ direction, port }: Path) => {
     const [was, is] = [decisionOn(before, direction, port), decisionOn(after, direction, port)];
-    if (is.is === 'open' || is.because === was.because) continue;
-    fail('not_possible', `This could cut this server off from the API: ${label(target.guest)} ${why}.`, {
+    return is.is !== 'open' && is.because !== was.because;
+  };
+  const path = [...inside.paths, ...(runsIn(target.guest, ownMacs) ? hostedHere(ctx) : [])].find(closed);
+  const of = label(target.guest);
+  if (path) {
+    const { direction, port, why } = path;
+    fail('not_possible', `This could cut this server off from the API: ${of} ${why}.`, {
       hint: `Keep an ACCEPT rule of type ${direction} for TCP port ${port} of every address first, or ask the operator to change it in Proxmox.`,
     });
   }
+  const unknown = inside.unknown.find(closed);
+  return unknown === undefined ? [] : [`whether ${of} carries connections to the API is unknown: ${unknown.why}`];
 }
 
 interface Path {
   direction: Direction;
   port: number;
-  /** Completes "web1 (105) …". */
+  /** Completes "web1 (105) …", or says why it is unknown. */
   why: string;
 }
 
-/** The guest has the address or the name under which the API is reached. It passes connections on to a node, or is one. */
-async function apiInside({ api, endpoints }: OperationContext, { guest, running }: Target): Promise<Path[]> {
+/** The guest has the address or the name under which the API is reached: it passes connections on to a node, or is one. */
+async function apiInside({ api, endpoints }: OperationContext, { guest, running }: Target): Promise<{ paths: Path[]; unknown: Path[] }> {
   const away = endpoints.filter(({ host }) => !staysHere(host) && host !== 'localhost');
-  if (away.length === 0) return [];
+  const found = { paths: [] as Path[], unknown: [] as Path[] };
+  if (away.length === 0) return found;
   const configured = networksOf(guest.at.type, guest.config).flatMap(({ ip, ip6 }) => [ip, ip6].map((text) => text?.split('/')[0] ?? ''));
-  const { ip_addresses = [], other_addresses = [] } = running ? await addressesOf(api, guest) : {};
+  const { ip_addresses = [], other_addresses = [], ip_note } = running ? await addressesOf(api, guest) : ({} as Addresses);
   const own = [...configured, ...ip_addresses, ...other_addresses].filter((text) => ipVersion(text) !== undefined);
-  const found: Path[] = [];
   for (const { host, port } of away) {
     const isNamed = guest.identity.name !== '' && host.split('.')[0]?.toLowerCase() === guest.identity.name.split('.')[0]?.toLowerCase();
     const addresses = await addressesOfHost(host);
-    if (!isNamed && !addresses.some((one) => own.some((mine) => sameAddress(one, mine)))) continue;
-    found.push({ direction: 'in', port, why: `is reached as ${host}, where the API answers` });
-    found.push({ direction: 'out', port: API_PORT, why: `is reached as ${host} and may pass on what comes to the API` });
+    if (isNamed || addresses.some((one) => own.some((mine) => sameAddress(one, mine)))) {
+      found.paths.push({ direction: 'in', port, why: `is reached as ${host}, where the API answers` });
+      found.paths.push({ direction: 'out', port: API_PORT, why: `is reached as ${host} and may pass on what comes to the API` });
+    } else if (ip_note !== undefined || (running && addresses.length === 0)) {
+      found.unknown.push({ direction: 'in', port, why: ip_note ?? `${host} has no address` });
+    }
   }
   return found;
 }
 
-/** A name that cannot be resolved is not an address of the guest. */
+/** None for a name that cannot be resolved. */
 async function addressesOfHost(host: string): Promise<string[]> {
   if (ipVersion(host) !== undefined) return [host];
   return lookup(host, { all: true }).then(
