@@ -29,7 +29,13 @@ function load(id: string): unknown {
   const cachedData = readCache(name);
   const script = new Script(source, { filename, ...(cachedData ? { cachedData } : {}) });
   if (!cachedData || script.cachedDataRejected) uncached.set(name, script);
-  script.runInThisContext()(module.exports, load, module, filename, folder);
+  try {
+    script.runInThisContext()(module.exports, load, module, filename, folder);
+  } catch (error) {
+    // A second import fails likewise, as with Node's own loader; half a module would answer otherwise.
+    loaded.delete(name);
+    throw error;
+  }
   return module.exports;
 }
 
