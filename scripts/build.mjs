@@ -4,6 +4,7 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
+import { sbom } from './release/sbom.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'dist');
@@ -42,7 +43,12 @@ for (const { path, contents } of files) build.update(relative(outdir, path)).upd
 const id = build.digest('hex').slice(0, 16);
 files.push({ path: join(outdir, 'cli.js'), contents: await launcher(id) });
 for (const file of files) await put(file.path, file.contents);
-await put(join(outdir, 'THIRD_PARTY_LICENSES.txt'), await licences(result.metafile));
+const packages = await bundledPackages(result.metafile);
+await put(join(outdir, 'THIRD_PARTY_LICENSES.txt'), licences(packages));
+const [manifest, lock] = await Promise.all(
+  ['package.json', 'package-lock.json'].map(async (name) => JSON.parse(await readFile(join(root, name), 'utf8'))),
+);
+await put(join(outdir, 'sbom.cdx.json'), `${JSON.stringify(sbom(manifest, lock, packages), null, 2)}\n`);
 await buildConsole();
 await cp(join(root, 'src/simulator/data'), join(outdir, 'data'), { recursive: true }).catch(ignoreMissing);
 await chmod(join(outdir, 'cli.js'), 0o755);
@@ -50,7 +56,14 @@ await chmod(join(outdir, 'cli.js'), 0o755);
 for (const name of await readdir(join(outdir, '.cache')).catch(() => []))
   if (!name.startsWith(id)) await rm(join(outdir, '.cache', name), { recursive: true, force: true });
 if (!process.argv.includes('--keep')) {
-  const current = new Set([...files.map((file) => relative(outdir, file.path)), '.cache', 'data', 'console', 'THIRD_PARTY_LICENSES.txt']);
+  const current = new Set([
+    ...files.map((file) => relative(outdir, file.path)),
+    '.cache',
+    'data',
+    'console',
+    'THIRD_PARTY_LICENSES.txt',
+    'sbom.cdx.json',
+  ]);
   for (const name of await readdir(outdir)) if (!current.has(name)) await rm(join(outdir, name), { recursive: true, force: true });
 }
 
@@ -128,20 +141,24 @@ async function put(path, contents) {
   await rename(temporary, path);
 }
 
-/** The licences of everything that went into the bundle, as those licences ask for. */
-async function licences(metafile) {
-  const packages = new Set();
+/** Everything of others that went into the bundle. */
+async function bundledPackages(metafile) {
+  const folders = new Set();
   for (const input of Object.keys(metafile.inputs)) {
     const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
-    if (match) packages.add(match[1]);
+    if (match) folders.add(match[1]);
   }
-  const texts = [];
-  for (const folder of [...packages].sort()) {
-    const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'));
-    const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
-    const text = file ? await readFile(join(root, folder, file), 'utf8') : '';
-    texts.push(`${name} ${version} (${license})\n\n${text.trim()}\n`);
-  }
+  const packages = [...folders].sort().map(async (path) => {
+    const { name, version, license } = JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'));
+    const file = (await readdir(join(root, path))).find((entry) => /^licen[cs]e/i.test(entry));
+    return { path, name, version, license, text: file ? await readFile(join(root, path, file), 'utf8') : '' };
+  });
+  return Promise.all(packages);
+}
+
+/** Their licences, as those licences ask for. */
+function licences(packages) {
+  const texts = packages.map(({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text.trim()}\n`);
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }
 
