@@ -38,7 +38,7 @@ const output = z.object({
 /** POST …/agent/exec: a program with its arguments, without a shell; …/agent/file-read and file-write. Each as the policy allows it. */
 export const runInGuest = defineOperation({
   name: 'run_in_guest',
-  title: 'Run a program or read or write a file in a VM',
+  title: 'Use a program or file in a VM',
   effect: 'destroy',
   toolset: 'agent',
   description:
