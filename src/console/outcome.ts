@@ -7,7 +7,7 @@ import { guestsOf } from '../engine/runs/late.ts';
 import type { OpenRunView, RunView } from './wire.ts';
 
 /** Members of an answer that say again what the page shows already. */
-const KNOWN = new Set(['run_id', 'approval_id', 'upid', 'upids', 'simulator']);
+const KNOWN = new Set(['run_id', 'approval_id', 'upid', 'simulator']);
 
 /** The answer of `get_task` for the page. */
 export function outcomeView(result: Result): RunView {

@@ -125,7 +125,14 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
     steps: run.plan.steps.flatMap((s) => {
       const record = run.steps.find((r) => r.id === s.id);
       return s.kind === 'request'
-        ? [{ id: s.id, state: record?.state ?? 'not sent', ...(record?.exit ? { exit: plainText(record.exit, 300) } : {}) }]
+        ? [
+            {
+              id: s.id,
+              state: record?.state ?? 'not sent',
+              ...(record?.exit ? { exit: plainText(record.exit, 300) } : {}),
+              ...defined({ upid: record?.upid }),
+            },
+          ]
         : [];
     }),
     ...defined({ upid }),

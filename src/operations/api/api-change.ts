@@ -15,7 +15,7 @@ import { type ApiRequest, asked, requestFor } from './lib/request.ts';
 const output = z.object({
   request: z.string(),
   answer: z.string().optional(),
-  upids: z.array(z.string()).optional(),
+  run_id: z.string(),
   choices: z.array(z.string()).optional(),
   warnings: z.array(z.string()).optional(),
 });

@@ -236,7 +236,7 @@ describe('the report tells gone from unknown', () => {
       status: 'deleted',
       deleted: true,
       volumes: ['local-lvm:vm-105-disk-0'],
-      upids: ['UPID:1'],
+      run_id: expect.any(String),
       warnings: expect.arrayContaining(['WARN: volume is busy']),
     });
   });

@@ -6,12 +6,11 @@ import { plainText } from '../../../core/text.ts';
 import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guests.ts';
 import type { Target } from './target.ts';
 
-/** The common part of the answer of a finished change: its tasks, the choices made for the caller, and warnings. */
-export function outcomeOf(run: RunRecord): { upids?: string[]; choices?: string[]; warnings?: string[] } {
-  const upids = run.steps.flatMap((s) => (s.upid === undefined ? [] : [s.upid]));
+/** The common part of the answer of a finished change: its run, by which get_task names the tasks, the choices made for the caller, and warnings. */
+export function outcomeOf(run: RunRecord): { run_id: string; choices?: string[]; warnings?: string[] } {
   const warnings = [...run.plan.warnings, ...run.steps.flatMap(taskWarnings), ...run.steps.flatMap(unmetWarnings)];
   return {
-    ...(upids.length === 0 ? {} : { upids }),
+    run_id: run.id,
     ...(run.plan.choices.length === 0 ? {} : { choices: run.plan.choices }),
     ...(warnings.length === 0 ? {} : { warnings }),
   };
