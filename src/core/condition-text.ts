@@ -13,6 +13,8 @@ export function conditionText(condition: Condition): string {
         .join(', ')}`;
     case 'disk':
       return `${condition.disk} of ${guest} has at least ${condition.atLeastGib} GiB`;
+    case 'address':
+      return `${guest} has an address`;
     case 'location':
       return `${guest} is on ${condition.node}`;
     case 'backup':

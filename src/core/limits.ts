@@ -79,8 +79,28 @@ export function overPerGuest(demand: ResourceDemand, limits: LimitSettings): Exc
   });
 }
 
+/** The resources of several guests together. */
+export type Together = Pick<ResourceDemand, 'before' | 'after'> & { newGuests: number };
+
+export function sumOf(demands: readonly ResourceDemand[]): Together {
+  const none = { cpu: 0, memoryMib: 0, diskGib: 0 };
+  const add = (a: typeof none, b: typeof none) => ({
+    cpu: a.cpu + b.cpu,
+    memoryMib: a.memoryMib + b.memoryMib,
+    diskGib: a.diskGib + b.diskGib,
+  });
+  return demands.reduce<Together>(
+    (sum, { before, after, newGuests }) => ({
+      before: add(sum.before, before),
+      after: add(sum.after, after),
+      newGuests: sum.newGuests + newGuests,
+    }),
+    { before: none, after: none, newGuests: 0 },
+  );
+}
+
 /** Limits of all guests of the scope together. */
-export function overTotals(demand: ResourceDemand, used: Usage, limits: LimitSettings): Excess[] {
+export function overTotals(demand: Together, used: Usage, limits: LimitSettings): Excess[] {
   const before = { ...demand.before, guests: 0 };
   const after = { ...demand.after, guests: demand.newGuests };
   return TOTALS.flatMap(({ size, limit, variable }): Excess[] => {

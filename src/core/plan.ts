@@ -43,6 +43,8 @@ export type Condition =
     }
   /** The disk has at least this size (GiB), and is on this storage where one is named. */
   | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number; storage?: string }
+  /** The guest has an address that leads to it, as its agent or its host tells. */
+  | { kind: 'address'; type: GuestType; vmid: number; node: string }
   /** The guest runs on this node. */
   | { kind: 'location'; type: GuestType; vmid: number; node: string }
   /** A backup of the guest that finished after the run began is on the storage. */
@@ -96,6 +98,8 @@ export interface WaitStep extends InLane {
   timeoutSeconds: number;
   /** Completes "wait until …": "the HA manager has started it". */
   purpose: string;
+  /** A timeout does not fail the run: the answer says what is so by then. */
+  mayFail?: true;
 }
 /** Refuses to continue when something does not hold now. */
 export interface CheckStep extends InLane {
@@ -153,6 +157,9 @@ export interface Placed {
   tags?: string[];
 }
 
+/** The part of a plan for several about one guest that it makes, or finishes. */
+export type Made = Pick<Plan, 'node' | 'target' | 'space' | 'continues' | 'cleanup' | 'after' | 'facts'> & { demand: ResourceDemand };
+
 export interface Plan {
   operation: string;
   /** One line: verb, name, VMID, node. */
@@ -184,6 +191,8 @@ export interface Plan {
   /** The conditions that must hold after the last step. */
   expected: Condition[];
   demand?: ResourceDemand;
+  /** The guests of a plan that makes several, in place of `demand`. */
+  makes?: Made[];
   /** The single changes of a guest with the options that they set, for an answer that tells which of them are live. */
   changes?: { keys: string[]; text: string }[];
   /** Choices made for the caller: `storage: local-lvm (the only one that takes disk images)`. */
@@ -207,20 +216,31 @@ export function inLane(steps: readonly Step[], lane: number): Step[] {
   return steps.map((step) => {
     const laned = { ...step, id: `${step.id}-${lane}`, lane };
     if (laned.kind !== 'request') return laned;
-    const { digest } = laned.params;
-    return typeof digest === 'object' && '$from' in digest
-      ? {
-          ...laned,
-          params: { ...laned.params, digest: { $from: digest.$from.replace(/\.digest$/, `-${lane}.digest`) as FromRef['$from'] } },
-        }
-      : laned;
+    return { ...laned, params: withDigestOf(laned.params, (id) => `${id}-${lane}`) };
   });
+}
+
+/** The same steps as those of a plan for this guest alone. */
+export function outOfLane(steps: readonly Step[]): Step[] {
+  return steps.map((step) => {
+    const { lane, ...rest } = step;
+    const own = (id: string) => id.replace(new RegExp(`-${lane}$`), '');
+    if (rest.kind !== 'request') return { ...rest, id: own(rest.id) };
+    return { ...rest, id: own(rest.id), params: withDigestOf(rest.params, own) };
+  });
+}
+
+function withDigestOf(params: Params, named: (id: string) => string): Params {
+  const { digest } = params;
+  if (typeof digest !== 'object' || !('$from' in digest)) return params;
+  return { ...params, digest: { $from: `${named(digest.$from.replace(/\.digest$/, ''))}.digest` } };
 }
 
 /** The part of a plan for several that is about one of its guests. */
 export function partOf(plan: Plan, lane: number): Plan {
-  const { targets, ...rest } = plan;
+  const { targets, makes, ...rest } = plan;
   const target = targets?.find(({ vmid }) => vmid === lane);
+  const made = makes?.find(({ demand }) => demand.vmid === lane);
   const concerns = (condition: Condition) =>
     'vmid' in condition ? condition.vmid === lane : new RegExp(`/(qemu|lxc)/${lane}/`).test(condition.path);
   return {
@@ -228,7 +248,23 @@ export function partOf(plan: Plan, lane: number): Plan {
     steps: plan.steps.filter((step) => step.lane === lane),
     expected: plan.expected.filter(concerns),
     ...(target ? { target, node: target.node } : {}),
+    ...made,
   };
+}
+
+/** The plan for each of the guests that a plan for several makes; any other plan is its own only part. */
+export function partsOf(plan: Plan): Plan[] {
+  return plan.makes ? plan.makes.map(({ demand }) => partOf(plan, demand.vmid)) : [plan];
+}
+
+/** The guests that a plan makes or changes in size. */
+export function demandsOf({ makes, demand }: Pick<Plan, 'makes' | 'demand'>): ResourceDemand[] {
+  return makes?.map((one) => one.demand) ?? (demand ? [demand] : []);
+}
+
+/** How many new guests a plan makes. */
+export function newGuestsOf(plan: Plan): number {
+  return demandsOf(plan).filter(({ newGuests }) => newGuests === 1).length;
 }
 
 /** The guests of a plan for several that has steps for them, in the order of the plan; none for a plan about one. */

@@ -3,13 +3,16 @@ import { fail, ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
+import type { ReservationRequest } from '../operations/define.ts';
 import { takenVmid } from '../proxmox/refusals.ts';
 import type { StandingApproval } from '../store/standing.ts';
 import { redeemFor } from './approvals/approve.ts';
 import { requestApproval } from './approvals/requests.ts';
 import { useStanding } from './approvals/standing.ts';
+import type { Reserved } from './context.ts';
+import { type HalfMade, holdEach, keepNeeded } from './hold-each.ts';
 import { checkPolicy } from './limits/guards.ts';
-import { giveBack, holdingReservation } from './limits/hold.ts';
+import { giveAllBack, type Hold, holdingReservation } from './limits/hold.ts';
 import { checkRights } from './limits/plan-rights.ts';
 import { freeVmid, refuseDoomed, reserveGuest } from './limits/reservations.ts';
 import { checkQuota, reserve } from './limits/reserve.ts';
@@ -27,15 +30,23 @@ const MAX_PLANS = 3;
 /** Plans, and shows the plan; nothing is reserved, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
 async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
   const wanted = call.operation.reserves?.(call.args);
-  const reservedVmid = wanted ? (wanted.vmid ?? (await freeVmid(ports))) : undefined;
-  const plan = await makePlan(call, defined({ reservedVmid }), ports);
+  const plan = await makePlan(call, await lookedUp(wanted, ports), ports);
   if (!plan.existing) {
-    if (wanted) await refuseDoomed(wanted.vmid, ports);
+    if (wanted) await refuseDoomed('vmid' in wanted ? wanted.vmid : undefined, ports);
     await checkPolicy(plan, call, ports);
-    await checkQuota(plan, ports, undefined);
+    await checkQuota(plan, ports, []);
     await checkRights(plan, ports.cluster.api);
   }
   return { kind: 'dry_run', plan };
+}
+
+/** The VMIDs that the real call would reserve now. */
+async function lookedUp(wanted: ReservationRequest | ReservationRequest[] | undefined, ports: Ports): Promise<Reserved> {
+  if (!wanted) return {};
+  if (!Array.isArray(wanted)) return { reservedVmid: wanted.vmid ?? (await freeVmid(ports)) };
+  const reservedVmids = new Map<string, number>();
+  for (const { name = '' } of wanted) reservedVmids.set(name.toLowerCase(), await freeVmid(ports, [...reservedVmids.values()]));
+  return { reservedVmids };
 }
 
 /** Shows the plan, redeems the approval that the caller names, or takes the whole path. */
@@ -71,33 +82,34 @@ async function planAndRun(call: ChangeCall, ports: Ports): Promise<Result> {
 interface Turn {
   /** VMIDs that turned out to be taken. */
   avoid: ReadonlySet<number>;
-  /** The half-made guest to finish: its own VMID is reserved, not a new one. */
-  halfMade?: number;
+  /** The half-made guest to finish: its own VMID is reserved, not a new one. By name, where the call makes several. */
+  halfMade?: number | HalfMade;
 }
 
 async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<Result> {
   const { operation, args, deadline } = call;
   const wanted = operation.reserves?.(args);
   return holdingReservation(ports, async (hold) => {
-    if (wanted) {
+    const { halfMade: known } = turn;
+    if (Array.isArray(wanted)) {
+      const continues = await holdEach(call, { wanted, halfMade: typeof known === 'object' ? known : new Map() }, hold, ports);
+      if (continues) return continues;
+    } else if (wanted) {
       deadline.waitsFor("Proxmox's answers or the store");
-      const taken = await reserveGuest({ ...wanted, ...defined({ vmid: turn.halfMade ?? wanted.vmid }) }, ports, turn.avoid);
+      const vmid = typeof known === 'number' ? known : wanted.vmid;
+      const taken = await reserveGuest({ ...wanted, ...defined({ vmid }) }, ports, turn.avoid);
       if (taken.kind === 'other') {
         const left = await followOther(call, taken.reservation, ports);
         if ('result' in left) return left.result;
         return 'existing' in left ? alreadySo(call, left.existing, ports) : changeOnce(call, ports, { ...turn, ...left });
       }
-      hold.mine = taken.reservation;
+      hold.mine = [taken.reservation];
     }
     deadline.waitsFor("Proxmox's answers");
-    const plan = await makePlan(call, defined({ mine: hold.mine }), ports);
+    const plan = await makePlan(call, { mine: hold.mine }, ports);
     if (plan.existing) return alreadySo(call, plan, ports);
-    const halfMade = plan.continues === undefined ? undefined : plan.demand?.vmid;
-    if (hold.mine && halfMade !== undefined && hold.mine.vmid !== halfMade) {
-      await giveBack(hold.mine.id, ports);
-      hold.mine = undefined;
-      return changeOnce(call, ports, { ...turn, halfMade });
-    }
+    const halfMade = plan.makes ? await keepNeeded(plan, hold, ports) : await otherVmid(plan, hold, ports);
+    if (halfMade !== undefined) return changeOnce(call, ports, { ...turn, halfMade });
     const { method, approvals: needed, placed } = await checkPolicy(plan, call, ports);
     await checkRights(plan, ports.cluster.api);
     let standing: StandingApproval | undefined;
@@ -110,13 +122,21 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
         return { kind: 'approval_required', approval };
       }
     }
-    hold.mine = await reserve(plan, ports, hold.mine);
+    await reserve(plan, hold, ports);
     await checkQuota(plan, ports, hold.mine);
     return (
       (await runHeld({ ...call, plan, ...defined({ leaseId: standing?.id }) }, hold, ports)) ??
       fail('internal', 'The run could not be stored.')
     );
   });
+}
+
+/** The half-made guest that the plan finishes, where another VMID was reserved: that is given back. */
+async function otherVmid({ continues, demand }: Plan, hold: Hold, ports: Ports): Promise<number | undefined> {
+  const [mine] = hold.mine;
+  if (continues === undefined || !mine || mine.vmid === demand?.vmid) return undefined;
+  await giveAllBack(hold, ports);
+  return demand?.vmid;
 }
 
 /** Nothing to send: one line in the audit, and the operation's answer. */
@@ -130,7 +150,7 @@ function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefine
   if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
   const { reserves } = call.operation;
   const wanted = reserves?.(call.args);
-  if (wanted === undefined || wanted.vmid !== undefined) return undefined;
+  if (wanted === undefined || Array.isArray(wanted) || wanted.vmid !== undefined) return undefined;
   const { proxmox, exit, done } = error.details ?? {};
   // Only what the first step ran into: once the guest is there, its VMID is ours.
   if (done !== undefined) return undefined;

@@ -17,10 +17,12 @@ export interface Asked {
   options: Pick<PerformOptions, 'signal'>;
 }
 
-/** The reservation under which a call plans, or the VMID that another one has for the same guest. */
+/** The reservations under which a call plans, or the VMID that another one has for the same guest. */
 export interface Reserved {
-  mine?: Reservation;
+  mine?: readonly Reservation[];
   reservedVmid?: number;
+  /** By name in lower case; for a call that makes several. */
+  reservedVmids?: ReadonlyMap<string, number>;
 }
 
 /** The context of a read: it opens no store. */
@@ -45,18 +47,29 @@ export function readContext({ caller, options }: Asked, ports: Ports): Operation
 }
 
 /** The context of planning: it also shows what other calls have in flight. */
-export async function planContext(asked: Asked, { mine, reservedVmid = mine?.vmid }: Reserved, ports: Ports): Promise<OperationContext> {
+export async function planContext(
+  asked: Asked,
+  { mine = [], reservedVmid = mine[0]?.vmid, reservedVmids = vmidsByName(mine) }: Reserved,
+  ports: Ports,
+): Promise<OperationContext> {
   const base = readContext(asked, ports);
   const reservations = await (await ports.store()).reservations.all(ports.cluster.name);
   return {
     ...base,
     ...defined({ reservedVmid }),
+    reservedVmids,
     principal: asked.caller.principal,
     fresh: freshGuests(await visible(reservations, asked.caller, ports), mine),
-    overTotals: async (demand) => (await totalsOver(demand, ports, mine)).exceeded,
+    overTotals: async (demand) => (await totalsOver([demand], ports, mine)).exceeded,
     reservedGib: (place) =>
-      reservations.filter((r) => r.id !== mine?.id && r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0),
+      reservations
+        .filter((r) => !mine.some(({ id }) => id === r.id) && r.state === 'held')
+        .reduce((sum, r) => sum + (r.space[place] ?? 0), 0),
   };
+}
+
+function vmidsByName(mine: readonly Reservation[]): Map<string, number> {
+  return new Map(mine.map(({ name, vmid }) => [name.toLowerCase(), vmid]));
 }
 
 /** Without what others make outside the caller's scope, or may be making there. */

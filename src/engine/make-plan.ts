@@ -1,10 +1,11 @@
 import { graver } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
-import type { Plan } from '../core/plan.ts';
+import { demandsOf, type Plan } from '../core/plan.ts';
 import type { Policy } from '../core/policy.ts';
 import { unstated } from '../operations/stated.ts';
 import { type Asked, planContext, type Reserved } from './context.ts';
+import { deletedLately } from './limits/reservations.ts';
 import { checkPlanScope } from './limits/scope.ts';
 import { withSources } from './limits/sources.ts';
 import type { Ports } from './ports.ts';
@@ -27,8 +28,21 @@ export async function makePlan(
   const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
   await checkPlanScope(plan, scope, api);
   const open = await openRunsOf(guestsOf({ plan }), ports);
-  const warnings = [...plan.warnings, ...open.map(openLine)];
+  const warnings = [...plan.warnings, ...open.map(openLine), ...(await reused(plan, ports))];
   return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+}
+
+/** A VMID that the caller chose may be that of a guest that was deleted here not long ago. */
+async function reused(plan: Plan, ports: Ports): Promise<string[]> {
+  const made = demandsOf(plan).filter(({ newGuests }) => newGuests === 1);
+  if (made.length === 0) return [];
+  const deleted = await deletedLately(ports);
+  return made
+    .filter(({ vmid }) => deleted.has(vmid))
+    .map(
+      ({ vmid }) =>
+        `VMID ${vmid} belonged to a guest that was deleted within the last 24 h: its backups and jobs look like those of the new one`,
+    );
 }
 
 /** A tag or pool that a rule names decides what may happen to a guest: giving or taking it weighs as much as what the rule guards against. */

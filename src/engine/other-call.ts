@@ -36,31 +36,9 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
   // The caller may not be allowed to know whose guest it is.
   const { scope } = call.caller;
   call.deadline.waitsFor(`another call that is creating ${(scope === undefined && other.name) || 'this guest'}`);
-  for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
-    if (now.runId === undefined && isLeft(now, ports)) {
-      await store.reservations.releaseOrphan(now.id, now.worker);
-      continue;
-    }
-    const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
-    if (run) await refuseForeign(run, call, ports);
-    if (run?.status === 'unknown') {
-      await refuseOpen(run, now, ports);
-      continue;
-    }
-    // Its process may end while this call waits, and then this process must finish its run.
-    if (run && isLeft(now, ports)) await adoptOrphans(ports);
-    if (ports.clock.now() >= call.deadline.at) {
-      const same = run?.operation === call.operation.name && argsDigest(run.operation, run.args) === argsDigest(run.operation, call.args);
-      if (run) return { result: { ...runningResult(run), ...(same ? {} : { differs: true as const }) } };
-      call.deadline.fail();
-    }
-    if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was creating the same guest.');
-    await ports.clock.sleep(POLL_MS);
-  }
+  const held = await whileHeld(call, other, ports);
+  if (held) return { result: held };
   const made = await store.reservations.get(other.id);
-  // A reservation changes a moment before its run ends, and only an ended run tells what it left.
-  while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < call.deadline.at)
-    await ports.clock.sleep(POLL_MS);
   if (!made) return {};
   const madeBy = made.runId === undefined ? undefined : await store.runs.get(made.runId);
   if (madeBy) await refuseForeign(madeBy, call, ports);
@@ -80,8 +58,42 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
   return {};
 }
 
+/**
+ * Waits while another call is creating a guest, and takes over the run of one whose process ended.
+ * @returns that it continues, where it does so longer than this call waits
+ */
+export async function whileHeld(call: ChangeCall, other: Reservation, ports: Ports): Promise<Result | undefined> {
+  const store = await ports.store();
+  for (let now = other as Reservation | undefined; now?.state === 'held'; now = await store.reservations.get(other.id)) {
+    if (now.runId === undefined && isLeft(now, ports)) {
+      await store.reservations.releaseOrphan(now.id, now.worker);
+      continue;
+    }
+    const run = now.runId === undefined ? undefined : await store.runs.get(now.runId);
+    if (run) await refuseForeign(run, call, ports);
+    if (run?.status === 'unknown') {
+      await refuseOpen(run, now, ports);
+      continue;
+    }
+    // Its process may end while this call waits, and then this process must finish its run.
+    if (run && isLeft(now, ports)) await adoptOrphans(ports);
+    if (ports.clock.now() >= call.deadline.at) {
+      const same = run?.operation === call.operation.name && argsDigest(run.operation, run.args) === argsDigest(run.operation, call.args);
+      if (run) return { ...runningResult(run), ...(same ? {} : { differs: true as const }) };
+      call.deadline.fail();
+    }
+    if (call.options.signal?.aborted) fail('interrupted', 'The call was cancelled while another call was creating the same guest.');
+    await ports.clock.sleep(POLL_MS);
+  }
+  const made = await store.reservations.get(other.id);
+  // A reservation changes a moment before its run ends, and only an ended run tells what it left.
+  while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < call.deadline.at)
+    await ports.clock.sleep(POLL_MS);
+  return undefined;
+}
+
 /** The guest was removed or renamed by other means, so its record must not block other calls. */
-async function isGoneOrRenamed({ vmid, name, type, node }: Reservation, ports: Ports): Promise<boolean> {
+export async function isGoneOrRenamed({ vmid, name, type, node }: Reservation, ports: Ports): Promise<boolean> {
   const { api } = ports.cluster;
   if ((await api.holds({ kind: 'guest', type, vmid, node, is: 'absent' })) === true) return true;
   const guest = await locate(api, vmid)
@@ -103,8 +115,12 @@ async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Po
 /** A guest outside the caller's scope is neither joined nor named: the answer repeats the caller's request only. */
 async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Promise<void> {
   if (call.caller.scope === undefined || !isForeign(run, call.caller, await listGuests(ports.cluster.api))) return;
-  const { name, vmid } = call.operation.reserves?.(call.args) ?? {};
-  const wanted = [...(name === undefined ? [] : [`the name ${name}`]), ...(vmid === undefined ? [] : [`VMID ${vmid}`])];
+  const asked = [call.operation.reserves?.(call.args) ?? []].flat();
+  const vmid = asked.find((one) => one.vmid !== undefined)?.vmid;
+  const wanted = [
+    ...asked.flatMap(({ name }) => (name === undefined ? [] : [`the name ${name}`])),
+    ...(vmid === undefined ? [] : [`VMID ${vmid}`]),
+  ];
   fail('conflict', `Another call is reserving ${wanted.join(' or ')}.`, {
     hint: `Choose another ${vmid === undefined ? 'name' : 'name and VMID'}. Nothing was done.`,
   });

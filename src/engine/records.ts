@@ -3,7 +3,7 @@ import type { Caller } from '../core/caller.ts';
 import { digestOf } from '../core/canonical.ts';
 import { defined } from '../core/defined.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Plan } from '../core/plan.ts';
+import { type Plan, partsOf } from '../core/plan.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Call } from './types.ts';
 
@@ -58,8 +58,9 @@ export function requestLines(plan: Plan): string[] {
 export function auditTarget(plan: Plan): { target?: { vmid: number; name: string; node: string; type?: string; key?: string } } {
   const { target } = plan;
   if (target) return { target: { vmid: target.vmid, name: target.name, node: target.node, type: target.type, key: shortHash(target.key) } };
-  const { name } = plan.after ?? {};
-  return plan.demand ? { target: { vmid: plan.demand.vmid, name: typeof name === 'string' ? name : '', node: plan.node ?? '' } } : {};
+  const [part] = partsOf(plan);
+  const { name } = part?.after ?? {};
+  return part?.demand ? { target: { vmid: part.demand.vmid, name: typeof name === 'string' ? name : '', node: part.node ?? '' } } : {};
 }
 
 function shortHash(text: string): string {

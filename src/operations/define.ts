@@ -46,6 +46,8 @@ export interface OperationContext {
   tokenId: string;
   /** Set for operations with `reserves`: the VMID reserved for this call. In a dry-run it is only looked up. */
   reservedVmid?: number;
+  /** The same for a call that makes several guests, by name in lower case. */
+  reservedVmids?: ReadonlyMap<string, number>;
   /** Guests that other calls are making right now. */
   fresh: FreshGuest[];
   /** Space (GiB) that work in flight will take on a place, as `placeOn` names it. */
@@ -134,8 +136,8 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   sends: Sends;
   /** Requests that only some arguments ask for; without the rights for them it works for all others. */
   maySend?: Sends;
-  /** The new guest; undefined for arguments that make none. */
-  reserves?(args: z.output<I>): ReservationRequest | undefined;
+  /** The new guest, or several, each by its name; undefined for arguments that make none. */
+  reserves?(args: z.output<I>): ReservationRequest | ReservationRequest[] | undefined;
   /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
   /** After the last step: reads, and answers from the stored run alone, so that any process can do it, also after a crash. */

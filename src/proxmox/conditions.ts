@@ -1,8 +1,9 @@
 import { asError } from '../core/errors.ts';
 import type { Condition } from '../core/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { addressesOf } from './addresses.ts';
 import { path } from './encode.ts';
-import { type GuestAt, guestPath, isAnother, isFree } from './guests.ts';
+import { type GuestAt, guestPath, isAnother, isFree, readGuest } from './guests.ts';
 import { diskSizeGib } from './property-strings.ts';
 import { storageOf } from './storage.ts';
 
@@ -21,6 +22,8 @@ export async function holds(api: Reader, condition: Condition, since = 0): Promi
       return config(api, condition);
     case 'disk':
       return disk(api, condition);
+    case 'address':
+      return ((await addressesOf(api, await readGuest(api, condition))).ip_addresses ?? []).length > 0;
     case 'location': {
       const seen = await look(() => api.get(`${guestPath(condition)}/status/current`));
       return seen.kind === 'hidden' ? undefined : seen.kind === 'seen';

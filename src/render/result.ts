@@ -5,6 +5,7 @@ import type { GuestIdentity } from '../core/guest.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { type ParamValue, type Plan, type Step, targetsOf } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
+import type { RunRecord } from '../core/run.ts';
 import { harmless, plainText } from '../core/text.ts';
 import { withinBudget } from './budget.ts';
 import { compactText } from './compact.ts';
@@ -92,10 +93,18 @@ function bodyOf(result: Result): JsonObject {
         ...defined({ upid }),
         summary: run.plan.summary,
         progress: `${done} of ${run.plan.steps.length} steps done`,
+        ...waitingFor(run),
         next: 'get_task',
       };
     }
   }
+}
+
+/** Once all requests are done, what the run still waits for. */
+function waitingFor({ plan, steps }: RunRecord): JsonObject {
+  const isDone = plan.steps.every(({ kind, id }) => kind !== 'request' || steps.some((one) => one.id === id && one.state === 'done'));
+  const waits = plan.steps.flatMap((step) => (step.kind === 'wait' ? [step.purpose] : []));
+  return isDone && waits.length > 0 ? { waits_until: waits } : {};
 }
 
 function approvalView(approval: ApprovalRecord): JsonObject {

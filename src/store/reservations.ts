@@ -114,12 +114,13 @@ export function reservationsIn(db: Kysely<Database>) {
       return Number(result.numUpdatedRows) === 1;
     },
 
-    /** The run ended well: the guest exists, or has grown; lists may not show it yet. Its earlier sizes no longer count. */
-    async markMade(runId: string, now: string): Promise<void> {
+    /** The run ended well, for all of its guests or for one: the guest exists, or has grown; lists may not show it yet. Its earlier sizes no longer count. */
+    async markMade(runId: string, now: string, vmid?: number): Promise<void> {
       const made = await db
         .updateTable('reservations')
         .set({ state: 'made', changed_at: now, space: '{}' })
         .where('run_id', '=', runId)
+        .$if(vmid !== undefined, (query) => query.where('vmid', '=', vmid ?? 0))
         .returning(['id', 'cluster', 'vmid', 'new_guest'])
         .execute();
       for (const { id, cluster, vmid } of made.filter((row) => row.new_guest === 0))
@@ -136,8 +137,9 @@ export function reservationsIn(db: Kysely<Database>) {
     async release(id: string): Promise<void> {
       await db.deleteFrom('reservations').where('id', '=', id).execute();
     },
-    async releaseRun(runId: string): Promise<void> {
-      await db.deleteFrom('reservations').where('run_id', '=', runId).execute();
+    async releaseRun(runId: string, vmid?: number): Promise<void> {
+      const all = db.deleteFrom('reservations').where('run_id', '=', runId);
+      await (vmid === undefined ? all : all.where('vmid', '=', vmid)).execute();
     },
     /** After a deletion: the VMID and the name are free again. */
     async releaseGuest(cluster: string, vmid: number): Promise<void> {

@@ -115,6 +115,8 @@ describe('an answer', () => {
       upid: 'UPID:pve:1',
       summary: plan.summary,
       progress: '1 of 2 steps done',
+      // All requests are done.
+      waits_until: ['web1 is stopped'],
       next: 'get_task',
     });
   });

@@ -2,7 +2,8 @@ import type { ApprovalRecord } from '../../core/approval.ts';
 import type { Caller, Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
-import { type Plan, targetsOf } from '../../core/plan.ts';
+import { type Plan, partsOf, targetsOf } from '../../core/plan.ts';
+import type { ReservationRequest } from '../../operations/define.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import type { Reservation } from '../../store/reservations.ts';
 import { type Hold, isLeft } from '../limits/hold.ts';
@@ -27,17 +28,21 @@ export async function planAgain(
   hold: Hold,
   ports: Ports,
 ): Promise<Plan> {
-  hold.mine = await reserveAgain(approval, operation, ports);
-  const { vmid, newGuests } = approval.plan.demand ?? {};
-  const othersMakeIt = hold.mine === undefined && operation.reserves !== undefined && newGuests === 1;
-  const reserved = defined({ mine: hold.mine, reservedVmid: othersMakeIt ? vmid : undefined });
+  const isFree = await reserveAgain(approval, operation, hold, ports);
+  const shown = operation.reserves === undefined ? [] : newIn(approval.plan);
+  const reserved = {
+    mine: hold.mine,
+    ...defined({ reservedVmid: shown[0]?.vmid }),
+    reservedVmids: new Map(shown.map(({ name, vmid }) => [name.toLowerCase(), vmid])),
+  };
   await refuseStale(approval, await leftScope(approval, ports), caller, ports);
   const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, reserved, ports);
   const plan = await withPlaced(planned, approval.plan, ports);
   await refuseStale(approval, await compare(approval, plan, ports), caller, ports);
-  if (othersMakeIt) {
+  if (!isFree) {
     checkOpen(await visibleApproval(approval.id, caller, ports));
-    fail('conflict', `Another call is creating ${approval.plan.after?.name ?? 'the same guest'} or VMID ${vmid} right now.`, {
+    const missing = shown.find(({ vmid }) => !hold.mine.some((one) => one.vmid === vmid));
+    fail('conflict', `Another call is creating ${missing?.name || 'the same guest'} or VMID ${missing?.vmid} right now.`, {
       hint: 'Check list_vms, then decide again. The approval is still pending.',
     });
   }
@@ -49,11 +54,26 @@ export function requesterOf({ principal, scope }: ApprovalRecord): Requester {
   return { principal, ...defined({ scope }) };
 }
 
-/** Reserves the requested guest again, under the VMID that was shown; undefined when the plan creates none, or another call has reserved it. */
-async function reserveAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], ports: Ports): Promise<Reservation | undefined> {
-  const { vmid, newGuests } = approval.plan.demand ?? {};
-  if (!operation.reserves || vmid === undefined || newGuests !== 1) return undefined;
-  const request = { ...operation.reserves(approval.args), vmid };
+/** The guests that a plan makes. */
+function newIn(plan: Plan): { name: string; vmid: number }[] {
+  return partsOf(plan).flatMap(({ demand, after }) =>
+    demand?.newGuests === 1 ? [{ name: typeof after?.name === 'string' ? after.name : '', vmid: demand.vmid }] : [],
+  );
+}
+
+/** Reserves the requested guests again, under the VMIDs that were shown. @returns false when another call has reserved one */
+async function reserveAgain(approval: ApprovalRecord, operation: ChangeCall['operation'], hold: Hold, ports: Ports): Promise<boolean> {
+  const wanted = operation.reserves?.(approval.args);
+  if (!wanted) return true;
+  for (const { name, vmid } of newIn(approval.plan)) {
+    const mine = await reserveOneAgain(Array.isArray(wanted) ? { name, vmid } : { ...wanted, vmid }, ports);
+    if (!mine) return false;
+    hold.mine.push(mine);
+  }
+  return true;
+}
+
+async function reserveOneAgain(request: ReservationRequest, ports: Ports): Promise<Reservation | undefined> {
   const taken = await reserveGuest(request, ports, new Set());
   if (taken.kind === 'mine') return taken.reservation;
   const { id, state, runId, worker } = taken.reservation;
@@ -81,10 +101,12 @@ async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<P
 /** Why the plan made now is not the one that was read; empty when it is. */
 async function compare(approval: ApprovalRecord, plan: Plan, ports: Ports): Promise<string[]> {
   if (planDigest(plan, approval.args, approval.cluster) !== approval.digest || plan.existing) return differences(approval.plan, plan);
-  const { demand, node = '' } = approval.plan;
-  if (demand?.newGuests !== 1) return [];
-  const free = await ports.cluster.api.holds({ kind: 'guest', type: 'qemu', vmid: demand.vmid, node, is: 'absent' });
-  return free === false ? [`VMID ${demand.vmid} now belongs to another guest`] : [];
+  for (const { vmid } of newIn(approval.plan)) {
+    const at = { type: 'qemu', vmid, node: approval.plan.node ?? '' } as const;
+    const free = await ports.cluster.api.holds({ kind: 'guest', ...at, is: 'absent' });
+    if (free === false) return [`VMID ${vmid} now belongs to another guest`];
+  }
+  return [];
 }
 
 /** @param changed why the approval no longer holds; empty when it does */

@@ -44,7 +44,7 @@ export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Por
 
 /** The same limits as for a request. @throws quota_exceeded, storage_unavailable, permission_denied */
 async function checkLimits(plan: Plan, hold: Hold, ports: Ports): Promise<void> {
-  hold.mine = await reserve(plan, ports, hold.mine);
+  await reserve(plan, hold, ports);
   await checkQuota(plan, ports, hold.mine);
   await checkRights(plan, ports.cluster.api);
 }

@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors.ts';
 import { typedName } from '../../core/guest.ts';
-import { type Plan, targetsOf } from '../../core/plan.ts';
+import { newGuestsOf, type Plan, partsOf, targetsOf } from '../../core/plan.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { failMissing, missingPrivileges } from '../../proxmox/access/privileges.ts';
 import { backupRights } from '../../proxmox/access/visibility.ts';
@@ -61,7 +61,7 @@ async function checkCooldown(
   ports: Ports,
 ): Promise<void> {
   // Finishing a half-made guest repeats nothing.
-  if (cooldown === undefined || plan.continues !== undefined) return;
+  if (cooldown === undefined || partsOf(plan).some(({ continues }) => continues !== undefined)) return;
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
   const whose = { cluster, principal: caller.principal };
@@ -91,18 +91,18 @@ async function checkCooldown(
  */
 export function perHour(plan: Plan, ports: Ports): Admission | undefined {
   const { creates, destroys } = ports.cluster.policy.perHour;
-  const makes = plan.demand?.newGuests === 1;
+  const makes = newGuestsOf(plan) > 0;
   const limit = makes ? creates : plan.effect === 'destroy' ? destroys : undefined;
+  const destroyed = (one: Plan) => (one.effect === 'destroy' ? Math.max(1, targetsOf(one).length) : 0);
   if (limit === undefined) return undefined;
   const since = new Date(ports.clock.now() - HOUR_MS).toISOString();
   return {
     since,
     check(runs) {
       // A deletion that failed may have destroyed something; a guest that was not created does not count.
-      const alike = runs.filter((run) =>
-        makes ? run.plan.demand?.newGuests === 1 && !cameToNothing(run) : run.plan.effect === 'destroy',
-      ).length;
-      if (alike < limit) return;
+      const counted = runs.map((run) => (makes ? (cameToNothing(run) ? 0 : newGuestsOf(run.plan)) : destroyed(run.plan)));
+      const alike = counted.reduce((sum, one) => sum + one, 0);
+      if (alike + (makes ? newGuestsOf(plan) : destroyed(plan)) <= limit) return;
       fail('rate_limited', `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour. The policy allows ${limit}.`, {
         details: { limit, used: alike, since },
       });

@@ -13,19 +13,23 @@ export async function holding<T>(id: string, ports: Ports, work: () => Promise<T
   }
 }
 
-/** The reservation of a call, if it has one. */
+/** The reservations of a call: one for each guest that it makes or grows. */
 export interface Hold {
-  mine?: Reservation | undefined;
+  mine: Reservation[];
 }
 
-/** Gives the call's reservation back when the work ends, unless a run has taken it over. */
+/** Gives the call's reservations back when the work ends, unless a run has taken them over. */
 export async function holdingReservation<T>(ports: Ports, work: (hold: Hold) => Promise<T>): Promise<T> {
-  const hold: Hold = {};
+  const hold: Hold = { mine: [] };
   try {
     return await work(hold);
   } finally {
-    if (hold.mine) await giveBack(hold.mine.id, ports);
+    await giveAllBack(hold, ports);
   }
+}
+
+export async function giveAllBack(hold: Hold, ports: Ports): Promise<void> {
+  for (const { id } of hold.mine.splice(0)) await giveBack(id, ports);
 }
 
 /** Gives a reservation back, now or as soon as the store works; a fault of it never hides what the call ended with. */

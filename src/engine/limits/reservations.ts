@@ -78,11 +78,14 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
   return doomed.keys();
 }
 
-/** For a dry-run: the VMID that a reservation would choose now. */
-export async function freeVmid(ports: Ports): Promise<number> {
+/**
+ * For a dry-run: the VMID that a reservation would choose now.
+ * @param more those that it has chosen already
+ */
+export async function freeVmid(ports: Ports, more: readonly number[] = []): Promise<number> {
   const { api } = ports.cluster;
   const [start, doomed, deleted] = await Promise.all([nextFree(api), refuseDoomed(undefined, ports), deletedLately(ports)]);
-  const avoid = new Set([...doomed, ...deleted]);
+  const avoid = new Set([...doomed, ...deleted, ...more]);
   if (!avoid.has(start)) return start;
   const listed = new Set((await listGuests(api)).map((g) => g.vmid));
   let vmid = start + 1;
@@ -91,16 +94,16 @@ export async function freeVmid(ports: Ports): Promise<number> {
 }
 
 /** Backups and jobs of a guest that is gone would look like those of a new one with its VMID. */
-async function deletedLately(ports: Ports): Promise<Set<number>> {
+export async function deletedLately(ports: Ports): Promise<Set<number>> {
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
   return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
 }
 
 /** Guests that are being created or too fresh for the lists, except our own reservation. */
-export function freshGuests(reservations: readonly Reservation[], mine?: Reservation): FreshGuest[] {
+export function freshGuests(reservations: readonly Reservation[], mine: readonly Reservation[]): FreshGuest[] {
   return reservations
-    .filter((r) => r.newGuest && r.id !== mine?.id && r.node !== '')
+    .filter((r) => r.newGuest && !mine.some(({ id }) => id === r.id) && r.node !== '')
     .map((r) => ({ vmid: r.vmid, name: r.name, node: r.node, type: r.type }));
 }
 

@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors.ts';
-import { type Excess, overPerGuest, overTotals, plain, refuseExcess } from '../../core/limits.ts';
-import type { Plan, RequestStep, ResourceDemand } from '../../core/plan.ts';
+import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/limits.ts';
+import { demandsOf, type Plan, partsOf, type RequestStep, type ResourceDemand } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { LimitSettings } from '../../core/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
@@ -9,13 +9,21 @@ import type { Reservation } from '../../store/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { leaseFrom } from '../runs/worker.ts';
-import { holding } from './hold.ts';
+import { type Hold, holding } from './hold.ts';
 import { checkInside, counts } from './quota.ts';
 import { takeInventory, used } from './quotas.ts';
 import { newGuest } from './subject.ts';
 
-/** A place in the queue for everything that takes something: what came earlier counts, what comes later waits its turn. */
-export async function reserve(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
+/** A place in the queue for each guest that takes something: what came earlier counts, what comes later waits its turn. */
+export async function reserve(plan: Plan, hold: Hold, ports: Ports): Promise<void> {
+  for (const part of partsOf(plan)) {
+    const index = hold.mine.findIndex(({ vmid }) => vmid === part.demand?.vmid);
+    const reservation = await reserveOne(part, ports, hold.mine[index]);
+    if (reservation) hold.mine.splice(index < 0 ? hold.mine.length : index, 1, reservation);
+  }
+}
+
+async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
   const { demand } = plan;
   if (!demand) return mine;
   const { name: cluster } = ports.cluster;
@@ -47,32 +55,41 @@ export async function reserve(plan: Plan, ports: Ports, mine: Reservation | unde
 }
 
 /** @throws quota_exceeded, or storage_unavailable where earlier work takes the space */
-export async function checkQuota(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<void> {
-  const { demand } = plan;
-  if (!demand) return;
+export async function checkQuota(plan: Plan, ports: Ports, mine: readonly Reservation[]): Promise<void> {
+  const demands = demandsOf(plan);
+  if (demands.length === 0) return;
   const { limits } = ports.cluster;
-  if (demand.newGuests === 1) checkInside(newGuest(plan), limits);
-  const { earlier, exceeded } = await totalsOver(demand, ports, mine);
-  refuseExcess([...overPerGuest(demand, limits), ...exceeded]);
+  for (const part of partsOf(plan)) if (part.demand?.newGuests === 1) checkInside(newGuest(part), limits);
+  const { earlier, exceeded } = await totalsOver(demands, ports, mine);
+  const each = demands.flatMap((demand) => overPerGuest(demand, limits));
+  refuseExcess([...each.filter(({ size }, index) => each.findIndex((one) => one.size === size) === index), ...exceeded]);
   await checkSpace(plan, earlier, ports.cluster.api);
 }
 
-/** Limits of the scope that the demand exceeds beside what exists and what came earlier. */
+/**
+ * Limits of the scope that the demands exceed together, beside what exists and what came earlier. Of two calls with several reservations each,
+ * the one with the latest sees all of the other.
+ */
 export async function totalsOver(
-  demand: ResourceDemand,
+  demands: readonly ResourceDemand[],
   ports: Ports,
-  mine: Reservation | undefined,
+  mine: readonly Reservation[],
 ): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
   const { api, limits } = ports.cluster;
   const { guests, reserved, created } = await takeInventory(ports);
-  const earlier = reserved.filter((r) => r.id !== mine?.id && (mine === undefined || r.seq < mine.seq));
+  const last = mine.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...mine.map(({ seq }) => seq));
+  const earlier = reserved.filter((r) => r.seq < last && !mine.some(({ id }) => id === r.id));
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
-  const own = guests.find((g) => g.vmid === demand.vmid);
-  if (demand.newGuests === 1 || (limitsSizes && own?.pool === undefined)) await checkCountable(limits, api);
-  if (demand.newGuests === 0 && !(own && counts(own, limits, created))) return { earlier, exceeded: [] };
-  const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => vmid !== demand.vmid);
+  const ownOf = (demand: ResourceDemand) => guests.find((g) => g.vmid === demand.vmid);
+  if (demands.some((one) => one.newGuests === 1 || (limitsSizes && ownOf(one)?.pool === undefined))) await checkCountable(limits, api);
+  const counted = demands.filter((one) => {
+    const own = ownOf(one);
+    return one.newGuests === 1 || (own !== undefined && counts(own, limits, created));
+  });
+  if (counted.length === 0) return { earlier, exceeded: [] };
+  const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => counted.every((one) => one.vmid !== vmid));
   const { all } = await used({ guests: others(guests), reserved: others(earlier), created }, limits, api);
-  return { earlier, exceeded: overTotals(demand, all, limits) };
+  return { earlier, exceeded: overTotals(sumOf(counted), all, limits) };
 }
 
 /** Where the token sees no pools, none of its guests would count. */

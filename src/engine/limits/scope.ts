@@ -3,7 +3,7 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import { type Plan, partsOf, type RequestStep, targetsOf } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import type { Operation } from '../../operations/define.ts';
@@ -25,19 +25,25 @@ export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boo
  * @param rows live facts, as the server's own token sees them
  */
 export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Scope): string | undefined {
-  const targets = targetsOf(plan);
-  for (const { vmid } of targets) {
+  for (const { vmid } of targetsOf(plan)) {
     if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid} is outside of it`;
   }
   for (const { vmid } of plan.sources ?? []) {
     if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid}, whose disks it copies, is outside of it`;
   }
+  return partsOf(plan)
+    .map((part) => givenOutOfScope(part, scope))
+    .find((reason) => reason !== undefined);
+}
+
+/** The same of what the requests for a guest give it. */
+function givenOutOfScope(plan: Plan, scope: Scope): string | undefined {
   const params = plan.steps.filter((step): step is RequestStep => step.kind === 'request').map((step) => step.params);
   const given = (name: string) => params.map((p) => p[name]).filter((value) => typeof value === 'string');
   const pools = [...given('pool'), ...given('poolid')];
   const foreign = pools.find((pool) => !guestInScope({ pool }, defined({ pools: scope.pools })));
   if (foreign !== undefined) return `pool ${foreign} is outside of it`;
-  if (targets.length > 0 || plan.demand?.newGuests !== 1) return undefined;
+  if (targetsOf(plan).length > 0 || plan.demand?.newGuests !== 1) return undefined;
   const tags = given('tags').flatMap((text) => text.split(/[;, ]+/));
   const pool = pools.at(-1);
   if (guestInScope({ tags, ...defined({ pool }) }, scope)) return undefined;

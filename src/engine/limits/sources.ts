@@ -1,5 +1,5 @@
 import { asError } from '../../core/errors.ts';
-import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../../core/plan.ts';
+import { demandsOf, isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../../core/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { backupOwner, ownerOf } from '../../proxmox/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
@@ -23,7 +23,7 @@ export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan>
 
 /** VMIDs of the guests whose volumes the requests name. */
 function readBy(plan: Plan): number[] {
-  const own = new Set([...targetsOf(plan).map(({ vmid }) => vmid), ...(plan.demand ? [plan.demand.vmid] : [])]);
+  const own = new Set([...targetsOf(plan).map(({ vmid }) => vmid), ...demandsOf(plan).map(({ vmid }) => vmid)]);
   const requests = plan.steps.filter((step): step is RequestStep => step.kind === 'request');
   const named = requests.flatMap(({ path, params }) => {
     const cloned = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)\/clone$/.exec(path)?.[1];

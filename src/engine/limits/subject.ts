@@ -1,7 +1,7 @@
 import type { Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
-import { isGuarded, type Placed, type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import { isGuarded, type Placed, type Plan, partOf, partsOf, type RequestStep, targetsOf } from '../../core/plan.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
 import type { Ports } from '../ports.ts';
@@ -41,8 +41,12 @@ export async function subjectOf(
   const targets = targetsOf(plan);
   const sources = (plan.sources ?? []).map((source) => ({ ...source, copied: { template: source.template, guarded: isGuarded(source) } }));
   const asksFacts = policy.only !== undefined || scope !== undefined || policy.rules.some((r) => r.match.tag || r.match.pool);
-  const fresh = newGuest(plan);
-  const made = targets.length === 0 ? [{ pool: null, ...fresh, tags: [...fresh.tags, ...(plan.becomes?.tags ?? [])] }] : [];
+  const made = partsOf(plan)
+    .filter((part) => targetsOf(part).length === 0)
+    .map((part) => {
+      const fresh = newGuest(part);
+      return { pool: null, ...fresh, tags: [...fresh.tags, ...(plan.becomes?.tags ?? [])] };
+    });
   const what = { operation: plan.operation, effect: plan.effect, principal };
   if (!asksFacts || targets.length + sources.length === 0) {
     const known = { tags: [], createdHere: false };
@@ -65,7 +69,8 @@ export async function subjectOf(
       const found = await guestOf(vmid, key);
       const guest = plan.becomes ? { ...found, tags: [...found.tags, ...plan.becomes.tags] } : found;
       // A half-made guest is evaluated as the one that it becomes: its tags may be what is not done yet.
-      return plan.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(plan).tags] };
+      const part = plan.makes ? partOf(plan, vmid) : plan;
+      return part.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(part).tags] };
     }),
     ...sources.map(async ({ vmid, identity, gone, copied }) => {
       const guest = await guestOf(vmid, identity?.key);

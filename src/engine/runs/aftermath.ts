@@ -1,4 +1,5 @@
 import { asError } from '../../core/errors.ts';
+import { type Plan, partsOf } from '../../core/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guests.ts';
@@ -7,11 +8,15 @@ import { patiently } from './patience.ts';
 
 /** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
 export async function remember(run: RunRecord, ports: Ports): Promise<void> {
+  for (const part of partsOf(run.plan)) if (!run.plan.makes || isBegun(part, run)) await rememberOne(part, run, ports);
+}
+
+async function rememberOne(plan: Plan, run: RunRecord, ports: Ports): Promise<void> {
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();
-  if (run.plan.demand && (run.plan.demand.newGuests === 1 || run.plan.continues !== undefined)) {
-    const { vmid } = run.plan.demand;
-    const reservation = (await store.reservations.all(cluster)).find((r) => r.runId === run.id);
+  if (plan.demand && (plan.demand.newGuests === 1 || plan.continues !== undefined)) {
+    const { vmid } = plan.demand;
+    const reservation = (await store.reservations.all(cluster)).find((r) => r.runId === run.id && r.vmid === vmid);
     const at = { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' };
     const guest = await patiently(() => readMade(at, api), ports.clock).catch((err) => {
       // While Proxmox is away the run has not ended: forgotten now, the guest could never be finished by the same call.
@@ -24,6 +29,11 @@ export async function remember(run: RunRecord, ports: Ports): Promise<void> {
       if (name !== '') await store.guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
     }
   }
+}
+
+/** Whether a step for this part is done. */
+function isBegun(part: Plan, { steps }: Pick<RunRecord, 'steps'>): boolean {
+  return part.steps.some(({ id }) => steps.some((record) => record.id === id && record.state === 'done'));
 }
 
 /** Undefined for a guest that is gone. */
@@ -59,8 +69,23 @@ export async function takeStock(ended: Ended, ports: Ports): Promise<void> {
 /** A run that failed and left nothing gives back what it reserved; else its guest counts until the lists show it. */
 export async function reconcileReservations(ended: Ended, ports: Ports): Promise<void> {
   const { reservations } = await ports.store();
+  if (ended.plan.makes) return reconcileEach(ended, ports);
   if (ended.status === 'failed' && !(wasMade(ended) && (await isStillThere(ended, ports)))) await reservations.releaseRun(ended.id);
   else await reservations.markMade(ended.id, ended.endedAt);
+}
+
+/** The same for each guest that a run makes: one that may still be created keeps its reservation as it is. */
+async function reconcileEach(ended: Ended, ports: Ports): Promise<void> {
+  const { reservations } = await ports.store();
+  for (const part of partsOf(ended.plan)) {
+    const vmid = part.demand?.vmid;
+    const mayCome = ended.steps.some(
+      ({ id, state }) => state !== 'done' && state !== 'failed' && part.steps.some((step) => step.id === id),
+    );
+    if (isBegun(part, ended) && (await isStillThere({ ...ended, plan: part }, ports)))
+      await reservations.markMade(ended.id, ended.endedAt, vmid);
+    else if (!mayCome) await reservations.releaseRun(ended.id, vmid);
+  }
 }
 
 /** A guest that another client deleted while its run failed counts for nothing; where it cannot be asked it counts. */

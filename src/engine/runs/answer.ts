@@ -41,14 +41,14 @@ export async function waitFor(
  * @returns undefined when another call used the approval at the same time
  */
 export async function runHeld(
-  start: Omit<Start, 'reservation' | 'onProgress' | 'signal'> & Pick<ChangeCall, 'options'>,
+  start: Omit<Start, 'reservations' | 'onProgress' | 'signal'> & Pick<ChangeCall, 'options'>,
   hold: Hold,
   ports: Ports,
 ): Promise<Result | undefined> {
   const { onProgress, signal } = start.options;
-  const started = await startRun({ ...start, ...defined({ reservation: hold.mine, onProgress, signal }) }, ports);
+  const started = await startRun({ ...start, reservations: hold.mine, ...defined({ onProgress, signal }) }, ports);
   if (!started) return undefined;
-  hold.mine = undefined;
+  hold.mine = [];
   return answerOf(started, start, ports);
 }
 

@@ -1,7 +1,7 @@
 import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
-import { lanesOf, type RequestStep } from '../../core/plan.ts';
+import { demandsOf, lanesOf, type RequestStep } from '../../core/plan.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
 import { maskSecrets, plainText } from '../../core/text.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
@@ -158,7 +158,7 @@ async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord,
 /** Guests that a run acts on, the one it makes included. */
 export function guestsOf({ plan }: Pick<RunRecord, 'plan'>): number[] {
   const targets = plan.targets ?? (plan.target ? [plan.target] : []);
-  return [...new Set([...targets.map(({ vmid }) => vmid), ...(plan.demand ? [plan.demand.vmid] : [])])];
+  return [...new Set([...targets.map(({ vmid }) => vmid), ...demandsOf(plan).map(({ vmid }) => vmid)])];
 }
 
 /** Runs whose outcome is unknown and that act on these guests, each looked at once more. */

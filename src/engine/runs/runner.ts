@@ -22,7 +22,7 @@ export interface Start {
   plan: Plan;
   args: JsonObject;
   caller: Caller;
-  reservation?: Reservation;
+  reservations: readonly Reservation[];
   /** The standing approval that covers it; named in the audit. */
   leaseId?: string;
   decision?: Decision;
@@ -71,7 +71,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
     if (!(await begin(run, start, sealed, ports))) return undefined;
     const ended = carryOut(run, { maySend: true, caller, ...defined({ onProgress: start.onProgress }) }, ports);
     inFlight.track(run.id, ended);
-    if (start.reservation) inFlight.reservations.delete(start.reservation.id);
+    for (const { id } of start.reservations) inFlight.reservations.delete(id);
     return { run, ended };
   } finally {
     inFlight.starting.delete(run.id);
@@ -94,7 +94,8 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
   try {
     // After the run is there: a secret or reservation of a run that was never stored could not be cleaned up.
     await store.secrets.keep(run.id, sealed);
-    if (start.reservation && !(await store.reservations.setRun(start.reservation.id, run.id))) {
+    for (const { id } of start.reservations) {
+      if (await store.reservations.setRun(id, run.id)) continue;
       fail('interrupted', 'The reservation expired while this process was suspended. Another call took it.', {
         hint: 'Check list_vms, then call again. Nothing was done.',
       });

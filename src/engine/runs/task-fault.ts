@@ -1,6 +1,6 @@
 import { defined } from '../../core/defined.ts';
 import { ProxmoxMcpError } from '../../core/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan.ts';
+import { type Plan, partOf, type RequestStep } from '../../core/plan.ts';
 import type { StepRecord } from '../../core/run.ts';
 import { plainText } from '../../core/text.ts';
 import { denialOf } from '../../proxmox/errors.ts';
@@ -11,7 +11,8 @@ export function taskFault(step: RequestStep, record: StepRecord, plan: Plan, tok
   const { upid = '', exit = '', log = [] } = record;
   const details = { step: step.id, upid, exit, log };
   if (meaningOf(exit)?.code === 'permission_denied') {
-    const denial = denialOf(exit, { tokenId, ...guestBeingMade(plan) }, details);
+    const part = step.lane === undefined ? plan : partOf(plan, step.lane);
+    const denial = denialOf(exit, { tokenId, ...guestBeingMade(part) }, details);
     return new ProxmoxMcpError(denial.code, `${step.purpose}: ${denial.message}`, {
       ...defined({ hint: denial.hint, details: denial.details }),
     });

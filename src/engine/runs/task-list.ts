@@ -3,7 +3,7 @@ import { defined } from '../../core/defined.ts';
 import { isoOf } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { type Plan, targetsOf } from '../../core/plan.ts';
+import { demandsOf, type Plan, targetsOf } from '../../core/plan.ts';
 import { plainText, withoutCommand } from '../../core/text.ts';
 import { matches } from '../../core/wildcard.ts';
 import type { TaskFilter } from '../../operations/define.ts';
@@ -92,7 +92,7 @@ export async function vmidOf(guest: string, { scope }: Caller, ports: Ports): Pr
 }
 
 export function vmidsOf(plan: Plan): number[] {
-  return [...targetsOf(plan).map(({ vmid }) => vmid), ...(plan.demand ? [plan.demand.vmid] : [])];
+  return [...targetsOf(plan).map(({ vmid }) => vmid), ...demandsOf(plan).map(({ vmid }) => vmid)];
 }
 
 export function nodesOf(plan: Plan): string[] {

@@ -2,6 +2,7 @@ import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
+import { demandsOf } from '../../core/plan.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { plainText, withoutCommand } from '../../core/text.ts';
 import type { ControlPorts } from '../../operations/define.ts';
@@ -102,7 +103,7 @@ export async function pollRun(id: string, ports: Ports, seconds: number): Promis
 }
 
 function brief(run: RunRecord): JsonObject {
-  const vmid = run.plan.demand?.vmid ?? run.plan.target?.vmid;
+  const vmid = demandsOf(run.plan)[0]?.vmid ?? run.plan.target?.vmid;
   return {
     run_id: run.id,
     operation: run.operation,

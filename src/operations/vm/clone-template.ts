@@ -1,23 +1,26 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
-import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan.ts';
+import { type Condition, digestAfter, type Params, type Plan, type RequestStep, type Step } from '../../core/plan.ts';
 import { bootDisk, copiedGib } from '../../proxmox/disks.ts';
 import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
+import { agentEnabled } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
+import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
 import { label, refuseLocked } from './lib/target.ts';
+import { addressWait, copyingTo, failUnreserved, NO_AGENT } from './provision/address-wait.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { cloneConfig } from './provision/clone-config.ts';
-import { type CloneArgs, cloneInput } from './provision/clone-input.ts';
+import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone-input.ts';
 import { type CloneWay, cloneWay } from './provision/clone-way.ts';
 import { addressesInUse } from './provision/cloud-init-warnings.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
+import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several-new.ts';
 
 /** Copies and moves of big disks. */
 const COPY_SECONDS = 6 * 3600;
@@ -35,7 +38,7 @@ export const cloneTemplate = defineOperation({
   byName: { source_vmid: 'source_name' },
   output: made,
   reads: [...LIST_READS, ...GUEST_READS, ...PLACE_READS],
-  mayRead: [...NODE_READS, 'GET /pools'],
+  mayRead: [...NODE_READS, ...ADDRESS_READS, 'GET /pools'],
   sends: {
     'POST /nodes/{node}/qemu/{vmid}/clone': ['newid', 'name', 'full', 'storage', 'format', 'target', 'pool', 'description'],
     'POST /nodes/{node}/qemu/{vmid}/config': ['cores', 'memory', 'balloon', 'tags', 'onboot', 'protection', 'digest', ...CLOUD_INIT],
@@ -46,25 +49,31 @@ export const cloneTemplate = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/migrate': ['target', 'targetstorage'],
     'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'format'],
   },
-  reserves: ({ name, vmid }) => ({ ...defined({ name, vmid }) }),
+  reserves: (args) => newGuests(args),
   example: { source_vmid: 9000, name: 'example' },
   async plan(ctx, args): Promise<Plan> {
-    const guests = await listGuests(ctx.api);
-    const row =
-      guests.find((g) => g.vmid === args.source_vmid) ?? fail('guest_not_found', `No guest with VMID ${args.source_vmid} is visible.`);
-    const existing = await findExisting(ctx, guests, { name: args.name, vmid: args.vmid, source: args.source_vmid });
-    if (existing) return planForExisting(ctx, 'clone_template', existing, args);
-    if (row.type === 'lxc')
-      fail('not_possible', `Guest ${row.vmid} is a container. Only VMs can be cloned.`, {
-        hint: 'Call list_vms for the VM templates.',
-      });
-    return planClone(ctx, args, row, guests);
+    if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Clone');
+    return planOne(ctx, args, args);
   },
   report: madeReport,
 });
 
-async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
+async function planOne(ctx: OperationContext, args: CloneOne, call: CloneArgs): Promise<Plan> {
+  const guests = await listGuests(ctx.api);
+  const row =
+    guests.find((g) => g.vmid === args.source_vmid) ?? fail('guest_not_found', `No guest with VMID ${args.source_vmid} is visible.`);
+  const existing = await findExisting(ctx, guests, { name: args.name, vmid: args.vmid, source: args.source_vmid });
+  if (existing) return planForExisting(ctx, 'clone_template', existing, args, call);
+  if (row.type === 'lxc')
+    fail('not_possible', `Guest ${row.vmid} is a container. Only VMs can be cloned.`, {
+      hint: 'Call list_vms for the VM templates.',
+    });
+  return planClone(ctx, args, row, guests);
+}
+
+async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
+  const vmid = args.vmid ?? ctx.reservedVmid ?? failUnreserved(args.name);
+  const start = args.start || args.wait_for !== undefined;
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
   const to = args.target_node ?? row.node;
@@ -98,7 +107,16 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
   const config = cloneConfig(source, args, version);
   const at = { vmid, type: 'qemu', node: way.node } as const;
   const exists: Condition = { kind: 'config', ...at, has: { name: cloneName, lock: null } };
-  const steps: Step[] = copySteps({ source, way, vmid, cloneName, name, pool, description: args.description });
+  const steps: Step[] = copySteps({
+    source,
+    running: row.status === 'running',
+    way,
+    vmid,
+    cloneName,
+    name,
+    pool,
+    description: args.description,
+  });
   if (Object.keys(config.params).length > 0) {
     const params = { ...config.params, digest: digestAfter(steps) };
     const proof: Condition | undefined = Object.keys(config.proof).length > 0 ? { kind: 'config', ...at, has: config.proof } : undefined;
@@ -111,15 +129,17 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
     const resize = { id: 'resize', disk: boot.slot, gib: args.disk_gb, digest: digestAfter(steps), purpose, proof: large[0] };
     steps.push(resizeRequest(at, resize));
   }
-  if (args.start) steps.push(...startSteps(at, name));
+  if (start) steps.push(...startSteps(at, name));
+  const hasAgent = agentEnabled(source.config.agent);
+  if (args.wait_for && hasAgent) steps.push(addressWait(at, name));
   return {
     operation: 'clone_template',
-    summary: `Clone ${label(source)} as ${name} on ${way.node} (${way.full ? 'full' : 'linked'})${args.start ? ', and start it' : ''}`,
+    summary: `Clone ${label(source)} as ${name} on ${way.node} (${way.full ? 'full' : 'linked'})${start ? ', and start it' : ''}`,
     effect: 'change',
     node: way.node,
     space: way.space,
     steps,
-    expected: [exists, ...large, ...(args.start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
+    expected: [exists, ...large, ...(start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
     demand,
     choices: [
       ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
@@ -133,6 +153,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       ...ofNoTemplate(source, row.status),
       ...way.warnings,
       ...config.warnings,
+      ...(args.wait_for && !hasAgent ? [NO_AGENT] : []),
       ...(await addressesInUse(ctx, args.cloud_init, guests)),
     ],
     ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),
@@ -145,7 +166,7 @@ async function planClone(ctx: OperationContext, args: CloneArgs, row: GuestRow, 
       disk_gb: Math.round(sizes.diskGib * 1000) / 1000,
       full_clone: way.full,
       ...defined({ pool }),
-      status: args.start ? 'running' : 'stopped',
+      status: start ? 'running' : 'stopped',
     },
     undo: `delete_vm {"vmid": ${vmid}}`,
     cleanup: `delete_vm {"vmid": ${vmid}}`,
@@ -171,8 +192,16 @@ function growth(source: Guest, wanted: number | undefined): number {
   return wanted - now;
 }
 
+/** Two copies to a storage at once; and Proxmox locks a running source for the whole copy, and gives up after a second. */
+function turnOf(source: Guest, { full, storage }: CloneWay, running: boolean): Pick<RequestStep, 'atMost'> {
+  const targets = storage === undefined ? [...new Set(source.disks.map((disk) => disk.storage))] : [storage];
+  const copies = full ? Object.assign({}, ...targets.flatMap((one) => (one === undefined ? [] : [copyingTo(one).atMost]))) : {};
+  return { atMost: { ...copies, ...(running ? { [`copies of ${source.at.vmid}`]: 1 } : {}) } };
+}
+
 interface Copying {
   source: Guest;
+  running: boolean;
   way: CloneWay;
   vmid: number;
   cloneName: string;
@@ -182,7 +211,7 @@ interface Copying {
 }
 
 /** The clone itself, whose task bears the VMID of the source, and the move to another node where it needs one. */
-function copySteps({ source, way, vmid, cloneName, name, pool, description }: Copying): Step[] {
+function copySteps({ source, running, way, vmid, cloneName, name, pool, description }: Copying): Step[] {
   const born = { vmid, type: 'qemu', node: way.target ?? source.at.node } as const;
   const params: Params = {
     newid: vmid,
@@ -198,6 +227,7 @@ function copySteps({ source, way, vmid, cloneName, name, pool, description }: Co
     params,
     purpose: `clone ${label(source)} as ${name}`,
     task: { type: 'qmclone', id: String(source.at.vmid), node: source.at.node, timeoutSeconds: way.full ? COPY_SECONDS : LINK_SECONDS },
+    ...turnOf(source, way, running),
     proof: { kind: 'config', ...born, has: { name: cloneName, lock: null } },
   };
   const moves = diskSteps(source, way, { ...born, node: way.node }, name);
@@ -227,6 +257,7 @@ function diskSteps(source: Guest, { moveDisks }: CloneWay, at: GuestAt, name: st
     path: `${guestPath(at)}/move_disk`,
     params: { disk, storage, delete: true, ...defined({ format }) },
     purpose: `move ${disk} of ${name} to ${storage}`,
+    ...copyingTo(storage),
     task: { type: 'qmmove', id: String(at.vmid), node: at.node, timeoutSeconds: COPY_SECONDS },
     proof: { kind: 'disk', ...at, disk, storage, atLeastGib: source.disks.find((d) => d.slot === disk)?.sizeGib ?? 0 },
   }));

@@ -5,23 +5,25 @@ import { path } from '../../proxmox/encode.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
+import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
 import { sortedTags } from './lib/tags.ts';
+import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
 import { bootSourcesAtHand } from './provision/at-hand.ts';
 import { chooseBridge } from './provision/choose-bridge.ts';
 import { chooseNode } from './provision/choose-node.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose-storage.ts';
 import { addressesInUse, cloudInitWarnings } from './provision/cloud-init-warnings.ts';
-import { type CreateArgs, createInput } from './provision/create-input.ts';
+import { type CreateArgs, type CreateOne, createInput } from './provision/create-input.ts';
 import { createParams } from './provision/create-params.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
 import { findImage, refuseMissingIso } from './provision/media.ts';
+import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several-new.ts';
 import { DEFAULTS, defaultCpu } from './provision/vm-defaults.ts';
 
 const CREATE_SECONDS = 600;
@@ -39,7 +41,7 @@ export const createVm = defineOperation({
   input: createInput,
   output: made,
   reads: [...LIST_READS, ...PLACE_READS],
-  mayRead: [...NODE_READS, 'GET /pools', ...GUEST_READS],
+  mayRead: [...NODE_READS, ...ADDRESS_READS, 'GET /pools', ...GUEST_READS],
   sends: {
     'POST /nodes/{node}/qemu': [
       ...['vmid', 'name', 'pool', 'description', 'onboot', 'protection', 'cores', 'sockets', 'cpu', 'memory', 'ostype'],
@@ -51,19 +53,25 @@ export const createVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/config': ['tags', 'digest'],
     'POST /nodes/{node}/qemu/{vmid}/status/start': [],
   },
-  reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
+  reserves: (args) => newGuests(args),
   example: { name: 'example', disk_gb: 1 },
   async plan(ctx, args): Promise<Plan> {
-    const guests = await listGuests(ctx.api);
-    const existing = await findExisting(ctx, guests, args);
-    if (existing) return planForExisting(ctx, 'create_vm', existing, args);
-    return planNew(ctx, args, guests);
+    if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Create');
+    const { name = fail('invalid_arguments', 'create_vm needs name, or names for several.') } = args;
+    return planOne(ctx, { ...args, name }, args);
   },
   report: madeReport,
 });
 
-async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
+async function planOne(ctx: OperationContext, args: CreateOne, call: CreateArgs): Promise<Plan> {
+  const guests = await listGuests(ctx.api);
+  const existing = await findExisting(ctx, guests, args);
+  return existing ? planForExisting(ctx, 'create_vm', existing, args, call) : planNew(ctx, args, guests);
+}
+
+async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
+  const vmid = args.vmid ?? ctx.reservedVmid ?? failUnreserved(args.name);
+  const start = args.start_on_create || args.wait_for !== undefined;
   const pool = args.pool ?? ctx.defaults.pool;
   const { node, choices: nodeChoices } = await chooseNode(ctx, args.node);
   const [storages, version, bridge] = await Promise.all([
@@ -114,6 +122,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       purpose: `create ${name} on ${node.node}`,
       task: { type: 'qmcreate', id: String(vmid), node: node.node, timeoutSeconds: image ? IMPORT_SECONDS : CREATE_SECONDS },
       proof: exists,
+      ...(image ? copyingTo(storage.storage) : {}),
     },
   ];
   if (image && diskGib > image.sizeGib) {
@@ -126,16 +135,17 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
     const params = { tags: tagText, digest: digestAfter(steps) };
     steps.push(configRequest(at, { id: 'tags', params, purpose: `tag ${name}`, proof: config({ tags: tagText }) }));
   }
-  if (args.start_on_create) steps.push(...startSteps(at, name));
+  if (start) steps.push(...startSteps(at, name));
+  if (args.wait_for) steps.push(addressWait(at, name));
   const bootable = args.iso !== undefined || image !== undefined;
   return {
     operation: 'create_vm',
-    summary: `Create ${name} on ${node.node}: ${cpu.cores * cpu.sockets} vCPUs, ${memoryMib} MiB, ${diskGib} GiB on ${storage.storage}${args.start_on_create ? ', and start it' : ''}`,
+    summary: `Create ${name} on ${node.node}: ${cpu.cores * cpu.sockets} vCPUs, ${memoryMib} MiB, ${diskGib} GiB on ${storage.storage}${start ? ', and start it' : ''}`,
     effect: 'change',
     node: node.node,
     space: { [placeOn(node.node, storage)]: diskGib },
     steps,
-    expected: [exists, large, ...(args.start_on_create ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
+    expected: [exists, large, ...(start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
     demand,
     choices: [
       ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
@@ -171,7 +181,7 @@ async function planNew(ctx: OperationContext, args: CreateArgs, guests: Awaited<
       storage: storage.storage,
       bridge: bridge.bridge,
       ...defined({ pool, tags: tagText }),
-      status: args.start_on_create ? 'running' : 'stopped',
+      status: start ? 'running' : 'stopped',
     },
     undo: `delete_vm {"vmid": ${vmid}}`,
     cleanup: `delete_vm {"vmid": ${vmid}}`,

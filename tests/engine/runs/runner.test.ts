@@ -54,7 +54,10 @@ const away = async () => {
 };
 function start(ports: World, over: Partial<Start> = {}) {
   const deadline = new Deadline('end', ports.clock.now(), ports);
-  return startRun({ operation: {} as ChangeOperation, plan, args: { vmid: 105 }, caller: asker(), deadline, ...over }, ports);
+  return startRun(
+    { operation: {} as ChangeOperation, plan, args: { vmid: 105 }, caller: asker(), deadline, reservations: [], ...over },
+    ports,
+  );
 }
 const ended = async (ports: World, over: Partial<Start> = {}) => (await start(ports, over))?.ended;
 const kinds = (ports: World) => ports.told.map(({ kind, status }) => `${kind} ${status}`);
@@ -250,7 +253,7 @@ describe('a fault before anything left', () => {
     const reservation = await reserve(ports, `lost-${clusters}`);
     await store.reservations.release(reservation.id);
     ports.inFlight.reservations.add(reservation.id);
-    expect(await error(start(ports, { reservation }))).toMatchObject({
+    expect(await error(start(ports, { reservations: [reservation] }))).toMatchObject({
       code: 'interrupted',
       message: expect.stringContaining('The reservation expired'),
     });
@@ -388,7 +391,7 @@ describe('what a run reserved', () => {
         if (answer instanceof Error) throw answer;
         return answer;
       };
-      await ended(ports, { plan: making, reservation });
+      await ended(ports, { plan: making, reservations: [reservation] });
       expect(await reserved(ports)).toEqual(states);
       expect(ports.inFlight.reservations.size).toBe(0);
     }

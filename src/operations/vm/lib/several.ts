@@ -106,10 +106,14 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
 }
 
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */
-function saidOnce(plans: readonly Plan[], textsOf: (plan: Plan) => readonly string[]): string[] {
+export function saidOnce(
+  plans: readonly Plan[],
+  textsOf: (plan: Plan) => readonly string[],
+  labelOf = ({ target }: Plan) => (target ? label({ identity: target }) : ''),
+): string[] {
   const holds = new Map<string, string[]>();
   for (const plan of plans) {
-    for (const text of textsOf(plan)) holds.set(text, [...(holds.get(text) ?? []), plan.target ? label({ identity: plan.target }) : '']);
+    for (const text of textsOf(plan)) holds.set(text, [...(holds.get(text) ?? []), labelOf(plan)]);
   }
   const whose = (labels: readonly string[]) => (labels.length > 1 && labels.length === plans.length ? 'all of them' : labels.join(', '));
   return [...holds].map(([text, labels]) => `${whose(labels)}: ${text}`);

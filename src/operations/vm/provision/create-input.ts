@@ -16,10 +16,12 @@ import {
   volumeId,
 } from '../lib/schemas.ts';
 import { cloudInit } from './cloud-init.ts';
+import { severalNew, waitFor } from './several-input.ts';
 
 /** Parameters of `create_vm`. */
 export const createInput = z.strictObject({
-  name: guestName,
+  name: guestName.optional(),
+  ...severalNew,
   vmid: vmid.optional().describe('Next free one'),
   cores: cores.optional().describe('Default 2'),
   sockets: sockets.optional(),
@@ -42,5 +44,8 @@ export const createInput = z.strictObject({
   onboot: z.boolean().optional(),
   protection: z.boolean().optional(),
   start_on_create: z.boolean().default(false),
+  wait_for: waitFor,
 });
 export type CreateArgs = z.output<typeof createInput>;
+/** The arguments for one guest. */
+export type CreateOne = Omit<CreateArgs, 'name' | 'names' | 'ips'> & { name: string };

@@ -4,12 +4,12 @@ import type { ProxmoxVersion } from '../../../core/proxmox.ts';
 import { formatProperties } from '../../../proxmox/property-strings.ts';
 import { isFileStorage, type StorageRow } from '../../../proxmox/storage.ts';
 import { cloudInitParams } from './cloud-init.ts';
-import type { CreateArgs } from './create-input.ts';
+import type { CreateOne } from './create-input.ts';
 import type { Image } from './media.ts';
 import { DEFAULTS } from './vm-defaults.ts';
 
 interface Decided {
-  args: CreateArgs;
+  args: CreateOne;
   vmid: number;
   storage: StorageRow;
   image: Image | undefined;

@@ -10,7 +10,7 @@ import type { OperationContext } from '../../define.ts';
 import { sameName } from '../lib/match.ts';
 import { stateOf } from '../lib/outcome.ts';
 import { type Asked, differencesFrom } from './differences.ts';
-import { findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfinished.ts';
+import { aloneIn, findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfinished.ts';
 
 /** Above this many guests without a name, their configurations cost too many requests. */
 const READ_ONE_BY_ONE = 20;
@@ -105,13 +105,21 @@ function nameOf(row: GuestRow): string {
 
 /**
  * The plan of a create or clone for a guest that exists: nothing; or, when the same call left it half-made, the rest.
- * @param args what was requested, as the engine stores it
+ * @param args what was requested of this guest
+ * @param call the arguments of the whole call, as the engine stores them
  */
-export async function planForExisting(ctx: OperationContext, operation: string, existing: Existing, args: Asked & object): Promise<Plan> {
+export async function planForExisting(
+  ctx: OperationContext,
+  operation: string,
+  existing: Existing,
+  args: Asked & object,
+  call: object = args,
+): Promise<Plan> {
   const { row, guest } = existing;
-  const run = guest && (await ctx.madeBy(guest.identity));
+  const madeBy = guest && (await ctx.madeBy(guest.identity));
+  const run = madeBy && aloneIn(madeBy, row.vmid);
   const unfinished = guest && run && (await findUnfinished(ctx, run));
-  if (guest && unfinished && isSameCall(ctx, operation, args, run)) {
+  if (guest && unfinished && isSameCall(ctx, operation, call, run)) {
     const rest = finishPlan(guest, unfinished, row.status);
     if (rest) return rest;
   }

@@ -1,7 +1,13 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
+import type { JsonObject } from '../../../core/json.ts';
+import { type Plan, partsOf } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { RunRecord } from '../../../core/run.ts';
+import { addressesOf } from '../../../proxmox/addresses.ts';
+import { networksOf } from '../../../proxmox/disks.ts';
+import { type GuestAt, readGuest } from '../../../proxmox/guests.ts';
+import { parseProperties } from '../../../proxmox/property-strings.ts';
 import { outcomeOf, placeOf, statusNow } from '../lib/outcome.ts';
 import { changed } from '../lib/schemas.ts';
 
@@ -17,15 +23,43 @@ export const made = z.looseObject({
 });
 
 export async function madeReport(api: ProxmoxReader, run: RunRecord): Promise<z.input<typeof made>> {
+  const guests = await Promise.all(partsOf(run.plan).map((plan) => oneMade(api, { ...run, plan })));
+  const [first] = guests;
+  if (!first) throw new Error('the plan makes no guest');
+  return { created: true, ...first, ...(run.plan.makes ? { guests } : {}), ...outcomeOf(run) };
+}
+
+async function oneMade(api: ProxmoxReader, run: RunRecord) {
   const { name, ...at } = placeOf(run);
   const { continues } = run.plan;
   return {
-    created: true,
     ...defined({ continues }),
     vmid: at.vmid,
     name,
     node: at.node,
     status: await statusNow(api, at, run),
-    ...outcomeOf(run),
+    ...(run.args.wait_for === undefined ? configuredIn(run.plan) : await addressNow(api, at)),
   };
+}
+
+/** Static addresses that its requests give it. */
+function configuredIn({ steps }: Plan): JsonObject {
+  const texts = steps.flatMap((step) => (step.kind === 'request' ? Object.entries(step.params) : []));
+  const ips = texts.flatMap(([key, text]) => {
+    if (!/^ipconfig\d+$/.test(key) || typeof text !== 'string') return [];
+    const { ip, ip6 } = parseProperties(text, '');
+    return [ip, ip6].flatMap((one) => (one?.includes('/') ? [one.split('/')[0] ?? ''] : []));
+  });
+  return ips.length === 0 ? {} : { ip_configured: ips };
+}
+
+const TO_DO = 'Look for the MAC in the DHCP leases of its network, or call get_vm once the guest agent runs in it';
+
+/** Its addresses as its agent tells them; where none is told, the MAC by which the network knows it. */
+async function addressNow(api: ProxmoxReader, at: GuestAt): Promise<JsonObject> {
+  const guest = await readGuest(api, at).catch(() => undefined);
+  if (!guest) return { ip_note: `it cannot be read now. ${TO_DO}` };
+  const mac = networksOf(at.type, guest.live)[0]?.mac;
+  const { ip_addresses: ips = [], ip_note: note = 'its agent tells no address yet' } = await addressesOf(api, guest);
+  return { ...defined({ mac }), ...(ips.length > 0 ? { ip_addresses: ips } : { ip_note: `${note}. ${TO_DO}` }) };
 }

@@ -1,7 +1,7 @@
 import { canonical } from '../../../core/canonical.ts';
 import { defined } from '../../../core/defined.ts';
 import type { JsonObject } from '../../../core/json.ts';
-import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan.ts';
+import { digestAfter, type FromRef, outOfLane, type Plan, partOf, provesAll, type RequestStep } from '../../../core/plan.ts';
 import type { RunRecord } from '../../../core/run.ts';
 import { holds } from '../../../proxmox/conditions.ts';
 import { path } from '../../../proxmox/encode.ts';
@@ -15,6 +15,21 @@ export interface Unfinished {
   left: RequestStep[];
   /** The outcome of some step is not known: nothing may be sent before it is. */
   open: boolean;
+}
+
+/** The part of a run for several about one of its guests, as if it had been for this one alone. */
+export function aloneIn(run: RunRecord, vmid: number): RunRecord {
+  if (!run.plan.makes) return run;
+  const plan = partOf(run.plan, vmid);
+  const own = (id: string) => id.replace(new RegExp(`-${vmid}$`), '');
+  const records = run.steps.filter(({ id }) => plan.steps.some((step) => step.id === id));
+  const isOpen = records.some(({ state }) => state !== 'done' && state !== 'failed');
+  return {
+    ...run,
+    status: run.status === 'unknown' && !isOpen ? 'failed' : run.status,
+    plan: { ...plan, steps: outOfLane(plan.steps) },
+    steps: records.map((record) => ({ ...record, id: own(record.id) })),
+  };
 }
 
 /** @returns undefined when the run left nothing that is not so by now */

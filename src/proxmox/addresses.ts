@@ -1,10 +1,10 @@
-import { asError, fail } from '../../../core/errors.ts';
-import { ipVersion, staysHere } from '../../../core/network.ts';
-import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import { networksOf } from '../../../proxmox/disks.ts';
-import { type Guest, guestPath } from '../../../proxmox/guests.ts';
-import { agentEnabled } from '../../../proxmox/property-strings.ts';
+import { asError, fail } from '../core/errors.ts';
+import { ipVersion, staysHere } from '../core/network.ts';
+import type { ProxmoxReader } from '../core/proxmox.ts';
+import { plainText } from '../core/text.ts';
+import { networksOf } from './disks.ts';
+import { type Guest, guestPath } from './guests.ts';
+import { agentEnabled } from './property-strings.ts';
 
 const MAX_ADDRESSES = 32;
 
@@ -22,7 +22,7 @@ export interface Addresses {
  * IP addresses of a running guest without loopback, link-local and unspecified ones: from the guest agent of a VM
  * (`GET …/agent/network-get-interfaces`), from the host for a container (`GET …/interfaces`). Where neither can tell, `ip_note` says why.
  */
-export async function addressesOf(api: ProxmoxReader, guest: Guest): Promise<Addresses> {
+export async function addressesOf(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Addresses> {
   if (guest.at.type === 'qemu' && !agentEnabled(guest.live.agent)) {
     return { ip_note: 'the guest agent is not enabled for this VM, so its addresses are unknown' };
   }
@@ -80,7 +80,7 @@ interface Row {
   'ip-addresses'?: unknown;
 }
 
-async function fromAgent(api: ProxmoxReader, guest: Guest): Promise<Card[]> {
+async function fromAgent(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Card[]> {
   const answer = await api.get<{ result?: Row[] } | null>(`${guestPath(guest.at)}/agent/network-get-interfaces`);
   // An agent that lacks the command answers `{result: {error: …}}` with 200.
   if (!Array.isArray(answer?.result)) fail('proxmox_refused', 'The guest agent answered without a list of interfaces.');
@@ -88,7 +88,7 @@ async function fromAgent(api: ProxmoxReader, guest: Guest): Promise<Card[]> {
 }
 
 /** `inet` and `inet6` hold one address of a family, and for IPv6 often the link-local one; `ip-addresses` (from 8.4 on) holds all. */
-async function fromHost(api: ProxmoxReader, guest: Guest): Promise<Card[]> {
+async function fromHost(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Card[]> {
   return rowsOf(await api.get<Row[] | null>(`${guestPath(guest.at)}/interfaces`)).map(cardOf);
 }
 
