@@ -4,7 +4,7 @@ import type { ProxmoxClient } from '../../src/proxmox/client.ts';
 import { type Exchange, type Recording, readExchanges } from '../contract/replay.ts';
 import { connectionTo, openClient } from '../proxmox/server.ts';
 
-// Loading it takes the place of the global fetch, for the other files of the process too.
+// Loading it takes the place of fetch and node:https, for the other files of the process too.
 nock.restore();
 
 const HOST = 'pve.test';
@@ -19,7 +19,7 @@ export interface Wire {
   type: string | undefined;
 }
 
-/** Genuine answers of Proxmox VE 9.2 in the place of the global fetch, for the tests of a file. What no test prepared does not leave. */
+/** Genuine answers of Proxmox VE 9.2 in the place of node:https, for the tests of a file. What no test prepared does not leave. */
 export function withRecordings(): { client(): ProxmoxClient; sent: Wire[] } {
   let client: ProxmoxClient;
   const sent: Wire[] = [];

@@ -1,12 +1,13 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import ky from 'ky';
-import { Agent, type Dispatcher } from 'undici';
+import type { ClientRequest } from 'node:http';
+import https, { type AgentOptions } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { ProxmoxMcpError } from '../../core/errors.ts';
 import { withoutZone } from '../../core/network.ts';
 import type { Method } from '../../core/plan.ts';
 import { form, urlFor, type WireParams } from '../encode.ts';
 import type { Reply } from '../errors.ts';
-import { ConnectFailure, type Endpoint, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
+import { ConnectFailure, type Endpoint, type TrustedConnector, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
+import { answerOf, bodyOf, reasonOf, TooLarge } from './answer.ts';
 import { garbledReason } from './garbled.ts';
 import { limitPerKey } from './limit.ts';
 import type { Failure } from './retry.ts';
@@ -34,56 +35,46 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** The one place where requests leave. ky repeats nothing here, and redirects are not followed: both would send a change twice. */
+/** The one place where requests leave. Node's client repeats nothing and follows no redirect: both would send a change twice. */
 export function createTransport(options: { policy: TrustPolicy; tokenId: string; tokenSecret: string; timeoutMs?: number }): Transport {
   const timeoutOf = (method: Method) => options.timeoutMs ?? (method === 'GET' ? REQUEST_TIMEOUT_MS : CHANGE_TIMEOUT_MS);
   /** Interfaces of link-local endpoints, by the address that is in the URL. */
   const zoned = new Map<string, string>();
-  const common = {
-    connect: trustedConnector(options.policy, (host) => zoned.get(host) ?? host),
-    connections: CONNECTIONS_PER_ENDPOINT,
-  };
-  const reads = new Agent({
-    ...common,
-    pipelining: 1,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    headersTimeout: timeoutOf('GET'),
-    bodyTimeout: timeoutOf('GET'),
-  });
+  let closed = false;
+  const connector = trustedConnector(options.policy, (host) => zoned.get(host) ?? host);
+  const reads = agentOn(connector, { keepAlive: true, timeout: KEEP_ALIVE_MS });
   // A change never uses an idle connection: if that breaks, the outcome is unknown. A connection that cannot be made proves that nothing was sent.
-  const changes = new Agent({ ...common, pipelining: 0, headersTimeout: timeoutOf('POST'), bodyTimeout: timeoutOf('POST') });
+  const changes = agentOn(connector, { keepAlive: false });
+  const connected = limitPerKey(CONNECTIONS_PER_ENDPOINT);
   const inTurn = limitPerKey(READS_PER_ENDPOINT);
-  const http = ky.create({
-    retry: 0,
-    throwHttpErrors: false,
-    timeout: false,
-    redirect: 'manual',
-    headers: { 'user-agent': 'proxmox-mcp', authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}` },
-  });
+  const headers = {
+    'user-agent': 'proxmox-mcp',
+    'accept-encoding': 'gzip',
+    authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}`,
+  };
 
   async function once(endpoint: Endpoint, { method, path, params }: WireRequest, signal?: AbortSignal): Promise<Exchange> {
     const encoded = form(params);
     const inQuery = method === 'GET' || method === 'DELETE';
     const url = urlFor(endpoint, path, inQuery ? encoded : '');
     if (endpoint.host.includes('%')) zoned.set(withoutZone(endpoint.host), endpoint.host);
-    // A string body is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
-    const content = inQuery ? {} : { body: encoded, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+    if (closed) return { failure: 'connect', reason: 'the client was closed' };
     const deadline = AbortSignal.timeout(timeoutOf(method));
+    const request = https.request(url, {
+      method,
+      agent: method === 'GET' ? reads : changes,
+      headers: inQuery ? headers : { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+    });
     try {
-      // The types know the dispatcher of Node's own undici, which is the same interface under another name.
-      const dispatcher = (method === 'GET' ? reads : changes) as Dispatcher as never;
-      const response = await http(url, {
-        method,
-        dispatcher,
-        ...content,
-        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
-      });
+      // A body that is given whole is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
+      if (inQuery) request.end();
+      else request.end(encoded);
+      const response = await answerOf(request);
       const body = await bodyOf(response);
-      // undici frees the connection one turn of the event loop later; asked sooner, it would open another one.
-      await nextTurn();
-      return { reply: { status: response.status, reason: response.statusText, body, date: response.headers.get('date') } };
+      return { reply: { status: response.statusCode ?? 0, reason: reasonOf(response), body, date: response.headers.date ?? null } };
     } catch (thrown) {
+      request.destroy();
       const causes = causesOf(thrown);
       const refusal = causes.find((cause) => cause instanceof ProxmoxMcpError);
       if (refusal) throw refusal;
@@ -97,19 +88,38 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
           hint: 'Check that PROXMOX_HOST names a Proxmox VE node.',
         });
       }
-      return { failure: causes.some((cause) => cause.name === 'TimeoutError') ? 'timeout' : 'cut', reason };
+      return deadline.aborted ? { failure: 'timeout', reason: `${reason} (timeout)` } : { failure: 'cut', reason };
     }
   }
 
   return {
-    exchange: (endpoint, request, signal) =>
-      request.method === 'GET' && !isPoll(request.path)
-        ? inTurn(`${endpoint.host}:${endpoint.port}`, () => once(endpoint, request, signal))
-        : once(endpoint, request, signal),
+    exchange: (endpoint, request, signal) => {
+      const key = `${endpoint.host}:${endpoint.port}`;
+      const exchanged = () => connected(`${request.method === 'GET'} ${key}`, () => once(endpoint, request, signal));
+      return request.method === 'GET' && !isPoll(request.path) ? inTurn(key, exchanged) : exchanged();
+    },
     close: async () => {
-      await Promise.all([reads.destroy(), changes.destroy()]);
+      closed = true;
+      connector.close();
+      reads.destroy();
+      changes.destroy();
     },
   };
+}
+
+/** An agent of node:https whose connections are those of the connector. */
+function agentOn({ connect }: TrustedConnector, options: AgentOptions): https.Agent {
+  const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
+  return Object.assign(agent, {
+    reuseSocket(socket: TLSSocket, request: ClientRequest) {
+      https.Agent.prototype.reuseSocket.call(agent, socket, request);
+      // The time-out is that of idle connections; an answer may take longer.
+      socket.setTimeout(0);
+    },
+    createConnection({ host, port }: Endpoint, callback: (error: Error | null, socket?: TLSSocket) => void) {
+      connect({ host, port: Number(port) }).then((socket) => callback(null, socket), callback);
+    },
+  });
 }
 
 function isPoll(path: string): boolean {
@@ -127,26 +137,4 @@ function plainReason(causes: Error[]): string {
   const inner = causes.at(-1);
   if (inner instanceof AggregateError) return inner.errors.map((one) => String((one as Error).message)).join(', ');
   return inner?.message || 'the connection failed';
-}
-
-/** Far above the largest genuine answer: 10,000 guests take 5 MiB. Decoded bytes, so that a small packed body cannot grow without end. */
-const MOST_BYTES = 32 * 2 ** 20;
-
-class TooLarge extends Error {
-  constructor() {
-    super(`the answer is larger than ${MOST_BYTES / 2 ** 20} MiB`);
-  }
-}
-
-/** The decoded body as text. @throws TooLarge, with the connection closed */
-async function bodyOf(response: Response): Promise<string> {
-  if (!response.body) return '';
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body) {
-    bytes += chunk.byteLength;
-    if (bytes > MOST_BYTES) throw new TooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

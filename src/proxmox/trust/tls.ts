@@ -1,8 +1,7 @@
 import { timingSafeEqual, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
-import { buildConnector } from 'undici';
+import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
 import { withoutZone } from '../../core/network.ts';
@@ -64,25 +63,53 @@ export function readCa(connection: ConnectionSettings): string | undefined {
   }
 }
 
+/** Opens connections on which requests may be written. */
+export interface TrustedConnector {
+  connect(endpoint: Endpoint): Promise<TLSSocket>;
+  /** Ends the attempts under way. */
+  close(): void;
+}
+
 /**
- * Connects for undici and decides about the certificate before a byte of a request is written. Sessions are never resumed: a resumed
- * one shows no certificate to decide about.
+ * Decides about the certificate before a byte of a request is written. Sessions are never resumed: a resumed one shows no certificate to
+ * decide about.
+ * @param addressOf the address of a host, with the interface of a link-local one
  */
-export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) => string): buildConnector.connector {
-  const base = buildConnector({
-    rejectUnauthorized: false,
-    maxCachedSessions: 0,
-    timeout: CONNECT_TIMEOUT_MS,
-    ...defined({ ca: policy.ca }),
-  });
-  return (options, callback) =>
-    base({ ...options, hostname: addressOf(options.hostname) }, (error, socket) => {
-      if (error || !socket) return callback(new ConnectFailure(error?.message ?? 'no connection', { cause: error }), null);
-      const refusal = refusalOf(() => judge(socket as TLSSocket, options.hostname, policy));
-      if (!refusal) return callback(null, socket);
-      socket.destroy();
-      callback(refusal, null);
-    });
+export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) => string): TrustedConnector {
+  const open = new Set<TLSSocket>();
+  let secureContext: SecureContext | undefined;
+  return {
+    close: () => {
+      for (const socket of open) socket.destroy(new Error('the client was closed'));
+    },
+    connect: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        // Reading the authorities of the system takes longer than the connection.
+        secureContext ??= createSecureContext(defined({ ca: policy.ca }));
+        const address = addressOf(host);
+        const servername = isIP(withoutZone(host)) ? '' : host;
+        const socket = connect({ host: address, port, servername, rejectUnauthorized: false, secureContext, ALPNProtocols: ['http/1.1'] });
+        open.add(socket);
+        const late = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`)), CONNECT_TIMEOUT_MS);
+        const failed = (cause?: Error) => {
+          settled();
+          reject(new ConnectFailure(cause?.message ?? 'no connection', { cause }));
+        };
+        const settled = () => {
+          clearTimeout(late);
+          open.delete(socket);
+          socket.removeListener('error', failed).removeListener('close', failed);
+        };
+        socket.once('error', failed).once('close', failed);
+        socket.once('secureConnect', () => {
+          settled();
+          const refusal = refusalOf(() => judge(socket, host, policy));
+          if (!refusal) return resolve(socket.setNoDelay());
+          socket.destroy();
+          reject(refusal);
+        });
+      }),
+  };
 }
 
 /** A policy that cannot be read is a refusal too. */

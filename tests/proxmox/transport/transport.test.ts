@@ -57,6 +57,61 @@ it('reads no more than 32 MiB of an answer, packed or not', async () => {
   expect(await client.send(openedGate, POST)).toMatchObject({ kind: 'unknown', reason: 'the answer is larger than 32 MiB' });
 }, 60_000);
 
+it('asks for packed answers and unpacks them', async () => {
+  const { client, server } = await open(() => ({
+    write: (response) => {
+      response.writeHead(200, 'OK', { 'content-encoding': 'gzip' });
+      response.end(gzipSync('{"data":"unpacked"}'));
+    },
+  }));
+  expect(await client.get('/version')).toBe('unpacked');
+  expect(server.received[0]?.headers['accept-encoding']).toBe('gzip');
+});
+
+it('reads the words of a status as UTF-8, as Proxmox writes them', async () => {
+  const reason = Buffer.from("storage 'Gerät' does not exist").toString('latin1');
+  const { client } = await open(() => ({ status: 500, reason }));
+  await expect(client.get('/nodes')).rejects.toMatchObject({ details: { proxmox: { message: "storage 'Gerät' does not exist" } } });
+});
+
+it('sends a change with the length of its body, an empty one too, and a DELETE without', async () => {
+  const { client, server } = await open(() => ({ data: null }));
+  await client.send(openedGate, POST);
+  await client.send(openedGate, { stepId: 'two', method: 'PUT', path: '/nodes/pve/qemu/105/config', params: { cores: 2 } });
+  await client.send(openedGate, { stepId: 'three', method: 'DELETE', path: '/nodes/pve/qemu/105', params: {} });
+  expect(server.received.map(({ headers, body }) => [headers['content-length'], headers['transfer-encoding'], body])).toEqual([
+    ['0', undefined, ''],
+    ['7', undefined, 'cores=2'],
+    [undefined, undefined, ''],
+  ]);
+});
+
+it('takes bytes that came unasked on an idle connection for no answer', async () => {
+  let times = 0;
+  const { client } = await open(() => ({
+    write: (response) => {
+      times++;
+      const stray = times === 1 ? 'HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{"data":"stray"}' : ' ';
+      response.writeHead(200, 'OK', { 'content-length': 16 });
+      const { socket } = response;
+      response.end(`{"data":"own ${times}"}`, () => setTimeout(() => socket?.write(stray), 20));
+    },
+  }));
+  expect(await client.get('/version')).toBe('own 1');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(await client.get('/version')).toBe('own 2');
+});
+
+it('ends what is under way when it is closed, and sends nothing afterwards', async () => {
+  const { client, server } = await open(() => 'silence');
+  const hanging = client.get('/nodes').catch((error: unknown) => error);
+  await expect.poll(() => server.received.length).toBe(1);
+  await client.close();
+  expect(await hanging).toMatchObject({ code: 'unreachable', message: expect.stringContaining('the client was closed') });
+  await expect(client.get('/nodes')).rejects.toMatchObject({ code: 'unreachable' });
+  expect(server.received).toHaveLength(1);
+});
+
 it.each([
   [
     '101, with its headers',

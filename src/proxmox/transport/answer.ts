@@ -1,0 +1,53 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { createGunzip } from 'node:zlib';
+import { Garbled } from './garbled.ts';
+
+/** Far above the largest genuine answer: 10,000 guests take 5 MiB. Decoded bytes, so that a small packed body cannot grow without end. */
+const MOST_BYTES = 32 * 2 ** 20;
+
+export class TooLarge extends Error {
+  constructor() {
+    super(`the answer is larger than ${MOST_BYTES / 2 ** 20} MiB`);
+  }
+}
+
+/** The answer to a request that is on its way. Rejects with what ended the connection, or with Garbled. */
+export function answerOf(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const refuse = (fault: Garbled) => {
+      reject(fault);
+      request.destroy();
+    };
+    // Stays for good: an error after the answer must not end the process.
+    request.on('error', reject);
+    request.on('response', (response) => (Number(response.statusCode) < 200 ? refuse(new Garbled()) : resolve(response)));
+    request.on('continue', () => refuse(new Garbled('the server asks for a body (100) that it has already')));
+    request.on('upgrade', () => refuse(new Garbled('the server switches protocols (101) without being asked to')));
+    request.on('information', ({ statusCode }) => {
+      if (statusCode === 101) refuse(new Garbled());
+    });
+  });
+}
+
+/** The decoded body as text. @throws TooLarge; the caller closes the connection */
+export function bodyOf(response: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const packed = /^(x-)?gzip$/i.test(response.headers['content-encoding'] ?? '');
+    const body = packed ? response.pipe(createGunzip()) : response;
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    body.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MOST_BYTES) return reject(new TooLarge());
+      chunks.push(chunk);
+    });
+    body.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    body.on('error', reject);
+    if (packed) response.on('error', reject);
+  });
+}
+
+/** Node reads the words of a status as Latin-1, and Proxmox writes UTF-8. */
+export function reasonOf({ statusMessage = '' }: IncomingMessage): string {
+  return Buffer.from(statusMessage, 'latin1').toString('utf8');
+}
