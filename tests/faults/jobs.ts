@@ -141,5 +141,12 @@ export const JOBS: Job[] = [
     only: FROM_CHANGE,
     state: power('/nodes/pve/qemu/103', 'stopped'),
   },
+  {
+    name: 'migrate',
+    operation: 'migrate_vm',
+    args: { vmid: 100, target_node: 'pve2' },
+    only: FROM_CHANGE,
+    state: async (ask) => ((await config(ask, '/nodes/pve2/qemu/100')) === undefined ? 'before' : 'goal'),
+  },
   { name: 'stop-container', operation: 'stop_vm', args: { vmid: 200 }, only: FROM_CHANGE, state: power('/nodes/pve/lxc/200', 'stopped') },
 ];

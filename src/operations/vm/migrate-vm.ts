@@ -8,12 +8,14 @@ import { counted, plainText } from '../../core/text.ts';
 import { allPrivileges } from '../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../proxmox/access/unseen.ts';
 import { listGuests } from '../../proxmox/guests.ts';
+import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { outcomeOf, statusNow } from './lib/outcome.ts';
 import { changed, nodeName, oneOrSeveral, storageName } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import { planMoves } from './migrate/plan-moves.ts';
+import { onlineNode } from './migrate/survey.ts';
 
 /** Guests that one plan may cover. */
 const MAX_GUESTS = 50;
@@ -93,7 +95,8 @@ async function moveNamed(ctx: OperationContext, vmids: readonly [number, ...numb
 
 /** Those that cannot move stay, and the plan says why. */
 async function drain(ctx: OperationContext, node: string, wanted: Wanted): Promise<Plan> {
-  const [rows, granted] = await Promise.all([listGuests(ctx.api), allPrivileges(ctx.api)]);
+  const [rows, granted, nodes] = await Promise.all([listGuests(ctx.api), allPrivileges(ctx.api), listNodes(ctx.api)]);
+  onlineNode(nodes, node);
   const here = rows.filter((row) => row.node === node);
   const hidden = unseenBy(granted, ['guests']);
   if (here.length === 0) return nothingOn(node, hidden);

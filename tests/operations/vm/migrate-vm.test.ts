@@ -87,6 +87,13 @@ describe('one guest', () => {
     expect(await nodeOf(102)).toBe('pve2');
   });
 
+  it('that is a container under HA has moved only when it runs there', async () => {
+    await asOperator('POST', '/cluster/ha/resources', { sid: 'ct:200' });
+    const { steps } = await planOf(world, 'migrate_vm', { vmid: 200 });
+    expect(steps.at(-1)).toMatchObject({ kind: 'wait', until: { kind: 'guest', node: 'pve2', is: 'running' } });
+    expect(await approved({ vmid: 200 })).toMatchObject({ node: 'pve2', status: 'running' });
+  });
+
   it('that is there already is left alone', async () => {
     expect(await world.done('migrate_vm', { vmid: 101, target_node: 'pve2' })).toMatchObject({ already: true, node: 'pve2' });
     expect(sent()).toEqual([]);
@@ -152,6 +159,14 @@ describe('what blocks a move is said before anything is sent', () => {
       'monitor (107) cannot leave pve2, because local-lvm:vm-107-disk-0 has snapshots (before-move) that cannot be copied.',
     );
     expect(error.hint).toBe('Delete them with delete_snapshot, or stop the VM first.');
+  });
+
+  it('a guest that HA would move along and that cannot move', async () => {
+    await asOperator('POST', '/cluster/ha/resources', { sid: 'vm:106' });
+    const rule = { type: 'resource-affinity', affinity: 'positive', resources: 'vm:106,vm:102' };
+    await asOperator('POST', '/cluster/ha/rules', { rule: 'together', ...rule });
+    const error = await refusal({ vmids: [102, 106] });
+    expect(error.details?.refused).toMatchObject([{ vmid: 102, hint: 'First do what is said about 106.' }, { vmid: 106 }]);
   });
 
   it('an HA rule, and the guests that one would move along', async () => {
@@ -284,8 +299,17 @@ describe('a whole node', () => {
     });
   });
 
-  it('that is empty needs nothing; one without a guest that can move is refused with each reason', async () => {
-    expect(await world.done('migrate_vm', { from_node: 'pve3' })).toMatchObject({ notice: 'no guest that this token can see is on pve3' });
+  it('that does not exist is refused, and one without visible guests needs nothing', async () => {
+    expect((await refusal({ from_node: 'pve3' })).message).toBe('Node pve3 does not exist.');
+    const blind = await withRights({ '/nodes': ['Sys.Audit'] });
+    const result = await blind.perform('migrate_vm', { from_node: 'pve' }, agent);
+    expect(result).toMatchObject({
+      kind: 'done',
+      output: { notice: expect.stringMatching(/^no guest that this token can see is on pve; guests: shown only with VM\.Audit/) },
+    });
+  });
+
+  it('without a guest that can move is refused with each reason', async () => {
     await asOperator('DELETE', '/nodes/pve2/lxc/201');
     await asOperator('POST', '/nodes/pve2/qemu/101/migrate', { target: 'pve', online: '1', 'with-local-disks': '1' });
     await expect.poll(async () => ((await world.done('list_vms', { node: 'pve2' })).vms as unknown[]).length).toBe(1);

@@ -66,7 +66,7 @@ export function planMove(moving: Moving, checked?: 'checked'): Plan {
       ...willBeGone(there, doomed),
     ],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
-    warnings: warningsOf(mover, pending.length > 0 ? pendingText(pending) : ''),
+    warnings: [...unusedStorage(moving), ...warningsOf(mover, pending.length > 0 ? pendingText(pending) : '')],
     before: { node: at.node, ...doomed?.view },
     after: { node: to.node.node, move: how, ...copiedView(moving), ...doomed?.destroyed },
     undo: undoOf(mover, storage),
@@ -83,6 +83,12 @@ function copiedView({ mover: { copied }, storage }: Moving): { local_disks?: str
   };
 }
 
+/** Proxmox leaves disks on shared storage where they are, whatever storage is named. */
+function unusedStorage({ mover, storage }: Moving): string[] {
+  if (storage === undefined || mover.copied.length > 0) return [];
+  return [`storage ${storage} is not used: its disks are on shared storage and stay there`];
+}
+
 function arrived({ mover, to }: Pick<Moving, 'mover' | 'to'>): Condition {
   return { kind: 'location', ...mover.target.guest.at, node: to.node.node };
 }
@@ -91,7 +97,11 @@ function arrived({ mover, to }: Pick<Moving, 'mover' | 'to'>): Condition {
 function stepsOf(moving: Moving): Step[] {
   const { mover, to } = moving;
   const of = label(mover.target.guest);
-  const isThere = arrived(moving);
+  // HA stops a container, moves it and starts it there.
+  const isThere: Condition =
+    mover.managed && mover.how === 'restart'
+      ? { kind: 'guest', ...mover.target.guest.at, node: to.node.node, is: 'running' }
+      : arrived(moving);
   const leader = moving.with && label(moving.with.target.guest);
   return [
     ...(leader === undefined ? [requestOf(moving)] : []),

@@ -73,8 +73,10 @@ function withoutTorn(movers: readonly Mover[], { refused }: Moves): Mover[] {
   const torn = movers.filter(isLeft);
   if (torn.length === 0) return [...movers];
   for (const mover of torn) {
-    const along = alongOf(mover).join(', ');
-    refused.set(vmidOf(mover), cannotMove(mover, [`an HA rule moves ${along} along with it`], `Name ${along} in vmids too.`));
+    const along = alongOf(mover);
+    const held = along.filter((vmid) => refused.has(vmid));
+    const hint = held.length > 0 ? `First do what is said about ${held.join(', ')}.` : `Name ${along.join(', ')} in vmids too.`;
+    refused.set(vmidOf(mover), cannotMove(mover, [`an HA rule moves ${along.join(', ')} along with it`], hint));
   }
   return withoutTorn(
     movers.filter((mover) => !torn.includes(mover)),

@@ -55,11 +55,14 @@ function rowOf(nodes: readonly NodeRow[], name: string): NodeRow {
 }
 
 function candidates(nodes: readonly NodeRow[], wanted: string | undefined): NodeRow[] {
-  const online = nodes.filter((one) => one.online);
-  if (wanted === undefined) return online;
+  return wanted === undefined ? nodes.filter((one) => one.online) : [onlineNode(nodes, wanted)];
+}
+
+/** @throws not_possible with the nodes that are online */
+export function onlineNode(nodes: readonly NodeRow[], wanted: string): NodeRow {
   const found = nodes.find(({ node }) => node === wanted);
-  if (found?.online) return [found];
-  const candidates = online.map(({ node }) => node);
+  if (found?.online) return found;
+  const candidates = nodes.filter((one) => one.online).map(({ node }) => node);
   fail('not_possible', `Node ${wanted} ${found ? 'is offline' : 'does not exist'}.`, {
     hint: `Online: ${candidates.join(', ') || 'none'}.`,
     details: { candidates },

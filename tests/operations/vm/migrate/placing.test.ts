@@ -157,6 +157,12 @@ describe('what is refused', () => {
 });
 
 describe('what is said', () => {
+  it('disks on shared storage stay there, whatever storage is named', async () => {
+    const plan = await move([vm(105)], { storage: 'local-lvm' });
+    expect(requestsOf(plan)[0]?.params).toEqual({ target: 'pve3', online: true });
+    expect(plan.warnings).toEqual(['storage local-lvm is not used: its disks are on shared storage and stay there']);
+  });
+
   it('a CPU of type host may not run elsewhere', async () => {
     expect((await move([vm(105, { cpu: 'host' })])).warnings).toEqual([
       'its CPU type is host: it may crash on a node with another CPU model',
