@@ -43,7 +43,7 @@ export const backupVm = defineOperation({
   maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove', 'protected', 'notes-template'] },
   example: { vmid: 104, storage: 'nas' },
   async plan(ctx, { vmid, vmids, ...args }) {
-    const words = { verb: 'Back up', done: 'backed up', undo: () => 'the operator deletes the new backups' };
+    const words = { verb: 'Back up', done: 'backed up', undo: () => 'delete_volume with each new volume (toolset rare)' };
     return planGuests(guestsAsked('backup_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, one, args, checked));
   },
   async report(api, run) {
@@ -79,7 +79,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?
     warnings: warningsOf(target),
     before: {},
     after: { backup: `on ${storage}`, ...(args.protected ? { protected: true } : {}) },
-    undo: 'the operator deletes the new backup',
+    undo: 'delete_volume with the new volume (toolset rare)',
   };
 }
 

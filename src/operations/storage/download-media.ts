@@ -97,7 +97,7 @@ export const downloadMedia = defineOperation({
       warnings: warningsOf(url, sum, bytes),
       before: {},
       after: { volume: volid, ...defined({ size_gb: sizeGib && rounded(sizeGib) }) },
-      undo: `delete_volume ${JSON.stringify({ volume: volid, node })}`,
+      undo: `delete_volume ${JSON.stringify({ volume: volid, node })} (toolset rare)`,
     };
   },
   async report(api, run) {

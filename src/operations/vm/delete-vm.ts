@@ -165,7 +165,7 @@ export const deleteVm = defineOperation({
       volumes,
       ...(untouched.length > 0 ? { untouched } : {}),
       ...(fate === 'reused' ? { note: `VMID ${at.vmid} now belongs to another guest, created after this one was deleted` } : {}),
-      ...(orphans.length > 0 ? { orphans, orphans_note: 'these volumes still exist; ask the operator to free them' } : {}),
+      ...(orphans.length > 0 ? { orphans, orphans_note: 'these volumes still exist; free them with delete_volume (toolset rare)' } : {}),
       ...(unchecked.length > 0
         ? {
             unchecked: `leftover volumes on ${unchecked.join(', ')} could not be looked for: the token's rights on the guest ended with it`,

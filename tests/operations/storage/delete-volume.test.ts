@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { NO_POLICY } from '../../../src/core/policy.ts';
+import type { ChangeOperation } from '../../../src/operations/define.ts';
+import { findOperation } from '../../../src/operations/index.ts';
 import { openWorld as openState } from '../../../src/simulator/world.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
@@ -53,6 +55,13 @@ describe('delete_volume', () => {
     expect(deletions()).toEqual([]);
     expect(await approved({ volume: ORPHAN })).toMatchObject({ volume: ORPHAN, node: 'pve', deleted: true });
     expect(deletions()).toEqual([`DELETE /nodes/pve/storage/nas/content/${ORPHAN}`]);
+  });
+
+  it('is not said to be deleted while the storage still lists it', async () => {
+    await makeOrphan();
+    const plan = await planOf(world, 'delete_volume', { volume: ORPHAN });
+    const { report } = findOperation('delete_volume') as ChangeOperation;
+    expect(await report(world.cluster.open(), { plan, args: { volume: ORPHAN }, steps: [] } as never)).toMatchObject({ deleted: false });
   });
 
   it('does not delete another volume that took the name after the approval was asked', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mediaHosts } from '../../../src/config/values.ts';
+import type { ChangeOperation } from '../../../src/operations/define.ts';
 import { findOperation } from '../../../src/operations/index.ts';
 import { checksumOf, fileNameFor, type Kind } from '../../../src/operations/storage/lib/media-file.ts';
 import { checkedUrl } from '../../../src/operations/storage/lib/media-url.ts';
@@ -44,7 +45,7 @@ const refusal = (args: object) => world.refused(world.call('download_media', arg
 describe('download_media', () => {
   it('lets the node fetch the file, reads the volume back with its size, and tells how to delete it', async () => {
     const plan = await planOf(world, 'download_media', ISO);
-    expect(plan).toMatchObject({ effect: 'change', undo: 'delete_volume {"volume":"local:iso/tools.iso","node":"pve"}' });
+    expect(plan).toMatchObject({ effect: 'change', undo: 'delete_volume {"volume":"local:iso/tools.iso","node":"pve"} (toolset rare)' });
     expect(sent()).toEqual([]);
     const done = await world.done('download_media', { ...ISO, checksum: SUM.toUpperCase() });
     expect(done).toMatchObject({ volume: 'local:iso/tools.iso', node: 'pve', size_gb: 0.684, verified: 'sha256' });
@@ -108,6 +109,26 @@ describe('download_media', () => {
       message: expect.stringContaining('404 File not found'),
     });
     expect(sent()).toEqual([]);
+  });
+
+  it('tells that the size is unknown where a host refuses to tell it, and compares no space', async () => {
+    const reason = "invalid server response: '405 Method Not Allowed'";
+    world.cluster.simulator.faults.add({ match: { path: 'query-url-metadata' }, action: 'status', status: 500, reason });
+    const plan = await planOf(world, 'download_media', ISO);
+    expect(plan.warnings).toContain('images.example.org does not tell the size, so the free space was not compared');
+    expect(plan.space).toBeUndefined();
+  });
+
+  it('takes the end of the task for no proof: it waits for the volume in the list, and tells when it is not there', async () => {
+    const plan = await planOf(world, 'download_media', ISO);
+    expect(plan.steps.at(-1)).toMatchObject({
+      kind: 'wait',
+      until: { kind: 'listed', row: { volid: 'local:iso/tools.iso' }, is: 'present' },
+    });
+    const { report } = findOperation('download_media') as ChangeOperation;
+    expect(await report(world.cluster.open(), { plan, args: ISO, steps: [] } as never)).toMatchObject({
+      notice: 'Proxmox does not list local:iso/tools.iso now',
+    });
   });
 
   it('refuses a storage that does not take the content, and lists those that do', async () => {

@@ -28,7 +28,7 @@ export async function chooseNode(
   }
   const node = online.find((n) => n.node === usual) ?? (online.length === 1 ? online[0] : undefined);
   if (!node) {
-    fail('ambiguous', online.length === 0 ? 'No node is online.' : 'Several nodes can take the guest, and none is the default.', {
+    fail('ambiguous', online.length === 0 ? 'No node is online.' : 'Several nodes are online, and none is the default.', {
       hint: 'Give node, or ask the operator to set PROXMOX_NODE.',
       details,
     });

@@ -94,7 +94,7 @@ export function refuseFull(
     'storage_unavailable',
     `Storage ${storage.storage} on ${node} has ${gib(free)} GiB free${held}, but ${gib(needGib)} GiB are needed.`,
     {
-      hint: 'Choose a smaller disk or another storage, or ask the operator for space.',
+      hint: 'Choose another storage or a smaller size, or ask the operator for space.',
       details,
     },
   );

@@ -68,7 +68,9 @@ async function refuse(api: ProxmoxReader, node: string, storages: readonly Stora
   const candidates = await volumes({ api }, node, storages, content);
   return fail('storage_unavailable', `${what} ${volid} does not exist on ${node}.`, {
     hint:
-      candidates.length > 0 ? `Choose one of: ${few(candidates)}.` : `No ${what} is visible on ${node}. Ask the operator to upload one.`,
+      candidates.length > 0
+        ? `Choose one of: ${few(candidates)}.`
+        : `No ${what} is visible on ${node}. Get one with download_media, or ask the operator to upload one.`,
     details: { candidates },
   });
 }
