@@ -1,3 +1,4 @@
+import { PLACES, type Place } from '../../src/operations/rights.ts';
 import { send } from '../simulator/client.ts';
 import type { TestCluster } from './simulator.ts';
 
@@ -69,4 +70,22 @@ export async function tokenWith(
 /** The name of the role that `tokenWith` made for a path. */
 export function roleOf(path: string, name = 'limited'): string {
   return `R-${name}${path.replaceAll('/', '-')}`;
+}
+
+const PATHS: Record<Place, string[]> = {
+  guests: ['/vms', '/pool'],
+  storages: ['/storage'],
+  bridges: ['/sdn/zones'],
+  nodes: ['/nodes'],
+  cluster: ['/'],
+};
+
+/** A token that has the role of a toolset at every place of its kind, and nothing but another privilege where the role has none. */
+export function tokenWithRole(cluster: TestCluster, role: Record<Place, readonly string[]>): Promise<{ id: string; secret: string }> {
+  const at = PLACES.flatMap((place) =>
+    PATHS[place]
+      .filter((path) => path !== '/' || role[place].length > 0)
+      .map((path): [string, string[]] => [path, role[place].length > 0 ? [...role[place]] : ['Permissions.Modify']]),
+  );
+  return tokenWith(cluster, Object.fromEntries(at));
 }

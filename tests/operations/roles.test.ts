@@ -4,34 +4,11 @@ import type { JsonObject } from '../../src/core/json.ts';
 import type { ApiChange, ApiRead, Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';
-import { openWith } from '../helpers/example.ts';
-import { tokenWith } from '../helpers/rights.ts';
+import { argsOf, openWith } from '../helpers/example.ts';
+import { tokenWithRole } from '../helpers/rights.ts';
 import { agent, type World } from '../helpers/world.ts';
 
 // The generated roles on the embedded cluster, which has its own knowledge of the rights.
-
-const PATHS: Record<Place, string[]> = {
-  guests: ['/vms', '/pool'],
-  storages: ['/storage'],
-  bridges: ['/sdn/zones'],
-  nodes: ['/nodes'],
-  cluster: ['/'],
-};
-
-/** Calls that use what the example of an operation leaves out. */
-const FULL: Record<string, JsonObject> = {
-  create_vm: {
-    ...{ name: 'full', image: 'local:import/debian-12-genericcloud-amd64.qcow2', disk_gb: 4, start_on_create: true, tags: ['a'] },
-    ...{ cloud_init: { user: 'x' }, pool: 'agents' },
-  },
-  clone_template: {
-    ...{ source_vmid: 9000, name: 'full', cores: 2, memory: 1024, tags: ['a'], cloud_init: { user: 'x' }, disk_gb: 20 },
-    ...{ start: true, pool: 'agents' },
-  },
-  set_resources: { vmid: 105, cores: 2, memory: 1024 },
-  delete_vm: { vmid: 104, backup_storage: 'local' },
-};
-const argsOf = (operation: Operation) => FULL[operation.name] ?? operation.example ?? {};
 
 /** Refusals that are neither a missing guest nor a missing right to the token: what the call starts from is invisible, or the new guest would be. */
 const CODES: Record<string, ErrorCode> = {
@@ -46,16 +23,12 @@ const CODES: Record<string, ErrorCode> = {
 let world: World;
 afterEach(() => world?.close());
 
-/** An engine whose token has these rights at every place, and nothing but another privilege where it has none. */
+/** An engine whose token has these rights at every place. */
 async function engineWith(name: string, rights: readonly Right[]) {
   world = await openWith(name);
-  const at = PLACES.flatMap((place) => {
-    const own = [...new Set(rights.filter((right) => right.on === place).map(({ anyOf: [first = ''] }) => first))];
-    return PATHS[place]
-      .filter((path) => path !== '/' || own.length > 0)
-      .map((path) => [path, own.length > 0 ? own : ['Permissions.Modify']]);
-  });
-  const token = await tokenWith(world.cluster, Object.fromEntries(at));
+  const on = (place: Place) => [...new Set(rights.filter((right) => right.on === place).map(({ anyOf: [first = ''] }) => first))];
+  const role = Object.fromEntries(PLACES.map((place) => [place, on(place)])) as Record<Place, string[]>;
+  const token = await tokenWithRole(world.cluster, role);
   return world.another({ connection: world.cluster.connection(token) });
 }
 

@@ -24,7 +24,6 @@ export const deleteVolume = defineOperation({
   input: z.strictObject({ volume: volumeId, node: nodeName.optional().describe('For a local storage of several nodes') }),
   output: z.looseObject({ volume: z.string(), node: z.string(), deleted: z.boolean() }),
   reads: [
-    'GET /nodes',
     'GET /nodes/{node}/storage',
     'GET /nodes/{node}/storage/{storage}/content',
     'GET /cluster/resources',
