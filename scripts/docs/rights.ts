@@ -2,6 +2,7 @@ import { TOOLSETS } from '../../src/core/toolset.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';
+import { tokenLines } from '../../src/operations/token-setup.ts';
 import { GENERATED, rows } from './markdown.ts';
 
 const ON: Record<Place, string> = {
@@ -11,14 +12,6 @@ const ON: Record<Place, string> = {
   nodes: 'a node, or `/nodes`',
   cluster: '`/`',
 };
-/** The roles of the README, by kind of place. */
-const ROLES: Partial<Record<Place, string>> = {
-  guests: 'McpGuest',
-  storages: 'McpStore',
-  bridges: 'McpNet',
-  nodes: 'McpNode',
-};
-
 const onCluster = operations.filter(({ effect }) => effect !== 'control');
 
 /** docs/rights.md */
@@ -81,38 +74,28 @@ function bothTypes(name: string, names: readonly string[]): string {
 
 /** The lines of the README that make a token for all operations, in a pool of its own. */
 export async function tokenSetup(): Promise<string> {
-  // The right to run any program in a guest is not for every token; docs/rights.md has the role of that toolset.
-  const role = await roleFor(
-    onCluster.filter(({ toolset }) => toolset !== 'agent'),
-    'everything',
-  );
-  // The boundary is the pool: rights that reach beyond it are in docs/rights.md.
-  const own = (place: Place) => (place === 'cluster' ? [] : role[place].filter((privilege) => privilege !== 'Pool.Allocate'));
-  const roles = PLACES.flatMap((place) => (own(place).length === 0 ? [] : [{ name: ROLES[place] ?? '', privileges: own(place) }]));
-  const [guests, ...rest] = roles.map(({ name, privileges }) => `pveum role add ${name.padEnd(11)} --privs "${privileges.join(' ')}"`);
-  const places: [string, string, string][] = [
-    ['/pool/agents', 'McpGuest', ''],
-    ['/vms/9000', 'McpTemplate', 'each template to clone'],
-    ['/storage/local-lvm', 'McpStore', 'each storage for disks'],
-    ['/storage/local', 'McpStore', 'each storage with images, ISOs and templates'],
-    ['/sdn/zones/localnetwork/vmbr0', 'McpNet', 'each bridge'],
-    ['/nodes/pve', 'McpNode', 'each node'],
-  ];
-  const acls = places
-    .filter(([, name]) => name === 'McpTemplate' || roles.some((one) => one.name === name))
-    .map(
-      ([path, name, why]) =>
-        `pveum acl modify ${path.padEnd(29)} --users mcp@pve --tokens 'mcp@pve!agent' --roles ${why === '' ? name : `${name.padEnd(13)} # ${why}`}`,
-    );
+  const { create, grant } = await tokenLines({
+    // The right to run any program in a guest is not for every token; docs/rights.md has the role of that toolset.
+    toolsets: TOOLSETS.filter((toolset) => toolset !== 'agent'),
+    tokenId: 'mcp@pve!agent',
+    pool: 'agents',
+    templates: ['9000'],
+    storages: ['local-lvm', 'local'],
+    bridges: ['vmbr0'],
+    nodes: ['pve'],
+  });
+  const why: Record<string, string> = {
+    '/vms/9000': 'each template to clone',
+    '/storage/local-lvm': 'each storage for disks',
+    '/storage/local': 'each storage with images, ISOs and templates',
+    '/sdn/zones/localnetwork/vmbr0': 'each bridge',
+    '/nodes/pve': 'each node',
+  };
+  const widest = Math.max(...grant.map(({ line }) => line.length)) + 2;
   return [
     '```sh',
-    guests,
-    'pveum role add McpTemplate --privs "VM.Audit VM.Clone"',
-    ...rest,
-    'pveum pool add agents --comment "guests of the MCP server"',
-    'pveum user add mcp@pve --comment "MCP server"',
-    'pveum user token add mcp@pve agent --privsep 1        # prints the secret once',
-    ...acls,
+    ...create.map((line) => (line.includes(' token add ') ? `${line}        # prints the secret once` : line)),
+    ...grant.map(({ line, path }) => (why[path] === undefined ? line : `${line.padEnd(widest)}# ${why[path]}`)),
     '```',
   ].join('\n');
 }
