@@ -20,6 +20,7 @@ const program = new Command('proxmox-mcp')
   proxmox-mcp call stop_vm --args '{"vmid":101}' --demo    asks for an approval: exit code 3
 
 Connect it:
+  proxmox-mcp setup                                        from the address of a node to the first plan
   proxmox-mcp doctor                                       tests the connection, rights and limits
   proxmox-mcp client-config claude-desktop                 prints what goes into the client's configuration
 
@@ -221,6 +222,29 @@ command(program, 'tools', 'list all operations').action(run(async () => (await i
 command(program, 'doctor', 'test connection, rights, limits and files').action(
   run(async (options) => (await import('./doctor/index.ts')).doctor(options)),
 );
+printing(program.command('setup').description('connect your cluster, step by step'))
+  .option('--host <host>', 'use this node, or several of one cluster')
+  .option('--fingerprint <sha256>', 'accept this certificate without asking')
+  .option('--toolsets <names>', 'grant rights for these groups of tools (default: everyday)')
+  .option('--token-id <id>', 'name the API token (default: mcp@pve!agent)')
+  .option('--token-file <file>', 'read its secret from this file')
+  .option('--pool <name>', 'keep the guests in this pool (default: agents)')
+  .option('--nodes <names>', 'use these nodes (default: pve)')
+  .option('--storages <names>', 'use these storages (default: local-lvm,local)')
+  .option('--bridges <names>', 'use these bridges (default: vmbr0)')
+  .option('--templates <vmids>', 'allow clones of these templates elsewhere')
+  .option('--pve <major>', 'assume this version of Proxmox VE', '9')
+  .option('--client <client>', 'configure this MCP client')
+  .option('--write', "write the client's configuration into its file")
+  .option('--settings <file>', 'write the settings to this file (default: ~/.config/proxmox-mcp/env)')
+  .option('--force', 'replace an existing file of settings')
+  .addHelpText(
+    'after',
+    below(`It shows the certificate to compare, prints the pveum lines that create the token, tests the token, writes the settings (0600), configures a client, and ends with doctor and a first plan.
+Without a terminal, every question takes its option or its default. Without a secret it prints the lines and ends.`),
+  )
+  .exitOverride()
+  .action(run(async (options) => (await import('./setup/index.ts')).setup(options)));
 command(program, 'trust', "show the cluster's certificate and pin it")
   .option('--fingerprint <sha256>', 'pin without asking if this fingerprint matches')
   .action(run(async (options) => (await import('./commands/trust.ts')).trust(options)));

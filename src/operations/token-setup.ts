@@ -5,7 +5,7 @@ import { PLACES, type Place, roleFor } from './rights.ts';
 /** The roles of a token, by kind of place. */
 const ROLES: Partial<Record<Place, string>> = { guests: 'McpGuest', storages: 'McpStore', bridges: 'McpNet', nodes: 'McpNode' };
 
-/** What a token is for. */
+/** The purpose of a token, and the places where it works. */
 export interface TokenPlan {
   toolsets: readonly Toolset[];
   /** `user@realm!name`; both are created. */

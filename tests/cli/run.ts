@@ -12,6 +12,11 @@ export interface Ran {
   json: unknown;
 }
 
+interface Answer {
+  when: RegExp;
+  answer: string;
+}
+
 /** A home folder of its own, in which the shipped binary runs with nothing of the developer's settings. */
 export function home(variables: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cli-'));
@@ -43,21 +48,20 @@ export function home(variables: Record<string, string> = {}) {
     env,
     run: (args: string[], more: Record<string, string> = {}, input = '', cli = binary()) =>
       finish(start(process.execPath, [cli, ...args], more), input),
-    /** Runs on a pseudo terminal; `answer` is typed once `when` was shown. Everything that was shown is in stdout. */
-    async runOnTerminal(
-      args: string[],
-      { when, answer }: { when: RegExp; answer: string },
-      more: Record<string, string> = {},
-    ): Promise<Ran> {
+    /** Runs on a pseudo terminal; each `answer` is typed once its `when` was shown, in this order. Everything that was shown is in stdout. */
+    async runOnTerminal(args: string[], dialogue: Answer | Answer[], more: Record<string, string> = {}): Promise<Ran> {
       const words = [process.execPath, binary(), ...args].map((word) => `'${word}'`).join(' ');
       const child = start('script', ['-qec', words, '/dev/null'], more);
+      const left = [dialogue].flat();
       let shown = '';
-      let typed = false;
+      let since = 0;
       child.stdout.on('data', (chunk) => {
         shown += chunk;
-        if (typed || !when.test(shown)) return;
-        typed = true;
-        child.stdin.write(`${answer}\n`);
+        const [next] = left;
+        if (next === undefined || !next.when.test(shown.slice(since))) return;
+        since = shown.length;
+        left.shift();
+        child.stdin.write(`${next.answer}\n`);
       });
       const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
       return { code, stdout: shown, stderr: '', json: undefined };

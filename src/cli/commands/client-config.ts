@@ -20,7 +20,12 @@ export interface ClientConfigOptions extends GlobalOptions {
 export function clientConfig(name: string, options: ClientConfigOptions): Exit {
   const client = clientOf(name);
   const made = configurationFor(name, client, options);
-  if (options.write) return writeConfiguration(name, client, made);
+  if (options.write) {
+    const file = writeConfiguration(name, client, made);
+    if (isForPeople()) print(`Written to ${file}. Restart the client.`);
+    else printJson({ client: name, file });
+    return 0;
+  }
   if (made.format === 'json') printJson(made.value);
   else print(made.text);
   note(`\nThis goes into ${client.where}`);
@@ -77,8 +82,8 @@ function noteCredentials(made: Configuration, { url, demo, ...options }: ClientC
   if (demo) note('It runs on the embedded cluster and needs no settings.');
   else if (url === undefined) {
     const settings = file === undefined ? join(configFolder(), 'env') : resolve(file);
-    note(`The server reads its settings from ${settings} (chmod 600), so the client's file holds no secret:`);
-    note('  PROXMOX_HOST=192.168.1.10\n  PROXMOX_TOKEN_ID=mcp@pve!agent\n  PROXMOX_TOKEN_SECRET=…');
+    note(`The server reads its settings from ${settings} (chmod 600). The client's file holds no secret.`);
+    if (!existsSync(settings)) note('  PROXMOX_HOST=192.168.1.10\n  PROXMOX_TOKEN_ID=mcp@pve!agent\n  PROXMOX_TOKEN_SECRET=…');
   } else {
     note('Create an access token where the server runs: proxmox-mcp tokens add --name NAME --role operator');
     if (text.includes(TOKEN_PLACEHOLDER)) note(`Put it in place of ${TOKEN_PLACEHOLDER}, and let no other user read the file.`);
@@ -87,8 +92,11 @@ function noteCredentials(made: Configuration, { url, demo, ...options }: ClientC
   }
 }
 
-/** Puts the entry into the client's own file, beside what is there. */
-export function writeConfiguration(name: string, client: McpClient, made: Configuration): Exit {
+/**
+ * Puts the entry into the client's own file, beside what is there.
+ * @returns the file
+ */
+export function writeConfiguration(name: string, client: McpClient, made: Configuration): string {
   if (made.format !== 'json' || client.file === undefined) {
     return fail('invalid_arguments', `The configuration of ${name} cannot be written by this command.`, {
       hint: `Leave out --write, and put what it prints into ${client.where}`,
@@ -101,9 +109,7 @@ export function writeConfiguration(name: string, client: McpClient, made: Config
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, `${JSON.stringify(merged, undefined, 2)}\n`, { mode: existsSync(file) ? statSync(file).mode & 0o777 : 0o600 });
   renameSync(draft, existsSync(file) ? realpathSync(file) : file);
-  if (isForPeople()) print(`Written to ${file}. Restart the client.`);
-  else printJson({ client: name, file });
-  return 0;
+  return file;
 }
 
 function readJson(file: string): JsonObject {

@@ -105,11 +105,13 @@ async function learn(settings: Settings, endpoint: Endpoint, shown: ShownCertifi
   }
 }
 
-async function agree(
+/** Returns once a human confirmed the certificate, or the expected one is shown. */
+export async function agree(
   shown: ShownCertificate,
   pinned: Pin | undefined,
   expected: readonly string[] | undefined,
   host: string,
+  command = 'trust',
 ): Promise<void> {
   if (expected !== undefined) {
     if (expected.some((one) => sameFingerprint(one.trim(), shown.fingerprint))) return;
@@ -128,13 +130,13 @@ async function agree(
   );
   if (!hasTerminal()) {
     fail('certificate_untrusted', 'The certificate must be confirmed in a terminal, and none is attached.', {
-      hint: `Compare the fingerprint, then run: proxmox-mcp trust --fingerprint ${shown.fingerprint}`,
+      hint: `Compare the fingerprint, then run: proxmox-mcp ${command} --fingerprint ${shown.fingerprint}`,
       details: { fingerprint: shown.fingerprint, host },
     });
   }
   if ((await ask('Is it the same? Type yes to pin it: ')).trim() !== 'yes')
     fail('certificate_untrusted', 'Not confirmed. The certificate was not pinned.', {
-      hint: 'Run `proxmox-mcp trust` again when the fingerprint is verified.',
+      hint: `Run \`proxmox-mcp ${command}\` again when the fingerprint is verified.`,
     });
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { needsApproval } from '../../core/effect.ts';
 import { asError, fail } from '../../core/errors.ts';
 import type { Quotas } from '../../core/limits.ts';
@@ -19,6 +20,25 @@ import { openRunsCheck } from './runs.ts';
 
 /** `doctor`: tests one thing after another and ends with what works now, or with the first thing that is missing. */
 export async function doctor(options: GlobalOptions): Promise<Exit> {
+  const found = await diagnose(options);
+  if (isForPeople()) await show(found);
+  else printJson(found);
+  return found.ok ? 0 : 1;
+}
+
+export interface Diagnosis {
+  ok: boolean;
+  /** The operations that work. */
+  can: string[];
+  /** The first failure, else the first warning. */
+  missing?: Check;
+  checks: Check[];
+  approvals?: NonNullable<Awaited<ReturnType<typeof habitsCheck>>['habits']>;
+  policy: PolicyRow[];
+  settings: ReturnType<typeof settingRows>;
+}
+
+export async function diagnose(options: GlobalOptions): Promise<Diagnosis> {
   const configured = configure({ ...options, demo: options.demo ?? false });
   const checks = await localChecks(configured);
   const can: string[] = [];
@@ -35,11 +55,8 @@ export async function doctor(options: GlobalOptions): Promise<Exit> {
   const policy = policyRows(configured.settings);
   const settings = settingRows(configured);
   const missing = checks.find((check) => check.state === 'fail') ?? checks.find((check) => check.state === 'warn');
-  const failed = checks.some((check) => check.state === 'fail');
-  if (!isForPeople())
-    printJson({ ok: !failed, can, ...(missing ? { missing } : {}), checks, ...(habits ? { approvals: habits } : {}), policy, settings });
-  else await show(checks, policy, settings, can, missing);
-  return failed ? 1 : 0;
+  const ok = !checks.some((check) => check.state === 'fail');
+  return { ok, can, ...defined({ missing }), checks, ...(habits ? { approvals: habits } : {}), policy, settings };
 }
 
 async function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): Promise<void> {
@@ -100,13 +117,7 @@ const MARKS = {
   fail: ['red', 'FAIL'],
 } as const;
 
-async function show(
-  checks: Check[],
-  policy: PolicyRow[],
-  settings: ReturnType<typeof settingRows>,
-  can: string[],
-  missing: Check | undefined,
-): Promise<void> {
+async function show({ checks, policy, settings, can, missing }: Diagnosis): Promise<void> {
   const { table } = await import('../lib/table.ts');
   for (const check of checks) {
     const { state, name, text, next } = check;

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { fail } from '../../core/errors.ts';
+import { TOOLSETS, type Toolset } from '../../core/toolset.ts';
+import type { TokenPlan } from '../../operations/token-setup.ts';
+import type { OutputOptions } from '../lib/output.ts';
+import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
+
+/** Every question has an option, for scripts. */
+export interface SetupOptions extends OutputOptions {
+  host?: string;
+  fingerprint?: string;
+  toolsets?: string;
+  tokenId?: string;
+  tokenFile?: string;
+  pool?: string;
+  nodes?: string;
+  storages?: string;
+  bridges?: string;
+  templates?: string;
+  pve: string;
+  client?: string;
+  write?: true;
+  settings?: string;
+  force?: true;
+}
+
+/** The option, else what a person types, else the default. Without all three it fails, and names the option. */
+export async function answer(option: string, given: string | undefined, question: string, usual?: string): Promise<string> {
+  if (given !== undefined) return given;
+  if (!hasTerminal()) return usual ?? fail('invalid_arguments', `${option} is missing, and no terminal is attached to ask for it.`);
+  const typed = (await ask(`${question}${usual === undefined ? '' : ` [${usual}]`}: `)).trim();
+  return typed || (usual ?? fail('invalid_arguments', `${option} is missing. Nothing was changed.`));
+}
+
+/** The purpose of the token. Names are checked, because they become words of commands for root. */
+export async function tokenPlan(options: SetupOptions): Promise<TokenPlan> {
+  const toolsets = names(
+    '--toolsets',
+    await answer('--toolsets', options.toolsets, `Groups of tools (${TOOLSETS.join(', ')}, all)`, 'everyday'),
+  );
+  const unknown = toolsets.find((one) => one !== 'all' && !TOOLSETS.includes(one as Toolset));
+  if (unknown !== undefined) fail('invalid_arguments', `${unknown} is not a group of tools. The groups: ${TOOLSETS.join(', ')}, all.`);
+  const tokenId = await answer('--token-id', options.tokenId, 'API token to create', 'mcp@pve!agent');
+  if (!/^[\w.+-]+@[\w.-]+![A-Za-z][\w.-]+$/.test(tokenId)) fail('invalid_arguments', '--token-id must have the form user@realm!name.');
+  const [pool = ''] = names('--pool', await answer('--pool', options.pool, 'Pool of its guests', 'agents'));
+  const nodes = names('--nodes', await answer('--nodes', options.nodes, 'Nodes', 'pve'));
+  const storages = names(
+    '--storages',
+    await answer('--storages', options.storages, 'Storages: first the one for disks, then those with images', 'local-lvm,local'),
+  );
+  const bridges = names('--bridges', await answer('--bridges', options.bridges, 'Bridges', 'vmbr0'));
+  const templates = names('--templates', await answer('--templates', options.templates, 'VMIDs of templates outside of the pool', ''));
+  const major = Number(options.pve);
+  if (!Number.isInteger(major) || major < 7) fail('invalid_arguments', '--pve must be the major version of Proxmox VE, from 7.');
+  return {
+    toolsets: toolsets.includes('all') ? TOOLSETS : (toolsets as Toolset[]),
+    tokenId,
+    pool,
+    nodes,
+    storages,
+    bridges,
+    templates,
+    major,
+  };
+}
+
+function names(option: string, text: string): string[] {
+  const all = text.split(',').flatMap((one) => one.trim() || []);
+  const wrong = all.find((one) => !/^[A-Za-z0-9][\w.-]*$/.test(one));
+  if (wrong !== undefined) fail('invalid_arguments', `${option}: ${wrong.slice(0, 60)} is not a name. Separate names with commas.`);
+  return all;
+}
+
+/** The secret from a file or a terminal, never from the command line, which other users can see; undefined: there is none yet. */
+export async function tokenSecret({ tokenFile }: SetupOptions): Promise<string | undefined> {
+  if (tokenFile !== undefined) {
+    try {
+      return secretIn(readFileSync(tokenFile, 'utf8'));
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (!code?.startsWith('E')) throw cause;
+      fail('invalid_configuration', `--token-file ${tokenFile} cannot be read (${code}).`, { cause });
+    }
+  }
+  if (process.env.PROXMOX_TOKEN_SECRET) return secretIn(process.env.PROXMOX_TOKEN_SECRET);
+  if (!hasTerminal()) return undefined;
+  return secretIn(await askHidden('Secret of the token, as the last line of `user token add` shows it (not shown here): '));
+}
+
+function secretIn(text: string): string {
+  const secret = text.trim();
+  return /^[\w-]{8,128}$/.test(secret) ? secret : fail('invalid_arguments', 'This is not the secret of an API token. Nothing was changed.');
+}

@@ -1,0 +1,170 @@
+import { loadConfig } from '../../config/load.ts';
+import { toSettings } from '../../config/settings.ts';
+import { defined } from '../../core/defined.ts';
+import { asError, fail } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { Settings } from '../../core/settings.ts';
+import { type TokenLines, type TokenPlan, tokenLines } from '../../operations/token-setup.ts';
+import { listVolumes } from '../../proxmox/storage.ts';
+import { inspectTls } from '../../proxmox/trust/tls.ts';
+import { renderResult } from '../../render/result.ts';
+import { CLIENT_NAMES, clientConfig, clientOf, configurationFor, writeConfiguration } from '../commands/client-config.ts';
+import { agree, confirmPin, keepPin, pinText } from '../commands/trust.ts';
+import { diagnose, doctor } from '../doctor/index.ts';
+import { localCaller } from '../lib/caller.ts';
+import { paint } from '../lib/look.ts';
+import { type Exit, isForPeople, print, printJson, reportError, tell } from '../lib/output.ts';
+import { openSession } from '../lib/session.ts';
+import { ask, hasTerminal } from '../lib/terminal.ts';
+import { viewText } from '../lib/view.ts';
+import { wrap } from '../lib/wrap.ts';
+import { answer, type SetupOptions, tokenPlan, tokenSecret } from './answers.ts';
+import { targetFile, usualFile, writeSettings } from './settings-file.ts';
+
+/**
+ * `setup`: from the address of a node to the first plan. Each question has an option, so that a script can answer. A script without a secret gets the
+ * lines that create the token, and calls again with --token-file.
+ */
+export async function setup(options: SetupOptions): Promise<Exit> {
+  const file = await targetFile(options.settings, options.force === true);
+  if (options.client !== undefined) clientOf(options.client);
+
+  heading('1. The cluster');
+  const host = await answer(
+    '--host',
+    options.host ?? (process.env.PROXMOX_HOST?.trim() || undefined),
+    'Address of a node, or of several nodes of one cluster, separated by commas',
+  );
+  const [endpoint] = settingsOf({ PROXMOX_HOST: host }).connection.endpoints;
+  if (!endpoint) return fail('invalid_arguments', '--host must be the address of a node.');
+  const shown = await inspectTls(endpoint);
+  await agree(shown, undefined, options.fingerprint?.split(','), endpoint.host, 'setup');
+
+  heading('2. A token with few rights');
+  const plan = await tokenPlan(options);
+  const lines = await tokenLines(plan);
+  if (isForPeople() || hasTerminal()) explain(plan, lines);
+  const secret = await tokenSecret(options);
+  if (secret === undefined) {
+    const pveum = [...lines.create, ...lines.grant.map(({ line }) => line)];
+    if (!isForPeople())
+      printJson({
+        host,
+        fingerprint: shown.fingerprint,
+        pveum,
+        next: 'Run these lines as root on a node (role modify where a role exists), then setup again with --token-file.',
+      });
+    return 0;
+  }
+
+  const settings = settingsOf({ PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret });
+  const { pin, onlyBecause } = await confirmPin(settings, [shown.fingerprint]);
+  if (onlyBecause !== undefined) {
+    return fail('authentication_failed', `Proxmox rejects the token ${plan.tokenId}. Nothing was written.`, {
+      hint: 'Check that `pveum user token add` ran for this token, and that the secret is the one that it printed.',
+    });
+  }
+  await keepPin(settings, pin);
+
+  heading('3. The settings');
+  writeSettings(file, {
+    PROXMOX_HOST: host,
+    PROXMOX_TOKEN_ID: plan.tokenId,
+    PROXMOX_TOKEN_SECRET: secret,
+    PROXMOX_POOL: plan.pool,
+    PROXMOX_NODE: plan.nodes[0],
+    PROXMOX_STORAGE: plan.storages[0],
+    PROXMOX_TOOLSETS: plan.toolsets.join() === 'everyday' ? undefined : plan.toolsets.join(),
+  });
+  const written = file === usualFile() ? {} : { settings: file };
+  if (isForPeople()) print(`The token works. ${file} holds the settings, for you alone (0600).\nPinned: ${pinText(pin)}.`);
+
+  return isForPeople() ? await rest(options, written) : await restForPrograms(options, written, { host, file, pinned: pinText(pin) });
+}
+
+/** The steps that a person reads. */
+async function rest(options: SetupOptions, written: { settings?: string }): Promise<Exit> {
+  heading('4. The client');
+  const client = await answer('--client', options.client, `MCP client (${CLIENT_NAMES.join(', ')}; Enter for none)`, '');
+  if (client !== '') configureClient(client, await wantsWriting(client, options), written);
+  heading('5. What works');
+  const exit = await doctor(written);
+  heading('6. A first plan');
+  try {
+    print(viewText(await firstPlan(written)));
+    print('\nNothing was sent. Restart the client, and say to your agent: "Which VMs run?"');
+    return exit;
+  } catch (thrown) {
+    return reportError(thrown);
+  }
+}
+
+async function restForPrograms(options: SetupOptions, written: { settings?: string }, done: JsonObject): Promise<Exit> {
+  const { ok, can, missing } = await diagnose(written);
+  const first = await firstPlan(written).catch((thrown: unknown) => ({ error: asError(thrown).toJSON() as unknown as JsonObject }));
+  printJson({ ...done, ok, can, ...defined({ missing }), ...clientForPrograms(options, written), first_plan: first });
+  return ok && !('error' in first) ? 0 : 1;
+}
+
+function clientForPrograms({ client: name, write }: SetupOptions, written: { settings?: string }): JsonObject {
+  if (name === undefined) return {};
+  const client = clientOf(name);
+  const made = configurationFor(name, client, written);
+  if (write) return { client: { name, file: writeConfiguration(name, client, made) } };
+  return { client: { name, where: client.where, configuration: made.format === 'json' ? made.value : made.text } };
+}
+
+async function wantsWriting(client: string, { write }: SetupOptions): Promise<boolean> {
+  const file = clientOf(client).file?.();
+  if (write || file === undefined || !hasTerminal()) return write === true;
+  return (await ask(`Type yes to write it into ${file}, or Enter to print it: `)).trim() === 'yes';
+}
+
+function configureClient(client: string, write: boolean, written: { settings?: string }): void {
+  clientConfig(client, { ...written, ...(write ? { write } : {}) });
+}
+
+/** The dry run of a create: it says what a VM would be, or which part is missing. */
+async function firstPlan(written: { settings?: string }): Promise<JsonObject> {
+  const session = await openSession(written);
+  try {
+    const api = await session.connect();
+    const { node } = session.settings.defaults;
+    const storages = await api.get<{ storage: string; content?: string }[]>(`/nodes/${encodeURIComponent(node)}/storage`);
+    const images = storages.filter(({ content = '' }) => content.split(',').includes('import'));
+    const volumes = await Promise.all(images.map(({ storage }) => listVolumes(api, node, storage, { content: 'import' }).catch(() => [])));
+    const image = volumes.flat()[0]?.volid;
+    const args = { name: 'first-vm', ...defined({ image }) };
+    const result = await session.engine.perform('create_vm', args, localCaller('cli'), { dryRun: true });
+    return renderResult(result).structured;
+  } finally {
+    await session.close();
+  }
+}
+
+function explain({ tokenId, storages, major = 9 }: TokenPlan, { create, grant }: TokenLines): void {
+  const lines = [...create, ...grant.map(({ line }) => line)].join('\n');
+  tell(
+    `Run these lines once as root on any node. They make the token ${tokenId} and give it what its tools need, in its pool alone:\n\n${lines}\n`,
+  );
+  tell(
+    wrap(
+      `Where a role exists, write \`role modify\` instead of \`role add\`. Proxmox VE ${major} is assumed; --pve names another version. --templates grants clones of templates outside of the pool.`,
+    ),
+  );
+  tell(
+    wrap(
+      `To create VMs from an image, a storage needs the content type Import: Datacenter → Storage → ${storages.at(-1)} → Edit. Then ${storages.at(-1)} → Import → Download from URL takes a cloud image as .qcow2. Agents download one themselves from the hosts that PROXMOX_MEDIA_HOSTS names, for example cloud.debian.org.`,
+    ),
+  );
+}
+
+function heading(text: string): void {
+  if (isForPeople()) print(`\n${paint('bold', text)}`);
+}
+
+/** Settings of these values before anything else. */
+function settingsOf(values: Record<string, string>): Settings {
+  const env = { ...process.env, ...values };
+  return toSettings(loadConfig({ env }).config, { env: process.env, demo: false });
+}

@@ -1,0 +1,30 @@
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fail } from '../../core/errors.ts';
+import { ask, hasTerminal } from '../lib/terminal.ts';
+
+/** The file that is read without being named. */
+export function usualFile(): string {
+  return join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
+}
+
+/** @throws invalid_configuration where a file is present and the caller did not agree to replace it */
+export async function targetFile(named: string | undefined, force: boolean): Promise<string> {
+  const file = resolve(named ?? usualFile());
+  if (!existsSync(file) || force) return file;
+  if (hasTerminal() && (await ask(`${file} exists. Type yes to replace it at the end: `)).trim() === 'yes') return file;
+  return fail('invalid_configuration', `${file} exists and was not changed.`, {
+    hint: 'Replace it with --force, or name another file with --settings.',
+  });
+}
+
+/** Writes it for its owner alone, whole or not at all. */
+export function writeSettings(file: string, values: Record<string, string | undefined>): void {
+  const lines = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${process.pid}`;
+  rmSync(draft, { force: true });
+  writeFileSync(draft, `# Written by proxmox-mcp setup. All settings: docs/configuration.md\n${lines.join('\n')}\n`, { mode: 0o600 });
+  renameSync(draft, file);
+}
