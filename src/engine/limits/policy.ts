@@ -86,7 +86,8 @@ function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
       only.pools.some((pool) => isIn(guest, pool, subject.hidden) === true);
     if (allowed) continue;
     const what = guest.copied ? 'copies of' : 'changes to';
-    fail('forbidden_by_policy', `The policy does not allow ${what} guest ${guest.vmid}.`, {
+    const whom = guest.vmid === 0 ? 'changes that are about no guest' : `${what} guest ${guest.vmid}`;
+    fail('forbidden_by_policy', `The policy does not allow ${whom}.`, {
       hint: `Tell the user. Only the operator can change the policy.${blindness(subject)}`,
     });
   }
@@ -94,7 +95,8 @@ function checkOnly(only: NonNullable<Policy['only']>, subject: Subject): void {
 
 /** ` for VMID 105 with the disks of 106` */
 function about(guests: readonly PolicyGuest[]): string {
-  const vmids = (copied: boolean) => guests.filter((guest) => (guest.copied !== undefined) === copied).map(({ vmid }) => vmid);
+  const vmids = (copied: boolean) =>
+    guests.filter(({ vmid, copied: by }) => vmid !== 0 && (by !== undefined) === copied).map(({ vmid }) => vmid);
   const [changed, copied] = [vmids(false).join(', '), vmids(true).join(', ')];
   return `${changed === '' ? '' : ` for VMID ${changed}`}${copied === '' ? '' : ` with the disks of ${copied}`}`;
 }

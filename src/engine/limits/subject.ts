@@ -9,6 +9,7 @@ import { placedOf } from './placed.ts';
 
 /** A guest as a policy sees it. */
 export interface PolicyGuest {
+  /** 0 for a plan that is about no guest, such as the download of a file. Rules that name guests do not fit it. */
   vmid: number;
   tags: string[];
   /** Null: in none for sure. */
@@ -45,7 +46,7 @@ export async function subjectOf(
     .filter((part) => targetsOf(part).length === 0)
     .map((part) => {
       const fresh = newGuest(part);
-      return { pool: null, ...fresh, tags: [...fresh.tags, ...(plan.becomes?.tags ?? [])] };
+      return { pool: null, ...fresh, createdHere: fresh.vmid !== 0, tags: [...fresh.tags, ...(plan.becomes?.tags ?? [])] };
     });
   const what = { operation: plan.operation, effect: plan.effect, principal };
   if (!asksFacts || targets.length + sources.length === 0) {

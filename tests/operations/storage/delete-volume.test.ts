@@ -184,6 +184,16 @@ describe('delete_volume', () => {
     expect(error).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringContaining('limited to some guests') });
   });
 
+  it('is a change to no guest, which a policy for guests that were created here does not allow', async () => {
+    await makeOrphan();
+    const created = world.another({ policy: { ...NO_POLICY, only: { tags: [], pools: [], created: true } } });
+    const error = await world.refused(created.perform('delete_volume', { volume: ORPHAN }, agent));
+    expect(error).toMatchObject({ code: 'forbidden_by_policy', message: 'The policy does not allow changes that are about no guest.' });
+    const never = world.another({ policy: { ...NO_POLICY, rules: [{ match: { effect: ['destroy'] }, never: true }] } });
+    const refused = await world.refused(never.perform('delete_volume', { volume: ORPHAN }, agent));
+    expect(refused.message).toBe('The policy never allows delete_volume.');
+  });
+
   it('says which right would show a volume that it does not see', async () => {
     const token = await tokenWith(world.cluster, { '/storage': ['Datastore.Audit'], '/vms': ['VM.Audit'] });
     const error = await world.refused(world.another({}, { token }).perform('delete_volume', { volume: 'local-lvm:vm-105-disk-0' }, agent));
