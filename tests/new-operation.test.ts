@@ -60,6 +60,10 @@ it.each(SET_WIDE)('%s covers it and finds nothing wrong', (file) => {
   expect(failed.map(({ fullName, failureMessages }) => [fullName, failureMessages[0]])).toEqual([]);
 });
 
+it('passes the compiler', async () => {
+  await expect(run('node_modules/typescript/bin/tsc', '--noEmit')).resolves.toMatchObject({ stdout: '' });
+});
+
 it('is a command, with a plan', async () => {
   const { stdout } = await run('dist/cli.js', 'call', 'note_vm', '--args', '{"vmid":105,"notes":"x"}', '--dry-run', '--demo');
   expect(JSON.parse(stdout)).toMatchObject({ plan: { summary: 'Write the notes of dev1 (105)' } });
