@@ -281,14 +281,28 @@ describe('a whole node', () => {
     const plan = await planOf(world, 'migrate_vm', { from_node: 'pve' });
     expect(plan).toMatchObject({
       effect: 'disrupt',
-      summary: 'Empty pve: move 8 guests, 1 guest cannot move',
-      warnings: expect.arrayContaining([expect.stringMatching(/^stays on pve: 106\. vault \(106\) cannot leave pve, because ide2 holds/)]),
-      after: { 'web1 (100) node': 'pve2', 'web1 (100) move': 'live', 'dns1 (200) move': 'restart' },
+      summary: 'Empty pve: move 8 of 9 visible guests',
+      warnings: expect.arrayContaining([expect.stringMatching(/^106 stays: vault \(106\) cannot leave pve, because ide2 holds/)]),
+      before: { 'web1 (100)': 'on pve', 'dns1 (200)': 'on pve' },
+      after: {
+        'web1 (100)': 'on pve2 (live), copies scsi0 16 GiB to local-lvm',
+        'db1 (102)': 'on pve2 (live)',
+        'dns1 (200)': expect.stringMatching(/^on pve2 \(restart\), copies rootfs 4 GiB/),
+        'build1 (104)': 'on pve2 (offline)',
+      },
     });
     const { result } = await world.done('approve', { approval_id: id });
     expect((result as JsonObject).guests).toHaveLength(8);
     const left = (await world.done('list_vms', { node: 'pve' })).vms as JsonObject[];
     expect(left.map(({ vmid }) => vmid)).toEqual([106]);
+  });
+
+  it('of a caller with a scope means the guests of the scope', async () => {
+    const caller = { ...agent, scope: { pools: ['agents'] } };
+    const result = await world.call('migrate_vm', { from_node: 'pve' }, { dryRun: true }, caller);
+    if (result.kind !== 'dry_run') throw new Error(result.kind);
+    expect(result.plan.summary).toBe('Empty pve: move all 2 visible guests');
+    expect(result.plan.targets?.map(({ vmid }) => vmid)).toEqual([104, 105]);
   });
 
   it('asks also where all could move live: a whole node is more than one guest', async () => {
