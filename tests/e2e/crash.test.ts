@@ -90,6 +90,23 @@ describe('kill -9 between approval and completion', () => {
     expect(place.mutations().filter((r) => /\/qemu$/.test(r.path))).toHaveLength(1);
     expect(await run(place, ['audit', 'verify'])).toMatchObject({ code: 0 });
   }, 150_000);
+
+  it.each(['hold', 'hold-before'])(
+    'with requests for several guests in flight (%s): each is reconciled, and none is made twice',
+    async (action) => {
+      await control('faults', [{ match: { method: 'POST', path: '/qemu$' }, action, times: 3 }]);
+      const args = { names: ['torn1', 'torn2', 'torn3'], storage: 'local-lvm', disk_gb: 1, start_on_create: true };
+      const creates = () => place.requests.filter((r) => r.method === 'POST' && /\/qemu$/.test(r.path)).length;
+      await killWhileHeld(['call', 'create_vm', '--args', JSON.stringify(args)], () => creates() === 3);
+      await control('release');
+      const again = await call(place, 'create_vm', args);
+      expect(again.json.guests).toMatchObject(args.names.map((name) => ({ name, existing: true, status: 'running' })));
+      expect(creates()).toBe(3);
+      expect(place.mutations().filter((r) => /\/status\/start$/.test(r.path))).toHaveLength(3);
+      expect(await run(place, ['audit', 'verify'])).toMatchObject({ code: 0 });
+    },
+    150_000,
+  );
 });
 
 describe('an answer that never comes', () => {

@@ -2,7 +2,7 @@ import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { isInPool } from '../../core/guest.ts';
-import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
+import { isGuarded, newGuestsOf, type Plan, targetsOf } from '../../core/plan.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
 import { listGuests } from '../../proxmox/guests.ts';
@@ -75,6 +75,8 @@ export async function revokeStanding(id: string, caller: Caller, ports: Ports): 
  */
 export async function useStanding(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<StandingApproval | undefined> {
   const targets = targetsOf(plan);
+  // A new guest has no live tag or pool yet, also beside half-made ones that have.
+  if (newGuestsOf(plan) > 0) return undefined;
   if (targets.length === 0 || targets.some((guest) => guest.protection) || plan.becomes?.protection || plan.sources?.some(isGuarded))
     return undefined;
   const isRaised = plan.effect !== operation.effect;

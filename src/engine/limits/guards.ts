@@ -100,18 +100,33 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
     since,
     check(runs) {
       // A deletion that failed may have destroyed something; a guest that was not created does not count.
-      const counted = runs.map((run) => (makes ? (cameToNothing(run) ? 0 : newGuestsOf(run.plan)) : destroyed(run.plan)));
+      const counted = runs.map((run) => (makes ? madeBy(run) : destroyed(run.plan)));
       const alike = counted.reduce((sum, one) => sum + one, 0);
-      if (alike + (makes ? newGuestsOf(plan) : destroyed(plan)) <= limit) return;
-      fail('rate_limited', `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour. The policy allows ${limit}.`, {
-        details: { limit, used: alike, since },
-      });
+      const more = makes ? newGuestsOf(plan) : destroyed(plan);
+      if (alike + more <= limit) return;
+      const asked = more > 1 ? ` This call asks for ${more} more.` : '';
+      fail(
+        'rate_limited',
+        `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour. The policy allows ${limit}.${asked}`,
+        {
+          details: { limit, used: alike, since },
+        },
+      );
     },
   };
 }
 
+/** Guests that a run made, or may have made. */
+function madeBy(run: RunRecord): number {
+  const parts = partsOf(run.plan).filter(({ demand }) => demand?.newGuests === 1);
+  return parts.filter(({ steps }) => {
+    const own = run.plan.makes ? run.steps.filter((record) => steps.some(({ id }) => id === record.id)) : run.steps;
+    return !cameToNothing({ status: run.status, steps: own });
+  }).length;
+}
+
 /** Proxmox refused its first request, as when the VMID that we chose was taken meanwhile: nothing was made. */
-function cameToNothing({ status, steps }: RunRecord): boolean {
+function cameToNothing({ status, steps }: Pick<RunRecord, 'status' | 'steps'>): boolean {
   return status === 'failed' && !steps.some(({ state }) => state === 'done');
 }
 

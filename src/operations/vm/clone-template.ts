@@ -12,7 +12,7 @@ import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
 import { label, refuseLocked } from './lib/target.ts';
-import { addressWait, copyingTo, failUnreserved, NO_AGENT } from './provision/address-wait.ts';
+import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
 import { refuseUnusablePool } from './provision/choose-pool.ts';
 import { cloneConfig } from './provision/clone-config.ts';
 import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone-input.ts';
@@ -130,8 +130,8 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     steps.push(resizeRequest(at, resize));
   }
   if (start) steps.push(...startSteps(at, name));
-  const hasAgent = agentEnabled(source.config.agent);
-  if (args.wait_for && hasAgent) steps.push(addressWait(at, name));
+  const wait = args.wait_for && (await addressWait(ctx, { at, name, pool, agent: agentEnabled(source.config.agent) }));
+  steps.push(...(wait?.steps ?? []));
   return {
     operation: 'clone_template',
     summary: `Clone ${label(source)} as ${name} on ${way.node} (${way.full ? 'full' : 'linked'})${start ? ', and start it' : ''}`,
@@ -153,7 +153,7 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
       ...ofNoTemplate(source, row.status),
       ...way.warnings,
       ...config.warnings,
-      ...(args.wait_for && !hasAgent ? [NO_AGENT] : []),
+      ...(wait?.warnings ?? []),
       ...(await addressesInUse(ctx, args.cloud_init, guests)),
     ],
     ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),

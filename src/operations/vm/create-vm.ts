@@ -136,7 +136,8 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     steps.push(configRequest(at, { id: 'tags', params, purpose: `tag ${name}`, proof: config({ tags: tagText }) }));
   }
   if (start) steps.push(...startSteps(at, name));
-  if (args.wait_for) steps.push(addressWait(at, name));
+  const wait = args.wait_for && (await addressWait(ctx, { at, name, pool, agent: true }));
+  steps.push(...(wait?.steps ?? []));
   const bootable = args.iso !== undefined || image !== undefined;
   return {
     operation: 'create_vm',
@@ -157,6 +158,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     ],
     warnings: [
       ...unseenNode(node),
+      ...(wait?.warnings ?? []),
       ...(bootable
         ? []
         : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),

@@ -165,6 +165,14 @@ describe('a standing approval covers', () => {
     expect((await taken(about(105), [standing('b', { raised: true })])).id).toBe('b');
   });
 
+  it('no plan that makes a guest, also beside a half-made one that it covers', async () => {
+    const sizes = { cpu: 1, memoryMib: 1, diskGib: 1 };
+    const made = (newGuests: 0 | 1, vmid: number) => ({ demand: { newGuests, vmid, before: sizes, after: sizes } });
+    const plan = { ...about(105), makes: [made(0, 105), made(1, 300)] };
+    expect(await taken(plan, [standing('a')])).toMatchObject({ id: undefined, used: [] });
+    expect((await taken({ ...plan, makes: [made(0, 105)] }, [standing('a')])).id).toBe('a');
+  });
+
   it('no plan without guests, with a protected one, or that copies a guarded one', async () => {
     const { target: _target, ...none } = planOf();
     const source = (protection: boolean) => ({ vmid: 9, template: false, identity: guest(9, { protection }) });

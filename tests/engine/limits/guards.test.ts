@@ -246,4 +246,24 @@ describe('limits per hour', () => {
       '1 guests were destroyed within the last hour. The policy allows 1.',
     );
   });
+
+  it('count each guest of a plan for several, and of those that a run was to make the ones that it may have made', async () => {
+    const several = { ...destroy, targets: [guest(105), guest(106)] };
+    expect((await refused(several, limited({ destroys: 1 }))).message).toBe(
+      '0 guests were destroyed within the last hour. The policy allows 1. This call asks for 2 more.',
+    );
+    await expect(checkPolicy(several, call, limited({ destroys: 2 }))).resolves.toBeDefined();
+    const sizes = { cpu: 1, memoryMib: 1, diskGib: 1 };
+    const made = (vmid: number) => ({ demand: { newGuests: 1 as const, vmid, before: sizes, after: sizes } });
+    const steps = [300, 301].map((vmid) => ({ ...requestStep(`create-${vmid}`), lane: vmid }));
+    const two: Partial<RunRecord> = {
+      ...{ plan: planOf({ effect: 'change', steps, makes: [made(300), made(301)] }), status: 'failed' },
+      steps: [
+        { ...step, id: 'create-300', state: 'done' },
+        { ...step, id: 'create-301' },
+      ],
+    };
+    await expect(checkPolicy(make, call, limited({ creates: 2 }, [two]))).resolves.toBeDefined();
+    expect((await refused(make, limited({ creates: 1 }, [two]))).code).toBe('rate_limited');
+  });
 });

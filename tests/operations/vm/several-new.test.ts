@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
+import { NO_POLICY } from '../../../src/core/policy.ts';
 import type { Progress } from '../../../src/engine/types.ts';
+import { tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 /** Several new guests of one call: one plan, one run, and each its own outcome. */
@@ -141,6 +143,19 @@ describe('several new guests', () => {
   });
 });
 
+it('several new guests count each for the limit of an hour', async () => {
+  world = await openWorld();
+  const limited = world.another({ policy: { ...NO_POLICY, perHour: { creates: 2 } } });
+  const create = (...names: string[]) => limited.perform('create_vm', { names, disk_gb: 1 }, agent, { wait: 'end' });
+  expect(await world.refused(create('data1', 'data2', 'data3'))).toMatchObject({ code: 'rate_limited' });
+  expect(sent()).toEqual([]);
+  await create('data1', 'data2');
+  expect(await world.refused(create('data3'))).toMatchObject({
+    code: 'rate_limited',
+    message: expect.stringContaining('2 guests were created'),
+  });
+});
+
 describe('an address that is waited for', () => {
   it('and does not come within the time of the call: the answer names the run and what it waits for', async () => {
     world = await openWorld();
@@ -155,6 +170,22 @@ describe('an address that is waited for', () => {
     faults().clear();
     const done = await world.done('get_task', { run_id: result.run.id, wait_seconds: 50 });
     expect(done).toMatchObject({ status: 'succeeded', result: { name: 'quiet', status: 'running', ip_addresses: [expect.any(String)] } });
+  });
+
+  it('is not waited for where the token may not ask agents: the plan says what it lacks', async () => {
+    world = await openWorld();
+    const privileges = ['VM.Allocate', 'VM.Audit', 'VM.Clone', 'VM.Config.Disk', 'VM.Config.Network', 'VM.PowerMgmt'];
+    const token = await tokenWith(world.cluster, {
+      '/vms': privileges,
+      '/storage': ['Datastore.Audit', 'Datastore.AllocateSpace'],
+      '/sdn/zones/localnetwork': ['SDN.Use'],
+      '/nodes': ['Sys.Audit'],
+    });
+    const engine = world.another({ connection: world.cluster.connection(token) }, { token });
+    const result = await engine.perform('clone_template', { source_vmid: 9000, name: 'blind', wait_for: 'ip' }, agent, { dryRun: true });
+    if (result.kind !== 'dry_run') throw new Error('no plan');
+    expect(result.plan.steps.map(({ id }) => id)).not.toContain('address');
+    expect(result.plan.warnings.join()).toContain('the token lacks VM.GuestAgent.Audit');
   });
 
   it('of a guest without an agent is not waited for: the plan says so, and the answer has the MAC and what to do', async () => {

@@ -2,13 +2,17 @@ import { defined } from '../../../core/defined.ts';
 import { ipVersion, isLinkLocal, networks, sameAddress, staysHere } from '../../../core/network.ts';
 import type { Params } from '../../../core/plan.ts';
 import { plainText } from '../../../core/text.ts';
-import { type GuestRow, guestPath } from '../../../proxmox/guests.ts';
+import { type Addresses, addressesOf } from '../../../proxmox/addresses.ts';
+import { type GuestRow, guestPath, readGuest } from '../../../proxmox/guests.ts';
 import { type Options, parseProperties } from '../../../proxmox/property-strings.ts';
 import type { OperationContext } from '../../define.ts';
 import type { CloudInit } from './cloud-init.ts';
 
 /** Above this many guests their configurations cost too many requests for a warning. */
 const COMPARE_WITH = 50;
+/** Running guests whose agents are asked for their addresses, and for how long (ms). */
+const ASK_AGENTS = 10;
+const AGENT_MS = 2_000;
 
 /**
  * @param asked what this call says about cloud-init
@@ -103,14 +107,37 @@ export async function addressesInUse(
         .flatMap(([, text]) => Object.entries(parseProperties(String(text), '')))
         .filter(([name]) => name === 'ip' || name === 'ip6')
         .map(([, cidr]) => cidr.split('/')[0] ?? '');
-      const name = plainText(guest.name, 80) || 'a guest';
       return wanted
         .filter(({ address }) => has.some((other) => sameAddress(other, address)))
-        .map(
-          ({ key, address }) =>
-            `${key}: ${address} is configured in ${name} (${guest.vmid}) too: two guests with one address disturb each other`,
-        );
+        .map(({ key, address }) => `${key}: ${address} is configured in ${nameOf(guest)} too: ${TWICE}`);
     }),
   );
-  return found.flat();
+  const used = await Promise.all(
+    others
+      .filter(({ type, status }) => type === 'qemu' && status === 'running')
+      .slice(0, ASK_AGENTS)
+      .map(async (guest) => {
+        const has = await addressesNow(api, guest);
+        return wanted
+          .filter(({ address }) => has.some((other) => sameAddress(other, address)))
+          .map(({ key, address }) => `${key}: ${nameOf(guest)} uses ${address} now: ${TWICE}`);
+      }),
+  );
+  const configured = found.flat();
+  // A guest that is configured with an address most often uses it, too: that is said once.
+  return configured.length > 0 ? configured : used.flat();
+}
+
+const TWICE = 'two guests with one address disturb each other';
+
+function nameOf({ name, vmid }: GuestRow): string {
+  return `${plainText(name, 80) || 'a guest'} (${vmid})`;
+}
+
+/** An agent that does not answer is not worth a wait: it is asked for a warning. */
+async function addressesNow(api: OperationContext['api'], guest: GuestRow): Promise<string[]> {
+  const signal = AbortSignal.timeout(AGENT_MS);
+  const soon = { get: <T>(path: string, params?: Record<string, string | number>) => api.get<T>(path, params, { signal }) };
+  const { ip_addresses = [], other_addresses = [] } = await addressesOf(soon, await readGuest(soon, guest)).catch((): Addresses => ({}));
+  return [...ip_addresses, ...other_addresses];
 }

@@ -154,6 +154,16 @@ describe('linked clones', () => {
   });
 });
 
+test('a static address that another guest uses, as its agent says, is named', async () => {
+  const card = { name: 'ens18', 'hardware-address': 'bc:24:11:aa:00:01', 'ip-addresses': [{ 'ip-address': '10.77.0.201' }] };
+  const net0 = 'virtio=BC:24:11:AA:00:01,bridge=vmbr0';
+  const world = { guests: [{ ...webServer, interfaces: [card], config: { ...webServer.config, agent: '1', net0 } }, template] };
+  const args = { cloud_init: { ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' } };
+  const warning = 'ipconfig0: web1 (105) uses 10.77.0.201 now: two guests with one address disturb each other';
+  expect((await clone(args, world)).warnings).toContain(warning);
+  expect((await clone({ cloud_init: { ipconfig0: 'ip=10.77.0.202/24' } }, world)).warnings.join()).not.toContain('10.77.0');
+});
+
 test('a static address that another guest is configured with is named', async () => {
   const other = { ...webServer, config: { ...webServer.config, ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' } };
   const args = { cloud_init: { ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' } };
