@@ -61,6 +61,11 @@ async function made(ask: Ask, name: string, facts: (config: Record<string, strin
   return facts(shown, row.status).every(Boolean) ? 'goal' : 'partly';
 }
 
+async function both(states: Promise<State>[]): Promise<State> {
+  const [first = 'before', ...others] = await Promise.all(states);
+  return others.every((one) => one === first) ? first : 'partly';
+}
+
 const power = (at: string, wanted: 'running' | 'stopped') => async (ask: Ask) =>
   ((await status(ask, at)) === wanted ? 'goal' : 'before') as State;
 const resized = (at: string, memory: string, cores: string) => async (ask: Ask) => {
@@ -100,6 +105,21 @@ export const JOBS: Job[] = [
         String(c.cores) === '2',
         s === 'running',
       ]),
+  },
+  {
+    // Side by side: the order of polls differs from time to time, so only changes are struck.
+    name: 'create-two',
+    operation: 'create_vm',
+    args: { names: ['cell1', 'cell2'], storage: 'local-lvm', disk_gb: 1, tags: ['x'], start_on_create: true },
+    only: ['mutation'],
+    state: (ask) => both(['cell1', 'cell2'].map((name) => made(ask, name, (c, s) => [c.tags === 'x', s === 'running']))),
+  },
+  {
+    name: 'stop-two',
+    operation: 'stop_vm',
+    args: { vmids: [103, 107], force: true },
+    only: ['mutation'],
+    state: (ask) => both([power('/nodes/pve/qemu/103', 'stopped')(ask), power('/nodes/pve2/qemu/107', 'stopped')(ask)]),
   },
   {
     name: 'set',
