@@ -27,7 +27,22 @@ const input = z.strictObject({
 });
 type Args = z.output<typeof input>;
 
-const RULE = ['action', 'type', 'enable', 'macro', 'proto', 'dport', 'sport', 'source', 'dest', 'iface', 'log', 'comment', 'digest'];
+const RULE = [
+  'action',
+  'type',
+  'enable',
+  'macro',
+  'proto',
+  'dport',
+  'sport',
+  'icmp-type',
+  'source',
+  'dest',
+  'iface',
+  'log',
+  'comment',
+  'digest',
+];
 const OPTIONS = ['enable', 'policy_in', 'policy_out', 'ipfilter', 'macfilter', 'dhcp', 'ndp', 'radv', 'log_level_in', 'log_level_out'];
 const BASE = '/nodes/{node}/{type}/{vmid}/firewall';
 
@@ -56,11 +71,11 @@ export const updateFirewall = defineOperation({
     ...ofBoth(`PUT ${BASE}/rules/{pos}`, [...RULE, 'delete', 'moveto']),
     ...ofBoth(`DELETE ${BASE}/rules/{pos}`, ['digest']),
     ...ofBoth(`PUT ${BASE}/options`, [...OPTIONS, 'digest']),
-    ...ofBoth(`POST ${BASE}/ipset`, ['name', 'digest']),
+    ...ofBoth(`POST ${BASE}/ipset`, ['name', 'comment', 'digest']),
     ...ofBoth(`DELETE ${BASE}/ipset/{name}`),
     ...ofBoth(`POST ${BASE}/ipset/{name}`, ['cidr', 'nomatch']),
     ...ofBoth(`DELETE ${BASE}/ipset/{name}/{cidr}`, ['digest']),
-    ...ofBoth(`POST ${BASE}/aliases`, ['name', 'cidr']),
+    ...ofBoth(`POST ${BASE}/aliases`, ['name', 'cidr', 'comment']),
     ...ofBoth(`PUT ${BASE}/aliases/{name}`, ['cidr', 'comment', 'digest']),
     ...ofBoth(`DELETE ${BASE}/aliases/{name}`, ['digest']),
   },

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { classOf, neverSent } from '../../../src/operations/api/lib/classes.ts';
 import { EFFECTS_BY_METHOD } from '../../../src/operations/api/lib/effects.ts';
@@ -20,6 +22,25 @@ it('each of the 661 methods is reached by a tool, by api_read or api_change, or 
     if (found.by === 'never') expect(found.reason, nameOf(method)).toMatch(/\S{3}/);
     if (found.by === 'api') expect(found.effect === 'read', nameOf(method)).toBe(method.method === 'GET');
   }
+});
+
+it('the tool that covers a method sends or reads it', () => {
+  for (const method of methods) {
+    const found = classOf(method, tools);
+    if (found.by !== 'tool') continue;
+    const tool = findOperation(found.tool);
+    const stated = [...Object.keys({ ...(tool as ChangeOperation).sends, ...(tool as ChangeOperation).maySend }), ...(tool?.reads ?? [])];
+    expect(
+      [...stated, ...(tool?.mayRead ?? [])].map((name) => name.split('?')[0]),
+      found.tool,
+    ).toContain(nameOf(method));
+  }
+});
+
+it('the documentation has each method once, with its class', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/api-methods.md'), 'utf8');
+  const missing = methods.filter((method) => text.split(`\`${nameOf(method)}\``).length !== 2);
+  expect(missing.map(nameOf)).toEqual([]);
 });
 
 it('the effect of each method that api_change sends was reviewed', () => {

@@ -140,6 +140,12 @@ describe('rules by their key', () => {
     ]);
   });
 
+  it('answers of ping are let in by their ICMP type', async () => {
+    await approved({ rules: [{ action: 'ACCEPT', proto: 'icmp', icmp_type: 'echo-reply' }] });
+    expect(sent()).toEqual([['POST /rules', { type: 'in', action: 'ACCEPT', proto: 'icmp', 'icmp-type': 'echo-reply', enable: '1' }]]);
+    expect(await keyOf({ 'icmp-type': 'echo-reply' })).toMatch(/^[0-9a-f]{8}$/);
+  });
+
   it('an empty field goes', async () => {
     await given({ ...SSH, source: '10.0.0.0/8', comment: 'office' });
     await approved({ rules: [{ rule: await keyOf({ dport: '22' }), source: '', comment: '' }] });
@@ -155,6 +161,12 @@ describe('rules by their key', () => {
       { action: 'ACCEPT', proto: 'icmp', dport: '22' },
       'invalid_arguments',
       'A rule with ports needs',
+    ],
+    [
+      'an ICMP type without its protocol',
+      { action: 'ACCEPT', proto: 'tcp', icmp_type: 'echo-request' },
+      'invalid_arguments',
+      'A rule with icmp_type needs',
     ],
     ['an impossible port', { action: 'ACCEPT', dport: '70000' }, 'invalid_arguments', '"70000" is not a port'],
     ['an address that is none', { action: 'ACCEPT', source: '10.0.0.300' }, 'invalid_arguments', '"10.0.0.300" is not an address'],
@@ -270,13 +282,13 @@ describe('options', () => {
 describe('IP sets and aliases', () => {
   it('are made before the rule that names them, and get_vm shows them', async () => {
     await approved({
-      ip_sets: [{ name: 'office', add: ['10.0.0.0/8', '!10.0.0.9/32'] }],
-      aliases: [{ name: 'printer', cidr: '192.0.2.7' }],
+      ip_sets: [{ name: 'office', comment: 'both floors', add: ['10.0.0.0/8', '!10.0.0.9/32'] }],
+      aliases: [{ name: 'printer', cidr: '192.0.2.7', comment: 'second floor' }],
       rules: [{ action: 'ACCEPT', macro: 'SSH', source: '+office', dest: 'printer' }],
     });
     expect(sent()).toEqual([
-      ['POST /aliases', { name: 'printer', cidr: '192.0.2.7' }],
-      ['POST /ipset', { name: 'office' }],
+      ['POST /aliases', { name: 'printer', cidr: '192.0.2.7', comment: 'second floor' }],
+      ['POST /ipset', { name: 'office', comment: 'both floors' }],
       ['POST /ipset/office', { cidr: '10.0.0.0/8' }],
       ['POST /ipset/office', { cidr: '10.0.0.9', nomatch: '1' }],
       ['POST /rules', { type: 'in', action: 'ACCEPT', macro: 'SSH', source: '+office', dest: 'printer', enable: '1' }],

@@ -1,15 +1,22 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { path as apiPath } from '../../../proxmox/encode.ts';
 import { firewallPath, readAliases } from '../../../proxmox/firewall.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
+import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
 import { checkName, network, type Part, part, refuseTwice } from './parts.ts';
 import { has } from './sets.ts';
 
-export const aliasInput = z.strictObject({ name: z.string(), cidr: z.string().optional(), remove: z.boolean().optional() });
+export const aliasInput = z.strictObject({
+  name: z.string(),
+  cidr: z.string().optional(),
+  comment: line(256).optional(),
+  remove: z.boolean().optional(),
+});
 export type AliasInput = z.output<typeof aliasInput>;
 
 /** Names for one address or network: made, changed and removed. */
@@ -24,7 +31,7 @@ export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: read
   const all = await readAliases(api, guest.at);
   const list: Draft = { path: `${firewallPath(guest.at)}/aliases`, rows: all.rows.map((row) => ({ ...row })), digest: all.digest };
   out.binds[`aliases of ${of}`] = { digest: all.digest };
-  for (const { name, cidr: given, remove } of inputs) {
+  for (const { name, cidr: given, comment: said, remove } of inputs) {
     checkName(name);
     const there = all.rows.find((row) => row.name.toLowerCase() === name.toLowerCase());
     const others = list.rows.filter((row) => row.name !== there?.name);
@@ -38,15 +45,16 @@ export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: read
       note(out, proof, `remove the alias ${name} (${there.cidr})`, `make the alias ${name} again for ${there.cidr}`);
       continue;
     }
-    const cidr = network(given ?? fail('invalid_arguments', `The alias ${name} needs cidr, its address or network.`));
-    if (there?.cidr === cidr) continue;
-    const proof = has(list.path, { name: there?.name ?? name, cidr }, 'present', `the alias ${name} of ${of} is ${cidr}`);
+    const comment = said?.trim() ?? there?.comment;
+    const cidr = network(given ?? there?.cidr ?? fail('invalid_arguments', `The alias ${name} needs cidr, its address or network.`));
+    if (there?.cidr === cidr && there.comment === comment) continue;
+    const row = { name: there?.name ?? name, cidr, ...defined({ comment }) };
+    const proof = has(list.path, row, 'present', `the alias ${name} of ${of} is ${cidr}`);
     const purpose = `${there ? 'change' : 'make'} the alias ${name} of ${of}: ${cidr}`;
     if (there) {
       // Without the comment the alias would lose it.
-      const { comment } = there;
-      const params = { cidr, ...(comment === undefined ? {} : { comment }) };
-      out.early.push(change(list, { id, method: 'PUT', path: at, purpose, params, proof, next: [...others, { ...there, cidr }] }));
+      const params = { cidr, ...defined({ comment }) };
+      out.early.push(change(list, { id, method: 'PUT', path: at, purpose, params, proof, next: [...others, row] }));
     } else {
       out.early.push(
         changeByName(list, {
@@ -54,9 +62,9 @@ export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: read
           method: 'POST',
           path: list.path,
           purpose,
-          params: { name, cidr },
+          params: row,
           proof,
-          next: [...others, { name, cidr }],
+          next: [...others, row],
         }),
       );
     }

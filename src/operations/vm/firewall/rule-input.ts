@@ -23,6 +23,7 @@ export const ruleInput = z.strictObject({
   proto: field.optional(),
   dport: field.optional(),
   sport: field.optional(),
+  icmp_type: field.optional(),
   source: field.optional().describe('Networks, +ip_set or alias'),
   dest: field.optional(),
   iface: field.optional().describe('net0'),
@@ -31,15 +32,16 @@ export const ruleInput = z.strictObject({
 });
 export type RuleInput = z.output<typeof ruleInput>;
 
-const TEXTS = ['type', 'action', 'macro', 'proto', 'dport', 'sport', 'source', 'dest', 'iface', 'log', 'comment'] as const;
+const TEXTS = ['type', 'action', 'macro', 'proto', 'dport', 'sport', 'icmp_type', 'source', 'dest', 'iface', 'log', 'comment'] as const;
 export const LOG_LEVELS: readonly string[] = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'];
 const PORTED = ['tcp', 'udp', 'dccp', 'sctp', 'udplite', '6', '17'];
 
 /** The rule with the given fields changed; a field that is given empty goes. */
 export function changedRule(was: Rule, given: RuleInput): Rule {
   const next: Rule = { ...was };
-  for (const key of TEXTS) {
-    const value = given[key]?.trim();
+  for (const name of TEXTS) {
+    const value = given[name]?.trim();
+    const key = name.replace('_', '-');
     if (value === '') delete next[key];
     else if (value !== undefined) next[key] = key === 'comment' ? value : value.replace(/\s*,\s*/g, ',');
   }
@@ -72,6 +74,12 @@ export async function checkedRule(rule: Rule, guest: Guest, names: Names): Promi
   if (next.macro !== undefined) next.macro = await macro(next.macro, names);
   if ((dport ?? sport) !== undefined && !PORTED.includes(proto ?? '')) {
     fail('invalid_arguments', `A rule with ports needs proto tcp or udp${proto === undefined ? '' : `, not ${plainText(proto, 40)}`}.`);
+  }
+  if (next['icmp-type'] !== undefined && !/^(?:ipv6-)?icmp(?:v6)?$/.test(proto ?? '')) {
+    fail(
+      'invalid_arguments',
+      `A rule with icmp_type needs proto icmp or ipv6-icmp${proto === undefined ? '' : `, not ${plainText(proto, 40)}`}.`,
+    );
   }
   for (const ports of [dport, sport]) if (ports !== undefined) checkPorts(ports);
   for (const end of [next.source, next.dest]) if (end !== undefined) await checkEnd(end, names);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors.ts';
 import type { Condition } from '../../../core/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
@@ -7,6 +8,7 @@ import { path as apiPath } from '../../../proxmox/encode.ts';
 import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/firewall.ts';
 import type { Guest } from '../../../proxmox/guests.ts';
 import type { ListRow } from '../../../proxmox/listed.ts';
+import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
 import { checkName, network, type Part, part, refuseTwice } from './parts.ts';
@@ -15,6 +17,7 @@ const MAX_ADDRESSES = 50;
 
 export const setInput = z.strictObject({
   name: z.string(),
+  comment: line(256).optional().describe('Of a new one'),
   add: z.array(z.string()).max(MAX_ADDRESSES).optional().describe('Networks; ! before one excludes it'),
   take_out: z.array(z.string()).max(MAX_ADDRESSES).optional(),
   remove: z.boolean().optional(),
@@ -59,10 +62,10 @@ async function setPart(api: ProxmoxReader, sets: Sets, input: SetInput, exists: 
   const entries: Draft = { path: `${list.path}${apiPath`/${name}`}`, rows: now.rows.map((row) => ({ ...row })), digest: now.digest };
   if (exists) out.binds[`IP set ${name} of ${of}`] = { digest: now.digest };
   else {
-    const next = [...list.rows, { name }];
+    const row = { name, ...defined({ comment: input.comment?.trim() }) };
     const proof = has(list.path, { name }, 'present', `the IP set ${name} of ${of} exists`);
-    const made = { id: idOf(out), method: 'POST', path: list.path, purpose: `make the IP set ${name} of ${of}`, params: { name } } as const;
-    out.early.push(change(list, { ...made, proof, next }));
+    const made = { id: idOf(out), method: 'POST', path: list.path, purpose: `make the IP set ${name} of ${of}`, params: row } as const;
+    out.early.push(change(list, { ...made, proof, next: [...list.rows, row] }));
     out.expected.push(proof);
     out.texts.push(`make the IP set ${name}`);
     out.undo.push(`remove the IP set ${name}`);
