@@ -43,8 +43,7 @@ export const deleteVolume = defineOperation({
     const volume = plainText(args.volume, 200);
     const storage = storageOf(args.volume);
     const isBackup = row.content === 'backup';
-    if (!isBackup) await refuseReferred(ctx, found);
-    const about = isBackup ? await aboutBackup(ctx.api, found) : { warnings: [] };
+    const about = isBackup ? await aboutBackup(ctx.api, found) : { warnings: await refuseReferred(ctx, found) };
     const content = path`/nodes/${node}/storage/${storage}/content`;
     const gone: Condition = {
       kind: 'listed',

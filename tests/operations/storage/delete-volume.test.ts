@@ -104,6 +104,13 @@ describe('delete_volume', () => {
     }
   });
 
+  it('warns where the path of the volume is unknown, so that options with paths could not be compared', async () => {
+    await makeOrphan();
+    world.cluster.simulator.faults.add({ match: { path: '/content/nas' }, action: 'status', status: 500, reason: 'no format' });
+    const { warnings } = await planOf(world, 'delete_volume', { volume: ORPHAN });
+    expect(warnings[0]).toBe('its path is unknown, so options in which root wrote a path were not compared');
+  });
+
   it('refuses an ISO that only a snapshot names', async () => {
     await set(104, { ide2: 'nas:iso/virtio-win.iso,media=cdrom' });
     await world.done('snapshot_vm', { vmid: 104, snapshot: 'with-cd' });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mediaHosts } from '../../../src/config/values.ts';
+import type { JsonObject } from '../../../src/core/json.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
 import { findOperation } from '../../../src/operations/index.ts';
 import { checksumOf, fileNameFor, type Kind } from '../../../src/operations/storage/lib/media-file.ts';
@@ -58,6 +59,14 @@ describe('download_media', () => {
       checksum: SUM,
       'checksum-algorithm': 'sha256',
     });
+  });
+
+  it('takes two calls to look for space and get an ISO, which the next look at the cluster shows', async () => {
+    const before = (await world.done('get_cluster', {})).storages as JsonObject[];
+    const [place] = before.filter(({ content, node }) => String(content).split(',').includes('iso') && node === 'pve');
+    expect(place).toMatchObject({ storage: 'local', free_gb: expect.any(Number) });
+    await world.done('download_media', { ...ISO, storage: place?.storage });
+    expect(JSON.stringify(await world.done('get_cluster', {}))).toContain('local:iso/tools.iso');
   });
 
   it('sends nothing for a file that is there with the same size, and says that its content was not compared', async () => {

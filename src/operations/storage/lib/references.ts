@@ -23,9 +23,10 @@ type Named = GuestAt & { name: string };
 /**
  * Refuses a volume that a guest of the cluster refers to or owns, and one of which that cannot be known: Proxmox itself deletes a disk, an
  * ISO or an image under a guest that uses it. Not for backups, to which no guest refers.
+ * @returns warnings about what was not compared
  * @throws not_possible with the guests, permission_denied, forbidden_by_policy for a caller that is limited to some guests
  */
-export async function refuseReferred(ctx: Pick<OperationContext, 'api' | 'fresh'>, volume: FoundVolume): Promise<void> {
+export async function refuseReferred(ctx: Pick<OperationContext, 'api' | 'fresh'>, volume: FoundVolume): Promise<string[]> {
   const { api } = ctx;
   const shown = plainText(volume.row.volid, 200);
   await refuseBlind(api, shown);
@@ -56,6 +57,7 @@ export async function refuseReferred(ctx: Pick<OperationContext, 'api' | 'fresh'
       details: { unread },
     });
   }
+  return names.path === undefined ? ['its path is unknown, so options in which root wrote a path were not compared'] : [];
 }
 
 /** The list of guests omits those without VM.Audit, so without it everywhere no volume is known to be an orphan. */
