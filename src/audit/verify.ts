@@ -159,7 +159,7 @@ async function* linesOf(file: string): AsyncGenerator<Buffer> {
 function unreadable(file: string, cause: NodeJS.ErrnoException): never {
   if (cause.code === 'ENOENT') {
     fail('audit_invalid', `No audit trail exists at ${file}.`, {
-      hint: 'Check PROXMOX_DATA_DIR and PROXMOX_AUDIT_FILE. Nothing was recorded yet with these settings, or the file was removed.',
+      hint: 'Check PROXMOX_DATA_DIR and PROXMOX_AUDIT_FILE. Nothing was recorded yet with these settings, or the file was removed. The demo has a trail of its own: add --demo.',
     });
   }
   fail('audit_invalid', `The audit trail ${file} cannot be read (${cause.code}).`, { cause });

@@ -183,6 +183,7 @@ test('audit verify needs no credentials; a missing file is a failure', async () 
   const none = await fresh.run(['audit', 'verify']);
   expect(none.code).toBe(1);
   expect(none.stderr).toContain('No audit trail exists');
+  expect(none.stderr).toContain('add --demo');
   const file = join(fresh.folder, 'audit.jsonl');
   writeFileSync(file, '');
   expect((await fresh.run(['audit', 'verify'], { PROXMOX_AUDIT_FILE: file })).json).toMatchObject({ ok: true, count: 0 });

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRecord } from '../../core/approval.ts';
 import { plainText } from '../../core/text.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, note, print } from '../lib/output.ts';
+import { type Exit, isForPeople, note, print } from '../lib/output.ts';
+import { wrap } from '../lib/wrap.ts';
 import { withSession } from './approvals.ts';
 
 const POLL_MS = 1_000;
@@ -22,7 +23,8 @@ export function watch(options: GlobalOptions): Promise<Exit> {
         if (known.get(approval.id) === approval.status) continue;
         const wasKnown = known.has(approval.id);
         known.set(approval.id, approval.status);
-        if (approval.status === 'pending' || wasKnown) print(line(approval));
+        if (approval.status === 'pending' || wasKnown)
+          print(isForPeople() ? wrap(line(approval), { indent: '          ' }) : line(approval));
         if (approval.status === 'pending' && !first && process.stderr.isTTY) process.stderr.write('\u0007');
       }
       await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);

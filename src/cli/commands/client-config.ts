@@ -30,6 +30,7 @@ export function clientConfig(name: string, options: ClientConfigOptions): Exit {
   else print(made.text);
   note(`\nThis goes into ${client.where}`);
   noteCredentials(made, options);
+  if (VERSIONED_NODE.test(process.execPath)) note('It names the Node of today. Run this again after Node is upgraded.');
   return 0;
 }
 
@@ -74,6 +75,9 @@ function configFolder(): string {
 function tokenFile(): string {
   return join(configFolder(), 'token');
 }
+
+/** Folders of managers of Node versions: an upgrade removes the program from there. */
+const VERSIONED_NODE = /[/\\](\.?nvm|\.?fnm|\.volta|\.asdf|mise|n)[/\\].*[/\\]/;
 
 /** Where the secrets come from: none is in the client's file unless the client can do no better. */
 function noteCredentials(made: Configuration, { url, demo, ...options }: ClientConfigOptions): void {

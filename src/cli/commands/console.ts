@@ -43,6 +43,8 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     origins = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`];
     const show = () => tell(`\nOpen this link within ${LINK_SECONDS} seconds. It works once:\n\n  ${origins[0]}/#link=${links.issue()}\n`);
     show();
+    const tunnel = sshLine(server.port);
+    if (tunnel !== undefined) note(`You are here over ssh. On your own computer, first run: ${tunnel}`);
     note('Press Enter for a new link, Ctrl-C to end.');
     await untilInterrupted(show);
     note('Shutting down. Approved work reaches a safe point first.');
@@ -50,6 +52,12 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     await server.close(0);
     return 0;
   });
+}
+
+/** The tunnel through which a browser elsewhere reaches this port, when the terminal is one of ssh. */
+export function sshLine(port: number, { SSH_CONNECTION, USER } = process.env): string | undefined {
+  const [, , address] = SSH_CONNECTION?.split(' ') ?? [];
+  return address === undefined ? undefined : `ssh -N -L ${port}:127.0.0.1:${port} ${USER === undefined ? '' : `${USER}@`}${address}`;
 }
 
 function untilInterrupted(onEnter: () => void): Promise<void> {

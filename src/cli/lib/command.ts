@@ -1,7 +1,8 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { defined } from '../../core/defined.ts';
 import { asError, ERRORS, ProxmoxMcpError } from '../../core/errors.ts';
 import { nearest } from '../../core/nearest.ts';
-import { chooseOutput, type Exit, type OutputOptions, reportError } from './output.ts';
+import { chooseOutput, type Exit, isForPeople, type OutputOptions, reportError } from './output.ts';
 import { wrap } from './wrap.ts';
 
 interface CommandOptions {
@@ -75,21 +76,27 @@ export function run(action: (...args: never[]) => Promise<Exit> | Exit, { json =
       process.exitCode = await action(...(args.slice(0, -1) as never[]));
     } catch (error) {
       if (error instanceof CommanderError) throw error;
-      process.exitCode = reportError(json ? error : forOperator(error, made), { json });
+      process.exitCode = reportError(forPerson(error, made, json), { json });
     }
   };
 }
 
-/** The catalogue speaks to the agent that called an operation; these words are for the person who typed a command. */
-function forOperator(thrown: unknown, made: Command): ProxmoxMcpError {
+/**
+ * The catalogue speaks to the agent that called an operation; these words are for the person who typed a command.
+ * @param isOperation the error may be about the parameters of an operation, which the command's help does not know
+ */
+function forPerson(thrown: unknown, made: Command, isOperation: boolean): ProxmoxMcpError {
   const error = asError(thrown);
-  const { code, message, details, cause, hint } = error;
-  if (hint !== ERRORS[code].hint) return error;
-  const words = {
-    invalid_arguments: `Correct the command. Help: ${parentNames(made)} --help`,
-    approval_not_confirmed: 'The approval is still pending. Run the command again to decide.',
-  }[code as string];
-  return words === undefined ? error : new ProxmoxMcpError(code, message, { hint: words, cause, ...(details ? { details } : {}) });
+  const { code, message, details, cause } = error;
+  const hint = hintForPerson(error, made, isOperation);
+  return hint === undefined ? error : new ProxmoxMcpError(code, message, { hint, cause, ...defined({ details }) });
+}
+
+function hintForPerson({ code, hint }: ProxmoxMcpError, made: Command, isOperation: boolean): string | undefined {
+  if (code === 'approval_not_confirmed' && (!isOperation || isForPeople())) return 'Run the command again to decide.';
+  if (code === 'invalid_arguments' && !isOperation && hint === ERRORS[code].hint)
+    return `Correct the command. Help: ${parentNames(made)} --help`;
+  return undefined;
 }
 
 /** Text below the help of a command, as wide as the terminal at most. */

@@ -179,6 +179,9 @@ describe('approvals', () => {
     for (const wrong of [String(vmid), name, 'yes', '']) {
       const refused = await approve(wrong);
       expect(refused.code, `typed "${wrong}"`).toBe(1);
+      // The hint for an agent would be to ask the user, who is the reader here.
+      expect(refused.stdout).toContain('Run the command again to decide.');
+      expect(refused.stdout).not.toContain('call approve again');
       expect(refused.stdout).toContain(`/nodes/`);
     }
     expect((await call('get_vm', { vmid })).answer.status).toBe('running');

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { sshLine } from '../../../src/cli/commands/console.ts';
 import { binary } from '../../helpers/binary.ts';
 
 test('without a terminal no human would see the link, so there is none', async () => {
@@ -24,4 +25,10 @@ test('without a terminal no human would see the link, so there is none', async (
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test('over ssh the link is of another computer, so the line of a tunnel is shown', () => {
+  const ssh = { SSH_CONNECTION: '192.0.2.7 51234 192.0.2.1 22', USER: 'alice' };
+  expect(sshLine(4711, ssh)).toBe('ssh -N -L 4711:127.0.0.1:4711 alice@192.0.2.1');
+  expect(sshLine(4711, {})).toBeUndefined();
 });
