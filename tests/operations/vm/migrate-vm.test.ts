@@ -42,7 +42,7 @@ describe('one guest', () => {
     expect(plan).toMatchObject({
       effect: 'change',
       summary: 'Move web1 (100) from pve to pve2 (live)',
-      choices: ['target_node: pve2 (the largest part of its memory stays free)'],
+      choices: ['target_node: pve2 (the least of its memory is assigned to guests)'],
       after: { node: 'pve2', move: 'live', local_disks: ['scsi0 16 GiB to local-lvm'], 'free memory of pve2 (MiB)': expect.any(String) },
       undo: 'migrate_vm {"vmid": 100, "target_node": "pve"}',
     });

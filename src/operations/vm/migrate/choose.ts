@@ -1,6 +1,6 @@
 import type { OperationContext } from '../../define.ts';
 import { type Mover, memoryOf } from './mover.ts';
-import { freeMemory, type Place, type Question, reasonsAgainst, type Taken, withTaken } from './places.ts';
+import { type Place, type Question, reasonsAgainst, type Taken, withTaken } from './places.ts';
 
 /** Guests that one request moves: more than one where an HA rule keeps them together. */
 export type Unit = readonly [Mover, ...Mover[]];
@@ -33,7 +33,10 @@ export function unitsOf(movers: readonly Mover[]): Unit[] {
   return units.sort((a, b) => size(b) - size(a));
 }
 
-/** The node on which most of the memory stays free, among equals the one with idle CPUs. */
+/**
+ * The node of whose memory the least is assigned to running guests, then of whose CPUs. What is in use now only rules a node out: it changes from
+ * moment to moment, and the plan made at an approval must choose the same node.
+ */
 export function choose(
   ctx: Pick<OperationContext, 'reservedGib'>,
   unit: Unit,
@@ -53,11 +56,16 @@ export function choose(
     refused.set(to.node.node, reasons);
     return [];
   });
-  const [best] = fitting.sort((a, b) => freePart(b) - freePart(a) || (a.to.node.cpu ?? 0) - (b.to.node.cpu ?? 0));
+  const [best] = fitting.sort((a, b) => assignedPart(a) - assignedPart(b) || cpusPart(a) - cpusPart(b));
   return best ?? { refused };
 }
 
 /** A node whose memory the token does not see comes last. */
-function freePart({ to, taken }: Chosen): number {
-  return (freeMemory(to.node, taken) ?? -1) / (to.node.memoryMib ?? 1);
+function assignedPart({ to, taken }: Chosen): number {
+  const { node, memoryMib } = to.node;
+  return memoryMib === undefined ? Number.MAX_VALUE : (to.assigned.memory + (taken.get(node) ?? 0)) / memoryMib;
+}
+
+function cpusPart({ to }: Chosen): number {
+  return to.assigned.cpus / (to.node.cpus ?? 1);
 }

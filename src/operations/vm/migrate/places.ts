@@ -1,5 +1,6 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { networksOf } from '../../../proxmox/disks.ts';
+import type { GuestRow } from '../../../proxmox/guests.ts';
 import type { Replication } from '../../../proxmox/migration.ts';
 import { listBridges, type NodeRow } from '../../../proxmox/nodes.ts';
 import { placeOn, type StorageRow } from '../../../proxmox/storage.ts';
@@ -11,11 +12,19 @@ export interface Place {
   node: NodeRow;
   storages: readonly StorageRow[];
   bridges: readonly string[];
+  /** Configured for the guests that run there: memory in MiB, and vCPUs. */
+  assigned: { memory: number; cpus: number };
 }
 
-export async function readPlace(api: ProxmoxReader, node: NodeRow, storagesOf: (node: string) => Promise<StorageRow[]>): Promise<Place> {
+export async function readPlace(
+  api: ProxmoxReader,
+  node: NodeRow,
+  { storagesOf, guests }: { storagesOf: (node: string) => Promise<StorageRow[]>; guests: readonly GuestRow[] },
+): Promise<Place> {
   const [storages, bridges] = await Promise.all([storagesOf(node.node), listBridges(api, node.node).catch(() => [])]);
-  return { node, storages, bridges };
+  const running = guests.filter((row) => row.node === node.node && row.status !== 'stopped' && !row.template);
+  const sum = (of: (row: GuestRow) => number | undefined) => running.reduce((total, row) => total + (of(row) ?? 0), 0);
+  return { node, storages, bridges, assigned: { memory: sum((row) => row.memoryMib), cpus: sum((row) => row.cpus) } };
 }
 
 /** Takings of guests of the same plan: memory (MiB) by node, space (GiB) by storage as `placeOn` names it. */

@@ -113,7 +113,7 @@ function accept(unit: Unit, { to }: Chosen, { target_node, storage }: Wanted, { 
 }
 
 function choiceOf({ node }: Place): string {
-  const why = node.freeMib === undefined ? 'its memory is not visible to this token' : 'the largest part of its memory stays free';
+  const why = node.freeMib === undefined ? 'its memory is not visible to this token' : 'the least of its memory is assigned to guests';
   return `${node.node} (${why})`;
 }
 

@@ -1,4 +1,5 @@
 import { asError, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
+import { listGuests } from '../../../proxmox/guests.ts';
 import { listReplications, type Replication } from '../../../proxmox/migration.ts';
 import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
 import { listStorages, listVolumes, type StorageRow } from '../../../proxmox/storage.ts';
@@ -31,10 +32,10 @@ const OF_ONE_GUEST = ['guest_not_found', 'permission_denied', 'locked', 'guest_s
 
 /** @throws not_possible for a target that does not exist or is offline, permission_denied where the named storage is hidden */
 export async function survey({ api }: OperationContext, vmids: readonly number[], wanted: Wanted): Promise<Survey> {
-  const [nodes, replications] = await Promise.all([listNodes(api), listReplications(api).catch(() => [])]);
+  const [nodes, guests, replications] = await Promise.all([listNodes(api), listGuests(api), listReplications(api).catch(() => [])]);
   // A node whose storages cannot be listed is taken for one that has none.
   const storagesOf = remembering((node: string) => listStorages(api, node).catch((): StorageRow[] => []));
-  const placeOf = remembering((node: string) => readPlace(api, rowOf(nodes, node), storagesOf));
+  const placeOf = remembering((node: string) => readPlace(api, rowOf(nodes, node), { storagesOf, guests }));
   const refused: Survey['refused'] = new Map();
   const read = await Promise.all(vmids.map((vmid) => readMover(api, vmid, storagesOf).catch((thrown) => noted(vmid, thrown, refused))));
   const movers = read.flatMap((mover) => mover ?? []);

@@ -49,10 +49,24 @@ const targets = async (guests: GuestSpec[], world: Partial<World> = {}) => {
 };
 
 describe('the target', () => {
-  it('is the node on which most of its memory stays free', async () => {
+  it('is the node of whose memory the least is assigned to running guests', async () => {
     expect((await move([vm(105)])).node).toBe('pve3');
     const busy = vm(106, { memory: '40000' }, { node: 'pve3', usedMib: 40_000 });
     expect((await move([vm(105), busy])).node).toBe('pve2');
+  });
+
+  it('does not change with what is in use from moment to moment: the plan of an approval is made again', async () => {
+    const nodes = [node('pve'), node('pve2'), node('pve3')];
+    const others = (used2: number, used3: number) => [
+      vm(106, { memory: '8192' }, { node: 'pve2', usedMib: used2, cpu: used2 / 10_000 }),
+      vm(107, { memory: '4096' }, { node: 'pve3', usedMib: used3, cpu: used3 / 10_000 }),
+    ];
+    const [calm, busy] = [
+      await move([vm(105), ...others(100, 4000)], {}, { nodes }),
+      await move([vm(105), ...others(8000, 100)], {}, { nodes }),
+    ];
+    expect([calm.node, busy.node]).toEqual(['pve3', 'pve3']);
+    expect(calm.before).not.toEqual(busy.before);
   });
 
   it('is never an offline node, and says so when none is left', async () => {
