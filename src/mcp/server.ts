@@ -7,6 +7,7 @@ import type { Settings } from '../core/settings.ts';
 import type { Engine } from '../engine/types.ts';
 import { availableIn, changesNothing, type Offered, roleAllows } from '../operations/available.ts';
 import type { Operation } from '../operations/define.ts';
+import { formerNames } from '../operations/former-names.ts';
 import type { CallContext } from './call.ts';
 import { type ClientInfo, clientOf } from './client.ts';
 import { missingScope } from './identity.ts';
@@ -92,10 +93,11 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     );
     for (const tool of tools) {
       const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(tool, base) };
-      server.registerTool(tool.name, config, async (args, ctx) => {
-        const { callTool, context } = await calls.get();
-        return callTool(context, server, tool, args, ctx, era);
-      });
+      for (const name of [tool.name, ...formerNames(tool.name)])
+        server.registerTool(name, config, async (args, ctx) => {
+          const { callTool, context } = await calls.get();
+          return callTool(context, server, tool, args, ctx, era);
+        });
     }
     // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {

@@ -8,6 +8,7 @@ import { restoreBackup } from './backup/restore-backup.ts';
 import { getCluster } from './cluster/get-cluster.ts';
 import { getMetrics } from './cluster/get-metrics.ts';
 import type { Operation } from './define.ts';
+import { FORMER_NAMES } from './former-names.ts';
 import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
 import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
@@ -72,6 +73,8 @@ const tools: readonly Operation[] = [
 /** Every operation there is. */
 export const operations: readonly Operation[] = [...tools, ...apiTools(tools)];
 
+/** By its name or a former one. */
 export function findOperation(name: string): Operation | undefined {
-  return operations.find((operation) => operation.name === name);
+  const present = FORMER_NAMES.get(name) ?? name;
+  return operations.find((operation) => operation.name === present);
 }
