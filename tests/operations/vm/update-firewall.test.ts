@@ -183,6 +183,25 @@ describe('rules by their key', () => {
   });
 });
 
+describe('an answer that is lost', () => {
+  it.each([
+    ['POST', 'rules$', { rules: [{ action: 'ACCEPT', macro: 'DNS' }] }],
+    ['DELETE', 'rules/0$', 'remove'],
+    ['PUT', 'rules/0$', 'off'],
+    ['PUT', 'options$', { enabled: true }],
+  ] as const)('to %s %s: the list shows that it took effect, and nothing is sent twice', async (method, path, change) => {
+    await given(SSH);
+    const rule = await keyOf({ dport: '22' });
+    const args =
+      change === 'remove' ? { rules: [{ rule, remove: true }] } : change === 'off' ? { rules: [{ rule, enabled: false }] } : change;
+    world.cluster.simulator.faults.add({ match: { method, path }, action: '596-after', times: 1 });
+    const hurried = world.another({}, { clock: hurriedClock() });
+    const id = await world.asks('update_firewall', { vmid: 105, ...args });
+    expect(await hurried.perform('approve', { approval_id: id }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
+    expect(sent()).toHaveLength(1);
+  });
+});
+
 describe('another client', () => {
   it('that changed the rules since the request makes the approval stale', async () => {
     const id = await world.asks('update_firewall', { vmid: 105, rules: [{ action: 'ACCEPT', macro: 'SSH' }] });
