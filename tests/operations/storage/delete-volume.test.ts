@@ -57,6 +57,13 @@ describe('delete_volume', () => {
     expect(deletions()).toEqual([`DELETE /nodes/pve/storage/nas/content/${ORPHAN}`]);
   });
 
+  it('is sent once when its answer is lost, and found by its task', async () => {
+    await makeOrphan();
+    world.cluster.simulator.faults.add({ match: { method: 'DELETE' }, action: 'reset-after', times: 1 });
+    expect(await approved({ volume: ORPHAN })).toMatchObject({ deleted: true });
+    expect(deletions()).toHaveLength(1);
+  });
+
   it('is not said to be deleted while the storage still lists it', async () => {
     await makeOrphan();
     const plan = await planOf(world, 'delete_volume', { volume: ORPHAN });

@@ -69,6 +69,12 @@ describe('download_media', () => {
     expect(JSON.stringify(await world.done('get_cluster', {}))).toContain('local:iso/tools.iso');
   });
 
+  it('is sent once when its answer is lost, and found by its task', async () => {
+    world.cluster.simulator.faults.add({ match: { method: 'POST', path: 'download-url' }, action: 'reset-after', times: 1 });
+    expect(await world.done('download_media', ISO)).toMatchObject({ volume: 'local:iso/tools.iso', size_gb: 0.684 });
+    expect(sent()).toHaveLength(1);
+  });
+
   it('sends nothing for a file that is there with the same size, and says that its content was not compared', async () => {
     await world.done('download_media', ISO);
     const again = await world.done('download_media', { ...ISO, checksum: SUM });
