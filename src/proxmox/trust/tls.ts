@@ -2,7 +2,6 @@ import { timingSafeEqual, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
-import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
 import { withoutZone } from '../../core/network.ts';
 import type { ConnectionSettings } from '../../core/settings.ts';
@@ -77,38 +76,55 @@ export interface TrustedConnector {
  */
 export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) => string): TrustedConnector {
   const open = new Set<TLSSocket>();
-  let secureContext: SecureContext | undefined;
+  const contexts: { ours?: SecureContext; system?: SecureContext } = {};
+  /** Reading the system's authorities takes longer than a connection, and they are asked only where neither fingerprint nor pin decides. */
+  const contextOf = (authorities: 'ours' | 'system') => {
+    contexts[authorities] ??= createSecureContext(authorities === 'ours' ? { ca: policy.ca ?? [] } : {});
+    return contexts[authorities];
+  };
+
+  function attempt({ host, port }: Endpoint, authorities: 'ours' | 'system'): Promise<TLSSocket> {
+    return new Promise((resolve, reject) => {
+      const servername = isIP(withoutZone(host)) ? '' : host;
+      const shared = { rejectUnauthorized: false, ALPNProtocols: ['http/1.1'], secureContext: contextOf(authorities) };
+      const socket = connect({ host: addressOf(host), port, servername, ...shared });
+      open.add(socket);
+      const late = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`)), CONNECT_TIMEOUT_MS);
+      const failed = (cause?: Error) => {
+        settled();
+        reject(new ConnectFailure(cause?.message ?? 'no connection', { cause }));
+      };
+      const settled = () => {
+        clearTimeout(late);
+        open.delete(socket);
+        socket.removeListener('error', failed).removeListener('close', failed);
+      };
+      socket.once('error', failed).once('close', failed);
+      socket.once('secureConnect', () => {
+        settled();
+        const refusal = refusalOf(() => judge(socket, host, policy));
+        if (!refusal) return resolve(socket.setNoDelay());
+        socket.destroy();
+        reject(refusal);
+      });
+    });
+  }
+
   return {
     close: () => {
       for (const socket of open) socket.destroy(new Error('the client was closed'));
     },
-    connect: ({ host, port }) =>
-      new Promise((resolve, reject) => {
-        // Reading the authorities of the system takes longer than the connection.
-        secureContext ??= createSecureContext(defined({ ca: policy.ca }));
-        const address = addressOf(host);
-        const servername = isIP(withoutZone(host)) ? '' : host;
-        const socket = connect({ host: address, port, servername, rejectUnauthorized: false, secureContext, ALPNProtocols: ['http/1.1'] });
-        open.add(socket);
-        const late = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`)), CONNECT_TIMEOUT_MS);
-        const failed = (cause?: Error) => {
-          settled();
-          reject(new ConnectFailure(cause?.message ?? 'no connection', { cause }));
-        };
-        const settled = () => {
-          clearTimeout(late);
-          open.delete(socket);
-          socket.removeListener('error', failed).removeListener('close', failed);
-        };
-        socket.once('error', failed).once('close', failed);
-        socket.once('secureConnect', () => {
-          settled();
-          const refusal = refusalOf(() => judge(socket, host, policy));
-          if (!refusal) return resolve(socket.setNoDelay());
-          socket.destroy();
-          reject(refusal);
-        });
-      }),
+    async connect(endpoint) {
+      if (policy.ca !== undefined || policy.fingerprints.length > 0) return attempt(endpoint, 'ours');
+      if (policy.verify || policy.pin() === undefined) return attempt(endpoint, 'system');
+      try {
+        return await attempt(endpoint, 'ours');
+      } catch (refusal) {
+        // An authority of the system may vouch for a certificate that is not the pinned one.
+        if (refusal instanceof ConnectFailure) throw refusal;
+        return attempt(endpoint, 'system');
+      }
+    },
   };
 }
 

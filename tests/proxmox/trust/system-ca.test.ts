@@ -20,6 +20,7 @@ import { createProxmox } from './src/proxmox/client.ts';
 import { memoryTrustStore } from './src/proxmox/trust/store.ts';
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const trust = memoryTrustStore();
+if (process.argv[3]) trust.set('test', JSON.parse(process.argv[3]));
 const api = createProxmox({ connection: JSON.parse(process.argv[2] ?? ''), cluster: 'test', trust, clock: systemClock, log });
 api.get('/version')
   .catch((error) => error.code)
@@ -50,3 +51,22 @@ it.each([
   expect(JSON.parse(stdout)).toEqual(expected);
   expect(server.received.length).toBe(requests);
 });
+
+it.each([
+  ['known', 'IP:127.0.0.1', 'content', 1],
+  ['known', 'IP:192.0.2.1', 'certificate_changed', 0],
+  ['stranger', 'IP:127.0.0.1', 'certificate_changed', 0],
+] as const)(
+  'a certificate of the authority "%s" for %s counts beside the pin of another one only if the system vouches: %s',
+  async (name, san, answer, requests) => {
+    const issuer = name === 'known' ? known : authorities.create(name);
+    const pinned = authorities.create('pinned');
+    const server = await startScripted(issuer.issue({ san }), () => ({ data: 'content' }));
+    const pin = JSON.stringify({ kind: 'ca', pem: pinned.pem, fingerprint: pinned.fingerprint, since: '2026-01-01T00:00:00.000Z' });
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: known.file };
+    const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(connectionTo([server])), pin], { env });
+    await server.close();
+    expect(JSON.parse(stdout)).toEqual({ answer, pinned: 'ca', notices: 0 });
+    expect(server.received.length).toBe(requests);
+  },
+);
