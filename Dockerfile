@@ -16,6 +16,8 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/deploy/healthcheck.mjs ./
+# Compiled code for the commands that agents start, and a snapshot of the process: docs/decisions/0016. Both belong to this very Node.
+RUN PROXMOX_DATA_DIR=/tmp/warm node dist/cli.js call list_vms --demo >/dev/null && rm -rf /tmp/warm && dist/proxmox-mcp.sh --build-snapshot
 # Database, pinned certificate and audit trail: keep them in a volume.
 RUN install -d -o node -g node -m 700 /data
 ENV PROXMOX_DATA_DIR=/data NODE_ENV=production
@@ -27,5 +29,5 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["node", "/app/he
 # HTTP:  docker run … -p 127.0.0.1:8808:8808 -e PROXMOX_HTTP_PUBLIC_URL=https://mcp.example.org proxmox-mcp http --host 0.0.0.0
 #        after `docker run … proxmox-mcp tokens add …`, behind a proxy that does TLS; or with --cert and --key. docs/deployment.md has it whole.
 # A folder of the host instead of a volume has to belong to user 1000. Any other command works likewise: docker run … proxmox-mcp doctor
-ENTRYPOINT ["node", "/app/dist/cli.js"]
+ENTRYPOINT ["/app/dist/proxmox-mcp.sh"]
 CMD ["stdio"]

@@ -13,7 +13,7 @@ const target = 'node20.19';
 // Split into chunks, which esbuild can do for ES modules only, then made CommonJS, which V8's code cache and a snapshot need.
 const result = await esbuild.build({
   absWorkingDir: root,
-  entryPoints: { main: 'src/cli/index.ts', stdio: 'src/cli/stdio.ts', docs: 'scripts/docs/index.ts' },
+  entryPoints: { main: 'src/cli/index.ts', stdio: 'src/cli/stdio.ts', snapshot: 'src/cli/snapshot.ts', docs: 'scripts/docs/index.ts' },
   outdir,
   bundle: true,
   splitting: true,
@@ -42,6 +42,8 @@ const build = createHash('sha256');
 for (const { path, contents } of files) build.update(relative(outdir, path)).update(contents);
 const id = build.digest('hex').slice(0, 16);
 files.push({ path: join(outdir, 'cli.js'), contents: await launcher(id) });
+const script = await readFile(join(root, 'scripts/launcher.sh'), 'utf8');
+files.push({ path: join(outdir, 'proxmox-mcp.sh'), contents: script.replace('@BUILD@', id) });
 for (const file of files) await put(file.path, file.contents);
 const packages = await bundledPackages(result.metafile);
 await put(join(outdir, 'THIRD_PARTY_LICENSES.txt'), licences(packages));
@@ -51,7 +53,7 @@ const [manifest, lock] = await Promise.all(
 await put(join(outdir, 'sbom.cdx.json'), `${JSON.stringify(sbom(manifest, lock, packages), null, 2)}\n`);
 await buildConsole();
 await cp(join(root, 'src/simulator/data'), join(outdir, 'data'), { recursive: true }).catch(ignoreMissing);
-await chmod(join(outdir, 'cli.js'), 0o755);
+for (const name of ['cli.js', 'proxmox-mcp.sh']) await chmod(join(outdir, name), 0o755);
 // Code caches of other builds.
 for (const name of await readdir(join(outdir, '.cache')).catch(() => []))
   if (!name.startsWith(id)) await rm(join(outdir, '.cache', name), { recursive: true, force: true });

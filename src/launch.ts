@@ -11,13 +11,15 @@ declare const BUILD: string;
 /** Bytes before the code in a file of the cache. */
 const HEADER = 4;
 
+const building = process.execArgv.includes('--build-snapshot');
 const folder = __dirname;
+let requireNode: (id: string) => unknown = require;
 const cache = join(folder, '.cache', `${BUILD}-${process.version}-${process.arch}`);
 const loaded = new Map<string, { exports: unknown }>();
 const uncached = new Map<string, Script>();
 
 function load(id: string): unknown {
-  if (!id.startsWith('./')) return require(id);
+  if (!id.startsWith('./')) return requireNode(id);
   const name = id.slice(2);
   const known = loaded.get(name);
   if (known) return known.exports;
@@ -28,7 +30,8 @@ function load(id: string): unknown {
   const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(filename, 'latin1')}\n})`;
   const cachedData = readCache(name);
   const script = new Script(source, { filename, ...(cachedData ? { cachedData } : {}) });
-  if (!cachedData || script.cachedDataRejected) uncached.set(name, script);
+  // A snapshot cannot hold scripts.
+  if (!building && (!cachedData || script.cachedDataRejected)) uncached.set(name, script);
   try {
     script.runInThisContext()(module.exports, load, module, filename, folder);
   } catch (error) {
@@ -79,7 +82,22 @@ function checksum(data: Buffer): number {
   return sum;
 }
 
-process.once('exit', writeCache);
-const [command = 'stdio', ...options] = process.argv.slice(2);
-// As clients start it. The parser of command lines takes a quarter of the start.
-load(command === 'stdio' && options.length === 0 ? './stdio.js' : './main.js');
+function main(): void {
+  process.once('exit', writeCache);
+  const [command = 'stdio', ...options] = process.argv.slice(2);
+  // As clients start it. The parser of command lines takes a quarter of the start.
+  load(command === 'stdio' && options.length === 0 ? './stdio.js' : './main.js');
+}
+
+// A snapshot fits the very Node that made it. scripts/launcher.sh makes one and starts from it.
+if (building) {
+  const { startupSnapshot } = require('node:v8') as typeof import('node:v8');
+  const { prepare } = load('./snapshot.js') as typeof import('./cli/snapshot.ts');
+  void prepare();
+  startupSnapshot.setDeserializeMainFunction(() => {
+    // The `require` of a snapshot knows Node's own modules only.
+    const { createRequire } = require('node:module') as typeof import('node:module');
+    requireNode = createRequire(join(folder, 'cli.js'));
+    main();
+  });
+} else main();

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -59,4 +60,61 @@ it('leaves the cache alone in a start with options of Node, which V8 compiles di
   rmSync(join(folder, '.cache'), { recursive: true, force: true });
   await promisify(execFile)(process.execPath, ['--max-lazy', cli, 'tools'], { env: { HOME: folder } });
   expect(() => cached()).toThrow('ENOENT');
+});
+
+const launcher = () => join(folder, 'proxmox-mcp.sh');
+/** Asks for the tools over stdio, then ends the input. */
+async function list(...args: string[]): Promise<string[]> {
+  const clientInfo = { name: 'test', version: '0' };
+  const messages = [
+    { id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } },
+    { method: 'notifications/initialized' },
+    { id: 2, method: 'tools/list' },
+  ];
+  const running = promisify(execFile)(launcher(), args, { env: { PATH: process.env.PATH, HOME: folder, PROXMOX_TOOLSETS: 'rare' } });
+  running.child.stdin?.end(messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''));
+  const [, answer = ''] = (await running).stdout.trim().split('\n');
+  return (JSON.parse(answer).result.tools as { name: string }[]).map(({ name }) => name);
+}
+
+it('starts from a snapshot with the settings of the start, not of its making; without one as usual', async () => {
+  rmSync(join(folder, '.cache'), { recursive: true, force: true });
+  const plain = await list('stdio');
+  expect(plain).not.toContain('list_vms');
+  await promisify(execFile)(launcher(), ['--build-snapshot'], { env: { PATH: process.env.PATH, HOME: folder } });
+  expect(readdirSync(join(folder, '.cache')).filter((name) => name.endsWith('.blob'))).toHaveLength(1);
+  expect(await list('stdio')).toEqual(plain);
+  expect(await list()).toEqual(plain);
+});
+
+it('starts other commands from the snapshot, too', async () => {
+  const env = { PATH: process.env.PATH, HOME: folder };
+  const { stdout } = await promisify(execFile)(launcher(), ['tools'], { env });
+  expect(stdout).toBe(await tools());
+  await expect(promisify(execFile)(launcher(), ['--no-such-option'], { env })).rejects.toMatchObject({ code: 2 });
+});
+
+/** Modules of machine code that the process has loaded; SQLite's is one, and only calls need it. Linux. */
+const hasSqlite = (pid: number | undefined) => readFileSync(`/proc/${pid}/maps`, 'utf8').includes('better_sqlite3.node');
+
+it('loads the code of calls once the client is silent, and not before', async () => {
+  const child = spawn(process.execPath, [binary(), 'stdio'], { env: { HOME: folder }, stdio: ['pipe', 'pipe', 'ignore'] });
+  const exited = once(child, 'exit');
+  const clientInfo = { name: 'test', version: '0' };
+  const ask = (id: number, method: string, params = {}) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
+  ask(1, 'initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo });
+  await once(child.stdout, 'data');
+  expect(hasSqlite(child.pid)).toBe(false);
+  await expect.poll(() => hasSqlite(child.pid), { timeout: 20_000 }).toBe(true);
+  expect(readdirSync(folder)).not.toContain('.local');
+  child.stdin.end();
+  expect((await exited)[0]).toBe(0);
+});
+
+it('loads none of it for a client that lists the tools and leaves', async () => {
+  rmSync(join(folder, '.cache'), { recursive: true, force: true });
+  await list('stdio');
+  const sources = [...cached().keys()].map((path) => readFileSync(join(folder, path.split('/').at(-1) ?? ''), 'utf8'));
+  expect(sources.length).toBeGreaterThan(0);
+  for (const source of sources) expect(source).not.toMatch(/SqliteDialect|effect:"destroy"/);
 });

@@ -6,22 +6,27 @@ import type { ChangeFeed } from './resources/changes.ts';
 
 /** How long (ms) `onClose` may take before the process ends regardless; what is unfinished is reconciled by the next process. */
 const CLOSE_LIMIT_MS = 1000;
+/** How long (ms) a client must be silent to count as idle: one that only lists the tools has left by then. */
+const IDLE_MS = 250;
 /** How long (ms) calls are still answered after stdin has ended; both SDK clients give up after 60 s. */
 const ANSWER_LIMIT_MS = 55_000;
+
+interface Hooks {
+  /** Closes what was opened (the engine), if anything was. */
+  onClose: () => Promise<void>;
+  /** Hears about messages that could not be read or sent; must not write to stdout, which is the wire. */
+  onError: (error: Error) => void;
+  /** Called once, when every request is answered and the client has been silent for a moment. */
+  onIdle: () => void;
+  /** Listened to once the client asks for changes. */
+  changes: ChangeFeed;
+}
 
 /**
  * Serves MCP on stdin and stdout. When stdin ends, the calls in progress are answered first (`printf … | proxmox-mcp stdio` shows their
  * answers); SIGINT, SIGTERM and SIGHUP end at once. The process exits with 0, or with 1 when the connection broke on what the client sent.
- * @param changes is listened to once the client asks for changes
- * @param onClose closes what was opened (the engine), if anything was
- * @param onError hears about messages that could not be read or sent; must not write to stdout, which is the wire
  */
-export function runStdio(
-  factory: McpServerFactory,
-  onClose: () => Promise<void>,
-  onError: (error: Error) => void,
-  changes: ChangeFeed,
-): void {
+export function runStdio(factory: McpServerFactory, { onClose, onError, onIdle, changes }: Hooks): void {
   // The SDK drops what is in progress when its input ends, so the input that it sees ends later.
   const input = process.stdin.pipe(new PassThrough(), { end: false });
   const transport = new StdioServerTransport(input, process.stdout);
@@ -39,7 +44,7 @@ export function runStdio(
       onError(error);
     },
   });
-  const { unanswered, whenAnswered } = follow(transport);
+  const { unanswered, whenAnswered } = follow(transport, onIdle);
   // From 2026-07-28 on a client opens a stream; the SDK passes on what that stream asked for.
   const stream = streamOf(transport, () =>
     changes.listen((uri) => void (server && 'server' in server ? server.server : server)?.sendResourceUpdated({ uri }).catch(() => {})),
@@ -84,12 +89,23 @@ function streamOf(transport: StdioServerTransport, listen: () => () => void): { 
 }
 
 /** Counts the requests that have no answer yet, on their way through the transport. */
-function follow(transport: StdioServerTransport): { unanswered: () => number; whenAnswered: () => Promise<void> } {
+function follow(transport: StdioServerTransport, onIdle: () => void): { unanswered: () => number; whenAnswered: () => Promise<void> } {
   const open = new Set<string | number>();
   let done = () => {};
+  let silence: NodeJS.Timeout | undefined;
+  let wasIdle = false;
+  const listen = () => {
+    clearTimeout(silence);
+    if (wasIdle || open.size > 0) return;
+    silence = setTimeout(() => {
+      wasIdle = true;
+      onIdle();
+    }, IDLE_MS).unref();
+  };
   const close = (id: string | number) => {
     open.delete(id);
     if (open.size === 0) done();
+    listen();
   };
   const receive = transport.onmessage;
   transport.onmessage = (message) => {
@@ -98,6 +114,7 @@ function follow(transport: StdioServerTransport): { unanswered: () => number; wh
       // A cancelled call gets no answer.
       else if (message.method === 'notifications/cancelled') close((message.params as { requestId: string | number }).requestId);
     }
+    listen();
     receive?.(message);
   };
   const send = transport.send.bind(transport);

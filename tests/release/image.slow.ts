@@ -17,9 +17,9 @@ let ran: Ran[];
 
 beforeAll(async () => {
   const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' }).trimEnd().split('\n');
-  // rm and install of the image.
+  // Programs of the image.
   env.PATH = `${env.PATH}:${join(home, 'tools')}`;
-  execFileSync('sh', ['-c', 'mkdir "$0" && ln -s "$(command -v rm)" "$(command -v install)" "$0"', join(home, 'tools')]);
+  execFileSync('sh', ['-c', 'mkdir "$0" && ln -s $(command -v rm install mkdir uname) "$0"', join(home, 'tools')]);
   execFileSync('ln', ['-s', npm('11.19.1'), join(home, 'bin/npm')]);
   ran = await build(folder, context(tracked), (command, cwd) => run('/bin/sh', ['-c', command], cwd));
 });

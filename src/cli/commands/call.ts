@@ -14,7 +14,6 @@ import { type Exit, isForPeople, note, print, printJson, tell } from '../lib/out
 import { type ProgressView, progressView } from '../lib/progress.ts';
 import { openSession } from '../lib/session.ts';
 import { ask, hasTerminal, piped } from '../lib/terminal.ts';
-import { viewText } from '../lib/view.ts';
 
 interface CallOptions extends GlobalOptions {
   args: string;
@@ -94,11 +93,11 @@ function seconds(text: string): number {
   return value;
 }
 
-function show(result: Result, tables: Operation | undefined, session: Session): Exit {
+async function show(result: Result, tables: Operation | undefined, session: Session): Promise<Exit> {
   const { structured, tabular } = renderResult(result, { demo: session.settings.demo, notices: session.notices(), tables });
   const asks = result.kind === 'approval_required' || result.kind === 'question';
   const how = asks ? { how_to_approve: howToApprove(result.approval.id, result.approval.method) } : {};
-  if (isForPeople()) print(viewText({ ...tabular, ...how }));
+  if (isForPeople()) print((await import('../lib/view.ts')).viewText({ ...tabular, ...how }));
   else printJson({ ...structured, ...how });
   if (result.kind === 'running')
     note(`The run continues. Follow it with: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);

@@ -10,7 +10,7 @@ import { localCaller } from '../lib/caller.ts';
 import { offeredTools } from '../lib/offered-tools.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, note } from '../lib/output.ts';
-import { openSession } from '../lib/session.ts';
+import { loadForSession, openSession } from '../lib/session.ts';
 
 /**
  * `stdio`: serves one MCP client. Starts without credentials too: tools are listed, and the first call says which variables are missing.
@@ -41,11 +41,18 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     version: pkg.version,
     notices: () => opened?.notices() ?? [],
   });
-  runStdio(
-    factory,
-    async () => (await session.opened())?.close(),
-    (error) => note(`mcp: ${error.message}`),
+  runStdio(factory, {
+    onClose: async () => (await session.opened())?.close(),
+    onError: (error) => note(`mcp: ${error.message}`),
+    onIdle: () => void loadForCalls(),
     changes,
-  );
+  });
   return 0;
+}
+
+/** Loads the code of the first call. Opens nothing. The call itself reports a part that cannot be loaded. */
+async function loadForCalls(): Promise<void> {
+  await import('../../mcp/call.ts');
+  await import('../../mcp/elicitation.ts');
+  await loadForSession().catch(() => {});
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
 import { lazy } from '../../core/lazy.ts';
@@ -94,6 +95,25 @@ async function demoCluster({ dataDir }: Settings): Promise<{ connection: Connect
   const { startCluster, connectionTo } = await import('./simulator.ts');
   const simulator = await startCluster(dataDir);
   return { connection: connectionTo(simulator), close: () => simulator.close() };
+}
+
+/** Loads the code that a session needs. Between two parts, requests have their turn. */
+export async function loadForSession(): Promise<void> {
+  const parts = [
+    () => import('../../operations/index.ts'),
+    () => import('../../engine/engine.ts'),
+    () => import('../../sqlite.ts'),
+    () => import('pino'),
+    () => import('../../audit/writer.ts'),
+    () => import('../../proxmox/client.ts'),
+    () => import('../../proxmox/trust/store.ts'),
+    () => import('../../store/index.ts'),
+    () => import('../../store/sqlite.ts'),
+  ];
+  for (const load of parts) {
+    await load();
+    await nextTurn();
+  }
 }
 
 /** Logs go to stderr: stdout belongs to the protocol or to the result. */
