@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { NO_POLICY } from '../../../src/core/policy.ts';
+import type { Settings } from '../../../src/core/settings.ts';
 import type { Progress } from '../../../src/engine/types.ts';
 import { tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
@@ -140,6 +141,57 @@ describe('several new guests', () => {
       message: expect.stringContaining(message),
     });
     expect(sent()).toEqual([]);
+  });
+});
+
+describe('several new guests that need an approval', () => {
+  const decided: Partial<Settings> = {
+    policy: { ...NO_POLICY, rules: [{ match: { operation: ['create_vm'] }, never: false, method: 'relay' }] },
+  };
+  const args = { names: ['data1', 'data2'], disk_gb: 1, start_on_create: true };
+  const shown = async () => {
+    const result = await world.call('create_vm', args);
+    if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
+    return { approve: { approval_id: result.approval.id }, vmids: result.approval.plan.makes?.map(({ demand }) => demand.vmid) ?? [] };
+  };
+
+  it('are made under one yes, with the VMIDs that were shown', async () => {
+    world = await openWorld(decided);
+    const { approve, vmids } = await shown();
+    expect(sent()).toEqual([]);
+    const { result } = await world.done('approve', approve);
+    expect(guestsIn(result as JsonObject).map(({ vmid }) => vmid)).toEqual(vmids);
+  });
+
+  it('are not made when one of the VMIDs that were shown is taken by then', async () => {
+    world = await openWorld(decided);
+    const { approve, vmids } = await shown();
+    await world
+      .another({ policy: NO_POLICY })
+      .perform('create_vm', { name: 'quicker', vmid: vmids[1], disk_gb: 1 }, agent, { wait: 'end' });
+    const before = sent().length;
+    expect(await world.refused(world.call('approve', approve))).toMatchObject({
+      code: 'approval_stale',
+      message: expect.stringContaining(`VMID ${vmids[1]} now belongs to another guest`),
+    });
+    expect(sent()).toHaveLength(before);
+  });
+
+  it('of which one was made half are finished under a new yes, which is about that one alone', async () => {
+    world = await openWorld(decided);
+    faults().add({
+      match: { method: 'POST', path: '/status/start$' },
+      action: 'status',
+      status: 403,
+      reason: 'Permission check failed',
+      times: 1,
+    });
+    expect(await world.refused(world.call('approve', (await shown()).approve))).toMatchObject({ code: 'permission_denied' });
+    const before = sent().length;
+    const again = await shown();
+    expect(again.vmids).toHaveLength(1);
+    expect(await world.done('approve', again.approve)).toMatchObject({ status: 'succeeded' });
+    expect(sent().slice(before)).toEqual([`POST /qemu/${again.vmids[0]}/status/start`]);
   });
 });
 

@@ -120,7 +120,8 @@ export function togetherNew(plans: readonly Plan[], verb: string): Plan {
     space: sumOfSpace(open),
     choices: [
       ...there.map(({ summary, existing }) => `${summary}${differencesIn(existing)}`),
-      ...saidOnce(open, (plan) => plan.choices, labelOf),
+      // The name of each has its VMID beside it.
+      ...saidOnce(open, ({ choices }) => choices.filter((text) => !text.startsWith('vmid: ')), labelOf),
     ],
     warnings: saidOnce(open, ({ warnings }) => warnings, labelOf),
     after: { guests: names, ...shared(open) },
