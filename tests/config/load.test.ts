@@ -122,7 +122,7 @@ describe('where values come from', () => {
 describe('values', () => {
   test('the defaults are those that users of the skill know', () => {
     const { limits, connection, defaults, approval } = settings({ PROXMOX_HOST: 'pve.example.org' });
-    expect(limits).toEqual({ maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } });
+    expect(limits).toEqual({ maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' }, mediaHosts: [] });
     expect(connection).toMatchObject({ endpoints: [{ host: 'pve.example.org', port: 8006 }], verifySsl: false });
     expect(defaults).toEqual({ node: 'pve', nodeIsExplicit: false });
     expect(approval).toMatchObject({ mode: 'auto', ttlSeconds: 900 });

@@ -1,3 +1,4 @@
+import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -35,7 +36,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
     const shows = caller.isOperator ? 'all' : `only what ${caller.principal} requested`;
     if (!caller.isOperator) note(`This list shows ${shows}. In a terminal of the operator it shows all.`);
     if (!isForPeople()) printJson({ shows, approvals });
-    else if (approvals.length === 0) print(options.status ? `No approval is ${options.status}.` : 'No approvals yet.');
+    else if (approvals.length === 0) print(none(options.status, caller));
     else {
       const { table } = await import('../lib/table.ts');
       print(
@@ -54,6 +55,12 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
     }
     return 0;
   });
+}
+
+/** Without a terminal others may have requested some. */
+function none(status: string | undefined, { isOperator, principal }: Caller): string {
+  const what = status ? `No approval is ${status}` : 'No approvals yet';
+  return isOperator ? `${what}.` : `${what} among those that ${principal} requested.`;
 }
 
 /** `approvals show ID`: decides nothing, for every caller. */

@@ -167,6 +167,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
         : []),
       ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
       ...(await addressesInUse(ctx, args.cloud_init, guests)),
+      ...(image && !args.cloud_init ? ['no cloud_init was given: a cloud image then has no user who can log in'] : []),
       ...(args.cloud_init && !image ? ['cloud-init only works in images that bring it; an installer ISO ignores it'] : []),
       ...(node.memoryMib !== undefined && memoryMib > node.memoryMib
         ? [`${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`]

@@ -71,10 +71,10 @@ test('the lines of the README make a token that may do everything and sees its p
     .replaceAll('mcp@pve', 'readme@pve')
     .replaceAll(/\bagents\b/g, 'readme');
   const lines = own.split('\n').filter((line) => line.startsWith('pveum'));
-  expect(lines).toHaveLength(13);
+  expect(lines).toHaveLength(14);
   let secret = '';
   for (const line of lines.map((one) => one.replace(/ +#.*/, ''))) {
-    if (!line.startsWith('pveum user token add')) await pveum(cluster, line.replace('/storage/local ', '/storage/local-lvm '));
+    if (!line.startsWith('pveum user token add')) await pveum(cluster, line);
     else
       ({ value: secret } = (await asRoot(cluster, 'POST', '/access/users/readme@pve/token/agent', { privsep: '1' })) as { value: string });
   }

@@ -130,6 +130,12 @@ describe('what is sent', () => {
     expect((await create({ cloud_init: { user: 'ops' } })).warnings.join()).toContain('no user can log in');
   });
 
+  test('an image without cloud_init brings a warning, and an ISO does not: its installer makes the user', async () => {
+    const warning = 'no cloud_init was given: a cloud image then has no user who can log in';
+    expect((await create({ image: 'local:import/debian-12.qcow2' })).warnings).toContain(warning);
+    expect((await create({ iso: 'local:iso/debian-12.iso' })).warnings).not.toContain(warning);
+  });
+
   test('the other options', async () => {
     const args = {
       bios: 'ovmf',
