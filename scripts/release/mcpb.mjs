@@ -25,6 +25,7 @@ export function manifest(pkg, tools) {
     homepage: pkg.homepage,
     support: pkg.bugs,
     license: pkg.license,
+    icon: 'icon.png',
     keywords: pkg.keywords,
     server: {
       type: 'node',
@@ -63,6 +64,7 @@ export async function bundle({ root, sqlite }, pkg, tools) {
     ...(await filesIn(sqlite, '', (path) => NATIVE.test(path), 'node_modules/better-sqlite3/')),
   };
   for (const file of ['README.md', 'LICENSE']) files[file] = await readFile(join(root, file));
+  files['icon.png'] = await readFile(join(root, 'docs/images/icon.png'));
   // The earliest time that the format knows.
   const mtime = new Date(1980, 0, 1);
   return zipSync(

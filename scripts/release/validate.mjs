@@ -54,7 +54,7 @@ export function validateRelease(folder, { serverSchema = 'server.schema.json' } 
       'the npm package has no install script',
     ],
     [tarball.has('package/dist/cli.js') && tarball.has('package/dist/sbom.cdx.json'), 'the npm package has dist/'],
-    [manifest.server.entry_point in bundle, 'the entry point of the bundle is in it'],
+    [manifest.server.entry_point in bundle && manifest.icon in bundle, 'the entry point and the icon of the bundle are in it'],
     [server.packages.some(({ fileSha256 }) => fileSha256 === sha256(one(/\.mcpb$/))), 'server.json has the checksum of the bundle'],
     [names.filter((name) => name !== 'SHA256SUMS').every((name) => sums.get(name) === sha256(name)), 'SHA256SUMS covers every file'],
   ];
