@@ -28,9 +28,10 @@ function sqliteOpens() {
 function compileSqlite() {
   try {
     const cwd = dirname(require.resolve('better-sqlite3/package.json'));
-    execFileSync('npm', ['run', '--silent', 'install'], { cwd, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
+    execFileSync('npm', ['run', 'install'], { cwd, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
   } catch (error) {
-    console.error(`${error.stderr ?? error.message}\n`);
+    const said = `${error.stdout ?? ''}${error.stderr ?? error.message}`.trimEnd().split('\n');
+    console.error(`${said.slice(-20).join('\n')}\n`);
     console.error(
       'SQLite could not be compiled for Node 20. Install Python 3, make and a C++ compiler, or use Node 22 or newer, which needs none.',
     );

@@ -101,15 +101,32 @@ describe('the bundle for all platforms', () => {
 });
 
 describe('the clone', () => {
-  test('npm ci --omit=dev works on Node 24 with npm 12', async () => {
-    const { home, npm } = machine(24);
+  /** What `npm ci` needs of the clone. */
+  function cloned(home: string): void {
     for (const name of ['package.json', 'package-lock.json', '.npmrc']) writeFileSync(join(home, name), readFileSync(join(ROOT, name)));
     for (const folder of ['packages/sqlite-node20', 'scripts']) mkdirSync(join(home, folder), { recursive: true });
     for (const name of ['packages/sqlite-node20/package.json', 'packages/sqlite-node20/index.cjs', 'scripts/prepare.mjs'])
       writeFileSync(join(home, name), readFileSync(join(ROOT, name)));
+  }
+
+  test('npm ci --omit=dev works on Node 24 with npm 12', async () => {
+    const { home, npm } = machine(24);
+    cloned(home);
     const installed = await npm(NPM[12], ['ci', '--omit=dev']);
     expect([installed.code, installed.output.trim()]).toEqual([0, expect.stringMatching(/^added \d+ packages in \S+$/)]);
     expect(readdirSync(join(home, 'node_modules')).filter((name) => name.includes('sqlite'))).toEqual(['better-sqlite3']);
+  });
+
+  test('npm ci on Node 20 without compiler says what to install', async () => {
+    const { home, env, npm } = machine(20);
+    cloned(home);
+    // As on a machine that cannot reach the prebuilt binary.
+    env.npm_config_build_from_source = 'true';
+    const { code, output } = await npm(NPM[11], ['ci', '--omit=dev']);
+    expect(code).toBe(1);
+    expect(output).toContain(
+      'SQLite could not be compiled for Node 20. Install Python 3, make and a C++ compiler, or use Node 22 or newer',
+    );
   });
 
   test('npm install --global . makes the command', async () => {
