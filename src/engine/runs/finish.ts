@@ -56,6 +56,8 @@ export async function conclude(
   }
 }
 
+const FOLLOW = 'Do not call again. Follow it with get_task. This server checks Proxmox and records the outcome as soon as it can.';
+
 /** The error of a run whose outcome could not be recorded. */
 function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown): ProxmoxMcpError {
   const ours =
@@ -68,13 +70,21 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
       details: { run_id: id },
     });
   }
+  const open = steps.filter(({ state }) => state === 'intent' || state === 'sent');
+  if (open.length > 1) {
+    return new ProxmoxMcpError(
+      'outcome_unknown',
+      `${plan.summary}: ${open.length} requests may have been sent to Proxmox. Their outcome cannot be recorded. ${ours.message}`,
+      { hint: FOLLOW, details: { run_id: id } },
+    );
+  }
   const purpose = plan.steps.find((s) => s.id === last.id)?.purpose ?? plan.summary;
   const sent = last.state === 'intent' ? 'may have been sent' : 'was sent';
   return new ProxmoxMcpError(
     'outcome_unknown',
     `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}. Its outcome cannot be recorded. ${ours.message}`,
     {
-      hint: 'Do not call again. Follow it with get_task. This server checks Proxmox and records the outcome as soon as it can.',
+      hint: FOLLOW,
       details: { run_id: id, ...defined({ upid }) },
     },
   );

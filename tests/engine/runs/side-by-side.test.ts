@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
+import { ProxmoxMcpError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, operator, type World } from '../../helpers/world.ts';
@@ -106,6 +107,38 @@ describe('several guests', () => {
     expect(await runOf(runId)).toMatchObject({ status: 'unknown' });
     faults().clear();
     await until(async () => (await runOf(runId))?.status === 'succeeded');
+    expect(stops()).toHaveLength(3);
+  });
+
+  it('whose outcomes cannot be recorded for a while are said to be unknown together, and are recorded afterwards', async () => {
+    const vmids = await open(['one', 'two', 'three']);
+    let isAway = false;
+    const engine = world.another(
+      {},
+      {
+        store: (store) => ({
+          ...store,
+          runs: {
+            ...store.runs,
+            async journal(...given) {
+              if (isAway) throw new ProxmoxMcpError('store_unavailable', 'The store is away.');
+              return store.runs.journal(...given);
+            },
+          },
+        }),
+      },
+    );
+    const asked = await engine.perform('stop_vm', { vmids, force: true }, agent, { wait: 'end' });
+    faults().add({ match: { method: 'POST', path: '/status/stop$' }, action: 'hold' });
+    const approve = { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' };
+    const refused = world.refused(engine.perform('approve', approve, agent, { wait: 'end' }));
+    await faults().untilHeld(3);
+    isAway = true;
+    faults().clear();
+    const error = await refused;
+    expect(error).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('3 requests may have been sent') });
+    isAway = false;
+    await until(async () => (await runOf(error.details?.run_id))?.status === 'succeeded');
     expect(stops()).toHaveLength(3);
   });
 
