@@ -21,11 +21,10 @@ export async function waitForDecision(approval: ApprovalRecord, call: Omit<Chang
     if (now.runId !== undefined) {
       const run = await store.runs.get(now.runId);
       if (run && (run.status !== 'executing' || ports.clock.now() >= deadline)) return resultOf(run, call.operation, ports);
-    } else if (now.status !== 'pending') checkOpen(now);
+    } else checkOpen(now);
     const waited = Math.round((ports.clock.now() - began) / 1000);
     if (ports.clock.now() >= deadline || signal?.aborted) return { kind: 'approval_required', approval: now, waited };
-    await (now.runId === undefined
-      ? ports.clock.sleep(POLL_MS)
-      : Promise.race([ports.inFlight.runs.get(now.runId) ?? ports.clock.sleep(POLL_MS), ports.clock.sleep(POLL_MS)]));
+    const ended = ports.inFlight.runs.get(now.runId ?? '');
+    await Promise.race([ports.clock.sleep(POLL_MS), ...(ended ? [ended] : [])]);
   }
 }
