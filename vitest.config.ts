@@ -1,21 +1,25 @@
 import { defineConfig } from 'vitest/config';
 import { scratchFolder } from './tests/helpers/scratch.ts';
+import { ProgramsFirst } from './tests/helpers/sequence.ts';
 import { leftOutSuites } from './tests/helpers/suites.ts';
 
-/** Suites of programs (the shipped binary, databases, browsers), and the file that replaces a module of Node's. */
+/** Suites of programs: the shipped binary, databases, browsers. */
 const PROGRAMS = ['browser', 'cli', 'e2e', 'nginx', 'postgres', 'release'].map((folder) => `tests/${folder}/**/*.test.ts`);
-const SEPARATE = [...PROGRAMS, 'tests/audit/key-file.test.ts'];
+/** The file that replaces a module of Node's. */
+const MOCKED = ['tests/audit/key-file.test.ts'];
 
-const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000, env: { TMPDIR: scratchFolder() } } as const;
+// One process runs many files, so that it loads the source once. They leave no module, global or timer changed.
+const common = { pool: 'forks', isolate: false, testTimeout: 30_000, hookTimeout: 30_000, env: { TMPDIR: scratchFolder() } } as const;
 
 export default defineConfig({
   test: {
     globalSetup: ['tests/helpers/global-setup.ts'],
     // More than the two cores of a small machine: a test that waits for a task, a process or a timer leaves its core to another.
-    maxWorkers: 4,
+    maxWorkers: 6,
+    sequence: { sequencer: ProgramsFirst },
     projects: [
-      // One process runs many of these files, so that it loads the source once. They leave no module, global or timer changed.
-      { test: { ...common, name: 'in process', include: ['tests/**/*.test.ts'], exclude: SEPARATE, isolate: false } },
+      { test: { ...common, name: 'in process', include: ['tests/**/*.test.ts'], exclude: [...PROGRAMS, ...MOCKED] } },
+      { test: { ...common, name: 'mocked', include: MOCKED, isolate: true } },
       {
         test: {
           ...common,
@@ -23,7 +27,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           name: 'programs',
-          include: SEPARATE,
+          include: PROGRAMS,
           exclude: leftOutSuites().map((suite) => `tests/${suite.folder}/**`),
         },
       },

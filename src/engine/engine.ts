@@ -109,12 +109,17 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
+/** The operations are the same for all engines of a process. */
+let secretsChecked = false;
+
 /** Rejects an operation whose secrets would pass the entry point as plain text. */
 function refuseOpenSecrets(): void {
+  if (secretsChecked) return;
   for (const { name, input } of operations) {
     const open = unreachableSecrets(input);
     if (open.length > 0) fail('internal', `Operation ${name} marks a secret where it cannot be concealed: ${open.join(', ')}.`);
   }
+  secretsChecked = true;
 }
 
 /** Keeps notifications in flight, so that an engine which is closed right after a request still sends them. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Audit, openAudit } from '../../src/audit/writer.ts';
@@ -6,6 +6,7 @@ import type { Caller } from '../../src/core/caller.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { lazy } from '../../src/core/lazy.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Result } from '../../src/core/result.ts';
 import type { Settings } from '../../src/core/settings.ts';
@@ -66,10 +67,20 @@ export function hurriedClock(): Clock {
   };
 }
 
+/** A store file as migrations leave it, made once in a process: a copy of it saves half the time that opening a new store takes. */
+const migrated = lazy(async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'migrated-'));
+  await (await openStore({ dataDir })).close();
+  const bytes = readFileSync(join(dataDir, 'store.sqlite'));
+  rmSync(dataDir, { recursive: true });
+  return bytes;
+});
+
 /** The real engine on the embedded cluster, with a real store and a real audit. */
 export async function openWorld(settings: Partial<Settings> = {}, simulator: Partial<SimulatorOptions> = {}): Promise<World> {
   const cluster = await startCluster(simulator);
   const dataDir = mkdtempSync(join(tmpdir(), 'engine-'));
+  writeFileSync(join(dataDir, 'store.sqlite'), await migrated.get(), { mode: 0o600 });
   const engines: Engine[] = [];
   const another: World['another'] = (
     more = {},

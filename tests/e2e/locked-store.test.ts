@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import SqliteDatabase from '../../src/sqlite.ts';
-import { openPlace, until } from '../e2e/harness.ts';
-import { startHttp } from '../e2e/http-server.ts';
-import { bearer, rpc } from './http-server.ts';
+import { bearer, rpc } from '../http/http-server.ts';
+import { openPlace, until } from './harness.ts';
+import { startHttp } from './http-server.ts';
 
 it('while another process holds the lock of SQLite, the shipped server answers others, ends when told, and sends nothing', async () => {
   const place = await openPlace();
