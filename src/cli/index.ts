@@ -223,6 +223,7 @@ command(program, 'doctor', 'test connection, rights, limits and files').action(
   run(async (options) => (await import('./doctor/index.ts')).doctor(options)),
 );
 printing(program.command('setup').description('connect your cluster, step by step'))
+  .option('--demo', 'say what the embedded cluster needs')
   .option('--host <host>', 'use this node, or several of one cluster')
   .option('--fingerprint <sha256>', 'accept this certificate without asking')
   .option('--toolsets <names>', 'grant rights for these groups of tools (default: everyday)')

@@ -13,7 +13,7 @@ afterAll(place.remove);
 
 /** These serve until they end, need a human or root, or show a form of a command: their help must exist. */
 const SHOWN_ONLY =
-  /^(npx )?proxmox-mcp( (console|http|setup|connect URL|demo --serve.*|approvals (approve|deny|list|show|watch)\b.*|service install.*|runs close .*|completion .*)?$| call <| …| tokens )/;
+  /^(npx )?proxmox-mcp( (console|http|connect URL|demo --serve.*|approvals (approve|deny|list|show|watch)\b.*|service install.*|runs close .*|completion .*)?$| call <| …| tokens )/;
 
 beforeAll(() => {
   const bin = join(place.folder, 'bin');

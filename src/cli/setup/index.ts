@@ -26,6 +26,7 @@ import { targetFile, usualFile, writeSettings } from './settings-file.ts';
  * lines that create the token, and calls again with --token-file.
  */
 export async function setup(options: SetupOptions): Promise<Exit> {
+  if (options.demo) return setupOfDemo();
   const file = await targetFile(options.settings, options.force === true);
   if (options.client !== undefined) clientOf(options.client);
 
@@ -80,6 +81,12 @@ export async function setup(options: SetupOptions): Promise<Exit> {
   if (isForPeople()) print(`The token works. ${file} holds the settings, for you alone (0600).\nPinned: ${pinText(pin)}.`);
 
   return isForPeople() ? await rest(options, written) : await restForPrograms(options, written, { host, file, pinned: pinText(pin) });
+}
+
+function setupOfDemo(): Exit {
+  if (isForPeople()) print('Nothing to do: the embedded cluster needs neither a token nor settings. Add --demo to any command.');
+  else printJson({ cluster: 'simulator', next: 'Add --demo to any command.' });
+  return 0;
 }
 
 /** The steps that a person reads. */
