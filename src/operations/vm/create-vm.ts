@@ -1,6 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan.ts';
+import { plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
 import { listGuests } from '../../proxmox/guests.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
@@ -22,7 +23,7 @@ import { type CreateArgs, type CreateOne, createInput } from './provision/create
 import { createParams } from './provision/create-params.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
-import { findImage, refuseMissingIso } from './provision/media.ts';
+import { findImage, findIso } from './provision/media.ts';
 import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several-new.ts';
 import { DEFAULTS, defaultCpu } from './provision/vm-defaults.ts';
 
@@ -77,11 +78,11 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
   const [storages, version, bridge] = await Promise.all([
     listStorages(ctx.api, node.node),
     ctx.api.version(),
-    chooseBridge(ctx.api, node.node, args.net_bridge),
+    chooseBridge(ctx.api, node.node, args.net_bridge, 'net_bridge'),
     refuseUnusablePool(ctx.api, pool),
   ]);
   const cpu = { cores: args.cores ?? DEFAULTS.cores, sockets: args.sockets ?? DEFAULTS.sockets };
-  await refuseMissingIso(ctx.api, node.node, storages, args.iso);
+  const iso = await findIso(ctx.api, node.node, storages, args.iso);
   const image = await findImage(ctx.api, node.node, storages, args.image);
   const diskGib = args.disk_gb ?? Math.max(DEFAULTS.diskGib, Math.ceil(image?.sizeGib ?? 0));
   if (image && diskGib < image.sizeGib) {
@@ -106,7 +107,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     needGib: diskGib,
   });
   const cpuModel = args.cpu ?? defaultCpu(version);
-  const request = createParams({ args, vmid, storage, image, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
+  const request = createParams({ args, vmid, storage, image, iso, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
   const at = { vmid, type: 'qemu', node: node.node } as const;
   const name = `${args.name} (${vmid})`;
   const config = (has: Record<string, string | null>): Condition => ({ kind: 'config', ...at, has });
@@ -153,6 +154,8 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
       ...nodeChoices,
       ...storageChoices,
       ...bridge.choices,
+      ...(image && image.volid !== args.image ? [`image: ${plainText(image.volid, 200)}`] : []),
+      ...(iso === args.iso ? [] : [`iso: ${plainText(iso ?? '', 200)}`]),
       ...request.choices,
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],

@@ -9,7 +9,7 @@ import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
-import { changed, guestName, isoOrNone, notes, poolName, tags, vmid } from './lib/schemas.ts';
+import { changed, guestName, medium, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
@@ -30,7 +30,7 @@ const input = z.strictObject({
   protection: z.boolean().optional(),
   agent: z.boolean().optional(),
   boot: z.array(z.string()).min(1).max(20).optional().describe('Devices in order, like scsi0'),
-  iso: isoOrNone.optional().describe('Into the CD drive; none takes it out'),
+  iso: medium.optional().describe('Into the CD drive; none takes it out'),
   cloud_init: cloudInit.optional(),
   disks: z.array(disk).min(1).max(10).optional(),
   nics: z.array(nic).min(1).max(10).optional(),

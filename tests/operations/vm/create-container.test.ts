@@ -22,6 +22,8 @@ it('makes an unprivileged container from a template by the start of its name, an
   };
   const plan = await planOf(world, 'create_container', args);
   expect(plan).toMatchObject({ effect: 'change', demand: { newGuests: 1, after: { cpu: 1, memoryMib: 256, diskGib: 2 } } });
+  // Each default by the name of the parameter that changes it.
+  expect(plan.choices).toContain('bridge: vmbr0');
   const done = await world.done('create_container', args);
   expect(done).toMatchObject({ created: true, name: 'ct1', status: 'running', node: 'pve' });
   const [create, start] = world.cluster.mutations();

@@ -103,6 +103,26 @@ describe('what is sent', () => {
     expect(plan.warnings).toEqual([]);
   });
 
+  test('an image and an ISO may be given by their file names; the plan shows which volumes they are', async () => {
+    const image = await create({ image: 'debian-12.qcow2' });
+    expect(requestsOf(image)[0]?.params?.scsi0).toContain('import-from=local:import/debian-12.qcow2');
+    expect(image.choices).toContain('image: local:import/debian-12.qcow2');
+    const iso = await create({ iso: 'debian-12.iso' });
+    expect(requestsOf(iso)[0]?.params?.ide2).toBe('local:iso/debian-12.iso,media=cdrom');
+    expect(iso.choices).toContain('iso: local:iso/debian-12.iso');
+  });
+
+  test('a file name on two storages is never a guess', async () => {
+    const nas = { storage: 'nas', type: 'nfs', content: 'iso' };
+    const twice: World = {
+      ...pve([{ storage: 'local-lvm', type: 'lvmthin', content: 'images' }, local, nas]),
+      volumes: [...volumes, { storage: 'nas', volid: 'nas:iso/debian-12.iso', content: 'iso' }],
+    };
+    const error = await refusalOf(create({ iso: 'debian-12.iso' }, twice));
+    expect(error).toMatchObject({ code: 'ambiguous', hint: 'Choose one of: local:iso/debian-12.iso, nas:iso/debian-12.iso.' });
+    expect(await params({ iso: 'nas:iso/debian-12.iso' }, twice)).toMatchObject({ ide2: 'nas:iso/debian-12.iso,media=cdrom' });
+  });
+
   test('the disk is at least as big as its image', async () => {
     expect((await create({ image: 'local:import/huge.qcow2' })).demand?.after.diskGib).toBe(41);
     expect((await refusalOf(create({ image: 'local:import/huge.qcow2', disk_gb: 40 }))).code).toBe('not_possible');
@@ -266,6 +286,8 @@ describe('refused before anything is sent', () => {
     ['a template of containers as a disk image', { image: 'local:vztmpl/alpine.tar.xz' }, 'invalid_arguments', 'a disk image such as'],
     ['a missing ISO', { iso: 'local:iso/none.iso' }, 'storage_unavailable', 'local:iso/debian-12.iso'],
     ['a missing image', { image: 'local:import/none.qcow2' }, 'storage_unavailable', 'debian-12.qcow2'],
+    ['a file name that no storage has', { iso: 'none.iso' }, 'storage_unavailable', 'local:iso/debian-12.iso'],
+    ['the file name of a disk image as an ISO', { iso: 'huge.qcow2' }, 'storage_unavailable', 'local:iso/debian-12.iso'],
     ['an ISO on a storage that is not there', { iso: 'nas:iso/x.iso' }, 'storage_unavailable', 'local:iso'],
     ['more vCPUs than the node has', { cores: 5, sockets: 2 }, 'not_possible', 'at most 8'],
     ['a bad key', { cloud_init: { sshkeys: 'nonsense' } }, 'invalid_arguments', 'OpenSSH'],
@@ -280,7 +302,7 @@ describe('refused before anything is sent', () => {
     { vmid: 99 },
     { cores: 0 },
     { memory: 15 },
-    { iso: 'x' },
+    { iso: 'a/b' },
     { vlan: 4095 },
     { colour: 'red' },
     { storage: 'a,b=c' },

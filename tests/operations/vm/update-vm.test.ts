@@ -161,6 +161,13 @@ describe('NICs and media', () => {
     expect(lastParams()).toMatchObject({ ide2: `${iso},media=cdrom` });
     await world.done('update_vm', { vmid: 104, iso: 'none' });
     expect(lastParams()).toMatchObject({ ide2: 'none,media=cdrom' });
+    // By its file name; the same again changes nothing.
+    await world.done('update_vm', { vmid: 104, iso: 'debian-12.iso' });
+    expect(lastParams()).toMatchObject({ ide2: `${iso},media=cdrom` });
+    const sent = world.cluster.mutations().length;
+    await world.done('update_vm', { vmid: 104, iso: 'debian-12.iso' });
+    expect(world.cluster.mutations()).toHaveLength(sent);
+    await world.done('update_vm', { vmid: 104, iso: 'none' });
     expect((await world.refused(world.call('update_vm', { vmid: 104, iso: 'local:iso/missing.iso' }))).code).toBe('storage_unavailable');
   });
 

@@ -29,11 +29,6 @@ export const description = lines(8192);
 export const notes = z.string().refine((text) => text === '' || description.safeParse(text).success, {
   message: 'must be at most 8192 characters without control characters besides line breaks',
 });
-/** An ISO for the CD drive, or `none`. */
-export const isoOrNone = z.string().refine((text) => text === 'none' || volumeId.safeParse(text).success, {
-  message: 'must be a volume like local:iso/debian-12.iso, or none',
-});
-
 /** Checked here but not advertised: a pattern costs an agent more tokens than the refusal of a bad name. */
 const shaped = (pattern: RegExp, what: string, max: number) =>
   z
@@ -58,6 +53,10 @@ export const volumeId = shaped(
   'a volume like local:iso/debian-12.iso or local:import/debian-12.qcow2',
   300,
 );
+/** An ISO or disk image: a volume id, or a file name that only one storage has. `none` for no ISO is such a name. */
+export const medium = z.string().refine((text) => volumeId.safeParse(text).success || /^[^\s:/,;=\p{Cc}]{1,255}$/u.test(text), {
+  message: 'must be a volume like local:iso/debian-12.iso or local:import/debian-12.qcow2, or its file name',
+});
 
 export const cores = z.int().min(1).max(8192);
 export const sockets = z.int().min(1).max(4);

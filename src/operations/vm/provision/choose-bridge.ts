@@ -13,6 +13,8 @@ export async function chooseBridge(
   api: ProxmoxReader,
   node: string,
   wanted: string | undefined,
+  /** The caller's parameter. */
+  word: 'bridge' | 'net_bridge' = 'bridge',
 ): Promise<{ bridge: string; choices: string[] }> {
   const bridges = await listBridges(api, node);
   const details = { candidates: bridges };
@@ -23,8 +25,8 @@ export async function chooseBridge(
     return { bridge: wanted, choices: [] };
   }
   const [only] = bridges;
-  if (bridges.includes(USUAL)) return { bridge: USUAL, choices: [`net_bridge: ${USUAL}`] };
-  if (only !== undefined && bridges.length === 1) return { bridge: only, choices: [`net_bridge: ${only} (the only one)`] };
+  if (bridges.includes(USUAL)) return { bridge: USUAL, choices: [`${word}: ${USUAL}`] };
+  if (only !== undefined && bridges.length === 1) return { bridge: only, choices: [`${word}: ${only} (the only one)`] };
   return fail(
     bridges.length === 0 ? 'not_possible' : 'ambiguous',
     `Bridge on ${node}: ${bridges.length === 0 ? 'none exists' : 'several match'}.`,

@@ -6,6 +6,7 @@ import {
   description,
   diskGb,
   guestName,
+  medium,
   memory,
   nodeName,
   poolName,
@@ -13,7 +14,6 @@ import {
   storageName,
   tags,
   vmid,
-  volumeId,
 } from '../lib/schemas.ts';
 import { cloudInit } from './cloud-init.ts';
 import { severalNew, waitFor } from './several-input.ts';
@@ -29,8 +29,8 @@ export const createInput = z.strictObject({
   disk_gb: diskGb.optional().describe('GiB; default 32, or the size of image if larger'),
   storage: storageName.optional().describe("Default: the operator's, or the only one that fits"),
   ostype: z.enum(['other', 'wxp', 'w2k', 'w2k3', 'w2k8', 'wvista', 'win7', 'win8', 'win10', 'win11', 'l24', 'l26', 'solaris']).optional(),
-  iso: volumeId.optional().describe('Volume like local:iso/x.iso to install from'),
-  image: volumeId.optional().describe('Disk image like local:import/x.qcow2 to boot from'),
+  iso: medium.optional().describe('Volume or file name to install from'),
+  image: medium.optional().describe('Disk image to boot from, likewise'),
   net_bridge: bridgeName.optional(),
   vlan: z.int().min(1).max(4094).optional(),
   cloud_init: cloudInit.optional(),

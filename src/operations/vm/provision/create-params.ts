@@ -13,6 +13,8 @@ interface Decided {
   vmid: number;
   storage: StorageRow;
   image: Image | undefined;
+  /** Volume id. */
+  iso: string | undefined;
   diskGib: number;
   bridge: string;
   cpu: { cores: number; sockets: number };
@@ -31,15 +33,15 @@ export function createParams(d: Decided): { params: Params; choices: string[] } 
   const iothread = scsihw === 'virtio-scsi-single' ? { iothread: '1' } : {};
   const source = d.image ? { volume: `${on}:0`, 'import-from': d.image.volid } : { volume: `${on}:${d.diskGib}` };
   // One CD drive each; ide2 is where Proxmox's own dialog puts the first.
-  const iso = args.iso === undefined ? {} : { ide2: `${args.iso},media=cdrom` };
+  const iso = d.iso === undefined ? {} : { ide2: `${d.iso},media=cdrom` };
   const cloudInit = args.cloud_init && {
-    [args.iso === undefined ? 'ide2' : 'ide0']: `${on}:cloudinit`,
+    [d.iso === undefined ? 'ide2' : 'ide0']: `${on}:cloudinit`,
     serial0: 'socket',
     // Without any address the guest would get no network at all.
     ipconfig0: DEFAULTS.ipconfig0,
     ...cloudInitParams(args.cloud_init, d.version),
   };
-  const boot = d.image ? 'order=scsi0' : args.iso === undefined ? 'order=scsi0;net0' : 'order=scsi0;ide2';
+  const boot = d.image ? 'order=scsi0' : d.iso === undefined ? 'order=scsi0;net0' : 'order=scsi0;ide2';
   const net = { model: 'virtio', bridge: d.bridge, ...(args.vlan === undefined ? {} : { tag: String(args.vlan) }) };
   const params: Params = {
     vmid: d.vmid,

@@ -8,6 +8,7 @@ import { differs, sameName } from '../lib/match.ts';
 import type { CloneArgs } from './clone-input.ts';
 import { cloudInitDifferences } from './cloud-init-differences.ts';
 import type { CreateArgs } from './create-input.ts';
+import { isSameMedium } from './media.ts';
 
 /** The parameters of a new guest, by a create or a clone. */
 type Wishes = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;
@@ -78,10 +79,12 @@ function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked
   const made = run?.operation === 'create_vm';
   const was = clonedFrom === undefined ? run?.args.image : `a clone of ${clonedFrom}`;
   return [
-    ...(image === undefined || (made && image === run.args.image)
+    ...(image === undefined || (made && isSameMedium(image, String(run.args.image)))
       ? []
       : [made || clonedFrom !== undefined ? differs('image', image, was) : unknown('image', image)]),
-    ...(iso === undefined || inserted.includes(iso) ? [] : [differs('iso', iso, inserted.join(', ') || undefined)]),
+    ...(iso === undefined || inserted.some((volid) => isSameMedium(iso, volid))
+      ? []
+      : [differs('iso', iso, inserted.join(', ') || undefined)]),
     ...(source === undefined || source === clonedFrom
       ? []
       : [clonedFrom !== undefined || made ? differs('source_vmid', source, clonedFrom) : unknown('source_vmid', source)]),

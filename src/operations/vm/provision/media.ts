@@ -1,8 +1,9 @@
 import { fail } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { plainText } from '../../../core/text.ts';
 import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { sightOf } from '../../../proxmox/access/visibility.ts';
-import { listVolumes, type StorageRow, storageOf } from '../../../proxmox/storage.ts';
+import { listVolumes, type StorageRow, storageOf, type Volume } from '../../../proxmox/storage.ts';
 import { few, volumes } from './at-hand.ts';
 
 export interface Image {
@@ -11,20 +12,21 @@ export interface Image {
   sizeGib: number;
 }
 
-/** @throws storage_unavailable: Proxmox accepts a missing ISO and fails in the task */
-export async function refuseMissingIso(
+/** The volume id of an ISO. @throws ambiguous; storage_unavailable: Proxmox accepts a missing ISO and fails in the task */
+export async function findIso(
   api: ProxmoxReader,
   node: string,
   storages: readonly StorageRow[],
   iso: string | undefined,
-): Promise<void> {
-  if (iso === undefined) return;
+): Promise<string | undefined> {
+  if (iso === undefined) return undefined;
+  if (isFileName(iso)) return (await findFile(api, node, storages, iso, 'iso')).volid;
   refuseOther(iso, 'iso');
   const found = await listOn(api, node, storages, iso, 'iso');
-  if (!found.some((v) => v.volid === iso)) await refuse(api, node, storages, iso, 'iso');
+  return found.some((v) => v.volid === iso) ? iso : refuse(api, node, storages, iso, 'iso');
 }
 
-/** The volume to import, of content `import` or `images`. @throws storage_unavailable */
+/** The volume to import, of content `import` or `images`. @throws ambiguous, storage_unavailable */
 export async function findImage(
   api: ProxmoxReader,
   node: string,
@@ -32,10 +34,44 @@ export async function findImage(
   image: string | undefined,
 ): Promise<Image | undefined> {
   if (image === undefined) return undefined;
+  if (isFileName(image)) return imageOf(await findFile(api, node, storages, image, 'import'));
   refuseOther(image, 'image');
   const content = /:import\//.test(image) ? 'import' : 'images';
   const found = (await listOn(api, node, storages, image, content)).find((v) => v.volid === image);
-  return found ? { volid: image, storage: storageOf(image), sizeGib: found.sizeGib } : refuse(api, node, storages, image, 'import');
+  return found ? imageOf(found) : refuse(api, node, storages, image, 'import');
+}
+
+const imageOf = ({ volid, sizeGib }: Volume): Image => ({ volid, storage: storageOf(volid), sizeGib });
+
+/** A volume id names its storage, and a bare file name does not. */
+const isFileName = (name: string): boolean => !name.includes(':');
+
+/** Whether both name one volume, as a volume id or as its file name. */
+export const isSameMedium = (one: string, other: string): boolean =>
+  one === other || one.endsWith(`/${other}`) || other.endsWith(`/${one}`);
+
+/** The only file of this name on the storages of the node. A storage that cannot be listed is an error only if no other one has it. */
+async function findFile(
+  api: ProxmoxReader,
+  node: string,
+  storages: readonly StorageRow[],
+  name: string,
+  content: 'iso' | 'import',
+): Promise<Volume> {
+  const places = storages.filter((s) => s.usable && s.content.includes(content));
+  const lists = await Promise.allSettled(places.map((s) => listVolumes(api, node, s.storage, { content })));
+  const found = lists
+    .flatMap((list) => (list.status === 'fulfilled' ? list.value : []))
+    .filter((v) => v.content === content && isSameMedium(v.volid, name));
+  const [only] = found;
+  const unlisted = lists.find((list) => list.status === 'rejected');
+  if (only === undefined) throw unlisted?.reason ?? (await refuse(api, node, storages, name, content));
+  if (found.length === 1) return only;
+  const candidates = found.map((v) => plainText(v.volid, 200));
+  return fail('ambiguous', `${plainText(name, 120)} is on ${found.length} storages of ${node}.`, {
+    hint: `Choose one of: ${few(candidates)}.`,
+    details: { candidates },
+  });
 }
 
 /** Kinds of volumes, by the folder that file storages keep them in. */
@@ -66,7 +102,10 @@ async function refuse(api: ProxmoxReader, node: string, storages: readonly Stora
   const what = content === 'iso' ? 'ISO' : 'image';
   await refuseUnseen(api, storages, volid, what);
   const candidates = await volumes({ api }, node, storages, content);
-  return fail('storage_unavailable', `${what} ${volid} does not exist on ${node}.`, {
+  const message = isFileName(volid)
+    ? `No ${what} ${plainText(volid, 120)} is visible on ${node}.`
+    : `${what} ${volid} does not exist on ${node}.`;
+  return fail('storage_unavailable', message, {
     hint:
       candidates.length > 0
         ? `Choose one of: ${few(candidates)}.`

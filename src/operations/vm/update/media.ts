@@ -7,11 +7,11 @@ import type { OperationContext } from '../../define.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type CloudInit, cloudInitParams } from '../provision/cloud-init.ts';
 import { cloudInitWarnings } from '../provision/cloud-init-warnings.ts';
-import { refuseMissingIso } from '../provision/media.ts';
+import { findIso, isSameMedium } from '../provision/media.ts';
 import { type Facet, facet } from './facet.ts';
 
 /** The ISO in the CD drive; `none` takes it out. */
-export async function isoFacet(ctx: OperationContext, { guest }: Target, iso: string): Promise<Facet> {
+export async function isoFacet(ctx: OperationContext, { guest }: Target, wanted: string): Promise<Facet> {
   const { at, config } = guest;
   if (at.type === 'lxc') fail('not_possible', `${label(guest)} is a container and has no CD drive.`, { hint: 'Leave iso out.' });
   const drive = Object.keys(config).find(
@@ -22,8 +22,8 @@ export async function isoFacet(ctx: OperationContext, { guest }: Target, iso: st
     ['ide2', 'ide0', 'ide3', 'sata5'].find((key) => config[key] === undefined) ??
     fail('not_possible', `${label(guest)} has no CD drive and no free place for one.`, { hint: 'Detach another drive first.' });
   const was = (config[slot] ?? 'none').split(',')[0] ?? 'none';
-  if (iso === was) return facet();
-  if (iso !== 'none') await refuseMissingIso(ctx.api, at.node, await listStorages(ctx.api, at.node), iso);
+  if (isSameMedium(wanted, was)) return facet();
+  const iso = wanted === 'none' ? 'none' : ((await findIso(ctx.api, at.node, await listStorages(ctx.api, at.node), wanted)) ?? 'none');
   return facet({
     changes: [
       { keys: [slot], text: iso === 'none' ? `take ${plainText(was, 120)} out of ${slot}` : `put ${plainText(iso, 120)} into ${slot}` },

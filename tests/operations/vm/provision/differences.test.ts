@@ -53,6 +53,7 @@ test('a guest without a cloud-init drive has none of what was asked', async () =
 
 test('an ISO is compared with what is inserted', async () => {
   expect(await differences({ iso: 'local:iso/debian-12.iso' })).toEqual([]);
+  expect(await differences({ iso: 'debian-12.iso' })).toEqual([]);
   expect(await differences({ iso: 'local:iso/other.iso' })).toEqual(['iso: requested local:iso/other.iso, has local:iso/debian-12.iso']);
 });
 
