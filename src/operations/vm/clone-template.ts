@@ -194,8 +194,9 @@ function growth(source: Guest, wanted: number | undefined): number {
 
 /** Two copies to a storage at once; and Proxmox locks a running source for the whole copy, and gives up after a second. */
 function turnOf(source: Guest, { full, storage }: CloneWay, running: boolean): Pick<RequestStep, 'atMost'> {
-  const targets = storage === undefined ? [...new Set(source.disks.map((disk) => disk.storage))] : [storage];
-  const copies = full ? Object.assign({}, ...targets.flatMap((one) => (one === undefined ? [] : [copyingTo(one).atMost]))) : {};
+  const own = source.disks.flatMap(({ media, storage: one }) => (media === 'disk' && one !== undefined ? [one] : []));
+  const targets = storage === undefined ? own : [storage];
+  const copies = full ? Object.assign({}, ...targets.map((one) => copyingTo(one).atMost)) : {};
   return { atMost: { ...copies, ...(running ? { [`copies of ${source.at.vmid}`]: 1 } : {}) } };
 }
 

@@ -61,6 +61,10 @@ describe('backup_vm', () => {
   });
 
   it('backs up several guests, each with a request and a volume of its own', async () => {
+    const plan = await planOf(world, 'backup_vm', { vmids: [104, 200], storage: 'local' });
+    // Proxmox runs one vzdump of a node after another.
+    const turns = plan.steps.flatMap((step) => (step.kind === 'request' ? [step.atMost] : []));
+    expect(turns).toEqual([1, 2].map(() => ({ 'backups of pve': 1, 'disks to local': 2 })));
     const { backups } = await world.done('backup_vm', { vmids: [104, 200], storage: 'local' });
     expect(sent()).toEqual(['POST /nodes/pve/vzdump', 'POST /nodes/pve/vzdump']);
     expect(backups).toMatchObject([

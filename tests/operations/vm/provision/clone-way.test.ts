@@ -28,6 +28,14 @@ const fast = { storage: 'fast2', type: 'zfspool', content: 'images', availGib: 1
 const cluster: World = { nodes, storages: { pve: [thin, ceph], pve2: [thin, ceph, fast] } };
 const onCeph = of({ scsi0: 'ceph-vm:base-9000-disk-0,size=20G', ide2: 'ceph-vm:vm-9000-cloudinit,media=cdrom' });
 
+test('copies of whole disks take turns on their storage, and those of a running source one after another', async () => {
+  const turns = async (args: object, source: GuestSpec) =>
+    requestsOf(await clone({ source_vmid: source.vmid, ...args }, { guests: [source] })).map(({ atMost }) => atMost);
+  expect(await turns({}, template)).toEqual([{}]);
+  expect(await turns({ full_clone: true }, template)).toEqual([{ 'disks to local-lvm': 2 }]);
+  expect(await turns({ full_clone: true }, webServer)).toEqual([{ 'disks to local-lvm': 2, 'copies of 105': 1 }]);
+});
+
 describe('a storage that only the other node has', () => {
   test('is reached from shared storage by a clone straight there and a move of each disk: a migration would leave them', async () => {
     const plan = await clone({ target_node: 'pve2', storage: 'fast2', cores: 4, start: true }, { ...cluster, guests: [onCeph] });
