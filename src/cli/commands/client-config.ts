@@ -1,12 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fail } from '../../core/errors.ts';
 import { isObject, type Json, type JsonObject } from '../../core/json.ts';
 import { nearest } from '../../core/nearest.ts';
 import { CLIENTS, type Configuration, type Connection, type McpClient, TOKEN_PLACEHOLDER } from '../lib/clients.ts';
 import { type GlobalOptions, settingsFile } from '../lib/options.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { writeWhole } from '../lib/write-file.ts';
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
 
@@ -108,11 +109,7 @@ export function writeConfiguration(name: string, client: McpClient, made: Config
   }
   const file = client.file();
   const merged = merge(readJson(file), made.value) as JsonObject;
-  mkdirSync(dirname(file), { recursive: true });
-  // The whole file or nothing, with the rights that it had.
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(merged, undefined, 2)}\n`, { mode: existsSync(file) ? statSync(file).mode & 0o777 : 0o600 });
-  renameSync(draft, existsSync(file) ? realpathSync(file) : file);
+  writeWhole(file, `${JSON.stringify(merged, undefined, 2)}\n`);
   return file;
 }
 

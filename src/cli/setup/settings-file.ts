@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fail } from '../../core/errors.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
+import { writeWhole } from '../lib/write-file.ts';
 
 /** The file that is read without being named. */
 export function usualFile(): string {
@@ -22,9 +23,5 @@ export async function targetFile(named: string | undefined, force: boolean): Pro
 /** Writes it for its owner alone, whole or not at all. */
 export function writeSettings(file: string, values: Record<string, string | undefined>): void {
   const lines = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${process.pid}`;
-  rmSync(draft, { force: true });
-  writeFileSync(draft, `# Written by proxmox-mcp setup. All settings: docs/configuration.md\n${lines.join('\n')}\n`, { mode: 0o600 });
-  renameSync(draft, file);
+  writeWhole(file, `# Written by proxmox-mcp setup. All settings: docs/configuration.md\n${lines.join('\n')}\n`, 0o600);
 }

@@ -159,6 +159,11 @@ test('--write adds the entry to the file, and nothing else in it changes', async
   const refused = await own.run(['client-config', 'cursor', '--write']);
   expect([refused.code, readFileSync(file, 'utf8')]).toEqual([2, '{ // a comment\n}']);
   expect((await own.run(['client-config', 'zed', '--write'])).code).toBe(2);
+  writeFileSync(join(own.folder, '.copilot'), 'a file where a folder should be');
+  expect(await own.run(['client-config', 'copilot', '--write'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('cannot be written (E'),
+  });
   expect((await own.run(['client-config', 'gemini', '--write'])).code).toBe(0);
   expect(statSync(join(own.folder, '.gemini', 'settings.json')).mode & 0o777).toBe(0o600);
   own.remove();
