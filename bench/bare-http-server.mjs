@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { getGuests } from './get.mjs';
 
 const handler = createMcpHandler(() => {
   const server = new McpServer({ name: 'bare', version: '0' }, { capabilities: { tools: {} } });
@@ -11,6 +12,10 @@ const handler = createMcpHandler(() => {
     content: [{ type: 'text', text }],
     structuredContent: { text },
   }));
+  server.registerTool('list_vms', { description: 'List guests', inputSchema: z.looseObject({}), outputSchema: text }, async () => {
+    const guests = await getGuests();
+    return { content: [{ type: 'text', text: guests }], structuredContent: { text: guests } };
+  });
   return server;
 });
 const server = createServer(toNodeHandler(handler));

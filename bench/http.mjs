@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Agent, request } from 'undici';
-import { median } from './measure.mjs';
+import { cpuOf, interleave } from './measure.mjs';
 
 const CALLERS = 64;
 const CALLS_EACH = 15;
@@ -34,7 +34,7 @@ async function start(args, env) {
     });
     child.once('exit', () => reject(new Error(`the server ended: ${said}`)));
   });
-  return { url, end: () => child.kill() };
+  return { url, pid: child.pid, end: () => child.kill() };
 }
 
 /** One tools/call of protocol 2026-07-28, by hand: what is measured is the server, not a client library. */
@@ -70,44 +70,43 @@ async function call(dispatcher, url, token, name, args) {
     throw new Error(`${name}: ${statusCode} ${text}`);
 }
 
-/** Calls per second when all callers work at once. */
-async function perSecond(work) {
-  const began = performance.now();
+/** Calls per second when all callers work at once, as wall time (ms) and CPU time (ms) of the process `pid`, each call's share. */
+async function together(pid, work) {
+  const [began, before] = [performance.now(), cpuOf(pid)];
   await Promise.all(
     Array.from({ length: CALLERS }, async (_, caller) => {
       for (let turn = 0; turn < CALLS_EACH; turn++) await work(caller);
     }),
   );
-  return (CALLERS * CALLS_EACH) / ((performance.now() - began) / 1000);
+  const calls = CALLERS * CALLS_EACH;
+  return { wall: (performance.now() - began) / calls, cpu: (cpuOf(pid) - before) / calls };
 }
 
-/** Rows of [what, against, product per second, against per second]; `bare` is a server without any product. */
-export async function throughput(cli, bare, cluster) {
+/** Rows of [what, values]: the product beside servers that do less. Those make the same GET, but for the echo. */
+export async function throughput(cli, bare, byHand, cluster) {
   const server = await serve(cli, cluster.env);
-  const echo = await start([bare], cluster.env);
+  const sdk = await start([bare], cluster.env);
+  const hand = await start([byHand], cluster.env);
   const dispatcher = new Agent({ connections: CALLERS });
   try {
-    const { vmid, node } = (await cluster.get('/cluster/resources?type=vm')).find((row) => row.type === 'qemu' && row.status === 'stopped');
-    const base = `/nodes/${node}/qemu/${vmid}`;
-    const cases = [
-      ['list_vms', { limit: 10 }, '1 GET', () => cluster.get('/cluster/resources?type=vm')],
-      ['get_vm', { vmid }, '2 GETs side by side', () => Promise.all([cluster.get(`${base}/pending`), cluster.get(`${base}/snapshot`)])],
-    ];
-    const rows = [];
-    for (const [name, args, against, raw] of cases) {
-      const [ours, theirs, least] = [[], [], []];
-      for (let round = 0; round < ROUNDS; round++) {
-        ours.push(await perSecond((caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args)));
-        theirs.push(await perSecond(raw));
-        least.push(await perSecond(() => call(dispatcher, echo.url, 'none', 'echo', { text: 'hello' })));
-      }
-      rows.push([`${name}, ${CALLERS} callers`, against, median(ours), median(theirs)]);
-      rows.push([`${name}, ${CALLERS} callers`, '`echo` of a bare SDK server, without Proxmox', median(ours), median(least)]);
-    }
-    return rows;
+    const { vmid } = (await cluster.get('/cluster/resources?type=vm')).find((row) => row.type === 'qemu' && row.status === 'stopped');
+    const ours = (name, args) => () =>
+      together(server.pid, (caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args));
+    const theirs =
+      ({ url, pid }, name, args) =>
+      () =>
+        together(pid, () => call(dispatcher, url, 'none', name, args));
+    const values = await interleave(ROUNDS, {
+      'list_vms, product, all ask the same': ours('list_vms', { limit: 10 }),
+      'get_vm, product, all ask the same': ours('get_vm', { vmid }),
+      'list_vms, bare SDK v2 server': theirs(sdk, 'list_vms', {}),
+      'echo, bare SDK v2 server': theirs(sdk, 'echo', { text: 'hello' }),
+      'list_vms, JSON-RPC by hand on node:http': theirs(hand, 'list_vms', {}),
+      'echo, JSON-RPC by hand on node:http': theirs(hand, 'echo', { text: 'hello' }),
+    });
+    return Object.entries(values);
   } finally {
     await dispatcher.close();
-    server.end();
-    echo.end();
+    for (const one of [server, sdk, hand]) one.end();
   }
 }

@@ -1,4 +1,6 @@
 // npm run bench: what the product costs, as ratios measured in one run on one machine. Writes docs/benchmarks.md.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,64 +10,91 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
 import { throughput } from './http.mjs';
-import { alternate, timeToFirstList } from './measure.mjs';
+import { interleave, LIST, listAndCall, median, perCall, runOnce, withSpread } from './measure.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const cli = join(root, 'dist/cli.js');
 const folder = workFolder(root);
 const START_ROUNDS = 9;
-const CALL_ROUNDS = 40;
+const CALL_ROUNDS = 12;
+const CALLS_A_ROUND = 4;
 
 const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
-const ms = (value) => value.toFixed(value < 10 ? 2 : 1);
 
 async function connect(env) {
   const client = new Client({ name: 'bench', version: '0' });
-  await client.connect(new StdioClientTransport({ command: process.execPath, args: [cli, 'stdio'], env, stderr: 'inherit' }));
+  const transport = new StdioClientTransport({ command: process.execPath, args: [cli, 'stdio'], env, stderr: 'inherit' });
+  await client.connect(transport);
   const call = async (name, args = {}) => {
     const result = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
     if (result.isError) throw new Error(`${name}: ${result.content[0].text}`);
     return { data: result.structuredContent, text: result.content[0].text };
   };
-  return { client, call };
+  return { client, call, pid: transport.pid };
 }
 
+/** From the start of a process to an answer, everything in turn, and to its end for programs without messages. */
 async function startUp(env) {
+  const node = [process.execPath];
   const bare = await bundle(root, 'bench/bare-server.mjs', folder, 'bare');
-  const args = ['stdio'];
-  await timeToFirstList(cli, args, env);
-  const bundled = await alternate(
-    START_ROUNDS,
-    () => timeToFirstList(cli, args, env),
-    () => timeToFirstList(bare, [], env),
-  );
-  const installed = await alternate(
-    START_ROUNDS,
-    () => timeToFirstList(cli, args, env),
-    () => timeToFirstList(join(root, 'bench/bare-server.mjs'), [], env),
-  );
-  return [
-    ['server start to first `tools/list`', 'bare SDK server, bundled', bundled.first, bundled.second],
-    ['server start to first `tools/list`', 'bare SDK server, as installed', installed.first, installed.second],
-  ];
+  const launcher = [join(root, 'dist/proxmox-mcp.sh')];
+  execFileSync(launcher[0], ['--build-snapshot'], { env });
+  // The code cache is written by the first start.
+  for (const warm of [
+    [cli, 'stdio'],
+    [cli, 'call', 'list_vms'],
+  ])
+    await runOnce([...node, ...warm], env, warm.length > 2 ? [] : listAndCall('list_vms'));
+  const values = await interleave(START_ROUNDS, {
+    '`node -e 0`': () => runOnce([...node, '-e', '0'], env),
+    'first `tools/list`, product': () => runOnce([...node, cli, 'stdio'], env, LIST),
+    'first `tools/list`, product through its launcher (snapshot)': () => runOnce([...launcher, 'stdio'], env, LIST),
+    'first `tools/list`, bare SDK v2 server, bundled': () => runOnce([...node, bare], env, LIST),
+    'first `tools/list`, bare SDK v2 server': () => runOnce([...node, join(root, 'bench/bare-server.mjs')], env, LIST),
+    'first `tools/list`, bare SDK v1 server': () => runOnce([...node, join(root, 'bench/bare-v1-server.mjs')], env, LIST),
+    'first `list_vms`, product': () => runOnce([...node, cli, 'stdio'], env, listAndCall('list_vms')),
+    'first `list_vms`, product through its launcher (snapshot)': () => runOnce([...launcher, 'stdio'], env, listAndCall('list_vms')),
+    'first `list_vms`, bare SDK v1 server with one GET': () =>
+      runOnce([...node, join(root, 'bench/bare-v1-server.mjs')], env, listAndCall('list_vms')),
+    '`call list_vms`, product': () => runOnce([...node, cli, 'call', 'list_vms'], env),
+  });
+  const least = median(values['`node -e 0`'].cpu);
+  return Object.entries(values).map(([what, { wall, cpu }]) => [what, withSpread(wall), withSpread(cpu), (median(cpu) / least).toFixed(2)]);
 }
 
-/** The same reads through the product (MCP over stdio, audit written) and straight to the API. */
-async function latency(cluster, { call }, guests) {
+/** A raw client in a process of its own. */
+function rawClient(env) {
+  const child = spawn(process.execPath, [join(root, 'bench/raw-client.mjs')], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const ask = (...paths) => {
+    child.stdin.write(`${paths.join(' ')}\n`);
+    return once(child.stdout, 'data');
+  };
+  return { pid: child.pid, ask, end: () => child.stdin.end() };
+}
+
+/** The same reads through the product (MCP over stdio, audit written) and straight to the API, each a call's share of a few. */
+async function latency(cluster, { call, pid }, guests) {
+  const raw = rawClient(cluster.env);
   const list = () => call('list_vms', { limit: 10 });
   const { data } = await call('list_vms', { limit: 10, type: 'vm', status: 'stopped' });
   const [{ vmid, node }] = objects(data);
   await call('get_vm', { vmid });
-  const rows = [];
-  const listed = await alternate(CALL_ROUNDS, list, () => cluster.get('/cluster/resources?type=vm'));
-  rows.push([`list_vms, ${guests} guests`, '1 GET', listed.first, listed.second]);
   const base = `/nodes/${node}/qemu/${vmid}`;
-  const got = await alternate(
-    CALL_ROUNDS,
-    () => call('get_vm', { vmid }),
-    () => Promise.all([cluster.get(`${base}/pending`), cluster.get(`${base}/snapshot`)]),
-  );
-  rows.push([`get_vm, ${guests} guests`, '2 GETs side by side', got.first, got.second]);
+  const resources = () => raw.ask('/cluster/resources?type=vm');
+  const details = () => raw.ask(`${base}/pending`, `${base}/snapshot`);
+  for (let n = 0; n < 5; n++) await Promise.all([list(), resources()]);
+  const rows = [];
+  for (const [what, against, ours, theirs] of [
+    [`list_vms, ${guests} guests`, '1 GET', list, resources],
+    [`get_vm, ${guests} guests`, '2 GETs side by side', () => call('get_vm', { vmid }), details],
+  ]) {
+    const values = await interleave(CALL_ROUNDS, {
+      product: () => perCall(CALLS_A_ROUND, pid, ours),
+      raw: () => perCall(CALLS_A_ROUND, raw.pid, theirs),
+    });
+    rows.push([what, against, values.product, values.raw]);
+  }
+  raw.end();
   return rows;
 }
 
@@ -125,10 +154,14 @@ function table(head, rows) {
   return all.map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
+const ratio = (ours, theirs) => (median(ours) / median(theirs)).toFixed(2);
 const ratios = (rows) =>
   table(
-    ['what', 'against', 'product, ms', 'against, ms', 'ratio'],
-    rows.map(([what, against, ours, theirs]) => [what, against, ms(ours), ms(theirs), (ours / theirs).toFixed(2)]),
+    ['what', 'against', 'product, ms', 'against, ms', 'ratio', 'product, CPU ms', 'against, CPU ms', 'ratio'],
+    rows.map(([what, against, { wall, cpu }, raw]) => [
+      ...[what, against, withSpread(wall), withSpread(raw.wall), ratio(wall, raw.wall)],
+      ...[withSpread(cpu), withSpread(raw.cpu), ratio(cpu, raw.cpu)],
+    ]),
   );
 
 const [load = 0] = loadavg();
@@ -143,17 +176,17 @@ const add = (title, text) => {
   console.log(sections.at(-1));
 };
 try {
-  add('Start-up', ratios(await startUp(ten.env)));
+  add('Start-up', table(['from the start of the process to', 'ms', 'CPU ms, whole process', 'CPU × `node -e 0`'], await startUp(ten.env)));
   const [onTen, onMany, onDemo] = await Promise.all([connect(ten.env), connect(many.env), connect(demo.env)]);
   add('Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))]));
-  const perSecond = (await throughput(cli, join(root, 'bench/bare-http-server.mjs'), ten)).map(([what, against, ours, theirs]) => [
-    what,
-    against,
-    ours.toFixed(0),
-    theirs.toFixed(0),
-    (ours / theirs).toFixed(2),
-  ]);
-  add('Throughput over HTTP', table(['what', 'against', 'product, calls/s', 'against, calls/s', 'ratio'], perSecond));
+  const rates = await throughput(cli, join(root, 'bench/bare-http-server.mjs'), join(root, 'bench/by-hand-http-server.mjs'), ten);
+  add(
+    'HTTP, 64 callers',
+    table(
+      ['what', 'calls/s', 'CPU ms a call'],
+      rates.map(([what, { wall, cpu }]) => [what, (1000 / median(wall)).toFixed(0), withSpread(cpu)]),
+    ),
+  );
   add('Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo)));
   add('Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany)));
   await Promise.all([onTen, onMany, onDemo].map(({ client }) => client.close()));
@@ -165,8 +198,8 @@ const BEGIN = '<!-- npm run bench: begin -->';
 const END = '<!-- npm run bench: end -->';
 const body = [
   BEGIN,
-  `Measured by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)} in one run (Node ${process.version}, ${cpus().length} cores, load average ${load.toFixed(1)} before it began). Figures are medians.`,
-  'Both sides of a ratio alternate, yet figures of a busy machine scatter. The cluster is the embedded one over HTTPS. The product’s side includes MCP over a pipe,',
+  `Measured by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)} in one run (Node ${process.version}, ${cpus().length} cores, load average ${load.toFixed(1)} before it began). Figures are medians; in brackets is the range of the middle half.`,
+  'All sides run in turn, in a clean environment, yet figures of a busy machine scatter. The cluster is the embedded one over HTTPS. The product’s side includes MCP over a pipe,',
   'checks, rendering and the audit record. The other side sends the bare API requests over an open connection.',
   ...sections,
   END,
