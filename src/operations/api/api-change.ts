@@ -32,7 +32,10 @@ export const apiChange = (tools: readonly Operation[]) =>
     input: z.strictObject(asked),
     output,
     sends: {},
-    anyBut: neverSent(tools),
+    // Made when it is asked for: a process that only lists or reads needs none of it.
+    get anyBut() {
+      return neverSent(tools);
+    },
     example: { method: 'POST /pools', params: ['poolid=lab', 'comment=experiments'] },
     async plan({ api }, { method, params }): Promise<Plan> {
       const request = await requestFor({ method, params }, ['POST', 'PUT', 'DELETE'], tools);

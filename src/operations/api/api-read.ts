@@ -21,7 +21,10 @@ export const apiRead = (tools: readonly Operation[]) =>
     }),
     output: z.object({ answer: z.string(), notice: z.string().optional() }),
     example: { method: 'GET /pools' },
-    anyBut: neverSent(tools),
+    // Made when it is asked for: a process that only lists or reads needs none of it.
+    get anyBut() {
+      return neverSent(tools);
+    },
     preview: ({ method, params }) => [previewOf(method, params)],
     async read({ api }, { method, params, from }) {
       const request = await requestFor({ method, params }, ['GET'], tools);
