@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { table } from '../../../src/cli/lib/table.ts';
+import { table, tableText } from '../../../src/cli/lib/table.ts';
 
 beforeEach(() => {
   vi.stubEnv('FORCE_COLOR', '1');
@@ -21,7 +21,7 @@ test('no line is wider than the terminal', () => {
 });
 
 test('where a table cannot be as narrow as the terminal, each row takes lines of its own and ids stay whole', () => {
-  expect(table(head, rows, { columns: 30 })).toBe('id: apr_0123456789abcdef\nwhat: Shut down web1\n\nid: apr_fedcba9876543210');
+  expect(table(head, rows, { columns: 25 })).toBe('id: apr_0123456789abcdef\nwhat: Shut down web1\n\nid: apr_fedcba9876543210');
 });
 
 test('NO_COLOR is respected', () => {
@@ -46,4 +46,24 @@ test('a terminal without UTF-8 gets a frame of ASCII, and so does a dumb one', (
   expect(table(['id'], [['one']])).toContain('┌─────┐');
   vi.stubEnv('TERM', 'dumb');
   expect(table(['id'], [['one']])).toBe(plain);
+});
+
+test('a narrow terminal gets no frame, and a long name goes on several lines at its hyphens', () => {
+  vi.stubEnv('NO_COLOR', '1');
+  const list = table(['vmid', 'name', 'volume'], [['111', 'Copy-of-VM-debian-12-template', 'local:iso/debian-12-netinst.iso']], {
+    columns: 60,
+  });
+  expect(list.split('\n').map((line) => line.trimEnd())).toEqual([
+    'vmid  name         volume',
+    '111   Copy-of-VM-  local:iso/debian-12-netinst.iso',
+    '      debian-12-',
+    '      template',
+  ]);
+});
+
+test('a list for people has words as heads, and an uptime in days', () => {
+  vi.stubEnv('NO_COLOR', '1');
+  const text = tableText({ columns: ['vmid', 'memory_used_mb', 'uptime'], rows: [[100, 606, 93_784]] });
+  expect(text).toContain('│ memory used mb │');
+  expect(text).toContain('│ 1 d 2 h │');
 });
