@@ -42,11 +42,9 @@ export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, poll
 
   async function current(): Promise<LiveEvent> {
     try {
-      const { pending, recent } = await engine.watch();
-      const now = clock.now();
-      const byAge = [...pending].sort((a, b) => a.createdAt.localeCompare(b.createdAt));
-      const decided = recent.filter((a) => a.status !== 'pending');
-      return { event: 'approvals', data: { now, pending: byAge.map(approvalView), recent: decided.map(approvalView) } };
+      const { pending, total, recent } = await engine.watch();
+      const data = { now: clock.now(), pending: pending.map(approvalView), total, recent: recent.map(approvalView) };
+      return { event: 'approvals', data };
     } catch (thrown) {
       const { code, message, hint } = asError(thrown);
       return { event: 'problem', data: { code, message: plainText(message, 600), hint: plainText(hint, 400) } };

@@ -12,9 +12,11 @@ export type { Fact } from '../render/facts.ts';
 export interface Live {
   /** Epoch milliseconds on the server. */
   now: number;
-  /** Oldest first: what expires soonest is on top and nothing moves when another one arrives. */
+  /** Next to expire first. */
   pending: ApprovalView[];
-  /** Newest first, without the pending ones. */
+  /** Of all that are pending; greater than the length of the list when there are very many. */
+  total: number;
+  /** The latest decision first. */
   recent: ApprovalView[];
 }
 

@@ -39,6 +39,10 @@ interface EngineOptions {
   clock?: Clock;
 }
 
+/** Approvals that those who watch are sent at every change; the rest is counted, or asked for by its id. */
+const PENDING_SHOWN = 200;
+const DECIDED_SHOWN = 50;
+
 /** Builds the engine; opens nothing. */
 export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
@@ -76,11 +80,16 @@ export function createEngine(options: EngineOptions): Engine {
       const { approvals } = await ports.store();
       const cluster = ports.cluster.name;
       await expireApprovals(ports);
-      const [pending, recent] = await Promise.all([
-        approvals.list({ cluster, status: 'pending', limit: 200 }),
-        approvals.list({ cluster, limit: 50 }),
+      const [{ approvals: pending, total }, recent] = await Promise.all([
+        approvals.pending(cluster, PENDING_SHOWN),
+        approvals.decided(cluster, DECIDED_SHOWN),
       ]);
-      return { pending: pending.approvals, recent: recent.approvals };
+      return { pending, total, recent };
+    },
+    async approval(id) {
+      const ports = await onCluster.get();
+      const found = await (await ports.store()).approvals.get(id);
+      return found?.cluster === ports.cluster.name ? found : undefined;
     },
     stamps: async () => stampsOf(await onCluster.get()),
     standing: {

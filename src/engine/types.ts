@@ -50,14 +50,25 @@ export interface StandingRequest {
   raised?: boolean;
 }
 
+export interface Watched {
+  /** Next to expire first; at most 200. */
+  pending: ApprovalRecord[];
+  /** Of all that are pending. */
+  total: number;
+  /** The latest decision first, expiry included; at most 50. */
+  recent: ApprovalRecord[];
+}
+
 export interface Engine {
   /** The only entry point: every transport uses it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
   /**
-   * The pending approvals of this cluster and the latest decisions, for transports that poll. It reads only our own store, and leaves
-   * a line in the audit only about what expired meanwhile.
+   * The approvals of this cluster, for transports that poll. It reads only our own store, and leaves a line in the audit only about what
+   * expired meanwhile.
    */
-  watch(): Promise<{ pending: ApprovalRecord[]; recent: ApprovalRecord[] }>;
+  watch(): Promise<Watched>;
+  /** One approval of this cluster, for the page of a person who may see all. It leaves no line in the audit. */
+  approval(id: string): Promise<ApprovalRecord | undefined>;
   /** How guests, approvals and runs look now, for transports that tell subscribers of changes. It leaves no line in the audit. */
   stamps(): Promise<Stamps>;
   /** Standing approvals, created and revoked by the operator in a terminal. */

@@ -16,7 +16,7 @@ export function createGauges(session: Session): () => Promise<Gauge[]> {
 }
 
 async function pending(engine: Engine): Promise<Gauge[]> {
-  return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch()).pending.length }];
+  return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch()).total }];
 }
 
 async function unknown(engine: Engine): Promise<Gauge[]> {

@@ -100,6 +100,28 @@ export function approvalsIn(db: Kysely<Database>) {
       return { approvals, total: Number(total), ...(rows.length > filter.limit && last ? { nextCursor: last.id } : {}) };
     },
 
+    /** The pending ones, next to expire first, and how many there are in all. */
+    async pending(cluster: string, limit: number): Promise<{ approvals: ApprovalRecord[]; total: number }> {
+      const query = db.selectFrom('approvals').where('status', '=', 'pending').where('cluster', '=', cluster);
+      const { total } = await query.select((e) => e.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+      const rows = await query.selectAll().orderBy('expires_at').orderBy('id').limit(limit).execute();
+      return { approvals: await withAgreed(db, rows.map(read)), total: Number(total) };
+    },
+
+    /** Those that are no longer pending, the latest decision first, however old the request. */
+    async decided(cluster: string, limit: number): Promise<ApprovalRecord[]> {
+      const rows = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('cluster', '=', cluster)
+        .where('decided_at', 'is not', null)
+        .orderBy('decided_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .execute();
+      return withAgreed(db, rows.map(read));
+    },
+
     /** Moves one approval on, if it still is where the caller saw it. Returns whether this call made the move. */
     async move(
       id: string,

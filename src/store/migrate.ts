@@ -5,6 +5,7 @@ import * as identities from './migrations/002-identities.ts';
 import * as runLease from './migrations/003-run-lease.ts';
 import * as policy from './migrations/004-policy.ts';
 import * as retention from './migrations/005-retention.ts';
+import * as decided from './migrations/006-decided.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a migration that was released is never edited. */
@@ -14,6 +15,7 @@ const MIGRATIONS = {
   '003-run-lease': runLease,
   '004-policy': policy,
   '005-retention': retention,
+  '006-decided': decided,
 };
 
 /** Applies the migrations that are missing. @throws store_unavailable when a newer version made the store */

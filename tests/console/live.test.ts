@@ -54,8 +54,8 @@ describe('the live view', () => {
     open.engine.pending = [approval];
     const page = await listen(await open.logIn());
     await vi.waitFor(() => expect(states(page)).toEqual([['apr_1']]));
-    open.engine.pending = [{ ...approval, id: 'apr_2', createdAt: '2026-11-23T10:01:00.000Z' }, approval];
-    // The older one stays on top, so that nothing moves under the hand.
+    open.engine.pending = [approval, { ...approval, id: 'apr_2', createdAt: '2026-11-23T10:01:00.000Z' }];
+    // The order is the engine's: the next to expire stays on top, so that nothing moves under the hand.
     await vi.waitFor(() => expect(states(page)).toEqual([['apr_1'], ['apr_1', 'apr_2']]));
     const looks = open.engine.looks;
     await vi.waitFor(() => expect(open.engine.looks).toBeGreaterThan(looks + 3));

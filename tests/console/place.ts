@@ -48,8 +48,9 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
     },
     async watch() {
       engine.looks += 1;
-      return { pending: engine.pending, recent: [] };
+      return { pending: engine.pending, total: engine.pending.length, recent: [] };
     },
+    approval: async (id) => engine.pending.find((one) => one.id === id),
     stamps: async () => unreachable(),
     standing: {
       create: async () => unreachable(),

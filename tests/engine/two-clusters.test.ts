@@ -19,10 +19,11 @@ describe('two clusters on one store', () => {
     const west = world.another({}, { cluster: 'west' });
     const id = await asked(west, 100);
     await west.perform('deny', { approval_id: await asked(west, 101) }, agent);
-    expect(await world.engine.watch()).toEqual({ pending: [], recent: [] });
+    expect(await world.engine.watch()).toEqual({ pending: [], total: 0, recent: [] });
     const seen = await west.watch();
     expect(seen.pending.map((one) => one.id)).toEqual([id]);
-    expect(seen.recent).toHaveLength(2);
+    expect(seen.recent).toMatchObject([{ status: 'denied' }]);
+    expect([await world.engine.approval(id), await west.approval(id)]).toMatchObject([undefined, { id }]);
     const pending = async (engine: World['engine']) =>
       (await createGauges({ engine } as Session)()).find(({ name }) => name === 'proxmox_mcp_approvals_pending')?.value;
     expect([await pending(world.engine), await pending(west)]).toEqual([0, 1]);

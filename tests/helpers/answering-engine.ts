@@ -215,8 +215,9 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
       calls.push(call);
       return answering(call);
     },
+    approval: async () => undefined,
     async watch() {
-      return { pending: [], recent: [] };
+      return { pending: [], total: 0, recent: [] };
     },
     stamps: notReached,
     standing: { create: notReached, revoke: notReached, list: notReached },

@@ -42,9 +42,15 @@ test.each<[string, () => Promise<unknown>]>([
   ['unknown runs', () => store.runs.unknown('c')],
   ['runs that are executed now', () => store.runs.executing('c')],
   ['pending approvals', () => store.approvals.list({ cluster: 'c', status: 'pending', limit: 20 })],
+  ['the next approvals to expire', () => store.approvals.pending('c', 20)],
+  ['the latest decisions', () => store.approvals.decided('c', 20)],
   ['the approvals of a caller', () => store.approvals.list({ cluster: 'c', principal: 'p', limit: 20 })],
   ['approvals that expired', () => store.approvals.expire('c', NOW)],
   ['the approval of an id', () => store.approvals.get('apr_1')],
 ])('finds %s by an index, without a walk through the table', async (_what, work) => {
   expect((await plansOf(work)).filter((detail) => /^SCAN (approvals|runs|run_upids|decisions)$/.test(detail))).toEqual([]);
+});
+
+test('finds the latest decisions without sorting all of them', async () => {
+  expect((await plansOf(() => store.approvals.decided('c', 20))).filter((detail) => /TEMP B-TREE/.test(detail))).toEqual([]);
 });

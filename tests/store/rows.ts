@@ -143,6 +143,22 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         await expect(strange).rejects.toMatchObject({ code: 'invalid_arguments', message: expect.stringContaining('next_cursor') });
       });
 
+      it('is listed next to expire first while it is pending, and the latest decision first after it', async () => {
+        const cluster = 'watched';
+        const at = (n: number) => `2030-01-01T00:00:${String(n).padStart(2, '0')}.000Z`;
+        for (let n = 1; n <= 6; n += 1)
+          await store.approvals.request(approval(`watched-${n}`, { cluster, principal: `p${n}`, expiresAt: at(60 - n) }), at(n), 9);
+        for (const [n, decidedAt] of [
+          [6, at(7)],
+          [1, at(8)],
+        ] as const)
+          await store.approvals.move(`watched-${n}`, 'pending', 'denied', { decidedAt });
+        const { approvals, total } = await store.approvals.pending(cluster, 3);
+        expect([approvals.map(({ id }) => id), total]).toEqual([['watched-5', 'watched-4', 'watched-3'], 4]);
+        const decided = async (limit: number) => (await store.approvals.decided(cluster, limit)).map(({ id }) => id);
+        expect([await decided(9), await decided(1)]).toEqual([['watched-1', 'watched-6'], ['watched-1']]);
+      });
+
       it('tells the habits of people by those that were answered yes', async () => {
         const at = (n: number) => `2031-01-01T00:00:0${n}.000Z`;
         for (const n of [1, 2, 3]) await store.approvals.request(approval(`habit-${n}`, { expiresAt: '2032' }), at(n), 9);

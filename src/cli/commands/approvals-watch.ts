@@ -19,7 +19,7 @@ export function watch(options: GlobalOptions): Promise<Exit> {
     note('Following approvals until Ctrl-C. Decide with: proxmox-mcp approvals approve|deny ID');
     for (let first = true; !stop.signal.aborted; first = false) {
       const { pending, recent } = await engine.watch();
-      for (const approval of [...recent, ...pending].reverse()) {
+      for (const approval of [...recent.reverse(), ...pending]) {
         if (known.get(approval.id) === approval.status) continue;
         const wasKnown = known.has(approval.id);
         known.set(approval.id, approval.status);
