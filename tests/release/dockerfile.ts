@@ -61,7 +61,7 @@ export async function build(folder: string, files: string[], shell: (command: st
       }
     }
     // No user `node` is here, and the root of a stage is a folder.
-    if (instruction === 'RUN') ran.push(await shell(rest.replace(/ -[og] node/g, '').replaceAll(' /', ` ${root}/`), inside('.')));
+    if (instruction === 'RUN') ran.push(await shell(rest.replace(/ -[og] node/g, '').replaceAll(' /data', ` ${root}/data`), inside('.')));
   }
   return ran;
 }

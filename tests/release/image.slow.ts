@@ -19,7 +19,8 @@ beforeAll(async () => {
   const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' }).trimEnd().split('\n');
   // Programs of the image.
   env.PATH = `${env.PATH}:${join(home, 'tools')}`;
-  execFileSync('sh', ['-c', 'mkdir "$0" && ln -s $(command -v rm install mkdir uname) "$0"', join(home, 'tools')]);
+  const link = 'mkdir "$0" && for tool; do ln -s "$(command -v "$tool")" "$0"; done';
+  execFileSync('sh', ['-c', link, join(home, 'tools'), 'rm', 'install', 'mkdir', 'uname']);
   execFileSync('ln', ['-s', npm('11.19.1'), join(home, 'bin/npm')]);
   ran = await build(folder, context(tracked), (command, cwd) => run('/bin/sh', ['-c', command], cwd));
 });
