@@ -1,10 +1,12 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { fail } from '../core/errors.ts';
 import { applyCeilings, readCeilings } from './ceilings.ts';
+import { isOfCluster, readClusters } from './clusters.ts';
 import { parseEnvText } from './env-text.ts';
+import { readIfThere, readOwnFile, refuseReadable } from './own-file.ts';
 import { type Config, configSchema, describe, VARIABLES, type Variable } from './schema.ts';
 
 export interface LoadOptions {
@@ -19,6 +21,8 @@ export interface Loaded {
   config: Config;
   /** Where each value comes from, for `doctor`: `environment`, a file, `default`, or the ceiling that lowered it. */
   sources: Record<Variable, string>;
+  /** The clusters of PROXMOX_CLUSTERS_FILE by name, read when called; absent: the environment describes the only one. */
+  clusters?: () => ReadonlyMap<string, Config>;
   /** Warnings: unknown variables, a ceiling that the server's own user can edit. */
   notes: string[];
 }
@@ -45,11 +49,51 @@ export function loadConfig({ env, envFile, systemFile = '/etc/proxmox-mcp/config
 
   const config = parse(texts, sources);
   const ceilings = readCeilings(systemFile);
+  const tighten = (one: Config, from: Record<string, string>) => {
+    if (ceilings) applyCeilings(one, from, parse(withoutNone(ceilings), {}, systemFile), Object.keys(ceilings) as Variable[], systemFile);
+    return one;
+  };
+  const given = VARIABLES.filter((name) => sources[name] !== 'default');
+  tighten(config, sources);
+  const file = config.PROXMOX_CLUSTERS_FILE;
   if (ceilings) {
-    applyCeilings(config, sources, parse(withoutNone(ceilings), {}, systemFile), Object.keys(ceilings) as Variable[], systemFile);
     if (canWrite(systemFile)) notes.push(`${systemFile} can be written by the user who runs this server: its ceilings are advisory.`);
   }
-  return { config, sources: sources as Record<Variable, string>, notes };
+  const loaded = { config, sources: sources as Record<Variable, string>, notes };
+  return file === undefined ? loaded : { ...loaded, clusters: () => clustersOf(file, { given, ceilings, sources, tighten }) };
+}
+
+/**
+ * Each cluster with its own values, under the ceilings of the system-wide file. A variable of a cluster has one place: the clusters file.
+ * @throws invalid_configuration
+ */
+function clustersOf(
+  file: string,
+  from: {
+    given: readonly Variable[];
+    ceilings: Record<string, string> | undefined;
+    sources: Record<string, string>;
+    tighten: (config: Config, sources: Record<string, string>) => Config;
+  },
+): ReadonlyMap<string, Config> {
+  const stray = from.given.find(isOfCluster);
+  if (stray !== undefined)
+    fail('invalid_configuration', `${stray} (from ${from.sources[stray]}) describes one cluster, but PROXMOX_CLUSTERS_FILE is set.`, {
+      hint: `Move it to its cluster in ${file}, or unset PROXMOX_CLUSTERS_FILE.`,
+    });
+  // One address for all would send the token of each to the same host.
+  const fixed = Object.keys(from.ceilings ?? {}).find(
+    (name) => describe(name as Variable).section === 'Connection' && name !== 'PROXMOX_VERIFY_SSL',
+  );
+  if (fixed !== undefined)
+    fail('invalid_configuration', `The system-wide file fixes ${fixed} for one cluster, but PROXMOX_CLUSTERS_FILE is set.`, {
+      hint: 'The operator of this machine fixes PROXMOX_CLUSTERS_FILE there instead.',
+    });
+  const clusters = [...readClusters(file)].map(([name, texts]) => {
+    const sources = Object.fromEntries(VARIABLES.map((variable) => [variable, variable in texts ? `${name} in ${file}` : 'default']));
+    return [name, from.tighten(parse(texts, sources), sources)] as const;
+  });
+  return new Map(clusters);
 }
 
 /** An empty text in the system-wide file fixes a variable to its default (for most variables none), and no other source may set it. */
@@ -92,11 +136,7 @@ function envFiles(env: LoadOptions['env'], envFile: string | undefined): EnvFile
   const named = envFile ?? (env.PROXMOX_ENV_FILE?.trim() || undefined);
   const files: EnvFile[] = [];
   if (named !== undefined) {
-    const text = readIfThere(named);
-    if (text === undefined)
-      fail('invalid_configuration', `The env file ${named} does not exist.`, { hint: 'Correct --settings or PROXMOX_ENV_FILE.' });
-    // A service manager may let the group of its service read it.
-    refuseReadable(named, 0o027);
+    const text = readOwnFile(named, 'The env file', 'Correct --settings or PROXMOX_ENV_FILE.');
     files.push({ source: named, values: parseEnvText(text), byNode: parseEnv(text) });
   }
   const usual = join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
@@ -106,23 +146,6 @@ function envFiles(env: LoadOptions['env'], envFile: string | undefined): EnvFile
     files.push({ source: usual, values: parseEnvText(text) });
   }
   return files;
-}
-
-/** @param forbidden permission bits that a file with a secret must not have */
-function refuseReadable(file: string, forbidden: number): void {
-  if ((statSync(file).mode & forbidden) === 0) return;
-  fail('invalid_configuration', `${file} contains a secret, but other users of this machine can read or change it.`, {
-    hint: `Run: chmod 600 ${file}`,
-  });
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    fail('invalid_configuration', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
-  }
 }
 
 function unknownVariables(values: Record<string, string | undefined>, source: string): string[] {

@@ -44,6 +44,7 @@ export const policySchema = z.strictObject({
           .strictObject({
             effect: z.array(z.enum(EFFECTS)).min(1).optional().describe('what the plan does: read, change, disrupt, destroy'),
             operation: words.optional().describe('names of operations'),
+            cluster: words.optional().describe('names of clusters in `PROXMOX_CLUSTERS_FILE`'),
             tag: words.optional().describe('the guest carries one of these tags'),
             pool: words.optional().describe('the guest is in one of these pools'),
             vmid: z.array(vmids).min(1).optional().describe('VMIDs or ranges: `105`, `"100-199"`'),
@@ -110,8 +111,12 @@ export const policySchema = z.strictObject({
     .describe('limits that hold even with an approval'),
 });
 
-/** Reads the operator's policy. A file that is missing or wrong stops the start: a policy that cannot be read allows nothing. */
-export function readPolicy(file: string): Policy {
+/**
+ * Reads the operator's policy. A file that is missing or wrong stops the start: a policy that cannot be read allows nothing.
+ * @param cluster the one that it is read for, which has the rules that name it and those that name none
+ * @param names of all clusters; a rule about another one would fit nothing
+ */
+export function readPolicy(file: string, cluster?: string, names: readonly string[] = []): Policy {
   const parsed = policySchema.safeParse(readJson(file));
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
@@ -121,8 +126,18 @@ export function readPolicy(file: string): Policy {
     });
   }
   const { rules, only, run, per_hour } = parsed.data;
+  const unknown = rules.flatMap(({ match }) => match.cluster ?? []).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    fail(
+      'invalid_configuration',
+      `The policy in ${file} has a rule about the cluster ${JSON.stringify(unknown)}, which is not configured.`,
+      {
+        hint: `Correct the rule. Clusters: ${names.join(', ') || 'none has a name without PROXMOX_CLUSTERS_FILE'}.`,
+      },
+    );
+  const own = rules.filter(({ match }) => match.cluster === undefined || (cluster !== undefined && match.cluster.includes(cluster)));
   return {
-    rules: rules.map(({ match, never, way, approvals, require_backup_within, cooldown }) => ({
+    rules: own.map(({ match: { cluster: _cluster, ...match }, never, way, approvals, require_backup_within, cooldown }) => ({
       match: defined(match),
       never,
       ...defined({ method: way, approvals, requireBackupWithin: require_backup_within, cooldown }),

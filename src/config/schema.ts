@@ -73,6 +73,20 @@ export const configSchema = z.strictObject({
     ceiling: 'fixed',
   }),
 
+  PROXMOX_CLUSTERS_FILE: setting(folder.optional(), {
+    section: 'Behaviour',
+    description:
+      'JSON file of several clusters: `{"home": {"PROXMOX_HOST": "…", "PROXMOX_TOKEN_ID": "…", …}, "work": {…}}`. Each takes the variables of Connection, Placement and Limits, and `PROXMOX_POLICY_FILE`; none of them is then set elsewhere. Other users must not be able to read it (docs/clusters.md).',
+    defaultText: 'none; the environment describes the only cluster',
+    example: '~/.config/proxmox-mcp/clusters.json',
+    ceiling: 'fixed',
+  }),
+  PROXMOX_DEMO_CLUSTERS: setting(whole(1, 2).default(1), {
+    section: 'Behaviour',
+    description: 'Embedded clusters of `--demo`. With 2 they are called `home` and `work`.',
+    example: '1',
+  }),
+
   PROXMOX_NODE: setting(text.optional(), {
     section: 'Placement',
     description: 'Node for new guests when the caller names none. Existing guests are found on any node.',

@@ -2,8 +2,13 @@ import type { ApprovalMode } from './approval.ts';
 import type { Policy } from './policy.ts';
 import type { Toolset } from './toolset.ts';
 
-/** The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. */
+/**
+ * The operator's settings, validated. `config/schema.ts` describes every one of them and its environment variable. With `clusters` the
+ * settings of a cluster at the top are defaults that describe none: `clustersOf` tells which there are.
+ */
 export interface Settings extends ClusterSettings {
+  /** The clusters of PROXMOX_CLUSTERS_FILE in its order; absent: the only cluster is that of the environment. */
+  clusters?: readonly NamedCluster[];
   approval: { mode: ApprovalMode; ttlSeconds: number; maxPendingPerPrincipal: number };
   /** Where new approvals are announced; absent: nowhere. */
   notify?: NotifySettings;
@@ -34,6 +39,16 @@ export interface ClusterSettings {
   defaults: { node: string; nodeIsExplicit: boolean; storage?: string; pool?: string };
   limits: LimitSettings;
   policy: Policy;
+}
+
+/** A cluster of PROXMOX_CLUSTERS_FILE. */
+export interface NamedCluster extends ClusterSettings {
+  name: string;
+}
+
+/** The clusters that are served: those of the file, or the only one, which has no name. */
+export function clustersOf({ clusters, connection, defaults, limits, policy }: Settings): readonly (ClusterSettings & { name?: string })[] {
+  return clusters ?? [{ connection, defaults, limits, policy }];
 }
 
 export interface ConnectionSettings {
@@ -95,6 +110,25 @@ export interface NotifySettings {
 
 export const NOTIFY_KINDS = ['ntfy', 'slack', 'json'] as const;
 export type NotifyKind = (typeof NOTIFY_KINDS)[number];
+
+/**
+ * The identity of a cluster of the file, to which approvals, runs and reservations belong: its name and its authority. So an entry that
+ * comes to mean another cluster has none of the approvals of the former one.
+ * @param authority SHA-256 fingerprint of the cluster's CA
+ */
+export function identityOf(name: string, authority: string): string {
+  return `${name}@${authority.replaceAll(':', '').toLowerCase().slice(0, 16)}`;
+}
+
+/** By what name its certificate is pinned, and found in a list of clusters: that of the file, else its endpoints. */
+export function pinnedAs({ name, connection }: Pick<ClusterSettings, 'connection'> & { name?: string }): string {
+  return name ?? clusterNameOf(connection);
+}
+
+/** The name in an identity. */
+export function nameIn(identity: string): string {
+  return identity.split('@', 1)[0] ?? '';
+}
 
 /** Approvals, runs and pins belong to a cluster: its endpoints in a fixed order, so that the order of preference may change. */
 export function clusterNameOf({ endpoints }: ConnectionSettings): string {

@@ -20,7 +20,7 @@ export interface Configured {
 /** The settings of this call, credentials not yet asked for: `audit verify` or `tools` need none. */
 export function configure({ demo = false as boolean, ...options }: Omit<GlobalOptions, 'demo'> & { demo?: boolean }): Configured {
   const loaded = loadConfig({ env: process.env, envFile: settingsFile(options) });
-  const settings = toSettings(loaded.config, { env: process.env, demo });
+  const settings = toSettings(loaded.config, { env: process.env, demo, clusters: loaded.clusters });
   refuseOpenDataFolder(settings.dataDir);
   return { loaded, settings };
 }
@@ -33,6 +33,9 @@ export function settingsFile({ settings, envFile }: Pick<GlobalOptions, 'setting
 /** The settings of a command that talks to the cluster. Throws `missing_credentials` (never under `--demo`). */
 export function configureConnection(options: GlobalOptions): Configured {
   const configured = configure(options);
-  if (!configured.settings.demo) requireCredentials(configured.loaded.config);
+  const { settings, loaded } = configured;
+  if (settings.demo) return configured;
+  if (loaded.clusters) for (const [name, config] of loaded.clusters()) requireCredentials(config, name);
+  else requireCredentials(loaded.config);
   return configured;
 }

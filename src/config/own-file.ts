@@ -1,0 +1,31 @@
+import { readFileSync, statSync } from 'node:fs';
+import { fail } from '../core/errors.ts';
+
+/** @param forbidden permission bits that a file with a secret must not have */
+export function refuseReadable(file: string, forbidden: number): void {
+  if ((statSync(file).mode & forbidden) === 0) return;
+  fail('invalid_configuration', `${file} contains a secret, but other users of this machine can read or change it.`, {
+    hint: `Run: chmod 600 ${file}`,
+  });
+}
+
+/** The text of a file, or undefined where there is none. @throws invalid_configuration where it cannot be read */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    fail('invalid_configuration', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
+  }
+}
+
+/**
+ * The text of a file with secrets that the operator named. A service manager may let the group of its service read it.
+ * @param what the file, as a subject
+ * @param hint where it is missing
+ */
+export function readOwnFile(file: string, what: string, hint: string): string {
+  const text = readIfThere(file) ?? fail('invalid_configuration', `${what} ${file} does not exist.`, { hint });
+  refuseReadable(file, 0o027);
+  return text;
+}
