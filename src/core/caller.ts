@@ -9,6 +9,8 @@ export type Role = (typeof ROLES)[number];
 
 /** The guests that an identity may see and change. Every given kind must match with one of its values. */
 export interface Scope {
+  /** Names in PROXMOX_CLUSTERS_FILE. */
+  clusters?: string[];
   /** Names of pools; a pool includes those nested in it (`a` includes `a/b`). */
   pools?: string[];
   tags?: string[];

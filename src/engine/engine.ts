@@ -5,30 +5,34 @@ import { fail } from '../core/errors.ts';
 import { lazy } from '../core/lazy.ts';
 import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
-import type { Settings } from '../core/settings.ts';
+import { clustersOf, nameIn, type Settings } from '../core/settings.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
-import { expireApprovals } from './approvals/decisions.ts';
 import { createStanding, revokeStanding } from './approvals/standing.ts';
+import { joinedWatched, watchedOn } from './approvals/watched.ts';
 import { clusterOf } from './cluster.ts';
+import { type Clusters, clusterNamed, onEach, type Served, servedCluster } from './clusters.ts';
 import { unreachableSecrets } from './input/conceal.ts';
 import { createVault } from './input/secrets.ts';
 import { quotasOf, takeInventory } from './limits/quotas.ts';
-import { perform } from './perform.ts';
 import type { Notify, Ports, ServerPorts } from './ports.ts';
+import { createRouter } from './route.ts';
 import { InFlight } from './runs/in-flight.ts';
 import { closeRun } from './runs/late.ts';
 import { createRetention } from './runs/retention.ts';
 import { createUpkeep } from './runs/upkeep.ts';
 import { Watch } from './runs/watch.ts';
 import { keepAlive, thisWorker } from './runs/worker.ts';
-import { stampsOf } from './stamps.ts';
+import { joinedStamps, stampsOf } from './stamps.ts';
 import type { Engine } from './types.ts';
 
 interface EngineOptions {
   settings: Settings;
-  /** Opens the connection; called at the first call that needs it. */
-  connect: () => Promise<ProxmoxApi>;
+  /**
+   * Opens the connection to a cluster; called at the first call that needs it.
+   * @param cluster its name in PROXMOX_CLUSTERS_FILE; '' without that file
+   */
+  connect: (cluster: string) => Promise<ProxmoxApi>;
   /** Opens the store; called at the first change or approval. */
   openStore: () => Promise<Store>;
   audit: Audit;
@@ -38,10 +42,6 @@ interface EngineOptions {
   /** Default: the system's. */
   clock?: Clock;
 }
-
-/** Approvals that those who watch are sent at every change; the rest is counted, or asked for by its id. */
-const PENDING_SHOWN = 200;
-const DECIDED_SHOWN = 50;
 
 /** Builds the engine; opens nothing. */
 export function createEngine(options: EngineOptions): Engine {
@@ -70,39 +70,40 @@ export function createEngine(options: EngineOptions): Engine {
     vault: createVault(settings.dataDir),
     store: store.get,
   };
-  const onCluster = lazy(async (): Promise<Ports> => ({ ...server, cluster: clusterOf(await options.connect(), settings) }));
-  const upkeep = createUpkeep(server, onCluster.get);
-  const retention = createRetention(server, onCluster.get);
+  const all = clustersOf(settings).map(({ name = '', ...own }) =>
+    servedCluster(name, server, async (ports): Promise<Ports> => ({ ...ports, cluster: clusterOf(await options.connect(name), own) })),
+  );
+  const clusters: Clusters = { all, names: all.length > 1 ? all.map(({ name }) => name) : [] };
+  const upkeep = createUpkeep(server, clusters);
+  const retention = createRetention(server, clusters);
+  const route = createRouter(clusters, server);
+  /** The dependencies on the cluster that a row of the store belongs to. */
+  const owning = async (row: { cluster: string } | undefined): Promise<Ports> => {
+    const owner = row && all.find(({ name }) => name === nameIn(row.cluster));
+    return (owner ?? (all[0] as Served)).open();
+  };
   return {
-    perform: (name, args, caller, performOptions = {}) => perform({ name, args, caller, options: performOptions }, server, onCluster.get),
+    clusters: clusters.names,
+    perform: (name, args, caller, performOptions = {}) => route({ name, args, caller, options: performOptions }),
     async watch() {
-      const ports = await onCluster.get();
-      const { approvals } = await ports.store();
-      const cluster = ports.cluster.name;
-      await expireApprovals(ports);
-      const [{ approvals: pending, total }, recent] = await Promise.all([
-        approvals.pending(cluster, PENDING_SHOWN),
-        approvals.decided(cluster, DECIDED_SHOWN),
-      ]);
-      return { pending, total, recent };
+      return joinedWatched(await onEach(clusters, watchedOn));
     },
     async approval(id) {
-      const ports = await onCluster.get();
-      const found = await (await ports.store()).approvals.get(id);
-      return found?.cluster === ports.cluster.name ? found : undefined;
+      const found = await (await store.get()).approvals.get(id);
+      return found?.cluster === (await owning(found)).cluster.name ? found : undefined;
     },
-    stamps: async () => stampsOf(await onCluster.get()),
+    stamps: async () => joinedStamps(await onEach(clusters, async (ports, name) => ({ name, stamps: await stampsOf(ports) }))),
     standing: {
-      create: async (request, caller) => createStanding(request, caller, await onCluster.get()),
-      revoke: async (id, caller) => revokeStanding(id, caller, await onCluster.get()),
-      list: async () => (await store.get()).standing.list((await onCluster.get()).cluster.name),
+      create: async ({ cluster, ...request }, caller) => createStanding(request, caller, await clusterNamed(clusters, cluster).open()),
+      revoke: async (id, caller) => revokeStanding(id, caller, await owning(await (await store.get()).standing.get(id))),
+      list: async () => (await onEach(clusters, async (ports) => (await ports.store()).standing.list(ports.cluster.name))).flat(),
     },
     openRuns: {
-      list: async () => (await store.get()).runs.unknown((await onCluster.get()).cluster.name),
-      close: async (id, outcome, caller) => closeRun(id, outcome, caller, await onCluster.get()),
+      list: async () => (await onEach(clusters, async (ports) => (await ports.store()).runs.unknown(ports.cluster.name))).flat(),
+      close: async (id, outcome, caller) => closeRun(id, outcome, caller, await owning(await (await store.get()).runs.get(id))),
     },
-    async quotas() {
-      const ports = await onCluster.get();
+    async quotas(cluster) {
+      const ports = await clusterNamed(clusters, cluster).open();
       return quotasOf(await takeInventory(ports), ports.cluster.limits, ports.cluster.api);
     },
     async close() {
@@ -113,7 +114,7 @@ export function createEngine(options: EngineOptions): Engine {
       stopRenewing();
       await audit.close();
       await (await store.opened())?.close();
-      await (await onCluster.opened())?.cluster.api.close();
+      for (const { opened } of all) await opened()?.cluster.api.close();
     },
   };
 }

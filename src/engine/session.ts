@@ -9,8 +9,8 @@ export interface Session {
   engine: Engine;
   /** The store, opened at the first call; the engine's own. */
   store: () => Promise<Store>;
-  /** The connection, opened at the first call. */
-  connect: () => Promise<ProxmoxApi>;
+  /** The connection to a cluster, by default the first, opened at the first call. */
+  connect: (cluster?: string) => Promise<ProxmoxApi>;
   /** Notices for the next answer; reading removes them. */
   notices: () => string[];
   close: () => Promise<void>;

@@ -26,3 +26,15 @@ export async function stampsOf({ cluster: { api, name: cluster }, store: open }:
     tasks: Object.fromEntries(runs.map(({ id, status, steps }) => [id, JSON.stringify([status, steps.map(({ state }) => state)])])),
   };
 }
+
+/** Those of several clusters, whose guests share VMIDs: `home:105`. */
+export function joinedStamps(each: readonly { name: string; stamps: Stamps }[]): Stamps {
+  const guests = each.flatMap(({ name, stamps }) =>
+    Object.entries(stamps.guests).map(([vmid, stamp]) => [each.length > 1 ? `${name}:${vmid}` : vmid, stamp]),
+  );
+  return {
+    guests: Object.fromEntries(guests),
+    approvals: Object.assign({}, ...each.map(({ stamps }) => stamps.approvals)),
+    tasks: Object.assign({}, ...each.map(({ stamps }) => stamps.tasks)),
+  };
+}

@@ -38,6 +38,8 @@ export interface PerformOptions {
 
 /** The request for a standing approval: operations on the guests with a tag or in a pool. */
 export interface StandingRequest {
+  /** Required where several clusters are served. */
+  cluster?: string;
   operations: string[];
   tag?: string;
   /** Includes the pools nested in it. */
@@ -60,14 +62,16 @@ export interface Watched {
 }
 
 export interface Engine {
+  /** Names of the clusters, of which each change names one; empty where there is only one. */
+  readonly clusters: readonly string[];
   /** The only entry point: every transport uses it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
   /**
-   * The approvals of this cluster, for transports that poll. It reads only our own store, and leaves a line in the audit only about what
+   * The approvals of all clusters, for transports that poll. It reads only our own store, and leaves a line in the audit only about what
    * expired meanwhile.
    */
   watch(): Promise<Watched>;
-  /** One approval of this cluster, for the page of a person who may see all. It leaves no line in the audit. */
+  /** One approval of these clusters, for the page of a person who may see all. It leaves no line in the audit. */
   approval(id: string): Promise<ApprovalRecord | undefined>;
   /** How guests, approvals and runs look now, for transports that tell subscribers of changes. It leaves no line in the audit. */
   stamps(): Promise<Stamps>;
@@ -77,15 +81,18 @@ export interface Engine {
     revoke(id: string, caller: Caller): Promise<void>;
     list(): Promise<StandingApproval[]>;
   };
-  /** Runs whose outcome is unknown, on this cluster. */
+  /** Runs whose outcome is unknown, on all clusters. */
   openRuns: {
     list(): Promise<RunRecord[]>;
     /** Ends the watch of one by the operator's word. */
     close(id: string, outcome: 'done' | 'not-done', caller: Caller): Promise<RunRecord>;
   };
-  /** Every limit over the scope and how much of it is taken, counted as the guard counts. */
-  quotas(): Promise<Quotas>;
-  /** Waits for running work to reach a safe point and closes the store and the connection. */
+  /**
+   * Every limit over the scope and how much of it is taken, counted as the guard counts.
+   * @param cluster required where several are served
+   */
+  quotas(cluster?: string): Promise<Quotas>;
+  /** Waits for running work to reach a safe point and closes the store and the connections. */
   close(): Promise<void>;
 }
 

@@ -40,6 +40,10 @@ export function standingIn(db: Kysely<Database>) {
         .onConflict((c) => c.doNothing())
         .execute();
     },
+    async get(id: string): Promise<StandingApproval | undefined> {
+      const row = await db.selectFrom('leases').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && read(row);
+    },
     async list(cluster: string): Promise<StandingApproval[]> {
       return (await db.selectFrom('leases').selectAll().where('cluster', '=', cluster).orderBy('created_at', 'desc').execute()).map(read);
     },

@@ -38,6 +38,7 @@ export interface Call {
 export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: 'done', output: {} })) {
   const calls: Call[] = [];
   const engine: Engine & { calls: Call[]; pending: ApprovalRecord[]; looks: number } = {
+    clusters: [],
     calls,
     pending: [],
     looks: 0,

@@ -209,6 +209,7 @@ export function face(answering: Answering, options: Partial<FactoryOptions> = {}
   const calls: Call[] = [];
   let opened = 0;
   const engine: Engine = {
+    clusters: [],
     async perform(operation, args, caller, performOptions = {}) {
       if (performOptions.invalid) fail('invalid_arguments', performOptions.invalid);
       const call = { operation, args, caller, options: performOptions };

@@ -25,7 +25,7 @@ async function serve(options: GlobalOptions, text: string): Promise<Exit> {
     fail('invalid_arguments', '--serve must be a port from 0 (any free one) to 65535.');
   const { settings } = configure({ ...options, demo: true });
   const { startCluster } = await import('../lib/simulator.ts');
-  const simulator = await startCluster(settings.dataDir, port);
+  const simulator = await startCluster(settings.dataDir, { port });
   const { url, token, fingerprint } = simulator;
   if (isForPeople()) {
     print(`The embedded Proxmox VE answers at ${url}. Nothing here touches a real cluster. Ctrl-C ends it.\n`);

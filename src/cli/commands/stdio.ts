@@ -2,6 +2,7 @@ import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
 import { lazy } from '../../core/lazy.ts';
+import { clustersOf } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import { createChangeFeed } from '../../mcp/resources/changes.ts';
 import { createServerFactory } from '../../mcp/server.ts';
@@ -19,10 +20,8 @@ import { loadForSession, openSession } from '../lib/session.ts';
 export async function stdio(options: GlobalOptions): Promise<Exit> {
   const { settings } = configure({ ...options, demo: options.demo ?? false });
   const tools = await offeredTools();
-  checkPolicyOperations(
-    settings.policy,
-    tools.map(({ name }) => name),
-  );
+  const names = tools.map(({ name }) => name);
+  for (const { policy } of clustersOf(settings)) checkPolicyOperations(policy, names);
   if (process.stdin.isTTY) note('Serving MCP on standard input, for an MCP client. `proxmox-mcp --help` shows the other commands.');
   let opened: Session | undefined;
   const session = lazy(async () => {

@@ -1,11 +1,14 @@
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors.ts';
 import { lazy } from '../../core/lazy.ts';
 import type { Log } from '../../core/log.ts';
-import { type ConnectionSettings, clusterNameOf, type Settings } from '../../core/settings.ts';
+import { clustersOf, pinnedAs, type Settings } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../../proxmox/client.ts';
+import type { TrustStore } from '../../proxmox/trust/store.ts';
 import { openAuditOf } from './open-audit.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
@@ -22,27 +25,44 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     import('../../operations/index.ts'),
     openLog(configured.logLevel),
   ]);
-  checkPolicyOperations(
-    configured.policy,
-    operations.map(({ name }) => name),
-  );
-  const cluster = configured.demo ? await demoCluster(configured) : undefined;
-  const settings = cluster ? { ...configured, connection: cluster.connection } : configured;
-  const clusterName = cluster ? 'simulator' : clusterNameOf(settings.connection);
+  const names = operations.map(({ name }) => name);
+  for (const { policy } of clustersOf(configured)) checkPolicyOperations(policy, names);
+  const demo = configured.demo ? await startDemo(configured) : undefined;
+  const settings = demo?.settings ?? configured;
+  const clusters = clustersOf(settings);
+  const [only] = clusters;
+  const clusterName = settings.clusters || !only ? undefined : demo ? 'simulator' : pinnedAs(only);
 
-  let told = 0;
-  let notices: readonly string[] = [];
-  const { get: connect } = lazy(async () => {
-    const opened = await openClient(settings, clusterName, log, onRequest);
-    notices = opened.notices;
-    return opened;
-  });
+  const opened: { cluster: string; client: ProxmoxClient; told: number }[] = [];
+  const clients = new Map(
+    clusters.map((one) => {
+      const { name = '' } = one;
+      const cluster = clusterName ?? name;
+      const open = async () => {
+        const [{ createProxmox }, { openTrustStore }, { systemClock: clock }] = await Promise.all([
+          import('../../proxmox/client.ts'),
+          import('../../proxmox/trust/store.ts'),
+          import('../../core/clock.ts'),
+        ]);
+        const create = (trust: TrustStore) => {
+          const client = createProxmox({ connection: one.connection, cluster, trust, clock, log, ...defined({ onRequest }) });
+          opened.push({ cluster, client, told: 0 });
+          return client;
+        };
+        const trust = openTrustStore(settings.dataDir);
+        return name === '' ? create(trust) : (await import('../../proxmox/named-cluster.ts')).openNamed(name, trust, create);
+      };
+      return [name, lazy(open)] as const;
+    }),
+  );
+  const connect = async (name = only?.name ?? '') =>
+    clients.get(name)?.get() ?? fail('invalid_arguments', `No cluster is called ${JSON.stringify(name)}.`);
   const audit = await openAuditOf(settings, log);
   const store = lazy(async () => {
     const { dataDir, databaseUrl } = settings;
     const notice = (text: string) => {
       log.warn({}, text);
-      void audit.append({ kind: 'notice', cluster: clusterName, message: text }, { durable: true }).catch(() => {});
+      void audit.append({ kind: 'notice', ...defined({ cluster: clusterName }), message: text }, { durable: true }).catch(() => {});
     };
     const { openStore } = await import('../../store/index.ts');
     return openStore({ dataDir, notice, ...defined({ databaseUrl }) });
@@ -61,40 +81,42 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     engine,
     store: store.get,
     connect,
-    notices: () => {
-      const fresh = notices.slice(told);
-      told = notices.length;
-      for (const message of fresh) void audit.append({ kind: 'notice', cluster: clusterName, message }, { durable: true }).catch(() => {});
-      return fresh;
-    },
+    notices: () =>
+      opened.flatMap((one) => {
+        const { cluster, client } = one;
+        const fresh = client.notices.slice(one.told);
+        one.told = client.notices.length;
+        for (const message of fresh) void audit.append({ kind: 'notice', cluster, message }, { durable: true }).catch(() => {});
+        return settings.clusters ? fresh.map((message) => `${cluster}: ${message}`) : fresh;
+      }),
     async close() {
       await engine.close();
       await (await store.opened())?.close();
-      await cluster?.close();
+      for (const { client } of opened) await client.close();
+      await demo?.close();
     },
   };
 }
 
-async function openClient(settings: Settings, cluster: string, log: Log, onRequest: ProxmoxOptions['onRequest']): Promise<ProxmoxClient> {
-  const [{ createProxmox }, { openTrustStore }, { systemClock }] = await Promise.all([
-    import('../../proxmox/client.ts'),
-    import('../../proxmox/trust/store.ts'),
-    import('../../core/clock.ts'),
-  ]);
-  return createProxmox({
-    connection: settings.connection,
-    cluster,
-    trust: openTrustStore(settings.dataDir),
-    clock: systemClock,
-    log,
-    ...defined({ onRequest }),
-  });
-}
-
-async function demoCluster({ dataDir }: Settings): Promise<{ connection: ConnectionSettings; close: () => Promise<void> }> {
+/** The settings with the connections of the embedded clusters, each with its state in a folder of its own where there are several. */
+async function startDemo(settings: Settings): Promise<{ settings: Settings; close: () => Promise<void> }> {
   const { startCluster, connectionTo } = await import('./simulator.ts');
-  const simulator = await startCluster(dataDir);
-  return { connection: connectionTo(simulator), close: () => simulator.close() };
+  const { dataDir, clusters } = settings;
+  if (!clusters) {
+    const simulator = await startCluster(dataDir);
+    return { settings: { ...settings, connection: connectionTo(simulator) }, close: () => simulator.close() };
+  }
+  // Each has its own authority, as genuine clusters have.
+  const started = await Promise.all(
+    clusters.map(async (cluster, index) => {
+      const simulator = await startCluster(join(dataDir, cluster.name), { certificate: index === 0 ? 'demo' : 'second' });
+      return { cluster: { ...cluster, connection: connectionTo(simulator) }, simulator };
+    }),
+  );
+  return {
+    settings: { ...settings, clusters: started.map(({ cluster }) => cluster) },
+    close: async () => void (await Promise.all(started.map(({ simulator }) => simulator.close()))),
+  };
 }
 
 /** Loads the code that a session needs. Between two parts, requests have their turn. */

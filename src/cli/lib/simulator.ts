@@ -2,14 +2,17 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
 import type { ConnectionSettings } from '../../core/settings.ts';
-import type { Simulator } from '../../simulator/index.ts';
+import type { Simulator, SimulatorOptions } from '../../simulator/index.ts';
 
 /** The one place that loads the embedded Proxmox VE; every process serves its own port, all of them share the state in the data folder. */
-export async function startCluster(dataDir: string, port = 0): Promise<Simulator> {
+export async function startCluster(
+  dataDir: string,
+  { port = 0, certificate = 'demo' }: Pick<SimulatorOptions, 'port' | 'certificate'> = {},
+): Promise<Simulator> {
   try {
     const { startSimulator } = await import('../../simulator/index.ts');
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    return await startSimulator({ file: join(dataDir, 'cluster.sqlite'), port });
+    return await startSimulator({ file: join(dataDir, 'cluster.sqlite'), port, certificate });
   } catch (cause) {
     if (cause instanceof ProxmoxMcpError) throw cause;
     const { syscall, message } = cause as NodeJS.ErrnoException;

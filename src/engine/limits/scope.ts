@@ -20,6 +20,17 @@ export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boo
   return inPools && tagged;
 }
 
+/** Whether an identity may use a cluster; where the environment describes the only one, that one is called ''. */
+export function clusterInScope(name: string, scope: Scope | undefined): boolean {
+  return scope?.clusters === undefined || scope.clusters.includes(name);
+}
+
+/** The scope within a cluster that belongs to it; absent where it covers all guests. */
+export function withinCluster(scope: Scope | undefined): { scope?: Scope } {
+  const { clusters: _clusters, ...guests } = scope ?? {};
+  return Object.keys(guests).length === 0 ? {} : { scope: guests };
+}
+
 /**
  * Why a plan leaves the scope, or undefined: a guest that it is about, or a pool or tag that it gives, is not of the scope.
  * @param rows live facts, as the server's own token sees them
@@ -134,7 +145,7 @@ export function withScopeDefaults(operation: Operation, given: JsonObject, scope
   };
 }
 
-export function describe({ pools = [], tags = [] }: Scope): string {
+export function describe({ clusters = [], pools = [], tags = [] }: Scope): string {
   const any = (kind: string, values: string[]) => (values.length === 0 ? [] : [`${kind} ${values.join(' or ')}`]);
-  return [...any('pool', pools), ...any('tag', tags)].join(' and ');
+  return [...any('cluster', clusters), ...any('pool', pools), ...any('tag', tags)].join(' and ');
 }

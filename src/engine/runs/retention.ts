@@ -1,27 +1,29 @@
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
 import type { Store } from '../../store/index.ts';
-import { isoNow, type OpenPorts, type Ports, type ServerPorts } from '../ports.ts';
+import { type Clusters, onEach } from '../clusters.ts';
+import { isoNow, type Ports, type ServerPorts } from '../ports.ts';
 
 const DAY_MS = 86_400_000;
 /** The first look (ms) waits until the call that opened the store is served. */
 const FIRST_MS = 60_000;
 /** Guests whose names are looked after in one day: each costs one or two reads. */
 const NAMES_A_DAY = 100;
+const MARK = 'retention';
 
 /** Forgets, once a day and by one process of all on the store, what ended more than `PROXMOX_RETENTION_DAYS` days ago. */
 export function createRetention(
   { settings, clock, log }: ServerPorts,
-  open: OpenPorts,
+  clusters: Clusters,
 ): { begin(store: Store): void; stop(): Promise<void> } {
   const closing = new AbortController();
   let working: Promise<void> | undefined;
   async function work(store: Store): Promise<void> {
     for (let pauseMs = FIRST_MS; ; pauseMs = DAY_MS) {
       await clock.sleep(pauseMs, closing.signal);
-      await open()
-        .then((ports) => prune(store, ports))
-        .catch((err) => log.warn({ err }, 'pruning the store failed and is retried later'));
+      await onEach(clusters, (ports, name) => prune(store, ports, name === '' ? MARK : `${MARK} ${name}`)).catch((err) =>
+        log.warn({ err }, 'pruning the store failed and is retried later'),
+      );
     }
   }
   return {
@@ -35,11 +37,14 @@ export function createRetention(
   };
 }
 
-/** @returns false when another process did it within the last day */
-export async function prune(store: Store, ports: Ports): Promise<boolean> {
+/**
+ * @param mark remembers when it was last done for this cluster
+ * @returns false when another process did it within the last day
+ */
+export async function prune(store: Store, ports: Ports, mark = MARK): Promise<boolean> {
   const now = ports.clock.now();
   const daysAgo = (days: number) => new Date(now - days * DAY_MS).toISOString();
-  if (!(await store.retention.isDue('retention', isoNow(ports.clock), daysAgo(1)))) return false;
+  if (!(await store.retention.isDue(mark, isoNow(ports.clock), daysAgo(1)))) return false;
   const before = daysAgo(ports.settings.retentionDays);
   const removed = await store.retention.prune(before);
   const { api, name: cluster } = ports.cluster;

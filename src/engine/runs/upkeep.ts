@@ -1,20 +1,19 @@
-import type { OpenPorts, Ports, ServerPorts } from '../ports.ts';
+import { type Clusters, onEach } from '../clusters.ts';
+import type { Ports, ServerPorts } from '../ports.ts';
 import { adoptOrphans } from './adopt.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /** Completes in the background what a fault of the store or the audit interrupted in this process. */
-export function createUpkeep({ inFlight, clock, log }: ServerPorts, open: OpenPorts): { begin(): void; stop(): Promise<void> } {
+export function createUpkeep({ inFlight, clock, log }: ServerPorts, clusters: Clusters): { begin(): void; stop(): Promise<void> } {
   const closing = new AbortController();
   let working: Promise<void> | undefined;
 
   async function work(): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; inFlight.owes; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       await clock.sleep(pauseMs, closing.signal);
-      await open()
-        .then(putRight)
-        .catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
+      await onEach(clusters, putRight).catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
     }
   }
 

@@ -1,0 +1,108 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openAudit } from '../../src/audit/writer.ts';
+import type { Caller } from '../../src/core/caller.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { defined } from '../../src/core/defined.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { NO_POLICY } from '../../src/core/policy.ts';
+import type { Result } from '../../src/core/result.ts';
+import type { ClusterSettings, Settings } from '../../src/core/settings.ts';
+import { TOOLSETS } from '../../src/core/toolset.ts';
+import { createEngine } from '../../src/engine/engine.ts';
+import type { Engine, PerformOptions } from '../../src/engine/types.ts';
+import { openNamed } from '../../src/proxmox/named-cluster.ts';
+import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
+import { openStore } from '../../src/store/index.ts';
+import { startCluster, type TestCluster } from './simulator.ts';
+import { agent } from './world.ts';
+
+export interface Two {
+  home: TestCluster;
+  work: TestCluster;
+  engine: Engine;
+  /** Another engine on the same store, whose names may mean other clusters. */
+  another(options?: { at?: Record<string, TestCluster>; clock?: Clock; timeoutMs?: number } & Partial<Settings>): Engine;
+  call(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<Result>;
+  /** The output of a call that is done; throws for every other result. */
+  done(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<JsonObject>;
+  /** The id of the approval that the call asks for. */
+  asks(operation: string, args: object): Promise<string>;
+  audit(): JsonObject[];
+  close(): Promise<void>;
+}
+
+/** One engine on two embedded clusters, `home` and `work`, which share VMIDs and names and have each their own authority. */
+export async function openTwo(own: Partial<Record<'home' | 'work', Partial<ClusterSettings>>> = {}): Promise<Two> {
+  const [home, work] = await Promise.all([startCluster(), startCluster({ certificate: 'second' })]);
+  const dataDir = mkdtempSync(join(tmpdir(), 'two-'));
+  const auditFile = join(dataDir, 'audit.jsonl');
+  const engines: Engine[] = [];
+  const another: Two['another'] = ({ at = { home, work }, clock = systemClock, timeoutMs, ...more } = {}) => {
+    const cluster = (name: string): ClusterSettings => ({
+      connection: (at[name] as TestCluster).connection(),
+      defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
+      limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
+      policy: NO_POLICY,
+      ...own[name as 'home' | 'work'],
+    });
+    const settings = {
+      ...cluster('home'),
+      clusters: Object.keys(at).map((name) => ({ name, ...cluster(name) })),
+      approval: { mode: 'relay', ttlSeconds: 900, maxPendingPerPrincipal: 10 },
+      waitSeconds: 45,
+      readOnly: false,
+      toolsets: TOOLSETS,
+      retentionDays: 90,
+      dataDir,
+      auditFile,
+      logLevel: 'silent',
+      demo: false,
+      ...more,
+    } as Settings;
+    const engine = createEngine({
+      settings,
+      connect: (name) =>
+        openNamed(name, memoryTrustStore(), (trust) =>
+          (at[name] as TestCluster).open({ cluster: name, trust, clock, ...defined({ timeoutMs }) }),
+        ),
+      openStore: () => openStore({ dataDir }),
+      clock,
+      audit: openAudit({ file: auditFile, clock: systemClock }),
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+    engines.push(engine);
+    return engine;
+  };
+  const engine = another();
+  const call: Two['call'] = (operation, args, options = {}, caller = agent) =>
+    engine.perform(operation, args, caller, { wait: 'end', ...options });
+  return {
+    home,
+    work,
+    engine,
+    another,
+    call,
+    async done(...args) {
+      const result = await call(...args);
+      if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
+      return result.output;
+    },
+    async asks(...args) {
+      const result = await call(...args);
+      if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
+      return result.approval.id;
+    },
+    audit: () =>
+      readFileSync(auditFile, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    async close() {
+      for (const one of engines) await one.close();
+      await Promise.all([home.close(), work.close()]);
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
