@@ -3,7 +3,8 @@ import { defined } from '../../core/defined.ts';
 import { graver } from '../../core/effect.ts';
 import { fail } from '../../core/errors.ts';
 import { type Condition, digestAfter, type Params, type Plan, type ResourceDemand, type Step } from '../../core/plan.ts';
-import { readGuest } from '../../proxmox/guests.ts';
+import { networksOf } from '../../proxmox/disks.ts';
+import { type Guest, readGuest } from '../../proxmox/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
@@ -102,11 +103,17 @@ export const updateVm = defineOperation({
     return {
       ...report,
       name: guest?.identity.name || report.name,
-      applied: applied.map(({ text }) => text),
+      applied: applied.map(({ keys, text }) => [text, ...(guest ? newMacs(guest, run.plan, keys) : [])].join(', ')),
       ...(waiting.length > 0 ? { pending: waiting.map((p) => `${pendingText([p])} at the next reboot_vm`) } : {}),
     };
   },
 });
+
+/** Proxmox chooses the MAC of a new NIC, and what is outside (DHCP, firewalls) needs it. */
+function newMacs({ at, config }: Guest, { before }: Plan, keys: readonly string[]): string[] {
+  const added = networksOf(at.type, config).filter(({ slot }) => keys.includes(slot) && before?.[slot] === null);
+  return added.map(({ mac }) => `MAC ${mac ?? 'unknown'}`);
+}
 
 async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
   const asked = Object.keys(args).filter((key) => key !== 'vmid' && args[key as keyof Args] !== undefined);

@@ -139,10 +139,11 @@ describe('disks', () => {
 
 describe('NICs and media', () => {
   it('a second NIC with a VLAN is added, changed with its MAC address, and removed', async () => {
-    await world.done('update_vm', { vmid: 105, nics: [{ bridge: 'vmbr0', vlan: 20 }] });
+    const added = await world.done('update_vm', { vmid: 105, nics: [{ bridge: 'vmbr0', vlan: 20 }] });
     const nic = async () => ((await look(105)).networks as JsonObject[]).find(({ slot }) => slot === 'net1');
     const first = await nic();
     expect(first).toMatchObject({ bridge: 'vmbr0', vlan: 20, mac: expect.stringMatching(/^BC:24:11/) });
+    expect(added.applied).toEqual([`add net1 (bridge=vmbr0,tag=20), MAC ${first?.mac}`]);
     await world.done('update_vm', { vmid: 105, nics: [{ nic: 'net1', vlan: 30, firewall: true }] });
     expect(await nic()).toMatchObject({ vlan: 30, mac: first?.mac });
     await world.done('update_vm', { vmid: 105, nics: [{ nic: 'net1', remove: true }] });
