@@ -1,48 +1,35 @@
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Fault } from '../../src/simulator/index.ts';
+import type { Cluster } from './cluster.ts';
 
-/** What the client hands to the model. */
-// biome-ignore lint/suspicious/noExplicitAny: a job reads what its calls answer.
+/** What the client hands to the model: `structuredContent`. */
+// biome-ignore lint/suspicious/noExplicitAny: answers are read loosely, as a model reads them.
 export type Answer = Record<string, any>;
 
 /** One call of a tool. */
 export interface Call {
   tool: string;
   /** Some are known only from earlier answers of the job. */
-  args?: JsonObject | ((answers: Answer[]) => JsonObject);
+  args: JsonObject | ((answers: Answer[]) => JsonObject);
   /** The error that the job expects. Default: none. */
   error?: string;
-  /** The server is killed while Proxmox holds a request of this call, and another one is started. */
+  /** The server is killed while Proxmox holds a request of this call. Then another one starts. */
   dies?: boolean;
-}
-
-/** The cluster itself, asked without the product. */
-export interface Cluster {
-  // biome-ignore lint/suspicious/noExplicitAny: answers of the API are loosely typed.
-  get(path: string): Promise<any>;
-  /** Configuration and state of a guest on any node; `undefined` where it does not exist. */
-  guest(name: string): Promise<{ vmid: number; node: string; status: string; config: Record<string, string> } | undefined>;
-  /** Changes that reached the cluster during this job, such as `POST /nodes/pve/qemu/100/status/start`. */
-  sent: string[];
 }
 
 /** What an operator wants, the calls of a competent agent, and how the cluster looks when it is done. */
 export interface Job {
   number: number;
-  /** The words of the operator. */
+  /** The words of the operator, with the answer to a question of the agent after a dash. */
   prompt: string;
   calls: Call[];
   /** What the cluster does during the job. */
   fault?: Fault;
   /** Asserts the end state of the cluster, and that the answers hold what the operator wants to know. */
-  done(answers: Answer[], cluster: Cluster): Promise<void> | void;
+  // biome-ignore lint/suspicious/noExplicitAny: each job has as many answers as calls.
+  done(answers: any[], cluster: Cluster, progress: string[]): Promise<void> | void;
 }
 
-/** The operator's yes or no to what the call before asked for. */
+/** The operator's yes or no to the approval that the call before requested. */
 export const yes: Call = { tool: 'approve', args: (answers) => ({ approval_id: answers.at(-1)?.approval_id }) };
-export const no: Call = { tool: 'deny', args: (answers) => ({ approval_id: answers.at(-1)?.approval_id }) };
-
-/** Rows of a list as objects. */
-export function rowsOf({ columns, rows }: Answer): Answer[] {
-  return rows.map((row: unknown[]) => Object.fromEntries(row.map((value, index) => [columns[index], value])));
-}
+export const no: Call = { ...yes, tool: 'deny' };
