@@ -30,8 +30,8 @@ export interface Reservation {
 type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib' | 'space'>;
 
 /**
- * Reservations of work in flight, in the order in which they came. A row is inserted first, then the cluster is read, then it is decided:
- * earlier ones count, later ones do not.
+ * Reservations of work in flight, in the order in which their needs became known. A row is written first, then the cluster is read, then it
+ * is decided: earlier ones count, later ones do not.
  */
 export function reservationsIn(db: Kysely<Database>) {
   return {
@@ -92,20 +92,24 @@ export function reservationsIn(db: Kysely<Database>) {
       return row && read(row);
     },
 
-    /** The plan's needs, once known. */
-    async setDemand(id: string, demand: Demand): Promise<void> {
-      await db
-        .updateTable('reservations')
-        .set({
-          node: demand.node,
-          type: demand.type,
-          cpu: demand.cpu,
-          memory_mib: demand.memoryMib,
-          disk_gib: demand.diskGib,
-          space: JSON.stringify(demand.space),
-        })
-        .where('id', '=', id)
-        .execute();
+    /**
+     * The plan's needs, once known. The reservation goes to the end of the queue: work that was counted before could not see these needs, so
+     * it counts as earlier.
+     * @returns the new place; undefined when another process gave the reservation back meanwhile
+     */
+    async setDemand(id: string, { node, type, cpu, memoryMib, diskGib, space }: Demand): Promise<number | undefined> {
+      return exclusive(db, async (tx) => {
+        const row = await tx.deleteFrom('reservations').where('id', '=', id).returningAll().executeTakeFirst();
+        if (!row) return undefined;
+        const { seq: _earlier, ...kept } = row;
+        const demanded = { node, type, cpu, memory_mib: memoryMib, disk_gib: diskGib, space: JSON.stringify(space) };
+        const placed = await tx
+          .insertInto('reservations')
+          .values({ ...kept, ...demanded })
+          .returning('seq')
+          .executeTakeFirstOrThrow();
+        return Number(placed.seq);
+      });
     },
 
     /** @returns false when another process gave the reservation back meanwhile, because this one seemed to be gone */

@@ -351,11 +351,19 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         };
         expect(taken).toStrictEqual({ mine: row });
         expect(await claimed('v-full', { name: 'Web', newGuest: true })).toStrictEqual(taken);
-        await store.reservations.setDemand('v-full', demand);
+        const seq = await store.reservations.setDemand('v-full', demand);
+        expect(await store.reservations.setDemand('no such', demand)).toBeUndefined();
         expect(await store.reservations.setRun('v-full', 'run')).toBe(true);
         expect(await store.reservations.setRun('no such', 'run')).toBe(false);
-        expect(await store.reservations.get('v-full')).toStrictEqual({ ...row, ...demand, runId: 'run' });
+        expect(await store.reservations.get('v-full')).toStrictEqual({ ...row, ...demand, seq, runId: 'run' });
         expect(await store.reservations.get('no such')).toBeUndefined();
+      });
+
+      it('goes to the end of the queue once its needs are known: earlier work could not count them', async () => {
+        const cluster = 'v-queue';
+        for (const id of ['q-1', 'q-2', 'q-3']) await claimed(id, { cluster, newGuest: true }, 920 + Number(id.slice(2)));
+        for (const id of ['q-2', 'q-1']) await store.reservations.setDemand(id, demand);
+        expect((await store.reservations.all(cluster)).map(({ id }) => id)).toEqual(['q-3', 'q-2', 'q-1']);
       });
 
       it('of a new guest stands in the way of its name and its VMID, and of nothing else', async () => {

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/limits.ts';
 import { demandsOf, type Plan, partsOf, type RequestStep, type ResourceDemand } from '../../core/plan.ts';
@@ -50,8 +51,10 @@ async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefine
   const cpu = Math.ceil(demand.after.cpu);
   const demanded = { node, type, ...demand.after, cpu, space };
   const { id } = reservation;
-  await (mine ? store.reservations.setDemand(id, demanded) : holding(id, ports, () => store.reservations.setDemand(id, demanded)));
-  return { ...reservation, node, type };
+  const seq = await (mine
+    ? store.reservations.setDemand(id, demanded)
+    : holding(id, ports, () => store.reservations.setDemand(id, demanded)));
+  return { ...reservation, node, type, ...defined({ seq }) };
 }
 
 /** @throws quota_exceeded, or storage_unavailable where earlier work takes the space */
@@ -78,7 +81,9 @@ export async function totalsOver(
   const { api, limits } = ports.cluster;
   const { guests, reserved, created } = await takeInventory(ports);
   const last = mine.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...mine.map(({ seq }) => seq));
-  const earlier = reserved.filter((r) => r.seq < last && !mine.some(({ id }) => id === r.id));
+  // A name without needs yet takes its place later, and counts this call then.
+  const isPlaced = (r: Reservation) => mine.length === 0 || r.cpu + r.memoryMib > 0;
+  const earlier = reserved.filter((r) => r.seq < last && isPlaced(r) && !mine.some(({ id }) => id === r.id));
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
   const ownOf = (demand: ResourceDemand) => guests.find((g) => g.vmid === demand.vmid);
   if (demands.some((one) => one.newGuests === 1 || (limitsSizes && ownOf(one)?.pool === undefined))) await checkCountable(limits, api);

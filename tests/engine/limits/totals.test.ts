@@ -47,6 +47,16 @@ async function two(more: object = {}): Promise<[number, number]> {
 }
 
 describe('a limit of the sum of memory', () => {
+  it('is not passed by calls whose plans are ready in another order than their names were reserved', async () => {
+    world = await openWorld();
+    const room = (await memoryInUse()) + 1024;
+    const engine = world.another(limits({ maxTotalRamMib: room }));
+    const create = (name: string) =>
+      engine.perform('create_vm', { name, disk_gb: 1, memory: 1024, storage: 'local-lvm' }, operator(), { wait: 'end' });
+    const made = await Promise.allSettled(['a', 'b', 'c', 'd'].map(create));
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
   it('counts what was raised a moment ago, which no list shows yet', async () => {
     world = await openWorld({}, { timeScale: 1 });
     const [left, right] = await two();

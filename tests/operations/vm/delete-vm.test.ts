@@ -322,6 +322,6 @@ async function reported(plan: Plan, after: World, step: object = ENDED) {
   const { ctx } = await openWorld(after);
   const operation = findOperation('delete_vm');
   if (!operation || !('report' in operation)) throw new Error();
-  const run = { plan, steps: [step] };
+  const run = { id: 'run_1', plan, steps: [step] };
   return operation.output.parse(await operation.report(ctx.api, run as unknown as RunRecord));
 }
