@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
 import { binary } from '../helpers/binary.ts';
 import { call, connectAgent, openPlace, run } from './harness.ts';
+
+const tokens = (value: unknown) => encode(JSON.stringify(value)).length;
 
 describe('requests that one call costs', () => {
   it.each([10, 10_000])(
@@ -19,6 +22,31 @@ describe('requests that one call costs', () => {
     },
     120_000,
   );
+
+  it('list_vms at 10,000 guests, as a client hands it to the model: one page with at most 27 tokens a row, totals below 100 tokens', async () => {
+    const place = await openPlace({ seed: { guests: 10_000 } });
+    const agent = await connectAgent(place);
+    const structured = async (args: object) => {
+      place.requests.length = 0;
+      const { structuredContent } = await agent.client.callTool({ name: 'list_vms', arguments: args as Record<string, unknown> });
+      expect(place.requests.map((r) => `${r.method} ${r.path}`)).toEqual(['GET /cluster/resources']);
+      return structuredContent as { columns: string[]; rows: unknown[][]; total: number };
+    };
+    try {
+      const page = await structured({});
+      expect(page).toMatchObject({ total: 10_000, next_cursor: expect.any(String) });
+      expect(page.rows).toHaveLength(60);
+      expect(page.columns.join(' ')).toBe('vmid name status node cpu_percent memory_used_mb memory_mb disk_gb uptime');
+      // Rows of running guests are the longest: each has all values.
+      const running = (await structured({ status: 'running' })).rows;
+      for (const rows of [page.rows, running]) expect(tokens(rows)).toBeLessThanOrEqual(27 * rows.length);
+      expect(running.flat()).not.toContain(null);
+      expect(tokens(await structured({ totals_only: true }))).toBeLessThan(100);
+    } finally {
+      await agent.close();
+      await place.close();
+    }
+  }, 120_000);
 
   it('get_vm of a stopped VM: at most three', async () => {
     const place = await openPlace();
