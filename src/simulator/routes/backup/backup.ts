@@ -5,7 +5,7 @@ import { splitList } from '../../formats.ts';
 import type { Kinds, Run } from '../../tasks.ts';
 import { backUp, stamp } from './guest.ts';
 
-const BACKUP = 3_000;
+const BACKUP = 1_500;
 
 /** The command line that the log repeats. */
 function commandLine(context: Context): string {

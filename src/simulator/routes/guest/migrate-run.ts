@@ -10,7 +10,7 @@ import type { World } from '../../world.ts';
 import { guestOfTask } from './power.ts';
 
 const OFFLINE = 2_000;
-const LIVE = 4_000;
+const LIVE = 1_600;
 /** The HA manager acts on its next round, ms. */
 const HA_ROUND = 1_000;
 
