@@ -3,13 +3,11 @@ import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import pkg from '../../../package.json' with { type: 'json' };
-import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { entryFile } from '../commands/client-config.ts';
-import { paint } from './look.ts';
+import { secondAct } from './demo-second-act.ts';
+import { type Agent, agentOn, bold, check, PUBLIC_KEY, say } from './demo-stage.ts';
 import { print } from './output.ts';
-
-const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampleE demo@example.org';
 
 /**
  * Drives the real server, as a process of its own over stdio, with a real MCP client through what an agent and its user would do.
@@ -18,12 +16,15 @@ const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleEx
  */
 export async function tell(folder: string): Promise<void> {
   // Nothing of the user's own settings may reach the story.
-  const env = { PATH: process.env.PATH ?? '', HOME: folder, XDG_CONFIG_HOME: folder, PROXMOX_DATA_DIR: folder };
+  const own = { HOME: folder, XDG_CONFIG_HOME: folder, PROXMOX_DATA_DIR: folder, PROXMOX_TOOLSETS: 'everyday,api' };
+  const env = { PATH: process.env.PATH ?? '', ...own };
   const transport = new StdioClientTransport({ command: process.execPath, args: [entryFile(), 'stdio', '--demo'], env, stderr: 'inherit' });
   const client = new Client({ name: 'demo-agent', version: pkg.version });
   await client.connect(transport);
   try {
-    await story(agentOn(client));
+    const agent = agentOn(client);
+    await firstAct(agent);
+    await secondAct(agent);
   } finally {
     await client.close();
   }
@@ -35,7 +36,8 @@ export async function tell(folder: string): Promise<void> {
   print(bold('\nThat was the whole story, on the embedded cluster. Run `proxmox-mcp doctor` for a real one.'));
 }
 
-async function story(agent: Agent): Promise<void> {
+/** Plans, limits, and what needs a human's yes. */
+async function firstAct(agent: Agent): Promise<void> {
   say('What is there?', 'One request to Proxmox, however many guests there are.');
   const { columns, rows } = (await agent('list_vms', { columns: ['type', 'template'] })) as { columns: string[]; rows: unknown[][] };
   const cell = (row: unknown[], column: string) => row[columns.indexOf(column)];
@@ -96,33 +98,3 @@ async function story(agent: Agent): Promise<void> {
   await agent('approve', { approval_id: second.approval_id ?? '' });
   await agent('get_vm', { vmid }, 'guest_not_found');
 }
-
-/** Calls a tool, shows the call and its answer, and fails when the answer is not the expected one. */
-type Agent = (tool: string, args?: JsonObject, expectedError?: string) => Promise<JsonObject>;
-
-function agentOn(client: Client): Agent {
-  return async (tool, args = {}, expectedError) => {
-    print(`${bold(`> ${tool}`)} ${Object.keys(args).length > 0 ? JSON.stringify(args) : ''}`);
-    const result = await client.callTool(
-      { name: tool, arguments: args },
-      { onprogress: ({ message }) => message && print(dim(`  … ${message}`)), resetTimeoutOnProgress: true },
-    );
-    const answer = (result.structuredContent ?? {}) as JsonObject;
-    const [content] = result.content;
-    for (const line of (content?.type === 'text' ? content.text : '').split('\n')) print(`  ${line}`);
-    const code = (answer.error as JsonObject | undefined)?.code;
-    check(code === expectedError, expectedError ? `${tool} is refused with ${expectedError}` : `${tool} succeeds`);
-    return answer;
-  };
-}
-
-function say(title: string, text = ''): void {
-  print(`\n${bold(title)}${text === '' ? '' : `\n${text}`}`);
-}
-
-function check(holds: boolean, what: string): void {
-  if (!holds) fail('internal', `The demo failed. Expected: ${what}.`);
-}
-
-const bold = (text: string) => paint('bold', text);
-const dim = (text: string) => paint('dim', text);

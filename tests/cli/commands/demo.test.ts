@@ -16,6 +16,16 @@ test('the story is told to its end, whatever the settings of the user are', { ti
     'approval_required: true',
     'approval_denied',
     'deleted: true',
+    'CPU is at its limit',
+    'Roll shop-web',
+    'everything written since is lost',
+    'backup/vzdump-qemu-',
+    'it is stopped and has new MAC addresses',
+    'add net1 (bridge=vmbr1,tag=42), MAC BC:24:11:',
+    'move: live',
+    '10.77.0.53',
+    'PUT /cluster/backup/backup-nightly',
+    '03:30',
     'none changed',
   ]) {
     expect(stdout).toContain(told);
