@@ -3,14 +3,17 @@ import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
+import { defined } from '../core/defined.ts';
 import { asError, type ErrorCode } from '../core/errors.ts';
 import type { Person } from '../core/person.ts';
 import type { Settings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
 import { hasPassphrase } from '../engine/approvals/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
+import { approvalView } from '../render/approval-view.ts';
 import type { Assets } from './assets.ts';
 import { clusterView } from './cluster.ts';
+import { denyAllOf } from './deny-all.ts';
 import { createLiveFeed, type LiveFeed } from './live.ts';
 import type { Logins } from './login.ts';
 import { openRunView, outcomeView } from './outcome.ts';
@@ -90,7 +93,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.use('/api/*', async (c, next) => {
     const secrets = { cookie: getCookie(c, cookieName(c)) ?? '', token: c.req.header(TOKEN_HEADER) ?? '' };
     const person = await sessions.find(secrets, { touch: !c.req.path.endsWith('/api/live') });
-    if (!person) return refuse(c, 401, 'signed_out', 'Not logged in, or the session has ended.', NEW_LINK);
+    if (!person) return refuse(c, 401, 'signed_out', 'Not logged in, or the session has ended.', logins.loginWithLink ? NEW_LINK : LOG_IN);
     c.set('person', person);
     c.set('secrets', secrets);
     await next();
@@ -119,6 +122,21 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     return c.json(outcomeView(result));
   });
 
+  app.get('/api/approvals/:id', async (c) => {
+    const found = await engine.approval(c.req.param('id'));
+    return found ? c.json(approvalView(found)) : refuse(c, 404, 'not_found', 'This approval does not exist.', 'Look for it in the audit.');
+  });
+  app.post('/api/approvals/deny-all', async (c) => {
+    const { principal, reason } = await bodyOf(c);
+    if (typeof principal !== 'string' || principal === '')
+      return refuse(c, 422, 'invalid_arguments', 'The requester is missing.', 'Choose a group of the list.');
+    const denied = await denyAllOf(
+      engine,
+      { principal, until: clock.now(), ...defined({ reason: reasonOf(reason) }) },
+      callerOf(c.var.person),
+    );
+    return c.json({ denied });
+  });
   app.post('/api/approvals/:id/approve', async (c) => {
     const { typed, passphrase } = await bodyOf(c);
     const id = c.req.param('id');
@@ -134,8 +152,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   });
   app.post('/api/approvals/:id/deny', async (c) => {
     const { reason } = await bodyOf(c);
-    const text = typeof reason === 'string' ? reason.trim().slice(0, 300) : '';
-    await engine.perform('deny', { approval_id: c.req.param('id'), ...(text === '' ? {} : { reason: text }) }, callerOf(c.var.person));
+    await engine.perform('deny', { approval_id: c.req.param('id'), ...defined({ reason: reasonOf(reason) }) }, callerOf(c.var.person));
     return c.json({ status: 'denied' });
   });
 
@@ -175,7 +192,13 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
 
 const SHORTER = 'Send less text.';
 const TRY_AGAIN = 'Check both and try again. After ten attempts with one token, the server looks at one more every six seconds.';
+const LOG_IN = 'Log in with your access token and passphrase.';
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
+
+function reasonOf(value: unknown): string | undefined {
+  const text = typeof value === 'string' ? value.trim().slice(0, 300) : '';
+  return text === '' ? undefined : text;
+}
 
 function callerOf({ name: _name, until: _until, ...person }: Person): Caller {
   return { ...person, channel: 'console', canAsk: { elicitation: false, terminal: false } };

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
+import type { Open } from '../console/place.ts';
 import { binary } from '../helpers/binary.ts';
 
 /** Chromium from the distribution, without a network of its own. */
@@ -95,4 +96,18 @@ export async function foreignSite(html: string): Promise<{ port: number; request
         server.closeAllConnections();
       }),
   };
+}
+
+/** Logs in to a console of tests/console/place.ts by a fresh link. */
+export async function enterPlace(browser: Browser, place: Open, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    locale: 'en-GB',
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  const { page, faults } = await openPage(context);
+  await page.goto(`${place.origin}/#link=${place.links.issue()}`);
+  await page.getByText('live', { exact: true }).waitFor();
+  return { context, page, faults };
 }

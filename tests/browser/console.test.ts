@@ -300,8 +300,10 @@ test('looks right in light, dark and on a phone', async () => {
     const { page, faults, context } = await enter(options);
     const card = page.locator('a.card').first();
     await card.waitFor();
-    // The requester was authenticated; the name that the client gives itself comes after it.
-    expect(await card.locator('.who').textContent()).toMatch(/^local:\d+ \(.+\) over stdio, /);
+    // The requester was authenticated; the name that the client gives itself comes after it, marked.
+    expect(await card.locator('.who').textContent()).toMatch(
+      /^(local user \d+) \(of .+\), \d\d:\d\d:\d\d \S+client calls itself “.+”, unverified$/,
+    );
     if (name === 'phone') await card.click();
     await page.getByRole('heading', { name: /dev1/ }).waitFor();
     const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');

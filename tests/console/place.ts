@@ -37,10 +37,11 @@ export interface Call {
 /** An engine that says what a test wants it to and remembers what it was asked: these tests are about the console alone. */
 export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: 'done', output: {} })) {
   const calls: Call[] = [];
-  const engine: Engine & { calls: Call[]; pending: ApprovalRecord[]; looks: number } = {
+  const engine: Engine & { calls: Call[]; pending: ApprovalRecord[]; recent: ApprovalRecord[]; looks: number } = {
     clusters: [],
     calls,
     pending: [],
+    recent: [],
     looks: 0,
     async perform(operation, args, caller, options) {
       const call = { operation, args, caller, options };
@@ -49,9 +50,9 @@ export function scriptedEngine(answer: (call: Call) => Result = () => ({ kind: '
     },
     async watch() {
       engine.looks += 1;
-      return { pending: engine.pending, total: engine.pending.length, recent: [] };
+      return { pending: engine.pending.slice(0, 200), total: engine.pending.length, recent: engine.recent };
     },
-    approval: async (id) => engine.pending.find((one) => one.id === id),
+    approval: async (id) => [...engine.pending, ...engine.recent].find((one) => one.id === id),
     stamps: async () => unreachable(),
     standing: {
       create: async () => unreachable(),

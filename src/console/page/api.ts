@@ -17,7 +17,7 @@ export class ApiError extends Error {
 const OFFLINE: Problem = {
   code: 'offline',
   message: 'The console does not answer.',
-  hint: 'Check that `proxmox-mcp console` still runs. Nothing was decided by this request as far as this page knows.',
+  hint: 'Check that its server runs and can be reached. Nothing was decided by this request as far as this page knows.',
 };
 
 export function keepToken(token: string | undefined): void {

@@ -1,15 +1,34 @@
-const clockTime = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const dayTime = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+// The hours of 00 to 23 that the terminal and the logs show, too.
+const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
+const day = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+const clockTime = new Intl.DateTimeFormat(undefined, clock);
+const dayTime = new Intl.DateTimeFormat(undefined, day);
+const zoned = { timeZoneName: 'short' } as const;
+const zonedClockTime = new Intl.DateTimeFormat(undefined, { ...clock, ...zoned });
+const zonedDayTime = new Intl.DateTimeFormat(undefined, { ...day, ...zoned });
+const full = new Intl.DateTimeFormat(undefined, { year: 'numeric', ...day, second: '2-digit', ...zoned });
 
-/** `14:03:10` today, `3 Nov, 14:03` on another day. */
+/** `14:03:10 CET` today, `3 Nov, 14:03 CET` on another day. */
 export function shortTime(iso: string, now = Date.now()): string {
-  const date = new Date(iso);
-  return new Date(now).toDateString() === date.toDateString() ? clockTime.format(date) : dayTime.format(date);
+  return isSameDay(iso, now) ? zonedClockTime.format(new Date(iso)) : zonedDayTime.format(new Date(iso));
+}
+
+/** The same without the zone, for a column whose title names it. */
+export function columnTime(iso: string, now = Date.now()): string {
+  return isSameDay(iso, now) ? clockTime.format(new Date(iso)) : dayTime.format(new Date(iso));
 }
 
 export function fullTime(iso: string): string {
   return full.format(new Date(iso));
+}
+
+/** The zone of the times on this page, such as `CET`. */
+export function zone(): string {
+  return zonedClockTime.formatToParts(new Date()).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+}
+
+function isSameDay(iso: string, now: number): boolean {
+  return new Date(now).toDateString() === new Date(iso).toDateString();
 }
 
 /** `4:07` until then; `0:00` when it has passed. */

@@ -1,7 +1,7 @@
 import type { Live, Problem, SessionView } from '../wire.ts';
 import { asApiError, get, keepToken, post } from './api.ts';
 import { announce, byId, fill, h } from './dom.ts';
-import { ago, countdown } from './format.ts';
+import { ago, countdown, number } from './format.ts';
 import { change, now, onChange, state } from './state.ts';
 import { follow } from './stream.ts';
 import { approvalsView } from './views/approvals.ts';
@@ -13,14 +13,24 @@ import { signedOut } from './views/signed-out.ts';
 import type { View } from './views/view.ts';
 
 const PAGES: Record<string, () => View> = {
-  pending: () => approvalsView({ route: 'pending', title: 'Pending', rows: () => state.live?.pending ?? [], empty: nothingWaits }),
+  pending: () =>
+    approvalsView({
+      route: 'pending',
+      title: 'Pending',
+      rows: () => state.live?.pending ?? [],
+      empty: nothingWaits,
+      foot: () => {
+        const { pending: { length: shown } = [], total = 0 } = state.live ?? {};
+        return shown < total ? `${number(total)} are pending. These ${number(shown)} expire first.` : '';
+      },
+    }),
   history: () =>
     approvalsView({
       route: 'history',
       title: 'History',
       rows: () => state.live?.recent ?? [],
       empty: () => emptyState('Nothing was decided yet.', h('p', {}, 'Your decisions and their outcomes appear here.')),
-      foot: 'These are the newest decisions. The audit holds all of them.',
+      foot: () => (state.live?.recent.length ? 'These are the latest decisions. The audit holds all of them.' : ''),
     }),
   audit: auditPage,
   cluster: clusterPage,
@@ -31,6 +41,10 @@ function nothingWaits(): HTMLElement {
   return emptyState(
     'No pending approvals.',
     h('p', {}, 'A request that interrupts or destroys something appears here at once.'),
+    state.session?.demo === true && [
+      h('p', {}, 'To see one, run this in another terminal:'),
+      h('pre', { attrs: { tabindex: 0 } }, `proxmox-mcp call stop_vm --demo --args '{"vmid":101}'`),
+    ],
     last?.decided !== undefined && h('p', { class: 'soft' }, `Last decision: ${ago(last.decided.at, now())}.`),
   );
 }
@@ -81,7 +95,7 @@ function onLive(live: Live): void {
   const first = state.live === undefined;
   change({ live, problem: undefined, skew: live.now - Date.now() });
   if (fresh.length > 0)
-    announce(first ? `${fresh.length} approvals are pending.` : `New approval: ${fresh.map((a) => a.summary).join('. ')}`);
+    announce(first ? `${live.total} approvals are pending.` : `New approval: ${fresh.map((a) => a.summary).join('. ')}`);
 }
 
 function onEvent(event: string, data: unknown): void {
@@ -96,7 +110,7 @@ async function start(): Promise<void> {
   } catch (thrown) {
     const error = asApiError(thrown);
     if (error.code === 'login_refused') return close('This link is invalid, expired or already used');
-    if (error.code === 'signed_out') return close('Not logged in');
+    if (error.code === 'signed_out') return close('Log in to decide.');
     return fill(
       byId('main'),
       problemBox(error, () => location.reload()),
@@ -115,11 +129,15 @@ addEventListener('hashchange', () => {
   if (location.hash.startsWith('#link=')) location.reload();
   else open();
 });
-document.querySelector('.skip')?.addEventListener('click', (event) => {
-  // Following the link would change the address, which says what is open.
-  event.preventDefault();
-  byId('main').focus();
-});
+/** Following a link to a part of the page would change the address, which says what is open. */
+function skipTo(link: string, target: () => HTMLElement | null): void {
+  byId(link).addEventListener('click', (event) => {
+    event.preventDefault();
+    target()?.focus();
+  });
+}
+skipTo('skip-main', () => byId('main'));
+skipTo('skip-decision', () => document.getElementById('decide-title'));
 setInterval(() => {
   for (const element of document.querySelectorAll<HTMLElement>('[data-until]')) {
     const until = element.dataset.until ?? '';

@@ -1,9 +1,10 @@
 import type { ApprovalView } from '../../wire.ts';
-import { byId, type Child, fill, h, words } from '../dom.ts';
-import { countdown, shortTime } from '../format.ts';
-import { find, now, onChange, state } from '../state.ts';
+import { byId, type Child, fill, h } from '../dom.ts';
+import { find, onChange, state } from '../state.ts';
 import { approvalDetail } from './detail.ts';
-import { effectBadge, effectTone, emptyState, loading, problemBox, statusBadge } from './parts.ts';
+import { approvalList } from './list.ts';
+import { lookUp } from './look-up.ts';
+import { emptyState, loading, problemBox } from './parts.ts';
 import type { View } from './view.ts';
 
 interface ListOptions {
@@ -11,18 +12,19 @@ interface ListOptions {
   title: string;
   rows: () => ApprovalView[];
   empty: () => Child;
-  foot?: Child;
+  /** Says what the list leaves out; empty when it holds all. */
+  foot: () => string;
 }
 
 /** A list of approvals and, beside it, the one that is read. Nothing that arrives ever moves what is being read. */
 export function approvalsView({ route, title, rows, empty, foot }: ListOptions): View {
-  const list = h('ul', { class: 'cards' });
-  const side = h('div', { class: 'side' }, h('h1', {}, title), list, foot !== undefined && h('p', { class: 'soft foot' }, foot));
+  const list = approvalList(route, draw);
+  const rest = h('p', { class: 'soft foot' });
+  const side = h('div', { class: 'side' }, h('h1', {}, title), ...list.elements, rest);
   const reading = h('div', { class: 'reading' });
   const element = h('div', { class: 'approvals' }, side, reading);
   let asked: string | undefined;
   let shown: { id: string; state: string } | undefined;
-  let listed = '';
 
   function draw(): void {
     const all = rows();
@@ -30,39 +32,35 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
     const id = asked ?? shown?.id ?? all[0]?.id;
     element.classList.toggle('opened', asked !== undefined);
     element.classList.toggle('nothing', all.length === 0 && id === undefined);
-    drawList(all, id);
-    drawReading(id, all.length === 0);
+    list.draw(all, id);
+    rest.textContent = foot();
+    drawReading(id);
   }
 
-  function drawList(all: ApprovalView[], current: string | undefined): void {
-    const key = JSON.stringify([current, all.map((a) => [a.id, a.status])]);
-    if (key === listed) return;
-    listed = key;
-    const focused = document.activeElement?.getAttribute('href');
-    fill(list, ...all.map((a) => h('li', {}, card(a, route, a.id === current))));
-    if (focused) for (const link of list.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
-  }
-
-  function drawReading(id: string | undefined, nothing: boolean): void {
-    const a = id === undefined ? undefined : find(id);
-    if (!a) {
+  function drawReading(id: string | undefined): void {
+    const a = id === undefined ? undefined : (find(id) ?? lookUp(id, draw));
+    if (!state.live) {
       shown = undefined;
-      if (!state.live) fill(reading, state.problem ? problemBox(state.problem) : loading(6));
-      else if (asked !== undefined)
-        fill(
-          reading,
-          back(),
-          emptyState('This approval is not among the newest ones.', h('p', {}, 'Its decision and outcome are in the audit.')),
-        );
-      else if (nothing) fill(reading, empty());
-      return;
-    }
+      fill(reading, state.problem ? problemBox(state.problem) : loading(6));
+    } else if (id === undefined) fill(reading, empty());
+    else if (a === undefined) fill(reading, loading(6));
+    else if (a === 'unknown') {
+      shown = undefined;
+      fill(
+        reading,
+        back(),
+        emptyState('This approval does not exist.', h('p', {}, 'If it is an old one, the audit holds its decision and outcome.')),
+      );
+    } else drawApproval(a);
+  }
+
+  function drawApproval(a: ApprovalView): void {
     if (shown?.id === a.id && shown.state === stateOf(a)) return;
     const decidedHere = shown?.id === a.id;
     const hadFocus = decidedHere && reading.contains(document.activeElement);
     shown = { id: a.id, state: stateOf(a) };
     fill(reading, back(), approvalDetail(a));
-    if (hadFocus) byId('detail-title').focus({ preventScroll: true });
+    if (hadFocus) focusTitle();
     if (decidedHere) reading.scrollIntoView({ block: 'start' });
   }
 
@@ -76,45 +74,24 @@ export function approvalsView({ route, title, rows, empty, foot }: ListOptions):
   return {
     element,
     show(param) {
-      const moved = asked !== param;
+      const moved = asked !== param && param !== undefined;
       asked = param;
-      if (moved && param !== undefined) shown = undefined;
+      if (moved) shown = undefined;
       draw();
-      if (moved && param !== undefined && matchMedia('(max-width: 56rem)').matches) window.scrollTo(0, 0);
+      if (!moved) return;
+      if (matchMedia('(max-width: 56rem)').matches) window.scrollTo(0, 0);
+      else if (reading.getBoundingClientRect().top < 0) reading.scrollIntoView({ block: 'start' });
+      // From there the next stop of the Tab key is the decision, not the other cards.
+      if (shown) focusTitle();
     },
   };
+}
+
+function focusTitle(): void {
+  byId('detail-title').focus({ preventScroll: true });
 }
 
 /** The fields whose change redraws the view; the rest of an approval is frozen. */
 function stateOf(a: ApprovalView): string {
   return `${a.status} ${a.agreedBy.length}`;
-}
-
-function card(a: ApprovalView, route: string, current: boolean): HTMLElement {
-  return h(
-    'a',
-    { class: `card ${effectTone(a.effect)}`, attrs: { href: `#/${route}/${a.id}`, 'aria-current': current && 'true' } },
-    h(
-      'span',
-      { class: 'top' },
-      effectBadge(a.effect),
-      a.status === 'pending'
-        ? h(
-            'span',
-            { class: 'soft number', attrs: { 'data-until': a.expiresAt, title: 'time left to decide' } },
-            countdown(a.expiresAt, now()),
-          )
-        : statusBadge(a.status),
-    ),
-    h('span', { class: 'what' }, words(a.summary)),
-    h(
-      'span',
-      { class: 'soft who' },
-      // The client's name is its own claim; its owner was authenticated.
-      words(a.askedBy.principal),
-      a.askedBy.client !== undefined && [' (', words(a.askedBy.client), ')'],
-      ` over ${a.askedBy.channel}, `,
-      h('time', { attrs: { datetime: a.createdAt } }, shortTime(a.decided?.at ?? a.createdAt, now())),
-    ),
-  );
 }

@@ -1,7 +1,8 @@
 import type { ApprovalView } from '../../wire.ts';
 import { asApiError, post } from '../api.ts';
 import { announce, fill, h, words } from '../dom.ts';
-import { onChange, state } from '../state.ts';
+import { countdown } from '../format.ts';
+import { now, onChange, state } from '../state.ts';
 import { problemBox } from './parts.ts';
 
 /**
@@ -36,6 +37,11 @@ export function decision(a: ApprovalView): HTMLElement {
     for (const button of denyBox.querySelectorAll('button')) button.disabled = sending || !live;
   };
 
+  const say = (text: string) => {
+    announce(text);
+    fill(message, h('p', { class: 'soft' }, text));
+  };
+
   async function send(path: string, body: Record<string, string>, said: string): Promise<void> {
     if (sending) return;
     sending = true;
@@ -45,8 +51,7 @@ export function decision(a: ApprovalView): HTMLElement {
       const { status } = await post<{ status: string }>(path, body);
       // The live stream redraws this with how it continues.
       const text = status === 'approval_required' ? 'Your approval is recorded. The plan runs after the other approvers agree.' : said;
-      announce(text);
-      fill(message, h('p', { class: 'soft' }, text));
+      say(text);
     } catch (thrown) {
       sending = false;
       fill(message, problemBox(asApiError(thrown)));
@@ -58,10 +63,14 @@ export function decision(a: ApprovalView): HTMLElement {
   const onEnter = (event: KeyboardEvent) => {
     if (event.key !== 'Enter') return;
     event.preventDefault();
-    fill(message, h('p', { class: 'soft' }, yes.disabled ? 'The text does not match.' : 'Enter does not approve. Use the button.'));
-    announce(message.textContent ?? '');
+    say(yes.disabled ? 'This is not the text to type. Nothing was approved.' : 'Enter does not approve. Use the button.');
   };
   for (const input of [field, passphrase]) input?.addEventListener('keydown', onEnter);
+  denyBox.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || !(event.target instanceof HTMLInputElement)) return;
+    event.preventDefault();
+    say('Enter does not deny. Use the button.');
+  });
   yes.addEventListener(
     'click',
     () =>
@@ -73,6 +82,8 @@ export function decision(a: ApprovalView): HTMLElement {
   );
   no.addEventListener('click', () => {
     denyBox.hidden = !denyBox.hidden;
+    // The text there is about the other button.
+    fill(message);
     no.setAttribute('aria-expanded', String(!denyBox.hidden));
     if (!denyBox.hidden) denyBox.querySelector('input')?.focus();
   });
@@ -84,7 +95,12 @@ export function decision(a: ApprovalView): HTMLElement {
   const element = h(
     'section',
     { class: `decide ${a.effect === 'destroy' ? 'bad' : ''}`, attrs: { 'aria-labelledby': 'decide-title' } },
-    h('h3', { id: 'decide-title' }, 'Your decision'),
+    h(
+      'div',
+      { class: 'title' },
+      h('h3', { id: 'decide-title', attrs: { tabindex: -1 } }, 'Your decision'),
+      h('span', { class: 'soft number' }, h('span', { attrs: { 'data-until': a.expiresAt } }, countdown(a.expiresAt, now())), ' left'),
+    ),
     a.needed > 1 &&
       h(
         'p',
@@ -109,11 +125,11 @@ export function decision(a: ApprovalView): HTMLElement {
             ? [
                 h('div', { class: 'row' }, field),
                 h('label', { attrs: { for: 'passphrase' } }, 'and your passphrase'),
-                h('div', { class: 'row' }, passphrase, yes),
+                h('div', { class: 'row' }, passphrase, yes, no),
               ]
-            : h('div', { class: 'row' }, field, yes),
+            : h('div', { class: 'row' }, field, yes, no),
         ],
-    h('div', { class: 'row' }, no),
+    a.mustType === undefined && h('div', { class: 'row' }, no),
     denyBox,
     message,
   );

@@ -1,10 +1,11 @@
-import type { ApprovalView, Change, Fact, StepView } from '../../wire.ts';
-import { h, words } from '../dom.ts';
+import type { ApprovalView, Fact, StepView } from '../../wire.ts';
+import { type Child, h, words } from '../dom.ts';
 import { countdown, fullTime, shortTime } from '../format.ts';
 import { now } from '../state.ts';
 import { decision } from './decide.ts';
 import { outcome } from './outcome.ts';
 import { effectBadge, effectTone, section, statusBadge } from './parts.ts';
+import { channelOf, claimedName, requesterOf } from './requester.ts';
 
 /** Characters of a fact that get the room of two. */
 const LONG = 24;
@@ -17,7 +18,7 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     header(a),
     a.status !== 'pending' && outcome(a),
     risks(a),
-    a.changes.length > 0 && section('What changes', 'changes', changes(a.changes)),
+    a.changes.length > 0 && section('What changes', 'changes', changes(a)),
     a.guests.length > 1 && section(`All ${a.guests.length} guests`, 'covers', guests(a.guests)),
     a.facts.length > 0 && section(a.guests.length > 0 ? 'All guests at the request' : 'The guest at the request', 'facts', facts(a)),
     section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
@@ -57,23 +58,29 @@ function expiry(a: ApprovalView): HTMLElement {
   return h('span', { class: 'badge calm expiry', attrs: { title: `until ${fullTime(a.expiresAt)}` } }, 'expires in ', left);
 }
 
-function risks(a: ApprovalView): HTMLElement {
+function risks(a: ApprovalView): HTMLElement | false {
   const list = [...(a.raisedBecause === undefined ? [] : [a.raisedBecause]), ...a.warnings];
+  if (list.length === 0) return a.undo !== '' && section('Undo', 'undo', h('p', {}, undo(a.undo)));
   return h(
     'section',
     { class: `risks ${a.status === 'pending' ? effectTone(a.effect) : 'past'}` },
-    h('h3', {}, list.length === 0 ? 'No warnings' : 'Warnings'),
-    list.length > 0 &&
-      h(
-        'ul',
-        {},
-        list.map((text) => h('li', { class: 'risk' }, words(text))),
-      ),
-    a.undo !== '' && h('p', { class: 'undo' }, h('span', { class: 'label' }, 'Undo'), words(a.undo)),
+    h('h3', {}, 'Warnings'),
+    h(
+      'ul',
+      {},
+      list.map((text) => h('li', { class: 'risk' }, words(text))),
+    ),
+    a.undo !== '' && h('p', { class: 'undo' }, h('span', { class: 'label' }, 'Undo'), undo(a.undo)),
   );
 }
 
-function changes(rows: Change[]): HTMLElement {
+/** Plans name the call that undoes them as an agent makes it. */
+function undo(text: string): Child {
+  const [, call = '', rest = ''] = /^([a-z]+_[a-z_]+ \{[^}]*\})(.*)$/s.exec(text) ?? [];
+  return call === '' ? words(text) : ['An agent can call ', h('code', {}, words(call)), words(rest)];
+}
+
+function changes({ changes: rows, effect }: ApprovalView): HTMLElement {
   return h(
     'div',
     { class: 'scroll' },
@@ -89,8 +96,14 @@ function changes(rows: Change[]): HTMLElement {
             'tr',
             {},
             h('th', { attrs: { scope: 'row' } }, words(field)),
-            h('td', {}, before.length === 0 ? h('span', { class: 'soft' }, 'none') : before.map((value) => h('del', {}, words(value)))),
-            h('td', {}, after.length === 0 ? h('span', { class: 'soft' }, 'gone') : after.map((value) => h('ins', {}, words(value)))),
+            h('td', {}, before.length === 0 ? h('span', { class: 'soft' }, 'none') : before.map((value) => h('div', {}, words(value)))),
+            h(
+              'td',
+              {},
+              after.length === 0
+                ? h('span', { class: effect === 'destroy' ? 'gone' : 'soft' }, 'gone')
+                : after.map((value) => h('div', { class: 'then' }, words(value))),
+            ),
           ),
         ),
       ),
@@ -176,10 +189,10 @@ function step(s: StepView): HTMLElement {
 }
 
 function asked(a: ApprovalView): HTMLElement {
-  const { principal, owner, channel, client } = a.askedBy;
+  const claimed = claimedName(a.askedBy);
   const rows: [string, string][] = [
-    ['Who', owner === principal ? principal : `${principal} (of ${owner})`],
-    ['Over', client === undefined ? channel : `${channel}, a client that calls itself ${client}`],
+    ['Who', requesterOf(a.askedBy)],
+    ['By', claimed === undefined ? channelOf(a.askedBy) : `${channelOf(a.askedBy)}, which ${claimed}`],
     ['Cluster', a.cluster],
     ['Asked', fullTime(a.createdAt)],
     ['Operation', a.operation],

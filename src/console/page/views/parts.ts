@@ -1,5 +1,5 @@
 import type { ApprovalStatus, Effect, Problem } from '../../wire.ts';
-import { type Child, h } from '../dom.ts';
+import { type Child, h, words } from '../dom.ts';
 
 const EFFECTS: Record<Effect, { word: string; tone: string }> = {
   read: { word: 'reads', tone: 'calm' },
@@ -38,9 +38,14 @@ export function statusBadge(status: ApprovalStatus): HTMLElement {
   return badge(word, tone);
 }
 
-/** A part of a page under its heading. */
+/** A part of an approval under its heading. */
 export function section(title: string, className: string, ...children: Child[]): HTMLElement {
   return h('section', { class: className }, h('h3', {}, title), ...children);
+}
+
+/** The commands and calls of a text, which stand between backticks, as code. */
+export function withCode(text: string): Child[] {
+  return text.split('`').map((part, index) => (index % 2 === 1 ? h('code', {}, words(part)) : words(part)));
 }
 
 /** A problem, its next step, and a retry. */
@@ -48,8 +53,8 @@ export function problemBox({ message, hint }: Pick<Problem, 'message' | 'hint'>,
   return h(
     'div',
     { class: 'notice bad', attrs: { role: 'alert' } },
-    h('p', { class: 'strong' }, message),
-    hint !== '' && h('p', {}, hint),
+    h('p', { class: 'strong' }, withCode(message)),
+    hint !== '' && h('p', {}, withCode(hint)),
     retry && h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: retry } }, 'Try again'),
   );
 }

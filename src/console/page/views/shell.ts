@@ -60,7 +60,7 @@ export function shell(): { mark(route: string): void } {
     fill(who, state.session?.name ?? '');
     demo.hidden = state.session?.demo !== true;
     leave.hidden = state.session === undefined;
-    const pending = state.live?.pending.length ?? 0;
+    const pending = state.live?.total ?? 0;
     count.hidden = pending === 0;
     count.textContent = String(pending);
     document.title = `${pending > 0 ? `(${pending}) ` : ''}proxmox-mcp console`;
@@ -78,7 +78,7 @@ export function shell(): { mark(route: string): void } {
           h(
             'p',
             {},
-            'This page may be out of date. Decisions are disabled until the connection is back. Check that `proxmox-mcp console` still runs.',
+            'This page may be out of date. Decisions are disabled until the connection is back. Check that the server of this page runs and can be reached.',
           ),
         ),
       problem && problemBox(problem),

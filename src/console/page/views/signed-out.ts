@@ -18,7 +18,8 @@ export function signedOut(message: string): HTMLElement {
     'div',
     { class: 'door' },
     h('img', { attrs: { src: './icon.svg', alt: '', width: 48, height: 48 } }),
-    h('h1', {}, message),
+    h('h1', {}, 'proxmox-mcp console'),
+    h('p', { class: 'strong' }, message),
     h('p', {}, 'A human approves or denies the requests of agents here.'),
     ways,
   );

@@ -1,0 +1,128 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { loadAssets } from '../../src/console/assets.ts';
+import type { ApprovalRecord } from '../../src/core/approval.ts';
+import { fail } from '../../src/core/errors.ts';
+import { approval, type Open, openConsolePlace, scriptedEngine } from '../console/place.ts';
+import { enterPlace, launch } from './browser.ts';
+
+let browser: Browser;
+let open: Open;
+beforeAll(async () => {
+  browser = await launch();
+}, 60_000);
+afterAll(() => browser?.close());
+afterEach(() => open.close());
+
+/** 201 pending approvals of 21 agents, whose client calls itself as the approver might. */
+function many(): ApprovalRecord[] {
+  return Array.from({ length: 201 }, (_, n) => {
+    const agent = `token:agent-${Math.floor(n / 10)}`;
+    const target = { ...approval.plan.target, vmid: 1000 + n, name: `guest-${n}` } as NonNullable<ApprovalRecord['plan']['target']>;
+    return {
+      ...approval,
+      id: `apr_${n}`,
+      principal: agent,
+      owner: `owner-${Math.floor(n / 10)}`,
+      channel: 'http',
+      client: 'bob (you), from your phone',
+      plan: { ...approval.plan, target, summary: `Delete guest-${n} (${1000 + n}) on pve` },
+      expiresAt: new Date(Date.parse(approval.expiresAt) + n * 1000).toISOString(),
+    };
+  });
+}
+
+beforeEach(async () => {
+  const engine = scriptedEngine(({ operation, args, caller }) => {
+    const { approval_id: id, reason } = args as { approval_id: string; reason?: string };
+    if (operation !== 'deny') return { kind: 'done', output: {} };
+    const found = engine.pending.find((one) => one.id === id) ?? fail('approval_unknown', 'It is gone.');
+    engine.pending = engine.pending.filter((one) => one !== found);
+    const decided = { decidedBy: caller.principal, decidedAt: '2026-11-23T10:01:00.000Z' };
+    engine.recent = [{ ...found, ...decided, status: 'denied', note: reason ?? '' } as ApprovalRecord, ...engine.recent].slice(0, 50);
+    return { kind: 'done', output: {} };
+  });
+  engine.pending = many();
+  open = await openConsolePlace({ assets: loadAssets(), engine });
+});
+
+async function inView(page: Page, selector: string): Promise<boolean> {
+  const box = await page.locator(selector).boundingBox();
+  return box !== null && box.y >= 0 && box.y + box.height <= (page.viewportSize()?.height ?? 0);
+}
+
+describe('with 201 pending approvals', () => {
+  test('the page counts all of them, and shows those that expire first', async () => {
+    const { page, context, faults } = await enterPlace(browser, open);
+    await page.getByText('201 are pending. These 200 expire first.').waitFor();
+    expect(await page.title()).toBe('(201) proxmox-mcp console');
+    expect(await page.locator('a.card').count()).toBe(200);
+    expect(await page.locator('a.card .what').first().textContent()).toBe('Delete guest-0 (1000) on pve');
+    // The one that is not in the list is there by its address.
+    await page.goto(`${open.origin}/#/pending/apr_200`);
+    await page.getByRole('heading', { name: 'Delete guest-200 (1200) on pve' }).waitFor();
+    await page.getByLabel('To approve, type').waitFor();
+    await page.goto(`${open.origin}/#/pending/apr_none`);
+    await page.getByText('This approval does not exist.').waitFor();
+    // The browser's own line about the 404.
+    expect(faults.filter((fault) => !/404/.test(fault))).toEqual([]);
+    await context.close();
+  }, 60_000);
+
+  test('a card names the authenticated requester first, and the name of the client as unverified', async () => {
+    const { page, context } = await enterPlace(browser, open);
+    const who = await page.locator('a.card .who').first().textContent();
+    expect(who).toMatch(/^token:agent-0 \(of owner-0\), /);
+    expect(who).toMatch(/client calls itself “bob \(you\), from your phone”, unverified$/);
+    expect(await page.locator('.asked').textContent()).toContain('token:agent-0 (of owner-0)');
+    await context.close();
+  }, 60_000);
+
+  test.each([
+    ['a desk', { width: 1280, height: 800 }],
+    ['a phone', { width: 390, height: 844 }],
+  ])(
+    'on %s the decision is in view without scrolling, and follows the focus',
+    async (_name, viewport) => {
+      const { page, context } = await enterPlace(browser, open, { viewport });
+      const card = page.locator('a[href="#/pending/apr_3"]');
+      await card.focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'Delete guest-3 (1003) on pve' }).waitFor();
+      for (const selector of ['.headline h2', '.decide #typed', '.decide .primary', '.decide .quiet'])
+        expect(await inView(page, selector)).toBe(true);
+      await vi.waitFor(async () => expect(await page.evaluate('document.activeElement.id')).toBe('detail-title'));
+      await page.keyboard.press('Tab');
+      expect(await page.evaluate('document.activeElement.id')).toBe('typed');
+      await context.close();
+    },
+    60_000,
+  );
+
+  test('the list can be searched by guest, VMID and requester', async () => {
+    const { page, context } = await enterPlace(browser, open);
+    const find = page.getByLabel('Find approvals');
+    await find.fill('1042');
+    await page.getByText('1 of 200 match.').waitFor();
+    expect(await page.locator('a.card .what').allTextContents()).toEqual(['Delete guest-42 (1042) on pve']);
+    await find.fill('agent-7');
+    await page.getByText('10 of 200 match.').waitFor();
+    await context.close();
+  }, 60_000);
+
+  test('all requests of one requester are denied at once, each with its own line in the audit, and no others', async () => {
+    const { page, context } = await enterPlace(browser, open);
+    await page.getByRole('button', { name: 'Group by requester' }).click();
+    expect(await page.locator('.group h2').first().textContent()).toBe('token:agent-0 (of owner-0) 10');
+    await page.getByRole('button', { name: 'Deny all of token:agent-4' }).click();
+    await page.getByLabel('Reason (optional)').first().fill('agent 4 loops');
+    expect(open.engine.calls).toEqual([]);
+    await page.getByRole('button', { name: 'Deny them all' }).click();
+    await vi.waitFor(async () => expect(await page.title()).toBe('(191) proxmox-mcp console'));
+    expect(open.engine.calls.map(({ operation, args }) => [operation, args])).toEqual(
+      Array.from({ length: 10 }, (_, n) => ['deny', { approval_id: `apr_${40 + n}`, reason: 'agent 4 loops' }]),
+    );
+    expect(open.engine.calls[0]?.caller).toMatchObject({ principal: 'local:1000', channel: 'console' });
+    await context.close();
+  }, 60_000);
+});
