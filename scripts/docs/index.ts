@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { apiMethodsDoc } from './api-methods.ts';
 import { matrix, policyKeys, withBlocks } from './approvals.ts';
+import { clientsDoc, clientTable } from './clients.ts';
 import { configurationDoc, envExample } from './configuration.ts';
 import { errorsDoc } from './errors.ts';
 import { resourcesDoc } from './resources.ts';
-import { rightsDoc, tokenSetup } from './rights.ts';
+import { rightsDoc, tokenRemoval, tokenSetup } from './rights.ts';
 import { readmeTable, skillTable } from './tables.ts';
 import { toolsDoc } from './tools.ts';
 
@@ -21,13 +22,16 @@ async function run(): Promise<void> {
     'docs/resources.md': resourcesDoc(),
     'docs/rights.md': await rightsDoc(),
     'docs/api-methods.md': await apiMethodsDoc(),
+    'docs/how-to/connect-a-client.md': clientsDoc(),
     '.env.example': envExample(),
   };
   // Hand-written text stays; only the marked parts follow from definitions.
-  const token = await tokenSetup();
+  const [token, undo] = [await tokenSetup(), await tokenRemoval()];
   const parts: Record<string, () => Record<string, string>> = {
     [APPROVALS]: () => ({ 'policy keys': policyKeys(), matrix: matrix(readIfThere(MATRIX)) }),
-    'README.md': () => ({ tools: readmeTable(), token }),
+    'README.md': () => ({ tools: readmeTable(), token, clients: clientTable() }),
+    'docs/how-to/token.md': () => ({ token }),
+    'docs/how-to/uninstall.md': () => ({ undo }),
     'docs/SKILL.md': () => ({ operations: skillTable() }),
   };
   for (const [file, blocks] of Object.entries(parts)) {
@@ -36,7 +40,7 @@ async function run(): Promise<void> {
   }
 
   const check = process.argv.includes('--check');
-  if (!check) mkdirSync('docs', { recursive: true });
+  if (!check) mkdirSync('docs/how-to', { recursive: true });
   for (const [file, text] of Object.entries(files)) {
     if (check) {
       if (readIfThere(file) === text) continue;

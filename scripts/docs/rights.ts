@@ -2,7 +2,7 @@ import { TOOLSETS } from '../../src/core/toolset.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';
-import { tokenLines } from '../../src/operations/token-setup.ts';
+import { type TokenPlan, tokenLines } from '../../src/operations/token-setup.ts';
 import { GENERATED, rows } from './markdown.ts';
 
 const ON: Record<Place, string> = {
@@ -72,18 +72,33 @@ function bothTypes(name: string, names: readonly string[]): string {
   return other !== name && names.includes(other) ? name.replace(/\/\{node\}\/(qemu|lxc)/, '/{node}/{type}') : name;
 }
 
-/** The lines of the README that make a token for all operations, in a pool of its own. */
+/** The token of the documentation: for all operations, in a pool of its own. */
+const SHOWN_TOKEN: TokenPlan = {
+  // The right to run any program in a guest is not for every token; docs/rights.md has the role of that toolset.
+  toolsets: TOOLSETS.filter((toolset) => toolset !== 'agent'),
+  tokenId: 'mcp@pve!agent',
+  pool: 'agents',
+  templates: ['9000'],
+  storages: ['local-lvm', 'local'],
+  bridges: ['vmbr0'],
+  nodes: ['pve'],
+};
+
+/** The lines that take back what those of `tokenSetup` made. Deleting the user deletes its token and its ACLs. */
+export async function tokenRemoval(): Promise<string> {
+  const { create } = await tokenLines(SHOWN_TOKEN);
+  const named = (what: string) => create.flatMap((line) => new RegExp(`^pveum ${what} add +(\\S+)`).exec(line)?.[1] ?? []);
+  const lines = [
+    ...named('user').map((user) => `pveum user delete ${user}    # its token and its ACLs go with it`),
+    ...named('role').map((role) => `pveum role delete ${role}`),
+    ...named('pool').map((pool) => `pveum pool delete ${pool}    # only while it holds no guest`),
+  ];
+  return ['```sh', ...lines, '```'].join('\n');
+}
+
+/** The lines that make the token of the documentation. */
 export async function tokenSetup(): Promise<string> {
-  const { create, grant } = await tokenLines({
-    // The right to run any program in a guest is not for every token; docs/rights.md has the role of that toolset.
-    toolsets: TOOLSETS.filter((toolset) => toolset !== 'agent'),
-    tokenId: 'mcp@pve!agent',
-    pool: 'agents',
-    templates: ['9000'],
-    storages: ['local-lvm', 'local'],
-    bridges: ['vmbr0'],
-    nodes: ['pve'],
-  });
+  const { create, grant } = await tokenLines(SHOWN_TOKEN);
   const why: Record<string, string> = {
     '/vms/9000': 'each template to clone',
     '/storage/local-lvm': 'each storage for disks',

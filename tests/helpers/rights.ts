@@ -26,6 +26,17 @@ export async function pveum(cluster: TestCluster, line: string, role = 'ROLE'): 
   const option = (flag: string) => rest[rest.indexOf(flag) + 1] ?? '';
   if (program !== 'pveum') throw new Error(`not a line for pveum: ${line}`);
   if (what === 'acl' && verb === 'list') return;
+  if (what === 'user' && verb === 'token') {
+    const [action = '', user = '', token = ''] = [name, ...rest];
+    if (action !== 'add') throw new Error(`no test knows the line ${line}`);
+    await asRoot(cluster, 'POST', `/access/users/${user}/token/${token}`, { privsep: '1' });
+    return;
+  }
+  if (verb === 'delete') {
+    const folder = { user: '/access/users', role: '/access/roles', pool: '/pools' }[what ?? ''];
+    await asRoot(cluster, 'DELETE', `${folder}/${name}`);
+    return;
+  }
   if (what === 'pool' && verb === 'add') {
     await asRoot(cluster, 'POST', '/pools', { poolid: name });
     return;
