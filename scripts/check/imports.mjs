@@ -16,8 +16,9 @@ export const LAYERS = {
   mcp: ['engine', 'render', 'operations', 'core'],
   console: ['engine', 'audit', 'render', 'operations', 'core'],
   http: ['mcp', 'console', 'engine', 'operations', 'proxmox', 'store', 'render', 'core'],
+  telemetry: ['core'],
   simulator: [],
-  cli: ['http', 'mcp', 'console', 'config', 'engine', 'render', 'operations', 'proxmox', 'store', 'audit', 'core'],
+  cli: ['http', 'mcp', 'console', 'config', 'engine', 'render', 'operations', 'proxmox', 'store', 'audit', 'telemetry', 'core'],
 };
 /** Single files that may import more than their layer. */
 const EXCEPTIONS = { 'cli/lib/simulator.ts': ['simulator'] };

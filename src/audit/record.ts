@@ -54,6 +54,8 @@ export interface AuditRecord {
   error?: { code: string; message: string };
   message?: string;
   durationMs?: number;
+  /** Of the call that wrote it, where traces are sent; 32 hex digits. */
+  traceId?: string;
   /** Only `recovered`: the torn line that this record closes. */
   fragment?: { bytes: number; sha256: string };
   /** Only `rotated`, in the first line of a file: the name of the file that it continues from, beside it. */

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { traceId } from '../core/trace.ts';
 import type { Anchor } from './anchor.ts';
 import { type FileLock, openLock } from './lock.ts';
 import { createReadLimit } from './read-limit.ts';
@@ -133,7 +134,8 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
     if (closed) fail('audit_unavailable', 'The audit trail is closed, because the server is shutting down.');
     if (!durable) await admit(record);
-    const line = { ...(safe(record, redact) as AuditRecord), time: record.time ?? new Date(clock.now()).toISOString() };
+    const time = record.time ?? new Date(clock.now()).toISOString();
+    const line = { ...(safe(record, redact) as AuditRecord), ...defined({ traceId: traceId() }), time };
     try {
       await new Promise<void>((resolve, reject) => {
         waiting.push({ record: line, durable, resolve, reject });

@@ -6,6 +6,7 @@ import { lazy } from '../core/lazy.ts';
 import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import { clustersOf, nameIn, type Settings } from '../core/settings.ts';
+import { untraced } from '../core/trace.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { createStanding, revokeStanding } from './approvals/standing.ts';
@@ -48,13 +49,15 @@ export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
   refuseOpenSecrets();
   const worker = thisWorker();
-  const inFlight = new InFlight(() => upkeep.begin());
+  const inFlight = new InFlight(() => untraced(() => upkeep.begin()));
   const announcements = new Set<Promise<void>>();
   let stopRenewing = () => {};
   const store = lazy(async () => {
     const opened = await options.openStore();
-    stopRenewing = keepAlive(opened, worker, clock, inFlight);
-    retention.begin(opened);
+    untraced(() => {
+      stopRenewing = keepAlive(opened, worker, clock, inFlight);
+      retention.begin(opened);
+    });
     return opened;
   });
   const watch = new Watch();

@@ -2,6 +2,7 @@ import { asError, fail, type ProxmoxMcpError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Result } from '../core/result.ts';
+import { type Attributes, traced } from '../core/trace.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import { change } from './change.ts';
@@ -31,8 +32,26 @@ interface Seen {
  * The only entry point. Finds the operation, checks the arguments, hides their secrets, and takes the path of the operation's effect. Every call
  * leaves a line in the audit, refusals included; if the audit cannot be written, nothing is done.
  */
-export async function perform(request: Request, server: ServerPorts, open: OpenPorts): Promise<Result> {
-  const seen: Seen = { began: server.clock.now(), args: {} };
+export function perform(request: Request, server: ServerPorts, open: OpenPorts): Promise<Result> {
+  // A name that an agent made up stays out of the traces.
+  const operation = findOperation(request.name)?.name ?? 'unknown';
+  const attributes = { 'proxmox.operation': operation, 'proxmox.channel': request.caller.channel };
+  return traced({ name: `perform ${operation}`, kind: 'internal', attributes }, async (span) => {
+    const seen: Seen = { began: server.clock.now(), args: {} };
+    try {
+      const result = await performed(request, seen, server, open);
+      span.set({
+        'proxmox.outcome': result.kind,
+        ...(result.kind === 'approval_required' ? { 'proxmox.approval': result.approval.id } : {}),
+      });
+      return result;
+    } finally {
+      span.set(placeOf(seen.args));
+    }
+  });
+}
+
+async function performed(request: Request, seen: Seen, server: ServerPorts, open: OpenPorts): Promise<Result> {
   await server.audit.ready();
   try {
     const call = readCall(request, seen.began, server);
@@ -61,6 +80,11 @@ export async function perform(request: Request, server: ServerPorts, open: OpenP
   } finally {
     server.vault.forget(seen.args);
   }
+}
+
+/** The guest and the node of a call whose arguments are read. Names of guests, which are others' text, stay out. */
+function placeOf({ vmid, node }: JsonObject): Attributes {
+  return { ...(typeof vmid === 'number' ? { 'proxmox.vmid': vmid } : {}), ...(typeof node === 'string' ? { 'proxmox.node': node } : {}) };
 }
 
 /** @throws what a call is refused with before it needs the cluster */

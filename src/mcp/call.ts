@@ -1,7 +1,16 @@
-import type { CallToolResult, InputRequiredResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import {
+  type CallToolResult,
+  type InputRequiredResult,
+  type McpServer,
+  type ServerContext,
+  TRACEPARENT_META_KEY,
+  TRACESTATE_META_KEY,
+} from '@modelcontextprotocol/server';
 import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors.ts';
+import { type RemoteParent, traced } from '../core/trace.ts';
+import { approvalWait } from '../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../engine/input/common.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
 import { type Offered, releases } from '../operations/available.ts';
@@ -33,6 +42,8 @@ export type Era = 'modern' | 'legacy';
 
 type RawArguments = Record<string, unknown>;
 
+type Answered = CallToolResult | InputRequiredResult;
+
 /** Executes one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
 export async function callTool(
   context: CallContext,
@@ -41,7 +52,26 @@ export async function callTool(
   raw: RawArguments,
   ctx: ServerContext,
   era: Era,
-): Promise<CallToolResult | InputRequiredResult> {
+): Promise<Answered> {
+  // Opening the engine also begins traces. The answer reports an engine that does not open.
+  const engine = context.engine();
+  await engine.catch(() => {});
+  const attributes = { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': name };
+  return traced({ name: `tools/call ${name}`, kind: 'server', attributes, parent: parentOf(ctx) }, async (span) => {
+    const answer = await answered({ ...context, engine: () => engine }, server, name, raw, ctx, era);
+    if (answer.isError === true) span.fail(errorCode(answer));
+    return answer;
+  });
+}
+
+async function answered(
+  context: CallContext,
+  server: McpServer,
+  name: string,
+  raw: RawArguments,
+  ctx: ServerContext,
+  era: Era,
+): Promise<Answered> {
   const { demo } = context;
   try {
     const operation = (await context.operation(name)) ?? fail('internal', `The tool ${name} is listed, and its operation is missing.`);
@@ -70,7 +100,7 @@ export async function callTool(
       else if (era === 'modern') return await elicitation.ask(question, ctx);
       else {
         const waiting = () => onProgress?.({ done: 0, total: 0, message: 'waiting for the user to answer the form' });
-        const now = await elicitation.askNow(question, approval, server, ctx, waiting);
+        const now = await traced(approvalWait(approval), () => elicitation.askNow(question, approval, server, ctx, waiting));
         // A client that gave the call up gets no answer, but the answer of its user counts.
         const { signal: _gone, ...late } = performOptions;
         result = await perform({ ...(ctx.mcpReq.signal.aborted ? late : performOptions), answer: now });
@@ -88,6 +118,19 @@ export async function callTool(
   } catch (error) {
     return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };
   }
+}
+
+/** The client's own span: what it says of the call goes before what it says of the HTTP request. */
+function parentOf({ mcpReq, http }: ServerContext): RemoteParent {
+  const { [TRACEPARENT_META_KEY]: traceparent, [TRACESTATE_META_KEY]: tracestate } = mcpReq._meta ?? {};
+  if (typeof traceparent === 'string') return { traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) };
+  const header = (name: string) => http?.req?.headers.get(name) ?? undefined;
+  return defined({ traceparent: header('traceparent'), tracestate: header('tracestate') });
+}
+
+function errorCode({ structuredContent }: CallToolResult | InputRequiredResult): string {
+  const { error } = (structuredContent ?? {}) as { error?: { code?: string } };
+  return error?.code ?? 'internal';
 }
 
 function toResult({ forModel, text }: Rendered): CallToolResult {

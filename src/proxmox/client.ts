@@ -15,6 +15,7 @@ import { createTasks, parseUpid } from './tasks.ts';
 import { gatewayError, isGatewayStatus, proxyHint } from './transport/gateway.ts';
 import { limitPerKey } from './transport/limit.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './transport/retry.ts';
+import { tracedExchange } from './transport/traced.ts';
 import { createTransport, type WireRequest } from './transport/transport.ts';
 import type { TrustStore } from './trust/store.ts';
 import type { Endpoint } from './trust/tls.ts';
@@ -83,7 +84,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   async function attempt(endpoint: Endpoint, request: WireRequest, signal?: AbortSignal): Promise<Outcome> {
     options.onRequest?.(request.method, request.path, request.params);
     log.debug({ method: request.method, path: request.path, host: endpoint.host }, 'request');
-    const exchange = await transport.exchange(endpoint, request, signal);
+    const exchange = await tracedExchange(endpoint, request, () => transport.exchange(endpoint, request, signal));
     if ('failure' in exchange) return { failure: { kind: exchange.failure, reason: exchange.reason } };
     const { reply } = exchange;
     const date = Date.parse(reply.date ?? '');

@@ -2,6 +2,8 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Result } from '../../core/result.ts';
+import { traced } from '../../core/trace.ts';
+import { approvalWait } from '../../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../../engine/input/common.ts';
 import type { Session } from '../../engine/session.ts';
 import type { PerformOptions } from '../../engine/types.ts';
@@ -44,7 +46,11 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   };
   process.once('SIGINT', onInterrupt);
   try {
-    return await perform(session, operation, args, options, { signal: interrupt.signal, work, progress });
+    const name = `call ${findOperation(operation)?.name ?? 'unknown'}`;
+    const parent = defined({ traceparent: process.env.TRACEPARENT, tracestate: process.env.TRACESTATE });
+    return await traced({ name, kind: 'server', parent }, () =>
+      perform(session, operation, args, options, { signal: interrupt.signal, work, progress }),
+    );
   } finally {
     progress.end();
     process.removeListener('SIGINT', onInterrupt);
@@ -80,7 +86,7 @@ async function perform(
   if (result.kind === 'question') {
     const { approvalId, text } = result.question;
     tell(text);
-    const typed = await ask('> ');
+    const typed = await traced(approvalWait(result.approval), () => ask('> '));
     result = await session.engine.perform(operation, args, caller, { ...performOptions, answer: { approvalId, via: 'terminal', typed } });
   }
   progress.end();

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
@@ -76,6 +77,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
     log,
     ...(notify ? { notify: (await import('../../engine/approvals/notify.ts')).createNotify(notify, log) } : {}),
   });
+  const endTraces = await beginTraces(log);
   return {
     settings,
     engine,
@@ -94,8 +96,17 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
       await (await store.opened())?.close();
       for (const { client } of opened) await client.close();
       await demo?.close();
+      await endTraces();
     },
   };
+}
+
+/** Traces are off, and their code is not loaded, without an address of a collector. */
+async function beginTraces(log: Log): Promise<() => Promise<void>> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } = process.env;
+  if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return async () => {};
+  const { startTraces } = await import('../../telemetry/index.ts');
+  return startTraces(pkg.version, log);
 }
 
 /** The settings with the connections of the embedded clusters, each with its state in a folder of its own where there are several. */

@@ -4,6 +4,7 @@ import { fail } from '../../core/errors.ts';
 import { distinctOwners } from '../../core/owner.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { Result } from '../../core/result.ts';
+import { traced } from '../../core/trace.ts';
 import { withScope } from '../limits/access-token.ts';
 import { type Hold, holdingReservation } from '../limits/hold.ts';
 import { checkRights } from '../limits/plan-rights.ts';
@@ -11,6 +12,7 @@ import { checkQuota, reserve } from '../limits/reserve.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { runHeld } from '../runs/answer.ts';
 import type { ChangeCall } from '../types.ts';
+import { approvalWait } from './approval-wait.ts';
 import { type Authorisation, authorise } from './authorise.ts';
 import { waitForDecision } from './await-decision.ts';
 import { checkOpen, recordDecision, visibleApproval } from './decisions.ts';
@@ -33,7 +35,7 @@ export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Por
   const approval = await withScope(asked, ports);
   const decision = await authorise(approval, call, ports);
   if (decision.kind === 'ask') return { kind: 'question', approval, question: decision.question };
-  if (decision.kind === 'elsewhere') return waitForDecision(approval, call, ports);
+  if (decision.kind === 'elsewhere') return traced(approvalWait(approval), () => waitForDecision(approval, call, ports));
   return holdingReservation(ports, async (hold) => {
     const plan = await planAgain(approval, call, hold, ports);
     await checkLimits(plan, hold, ports);

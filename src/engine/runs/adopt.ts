@@ -1,6 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import { needsApproval } from '../../core/effect.ts';
 import type { RunRecord } from '../../core/run.ts';
+import { untraced } from '../../core/trace.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { SERVER } from '../records.ts';
 import { carryOut } from './finish.ts';
@@ -15,7 +16,7 @@ const CONTINUE_WITHIN_SECONDS = 15 * 60;
  */
 export async function adoptOrphans(ports: Ports): Promise<void> {
   const { inFlight } = ports;
-  await ports.watch.takeUp(ports);
+  await untraced(() => ports.watch.takeUp(ports));
   const store = await ports.store();
   const now = isoNow(ports.clock);
   for (const { run, worker, leaseUntil } of await store.runs.executing(ports.cluster.name)) {
@@ -31,7 +32,7 @@ export async function adoptOrphans(ports: Ports): Promise<void> {
       { run: run.id, operation: run.operation },
       own ? 'finishing a run left by a fault' : 'finishing a run whose process ended',
     );
-    const ended = finishOrphan(run, ports);
+    const ended = untraced(() => finishOrphan(run, ports));
     inFlight.track(run.id, ended);
     void ended.catch((err) => ports.log.error({ err, run: run.id }, 'an adopted run could not be finished'));
   }
