@@ -51,6 +51,11 @@ export function clustersOf({ clusters, connection, defaults, limits, policy }: S
   return clusters ?? [{ connection, defaults, limits, policy }];
 }
 
+/** Names that callers choose from; none where there is only one cluster. */
+export function choicesOf({ clusters = [] }: Pick<Settings, 'clusters'>): string[] {
+  return clusters.length > 1 ? clusters.map(({ name }) => name) : [];
+}
+
 export interface ConnectionSettings {
   /** Endpoints of one cluster, in order of preference. */
   endpoints: { host: string; port: number }[];

@@ -5,7 +5,7 @@ import { fail } from '../core/errors.ts';
 import { lazy } from '../core/lazy.ts';
 import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
-import { clustersOf, nameIn, type Settings } from '../core/settings.ts';
+import { choicesOf, clustersOf, nameIn, type Settings } from '../core/settings.ts';
 import { untraced } from '../core/trace.ts';
 import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
@@ -76,7 +76,7 @@ export function createEngine(options: EngineOptions): Engine {
   const all = clustersOf(settings).map(({ name = '', ...own }) =>
     servedCluster(name, server, async (ports): Promise<Ports> => ({ ...ports, cluster: clusterOf(await options.connect(name), own) })),
   );
-  const clusters: Clusters = { all, names: all.length > 1 ? all.map(({ name }) => name) : [] };
+  const clusters: Clusters = { all, names: choicesOf(settings) };
   const upkeep = createUpkeep(server, clusters);
   const retention = createRetention(server, clusters);
   const route = createRouter(clusters, server);

@@ -1,21 +1,22 @@
-import { McpServer, type McpServerFactory, type ScopeChallengeHandler } from '@modelcontextprotocol/server';
+import { type AuthInfo, McpServer, type McpServerFactory, type ScopeChallengeHandler } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
 import { lazy } from '../core/lazy.ts';
-import type { Settings } from '../core/settings.ts';
+import { choicesOf, type Settings } from '../core/settings.ts';
 import type { Engine } from '../engine/types.ts';
 import { availableIn, changesNothing, type Offered, roleAllows } from '../operations/available.ts';
 import type { Operation } from '../operations/define.ts';
 import { formerNames } from '../operations/former-names.ts';
 import type { CallContext } from './call.ts';
 import { type ClientInfo, clientOf } from './client.ts';
-import { missingScope } from './identity.ts';
+import { identityOf, missingScope } from './identity.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
 import type { ChangeFeed } from './resources/changes.ts';
 import { completions } from './resources/complete.ts';
 import { registerResources, subscribable } from './resources/index.ts';
+import { withCluster } from './several-clusters.ts';
 import { registerSkill } from './skill.ts';
 import type { OfferedTool } from './tools.ts';
 
@@ -25,7 +26,7 @@ export interface FactoryOptions {
   tools: readonly OfferedTool[];
   /** The operation of a tool that is called: a server which is only listed loads none. */
   operation: (name: string) => Promise<Operation | undefined>;
-  settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds'>;
+  settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds' | 'clusters'>;
   /** The caller: the transport knows the channel, this knows the client. */
   caller: (client: ClientInfo) => Caller;
   /** This product's version. */
@@ -52,7 +53,9 @@ const LIST_TTL_MS = 300_000;
  */
 export function createServerFactory(options: FactoryOptions): McpServerFactory {
   const { demo, waitSeconds } = options.settings;
-  const tools = availableIn(options.tools, options.settings);
+  const clusters = choicesOf(options.settings);
+  const offered = availableIn(options.tools, options.settings);
+  const tools = clusters.length === 0 ? offered : offered.map(withCluster);
   const base = {
     engine: options.engine,
     operation: options.operation,
@@ -71,7 +74,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   return ({ authInfo, era }) => {
     // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
     const allowed = tools.filter((tool) => missingScope(authInfo, tool) === undefined);
-    const rules = instructions({ readOnly: allowed.every(changesNothing), demo });
+    const rules = instructions({ readOnly: allowed.every(changesNothing), demo, clusters: clusters.filter(within(authInfo)) });
     const server = new McpServer(
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
       {
@@ -102,7 +105,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {
       const { role } = base.caller(clientOf(server, ctx));
-      return { tools: tools.filter((offered) => roleAllows(role, offered)).map(({ tool }) => tool) };
+      return { tools: tools.filter((one) => roleAllows(role, one)).map(({ tool }) => tool) };
     });
     const complete = completions(base, server, allowed, authInfo);
     registerResources(server, base, tools, complete);
@@ -111,6 +114,12 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     if (options.changes && era === 'legacy') subscribable(server, base, options.changes);
     return server;
   };
+}
+
+/** Whether an identity may use a cluster. */
+function within(authInfo: AuthInfo | undefined): (cluster: string) => boolean {
+  const { clusters } = identityOf(authInfo)?.scope ?? {};
+  return (cluster) => clusters?.includes(cluster) ?? true;
 }
 
 /** Over HTTP, 403 with the scope that is lacking. The engine checks the scope too, and records the refusal in the audit. */

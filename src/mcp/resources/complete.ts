@@ -23,7 +23,7 @@ const SOURCES: Record<Kind, { tool: string; args: JsonObject; choices: (answer: 
   vmids: {
     tool: 'list_vms',
     args: { limit: 500 },
-    choices: (a) => rows(a.vms).map((g) => ({ value: String(g.vmid), alias: String(g.name) })),
+    choices: (a) => rows(a.vms).map((g) => ({ value: addressOf(g), alias: String(g.name) })),
   },
   guests: {
     tool: 'list_vms',
@@ -67,6 +67,11 @@ export function completions(
     return [...new Set([...begins, ...contains].map(({ value }) => value))].slice(0, MAX_VALUES);
   };
   return Object.fromEntries(Object.keys(SOURCES).map((kind) => [kind, completing(kind as Kind)])) as Completions;
+}
+
+/** As the address of a guest has it. */
+function addressOf({ cluster, vmid }: JsonObject): string {
+  return cluster === undefined ? String(vmid) : `${cluster}:${vmid}`;
 }
 
 function rows(list: unknown): JsonObject[] {

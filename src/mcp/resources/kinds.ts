@@ -49,8 +49,7 @@ export const ITEMS: readonly ItemKind[] = [
     description: 'Status and configuration of one VM or container, by VMID',
     ids: 'vmids',
     tool: 'get_vm',
-    // An address has one form: `0x64` and `1e2` do not name guest 100.
-    args: (id) => (/^[1-9]\d{2,8}$/.test(id) ? { vmid: Number(id) } : undefined),
+    args: guestAt,
   },
   {
     name: 'node',
@@ -91,6 +90,12 @@ export const ITEMS: readonly ItemKind[] = [
     args: (id) => (id.startsWith('run_') ? { run_id: id } : id.startsWith('UPID:') ? { upid: id } : undefined),
   },
 ];
+
+/** `105`, or `home:105` where several clusters are served. An address has one form: `0x64` and `1e2` do not name guest 100. */
+function guestAt(id: string): JsonObject | undefined {
+  const [, cluster, vmid] = /^(?:([a-z0-9-]{1,32}):)?([1-9]\d{2,8})$/.exec(id) ?? [];
+  return vmid === undefined ? undefined : { vmid: Number(vmid), ...(cluster === undefined ? {} : { cluster }) };
+}
 
 function isName(id: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(id);
