@@ -109,6 +109,7 @@ const leases = command(approvals, 'lease', 'list or manage short-lived standing 
 for (const one of [program, approvals, leases]) one.enablePositionalOptions();
 command(leases, 'add', 'create a standing approval; needs a terminal')
   .requiredOption('--operation <names>', 'cover these operations, separated by commas')
+  .option('--cluster <name>', 'choose one of PROXMOX_CLUSTERS_FILE')
   .option('--tag <tag>', 'cover guests with this tag')
   .option('--pool <pool>', 'cover guests in this pool')
   .option('--uses <count>', 'limit the number of guests', '1')
@@ -157,7 +158,7 @@ command(tokens, 'add', 'create a token and show it once')
   .requiredOption('--name <name>', 'set the name shown in the audit log')
   .requiredOption('--role <role>', 'grant viewer, operator or approver (docs/deployment.md)')
   .option('--owner <owner>', 'name the responsible person (default: you)')
-  .option('--scope <scope>', 'limit to guests: pool=NAME,tag=NAME')
+  .option('--scope <scope>', 'limit to guests: cluster=NAME,pool=NAME,tag=NAME')
   .option('--cidr <networks>', 'limit to source networks, separated by commas')
   .option('--expires <time>', 'set the lifetime (90d, 12h) or end date', '90d')
   .option('--trust-client', 'let its client ask a human for approvals')
@@ -223,6 +224,7 @@ command(program, 'doctor', 'test connection, rights, limits and files').action(
   run(async (options) => (await import('./doctor/index.ts')).doctor(options)),
 );
 printing(program.command('setup').description('connect your cluster, step by step'))
+  .option('--cluster <name>', 'add one of several clusters by this name')
   .option('--demo', 'say what the embedded cluster needs')
   .option('--host <host>', 'use this node, or several of one cluster')
   .option('--fingerprint <sha256>', 'accept this certificate without asking')
@@ -247,6 +249,7 @@ Without a terminal, every question takes its option or its default. Without a se
   .exitOverride()
   .action(run(async (options) => (await import('./setup/index.ts')).setup(options)));
 command(program, 'trust', "show the cluster's certificate and pin it")
+  .option('--cluster <name>', 'choose one of PROXMOX_CLUSTERS_FILE')
   .option('--fingerprint <sha256>', 'pin without asking if this fingerprint matches')
   .action(run(async (options) => (await import('./commands/trust.ts')).trust(options)));
 command(program, 'client-config <client>', 'print the configuration of an MCP client')

@@ -4,7 +4,7 @@ import { readOwnFile } from './own-file.ts';
 import { describe, VARIABLES, type Variable } from './schema.ts';
 
 /** A name that fits a table, a label of a metric and a file. */
-const NAME = /^[a-z0-9-]{1,32}$/;
+export const CLUSTER_NAME = /^[a-z0-9-]{1,32}$/;
 const MOST = 100;
 
 const fileSchema = z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])));
@@ -25,7 +25,7 @@ export function readClusters(file: string): Map<string, Record<string, string>> 
   const entries = Object.entries(parsed.data);
   if (entries.length === 0 || entries.length > MOST) refuse(file, `it must name 1 to ${MOST} clusters`);
   for (const [name, variables] of entries) {
-    if (!NAME.test(name)) refuse(file, `${JSON.stringify(name.slice(0, 40))} is not a name: up to 32 of a-z, 0-9 and -`);
+    if (!CLUSTER_NAME.test(name)) refuse(file, `${JSON.stringify(name.slice(0, 40))} is not a name: up to 32 of a-z, 0-9 and -`);
     const wrong = Object.keys(variables).find(
       (variable) => !VARIABLES.includes(variable as Variable) || !isOfCluster(variable as Variable),
     );

@@ -1,5 +1,6 @@
 import type { Audit } from '../audit/writer.ts';
-import { asError, fail } from '../core/errors.ts';
+import { within } from '../core/clock.ts';
+import { fail } from '../core/errors.ts';
 import { lazy } from '../core/lazy.ts';
 import { plainText } from '../core/text.ts';
 import type { OpenPorts, Ports, ServerPorts } from './ports.ts';
@@ -56,14 +57,25 @@ export function notNamed(names: readonly string[], given: unknown): string {
     : `No cluster is called ${JSON.stringify(plainText(String(given), 60))}. Clusters: ${names.join(', ')}.`;
 }
 
+/** How long (ms) work on several clusters waits for the opening of each. */
+const OPENS_WITHIN_MS = 2_000;
+
 /**
- * Work on every cluster side by side, for transports that show them all. A cluster that cannot be opened is left out, unless none can.
+ * Work on every cluster side by side, for transports that show them all. Of several clusters, one that cannot be opened now is left out, unless
+ * none can.
+ * @param cluster the only one to work on
  * @throws what the first one failed with, where all failed
  */
-export async function onEach<T>({ all }: Clusters, work: (ports: Ports, name: string) => Promise<T>): Promise<T[]> {
-  const outcomes = await Promise.allSettled(all.map(async ({ name, open }) => work(await open(), name)));
+export async function onEach<T>(clusters: Clusters, work: (ports: Ports, name: string) => Promise<T>, cluster?: string): Promise<T[]> {
+  const chosen = cluster === undefined ? clusters.all : [clusterNamed(clusters, cluster)];
+  const outcomes = await Promise.allSettled(chosen.map(async (one) => work(await openSoon(one, chosen.length > 1), one.name)));
   const done = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const [failed] = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
-  if (done.length === 0 && failed !== undefined) throw asError(failed);
+  if (done.length === 0 && failed !== undefined) throw failed;
   return done;
+}
+
+async function openSoon({ name, open, opened }: Served, isOneOfSeveral: boolean): Promise<Ports> {
+  if (!isOneOfSeveral) return open();
+  return opened() ?? (await within(open(), OPENS_WITHIN_MS)) ?? fail('unreachable', `The cluster ${name} does not answer.`);
 }

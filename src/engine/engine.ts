@@ -24,7 +24,7 @@ import { createRetention } from './runs/retention.ts';
 import { createUpkeep } from './runs/upkeep.ts';
 import { Watch } from './runs/watch.ts';
 import { keepAlive, thisWorker } from './runs/worker.ts';
-import { joinedStamps, stampsOf } from './stamps.ts';
+import { createStamps } from './stamps.ts';
 import type { Engine } from './types.ts';
 
 interface EngineOptions {
@@ -88,21 +88,19 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     clusters: clusters.names,
     perform: (name, args, caller, performOptions = {}) => route({ name, args, caller, options: performOptions }),
-    async watch() {
-      return joinedWatched(await onEach(clusters, watchedOn));
-    },
+    watch: async (cluster) => joinedWatched(await onEach(clusters, watchedOn, cluster)),
     async approval(id) {
       const found = await (await store.get()).approvals.get(id);
       return found?.cluster === (await owning(found)).cluster.name ? found : undefined;
     },
-    stamps: async () => joinedStamps(await onEach(clusters, async (ports, name) => ({ name, stamps: await stampsOf(ports) }))),
+    stamps: createStamps(clusters),
     standing: {
       create: async ({ cluster, ...request }, caller) => createStanding(request, caller, await clusterNamed(clusters, cluster).open()),
       revoke: async (id, caller) => revokeStanding(id, caller, await owning(await (await store.get()).standing.get(id))),
       list: async () => (await onEach(clusters, async (ports) => (await ports.store()).standing.list(ports.cluster.name))).flat(),
     },
     openRuns: {
-      list: async () => (await onEach(clusters, async (ports) => (await ports.store()).runs.unknown(ports.cluster.name))).flat(),
+      list: async (cluster) => (await onEach(clusters, unknownOn, cluster)).flat(),
       close: async (id, outcome, caller) => closeRun(id, outcome, caller, await owning(await (await store.get()).runs.get(id))),
     },
     async quotas(cluster) {
@@ -121,6 +119,8 @@ export function createEngine(options: EngineOptions): Engine {
     },
   };
 }
+
+const unknownOn = async (ports: Ports) => (await ports.store()).runs.unknown(ports.cluster.name);
 
 /** The operations are the same for all engines of a process. */
 let secretsChecked = false;

@@ -1,4 +1,6 @@
+import { within } from '../core/clock.ts';
 import { listGuests } from '../proxmox/guests.ts';
+import type { Clusters, Served } from './clusters.ts';
 import type { Ports } from './ports.ts';
 
 /** How each thing looked at one moment, by its id; a later one that differs has changed. */
@@ -27,14 +29,31 @@ export async function stampsOf({ cluster: { api, name: cluster }, store: open }:
   };
 }
 
-/** Those of several clusters, whose guests share VMIDs: `home:105`. */
-export function joinedStamps(each: readonly { name: string; stamps: Stamps }[]): Stamps {
-  const guests = each.flatMap(({ name, stamps }) =>
-    Object.entries(stamps.guests).map(([vmid, stamp]) => [each.length > 1 ? `${name}:${vmid}` : vmid, stamp]),
-  );
+/** How long (ms) a look waits for one of several clusters. */
+const LOOK_MS = 5_000;
+
+/** Looks at all clusters. Of one of several that does not answer, the last look counts: nothing there is told as changed. */
+export function createStamps({ all, names }: Clusters): () => Promise<Stamps> {
+  const known = new Map<string, Stamps>();
+  const look = async ({ name, open }: Served) => {
+    const now = await within(open().then(stampsOf), LOOK_MS).catch(() => undefined);
+    if (now) known.set(name, now);
+  };
+  return async () => {
+    const [only] = all;
+    if (names.length === 0 && only) return stampsOf(await only.open());
+    await Promise.all(all.map(look));
+    return joined(known);
+  };
+}
+
+/** Guests of several clusters share VMIDs: `home:105`. */
+function joined(each: ReadonlyMap<string, Stamps>): Stamps {
+  const guests = [...each].flatMap(([name, stamps]) => Object.entries(stamps.guests).map(([vmid, stamp]) => [`${name}:${vmid}`, stamp]));
+  const all = [...each.values()];
   return {
     guests: Object.fromEntries(guests),
-    approvals: Object.assign({}, ...each.map(({ stamps }) => stamps.approvals)),
-    tasks: Object.assign({}, ...each.map(({ stamps }) => stamps.tasks)),
+    approvals: Object.assign({}, ...all.map(({ approvals }) => approvals)),
+    tasks: Object.assign({}, ...all.map(({ tasks }) => tasks)),
   };
 }

@@ -69,8 +69,9 @@ export interface Engine {
   /**
    * The approvals of all clusters, for transports that poll. It reads only our own store, and leaves a line in the audit only about what
    * expired meanwhile.
+   * @param cluster that one alone
    */
-  watch(): Promise<Watched>;
+  watch(cluster?: string): Promise<Watched>;
   /** One approval of these clusters, for the page of a person who may see all. It leaves no line in the audit. */
   approval(id: string): Promise<ApprovalRecord | undefined>;
   /** How guests, approvals and runs look now, for transports that tell subscribers of changes. It leaves no line in the audit. */
@@ -83,7 +84,7 @@ export interface Engine {
   };
   /** Runs whose outcome is unknown, on all clusters. */
   openRuns: {
-    list(): Promise<RunRecord[]>;
+    list(cluster?: string): Promise<RunRecord[]>;
     /** Ends the watch of one by the operator's word. */
     close(id: string, outcome: 'done' | 'not-done', caller: Caller): Promise<RunRecord>;
   };

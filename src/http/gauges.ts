@@ -1,30 +1,50 @@
+import { within } from '../core/clock.ts';
 import type { Session } from '../engine/session.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Gauge } from './metrics.ts';
 
 const FRESH_MS = 30_000;
+/** How long (ms) one of several clusters may delay the values of the others. */
+const LOOK_MS = 5_000;
 
-/** The present values for /metrics. The cluster is read once in a while only, however often /metrics is requested; what cannot be read is left out. */
-export function createGauges(session: Session): () => Promise<Gauge[]> {
+/**
+ * The present values for /metrics, with a label for each of several clusters. A cluster is read once in a while only, however often /metrics is
+ * requested; what cannot be read is left out.
+ */
+export function createGauges({ engine }: Pick<Session, 'engine'>): () => Promise<Gauge[]> {
+  const { clusters } = engine;
+  if (clusters.length === 0) return gaugesOf(engine);
+  const each = clusters.map((cluster) => {
+    const gauges = gaugesOf(engine, cluster);
+    return async () => labelled((await within(gauges(), LOOK_MS)) ?? [], cluster);
+  });
+  return async () => (await Promise.all(each.map((gauges) => gauges()))).flat();
+}
+
+function labelled(gauges: readonly Gauge[], cluster: string): Gauge[] {
+  return gauges.map(({ labels, ...gauge }) => ({ ...gauge, labels: { cluster, ...labels } }));
+}
+
+function gaugesOf(engine: Engine, cluster?: string): () => Promise<Gauge[]> {
   let quota: { at: number; gauges: Promise<Gauge[]> } | undefined;
   return async () => {
     const now = Date.now();
-    if (quota === undefined || now - quota.at > FRESH_MS) quota = { at: now, gauges: quotaGauges(session.engine).catch(() => []) };
-    const [asked, open] = await Promise.all([pending(session.engine).catch(() => []), unknown(session.engine).catch(() => [])]);
+    if (quota === undefined || now - quota.at > FRESH_MS) quota = { at: now, gauges: quotaGauges(engine, cluster).catch(() => []) };
+    const [asked, open] = await Promise.all([pending(engine, cluster).catch(() => []), unknown(engine, cluster).catch(() => [])]);
     return [...asked, ...open, ...(await quota.gauges)];
   };
 }
 
-async function pending(engine: Engine): Promise<Gauge[]> {
-  return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch()).total }];
+async function pending(engine: Engine, cluster?: string): Promise<Gauge[]> {
+  return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch(cluster)).total }];
 }
 
-async function unknown(engine: Engine): Promise<Gauge[]> {
-  return [{ name: 'proxmox_mcp_runs_unknown', value: (await engine.openRuns.list()).length }];
+async function unknown(engine: Engine, cluster?: string): Promise<Gauge[]> {
+  return [{ name: 'proxmox_mcp_runs_unknown', value: (await engine.openRuns.list(cluster)).length }];
 }
 
-async function quotaGauges(engine: Engine): Promise<Gauge[]> {
-  return (await engine.quotas()).quotas.flatMap(({ size, limit, used, reserved = 0 }): Gauge[] => {
+async function quotaGauges(engine: Engine, cluster?: string): Promise<Gauge[]> {
+  return (await engine.quotas(cluster)).quotas.flatMap(({ size, limit, used, reserved = 0 }): Gauge[] => {
     if (limit === undefined || used === undefined) return [];
     const labels = { resource: RESOURCES[size] };
     return [

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { fail } from '../core/errors.ts';
 import { inUrl, isThisMachine, isUnspecified, LOCAL_NAMES } from '../core/network.ts';
-import { clusterNameOf, type HttpSettings, type Settings } from '../core/settings.ts';
+import { clustersOf, type HttpSettings, pinnedAs, type Settings } from '../core/settings.ts';
 import { createVault } from '../engine/input/secrets.ts';
 import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';
@@ -53,20 +53,26 @@ export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boole
  * A server for other machines never trusts a certificate on first use, because no human is present to compare it.
  * @throws certificate_untrusted
  */
-export async function checkPinned({ connection, demo, dataDir }: Settings): Promise<void> {
-  const { verifySsl, caFile, fingerprints, endpoints } = connection;
-  if (demo || verifySsl || caFile !== undefined || fingerprints.length > 0) return;
+export async function checkPinned(settings: Settings): Promise<void> {
+  if (settings.demo) return;
+  for (const cluster of clustersOf(settings)) await checkPinnedOf(cluster, settings);
+}
+
+async function checkPinnedOf(cluster: ReturnType<typeof clustersOf>[number], { dataDir }: Settings): Promise<void> {
+  const { name } = cluster;
+  const { verifySsl, caFile, fingerprints, endpoints } = cluster.connection;
+  if (verifySsl || caFile !== undefined || fingerprints.length > 0) return;
   const [{ openTrustStore }, { inspectTls }] = await Promise.all([import('../proxmox/trust/store.ts'), import('../proxmox/trust/tls.ts')]);
-  if (openTrustStore(dataDir).get(clusterNameOf(connection))) return;
+  if (openTrustStore(dataDir).get(pinnedAs(cluster))) return;
   const shown = await Promise.any(endpoints.map((endpoint) => inspectTls(endpoint))).catch((error: AggregateError) => {
     throw error.errors[0];
   });
   if (shown.authorized) return;
   fail(
     'certificate_untrusted',
-    "The cluster's certificate is not pinned, and a server for other machines does not trust it on first use.",
+    `The cluster's certificate is not pinned${name === undefined ? '' : ` (${name})`}, and a server for other machines does not trust it on first use.`,
     {
-      hint: `Run \`proxmox-mcp trust\` as the user of this server, or set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT. It shows SHA-256 ${shown.fingerprint}.`,
+      hint: `Run \`proxmox-mcp trust${name === undefined ? '' : ` --cluster ${name}`}\` as the user of this server, or set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT. It shows SHA-256 ${shown.fingerprint}.`,
     },
   );
 }

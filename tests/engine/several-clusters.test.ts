@@ -3,6 +3,7 @@ import type { Caller } from '../../src/core/caller.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { asError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { createGauges } from '../../src/http/gauges.ts';
 import { openTwo, type Two } from '../helpers/two-clusters.ts';
 import { agent, hurriedClock, operator } from '../helpers/world.ts';
 
@@ -147,6 +148,25 @@ describe('a change', () => {
     expect(await two.done('create_vm', { cluster: 'home', name: 'one', disk_gb: 1 })).toMatchObject({ created: true });
     expect((await two.engine.quotas('work')).quotas.find(({ size }) => size === 'guests')?.limit).toBe(0);
     expect((await two.engine.quotas('home')).quotas.find(({ size }) => size === 'guests')?.limit).toBe(50);
+  });
+});
+
+describe('the gauges', () => {
+  it('have a label for the cluster, and one that hangs takes none from the other', async () => {
+    await two.asks('stop_vm', { cluster: 'work', vmid: 100 });
+    const gauges = await createGauges({ engine: two.engine })();
+    const pending = gauges.filter(({ name }) => name === 'proxmox_mcp_approvals_pending');
+    expect(pending.map(({ labels, value }) => [labels, value])).toEqual([
+      [{ cluster: 'home' }, 0],
+      [{ cluster: 'work' }, 1],
+    ]);
+    const limits = gauges.filter(({ name, labels }) => name === 'proxmox_mcp_quota_limit' && labels?.resource === 'guests');
+    expect(limits.map(({ labels }) => labels?.cluster)).toEqual(['home', 'work']);
+    await two.work.simulator.close();
+    const left = await createGauges({ engine: two.another() })();
+    expect(new Set(left.filter(({ name }) => name.startsWith('proxmox_mcp_quota')).map(({ labels }) => labels?.cluster))).toEqual(
+      new Set(['home']),
+    );
   });
 });
 

@@ -1,17 +1,19 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
+import { nameIn } from '../../core/settings.ts';
 import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
 import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { Session } from '../../engine/session.ts';
 import type { StandingRequest } from '../../engine/types.ts';
-import type { GlobalOptions } from '../lib/options.ts';
+import { type GlobalOptions, onlyCluster } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
 import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 
 interface AddOptions extends GlobalOptions {
   operation: string;
+  cluster?: string;
   tag?: string;
   pool?: string;
   uses: string;
@@ -30,7 +32,7 @@ export function list(options: GlobalOptions): Promise<Exit> {
       const rows = approvals.map((l) => [
         l.id,
         l.operations.join(', '),
-        l.tag ? `tag ${l.tag}` : `pool ${l.pool}`,
+        `${l.tag ? `tag ${l.tag}` : `pool ${l.pool}`}${engine.clusters.length > 0 ? ` of ${nameIn(l.cluster)}` : ''}`,
         l.raised ? 'graver plans too' : '',
         String(l.usesLeft),
         l.revokedAt ? 'revoked' : l.expiresAt,
@@ -50,10 +52,11 @@ export function add(options: AddOptions): Promise<Exit> {
       operations: options.operation.split(',').map((name) => name.trim()),
       uses: Number(options.uses),
       minutes: Number(options.minutes),
-      ...defined({ tag: options.tag, pool: options.pool }),
+      ...defined({ cluster: options.cluster, tag: options.tag, pool: options.pool }),
       ...(options.allowRaised ? { raised: true } : {}),
     };
     checkStanding(request);
+    onlyCluster(session.settings, options.cluster);
     tell(standingText(request));
     tell(`To approve, type: ${request.tag ?? request.pool} ${request.uses}`);
     if ((await ask('> ')).trim() !== `${request.tag ?? request.pool} ${request.uses}`)
@@ -70,11 +73,12 @@ export function add(options: AddOptions): Promise<Exit> {
 }
 
 /** The text that the human reads before a standing approval. */
-function standingText({ operations, tag, pool, uses, minutes, raised }: StandingRequest): string {
+function standingText({ operations, cluster, tag, pool, uses, minutes, raised }: StandingRequest): string {
   const guests = tag === undefined ? `in pool ${pool} or a pool nested in it` : `with tag ${tag}`;
+  const where = cluster === undefined ? '' : ` of the cluster ${cluster}`;
   const graver = 'plans that are graver than the operation itself, such as a stop by force, which cuts the power';
   return [
-    `For ${minutes} minutes, without asking again: ${operations.join(', ')} on guests ${guests}.`,
+    `For ${minutes} minutes, without asking again: ${operations.join(', ')} on guests${where} ${guests}.`,
     `At most ${uses} guest${uses === 1 ? '' : 's'} in all: a call on five guests counts five.`,
     raised ? `Covered too: ${graver}.` : `Not covered: ${graver}.`,
     'Never covered: protected guests.',

@@ -6,6 +6,7 @@ import { DAY_MS, parseDuration } from '../../core/duration.ts';
 import { fail } from '../../core/errors.ts';
 import { networks } from '../../core/network.ts';
 import { localOwner, sameOwner } from '../../core/owner.ts';
+import { clustersOf, type Settings } from '../../core/settings.ts';
 import { plainText } from '../../core/text.ts';
 import { revokeToken } from '../../engine/approvals/revoke-token.ts';
 import { describe } from '../../engine/limits/scope.ts';
@@ -37,7 +38,13 @@ export async function add(options: AddOptions): Promise<Exit> {
   if (!ROLES.includes(role)) fail('invalid_arguments', `--role must be one of ${ROLES.join(', ')}.`);
   if (!/^[A-Za-z0-9][\w.@+-]{0,63}$/.test(options.name))
     fail('invalid_arguments', '--name must have at most 64 letters, digits and . _ @ + -, and begin with a letter or digit.');
-  const scope = options.scope === undefined ? undefined : parseScope(options.scope);
+  const scope =
+    options.scope === undefined
+      ? undefined
+      : parseScope(
+          options.scope,
+          clustersOf(settingsOf(options)).flatMap(({ name = [] }) => name),
+        );
   if (scope && role === 'approver') fail('invalid_arguments', '--scope does not apply to an approver, who sees every approval.');
   if (options.trustClient && role !== 'operator')
     fail('invalid_arguments', '--trust-client applies to the role operator only, which alone requests approvals.');
@@ -145,9 +152,13 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
   });
 }
 
+function settingsOf(options: GlobalOptions): Settings {
+  return configure({ ...options, demo: options.demo ?? false }).settings;
+}
+
 /** These commands need no credentials of Proxmox. */
 async function withStore(options: GlobalOptions, work: (store: Store, audit: Audit) => Promise<Exit>): Promise<Exit> {
-  const { settings } = configure({ ...options, demo: options.demo ?? false });
+  const settings = settingsOf(options);
   const [{ openStore }, log] = await Promise.all([import('../../store/index.ts'), openLog(settings.logLevel)]);
   const { dataDir, databaseUrl } = settings;
   const store = await openStore({ dataDir, notice: (text) => log.warn({}, text), ...defined({ databaseUrl }) });
@@ -165,16 +176,24 @@ async function note(audit: Audit, message: string): Promise<void> {
   await audit.append({ kind: 'notice', principal, owner, channel, message }, { durable: true });
 }
 
-/** `pool=a,pool=b,tag=c` */
-function parseScope(text: string): Scope {
-  const values = { pool: [] as string[], tag: [] as string[] };
+/** `cluster=home,pool=a,pool=b,tag=c` */
+function parseScope(text: string, clusters: readonly string[]): Scope {
+  const values = { cluster: [] as string[], pool: [] as string[], tag: [] as string[] };
   for (const part of text.split(',')) {
-    const [, kind, value] = /^(pool|tag)=([A-Za-z0-9_.+/-]+)$/.exec(part.trim()) ?? [];
+    const [, kind, value] = /^(cluster|pool|tag)=([A-Za-z0-9_.+/-]+)$/.exec(part.trim()) ?? [];
     if (kind === undefined || value === undefined)
-      fail('invalid_arguments', `--scope takes pool=NAME and tag=NAME, separated by commas. "${part.slice(0, 60)}" is neither.`);
+      fail(
+        'invalid_arguments',
+        `--scope takes cluster=NAME, pool=NAME and tag=NAME, separated by commas. "${part.slice(0, 60)}" is not one of these.`,
+      );
+    if (kind === 'cluster' && !clusters.includes(value))
+      fail('invalid_arguments', `--scope: no cluster is called ${value.slice(0, 60)}.`, {
+        hint: clusters.length > 0 ? `Clusters: ${clusters.join(', ')}.` : 'Only the clusters of PROXMOX_CLUSTERS_FILE have names.',
+      });
     values[kind as keyof typeof values].push(value);
   }
-  return { ...(values.pool.length > 0 ? { pools: values.pool } : {}), ...(values.tag.length > 0 ? { tags: values.tag } : {}) };
+  const given = (all: string[]) => (all.length > 0 ? all : undefined);
+  return defined({ clusters: given(values.cluster), pools: given(values.pool), tags: given(values.tag) });
 }
 
 /** `90d`, `12h`, or a date. */

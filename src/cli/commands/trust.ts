@@ -1,14 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
 import { asError, fail } from '../../core/errors.ts';
-import { clusterNameOf, type Settings } from '../../core/settings.ts';
+import type { Settings } from '../../core/settings.ts';
 import { createProxmox } from '../../proxmox/client.ts';
 import { memoryTrustStore, openTrustStore, type Pin } from '../../proxmox/trust/store.ts';
 import { caFault, type Endpoint, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import { learnPin } from '../../proxmox/trust/trust.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
-import { configure, type GlobalOptions } from '../lib/options.ts';
+import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
@@ -17,15 +17,16 @@ import { ask, hasTerminal } from '../lib/terminal.ts';
  * `trust`: shows the certificate of the first endpoint and, once a human confirmed it, pins the cluster's authority, so that renewed
  * certificates and other nodes pass. Nothing else replaces a pin. Without a token it pins the certificates themselves, each confirmed.
  */
-export async function trust(options: GlobalOptions & { fingerprint?: string }): Promise<Exit> {
-  const { settings } = configure({ ...options, demo: options.demo ?? false });
-  if (settings.demo) {
+export async function trust(options: GlobalOptions & { cluster?: string; fingerprint?: string }): Promise<Exit> {
+  const { settings: all } = configure({ ...options, demo: options.demo ?? false });
+  if (all.demo) {
     if (isForPeople()) print('Nothing to do: the certificate of the embedded cluster is known.');
     else printJson({ cluster: 'simulator', pinned: false });
     return 0;
   }
-  const cluster = clusterNameOf(settings.connection);
-  const { pin, onlyBecause } = await confirmPin(settings, options.fingerprint?.split(','));
+  const settings = onlyCluster(all, options.cluster);
+  const cluster = pinOf(settings);
+  const { pin, onlyBecause } = await confirmPin(settings, options.fingerprint?.split(','), commandFor(options.cluster));
   await keepPin(settings, pin);
   const what = pinText(pin);
   if (!isForPeople()) {
@@ -35,8 +36,14 @@ export async function trust(options: GlobalOptions & { fingerprint?: string }): 
   }
   print(`Pinned for ${cluster}: ${what}.`);
   if (onlyBecause !== undefined)
-    print(`The cluster's authority is not pinned, because ${onlyBecause}. With a valid token, run \`proxmox-mcp trust\` again to pin it.`);
+    print(
+      `The cluster's authority is not pinned, because ${onlyBecause}. With a valid token, run \`proxmox-mcp ${commandFor(options.cluster)}\` again to pin it.`,
+    );
   return 0;
+}
+
+function commandFor(cluster: string | undefined): string {
+  return cluster === undefined ? 'trust' : `trust --cluster ${cluster}`;
 }
 
 interface Confirmed {
@@ -50,16 +57,16 @@ interface Confirmed {
  * @param expected fingerprints that need no question; absent: a human at the terminal compares
  * @throws certificate_untrusted where another certificate is shown, or the human does not confirm
  */
-export async function confirmPin(settings: Settings, expected: readonly string[] | undefined): Promise<Confirmed> {
+export async function confirmPin(settings: Settings, expected: readonly string[] | undefined, command = 'trust'): Promise<Confirmed> {
   const [first, ...others] = settings.connection.endpoints;
   if (!first)
     fail('missing_credentials', 'Not configured: PROXMOX_HOST.', {
       hint: 'Set PROXMOX_HOST to the address of a node.',
       details: { missing: ['PROXMOX_HOST'] },
     });
-  const pinned = openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection));
+  const pinned = openTrustStore(settings.dataDir).get(pinOf(settings));
   const shown = await inspectTls(first);
-  await agree(shown, pinned, expected, first.host);
+  await agree(shown, pinned, expected, first.host, command);
   const learned = await learn(settings, first, shown);
   if (typeof learned !== 'string') {
     for (const other of others) await checkSameCluster(await inspectTls(other), other.host, learned);
@@ -68,7 +75,7 @@ export async function confirmPin(settings: Settings, expected: readonly string[]
   const fingerprints = [shown.fingerprint];
   for (const other of others) {
     const another = await inspectTls(other);
-    await agree(another, pinned, expected, other.host);
+    await agree(another, pinned, expected, other.host, command);
     fingerprints.push(another.fingerprint);
   }
   return { pin: { kind: 'leaf', fingerprints, since: new Date(systemClock.now()).toISOString() }, onlyBecause: learned };
@@ -76,7 +83,7 @@ export async function confirmPin(settings: Settings, expected: readonly string[]
 
 /** Records the pin in the audit, then keeps it. */
 export async function keepPin(settings: Settings, pin: Pin): Promise<void> {
-  const cluster = clusterNameOf(settings.connection);
+  const cluster = pinOf(settings);
   const audit = await openAuditOf(settings, await openLog(settings.logLevel));
   const { principal, owner, channel } = localCaller('cli');
   await audit.append({ kind: 'notice', principal, owner, channel, cluster, message: `pinned: ${pinText(pin)}` }, { durable: true });
@@ -93,7 +100,7 @@ async function learn(settings: Settings, endpoint: Endpoint, shown: ShownCertifi
   const { tokenId, tokenSecret } = settings.connection;
   if (tokenId === '' || tokenSecret === '') return 'no token is set';
   const connection = { ...settings.connection, endpoints: [endpoint], fingerprints: [shown.fingerprint], verifySsl: false };
-  const cluster = clusterNameOf(settings.connection);
+  const cluster = pinOf(settings);
   const api = createProxmox({ connection, cluster, trust: memoryTrustStore(), clock: systemClock, log: await openLog(settings.logLevel) });
   try {
     return await learnPin((path) => api.get(path), shown.chainPem[0] ?? '', endpoint.host, systemClock.now());

@@ -80,12 +80,16 @@ export interface PolicyRow {
 }
 
 /** The effective policy: what holds without rules, then every rule, in words. All rules that fit count, the strictest of them. */
-export function policyRows({ policy, approval }: Pick<Settings, 'policy' | 'approval'>): PolicyRow[] {
-  return [
-    { match: 'plans that interrupt or destroy', demands: `an approval by PROXMOX_APPROVAL=${approval.mode}` },
-    ...policy.rules.map((rule) => ({ match: matchText(rule.match), demands: demandsText(rule) })),
-    ...limitRows(policy),
-  ];
+export function policyRows(settings: Pick<Settings, 'policy' | 'approval' | 'clusters'>): PolicyRow[] {
+  const { approval, clusters } = settings;
+  const always = { match: 'plans that interrupt or destroy', demands: `an approval by PROXMOX_APPROVAL=${approval.mode}` };
+  if (!clusters) return [always, ...rowsOf(settings.policy)];
+  const own = clusters.flatMap(({ name, policy }) => rowsOf(policy).map((row) => ({ ...row, match: `${name}: ${row.match}` })));
+  return [always, ...own];
+}
+
+function rowsOf(policy: Policy): PolicyRow[] {
+  return [...policy.rules.map((rule) => ({ match: matchText(rule.match), demands: demandsText(rule) })), ...limitRows(policy)];
 }
 
 function matchText({ effect, operation, tag, pool, vmid, principal }: PolicyMatch): string {

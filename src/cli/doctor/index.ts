@@ -3,12 +3,12 @@ import { needsApproval } from '../../core/effect.ts';
 import { asError, fail } from '../../core/errors.ts';
 import type { Quotas } from '../../core/limits.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
-import { clusterNameOf } from '../../core/settings.ts';
+import { clusterNameOf, type Settings } from '../../core/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import { operations } from '../../operations/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import { paint } from '../lib/look.ts';
-import { configure, type GlobalOptions } from '../lib/options.ts';
+import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
 import { wrap } from '../lib/wrap.ts';
@@ -62,40 +62,63 @@ export async function diagnose(options: GlobalOptions): Promise<Diagnosis> {
 async function clusterChecks(options: GlobalOptions, checks: Check[], can: string[]): Promise<void> {
   const session = await openSession(options);
   try {
-    const { settings } = session;
-    const { openTrustStore } = await import('../../proxmox/trust/store.ts');
-    const pinned = () => openTrustStore(settings.dataDir).get(clusterNameOf(settings.connection));
-    const tls = await certificates(settings, pinned());
-    checks.push(...tls);
-    if (tls.length > 0 && tls.every((check) => check.state === 'fail')) return;
-    const api = await session.connect();
-    const version = await api.version();
-    const where = settings.demo ? 'the embedded cluster' : clusterNameOf(settings.connection);
-    checks.push({
-      name: 'connection',
-      state: 'ok',
-      text: `${where} answers: Proxmox VE ${version.version}, token ${settings.connection.tokenId}`,
-    });
-    if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old. The minimum is 7.0.`);
-    const rights = await abilities(api, version, settings);
-    checks.push(...rights.checks);
-    checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
-    checks.push(...(await quotasNow(session, api).then(quotaChecks).catch(unlooked)));
-    checks.push(...(await material(api, settings).catch(unlooked)));
-    checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
-    can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
-    const notices = session.notices();
-    // First use: what was "not pinned yet" at the beginning is pinned by now.
-    if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
-    for (const notice of notices) checks.push({ name: 'certificate', state: 'warn', text: notice });
+    const { clusters } = session.settings;
+    if (!clusters) return await checkCluster(session, undefined, checks, can);
+    const found = await Promise.all(clusters.map(({ name }) => checkNamed(session, name)));
+    checks.push(...found.flatMap((one) => one.checks));
+    can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
+    for (const text of session.notices()) checks.push({ name: 'certificate', state: 'warn', text });
   } finally {
     await session.close();
   }
 }
 
+/** The checks of one of several clusters, which name it; a failure is a finding, and the other clusters are checked all the same. */
+async function checkNamed(session: Session, cluster: string): Promise<{ checks: Check[]; can: string[] }> {
+  const checks: Check[] = [];
+  const can: string[] = [];
+  await checkCluster(session, cluster, checks, can).catch((thrown: unknown) => {
+    const error = asError(thrown);
+    checks.push({ name: 'connection', state: 'fail', text: error.message, next: error.hint });
+  });
+  const next = (text: string) => text.replaceAll('proxmox-mcp trust', `proxmox-mcp trust --cluster ${cluster}`);
+  return { can, checks: checks.map((one) => ({ ...one, name: `${cluster}: ${one.name}`, ...(one.next ? { next: next(one.next) } : {}) })) };
+}
+
+/** @param cluster its name where PROXMOX_CLUSTERS_FILE gives it one */
+async function checkCluster(session: Session, cluster: string | undefined, checks: Check[], can: string[]): Promise<void> {
+  const settings = onlyCluster(session.settings, cluster);
+  const { openTrustStore } = await import('../../proxmox/trust/store.ts');
+  const pinned = () => openTrustStore(settings.dataDir).get(pinOf(settings));
+  const tls = await certificates(settings, pinned());
+  checks.push(...tls);
+  if (tls.length > 0 && tls.every((check) => check.state === 'fail')) return;
+  const api = await session.connect(cluster);
+  const version = await api.version();
+  const where = settings.demo ? 'the embedded cluster' : clusterNameOf(settings.connection);
+  checks.push({
+    name: 'connection',
+    state: 'ok',
+    text: `${where} answers: Proxmox VE ${version.version}, token ${settings.connection.tokenId}`,
+  });
+  if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old. The minimum is 7.0.`);
+  const rights = await abilities(api, version, settings);
+  checks.push(...rights.checks);
+  checks.push(...(await poolSight(api, settings, session.store).catch(unlooked)));
+  checks.push(...(await quotasNow(session, cluster, settings, api).then(quotaChecks).catch(unlooked)));
+  checks.push(...(await material(api, settings).catch(unlooked)));
+  checks.push(...(await openRunsCheck(settings, api.cluster).catch(unlooked)));
+  can.push(...rights.can.filter((name) => !settings.readOnly || isRead(name)));
+  // Of several clusters, each notice names its own, and all are told together.
+  const notices = cluster === undefined ? session.notices() : [];
+  // First use: what was "not pinned yet" at the beginning is pinned by now.
+  if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
+  for (const notice of notices) checks.push({ name: 'certificate', state: 'warn', text: notice });
+}
+
 /** A diagnosis creates no store. */
-async function quotasNow({ engine, settings }: Session, api: ProxmoxApi): Promise<Quotas> {
-  if (hasStore(settings)) return engine.quotas();
+async function quotasNow({ engine }: Session, cluster: string | undefined, settings: Settings, api: ProxmoxApi): Promise<Quotas> {
+  if (hasStore(settings)) return engine.quotas(engine.clusters.length > 0 ? cluster : undefined);
   const { quotasOf, takeInventoryWithoutStore } = await import('../../engine/limits/quotas.ts');
   return quotasOf(await takeInventoryWithoutStore(api, settings.limits), settings.limits, api);
 }

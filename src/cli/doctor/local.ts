@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { describePlace } from '../../audit/anchor-send.ts';
 import { verifyAudit } from '../../audit/verify.ts';
-import { describe, VARIABLES } from '../../config/schema.ts';
+import { isOfCluster } from '../../config/clusters.ts';
+import { type Config, describe, VARIABLES, type Variable } from '../../config/schema.ts';
 import { asError } from '../../core/errors.ts';
 import type { Settings } from '../../core/settings.ts';
 import { type Verified, verifyAuditOf } from '../commands/audit.ts';
@@ -17,16 +18,31 @@ export interface Check {
 }
 
 /** All limits, the approval method, and every setting that is not at its default, with where each comes from. Secrets are never shown. */
-export function settingRows({ loaded }: Configured): { variable: string; value: string; source: string }[] {
-  const { config, sources } = loaded;
+export function settingRows({ loaded, settings }: Configured): { variable: string; value: string; source: string }[] {
+  const rows = rowsOf(loaded);
+  if (!settings.clusters || !loaded.clusters || settings.demo) return rows;
+  const each = [...loaded.clusters()].flatMap(([name, config]) => rowsOf({ config, sources: sourcesOf(name, config, loaded) }, name));
+  return [...each, ...rows.filter(({ variable }) => !isOfCluster(variable as Variable))];
+}
+
+/** A value of a cluster that differs from the default is that of the file, or of a ceiling below it. */
+function sourcesOf(name: string, config: Config, { config: defaults }: Configured['loaded']): Record<Variable, string> {
+  const isGiven = (variable: Variable) => isOfCluster(variable) && JSON.stringify(config[variable]) !== JSON.stringify(defaults[variable]);
+  const from = `${name} in ${defaults.PROXMOX_CLUSTERS_FILE}`;
+  return Object.fromEntries(VARIABLES.map((variable) => [variable, isGiven(variable) ? from : 'default'])) as Record<Variable, string>;
+}
+
+function rowsOf({ config, sources }: Pick<Configured['loaded'], 'config' | 'sources'>, cluster?: string) {
   const shown = VARIABLES.filter(
     (name) => sources[name] !== 'default' || describe(name).section === 'Limits' || name === 'PROXMOX_APPROVAL',
   );
-  return shown.map((variable) => ({
-    variable,
-    value: describe(variable).secret ? '(set)' : valueText(config[variable]),
-    source: sources[variable],
-  }));
+  return shown
+    .filter((variable) => cluster === undefined || isOfCluster(variable))
+    .map((variable) => ({
+      variable: cluster === undefined ? variable : `${cluster}: ${variable}`,
+      value: describe(variable).secret ? '(set)' : valueText(config[variable]),
+      source: sources[variable],
+    }));
 }
 
 function valueText(value: unknown): string {

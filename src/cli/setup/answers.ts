@@ -8,6 +8,7 @@ import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
 /** Every question has an option, for scripts. */
 export interface SetupOptions extends OutputOptions {
   demo?: true;
+  cluster?: string;
   host?: string;
   fingerprint?: string;
   toolsets?: string;

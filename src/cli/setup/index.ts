@@ -13,12 +13,14 @@ import { agree, confirmPin, keepPin, pinText } from '../commands/trust.ts';
 import { diagnose, doctor } from '../doctor/index.ts';
 import { localCaller } from '../lib/caller.ts';
 import { paint } from '../lib/look.ts';
+import { onlyCluster } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson, reportError, tell } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
 import { ask, hasTerminal } from '../lib/terminal.ts';
 import { viewText } from '../lib/view.ts';
 import { wrap } from '../lib/wrap.ts';
 import { answer, type SetupOptions, tokenPlan, tokenSecret } from './answers.ts';
+import { addCluster, clustersFile } from './clusters-file.ts';
 import { targetFile, usualFile, writeSettings } from './settings-file.ts';
 
 /**
@@ -27,7 +29,9 @@ import { targetFile, usualFile, writeSettings } from './settings-file.ts';
  */
 export async function setup(options: SetupOptions): Promise<Exit> {
   if (options.demo) return setupOfDemo();
-  const file = await targetFile(options.settings, options.force === true);
+  const { cluster, force = false } = options;
+  const several = cluster === undefined ? undefined : clustersFile(cluster, options.settings, force);
+  const file = several?.settings ?? (await targetFile(options.settings, force));
   if (options.client !== undefined) clientOf(options.client);
 
   heading('1. The cluster');
@@ -58,7 +62,7 @@ export async function setup(options: SetupOptions): Promise<Exit> {
     return 0;
   }
 
-  const settings = settingsOf({ PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret });
+  const settings = settingsOf({ PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret }, cluster);
   const { pin, onlyBecause } = await confirmPin(settings, [shown.fingerprint]);
   if (onlyBecause !== undefined) {
     return fail('authentication_failed', `Proxmox rejects the token ${plan.tokenId}. Nothing was written.`, {
@@ -68,17 +72,19 @@ export async function setup(options: SetupOptions): Promise<Exit> {
   await keepPin(settings, pin);
 
   heading('3. The settings');
-  writeSettings(file, {
+  const values = {
     PROXMOX_HOST: host,
     PROXMOX_TOKEN_ID: plan.tokenId,
     PROXMOX_TOKEN_SECRET: secret,
     PROXMOX_POOL: plan.pool,
     PROXMOX_NODE: plan.nodes[0],
     PROXMOX_STORAGE: plan.storages[0],
-    PROXMOX_TOOLSETS: plan.toolsets.join() === 'everyday' ? undefined : plan.toolsets.join(),
-  });
-  const written = file === usualFile() ? {} : { settings: file };
-  if (isForPeople()) print(`The token works. ${file} holds the settings, for you alone (0600).\nPinned: ${pinText(pin)}.`);
+  };
+  // The toolsets are those of the server, not of a cluster.
+  if (several) addCluster(several, values);
+  else writeSettings(file, { ...values, PROXMOX_TOOLSETS: plan.toolsets.join() === 'everyday' ? undefined : plan.toolsets.join() });
+  const written = { ...(file === usualFile() ? {} : { settings: file }), ...defined({ cluster }) };
+  if (isForPeople()) print(`The token works. ${several?.file ?? file} holds the settings, for you alone (0600).\nPinned: ${pinText(pin)}.`);
 
   return isForPeople() ? await rest(options, written) : await restForPrograms(options, written, { host, file, pinned: pinText(pin) });
 }
@@ -89,8 +95,14 @@ function setupOfDemo(): Exit {
   return 0;
 }
 
+/** The options of commands that read what was written. */
+interface Written {
+  settings?: string;
+  cluster?: string;
+}
+
 /** The steps that a person reads. */
-async function rest(options: SetupOptions, written: { settings?: string }): Promise<Exit> {
+async function rest(options: SetupOptions, written: Written): Promise<Exit> {
   heading('4. The client');
   const client = await answer('--client', options.client, `MCP client (${CLIENT_NAMES.join(', ')}; Enter for none)`, '');
   if (client !== '') configureClient(client, await wantsWriting(client, options), written);
@@ -106,14 +118,14 @@ async function rest(options: SetupOptions, written: { settings?: string }): Prom
   }
 }
 
-async function restForPrograms(options: SetupOptions, written: { settings?: string }, done: JsonObject): Promise<Exit> {
+async function restForPrograms(options: SetupOptions, written: Written, done: JsonObject): Promise<Exit> {
   const { ok, can, missing } = await diagnose(written);
   const first = await firstPlan(written).catch((thrown: unknown) => ({ error: asError(thrown).toJSON() as unknown as JsonObject }));
   printJson({ ...done, ok, can, ...defined({ missing }), ...clientForPrograms(options, written), first_plan: first });
   return ok && !('error' in first) ? 0 : 1;
 }
 
-function clientForPrograms({ client: name, write }: SetupOptions, written: { settings?: string }): JsonObject {
+function clientForPrograms({ client: name, write }: SetupOptions, written: Written): JsonObject {
   if (name === undefined) return {};
   const client = clientOf(name);
   const made = configurationFor(name, client, written);
@@ -127,21 +139,22 @@ async function wantsWriting(client: string, { write }: SetupOptions): Promise<bo
   return (await ask(`Type yes to write it into ${file}, or Enter to print it: `)).trim() === 'yes';
 }
 
-function configureClient(client: string, write: boolean, written: { settings?: string }): void {
+function configureClient(client: string, write: boolean, written: Written): void {
   clientConfig(client, { ...written, ...(write ? { write } : {}) });
 }
 
 /** The dry run of a create: it says what a VM would be, or which part is missing. */
-async function firstPlan(written: { settings?: string }): Promise<JsonObject> {
+async function firstPlan(written: Written): Promise<JsonObject> {
   const session = await openSession(written);
   try {
-    const api = await session.connect();
-    const { node } = session.settings.defaults;
+    const api = await session.connect(written.cluster);
+    const { node } = onlyCluster(session.settings, written.cluster).defaults;
     const storages = await api.get<{ storage: string; content?: string }[]>(`/nodes/${encodeURIComponent(node)}/storage`);
     const images = storages.filter(({ content = '' }) => content.split(',').includes('import'));
     const volumes = await Promise.all(images.map(({ storage }) => listVolumes(api, node, storage, { content: 'import' }).catch(() => [])));
     const image = volumes.flat()[0]?.volid;
-    const args = { name: 'first-vm', ...defined({ image }) };
+    const named = session.engine.clusters.length > 0 ? written.cluster : undefined;
+    const args = { name: 'first-vm', ...defined({ image, cluster: named }) };
     const result = await session.engine.perform('create_vm', args, localCaller('cli'), { dryRun: true });
     return renderResult(result).structured;
   } finally {
@@ -171,7 +184,8 @@ function heading(text: string): void {
 }
 
 /** Settings of these values before anything else. */
-function settingsOf(values: Record<string, string>): Settings {
+function settingsOf(values: Record<string, string>, cluster?: string): Settings {
   const env = { ...process.env, ...values };
-  return toSettings(loadConfig({ env }).config, { env: process.env, demo: false });
+  const settings = toSettings(loadConfig({ env }).config, { env: process.env, demo: false });
+  return cluster === undefined ? settings : { ...settings, clusters: [{ ...settings, name: cluster }] };
 }

@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { CLUSTER_NAME, isOfCluster, readClusters } from '../../config/clusters.ts';
+import { loadConfig } from '../../config/load.ts';
+import { VARIABLES } from '../../config/schema.ts';
+import { fail } from '../../core/errors.ts';
+import { writeWhole } from '../lib/write-file.ts';
+import { usualFile } from './settings-file.ts';
+
+/** The places of a cluster that joins others: the file of the clusters, and the settings that name it. */
+export interface ClustersFile {
+  name: string;
+  file: string;
+  settings: string;
+  /** The settings name the file already. */
+  isNamed: boolean;
+}
+
+/**
+ * @param settings the file that the caller named; default: the usual one
+ * @throws invalid_configuration where the name is taken and `force` is not given, or the settings describe a cluster themselves
+ */
+export function clustersFile(name: string, settings: string | undefined, force: boolean): ClustersFile {
+  if (!CLUSTER_NAME.test(name)) fail('invalid_arguments', '--cluster must have up to 32 of a-z, 0-9 and -.');
+  const file = settings !== undefined && !existsSync(settings) ? undefined : settings;
+  const { config, sources } = loadConfig({ env: process.env, envFile: file });
+  const stray = VARIABLES.find((variable) => isOfCluster(variable) && sources[variable] !== 'default');
+  if (stray !== undefined)
+    fail('invalid_configuration', `${stray} (from ${sources[stray]}) describes a cluster without a name. Nothing was changed.`, {
+      hint: 'Move the variables of that cluster into a clusters file first, or leave --cluster out (docs/clusters.md).',
+    });
+  const named = config.PROXMOX_CLUSTERS_FILE;
+  const at = named ?? join(dirname(usualFile()), 'clusters.json');
+  if (existsSync(at) && readClusters(at).has(name) && !force)
+    fail('invalid_configuration', `${at} has a cluster called ${name}. Nothing was changed.`, { hint: 'Replace it with --force.' });
+  return { name, file: at, settings: resolve(settings ?? usualFile()), isNamed: named !== undefined };
+}
+
+/** Adds the cluster to its file, and the file to the settings. */
+export function addCluster({ name, file, settings, isNamed }: ClustersFile, values: Record<string, string | undefined>): void {
+  const others = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object) : {};
+  writeWhole(file, `${JSON.stringify({ ...others, [name]: values }, null, 2)}\n`, 0o600);
+  if (isNamed) return;
+  const text = existsSync(settings)
+    ? `${readFileSync(settings, 'utf8').trimEnd()}\n`
+    : '# Written by proxmox-mcp setup. All settings: docs/configuration.md\n';
+  writeWhole(settings, `${text}PROXMOX_CLUSTERS_FILE=${file}\n`, 0o600);
+}
