@@ -5,6 +5,7 @@ import type { Settings } from '../../../src/core/settings.ts';
 import type { Progress } from '../../../src/engine/types.ts';
 import { tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
+import { until } from '../../simulator/client.ts';
 
 /** Several new guests of one call: one plan, one run, and each its own outcome. */
 let world: World;
@@ -49,8 +50,26 @@ describe('from a template to three reachable guests in one call', () => {
     // Again, it finds all of them and sends nothing.
     const before = sent().length;
     const again = await world.done('clone_template', CLONE);
-    expect(guestsIn(again)).toMatchObject(NAMES.map((name) => ({ name, existing: true, status: 'running' })));
+    expect(guestsIn(again)).toMatchObject(
+      NAMES.map((name, index) => ({ name, existing: true, status: 'running', ip_addresses: [`10.77.0.5${index + 1}`] })),
+    );
     expect(sent()).toHaveLength(before);
+  });
+
+  it('a guest that exists already answers with its address too; one that is stopped is a difference', async () => {
+    world = await openWorld();
+    const args = { source_vmid: 9000, name: 'node1', cloud_init: { user: 'ops', sshkeys: KEY, ipconfig0: 'ip=10.77.0.51/24' } };
+    await world.done('clone_template', args);
+    const stopped = await world.done('clone_template', { ...args, wait_for: 'ip' });
+    expect(stopped).toMatchObject({
+      ...{ existing: true, differences: ['status: requested running, is stopped'] },
+      ip_note: expect.stringContaining('Look for the MAC'),
+    });
+    await world.done('start_vm', { name: 'node1' });
+    await until(async () => {
+      const again = await world.done('clone_template', { ...args, wait_for: 'ip' });
+      return again.ip_note === undefined && (again.ip_addresses as string[])[0] === '10.77.0.51';
+    });
   });
 
   it.each([

@@ -31,7 +31,9 @@ export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row,
     ...origin(guest.disks, run, asked),
     ...(await poolDifference(ctx, row, asked.pool)),
     ...(asked.cloud_init ? cloudInitDifferences(asked.cloud_init, guest.config, guest.disks) : []),
-    ...((asked.start || asked.start_on_create) && row.status !== 'running' ? [`status: requested running, is ${row.status}`] : []),
+    ...((asked.start || asked.start_on_create || asked.wait_for !== undefined) && row.status !== 'running'
+      ? [`status: requested running, is ${row.status}`]
+      : []),
   ];
 }
 

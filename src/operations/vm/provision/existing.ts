@@ -10,6 +10,7 @@ import type { OperationContext } from '../../define.ts';
 import { sameName } from '../lib/match.ts';
 import { stateOf } from '../lib/outcome.ts';
 import { type Asked, differencesFrom } from './differences.ts';
+import { addressNow } from './made.ts';
 import { aloneIn, findUnfinished, finishPlan, isSameCall, unfinishedView } from './unfinished.ts';
 
 /** Above this many guests without a name, their configurations cost too many requests. */
@@ -145,6 +146,7 @@ export async function planForExisting(
       node: row.node,
       status: row.status,
       differences,
+      ...(args.wait_for === undefined ? {} : await addressNow(ctx.api, row)),
       ...(unfinished ? { unfinished: unfinishedView(ctx, unfinished) } : {}),
       ...(guest ? {} : { note: 'it is being created or cannot be read, so differences were not checked' }),
     },

@@ -56,7 +56,7 @@ function configuredIn({ steps }: Plan): JsonObject {
 const TO_DO = 'Look for the MAC in the DHCP leases of its network, or call get_vm once the guest agent runs in it';
 
 /** Its addresses as its agent tells them; where none is told, the MAC by which the network knows it. */
-async function addressNow(api: ProxmoxReader, at: GuestAt): Promise<JsonObject> {
+export async function addressNow(api: ProxmoxReader, at: GuestAt): Promise<JsonObject> {
   const guest = await readGuest(api, at).catch(() => undefined);
   if (!guest) return { ip_note: `it cannot be read now. ${TO_DO}` };
   const mac = networksOf(at.type, guest.live)[0]?.mac;
