@@ -1,14 +1,14 @@
 import { expect } from 'vitest';
+import { rowsOf } from '../helpers/rows.ts';
 import { type Answer, type Job, no, yes } from './job.ts';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
 const SHOP = {
   name: 'shop1',
-  image: 'debian-12-genericcloud-amd64.qcow2',
+  source_name: 'ubuntu-24-template',
   cores: 4,
   memory: 8192,
   disk_gb: 50,
-  storage: 'local-lvm',
   cloud_init: { user: 'ops', sshkeys: KEY },
   wait_for: 'ip',
 };
@@ -18,12 +18,13 @@ const NODES = ['node1', 'node2', 'node3'];
 export const making: Job[] = [
   {
     number: 4,
-    prompt: `Create a Debian VM shop1 with 4 cores, 8 GiB and a 50 GiB disk, user ops with the key ${KEY}. Start it and tell me its IP.`,
+    prompt: `Create an Ubuntu VM shop1 with 4 cores, 8 GiB and a 50 GiB disk, user ops with the key ${KEY}. Start it and tell me its IP.`,
     calls: [
-      { tool: 'get_cluster', args: { sections: ['media', 'storages'] } },
-      { tool: 'create_vm', args: SHOP },
+      { tool: 'get_cluster', args: { sections: ['media', 'templates'] } },
+      { tool: 'clone_template', args: SHOP },
     ],
-    async done([, made], cluster) {
+    async done([have, made], cluster) {
+      expect(rowsOf(have.templates)).toContainEqual(expect.objectContaining({ name: 'ubuntu-24-template' }));
       const { config, status } = await cluster.guest('shop1');
       expect(status).toBe('running');
       expect(config).toMatchObject({ cores: 4, memory: '8192', ciuser: 'ops', scsi0: expect.stringContaining('size=50G') });
@@ -33,8 +34,8 @@ export const making: Job[] = [
   },
   {
     number: 5,
-    prompt: 'The same again: a Debian VM shop1, as before.',
-    calls: [{ tool: 'create_vm', args: SHOP }],
+    prompt: 'The same again: an Ubuntu VM shop1, as before.',
+    calls: [{ tool: 'clone_template', args: SHOP }],
     done([again], { sent }) {
       expect(again).toMatchObject({ created: false, existing: true, status: 'running', differences: [] });
       expect(sent).toEqual([]);

@@ -19,7 +19,7 @@ export const tokens = (value: unknown): number => encode(JSON.stringify(value)).
 
 /** `list_vms`, `delete_vm, deny, delete_vm, approve` */
 const shown = ({ number, prompt, tools, in: sent, out }: Row): string =>
-  `| ${number} | ${prompt.replace(/ssh-ed25519 \S+ [^\s.]+/, '…').replace(/https:\/\/\S+\/(\S+)\)/, '$1)')} | ${tools.map((tool) => `\`${tool}\``).join(', ')} | ${tools.length} | ${sent} | ${out} |`;
+  `| ${number} | ${prompt.replace(/(ssh-ed25519) \S+ [^\s.]+/, '($1)').replace(/https:\/\/\S+\/(\S+)\)/, '$1)')} | ${tools.map((tool) => `\`${tool}\``).join(', ')} | ${tools.length} | ${sent} | ${out} |`;
 
 export function tableOf(rows: readonly Row[]): string {
   const sum = (of: (row: Row) => number) => rows.map(of).reduce((a, b) => a + b, 0);

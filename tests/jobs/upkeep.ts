@@ -3,7 +3,13 @@ import { rowsOf } from '../helpers/rows.ts';
 import { type Answer, type Job, yes } from './job.ts';
 
 const ISO = 'https://cdimage.debian.org/debian-cd/current/amd64/iso-cd/debian-13.1.0-amd64-netinst.iso';
-const SHOP2 = { name: 'shop2', storage: 'local-lvm', image: 'debian-12-genericcloud-amd64.qcow2', cloud_init: { user: 'ops' } };
+const SHOP2 = {
+  name: 'shop2',
+  storage: 'local-lvm',
+  image: 'debian-12-genericcloud-amd64.qcow2',
+  cloud_init: { user: 'ops', password: 'change-me-soon' },
+  wait_for: 'ip',
+};
 
 /** Care of the cluster, and what goes wrong on the way. */
 export const upkeep: Job[] = [
@@ -72,7 +78,8 @@ export const upkeep: Job[] = [
   },
   {
     number: 30,
-    prompt: 'Create a Debian VM shop2 on local-lvm with user ops. (The server dies in the middle.)',
+    prompt:
+      'Create a Debian VM shop2 on local-lvm from the image debian-12-genericcloud-amd64.qcow2, user ops with a password, and tell me its IP. (The server dies in the middle.)',
     fault: { match: { method: 'POST', path: '/nodes/pve/qemu$' }, action: 'hold', times: 1 },
     calls: [
       { tool: 'create_vm', args: SHOP2, dies: true },
@@ -81,7 +88,9 @@ export const upkeep: Job[] = [
     async done([, again], cluster) {
       expect((await cluster.names()).filter((name) => name === 'shop2')).toHaveLength(1);
       expect(cluster.sent.filter((line) => line === 'POST /nodes/pve/qemu')).toHaveLength(1);
-      expect(again.vmid).toBe((await cluster.guest('shop2')).vmid);
+      const shop2 = await cluster.guest('shop2');
+      expect([shop2.vmid, shop2.status]).toEqual([again.vmid, 'running']);
+      expect(again.ip_addresses).toEqual([expect.stringMatching(/^\d+\./)]);
     },
   },
 ];
