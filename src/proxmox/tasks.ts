@@ -5,9 +5,8 @@ import { path } from './encode.ts';
 
 /** A task that has just begun may be unknown to the node for a moment. */
 const YOUNG_SECONDS = 10;
-/** Milliseconds between polls: quick tasks are noticed quickly, long ones cost little. */
-const POLLS_MS = [250, 500, 1000, 2000, 3000];
-const POLL_MAX_MS = 5000;
+/** Up to which length (ms) of a task a poll comes at most a second late; tasks that last longer are asked for less often. */
+const CLOSE_WATCH_MS = 30_000;
 /** How long a task may give no status, while the cluster answers or not, before the wait says so. */
 const UNSEEN_SECONDS = 30;
 /** Lines of a log in which a name is looked for; the new guest's disks are named at its beginning and end. */
@@ -79,10 +78,10 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
     async waitTask(upid, { timeoutSeconds, signal, onPoll }) {
       const began = clock.now();
       let seen = began;
-      for (let poll = 0; ; poll++) {
+      for (;;) {
         const left = began + timeoutSeconds * 1000 - clock.now();
         if (left <= 0) return undefined;
-        await clock.sleep(Math.min(left, POLLS_MS[poll] ?? POLL_MAX_MS), signal);
+        await clock.sleep(Math.min(left, pauseAfter(clock.now() - began)), signal);
         try {
           const now = await status(upid);
           if (!now.running) return now;
@@ -121,6 +120,12 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
       return undefined;
     },
   };
+}
+
+/** Milliseconds to the next poll: a quarter of the time waited so far, so that no task is noticed later than that, between 0.1 s and 1 s. */
+function pauseAfter(waitedMs: number): number {
+  const [part, most] = waitedMs > CLOSE_WATCH_MS ? [30, 5000] : [4, 1000];
+  return Math.min(Math.max(Math.floor(waitedMs / part), 100), most);
 }
 
 function partsOf(upid: string) {
