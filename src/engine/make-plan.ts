@@ -23,6 +23,8 @@ export async function makePlan(
 ): Promise<Plan> {
   const { scope } = call.caller;
   const { api } = ports.cluster;
+  // The rights of a plan depend on the version: it is asked for while the plan is made, and once in a process.
+  void api.version().catch(() => {});
   const planned = await call.operation.plan(await planContext(call, reserved, ports), call.args);
   refuseUnstated(call.operation, planned);
   const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);

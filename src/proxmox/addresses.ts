@@ -1,9 +1,9 @@
-import { asError, fail } from '../core/errors.ts';
+import { asError, fail, type ProxmoxMcpError } from '../core/errors.ts';
 import { ipVersion, staysHere } from '../core/network.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { plainText } from '../core/text.ts';
 import { networksOf } from './disks.ts';
-import { type Guest, guestPath } from './guests.ts';
+import { type Guest, type GuestAt, guestPath } from './guests.ts';
 import { agentEnabled } from './property-strings.ts';
 
 const MAX_ADDRESSES = 32;
@@ -18,25 +18,45 @@ export interface Addresses {
   byMac?: Map<string, string[]>;
 }
 
+/** What the inside of a guest answered: its interfaces, or why it tells none. */
+export type Inside = { cards: Card[] } | { error: ProxmoxMcpError };
+
 /**
  * IP addresses of a running guest without loopback, link-local and unspecified ones: from the guest agent of a VM
  * (`GET …/agent/network-get-interfaces`), from the host for a container (`GET …/interfaces`). Where neither can tell, `ip_note` says why.
  */
 export async function addressesOf(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Addresses> {
-  if (guest.at.type === 'qemu' && !agentEnabled(guest.live.agent)) {
-    return { ip_note: 'the guest agent is not enabled for this VM, so its addresses are unknown' };
-  }
+  return hasInside(guest) ? addressesFrom(guest, await askInside(api, guest.at)) : addressesFrom(guest, undefined);
+}
+
+/** Whether a running guest can be asked for its addresses: a VM only through its agent. */
+export function hasInside(guest: Guest): boolean {
+  return guest.at.type === 'lxc' || agentEnabled(guest.live.agent);
+}
+
+/** Asks a guest that runs, or may run, for its interfaces. Never rejects: an answer that is not needed may be left alone. */
+export async function askInside(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Inside> {
   try {
-    return sorted(guest, guest.at.type === 'qemu' ? await fromAgent(api, guest) : await fromHost(api, guest));
+    return { cards: at.type === 'qemu' ? await fromAgent(api, at) : await fromHost(api, at) };
   } catch (thrown) {
-    const error = asError(thrown);
-    if (error.code === 'permission_denied')
-      return { ip_note: 'the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are unknown' };
-    // An agent that does not answer yet, or a guest that stopped meanwhile, does not fail the read.
-    const known = error.code === 'guest_state' || error.code === 'unreachable';
-    // Anything else may be words of the agent, and those come out of the guest.
-    return { ip_note: `addresses are unknown: ${known ? plainText(error.message, 200) : 'the guest agent answered with an error'}` };
+    return { error: asError(thrown) };
   }
+}
+
+/**
+ * The addresses by what the guest's inside answered.
+ * @param inside undefined where it was not asked, because no agent is enabled
+ */
+export function addressesFrom(guest: Guest, inside: Inside | undefined): Addresses {
+  if (!inside || !hasInside(guest)) return { ip_note: 'the guest agent is not enabled for this VM, so its addresses are unknown' };
+  if ('cards' in inside) return sorted(guest, inside.cards);
+  const { code, message } = inside.error;
+  if (code === 'permission_denied')
+    return { ip_note: 'the token lacks VM.GuestAgent.Audit (before 9.0: VM.Monitor), so addresses are unknown' };
+  // An agent that does not answer yet, or a guest that stopped meanwhile, does not fail the read.
+  const known = code === 'guest_state' || code === 'unreachable';
+  // Anything else may be words of the agent, and those come out of the guest.
+  return { ip_note: `addresses are unknown: ${known ? plainText(message, 200) : 'the guest agent answered with an error'}` };
 }
 
 /** An interface inside the guest. */
@@ -80,16 +100,16 @@ interface Row {
   'ip-addresses'?: unknown;
 }
 
-async function fromAgent(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Card[]> {
-  const answer = await api.get<{ result?: Row[] } | null>(`${guestPath(guest.at)}/agent/network-get-interfaces`);
+async function fromAgent(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Card[]> {
+  const answer = await api.get<{ result?: Row[] } | null>(`${guestPath(at)}/agent/network-get-interfaces`);
   // An agent that lacks the command answers `{result: {error: …}}` with 200.
   if (!Array.isArray(answer?.result)) fail('proxmox_refused', 'The guest agent answered without a list of interfaces.');
   return rowsOf(answer.result).map(cardOf);
 }
 
 /** `inet` and `inet6` hold one address of a family, and for IPv6 often the link-local one; `ip-addresses` (from 8.4 on) holds all. */
-async function fromHost(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Card[]> {
-  return rowsOf(await api.get<Row[] | null>(`${guestPath(guest.at)}/interfaces`)).map(cardOf);
+async function fromHost(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Card[]> {
+  return rowsOf(await api.get<Row[] | null>(`${guestPath(at)}/interfaces`)).map(cardOf);
 }
 
 function cardOf(row: Row): Card {

@@ -10,6 +10,7 @@ import { changesRights, forgetPrivileges } from './access/remembered.ts';
 import { holds } from './conditions.ts';
 import { type Reply, refusalOf } from './errors.ts';
 import { recentChanges } from './fresh.ts';
+import { forgetPlaces } from './places.ts';
 import { shaped } from './shape.ts';
 import { createTasks, parseUpid } from './tasks.ts';
 import { gatewayError, isGatewayStatus, proxyHint } from './transport/gateway.ts';
@@ -154,19 +155,36 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     });
   }
 
+  /** Lists that are being read: an equal question waits for the same answer, unless a change was sent after it had begun. */
+  const asked = new Map<string, Promise<unknown>>();
+
+  function underWay(key: string, ask: () => Promise<unknown>): Promise<unknown> {
+    const asking =
+      asked.get(key) ??
+      ask().finally(() => {
+        if (asked.get(key) === asking) asked.delete(key);
+      });
+    asked.set(key, asking);
+    return asking;
+  }
+
   const serverTime = () => Math.floor((clock.now() + clockAhead) / 1000);
 
   const tasks = createTasks({ read, clock, tokenId, serverTime });
 
-  function noteGuest(vmid: unknown): void {
+  /** What was asked before a change says nothing about the time after it. */
+  function noteChange(vmid: unknown): void {
+    asked.clear();
     if (Number(vmid) > 0) recent.note(Number(vmid));
   }
 
   const api: ProxmoxClient = {
     cluster,
     notices,
-    get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) =>
-      (await read(path, params, extra?.signal)).data as T,
+    get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) => {
+      const ask = async () => (await read(path, params, extra?.signal)).data;
+      return (await (extra?.signal === undefined && LISTS.has(path) ? underWay(`${path} ${JSON.stringify(params)}`, ask) : ask())) as T;
+    },
     version: () => {
       version ??= api.get<{ version?: unknown } | null>('/version').then((answer) => parseVersion(String(answer?.version)));
       // A failure is not remembered.
@@ -180,9 +198,13 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       return perNode(nodeOf(request.path), async () => {
         signal?.throwIfAborted();
         gate.pass(request);
-        noteGuest(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
+        noteChange(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
         const outcome = await persist(request, signal, gate.still);
-        if (changesRights(request)) forgetPrivileges(api);
+        asked.clear();
+        if (changesRights(request)) {
+          forgetPrivileges(api);
+          forgetPlaces(api);
+        }
         return dispatchOf(request, outcome);
       });
     },
@@ -191,7 +213,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     async waitTask(upid, how) {
       const status = await tasks.waitTask(upid, how);
       const { id, type = '' } = parseUpid(upid) ?? {};
-      noteGuest(id);
+      noteChange(id);
       // Its rights through a pool ended with it.
       if (type.endsWith('destroy')) forgetPrivileges(api);
       return status;
@@ -213,6 +235,8 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   return api;
 }
 
+/** Long lists that several parts of one call, and several calls at once, ask for. */
+const LISTS = new Set(['/cluster/resources', '/nodes']);
 const IS_AGENT_CALL = /^\/nodes\/[^/]+\/qemu\/[^/]+\/agent\//;
 
 function nodeOf(path: string): string {

@@ -5,34 +5,12 @@ import type { ProxmoxReader } from '../core/proxmox.ts';
 import { gibOf, mibOf, numberOf } from '../core/sizes.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
 import { path } from './encode.ts';
+import type { GuestRow } from './guest-row.ts';
 import { identityOf } from './identity.ts';
+import { keepList } from './places.ts';
 import { type Options, optionsOf, textOf } from './property-strings.ts';
 
-/** One guest as `/cluster/resources` shows it: a cache that follows a change by up to 10 s. */
-export interface GuestRow {
-  vmid: number;
-  type: GuestType;
-  node: string;
-  /** Empty while Proxmox does not show it yet. */
-  name: string;
-  /** `running`, `stopped`, `paused` or `unknown`. */
-  status: string;
-  template: boolean;
-  /** vCPUs, MiB, GiB of the boot disk; absent while Proxmox does not show them yet. */
-  cpus?: number;
-  memoryMib?: number;
-  diskGib?: number;
-  /** The use now: the part of its own vCPUs, MiB, GiB of a container's root, seconds since its start. As absent as the sizes. */
-  cpu?: number;
-  memoryUsedMib?: number;
-  diskUsedGib?: number;
-  uptimeSeconds?: number;
-  tags: string[];
-  pool?: string;
-  lock?: string;
-  /** State of the HA resource; absent when HA does not manage the guest. */
-  ha?: string;
-}
+export type { GuestRow };
 
 /** Texts may come as JSON numbers: a guest can be called 2024. */
 interface ResourceRow {
@@ -83,46 +61,50 @@ export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number>
 /** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */
 export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
-  return rows
-    .filter((r) => r.type === 'qemu' || r.type === 'lxc')
-    .map((r): GuestRow => {
-      const { pool, lock, hastate } = r;
-      return {
-        vmid: Number(r.vmid),
-        type: r.type as GuestType,
-        node: textOf(r.node) ?? '',
-        name: givenName(r),
-        status: textOf(r.status) ?? 'unknown',
-        template: Number(r.template ?? 0) === 1,
-        tags: tagsOf(textOf(r.tags)),
-        ...gaugesOf({ ...r, ...defined({ cpus: r.maxcpu }) }),
-        ...(pool ? { pool: String(pool) } : {}),
-        ...(lock ? { lock: String(lock) } : {}),
-        ...(hastate ? { ha: String(hastate) } : {}),
-      };
-    })
-    .sort((a, b) => a.vmid - b.vmid);
+  const guests: GuestRow[] = [];
+  for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(guestOf(row, row.type));
+  guests.sort((a, b) => a.vmid - b.vmid);
+  keepList(api, guests);
+  return guests;
 }
 
+/** Written out, because a fleet has thousands of rows and few of them are shown. */
+function guestOf(r: ResourceRow, type: GuestType): GuestRow {
+  const row: GuestRow = {
+    vmid: Number(r.vmid),
+    type,
+    node: textOf(r.node) ?? '',
+    name: givenName(r),
+    status: textOf(r.status) ?? 'unknown',
+    template: Number(r.template ?? 0) === 1,
+    tags: r.tags === undefined ? [] : tagsOf(textOf(r.tags)),
+  };
+  addGauges(row, r, r.maxcpu);
+  if (r.pool) row.pool = String(r.pool);
+  if (r.lock) row.lock = String(r.lock);
+  if (r.hastate) row.ha = String(r.hastate);
+  return row;
+}
+
+type Gauges = Pick<GuestRow, 'cpus' | 'memoryMib' | 'diskGib' | 'cpu' | 'memoryUsedMib' | 'diskUsedGib' | 'uptimeSeconds'>;
+/** How the lists write them: texts may come as numbers, and numbers as texts. */
+type Figures = { maxmem?: number; maxdisk?: number; cpu?: number; mem?: number; disk?: number; uptime?: number };
+
 /** Figures of a row of the cluster's or a node's list, as far as it has them. */
-export function gaugesOf(row: {
-  cpus?: number;
-  maxmem?: number;
-  maxdisk?: number;
-  cpu?: number;
-  mem?: number;
-  disk?: number;
-  uptime?: number;
-}) {
-  return defined({
-    cpus: numberOf(row.cpus),
-    memoryMib: mibOf(row.maxmem),
-    diskGib: gibOf(row.maxdisk),
-    cpu: numberOf(row.cpu),
-    memoryUsedMib: mibOf(row.mem),
-    diskUsedGib: gibOf(row.disk),
-    uptimeSeconds: numberOf(row.uptime),
-  });
+export function gaugesOf(row: Figures & { cpus?: number }): Gauges {
+  const gauges: Gauges = {};
+  addGauges(gauges, row, row.cpus);
+  return gauges;
+}
+
+function addGauges(to: Gauges, row: Figures, cpus: number | undefined): void {
+  if (cpus !== undefined) to.cpus = Number(cpus);
+  if (row.maxmem !== undefined) to.memoryMib = mibOf(row.maxmem);
+  if (row.maxdisk !== undefined) to.diskGib = gibOf(row.maxdisk);
+  if (row.cpu !== undefined) to.cpu = Number(row.cpu);
+  if (row.mem !== undefined) to.memoryUsedMib = mibOf(row.mem);
+  if (row.disk !== undefined) to.diskUsedGib = gibOf(row.disk);
+  if (row.uptime !== undefined) to.uptimeSeconds = Number(row.uptime);
 }
 
 /** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */

@@ -10,7 +10,7 @@ import { GUEST_READS } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { factsOf, label, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
+import { factsOf, label, readNearTarget, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
 import { listed, snapshotName, snapshotText, taskType } from './lib/snapshots.ts';
 
 /** Saving memory writes all of it to disk. */
@@ -52,7 +52,7 @@ export const snapshotVm = defineOperation({
 });
 
 async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args, checked?: 'checked'): Promise<Plan> {
-  const target = await readTarget(ctx.api, vmid);
+  const target = await (memory ? readTarget : readNearTarget)(ctx.api, vmid);
   const { guest, snapshots, running } = target;
   const { at } = guest;
   const of = label(guest);

@@ -1,13 +1,16 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { asError } from '../../core/errors.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { mibOf } from '../../core/sizes.ts';
 import { plainText } from '../../core/text.ts';
-import { addressesOf } from '../../proxmox/addresses.ts';
+import { type Addresses, addressesFrom, hasInside } from '../../proxmox/addresses.ts';
 import { type Disk, networksOf } from '../../proxmox/disks.ts';
-import { type Guest, type GuestStatus, readGuest, readStatus } from '../../proxmox/guests.ts';
+import { type Guest, type GuestAt, type GuestStatus, readGuest, readStatus } from '../../proxmox/guests.ts';
+import type { Place } from '../../proxmox/places.ts';
 import { readSnapshots } from '../../proxmox/snapshots.ts';
-import { defineOperation, type OperationContext } from '../define.ts';
+import { defineOperation } from '../define.ts';
+import { askedLately } from './lib/agent-pause.ts';
 import { ADDRESS_READS, DETAIL_READS, GUEST_READS } from './lib/api.ts';
 import { compactConfig } from './lib/config-view.ts';
 import { detailsOf, FIELDS } from './lib/guest-details.ts';
@@ -72,7 +75,8 @@ const output = z.looseObject({
 
 /**
  * A stopped VM costs three requests: the cluster's list (node, pool, HA), then `pending` (all values and the digest) and the snapshot list
- * (its entry `current` tells whether it runs) side by side. Once the place is known the list is left out.
+ * (its entry `current` tells whether it runs) side by side. Once the place is known the list is left out. One that ran when it was last seen
+ * is asked for its status and addresses at the same time.
  */
 export const getVm = defineOperation({
   name: 'get_vm',
@@ -99,23 +103,19 @@ export const getVm = defineOperation({
     `GET /nodes/{node}/{type}/${vmid}/agent/network-get-interfaces (when it runs with the agent)`,
   ],
   async read(ctx, { vmid, fields = [] }) {
-    const { row, guest, snapshots } = await atKnownPlace(ctx.api, vmid, async (row) => {
-      const [guest, snapshots] = await Promise.all([readGuest(ctx.api, row), readSnapshots(ctx.api, row)]);
-      return { row, guest, snapshots };
-    });
-    const running = snapshots.running ? await readRunning(ctx, guest) : undefined;
+    const { row, guest, snapshots, status, inside } = await atKnownPlace(ctx.api, vmid, (place) => look(ctx.api, place));
     const { identity, at } = guest;
-    const { byMac, ...addresses } = running?.addresses ?? {};
-    const ha = running?.status?.ha ?? row.ha;
+    const { running } = snapshots;
+    const { byMac, ...addresses }: Addresses = running ? addressesFrom(guest, inside) : {};
+    const ha = status?.ha ?? row.ha;
     return {
       vmid,
       name: plainText(identity.name, 80),
       type: at.type === 'qemu' ? ('vm' as const) : ('container' as const),
       node: at.node,
-      status: running ? (running.status?.detail ?? 'running') : 'stopped',
+      status: running ? (status?.detail ?? 'running') : 'stopped',
       ...(guest.template ? { template: true } : {}),
-      ...(running?.status ? { uptime_seconds: running.status.uptimeSeconds } : {}),
-      ...(running?.status ? { usage: usageOf(running.status) } : {}),
+      ...(status ? { uptime_seconds: status.uptimeSeconds, usage: usageOf(status) } : {}),
       config: compactConfig(guest),
       ...(guest.pending.length === 0 ? {} : { pending: pendingOf(guest) }),
       disks: guest.disks.map((d) => ({
@@ -149,16 +149,31 @@ function usageOf({ cpu, usedBytes, diskUsedGib }: GuestStatus) {
   };
 }
 
+/** One round where it was known before whether the guest runs, and two otherwise. */
+async function look(api: ProxmoxReader, { row, agent }: Pick<Place, 'row' | 'agent'>) {
+  const mayRun = row.status === 'running' || row.status === 'paused';
+  const [guest, snapshots, early] = await Promise.all([
+    readGuest(api, row),
+    readSnapshots(api, row),
+    mayRun ? readRunning(api, row, agent ?? true) : undefined,
+  ]);
+  const { running } = snapshots;
+  if (!running) return { guest, snapshots, running, status: undefined, inside: undefined };
+  if (!early) return { guest, snapshots, running, ...(await readRunning(api, row, hasInside(guest))) };
+  const inside = early.inside ?? (hasInside(guest) ? await askedLately(api, row) : undefined);
+  return { guest, snapshots, running, status: early.status, inside };
+}
+
 /** The facts that only a running guest has; it may stop at any moment, and reading it still succeeds. */
-async function readRunning(ctx: OperationContext, guest: Guest) {
-  const [status, addresses] = await Promise.all([
-    readStatus(ctx.api, guest.at).catch((thrown) => {
+async function readRunning(api: ProxmoxReader, at: GuestAt, hasAgent: boolean) {
+  const [status, inside] = await Promise.all([
+    readStatus(api, at).catch((thrown) => {
       if (asError(thrown).code === 'guest_not_found') return undefined;
       throw thrown;
     }),
-    addressesOf(ctx.api, guest),
+    hasAgent ? askedLately(api, at) : undefined,
   ]);
-  return { status, addresses };
+  return { status, inside };
 }
 
 function pendingOf(guest: Guest) {

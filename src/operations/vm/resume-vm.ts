@@ -13,7 +13,7 @@ import {
   hibernated,
   label,
   pendingWarnings,
-  readTarget,
+  readNearTarget,
   refuseLocked,
   refuseTemplate,
   willBeGone,
@@ -35,7 +35,7 @@ export const resumeVm = defineOperation({
   sends: { 'POST /nodes/{node}/qemu/{vmid}/status/resume': [], 'POST /nodes/{node}/qemu/{vmid}/status/start': [] },
   example: { vmid: 101 },
   async plan(ctx, { vmid }): Promise<Plan> {
-    const target = await readTarget(ctx.api, vmid);
+    const target = await readNearTarget(ctx.api, vmid);
     const { guest, running, status } = target;
     const { at } = guest;
     const of = label(guest);

@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
+import { asError, fail } from '../../core/errors.ts';
 import type { Condition, Plan } from '../../core/plan.ts';
+import { locate } from '../../proxmox/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
@@ -14,7 +15,7 @@ import {
   factsOf,
   label,
   pendingWarnings,
-  readTarget,
+  readNearTarget,
   refuseLocked,
   refuseTemplate,
   stillItself,
@@ -50,7 +51,8 @@ export const startVm = defineOperation({
 
 /** Starting one guest. `checked`: others are started before it, which may take so long that it is another guest by then. */
 async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked'): Promise<Plan> {
-  const target = await readTarget(ctx.api, vmid);
+  // The nodes are asked at the same time: what is known of them does not depend on the guest.
+  const [target, nodes] = await Promise.all([readNearTarget(ctx.api, vmid), listNodes(ctx.api).catch(asError)]);
   const { guest, status } = target;
   const { at, identity } = guest;
   refuseTemplate(guest, 'started');
@@ -70,13 +72,16 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
   }
   // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
   refuseLocked(target, ['suspended']);
-  const node = at.type === 'qemu' ? (await listNodes(ctx.api)).find((n) => n.node === at.node) : undefined;
+  if (at.type === 'qemu' && !Array.isArray(nodes)) throw nodes;
+  const node = at.type === 'qemu' && Array.isArray(nodes) ? nodes.find((n) => n.node === at.node) : undefined;
   if (at.type === 'qemu') refuseTooManyCpus(guest.sizes.cpu, node);
   const managed = status.ha !== undefined;
   const running: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' };
   const doomed = doomedBy(guest.pending);
   return {
     ...base,
+    // A human decides about these: they see the pool, too.
+    ...(doomed ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
     summary: `Start ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
     ...(doomed
       ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }

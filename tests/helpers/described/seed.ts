@@ -85,6 +85,7 @@ export function replaceGuests(file: string, guests: GuestSpec[]): void {
   const world = openWorld({ file, now: () => NOW, timeScale: 1 });
   world.write(() => {
     for (const vmid of [...world.guests().keys()]) world.dropGuest(vmid);
+    for (const [poolid, pool] of [...world.all('pool')]) world.put('pool', poolid, { ...pool, vms: [] });
     for (const guest of guests) seedGuest(world, guest);
   });
   world.close();

@@ -1,30 +1,62 @@
 import { asError } from '../../../core/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { type GuestRow, locate } from '../../../proxmox/guests.ts';
+import { hasInside } from '../../../proxmox/addresses.ts';
+import { type Guest, type GuestRow, locate } from '../../../proxmox/guests.ts';
+import { forgetPlaces, keepPlace, type Place, placeOf } from '../../../proxmox/places.ts';
 
-/** Where guests were last seen, per connection; forgotten with it. */
-const places = new WeakMap<ProxmoxReader, Map<number, GuestRow>>();
+/** How long (ms) pool and HA state of a guest count as known without another look at the cluster. */
+const FACTS_MS = 120_000;
 
 /**
- * Reads a guest where it was last seen, without asking the cluster for all guests again; once more at its new place when it moved. For
- * reading only: changes always look afresh. What the row says beside node and type may be old.
+ * Reads a guest where it was last seen, without asking the cluster for all guests again; once more at its new place when it moved.
+ * The row's pool and HA state are at most two minutes old, and of the guest that answered.
  * @throws guest_not_found
  */
-export async function atKnownPlace<T>(api: ProxmoxReader, vmid: number, read: (row: GuestRow) => Promise<T>): Promise<T> {
-  const known = places.get(api) ?? new Map<number, GuestRow>();
-  places.set(api, known);
-  const seen = known.get(vmid);
-  if (seen) {
-    try {
-      return await read(seen);
-    } catch (thrown) {
-      known.delete(vmid);
-      // To a token of a pool, a guest that is gone or elsewhere looks forbidden.
-      if (!['guest_not_found', 'permission_denied', 'unreachable'].includes(asError(thrown).code)) throw thrown;
-    }
+export async function atKnownPlace<T extends { guest: Guest; running: boolean }>(
+  api: ProxmoxReader,
+  vmid: number,
+  read: (place: Pick<Place, 'row' | 'agent'>) => Promise<T>,
+): Promise<T & { row: GuestRow }> {
+  const seen = placeOf(api, vmid);
+  const isYoung = seen !== undefined && Date.now() - seen.listedAt < FACTS_MS && !api.changedLately?.(vmid);
+  const found = isYoung ? await unlessMoved(api, seen, read) : undefined;
+  if (found) {
+    const key = found.guest.identity.key;
+    if (seen?.key === undefined || seen.key === key) return kept(api, found, seen as Place);
   }
+  // Another guest has the VMID: what its row said was about the former one.
   const row = await locate(api, vmid);
-  const result = await read(row);
-  known.set(vmid, row);
-  return result;
+  const same = found && row.node === found.guest.at.node && row.type === found.guest.at.type;
+  return kept(api, same ? found : await read({ row }), { row, listedAt: Date.now() });
+}
+
+/**
+ * Where a guest is, for a change: its node and type as last seen, whatever the age, because the read at that place proves them.
+ * @throws guest_not_found
+ */
+export async function atItsPlace<T>(api: ProxmoxReader, vmid: number, read: (row: GuestRow, isFresh: boolean) => Promise<T>): Promise<T> {
+  const seen = placeOf(api, vmid);
+  return (seen && (await unlessMoved(api, seen, ({ row }) => read(row, false)))) ?? read(await locate(api, vmid), true);
+}
+
+/** Undefined when the guest does not answer there: to a token of a pool, one that is gone or elsewhere looks forbidden. */
+async function unlessMoved<T>(api: ProxmoxReader, place: Place, read: (place: Place) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read(place);
+  } catch (thrown) {
+    if (!['guest_not_found', 'permission_denied', 'unreachable'].includes(asError(thrown).code)) throw thrown;
+    forgetPlaces(api, place.row.vmid);
+    return undefined;
+  }
+}
+
+function kept<T extends { guest: Guest; running: boolean }>(
+  api: ProxmoxReader,
+  found: T,
+  { row: seen, listedAt }: Pick<Place, 'row' | 'listedAt'>,
+): T & { row: GuestRow } {
+  const { guest, running } = found;
+  const row = { ...seen, status: running ? 'running' : 'stopped' };
+  keepPlace(api, { row, listedAt, key: guest.identity.key, agent: hasInside(guest) });
+  return { ...found, row };
 }

@@ -14,6 +14,7 @@ import {
   readStatus,
 } from '../../../proxmox/guests.ts';
 import { readSnapshots, type Snapshots } from '../../../proxmox/snapshots.ts';
+import { atItsPlace } from './known-places.ts';
 import { withSize } from './volumes.ts';
 
 /** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
@@ -30,6 +31,21 @@ export async function readTarget(api: ProxmoxReader, vmid: number): Promise<Targ
   const row = await locate(api, vmid);
   const [guest, snapshots, status] = await Promise.all([readGuest(api, row), readSnapshots(api, row), readStatus(api, row)]);
   return { row, guest, snapshots, status, running: status.status === 'running' };
+}
+
+/** What a start needs of a target: what the guest itself tells. Its pool is known only where the cluster was asked for it. */
+export type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
+
+/**
+ * A target read where it was last seen, for changes that need nothing of the cluster's list: a known guest costs the same in a fleet of any
+ * size. A guest that moved is looked for.
+ * @throws guest_not_found
+ */
+export function readNearTarget(api: ProxmoxReader, vmid: number): Promise<NearTarget> {
+  return atItsPlace(api, vmid, async (row, isFresh) => {
+    const [guest, snapshots, status] = await Promise.all([readGuest(api, row), readSnapshots(api, row), readStatus(api, row)]);
+    return { guest, snapshots, status, running: status.status === 'running', ...(isFresh ? { row } : {}) };
+  });
 }
 
 /** `web1 (105)`, for texts that humans read. */
@@ -107,19 +123,19 @@ export function willBeGone(at: GuestAt, doomed: Doomed | undefined): Condition[]
 }
 
 /** Checks once more, where an earlier step may have taken long, that the VMID still belongs to this guest. */
-export function stillItself({ guest }: Target): CheckStep {
+export function stillItself({ guest }: Pick<Target, 'guest'>): CheckStep {
   const that: Condition = { kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key };
   return { kind: 'check', id: 'same', that, purpose: `${label(guest)} is still the same guest` };
 }
 
-export function factsOf(target: Target): PlanFacts {
+export function factsOf(target: NearTarget): PlanFacts {
   const { row, guest, snapshots, status } = target;
-  const ha = status.ha ?? row.ha;
+  const ha = status.ha ?? row?.ha;
   return {
     ...(target.running ? { uptimeSeconds: status.uptimeSeconds } : {}),
     snapshots: snapshots.names.map((name) => plainText(name, 40)),
     ...defined({ ha }),
     ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
-    ...defined({ pool: row.pool }),
+    ...defined({ pool: row?.pool }),
   };
 }
