@@ -51,7 +51,7 @@ export async function firstLine(file: FileHandle): Promise<AuditLine | undefined
 }
 
 /** The text that continues from such an end, and where the chain stands then; a torn line is closed first. */
-export function continueFrom(tail: Tail, records: AuditRecord[], time: string): { text: string; head: Head } {
+export function continueFrom(tail: Tail, records: readonly AuditRecord[], time: string): { text: string; head: Head } {
   let { head } = tail;
   let text = tail.unterminated ? '\n' : '';
   const torn: AuditRecord[] = tail.fragment

@@ -1,4 +1,4 @@
-import { mkdir, open, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
@@ -8,10 +8,13 @@ import type { Anchor } from './anchor.ts';
 import { type FileLock, openLock } from './lock.ts';
 import { createReadLimit } from './read-limit.ts';
 import { type AuditRecord, safe } from './record.ts';
-import { continueFrom, readTail } from './tail.ts';
+import { createTrail, refuseDevice } from './trail.ts';
 
 /** Disk space (bytes) that reads leave free, so that a flood of them cannot keep changes and decisions from being recorded. */
 const RESERVE_BYTES = 64 * 1024 * 1024;
+
+/** How long (ms) enough free space counts as such. Little space is looked at again by each read. */
+const FREE_MS = 250;
 
 export interface AuditOptions {
   file: string;
@@ -48,6 +51,7 @@ interface Waiting {
 /** Opens the audit; touches nothing until the first append, so that a server which is only probed leaves no trace. */
 export function openAudit({ file, clock, redact = (text) => text, freeBytes = freeBytesOf, anchor }: AuditOptions): Audit {
   const readLimit = createReadLimit(clock);
+  const trail = createTrail(file);
   let waiting: Waiting[] = [];
   let working: Promise<void> | undefined;
   let lock: Promise<FileLock> | undefined;
@@ -85,51 +89,32 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
 
   async function prepare(): Promise<FileLock> {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await refuseDevice(file);
+    refuseDevice(file);
     return openLock(`${file}.lock`);
   }
 
   async function write(batch: Waiting[]): Promise<void> {
-    const handle = await open(file, 'a+', 0o600);
-    try {
-      const before = (await handle.stat()).size;
-      const tail = await readTail(handle);
-      if (tail.broken)
-        fail(
-          'audit_unavailable',
-          `The audit trail ${file} cannot be continued, because its newest line was changed after it was written.`,
-          {
-            hint: 'Keep the file and find out who changed it. See "An edited audit trail" in docs/deployment.md.',
-          },
-        );
-      const records = batch.map(({ record }) => record);
-      const { text, head } = continueFrom(tail, records, new Date(clock.now()).toISOString());
-      const durable = batch.some((one) => one.durable);
-      try {
-        await handle.appendFile(text);
-        if (durable) await handle.datasync();
-        if (before === 0) await syncFolder(dirname(file));
-      } catch (error) {
-        // A partial batch is rolled back, so that its callers can be told that nothing was written.
-        await handle.truncate(before).catch(() => {});
-        throw error;
-      }
-      anchor?.wrote(head, batch.length, durable);
-    } finally {
-      await handle.close();
-    }
+    const durable = batch.some((one) => one.durable);
+    const head = await trail.write(
+      batch.map(({ record }) => record),
+      new Date(clock.now()).toISOString(),
+      durable,
+    );
+    anchor?.wrote(head, batch.length, durable);
   }
 
   const ready = shared(async () => {
     try {
+      if (trail.isOpen()) return;
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await refuseDevice(file);
+      refuseDevice(file);
       await (await open(file, 'a', 0o600)).close();
     } catch (cause) {
       throw unwritable(cause, ' Nothing was done.');
     }
   });
   const free = shared(() => freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY));
+  let lastFree = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
     if (closed) fail('audit_unavailable', 'The audit trail is closed, because the server is shutting down.');
@@ -157,7 +142,9 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   /** Reads are cheap to ask for and each leaves a line: they are slowed down, and refused before they fill the disk. */
   async function admit(record: AuditRecord): Promise<void> {
     readLimit(record.principal ?? '');
-    if ((await free()) < RESERVE_BYTES) {
+    const now = clock.now();
+    if (lastFree.bytes < RESERVE_BYTES || now - lastFree.at >= FREE_MS || now < lastFree.at) lastFree = { bytes: await free(), at: now };
+    if (lastFree.bytes < RESERVE_BYTES) {
       fail(
         'audit_unavailable',
         `Less than 64 MiB are free for the audit trail ${file}. This space is reserved for changes and decisions.`,
@@ -177,6 +164,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       while (working) await working;
       (await lock?.catch(() => undefined))?.close();
       lock = undefined;
+      await trail.close();
       await anchor?.close();
     },
   };
@@ -191,21 +179,6 @@ function shared<T>(look: () => Promise<T>): () => Promise<T> {
     });
     return running;
   };
-}
-
-/** Devices and pipes take every line and keep none; opening a pipe would even wait for a reader. */
-async function refuseDevice(file: string): Promise<void> {
-  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (found && !found.isFile()) throw new Error('it is not a regular file');
-}
-
-/** A new file survives a power cut only once its folder knows it. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  await handle.sync().finally(() => handle.close());
 }
 
 async function freeBytesOf(folder: string): Promise<number> {

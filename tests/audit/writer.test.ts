@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,11 +142,8 @@ describe('when it cannot be written', () => {
   test('a full disk leaves no half line', async () => {
     const one = audit();
     await one.append(record(0), { durable: true });
-    const handle = await open(file, 'r');
-    const prototype = Object.getPrototypeOf(handle) as typeof handle;
-    await handle.close();
-    const append = vi.spyOn(prototype, 'appendFile').mockImplementationOnce(async function (this: typeof handle, text: unknown) {
-      await this.write(String(text).slice(0, 40));
+    const append = vi.spyOn(fs, 'writeSync').mockImplementationOnce((fd) => {
+      appendFileSync(fd, 'the first half');
       throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     });
     await expect(one.append(record(1), { durable: true })).rejects.toMatchObject({
@@ -201,6 +209,53 @@ describe('when it cannot be written', () => {
       message: expect.stringContaining('its newest line was changed'),
       hint: expect.stringContaining('An edited audit trail'),
     });
+  });
+});
+
+describe('the file stays open between two lines', () => {
+  test('a line of another process, also in the same moment, is continued', async () => {
+    const [a, b] = [audit(), audit()];
+    for (let index = 0; index < 200; index += 1) await (Math.floor(index / 3) % 2 ? a : b).append(record(index), { durable: false });
+    expect(await verifyAudit(file)).toMatchObject({ count: 200, problems: [] });
+  });
+
+  test('an edit of the newest line by another process stops the same server', async () => {
+    const one = audit();
+    await write(2, one);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"index":1', '"index":7'));
+    await expect(one.append(record(3), { durable: true })).rejects.toMatchObject({ code: 'audit_unavailable' });
+  });
+
+  test('a line that a crash of another process tore is closed by the same server', async () => {
+    const one = audit();
+    await write(2, one);
+    appendFileSync(file, '{"seq":3,"torn');
+    await write(1, one);
+    expect(await verifyAudit(file)).toMatchObject({ count: 4, problems: [], recovered: [{ line: 3 }] });
+  });
+
+  test('a file that was removed, or replaced by another one, is begun anew under its name', async () => {
+    const one = audit();
+    await write(2, one);
+    rmSync(file);
+    await one.ready();
+    await write(1, one);
+    expect(await verifyAudit(file)).toMatchObject({ count: 1, problems: [] });
+    renameSync(file, join(folder, 'old.jsonl'));
+    await write(1, one);
+    expect(await verifyAudit(file)).toMatchObject({ count: 1, problems: [] });
+  });
+
+  test('its end is read once, and no more by later lines of this process', async () => {
+    const one = audit();
+    await write(1, one);
+    const handle = await open(file, 'r');
+    const read = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'read');
+    await handle.close();
+    await write(20, one);
+    expect(read).not.toHaveBeenCalled();
+    read.mockRestore();
+    expect(await verifyAudit(file)).toMatchObject({ count: 21, problems: [] });
   });
 });
 

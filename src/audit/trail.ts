@@ -1,0 +1,103 @@
+import fs from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fail } from '../core/errors.ts';
+import type { AuditRecord, Head } from './record.ts';
+import { continueFrom, readTail, type Tail } from './tail.ts';
+
+/** The file of the audit, open between two batches. Everything but `isOpen` and `close` is called under the lock. */
+export interface Trail {
+  /** Writes the records behind the newest line. A batch that fails leaves nothing. @returns where the chain stands then */
+  write(records: readonly AuditRecord[], time: string, durable: boolean): Promise<Head>;
+  /** Whether the file under this name is the one that is open, so that a line can be written to it. */
+  isOpen(): boolean;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the file at the first write. Looking, appending and reading the end are calls into the system's cache, so they are not handed to a
+ * thread, which would cost more than they do. Only the wait for the disk is.
+ */
+export function createTrail(path: string): Trail {
+  let handle: FileHandle | undefined;
+  /** How the file looked after our own last line: as long as it looks so, that line is the newest. */
+  let left: { size: bigint; ctimeNs: bigint; head: Head } | undefined;
+
+  async function opened(): Promise<FileHandle> {
+    if (handle && isOpen()) return handle;
+    await close();
+    refuseDevice(path);
+    handle = await open(path, 'a+', 0o600);
+    return handle;
+  }
+
+  /** A rotation puts another file under the name; an operator may remove it. */
+  function isOpen(): boolean {
+    if (!handle) return false;
+    const there = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+    const own = fs.fstatSync(handle.fd, { bigint: true });
+    return there !== undefined && there.ino === own.ino && there.dev === own.dev;
+  }
+
+  async function close(): Promise<void> {
+    const former = handle;
+    handle = undefined;
+    left = undefined;
+    await former?.close();
+  }
+
+  /** An edit of the newest line changes the time of the file, and so does a line of another process. */
+  async function endOf(file: FileHandle, { size, ctimeNs }: fs.BigIntStats): Promise<Tail> {
+    if (left && left.size === size && left.ctimeNs === ctimeNs) return { head: left.head, unterminated: false, broken: false };
+    return readTail(file);
+  }
+
+  return {
+    isOpen,
+    close,
+    async write(records, time, durable) {
+      const file = await opened();
+      const before = fs.fstatSync(file.fd, { bigint: true });
+      const tail = await endOf(file, before);
+      if (tail.broken)
+        fail(
+          'audit_unavailable',
+          `The audit trail ${path} cannot be continued, because its newest line was changed after it was written.`,
+          {
+            hint: 'Keep the file and find out who changed it. See "An edited audit trail" in docs/deployment.md.',
+          },
+        );
+      const { text, head } = continueFrom(tail, records, time);
+      left = undefined;
+      try {
+        appendAll(file.fd, Buffer.from(text));
+        if (durable) await file.datasync();
+        if (before.size === 0n) await syncFolder(dirname(path));
+      } catch (error) {
+        // A partial batch is rolled back, so that its callers can be told that nothing was written.
+        await file.truncate(Number(before.size)).catch(() => {});
+        throw error;
+      }
+      const { size, ctimeNs } = fs.fstatSync(file.fd, { bigint: true });
+      left = { size, ctimeNs, head };
+      return head;
+    },
+  };
+}
+
+/** The system may take a part of what it is given. */
+function appendAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at);
+}
+
+/** Devices and pipes take every line and keep none; opening a pipe would even wait for a reader. */
+export function refuseDevice(path: string): void {
+  const found = fs.statSync(path, { throwIfNoEntry: false });
+  if (found && !found.isFile()) throw new Error('it is not a regular file');
+}
+
+/** A new file survives a power cut only once its folder knows it. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  await handle.sync().finally(() => handle.close());
+}
