@@ -18,7 +18,7 @@ export interface Addresses {
   byMac?: Map<string, string[]>;
 }
 
-/** What the inside of a guest answered: its interfaces, or why it tells none. */
+/** The answer of the inside of a guest: its interfaces, or why it tells none. */
 export type Inside = { cards: Card[] } | { error: ProxmoxMcpError };
 
 /**

@@ -172,7 +172,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 
   const tasks = createTasks({ read, clock, tokenId, serverTime });
 
-  /** What was asked before a change says nothing about the time after it. */
+  /** An answer to a question from before a change says nothing about the time after it. */
   function noteChange(vmid: unknown): void {
     asked.clear();
     if (Number(vmid) > 0) recent.note(Number(vmid));

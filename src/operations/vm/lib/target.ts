@@ -33,7 +33,7 @@ export async function readTarget(api: ProxmoxReader, vmid: number): Promise<Targ
   return { row, guest, snapshots, status, running: status.status === 'running' };
 }
 
-/** What a start needs of a target: what the guest itself tells. Its pool is known only where the cluster was asked for it. */
+/** The part of a target that the guest itself tells, which is enough for a start. Its pool is known only where the cluster was asked for it. */
 export type NearTarget = Omit<Target, 'row'> & { row?: GuestRow };
 
 /**
