@@ -37,8 +37,8 @@ export function oneClick(client: string, isDemo: boolean): string | undefined {
 /** The table of README.md. */
 export function clientTable(): string {
   return rows(
-    ['Client', 'One click', 'Command'],
-    Object.keys(CLIENTS).map((client) => [`[${titleOf(client)}](${PAGE}#${anchorOf(client)})`, clicks(client), `\`${commandOf(client)}\``]),
+    ['Client', 'CLIENT', 'One click'],
+    Object.keys(CLIENTS).map((client) => [`[${titleOf(client)}](${PAGE}#${anchorOf(client)})`, `\`${client}\``, clicks(client)]),
   );
 }
 

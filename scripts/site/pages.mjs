@@ -12,6 +12,8 @@ const SECTIONS = {
     'docs/how-to/console-over-ssh.md',
     'docs/how-to/replicas.md',
     'docs/how-to/back-up-state.md',
+    'docs/clusters.md',
+    'docs/how-to/troubleshoot.md',
     'docs/how-to/uninstall.md',
     'docs/deployment.md',
   ],
