@@ -33,9 +33,10 @@ describe('thirty jobs of an operator, by a real client through the shipped serve
     await perform(job);
   });
 
-  it('are all done, with at most 55 calls', () => {
+  it('are all done, with at most 55 calls and 10,000 tokens of answers', () => {
     expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
     expect(rows.flatMap(({ tools }) => tools).length).toBeLessThanOrEqual(55);
+    expect(rows.reduce((sum, { out }) => sum + out, 0)).toBeLessThanOrEqual(10_000);
   });
 
   it('call what docs/benchmarks.md says', () => {
