@@ -10,7 +10,7 @@ import { newUuid } from '../../world.ts';
 import { emptyGuest, joinPool, optionsOf, requireAllocate, undoCreate } from '../guest/new-guest.ts';
 import { guestOfTask } from '../guest/power.ts';
 
-const RESTORE = 1_500;
+const RESTORE = 700;
 const NOT_OPTIONS = ['node', 'vmid', 'archive', 'storage', 'force', 'unique', 'pool', 'start', 'live-restore', 'bwlimit'];
 
 /** POST /nodes/{node}/qemu with `archive`: a guest from a backup. */

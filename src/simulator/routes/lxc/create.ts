@@ -22,7 +22,7 @@ import {
 } from './parts.ts';
 import { POWER_CT_KINDS } from './power.ts';
 
-const CREATE = 1_500;
+const CREATE = 700;
 const RESTORE = 2_500;
 
 interface Args {
