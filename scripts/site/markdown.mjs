@@ -42,7 +42,13 @@ function toHtml(tokens, target) {
         return `<pre tabindex="0"${lang ? ` data-language="${escapeHtml(lang)}"` : ''}><code>${escapeHtml(text)}</code></pre>\n`;
       },
       table({ header, rows }) {
-        const row = (cells, tag) => `<tr>${cells.map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`).join('')}</tr>`;
+        // A heading without text is announced as nothing.
+        const cellOf = ({ tokens }, tag) => {
+          const text = this.parser.parseInline(tokens);
+          const name = text === '' ? 'td' : tag;
+          return `<${name}>${text}</${name}>`;
+        };
+        const row = (cells, tag) => `<tr>${cells.map((one) => cellOf(one, tag)).join('')}</tr>`;
         const body = rows.map((cells) => row(cells, 'td')).join('\n');
         return `<div class="table" tabindex="0"><table><thead>${row(header, 'th')}</thead><tbody>${body}</tbody></table></div>\n`;
       },

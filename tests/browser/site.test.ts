@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,6 +8,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, openPage } from './browser.ts';
 
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const folder = mkdtempSync(join(tmpdir(), 'site-pages-'));
 let browser: Browser;
 
@@ -40,6 +42,31 @@ test.each([
   }
   expect(faults).toEqual([]);
   expect(missing).toEqual([]);
+  await context.close();
+});
+
+test.each(['light', 'dark'] as const)('axe finds no violation on the site, %s', async (colorScheme) => {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 860 },
+    reducedMotion: 'reduce',
+    colorScheme,
+    bypassCSP: true,
+  });
+  const { page } = await openPage(context);
+  for (const name of [
+    'index.html',
+    'tutorial/ten-minutes.html',
+    'how-to/connect-a-client.html',
+    'configuration.html',
+    'explanation/comparison.html',
+  ]) {
+    await page.goto(urlOf(name));
+    await page.addScriptTag({ path: AXE });
+    const violations = await page.evaluate(
+      'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.slice(0, 3).map(({ html }) => html)]))',
+    );
+    expect(violations, name).toEqual([]);
+  }
   await context.close();
 });
 
