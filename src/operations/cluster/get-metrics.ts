@@ -3,7 +3,7 @@ import { fail } from '../../core/errors.ts';
 import { plainText } from '../../core/text.ts';
 import { path } from '../../proxmox/encode.ts';
 import { guestPath, locate } from '../../proxmox/guests.ts';
-import { PERIODS, type Period, type Point, readSeries } from '../../proxmox/metrics.ts';
+import { PERIODS, type Point, readSeries } from '../../proxmox/metrics.ts';
 import { listNodes, noSuchNode } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { filled } from '../filled.ts';
@@ -11,7 +11,7 @@ import { LIST_READS, NODE_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { busiestGuests } from './lib/busiest.ts';
 import { findingsOf, GUEST_FIGURES, NODE_FIGURES, STORAGE_FIGURES, worthSaying } from './lib/figures.ts';
-import { type Figure, growthPerDay, minute, short, statisticsOf } from './lib/statistics.ts';
+import { curveOf, type Figure, growthPerDay, minute, type Statistics, short, statisticsOf } from './lib/statistics.ts';
 import { placesOf } from './lib/storages.ts';
 
 const input = z.strictObject({
@@ -19,8 +19,10 @@ const input = z.strictObject({
   node: filled(64).optional().describe('Alone, or the node of storage'),
   storage: filled(100).optional(),
   period: z.enum(PERIODS).default('day'),
+  values: z.int().min(2).max(96).optional().describe('Points of a curve'),
 });
 type Args = z.output<typeof input>;
+type Asked = Pick<Args, 'period' | 'values'>;
 
 /** Two requests for a guest, a node or a storage whose node is known; one or two for the busiest guests. */
 export const getMetrics = defineOperation({
@@ -69,37 +71,38 @@ export const getMetrics = defineOperation({
   async read(ctx, args) {
     if (args.vmid !== undefined && (args.node !== undefined || args.storage !== undefined))
       fail('invalid_arguments', 'Give a guest, a node, or a storage with its node.');
-    if (args.vmid !== undefined) return ofGuest(ctx, args.vmid, args.period);
+    if (args.vmid !== undefined) return ofGuest(ctx, args.vmid, args);
     if (args.storage !== undefined) return ofStorage(ctx, args.storage, args);
-    if (args.node !== undefined) return ofNode(ctx, args.node, args.period);
+    if (args.node !== undefined) return ofNode(ctx, args.node, args);
     return { of: 'the busiest guests', ...(await busiestGuests(ctx.api)) };
   },
 });
 
 /** Figures of a node that does not exist are empty lists on some versions. */
-async function ofNode(ctx: OperationContext, node: string, period: Period) {
-  const answer = await summary(ctx, `node ${node}`, path`/nodes/${node}`, period, NODE_FIGURES);
+async function ofNode(ctx: OperationContext, node: string, asked: Asked) {
+  const answer = await summary(ctx, `node ${node}`, path`/nodes/${node}`, asked, NODE_FIGURES);
   const unknown = answer.metrics.length === 0 ? noSuchNode(await listNodes(ctx.api), node) : undefined;
   if (unknown) fail('not_possible', unknown, { hint: 'Name one of them.' });
   return answer;
 }
 
-async function ofGuest(ctx: OperationContext, vmid: number, period: Period) {
+async function ofGuest(ctx: OperationContext, vmid: number, asked: Asked) {
   const row = await locate(ctx.api, vmid);
   const name = `${row.type === 'qemu' ? 'VM' : 'container'} ${plainText(row.name, 80)} (${vmid}) on ${row.node}`;
-  const { answer, statistics } = await measured(ctx, name, guestPath(row), period, GUEST_FIGURES);
+  const { answer, statistics } = await measured(ctx, name, guestPath(row), asked, GUEST_FIGURES);
   const findings = [...(row.status === 'stopped' ? ['It is stopped now.'] : []), ...findingsOf(statistics, true)];
   return { ...answer, ...(findings.length > 0 ? { findings } : {}) };
 }
 
 /** The trend says when the space ends, if it goes on as it did in the period. */
-async function ofStorage(ctx: OperationContext, storage: string, { node, period }: Args) {
+async function ofStorage(ctx: OperationContext, storage: string, args: Args) {
+  const { node, period } = args;
   const at = node ?? (await nodeOf(ctx, storage));
   const { answer, points } = await measured(
     ctx,
     `storage ${storage} on ${at}`,
     path`/nodes/${at}/storage/${storage}`,
-    period,
+    args,
     STORAGE_FIGURES,
   );
   const growth = growthPerDay(points, ({ used }) => used);
@@ -132,18 +135,23 @@ async function nodeOf(ctx: OperationContext, storage: string): Promise<string> {
   return first.node;
 }
 
-async function summary(ctx: OperationContext, of: string, place: string, period: Period, figures: readonly Figure[]) {
-  const { answer, statistics } = await measured(ctx, of, place, period, figures);
+async function summary(ctx: OperationContext, of: string, place: string, asked: Asked, figures: readonly Figure[]) {
+  const { answer, statistics } = await measured(ctx, of, place, asked, figures);
   const findings = findingsOf(statistics, false);
   return { ...answer, ...(findings.length > 0 ? { findings } : {}) };
 }
 
-async function measured({ api }: OperationContext, of: string, place: string, period: Period, figures: readonly Figure[]) {
+async function measured({ api }: OperationContext, of: string, place: string, { period, values }: Asked, figures: readonly Figure[]) {
   const [points, peaks] = await Promise.all([
     readSeries(api, place, period),
     readSeries(api, place, period, 'MAX').catch((): Point[] => []),
   ]);
-  const statistics = figures.flatMap((figure) => statisticsOf(figure, points, peaks) ?? []).filter(worthSaying);
+  const statistics = figures
+    .flatMap((figure): Statistics[] => {
+      const found = statisticsOf(figure, points, peaks);
+      return found ? [{ ...found, ...(values === undefined ? {} : { values: curveOf(figure, points, values) }) }] : [];
+    })
+    .filter(worthSaying);
   const known = points.filter((point) => Object.keys(point).length > 1);
   const [first, last] = [known[0], known.at(-1)];
   const share = points.length === 0 ? 0 : Math.round((100 * known.length) / points.length);

@@ -1,6 +1,6 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
-import { growthPerDay, statisticsOf } from '../../../src/operations/cluster/lib/statistics.ts';
+import { curveOf, growthPerDay, statisticsOf } from '../../../src/operations/cluster/lib/statistics.ts';
 import { findOperation } from '../../../src/operations/index.ts';
 import type { Point } from '../../../src/proxmox/metrics.ts';
 import { renderResult } from '../../../src/render/result.ts';
@@ -30,6 +30,17 @@ describe('get_metrics', () => {
       '/nodes/pve/qemu/105/rrddata?timeframe=hour&cf=AVERAGE',
       '/nodes/pve/qemu/105/rrddata?timeframe=hour&cf=MAX',
     ]);
+  });
+  test('with values: the curve of each figure in that many stretches, with gaps where nothing was measured', async () => {
+    const { answer } = await look({ guests: [hot] }, { vmid: 105, period: 'hour', values: 6 });
+    expect(answer.metrics.find(({ metric }: Row) => metric === 'memory_used_mb').values).toEqual([1000, 1000, 1000, 1000, 1000, 1000]);
+    expect(answer.metrics.every(({ values }: { values: number[] }) => values.length === 6)).toBe(true);
+    const points: Point[] = [{ time: 1, cpu: 0.1 }, { time: 2, cpu: 0.3 }, { time: 3 }, { time: 4 }, { time: 5, cpu: 1 }];
+    const figure = { metric: 'cpu', of: ({ cpu }: Point) => cpu };
+    expect(curveOf(figure, points, 3)).toEqual([0.1, 0.3, 1]);
+    expect(curveOf(figure, points, 5)).toEqual([0.1, 0.3, null, null, 1]);
+    expect(curveOf(figure, points, 96)).toHaveLength(5);
+    expect(curveOf(figure, [], 3)).toEqual([]);
   });
   test('costs less than 600 tokens as a model gets it', async () => {
     const { answer } = await look({ guests: [hot] }, { vmid: 105 });

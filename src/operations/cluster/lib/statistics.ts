@@ -11,6 +11,8 @@ export type Statistics = {
   /** UTC, to the minute. */
   max_at: string;
   now: number;
+  /** The curve, oldest first; null where nothing was measured. */
+  values?: (number | null)[];
 };
 
 export interface Figure {
@@ -35,6 +37,16 @@ export function statisticsOf({ metric, of }: Figure, points: readonly Point[], p
     max_at: minute(highest.time),
     now: short(last.value),
   };
+}
+
+/** The averages of equal stretches of the period, oldest first; null where nothing was measured. */
+export function curveOf({ of }: Figure, points: readonly Point[], count: number): (number | null)[] {
+  const stretches = Math.min(count, points.length);
+  return Array.from({ length: stretches }, (_, index) => {
+    const at = (n: number) => Math.floor((n * points.length) / stretches);
+    const known = points.slice(at(index), at(index + 1)).flatMap((point) => valueAt(point, of));
+    return known.length === 0 ? null : short(known.reduce((sum, { value }) => sum + value, 0) / known.length);
+  });
 }
 
 function valueAt(point: Point, of: Figure['of']): { time: number; value: number }[] {
