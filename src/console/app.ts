@@ -12,11 +12,13 @@ import { hasPassphrase } from '../engine/approvals/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
 import { approvalView } from '../render/approval-view.ts';
 import type { Assets } from './assets.ts';
-import { clusterView } from './cluster.ts';
+import { clusterAnswers } from './cluster.ts';
 import { denyAllOf } from './deny-all.ts';
+import { backupsView, guestDetail } from './guest.ts';
 import { createLiveFeed, type LiveFeed } from './live.ts';
 import type { Logins } from './login.ts';
 import { openRunView, outcomeView } from './outcome.ts';
+import { readersOf } from './read.ts';
 import { protect, refuse, sameOriginOnly } from './security.ts';
 import type { Secrets, Sessions } from './sessions.ts';
 import { liveStream } from './stream.ts';
@@ -25,7 +27,7 @@ import type { LoginsView, SessionView } from './wire.ts';
 
 export interface ConsoleOptions {
   engine: Engine;
-  settings: Pick<Settings, 'limits' | 'auditFile' | 'auditAnchor' | 'dataDir' | 'demo' | 'readOnly'>;
+  settings: Pick<Settings, 'limits' | 'clusters' | 'auditFile' | 'auditAnchor' | 'dataDir' | 'demo' | 'readOnly'>;
   logins: Logins;
   sessions: Sessions;
   /** Origins under which browsers reach the page, e.g. `http://127.0.0.1:4100`; everything else is refused. */
@@ -106,7 +108,14 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     return c.json({});
   });
   app.get('/api/live', (c) => liveStream(c, feed, async () => (await sessions.find(c.var.secrets, { touch: false })) !== undefined));
-  app.get('/api/cluster', async (c) => c.json(await clusterView(engine, callerOf(c.var.person), settings.limits)));
+  app.get('/api/cluster', async (c) => c.json(await clusterAnswers(engine, callerOf(c.var.person), settings)));
+  app.get('/api/backups', async (c) => c.json(await Promise.all(readersOf(engine, callerOf(c.var.person)).map(backupsView))));
+  app.get('/api/guests/:vmid', async (c) => {
+    const readers = readersOf(engine, callerOf(c.var.person));
+    const reader = readers.find(({ cluster }) => cluster === (c.req.query('cluster') ?? ''));
+    const vmid = Number(c.req.param('vmid'));
+    return reader && Number.isInteger(vmid) ? c.json(await guestDetail(reader, vmid)) : c.notFound();
+  });
   app.get('/api/audit', async (c) => c.json(await auditView(settings.auditFile, c.req.query())));
   app.get('/api/audit/verification', async (c) => c.json(await verification(settings)));
   app.get('/api/open-runs', async (c) => c.json((await engine.openRuns.list()).map(openRunView)));

@@ -1,11 +1,11 @@
 import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
-import { fail } from '../core/errors.ts';
 import { PER_GUEST, plain, type Quotas } from '../core/limits.ts';
-import type { LimitSettings } from '../core/settings.ts';
+import type { LimitSettings, Settings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
 import type { Engine } from '../engine/types.ts';
-import type { ClusterView, GuestView, Quota } from './wire.ts';
+import { problemOf, type Reader, readersOf } from './read.ts';
+import type { ClusterAnswer, ClusterView, GuestView, Quota } from './wire.ts';
 
 const PAGE = 500;
 /** More guests than a human reads on a page. */
@@ -18,7 +18,9 @@ interface Listed {
   status: string;
   node: string;
   cpus?: number;
+  cpu_percent?: number;
   memory_mb?: number;
+  memory_used_mb?: number;
   tags?: string[];
   pool?: string;
   lock?: string;
@@ -26,9 +28,29 @@ interface Listed {
   template?: boolean;
 }
 
+/** Each cluster by itself, so that one that does not answer hides no other. */
+export function clusterAnswers(
+  engine: Engine,
+  caller: Caller,
+  { limits, clusters = [] }: Pick<Settings, 'limits' | 'clusters'>,
+): Promise<ClusterAnswer[]> {
+  return Promise.all(
+    readersOf(engine, caller).map(async (reader) => {
+      const { cluster: name } = reader;
+      const own = clusters.find((one) => one.name === name)?.limits ?? limits;
+      return clusterView(engine, reader, own).then(
+        (view) => ({ name, view }),
+        (thrown) => ({ name, problem: problemOf(thrown) }),
+      );
+    }),
+  );
+}
+
 /** Guests by node, and what is used of the limits. */
-export async function clusterView(engine: Engine, caller: Caller, limits: LimitSettings): Promise<ClusterView> {
-  const [{ guests, total, notice }, bars] = await Promise.all([allGuests(engine, caller), engine.quotas().then(quotaBars, () => [])]);
+export async function clusterView(engine: Pick<Engine, 'quotas'>, reader: Reader, limits: LimitSettings): Promise<ClusterView> {
+  const { cluster } = reader;
+  const bars = engine.quotas(...(cluster === '' ? [] : [cluster])).then(quotaBars, () => []);
+  const { guests, total, notice } = await allGuests(reader);
   const nodes = [...new Set(guests.map((guest) => guest.node))].sort();
   return {
     nodes: nodes.map((name) => ({
@@ -38,24 +60,27 @@ export async function clusterView(engine: Engine, caller: Caller, limits: LimitS
     total,
     shown: guests.length,
     ...(notice === undefined ? {} : { notice: plainText(notice, 1000) }),
-    ...(bars.length > 0 ? { quotas: bars } : {}),
+    ...((await bars).length > 0 ? { quotas: await bars } : {}),
     perGuest: PER_GUEST.map(({ size, limit, variable }) => ({ ...LABELS[size], limit: limits[limit], variable })),
     scope: scopeOf(limits),
   };
 }
 
-async function allGuests(engine: Engine, caller: Caller): Promise<{ guests: Listed[]; total: number; notice?: string }> {
+async function allGuests({ read }: Reader): Promise<{ guests: Listed[]; total: number; notice?: string }> {
   const guests: Listed[] = [];
   let cursor: string | undefined;
   for (;;) {
-    const result = await engine.perform('list_vms', { limit: PAGE, ...defined({ cursor }) }, caller);
-    if (result.kind !== 'done') fail('internal', 'The operation list_vms returned no result.');
     const {
       vms,
       total,
       next_cursor: next,
       notice,
-    } = result.output as unknown as { vms: Listed[]; total: number; next_cursor?: string; notice?: string };
+    } = (await read('list_vms', { limit: PAGE, ...defined({ cursor }) })) as unknown as {
+      vms: Listed[];
+      total: number;
+      next_cursor?: string;
+      notice?: string;
+    };
     guests.push(...vms);
     cursor = next;
     if (cursor === undefined || guests.length >= MAX_GUESTS) return { guests, total, ...defined({ notice }) };
@@ -68,7 +93,7 @@ function guestView(g: Listed): GuestView {
     name: plainText(g.name, 80),
     type: g.type === 'vm' ? 'VM' : 'container',
     status: plainText(g.status, 20),
-    ...defined({ cpus: g.cpus, memoryMib: g.memory_mb }),
+    ...defined({ cpus: g.cpus, cpuPercent: g.cpu_percent, memoryMib: g.memory_mb, memoryUsedMib: g.memory_used_mb }),
     tags: (g.tags ?? []).map((tag) => plainText(tag, 40)),
     ...(g.pool === undefined ? {} : { pool: plainText(g.pool, 60) }),
     ...(g.lock === undefined ? {} : { lock: plainText(g.lock, 40) }),

@@ -1,8 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import { asError } from '../core/errors.ts';
-import { plainText } from '../core/text.ts';
 import type { Engine } from '../engine/types.ts';
 import { approvalView } from '../render/approval-view.ts';
+import { problemOf } from './read.ts';
 import type { Live, Problem } from './wire.ts';
 
 export type LiveEvent = { event: 'approvals'; data: Live } | { event: 'problem'; data: Problem } | { event: 'tick'; data: { now: number } };
@@ -46,8 +45,7 @@ export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, poll
       const data = { now: clock.now(), pending: pending.map(approvalView), total, recent: recent.map(approvalView) };
       return { event: 'approvals', data };
     } catch (thrown) {
-      const { code, message, hint } = asError(thrown);
-      return { event: 'problem', data: { code, message: plainText(message, 600), hint: plainText(hint, 400) } };
+      return { event: 'problem', data: problemOf(thrown) };
     }
   }
 

@@ -97,7 +97,10 @@ export interface GuestView {
   type: string;
   status: string;
   cpus?: number;
+  /** Use now, of the guest's own CPUs. */
+  cpuPercent?: number;
   memoryMib?: number;
+  memoryUsedMib?: number;
   tags: string[];
   pool?: string;
   lock?: string;
@@ -112,6 +115,42 @@ export interface Quota {
   limit?: number;
   unit: string;
   variable: string;
+}
+
+/** One cluster, or the reason why it is not shown. */
+export interface ClusterAnswer {
+  /** Empty where there is only one. */
+  name: string;
+  view?: ClusterView;
+  problem?: Problem;
+}
+
+/** A figure over the last day. */
+export interface Curve {
+  label: string;
+  unit: string;
+  avg: number;
+  max: number;
+  now: number;
+  /** Oldest first; null where nothing was measured. */
+  values: (number | null)[];
+}
+
+export interface GuestDetail {
+  curves: Curve[];
+  findings: string[];
+  /** Newest first. */
+  backups: { time: string; volume: string; sizeGib?: number; protected: boolean; verified: string }[];
+  /** Absent where the backups could not be read. */
+  backupsTotal?: number;
+  notices: string[];
+  problems: Problem[];
+}
+
+export interface BackupsView {
+  cluster: string;
+  guests: { vmid: number; state: string; ageDays?: number; storage: string }[];
+  notice?: string;
 }
 
 export interface ClusterView {

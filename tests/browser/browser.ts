@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
 import type { Open } from '../console/place.ts';
@@ -110,4 +111,11 @@ export async function enterPlace(browser: Browser, place: Open, options: Browser
   await page.goto(`${place.origin}/#link=${place.links.issue()}`);
   await page.getByText('live', { exact: true }).waitFor();
   return { context, page, faults };
+}
+
+/** The faults that axe-core finds on the page as it is now, best practices included. */
+export async function axeFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = (await page.evaluate('axe.run()')) as axe.AxeResults;
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
 }

@@ -9,7 +9,7 @@ import { openConsolePlace } from '../console/place.ts';
 import { type Agent, connectAgent, openPlace, type Place } from '../e2e/harness.ts';
 import { run } from '../helpers/answering-engine.ts';
 import { rowsOf } from '../helpers/rows.ts';
-import { type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
+import { axeFaults, type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
 
 // `npm run screenshots` renews the pictures of the documentation; a test run leaves the work tree as it was.
 const IMAGES = process.env.PROXMOX_MCP_IMAGES ?? mkdtempSync(join(tmpdir(), 'console-images-'));
@@ -152,8 +152,21 @@ test('history, audit and cluster show what happened', async () => {
 
   await page.getByRole('link', { name: 'Cluster' }).click();
   await page.getByRole('row', { name: /web2/ }).getByText('stopped').waitFor();
-  expect(await page.locator('section.node h3 bdi').allInnerTexts()).toEqual(['pve', 'pve2']);
+  expect(await page.locator('section.node h2 bdi').allInnerTexts()).toEqual(['pve', 'pve2']);
   expect(await page.locator('progress').count()).toBeGreaterThan(0);
+  // The use and the backups of a guest: web1 has two backups, of which the newest is in its row.
+  await page
+    .getByRole('row', { name: /web1/ })
+    .getByText(/^\d+ d ago$|^today$/)
+    .waitFor();
+  await page
+    .getByRole('row', { name: /build1/ })
+    .getByText('none', { exact: true })
+    .waitFor();
+  await page.getByRole('button', { name: 'web1' }).click();
+  await page.locator('.guest').getByText('pbs:backup/vm/100/').first().waitFor();
+  expect(await page.locator('.guest .curve .name').allTextContents()).toEqual(expect.arrayContaining(['CPU', 'Memory']));
+  expect((await page.locator('.guest polyline').first().getAttribute('points'))?.split(' ').length).toBe(48);
   expect(faults).toEqual([]);
   await context.close();
 }, 60_000);
@@ -308,12 +321,70 @@ test('looks right in light, dark and on a phone', async () => {
     await page.getByRole('heading', { name: /dev1/ }).waitFor();
     const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
     expect(wide).toBe(0);
-    await page.screenshot({ path: join(IMAGES, `console-${name}.png`), fullPage: name !== 'phone' });
+    await page.screenshot({ path: join(IMAGES, `console-${name}.png`) });
     expect(statSync(join(IMAGES, `console-${name}.png`)).size).toBeGreaterThan(20_000);
     expect(faults).toEqual([]);
     await context.close();
   }
 }, 90_000);
+
+test.each<[string, BrowserContextOptions]>([
+  ['light', { ...DESK, colorScheme: 'light' }],
+  ['dark', { ...DESK, colorScheme: 'dark' }],
+  ['phone', { ...DESK, ...PHONE, colorScheme: 'light' }],
+])(
+  'axe-core finds no fault in any view: %s',
+  async (name, options) => {
+    const { page, context, origin } = await enter(options);
+    const found: string[] = [];
+    const check = async (view: string) => {
+      await page.screenshot({ path: join(IMAGES, `${name}-${view}.png`), fullPage: true });
+      found.push(...(await axeFaults(page)).map((fault) => `${view}: ${fault}`));
+      const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+      if (wide !== 0) found.push(`${view}: ${wide} px beyond the edge`);
+    };
+    await page.locator('a.card').first().waitFor();
+    await check('pending');
+    await page.getByRole('button', { name: 'Group by requester' }).click();
+    await page.getByRole('button', { name: /^Deny all of/ }).click();
+    await check('groups');
+    await page.locator('a.card').first().click();
+    await page.getByRole('button', { name: 'Deny…' }).click();
+    await check('decision');
+    await page.goto(`${origin}/#/history`);
+    await page.locator('a.card').first().click();
+    await page.getByText('Decided by').waitFor();
+    await check('decided');
+    await page.goto(`${origin}/#/audit`);
+    await page
+      .getByRole('button', { name: /details/ })
+      .first()
+      .click();
+    await check('audit');
+    await page.goto(`${origin}/#/cluster`);
+    await page.getByRole('button', { name: 'web1' }).click();
+    await page.locator('.guest .curve').first().waitFor();
+    await check('cluster');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You are signed out').waitFor();
+    await check('signed-out');
+    expect(found).toEqual([]);
+    await context.close();
+  },
+  120_000,
+);
+
+test('forced colours keep the open tab and the bars visible', async () => {
+  const { page, context, origin } = await enter({ ...DESK, forcedColors: 'active' });
+  const style = (selector: string, property: string) =>
+    page.evaluate(`getComputedStyle(document.querySelector('${selector}')).${property}`);
+  await page.goto(`${origin}/#/cluster`);
+  await page.locator('progress').first().waitFor();
+  expect(await style('a[href="#/cluster"]', 'borderBottomColor')).not.toBe(await style('a[href="#/audit"]', 'borderBottomColor'));
+  expect(await style('progress', 'borderTopStyle')).toBe('solid');
+  await page.screenshot({ path: join(IMAGES, 'forced-colors.png') });
+  await context.close();
+}, 60_000);
 
 test('without its server the page says so and allows no decision', async () => {
   const { page, context } = await enter();

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clusterView } from '../../src/console/cluster.ts';
+import { clusterAnswers } from '../../src/console/cluster.ts';
+import { backupsView, guestDetail } from '../../src/console/guest.ts';
 import { outcomeView } from '../../src/console/outcome.ts';
+import { type Reader, readersOf } from '../../src/console/read.ts';
 import type { ApprovalRecord } from '../../src/core/approval.ts';
 import { fail } from '../../src/core/errors.ts';
 import type { Json } from '../../src/core/json.ts';
@@ -124,7 +126,40 @@ test.each(HOSTILE)('%s in the list of guests', async (_, text) => {
   const vms = [{ vmid: 1, name: text, type: 'vm', status: text, node: text, tags: [text], pool: text, lock: text, ha: text }];
   const engine = scriptedEngine(() => ({ kind: 'done', output: { vms, total: 1, notice: text.slice(0, 500) } }));
   const limits = { maxCpu: 1, maxRamMib: 1, maxDiskGib: 1, maxVms: 1, scope: { kind: 'pool', pool: text } } as const;
-  expectHarmless(await clusterView(engine, {} as never, limits));
+  const answers = await clusterAnswers(engine, {} as never, { limits });
+  expect(answers[0]?.view?.nodes).toHaveLength(1);
+  expectHarmless(answers);
+});
+
+test.each(HOSTILE)('%s in the use and the backups of a guest', async (_, text) => {
+  const row = { metric: 'cpu_percent', avg: 1, max: 2, now: 1, values: [1, null, text] };
+  const backup = { vmid: 1, guest: text, state: text, storage: text, volume: text, time: text, verified: text, size_gb: 1, age_days: 2 };
+  const output = { metrics: [row, { ...row, metric: text }], findings: [text], backups: [backup], total: 1, notice: text };
+  const [reader] = readersOf(
+    scriptedEngine(() => ({ kind: 'done', output: output as { [key: string]: Json } })),
+    {} as never,
+  );
+  const detail = await guestDetail(reader as Reader, 1);
+  expect(detail.curves).toMatchObject([{ label: 'CPU', values: [1, null, null] }]);
+  expect(detail.backups).toHaveLength(1);
+  expectHarmless(detail);
+  expectHarmless(await backupsView(reader as Reader));
+});
+
+test('of several clusters, one that does not answer is named with the reason and hides no other', async () => {
+  const engine = {
+    ...scriptedEngine(({ args }) => {
+      const { cluster } = args as { cluster: string };
+      if (cluster === 'south') fail('unreachable', 'No answer.');
+      return { kind: 'done', output: { vms: [{ vmid: 1, name: 'web1', type: 'vm', status: 'running', node: 'pve' }], total: 1 } };
+    }),
+    clusters: ['north', 'south'],
+  };
+  const limits = { maxCpu: 1, maxRamMib: 1, maxDiskGib: 1, maxVms: 1, scope: { kind: 'visible' } } as const;
+  expect(await clusterAnswers(engine, {} as never, { limits })).toMatchObject([
+    { name: 'north', view: { nodes: [{ name: 'pve', guests: [{ name: 'web1' }] }] } },
+    { name: 'south', problem: { code: 'unreachable', message: 'No answer.' } },
+  ]);
 });
 
 test.each(HOSTILE)('%s in an error, and in the name of the logged-in person', async (_, text) => {

@@ -23,6 +23,14 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = 
   return element;
 }
 
+/** A drawing; its attributes are numbers and words of this page only. */
+export function svg(tag: 'svg' | 'polyline', attrs: Record<string, string>, ...children: Element[]): SVGElement {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attrs)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 function add(parent: Element, children: Child[]): void {
   for (const child of children) {
     if (child === undefined || child === false) continue;

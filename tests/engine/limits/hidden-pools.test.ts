@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { clusterView } from '../../../src/console/cluster.ts';
+import { type Reader, readersOf } from '../../../src/console/read.ts';
 import type { Policy, PolicyRule } from '../../../src/core/policy.ts';
 import type { LimitSettings, Settings } from '../../../src/core/settings.ts';
 import type { Session } from '../../../src/engine/session.ts';
@@ -118,7 +119,7 @@ describe('a guest whose pool the token may not see', () => {
     const gauges = async () => (await createGauges({ engine } as Session)()).map(({ name }) => name);
     expect((await engine.quotas()).hiddenPool).toBe('agents');
     expect(await gauges()).not.toContain('proxmox_mcp_quota_used');
-    const quotas = async () => (await clusterView(engine, agent, limits({ maxVms: 2 }).limits)).quotas;
+    const quotas = async () => (await clusterView(engine, readersOf(engine, agent)[0] as Reader, limits({ maxVms: 2 }).limits)).quotas;
     expect(await quotas()).toBeUndefined();
     await see();
     expect((await engine.quotas()).quotas[0]).toMatchObject({ size: 'guests', limit: 2, used: 2, left: 0 });

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { quotaChecks } from '../../../src/cli/doctor/cluster.ts';
 import { clusterView } from '../../../src/console/cluster.ts';
+import { type Reader, readersOf } from '../../../src/console/read.ts';
 import type { LimitSettings } from '../../../src/core/settings.ts';
 import { takeInventoryWithoutStore } from '../../../src/engine/limits/quotas.ts';
 import { thisWorker } from '../../../src/engine/runs/worker.ts';
@@ -46,7 +47,7 @@ it('guard, metrics, console and doctor count alike, with what work in flight tak
   expect(refused).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining(`guests ${total + 1} + 1 > ${total + 1}`) });
   const gauges = await createGauges({ engine } as Session)();
   expect(gauges).toContainEqual({ name: 'proxmox_mcp_quota_used', labels: { resource: 'guests' }, value: total + 1 });
-  const { quotas = [] } = await clusterView(engine, agent, strict);
+  const { quotas = [] } = await clusterView(engine, readersOf(engine, agent)[0] as Reader, strict);
   expect(quotas.map(({ label, used }) => [label, used])).toEqual(
     counted.quotas.map(({ size, used = 0, reserved = 0 }) => [
       { guests: 'Guests', cpu: 'vCPUs', memoryMib: 'Memory', diskGib: 'Disk' }[size],
@@ -63,7 +64,7 @@ it('a total of disk that is not limited is not counted, and not said to be none'
   world = await openWorld();
   const disk = (await world.engine.quotas()).quotas.find(({ size }) => size === 'diskGib');
   expect(disk).toEqual({ size: 'diskGib', variable: 'PROXMOX_MAX_TOTAL_DISK_GB' });
-  const { quotas = [] } = await clusterView(world.engine, agent, limits);
+  const { quotas = [] } = await clusterView(world.engine, readersOf(world.engine, agent)[0] as Reader, limits);
   expect(quotas.map(({ label }) => label)).toEqual(['Guests', 'vCPUs', 'Memory']);
 });
 

@@ -1,7 +1,7 @@
 import type { AuditRow, AuditView, VerificationView } from '../../wire.ts';
 import { asApiError, get } from '../api.ts';
 import { announce, fill, h, words } from '../dom.ts';
-import { fullTime, number, shortTime } from '../format.ts';
+import { columnTime, fullTime, number, shortTime, zone } from '../format.ts';
 import { badge, emptyState, loading, problemBox } from './parts.ts';
 import type { View } from './view.ts';
 
@@ -140,18 +140,14 @@ function records({ rows, matching, searched }: AuditView): HTMLElement[] {
   if (searched === 0)
     return [emptyState('Nothing was recorded yet.', h('p', {}, 'Every call leaves a line here, reads and refusals included.'))];
   if (rows.length === 0) return [emptyState('No record matches.', h('p', {}, `The newest ${number(searched)} were searched.`))];
-  const head = ['#', 'Time', 'Kind', 'Operation', 'Guest', 'Who', 'Ended'];
+  const head = ['#', `Time (${zone()})`, 'Kind', 'Operation', 'Guest', 'Who', 'Ended'];
   return [
     h(
-      'div',
-      { class: 'scroll' },
-      h(
-        'table',
-        { class: 'log' },
-        h('caption', { class: 'hidden' }, 'Audit records, newest first'),
-        h('thead', {}, h('tr', {}, ...head.map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
-        ...rows.map(record),
-      ),
+      'table',
+      { class: 'log' },
+      h('caption', { class: 'hidden' }, 'Audit records, newest first'),
+      h('thead', {}, h('tr', {}, ...head.map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+      ...rows.map(record),
     ),
     h(
       'p',
@@ -190,11 +186,11 @@ function record(row: AuditRow): HTMLElement {
       'tr',
       {},
       h('td', {}, toggle),
-      h('td', { class: 'number nowrap' }, h('time', { attrs: { datetime: row.time, title: fullTime(row.time) } }, shortTime(row.time))),
+      h('td', { class: 'number nowrap' }, h('time', { attrs: { datetime: row.time, title: fullTime(row.time) } }, columnTime(row.time))),
       h('td', {}, badge(row.kind.replace('_', ' '), TONES[row.kind] ?? 'calm')),
       h('td', { class: 'mono' }, words(row.operation)),
-      h('td', {}, words(row.guest)),
-      h('td', {}, words(row.who), row.channel !== '' && h('span', { class: 'soft' }, ` ${row.channel}`)),
+      h('td', { attrs: { 'data-label': row.guest && 'Guest' } }, words(row.guest)),
+      h('td', { attrs: { 'data-label': 'Who' } }, words(row.who), row.channel !== '' && h('span', { class: 'soft' }, ` ${row.channel}`)),
       h('td', { class: row.bad ? 'badtext' : '' }, words(row.status)),
     ),
     more,

@@ -1,9 +1,10 @@
-import type { ClusterView, GuestView, OpenRunView, Quota } from '../../wire.ts';
+import type { BackupsView, ClusterAnswer, ClusterView, OpenRunView, Quota } from '../../wire.ts';
 import { asApiError, get } from '../api.ts';
 import { fill, h, words } from '../dom.ts';
 import { mebibytes, number } from '../format.ts';
+import { guestTable } from './guest-table.ts';
 import { openRuns } from './open-runs.ts';
-import { badge, emptyState, loading, problemBox, section } from './parts.ts';
+import { emptyState, loading, problemBox } from './parts.ts';
 import type { View } from './view.ts';
 
 /** Guests by node, and what is used of the limits. Looked at when opened or asked for, because every look is a line in the audit. */
@@ -14,8 +15,14 @@ export function clusterPage(): View {
   async function load(): Promise<void> {
     again.disabled = true;
     try {
-      const [view, open] = await Promise.all([get<ClusterView>('cluster'), get<OpenRunView[]>('open-runs')]);
-      fill(body, ...openRuns(open, () => void load()), ...parts(view));
+      const [answers, open] = await Promise.all([get<ClusterAnswer[]>('cluster'), get<OpenRunView[]>('open-runs')]);
+      const shown = answers.map(answer);
+      fill(
+        body,
+        openRuns(open, () => void load()),
+        shown.map(({ elements }) => elements),
+      );
+      await fillBackups(shown);
     } catch (thrown) {
       fill(
         body,
@@ -35,19 +42,48 @@ export function clusterPage(): View {
   };
 }
 
-function parts(view: ClusterView): HTMLElement[] {
+interface Shown {
+  name: string;
+  elements: HTMLElement[];
+  tables: ReturnType<typeof guestTable>[];
+  /** Where the backups' notice goes. */
+  said: HTMLElement;
+}
+
+function answer({ name, view, problem }: ClusterAnswer): Shown {
+  const heading = name === '' ? [] : [h('h2', { class: 'cluster-name' }, words(name))];
+  const said = h('p', { class: 'soft foot' });
+  if (!view) return { name, elements: [...heading, ...(problem ? [problemBox(problem)] : [])], tables: [], said };
+  const tables = view.nodes.map(({ guests }) => guestTable(name, guests));
+  return { name, elements: [...heading, ...parts(view, tables), said], tables, said };
+}
+
+/** The backups are read from each storage, which may take long, so the guests are shown before. */
+async function fillBackups(shown: Shown[]): Promise<void> {
+  const views = await get<BackupsView[]>('backups').catch((thrown): BackupsView[] =>
+    shown.map(({ name: cluster }) => ({ cluster, guests: [], notice: asApiError(thrown).message })),
+  );
+  for (const { name, tables, said } of shown) {
+    const { guests = [], notice = '' } = views.find(({ cluster }) => cluster === name) ?? {};
+    const of = new Map(guests.map((one) => [one.vmid, one]));
+    for (const { backups } of tables) backups(of);
+    fill(said, notice !== '' && ['Backups: ', words(notice)]);
+  }
+}
+
+function parts(view: ClusterView, tables: Shown['tables']): HTMLElement[] {
   const list = [limits(view)];
   if (view.notice !== undefined) list.push(h('p', { class: 'notice warn' }, words(view.notice)));
   if (view.total === 0) list.push(emptyState('No guests are visible.', h('p', {}, 'The API token sees only what its rights cover.')));
-  for (const { name, guests } of view.nodes) {
-    const running = guests.filter((guest) => guest.status === 'running').length;
+  for (const [index, { name, guests }] of view.nodes.entries()) {
+    const templates = guests.filter(({ template }) => template).length;
+    const running = guests.filter(({ status }) => status === 'running').length;
+    const counted = [
+      `${number(guests.length - templates)} guests, ${number(running)} running`,
+      templates > 0 && `, ${number(templates)} templates`,
+    ];
     list.push(
-      h(
-        'section',
-        { class: 'node' },
-        h('h3', {}, words(name), h('span', { class: 'soft' }, ` ${number(guests.length)} guests, ${number(running)} running`)),
-        table(guests),
-      ),
+      h('section', { class: 'node' }, h('h2', {}, words(name), h('span', { class: 'soft' }, ' ', counted)), tables[index]?.element),
     );
   }
   if (view.shown < view.total)
@@ -56,16 +92,17 @@ function parts(view: ClusterView): HTMLElement[] {
 }
 
 function limits(view: ClusterView): HTMLElement {
-  return section(
-    'Limits',
-    'limits',
+  return h(
+    'section',
+    { class: 'limits' },
+    h('h2', {}, 'Limits'),
     view.quotas
       ? h('div', { class: 'bars' }, view.quotas.map(bar))
       : h('p', { class: 'soft' }, 'The server counts the used part at every request. This list alone does not show it.'),
     h(
       'p',
       { class: 'soft' },
-      `Counted: ${view.scope}, templates not. One guest may have at most `,
+      `Counted: ${view.scope}, without templates. One guest may have at most `,
       view.perGuest.map(({ label, limit, unit, variable }, index) => [
         index > 0 && ', ',
         h('span', { class: 'number', attrs: { title: variable } }, amount(limit, unit)),
@@ -94,57 +131,4 @@ function bar({ label, used, limit, unit, variable }: Quota): HTMLElement {
 function amount(value: number, unit: string): string {
   if (unit === 'MiB') return mebibytes(value);
   return unit === '' ? number(value) : `${number(value)} ${unit}`;
-}
-
-const STATUS_TONES: Record<string, string> = { running: 'good', paused: 'warn', unknown: 'warn' };
-
-function table(guests: GuestView[]): HTMLElement {
-  const head = ['VMID', 'Name', 'Status', 'vCPUs', 'Memory', 'Pool and tags'];
-  return h(
-    'div',
-    { class: 'scroll' },
-    h(
-      'table',
-      { class: 'log guests' },
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          ...head.map((title, index) => h('th', { class: index === 3 || index === 4 ? 'right' : '', attrs: { scope: 'col' } }, title)),
-        ),
-      ),
-      h('tbody', {}, guests.map(row)),
-    ),
-  );
-}
-
-function row(g: GuestView): HTMLElement {
-  return h(
-    'tr',
-    { class: g.template ? 'template' : '' },
-    h('td', { class: 'number' }, g.vmid),
-    h(
-      'td',
-      {},
-      words(g.name || '(no name)', 'strong'),
-      h('span', { class: 'soft' }, ` ${g.template ? 'template' : g.type === 'VM' ? '' : g.type}`),
-    ),
-    h(
-      'td',
-      {},
-      g.template ? h('span', { class: 'soft' }, 'template') : badge(g.status, STATUS_TONES[g.status] ?? 'calm'),
-      g.lock !== undefined && [' ', badge(`locked: ${g.lock}`, 'warn')],
-    ),
-    h('td', { class: 'number right' }, g.cpus ?? '–'),
-    h('td', { class: 'number right nowrap' }, g.memoryMib === undefined ? '–' : mebibytes(g.memoryMib)),
-    h(
-      'td',
-      { class: 'tags' },
-      g.pool !== undefined && h('span', { class: 'tag pool' }, words(g.pool)),
-      g.tags.map((tag) => h('span', { class: 'tag' }, words(tag))),
-      g.ha !== undefined && h('span', { class: 'tag' }, 'HA ', words(g.ha)),
-    ),
-  );
 }

@@ -3,15 +3,16 @@ import { asApiError, post } from '../api.ts';
 import { h, words } from '../dom.ts';
 import { shortTime } from '../format.ts';
 import { now } from '../state.ts';
-import { problemBox, section } from './parts.ts';
+import { problemBox } from './parts.ts';
 
 /** Requests that Proxmox may still execute, each with the two answers of a human who looked; nothing when there are none. */
 export function openRuns(runs: OpenRunView[], closed: () => void): HTMLElement[] {
   if (runs.length === 0) return [];
   return [
-    section(
-      'Outcome unknown',
-      'open-runs',
+    h(
+      'section',
+      { class: 'open-runs' },
+      h('h2', {}, 'Outcome unknown'),
       h(
         'p',
         { class: 'soft' },
