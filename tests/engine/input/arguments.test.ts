@@ -21,7 +21,9 @@ describe('arguments as clients send them', () => {
     const vmid = await vmidOf('one');
     expect(await world.done('get_vm', { vmid: String(vmid), name: null, fields: '' })).toMatchObject({ vmid, name: 'one' });
     const empty = { name: '', node: '', cursor: '', tag: '', pool: '', type: '' };
-    expect(await world.done('list_vms', empty)).toEqual(await world.done('list_vms', {}));
+    // Use of CPU and memory differs from one moment to the next.
+    const listed = async (args: object) => ((await world.done('list_vms', args)).vms as { vmid: number }[]).map((row) => row.vmid);
+    expect(await listed(empty)).toEqual(await listed({}));
     expect(await world.done('get_task', { upid: '', run_id: '' })).toEqual(await world.done('get_task', {}));
     const filters = { limit: '1', name: null, status: '', node: null, cursor: null, tag: null, pool: null, type: null };
     expect(await world.done('list_vms', filters)).toMatchObject({ total: expect.any(Number), vms: [expect.anything()] });
@@ -145,7 +147,7 @@ describe('arguments as clients send them', () => {
     ['a list too long, with a wrong item', 'get_vm', { vmid: 100, fields: '[1,2' }, 'fields must be a list.'],
     ['broken JSON for a list', 'stop_vm', { vmids: '[100,' }, 'vmids must be a list.'],
     ['an object as text where a list is wanted', 'stop_vm', { vmids: '{}' }, 'vmids must be a list.'],
-    ['null for what is required', 'create_vm', { name: null }, 'name must be text.'],
+    ['null for what is required', 'snapshot_vm', { vmid: 100, snapshot: null }, 'snapshot must be text.'],
     ['a number for a text', 'create_vm', { name: 5 }, 'name must be text.'],
     ['a size below the least', 'create_vm', { name: 'x', cores: '0' }, 'cores must be at least 1.'],
     ['a word that is not one of the choices', 'create_vm', { name: 'x', bios: 'efi' }, 'bios must be one of seabios, ovmf.'],

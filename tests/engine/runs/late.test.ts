@@ -102,7 +102,7 @@ it('the VMID of a DELETE that may still come is given to no new guest, by number
     details: { run_id: id },
   });
   // The dry run says the same.
-  const dry = engine.perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }, agent, { dryRun: true });
+  const dry = engine.perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }, agent, { dryRun: true, wait: 'end' });
   expect(await world.refused(dry)).toMatchObject({ code: 'conflict' });
   const vmids = Array.from({ length: 300 }, (_, index) => 100 + index).filter((vmid) => vmid !== 105);
   const free = (
@@ -159,7 +159,7 @@ it('a caller who looks at the guest hears of it, and sees how it ended as soon a
   const id = await lose('start_vm', { vmid: 105 }, 'POST', '/status/start$');
   // Engines in real time: their own watch looks again after five seconds at the earliest.
   expect(await world.done('get_vm', { vmid: 105 })).toMatchObject({ open_outcomes: [expect.stringContaining(id)] });
-  expect(await world.call('set_resources', { vmid: 105, memory: 4096 }, { dryRun: true })).toMatchObject({
+  expect(await world.call('set_resources', { vmid: 105, memory: 4096 }, { dryRun: true, wait: 'end' })).toMatchObject({
     plan: { warnings: expect.arrayContaining([expect.stringContaining(id)]) },
   });
   desk().release();

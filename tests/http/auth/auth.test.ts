@@ -121,8 +121,8 @@ describe('who is let in', () => {
       const response = await rpc(server.url, method, {}, bearer(await server.token(`${role}-${method.replace('/', '-')}`, { role })));
       return ((await response.json()) as { result: { prompts: unknown[]; instructions: string } }).result;
     };
-    expect((await asked('viewer', 'prompts/list')).prompts).toEqual([]);
-    expect((await asked('operator', 'prompts/list')).prompts).toHaveLength(2);
+    expect((await asked('viewer', 'prompts/list')).prompts).toEqual([expect.objectContaining({ name: 'security_review' })]);
+    expect((await asked('operator', 'prompts/list')).prompts).toHaveLength(3);
     expect((await asked('viewer', 'server/discover')).instructions).not.toContain('approve');
     expect((await asked('operator', 'server/discover')).instructions).toContain('Call approve only after');
   });
