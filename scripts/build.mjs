@@ -52,6 +52,7 @@ const [manifest, lock] = await Promise.all(
 );
 await put(join(outdir, 'sbom.cdx.json'), `${JSON.stringify(sbom(manifest, lock, packages), null, 2)}\n`);
 await buildConsole();
+await put(join(outdir, 'card.html'), Buffer.from(await card()));
 await cp(join(root, 'src/simulator/data'), join(outdir, 'data'), { recursive: true }).catch(ignoreMissing);
 for (const name of ['cli.js', 'proxmox-mcp.sh']) await chmod(join(outdir, name), 0o755);
 // Code caches of other builds.
@@ -63,6 +64,7 @@ if (!process.argv.includes('--keep')) {
     '.cache',
     'data',
     'console',
+    'card.html',
     'THIRD_PARTY_LICENSES.txt',
     'sbom.cdx.json',
   ]);
@@ -88,6 +90,33 @@ async function buildConsole() {
   await mkdir(join(outdir, 'console'), { recursive: true });
   for (const file of built.outputFiles) await put(file.path, file.contents);
   for (const name of ['index.html', 'icon.svg']) await put(join(outdir, 'console', name), await readFile(join(page, name)));
+}
+
+/** The page of the cards in one file, which allows its own script and styles by their digests and nothing else. */
+async function card() {
+  const page = join(root, 'src/mcp/cards/page');
+  const built = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ['main.ts', 'card.css'].map((name) => ({ in: join(page, name), out: 'card' })),
+    outdir: join(outdir, 'card'),
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2023',
+    minify: true,
+    legalComments: 'none',
+    write: false,
+    logLevel: 'error',
+  });
+  const text = (end) => built.outputFiles.find(({ path }) => path.endsWith(end)).text.trim();
+  const [script, style] = [text('.js'), text('.css')];
+  if (/<\/(script|style)|<!--/i.test(script + style)) throw new Error('the script or style of the card would end inside its element');
+  const digest = (part) => `sha256-${createHash('sha256').update(part).digest('base64')}`;
+  const parts = { SCRIPT: digest(script), STYLE: digest(style), CSS: style, JS: script };
+  return (await readFile(join(page, 'card.html'), 'utf8')).replaceAll(
+    /(?:\/\* )?@(SCRIPT|STYLE|CSS|JS)@(?: \*\/)?/g,
+    (_, name) => parts[name],
+  );
 }
 
 async function commonJs(text) {

@@ -5,6 +5,7 @@ import { type Described, setting } from './described.ts';
 import { remoteVariables } from './remote.ts';
 import {
   anchorPlace,
+  clientNames,
   endpoints,
   fingerprints,
   flag,
@@ -241,6 +242,14 @@ export const configSchema = z.strictObject({
     defaultText: 'everyday',
     example: 'everyday,rare',
     ceiling: 'fixed',
+  }),
+  PROXMOX_CARD_CLIENTS: setting(clientNames.default([]), {
+    field: 'cardClients',
+    section: 'Behaviour',
+    description:
+      'Clients that may show plans and guests as cards (MCP Apps), if they declare support. Names as in the audit, without version, separated by commas.',
+    defaultText: 'none; every client gets text',
+    example: 'claude-ai,Visual Studio Code',
   }),
   PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
     field: 'waitSeconds',

@@ -186,6 +186,9 @@ export const mediaHosts = list.transform((items, ctx) => {
 
 export const nonEmptyList = list.refine((items) => items.length > 0, 'at least one value');
 
+/** Names that clients give themselves, compared without case. */
+export const clientNames = list.transform((items) => items.map((item) => item.toLowerCase()));
+
 export const ownUrls = list.pipe(z.array(ownUrl));
 
 export const networkList = list.refine(

@@ -16,6 +16,8 @@ export interface Settings extends ClusterSettings {
   waitSeconds: number;
   /** Read operations only: the others do not exist for callers. */
   readOnly: boolean;
+  /** Names, in lower case, of clients that may show cards. */
+  cardClients: readonly string[];
   /** Groups of operations that exist for callers. */
   toolsets: readonly Toolset[];
   dataDir: string;

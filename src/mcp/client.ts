@@ -6,6 +6,10 @@ import { defined } from '../core/defined.ts';
 export interface ClientInfo {
   /** Name and version, as the client gives them; for the audit only. */
   client?: string;
+  /** The name alone. */
+  name?: string;
+  /** Whether it declared that it can show pages of the server beside answers (MCP Apps). */
+  rendersCards?: boolean;
   /** Whether it declared that it can show a form to its user. */
   elicitation: boolean;
   /** Whether it declared that it can open an address in its user's browser. */
@@ -22,7 +26,8 @@ export function clientOf(server: McpServer, ctx: ServerContext): ClientInfo {
   const info = (envelope?.[CLIENT_INFO_META_KEY] as Implementation | undefined) ?? server.server.getClientVersion();
   const authInfo = ctx.http?.authInfo;
   return {
-    ...(info ? { client: `${info.name} ${info.version}`.slice(0, 100) } : {}),
+    ...(info ? { client: `${info.name} ${info.version}`.slice(0, 100), name: info.name } : {}),
+    rendersCards: canRender(capabilities),
     elicitation: canShowForm(capabilities),
     opensUrls: capabilities?.elicitation?.url !== undefined,
     ...defined({ authInfo }),
@@ -33,4 +38,10 @@ export function clientOf(server: McpServer, ctx: ServerContext): ClientInfo {
 function canShowForm(capabilities: ClientCapabilities | undefined): boolean {
   const elicitation = capabilities?.elicitation;
   return elicitation !== undefined && (elicitation.form !== undefined || elicitation.url === undefined);
+}
+
+/** Extension of the revision 2026-01-26: the client names the types that it can show. */
+function canRender(capabilities: ClientCapabilities | undefined): boolean {
+  const { mimeTypes } = (capabilities?.extensions?.['io.modelcontextprotocol/ui'] ?? {}) as { mimeTypes?: unknown };
+  return Array.isArray(mimeTypes) && mimeTypes.includes('text/html;profile=mcp-app');
 }

@@ -9,15 +9,16 @@ import { availableIn, changesNothing, type Offered, roleAllows } from '../operat
 import type { Operation } from '../operations/define.ts';
 import { formerNames } from '../operations/former-names.ts';
 import type { CallContext } from './call.ts';
+import { registerCards, showsCards, withCard } from './cards/index.ts';
 import { type ClientInfo, clientOf } from './client.ts';
 import { identityOf, missingScope } from './identity.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
 import type { ChangeFeed } from './resources/changes.ts';
 import { completions } from './resources/complete.ts';
-import { registerResources, subscribable } from './resources/index.ts';
+import { listedResources, registerResources, subscribable } from './resources/index.ts';
 import { withCluster } from './several-clusters.ts';
-import { registerSkill } from './skill.ts';
+import { registerSkill, SKILL } from './skill.ts';
 import type { OfferedTool } from './tools.ts';
 
 export interface FactoryOptions {
@@ -26,7 +27,7 @@ export interface FactoryOptions {
   tools: readonly OfferedTool[];
   /** The operation of a tool that is called: a server which is only listed loads none. */
   operation: (name: string) => Promise<Operation | undefined>;
-  settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds' | 'clusters'>;
+  settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds' | 'clusters'> & Partial<Pick<Settings, 'cardClients'>>;
   /** The caller: the transport knows the channel, this knows the client. */
   caller: (client: ClientInfo) => Caller;
   /** This product's version. */
@@ -52,7 +53,7 @@ const LIST_TTL_MS = 300_000;
  * So whatever costs time is made once, here or at first use, and the factory only registers.
  */
 export function createServerFactory(options: FactoryOptions): McpServerFactory {
-  const { demo, waitSeconds } = options.settings;
+  const { demo, waitSeconds, cardClients = [] } = options.settings;
   const clusters = choicesOf(options.settings);
   const offered = availableIn(options.tools, options.settings);
   const tools = clusters.length === 0 ? offered : offered.map(withCluster);
@@ -104,13 +105,16 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     }
     // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {
-      const { role } = base.caller(clientOf(server, ctx));
-      return { tools: tools.filter((one) => roleAllows(role, one)).map(({ tool }) => tool) };
+      const client = clientOf(server, ctx);
+      const { role } = base.caller(client);
+      const shown = tools.filter((one) => roleAllows(role, one));
+      return { tools: shown.map(showsCards(client, cardClients) ? withCard : ({ tool }) => tool) };
     });
     const complete = completions(base, server, allowed, authInfo);
     registerResources(server, base, tools, complete);
     registerPrompts(server, allowed, complete);
     registerSkill(server);
+    if (cardClients.length > 0) registerCards(server, cardClients, [...listedResources(tools), SKILL]);
     if (options.changes && era === 'legacy') subscribable(server, base, options.changes);
     return server;
   };

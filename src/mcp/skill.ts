@@ -6,6 +6,9 @@ import { lazy } from '../core/lazy.ts';
 const URI = 'skill://proxmox-mcp/SKILL.md';
 const MARKDOWN = 'text/markdown';
 
+/** Its entry in the list of resources. */
+export const SKILL = { uri: URI, name: 'skill', title: 'Skill', description: 'How an agent uses the command line', mimeType: MARKDOWN };
+
 /** docs/SKILL.md lies beside dist/ in the package, and two folders up when this runs from source. */
 const text = lazy(async () => {
   const [{ existsSync }, { readFile }] = await Promise.all([import('node:fs'), import('node:fs/promises')]);
@@ -29,8 +32,8 @@ const getParams = z.looseObject({ uri: z.string() });
 
 /** Serves docs/SKILL.md to clients that load skills from servers (extension `io.modelcontextprotocol/skills`, SEP-2640). */
 export function registerSkill(mcp: McpServer): void {
-  const config = { title: 'Skill', description: 'How an agent uses the command line', mimeType: MARKDOWN };
-  mcp.registerResource('skill', URI, config, async () => ({ contents: [{ uri: URI, mimeType: MARKDOWN, text: await text.get() }] }));
+  const { name, uri, ...config } = SKILL;
+  mcp.registerResource(name, uri, config, async () => ({ contents: [{ uri: URI, mimeType: MARKDOWN, text: await text.get() }] }));
   mcp.server.setRequestHandler('skills/list', { params: listParams }, async () => ({ skills: [await entry.get()], ...CACHE }));
   mcp.server.setRequestHandler('skills/get', { params: getParams }, async ({ uri }) => {
     if (uri !== URI) throw new ResourceNotFoundError(uri);

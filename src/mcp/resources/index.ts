@@ -20,7 +20,7 @@ const NOT_FOUND = ['guest_not_found', 'approval_unknown', 'invalid_arguments', '
  * templates cost nothing at start.
  */
 export function registerResources(server: McpServer, context: ReadContext, operations: readonly Offered[], complete: Completions): void {
-  const offered = ({ tool }: { tool: string }) => operations.some(({ name }) => name === tool);
+  const offered = isOffered(operations);
 
   for (const { name, uri, title, description, tool, args } of LISTS.filter(offered)) {
     const config = { title, description, mimeType: MIME };
@@ -36,6 +36,22 @@ export function registerResources(server: McpServer, context: ReadContext, opera
     );
   }
 }
+
+/** The entries of those that are lists. */
+export function listedResources(operations: readonly Offered[]) {
+  return LISTS.filter(isOffered(operations)).map(({ uri, name, title, description }) => ({
+    uri,
+    name,
+    title,
+    description,
+    mimeType: MIME,
+  }));
+}
+
+const isOffered =
+  (operations: readonly Offered[]) =>
+  ({ tool }: { tool: string }) =>
+    operations.some(({ name }) => name === tool);
 
 /** Subscriptions of a connection that lasts. */
 export function subscribable(server: McpServer, context: ReadContext, changes: ChangeFeed): void {
