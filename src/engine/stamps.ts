@@ -17,14 +17,18 @@ const RECENT = 100;
 /** For transports that tell subscribers of changes: one request, and our own store. It leaves no line in the audit and tells no content. */
 export async function stampsOf({ cluster: { api, name: cluster }, store: open }: Ports): Promise<Stamps> {
   const store = await open();
-  const [guests, { approvals }, runs] = await Promise.all([
+  const [guests, { approvals: pending }, decided, runs] = await Promise.all([
     listGuests(api),
-    store.approvals.list({ cluster, limit: RECENT }),
+    store.approvals.pending(cluster, RECENT),
+    // By decision, so that newer requests do not hide what was decided just now.
+    store.approvals.decided(cluster, RECENT),
     store.runs.recent({ cluster, limit: RECENT }),
   ]);
   return {
     guests: Object.fromEntries(guests.map((g) => [g.vmid, JSON.stringify([g.status, g.name, g.node, g.lock, g.tags, g.pool, g.template])])),
-    approvals: Object.fromEntries(approvals.map(({ id, status, agreedBy }) => [id, JSON.stringify([status, agreedBy?.length])])),
+    approvals: Object.fromEntries(
+      [...pending, ...decided].map(({ id, status, agreedBy }) => [id, JSON.stringify([status, agreedBy?.length])]),
+    ),
     tasks: Object.fromEntries(runs.map(({ id, status, steps }) => [id, JSON.stringify([status, steps.map(({ state }) => state)])])),
   };
 }

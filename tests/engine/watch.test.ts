@@ -43,4 +43,12 @@ describe('a transport that watches the approvals', () => {
     const { recent } = await world.engine.watch();
     expect(recent).toMatchObject([{ id, status: 'denied', note: 'not now' }]);
   });
+
+  it('notices the decision on an approval that has 101 newer ones', async () => {
+    const id = await world.asks('stop_vm', { vmid: 101 });
+    await more(id, 101, 60);
+    const before = (await world.engine.stamps()).approvals[id];
+    await world.call('deny', { approval_id: id }, {}, operator());
+    expect([before, (await world.engine.stamps()).approvals[id]]).toEqual(['["pending",null]', '["denied",null]']);
+  });
 });
