@@ -128,7 +128,8 @@ describe('the examples work as printed', () => {
     const isRun = (one: string) => !SHOWN_ONLY.test(one) && !/ID|CLIENT|NAME/.test(one);
     // The trail that later ones verify begins with the first call.
     await runAll(['proxmox-mcp call list_vms', ...commands.filter(isRun)], 'inline');
-    for (const shown of commands.filter((one) => !isRun(one) && !/[<…]/.test(one))) {
+    const coded = WITH_CODE.flatMap((file) => commandsIn(fenced(read(file)))).filter((one) => SHOWN_ONLY.test(one));
+    for (const shown of [...commands.filter((one) => !isRun(one)), ...coded].filter((one) => !/[<…]/.test(one))) {
       const words = shown.replace(/^npx /, '').split(' ').slice(1);
       const plain = words.slice(0, words.findIndex((word) => /^(-|[A-Z]|')/.test(word)) >>> 0);
       expect(await place.run([...plain, '--help']), shown).toMatchObject({ code: 0, stderr: '' });
