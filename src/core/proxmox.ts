@@ -20,6 +20,8 @@ export interface ProxmoxReader {
   readonly limited?: true;
   /** Whether a change of this process reached the guest so recently that `/cluster/resources` may not show it yet. Absent where none is sent. */
   changedLately?(vmid: number): boolean;
+  /** Changes that this process has sent, and tasks whose end it has seen: a read that began before the latest tells of the time before. */
+  changes?(): number;
 }
 
 /** A mutating request with all references resolved: the bytes to send. */

@@ -7,6 +7,7 @@ import { withPlaceholders } from './input/guest-names.ts';
 import type { Ports, ServerPorts } from './ports.ts';
 import { auditCall } from './records.ts';
 import { openLine, openRunsOf } from './runs/late.ts';
+import { sharedRead } from './shared-reads.ts';
 import type { Call } from './types.ts';
 
 /** The dry-run of a read: shows its requests and sends none. */
@@ -19,10 +20,13 @@ export async function preview(call: Call<ReadOperation>, { audit }: ServerPorts)
 
 export async function read(call: Call<ReadOperation>, ports: Ports): Promise<Result> {
   const { operation, args, deadline } = call;
-  const open = typeof args.vmid === 'number' ? await openOutcomes(args.vmid, ports) : [];
-  const seen = operation.output.parse(await operation.read(readContext(call, ports), args)) as JsonObject;
+  const output = await sharedRead(call, ports, async () => {
+    const open = typeof args.vmid === 'number' ? await openOutcomes(args.vmid, ports) : [];
+    const seen = operation.output.parse(await operation.read(readContext(call, ports), args)) as JsonObject;
+    return open.length > 0 ? { ...seen, open_outcomes: open } : seen;
+  });
   await ports.audit.append({ kind: 'read', ...auditCall(call), status: 'ok', durationMs: deadline.elapsedMs }, { durable: false });
-  return { kind: 'done', output: { ...seen, ...(open.length > 0 ? { open_outcomes: open } : {}) } };
+  return { kind: 'done', output };
 }
 
 /** Looking at a guest looks also for requests about it whose outcome is unknown. Without a store there are none that this server knows. */

@@ -114,7 +114,9 @@ async function answered(
       notices: context.notices(),
       ...(consoleUrl === undefined ? {} : { consoleUrl: consoleUrl() }),
     };
-    return toResult(renderResult(result, shown));
+    return result.kind === 'done' && shown.notices.length === 0
+      ? { ...renderedOnce(result.output, () => toResult(renderResult(result, shown))) }
+      : toResult(renderResult(result, shown));
   } catch (error) {
     return { ...toResult(renderError(error, { demo, notices: context.notices() })), isError: true };
   }
@@ -131,6 +133,15 @@ function parentOf({ mcpReq, http }: ServerContext): RemoteParent {
 function errorCode({ structuredContent }: CallToolResult | InputRequiredResult): string {
   const { error } = (structuredContent ?? {}) as { error?: { code?: string } };
   return error?.code ?? 'internal';
+}
+
+/** Answers of reads that several callers share. Without notices, nothing in them depends on the caller. */
+const renderings = new WeakMap<object, CallToolResult>();
+
+function renderedOnce(output: object, render: () => CallToolResult): CallToolResult {
+  const rendered = renderings.get(output) ?? render();
+  renderings.set(output, rendered);
+  return rendered;
 }
 
 function toResult({ forModel, text }: Rendered): CallToolResult {

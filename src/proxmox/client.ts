@@ -80,6 +80,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   const agentsPerNode = limitPerKey(AGENT_CALLS_PER_NODE);
   let preferred = 0;
   let clockAhead = 0;
+  let changes = 0;
   let version: Promise<ProxmoxVersion> | undefined;
 
   async function attempt(endpoint: Endpoint, request: WireRequest, signal?: AbortSignal): Promise<Outcome> {
@@ -155,17 +156,19 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     });
   }
 
-  /** Lists that are being read: an equal question waits for the same answer, unless a change was sent after it had begun. */
-  const asked = new Map<string, Promise<unknown>>();
+  /** Lists that are being read: an equal question within a second waits for the same answer, unless a change was sent meanwhile. */
+  const asked = new Map<string, { at: number; answer: Promise<unknown> }>();
 
-  function underWay(key: string, ask: () => Promise<unknown>): Promise<unknown> {
-    const asking =
-      asked.get(key) ??
-      ask().finally(() => {
-        if (asked.get(key) === asking) asked.delete(key);
-      });
-    asked.set(key, asking);
-    return asking;
+  async function underWay(key: string, ask: () => Promise<unknown>): Promise<unknown> {
+    const other = asked.get(key);
+    if (other && clock.now() - other.at < JOIN_MS) return other.answer;
+    const own = { at: clock.now(), answer: ask() };
+    asked.set(key, own);
+    try {
+      return await own.answer;
+    } finally {
+      if (asked.get(key) === own) asked.delete(key);
+    }
   }
 
   const serverTime = () => Math.floor((clock.now() + clockAhead) / 1000);
@@ -173,7 +176,8 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   const tasks = createTasks({ read, clock, tokenId, serverTime });
 
   /** An answer to a question from before a change says nothing about the time after it. */
-  function noteChange(vmid: unknown): void {
+  function noteChange(vmid?: unknown): void {
+    changes += 1;
     asked.clear();
     if (Number(vmid) > 0) recent.note(Number(vmid));
   }
@@ -200,7 +204,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
         gate.pass(request);
         noteChange(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
         const outcome = await persist(request, signal, gate.still);
-        asked.clear();
+        noteChange();
         if (changesRights(request)) {
           forgetPrivileges(api);
           forgetPlaces(api);
@@ -219,6 +223,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       return status;
     },
     changedLately: recent.has,
+    changes: () => changes,
     holds: (condition, sinceEpoch) => holds(api, condition, sinceEpoch),
     serverTime,
     close: () => transport.close(),
@@ -235,6 +240,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   return api;
 }
 
+const JOIN_MS = 1_000;
 /** Long lists that several parts of one call, and several calls at once, ask for. */
 const LISTS = new Set(['/cluster/resources', '/nodes']);
 const IS_AGENT_CALL = /^\/nodes\/[^/]+\/qemu\/[^/]+\/agent\//;
