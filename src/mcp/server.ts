@@ -72,7 +72,13 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     return { callTool, context };
   });
 
-  return ({ authInfo, era }) => {
+  const registrations = tools.flatMap((tool) => {
+    const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(tool, base) };
+    return [tool.name, ...formerNames(tool.name)].map((name) => ({ name, tool, config }));
+  });
+
+  return ({ authInfo, era, requestInfo }) => {
+    const called = era === 'modern' ? registrations.filter(({ name }) => name === calledTool(requestInfo)) : [];
     // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
     const allowed = tools.filter((tool) => missingScope(authInfo, tool) === undefined);
     const rules = instructions({ readOnly: allowed.every(changesNothing), demo, clusters: clusters.filter(within(authInfo)) });
@@ -95,14 +101,12 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
         maxToolInputElements: 10_000,
       },
     );
-    for (const tool of tools) {
-      const config = { inputSchema: ANY_ARGUMENTS, scopeChallenge: challengeFor(tool, base) };
-      for (const name of [tool.name, ...formerNames(tool.name)])
-        server.registerTool(name, config, async (args, ctx) => {
-          const { callTool, context } = await calls.get();
-          return callTool(context, server, tool, args, ctx, era);
-        });
-    }
+    for (const { name, tool, config } of called.length > 0 ? called : registrations)
+      server.registerTool(name, config, async (args, ctx) => {
+        const { callTool, context } = await calls.get();
+        return callTool(context, server, tool, args, ctx, era);
+      });
+    if (called.length > 0) return server;
     // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {
       const client = clientOf(server, ctx);
@@ -124,6 +128,14 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
 function within(authInfo: AuthInfo | undefined): (cluster: string) => boolean {
   const { clusters } = identityOf(authInfo)?.scope ?? {};
   return (cluster) => clusters?.includes(cluster) ?? true;
+}
+
+/**
+ * The tool that a request of 2026-07-28 calls: its server serves nothing else. The SDK refuses a request whose headers differ from its body, so
+ * the headers decide nothing but what is registered.
+ */
+function calledTool(request: Request | undefined): string | undefined {
+  return request?.headers.get('mcp-method') === 'tools/call' ? (request.headers.get('mcp-name') ?? undefined) : undefined;
 }
 
 /** Over HTTP, 403 with the scope that is lacking. The engine checks the scope too, and records the refusal in the audit. */
