@@ -102,7 +102,10 @@ export function looksWhole(bytes: Buffer): boolean {
 export function readLine(bytes: Buffer): AuditLine | undefined {
   const hash = hashMember(bytes);
   if (hash === undefined) return undefined;
-  const body = Buffer.concat([bytes.subarray(0, bytes.length - HASH_MEMBER_BYTES), Buffer.from('}')]);
+  const length = bytes.length - HASH_MEMBER_BYTES;
+  const body = Buffer.allocUnsafe(length + 1);
+  bytes.copy(body, 0, 0, length);
+  body[length] = 0x7d;
   if (sha256(body) !== hash) return undefined;
   try {
     return { ...(JSON.parse(body.toString('utf8')) as Omit<AuditLine, 'hash'>), hash };

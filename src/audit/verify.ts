@@ -74,21 +74,23 @@ async function verifyFile(
   let head = begin;
   let number = 0;
   let torn: Buffer[] = [];
-  for await (const bytes of linesOf(file)) {
-    number += 1;
-    const line = readLine(bytes);
-    if (line === undefined) {
-      torn.push(bytes);
-      continue;
+  for await (const lines of linesOf(file)) {
+    for (const bytes of lines) {
+      number += 1;
+      const line = readLine(bytes);
+      if (line === undefined) {
+        torn.push(bytes);
+        continue;
+      }
+      if (torn.length > 0) settle(torn, line, head, number, result, place);
+      torn = [];
+      const problem = linkProblem(line, head);
+      if (problem) result.problems.push({ line: number, problem, ...place });
+      // Going on from what stands there reports one fault once, not on every later line.
+      head = { seq: line.seq, hash: line.hash };
+      onRecord(head);
+      result.count += 1;
     }
-    if (torn.length > 0) settle(torn, line, head, number, result, place);
-    torn = [];
-    const problem = linkProblem(line, head);
-    if (problem) result.problems.push({ line: number, problem, ...place });
-    // Going on from what stands there reports one fault once, not on every later line.
-    head = { seq: line.seq, hash: line.hash };
-    onRecord(head);
-    result.count += 1;
   }
   // No record follows these: a crash, or an edit of the newest line. A torn line has no whole ending; the next writer closes it.
   if (torn.length > 0) {
@@ -136,24 +138,26 @@ async function withFile<T>(file: string, read: (handle: Awaited<ReturnType<typeo
   }
 }
 
-/** The lines of a file as bytes; an unfinished last one included. */
-async function* linesOf(file: string): AsyncGenerator<Buffer> {
+/** The lines of a file as bytes, as many at once as are read at once; an unfinished last one included. */
+async function* linesOf(file: string): AsyncGenerator<Buffer[]> {
   let rest: Buffer = Buffer.alloc(0);
   const stream = createReadStream(file, { highWaterMark: 256 * 1024 });
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+      const lines: Buffer[] = [];
       let start = 0;
       for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, start)) {
-        yield bytes.subarray(start, end);
+        lines.push(bytes.subarray(start, end));
         start = end + 1;
       }
+      yield lines;
       rest = bytes.subarray(start);
     }
   } catch (cause) {
     unreadable(file, cause as NodeJS.ErrnoException);
   }
-  if (rest.length > 0) yield rest;
+  if (rest.length > 0) yield [rest];
 }
 
 function unreadable(file: string, cause: NodeJS.ErrnoException): never {
