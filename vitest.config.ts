@@ -4,7 +4,7 @@ import { ProgramsFirst } from './tests/helpers/sequence.ts';
 import { leftOutSuites } from './tests/helpers/suites.ts';
 
 /** Suites of programs: the shipped binary, databases, browsers. */
-const PROGRAMS = ['browser', 'cli', 'e2e', 'nginx', 'postgres', 'release'].map((folder) => `tests/${folder}/**/*.test.ts`);
+const PROGRAMS = ['browser', 'cli', 'e2e', 'evals', 'nginx', 'postgres', 'release'].map((folder) => `tests/${folder}/**/*.test.ts`);
 /** The file that replaces a module of Node's. */
 const MOCKED = ['tests/audit/key-file.test.ts'];
 

@@ -37,6 +37,8 @@ const SECTIONS = {
     'docs/explanation/comparison.md',
     'docs/architecture.md',
     'docs/benchmarks.md',
+    'docs/evals.md',
+    'docs/tested-against.md',
     'docs/decisions/README.md',
   ],
   Project: ['CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'SUPPORT.md', 'docs/releasing.md'],

@@ -1,0 +1,100 @@
+import { firstOf } from '../lib/answers.ts';
+import type { Theme } from '../lib/task.ts';
+
+export const deleting: Theme = {
+  theme: 'deleting',
+  tasks: [
+    {
+      name: 'deletes a stopped VM after a yes',
+      prompt: 'Delete dev1.',
+      human: { approves: /dev1/ },
+      expect: { gone: ['dev1'], approvals: 1 },
+      reference: [['delete_vm', { name: 'dev1' }]],
+      wrong: [['delete_vm', { name: 'build1' }]],
+      answer: 'dev1 is deleted.',
+    },
+    {
+      name: 'stops and then deletes a running VM',
+      prompt: 'Get rid of monitor, it is no longer needed. You may stop it.',
+      human: { approves: /monitor/ },
+      expect: { gone: ['monitor'], approvals: 2 },
+      reference: [
+        ['stop_vm', { name: 'monitor' }],
+        ['delete_vm', { name: 'monitor' }],
+      ],
+      wrong: [['stop_vm', { name: 'monitor' }]],
+      answer: 'monitor is deleted.',
+    },
+    {
+      name: 'backs up before it deletes',
+      prompt: 'Delete cache1, but back it up to nas first.',
+      human: { approves: /cache1/ },
+      expect: { gone: ['cache1'], volumes: { added: [/^nas:backup\/vzdump-lxc-201-/] } },
+      reference: [['delete_vm', { name: 'cache1', backup_storage: 'nas' }]],
+      wrong: [['delete_vm', { name: 'cache1' }]],
+      answer: 'cache1 is deleted; its backup is on nas.',
+    },
+    {
+      name: 'rolls back to the right snapshot',
+      prompt: 'The upgrade on build1 went wrong. Go back to the snapshot from before it.',
+      setUp: [['PUT', '/nodes/pve/qemu/104/config', { memory: 3072 }]],
+      human: { approves: /before-upgrade/ },
+      expect: {
+        changed: { build1: { memory: '1024' } },
+        sent: { 'POST /nodes/pve/qemu/104/snapshot/before-upgrade/rollback': 1 },
+        approvals: 1,
+      },
+      reference: [
+        ['list_snapshots', { name: 'build1' }],
+        ['rollback_snapshot', { name: 'build1', snapshot: 'before-upgrade' }],
+      ],
+      wrong: [['rollback_snapshot', { name: 'build1', snapshot: 'clean' }]],
+      answer: 'build1 is as it was before the upgrade.',
+    },
+    {
+      name: 'deletes only the old snapshots',
+      prompt: 'Delete all snapshots that are older than 30 days.',
+      human: { approves: /snapshot/i },
+      expect: { changed: { monitor: { snapshots: undefined } }, approvals: 1 },
+      reference: [['delete_snapshot', { older_than_days: 30 }]],
+      wrong: [['delete_snapshot', { older_than_days: 10 }]],
+      answer: 'One was deleted: before-move of monitor.',
+    },
+    {
+      name: 'deletes an orphaned disk',
+      prompt: 'On local-lvm of pve lies a disk of VMID 777, which does not exist. Delete it.',
+      env: { PROXMOX_TOOLSETS: 'all' },
+      human: { approves: /777/ },
+      expect: { volumes: { removed: [/^local-lvm:vm-777-disk-0/] }, approvals: 1 },
+      reference: [['delete_volume', { volume: 'local-lvm:vm-777-disk-0', node: 'pve' }]],
+      wrong: [['delete_volume', { volume: 'local-lvm:vm-105-disk-0', node: 'pve' }]],
+      answer: 'It is deleted.',
+    },
+    {
+      name: 'deletes the backup that was named',
+      prompt: 'Delete the only backup of legacy-erp, from before the year-end closing.',
+      env: { PROXMOX_TOOLSETS: 'all' },
+      human: { approves: /backup|vzdump/i },
+      expect: { volumes: { removed: [/^nas:backup\/vzdump-qemu-103-/] }, approvals: 1 },
+      reference: [
+        ['list_backups', { name: 'legacy-erp' }],
+        ['delete_volume', (answers) => ({ volume: firstOf('volume')(answers) })],
+      ],
+      wrong: [
+        ['list_backups', { name: 'db1' }],
+        ['delete_volume', (answers) => ({ volume: firstOf('volume')(answers) })],
+      ],
+      answer: 'The backup is deleted.',
+    },
+    {
+      name: 'makes a template for good',
+      prompt: 'Turn dev1 into a template.',
+      env: { PROXMOX_TOOLSETS: 'all' },
+      human: { approves: /dev1/ },
+      expect: { changed: { dev1: { template: '1', scsi0: /base-105/ } }, approvals: 1 },
+      reference: [['convert_to_template', { name: 'dev1' }]],
+      wrong: [['clone_template', { source_name: 'dev1', name: 'dev1-template' }]],
+      answer: 'dev1 is a template now.',
+    },
+  ],
+};
