@@ -47,7 +47,7 @@ export function shellWord(text: string): string {
   return /^[\w./@:+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The clients that are known, each in the shape that its own documentation gives (read in November 2026). */
+/** The clients that are known, each in the shape that its documentation gives, or where it has none, that others use (read in November 2026). */
 export const CLIENTS: Record<string, McpClient> = {
   'claude-desktop': {
     where: 'Settings → Developer → Edit Config (claude_desktop_config.json). Then restart Claude Desktop.',

@@ -4,7 +4,7 @@ import { CLIENTS } from '../../../src/cli/lib/clients.ts';
 
 const STDIO = { command: 'proxmox-mcp', args: ['stdio'] };
 const DEMO = { command: 'proxmox-mcp', args: ['stdio', '--demo'] };
-/** The forms that the clients document (read in November 2026): where the link leads, and how it carries the configuration. */
+/** Where the links lead and how they carry the configuration, read in November 2026: Cursor in its documentation, VS Code and LM Studio in the READMEs of other servers. */
 const FORMS = [
   ['vscode', 'https://insiders.vscode.dev/redirect/mcp/install', (text: string) => text],
   ['cursor', 'https://cursor.com/en/install-mcp', (text: string) => Buffer.from(text, 'base64').toString()],
