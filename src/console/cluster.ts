@@ -1,5 +1,7 @@
 import type { Caller } from '../core/caller.ts';
+import { within } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
+import { fail } from '../core/errors.ts';
 import { PER_GUEST, plain, type Quotas } from '../core/limits.ts';
 import type { LimitSettings, Settings } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
@@ -28,7 +30,10 @@ interface Listed {
   template?: boolean;
 }
 
-/** Each cluster by itself, so that one that does not answer hides no other. */
+/** How long (ms) the page waits for each of several clusters. */
+const ANSWERS_WITHIN_MS = 10_000;
+
+/** Each cluster by itself, so that one that does not answer hides and delays no other. */
 export function clusterAnswers(
   engine: Engine,
   caller: Caller,
@@ -37,13 +42,19 @@ export function clusterAnswers(
   return Promise.all(
     readersOf(engine, caller).map(async (reader) => {
       const { cluster: name } = reader;
-      const own = clusters.find((one) => one.name === name)?.limits ?? limits;
-      return clusterView(engine, reader, own).then(
+      // A file may name one cluster, which callers then need not name.
+      const own = (clusters.find((one) => one.name === name) ?? clusters[0])?.limits ?? limits;
+      const view = clusterView(engine, reader, own);
+      return (name === '' ? view : soon(view)).then(
         (view) => ({ name, view }),
         (thrown) => ({ name, problem: problemOf(thrown) }),
       );
     }),
   );
+}
+
+async function soon<T>(work: Promise<T>): Promise<T> {
+  return (await within(work, ANSWERS_WITHIN_MS)) ?? fail('unreachable', `No answer within ${ANSWERS_WITHIN_MS / 1000} s.`);
 }
 
 /** Guests by node, and what is used of the limits. */

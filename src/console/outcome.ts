@@ -2,6 +2,7 @@ import { fail } from '../core/errors.ts';
 import { isObject, type Json, type JsonObject } from '../core/json.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
+import { clusterPrefix } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
 import { guestsOf } from '../engine/runs/late.ts';
 import type { OpenRunView, RunView } from './wire.ts';
@@ -33,7 +34,7 @@ export function outcomeView(result: Result): RunView {
 export function openRunView(run: RunRecord): OpenRunView {
   return {
     id: run.id,
-    summary: plainText(run.plan.summary, 300),
+    summary: plainText(`${clusterPrefix(run.cluster)}${run.plan.summary}`, 300),
     vmids: guestsOf(run),
     askedBy: plainText(run.principal, 100),
     startedAt: run.startedAt,

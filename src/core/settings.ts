@@ -137,6 +137,11 @@ export function nameIn(identity: string): string {
   return identity.split('@', 1)[0] ?? '';
 }
 
+/** `work: ` before what a human reads about one of several clusters; nothing where the only cluster has no name. */
+export function clusterPrefix(identity: string): string {
+  return identity.includes('@') ? `${nameIn(identity)}: ` : '';
+}
+
 /** Approvals, runs and pins belong to a cluster: its endpoints in a fixed order, so that the order of preference may change. */
 export function clusterNameOf({ endpoints }: ConnectionSettings): string {
   return endpoints

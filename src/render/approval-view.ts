@@ -4,6 +4,7 @@ import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity } from '../core/guest.ts';
 import type { Json } from '../core/json.ts';
 import { type ParamValue, type Plan, type Step, targetsOf } from '../core/plan.ts';
+import { clusterPrefix } from '../core/settings.ts';
 import { plainText } from '../core/text.ts';
 import { type Fact, factsOf, factsOfOne } from './facts.ts';
 import { mustTypeFor } from './must-type.ts';
@@ -81,7 +82,7 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     status: a.status,
     operation: plainText(a.operation, 60),
     effect: a.effect,
-    summary: plainText(plan.summary, 300),
+    summary: plainText(`${clusterPrefix(a.cluster)}${plan.summary}`, 300),
     ...(plan.raisedBecause === undefined ? {} : { raisedBecause: plainText(plan.raisedBecause, 300) }),
     ...(first ? { guest: guestRef(first) } : {}),
     guests: several ? targets.map((target) => ({ ...guestRef(target), facts: factsOfOne(plan, asked, target) })) : [],

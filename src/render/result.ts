@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { type ParamValue, type Plan, type Step, targetsOf } from '../core/plan.ts';
 import type { Result } from '../core/result.ts';
 import type { RunRecord } from '../core/run.ts';
+import { clusterPrefix } from '../core/settings.ts';
 import { harmless, plainText } from '../core/text.ts';
 import { withinBudget } from './budget.ts';
 import { compactText } from './compact.ts';
@@ -113,7 +114,7 @@ function approvalView(approval: ApprovalRecord): JsonObject {
     approval_required: true,
     approval_id: approval.id,
     expires_at: approval.expiresAt,
-    summary: summary ?? approval.plan.summary,
+    summary: `${clusterPrefix(approval.cluster)}${summary ?? approval.plan.summary}`,
     way: approval.method,
     plan,
     next: nextFor(approval.method, approval.id),

@@ -83,6 +83,16 @@ describe('a file of two clusters', () => {
     expect(JSON.stringify(json)).not.toContain(near.simulator.token.secret);
   });
 
+  test('lists the approvals of all, with what is silent named beside', async () => {
+    const env = write({ home: entry(near), work: entry(far) }, 'list.json');
+    for (const cluster of ['home', 'work']) await place.run(['call', 'stop_vm', '--args', JSON.stringify({ cluster, vmid: 100 })], env);
+    const { json } = await place.run(['approvals', 'list', '-o', 'json'], env);
+    expect((json as { approvals: JsonObject[] }).approvals.map(({ cluster, status }) => [cluster, status])).toEqual([
+      ['home', 'pending'],
+      ['work', 'pending'],
+    ]);
+  });
+
   test('limits access tokens to clusters that exist', async () => {
     const env = write({ home: entry(near), work: entry(far) }, 'tokens.json');
     const add = (scope: string) => place.run(['tokens', 'add', '--name', 'ci', '--role', 'operator', '--scope', scope, '-o', 'json'], env);

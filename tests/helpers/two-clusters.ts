@@ -48,7 +48,7 @@ export async function openTwo(own: Partial<Record<'home' | 'work', Partial<Clust
       ...own[name as 'home' | 'work'],
     });
     const settings = {
-      ...cluster('home'),
+      ...cluster(Object.keys(at)[0] ?? ''),
       clusters: Object.keys(at).map((name) => ({ name, ...cluster(name) })),
       approval: { mode: 'relay', ttlSeconds: 900, maxPendingPerPrincipal: 10 },
       waitSeconds: 45,

@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { type Audit, openAudit } from '../../src/audit/writer.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
-import type { JsonObject } from '../../src/core/json.ts';
+import { isObject, type JsonObject } from '../../src/core/json.ts';
 import { lazy } from '../../src/core/lazy.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
 import type { Result } from '../../src/core/result.ts';
@@ -76,9 +77,42 @@ const migrated = lazy(async () => {
   return bytes;
 });
 
+/**
+ * With TWO_CLUSTERS every engine serves a second cluster, which has the same VMIDs and names, is named in no call, and must see no change: so the
+ * rules of one cluster are held with another one beside it.
+ */
+function withBeside(name: string, all: Settings, beside: TestCluster): Settings {
+  const { connection, defaults, limits, policy } = all;
+  const own = { connection, defaults, limits, policy };
+  return {
+    ...all,
+    clusters: [
+      { name, ...own },
+      { ...own, name: 'beside', connection: beside.connection() },
+    ],
+  };
+}
+
+/** The engine as a caller of one cluster has it: every call names that one. */
+function engineOf(cluster: string, options: Parameters<typeof createEngine>[0]): Engine {
+  const engine = createEngine(options);
+  if (engine.clusters.length === 0) return engine;
+  const { perform, standing, quotas, watch, openRuns } = engine;
+  return {
+    ...engine,
+    clusters: [],
+    perform: (operation, args, ...rest) => perform(operation, isObject(args) ? { cluster, ...args } : args, ...rest),
+    standing: { ...standing, create: (request, caller) => standing.create({ cluster, ...request }, caller) },
+    quotas: () => quotas(cluster),
+    watch: () => watch(cluster),
+    openRuns: { ...openRuns, list: () => openRuns.list(cluster) },
+  };
+}
+
 /** The real engine on the embedded cluster, with a real store and a real audit. */
 export async function openWorld(settings: Partial<Settings> = {}, simulator: Partial<SimulatorOptions> = {}): Promise<World> {
   const cluster = await startCluster(simulator);
+  const beside = process.env.TWO_CLUSTERS ? await startCluster({ certificate: 'second' }) : undefined;
   const dataDir = mkdtempSync(join(tmpdir(), 'engine-'));
   writeFileSync(join(dataDir, 'store.sqlite'), await migrated.get(), { mode: 0o600 });
   const engines: Engine[] = [];
@@ -103,9 +137,12 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
       ...settings,
       ...more,
     } as Settings;
-    const engine = createEngine({
-      settings: all,
-      connect: async () => cluster.open({ token: { id: all.connection.tokenId, secret: all.connection.tokenSecret }, clock, ...client }),
+    const { cluster: name = 'simulator' } = client;
+    const token = { id: all.connection.tokenId, secret: all.connection.tokenSecret };
+    const engine = engineOf(name, {
+      settings: beside ? withBeside(name, all, beside) : all,
+      connect: async (asked) =>
+        asked === 'beside' ? (beside as TestCluster).open({ cluster: asked }) : cluster.open({ token, clock, ...client }),
       openStore: async () => store(await openStore({ dataDir })),
       clock,
       audit: audit(openAudit({ file: all.auditFile, clock: systemClock })),
@@ -148,6 +185,8 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     async close() {
       for (const one of engines) await one.close();
       await cluster.close();
+      await beside?.close();
+      expect(beside?.mutations() ?? []).toEqual([]);
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

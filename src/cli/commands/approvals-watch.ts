@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRecord } from '../../core/approval.ts';
+import { clusterPrefix } from '../../core/settings.ts';
 import { plainText } from '../../core/text.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, note, print } from '../lib/output.ts';
@@ -35,5 +36,5 @@ export function watch(options: GlobalOptions): Promise<Exit> {
 
 function line(approval: ApprovalRecord): string {
   const time = new Date().toTimeString().slice(0, 8);
-  return `${time}  ${approval.id}  ${approval.status.padEnd(9)}  ${plainText(approval.plan.summary, 120)}  (requested by ${plainText(approval.principal, 40)})`;
+  return `${time}  ${approval.id}  ${approval.status.padEnd(9)}  ${plainText(`${clusterPrefix(approval.cluster)}${approval.plan.summary}`, 120)}  (requested by ${plainText(approval.principal, 40)})`;
 }

@@ -1,6 +1,6 @@
 import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
+import { asError, fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Session } from '../../engine/session.ts';
 import { compactText } from '../../render/compact.ts';
@@ -45,7 +45,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
           approvals.map((row) => [
             row.approval_id,
             row.status,
-            row.summary,
+            row.cluster === undefined ? row.summary : `${row.cluster}: ${row.summary}`,
             row.requester,
             time(row.created_at),
             row.status === 'pending' ? time(row.expires_at) : '',
@@ -113,11 +113,24 @@ export function deny(id: string, options: GlobalOptions & { reason?: string }): 
   });
 }
 
-/** All approvals that this caller may see, newest first, page by page. */
+/** All approvals that this caller may see, cluster by cluster, newest first. A cluster that cannot be opened takes none from the others. */
 async function* all(session: Session, status?: string): AsyncGenerator<JsonObject> {
+  const { clusters } = session.engine;
+  if (clusters.length === 0) return yield* allOf(session, { status });
+  for (const cluster of clusters) {
+    try {
+      for await (const approval of allOf(session, { status, cluster })) yield { cluster, ...approval };
+    } catch (thrown) {
+      note(`${cluster}: ${asError(thrown).message}`);
+    }
+  }
+}
+
+/** Page by page. */
+async function* allOf(session: Session, asked: { status?: string | undefined; cluster?: string }): AsyncGenerator<JsonObject> {
   let cursor: string | undefined;
   do {
-    const args = { limit: 100, ...defined({ status, cursor }) };
+    const args = { limit: 100, ...defined({ ...asked, cursor }) };
     const result = await session.engine.perform('list_approvals', args, operator());
     if (result.kind !== 'done') fail('internal', 'The operation list_approvals returned no result.');
     yield* (result.output.approvals ?? []) as JsonObject[];

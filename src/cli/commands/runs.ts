@@ -1,6 +1,7 @@
 import { fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RunRecord } from '../../core/run.ts';
+import { clusterPrefix } from '../../core/settings.ts';
 import { guestsOf } from '../../engine/runs/late.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
@@ -49,7 +50,7 @@ function rowOf(run: RunRecord): JsonObject & Record<'run_id' | 'summary' | 'vmid
   return {
     run_id: run.id,
     operation: run.operation,
-    summary: run.plan.summary,
+    summary: `${clusterPrefix(run.cluster)}${run.plan.summary}`,
     vmids: guestsOf(run).join(', '),
     principal: run.principal,
     started_at: run.startedAt,
