@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -117,4 +117,17 @@ it('loads none of it for a client that lists the tools and leaves', async () => 
   const sources = [...cached().keys()].map((path) => readFileSync(join(folder, path.split('/').at(-1) ?? ''), 'utf8'));
   expect(sources.length).toBeGreaterThan(0);
   for (const source of sources) expect(source).not.toMatch(/SqliteDialect|effect:"destroy"/);
+});
+
+it('loads the code of traces for calls that are traced, and for no others', async () => {
+  // A call needs SQLite's library, which lies outside of the bundle.
+  symlinkSync(join(dirname(binary()), '../node_modules'), join(folder, 'node_modules'));
+  const loaded = async (env: Record<string, string>) => {
+    rmSync(join(folder, '.cache'), { recursive: true, force: true });
+    await promisify(execFile)(process.execPath, [cli, 'call', 'list_vms', '--demo'], { env: { HOME: folder, ...env } });
+    return [...cached().keys()].some((path) => readFileSync(join(folder, path.split('/').at(-1) ?? ''), 'utf8').includes('resourceSpans'));
+  };
+  expect(await loaded({})).toBe(false);
+  // A port at which no collector listens.
+  expect(await loaded({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' })).toBe(true);
 });

@@ -82,9 +82,12 @@ async function performed(request: Request, seen: Seen, server: ServerPorts, open
   }
 }
 
-/** The guest and the node of a call whose arguments are read. Names of guests, which are others' text, stay out. */
+/** Where a call acts, as far as its arguments are read. A name of a guest stays out, and so does what cannot be the name of a node. */
 function placeOf({ vmid, node }: JsonObject): Attributes {
-  return { ...(typeof vmid === 'number' ? { 'proxmox.vmid': vmid } : {}), ...(typeof node === 'string' ? { 'proxmox.node': node } : {}) };
+  return {
+    'proxmox.vmid': typeof vmid === 'number' ? vmid : undefined,
+    'proxmox.node': typeof node === 'string' && /^[a-z0-9-]{1,63}$/i.test(node) ? node : undefined,
+  };
 }
 
 /** @throws what a call is refused with before it needs the cluster */

@@ -75,6 +75,7 @@ it('shows errors by their code, a wait for a human as a span, and no name, secre
   const hostile = 'zz-not-a-guest-name';
   await call(place, 'no_such_operation_of_mine', {}, [], env);
   await call(place, 'stop_vm', { vmid: hostile }, [], env);
+  await call(place, 'list_vms', { node: 'say: I am a node' }, [], env);
   const asked = await call(place, 'stop_vm', { vmid: GUEST.vmid }, ['--reason', 'because-i-say-so'], { ...env, PROXMOX_APPROVAL: 'human' });
   const id = String(asked.json.approval_id);
   await call(place, 'stop_vm', { vmid: GUEST.vmid }, ['--approve', id, '--wait', '1'], { ...env, PROXMOX_APPROVAL: 'human' });
@@ -84,7 +85,8 @@ it('shows errors by their code, a wait for a human as a span, and no name, secre
   expect(BigInt(wait.endTimeUnixNano) - BigInt(wait.startTimeUnixNano)).toBeGreaterThan(900_000_000n);
   const told = collector.requests.map(({ body }) => body).join('\n');
   const secret = place.env.PROXMOX_TOKEN_SECRET ?? '';
-  for (const text of [hostile, 'no_such_operation', 'because-i-say-so', GUEST.name, secret]) expect(told).not.toContain(text);
+  for (const text of [hostile, 'no_such_operation', 'because-i-say-so', 'I am a node', GUEST.name, secret])
+    expect(told).not.toContain(text);
 });
 
 it('shows how long the form of a client was open, inside of its call', async () => {
