@@ -23,7 +23,7 @@ interface NodeGuest {
  * All guests that the token can see, with what the cluster's cache does not know yet. Proxmox VE shows a new guest for 10 s without name,
  * state and sizes, a changed one for 10 s as it was, and every guest of a node whose status daemon is silent without name and state.
  */
-export async function currentGuests(api: ProxmoxReader): Promise<GuestRow[]> {
+export async function currentGuests(api: ProxmoxReader): Promise<readonly GuestRow[]> {
   return completed(api, await listGuests(api));
 }
 
@@ -31,9 +31,9 @@ export async function currentGuests(api: ProxmoxReader): Promise<GuestRow[]> {
  * Completes rows without name or state, and those of guests that this process just changed, from `GET /nodes/{node}/qemu` and `/lxc`, which are current within a second. Only nodes that have such
  * rows are asked; a row of a node that does not answer stays as it is.
  */
-export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): Promise<GuestRow[]> {
+export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): Promise<readonly GuestRow[]> {
   const lacking = rows.filter((row) => row.name === '' || row.status === 'unknown' || api.changedLately?.(row.vmid));
-  if (lacking.length === 0) return [...rows];
+  if (lacking.length === 0) return rows;
   const offline = await offlineNodes(api);
   const folders = new Map(lacking.filter(({ node }) => !offline.has(node)).map(({ node, type }) => [`${node}/${type}`, { node, type }]));
   const lists = await Promise.all([...folders.values()].map(({ node, type }) => guestsOf(api, node, type)));

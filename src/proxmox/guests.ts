@@ -39,6 +39,8 @@ interface ResourceRow {
  */
 export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
   const text = textOf(name) ?? '';
+  // Most names begin otherwise, and a fleet has thousands.
+  if (!text.startsWith(type === 'qemu' ? 'VM ' : 'CT')) return text;
   return text === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : text;
 }
 

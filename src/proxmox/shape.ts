@@ -55,18 +55,21 @@ export function shaped(path: string, data: unknown): unknown {
   });
 }
 
+const GUEST_NEEDS = ['vmid', 'node'];
+
 function rowsFault(data: unknown, shape: Shape): string | undefined {
   if (!Array.isArray(data)) return `the answer is ${nameOf(data)} instead of a list`;
+  const telltale = shape.needs?.includes('type');
   for (const row of data) {
     // The list of the cluster tells where a guest is; the containers of one node have a type too, and no node.
-    const guest = shape.needs?.includes('type') && isGuest(row);
-    const fault = objectFault(row, guest ? { ...shape, needs: ['vmid', 'node'] } : shape) ?? vmidFault(row.vmid ?? undefined);
+    const needs = telltale && isGuest(row) ? GUEST_NEEDS : shape.needs;
+    const fault = objectFault(row, shape, needs) ?? vmidFault(row.vmid ?? undefined);
     if (fault !== undefined) return `in a row of the list ${fault}`;
   }
   return undefined;
 }
 
-function objectFault(data: unknown, { needs = [], texts = [], states }: Shape): string | undefined {
+function objectFault(data: unknown, { needs: stated = [], texts = [], states }: Shape, needs = stated): string | undefined {
   if (!isObject(data)) return `the answer is ${nameOf(data)} instead of an object`;
   for (const name of texts) {
     const value = data[name];
@@ -85,7 +88,7 @@ function isGuest(row: unknown): boolean {
 
 /** Volumes without an owner have no VMID, or none but null. */
 function vmidFault(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || (Number.isInteger(value) && (value as number) > 0 && (value as number) < 1e9)) return undefined;
   const text = typeof value === 'number' || typeof value === 'string' ? String(value) : '';
   return /^[1-9]\d{0,8}$/.test(text) ? undefined : `the VMID is ${nameOf(value)}`;
 }

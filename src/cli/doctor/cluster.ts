@@ -183,7 +183,13 @@ function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
   };
 }
 
-async function bootSources(api: ProxmoxReader, node: string, isos: string[], imports: string[], guests: GuestRow[]): Promise<string[]> {
+async function bootSources(
+  api: ProxmoxReader,
+  node: string,
+  isos: string[],
+  imports: string[],
+  guests: readonly GuestRow[],
+): Promise<string[]> {
   const count = async (storages: string[], content: string) => {
     const lists = await Promise.all(storages.map((s) => listVolumes(api, node, s, { content }).catch(() => [])));
     return lists.flat().length;

@@ -18,7 +18,7 @@ import type { GuestRow } from '../../proxmox/guests.ts';
  */
 export async function withVmids(operation: Operation, args: JsonObject, reader: ProxmoxReader): Promise<JsonObject> {
   const { byName = {}, input } = operation;
-  let rows: Promise<GuestRow[]> | undefined;
+  let rows: Promise<readonly GuestRow[]> | undefined;
   const resolved: JsonObject = { ...args };
   for (const [key, nameKey] of Object.entries(byName)) {
     const type = input.shape[key];

@@ -14,7 +14,7 @@ import { tidy } from './reservations.ts';
 
 /** The input of the count. */
 export interface Inventory {
-  guests: GuestRow[];
+  guests: readonly GuestRow[];
   reserved: Reservation[];
   /** VMIDs of guests created through this server; only for that scope. */
   created: ReadonlySet<number>;
@@ -76,7 +76,7 @@ async function sized(
   listed: readonly GuestRow[],
   reserved: readonly Reservation[],
   limits: LimitSettings,
-): Promise<GuestRow[]> {
+): Promise<readonly GuestRow[]> {
   const guests = await completed(api, listed);
   if ([limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].every((limit) => limit === undefined)) return guests;
   return Promise.all(

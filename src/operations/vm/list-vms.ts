@@ -10,7 +10,7 @@ import { LIST_READS, NODE_READS } from './lib/api.ts';
 import { DEFAULT_COLUMNS, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './lib/guest-columns.ts';
 import { after, cursorAt, inOrder, SORTS } from './lib/guest-order.ts';
 import { whyEmpty } from './lib/why-empty.ts';
-import { fits, whyNone } from './lib/why-none.ts';
+import { fitting, whyNone } from './lib/why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),
@@ -88,7 +88,7 @@ export const listVms = defineOperation({
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
     const all = await currentGuests(ctx.api);
-    const found = all.filter((g) => fits(g, args));
+    const found = fitting(all, args);
     const notice = all.length === 0 ? await whyEmpty(ctx) : found.length === 0 ? await whyNone(ctx, all, args) : undefined;
     // The rights that tell what is missing are not asked for here: the list is one request, and get_cluster tells it always.
     const granted = knownPrivileges(ctx.api);

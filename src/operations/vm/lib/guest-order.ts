@@ -24,8 +24,12 @@ interface Place {
   vmid: number;
 }
 
-/** Templates last, then by the gauge, the greatest first, then by VMID. */
+/**
+ * Templates last, then by the gauge, the greatest first, then by VMID.
+ * @param guests by VMID, as the cluster's list is read
+ */
 export function inOrder(guests: readonly GuestRow[], order: Order): GuestRow[] {
+  if (order.sort === undefined) return [...guests.filter(({ template }) => !template), ...guests.filter(({ template }) => template)];
   return guests
     .map((guest) => ({ guest, place: placeOf(guest, order) }))
     .sort((a, b) => compare(a.place, b.place))

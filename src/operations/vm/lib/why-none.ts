@@ -32,8 +32,9 @@ const TESTS: Record<keyof Filter, (guest: GuestRow, wanted: string) => boolean> 
 };
 const KINDS = Object.keys(TESTS) as (keyof Filter)[];
 
-export function fits(guest: GuestRow, filter: Filter): boolean {
-  return KINDS.every((kind) => passes(guest, filter, kind));
+export function fitting(guests: readonly GuestRow[], filter: Filter): readonly GuestRow[] {
+  const kinds = KINDS.filter((kind) => filter[kind] !== undefined);
+  return kinds.length === 0 ? guests : guests.filter((guest) => kinds.every((kind) => passes(guest, filter, kind)));
 }
 
 function passes(guest: GuestRow, filter: Filter, kind: keyof Filter): boolean {

@@ -81,7 +81,7 @@ async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
  * A guest that is a moment old may have a name in its configuration alone. Where many have none, their configurations are not read: the lists
  * of their nodes know all but that one moment.
  */
-async function withNames(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<GuestRow[]> {
+async function withNames(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<readonly GuestRow[]> {
   const rows = await completed(api, guests);
   const nameless = rows.filter((g) => g.name === '');
   if (nameless.length > READ_ONE_BY_ONE) return rows;
@@ -91,7 +91,7 @@ async function withNames(api: ProxmoxReader, guests: readonly GuestRow[]): Promi
 }
 
 /** Guests that other calls of this server have just made, where a token of a pool does not see them yet. */
-async function withFresh(ctx: OperationContext, guests: GuestRow[]): Promise<GuestRow[]> {
+async function withFresh(ctx: OperationContext, guests: readonly GuestRow[]): Promise<readonly GuestRow[]> {
   const unseen = ctx.fresh.filter((f) => !guests.some((g) => g.vmid === f.vmid));
   const there = await Promise.all(unseen.map(async (f) => ((await isFree(ctx.api, f.vmid)) ? [] : [f])));
   return [
