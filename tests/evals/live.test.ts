@@ -20,6 +20,24 @@ let exit: number;
 let before: Picture;
 let after: Picture;
 
+const NOTHING = { created: {}, changed: {}, gone: [], added: [], removed: [], other: [] };
+
+function look(): Picture {
+  const world = openWorld({ file, now: Date.now, timeScale: 0.01 });
+  const picture = pictureOf(world);
+  world.close();
+  return picture;
+}
+
+const env = () => ({
+  PATH: process.env.PATH,
+  PROXMOX_HOST: '127.0.0.1',
+  PROXMOX_PORT: String(simulator.port),
+  PROXMOX_TOKEN_ID: simulator.token.id,
+  PROXMOX_TOKEN_SECRET: simulator.token.secret,
+  PROXMOX_FINGERPRINT: simulator.fingerprint,
+});
+
 beforeAll(async () => {
   simulator = await startSimulator({
     file,
@@ -28,23 +46,12 @@ beforeAll(async () => {
       if (method !== 'GET') requests.push({ request: `${method} ${path}`, params });
     },
   });
-  const world = openWorld({ file, now: Date.now, timeScale: 0.01 });
-  before = pictureOf(world);
+  before = look();
   const json = join(folder, 'steps.json');
-  const env = {
-    PATH: process.env.PATH,
-    PROXMOX_HOST: '127.0.0.1',
-    PROXMOX_PORT: String(simulator.port),
-    PROXMOX_TOKEN_ID: simulator.token.id,
-    PROXMOX_TOKEN_SECRET: simulator.token.secret,
-    PROXMOX_FINGERPRINT: simulator.fingerprint,
-  };
   const args = ['--pool', 'agents', '--storage', 'nas', '--backups', 'nas', '--node', 'pve', '--json', json];
-  exit = await main(dirname(dirname(binary())), args, env);
+  exit = await main(dirname(dirname(binary())), args, env());
   steps = JSON.parse(readFileSync(json, 'utf8')) as Step[];
-  world.refresh();
-  after = pictureOf(world);
-  world.close();
+  after = look();
 }, 300_000);
 afterAll(async () => {
   await simulator.close();
@@ -57,8 +64,16 @@ it('plays all stories and ends with 0', () => {
 });
 
 it('leaves the cluster as it was', () => {
-  expect(differenceOf(before, after)).toEqual({ created: {}, changed: {}, gone: [], added: [], removed: [], other: [] });
+  expect(differenceOf(before, after)).toEqual(NOTHING);
 });
+
+it('leaves the cluster as it was also when a story breaks off, and says so by its exit code', async () => {
+  simulator.faults.add({ action: 'fail-task', times: 1, match: { method: 'POST', path: '/qemu/[0-9]+/status/start$' } });
+  expect(
+    await main(dirname(dirname(binary())), ['--pool', 'agents', '--storage', 'nas', '--node', 'pve', '--story', 'medium'], env()),
+  ).toBe(1);
+  expect(differenceOf(before, look())).toEqual(NOTHING);
+}, 120_000);
 
 it('sends changes for its own guests and its own backup only', () => {
   const made = new Set(

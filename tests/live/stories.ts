@@ -145,6 +145,8 @@ export async function cleanUp(stage: Stage, made: Made): Promise<string[]> {
   };
   const rows = await stage.rows('list_vms', { pool: stage.pool, name: stage.prefix, limit: 500, columns: ['template'] });
   const own = rows.filter(({ vmid, name }) => made.guests.has(Number(vmid)) && String(name).startsWith(stage.prefix));
+  for (const { vmid, name } of rows.filter((row) => !own.includes(row)))
+    left.push(`${name} (${vmid}): this run has no record of making it`);
   const running = own.filter(({ status }) => status !== 'stopped').map(({ vmid }) => vmid);
   if (running.length > 0)
     await trying(`running guests ${running.join(', ')}`, () => stage.call('stop_vm', { vmids: running, force: true }));
