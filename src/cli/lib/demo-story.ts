@@ -17,23 +17,52 @@ import { print } from './output.ts';
 export async function tell(folder: string): Promise<void> {
   // Nothing of the user's own settings may reach the story.
   const own = { HOME: folder, XDG_CONFIG_HOME: folder, PROXMOX_DATA_DIR: folder, PROXMOX_TOOLSETS: 'everyday,api' };
-  const env = { PATH: process.env.PATH ?? '', ...own };
+  const env = { PATH: process.env.PATH ?? '', ...own, ...(isOnTwo() ? { PROXMOX_DEMO_CLUSTERS: '2' } : {}) };
   const transport = new StdioClientTransport({ command: process.execPath, args: [entryFile(), 'stdio', '--demo'], env, stderr: 'inherit' });
   const client = new Client({ name: 'demo-agent', version: pkg.version });
   await client.connect(transport);
+  const agent = agentOn(client);
   try {
-    const agent = agentOn(client);
-    await firstAct(agent);
-    await secondAct(agent);
+    if (isOnTwo()) await onTwoClusters(agent);
+    else {
+      await firstAct(agent);
+      await secondAct(agent);
+    }
   } finally {
     await client.close();
   }
   say('Everything above is on record', 'Another process verifies the chain of the audit. The records of this story are then removed.');
   const { stdout } = await promisify(execFile)(process.execPath, [entryFile(), 'audit', 'verify', '--demo'], { env });
   const verified = JSON.parse(stdout) as { ok: boolean; count: number };
-  check(verified.ok && verified.count > 10, 'the audit verifies');
+  check(verified.ok && verified.count > 5, 'the audit verifies');
   print(`  ${verified.count} records, none changed.`);
   print(bold('\nThat was the whole story, on the embedded cluster. Run `proxmox-mcp doctor` for a real one.'));
+}
+
+/** The one setting that the story takes from its user. */
+function isOnTwo(): boolean {
+  return process.env.PROXMOX_DEMO_CLUSTERS === '2';
+}
+
+/** With `PROXMOX_DEMO_CLUSTERS=2`: two clusters that share names and VMIDs, and are never mistaken for each other. */
+async function onTwoClusters(agent: Agent): Promise<void> {
+  say('What is there?', 'Two clusters, asked side by side. Each row names its own.');
+  const { columns, rows } = (await agent('list_vms', { name: 'web' })) as { columns: string[]; rows: unknown[][] };
+  check(columns[0] === 'cluster' && new Set(rows.map(([cluster]) => cluster)).size === 2, 'both clusters are listed');
+
+  say('One name on both', 'The candidates are listed, and none is guessed.');
+  await agent('get_vm', { name: 'web1' }, 'ambiguous');
+
+  say('A change names its cluster', 'Without it nothing is sent.');
+  await agent('stop_vm', { vmid: 100 }, 'invalid_arguments');
+  const stop = await agent('stop_vm', { cluster: 'work', vmid: 100 });
+  check(stop.approval_required === true, 'an approval is required');
+
+  say('The yes counts on that cluster alone');
+  await agent('approve', { cluster: 'home', approval_id: stop.approval_id ?? '' }, 'approval_mismatch');
+  await agent('approve', { approval_id: stop.approval_id ?? '' });
+  check((await agent('get_vm', { cluster: 'work', vmid: 100 })).status === 'stopped', 'it is stopped there');
+  check((await agent('get_vm', { cluster: 'home', vmid: 100 })).status === 'running', 'the one of the same number runs on');
 }
 
 /** Plans, limits, and what needs a human's yes. */
