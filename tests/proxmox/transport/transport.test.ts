@@ -149,7 +149,8 @@ it('ends an exchange whose body never ends, a read as well as a change', async (
 it('keeps connections for polls while eight reads hang', async () => {
   const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmstart:105:mcp@pve!agent:';
   const { client, server } = await open(({ url }) => (url.includes('/tasks/') ? { data: { status: 'running' } } : 'silence'));
-  const hanging = Array.from({ length: 8 }, () => client.get('/nodes').catch(() => undefined));
+  // Equal reads share a request.
+  const hanging = Array.from({ length: 8 }, (_, n) => client.get(`/nodes/pve/qemu/${100 + n}/status/current`).catch(() => undefined));
   await expect.poll(() => server.received.length).toBe(6);
   expect(await client.task(upid)).toMatchObject({ running: true });
   expect(server.received.length).toBe(7);
