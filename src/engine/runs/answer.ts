@@ -1,5 +1,5 @@
 import { defined } from '../../core/defined.ts';
-import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
+import { asError, type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { type Result, runningResult } from '../../core/result.ts';
 import type { RunRecord } from '../../core/run.ts';
@@ -61,6 +61,25 @@ export async function answerOf(
   return resultOf(await waitFor(run, ended, { ...options, wait: deadline.wait }, ports), operation, ports);
 }
 
+/** Faults of the reads behind an answer. They do not undo the work that is told. */
+const READ_FAULTS = [
+  'unreachable',
+  'proxmox_refused',
+  'permission_denied',
+  'authentication_failed',
+  'certificate_untrusted',
+  'certificate_changed',
+];
+
+/** The answer of a run that ended well while its state cannot be read. @throws what the report itself decided, such as task_failed */
+function withoutState(thrown: unknown, run: RunRecord, ports: Ports): JsonObject {
+  const { code, message } = asError(thrown);
+  if (!READ_FAULTS.includes(code)) throw thrown;
+  ports.log.warn({ run: run.id, err: thrown }, 'the state after a run could not be read');
+  const notice = `All steps are done. The state afterwards could not be read: ${message} Look at it with get_vm or get_task.`;
+  return { run_id: run.id, status: 'succeeded', notice };
+}
+
 /** A run as the answer of a call: the operation's report, the error it ended with, or that it still continues. */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
   if (run.status === 'executing' && !run.error) return runningResult(run);
@@ -72,6 +91,10 @@ export async function resultOf(run: RunRecord, operation: ChangeOperation, ports
     recorded.add(error);
     throw error;
   }
-  const output = await operation.report(ports.cluster.api, run);
-  return { kind: 'done', output: operation.output.parse(output) as JsonObject };
+  try {
+    const output = await operation.report(ports.cluster.api, run);
+    return { kind: 'done', output: operation.output.parse(output) as JsonObject };
+  } catch (thrown) {
+    return { kind: 'done', output: withoutState(thrown, run, ports) };
+  }
 }

@@ -60,7 +60,7 @@ export const migrateVm = defineOperation({
 });
 /** Where the guests are now, by the list of the cluster, which knows it at once. */
 async function report(api: ProxmoxReader, run: RunRecord) {
-  const rows = await listGuests(api);
+  const rows = await listGuests(api).catch(() => []);
   const guests = await Promise.all(
     targetsOf(run.plan).map(async ({ vmid, type, node: from, name }) => {
       const node = rows.find((row) => row.vmid === vmid)?.node ?? 'unknown';
