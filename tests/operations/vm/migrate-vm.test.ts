@@ -19,7 +19,14 @@ const sent = () =>
     .slice(before)
     .map(({ method, path, params }) => [`${method} ${path}`, params]);
 const asOperator = async (method: string, path: string, params: Record<string, string> = {}) => {
-  await asRoot(world.cluster, method, path, params);
+  const upid = await asRoot(world.cluster, method, path, params);
+  // What a task has locked cannot take the next request.
+  if (typeof upid === 'string' && upid.startsWith('UPID:')) {
+    const status = `/nodes/${upid.split(':')[1]}/tasks/${encodeURIComponent(upid)}/status`;
+    await expect
+      .poll(async () => ((await asRoot(world.cluster, 'GET', status)) as { status: string }).status, { timeout: 20_000 })
+      .toBe('stopped');
+  }
   before = world.cluster.mutations().length;
 };
 const withRights = async (rights: Record<string, string[]>) => {
