@@ -95,20 +95,21 @@ export function reservationsIn(db: Kysely<Database>) {
     /**
      * The plan's needs, once known. The reservation goes to the end of the queue: work that was counted before could not see these needs, so
      * it counts as earlier.
-     * @returns the new place; undefined when another process gave the reservation back meanwhile
+     * @returns the reservation at its new place; undefined when another process gave it back meanwhile
      */
-    async setDemand(id: string, { node, type, cpu, memoryMib, diskGib, space }: Demand): Promise<number | undefined> {
+    async setDemand(id: string, { node, type, cpu, memoryMib, diskGib, space }: Demand): Promise<Reservation | undefined> {
       return exclusive(db, async (tx) => {
         const row = await tx.deleteFrom('reservations').where('id', '=', id).returningAll().executeTakeFirst();
         if (!row) return undefined;
         const { seq: _earlier, ...kept } = row;
         const demanded = { node, type, cpu, memory_mib: memoryMib, disk_gib: diskGib, space: JSON.stringify(space) };
-        const placed = await tx
-          .insertInto('reservations')
-          .values({ ...kept, ...demanded })
-          .returning('seq')
-          .executeTakeFirstOrThrow();
-        return Number(placed.seq);
+        return read(
+          await tx
+            .insertInto('reservations')
+            .values({ ...kept, ...demanded })
+            .returningAll()
+            .executeTakeFirstOrThrow(),
+        );
       });
     },
 
@@ -149,9 +150,13 @@ export function reservationsIn(db: Kysely<Database>) {
     async releaseGuest(cluster: string, vmid: number): Promise<void> {
       await db.deleteFrom('reservations').where('cluster', '=', cluster).where('vmid', '=', vmid).where('state', '=', 'made').execute();
     },
-    /** A reservation whose process died before a run began. */
-    async releaseOrphan(id: string, worker: Worker): Promise<void> {
+    /**
+     * A reservation whose process died before a run began.
+     * @returns false when a run has taken it over meanwhile: then it still counts
+     */
+    async releaseOrphan(id: string, worker: Worker): Promise<boolean> {
       await db.deleteFrom('reservations').where('id', '=', id).where('worker', '=', worker).where('run_id', 'is', null).execute();
+      return (await db.selectFrom('reservations').select('id').where('id', '=', id).executeTakeFirst()) === undefined;
     },
   };
 }

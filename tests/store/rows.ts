@@ -351,11 +351,12 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         };
         expect(taken).toStrictEqual({ mine: row });
         expect(await claimed('v-full', { name: 'Web', newGuest: true })).toStrictEqual(taken);
-        const seq = await store.reservations.setDemand('v-full', demand);
+        const placed = await store.reservations.setDemand('v-full', demand);
+        expect(placed).toMatchObject(demand);
         expect(await store.reservations.setDemand('no such', demand)).toBeUndefined();
         expect(await store.reservations.setRun('v-full', 'run')).toBe(true);
         expect(await store.reservations.setRun('no such', 'run')).toBe(false);
-        expect(await store.reservations.get('v-full')).toStrictEqual({ ...row, ...demand, seq, runId: 'run' });
+        expect(await store.reservations.get('v-full')).toStrictEqual({ ...row, ...demand, seq: placed?.seq, runId: 'run' });
         expect(await store.reservations.get('no such')).toBeUndefined();
       });
 
@@ -418,9 +419,9 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await left()).toEqual(['b-guest', 'b-held', 'b-orphan', 'b-busy', 'b-else']);
         await store.reservations.releaseGuest(cluster, 922);
         expect(await left()).toEqual(['b-held', 'b-orphan', 'b-busy', 'b-else']);
-        await store.reservations.releaseOrphan('b-orphan', 'w');
-        await store.reservations.releaseOrphan('b-busy', 'w');
-        await store.reservations.releaseOrphan('b-else', 'other');
+        expect(await store.reservations.releaseOrphan('b-orphan', 'w')).toBe(true);
+        expect(await store.reservations.releaseOrphan('b-busy', 'w')).toBe(false);
+        expect(await store.reservations.releaseOrphan('b-else', 'other')).toBe(false);
         expect(await left()).toEqual(['b-held', 'b-busy', 'b-else']);
       });
     });

@@ -118,8 +118,9 @@ export async function tidy(reservations: readonly Reservation[], guests: readonl
   const kept: Reservation[] = [];
   for (const r of reservations) {
     if (r.state === 'held') {
-      if (r.runId === undefined && isLeft(r, ports)) await rows.releaseOrphan(r.id, r.worker);
-      else kept.push(r);
+      // A run may have taken it over since the row was read.
+      const isReleased = r.runId === undefined && isLeft(r, ports) && (await rows.releaseOrphan(r.id, r.worker));
+      if (!isReleased) kept.push(r);
       continue;
     }
     const row = guests.find((g) => g.vmid === r.vmid);

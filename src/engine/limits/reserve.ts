@@ -1,4 +1,3 @@
-import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors.ts';
 import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/limits.ts';
 import { demandsOf, type Plan, partsOf, type RequestStep, type ResourceDemand } from '../../core/plan.ts';
@@ -51,10 +50,11 @@ async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefine
   const cpu = Math.ceil(demand.after.cpu);
   const demanded = { node, type, ...demand.after, cpu, space };
   const { id } = reservation;
-  const seq = await (mine
+  const placed = await (mine
     ? store.reservations.setDemand(id, demanded)
     : holding(id, ports, () => store.reservations.setDemand(id, demanded)));
-  return { ...reservation, node, type, ...defined({ seq }) };
+  // Without its row the run cannot begin, and says so.
+  return placed ?? { ...reservation, node, type };
 }
 
 /** @throws quota_exceeded, or storage_unavailable where earlier work takes the space */
@@ -80,10 +80,10 @@ export async function totalsOver(
 ): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
   const { api, limits } = ports.cluster;
   const { guests, reserved, created } = await takeInventory(ports);
-  const last = mine.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...mine.map(({ seq }) => seq));
-  // A name without needs yet takes its place later, and counts this call then.
-  const isPlaced = (r: Reservation) => mine.length === 0 || r.cpu + r.memoryMib > 0;
-  const earlier = reserved.filter((r) => r.seq < last && isPlaced(r) && !mine.some(({ id }) => id === r.id));
+  // A name without needs yet takes its place later. So all that has a place is earlier than a plan that has none, and a name counts no plan out.
+  const isPlaced = (r: Reservation) => r.cpu + r.memoryMib > 0;
+  const last = mine.some(isPlaced) ? Math.max(...mine.map(({ seq }) => seq)) : Number.POSITIVE_INFINITY;
+  const earlier = reserved.filter((r) => r.seq < last && (mine.length === 0 || isPlaced(r)) && !mine.some(({ id }) => id === r.id));
   const limitsSizes = [limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].some((limit) => limit !== undefined);
   const ownOf = (demand: ResourceDemand) => guests.find((g) => g.vmid === demand.vmid);
   if (demands.some((one) => one.newGuests === 1 || (limitsSizes && ownOf(one)?.pool === undefined))) await checkCountable(limits, api);
