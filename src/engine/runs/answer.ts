@@ -80,6 +80,16 @@ function withoutState(thrown: unknown, run: RunRecord, ports: Ports): JsonObject
   return { run_id: run.id, status: 'succeeded', notice };
 }
 
+/** The operation's answer for a run that ended well, from its state now. */
+export async function reported(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<JsonObject> {
+  try {
+    const output = await operation.report(ports.cluster.api, run);
+    return operation.output.parse(output) as JsonObject;
+  } catch (thrown) {
+    return withoutState(thrown, run, ports);
+  }
+}
+
 /** A run as the answer of a call: the operation's report, the error it ended with, or that it still continues. */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
   if (run.status === 'executing' && !run.error) return runningResult(run);
@@ -91,10 +101,5 @@ export async function resultOf(run: RunRecord, operation: ChangeOperation, ports
     recorded.add(error);
     throw error;
   }
-  try {
-    const output = await operation.report(ports.cluster.api, run);
-    return { kind: 'done', output: operation.output.parse(output) as JsonObject };
-  } catch (thrown) {
-    return { kind: 'done', output: withoutState(thrown, run, ports) };
-  }
+  return { kind: 'done', output: await reported(run, operation, ports) };
 }

@@ -10,7 +10,7 @@ import { findOperation } from '../../operations/index.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { checkTaskScope } from '../limits/scope.ts';
 import type { Ports } from '../ports.ts';
-import { waitFor } from './answer.ts';
+import { reported, waitFor } from './answer.ts';
 import { listTasks, nodesOf, vmidOf, vmidsOf } from './task-list.ts';
 import { logOf } from './task-log.ts';
 
@@ -119,7 +119,7 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
   const operation = findOperation(run.operation);
   const report =
     run.status === 'succeeded' && operation && 'report' in operation
-      ? await operation.report(ports.cluster.api, run).catch(() => undefined)
+      ? await reported(run, operation, ports).catch(() => undefined)
       : undefined;
   return {
     ...brief(run),
@@ -138,7 +138,7 @@ async function describe(run: RunRecord, ports: Ports, logLines: number): Promise
     }),
     ...defined({ upid }),
     ...(run.error ? { error: run.error as unknown as JsonObject } : {}),
-    ...(report ? { result: report as JsonObject } : {}),
+    ...(report ? { result: report } : {}),
     ...(upid !== undefined && logLines > 0 ? { log: await logOf(upid, ports, logLines) } : {}),
   };
 }
