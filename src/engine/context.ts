@@ -9,12 +9,10 @@ import { freshGuests } from './limits/reservations.ts';
 import { totalsOver } from './limits/reserve.ts';
 import { isForeign, readerInScope } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
-import type { PerformOptions } from './types.ts';
 
 /** The part of a call that its reads depend on. */
 export interface Asked {
   caller: Requester;
-  options: Pick<PerformOptions, 'signal'>;
 }
 
 /** The reservations under which a call plans, or the VMID that another one has for the same guest. */
@@ -26,7 +24,7 @@ export interface Reserved {
 }
 
 /** The context of a read: it opens no store. */
-export function readContext({ caller, options }: Asked, ports: Ports): OperationContext {
+export function readContext({ caller }: Asked, ports: Ports): OperationContext {
   const { scope } = caller;
   const { api, name: cluster, limits, defaults, endpoints, tokenId, policy } = ports.cluster;
   return {
@@ -42,7 +40,7 @@ export function readContext({ caller, options }: Asked, ports: Ports): Operation
     changesOf: (vmid) => changesOf(vmid, ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
-    ...defined({ signal: options.signal, runs: policy.run }),
+    ...defined({ runs: policy.run }),
   };
 }
 

@@ -16,11 +16,7 @@ import type { ChangeCall } from './types.ts';
  * Plans with live facts, within the scope of the caller, who is the requester when a human decides. A plan may raise its operation's effect, never lower it; one that sends
  * nothing has none.
  */
-export async function makePlan(
-  call: Pick<ChangeCall, 'operation' | 'args' | 'options'> & Asked,
-  reserved: Reserved,
-  ports: Ports,
-): Promise<Plan> {
+export async function makePlan(call: Pick<ChangeCall, 'operation' | 'args'> & Asked, reserved: Reserved, ports: Ports): Promise<Plan> {
   const { scope } = call.caller;
   const { api } = ports.cluster;
   // The rights of a plan depend on the version: it is asked for while the plan is made, and once in a process.

@@ -66,7 +66,6 @@ export interface OperationContext {
   runs?: readonly GuestRun[];
   /** The caller, for plans. */
   principal?: string;
-  signal?: AbortSignal;
 }
 
 /** The name and VMID that a new guest reserves, so that two calls cannot create the same one. */

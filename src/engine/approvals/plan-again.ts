@@ -24,7 +24,7 @@ import { differences } from './stale.ts';
  */
 export async function planAgain(
   approval: ApprovalRecord,
-  { operation, options, caller }: Pick<ChangeCall, 'operation' | 'options' | 'caller'>,
+  { operation, caller }: Pick<ChangeCall, 'operation' | 'caller'>,
   hold: Hold,
   ports: Ports,
 ): Promise<Plan> {
@@ -36,7 +36,7 @@ export async function planAgain(
     reservedVmids: new Map(shown.map(({ name, vmid }) => [name.toLowerCase(), vmid])),
   };
   await refuseStale(approval, await leftScope(approval, ports), caller, ports);
-  const planned = await makePlan({ operation, args: approval.args, options, caller: requesterOf(approval) }, reserved, ports);
+  const planned = await makePlan({ operation, args: approval.args, caller: requesterOf(approval) }, reserved, ports);
   const plan = await withPlaced(planned, approval.plan, ports);
   await refuseStale(approval, await compare(approval, plan, ports), caller, ports);
   if (!isFree) {
