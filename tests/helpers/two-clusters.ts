@@ -1,34 +1,28 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAudit } from '../../src/audit/writer.ts';
-import type { Caller } from '../../src/core/caller.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { defined } from '../../src/core/defined.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
-import type { Result } from '../../src/core/result.ts';
 import type { ClusterSettings, Settings } from '../../src/core/settings.ts';
 import { TOOLSETS } from '../../src/core/toolset.ts';
 import { createEngine } from '../../src/engine/engine.ts';
-import type { Engine, PerformOptions } from '../../src/engine/types.ts';
+import type { Engine } from '../../src/engine/types.ts';
 import { openNamed } from '../../src/proxmox/named-cluster.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { openStore } from '../../src/store/index.ts';
+import { auditLines, type Calls, callsTo } from './calls.ts';
 import { startCluster, type TestCluster } from './simulator.ts';
 import { agent } from './world.ts';
 
-export interface Two {
+export interface Two extends Calls {
   home: TestCluster;
   work: TestCluster;
   engine: Engine;
   /** Another engine on the same store, whose names may mean other clusters. */
   another(options?: { at?: Record<string, TestCluster>; clock?: Clock; timeoutMs?: number } & Partial<Settings>): Engine;
-  call(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<Result>;
-  /** The output of a call that is done; throws for every other result. */
-  done(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<JsonObject>;
-  /** The id of the approval that the call asks for. */
-  asks(operation: string, args: object): Promise<string>;
   audit(): JsonObject[];
   close(): Promise<void>;
 }
@@ -76,29 +70,13 @@ export async function openTwo(own: Partial<Record<'home' | 'work', Partial<Clust
     return engine;
   };
   const engine = another();
-  const call: Two['call'] = (operation, args, options = {}, caller = agent) =>
-    engine.perform(operation, args, caller, { wait: 'end', ...options });
   return {
     home,
     work,
     engine,
     another,
-    call,
-    async done(...args) {
-      const result = await call(...args);
-      if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
-      return result.output;
-    },
-    async asks(...args) {
-      const result = await call(...args);
-      if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
-      return result.approval.id;
-    },
-    audit: () =>
-      readFileSync(auditFile, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line)),
+    ...callsTo(engine, agent),
+    audit: () => auditLines(auditFile),
     async close() {
       for (const one of engines) await one.close();
       await Promise.all([home.close(), work.close()]);

@@ -9,13 +9,13 @@ import { asError, type ProxmoxMcpError } from '../../src/core/errors.ts';
 import { isObject, type JsonObject } from '../../src/core/json.ts';
 import { lazy } from '../../src/core/lazy.ts';
 import { NO_POLICY } from '../../src/core/policy.ts';
-import type { Result } from '../../src/core/result.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import { TOOLSETS } from '../../src/core/toolset.ts';
 import { createEngine } from '../../src/engine/engine.ts';
-import type { Engine, PerformOptions } from '../../src/engine/types.ts';
+import type { Engine } from '../../src/engine/types.ts';
 import type { SimulatorOptions } from '../../src/simulator/index.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
+import { auditLines, type Calls, callsTo } from './calls.ts';
 import { startCluster, type TestCluster } from './simulator.ts';
 
 export const agent: Caller = {
@@ -40,17 +40,12 @@ interface Another {
   token?: { id: string; secret: string };
   audit?: (audit: Audit) => Audit;
 }
-export interface World {
+export interface World extends Calls {
   cluster: TestCluster;
   dataDir: string;
   engine: Engine;
   /** Another engine on the same store; on the same cluster unless it is given another name, and with the token of full rights unless another is given. */
   another(settings?: Partial<Settings>, more?: Another): Engine;
-  call(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<Result>;
-  /** The output of a call that is done; throws for every other result. */
-  done(operation: string, args: object, options?: PerformOptions, caller?: Caller): Promise<JsonObject>;
-  /** The id of the approval that the call asks for. */
-  asks(operation: string, args: object, options?: PerformOptions): Promise<string>;
   refused(call: Promise<unknown>): Promise<ProxmoxMcpError>;
   audit(): JsonObject[];
   close(): Promise<void>;
@@ -152,24 +147,12 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     return engine;
   };
   const engine = another();
-  const call: World['call'] = (operation, args, options = {}, caller = agent) =>
-    engine.perform(operation, args, caller, { wait: 'end', ...options });
   return {
     cluster,
     dataDir,
     engine,
     another,
-    call,
-    async done(...args) {
-      const result = await call(...args);
-      if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
-      return result.output;
-    },
-    async asks(...args) {
-      const result = await call(...args);
-      if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
-      return result.approval.id;
-    },
+    ...callsTo(engine, agent),
     refused: (promise) =>
       promise.then(
         () => {
@@ -177,11 +160,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
         },
         (thrown) => asError(thrown),
       ),
-    audit: () =>
-      readFileSync(join(dataDir, 'audit.jsonl'), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line)),
+    audit: () => auditLines(join(dataDir, 'audit.jsonl')),
     async close() {
       for (const one of engines) await one.close();
       await cluster.close();
