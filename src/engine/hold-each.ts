@@ -1,5 +1,6 @@
 import { defined } from '../core/defined.ts';
-import { type Plan, partsOf } from '../core/plan.ts';
+import type { Plan } from '../core/plan.ts';
+import { partsOf } from '../core/plan-parts.ts';
 import type { Result } from '../core/result.ts';
 import type { ReservationRequest } from '../operations/define.ts';
 import type { Reservation } from '../store/reservations.ts';

@@ -1,7 +1,8 @@
 import { graver } from '../core/effect.ts';
 import { fail } from '../core/errors.ts';
 import { isInPool } from '../core/guest.ts';
-import { demandsOf, type Plan } from '../core/plan.ts';
+import type { Plan } from '../core/plan.ts';
+import { demandsOf } from '../core/plan-parts.ts';
 import type { Policy } from '../core/policy.ts';
 import { unstated } from '../operations/stated.ts';
 import { type Asked, planContext, type Reserved } from './context.ts';

@@ -3,7 +3,8 @@ import type { Caller } from '../core/caller.ts';
 import { digestOf } from '../core/canonical.ts';
 import { defined } from '../core/defined.ts';
 import type { JsonObject } from '../core/json.ts';
-import { type Plan, partsOf } from '../core/plan.ts';
+import type { Plan } from '../core/plan.ts';
+import { partsOf } from '../core/plan-parts.ts';
 import type { RunRecord } from '../core/run.ts';
 import type { Call } from './types.ts';
 

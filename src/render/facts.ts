@@ -1,7 +1,8 @@
 import { defined } from '../core/defined.ts';
 import { DAY_MS, duration } from '../core/duration.ts';
 import type { GuestIdentity } from '../core/guest.ts';
-import { isGuarded, nameOfSource, type Plan, type PlanFacts, type SourceGuest, targetsOf } from '../core/plan.ts';
+import { isGuarded, nameOfSource, type Plan, type PlanFacts, type SourceGuest } from '../core/plan.ts';
+import { targetsOf } from '../core/plan-parts.ts';
 import { plainText } from '../core/text.ts';
 
 /** One fact about a guest or a plan. */

@@ -1,6 +1,7 @@
 import type { ApprovalMethod, ApprovalMode } from '../../core/approval.ts';
 import type { Caller } from '../../core/caller.ts';
-import { isGuarded, type Plan, targetsOf } from '../../core/plan.ts';
+import { isGuarded, type Plan } from '../../core/plan.ts';
+import { targetsOf } from '../../core/plan-parts.ts';
 
 /**
  * How this plan must be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the

@@ -1,6 +1,7 @@
 import { fail } from '../../core/errors.ts';
 import { typedName } from '../../core/guest.ts';
-import { newGuestsOf, type Plan, partsOf, targetsOf } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan.ts';
+import { newGuestsOf, partsOf, targetsOf } from '../../core/plan-parts.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { failMissing, missingPrivileges } from '../../proxmox/access/privileges.ts';
 import { backupRights } from '../../proxmox/access/visibility.ts';

@@ -1,5 +1,6 @@
 import type { Scope } from '../../core/caller.ts';
-import { type Placed, type Plan, targetsOf } from '../../core/plan.ts';
+import type { Placed, Plan } from '../../core/plan.ts';
+import { targetsOf } from '../../core/plan-parts.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { GuestRow } from '../../proxmox/guests.ts';
 

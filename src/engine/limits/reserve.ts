@@ -1,6 +1,7 @@
 import { fail } from '../../core/errors.ts';
 import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/limits.ts';
-import { demandsOf, type Plan, partsOf, type RequestStep, type ResourceDemand } from '../../core/plan.ts';
+import type { Plan, RequestStep, ResourceDemand } from '../../core/plan.ts';
+import { demandsOf, partsOf } from '../../core/plan-parts.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { LimitSettings } from '../../core/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';

@@ -1,5 +1,6 @@
 import { asError } from '../../core/errors.ts';
-import { demandsOf, isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest, targetsOf } from '../../core/plan.ts';
+import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest } from '../../core/plan.ts';
+import { demandsOf, targetsOf } from '../../core/plan-parts.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { backupOwner, ownerOf } from '../../proxmox/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guests.ts';

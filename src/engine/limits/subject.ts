@@ -1,7 +1,8 @@
 import type { Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import type { Effect } from '../../core/effect.ts';
-import { isGuarded, type Placed, type Plan, partOf, partsOf, type RequestStep, targetsOf } from '../../core/plan.ts';
+import { isGuarded, type Placed, type Plan, type RequestStep } from '../../core/plan.ts';
+import { partOf, partsOf, targetsOf } from '../../core/plan-parts.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
 import type { Ports } from '../ports.ts';

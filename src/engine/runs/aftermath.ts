@@ -1,5 +1,6 @@
 import { asError } from '../../core/errors.ts';
-import { type Plan, partsOf } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan.ts';
+import { partsOf } from '../../core/plan-parts.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guests.ts';

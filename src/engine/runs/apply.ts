@@ -1,6 +1,7 @@
 import { conditionText } from '../../core/condition-text.ts';
 import { asError, ProxmoxMcpError } from '../../core/errors.ts';
-import { type Condition, lanesOf, type Step } from '../../core/plan.ts';
+import type { Condition, Step } from '../../core/plan.ts';
+import { lanesOf } from '../../core/plan-parts.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { openGate } from '../../proxmox/gate.ts';

@@ -1,7 +1,8 @@
 import { defined } from '../../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { type Plan, partOf } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan.ts';
+import { partOf } from '../../core/plan-parts.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
 import { counted, plainText } from '../../core/text.ts';
 import { explain } from './half-made.ts';

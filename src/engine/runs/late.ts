@@ -1,7 +1,8 @@
 import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors.ts';
-import { demandsOf, lanesOf, type RequestStep } from '../../core/plan.ts';
+import type { RequestStep } from '../../core/plan.ts';
+import { demandsOf, lanesOf } from '../../core/plan-parts.ts';
 import type { RunRecord, StepRecord } from '../../core/run.ts';
 import { maskSecrets, plainText } from '../../core/text.ts';
 import { exitOf } from '../../proxmox/tasks.ts';

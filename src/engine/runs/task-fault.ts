@@ -1,6 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import { ProxmoxMcpError } from '../../core/errors.ts';
-import { type Plan, partOf, type RequestStep } from '../../core/plan.ts';
+import type { Plan, RequestStep } from '../../core/plan.ts';
+import { partOf } from '../../core/plan-parts.ts';
 import type { StepRecord } from '../../core/run.ts';
 import { plainText } from '../../core/text.ts';
 import { denialOf } from '../../proxmox/errors.ts';

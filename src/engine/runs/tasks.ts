@@ -2,7 +2,7 @@ import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { demandsOf } from '../../core/plan.ts';
+import { demandsOf } from '../../core/plan-parts.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { plainText, withoutCommand } from '../../core/text.ts';
 import type { ControlPorts } from '../../operations/define.ts';

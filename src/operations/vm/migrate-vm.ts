@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors.ts';
-import { type Plan, type RequestStep, targetsOf } from '../../core/plan.ts';
+import type { Plan, RequestStep } from '../../core/plan.ts';
+import { targetsOf } from '../../core/plan-parts.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { RunRecord } from '../../core/run.ts';
 import { plainText } from '../../core/text.ts';

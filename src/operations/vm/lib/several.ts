@@ -1,6 +1,7 @@
 import { graver } from '../../../core/effect.ts';
 import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
-import { inLane, type Plan } from '../../../core/plan.ts';
+import type { Plan } from '../../../core/plan.ts';
+import { inLane } from '../../../core/plan-parts.ts';
 import { counted } from '../../../core/text.ts';
 import { label } from './target.ts';
 

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
 import type { JsonObject } from '../../../core/json.ts';
-import { type Plan, partsOf } from '../../../core/plan.ts';
+import type { Plan } from '../../../core/plan.ts';
+import { partsOf } from '../../../core/plan-parts.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { RunRecord } from '../../../core/run.ts';
 import { addressesOf } from '../../../proxmox/addresses.ts';

@@ -1,7 +1,8 @@
 import { canonical } from '../../../core/canonical.ts';
 import { defined } from '../../../core/defined.ts';
 import type { JsonObject } from '../../../core/json.ts';
-import { digestAfter, type FromRef, outOfLane, type Plan, partOf, provesAll, type RequestStep } from '../../../core/plan.ts';
+import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan.ts';
+import { outOfLane, partOf } from '../../../core/plan-parts.ts';
 import type { RunRecord } from '../../../core/run.ts';
 import { holds } from '../../../proxmox/conditions.ts';
 import { path } from '../../../proxmox/encode.ts';
