@@ -20,7 +20,14 @@ export function clusterOf(place: Place, since: number): Cluster & { close(): voi
     if (status !== 200) throw new Error(`GET ${path}: ${status} ${reason}`);
     return data;
   };
-  const guests = (): Promise<{ vmid: number; name: string; node: string; type: string }[]> => get('/cluster/resources?type=vm');
+  // A node knows a new name at once, /cluster/resources only once the status daemon has told it.
+  const guests = async (): Promise<{ vmid: number; name: string; node: string; type: string }[]> => {
+    const nodes: { node: string }[] = await get('/nodes');
+    const lists = nodes.flatMap(({ node }) =>
+      ['qemu', 'lxc'].map(async (type) => (await get(`/nodes/${node}/${type}`)).map((row: object) => ({ ...row, node, type }))),
+    );
+    return (await Promise.all(lists)).flat();
+  };
   return {
     get,
     names: async () => (await guests()).map(({ name }) => name),
