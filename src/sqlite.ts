@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type SqliteDatabase from 'better-sqlite3';
-import { fail } from './core/errors.ts';
+import { fail } from './core/errors/errors.ts';
 
 /**
  * SQLite, for every layer that keeps a file of it. Two releases of one library with one interface: better-sqlite3 13 has prebuilt binaries,

@@ -1,4 +1,4 @@
-import { ERRORS, type Who } from '../../src/core/errors.ts';
+import { ERRORS, type Who } from '../../src/core/errors/errors.ts';
 import { GENERATED, rows } from './markdown.ts';
 
 const WHO: Record<Who, string> = {

@@ -1,4 +1,4 @@
-import { TOOLSETS } from '../../src/core/toolset.ts';
+import { TOOLSETS } from '../../src/core/settings/toolset.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';

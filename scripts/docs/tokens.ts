@@ -1,5 +1,5 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
-import { TOOLSETS } from '../../src/core/toolset.ts';
+import { TOOLSETS } from '../../src/core/settings/toolset.ts';
 import { toolDefinition } from '../../src/mcp/tools.ts';
 import { availableIn } from '../../src/operations/available.ts';
 import type { Operation } from '../../src/operations/define.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { OperationEffect } from '../../src/core/effect.ts';
+import type { OperationEffect } from '../../src/core/plan/effect.ts';
 import { inputOf } from '../../src/operations/by-name.ts';
 import { commonOf } from '../../src/operations/common.ts';
 import type { Operation } from '../../src/operations/define.ts';

@@ -4,7 +4,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AnchorPlace } from '../core/settings.ts';
+import type { AnchorPlace } from '../core/settings/settings.ts';
 
 /** Facility 13 (log audit), severity 6 (informational): RFC 5424, section 6.2.1. */
 const PRIORITY = 13 * 8 + 6;

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import type { Clock } from '../core/clock.ts';
-import { faultOf } from '../core/fault.ts';
+import { faultOf } from '../core/errors/fault.ts';
 import type { Log } from '../core/log.ts';
-import type { AnchorPlace } from '../core/settings.ts';
+import type { AnchorPlace } from '../core/settings/settings.ts';
 import { describePlace, sendCheckpoint } from './anchor-send.ts';
 import { openSigner, type Signer } from './checkpoint.ts';
 import type { Head } from './record.ts';

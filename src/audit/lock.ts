@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 
 /** How long an append waits for other processes before it gives up; each holds the lock for about a millisecond. */
 const PATIENCE_MS = 15_000;

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
 
 /** Reads that one principal may do at once, and how many per second come back. */

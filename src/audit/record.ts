@@ -1,6 +1,6 @@
 import { sha256 } from '../core/hash.ts';
-import type { JsonObject } from '../core/json.ts';
-import { visibleJson, withoutPrivateKeys } from '../core/text.ts';
+import type { JsonObject } from '../core/text/json.ts';
+import { visibleJson, withoutPrivateKeys } from '../core/text/text.ts';
 
 /**
  * The subject of a line of the audit.

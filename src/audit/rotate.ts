@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { link, open, rename } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import { openLock } from './lock.ts';
 import { type AuditRecord, chain, type Head } from './record.ts';
 import { continueFrom, firstLine, readTail } from './tail.ts';

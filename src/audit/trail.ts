@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import type { AuditRecord, Head } from './record.ts';
 import { continueFrom, readTail, type Tail } from './tail.ts';
 

@@ -1,8 +1,8 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { fail } from '../core/errors.ts';
-import { plainText } from '../core/text.ts';
+import { fail } from '../core/errors/errors.ts';
+import { plainText } from '../core/text/text.ts';
 import { type Checkpoint, keyId, knownPublicKey, readCheckpoint } from './checkpoint.ts';
 import { type AuditVerification, verifyAudit } from './verify.ts';
 

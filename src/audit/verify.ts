@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { type AuditLine, GENESIS, type Head, looksWhole, readLine } from './record.ts';
 import { firstLine, lastLines } from './tail.ts';

@@ -2,7 +2,7 @@ import { mkdir, open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import { traceId } from '../core/trace.ts';
 import type { Anchor } from './anchor.ts';
 import { type FileLock, openLock } from './lock.ts';

@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import pkg from '../../package.json' with { type: 'json' };
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 import { below, command, group, idNotOption, meant, printing, run, server } from './lib/command.ts';
 import type { GlobalOptions } from './lib/options.ts';
-import { outliveReaders } from './lib/output.ts';
+import { outliveReaders } from './terminal/output.ts';
 
 // Every command is loaded when it runs: a server that an MCP client only probes, or `--help`, pays for nothing else.
 

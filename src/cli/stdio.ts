@@ -1,5 +1,5 @@
 import { stdio } from './commands/stdio.ts';
-import { outliveReaders, reportError } from './lib/output.ts';
+import { outliveReaders, reportError } from './terminal/output.ts';
 
 // `proxmox-mcp stdio` without options.
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { type Config, describe, VARIABLES, type Variable } from './schema.ts';
 
 const APPROVAL_STRICTNESS = ['relay', 'auto', 'human'];

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { readOwnFile } from './own-file.ts';
 import { describe, VARIABLES, type Variable } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { Settings } from '../core/settings.ts';
+import type { Settings } from '../core/settings/settings.ts';
 
 /** How a value in the system-wide file binds what environment and flags say. `fixed`: it replaces them; the others: the stricter one counts. */
 export type Ceiling = 'lower' | 'true' | 'stricter' | 'fixed';

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { applyCeilings, readCeilings } from './ceilings.ts';
 import { isOfCluster, readClusters } from './clusters.ts';
 import { parseEnvText } from './env-text.ts';

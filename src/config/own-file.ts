@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 
 /** @param forbidden permission bits that a file with a secret must not have */
 export function refuseReadable(file: string, forbidden: number): void {

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import { APPROVAL_METHODS } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
-import { parseDuration } from '../core/duration.ts';
-import { EFFECTS } from '../core/effect.ts';
-import { fail } from '../core/errors.ts';
-import type { Policy } from '../core/policy.ts';
-import { isWholePath } from '../core/whole-path.ts';
+import { fail } from '../core/errors/errors.ts';
+import { APPROVAL_METHODS } from '../core/plan/approval.ts';
+import { EFFECTS } from '../core/plan/effect.ts';
+import type { Policy } from '../core/settings/policy.ts';
+import { parseDuration } from '../core/text/duration.ts';
+import { isWholePath } from '../core/text/whole-path.ts';
 
 /** In seconds. */
 const span = z.string().transform((text, ctx) => {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { NOTIFY_KINDS } from '../core/settings.ts';
-import { TOOLSETS } from '../core/toolset.ts';
+import { NOTIFY_KINDS } from '../core/settings/settings.ts';
+import { TOOLSETS } from '../core/settings/toolset.ts';
 import { type Described, setting } from './described.ts';
 import { remoteVariables } from './remote.ts';
 import {

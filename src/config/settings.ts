@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { defined } from '../core/defined.ts';
-import { fail } from '../core/errors.ts';
-import { NO_POLICY } from '../core/policy.ts';
-import type { ClusterSettings, HttpSettings, NamedCluster, NotifySettings, Settings } from '../core/settings.ts';
+import { fail } from '../core/errors/errors.ts';
+import { NO_POLICY } from '../core/settings/policy.ts';
+import type { ClusterSettings, HttpSettings, NamedCluster, NotifySettings, Settings } from '../core/settings/settings.ts';
 import { fieldsOf } from './fields.ts';
 import { readPolicy } from './policy.ts';
 import type { Config } from './schema.ts';

@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import * as z from 'zod';
 import { ipVersion, isThisMachine, parseNetwork } from '../core/network.ts';
-import type { AnchorPlace, QuotaScope } from '../core/settings.ts';
-import { TOOLSETS, type Toolset } from '../core/toolset.ts';
+import type { AnchorPlace, QuotaScope } from '../core/settings/settings.ts';
+import { TOOLSETS, type Toolset } from '../core/settings/toolset.ts';
 
 /** The types of values that variables have. Each takes the text of a variable; messages say what would be right and never repeat the value. */
 

@@ -1,13 +1,13 @@
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
-import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { asError, type ErrorCode } from '../core/errors.ts';
-import type { Person } from '../core/person.ts';
-import type { Settings } from '../core/settings.ts';
-import { plainText } from '../core/text.ts';
+import { asError, type ErrorCode } from '../core/errors/errors.ts';
+import type { Caller } from '../core/people/caller.ts';
+import type { Person } from '../core/people/person.ts';
+import type { Settings } from '../core/settings/settings.ts';
+import { plainText } from '../core/text/text.ts';
 import { hasPassphrase } from '../engine/approvals/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
 import { approvalView } from '../render/approval-view.ts';

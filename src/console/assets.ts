@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 
 /** Everything that the page is made of, and nothing else is served. */
 const FILES = {

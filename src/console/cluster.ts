@@ -1,10 +1,10 @@
-import type { Caller } from '../core/caller.ts';
 import { within } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { fail } from '../core/errors.ts';
-import { PER_GUEST, plain, type Quotas } from '../core/limits.ts';
-import type { LimitSettings, Settings } from '../core/settings.ts';
-import { plainText } from '../core/text.ts';
+import { fail } from '../core/errors/errors.ts';
+import type { Caller } from '../core/people/caller.ts';
+import { PER_GUEST, plain, type Quotas } from '../core/settings/limits.ts';
+import type { LimitSettings, Settings } from '../core/settings/settings.ts';
+import { plainText } from '../core/text/text.ts';
 import type { Engine } from '../engine/types.ts';
 import { problemOf, type Reader, readersOf } from './read.ts';
 import type { ClusterAnswer, ClusterView, GuestView, Quota } from './wire.ts';

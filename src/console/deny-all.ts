@@ -1,5 +1,5 @@
-import type { Caller } from '../core/caller.ts';
-import { asError } from '../core/errors.ts';
+import { asError } from '../core/errors/errors.ts';
+import type { Caller } from '../core/people/caller.ts';
 import type { Engine } from '../engine/types.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { defined } from '../core/defined.ts';
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/text/json.ts';
 import { numberOf, problemOf, type Reader, rowsOf, textOf } from './read.ts';
 import type { BackupsView, Curve, GuestDetail } from './wire.ts';
 

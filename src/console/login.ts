@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { newSecret, sha256 } from '../core/hash.ts';
-import type { Person } from '../core/person.ts';
+import type { Person } from '../core/people/person.ts';
 
 /** The ways to log in that a transport offers; undefined means refused, without a reason. */
 export interface Logins {

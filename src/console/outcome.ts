@@ -1,10 +1,10 @@
-import { fail } from '../core/errors.ts';
-import { isObject, type Json, type JsonObject } from '../core/json.ts';
+import { fail } from '../core/errors/errors.ts';
+import type { RunRecord } from '../core/plan/run.ts';
 import type { Result } from '../core/result.ts';
-import type { RunRecord } from '../core/run.ts';
-import { clusterPrefix } from '../core/settings.ts';
-import { plainText } from '../core/text.ts';
-import { guestsOf } from '../engine/runs/late.ts';
+import { clusterPrefix } from '../core/settings/settings.ts';
+import { isObject, type Json, type JsonObject } from '../core/text/json.ts';
+import { plainText } from '../core/text/text.ts';
+import { guestsOf } from '../engine/runs/outcome/late.ts';
 import type { OpenRunView, RunView } from './wire.ts';
 
 /** Members of an answer that say again what the page shows already. */

@@ -1,7 +1,7 @@
-import type { Caller } from '../core/caller.ts';
-import { asError, fail } from '../core/errors.ts';
-import { isObject, type Json, type JsonObject } from '../core/json.ts';
-import { plainText } from '../core/text.ts';
+import { asError, fail } from '../core/errors/errors.ts';
+import type { Caller } from '../core/people/caller.ts';
+import { isObject, type Json, type JsonObject } from '../core/text/json.ts';
+import { plainText } from '../core/text/text.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Problem } from './wire.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { newSecret, sha256 } from '../core/hash.ts';
-import type { ConsoleSession, Person } from '../core/person.ts';
+import type { ConsoleSession, Person } from '../core/people/person.ts';
 
 /** Where sessions are kept: in memory for the local page, in the shared store for several replicas. Times are ISO. */
 export interface SessionRows {

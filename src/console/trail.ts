@@ -1,9 +1,9 @@
 import type { AuditLine } from '../audit/record.ts';
 import { type AuditVerification, tailAudit, verifyAudit } from '../audit/verify.ts';
 import { type AnchorVerification, verifyAnchored } from '../audit/verify-anchored.ts';
-import { asError } from '../core/errors.ts';
-import type { Settings } from '../core/settings.ts';
-import { plainText } from '../core/text.ts';
+import { asError } from '../core/errors/errors.ts';
+import type { Settings } from '../core/settings/settings.ts';
+import { plainText } from '../core/text/text.ts';
 import type { AuditRow, AuditView, VerificationView } from './wire.ts';
 
 /** Records looked through, from the newest back, and rows shown of those that match. */

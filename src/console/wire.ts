@@ -3,8 +3,8 @@
 
 import type { ApprovalView } from '../render/approval-view.ts';
 
-export type { ApprovalStatus } from '../core/approval.ts';
-export type { Effect } from '../core/effect.ts';
+export type { ApprovalStatus } from '../core/plan/approval.ts';
+export type { Effect } from '../core/plan/effect.ts';
 export type { ApprovalView, Change, GuestRef, StepView } from '../render/approval-view.ts';
 export type { Fact } from '../render/facts.ts';
 

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { fail } from './errors.ts';
+import { fail } from './errors/errors.ts';
 
 /** Whether an address lies in one of the networks. */
 export type Networks = (address: string) => boolean;

@@ -1,5 +1,5 @@
-import type { Json } from './json.ts';
-import type { Condition, MutatingMethod } from './plan.ts';
+import type { Condition, MutatingMethod } from './plan/plan.ts';
+import type { Json } from './text/json.ts';
 
 /** Version of a node: `9.2.11` gives [9, 2]. */
 export interface ProxmoxVersion {

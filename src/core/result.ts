@@ -1,8 +1,8 @@
-import type { ApprovalRecord, Question } from './approval.ts';
 import { defined } from './defined.ts';
-import type { JsonObject } from './json.ts';
-import type { Plan } from './plan.ts';
-import type { RunRecord } from './run.ts';
+import type { ApprovalRecord, Question } from './plan/approval.ts';
+import type { Plan } from './plan/plan.ts';
+import type { RunRecord } from './plan/run.ts';
+import type { JsonObject } from './text/json.ts';
 
 /** The result of the entry point. Refusals and failures are thrown as errors of the catalogue. */
 export type Result =

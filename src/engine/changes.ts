@@ -1,11 +1,11 @@
-import type { ApprovalRecord } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
-import type { Json } from '../core/json.ts';
-import type { Plan } from '../core/plan.ts';
-import { plainText } from '../core/text.ts';
+import type { ApprovalRecord } from '../core/plan/approval.ts';
+import type { Plan } from '../core/plan/plan.ts';
+import type { Json } from '../core/text/json.ts';
+import { plainText } from '../core/text/text.ts';
 import type { OwnChange } from '../operations/define.ts';
 import type { Ports } from './ports.ts';
-import { vmidsOf } from './runs/task-list.ts';
+import { vmidsOf } from './runs/tasks/list.ts';
 
 /** Runs that are looked through, and changes that are told. */
 const SEARCHED = 300;

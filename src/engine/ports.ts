@@ -1,13 +1,13 @@
 import type { Audit } from '../audit/writer.ts';
-import type { ApprovalRecord } from '../core/approval.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { RunRecord } from '../core/run.ts';
-import type { ClusterSettings, Settings } from '../core/settings.ts';
+import type { ApprovalRecord } from '../core/plan/approval.ts';
+import type { RunRecord } from '../core/plan/run.ts';
+import type { ClusterSettings, Settings } from '../core/settings/settings.ts';
 import type { Store } from '../store/index.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster } from './clusters/cluster.ts';
 import type { Vault } from './input/secrets.ts';
-import type { InFlight } from './runs/in-flight.ts';
+import type { InFlight } from './runs/steps/in-flight.ts';
 
 /** The dependencies of the engine that do not depend on the cluster. The store is opened when first needed: a probe or a read needs none. */
 export interface ServerPorts {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Caller } from '../core/caller.ts';
-import { digestOf } from '../core/canonical.ts';
 import { defined } from '../core/defined.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Plan } from '../core/plan.ts';
-import { partsOf } from '../core/plan-parts.ts';
-import type { RunRecord } from '../core/run.ts';
+import type { Caller } from '../core/people/caller.ts';
+import { partsOf } from '../core/plan/parts.ts';
+import type { Plan } from '../core/plan/plan.ts';
+import type { RunRecord } from '../core/plan/run.ts';
+import { digestOf } from '../core/text/canonical.ts';
+import type { JsonObject } from '../core/text/json.ts';
 import type { Call } from './types.ts';
 
 /**

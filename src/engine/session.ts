@@ -1,5 +1,5 @@
 import type { ProxmoxApi } from '../core/proxmox.ts';
-import type { Settings } from '../core/settings.ts';
+import type { Settings } from '../core/settings/settings.ts';
 import type { Store } from '../store/index.ts';
 import type { Engine } from './types.ts';
 

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../core/json.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
+import type { JsonObject } from '../core/text/json.ts';
 import type { ReadOperation } from '../operations/define.ts';
 import type { Ports } from './ports.ts';
 import type { Call } from './types.ts';

@@ -1,6 +1,6 @@
 import { within } from '../core/clock.ts';
-import { listGuests } from '../proxmox/guests.ts';
-import type { Clusters, Served } from './clusters.ts';
+import { listGuests } from '../proxmox/guest/guests.ts';
+import type { Clusters, Served } from './clusters/clusters.ts';
 import type { Ports } from './ports.ts';
 
 /** How each thing looked at one moment, by its id; a later one that differs has changed. */

@@ -1,12 +1,12 @@
-import type { Answer, ApprovalRecord } from '../core/approval.ts';
-import type { Caller } from '../core/caller.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Quotas } from '../core/limits.ts';
+import type { Caller } from '../core/people/caller.ts';
+import type { Answer, ApprovalRecord } from '../core/plan/approval.ts';
+import type { RunRecord } from '../core/plan/run.ts';
 import type { Result } from '../core/result.ts';
-import type { RunRecord } from '../core/run.ts';
+import type { Quotas } from '../core/settings/limits.ts';
+import type { JsonObject } from '../core/text/json.ts';
 import type { ChangeOperation, Operation } from '../operations/define.ts';
-import type { StandingApproval } from '../store/standing.ts';
-import type { Deadline } from './deadline.ts';
+import type { StandingApproval } from '../store/repositories/standing.ts';
+import type { Deadline } from './calls/deadline.ts';
 import type { Stamps } from './stamps.ts';
 
 /** A step of long work, for progress notifications and the terminal. */

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { asError } from '../core/errors.ts';
+import { asError } from '../core/errors/errors.ts';
 import type { Networks } from '../core/network.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
 import { identityOf } from '../mcp/identity.ts';

@@ -2,7 +2,7 @@ import { originValidationResponse, validateHostHeader } from '@modelcontextproto
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import type { Networks } from '../core/network.ts';
-import { plainText } from '../core/text.ts';
+import { plainText } from '../core/text/text.ts';
 import { refuse } from './sessions.ts';
 
 /** How long (s) a browser may keep the answer to a preflight. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { toWebRequest } from '@modelcontextprotocol/node';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 
 /** Bytes of a request; the largest arguments of any operation are a fraction of it. */
 export const MAX_BODY_BYTES = 1024 * 1024;

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { systemClock, within } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { asError, fail } from '../core/errors.ts';
+import { asError, fail } from '../core/errors/errors.ts';
 import { newSecret } from '../core/hash.ts';
 import { inUrl, networks } from '../core/network.ts';
 import type { Result } from '../core/result.ts';
-import type { HttpSettings } from '../core/settings.ts';
+import type { HttpSettings } from '../core/settings/settings.ts';
 import type { Session } from '../engine/session.ts';
 import type { Engine } from '../engine/types.ts';
 import { createChangeFeed } from '../mcp/resources/changes.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { inUrl, isThisMachine, isUnspecified, LOCAL_NAMES } from '../core/network.ts';
-import { clustersOf, type HttpSettings, pinnedAs, type Settings } from '../core/settings.ts';
+import { clustersOf, type HttpSettings, pinnedAs, type Settings } from '../core/settings/settings.ts';
 import { createVault } from '../engine/input/secrets.ts';
 import { secret } from '../operations/secret.ts';
 import type { Store } from '../store/index.ts';

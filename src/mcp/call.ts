@@ -6,9 +6,9 @@ import {
   TRACEPARENT_META_KEY,
   TRACESTATE_META_KEY,
 } from '@modelcontextprotocol/server';
-import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
+import type { Caller } from '../core/people/caller.ts';
 import { type RemoteParent, traced } from '../core/trace.ts';
 import { approvalWait } from '../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../engine/input/common.ts';

@@ -9,9 +9,9 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { Answer, ApprovalRecord, Question } from '../core/approval.ts';
-import { fail } from '../core/errors.ts';
-import { plainText } from '../core/text.ts';
+import { fail } from '../core/errors/errors.ts';
+import type { Answer, ApprovalRecord, Question } from '../core/plan/approval.ts';
+import { plainText } from '../core/text/text.ts';
 import { elsewhere, UNREAD_SECONDS } from '../engine/approvals/form-answer.ts';
 
 const KEY = 'confirm';

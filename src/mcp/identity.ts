@@ -1,5 +1,5 @@
 import type { AuthInfo } from '@modelcontextprotocol/server';
-import type { Role, Scope } from '../core/caller.ts';
+import type { Role, Scope } from '../core/people/caller.ts';
 import { type Offered, roleAllows } from '../operations/available.ts';
 
 /** The authenticated identity of a remote caller. */

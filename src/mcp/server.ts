@@ -1,9 +1,9 @@
 import { type AuthInfo, McpServer, type McpServerFactory, type ScopeChallengeHandler } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { Caller } from '../core/caller.ts';
 import { defined } from '../core/defined.ts';
 import { lazy } from '../core/lazy.ts';
-import { choicesOf, type Settings } from '../core/settings.ts';
+import type { Caller } from '../core/people/caller.ts';
+import { choicesOf, type Settings } from '../core/settings/settings.ts';
 import type { Engine } from '../engine/types.ts';
 import { availableIn, changesNothing, type Offered, roleAllows } from '../operations/available.ts';
 import type { Operation } from '../operations/define.ts';

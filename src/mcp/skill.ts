@@ -1,6 +1,6 @@
 import { type McpServer, ResourceNotFoundError } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import { lazy } from '../core/lazy.ts';
 
 const URI = 'skill://proxmox-mcp/SKILL.md';

@@ -1,7 +1,7 @@
 import type { Tool, ToolAnnotations } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { defined } from '../core/defined.ts';
-import { isObject } from '../core/json.ts';
+import { isObject } from '../core/text/json.ts';
 import { changesNothing, type Offered, releases } from '../operations/available.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { type Common, commonOf } from '../operations/common.ts';

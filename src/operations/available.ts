@@ -1,5 +1,5 @@
-import type { Role } from '../core/caller.ts';
-import type { Settings } from '../core/settings.ts';
+import type { Role } from '../core/people/caller.ts';
+import type { Settings } from '../core/settings/settings.ts';
 import type { Operation } from './define.ts';
 
 /** The part of an operation that decides whether and to whom it is offered. */

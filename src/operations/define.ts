@@ -1,17 +1,17 @@
 import type * as z from 'zod';
-import type { ApprovalRecord, ApprovalStatus } from '../core/approval.ts';
-import type { Caller } from '../core/caller.ts';
-import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity, GuestType } from '../core/guest.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Excess, Quotas } from '../core/limits.ts';
-import type { Plan, ResourceDemand } from '../core/plan.ts';
-import type { GuestRun } from '../core/policy.ts';
+import type { Caller } from '../core/people/caller.ts';
+import type { ApprovalRecord, ApprovalStatus } from '../core/plan/approval.ts';
+import type { Effect } from '../core/plan/effect.ts';
+import type { Plan, ResourceDemand } from '../core/plan/plan.ts';
+import type { RunRecord } from '../core/plan/run.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import type { Result } from '../core/result.ts';
-import type { RunRecord } from '../core/run.ts';
-import type { LimitSettings, Settings } from '../core/settings.ts';
-import type { Toolset } from '../core/toolset.ts';
+import type { Excess, Quotas } from '../core/settings/limits.ts';
+import type { GuestRun } from '../core/settings/policy.ts';
+import type { LimitSettings, Settings } from '../core/settings/settings.ts';
+import type { Toolset } from '../core/settings/toolset.ts';
+import type { JsonObject } from '../core/text/json.ts';
 
 /** A guest whose create or clone is in flight or so fresh that Proxmox's lists do not show its name yet. */
 export interface FreshGuest {

@@ -1,4 +1,4 @@
-import type { Plan } from '../core/plan.ts';
+import type { Plan } from '../core/plan/plan.ts';
 import type { ChangeOperation } from './define.ts';
 
 /** The name of a parameter of which the value decides over rights too: `ide2=local:iso/x.iso,media=cdrom`. */

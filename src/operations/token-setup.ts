@@ -1,4 +1,4 @@
-import type { Toolset } from '../core/toolset.ts';
+import type { Toolset } from '../core/settings/toolset.ts';
 import { operations } from './index.ts';
 import { PLACES, type Place, roleFor } from './rights.ts';
 

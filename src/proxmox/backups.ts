@@ -1,12 +1,12 @@
 import { defined } from '../core/defined.ts';
-import { isoOf } from '../core/duration.ts';
-import { asError } from '../core/errors.ts';
+import { asError } from '../core/errors/errors.ts';
 import type { GuestType } from '../core/guest.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { gibOf, numberOf } from '../core/sizes.ts';
+import { isoOf } from '../core/text/duration.ts';
+import { gibOf, numberOf } from '../core/text/sizes.ts';
 import { sightOf } from './access/visibility.ts';
-import { path } from './encode.ts';
-import type { GuestAt } from './guests.ts';
+import { path } from './guest/encode.ts';
+import type { GuestAt } from './guest/guests.ts';
 import { listNodes } from './nodes.ts';
 import { listStorages, listVolumes, placeOn, storageOf } from './storage.ts';
 

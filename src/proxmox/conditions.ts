@@ -1,10 +1,10 @@
-import { asError } from '../core/errors.ts';
-import type { Condition } from '../core/plan.ts';
+import { asError } from '../core/errors/errors.ts';
+import type { Condition } from '../core/plan/plan.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { addressesOf } from './addresses.ts';
-import { path } from './encode.ts';
-import { type GuestAt, guestPath, isAnother, isFree, readGuest } from './guests.ts';
-import { diskSizeGib } from './property-strings.ts';
+import { addressesOf } from './guest/addresses.ts';
+import { path } from './guest/encode.ts';
+import { type GuestAt, guestPath, isAnother, isFree, readGuest } from './guest/guests.ts';
+import { diskSizeGib } from './guest/property-strings.ts';
 import { storageOf } from './storage.ts';
 
 type Reader = Pick<ProxmoxReader, 'get'>;

@@ -1,7 +1,7 @@
-import { canonical } from '../core/canonical.ts';
-import { fail } from '../core/errors.ts';
-import type { RequestStep, Step } from '../core/plan.ts';
+import { fail } from '../core/errors/errors.ts';
+import type { RequestStep, Step } from '../core/plan/plan.ts';
 import type { Gate, ResolvedRequest } from '../core/proxmox.ts';
+import { canonical } from '../core/text/canonical.ts';
 
 /**
  * Opens the last gate for the steps of one granted plan. Each request must equal the next request step with its references resolved,

@@ -1,4 +1,4 @@
-import { digestOf } from '../core/canonical.ts';
+import { digestOf } from '../core/text/canonical.ts';
 
 /** A row of a list that has one digest, which each row carries: rules, IP sets, aliases. */
 export type ListRow = Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { identityOf } from '../core/settings.ts';
+import { identityOf } from '../core/settings/settings.ts';
 import { sameToken } from './access/remembered.ts';
 import type { ProxmoxClient } from './client.ts';
 import { authorityOf, heldTrust } from './trust/authority.ts';

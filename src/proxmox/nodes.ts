@@ -1,10 +1,10 @@
 import { defined } from '../core/defined.ts';
-import { asError } from '../core/errors.ts';
+import { asError } from '../core/errors/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { mibOf, numberOf } from '../core/sizes.ts';
-import { plainText } from '../core/text.ts';
-import { matches } from '../core/wildcard.ts';
-import { path } from './encode.ts';
+import { mibOf, numberOf } from '../core/text/sizes.ts';
+import { plainText } from '../core/text/text.ts';
+import { matches } from '../core/text/wildcard.ts';
+import { path } from './guest/encode.ts';
 
 export interface NodeRow {
   node: string;

@@ -1,7 +1,7 @@
 import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { gibOf, numberOf } from '../core/sizes.ts';
-import { path } from './encode.ts';
+import { gibOf, numberOf } from '../core/text/sizes.ts';
+import { path } from './guest/encode.ts';
 
 export interface StorageRow {
   storage: string;

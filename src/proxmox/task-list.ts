@@ -1,6 +1,6 @@
 import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
-import { path } from './encode.ts';
+import { path } from './guest/encode.ts';
 
 /** A worker task as its node lists it. */
 export interface TaskRow {

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import { asError, fail } from '../core/errors.ts';
+import { asError, fail } from '../core/errors/errors.ts';
 import type { ProxmoxApi, TaskStatus } from '../core/proxmox.ts';
-import { path } from './encode.ts';
+import { path } from './guest/encode.ts';
 
 /** A task that has just begun may be unknown to the node for a moment. */
 const YOUNG_SECONDS = 10;

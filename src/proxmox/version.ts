@@ -1,4 +1,4 @@
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import type { ProxmoxVersion } from '../core/proxmox.ts';
 
 /** Answer of GET /version: `9.2.11`, `8.4.1`, `7.4-17`. Throws `proxmox_refused` for anything else. */

@@ -1,4 +1,4 @@
-import type { ApprovalRecord } from '../core/approval.ts';
+import type { ApprovalRecord } from '../core/plan/approval.ts';
 import { type ApprovalView, approvalView, type Change, type GuestRef, type StepView } from './approval-view.ts';
 import type { Fact } from './facts.ts';
 import { mustTypeFor } from './must-type.ts';

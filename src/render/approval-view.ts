@@ -1,12 +1,12 @@
-import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../core/approval.ts';
 import { defined } from '../core/defined.ts';
-import type { Effect } from '../core/effect.ts';
 import type { GuestIdentity } from '../core/guest.ts';
-import type { Json } from '../core/json.ts';
-import type { ParamValue, Plan, Step } from '../core/plan.ts';
-import { targetsOf } from '../core/plan-parts.ts';
-import { clusterPrefix } from '../core/settings.ts';
-import { plainText } from '../core/text.ts';
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../core/plan/approval.ts';
+import type { Effect } from '../core/plan/effect.ts';
+import { targetsOf } from '../core/plan/parts.ts';
+import type { ParamValue, Plan, Step } from '../core/plan/plan.ts';
+import { clusterPrefix } from '../core/settings/settings.ts';
+import type { Json } from '../core/text/json.ts';
+import { plainText } from '../core/text/text.ts';
 import { type Fact, factsOf, factsOfOne } from './facts.ts';
 import { mustTypeFor } from './must-type.ts';
 

@@ -1,5 +1,5 @@
-import type { Json, JsonObject } from '../core/json.ts';
-import { roughTokens } from '../core/tokens.ts';
+import type { Json, JsonObject } from '../core/text/json.ts';
+import { roughTokens } from '../core/text/tokens.ts';
 
 /** Most tokens of an answer, as `roughTokens` counts them: 6,000 less its error and what is said about the rest. */
 const MAX_TOKENS = 5300;

@@ -1,5 +1,5 @@
-import { isObject, type Json, type JsonObject } from '../core/json.ts';
-import { hidesSomething, visibleJson } from '../core/text.ts';
+import { isObject, type Json, type JsonObject } from '../core/text/json.ts';
+import { hidesSomething, visibleJson } from '../core/text/text.ts';
 import { isTable, type Table } from './table.ts';
 
 // Anything here could be read as structure, so it goes in quotes, as does what hides from the eye.

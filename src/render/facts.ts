@@ -1,9 +1,9 @@
 import { defined } from '../core/defined.ts';
-import { DAY_MS, duration } from '../core/duration.ts';
 import type { GuestIdentity } from '../core/guest.ts';
-import { isGuarded, nameOfSource, type Plan, type PlanFacts, type SourceGuest } from '../core/plan.ts';
-import { targetsOf } from '../core/plan-parts.ts';
-import { plainText } from '../core/text.ts';
+import { targetsOf } from '../core/plan/parts.ts';
+import { isGuarded, nameOfSource, type Plan, type PlanFacts, type SourceGuest } from '../core/plan/plan.ts';
+import { DAY_MS, duration } from '../core/text/duration.ts';
+import { plainText } from '../core/text/text.ts';
 
 /** One fact about a guest or a plan. */
 export interface Fact {

@@ -1,5 +1,5 @@
-import type { ApprovalRecord } from '../core/approval.ts';
 import { typedName } from '../core/guest.ts';
+import type { ApprovalRecord } from '../core/plan/approval.ts';
 
 /** The text that means yes: `web1 105`; for several guests their number and the first name, `3 web1`. */
 export function mustTypeFor({ plan, id }: Pick<ApprovalRecord, 'plan' | 'id'>): string {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/text/json.ts';
 
 /** The lists of an operation's output that are tables for readers. */
 export interface Tables {

@@ -1,15 +1,15 @@
 import { type Kysely, sql } from 'kysely';
-import { type Approvals, approvalsIn } from './approvals.ts';
-import { type Guests, guestsIn } from './guests.ts';
-import { type Keys, keysIn, type Principals, principalsIn } from './principals.ts';
-import { type Sessions, sessionsIn } from './principals-sessions.ts';
-import { type Reservations, reservationsIn } from './reservations.ts';
-import { type Retention, retentionIn } from './retention.ts';
-import { type Runs, runsIn } from './runs.ts';
+import { type Approvals, approvalsIn } from './repositories/approvals.ts';
+import { type Guests, guestsIn } from './repositories/guests.ts';
+import { type Keys, keysIn, type Principals, principalsIn } from './repositories/principals.ts';
+import { type Sessions, sessionsIn } from './repositories/principals-sessions.ts';
+import { type Reservations, reservationsIn } from './repositories/reservations.ts';
+import { type Retention, retentionIn } from './repositories/retention.ts';
+import { type Runs, runsIn } from './repositories/runs.ts';
+import { type Secrets, secretsIn } from './repositories/secrets.ts';
+import { type StandingApprovals, standingIn } from './repositories/standing.ts';
+import { type Tokens, tokensIn } from './repositories/tokens.ts';
 import type { Database } from './schema.ts';
-import { type Secrets, secretsIn } from './secrets.ts';
-import { type StandingApprovals, standingIn } from './standing.ts';
-import { type Tokens, tokensIn } from './tokens.ts';
 
 /** Everything this server remembers, beside the audit. */
 export interface Store {

@@ -1,5 +1,5 @@
 import { type Kysely, Migrator } from 'kysely';
-import { fail } from '../core/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import * as spine from './migrations/001-spine.ts';
 import * as identities from './migrations/002-identities.ts';
 import * as runLease from './migrations/003-run-lease.ts';

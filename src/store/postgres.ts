@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 

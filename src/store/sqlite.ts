@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, SqliteDialect } from 'kysely';
-import { fail, ProxmoxMcpError } from '../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import SqliteDatabase from '../sqlite.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';

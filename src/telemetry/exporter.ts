@@ -1,4 +1,4 @@
-import { faultOf } from '../core/fault.ts';
+import { faultOf } from '../core/errors/fault.ts';
 import type { Log } from '../core/log.ts';
 import { otlpBody } from './otlp.ts';
 import type { TraceSettings } from './settings.ts';

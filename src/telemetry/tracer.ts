@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import { ProxmoxMcpError } from '../core/errors.ts';
+import { ProxmoxMcpError } from '../core/errors/errors.ts';
 import type { Attributes, RemoteParent, SpanStart, Tracer } from '../core/trace.ts';
 import type { Sampler } from './settings.ts';
 

@@ -12,7 +12,7 @@ import { verifyAnchored } from '../../src/audit/verify-anchored.ts';
 import { type Audit, openAudit } from '../../src/audit/writer.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { Log } from '../../src/core/log.ts';
-import type { AnchorPlace } from '../../src/core/settings.ts';
+import type { AnchorPlace } from '../../src/core/settings/settings.ts';
 
 let folder: string;
 let file: string;

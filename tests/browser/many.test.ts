@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadAssets } from '../../src/console/assets.ts';
-import type { ApprovalRecord } from '../../src/core/approval.ts';
-import { fail } from '../../src/core/errors.ts';
+import { fail } from '../../src/core/errors/errors.ts';
+import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from '../console/place.ts';
 import { enterPlace, launch } from './browser.ts';
 

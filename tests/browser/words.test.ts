@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { loadAssets } from '../../src/console/assets.ts';
-import type { ApprovalRecord } from '../../src/core/approval.ts';
+import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
 import { approval, type Open, openConsolePlace } from '../console/place.ts';
 import { enterPlace, launch, openPage } from './browser.ts';
 

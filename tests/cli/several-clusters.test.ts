@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import { asRoot } from '../helpers/rights.ts';
 import { startCluster, type TestCluster } from '../helpers/simulator.ts';
 import { home } from './run.ts';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { requireCredentials, toSettings } from '../../src/config/settings.ts';
-import { asError } from '../../src/core/errors.ts';
-import { clustersOf } from '../../src/core/settings.ts';
+import { asError } from '../../src/core/errors/errors.ts';
+import { clustersOf } from '../../src/core/settings/settings.ts';
 
 let home: string;
 let file: string;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fail } from '../../src/core/errors.ts';
+import { fail } from '../../src/core/errors/errors.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from './place.ts';
 
 let open: Open;

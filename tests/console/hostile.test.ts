@@ -4,9 +4,9 @@ import { clusterAnswers } from '../../src/console/cluster.ts';
 import { backupsView, guestDetail } from '../../src/console/guest.ts';
 import { outcomeView } from '../../src/console/outcome.ts';
 import { type Reader, readersOf } from '../../src/console/read.ts';
-import type { ApprovalRecord } from '../../src/core/approval.ts';
-import { fail } from '../../src/core/errors.ts';
-import type { Json } from '../../src/core/json.ts';
+import { fail } from '../../src/core/errors/errors.ts';
+import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
+import type { Json } from '../../src/core/text/json.ts';
 import { approvalView } from '../../src/render/approval-view.ts';
 import { approval, openConsolePlace, plan, scriptedEngine } from './place.ts';
 

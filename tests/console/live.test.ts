@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createSessions, IDLE_SECONDS, memoryRows } from '../../src/console/sessions.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { fail } from '../../src/core/errors.ts';
+import { fail } from '../../src/core/errors/errors.ts';
 import { setPassphrase } from '../../src/engine/approvals/passphrase.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from './place.ts';
 

@@ -6,12 +6,12 @@ import { expect } from 'vitest';
 import { type ConsoleOptions, createConsole, TOKEN_HEADER } from '../../src/console/app.ts';
 import { createLinks, type Links } from '../../src/console/login.ts';
 import { createSessions } from '../../src/console/sessions.ts';
-import type { ApprovalRecord } from '../../src/core/approval.ts';
-import type { Caller } from '../../src/core/caller.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { Plan } from '../../src/core/plan.ts';
+import type { Caller } from '../../src/core/people/caller.ts';
+import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../src/core/plan/run.ts';
 import type { Result } from '../../src/core/result.ts';
-import type { RunRecord } from '../../src/core/run.ts';
 import type { Engine, PerformOptions } from '../../src/engine/types.ts';
 import { listen } from '../../src/http/listen.ts';
 

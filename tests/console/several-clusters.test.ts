@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { clusterAnswers } from '../../src/console/cluster.ts';
 import { openRunView } from '../../src/console/outcome.ts';
-import type { NamedCluster } from '../../src/core/settings.ts';
+import type { NamedCluster } from '../../src/core/settings/settings.ts';
 import { approvalView } from '../../src/render/approval-view.ts';
 import { renderResult } from '../../src/render/result.ts';
 import { openTwo, type Two } from '../helpers/two-clusters.ts';

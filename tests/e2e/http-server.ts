@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { type Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { localOwner } from '../../src/core/owner.ts';
-import { hashPassphrase } from '../../src/core/passphrase.ts';
+import { localOwner } from '../../src/core/people/owner.ts';
+import { hashPassphrase } from '../../src/core/people/passphrase.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import type { TokenRecord } from '../../src/store/tokens.ts';
+import type { TokenRecord } from '../../src/store/repositories/tokens.ts';
 import { binary } from '../helpers/binary.ts';
 import type { Place } from './harness.ts';
 

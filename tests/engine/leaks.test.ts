@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Caller } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import type { Caller } from '../../src/core/people/caller.ts';
 import { agent, openWorld, type World } from '../helpers/world.ts';
 
 let world: World;

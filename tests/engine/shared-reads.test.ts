@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Caller } from '../../src/core/caller.ts';
+import type { Caller } from '../../src/core/people/caller.ts';
 import type { Result } from '../../src/core/result.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 import { agent } from '../helpers/world.ts';

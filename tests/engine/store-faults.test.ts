@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Audit } from '../../src/audit/writer.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { fail } from '../../src/core/errors.ts';
+import { fail } from '../../src/core/errors/errors.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { agent, openWorld, type World } from '../helpers/world.ts';

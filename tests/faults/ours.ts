@@ -1,5 +1,5 @@
 import type { Audit } from '../../src/audit/writer.ts';
-import { ProxmoxMcpError } from '../../src/core/errors.ts';
+import { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
 import type { Store } from '../../src/store/index.ts';
 import { fastClock } from './pace.ts';
 

@@ -1,12 +1,12 @@
 import { Client as ModernClient, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { createMcpHandler, InMemoryTransport, type McpServer, type McpServerFactory } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { ApprovalRecord } from '../../src/core/approval.ts';
-import type { Caller } from '../../src/core/caller.ts';
-import { fail } from '../../src/core/errors.ts';
-import type { Plan } from '../../src/core/plan.ts';
+import { fail } from '../../src/core/errors/errors.ts';
+import type { Caller } from '../../src/core/people/caller.ts';
+import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../src/core/plan/run.ts';
 import type { Result } from '../../src/core/result.ts';
-import type { RunRecord } from '../../src/core/run.ts';
 import type { Engine, PerformOptions } from '../../src/engine/types.ts';
 import type { ClientInfo } from '../../src/mcp/client.ts';
 import { createServerFactory, type FactoryOptions } from '../../src/mcp/server.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Caller } from '../../src/core/caller.ts';
-import type { JsonObject } from '../../src/core/json.ts';
+import type { Caller } from '../../src/core/people/caller.ts';
 import type { Result } from '../../src/core/result.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import type { Engine, PerformOptions } from '../../src/engine/types.ts';
 
 export interface Calls {

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../src/core/json.ts';
-import type { Settings } from '../../src/core/settings.ts';
+import type { Settings } from '../../src/core/settings/settings.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { openWorld, type World } from './world.ts';

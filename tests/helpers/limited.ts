@@ -1,5 +1,5 @@
 import { afterEach } from 'vitest';
-import type { ProxmoxMcpError } from '../../src/core/errors.ts';
+import type { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
 import { tokenWith } from './rights.ts';
 import { agent, openWorld, type World } from './world.ts';
 

@@ -1,19 +1,19 @@
 import type { Audit } from '../../src/audit/writer.ts';
-import type { Caller } from '../../src/core/caller.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import { ProxmoxMcpError } from '../../src/core/errors.ts';
-import type { JsonObject } from '../../src/core/json.ts';
-import type { Plan, RequestStep } from '../../src/core/plan.ts';
-import { NO_POLICY } from '../../src/core/policy.ts';
+import { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
+import type { Caller } from '../../src/core/people/caller.ts';
+import type { Plan, RequestStep } from '../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../src/core/plan/run.ts';
 import type { ProxmoxApi } from '../../src/core/proxmox.ts';
-import type { RunRecord } from '../../src/core/run.ts';
-import type { Settings } from '../../src/core/settings.ts';
-import { TOOLSETS } from '../../src/core/toolset.ts';
-import { clusterOf } from '../../src/engine/cluster.ts';
+import { NO_POLICY } from '../../src/core/settings/policy.ts';
+import type { Settings } from '../../src/core/settings/settings.ts';
+import { TOOLSETS } from '../../src/core/settings/toolset.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
+import { clusterOf } from '../../src/engine/clusters/cluster.ts';
 import { createVault } from '../../src/engine/input/secrets.ts';
 import type { Ports } from '../../src/engine/ports.ts';
-import { InFlight } from '../../src/engine/runs/in-flight.ts';
-import { Watch } from '../../src/engine/runs/watch.ts';
+import { Watch } from '../../src/engine/runs/outcome/watch.ts';
+import { InFlight } from '../../src/engine/runs/steps/in-flight.ts';
 import type { Store } from '../../src/store/index.ts';
 
 // The parts of an engine for tests of one file of it: time that stands still unless it is slept, a Proxmox that answers what the test says.

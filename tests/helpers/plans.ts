@@ -1,4 +1,4 @@
-import type { Plan } from '../../src/core/plan.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
 import type { World } from './world.ts';
 
 /** The plan that a dry run shows; nothing is sent. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import type { ConnectionSettings } from '../../src/core/settings.ts';
+import type { ConnectionSettings } from '../../src/core/settings/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';

@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { systemClock } from '../../src/core/clock.ts';
 import { networks } from '../../src/core/network.ts';
-import type { HttpSettings, Settings } from '../../src/core/settings.ts';
+import type { HttpSettings, Settings } from '../../src/core/settings/settings.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
 import { gateOf, remoteCaller, verifiersOf } from '../../src/http/identities.ts';
 import { listen } from '../../src/http/listen.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import type { TokenRecord } from '../../src/store/tokens.ts';
+import type { TokenRecord } from '../../src/store/repositories/tokens.ts';
 import { type Answering, type Face, face } from '../helpers/answering-engine.ts';
 import { noChanges } from '../helpers/changes.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { HttpSettings, Settings } from '../../src/core/settings.ts';
+import type { HttpSettings, Settings } from '../../src/core/settings/settings.ts';
 import { checkSharedKey, checkTransport, ownHosts, ownOrigins } from '../../src/http/startup-checks.ts';
 import type { Store } from '../../src/store/index.ts';
 

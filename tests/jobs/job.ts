@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import type { Fault } from '../../src/simulator/index.ts';
 import type { Cluster } from './cluster.ts';
 

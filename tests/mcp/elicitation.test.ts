@@ -4,7 +4,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { createMcpHandler, type McpServer } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { describe, expect, it, vi } from 'vitest';
-import { fail } from '../../src/core/errors.ts';
+import { fail } from '../../src/core/errors/errors.ts';
 import type { Result } from '../../src/core/result.ts';
 import { approval, type Call, connect, deferred, ERAS, type Era, face } from '../helpers/answering-engine.ts';
 

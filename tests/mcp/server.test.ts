@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fail } from '../../src/core/errors.ts';
+import { fail } from '../../src/core/errors/errors.ts';
 import { approval, connect, deferred, ERAS, face, plan, run } from '../helpers/answering-engine.ts';
 
 const text = (result: { content?: unknown }) => (result.content as { text: string }[])[0]?.text ?? '';

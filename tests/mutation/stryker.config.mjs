@@ -5,9 +5,11 @@ const engine = [
     (name) => `approvals/${name}`,
   ),
   ...['policy', 'quota', 'guards', 'scope'].map((name) => `limits/${name}`),
-  ...['runner', 'finish', 'aftermath', 'half-made', 'apply', 'steps', 'adopt', 'reconcile', 'worker'].map((name) => `runs/${name}`),
+  ...['runner', 'finish', 'aftermath', 'half-made', 'worker', 'steps/apply', 'steps/steps', 'outcome/adopt', 'outcome/reconcile'].map(
+    (name) => `runs/${name}`,
+  ),
 ].map((name) => `src/engine/${name}.ts`);
-const store = ['approvals', 'runs', 'guests', 'standing', 'reservations'].map((name) => `src/store/${name}.ts`);
+const store = ['approvals', 'runs', 'guests', 'standing', 'reservations'].map((name) => `src/store/repositories/${name}.ts`);
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
@@ -17,7 +19,7 @@ export default {
     'src/proxmox/gate.ts',
     'src/http/auth/*.ts',
     'src/mcp/identity.ts',
-    'src/core/{network,token-bucket,duration,wildcard}.ts',
+    'src/core/{network,token-bucket,text/duration,text/wildcard}.ts',
   ],
   // Texts and the shape of plain objects are judged by other tests, and by people.
   mutator: { excludedMutations: ['StringLiteral', 'ObjectLiteral', 'ArrayDeclaration'] },

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import { typedName } from '../../src/core/guest.ts';
-import { hashPassphrase } from '../../src/core/passphrase.ts';
+import { hashPassphrase } from '../../src/core/people/passphrase.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { until } from '../e2e/harness.ts';

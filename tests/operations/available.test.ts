@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { toolsets } from '../../src/config/values.ts';
-import { TOOLSETS } from '../../src/core/toolset.ts';
+import { TOOLSETS } from '../../src/core/settings/toolset.ts';
 import { checkAvailable } from '../../src/engine/limits/roles.ts';
 import { availableIn } from '../../src/operations/available.ts';
 import type { Operation } from '../../src/operations/define.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { JsonObject } from '../../src/core/json.ts';
-import type { Plan } from '../../src/core/plan.ts';
-import type { Settings } from '../../src/core/settings.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import type { Settings } from '../../src/core/settings/settings.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import { SEED_TOKENS } from '../../src/simulator/seed/tokens.ts';
 import { linesOf, refusalOf, UNLIMITED } from '../helpers/described/index.ts';
 import { withEngine } from '../helpers/with-engine.ts';

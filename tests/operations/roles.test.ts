@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../src/core/error-catalogue.ts';
-import type { JsonObject } from '../../src/core/json.ts';
+import type { ErrorCode } from '../../src/core/errors/catalogue.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import type { ApiChange, ApiRead, Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, type Right, rightsOf, roleFor } from '../../src/operations/rights.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Params, RequestStep } from '../../src/core/plan.ts';
+import type { Params, RequestStep } from '../../src/core/plan/plan.ts';
 import type { ChangeOperation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { nameOf, unstated } from '../../src/operations/stated.ts';

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../src/core/json.ts';
-import type { Policy } from '../../src/core/policy.ts';
-import type { Settings } from '../../src/core/settings.ts';
-import { TOOLSETS, type Toolset } from '../../src/core/toolset.ts';
+import type { Policy } from '../../src/core/settings/policy.ts';
+import type { Settings } from '../../src/core/settings/settings.ts';
+import { TOOLSETS, type Toolset } from '../../src/core/settings/toolset.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 import { PLACES, type Place, rightsOf, roleFor } from '../../src/operations/rights.ts';

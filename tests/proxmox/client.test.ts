@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ProxmoxMcpError } from '../../src/core/errors.ts';
-import type { MutatingMethod } from '../../src/core/plan.ts';
+import type { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
+import type { MutatingMethod } from '../../src/core/plan/plan.ts';
 import type { ResolvedRequest } from '../../src/core/proxmox.ts';
-import type { ConnectionSettings } from '../../src/core/settings.ts';
+import type { ConnectionSettings } from '../../src/core/settings/settings.ts';
 import type { ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { openGate } from '../../src/proxmox/gate.ts';
 import { CHANGE_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../../src/proxmox/transport/transport.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ErrorCode, ProxmoxMcpError } from '../../src/core/errors.ts';
-import type { Condition } from '../../src/core/plan.ts';
+import { type ErrorCode, ProxmoxMcpError } from '../../src/core/errors/errors.ts';
+import type { Condition } from '../../src/core/plan/plan.ts';
 import { holds } from '../../src/proxmox/conditions.ts';
 
 type Answers = Record<string, unknown>;

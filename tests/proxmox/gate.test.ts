@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RequestStep, Step } from '../../src/core/plan.ts';
+import type { RequestStep, Step } from '../../src/core/plan/plan.ts';
 import type { ResolvedRequest } from '../../src/core/proxmox.ts';
 import { openGate } from '../../src/proxmox/gate.ts';
 

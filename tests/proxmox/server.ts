@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { expect } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
-import type { ConnectionSettings } from '../../src/core/settings.ts';
+import type { ConnectionSettings } from '../../src/core/settings/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
 import { invalidRequests } from '../helpers/simulator.ts';

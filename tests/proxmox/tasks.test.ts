@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ErrorCode, ProxmoxMcpError } from '../../src/core/errors.ts';
+import { type ErrorCode, ProxmoxMcpError } from '../../src/core/errors/errors.ts';
 import { createTasks, exitOf, parseUpid, type Read } from '../../src/proxmox/tasks.ts';
 import { fakeClock } from './server.ts';
 

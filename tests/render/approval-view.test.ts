@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { ApprovalRecord } from '../../src/core/approval.ts';
 import type { GuestIdentity } from '../../src/core/guest.ts';
-import type { Plan } from '../../src/core/plan.ts';
+import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
 import { renderApproval, renderQuestion } from '../../src/render/approval-text.ts';
 import { approvalView } from '../../src/render/approval-view.ts';
 import { planView } from '../../src/render/result.ts';

@@ -1,6 +1,6 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
-import { ProxmoxMcpError } from '../../src/core/errors.ts';
+import { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
 import { compactText } from '../../src/render/compact.ts';
 import { planView, renderError, renderResult } from '../../src/render/result.ts';
 import { approval, plan, run } from '../helpers/answering-engine.ts';

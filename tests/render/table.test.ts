@@ -1,7 +1,7 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../src/core/json.ts';
-import { roughTokens } from '../../src/core/tokens.ts';
+import type { JsonObject } from '../../src/core/text/json.ts';
+import { roughTokens } from '../../src/core/text/tokens.ts';
 import { renderResult } from '../../src/render/result.ts';
 
 const done = (output: JsonObject, tables = {}) => renderResult({ kind: 'done', output }, { tables });

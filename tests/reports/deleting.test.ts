@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Plan } from '../../src/core/plan.ts';
-import type { RunRecord, StepRecord } from '../../src/core/run.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import type { RunRecord, StepRecord } from '../../src/core/plan/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { type GuestSpec, openWorld, planOf, refusalOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
 import { withEngine } from '../helpers/with-engine.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RunRecord } from '../../src/core/run.ts';
+import type { RunRecord } from '../../src/core/plan/run.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { type GuestSpec, openWorld, planOf, requestsOf, useWorlds } from '../helpers/described/index.ts';
 import { withEngine } from '../helpers/with-engine.ts';

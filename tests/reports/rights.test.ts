@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Settings } from '../../src/core/settings.ts';
+import type { Settings } from '../../src/core/settings/settings.ts';
 import { SEED_TOKENS } from '../../src/simulator/seed/tokens.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 import { agent } from '../helpers/world.ts';

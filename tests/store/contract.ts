@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Plan } from '../../src/core/plan.ts';
-import type { RunRecord } from '../../src/core/run.ts';
-import type { NewApproval } from '../../src/store/approvals.ts';
+import type { Plan } from '../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../src/core/plan/run.ts';
 import type { Store } from '../../src/store/index.ts';
+import type { NewApproval } from '../../src/store/repositories/approvals.ts';
 
 const plan: Plan = {
   operation: 'stop_vm',

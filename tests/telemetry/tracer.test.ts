@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ProxmoxMcpError } from '../../src/core/errors.ts';
+import { ProxmoxMcpError } from '../../src/core/errors/errors.ts';
 import { createTracer, type EndedSpan } from '../../src/telemetry/tracer.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

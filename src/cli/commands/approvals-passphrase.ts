@@ -1,9 +1,9 @@
-import { fail } from '../../core/errors.ts';
-import { MIN_PASSPHRASE_LENGTH } from '../../core/passphrase.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { MIN_PASSPHRASE_LENGTH } from '../../core/people/passphrase.ts';
 import { hasPassphrase, isApprover, setPassphrase } from '../../engine/approvals/passphrase.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
-import { type Exit, note, print } from '../lib/output.ts';
-import { askHidden, hasTerminal } from '../lib/terminal.ts';
+import { type Exit, note, print } from '../terminal/output.ts';
+import { askHidden, hasTerminal } from '../terminal/terminal.ts';
 
 /** `approvals passphrase`: from now on every decision on this machine asks for it. Changing it needs the old one. */
 export async function passphrase(options: GlobalOptions): Promise<Exit> {

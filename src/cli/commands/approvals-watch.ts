@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApprovalRecord } from '../../core/approval.ts';
-import { clusterPrefix } from '../../core/settings.ts';
-import { plainText } from '../../core/text.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
+import { clusterPrefix } from '../../core/settings/settings.ts';
+import { plainText } from '../../core/text/text.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print } from '../lib/output.ts';
-import { wrap } from '../lib/wrap.ts';
+import { type Exit, isForPeople, note, print } from '../terminal/output.ts';
+import { wrap } from '../terminal/wrap.ts';
 import { withSession } from './approvals.ts';
 
 const POLL_MS = 1_000;

@@ -1,16 +1,16 @@
-import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { asError, fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import type { Session } from '../../engine/session.ts';
 import { compactText } from '../../render/compact.ts';
 import { planView, renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson, tell } from '../lib/output.ts';
-import { progressView } from '../lib/progress.ts';
 import { openSession } from '../lib/session.ts';
-import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
+import { type Exit, isForPeople, note, print, printJson, tell } from '../terminal/output.ts';
+import { progressView } from '../terminal/progress.ts';
+import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
 
 /** The operator, who has a terminal. Without one these commands see and do no more than `call` does. */
 export function operator() {
@@ -38,7 +38,7 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
     if (!isForPeople()) printJson({ shows, approvals });
     else if (approvals.length === 0) print(none(options.status, caller));
     else {
-      const { table } = await import('../lib/table.ts');
+      const { table } = await import('../terminal/table.ts');
       print(
         table(
           ['id', 'status', 'summary', 'requester', 'requested', 'expires'],

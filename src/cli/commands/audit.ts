@@ -4,13 +4,13 @@ import { rotateAudit } from '../../audit/rotate.ts';
 import { type AuditProblem, type AuditVerification, tailAudit, verifyAudit } from '../../audit/verify.ts';
 import { type AnchorVerification, readPublicKey, verifyAnchored } from '../../audit/verify-anchored.ts';
 import { systemClock } from '../../core/clock.ts';
-import { fail } from '../../core/errors.ts';
-import type { Settings } from '../../core/settings.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Settings } from '../../core/settings/settings.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
+import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 
 interface VerifyOptions extends GlobalOptions {
   anchor?: string;
@@ -84,7 +84,7 @@ export async function tail(options: GlobalOptions & { lines: string }): Promise<
     printJson(records);
     return 0;
   }
-  const { table } = await import('../lib/table.ts');
+  const { table } = await import('../terminal/table.ts');
   print(table(['#', 'time', 'what', 'operation', 'guest', 'who', 'outcome'], records.map(row)));
   return 0;
 }

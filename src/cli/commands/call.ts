@@ -1,7 +1,7 @@
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { Result } from '../../core/result.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { traced } from '../../core/trace.ts';
 import { approvalWait } from '../../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../../engine/input/common.ts';
@@ -12,10 +12,10 @@ import { findOperation } from '../../operations/index.ts';
 import { renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson, tell } from '../lib/output.ts';
-import { type ProgressView, progressView } from '../lib/progress.ts';
 import { openSession } from '../lib/session.ts';
-import { ask, hasTerminal, piped } from '../lib/terminal.ts';
+import { type Exit, isForPeople, note, print, printJson, tell } from '../terminal/output.ts';
+import { type ProgressView, progressView } from '../terminal/progress.ts';
+import { ask, hasTerminal, piped } from '../terminal/terminal.ts';
 
 interface CallOptions extends GlobalOptions {
   args: string;
@@ -103,7 +103,7 @@ async function show(result: Result, tables: Operation | undefined, session: Sess
   const { structured, tabular } = renderResult(result, { demo: session.settings.demo, notices: session.notices(), tables });
   const asks = result.kind === 'approval_required' || result.kind === 'question';
   const how = asks ? { how_to_approve: howToApprove(result.approval.id, result.approval.method) } : {};
-  if (isForPeople()) print((await import('../lib/view.ts')).viewText({ ...tabular, ...how }));
+  if (isForPeople()) print((await import('../terminal/view.ts')).viewText({ ...tabular, ...how }));
   else printJson({ ...structured, ...how });
   if (result.kind === 'running')
     note(`The run continues. Follow it with: proxmox-mcp call get_task --args '{"run_id":"${result.run.id}"}'`);

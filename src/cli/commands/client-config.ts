@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fail } from '../../core/errors.ts';
-import { isObject, type Json, type JsonObject } from '../../core/json.ts';
-import { nearest } from '../../core/nearest.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
+import { nearest } from '../../core/text/nearest.ts';
 import { CLIENTS, type Configuration, type Connection, type McpClient, TOKEN_PLACEHOLDER } from '../lib/clients.ts';
 import { type GlobalOptions, settingsFile } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
 import { writeWhole } from '../lib/write-file.ts';
+import { type Exit, isForPeople, note, print, printJson } from '../terminal/output.ts';
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { operations } from '../../operations/index.ts';
-import { type Exit, print } from '../lib/output.ts';
+import { type Exit, print } from '../terminal/output.ts';
 import { CLIENT_NAMES } from './client-config.ts';
 
 /** Each script asks `__complete` with the words of the line so far, the one to complete last. Without an answer the shell completes files. */

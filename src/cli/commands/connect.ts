@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type JSONRPCMessage, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { isThisMachine } from '../../core/network.ts';
 import { fetchThatNotices } from '../lib/connect-stream.ts';
-import { type Exit, note } from '../lib/output.ts';
+import { type Exit, note } from '../terminal/output.ts';
 
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 const REINITIALIZE = 'proxmox-mcp connect: again';

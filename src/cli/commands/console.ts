@@ -5,12 +5,12 @@ import { loadAssets } from '../../console/assets.ts';
 import { createLinks, LINK_SECONDS } from '../../console/login.ts';
 import { createSessions } from '../../console/sessions.ts';
 import { systemClock } from '../../core/clock.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { listen } from '../../http/listen.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, note, tell } from '../lib/output.ts';
-import { hasTerminal } from '../lib/terminal.ts';
+import { type Exit, note, tell } from '../terminal/output.ts';
+import { hasTerminal } from '../terminal/terminal.ts';
 import { withSession } from './approvals.ts';
 
 /**

@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, note, print, printJson } from '../terminal/output.ts';
 
 /** `demo`: the story; with `--serve` the embedded cluster alone, for other processes and other tools. */
 export async function demo(options: GlobalOptions & { serve?: string }): Promise<Exit> {
   if (options.serve !== undefined) return serve(options, options.serve);
-  const { tell } = await import('../lib/demo-story.ts');
+  const { tell } = await import('../demo/story.ts');
   const folder = mkdtempSync(join(tmpdir(), 'proxmox-mcp-demo-'));
   try {
     await tell(folder);

@@ -3,8 +3,8 @@ import { within } from '../../core/clock.ts';
 import { createMetrics } from '../../http/metrics.ts';
 import { type HttpFlags, serve } from '../../http/serve.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, note } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
+import { type Exit, note } from '../terminal/output.ts';
 
 /** How long (ms) the process waits for running work before it hands it over to the next one. */
 const HANDOVER_MS = 30_000;

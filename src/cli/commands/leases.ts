@@ -1,14 +1,14 @@
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
-import { nameIn } from '../../core/settings.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { nameIn } from '../../core/settings/settings.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
 import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { Session } from '../../engine/session.ts';
 import type { StandingRequest } from '../../engine/types.ts';
 import { type GlobalOptions, onlyCluster } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
-import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
+import { type Exit, isForPeople, print, printJson, tell } from '../terminal/output.ts';
+import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 
 interface AddOptions extends GlobalOptions {
@@ -28,7 +28,7 @@ export function list(options: GlobalOptions): Promise<Exit> {
     if (!isForPeople()) printJson({ leases: approvals as unknown as JsonObject[] });
     else if (approvals.length === 0) print('No standing approvals.');
     else {
-      const { table } = await import('../lib/table.ts');
+      const { table } = await import('../terminal/table.ts');
       const rows = approvals.map((l) => [
         l.id,
         l.operations.join(', '),

@@ -1,11 +1,11 @@
-import { fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
-import type { RunRecord } from '../../core/run.ts';
-import { clusterPrefix } from '../../core/settings.ts';
-import { guestsOf } from '../../engine/runs/late.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
+import { clusterPrefix } from '../../core/settings/settings.ts';
+import type { JsonObject } from '../../core/text/json.ts';
+import { guestsOf } from '../../engine/runs/outcome/late.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
-import { hasTerminal } from '../lib/terminal.ts';
+import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
+import { hasTerminal } from '../terminal/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 
 /** `runs list`: runs whose outcome is unknown, the oldest first. */
@@ -15,7 +15,7 @@ export function list(options: GlobalOptions): Promise<Exit> {
     if (!isForPeople()) printJson({ runs });
     else if (runs.length === 0) print('The outcome of every run is known.');
     else {
-      const { table } = await import('../lib/table.ts');
+      const { table } = await import('../terminal/table.ts');
       print(
         table(
           ['id', 'what', 'guests', 'sent for', 'began'],

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fail } from '../../core/errors.ts';
-import { type Exit, note, print } from '../lib/output.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { type Exit, note, print } from '../terminal/output.ts';
 import { entryFile } from './client-config.ts';
 
 const FOLDER = '/etc/systemd/system';

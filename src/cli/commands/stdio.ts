@@ -2,7 +2,7 @@ import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
 import { defined } from '../../core/defined.ts';
 import { lazy } from '../../core/lazy.ts';
-import { clustersOf } from '../../core/settings.ts';
+import { clustersOf } from '../../core/settings/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import { createChangeFeed } from '../../mcp/resources/changes.ts';
 import { createServerFactory } from '../../mcp/server.ts';
@@ -10,8 +10,8 @@ import { runStdio } from '../../mcp/stdio.ts';
 import { localCaller } from '../lib/caller.ts';
 import { offeredTools } from '../lib/offered-tools.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
-import { type Exit, note } from '../lib/output.ts';
 import { loadForSession, openSession } from '../lib/session.ts';
+import { type Exit, note } from '../terminal/output.ts';
 
 /**
  * `stdio`: serves one MCP client. Starts without credentials too: tools are listed, and the first call says which variables are missing.

@@ -1,23 +1,23 @@
 import type { Audit } from '../../audit/writer.ts';
-import { ROLES, type Role, type Scope } from '../../core/caller.ts';
 import { systemClock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
-import { DAY_MS, parseDuration } from '../../core/duration.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { networks } from '../../core/network.ts';
-import { localOwner, sameOwner } from '../../core/owner.ts';
-import { clustersOf, type Settings } from '../../core/settings.ts';
-import { plainText } from '../../core/text.ts';
+import { ROLES, type Role, type Scope } from '../../core/people/caller.ts';
+import { localOwner, sameOwner } from '../../core/people/owner.ts';
+import { clustersOf, type Settings } from '../../core/settings/settings.ts';
+import { DAY_MS, parseDuration } from '../../core/text/duration.ts';
+import { plainText } from '../../core/text/text.ts';
 import { revokeToken } from '../../engine/approvals/revoke-token.ts';
 import { describe } from '../../engine/limits/scope.ts';
 import { newToken } from '../../http/auth/tokens.ts';
 import type { Store } from '../../store/index.ts';
-import type { TokenRecord } from '../../store/tokens.ts';
+import type { TokenRecord } from '../../store/repositories/tokens.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
+import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 
 const MAX_DAYS = 3650;
 
@@ -101,7 +101,7 @@ export async function list(options: GlobalOptions): Promise<Exit> {
       printJson(tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token as TokenRecord) })));
       return 0;
     }
-    const { table } = await import('../lib/table.ts');
+    const { table } = await import('../terminal/table.ts');
     const rows = tokens.map((t) => [
       t.name,
       t.role,
@@ -131,8 +131,8 @@ export async function revoke(name: string, options: GlobalOptions): Promise<Exit
 /** `tokens passphrase`: what an approver must know beside their token. Typed in a terminal, or read from a pipe. */
 export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
   const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal, piped }] = await Promise.all([
-    import('../../core/passphrase.ts'),
-    import('../lib/terminal.ts'),
+    import('../../core/people/passphrase.ts'),
+    import('../terminal/terminal.ts'),
   ]);
   const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
   if (typed.length < MIN_PASSPHRASE_LENGTH)

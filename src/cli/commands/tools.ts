@@ -1,8 +1,8 @@
-import { needsApproval } from '../../core/effect.ts';
+import { needsApproval } from '../../core/plan/effect.ts';
 import { inputOf } from '../../operations/by-name.ts';
 import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/index.ts';
-import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 
 /** `tools`: every operation, what it can do and whether a human must agree. */
 export async function tools(): Promise<Exit> {
@@ -18,7 +18,7 @@ export async function tools(): Promise<Exit> {
     printJson(rows);
     return 0;
   }
-  const { table } = await import('../lib/table.ts');
+  const { table } = await import('../terminal/table.ts');
   print(
     table(
       ['operation', 'toolset', 'effect', 'parameters', 'what it does'],

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { systemClock } from '../../core/clock.ts';
-import { asError, fail } from '../../core/errors.ts';
-import type { Settings } from '../../core/settings.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import type { Settings } from '../../core/settings/settings.ts';
 import { createProxmox } from '../../proxmox/client.ts';
 import { memoryTrustStore, openTrustStore, type Pin } from '../../proxmox/trust/store.ts';
 import { caFault, type Endpoint, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
@@ -9,9 +9,9 @@ import { learnPin } from '../../proxmox/trust/trust.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson, tell } from '../lib/output.ts';
 import { openLog } from '../lib/session.ts';
-import { ask, hasTerminal } from '../lib/terminal.ts';
+import { type Exit, isForPeople, print, printJson, tell } from '../terminal/output.ts';
+import { ask, hasTerminal } from '../terminal/terminal.ts';
 
 /**
  * `trust`: shows the certificate of the first endpoint and, once a human confirmed it, pins the cluster's authority, so that renewed

@@ -1,5 +1,5 @@
 import pkg from '../../../package.json' with { type: 'json' };
-import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
+import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 
 /** `version`: what a report about a fault begins with. */
 export function version(): Exit {

@@ -1,8 +1,8 @@
 import { defined } from '../../core/defined.ts';
-import { DAY_MS, duration } from '../../core/duration.ts';
-import { asError } from '../../core/errors.ts';
-import type { Policy, PolicyMatch, PolicyRule } from '../../core/policy.ts';
-import type { Settings } from '../../core/settings.ts';
+import { asError } from '../../core/errors/errors.ts';
+import type { Policy, PolicyMatch, PolicyRule } from '../../core/settings/policy.ts';
+import type { Settings } from '../../core/settings/settings.ts';
+import { DAY_MS, duration } from '../../core/text/duration.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 

@@ -1,17 +1,17 @@
 import { defined } from '../../core/defined.ts';
-import { needsApproval } from '../../core/effect.ts';
-import { asError, fail } from '../../core/errors.ts';
-import type { Quotas } from '../../core/limits.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import { needsApproval } from '../../core/plan/effect.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
-import { clusterNameOf, type Settings } from '../../core/settings.ts';
+import type { Quotas } from '../../core/settings/limits.ts';
+import { clusterNameOf, type Settings } from '../../core/settings/settings.ts';
 import type { Session } from '../../engine/session.ts';
 import { operations } from '../../operations/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
-import { paint } from '../lib/look.ts';
 import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson } from '../lib/output.ts';
 import { openSession } from '../lib/session.ts';
-import { wrap } from '../lib/wrap.ts';
+import { paint } from '../terminal/look.ts';
+import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
+import { wrap } from '../terminal/wrap.ts';
 import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
 import { certificates, material, quotaChecks } from './cluster.ts';
 import { type Check, localChecks, settingRows } from './local.ts';
@@ -141,7 +141,7 @@ const MARKS = {
 } as const;
 
 async function show({ checks, policy, settings, can, missing }: Diagnosis): Promise<void> {
-  const { table } = await import('../lib/table.ts');
+  const { table } = await import('../terminal/table.ts');
   for (const check of checks) {
     const { state, name, text, next } = check;
     // Wrapped before it is painted: escapes have no width.

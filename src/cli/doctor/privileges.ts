@@ -1,6 +1,6 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { Settings } from '../../core/settings.ts';
-import type { Toolset } from '../../core/toolset.ts';
+import type { Settings } from '../../core/settings/settings.ts';
+import type { Toolset } from '../../core/settings/toolset.ts';
 import { operations } from '../../operations/index.ts';
 import { PLACES, type Place, type Right, type Rights, rightsOf } from '../../operations/rights.ts';
 import { allPrivileges, type Granted, type Missing } from '../../proxmox/access/privileges.ts';

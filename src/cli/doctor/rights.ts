@@ -1,5 +1,5 @@
 import type { ProxmoxReader, ProxmoxVersion } from '../../core/proxmox.ts';
-import type { Settings } from '../../core/settings.ts';
+import type { Settings } from '../../core/settings/settings.ts';
 import { CARE, remedyFor } from '../../proxmox/access/grants.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { allPrivileges, type Granted, type Missing } from '../../proxmox/access/privileges.ts';

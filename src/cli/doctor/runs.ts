@@ -1,6 +1,6 @@
 import { defined } from '../../core/defined.ts';
-import type { Settings } from '../../core/settings.ts';
-import { counted } from '../../core/text.ts';
+import type { Settings } from '../../core/settings/settings.ts';
+import { counted } from '../../core/text/text.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
 

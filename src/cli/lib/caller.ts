@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
-import type { Caller } from '../../core/caller.ts';
-import { localOwner } from '../../core/owner.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import { localOwner } from '../../core/people/owner.ts';
 
 /** The user who runs this process: one principal and one owner per user of the operating system, whatever program they use. */
 export function localCaller(channel: 'cli' | 'stdio', known: Partial<Pick<Caller, 'client' | 'canAsk' | 'isOperator'>> = {}): Caller {

@@ -1,6 +1,6 @@
 import { homedir, platform } from 'node:os';
 import { join } from 'node:path';
-import type { Json, JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/text/json.ts';
 
 /** How a client reaches the server: it starts a program, or calls an address with an access token. */
 export type Connection = { kind: 'stdio'; name: string; command: string; args: string[] } | { kind: 'http'; name: string; url: string };

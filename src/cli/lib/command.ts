@@ -1,9 +1,9 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { defined } from '../../core/defined.ts';
-import { asError, ERRORS, ProxmoxMcpError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
-import { chooseOutput, type Exit, isForPeople, type OutputOptions, reportError } from './output.ts';
-import { wrap } from './wrap.ts';
+import { asError, ERRORS, ProxmoxMcpError } from '../../core/errors/errors.ts';
+import { nearest } from '../../core/text/nearest.ts';
+import { chooseOutput, type Exit, isForPeople, type OutputOptions, reportError } from '../terminal/output.ts';
+import { wrap } from '../terminal/wrap.ts';
 
 interface CommandOptions {
   isDefault?: boolean;

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 
 /** The users who may write into the data folder. A folder that does not exist yet is created for its owner alone. */
 export function dataFolderWriters(dataDir: string): 'all users' | 'group' | 'owner' {

@@ -1,7 +1,7 @@
 import type { Audit } from '../../audit/writer.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import { clustersOf, type Settings } from '../../core/settings.ts';
+import { clustersOf, type Settings } from '../../core/settings/settings.ts';
 
 /** The audit of these settings, with its second place where one is set. Touches nothing until the first record. */
 export async function openAuditOf(settings: Settings, log: Log): Promise<Audit> {

@@ -1,7 +1,7 @@
 import { type Loaded, loadConfig } from '../../config/load.ts';
 import { requireCredentials, toSettings } from '../../config/settings.ts';
-import { fail } from '../../core/errors.ts';
-import { clustersOf, pinnedAs, type Settings } from '../../core/settings.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { clustersOf, pinnedAs, type Settings } from '../../core/settings/settings.ts';
 import { refuseOpenDataFolder } from './data-folder.ts';
 
 /** The options of every command. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, ProxmoxMcpError } from '../../core/errors.ts';
-import type { ConnectionSettings } from '../../core/settings.ts';
+import { fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
+import type { ConnectionSettings } from '../../core/settings/settings.ts';
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts';
 
 /** The one place that loads the embedded Proxmox VE; every process serves its own port, all of them share the state in the data folder. */

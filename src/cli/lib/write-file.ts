@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 
 /**
  * Writes the whole file or nothing; a link stays one. A new file is its owner's alone (0600), a present one keeps its rights unless `mode` says more.

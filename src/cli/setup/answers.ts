@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { fail } from '../../core/errors.ts';
-import { TOOLSETS, type Toolset } from '../../core/toolset.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { TOOLSETS, type Toolset } from '../../core/settings/toolset.ts';
 import type { TokenPlan } from '../../operations/token-setup.ts';
-import type { OutputOptions } from '../lib/output.ts';
-import { ask, askHidden, hasTerminal } from '../lib/terminal.ts';
+import type { OutputOptions } from '../terminal/output.ts';
+import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
 
 /** Every question has an option, for scripts. */
 export interface SetupOptions extends OutputOptions {

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { CLUSTER_NAME, isOfCluster, readClusters } from '../../config/clusters.ts';
 import { loadConfig } from '../../config/load.ts';
 import { VARIABLES } from '../../config/schema.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { writeWhole } from '../lib/write-file.ts';
 import { usualFile } from './settings-file.ts';
 

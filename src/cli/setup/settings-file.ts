@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fail } from '../../core/errors.ts';
-import { ask, hasTerminal } from '../lib/terminal.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { writeWhole } from '../lib/write-file.ts';
+import { ask, hasTerminal } from '../terminal/terminal.ts';
 
 /** The file that is read without being named. */
 export function usualFile(): string {

@@ -4,7 +4,7 @@ import { announce, byId, fill, h } from './dom.ts';
 import { ago, countdown, number } from './format.ts';
 import { change, now, onChange, state } from './state.ts';
 import { follow } from './stream.ts';
-import { approvalsView } from './views/approvals.ts';
+import { approvalsView } from './views/approvals/approvals.ts';
 import { auditPage } from './views/audit.ts';
 import { clusterPage } from './views/cluster.ts';
 import { emptyState, problemBox } from './views/parts.ts';

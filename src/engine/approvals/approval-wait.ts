@@ -1,4 +1,4 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import type { SpanStart } from '../../core/trace.ts';
 
 /** The span of a call that waits for a human. */

@@ -1,11 +1,11 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
-import { canonical } from '../../core/canonical.ts';
-import { asError, fail } from '../../core/errors.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import type { Result } from '../../core/result.ts';
+import { canonical } from '../../core/text/canonical.ts';
 import { findOperation } from '../../operations/index.ts';
 import type { Ports } from '../ports.ts';
 import { answerOf, resultOf } from '../runs/answer.ts';
-import { pollRun } from '../runs/tasks.ts';
+import { pollRun } from '../runs/tasks/tasks.ts';
 import type { ChangeCall } from '../types.ts';
 import { visibleApproval } from './decisions.ts';
 import { type Redemption, redeem } from './redeem.ts';

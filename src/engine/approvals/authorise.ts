@@ -1,7 +1,7 @@
-import { type Answer, type ApprovalMethod, type ApprovalRecord, type Question, stricter } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
-import { fail } from '../../core/errors.ts';
-import { sameOwner } from '../../core/owner.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import { sameOwner } from '../../core/people/owner.ts';
+import { type Answer, type ApprovalMethod, type ApprovalRecord, type Question, stricter } from '../../core/plan/approval.ts';
 import { renderQuestion } from '../../render/approval-text.ts';
 import { mustTypeFor } from '../../render/must-type.ts';
 import { evaluatePolicy } from '../limits/policy.ts';

@@ -1,4 +1,4 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import type { Result } from '../../core/result.ts';
 import type { Ports } from '../ports.ts';
 import { resultOf } from '../runs/answer.ts';

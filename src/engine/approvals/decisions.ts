@@ -1,8 +1,8 @@
-import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import { plainText } from '../../core/text.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/plan/approval.ts';
+import { plainText } from '../../core/text/text.ts';
 import { seesAllApprovals } from '../limits/roles.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditCaller, auditTarget, SERVER } from '../records.ts';

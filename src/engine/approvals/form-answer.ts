@@ -1,8 +1,8 @@
-import type { Answer, ApprovalRecord } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import { plainText } from '../../core/text.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { Answer, ApprovalRecord } from '../../core/plan/approval.ts';
+import { plainText } from '../../core/text/text.ts';
 import { mustTypeFor } from '../../render/must-type.ts';
 import type { Ports } from '../ports.ts';
 import { denyApproval } from './decisions.ts';

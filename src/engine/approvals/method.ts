@@ -1,7 +1,7 @@
-import type { ApprovalMethod, ApprovalMode } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
-import { isGuarded, type Plan } from '../../core/plan.ts';
-import { targetsOf } from '../../core/plan-parts.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { ApprovalMethod, ApprovalMode } from '../../core/plan/approval.ts';
+import { targetsOf } from '../../core/plan/parts.ts';
+import { isGuarded, type Plan } from '../../core/plan/plan.ts';
 
 /**
  * How this plan must be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the

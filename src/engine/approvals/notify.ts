@@ -1,8 +1,8 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
 import { defined } from '../../core/defined.ts';
-import { faultOf } from '../../core/fault.ts';
+import { faultOf } from '../../core/errors/fault.ts';
 import type { Log } from '../../core/log.ts';
-import type { NotifySettings } from '../../core/settings.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
+import type { NotifySettings } from '../../core/settings/settings.ts';
 import { approvalView } from '../../render/approval-view.ts';
 import type { Notify, Ports } from '../ports.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hashPassphrase, isPassphrase } from '../../core/passphrase.ts';
+import { hashPassphrase, isPassphrase } from '../../core/people/passphrase.ts';
 
 const fileIn = (dataDir: string) => join(dataDir, 'approver.scrypt');
 

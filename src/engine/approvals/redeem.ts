@@ -1,8 +1,8 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import { distinctOwners } from '../../core/owner.ts';
-import type { Plan } from '../../core/plan.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { distinctOwners } from '../../core/people/owner.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import type { Result } from '../../core/result.ts';
 import { traced } from '../../core/trace.ts';
 import { withScope } from '../limits/access-token.ts';

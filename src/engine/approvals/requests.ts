@@ -1,10 +1,10 @@
-import type { ApprovalMethod, ApprovalRecord } from '../../core/approval.ts';
-import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
-import { targetsOf } from '../../core/plan-parts.ts';
-import { plainText } from '../../core/text.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { ApprovalMethod, ApprovalRecord } from '../../core/plan/approval.ts';
+import { targetsOf } from '../../core/plan/parts.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { plainText } from '../../core/text/text.ts';
 import { newId } from '../ids.ts';
 import { refuseRevoked } from '../limits/access-token.ts';
 import { isoNow, type Ports } from '../ports.ts';

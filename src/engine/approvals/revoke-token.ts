@@ -1,7 +1,7 @@
 import type { Audit } from '../../audit/writer.ts';
-import type { Caller } from '../../core/caller.ts';
 import type { Clock } from '../../core/clock.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
 import type { Store } from '../../store/index.ts';
 import { isoNow } from '../ports.ts';
 import { auditCaller } from '../records.ts';

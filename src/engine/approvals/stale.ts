@@ -1,7 +1,7 @@
-import { canonical } from '../../core/canonical.ts';
 import type { GuestIdentity } from '../../core/guest.ts';
-import type { Plan } from '../../core/plan.ts';
-import { targetsOf } from '../../core/plan-parts.ts';
+import { targetsOf } from '../../core/plan/parts.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { canonical } from '../../core/text/canonical.ts';
 
 const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => string }[] = [
   { field: 'key', says: () => 'the guest behind this VMID is another one (its identity differs)' },

@@ -1,4 +1,4 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import type { Ports } from '../ports.ts';
 import type { Watched } from '../types.ts';
 import { expireApprovals } from './decisions.ts';

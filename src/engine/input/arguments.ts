@@ -1,6 +1,6 @@
 import type * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { inputOf } from '../../operations/by-name.ts';
 import { commonOf } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { asError, fail } from '../../core/errors.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
 import { type Common, commonOf, MAX_REASON_LENGTH, MAX_WAIT_SECONDS } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';
 import type { PerformOptions } from '../types.ts';

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
-import type { Json, JsonObject } from '../../core/json.ts';
-import type { SecretRef } from '../../core/plan.ts';
-import { namesSecret } from '../../core/text.ts';
+import type { SecretRef } from '../../core/plan/plan.ts';
+import type { Json, JsonObject } from '../../core/text/json.ts';
+import { namesSecret } from '../../core/text/text.ts';
 import { isSecret, isSetting } from '../../operations/secret.ts';
 
 type Schema = z.core.$ZodType;

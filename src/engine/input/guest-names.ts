@@ -1,14 +1,14 @@
-import { ERRORS } from '../../core/error-catalogue.ts';
-import { fail } from '../../core/errors.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
-import { nearest } from '../../core/nearest.ts';
+import { ERRORS } from '../../core/errors/catalogue.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { plainText } from '../../core/text.ts';
+import type { Json, JsonObject } from '../../core/text/json.ts';
+import { nearest } from '../../core/text/nearest.ts';
+import { plainText } from '../../core/text/text.ts';
 import { isList } from '../../operations/by-name.ts';
 import type { Operation } from '../../operations/define.ts';
 import { sameName } from '../../operations/vm/lib/match.ts';
-import { currentGuests } from '../../proxmox/fresh.ts';
-import type { GuestRow } from '../../proxmox/guests.ts';
+import { currentGuests } from '../../proxmox/guest/fresh.ts';
+import type { GuestRow } from '../../proxmox/guest/guests.ts';
 
 /**
  * Arguments in which every guest is a VMID. Names are looked up afresh among the guests that this caller sees, so a plan and its approval are

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
-import { nearest } from '../../core/nearest.ts';
-import { counted, plainText } from '../../core/text.ts';
+import { nearest } from '../../core/text/nearest.ts';
+import { counted, plainText } from '../../core/text/text.ts';
 import { unwrap } from './coerce.ts';
 
 type Schema = z.core.$ZodType;

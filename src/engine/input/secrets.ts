@@ -2,9 +2,9 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { readOrMakeKey } from '../../audit/key-file.ts';
-import { fail } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
-import { isSecretRef } from '../../core/plan.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { isSecretRef } from '../../core/plan/plan.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { conceal } from './conceal.ts';
 
 /**

@@ -1,6 +1,6 @@
-import type { ApprovalRecord } from '../../core/approval.ts';
-import { fail } from '../../core/errors.ts';
-import type { TokenRecord } from '../../store/tokens.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { ApprovalRecord } from '../../core/plan/approval.ts';
+import type { TokenRecord } from '../../store/repositories/tokens.ts';
 import type { Ports } from '../ports.ts';
 
 const PREFIX = 'token:';

@@ -1,12 +1,12 @@
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { typedName } from '../../core/guest.ts';
-import type { Plan } from '../../core/plan.ts';
-import { newGuestsOf, partsOf, targetsOf } from '../../core/plan-parts.ts';
-import type { RunRecord } from '../../core/run.ts';
+import { newGuestsOf, partsOf, targetsOf } from '../../core/plan/parts.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import { failMissing, missingPrivileges } from '../../proxmox/access/privileges.ts';
 import { backupRights } from '../../proxmox/access/visibility.ts';
 import { backupsOf, noBackupText } from '../../proxmox/backups.ts';
-import type { Admission } from '../../store/runs.ts';
+import type { Admission } from '../../store/repositories/runs.ts';
 import type { Ports } from '../ports.ts';
 import { argsDigest } from '../records.ts';
 import type { ChangeCall } from '../types.ts';

@@ -1,4 +1,4 @@
-import type { Reservation } from '../../store/reservations.ts';
+import type { Reservation } from '../../store/repositories/reservations.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { isGone } from '../runs/worker.ts';
 

@@ -1,8 +1,8 @@
-import type { Scope } from '../../core/caller.ts';
-import type { Placed, Plan } from '../../core/plan.ts';
-import { targetsOf } from '../../core/plan-parts.ts';
-import type { Policy } from '../../core/policy.ts';
-import type { GuestRow } from '../../proxmox/guests.ts';
+import type { Scope } from '../../core/people/caller.ts';
+import { targetsOf } from '../../core/plan/parts.ts';
+import type { Placed, Plan } from '../../core/plan/plan.ts';
+import type { Policy } from '../../core/settings/policy.ts';
+import type { GuestRow } from '../../proxmox/guest/guests.ts';
 
 /**
  * Where the guests of a plan stand, as far as the policy or the requester's scope looks at it: another pool or other tags may lead to another

@@ -1,4 +1,4 @@
-import type { Plan } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { failMissing, type Missing, missingOf } from '../../proxmox/access/privileges.ts';
 import { needsOf } from '../../proxmox/contract/plan-needs.ts';

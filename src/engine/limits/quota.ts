@@ -1,10 +1,10 @@
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { isInPool } from '../../core/guest.ts';
-import type { Usage } from '../../core/limits.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { LimitSettings } from '../../core/settings.ts';
-import type { GuestRow } from '../../proxmox/guests.ts';
-import type { Reservation } from '../../store/reservations.ts';
+import type { Usage } from '../../core/settings/limits.ts';
+import type { LimitSettings } from '../../core/settings/settings.ts';
+import type { GuestRow } from '../../proxmox/guest/guests.ts';
+import type { Reservation } from '../../store/repositories/reservations.ts';
 
 type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
 

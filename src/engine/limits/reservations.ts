@@ -1,10 +1,10 @@
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { FreshGuest, ReservationRequest } from '../../operations/define.ts';
-import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guests.ts';
-import type { Reservation } from '../../store/reservations.ts';
+import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guest/guests.ts';
+import type { Reservation } from '../../store/repositories/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
-import { doomedVmids, openRunsOf } from '../runs/late.ts';
+import { doomedVmids, openRunsOf } from '../runs/outcome/late.ts';
 import { leaseFrom } from '../runs/worker.ts';
 import { holding, isLeft } from './hold.ts';
 

@@ -1,12 +1,12 @@
-import { fail } from '../../core/errors.ts';
-import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/limits.ts';
-import type { Plan, RequestStep, ResourceDemand } from '../../core/plan.ts';
-import { demandsOf, partsOf } from '../../core/plan-parts.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { demandsOf, partsOf } from '../../core/plan/parts.ts';
+import type { Plan, RequestStep, ResourceDemand } from '../../core/plan/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
-import type { LimitSettings } from '../../core/settings.ts';
+import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/settings/limits.ts';
+import type { LimitSettings } from '../../core/settings/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
-import type { Reservation } from '../../store/reservations.ts';
+import type { Reservation } from '../../store/repositories/reservations.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { leaseFrom } from '../runs/worker.ts';

@@ -1,6 +1,6 @@
-import type { Caller } from '../../core/caller.ts';
-import { fail } from '../../core/errors.ts';
-import type { Settings } from '../../core/settings.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { Settings } from '../../core/settings/settings.ts';
 import { availableIn, changesNothing, roleAllows } from '../../operations/available.ts';
 import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/index.ts';

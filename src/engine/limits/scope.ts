@@ -1,15 +1,15 @@
-import type { Requester, Scope } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { isInPool } from '../../core/guest.ts';
-import type { JsonObject } from '../../core/json.ts';
-import type { Plan, RequestStep } from '../../core/plan.ts';
-import { partsOf, targetsOf } from '../../core/plan-parts.ts';
+import type { Requester, Scope } from '../../core/people/caller.ts';
+import { partsOf, targetsOf } from '../../core/plan/parts.ts';
+import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { RunRecord } from '../../core/run.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import type { Operation } from '../../operations/define.ts';
 import { sameToken } from '../../proxmox/access/remembered.ts';
-import { type GuestRow, listGuests } from '../../proxmox/guests.ts';
+import { type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
 
 /** The facts about a guest that a scope asks for. */
 type Placed = Pick<GuestRow, 'pool' | 'tags'>;

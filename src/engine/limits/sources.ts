@@ -1,9 +1,9 @@
-import { asError } from '../../core/errors.ts';
-import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest } from '../../core/plan.ts';
-import { demandsOf, targetsOf } from '../../core/plan-parts.ts';
+import { asError } from '../../core/errors/errors.ts';
+import { demandsOf, targetsOf } from '../../core/plan/parts.ts';
+import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { backupOwner, ownerOf } from '../../proxmox/disks.ts';
-import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
+import { backupOwner, ownerOf } from '../../proxmox/guest/disks.ts';
+import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 
 /**
  * A plan with the guests whose disks it copies, as they are now. They are derived from its requests, so no operation can forget one: the source

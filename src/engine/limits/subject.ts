@@ -1,10 +1,10 @@
-import type { Requester } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import type { Effect } from '../../core/effect.ts';
-import { isGuarded, type Placed, type Plan, type RequestStep } from '../../core/plan.ts';
-import { partOf, partsOf, targetsOf } from '../../core/plan-parts.ts';
+import type { Requester } from '../../core/people/caller.ts';
+import type { Effect } from '../../core/plan/effect.ts';
+import { partOf, partsOf, targetsOf } from '../../core/plan/parts.ts';
+import { isGuarded, type Placed, type Plan, type RequestStep } from '../../core/plan/plan.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
-import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guests.ts';
+import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import type { Ports } from '../ports.ts';
 import { placedOf } from './placed.ts';
 

@@ -1,11 +1,11 @@
-import { asError } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
-import { partsOf } from '../../core/plan-parts.ts';
+import { asError } from '../../core/errors/errors.ts';
+import { partsOf } from '../../core/plan/parts.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
-import type { RunRecord } from '../../core/run.ts';
-import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guests.ts';
+import { type Guest, type GuestAt, isFree, locate, readGuest } from '../../proxmox/guest/guests.ts';
 import { isoNow, type Ports } from '../ports.ts';
-import { patiently } from './patience.ts';
+import { patiently } from './steps/patience.ts';
 
 /** "Created through this server" is a row of ours with the guest's own key, written once the guest exists, also when a later step failed. */
 export async function remember(run: RunRecord, ports: Ports): Promise<void> {

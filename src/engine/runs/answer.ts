@@ -1,8 +1,8 @@
 import { defined } from '../../core/defined.ts';
-import { asError, type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { asError, type ErrorCode, ProxmoxMcpError } from '../../core/errors/errors.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import { type Result, runningResult } from '../../core/result.ts';
-import type { RunRecord } from '../../core/run.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import type { Hold } from '../limits/hold.ts';
 import type { Ports } from '../ports.ts';

@@ -1,14 +1,14 @@
-import type { Caller } from '../../core/caller.ts';
 import { defined } from '../../core/defined.ts';
-import { ProxmoxMcpError } from '../../core/errors.ts';
-import type { RunRecord, StepRecord } from '../../core/run.ts';
+import { ProxmoxMcpError } from '../../core/errors/errors.ts';
+import type { Caller } from '../../core/people/caller.ts';
+import type { RunRecord, StepRecord } from '../../core/plan/run.ts';
 import type { Ports } from '../ports.ts';
 import type { Progress } from '../types.ts';
 import { reconcileReservations, takeStock, wasMade } from './aftermath.ts';
-import { apply } from './apply.ts';
-import { auditEnd, endedRun } from './conclude.ts';
-import type { Ending } from './in-flight.ts';
-import { LostRun, Unwritten } from './journal.ts';
+import { auditEnd, endedRun } from './outcome/conclude.ts';
+import { apply } from './steps/apply.ts';
+import type { Ending } from './steps/in-flight.ts';
+import { LostRun, Unwritten } from './steps/journal.ts';
 import { leaseFrom } from './worker.ts';
 
 /**

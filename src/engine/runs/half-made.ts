@@ -1,6 +1,6 @@
 import { defined } from '../../core/defined.ts';
-import { type ErrorCode, ProxmoxMcpError } from '../../core/errors.ts';
-import type { RunRecord } from '../../core/run.ts';
+import { type ErrorCode, ProxmoxMcpError } from '../../core/errors/errors.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 
 /** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
 export function explain(

@@ -1,7 +1,7 @@
 import type { ProxmoxApi } from '../../core/proxmox.ts';
-import { isFree, listGuests, readGuest } from '../../proxmox/guests.ts';
+import { isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import type { Store } from '../../store/index.ts';
-import { type Clusters, onEach } from '../clusters.ts';
+import { type Clusters, onEach } from '../clusters/clusters.ts';
 import { isoNow, type Ports, type ServerPorts } from '../ports.ts';
 
 const DAY_MS = 86_400_000;

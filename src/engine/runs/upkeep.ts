@@ -1,6 +1,6 @@
-import { type Clusters, onEach } from '../clusters.ts';
+import { type Clusters, onEach } from '../clusters/clusters.ts';
 import type { Ports, ServerPorts } from '../ports.ts';
-import { adoptOrphans } from './adopt.ts';
+import { adoptOrphans } from './outcome/adopt.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

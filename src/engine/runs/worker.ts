@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../store/index.ts';
-import type { InFlight } from './in-flight.ts';
+import type { InFlight } from './steps/in-flight.ts';
 
 /** How long a run stays with a process that shows no sign of life. */
 const LEASE_SECONDS = 30;

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
-import { fail } from '../../core/errors.ts';
-import { plainText } from '../../core/text.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { plainText } from '../../core/text/text.ts';
 import { type Identity, roleOfScopes } from '../../mcp/identity.ts';
 
 export interface OAuthOptions {

@@ -4,7 +4,7 @@ import { defined } from '../../core/defined.ts';
 import { newSecret, sha256 } from '../../core/hash.ts';
 import { networks } from '../../core/network.ts';
 import type { Identity } from '../../mcp/identity.ts';
-import type { Tokens } from '../../store/tokens.ts';
+import type { Tokens } from '../../store/repositories/tokens.ts';
 
 export const TOKEN_PREFIX = 'pmcp_';
 /** How often (ms) the last use of a token is recorded. */

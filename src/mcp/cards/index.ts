@@ -1,5 +1,5 @@
 import { type McpServer, ResourceNotFoundError, type ServerContext, type Tool } from '@modelcontextprotocol/server';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { lazy } from '../../core/lazy.ts';
 import type { Offered } from '../../operations/available.ts';
 import { type ClientInfo, clientOf } from '../client.ts';

@@ -1,6 +1,6 @@
 import type { AuthInfo, McpServer } from '@modelcontextprotocol/server';
 import { defined } from '../../core/defined.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import type { Offered } from '../../operations/available.ts';
 import type { ReadContext } from './read.ts';
 

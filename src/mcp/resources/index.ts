@@ -1,6 +1,6 @@
 import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
-import { asError } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { asError } from '../../core/errors/errors.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import type { Offered } from '../../operations/available.ts';
 import { clientOf } from '../client.ts';
 import type { ChangeFeed } from './changes.ts';

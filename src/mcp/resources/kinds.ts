@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 
 /** A resource that lists many things. It is read through a tool, so scope, masking and audit are the tool's. */
 export interface ListKind {

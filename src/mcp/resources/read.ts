@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { renderResult } from '../../render/result.ts';
 import type { CallContext } from '../call.ts';
 import type { ClientInfo } from '../client.ts';

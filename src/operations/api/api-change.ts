@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { graver } from '../../core/effect.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
-import type { Plan } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
+import { graver } from '../../core/plan/effect.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { Json, JsonObject } from '../../core/text/json.ts';
+import { plainText } from '../../core/text/text.ts';
 import { contract } from '../../proxmox/contract/contract.ts';
 import { defineOperation, type Operation } from '../define.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Json } from '../../core/json.ts';
+import type { Json } from '../../core/text/json.ts';
 import { type ApiRead, defineOperation, type Operation } from '../define.ts';
 import { rightsOf } from '../rights.ts';
 import { answerOf } from './lib/answer.ts';

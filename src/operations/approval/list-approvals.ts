@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { APPROVAL_STATUSES, type ApprovalMethod, type ApprovalRecord } from '../../core/approval.ts';
 import { defined } from '../../core/defined.ts';
-import type { JsonObject } from '../../core/json.ts';
-import { plainText } from '../../core/text.ts';
+import { APPROVAL_STATUSES, type ApprovalMethod, type ApprovalRecord } from '../../core/plan/approval.ts';
+import type { JsonObject } from '../../core/text/json.ts';
+import { plainText } from '../../core/text/text.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 

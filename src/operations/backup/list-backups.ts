@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { ageDays, isoOf } from '../../core/duration.ts';
-import { plainText } from '../../core/text.ts';
+import { ageDays, isoOf } from '../../core/text/duration.ts';
+import { plainText } from '../../core/text/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backups.ts';
-import { listGuests } from '../../proxmox/guests.ts';
+import { listGuests } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
-import { whyEmpty } from '../vm/lib/why-empty.ts';
+import { whyEmpty } from '../vm/show/why-empty.ts';
 import { backupSight } from './lib/backup-sight.ts';
 import { coverageOf } from './lib/coverage.ts';
 

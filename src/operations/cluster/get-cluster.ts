@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { plainText } from '../../core/text.ts';
-import { matches } from '../../core/wildcard.ts';
+import { plainText } from '../../core/text/text.ts';
+import { matches } from '../../core/text/wildcard.ts';
 import { allPrivileges } from '../../proxmox/access/privileges.ts';
 import { type Subject, unseenBy } from '../../proxmox/access/unseen.ts';
-import { currentGuests } from '../../proxmox/fresh.ts';
-import type { GuestRow } from '../../proxmox/guests.ts';
+import { currentGuests } from '../../proxmox/guest/fresh.ts';
+import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { bridgesOf, listNodes, type NodeRow, noSuchNode, releaseOf } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { filled } from '../filled.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import { plainText } from '../../core/text.ts';
-import { path } from '../../proxmox/encode.ts';
-import { guestPath, locate } from '../../proxmox/guests.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { plainText } from '../../core/text/text.ts';
+import { path } from '../../proxmox/guest/encode.ts';
+import { guestPath, locate } from '../../proxmox/guest/guests.ts';
 import { PERIODS, type Point, readSeries } from '../../proxmox/metrics.ts';
 import { listNodes, noSuchNode } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';

@@ -1,4 +1,4 @@
-import { roughTokens } from '../../core/tokens.ts';
+import { roughTokens } from '../../core/text/tokens.ts';
 
 /** Tokens of the rows of one page at most; the answer around them has room within what a model bears. */
 const PAGE_TOKENS = 4500;

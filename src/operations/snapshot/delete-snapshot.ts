@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { Condition, Plan, Step } from '../../core/plan.ts';
-import { counted, plainText } from '../../core/text.ts';
-import { guestPath, listGuests } from '../../proxmox/guests.ts';
-import type { Snapshot } from '../../proxmox/snapshots.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Condition, Plan, Step } from '../../core/plan/plan.ts';
+import { counted, plainText } from '../../core/text/text.ts';
+import { guestPath, listGuests } from '../../proxmox/guest/guests.ts';
+import type { Snapshot } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';

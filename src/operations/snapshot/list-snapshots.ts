@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { ageDays, isoOf } from '../../core/duration.ts';
-import { counted, plainText } from '../../core/text.ts';
-import { listGuests, locate } from '../../proxmox/guests.ts';
+import { ageDays, isoOf } from '../../core/text/duration.ts';
+import { counted, plainText } from '../../core/text/text.ts';
+import { listGuests, locate } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
-import { whyEmpty } from '../vm/lib/why-empty.ts';
+import { whyEmpty } from '../vm/show/why-empty.ts';
 import { readAll } from './lib/read-all.ts';
 
 const MAX_ROWS = 60;

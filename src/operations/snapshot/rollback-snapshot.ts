@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { duration } from '../../core/duration.ts';
-import { fail } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
-import { disksOf } from '../../proxmox/disks.ts';
-import { tagsOf } from '../../proxmox/guests.ts';
-import { optionsOf } from '../../proxmox/property-strings.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { duration } from '../../core/text/duration.ts';
+import { plainText } from '../../core/text/text.ts';
+import { disksOf } from '../../proxmox/guest/disks.ts';
+import { tagsOf } from '../../proxmox/guest/guests.ts';
+import { optionsOf } from '../../proxmox/guest/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
-import { guestPath } from '../../proxmox/guests.ts';
-import { canSnapshot } from '../../proxmox/snapshots.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { plainText } from '../../core/text/text.ts';
+import { guestPath } from '../../proxmox/guest/guests.ts';
+import { canSnapshot } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';

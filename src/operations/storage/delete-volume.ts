@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { isoOf } from '../../core/duration.ts';
-import type { Condition, Plan } from '../../core/plan.ts';
-import { plainText } from '../../core/text.ts';
-import { path } from '../../proxmox/encode.ts';
+import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { isoOf } from '../../core/text/duration.ts';
+import { plainText } from '../../core/text/text.ts';
+import { path } from '../../proxmox/guest/encode.ts';
 import { listVolumes, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation } from '../define.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 

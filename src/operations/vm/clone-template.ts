@@ -1,10 +1,10 @@
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
-import { type Condition, digestAfter, type Params, type Plan, type RequestStep, type Step } from '../../core/plan.ts';
-import { bootDisk, copiedGib } from '../../proxmox/disks.ts';
-import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guests.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { type Condition, digestAfter, type Params, type Plan, type RequestStep, type Step } from '../../core/plan/plan.ts';
+import { bootDisk, copiedGib } from '../../proxmox/guest/disks.ts';
+import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
+import { agentEnabled } from '../../proxmox/guest/property-strings.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
-import { agentEnabled } from '../../proxmox/property-strings.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
@@ -13,14 +13,14 @@ import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
-import { refuseUnusablePool } from './provision/choose-pool.ts';
-import { cloneConfig } from './provision/clone-config.ts';
-import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone-input.ts';
-import { type CloneWay, cloneWay } from './provision/clone-way.ts';
-import { addressesInUse } from './provision/cloud-init-warnings.ts';
+import { refuseUnusablePool } from './provision/choose/pool.ts';
+import { cloneConfig } from './provision/clone/config.ts';
+import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone/input.ts';
+import { type CloneWay, cloneWay } from './provision/clone/way.ts';
+import { addressesInUse } from './provision/cloud-init/warnings.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
-import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several-new.ts';
+import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several/several-new.ts';
 
 /** Copies and moves of big disks. */
 const COPY_SECONDS = 6 * 3600;

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { parseNetwork } from '../../core/network.ts';
-import type { Condition, Params, Plan, Step } from '../../core/plan.ts';
-import { counted } from '../../core/text.ts';
-import { path } from '../../proxmox/encode.ts';
-import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guests.ts';
-import { encodeSshKeys } from '../../proxmox/ssh-keys.ts';
+import type { Condition, Params, Plan, Step } from '../../core/plan/plan.ts';
+import { counted } from '../../core/text/text.ts';
+import { path } from '../../proxmox/guest/encode.ts';
+import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
+import { encodeSshKeys } from '../../proxmox/guest/ssh-keys.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { secret } from '../secret.ts';
@@ -29,11 +29,11 @@ import {
   vmid,
 } from './lib/schemas.ts';
 import { sortedTags } from './lib/tags.ts';
-import { chooseBridge } from './provision/choose-bridge.ts';
-import { chooseNode } from './provision/choose-node.ts';
-import { refuseUnusablePool } from './provision/choose-pool.ts';
-import { chooseStorage, refuseUnseenStorage } from './provision/choose-storage.ts';
-import { findTemplate } from './provision/container-template.ts';
+import { chooseBridge } from './provision/choose/bridge.ts';
+import { chooseNode } from './provision/choose/node.ts';
+import { refuseUnusablePool } from './provision/choose/pool.ts';
+import { chooseStorage, refuseUnseenStorage } from './provision/choose/storage.ts';
+import { findTemplate } from './provision/create/container-template.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
 

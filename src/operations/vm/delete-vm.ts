@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { asError, fail } from '../../core/errors.ts';
-import type { Condition, Plan } from '../../core/plan.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { RunRecord } from '../../core/run.ts';
-import { counted, plainText } from '../../core/text.ts';
+import { counted, plainText } from '../../core/text/text.ts';
 import { type Backups, noBackupText } from '../../proxmox/backups.ts';
-import { guestPath, isAnother, isFree } from '../../proxmox/guests.ts';
+import { guestPath, isAnother, isFree } from '../../proxmox/guest/guests.ts';
 import { storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { backupSteps } from '../backup/lib/backup-steps.ts';

@@ -1,22 +1,22 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { asError } from '../../core/errors.ts';
+import { asError } from '../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { mibOf } from '../../core/sizes.ts';
-import { plainText } from '../../core/text.ts';
-import { type Addresses, addressesFrom, hasInside } from '../../proxmox/addresses.ts';
-import { type Disk, networksOf } from '../../proxmox/disks.ts';
-import { type Guest, type GuestAt, type GuestStatus, readGuest, readStatus } from '../../proxmox/guests.ts';
-import type { Place } from '../../proxmox/places.ts';
-import { readSnapshots } from '../../proxmox/snapshots.ts';
+import { mibOf } from '../../core/text/sizes.ts';
+import { plainText } from '../../core/text/text.ts';
+import { type Addresses, addressesFrom, hasInside } from '../../proxmox/guest/addresses.ts';
+import { type Disk, networksOf } from '../../proxmox/guest/disks.ts';
+import { type Guest, type GuestAt, type GuestStatus, readGuest, readStatus } from '../../proxmox/guest/guests.ts';
+import type { Place } from '../../proxmox/guest/places.ts';
+import { readSnapshots } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation } from '../define.ts';
-import { askedLately } from './lib/agent-pause.ts';
 import { ADDRESS_READS, DETAIL_READS, GUEST_READS } from './lib/api.ts';
-import { compactConfig } from './lib/config-view.ts';
-import { detailsOf, FIELDS } from './lib/guest-details.ts';
 import { atKnownPlace } from './lib/known-places.ts';
 import { vmid } from './lib/schemas.ts';
 import { withSize } from './lib/volumes.ts';
+import { askedLately } from './show/agent-pause.ts';
+import { compactConfig } from './show/config-view.ts';
+import { detailsOf, FIELDS } from './show/guest-details.ts';
 
 const output = z.looseObject({
   vmid: z.number(),

@@ -2,15 +2,15 @@ import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { knownPrivileges } from '../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../proxmox/access/unseen.ts';
-import { currentGuests } from '../../proxmox/fresh.ts';
+import { currentGuests } from '../../proxmox/guest/fresh.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { pageOf } from '../lib/page.ts';
 import { LIST_READS, NODE_READS } from './lib/api.ts';
-import { DEFAULT_COLUMNS, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './lib/guest-columns.ts';
-import { after, cursorAt, inOrder, SORTS } from './lib/guest-order.ts';
-import { whyEmpty } from './lib/why-empty.ts';
-import { fitting, whyNone } from './lib/why-none.ts';
+import { DEFAULT_COLUMNS, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './show/guest-columns.ts';
+import { after, cursorAt, inOrder, SORTS } from './show/guest-order.ts';
+import { whyEmpty } from './show/why-empty.ts';
+import { fitting, whyNone } from './show/why-none.ts';
 
 const input = z.strictObject({
   status: z.enum(['running', 'stopped', 'paused', 'unknown']).optional(),

@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan.ts';
-import { targetsOf } from '../../core/plan-parts.ts';
+import { fail } from '../../core/errors/errors.ts';
+import { targetsOf } from '../../core/plan/parts.ts';
+import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { RunRecord } from '../../core/run.ts';
-import { plainText } from '../../core/text.ts';
-import { listGuests } from '../../proxmox/guests.ts';
+import { plainText } from '../../core/text/text.ts';
+import { listGuests } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { outcomeOf, statusNow } from './lib/outcome.ts';

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { RunRecord } from '../../core/run.ts';
-import { type GuestAt, guestPath, readGuest } from '../../proxmox/guests.ts';
+import { type GuestAt, guestPath, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { Plan, RequestStep } from '../../core/plan.ts';
-import type { GuestRun } from '../../core/policy.ts';
-import { guestPath } from '../../proxmox/guests.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import type { GuestRun } from '../../core/settings/policy.ts';
+import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { checkReadRight, compareFile, linesOf, readFile, refusePath, writeParams } from './inside/file.ts';
 import { isFor } from './inside/inside.ts';

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import type { Effect } from '../../core/effect.ts';
-import { fail } from '../../core/errors.ts';
-import type { Condition, Plan } from '../../core/plan.ts';
-import { type Guest, memoryOf, readGuest } from '../../proxmox/guests.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Effect } from '../../core/plan/effect.ts';
+import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { type Guest, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';

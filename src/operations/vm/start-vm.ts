@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { asError, fail } from '../../core/errors.ts';
-import type { Condition, Plan } from '../../core/plan.ts';
-import { locate } from '../../proxmox/guests.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import type { Effect } from '../../core/effect.ts';
-import { fail } from '../../core/errors.ts';
-import type { Params, Plan, RequestStep, Step } from '../../core/plan.ts';
-import { guestPath } from '../../proxmox/guests.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Effect } from '../../core/plan/effect.ts';
+import type { Params, Plan, RequestStep, Step } from '../../core/plan/plan.ts';
+import { guestPath } from '../../proxmox/guest/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';

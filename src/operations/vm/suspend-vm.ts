@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { Condition, Plan } from '../../core/plan.ts';
-import { guestPath } from '../../proxmox/guests.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
 import { alreadySo, reportOf } from './lib/outcome.ts';

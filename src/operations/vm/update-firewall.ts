@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { fail } from '../../core/errors.ts';
-import type { Plan } from '../../core/plan.ts';
-import { firewallPath, type GuestFirewall, readFirewall } from '../../proxmox/firewall.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { firewallPath, type GuestFirewall, readFirewall } from '../../proxmox/guest/firewall.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { aliasesPart, aliasInput } from './firewall/aliases.ts';
 import type { Filter } from './firewall/decision.ts';

@@ -1,4 +1,4 @@
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { type Lack, type Need, pathsOf, unmet } from '../contract/need.ts';
 import { byLatePrivileges, privilegesAt } from './remembered.ts';

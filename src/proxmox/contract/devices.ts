@@ -1,6 +1,6 @@
 import { DRIVE } from '../access/option-privileges.ts';
-import { backupOwner, ownerOf } from '../disks.ts';
-import type { Options } from '../property-strings.ts';
+import { backupOwner, ownerOf } from '../guest/disks.ts';
+import type { Options } from '../guest/property-strings.ts';
 import { type Need, NOTHING, need } from './need.ts';
 
 /** `local-lvm:32`: a volume of 32 GiB is made; without a storage the request's own counts. */

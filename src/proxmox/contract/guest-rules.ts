@@ -1,7 +1,7 @@
 import type { GuestType } from '../../core/guest.ts';
 import { DRIVE, privilegesFor } from '../access/option-privileges.ts';
-import { backupOwner } from '../disks.ts';
-import type { Options } from '../property-strings.ts';
+import { backupOwner } from '../guest/disks.ts';
+import type { Options } from '../guest/property-strings.ts';
 import { bridges, contents, copied, drive, netsOf, onGuest, reading, space, storageOf, volumeOf } from './devices.ts';
 import { type Need, need } from './need.ts';
 

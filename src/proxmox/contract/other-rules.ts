@@ -1,4 +1,4 @@
-import { backupOwner } from '../disks.ts';
+import { backupOwner } from '../guest/disks.ts';
 import { onGuest, space } from './devices.ts';
 import type { Rule } from './guest-rules.ts';
 import { modifying, type Need, need } from './need.ts';

@@ -1,8 +1,8 @@
 import type { GuestType } from '../../core/guest.ts';
-import type { RequestStep } from '../../core/plan.ts';
+import type { RequestStep } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { path as apiPath } from '../encode.ts';
-import { type Options, optionsOf } from '../property-strings.ts';
+import { path as apiPath } from '../guest/encode.ts';
+import { type Options, optionsOf } from '../guest/property-strings.ts';
 import { contract } from './contract.ts';
 import type { Known } from './guest-rules.ts';
 import { type Need, need } from './need.ts';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { ProxmoxMcpError } from '../../core/errors.ts';
+import { ProxmoxMcpError } from '../../core/errors/errors.ts';
 
 /** pveproxy's own answers for what is behind it: another node's pveproxy for a path below `/nodes/X`, else the pvedaemon of its host. */
 export function isGatewayStatus(status: number): boolean {

@@ -1,11 +1,11 @@
 import type { ClientRequest } from 'node:http';
 import https, { type AgentOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { ProxmoxMcpError } from '../../core/errors.ts';
+import { ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { withoutZone } from '../../core/network.ts';
-import type { Method } from '../../core/plan.ts';
-import { form, urlFor, type WireParams } from '../encode.ts';
-import type { Reply } from '../errors.ts';
+import type { Method } from '../../core/plan/plan.ts';
+import type { Reply } from '../answers/errors.ts';
+import { form, urlFor, type WireParams } from '../guest/encode.ts';
 import { ConnectFailure, type Endpoint, type TrustedConnector, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
 import { answerOf, bodyOf, reasonOf, TooLarge } from './answer.ts';
 import { garbledReason } from './garbled.ts';

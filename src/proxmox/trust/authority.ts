@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { path } from '../encode.ts';
+import { path } from '../guest/encode.ts';
 import type { Pin, TrustStore } from './store.ts';
 
 /**

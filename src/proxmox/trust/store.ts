@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fail } from '../../core/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 
 /**
  * The identity by which a cluster is recognised. Normally its own authority, so that renewed certificates and other nodes pass; where the

@@ -2,9 +2,9 @@ import { timingSafeEqual, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
-import { fail, ProxmoxMcpError } from '../../core/errors.ts';
+import { fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { withoutZone } from '../../core/network.ts';
-import type { ConnectionSettings } from '../../core/settings.ts';
+import type { ConnectionSettings } from '../../core/settings/settings.ts';
 import { proxyHint } from '../transport/gateway.ts';
 import type { Pin } from './store.ts';
 

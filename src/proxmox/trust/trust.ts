@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
-import { asError } from '../../core/errors.ts';
+import { asError } from '../../core/errors/errors.ts';
 import { isPrivate } from '../../core/network.ts';
-import type { ConnectionSettings } from '../../core/settings.ts';
-import { path } from '../encode.ts';
+import type { ConnectionSettings } from '../../core/settings/settings.ts';
+import { path } from '../guest/encode.ts';
 import type { Pin, TrustStore } from './store.ts';
 import { caFault, type Endpoint, inspectTls, readCa, type TrustPolicy, untrusted } from './tls.ts';
 

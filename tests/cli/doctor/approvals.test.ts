@@ -5,8 +5,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { habitsCheck, habitsOf, policyRows } from '../../../src/cli/doctor/approvals.ts';
 import { openRunsCheck } from '../../../src/cli/doctor/runs.ts';
 import { readPolicy } from '../../../src/config/policy.ts';
-import { NO_POLICY } from '../../../src/core/policy.ts';
-import type { Settings } from '../../../src/core/settings.ts';
+import { NO_POLICY } from '../../../src/core/settings/policy.ts';
+import type { Settings } from '../../../src/core/settings/settings.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { approval as example, plan, run } from '../../helpers/answering-engine.ts';
 

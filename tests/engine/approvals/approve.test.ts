@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/core/json.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import { checkMatches } from '../../../src/engine/approvals/approve.ts';
 import { ask, refused, useRequests } from '../../helpers/requests.ts';
 

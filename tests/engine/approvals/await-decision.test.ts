@@ -1,9 +1,9 @@
 import { expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import type { ApprovalRecord } from '../../../src/core/approval.ts';
-import type { RunRecord } from '../../../src/core/run.ts';
+import type { ApprovalRecord } from '../../../src/core/plan/approval.ts';
+import type { RunRecord } from '../../../src/core/plan/run.ts';
 import { waitForDecision } from '../../../src/engine/approvals/await-decision.ts';
-import { Deadline } from '../../../src/engine/deadline.ts';
+import { Deadline } from '../../../src/engine/calls/deadline.ts';
 import type { PerformOptions } from '../../../src/engine/types.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
 import { asker, iso, type Parts, planOf } from '../../helpers/parts.ts';

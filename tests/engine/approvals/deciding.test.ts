@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Answer } from '../../../src/core/approval.ts';
-import type { Policy } from '../../../src/core/policy.ts';
+import type { Answer } from '../../../src/core/plan/approval.ts';
+import type { Policy } from '../../../src/core/settings/policy.ts';
 import { setPassphrase } from '../../../src/engine/approvals/passphrase.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Answer } from '../../../src/core/approval.ts';
-import type { Caller } from '../../../src/core/caller.ts';
+import type { Caller } from '../../../src/core/people/caller.ts';
+import type { Answer } from '../../../src/core/plan/approval.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;

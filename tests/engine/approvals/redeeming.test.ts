@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
-import type { Policy } from '../../../src/core/policy.ts';
+import type { Policy } from '../../../src/core/settings/policy.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
 import { type Client, clientOf } from '../../simulator/client.ts';
 

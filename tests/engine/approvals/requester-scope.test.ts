@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Caller } from '../../../src/core/caller.ts';
-import type { Policy, PolicyMatch } from '../../../src/core/policy.ts';
+import type { Caller } from '../../../src/core/people/caller.ts';
+import type { Policy, PolicyMatch } from '../../../src/core/settings/policy.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { asRoot } from '../../helpers/rights.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Plan } from '../../../src/core/plan.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
 import { differences } from '../../../src/engine/approvals/stale.ts';
 import { planDigest } from '../../../src/engine/records.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Plan } from '../../../src/core/plan.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
 import { checkStanding, createStanding, revokeStanding, useStanding } from '../../../src/engine/approvals/standing.ts';
 import type { StandingRequest } from '../../../src/engine/types.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
-import type { StandingApproval } from '../../../src/store/standing.ts';
+import type { StandingApproval } from '../../../src/store/repositories/standing.ts';
 import { asker, guest, iso, parts, planOf } from '../../helpers/parts.ts';
 
 const request = (over: Partial<StandingRequest> = {}): StandingRequest => ({

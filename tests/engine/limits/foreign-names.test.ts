@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Caller } from '../../../src/core/caller.ts';
+import type { Caller } from '../../../src/core/people/caller.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;

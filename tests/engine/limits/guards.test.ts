@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Plan } from '../../../src/core/plan.ts';
-import type { PolicyRule } from '../../../src/core/policy.ts';
-import type { RunRecord } from '../../../src/core/run.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../../src/core/plan/run.ts';
+import type { PolicyRule } from '../../../src/core/settings/policy.ts';
 import { checkPolicy, perHour } from '../../../src/engine/limits/guards.ts';
 import { argsDigest } from '../../../src/engine/records.ts';
 import { asker, guest, iso, parts, planOf, requestStep, runOf } from '../../helpers/parts.ts';

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { clusterView } from '../../../src/console/cluster.ts';
 import { type Reader, readersOf } from '../../../src/console/read.ts';
-import type { Policy, PolicyRule } from '../../../src/core/policy.ts';
-import type { LimitSettings, Settings } from '../../../src/core/settings.ts';
+import type { Policy, PolicyRule } from '../../../src/core/settings/policy.ts';
+import type { LimitSettings, Settings } from '../../../src/core/settings/settings.ts';
 import type { Session } from '../../../src/engine/session.ts';
 import { createGauges } from '../../../src/http/gauges.ts';
 import { asRoot, pveum, roleOf, tokenWith } from '../../helpers/rights.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Caller } from '../../../src/core/caller.ts';
-import type { Plan } from '../../../src/core/plan.ts';
-import type { Policy, PolicyRule } from '../../../src/core/policy.ts';
+import type { Caller } from '../../../src/core/people/caller.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
+import type { Policy, PolicyRule } from '../../../src/core/settings/policy.ts';
 import { evaluate, evaluatePolicy } from '../../../src/engine/limits/policy.ts';
 import type { PolicyGuest, Subject } from '../../../src/engine/limits/subject.ts';
 import type { Ports } from '../../../src/engine/ports.ts';

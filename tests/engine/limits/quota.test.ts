@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { overPerGuest, overTotals, refuseExcess, type Usage } from '../../../src/core/limits.ts';
-import type { ResourceDemand } from '../../../src/core/plan.ts';
+import type { ResourceDemand } from '../../../src/core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
-import type { LimitSettings } from '../../../src/core/settings.ts';
+import { overPerGuest, overTotals, refuseExcess, type Usage } from '../../../src/core/settings/limits.ts';
+import type { LimitSettings } from '../../../src/core/settings/settings.ts';
 import { checkInside, diskSums, usage } from '../../../src/engine/limits/quota.ts';
-import type { GuestRow } from '../../../src/proxmox/guests.ts';
-import type { Reservation } from '../../../src/store/reservations.ts';
+import type { GuestRow } from '../../../src/proxmox/guest/guests.ts';
+import type { Reservation } from '../../../src/store/repositories/reservations.ts';
 
 const limits: LimitSettings = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 3, scope: { kind: 'visible' } };
 const perGuest = (d: ResourceDemand, l: LimitSettings) => refuseExcess(overPerGuest(d, l));

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import { quotaChecks } from '../../../src/cli/doctor/cluster.ts';
 import { clusterView } from '../../../src/console/cluster.ts';
 import { type Reader, readersOf } from '../../../src/console/read.ts';
-import type { LimitSettings } from '../../../src/core/settings.ts';
+import type { LimitSettings } from '../../../src/core/settings/settings.ts';
 import { takeInventoryWithoutStore } from '../../../src/engine/limits/quotas.ts';
 import { thisWorker } from '../../../src/engine/runs/worker.ts';
 import type { Session } from '../../../src/engine/session.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Caller, Role, Scope } from '../../../src/core/caller.ts';
-import type { Plan } from '../../../src/core/plan.ts';
+import type { Caller, Role, Scope } from '../../../src/core/people/caller.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../../src/core/plan/run.ts';
 import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
-import type { RunRecord } from '../../../src/core/run.ts';
 import { checkRole, seesAllApprovals } from '../../../src/engine/limits/roles.ts';
 import {
   checkPlanScope,
@@ -16,7 +16,7 @@ import {
 } from '../../../src/engine/limits/scope.ts';
 import { roleAllows } from '../../../src/operations/available.ts';
 import { operations } from '../../../src/operations/index.ts';
-import { listGuests } from '../../../src/proxmox/guests.ts';
+import { listGuests } from '../../../src/proxmox/guest/guests.ts';
 
 const rows = [
   { vmid: 101, type: 'qemu', node: 'pve', name: 'mine', status: 'running', pool: 'agents', tags: 'Web;prod' },

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Policy, PolicyMatch } from '../../../src/core/policy.ts';
+import type { Policy, PolicyMatch } from '../../../src/core/settings/policy.ts';
 import { renderApproval } from '../../../src/render/approval-text.ts';
 import { approvalView } from '../../../src/render/approval-view.ts';
 import { asRoot } from '../../helpers/rights.ts';

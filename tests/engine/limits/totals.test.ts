@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { LimitSettings } from '../../../src/core/settings.ts';
+import type { LimitSettings } from '../../../src/core/settings/settings.ts';
 import { checkInside } from '../../../src/engine/limits/quota.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
 import { type Client, clientOf } from '../../simulator/client.ts';

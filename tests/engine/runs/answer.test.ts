@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import * as z from 'zod';
-import { type ErrorCode, fail } from '../../../src/core/errors.ts';
-import type { RunRecord } from '../../../src/core/run.ts';
+import { type ErrorCode, fail } from '../../../src/core/errors/errors.ts';
+import type { RunRecord } from '../../../src/core/plan/run.ts';
 import type { Ports } from '../../../src/engine/ports.ts';
 import { resultOf } from '../../../src/engine/runs/answer.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/core/json.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import { SEED_TOKENS } from '../../../src/simulator/index.ts';
 import { asRoot } from '../../helpers/rights.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../helpers/world.ts';

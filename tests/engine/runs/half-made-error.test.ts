@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { ProxmoxMcpError } from '../../../src/core/errors.ts';
-import type { Plan } from '../../../src/core/plan.ts';
+import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
 import { explain } from '../../../src/engine/runs/half-made.ts';
 
 it('an error after the last request names what is done, and no empty list of what is not', () => {

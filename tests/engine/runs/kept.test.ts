@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ProxmoxMcpError } from '../../../src/core/errors.ts';
-import { apply } from '../../../src/engine/runs/apply.ts';
+import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
+import { apply } from '../../../src/engine/runs/steps/apply.ts';
 import type { Engine } from '../../../src/engine/types.ts';
 import { parts, planOf, requestStep, runOf } from '../../helpers/parts.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../helpers/world.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
-import { InFlight } from '../../../src/engine/runs/in-flight.ts';
+import { InFlight } from '../../../src/engine/runs/steps/in-flight.ts';
 import { isGone, keepAlive, leaseFrom, thisWorker } from '../../../src/engine/runs/worker.ts';
 import type { Store } from '../../../src/store/index.ts';
 

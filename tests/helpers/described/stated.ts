@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Plan } from '../../../src/core/plan.ts';
+import type { Plan } from '../../../src/core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
 import type { ChangeOperation, Operation } from '../../../src/operations/define.ts';
 import { unstated } from '../../../src/operations/stated.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networks } from '../../../src/core/network.ts';
-import { hashPassphrase, isPassphrase } from '../../../src/core/passphrase.ts';
+import { hashPassphrase, isPassphrase } from '../../../src/core/people/passphrase.ts';
 import { clientAddress } from '../../../src/http/auth/addresses.ts';
 import { newToken } from '../../../src/http/auth/tokens.ts';
 import { bearer, type HttpServer, rpc, startHttp, startIssuer } from '../http-server.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Caller } from '../../../src/core/caller.ts';
-import type { JsonObject } from '../../../src/core/json.ts';
+import type { Caller } from '../../../src/core/people/caller.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 import { fencedJson } from './fenced.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/core/json.ts';
-import { NO_POLICY } from '../../../src/core/policy.ts';
+import { NO_POLICY } from '../../../src/core/settings/policy.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import { isBackedUp } from '../../../src/operations/backup/lib/in-backup.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';

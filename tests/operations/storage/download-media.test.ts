@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mediaHosts } from '../../../src/config/values.ts';
-import type { JsonObject } from '../../../src/core/json.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
 import { findOperation } from '../../../src/operations/index.ts';
 import { checksumOf, fileNameFor, type Kind } from '../../../src/operations/storage/lib/media-file.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/core/json.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { openWorld, type World } from '../../helpers/world.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Condition, Plan } from '../../../src/core/plan.ts';
+import type { Condition, Plan } from '../../../src/core/plan/plan.ts';
+import type { RunRecord } from '../../../src/core/plan/run.ts';
 import type { ProxmoxApi } from '../../../src/core/proxmox.ts';
-import type { RunRecord } from '../../../src/core/run.ts';
 import { findOperation } from '../../../src/operations/index.ts';
 import {
   container,

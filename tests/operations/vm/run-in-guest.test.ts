@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Policy } from '../../../src/core/policy.ts';
+import type { Policy } from '../../../src/core/settings/policy.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
 import { findOperation } from '../../../src/operations/index.ts';
 import { planOf } from '../../helpers/plans.ts';

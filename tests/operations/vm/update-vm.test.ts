@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/core/json.ts';
-import { NO_POLICY } from '../../../src/core/policy.ts';
+import { NO_POLICY } from '../../../src/core/settings/policy.ts';
+import type { JsonObject } from '../../../src/core/text/json.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';

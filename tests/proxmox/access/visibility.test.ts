@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { NO_POLICY } from '../../../src/core/policy.ts';
+import { NO_POLICY } from '../../../src/core/settings/policy.ts';
 import type { PerformOptions } from '../../../src/engine/types.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';

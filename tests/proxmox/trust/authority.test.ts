@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ProxmoxMcpError } from '../../../src/core/errors.ts';
+import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
 import { authorityOf, heldTrust } from '../../../src/proxmox/trust/authority.ts';
 import { memoryTrustStore, type Pin } from '../../../src/proxmox/trust/store.ts';
 import { withSimulator } from '../../helpers/simulator.ts';

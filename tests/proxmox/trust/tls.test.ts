@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
-import type { ConnectionSettings } from '../../../src/core/settings.ts';
+import type { ConnectionSettings } from '../../../src/core/settings/settings.ts';
 import { memoryTrustStore, openTrustStore, type TrustStore } from '../../../src/proxmox/trust/store.ts';
 import { inspectTls, sameFingerprint } from '../../../src/proxmox/trust/tls.ts';
 import { learnPin } from '../../../src/proxmox/trust/trust.ts';

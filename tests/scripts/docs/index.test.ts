@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { VARIABLES } from '../../../src/config/schema.ts';
-import { ERRORS } from '../../../src/core/errors.ts';
+import { ERRORS } from '../../../src/core/errors/errors.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { binary } from '../../helpers/binary.ts';
 

@@ -2,10 +2,10 @@ import type { ApprovalView, Fact, StepView } from '../../wire.ts';
 import { type Child, h, words } from '../dom.ts';
 import { countdown, fullTime, shortTime } from '../format.ts';
 import { now } from '../state.ts';
-import { decision } from './decide.ts';
-import { outcome } from './outcome.ts';
+import { decision } from './approvals/decide.ts';
+import { outcome } from './approvals/outcome.ts';
+import { channelOf, claimedName, requesterOf } from './approvals/requester.ts';
 import { effectBadge, effectTone, section, statusBadge } from './parts.ts';
-import { channelOf, claimedName, requesterOf } from './requester.ts';
 
 /** Characters of a fact that get the room of two. */
 const LONG = 24;

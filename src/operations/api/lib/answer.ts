@@ -1,5 +1,5 @@
-import type { Json } from '../../../core/json.ts';
-import { maskSecrets, namesSecret, plainText, withoutPrivateKeys } from '../../../core/text.ts';
+import type { Json } from '../../../core/text/json.ts';
+import { maskSecrets, namesSecret, plainText, withoutPrivateKeys } from '../../../core/text/text.ts';
 
 /** Characters of an answer at most. */
 const MAX_TEXT = 3600;

@@ -1,8 +1,8 @@
-import { digestOf } from '../../../core/canonical.ts';
-import { asError } from '../../../core/errors.ts';
-import { isObject, type Json, type JsonObject } from '../../../core/json.ts';
-import type { Condition } from '../../../core/plan.ts';
+import { asError } from '../../../core/errors/errors.ts';
+import type { Condition } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { digestOf } from '../../../core/text/canonical.ts';
+import { isObject, type Json, type JsonObject } from '../../../core/text/json.ts';
 import type { Contract } from '../../../proxmox/contract/contract.ts';
 import type { Operation } from '../../define.ts';
 import { classOf } from './classes.ts';

@@ -1,4 +1,4 @@
-import type { Effect } from '../../../core/effect.ts';
+import type { Effect } from '../../../core/plan/effect.ts';
 import type { ApiMethod } from '../../../proxmox/contract/contract.ts';
 import type { Operation } from '../../define.ts';
 import { isSameOption, nameOf } from '../../stated.ts';

@@ -1,4 +1,4 @@
-import type { Effect } from '../../../core/effect.ts';
+import type { Effect } from '../../../core/plan/effect.ts';
 
 type Changing = Exclude<Effect, 'read'>;
 

@@ -1,8 +1,8 @@
-import { fail } from '../../../core/errors.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import type { GuestIdentity } from '../../../core/guest.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { ownerOf } from '../../../proxmox/disks.ts';
-import { listGuests, locate, readGuest } from '../../../proxmox/guests.ts';
+import { ownerOf } from '../../../proxmox/guest/disks.ts';
+import { listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
 import type { ApiRequest } from './request.ts';
 
 /** Parameters that name guests by VMID: `105`, `vm:105,ct:200`. */

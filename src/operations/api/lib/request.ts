@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import type { Effect } from '../../../core/effect.ts';
-import { fail } from '../../../core/errors.ts';
-import { nearest } from '../../../core/nearest.ts';
-import type { SecretRef } from '../../../core/plan.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Effect } from '../../../core/plan/effect.ts';
+import type { SecretRef } from '../../../core/plan/plan.ts';
+import { nearest } from '../../../core/text/nearest.ts';
 import { declaredAs, paramProblems } from '../../../proxmox/contract/check-params.ts';
 import { type ApiMethod, type Contract, contract } from '../../../proxmox/contract/contract.ts';
 import type { Operation } from '../../define.ts';

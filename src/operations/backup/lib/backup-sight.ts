@@ -2,7 +2,7 @@ import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { allPrivileges, type Granted, grantedAt } from '../../../proxmox/access/privileges.ts';
 import { showsBackups } from '../../../proxmox/access/visibility.ts';
 import type { BackupLists } from '../../../proxmox/backups.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
 /** Whether the lists of backups would have shown a guest's: a 200 silently omits what the token may not see. */
 export interface BackupSight {

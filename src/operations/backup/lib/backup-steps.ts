@@ -1,13 +1,13 @@
 import { defined } from '../../../core/defined.ts';
-import { fail } from '../../../core/errors.ts';
-import type { Condition, Step } from '../../../core/plan.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition, Step } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { backupRights } from '../../../proxmox/access/visibility.ts';
-import { path } from '../../../proxmox/encode.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
 import { listStorages } from '../../../proxmox/storage.ts';
 import { hibernated, label, type Target } from '../../vm/lib/target.ts';
-import { refuseUnseenStorage } from '../../vm/provision/choose-storage.ts';
+import { refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
 
 /** Longest backup that is waited for. */
 const BACKUP_SECONDS = 24 * 3600;

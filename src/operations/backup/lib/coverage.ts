@@ -1,7 +1,7 @@
-import { ageDays } from '../../../core/duration.ts';
-import { plainText } from '../../../core/text.ts';
+import { ageDays } from '../../../core/text/duration.ts';
+import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
 /** How well a guest is backed up; `unknown`: this token would not see its backups. */
 export type Coverage = 'none' | 'failed verification' | 'old' | 'unknown' | 'ok';

@@ -1,5 +1,5 @@
-import type { Disk } from '../../../proxmox/disks.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import type { Disk } from '../../../proxmox/guest/disks.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 
 /** Whether vzdump takes a volume: every disk of a VM unless `backup=0`; of a container rootfs, and mount points with `backup=1` alone. */
 export function isBackedUp(type: Guest['at']['type'], { slot }: Pick<Disk, 'slot'>, text = ''): boolean {

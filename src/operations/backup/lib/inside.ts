@@ -1,13 +1,13 @@
-import { asError, fail } from '../../../core/errors.ts';
-import type { ResourceDemand } from '../../../core/plan.ts';
+import { asError, fail } from '../../../core/errors/errors.ts';
+import type { ResourceDemand } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
+import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { disksOf } from '../../../proxmox/disks.ts';
-import { path } from '../../../proxmox/encode.ts';
-import { cpuOf, memoryOf } from '../../../proxmox/guests.ts';
+import { disksOf } from '../../../proxmox/guest/disks.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
+import { cpuOf, memoryOf } from '../../../proxmox/guest/guests.ts';
+import { type Options, optionsOf } from '../../../proxmox/guest/property-strings.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
-import { type Options, optionsOf } from '../../../proxmox/property-strings.ts';
 import { isBackedUp } from './in-backup.ts';
 
 export interface Inside {

@@ -1,9 +1,9 @@
-import { fail } from '../../../core/errors.ts';
-import type { Condition, Plan } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition, Plan } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { tagsOf } from '../../../proxmox/guests.ts';
-import { uuidOf } from '../../../proxmox/identity.ts';
+import { tagsOf } from '../../../proxmox/guest/guests.ts';
+import { uuidOf } from '../../../proxmox/guest/identity.ts';
 import type { OperationContext } from '../../define.ts';
 import { refuseTooLarge } from '../../vm/lib/limits.ts';
 import { factsOf, label, readTarget, refuseLocked } from '../../vm/lib/target.ts';

@@ -1,12 +1,12 @@
 import { defined } from '../../../core/defined.ts';
-import { duration, isoOf } from '../../../core/duration.ts';
-import type { Condition, Params, Plan, RequestStep } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
+import type { Condition, Params, Plan, RequestStep } from '../../../core/plan/plan.ts';
+import { duration, isoOf } from '../../../core/text/duration.ts';
+import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { path } from '../../../proxmox/encode.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
 import { listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
-import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose-storage.ts';
+import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
 import type { Inside } from './inside.ts';
 
 /** Longest restore that is waited for. */

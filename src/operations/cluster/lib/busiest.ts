@@ -1,8 +1,8 @@
-import { asError } from '../../../core/errors.ts';
+import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import { currentGuests } from '../../../proxmox/fresh.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { currentGuests } from '../../../proxmox/guest/fresh.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 import { exportMetrics, type Sample } from '../../../proxmox/metrics.ts';
 import { atLeast } from '../../../proxmox/version.ts';
 import { short } from './statistics.ts';

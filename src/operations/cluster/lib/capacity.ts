@@ -1,6 +1,6 @@
 import { defined } from '../../../core/defined.ts';
-import { PER_GUEST, plain, type Quotas, type Total } from '../../../core/limits.ts';
-import type { LimitSettings } from '../../../core/settings.ts';
+import { PER_GUEST, plain, type Quotas, type Total } from '../../../core/settings/limits.ts';
+import type { LimitSettings } from '../../../core/settings/settings.ts';
 import type { NodeRow } from '../../../proxmox/nodes.ts';
 import type { Place } from './storages.ts';
 

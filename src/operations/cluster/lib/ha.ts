@@ -1,7 +1,7 @@
-import { asError } from '../../../core/errors.ts';
+import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
+import { plainText } from '../../../core/text/text.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
 /** High availability: the managed guests by the cluster's list, and the quorum where the token has Sys.Audit on `/`. */
 export async function haView(api: ProxmoxReader, guests: readonly GuestRow[]) {

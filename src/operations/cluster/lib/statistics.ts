@@ -1,4 +1,4 @@
-import { isoOf } from '../../../core/duration.ts';
+import { isoOf } from '../../../core/text/duration.ts';
 import type { Point } from '../../../proxmox/metrics.ts';
 
 /** A figure over a period, in the unit that its name bears. */

@@ -1,6 +1,6 @@
 import { defined } from '../../../core/defined.ts';
-import { isoOf } from '../../../core/duration.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { isoOf } from '../../../core/text/duration.ts';
 import { isFileStorage, isThin, listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
 
 /** A place of space: a storage of one node, or one that nodes share, and what is on it as far as the token sees it. */

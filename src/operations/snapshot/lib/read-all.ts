@@ -1,7 +1,7 @@
-import { asError } from '../../../core/errors.ts';
+import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
-import { readSnapshots, type Snapshots } from '../../../proxmox/snapshots.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
+import { readSnapshots, type Snapshots } from '../../../proxmox/guest/snapshots.ts';
 import { atOnce } from '../../lib/at-once.ts';
 
 /** Each guest costs a request. */

@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import { duration, isoOf } from '../../../core/duration.ts';
-import { fail } from '../../../core/errors.ts';
-import type { Json } from '../../../core/json.ts';
-import { nearest } from '../../../core/nearest.ts';
-import type { Condition } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
-import { path } from '../../../proxmox/encode.ts';
-import { type GuestAt, guestPath } from '../../../proxmox/guests.ts';
-import type { Snapshot } from '../../../proxmox/snapshots.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition } from '../../../core/plan/plan.ts';
+import { duration, isoOf } from '../../../core/text/duration.ts';
+import type { Json } from '../../../core/text/json.ts';
+import { nearest } from '../../../core/text/nearest.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
+import { type GuestAt, guestPath } from '../../../proxmox/guest/guests.ts';
+import type { Snapshot } from '../../../proxmox/guest/snapshots.ts';
 import { label, type Target } from '../../vm/lib/target.ts';
 
 /** pve-configid, at most 40 characters; Proxmox keeps these three words for itself. */

@@ -1,12 +1,12 @@
-import { isoOf } from '../../../core/duration.ts';
-import { fail } from '../../../core/errors.ts';
-import type { Plan } from '../../../core/plan.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { counted, plainText } from '../../../core/text.ts';
+import { isoOf } from '../../../core/text/duration.ts';
+import { counted, plainText } from '../../../core/text/text.ts';
 import { failMissing } from '../../../proxmox/access/privileges.ts';
 import { readBackups } from '../../../proxmox/backups.ts';
-import { backupOwner } from '../../../proxmox/disks.ts';
-import { isFree, listGuests, readGuest } from '../../../proxmox/guests.ts';
+import { backupOwner } from '../../../proxmox/guest/disks.ts';
+import { isFree, listGuests, readGuest } from '../../../proxmox/guest/guests.ts';
 import type { FoundVolume } from './find-volume.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { fail } from '../../../core/errors.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { listStorages, type StorageRow } from '../../../proxmox/storage.ts';

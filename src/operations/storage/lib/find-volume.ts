@@ -1,10 +1,10 @@
-import { fail } from '../../../core/errors.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { failMissing, missingPrivileges, type Want } from '../../../proxmox/access/privileges.ts';
 import { backupRights } from '../../../proxmox/access/visibility.ts';
-import { backupOwner } from '../../../proxmox/disks.ts';
-import { path } from '../../../proxmox/encode.ts';
+import { backupOwner } from '../../../proxmox/guest/disks.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
 import { listStorages, storageOf } from '../../../proxmox/storage.ts';
 

@@ -1,5 +1,5 @@
-import { fail } from '../../../core/errors.ts';
-import { plainText } from '../../../core/text.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import { plainText } from '../../../core/text/text.ts';
 
 export const KINDS = ['iso', 'import', 'vztmpl'] as const;
 export type Kind = (typeof KINDS)[number];

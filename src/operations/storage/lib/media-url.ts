@@ -1,7 +1,7 @@
-import { fail } from '../../../core/errors.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import { ipVersion } from '../../../core/network.ts';
-import { plainText } from '../../../core/text.ts';
-import { matches } from '../../../core/wildcard.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { matches } from '../../../core/text/wildcard.ts';
 
 /** Parameters of signed addresses: Proxmox writes the whole URL into the log of its task, which others may read. */
 const SIGNED = /sig|token|secret|passw|credential|(^|[-_])(key|auth)/i;

@@ -1,8 +1,8 @@
-import { asError, fail } from '../../../core/errors.ts';
+import { asError, fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { failMissing } from '../../../proxmox/access/privileges.ts';
-import { path } from '../../../proxmox/encode.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
 
 /**
  * The size in bytes of the file behind an address, as the node finds it out with a HEAD request.

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
-import { fail } from '../../../core/errors.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { path as apiPath } from '../../../proxmox/encode.ts';
-import { firewallPath, readAliases } from '../../../proxmox/firewall.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { path as apiPath } from '../../../proxmox/guest/encode.ts';
+import { firewallPath, readAliases } from '../../../proxmox/guest/firewall.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';

@@ -1,4 +1,4 @@
-import { isOn, type Options, type Rule } from '../../../proxmox/firewall.ts';
+import { isOn, type Options, type Rule } from '../../../proxmox/guest/firewall.ts';
 
 export type Direction = 'in' | 'out';
 

@@ -1,4 +1,4 @@
-import type { Condition, Params, RequestStep, Step } from '../../../core/plan.ts';
+import type { Condition, Params, RequestStep, Step } from '../../../core/plan/plan.ts';
 import { contentOf, type ListRow } from '../../../proxmox/listed.ts';
 
 /** A list of the firewall as it is after the requests so far. Positions and digest shift with each of them. */

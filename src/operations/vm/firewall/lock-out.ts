@@ -1,10 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { fail } from '../../../core/errors.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import { ipVersion, sameAddress, staysHere } from '../../../core/network.ts';
-import { type Addresses, addressesOf } from '../../../proxmox/addresses.ts';
-import { networksOf } from '../../../proxmox/disks.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { type Addresses, addressesOf } from '../../../proxmox/guest/addresses.ts';
+import { networksOf } from '../../../proxmox/guest/disks.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type Direction, decisionOn, type Filter } from './decision.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import type { Condition, Params } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
-import { firewallPath, type GuestFirewall, type Options } from '../../../proxmox/firewall.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import type { Condition, Params } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { firewallPath, type GuestFirewall, type Options } from '../../../proxmox/guest/firewall.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { label } from '../lib/target.ts';
 import { type Part, part } from './parts.ts';
 import { LOG_LEVELS } from './rule-input.ts';

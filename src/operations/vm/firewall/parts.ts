@@ -1,8 +1,8 @@
-import { fail } from '../../../core/errors.ts';
-import type { Json } from '../../../core/json.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import { parseNetwork } from '../../../core/network.ts';
-import type { Condition, Step } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
+import type { Condition, Step } from '../../../core/plan/plan.ts';
+import type { Json } from '../../../core/text/json.ts';
+import { plainText } from '../../../core/text/text.ts';
 
 /** One side of a change of a firewall. All sides make one plan. */
 export interface Part {

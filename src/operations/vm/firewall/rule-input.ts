@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { fail } from '../../../core/errors.ts';
-import { nearest } from '../../../core/nearest.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import { firewallPath, type Rule } from '../../../proxmox/firewall.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { nearest } from '../../../core/text/nearest.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { firewallPath, type Rule } from '../../../proxmox/guest/firewall.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { network } from './parts.ts';

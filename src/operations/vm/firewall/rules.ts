@@ -1,8 +1,8 @@
-import { fail } from '../../../core/errors.ts';
-import type { Condition, Params, Step } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
-import { type GuestFirewall, type Rule, ruleKeys, ruleText } from '../../../proxmox/firewall.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition, Params, Step } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { type GuestFirewall, type Rule, ruleKeys, ruleText } from '../../../proxmox/guest/firewall.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { label } from '../lib/target.ts';
 import { change, type Draft } from './draft.ts';
 import { type Part, part, refuseTwice } from './parts.ts';

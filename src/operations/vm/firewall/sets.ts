@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
-import { fail } from '../../../core/errors.ts';
-import type { Condition } from '../../../core/plan.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import { path as apiPath } from '../../../proxmox/encode.ts';
-import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/firewall.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { path as apiPath } from '../../../proxmox/guest/encode.ts';
+import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/guest/firewall.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import type { ListRow } from '../../../proxmox/listed.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';

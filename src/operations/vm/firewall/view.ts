@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import { type Entry, type GuestFirewall, readAliases, readSet, readSets, ruleKeys, ruleView } from '../../../proxmox/firewall.ts';
-import type { GuestAt } from '../../../proxmox/guests.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { type Entry, type GuestFirewall, readAliases, readSet, readSets, ruleKeys, ruleView } from '../../../proxmox/guest/firewall.ts';
+import type { GuestAt } from '../../../proxmox/guest/guests.ts';
 
 /** Rows of a list in one answer. */
 const MAX_ROWS = 60;

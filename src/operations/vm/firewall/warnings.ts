@@ -1,6 +1,6 @@
-import { asError } from '../../../core/errors.ts';
+import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { networksOf } from '../../../proxmox/disks.ts';
+import { networksOf } from '../../../proxmox/guest/disks.ts';
 import { label, type Target } from '../lib/target.ts';
 import { decisionOn, type Filter } from './decision.ts';
 

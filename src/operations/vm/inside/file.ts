@@ -1,9 +1,9 @@
-import { asError, fail } from '../../../core/errors.ts';
-import type { Params } from '../../../core/plan.ts';
+import { asError, fail } from '../../../core/errors/errors.ts';
+import type { Params } from '../../../core/plan/plan.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import type { RunRecord } from '../../../core/run.ts';
-import { fencedOutput, plainText } from '../../../core/text.ts';
-import { isWholePath } from '../../../core/whole-path.ts';
+import { fencedOutput, plainText } from '../../../core/text/text.ts';
+import { isWholePath } from '../../../core/text/whole-path.ts';
 import { failMissing, missingOf } from '../../../proxmox/access/privileges.ts';
 import { contract } from '../../../proxmox/contract/contract.ts';
 import { needFor } from '../../../proxmox/contract/permissions.ts';

@@ -1,6 +1,6 @@
 import { isInPool } from '../../../core/guest.ts';
-import type { GuestRun } from '../../../core/policy.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
+import type { GuestRun } from '../../../core/settings/policy.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
 /** The part of an answer that comes from inside the guest. */
 export interface InsideAnswer {

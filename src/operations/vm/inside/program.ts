@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asError } from '../../../core/errors.ts';
+import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { fencedOutput } from '../../../core/text.ts';
+import { fencedOutput } from '../../../core/text/text.ts';
 import type { InsideAnswer } from './inside.ts';
 
 /** How often and how long (ms) the end of the program is waited for. */

@@ -1,6 +1,6 @@
 import { defined } from '../../../core/defined.ts';
-import type { Condition, Params, RequestStep } from '../../../core/plan.ts';
-import { type GuestAt, guestPath } from '../../../proxmox/guests.ts';
+import type { Condition, Params, RequestStep } from '../../../core/plan/plan.ts';
+import { type GuestAt, guestPath } from '../../../proxmox/guest/guests.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const CONFIG_SECONDS = 120;

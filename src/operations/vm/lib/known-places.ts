@@ -1,8 +1,8 @@
-import { asError } from '../../../core/errors.ts';
+import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { hasInside } from '../../../proxmox/addresses.ts';
-import { type Guest, type GuestRow, locate } from '../../../proxmox/guests.ts';
-import { forgetPlaces, keepPlace, type Place, placeOf } from '../../../proxmox/places.ts';
+import { hasInside } from '../../../proxmox/guest/addresses.ts';
+import { type Guest, type GuestRow, locate } from '../../../proxmox/guest/guests.ts';
+import { forgetPlaces, keepPlace, type Place, placeOf } from '../../../proxmox/guest/places.ts';
 
 /** How long (ms) pool and HA state of a guest count as known without another look at the cluster. */
 const FACTS_MS = 120_000;

@@ -1,5 +1,5 @@
-import { mibOf } from '../../../core/sizes.ts';
-import { type Guest, memoryOf } from '../../../proxmox/guests.ts';
+import { mibOf } from '../../../core/text/sizes.ts';
+import { type Guest, memoryOf } from '../../../proxmox/guest/guests.ts';
 import type { Target } from './target.ts';
 
 /** MiB */

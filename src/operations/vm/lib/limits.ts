@@ -1,5 +1,5 @@
-import { type Excess, overPerGuest, refuseExcess } from '../../../core/limits.ts';
-import type { ResourceDemand } from '../../../core/plan.ts';
+import type { ResourceDemand } from '../../../core/plan/plan.ts';
+import { type Excess, overPerGuest, refuseExcess } from '../../../core/settings/limits.ts';
 import type { NodeRow } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 

@@ -1,4 +1,4 @@
-import { plainText } from '../../../core/text.ts';
+import { plainText } from '../../../core/text/text.ts';
 
 /** Guest names are compared without case: `T700` and `t700` are both accepted by Proxmox, and people confuse them. */
 export function sameName(a: string, b: string): boolean {

@@ -1,9 +1,9 @@
 import type { GuestType } from '../../../core/guest.ts';
-import type { JsonObject } from '../../../core/json.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import type { RunRecord } from '../../../core/run.ts';
-import { plainText } from '../../../core/text.ts';
-import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guests.ts';
+import type { JsonObject } from '../../../core/text/json.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { type GuestAt, type GuestStatus, readStatus } from '../../../proxmox/guest/guests.ts';
 import type { Target } from './target.ts';
 
 /** The common part of the answer of a finished change: its run, by which get_task names the tasks, the choices made for the caller, and warnings. */

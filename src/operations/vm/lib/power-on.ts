@@ -1,6 +1,6 @@
-import type { RequestStep, Step } from '../../../core/plan.ts';
-import type { GuestAt } from '../../../proxmox/guests.ts';
-import { guestPath } from '../../../proxmox/guests.ts';
+import type { RequestStep, Step } from '../../../core/plan/plan.ts';
+import type { GuestAt } from '../../../proxmox/guest/guests.ts';
+import { guestPath } from '../../../proxmox/guest/guests.ts';
 
 const START_SECONDS = 300;
 

@@ -1,7 +1,7 @@
 import { defined } from '../../../core/defined.ts';
-import type { Condition, ParamValue, RequestStep } from '../../../core/plan.ts';
-import { type GuestAt, guestPath } from '../../../proxmox/guests.ts';
-import { formatSizeGib } from '../../../proxmox/property-strings.ts';
+import type { Condition, ParamValue, RequestStep } from '../../../core/plan/plan.ts';
+import { type GuestAt, guestPath } from '../../../proxmox/guest/guests.ts';
+import { formatSizeGib } from '../../../proxmox/guest/property-strings.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const RESIZE_SECONDS = 600;

@@ -1,8 +1,8 @@
-import { graver } from '../../../core/effect.ts';
-import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
-import type { Plan } from '../../../core/plan.ts';
-import { inLane } from '../../../core/plan-parts.ts';
-import { counted } from '../../../core/text.ts';
+import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import { graver } from '../../../core/plan/effect.ts';
+import { inLane } from '../../../core/plan/parts.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
+import { counted } from '../../../core/text/text.ts';
 import { label } from './target.ts';
 
 /**

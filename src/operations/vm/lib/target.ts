@@ -1,8 +1,8 @@
 import { defined } from '../../../core/defined.ts';
-import { fail } from '../../../core/errors.ts';
-import type { CheckStep, Condition, PlanFacts } from '../../../core/plan.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { CheckStep, Condition, PlanFacts } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
+import { plainText } from '../../../core/text/text.ts';
 import {
   type Guest,
   type GuestAt,
@@ -12,8 +12,8 @@ import {
   type PendingChange,
   readGuest,
   readStatus,
-} from '../../../proxmox/guests.ts';
-import { readSnapshots, type Snapshots } from '../../../proxmox/snapshots.ts';
+} from '../../../proxmox/guest/guests.ts';
+import { readSnapshots, type Snapshots } from '../../../proxmox/guest/snapshots.ts';
 import { atItsPlace } from './known-places.ts';
 import { withSize } from './volumes.ts';
 

@@ -2,8 +2,8 @@ import { defined } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { sightOf } from '../../../proxmox/access/visibility.ts';
 import { type Backups, backupsFrom } from '../../../proxmox/backups.ts';
-import { type Disk, disksOf } from '../../../proxmox/disks.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { type Disk, disksOf } from '../../../proxmox/guest/disks.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
 
 /** A volume, with its size in GiB where the configuration or the storage tells it. */

@@ -1,4 +1,4 @@
-import type { Plan } from '../../../core/plan.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
 import { planGuests, type Words } from '../lib/several.ts';
 import { label } from '../lib/target.ts';
 import type { Moves } from './plan-moves.ts';

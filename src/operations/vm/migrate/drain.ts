@@ -1,9 +1,9 @@
-import { graver } from '../../../core/effect.ts';
-import { fail, type ProxmoxMcpError } from '../../../core/errors.ts';
-import type { Plan } from '../../../core/plan.ts';
+import { fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import { graver } from '../../../core/plan/effect.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
 import { allPrivileges } from '../../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../../proxmox/access/unseen.ts';
-import { listGuests } from '../../../proxmox/guests.ts';
+import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 import { assemble } from './assemble.ts';

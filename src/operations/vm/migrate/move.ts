@@ -1,9 +1,9 @@
 import { defined } from '../../../core/defined.ts';
-import type { Effect } from '../../../core/effect.ts';
-import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
-import { guestPath } from '../../../proxmox/guests.ts';
-import { parseProperties } from '../../../proxmox/property-strings.ts';
+import type { Effect } from '../../../core/plan/effect.ts';
+import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { guestPath } from '../../../proxmox/guest/guests.ts';
+import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { doomedBy, factsOf, label, pendingText, stillItself, willBeGone } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
 import { type Place, tenths } from './places.ts';

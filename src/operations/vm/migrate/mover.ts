@@ -1,6 +1,6 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import type { Disk } from '../../../proxmox/disks.ts';
-import { type Preconditions, readPreconditions } from '../../../proxmox/migration.ts';
+import type { Disk } from '../../../proxmox/guest/disks.ts';
+import { type Preconditions, readPreconditions } from '../../../proxmox/guest/migration.ts';
 import type { StorageRow } from '../../../proxmox/storage.ts';
 import { readTarget, refuseLocked, type Target } from '../lib/target.ts';
 

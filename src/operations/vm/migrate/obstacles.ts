@@ -1,6 +1,6 @@
-import { plainText } from '../../../core/text.ts';
-import type { Replication } from '../../../proxmox/migration.ts';
-import { parseProperties } from '../../../proxmox/property-strings.ts';
+import { plainText } from '../../../core/text/text.ts';
+import type { Replication } from '../../../proxmox/guest/migration.ts';
+import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import type { StorageRow } from '../../../proxmox/storage.ts';
 import type { Copied, Mover } from './mover.ts';
 

@@ -1,7 +1,7 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { networksOf } from '../../../proxmox/disks.ts';
-import type { GuestRow } from '../../../proxmox/guests.ts';
-import type { Replication } from '../../../proxmox/migration.ts';
+import { networksOf } from '../../../proxmox/guest/disks.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
+import type { Replication } from '../../../proxmox/guest/migration.ts';
 import { listBridges, type NodeRow } from '../../../proxmox/nodes.ts';
 import { placeOn, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';

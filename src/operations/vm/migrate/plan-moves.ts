@@ -1,5 +1,5 @@
-import { ProxmoxMcpError } from '../../../core/errors.ts';
-import type { Plan } from '../../../core/plan.ts';
+import { ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
 import type { OperationContext } from '../../define.ts';
 import { alreadySo } from '../lib/outcome.ts';
 import { factsOf, label } from '../lib/target.ts';

@@ -1,10 +1,10 @@
-import { asError, fail, type ProxmoxMcpError } from '../../../core/errors.ts';
-import { listGuests } from '../../../proxmox/guests.ts';
-import { listReplications, type Replication } from '../../../proxmox/migration.ts';
+import { asError, fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import { listGuests } from '../../../proxmox/guest/guests.ts';
+import { listReplications, type Replication } from '../../../proxmox/guest/migration.ts';
 import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
 import { listStorages, listVolumes, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
-import { refuseUnseenStorage } from '../provision/choose-storage.ts';
+import { refuseUnseenStorage } from '../provision/choose/storage.ts';
 import { type Mover, readMover } from './mover.ts';
 import { type Place, readPlace } from './places.ts';
 

@@ -1,7 +1,7 @@
-import { fail } from '../../../core/errors.ts';
-import type { RequestStep, WaitStep } from '../../../core/plan.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { RequestStep, WaitStep } from '../../../core/plan/plan.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
-import type { GuestAt } from '../../../proxmox/guests.ts';
+import type { GuestAt } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 
 /** The first boot of an image takes a minute or two; most of what is longer never comes. */

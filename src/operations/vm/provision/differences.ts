@@ -1,14 +1,14 @@
-import type { RunRecord } from '../../../core/run.ts';
-import { plainText } from '../../../core/text.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
-import { bootDisk, type Disk, networksOf } from '../../../proxmox/disks.ts';
-import { type Guest, type GuestRow, memoryOf } from '../../../proxmox/guests.ts';
+import { bootDisk, type Disk, networksOf } from '../../../proxmox/guest/disks.ts';
+import { type Guest, type GuestRow, memoryOf } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 import { differs, sameName } from '../lib/match.ts';
-import type { CloneArgs } from './clone-input.ts';
-import { cloudInitDifferences } from './cloud-init-differences.ts';
-import type { CreateArgs } from './create-input.ts';
-import { isSameMedium } from './media.ts';
+import type { CloneArgs } from './clone/input.ts';
+import { cloudInitDifferences } from './cloud-init/differences.ts';
+import type { CreateArgs } from './create/input.ts';
+import { isSameMedium } from './create/media.ts';
 
 /** The parameters of a new guest, by a create or a clone. */
 type Wishes = CreateArgs & Pick<CloneArgs, 'source_vmid' | 'target_node' | 'full_clone' | 'start'>;

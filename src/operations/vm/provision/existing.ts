@@ -1,11 +1,11 @@
 import { defined } from '../../../core/defined.ts';
-import { asError, fail } from '../../../core/errors.ts';
+import { asError, fail } from '../../../core/errors/errors.ts';
 import type { GuestType } from '../../../core/guest.ts';
-import type { Plan } from '../../../core/plan.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text.ts';
-import { completed } from '../../../proxmox/fresh.ts';
-import { type Guest, type GuestRow, isFree, nextFree, readGuest, readStatus } from '../../../proxmox/guests.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { completed } from '../../../proxmox/guest/fresh.ts';
+import { type Guest, type GuestRow, isFree, nextFree, readGuest, readStatus } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 import { sameName } from '../lib/match.ts';
 import { stateOf } from '../lib/outcome.ts';

@@ -1,14 +1,14 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
-import type { JsonObject } from '../../../core/json.ts';
-import type { Plan } from '../../../core/plan.ts';
-import { partsOf } from '../../../core/plan-parts.ts';
+import { partsOf } from '../../../core/plan/parts.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import type { RunRecord } from '../../../core/run.ts';
-import { addressesOf } from '../../../proxmox/addresses.ts';
-import { networksOf } from '../../../proxmox/disks.ts';
-import { type GuestAt, readGuest } from '../../../proxmox/guests.ts';
-import { parseProperties } from '../../../proxmox/property-strings.ts';
+import type { JsonObject } from '../../../core/text/json.ts';
+import { addressesOf } from '../../../proxmox/guest/addresses.ts';
+import { networksOf } from '../../../proxmox/guest/disks.ts';
+import { type GuestAt, readGuest } from '../../../proxmox/guest/guests.ts';
+import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { outcomeOf, placeOf, statusNow } from '../lib/outcome.ts';
 import { changed } from '../lib/schemas.ts';
 

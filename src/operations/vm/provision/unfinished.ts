@@ -1,12 +1,12 @@
-import { canonical } from '../../../core/canonical.ts';
 import { defined } from '../../../core/defined.ts';
-import type { JsonObject } from '../../../core/json.ts';
-import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan.ts';
-import { outOfLane, partOf } from '../../../core/plan-parts.ts';
-import type { RunRecord } from '../../../core/run.ts';
+import { outOfLane, partOf } from '../../../core/plan/parts.ts';
+import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan/plan.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
+import { canonical } from '../../../core/text/canonical.ts';
+import type { JsonObject } from '../../../core/text/json.ts';
 import { holds } from '../../../proxmox/conditions.ts';
-import { path } from '../../../proxmox/encode.ts';
-import type { Guest } from '../../../proxmox/guests.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 import { label, refuseLocked } from '../lib/target.ts';
 

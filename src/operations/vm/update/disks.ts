@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
-import { fail } from '../../../core/errors.ts';
-import type { Condition, Step } from '../../../core/plan.ts';
-import { bootDisk, type Disk } from '../../../proxmox/disks.ts';
-import { guestPath } from '../../../proxmox/guests.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition, Step } from '../../../core/plan/plan.ts';
+import { bootDisk, type Disk } from '../../../proxmox/guest/disks.ts';
+import { guestPath } from '../../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { configRequest } from '../lib/config-request.ts';
@@ -11,7 +11,7 @@ import { resizeRequest } from '../lib/resize-request.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
 import { label, type Target } from '../lib/target.ts';
 import { withSize } from '../lib/volumes.ts';
-import { chooseStorage, refuseFull } from '../provision/choose-storage.ts';
+import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
 import { type Facet, facet, joined } from './facet.ts';
 import { freeSlot, refuseTwice } from './nics.ts';
 

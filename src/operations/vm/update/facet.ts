@@ -1,6 +1,6 @@
-import type { Effect } from '../../../core/effect.ts';
-import type { Json } from '../../../core/json.ts';
-import type { Condition, Params, Plan, Step } from '../../../core/plan.ts';
+import type { Effect } from '../../../core/plan/effect.ts';
+import type { Condition, Params, Plan, Step } from '../../../core/plan/plan.ts';
+import type { Json } from '../../../core/text/json.ts';
 
 /** One side of a change of a guest: disks, NICs, names and so on. All sides make one plan. */
 export interface Facet {

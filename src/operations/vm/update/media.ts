@@ -1,13 +1,13 @@
-import { fail } from '../../../core/errors.ts';
-import { plainText } from '../../../core/text.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
-import { guestPath } from '../../../proxmox/guests.ts';
+import { guestPath } from '../../../proxmox/guest/guests.ts';
 import { listStorages } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { label, type Target } from '../lib/target.ts';
-import { type CloudInit, cloudInitParams } from '../provision/cloud-init.ts';
-import { cloudInitWarnings } from '../provision/cloud-init-warnings.ts';
-import { findIso, isSameMedium } from '../provision/media.ts';
+import { type CloudInit, cloudInitParams } from '../provision/cloud-init/cloud-init.ts';
+import { cloudInitWarnings } from '../provision/cloud-init/warnings.ts';
+import { findIso, isSameMedium } from '../provision/create/media.ts';
 import { type Facet, facet } from './facet.ts';
 
 /** The ISO in the CD drive; `none` takes it out. */

@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { fail } from '../../../core/errors.ts';
-import { plainText } from '../../../core/text.ts';
-import type { GuestAt } from '../../../proxmox/guests.ts';
-import { formatProperties, type Properties, parseNet, parseProperties } from '../../../proxmox/property-strings.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import { plainText } from '../../../core/text/text.ts';
+import type { GuestAt } from '../../../proxmox/guest/guests.ts';
+import { formatProperties, type Properties, parseNet, parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import type { OperationContext } from '../../define.ts';
 import { bridgeName, line } from '../lib/schemas.ts';
 import { label, type Target } from '../lib/target.ts';
-import { chooseBridge } from '../provision/choose-bridge.ts';
+import { chooseBridge } from '../provision/choose/bridge.ts';
 import { type Facet, facet, joined } from './facet.ts';
 
 export const nic = z.strictObject({

@@ -1,7 +1,7 @@
-import { fail } from '../../../core/errors.ts';
-import type { Params } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
-import { formatProperties, parseProperties } from '../../../proxmox/property-strings.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Params } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { formatProperties, parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type Facet, facet } from './facet.ts';
 

@@ -1,10 +1,10 @@
 import { defined } from '../../../core/defined.ts';
-import type { Plan } from '../../../core/plan.ts';
-import { plainText } from '../../../core/text.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
 import type { OperationContext } from '../../define.ts';
 import { sortedTags } from '../lib/tags.ts';
 import { label, type Target } from '../lib/target.ts';
-import { refuseUnusablePool } from '../provision/choose-pool.ts';
+import { refuseUnusablePool } from '../provision/choose/pool.ts';
 import { type Facet, facet } from './facet.ts';
 
 export interface PlaceArgs {

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { Filter } from '../../../../src/operations/vm/firewall/decision.ts';
 import { refuseLockOut } from '../../../../src/operations/vm/firewall/lock-out.ts';
 import { readTarget } from '../../../../src/operations/vm/lib/target.ts';
-import { networksOf } from '../../../../src/proxmox/disks.ts';
+import { networksOf } from '../../../../src/proxmox/guest/disks.ts';
 import { openWorld, type World } from '../../../helpers/world.ts';
 
 let world: World;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunRecord } from '../../../../src/core/run.ts';
+import type { RunRecord } from '../../../../src/core/plan/run.ts';
 import { type GuestSpec, openWorld, planIn, useWorlds, webServer } from '../../../helpers/described/index.ts';
 
 useWorlds();

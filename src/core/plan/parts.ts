@@ -1,0 +1,68 @@
+import type { GuestIdentity } from '../guest.ts';
+import type { Condition, Params, Plan, ResourceDemand, Step } from './plan.ts';
+
+/** The steps for one guest of a plan for several: their ids, and references to them, are made unique by its VMID. */
+export function inLane(steps: readonly Step[], lane: number): Step[] {
+  return steps.map((step) => {
+    const laned = { ...step, id: `${step.id}-${lane}`, lane };
+    if (laned.kind !== 'request') return laned;
+    return { ...laned, params: withDigestOf(laned.params, (id) => `${id}-${lane}`) };
+  });
+}
+
+/** The same steps as those of a plan for this guest alone. */
+export function outOfLane(steps: readonly Step[]): Step[] {
+  return steps.map((step) => {
+    const { lane, ...rest } = step;
+    const own = (id: string) => id.replace(new RegExp(`-${lane}$`), '');
+    if (rest.kind !== 'request') return { ...rest, id: own(rest.id) };
+    return { ...rest, id: own(rest.id), params: withDigestOf(rest.params, own) };
+  });
+}
+
+function withDigestOf(params: Params, named: (id: string) => string): Params {
+  const { digest } = params;
+  if (typeof digest !== 'object' || !('$from' in digest)) return params;
+  return { ...params, digest: { $from: `${named(digest.$from.replace(/\.digest$/, ''))}.digest` } };
+}
+
+/** The part of a plan for several that is about one of its guests. */
+export function partOf(plan: Plan, lane: number): Plan {
+  const { targets, makes, ...rest } = plan;
+  const target = targets?.find(({ vmid }) => vmid === lane);
+  const made = makes?.find(({ demand }) => demand.vmid === lane);
+  const concerns = (condition: Condition) =>
+    'vmid' in condition ? condition.vmid === lane : new RegExp(`/(qemu|lxc)/${lane}/`).test(condition.path);
+  return {
+    ...rest,
+    steps: plan.steps.filter((step) => step.lane === lane),
+    expected: plan.expected.filter(concerns),
+    ...(target ? { target, node: target.node } : {}),
+    ...made,
+  };
+}
+
+/** The plan for each of the guests that a plan for several makes; any other plan is its own only part. */
+export function partsOf(plan: Plan): Plan[] {
+  return plan.makes ? plan.makes.map(({ demand }) => partOf(plan, demand.vmid)) : [plan];
+}
+
+/** The guests that a plan makes or changes in size. */
+export function demandsOf({ makes, demand }: Pick<Plan, 'makes' | 'demand'>): ResourceDemand[] {
+  return makes?.map((one) => one.demand) ?? (demand ? [demand] : []);
+}
+
+/** How many new guests a plan makes. */
+export function newGuestsOf(plan: Plan): number {
+  return demandsOf(plan).filter(({ newGuests }) => newGuests === 1).length;
+}
+
+/** The guests of a plan for several that has steps for them, in the order of the plan; none for a plan about one. */
+export function lanesOf(steps: readonly Step[]): number[] {
+  return [...new Set(steps.flatMap(({ lane }) => lane ?? []))];
+}
+
+/** The guests that a plan is about; none for one that creates a guest. */
+export function targetsOf({ target, targets }: Pick<Plan, 'target' | 'targets'>): GuestIdentity[] {
+  return targets ?? (target ? [target] : []);
+}

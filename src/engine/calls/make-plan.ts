@@ -1,0 +1,66 @@
+import { fail } from '../../core/errors/errors.ts';
+import { isInPool } from '../../core/guest.ts';
+import { graver } from '../../core/plan/effect.ts';
+import { demandsOf } from '../../core/plan/parts.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { Policy } from '../../core/settings/policy.ts';
+import { unstated } from '../../operations/stated.ts';
+import { type Asked, planContext, type Reserved } from '../context.ts';
+import { deletedLately } from '../limits/reservations.ts';
+import { checkPlanScope } from '../limits/scope.ts';
+import { withSources } from '../limits/sources.ts';
+import type { Ports } from '../ports.ts';
+import { guestsOf, openLine, openRunsOf } from '../runs/outcome/late.ts';
+import type { ChangeCall } from '../types.ts';
+
+/**
+ * Plans with live facts, within the scope of the caller, who is the requester when a human decides. A plan may raise its operation's effect, never lower it; one that sends
+ * nothing has none.
+ */
+export async function makePlan(call: Pick<ChangeCall, 'operation' | 'args'> & Asked, reserved: Reserved, ports: Ports): Promise<Plan> {
+  const { scope } = call.caller;
+  const { api } = ports.cluster;
+  // The rights of a plan depend on the version: it is asked for while the plan is made, and once in a process.
+  void api.version().catch(() => {});
+  const planned = await call.operation.plan(await planContext(call, reserved, ports), call.args);
+  refuseUnstated(call.operation, planned);
+  const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
+  await checkPlanScope(plan, scope, api);
+  const open = await openRunsOf(guestsOf({ plan }), ports);
+  const warnings = [...plan.warnings, ...open.map(openLine), ...(await reused(plan, ports))];
+  return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+}
+
+/** A VMID that the caller chose may be that of a guest that was deleted here not long ago. */
+async function reused(plan: Plan, ports: Ports): Promise<string[]> {
+  const made = demandsOf(plan).filter(({ newGuests }) => newGuests === 1);
+  if (made.length === 0) return [];
+  const deleted = await deletedLately(ports);
+  return made
+    .filter(({ vmid }) => deleted.has(vmid))
+    .map(
+      ({ vmid }) =>
+        `VMID ${vmid} belonged to a guest that was deleted within the last 24 h: its backups and jobs look like those of the new one`,
+    );
+}
+
+/** A tag or pool that a rule names decides what may happen to a guest: giving or taking it weighs as much as what the rule guards against. */
+function raisedByPolicy(plan: Plan, { rules, only }: Policy): Plan {
+  const { tags = [], pools = [] } = plan.moves ?? {};
+  const named = {
+    tags: [...rules.flatMap(({ match }) => match.tag ?? []), ...(only?.tags ?? [])].map((tag) => tag.toLowerCase()),
+    pools: [...rules.flatMap(({ match }) => match.pool ?? []), ...(only?.pools ?? [])],
+  };
+  const tag = tags.find((one) => named.tags.includes(one.toLowerCase()));
+  const pool = pools.find((one) => named.pools.some((other) => isInPool(one, other)));
+  if (tag === undefined && pool === undefined) return plan;
+  const what = tag === undefined ? `pool ${pool}` : `tag ${tag}`;
+  const because = [plan.raisedBecause, `a rule of the policy names the ${what}`].filter((text) => text !== undefined).join('; ');
+  return { ...plan, effect: 'destroy', raisedBecause: because };
+}
+
+/** A request that the operation does not state has rights that no role was made for. @throws internal */
+function refuseUnstated(operation: ChangeCall['operation'], plan: Plan): void {
+  const [odd] = unstated(operation, plan);
+  if (odd !== undefined) fail('internal', `The plan of ${operation.name} has a request that the operation does not state: ${odd}.`);
+}

@@ -1,0 +1,17 @@
+import type { ProxmoxApi } from '../../core/proxmox.ts';
+import type { ClusterSettings, ConnectionSettings } from '../../core/settings/settings.ts';
+
+/** One Proxmox VE cluster, as a call is given it: the connection and the operator's settings for it. */
+export interface Cluster extends Omit<ClusterSettings, 'connection'> {
+  /** Names it in approvals, runs and reservations. */
+  name: string;
+  api: ProxmoxApi;
+  /** Where its API is reached. */
+  endpoints: ConnectionSettings['endpoints'];
+  /** The API token that acts on it, for texts about rights; never its secret. */
+  tokenId: string;
+}
+
+export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: ClusterSettings): Cluster {
+  return { name: api.cluster, api, endpoints: connection.endpoints, tokenId: connection.tokenId, limits, policy, defaults };
+}

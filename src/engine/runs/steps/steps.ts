@@ -1,0 +1,147 @@
+import { asError, ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import type { CheckStep, RequestStep, Step, WaitStep } from '../../../core/plan/plan.ts';
+import type { StepRecord } from '../../../core/plan/run.ts';
+import type { Gate, ProxmoxApi } from '../../../core/proxmox.ts';
+import { meaningOf } from '../../../proxmox/answers/refusals.ts';
+import type { Ports } from '../../ports.ts';
+import { follow, isKept, isProven, KEPT } from '../outcome/follow.ts';
+import { type Lost, reconcile, withoutOthers } from '../outcome/reconcile.ts';
+import { resolveStep } from '../outcome/resolve.ts';
+import { taskFault } from '../tasks/fault.ts';
+import { noteDigest } from './digests.ts';
+import type { Journal } from './journal.ts';
+import { patiently } from './patience.ts';
+
+/** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
+const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000 };
+
+/** The means of one step. */
+export interface Sending {
+  api: ProxmoxApi;
+  gate: Gate;
+  /** Steps that an earlier process sent: the gate does not know them. */
+  sentBefore: ReadonlySet<string>;
+  journal: Journal;
+  ports: Ports;
+  secret: (id: string) => string;
+  report: (message: string) => void;
+  /** False: a step that was never sent ends the run. */
+  maySend: boolean;
+}
+
+/** Does one step to its end, journal first. */
+export function execute(step: Step, s: Sending): Promise<void> {
+  if (step.kind === 'request') return request(step, s);
+  return step.kind === 'check' ? check(step, s) : waitUntil(step, s);
+}
+
+async function request(step: RequestStep, s: Sending): Promise<void> {
+  let record = s.journal.find(step.id);
+  if (!record && !s.maySend) {
+    throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent. It was not sent later.`);
+  }
+  if (record?.state === 'done') return;
+  // Marked by a process that ended before it could record why: without a task there is nothing to ask.
+  if (record?.state === 'failed' && record.upid === undefined) {
+    throw new ProxmoxMcpError(
+      'interrupted',
+      `${step.purpose}: it failed, and the server ended before it recorded ${record.exit === undefined ? 'the reason' : `more than: ${record.exit}`}.`,
+    );
+  }
+  for (let attempt = 1; ; attempt++) {
+    record ??= await send(step, s);
+    if (record.state === 'intent' || record.state === 'unknown')
+      record = await reconcile(lostIn(s.journal, step, record), s.ports, s.report);
+    if (record.state === 'done') return s.journal.write(record);
+    await s.journal.write(record);
+    record = await follow(step, record, s);
+    const other = await withoutOthers(step, record, s.api);
+    if (other) {
+      record = other;
+      continue;
+    }
+    if (record.state === 'failed' && (await isSoAlready(step, record, record.exit, s.api))) record = { ...record, ...ALREADY };
+    await s.journal.write(record);
+    if (record.state === 'done') return;
+    const exit = record.exit ?? '';
+    if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
+      throw taskFault(step, record, s.journal.run.plan, s.ports.cluster.tokenId);
+    }
+    // The task ended without having done anything, which is what makes sending it again safe.
+    s.report(`the guest is still locked (${exit}); retrying`);
+    await s.ports.clock.sleep(LOCK_RETRIES.pauseMs);
+    s.gate.reopen(step.id);
+    record = undefined;
+  }
+}
+
+/** With the steps as they are at each look: those of other guests continue. */
+function lostIn(journal: Journal, step: RequestStep, record: StepRecord): Lost {
+  return {
+    ...{ step, record, run: journal.run },
+    get steps() {
+      return journal.steps;
+    },
+  };
+}
+
+/** Another client was faster: what was wanted is so, which a refusal alone never proves. */
+const ALREADY = { state: 'done', data: { already: true } } as const;
+
+async function isSoAlready(step: RequestStep, record: Pick<StepRecord, 'at'>, said: unknown, api: ProxmoxApi): Promise<boolean> {
+  const { proof } = step;
+  if (proof?.kind !== 'guest' || typeof said !== 'string' || meaningOf(said)?.already !== proof.is) return false;
+  return isProven(step, record, api);
+}
+
+/** Intent on disk, then the bytes. */
+async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
+  await noteDigest(step, s.journal, s.api, s.ports.clock);
+  const record: StepRecord = { id: step.id, state: 'intent', at: '' };
+  const intend = () => {
+    record.at = new Date(s.api.serverTime() * 1000).toISOString();
+    return s.journal.write({ ...record });
+  };
+  await intend();
+  s.report(step.purpose);
+  // Once more before every attempt: a process which slept meanwhile notices that it lost the run, and traces of a lost answer are looked for
+  // since the bytes left, not since the wait for a turn or a lock began.
+  const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret)).catch(async (thrown) => {
+    const refusal = thrown instanceof ProxmoxMcpError ? (thrown.details?.proxmox as { message?: string } | undefined) : undefined;
+    if (await isSoAlready(step, record, refusal?.message, s.api)) return { kind: 'already' } as const;
+    if (refusal && (await isKept(step, record, s.api))) return { kind: 'kept', exit: asError(thrown).message } as const;
+    throw thrown;
+  });
+  if (dispatch.kind === 'already') return { ...record, ...ALREADY };
+  if (dispatch.kind === 'kept') return { ...record, ...KEPT, exit: dispatch.exit };
+  if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
+  // Where a task was to begin, an answer that names none tells nothing.
+  if (dispatch.kind === 'unknown' || step.task) return { ...record, state: 'unknown' };
+  return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
+}
+
+async function check(step: CheckStep, { api, journal, ports }: Sending): Promise<void> {
+  const ask = () => api.holds(step.that);
+  // Once something was sent, the rest does not fail for one bad answer.
+  const begun = journal.steps.length > 0;
+  if ((await (begun ? patiently(ask, ports.clock) : ask())) === false) {
+    throw new ProxmoxMcpError('guest_state', `Stopped before the next request, because "${step.purpose}" no longer holds.`);
+  }
+}
+
+async function waitUntil(step: WaitStep, { api, ports, report, journal }: Sending): Promise<void> {
+  const began = ports.clock.now();
+  for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    // An answer that tells nothing, whatever it is, does not end the wait.
+    const holds = await api.holds(step.until, journal.since).catch(() => undefined);
+    if (holds === true) return;
+    const waited = Math.round((ports.clock.now() - began) / 1000);
+    if (waited >= step.timeoutSeconds) {
+      if (step.mayFail) return;
+      const what = holds === false ? `still not so after ${waited} s` : `unknown after ${waited} s`;
+      throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Check the guest with get_vm.' });
+    }
+    report(`wait until ${step.purpose}${waited === 0 ? '' : `: ${waited} s`}`);
+    await ports.clock.sleep(pauseMs);
+  }
+}

@@ -1,0 +1,101 @@
+import { defined } from '../../../core/defined.ts';
+import { fail } from '../../../core/errors/errors.ts';
+import type { Caller } from '../../../core/people/caller.ts';
+import { demandsOf, targetsOf } from '../../../core/plan/parts.ts';
+import type { Plan } from '../../../core/plan/plan.ts';
+import { isoOf } from '../../../core/text/duration.ts';
+import type { JsonObject } from '../../../core/text/json.ts';
+import { plainText, withoutCommand } from '../../../core/text/text.ts';
+import { matches } from '../../../core/text/wildcard.ts';
+import type { TaskFilter } from '../../../operations/define.ts';
+import { allPrivileges } from '../../../proxmox/access/privileges.ts';
+import { unseenBy } from '../../../proxmox/access/unseen.ts';
+import { listGuests } from '../../../proxmox/guest/guests.ts';
+import { listNodes, noSuchNode } from '../../../proxmox/nodes.ts';
+import { type TaskRow, tasksOf } from '../../../proxmox/task-list.ts';
+import { guestInScope } from '../../limits/scope.ts';
+import type { Ports } from '../../ports.ts';
+import { logOf } from './log.ts';
+
+/** Tasks whose log is read for one list. */
+const WITH_LOG = 5;
+
+/** Tasks of the nodes, the newest first, with the reason of each failure; those of guests outside the caller's scope are left out. */
+export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports): Promise<JsonObject> {
+  const { status, guest, node, limit, logLines } = filter;
+  const { api } = ports.cluster;
+  const vmid = guest === undefined ? undefined : await vmidOf(guest, caller, ports);
+  const allNodes = await listNodes(api);
+  const notice = node === undefined ? undefined : noSuchNode(allNodes, node);
+  const nodes = allNodes.filter((one) => one.online && (node === undefined || matches(one.node, node)));
+  const query = { limit, ...(status === 'failed' ? { failed: true } : {}), ...(status === 'running' ? { running: true } : {}) };
+  const [lists, granted] = await Promise.all([
+    Promise.all(nodes.map((one) => tasksOf(api, one.node, { ...query, ...(vmid === undefined ? {} : { vmid }) }))),
+    allPrivileges(api),
+  ]);
+  const rows = (await inScope(lists.flat(), caller, ports)).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit);
+  const logs = await Promise.all(
+    rows.slice(0, logLines > 0 ? WITH_LOG : 0).map(({ upid }) => logOf(upid, ports, logLines).catch(() => [])),
+  );
+  const runs = await Promise.all(rows.map(({ upid }) => runOf(upid, caller, ports)));
+  const unseen = unseenBy(granted, ['tasks']);
+  return {
+    tasks: rows.map((row, index) => ({
+      ...taskView(row),
+      ...(runs[index] === undefined ? {} : { run_id: runs[index] }),
+      ...(logs[index] === undefined ? {} : { log: logs[index] }),
+    })),
+    ...defined({ notice }),
+    ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
+  };
+}
+
+function taskView(row: TaskRow): JsonObject {
+  const isGuest = /^\d+$/.test(row.id);
+  return {
+    started: isoOf(row.startedAt).slice(0, 19),
+    type: plainText(row.type, 40),
+    ...(isGuest ? { vmid: Number(row.id) } : { id: plainText(row.id, 60) }),
+    node: row.node,
+    user: plainText(row.user, 80),
+    ...(row.endedAt === undefined ? {} : { seconds: row.endedAt - row.startedAt }),
+    status: row.exit === undefined ? 'running' : plainText(withoutCommand(row.exit), 300),
+    upid: row.upid,
+  };
+}
+
+/** The run of the caller that began the task. */
+async function runOf(upid: string, caller: Caller, ports: Ports): Promise<string | undefined> {
+  const run = await (await ports.store()).runs.byUpid(upid, ports.cluster.name);
+  return run && (caller.isOperator || run.principal === caller.principal) ? run.id : undefined;
+}
+
+async function inScope(rows: TaskRow[], { scope }: Caller, ports: Ports): Promise<TaskRow[]> {
+  if (scope === undefined) return rows;
+  const guests = await listGuests(ports.cluster.api);
+  const own = new Set(guests.filter((guest) => guestInScope(guest, scope)).map(({ vmid }) => String(vmid)));
+  return rows.filter(({ id }) => own.has(id));
+}
+
+/** The VMID of a guest by VMID or exact name; a VMID may be that of a guest that is gone. @throws guest_not_found, ambiguous */
+export async function vmidOf(guest: string, { scope }: Caller, ports: Ports): Promise<number> {
+  if (/^\d+$/.test(guest)) return Number(guest);
+  const named = (await listGuests(ports.cluster.api)).filter(
+    (one) => one.name.toLowerCase() === guest.toLowerCase() && (scope === undefined || guestInScope(one, scope)),
+  );
+  const [first, ...more] = named;
+  if (!first) return fail('guest_not_found', `No guest called ${plainText(guest, 60)} is visible.`);
+  if (more.length > 0)
+    fail('ambiguous', `Several guests are called ${plainText(guest, 60)}. Give the VMID.`, {
+      details: { candidates: named.map(({ vmid }) => vmid) },
+    });
+  return first.vmid;
+}
+
+export function vmidsOf(plan: Plan): number[] {
+  return [...targetsOf(plan).map(({ vmid }) => vmid), ...demandsOf(plan).map(({ vmid }) => vmid)];
+}
+
+export function nodesOf(plan: Plan): string[] {
+  return [...targetsOf(plan).map(({ node }) => node), ...(plan.node === undefined ? [] : [plan.node])];
+}

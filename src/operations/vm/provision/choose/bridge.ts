@@ -1,0 +1,46 @@
+import { fail } from '../../../../core/errors/errors.ts';
+import type { ProxmoxReader } from '../../../../core/proxmox.ts';
+import { failMissing, missingPrivileges } from '../../../../proxmox/access/privileges.ts';
+import { listBridges } from '../../../../proxmox/nodes.ts';
+
+const USUAL = 'vmbr0';
+
+/**
+ * The bridge of net0. Proxmox accepts any name in a configuration, and then the start fails.
+ * @throws permission_denied for a bridge that the token could not see, not_possible for one that is not there, ambiguous with the candidates
+ */
+export async function chooseBridge(
+  api: ProxmoxReader,
+  node: string,
+  wanted: string | undefined,
+  /** The caller's parameter. */
+  word: 'bridge' | 'net_bridge' = 'bridge',
+): Promise<{ bridge: string; choices: string[] }> {
+  const bridges = await listBridges(api, node);
+  const details = { candidates: bridges };
+  const hint = bridges.length === 0 ? 'The operator creates a bridge on the node.' : `Choose one of: ${bridges.join(', ')}.`;
+  if (wanted !== undefined ? !bridges.includes(wanted) : bridges.length === 0) await refuseUnseen(api, node, wanted ?? USUAL);
+  if (wanted !== undefined) {
+    if (!bridges.includes(wanted)) fail('not_possible', `Bridge ${wanted} does not exist on ${node}.`, { hint, details });
+    return { bridge: wanted, choices: [] };
+  }
+  const [only] = bridges;
+  if (bridges.includes(USUAL)) return { bridge: USUAL, choices: [`${word}: ${USUAL}`] };
+  if (only !== undefined && bridges.length === 1) return { bridge: only, choices: [`${word}: ${only} (the only one)`] };
+  return fail(
+    bridges.length === 0 ? 'not_possible' : 'ambiguous',
+    `Bridge on ${node}: ${bridges.length === 0 ? 'none exists' : 'several match'}.`,
+    {
+      hint,
+      details,
+    },
+  );
+}
+
+/** Before 8.0 every bridge shows to every token. */
+async function refuseUnseen(api: ProxmoxReader, node: string, bridge: string): Promise<void> {
+  if ((await api.version()).major < 8) return;
+  const path = `/sdn/zones/localnetwork/${bridge}`;
+  const missing = await missingPrivileges(api, [{ path, anyOf: ['SDN.Use', 'SDN.Audit'] }]);
+  if (missing.length > 0) failMissing(`Seeing and using bridge ${bridge} on ${node}`, [{ path, privileges: ['SDN.Use'] }]);
+}

@@ -1,0 +1,125 @@
+import { fail } from '../../../../core/errors/errors.ts';
+import type { ProxmoxReader } from '../../../../core/proxmox.ts';
+import { failMissing, missingPrivileges } from '../../../../proxmox/access/privileges.ts';
+import { isThin, listVolumes, placeOn, type StorageRow } from '../../../../proxmox/storage.ts';
+import type { OperationContext } from '../../../define.ts';
+
+export interface StorageRequest {
+  node: string;
+  storages: readonly StorageRow[];
+  wanted?: string | undefined;
+  /** The template's or image's own storage, and what it is for the text. */
+  own?: { storage: string; of: string };
+  /** GiB that the disks will take. */
+  needGib: number;
+  /** Kind of volume: disks of VMs, or of containers. Default: images. */
+  content?: 'images' | 'rootdir';
+}
+
+/**
+ * Where disks go: the caller's storage, PROXMOX_STORAGE, the template's or image's own, or the only one that takes images. Never a guess
+ * among several.
+ * @throws ambiguous, storage_unavailable (missing, offline, wrong content, too little space); both list the candidates
+ */
+export function chooseStorage(
+  ctx: Pick<OperationContext, 'defaults' | 'reservedGib'>,
+  request: StorageRequest,
+): { storage: StorageRow; choices: string[] } {
+  const { content = 'images' } = request;
+  const eligible = request.storages.filter((s) => s.usable && s.content.includes(content));
+  const disks = content === 'images' ? 'disk images' : 'disks of containers';
+  const usual = ctx.defaults.storage;
+  const details = { candidates: eligible.map((s) => `${s.storage} (${gib(freeOf(ctx, request.node, s))} GiB free)`) };
+  const hint =
+    eligible.length === 0
+      ? `No visible storage on ${request.node} takes disk images. Ask the operator to grant Datastore.AllocateSpace and Datastore.Audit on one.`
+      : `Choose one of: ${details.candidates.join(', ')}.`;
+  const named = request.wanted ?? usual;
+  const own = eligible.find((s) => s.storage === request.own?.storage);
+  const found =
+    named === undefined ? (own ?? (eligible.length === 1 ? eligible[0] : undefined)) : eligible.find((s) => s.storage === named);
+  if (!found) {
+    if (named === undefined)
+      fail(
+        eligible.length === 0 ? 'storage_unavailable' : 'ambiguous',
+        `Storage on ${request.node}: ${eligible.length === 0 ? 'none' : 'several'} could take the disks.`,
+        { hint, details },
+      );
+    const there = request.storages.find((s) => s.storage === named);
+    const why = !there ? 'does not exist there' : there.usable ? `does not take ${disks}` : 'is disabled or offline';
+    const enable =
+      there && !there.usable && eligible.length === 0 ? { hint: `Ask the operator to enable ${named} or to bring it back.` } : {};
+    fail('storage_unavailable', `Storage ${named} on ${request.node} ${why}.`, { hint, ...enable, details });
+  }
+  refuseFull(ctx, request.node, found, request.needGib, details);
+  const why =
+    found === own && named === undefined
+      ? `that of ${request.own?.of}`
+      : named === undefined
+        ? `the only one that takes ${disks}`
+        : 'PROXMOX_STORAGE';
+  return { storage: found, choices: request.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
+}
+
+/**
+ * A storage is listed with Datastore.Audit or AllocateSpace only: without them its existence is unknown.
+ * @param wanted what the caller or PROXMOX_STORAGE names
+ * @throws permission_denied
+ */
+export async function refuseUnseenStorage(api: ProxmoxReader, storages: readonly StorageRow[], wanted: string | undefined): Promise<void> {
+  const seen = wanted === undefined ? storages.some(takesImages) : storages.some((s) => s.storage === wanted);
+  if (seen) return;
+  const path = wanted === undefined ? '/storage' : `/storage/${wanted}`;
+  const missing = await missingPrivileges(api, [{ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] }]);
+  if (missing.length > 0) failMissing(`Seeing and using ${wanted === undefined ? 'a storage for disks' : `storage ${wanted}`}`, missing);
+}
+
+export function takesImages(storage: StorageRow): boolean {
+  return storage.usable && storage.content.includes('images');
+}
+
+/** @throws storage_unavailable */
+export function refuseFull(
+  ctx: Pick<OperationContext, 'reservedGib'>,
+  node: string,
+  storage: StorageRow,
+  needGib: number,
+  details: { candidates: string[] } = { candidates: [] },
+): void {
+  const free = freeOf(ctx, node, storage);
+  if (needGib <= free) return;
+  const reserved = ctx.reservedGib(placeOn(node, storage));
+  const held = reserved > 0 ? ` (${gib(reserved)} GiB more are reserved by work in flight)` : '';
+  fail(
+    'storage_unavailable',
+    `Storage ${storage.storage} on ${node} has ${gib(free)} GiB free${held}, but ${gib(needGib)} GiB are needed.`,
+    {
+      hint: 'Choose another storage or a smaller size, or ask the operator for space.',
+      details,
+    },
+  );
+}
+
+function freeOf(ctx: Pick<OperationContext, 'reservedGib'>, node: string, storage: StorageRow): number {
+  return Math.max(0, storage.freeGib - ctx.reservedGib(placeOn(node, storage)));
+}
+
+/** A thin pool gives out more than it has; when it fills up, every guest on it stops. */
+export async function thinWarning(
+  ctx: Pick<OperationContext, 'api'>,
+  node: string,
+  storage: StorageRow,
+  needGib: number,
+): Promise<string[]> {
+  if (!isThin(storage.type) || storage.totalGib === 0) return [];
+  const volumes = await listVolumes(ctx.api, node, storage.storage, { content: 'images' });
+  const given = volumes.reduce((sum, v) => sum + v.sizeGib, 0) + needGib;
+  if (given <= storage.totalGib) return [];
+  return [
+    `storage ${storage.storage} is thin: visible disks and this one may grow to ${gib(given)} GiB, it has ${gib(storage.totalGib)} GiB`,
+  ];
+}
+
+function gib(value: number): string {
+  return String(Math.floor(value * 10) / 10);
+}

@@ -1,0 +1,88 @@
+import { defined } from '../../../../core/defined.ts';
+import type { Params } from '../../../../core/plan/plan.ts';
+import type { ProxmoxVersion } from '../../../../core/proxmox.ts';
+import { formatProperties } from '../../../../proxmox/guest/property-strings.ts';
+import { isFileStorage, type StorageRow } from '../../../../proxmox/storage.ts';
+import { cloudInitParams } from '../cloud-init/cloud-init.ts';
+import type { CreateOne } from './input.ts';
+import type { Image } from './media.ts';
+import { DEFAULTS } from './vm-defaults.ts';
+
+interface Decided {
+  args: CreateOne;
+  vmid: number;
+  storage: StorageRow;
+  image: Image | undefined;
+  /** Volume id. */
+  iso: string | undefined;
+  diskGib: number;
+  bridge: string;
+  cpu: { cores: number; sockets: number };
+  cpuType: string;
+  pool: string | undefined;
+  version: ProxmoxVersion;
+}
+
+/** The parameters of POST /nodes/{node}/qemu, and the defaults among them as choices to show. */
+export function createParams(d: Decided): { params: Params; choices: string[] } {
+  const { args } = d;
+  const scsihw = args.scsihw ?? DEFAULTS.scsihw;
+  // Raw files cannot be snapshotted, so file storages get qcow2.
+  const format = isFileStorage(d.storage.type) ? { format: 'qcow2' } : {};
+  const on = d.storage.storage;
+  const iothread = scsihw === 'virtio-scsi-single' ? { iothread: '1' } : {};
+  const source = d.image ? { volume: `${on}:0`, 'import-from': d.image.volid } : { volume: `${on}:${d.diskGib}` };
+  // One CD drive each; ide2 is where Proxmox's own dialog puts the first.
+  const iso = d.iso === undefined ? {} : { ide2: `${d.iso},media=cdrom` };
+  const cloudInit = args.cloud_init && {
+    [d.iso === undefined ? 'ide2' : 'ide0']: `${on}:cloudinit`,
+    serial0: 'socket',
+    // Without any address the guest would get no network at all.
+    ipconfig0: DEFAULTS.ipconfig0,
+    ...cloudInitParams(args.cloud_init, d.version),
+  };
+  const boot = d.image ? 'order=scsi0' : d.iso === undefined ? 'order=scsi0;net0' : 'order=scsi0;ide2';
+  const net = { model: 'virtio', bridge: d.bridge, ...(args.vlan === undefined ? {} : { tag: String(args.vlan) }) };
+  const params: Params = {
+    vmid: d.vmid,
+    name: args.name,
+    cores: d.cpu.cores,
+    sockets: d.cpu.sockets,
+    cpu: d.cpuType,
+    memory: args.memory ?? DEFAULTS.memoryMib,
+    ostype: args.ostype ?? DEFAULTS.ostype,
+    scsihw,
+    scsi0: formatProperties({ ...source, ...format, ...iothread, discard: 'on' }, 'volume'),
+    net0: formatProperties(net, 'model'),
+    agent: '1',
+    boot,
+    ...iso,
+    ...cloudInit,
+    ...defined({ bios: args.bios }),
+    ...(args.bios === 'ovmf'
+      ? { efidisk0: formatProperties({ volume: `${on}:1`, ...format, efitype: '4m', 'pre-enrolled-keys': '1' }, 'volume') }
+      : {}),
+    ...defined({ pool: d.pool, description: args.description, onboot: args.onboot, protection: args.protection }),
+  };
+  return {
+    params,
+    choices: [...defaultsTaken(d), ...('format' in format ? ['disk format: qcow2 (raw files cannot be snapshotted)'] : [])],
+  };
+}
+
+function defaultsTaken({ args, cpu, cpuType, diskGib, image }: Decided): string[] {
+  const taken: [unknown, string][] = [
+    [args.cores, `cores: ${cpu.cores}`],
+    [args.sockets, `sockets: ${cpu.sockets}`],
+    [args.memory, `memory: ${DEFAULTS.memoryMib} MiB`],
+    [args.disk_gb, `disk_gb: ${diskGib}${image && diskGib > DEFAULTS.diskGib ? ' (the image)' : ''}`],
+    [args.cpu, `cpu: ${cpuType}`],
+    [args.scsihw, `scsihw: ${DEFAULTS.scsihw}`],
+    [args.ostype, `ostype: ${DEFAULTS.ostype}`],
+  ];
+  const ip = args.cloud_init && args.cloud_init.ipconfig0 === undefined ? [`ipconfig0: ${DEFAULTS.ipconfig0}`] : [];
+  return [
+    ...taken.filter(([given]) => given === undefined).map(([, text]) => `${text} (default)`),
+    ...ip.map((text) => `${text} (default)`),
+  ];
+}

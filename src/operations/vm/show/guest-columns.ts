@@ -1,0 +1,64 @@
+import { defined } from '../../../core/defined.ts';
+import { plainText } from '../../../core/text/text.ts';
+import type { GuestRow } from '../../../proxmox/guest/guests.ts';
+
+/** Shown of every guest. */
+export const DEFAULT_COLUMNS = [
+  ...(['vmid', 'name', 'status', 'node', 'cpu_percent', 'memory_used_mb', 'memory_mb', 'disk_gb', 'uptime'] as const),
+];
+/** Shown where they are requested, or filtered by. */
+export const MORE_COLUMNS = ['type', 'cpus', 'tags', 'pool', 'template', 'lock', 'ha', 'disk_used_gb'] as const;
+
+export type MoreColumn = (typeof MORE_COLUMNS)[number];
+
+/** A guest as an answer shows it; what is not known, or not so of a stopped guest, is absent. Uptime is in seconds, disk the boot disk's size. */
+export function guestView(g: GuestRow) {
+  const runs = g.status !== 'stopped';
+  const used = g.memoryUsedMib ?? 0;
+  return {
+    vmid: g.vmid,
+    name: plainText(g.name, 80),
+    type: g.type === 'qemu' ? ('vm' as const) : ('container' as const),
+    status: g.status,
+    node: g.node,
+    ...defined({ cpus: g.cpus }),
+    ...(runs && g.cpu !== undefined ? { cpu_percent: percent(g.cpu) } : {}),
+    ...(runs && used > 0 ? { memory_used_mb: Math.round(used) } : {}),
+    ...(g.memoryMib === undefined ? {} : { memory_mb: Math.round(g.memoryMib) }),
+    ...(g.diskGib === undefined ? {} : { disk_gb: gib(g.diskGib) }),
+    // Proxmox knows the use of a disk from outside for containers alone.
+    ...(g.diskUsedGib === undefined || g.diskUsedGib === 0 ? {} : { disk_used_gb: gib(g.diskUsedGib) }),
+    ...(runs && g.uptimeSeconds ? { uptime: g.uptimeSeconds } : {}),
+    ...(g.tags.length === 0 ? {} : { tags: g.tags.map((tag) => plainText(tag, 40)) }),
+    ...defined({ pool: g.pool, lock: g.lock, ha: g.ha }),
+    ...(g.template ? { template: true } : {}),
+  };
+}
+
+/** Sums over guests; templates have none and are only counted. */
+export function totalsOf(rows: readonly GuestRow[]) {
+  const guests = rows.filter((g) => !g.template);
+  const running = guests.filter((g) => g.status === 'running' || g.status === 'paused');
+  const unknown = guests.filter((g) => g.status === 'unknown').length;
+  const sum = (of: (g: GuestRow) => number | undefined, over = guests) => over.reduce((total, g) => total + (of(g) ?? 0), 0);
+  return {
+    running: running.length,
+    ...(unknown > 0 ? { state_unknown: unknown } : {}),
+    ...(rows.length > guests.length ? { templates: rows.length - guests.length } : {}),
+    cpus: sum((g) => g.cpus),
+    cpus_used: Math.round(10 * sum((g) => (g.cpu ?? 0) * (g.cpus ?? 0), running)) / 10,
+    memory_used_mb: Math.round(sum((g) => g.memoryUsedMib, running)),
+    memory_mb: Math.round(sum((g) => g.memoryMib)),
+    disk_gb: gib(sum((g) => g.diskGib)),
+  };
+}
+
+/** Of the guest's own CPUs; one decimal below one. */
+function percent(fraction: number): number {
+  const value = 100 * fraction;
+  return value < 1 ? Math.round(10 * value) / 10 : Math.round(value);
+}
+
+function gib(value: number): number {
+  return value < 10 ? Math.round(10 * value) / 10 : Math.round(value);
+}

@@ -1,0 +1,100 @@
+import { ProxmoxMcpError } from '../../core/errors/errors.ts';
+import { isObject } from '../../core/text/json.ts';
+import { plainText } from '../../core/text/text.ts';
+
+/** The form that an answer must have before the adapter reads it. Other fields are ignored: Proxmox sends more than it declares. */
+interface Shape {
+  kind: 'rows' | 'object' | 'vmid';
+  /** Fields that every row (or the object) must have. */
+  needs?: string[];
+  /** Fields that hold text; numbers become text, null counts as absent. */
+  texts?: string[];
+  /** Values that the field `status` may have; another one would be taken for one of them. */
+  states?: string[];
+}
+
+const rows = (...needs: string[]): Shape => ({ kind: 'rows', needs, texts: needs });
+const object = (...needs: string[]): Shape => ({ kind: 'object', needs, texts: needs });
+
+const SHAPES: [path: RegExp, shape: Shape][] = [
+  [/^\/cluster\/resources$/, { ...rows('type'), texts: ['type', 'name', 'node', 'status', 'pool', 'lock', 'tags', 'hastate', 'storage'] }],
+  [/^\/cluster\/nextid$/, { kind: 'vmid' }],
+  [/^\/cluster\/replication$/, rows()],
+  [/^\/access\/permissions$/, object()],
+  [/^\/access\/acl$/, rows('path')],
+  [/^\/pools$/, rows('poolid')],
+  [/^\/nodes$/, { ...rows('node'), texts: ['node', 'status'] }],
+  [/^\/nodes\/[^/]+\/status$/, object()],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)$/, { ...rows('vmid'), texts: ['name', 'status', 'lock', 'tags'] }],
+  [/^\/nodes\/[^/]+\/storage$/, { ...rows('storage'), texts: ['storage', 'type', 'content'] }],
+  [/^\/nodes\/[^/]+\/storage\/[^/]+\/content$/, { ...rows('volid'), texts: ['volid', 'content', 'format', 'parent', 'notes'] }],
+  [/^\/nodes\/[^/]+\/network$/, rows('iface')],
+  [/^\/nodes\/[^/]+\/tasks$/, rows('upid')],
+  [/^\/nodes\/[^/]+\/tasks\/[^/]+\/status$/, object('status')],
+  [/^\/nodes\/[^/]+\/tasks\/[^/]+\/log$/, rows('t')],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/pending$/, rows('key')],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/snapshot$/, rows('name')],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/config$/, object()],
+  [
+    /^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/status\/current$/,
+    { ...object('status'), texts: ['status', 'qmpstatus', 'lock'], states: ['running', 'stopped'] },
+  ],
+];
+
+/**
+ * The data of an answer to a GET, as the adapter may read it; numbers where text belongs have become text.
+ * @throws proxmox_refused when it is not what the API answers there: a proxy, a captive page or another server spoke
+ */
+export function shaped(path: string, data: unknown): unknown {
+  const shape = SHAPES.find(([pattern]) => pattern.test(path))?.[1];
+  if (!shape) return data;
+  const fault = shape.kind === 'rows' ? rowsFault(data, shape) : shape.kind === 'vmid' ? vmidFault(data) : objectFault(data, shape);
+  if (fault === undefined) return data;
+  throw new ProxmoxMcpError('proxmox_refused', `GET ${path}: ${fault}, which is not a valid answer of the Proxmox API.`, {
+    hint: 'Check that PROXMOX_HOST names a Proxmox VE node and that nothing in between answers for it.',
+  });
+}
+
+const GUEST_NEEDS = ['vmid', 'node'];
+
+function rowsFault(data: unknown, shape: Shape): string | undefined {
+  if (!Array.isArray(data)) return `the answer is ${nameOf(data)} instead of a list`;
+  const telltale = shape.needs?.includes('type');
+  for (const row of data) {
+    // The list of the cluster tells where a guest is; the containers of one node have a type too, and no node.
+    const needs = telltale && isGuest(row) ? GUEST_NEEDS : shape.needs;
+    const fault = objectFault(row, shape, needs) ?? vmidFault(row.vmid ?? undefined);
+    if (fault !== undefined) return `in a row of the list ${fault}`;
+  }
+  return undefined;
+}
+
+function objectFault(data: unknown, { needs: stated = [], texts = [], states }: Shape, needs = stated): string | undefined {
+  if (!isObject(data)) return `the answer is ${nameOf(data)} instead of an object`;
+  for (const name of texts) {
+    const value = data[name];
+    if (value === null) delete data[name];
+    else if (typeof value === 'number') data[name] = String(value);
+    else if (value !== undefined && typeof value !== 'string') return `${name} is ${nameOf(value)} instead of text`;
+  }
+  const missing = needs.find((name) => data[name] === undefined || data[name] === null);
+  if (missing !== undefined) return `${missing} is missing`;
+  return states?.includes(String(data.status)) === false ? `status is "${plainText(String(data.status), 40)}"` : undefined;
+}
+
+function isGuest(row: unknown): boolean {
+  return isObject(row) && (row.type === 'qemu' || row.type === 'lxc');
+}
+
+/** Volumes without an owner have no VMID, or none but null. */
+function vmidFault(value: unknown): string | undefined {
+  if (value === undefined || (Number.isInteger(value) && (value as number) > 0 && (value as number) < 1e9)) return undefined;
+  const text = typeof value === 'number' || typeof value === 'string' ? String(value) : '';
+  return /^[1-9]\d{0,8}$/.test(text) ? undefined : `the VMID is ${nameOf(value)}`;
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : typeof value === 'string' ? 'text' : `a ${typeof value}`;
+}

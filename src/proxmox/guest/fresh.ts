@@ -1,0 +1,97 @@
+import type { Clock } from '../../core/clock.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { path } from './encode.ts';
+import { type GuestRow, gaugesOf, givenName, listGuests, tagsOf } from './guests.ts';
+import { textOf } from './property-strings.ts';
+
+interface NodeGuest {
+  vmid: number | string;
+  name?: string;
+  status?: string;
+  cpus?: number;
+  maxmem?: number;
+  maxdisk?: number;
+  cpu?: number;
+  mem?: number;
+  disk?: number;
+  uptime?: number;
+  template?: number | string;
+  tags?: string;
+}
+
+/**
+ * All guests that the token can see, with what the cluster's cache does not know yet. Proxmox VE shows a new guest for 10 s without name,
+ * state and sizes, a changed one for 10 s as it was, and every guest of a node whose status daemon is silent without name and state.
+ */
+export async function currentGuests(api: ProxmoxReader): Promise<readonly GuestRow[]> {
+  return completed(api, await listGuests(api));
+}
+
+/**
+ * Completes rows without name or state, and those of guests that this process just changed, from `GET /nodes/{node}/qemu` and `/lxc`, which are current within a second. Only nodes that have such
+ * rows are asked; a row of a node that does not answer stays as it is.
+ */
+export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): Promise<readonly GuestRow[]> {
+  const lacking = rows.filter((row) => row.name === '' || row.status === 'unknown' || api.changedLately?.(row.vmid));
+  if (lacking.length === 0) return rows;
+  const offline = await offlineNodes(api);
+  const folders = new Map(lacking.filter(({ node }) => !offline.has(node)).map(({ node, type }) => [`${node}/${type}`, { node, type }]));
+  const lists = await Promise.all([...folders.values()].map(({ node, type }) => guestsOf(api, node, type)));
+  const known = new Map(lists.flat().map((guest) => [Number(guest.vmid), guest]));
+  return rows.map((row) => {
+    const guest = lacking.includes(row) ? known.get(row.vmid) : undefined;
+    return guest ? complete(api.changedLately?.(row.vmid) ? withoutOld(row, guest) : row, guest) : row;
+  });
+}
+
+/** A request below a node that is down may take half a minute to fail. */
+async function offlineNodes(api: ProxmoxReader): Promise<Set<string>> {
+  const nodes = await api.get<{ node: string; status?: string }[]>('/nodes').catch(() => []);
+  return new Set(nodes.filter((n) => n.status === 'offline').map((n) => n.node));
+}
+
+async function guestsOf(api: ProxmoxReader, node: string, type: GuestRow['type']): Promise<NodeGuest[]> {
+  const guests = await api.get<NodeGuest[]>(path`/nodes/${node}/${type}`).catch(() => []);
+  return Array.isArray(guests) ? guests : [];
+}
+
+/** A row without what the node tells better. A node's list does not tell whether a running guest is paused. */
+function withoutOld(old: GuestRow, { status }: NodeGuest): GuestRow {
+  const { cpus: _cpus, memoryMib: _memory, cpu: _cpu, memoryUsedMib: _used, uptimeSeconds: _uptime, ...row } = old;
+  return { ...row, name: '', status: row.status === 'paused' && status === 'running' ? row.status : 'unknown', tags: [] };
+}
+
+function complete(row: GuestRow, guest: NodeGuest): GuestRow {
+  return {
+    ...gaugesOf(guest),
+    ...row,
+    name: row.name === '' ? givenName({ type: row.type, ...guest }) : row.name,
+    status: row.status === 'unknown' ? (guest.status ?? 'unknown') : row.status,
+    template: row.template || Number(guest.template ?? 0) === 1,
+    tags: row.tags.length > 0 ? row.tags : tagsOf(textOf(guest.tags)),
+  };
+}
+
+/** Milliseconds for which the cluster's list may show a guest as it was before a change: its next round, and some slack. */
+const STALE_MS = 15_000;
+
+export interface RecentChanges {
+  note: (vmid: number) => void;
+  has: (vmid: number) => boolean;
+}
+
+/** The guests to which a change of ours went, or whose task ended, so recently that the cluster's list may not show it yet. */
+export function recentChanges(clock: Pick<Clock, 'now'>): RecentChanges {
+  const at = new Map<number, number>();
+  const isOld = (time: number) => clock.now() - time > STALE_MS;
+  return {
+    note(vmid) {
+      for (const [other, time] of at) if (isOld(time)) at.delete(other);
+      at.set(vmid, clock.now());
+    },
+    has(vmid) {
+      const time = at.get(vmid);
+      return time !== undefined && !isOld(time);
+    },
+  };
+}

@@ -1,0 +1,266 @@
+import { defined } from '../../core/defined.ts';
+import { asError, fail } from '../../core/errors/errors.ts';
+import type { GuestIdentity, GuestType } from '../../core/guest.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { gibOf, mibOf, numberOf } from '../../core/text/sizes.ts';
+import { type Disk, dataGib, disksOf } from './disks.ts';
+import { path } from './encode.ts';
+import { identityOf } from './identity.ts';
+import { keepList } from './places.ts';
+import { type Options, optionsOf, textOf } from './property-strings.ts';
+import type { GuestRow } from './row.ts';
+
+export type { GuestRow };
+
+/** Texts may come as JSON numbers: a guest can be called 2024. */
+interface ResourceRow {
+  vmid: number | string;
+  type: string;
+  node: string | number;
+  name?: string | number;
+  status?: string;
+  template?: number | string;
+  maxcpu?: number;
+  maxmem?: number;
+  maxdisk?: number;
+  cpu?: number;
+  mem?: number;
+  disk?: number;
+  uptime?: number;
+  tags?: string | number;
+  pool?: string | number;
+  lock?: string;
+  hastate?: string;
+}
+
+/**
+ * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one without a name always: neither
+ * is a name. (A VM cannot be called so: names have no spaces.)
+ */
+export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
+  const text = textOf(name) ?? '';
+  // Most names begin otherwise, and a fleet has thousands.
+  if (!text.startsWith(type === 'qemu' ? 'VM ' : 'CT')) return text;
+  return text === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : text;
+}
+
+/** Whether no guest of the cluster has this VMID, visible to the token or not: `GET /cluster/nextid?vmid=N`. */
+export async function isFree(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<boolean> {
+  try {
+    await api.get('/cluster/nextid', { vmid });
+    return true;
+  } catch (thrown) {
+    if (asError(thrown).code === 'conflict') return false;
+    throw thrown;
+  }
+}
+
+/** `GET /cluster/nextid`: a hint that reserves nothing. */
+export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number> {
+  return Number(await api.get<string | number>('/cluster/nextid'));
+}
+
+/** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */
+export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<GuestRow[]> {
+  const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
+  const guests: GuestRow[] = [];
+  for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(guestOf(row, row.type));
+  guests.sort((a, b) => a.vmid - b.vmid);
+  keepList(api, guests);
+  return guests;
+}
+
+/** Written out, because a fleet has thousands of rows and few of them are shown. */
+function guestOf(r: ResourceRow, type: GuestType): GuestRow {
+  const row: GuestRow = {
+    vmid: Number(r.vmid),
+    type,
+    node: textOf(r.node) ?? '',
+    name: givenName(r),
+    status: textOf(r.status) ?? 'unknown',
+    template: Number(r.template ?? 0) === 1,
+    tags: r.tags === undefined ? [] : tagsOf(textOf(r.tags)),
+  };
+  addGauges(row, r, r.maxcpu);
+  if (r.pool) row.pool = String(r.pool);
+  if (r.lock) row.lock = String(r.lock);
+  if (r.hastate) row.ha = String(r.hastate);
+  return row;
+}
+
+type Gauges = Pick<GuestRow, 'cpus' | 'memoryMib' | 'diskGib' | 'cpu' | 'memoryUsedMib' | 'diskUsedGib' | 'uptimeSeconds'>;
+/** How the lists write them: texts may come as numbers, and numbers as texts. */
+type Figures = { maxmem?: number; maxdisk?: number; cpu?: number; mem?: number; disk?: number; uptime?: number };
+
+/** Figures of a row of the cluster's or a node's list, as far as it has them. */
+export function gaugesOf(row: Figures & { cpus?: number }): Gauges {
+  const gauges: Gauges = {};
+  addGauges(gauges, row, row.cpus);
+  return gauges;
+}
+
+function addGauges(to: Gauges, row: Figures, cpus: number | undefined): void {
+  if (cpus !== undefined) to.cpus = Number(cpus);
+  if (row.maxmem !== undefined) to.memoryMib = mibOf(row.maxmem);
+  if (row.maxdisk !== undefined) to.diskGib = gibOf(row.maxdisk);
+  if (row.cpu !== undefined) to.cpu = Number(row.cpu);
+  if (row.mem !== undefined) to.memoryUsedMib = mibOf(row.mem);
+  if (row.disk !== undefined) to.diskUsedGib = gibOf(row.disk);
+  if (row.uptime !== undefined) to.uptimeSeconds = Number(row.uptime);
+}
+
+/** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */
+export function tagsOf(text: string | undefined): string[] {
+  return (text ?? '').split(/[;,\s]+/).filter((tag) => tag !== '');
+}
+
+/** Where a guest is now, read afresh: guests move. @throws guest_not_found, also for a guest that the token must not see */
+export async function locate(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<GuestRow> {
+  return (await listGuests(api)).find((g) => g.vmid === vmid) ?? fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
+}
+
+/** The address of a guest's own requests. */
+export interface GuestAt {
+  vmid: number;
+  type: GuestType;
+  node: string;
+}
+
+/** `/nodes/{node}/qemu|lxc/{vmid}` */
+export function guestPath(at: GuestAt): string {
+  return path`/nodes/${at.node}/${at.type}/${at.vmid}`;
+}
+
+/** A value that applies at the next stop and start; `next` is absent when the option will be gone. */
+export interface PendingChange {
+  key: string;
+  now?: string;
+  next?: string;
+  /** The removal frees this volume of the guest: it was requested by force, or the disk is detached already. */
+  destroys?: Disk;
+}
+
+export interface Guest {
+  at: GuestAt;
+  identity: GuestIdentity;
+  template: boolean;
+  tags: string[];
+  /** Options as the running guest has them, and as they will be; cloud-init passwords are ten stars. */
+  live: Options;
+  config: Options;
+  pending: PendingChange[];
+  /** SHA-1 of the configuration file; absent for containers of old versions. */
+  digest?: string;
+  disks: Disk[];
+  /** When pending changes are applied. CPU is sockets × cores; absent for a container without a core limit. */
+  sizes: { cpu?: number; memoryMib: number; diskGib: number };
+}
+
+interface PendingRow {
+  key: string;
+  value?: string | number;
+  pending?: string | number;
+  /** 1: the option will be removed; 2: by force, which frees the volume of a disk. */
+  delete?: number | string;
+}
+
+/** Configuration, pending changes and identity in one request: `GET …/pending`. */
+export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Guest> {
+  const rows = await api.get<PendingRow[]>(`${guestPath(at)}/pending`);
+  const live = optionsOf(rows.map((r) => [r.key, r.value]));
+  const removed = (r: PendingRow) => Number(r.delete ?? 0) > 0;
+  const config = optionsOf(rows.map((r) => [r.key, removed(r) ? undefined : (r.pending ?? r.value)]));
+  const { digest } = config;
+  for (const options of [live, config]) delete options.digest;
+  const pending = rows
+    .filter((r) => r.pending !== undefined || removed(r))
+    .map((r): PendingChange => {
+      const [now, next] = [textOf(r.value), removed(r) ? undefined : textOf(r.pending)];
+      const destroys = Number(r.delete ?? 0) === 2 || (removed(r) && /^unused\d+$/.test(r.key)) ? ownDisk(at.vmid, r.key, now) : undefined;
+      return {
+        key: r.key,
+        ...defined({ now, next, destroys }),
+      };
+    });
+  const disks = disksOf(config);
+  return {
+    at: { vmid: at.vmid, type: at.type, node: at.node },
+    identity: identityOf(at, live, config),
+    template: config.template === '1',
+    tags: tagsOf(config.tags),
+    live,
+    config,
+    pending,
+    ...defined({ digest }),
+    disks,
+    sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks, at.vmid) },
+  };
+}
+
+/** The disk in this slot if its volume goes with the guest: no ISO, no path on the host, no volume of another guest. */
+function ownDisk(vmid: number, slot: string, text: string | undefined): Disk | undefined {
+  return disksOf(text === undefined ? {} : { [slot]: text }).find((d) => d.media !== 'cdrom' && d.owner === vmid);
+}
+
+/** The vCPUs of a guest; none for a container without a limit, which uses all CPUs of its node. */
+export function cpuOf(type: GuestType, config: Options): { cpu?: number } {
+  if (type === 'lxc') return config.cores === undefined ? {} : { cpu: Number(config.cores) };
+  return { cpu: Number(config.sockets ?? 1) * Number(config.cores ?? 1) };
+}
+
+/** MiB; `memory` is a number or, from 8.x on, a property string `current=N`. Proxmox's default is 512. */
+export function memoryOf(config: Options): number {
+  return Number(/(?:^|current=)(\d+)/.exec(config.memory ?? '')?.[1] ?? 512);
+}
+
+/**
+ * Whether this VMID belongs now, wherever in the cluster, to another guest than the one with this identity key. What is left of a guest while
+ * Proxmox destroys it (lock `destroyed`) is still that guest.
+ * @throws guest_not_found when the token sees no guest
+ */
+export async function isAnother(api: Pick<ProxmoxReader, 'get'>, vmid: number, key: string): Promise<boolean> {
+  const { identity } = await readGuest(api, await locate(api, vmid));
+  return identity.lock !== 'destroyed' && identity.key !== key;
+}
+
+export interface GuestStatus {
+  status: 'running' | 'stopped';
+  /** QEMU's own word: `running`, `paused`, `suspended`, `prelaunch`, …; `stopped` and `running` alone for containers. */
+  detail: string;
+  uptimeSeconds: number;
+  /** Bytes in use inside the guest, as far as the host can tell; 0 when it cannot. */
+  usedBytes: number;
+  /** Part of its vCPUs that is busy. */
+  cpu?: number;
+  /** GiB of a container's root that are in use. */
+  diskUsedGib?: number;
+  /** MiB that the balloon leaves to the running guest. */
+  balloonMib?: number;
+  lock?: string;
+  /** State of the HA resource; absent when HA does not manage the guest. */
+  ha?: string;
+}
+
+/** `GET …/status/current`: current at once. */
+export async function readStatus(api: ProxmoxReader, at: GuestAt): Promise<GuestStatus> {
+  const s = await api.get<{
+    status: string;
+    qmpstatus?: string;
+    uptime?: number;
+    mem?: number;
+    cpu?: number;
+    disk?: number;
+    ballooninfo?: { actual?: number };
+    lock?: string;
+    ha?: { managed?: number; state?: string };
+  }>(`${guestPath(at)}/status/current`);
+  const balloon = s.ballooninfo?.actual;
+  return {
+    status: s.status === 'running' ? 'running' : 'stopped',
+    detail: s.qmpstatus ?? s.status,
+    uptimeSeconds: Number(s.uptime ?? 0),
+    usedBytes: Number(s.mem ?? 0),
+    ...defined({ cpu: numberOf(s.cpu), diskUsedGib: gibOf(s.disk || undefined), balloonMib: mibOf(balloon), lock: s.lock || undefined }),
+    ...(Number(s.ha?.managed ?? 0) === 1 ? { ha: s.ha?.state ?? 'managed' } : {}),
+  };
+}

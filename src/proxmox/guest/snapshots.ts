@@ -1,0 +1,55 @@
+import { defined } from '../../core/defined.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { type GuestAt, guestPath } from './guests.ts';
+
+export interface Snapshot {
+  name: string;
+  /** Epoch seconds; absent for one that is only half made. */
+  time?: number;
+  /** The snapshot that it follows. */
+  parent?: string;
+  description: string;
+  /** The memory of the running VM is saved with it. */
+  memory: boolean;
+}
+
+export interface Snapshots {
+  /** The oldest first. */
+  all: Snapshot[];
+  names: string[];
+  /** The snapshot that the guest's present state follows. */
+  parent?: string;
+  /** Whether the guest runs now: the list's entry `current` says so. */
+  running: boolean;
+}
+
+interface Row {
+  name: string;
+  running?: number | boolean;
+  snaptime?: number;
+  parent?: string;
+  description?: string;
+  vmstate?: number | boolean;
+}
+
+/** `GET …/snapshot`: current at once, unlike the lists of the cluster. */
+export async function readSnapshots(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Snapshots> {
+  const rows = await api.get<Row[]>(`${guestPath(at)}/snapshot`);
+  const all = rows
+    .filter((r) => r.name !== 'current')
+    .map((r) => ({
+      name: String(r.name),
+      description: String(r.description ?? ''),
+      memory: Number(r.vmstate ?? 0) === 1,
+      ...defined({ time: r.snaptime || undefined, parent: r.parent }),
+    }))
+    .sort((a, b) => (a.time ?? 0) - (b.time ?? 0));
+  const current = rows.find((r) => r.name === 'current');
+  return { all, names: all.map(({ name }) => name), ...defined({ parent: current?.parent }), running: Number(current?.running ?? 0) === 1 };
+}
+
+/** Whether all disks of the guest can be snapshotted: `GET …/feature?feature=snapshot`. */
+export async function canSnapshot(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<boolean> {
+  const { hasFeature } = await api.get<{ hasFeature?: number | boolean }>(`${guestPath(at)}/feature`, { feature: 'snapshot' });
+  return Number(hasFeature ?? 0) === 1;
+}

@@ -1,0 +1,293 @@
+import type { Kysely, Selectable } from 'kysely';
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors/errors.ts';
+import type { Scope } from '../../core/people/caller.ts';
+import { distinctOwners } from '../../core/people/owner.ts';
+import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/plan/approval.ts';
+import type { Effect } from '../../core/plan/effect.ts';
+import { exclusive } from '../dialect.ts';
+import type { ApprovalRow, Database } from '../schema.ts';
+import { eraseSecrets } from './secrets.ts';
+
+export interface NewApproval
+  extends Omit<ApprovalRecord, 'status' | 'createdAt' | 'decidedBy' | 'decidedVia' | 'note' | 'runId' | 'decidedAt'> {
+  argsDigest: string;
+}
+export interface ApprovalFilter {
+  principal?: string;
+  cluster?: string;
+  status?: ApprovalStatus;
+  limit: number;
+  /** The `id` of the last approval of the page before. */
+  cursor?: string;
+}
+
+/** Ends without a run; those of a run are erased with it. */
+const FINAL: readonly ApprovalStatus[] = ['denied', 'expired', 'stale'];
+
+/** Approvals: a small state machine whose moves are single conditional UPDATEs. */
+export function approvalsIn(db: Kysely<Database>) {
+  return {
+    /**
+     * Stores a pending approval, or finds the identical one that is pending already.
+     * @param maxPending per cluster and principal, and per guest; a full queue refuses and never evicts
+     * @returns `ended`: those that expired or had to make room for this one
+     */
+    async request(
+      approval: NewApproval,
+      now: string,
+      maxPending: number,
+    ): Promise<(ApprovalRecord & { ended?: ApprovalRecord[] }) | 'full'> {
+      return exclusive(db, async (tx) => {
+        const ended = await expire(tx, approval.cluster, now);
+        const same = await tx
+          .selectFrom('approvals')
+          .selectAll()
+          .where('cluster', '=', approval.cluster)
+          .where('principal', '=', approval.principal)
+          .where('args_digest', '=', approval.argsDigest)
+          .where('status', '=', 'pending')
+          .executeTakeFirst();
+        if (same && same.digest === approval.digest) return { ...read(same), ...(ended.length > 0 ? { ended } : {}) };
+        const row = write(approval, now);
+        const waiting = tx
+          .selectFrom('approvals')
+          .select((e) => e.fn.countAll<number>().as('pending'))
+          .where('cluster', '=', row.cluster)
+          .where('status', '=', 'pending')
+          .where('id', '!=', same?.id ?? '');
+        const queues = [waiting.where('principal', '=', row.principal)];
+        if (row.target_vmid !== null) queues.push(waiting.where('target_vmid', '=', row.target_vmid));
+        for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
+        // The cluster changed since the identical request: the old plan would only become stale, so the new one takes its place.
+        if (same) {
+          const stale = { status: 'stale', note: 'replaced by a newer request', decided_at: now } as const;
+          await tx.updateTable('approvals').set(stale).where('id', '=', same.id).execute();
+          await eraseSecrets(tx, [same.id]);
+          ended.push(read({ ...same, ...stale }));
+        }
+        await tx.insertInto('approvals').values(row).execute();
+        return { ...read(row), ...(ended.length > 0 ? { ended } : {}) };
+      });
+    },
+
+    async get(id: string): Promise<ApprovalRecord | undefined> {
+      const row = await db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && (await withAgreed(db, [read(row)]))[0];
+    },
+
+    async list(filter: ApprovalFilter): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }> {
+      let query = db.selectFrom('approvals');
+      if (filter.principal !== undefined) query = query.where('principal', '=', filter.principal);
+      if (filter.cluster !== undefined) query = query.where('cluster', '=', filter.cluster);
+      if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+      const { total } = await query.select((e) => e.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+      let page = query
+        .selectAll()
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(filter.limit + 1);
+      if (filter.cursor !== undefined) {
+        const after = await db.selectFrom('approvals').select(['created_at', 'id']).where('id', '=', filter.cursor).executeTakeFirst();
+        if (!after) fail('invalid_arguments', 'cursor is not the next_cursor of an earlier answer.');
+        page = page.where((e) =>
+          e.or([e('created_at', '<', after.created_at), e.and([e('created_at', '=', after.created_at), e('id', '<', after.id)])]),
+        );
+      }
+      const rows = await page.execute();
+      const approvals = await withAgreed(db, rows.slice(0, filter.limit).map(read));
+      const last = approvals.at(-1);
+      return { approvals, total: Number(total), ...(rows.length > filter.limit && last ? { nextCursor: last.id } : {}) };
+    },
+
+    /** The pending ones, next to expire first, and how many there are in all. */
+    async pending(cluster: string, limit: number): Promise<{ approvals: ApprovalRecord[]; total: number }> {
+      const query = db.selectFrom('approvals').where('status', '=', 'pending').where('cluster', '=', cluster);
+      const { total } = await query.select((e) => e.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+      const rows = await query.selectAll().orderBy('expires_at').orderBy('id').limit(limit).execute();
+      return { approvals: await withAgreed(db, rows.map(read)), total: Number(total) };
+    },
+
+    /** Those that are no longer pending, the latest decision first, however old the request. */
+    async decided(cluster: string, limit: number): Promise<ApprovalRecord[]> {
+      const rows = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('cluster', '=', cluster)
+        .where('decided_at', 'is not', null)
+        .orderBy('decided_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .execute();
+      return withAgreed(db, rows.map(read));
+    },
+
+    /** Moves one approval on, if it still is where the caller saw it. Returns whether this call made the move. */
+    async move(
+      id: string,
+      from: ApprovalStatus,
+      to: ApprovalStatus,
+      set: { decidedBy?: string; decidedVia?: ApprovalMethod; note?: string; decidedAt?: string } = {},
+    ): Promise<boolean> {
+      return exclusive(db, async (tx) => {
+        const result = await tx
+          .updateTable('approvals')
+          // Kysely leaves out what is undefined.
+          .set({ status: to, decided_by: set.decidedBy, decided_via: set.decidedVia, note: set.note, decided_at: set.decidedAt })
+          .where('id', '=', id)
+          .where('status', '=', from)
+          .executeTakeFirst();
+        if (Number(result.numUpdatedRows) !== 1) return false;
+        if (FINAL.includes(to)) await eraseSecrets(tx, [id]);
+        return true;
+      });
+    },
+
+    /** Records one owner's yes. @returns the owners who said yes so far */
+    async agree(id: string, yes: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
+      await db
+        .insertInto('decisions')
+        .values({ approval_id: id, owner: yes.owner, principal: yes.principal, via: yes.via, decided_at: yes.now })
+        .onConflict((c) => c.doNothing())
+        .execute();
+      return (await agreed(db, [id])).map(({ owner }) => owner);
+    },
+
+    /** Approvals of this caller for the identical request to this cluster that were decided after `since`; the newest first. */
+    async decidedSince(asked: { cluster: string; principal: string; argsDigest: string }, since: string): Promise<ApprovalRecord[]> {
+      const rows = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('cluster', '=', asked.cluster)
+        .where('principal', '=', asked.principal)
+        .where('args_digest', '=', asked.argsDigest)
+        .where('decided_at', '>', since)
+        .orderBy('decided_at', 'desc')
+        .execute();
+      return rows.map(read);
+    },
+
+    /** When approvals were requested after `since`, and when a yes to them was given; oldest first. For all clusters: it shows the habits of people. */
+    async answers(since: string): Promise<{ askedAt: string; givenAt?: string }[]> {
+      const rows = await db
+        .selectFrom('approvals')
+        .select(['created_at', 'decided_at', 'decided_via'])
+        .where('created_at', '>', since)
+        .orderBy('created_at')
+        .execute();
+      return rows.map((r) => ({
+        askedAt: r.created_at,
+        ...(r.decided_via !== null && r.decided_at !== null ? { givenAt: r.decided_at } : {}),
+      }));
+    },
+
+    /** Marks every approval for this cluster expired that was not decided in time. @returns what expired by this call */
+    async expire(cluster: string, now: string): Promise<ApprovalRecord[]> {
+      // Asked at every look at the approvals: the lock is only taken when there is something to do.
+      const due = await db
+        .selectFrom('approvals')
+        .select('id')
+        .where('cluster', '=', cluster)
+        .where('status', '=', 'pending')
+        .where('expires_at', '<=', now)
+        .executeTakeFirst();
+      return due ? exclusive(db, (tx) => expire(tx, cluster, now)) : [];
+    },
+  };
+}
+export type Approvals = ReturnType<typeof approvalsIn>;
+
+/** Every yes so far, the first one first. */
+function agreed(db: Kysely<Database>, ids: readonly string[]): Promise<{ approval_id: string; owner: string }[]> {
+  return db.selectFrom('decisions').select(['approval_id', 'owner']).where('approval_id', 'in', ids).orderBy('decided_at').execute();
+}
+
+/** With the approvers so far, whom the next approver sees; a policy may ask for more of them than when the approval was requested. */
+async function withAgreed(db: Kysely<Database>, approvals: ApprovalRecord[]): Promise<ApprovalRecord[]> {
+  if (approvals.length === 0) return approvals;
+  const all = await agreed(
+    db,
+    approvals.map(({ id }) => id),
+  );
+  return approvals.map((approval) => {
+    const owners = distinctOwners(all.filter(({ approval_id }) => approval_id === approval.id).map(({ owner }) => owner));
+    return owners.length === 0 ? approval : { ...approval, agreedBy: owners };
+  });
+}
+
+/** Ends pending approvals that were not decided in time; in a transaction with what was kept secret for them. */
+async function expire(tx: Kysely<Database>, cluster: string, now: string): Promise<ApprovalRecord[]> {
+  const rows = await tx
+    .updateTable('approvals')
+    .set({ status: 'expired', decided_at: now })
+    .where('cluster', '=', cluster)
+    .where('status', '=', 'pending')
+    .where('expires_at', '<=', now)
+    .returningAll()
+    .execute();
+  await eraseSecrets(
+    tx,
+    rows.map((r) => r.id),
+  );
+  return rows.map(read);
+}
+
+function write(a: NewApproval, now: string): Selectable<ApprovalRow> {
+  return {
+    id: a.id,
+    cluster: a.cluster,
+    principal: a.principal,
+    owner: a.owner,
+    channel: a.channel,
+    client: a.client ?? null,
+    operation: a.operation,
+    args: JSON.stringify(a.args),
+    args_digest: a.argsDigest,
+    plan: JSON.stringify(a.plan),
+    digest: a.digest,
+    effect: a.effect,
+    way: a.method,
+    needed: a.needed,
+    status: 'pending',
+    target_vmid: a.plan.target?.vmid ?? null,
+    reason: a.reason ?? null,
+    decided_by: null,
+    decided_via: null,
+    note: null,
+    run_id: null,
+    scope: a.scope === undefined ? null : JSON.stringify(a.scope),
+    created_at: now,
+    expires_at: a.expiresAt,
+    decided_at: null,
+  };
+}
+
+function read(row: Selectable<ApprovalRow>): ApprovalRecord {
+  return {
+    id: row.id,
+    operation: row.operation,
+    args: JSON.parse(row.args),
+    cluster: row.cluster,
+    principal: row.principal,
+    owner: row.owner,
+    channel: row.channel,
+    ...defined({ client: row.client ?? undefined }),
+    plan: JSON.parse(row.plan),
+    digest: row.digest,
+    effect: row.effect as Effect,
+    method: row.way as ApprovalMethod,
+    needed: row.needed,
+    status: row.status as ApprovalStatus,
+    ...defined({
+      reason: row.reason ?? undefined,
+      decidedBy: row.decided_by ?? undefined,
+      decidedVia: (row.decided_via as ApprovalMethod | null) ?? undefined,
+      note: row.note ?? undefined,
+      runId: row.run_id ?? undefined,
+      scope: row.scope === null ? undefined : (JSON.parse(row.scope) as Scope),
+    }),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    ...defined({ decidedAt: row.decided_at ?? undefined }),
+  };
+}

@@ -1,0 +1,64 @@
+import { type Kysely, sql } from 'kysely';
+import type { RunRecord } from '../../core/plan/run.ts';
+import type { Database } from '../schema.ts';
+import { readRun } from './run-row.ts';
+
+/** Guests that were created here, and the names under which guests were seen. */
+export function guestsIn(db: Kysely<Database>) {
+  return {
+    /** Remembers a guest as created through this server, and which run did so or continued with it. */
+    async remember(guest: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
+      await db
+        .insertInto('guests')
+        .values({ cluster: guest.cluster, vmid: guest.vmid, key: guest.key, run_id: guest.runId, created_at: guest.now })
+        .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: guest.runId }))
+        .execute();
+    },
+    async made(cluster: string, vmid: number, key: string): Promise<boolean> {
+      const row = await db
+        .selectFrom('guests')
+        .select(sql`1`.as('one'))
+        .where('cluster', '=', cluster)
+        .where('vmid', '=', vmid)
+        .where('key', '=', key)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    /** The run that made the guest, or the last one that continued with it. */
+    async madeBy(cluster: string, vmid: number, key: string): Promise<RunRecord | undefined> {
+      const row = await db
+        .selectFrom('guests')
+        .innerJoin('runs', 'runs.id', 'guests.run_id')
+        .selectAll('runs')
+        .where('guests.cluster', '=', cluster)
+        .where('guests.vmid', '=', vmid)
+        .where('guests.key', '=', key)
+        .executeTakeFirst();
+      return row && readRun(row);
+    },
+    async madeVmids(cluster: string): Promise<number[]> {
+      return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);
+    },
+
+    /** A name under which a guest was seen; renaming it before asking must not hide what it was. */
+    async sawName(cluster: string, { key, name, vmid }: { key: string; name: string; vmid: number }, now: string): Promise<void> {
+      await db
+        .insertInto('guest_names')
+        .values({ cluster, key, name, vmid, seen_at: now })
+        .onConflict((c) => c.columns(['cluster', 'key', 'name']).doUpdateSet({ seen_at: now, vmid }))
+        .execute();
+    },
+    /** Newest first. */
+    async names(cluster: string, key: string): Promise<string[]> {
+      const rows = await db
+        .selectFrom('guest_names')
+        .select('name')
+        .where('cluster', '=', cluster)
+        .where('key', '=', key)
+        .orderBy('seen_at', 'desc')
+        .execute();
+      return rows.map((r) => r.name);
+    },
+  };
+}
+export type Guests = ReturnType<typeof guestsIn>;

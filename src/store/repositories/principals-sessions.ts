@@ -1,0 +1,46 @@
+import type { Kysely } from 'kysely';
+import type { ConsoleSession } from '../../core/people/person.ts';
+import type { Database } from '../schema.ts';
+
+/** Console sessions of people who log in over HTTP, so that any replica knows them. */
+export function sessionsIn(db: Kysely<Database>) {
+  return {
+    async insert(session: ConsoleSession): Promise<void> {
+      await db
+        .insertInto('sessions')
+        .values({
+          cookie_hash: session.cookieHash,
+          token_hash: session.tokenHash,
+          owner: session.person.owner,
+          person: JSON.stringify(session.person),
+          created_at: session.createdAt,
+          used_at: session.usedAt,
+        })
+        .onConflict((c) => c.doNothing())
+        .execute();
+    },
+    async get(cookieHash: string): Promise<ConsoleSession | undefined> {
+      const row = await db.selectFrom('sessions').selectAll().where('cookie_hash', '=', cookieHash).executeTakeFirst();
+      return (
+        row && {
+          cookieHash: row.cookie_hash,
+          tokenHash: row.token_hash,
+          person: JSON.parse(row.person),
+          createdAt: row.created_at,
+          usedAt: row.used_at,
+        }
+      );
+    },
+    async touch(cookieHash: string, usedAt: string): Promise<void> {
+      await db.updateTable('sessions').set({ used_at: usedAt }).where('cookie_hash', '=', cookieHash).execute();
+    },
+    async remove(cookieHash: string): Promise<void> {
+      await db.deleteFrom('sessions').where('cookie_hash', '=', cookieHash).execute();
+    },
+    /** Ends every session of one owner, e.g. because a token was revoked. */
+    async removeOf(owner: string): Promise<void> {
+      await db.deleteFrom('sessions').where('owner', '=', owner).execute();
+    },
+  };
+}
+export type Sessions = ReturnType<typeof sessionsIn>;

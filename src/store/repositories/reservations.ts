@@ -1,0 +1,185 @@
+import type { Kysely, Selectable } from 'kysely';
+import { defined } from '../../core/defined.ts';
+import type { GuestType } from '../../core/guest.ts';
+import { exclusive } from '../dialect.ts';
+import type { Database, ReservationRow } from '../schema.ts';
+import type { Worker } from './runs.ts';
+
+export interface Reservation {
+  seq: number;
+  id: string;
+  cluster: string;
+  name: string;
+  vmid: number;
+  node: string;
+  type: GuestType;
+  newGuest: boolean;
+  /** vCPUs, MiB, GiB that the guest will have when the work is done. */
+  cpu: number;
+  memoryMib: number;
+  diskGib: number;
+  /** GiB to come by `node/storage`. */
+  space: Record<string, number>;
+  state: 'held' | 'made';
+  runId?: string;
+  worker: Worker;
+  leaseUntil: string;
+  changedAt: string;
+}
+
+type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib' | 'space'>;
+
+/**
+ * Reservations of work in flight, in the order in which their needs became known. A row is written first, then the cluster is read, then it
+ * is decided: earlier ones count, later ones do not.
+ */
+export function reservationsIn(db: Kysely<Database>) {
+  return {
+    /**
+     * Reserves a name and a VMID for a new guest, or just a place in the queue for one that grows.
+     * @param choose picks the VMID, given those that are reserved already; called inside the lock, so it must not wait for anything
+     * @returns the reservation, or the conflicting one of another call
+     */
+    async reserve(
+      request: { id: string; cluster: string; name: string; newGuest: boolean; worker: Worker; leaseUntil: string; now: string },
+      choose: (reserved: ReadonlySet<number>) => number,
+    ): Promise<{ mine: Reservation } | { other: Reservation }> {
+      return exclusive(db, async (tx) => {
+        const rows = (
+          await tx.selectFrom('reservations').selectAll().where('cluster', '=', request.cluster).where('new_guest', '=', 1).execute()
+        ).map(read);
+        const again = await tx.selectFrom('reservations').selectAll().where('id', '=', request.id).executeTakeFirst();
+        if (again) return { mine: read(again) };
+        const nameKey = request.newGuest && request.name !== '' ? request.name.toLowerCase() : null;
+        const namesake = rows.find((r) => r.name.toLowerCase() === nameKey);
+        if (namesake) return { other: namesake };
+        const vmid = choose(new Set(rows.map((r) => r.vmid)));
+        const holder = request.newGuest ? rows.find((r) => r.vmid === vmid) : undefined;
+        if (holder) return { other: holder };
+        const row = await tx
+          .insertInto('reservations')
+          .values({
+            id: request.id,
+            cluster: request.cluster,
+            name_key: nameKey,
+            name: request.name,
+            vmid,
+            node: '',
+            type: 'qemu',
+            new_guest: request.newGuest ? 1 : 0,
+            cpu: 0,
+            memory_mib: 0,
+            disk_gib: 0,
+            space: '{}',
+            state: 'held',
+            run_id: null,
+            worker: request.worker,
+            lease_until: request.leaseUntil,
+            changed_at: request.now,
+          })
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        return { mine: read(row) };
+      });
+    },
+
+    async all(cluster: string): Promise<Reservation[]> {
+      return (await db.selectFrom('reservations').selectAll().where('cluster', '=', cluster).orderBy('seq').execute()).map(read);
+    },
+
+    async get(id: string): Promise<Reservation | undefined> {
+      const row = await db.selectFrom('reservations').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && read(row);
+    },
+
+    /**
+     * The plan's needs, once known. The reservation goes to the end of the queue: work that was counted before could not see these needs, so
+     * it counts as earlier.
+     * @returns the reservation at its new place; undefined when another process gave it back meanwhile
+     */
+    async setDemand(id: string, { node, type, cpu, memoryMib, diskGib, space }: Demand): Promise<Reservation | undefined> {
+      return exclusive(db, async (tx) => {
+        const row = await tx.deleteFrom('reservations').where('id', '=', id).returningAll().executeTakeFirst();
+        if (!row) return undefined;
+        const { seq: _earlier, ...kept } = row;
+        const demanded = { node, type, cpu, memory_mib: memoryMib, disk_gib: diskGib, space: JSON.stringify(space) };
+        return read(
+          await tx
+            .insertInto('reservations')
+            .values({ ...kept, ...demanded })
+            .returningAll()
+            .executeTakeFirstOrThrow(),
+        );
+      });
+    },
+
+    /** @returns false when another process gave the reservation back meanwhile, because this one seemed to be gone */
+    async setRun(id: string, runId: string): Promise<boolean> {
+      const result = await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).executeTakeFirst();
+      return Number(result.numUpdatedRows) === 1;
+    },
+
+    /** The run ended well, for all of its guests or for one: the guest exists, or has grown; lists may not show it yet. Its earlier sizes no longer count. */
+    async markMade(runId: string, now: string, vmid?: number): Promise<void> {
+      const made = await db
+        .updateTable('reservations')
+        .set({ state: 'made', changed_at: now, space: '{}' })
+        .where('run_id', '=', runId)
+        .$if(vmid !== undefined, (query) => query.where('vmid', '=', vmid ?? 0))
+        .returning(['id', 'cluster', 'vmid', 'new_guest'])
+        .execute();
+      for (const { id, cluster, vmid } of made.filter((row) => row.new_guest === 0))
+        await db
+          .deleteFrom('reservations')
+          .where('cluster', '=', cluster)
+          .where('vmid', '=', vmid)
+          .where('new_guest', '=', 0)
+          .where('state', '=', 'made')
+          .where('id', '!=', id)
+          .execute();
+    },
+
+    async release(id: string): Promise<void> {
+      await db.deleteFrom('reservations').where('id', '=', id).execute();
+    },
+    async releaseRun(runId: string, vmid?: number): Promise<void> {
+      const all = db.deleteFrom('reservations').where('run_id', '=', runId);
+      await (vmid === undefined ? all : all.where('vmid', '=', vmid)).execute();
+    },
+    /** After a deletion: the VMID and the name are free again. */
+    async releaseGuest(cluster: string, vmid: number): Promise<void> {
+      await db.deleteFrom('reservations').where('cluster', '=', cluster).where('vmid', '=', vmid).where('state', '=', 'made').execute();
+    },
+    /**
+     * A reservation whose process died before a run began.
+     * @returns false when a run has taken it over meanwhile: then it still counts
+     */
+    async releaseOrphan(id: string, worker: Worker): Promise<boolean> {
+      await db.deleteFrom('reservations').where('id', '=', id).where('worker', '=', worker).where('run_id', 'is', null).execute();
+      return (await db.selectFrom('reservations').select('id').where('id', '=', id).executeTakeFirst()) === undefined;
+    },
+  };
+}
+export type Reservations = ReturnType<typeof reservationsIn>;
+
+function read(row: Selectable<ReservationRow>): Reservation {
+  return {
+    seq: Number(row.seq),
+    id: row.id,
+    cluster: row.cluster,
+    name: row.name,
+    vmid: row.vmid,
+    node: row.node,
+    type: row.type as GuestType,
+    newGuest: row.new_guest === 1,
+    cpu: row.cpu,
+    memoryMib: row.memory_mib,
+    diskGib: row.disk_gib,
+    space: JSON.parse(row.space),
+    state: row.state as Reservation['state'],
+    ...defined({ runId: row.run_id ?? undefined }),
+    worker: row.worker,
+    leaseUntil: row.lease_until,
+    changedAt: row.changed_at,
+  };
+}

@@ -1,0 +1,267 @@
+import { afterEach, expect, it } from 'vitest';
+import { systemClock } from '../../../../src/core/clock.ts';
+import type { JsonObject } from '../../../../src/core/text/json.ts';
+import type { Session } from '../../../../src/engine/session.ts';
+import type { Engine } from '../../../../src/engine/types.ts';
+import { createGauges } from '../../../../src/http/gauges.ts';
+import { SEED_TOKENS } from '../../../../src/simulator/index.ts';
+import { openStore } from '../../../../src/store/index.ts';
+import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
+import { type Client, clientOf, until } from '../../../simulator/client.ts';
+
+/** Requests that Proxmox carries out after every client has given them up: 36 to 60 s after they were sent were seen, and there is no bound. */
+let world: World;
+let engine: Engine;
+let cluster: Client;
+/** With a token of its own, so that what another client does is not ours. */
+async function open(): Promise<void> {
+  world = await openWorld();
+  const token = SEED_TOKENS.leastPrivilege;
+  const defaults = { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm', pool: 'agents' };
+  engine = world.another({ defaults, connection: world.cluster.connection(token) }, { clock: hurriedClock(), token });
+  cluster = clientOf(world.cluster.simulator);
+}
+afterEach(async () => {
+  cluster.close();
+  await world.close();
+});
+
+const desk = () => world.cluster.simulator.faults;
+const perform = (operation: string, args: object, by: Engine = engine) => by.perform(operation, args, agent, { wait: 'end' });
+async function carryOut(operation: string, args: object): Promise<JsonObject> {
+  const first = await perform(operation, args);
+  const result = first.kind === 'approval_required' ? await perform('approve', { approval_id: first.approval.id }) : first;
+  if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
+  return result.output;
+}
+/** The run that an operation leaves whose request matches and does not arrive yet. */
+async function lose(operation: string, args: object, method: string, path: string): Promise<string> {
+  desk().add({ match: { method, path }, action: 'late', times: 1 });
+  const refused = await world.refused(carryOut(operation, args));
+  expect(refused).toMatchObject({ code: 'outcome_unknown', message: expect.not.stringMatching(/nothing was done/i) });
+  expect(refused.hint).not.toMatch(/safe to call again/i);
+  return String(refused.details?.run_id);
+}
+const statusOf = async (id: string) => {
+  const store = await openStore({ dataDir: world.dataDir });
+  try {
+    const run = await store.runs.get(id);
+    const approval = run?.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId);
+    return { run: run?.status, ...(approval ? { approval: approval.status } : {}) };
+  } finally {
+    await store.close();
+  }
+};
+const becomes = (id: string, status: string) => until(async () => (await statusOf(id)).run === status);
+const reconciled = () => world.audit().filter((line) => line.kind === 'reconciled');
+const start105 = () => cluster.task('POST', '/nodes/pve/qemu/105/status/start');
+
+const image = 'local:import/debian-12-genericcloud-amd64.qcow2';
+const create = ['create_vm', { name: 'made', image, storage: 'local-lvm', disk_gb: 10, tags: ['x'], start_on_create: true }] as const;
+const clone = ['clone_template', { source_vmid: 9000, name: 'copied', cores: 3, disk_gb: 30, start: true }] as const;
+
+it.each([
+  [...create, 'POST', '/qemu$', 'failed'],
+  [...create, 'PUT', '/resize$', 'failed'],
+  [...create, 'POST', '/config$', 'failed'],
+  [...create, 'POST', '/status/start$', 'succeeded'],
+  [...clone, 'POST', '/clone$', 'failed'],
+  [...clone, 'POST', '/config$', 'failed'],
+  [...clone, 'PUT', '/resize$', 'failed'],
+  [...clone, 'POST', '/status/start$', 'succeeded'],
+  ['set_resources', { vmid: 105, memory: 4096 }, 'POST', '/config$', 'succeeded'],
+  ['start_vm', { vmid: 105 }, 'POST', '/status/start$', 'succeeded'],
+  ['delete_vm', { vmid: 105 }, 'DELETE', '/qemu/105$', 'succeeded'],
+  ['stop_vm', { vmid: 105, force: true }, 'POST', '/status/stop$', 'succeeded'],
+  ['stop_vm', { vmid: 105 }, 'POST', '/status/shutdown$', 'succeeded'],
+] as const)(
+  '%s %j: a %s %s that is executed late is unknown until then, and never sent again',
+  async (operation, args, method, path, end) => {
+    await open();
+    if (operation === 'stop_vm') await start105();
+    const id = await lose(operation, args, method, path);
+    expect((await statusOf(id)).run).toBe('unknown');
+    const sent = world.cluster.mutations().length;
+    desk().release();
+    await becomes(id, end);
+    expect(world.cluster.mutations()).toHaveLength(sent);
+    // What was to follow a request that took effect late is not sent on its own.
+    expect(reconciled().at(-1)).toMatchObject({ runId: id, status: end, message: expect.stringContaining('took effect late') });
+    expect(world.audit().filter((line) => line.kind === 'outcome' && line.runId === id)).toMatchObject([{ status: 'unknown' }]);
+  },
+);
+
+it('the VMID of a DELETE that may still come is given to no new guest, by number or by choice, until the operator says so', async () => {
+  await open();
+  const id = await lose('delete_vm', { vmid: 105 }, 'DELETE', '/qemu/105$');
+  // Another client removes the guest: what is still on its way would hit its successor.
+  await cluster.task('DELETE', '/nodes/pve/qemu/105');
+  expect(await world.refused(perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }))).toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('earlier DELETE'),
+    details: { run_id: id },
+  });
+  // The dry run says the same.
+  const dry = engine.perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }, agent, { dryRun: true, wait: 'end' });
+  expect(await world.refused(dry)).toMatchObject({ code: 'conflict' });
+  const vmids = Array.from({ length: 300 }, (_, index) => 100 + index).filter((vmid) => vmid !== 105);
+  const free = (
+    await Promise.all(vmids.map(async (vmid) => ((await cluster.get(`/cluster/nextid?vmid=${vmid}`)).status === 200 ? [vmid] : [])))
+  ).flat();
+  const made = await carryOut('create_vm', { name: 'heir', disk_gb: 1 });
+  expect(made.vmid).toBe(free[0]);
+  expect((await statusOf(id)).run).toBe('unknown');
+  // Proxmox refuses it when it comes, which leaves no trace: the operator ends the watch.
+  desk().release();
+  await engine.openRuns.close(id, 'done', operator());
+  expect(await carryOut('create_vm', { name: 'second', vmid: 105, disk_gb: 1 })).toMatchObject({ created: true, vmid: 105 });
+});
+
+it('nor is it while the deletion still looks for its request', async () => {
+  await open();
+  desk().add({ match: { method: 'DELETE' }, action: 'late', times: 1 });
+  const deleting = world.refused(carryOut('delete_vm', { vmid: 105 }));
+  await until(() => world.cluster.mutations().length === 1);
+  await cluster.task('DELETE', '/nodes/pve/qemu/105');
+  expect(await world.refused(perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }))).toMatchObject({ code: 'conflict' });
+  expect(await deleting).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('whatever guest has VMID 105') });
+});
+
+it('the name and the VMID of a create that may still come stay reserved; the same call does not make a second guest', async () => {
+  await open();
+  const id = await lose('create_vm', { name: 'once', disk_gb: 1 }, 'POST', '/qemu$');
+  const vmid = Number(world.cluster.mutations()[0]?.params.vmid);
+  for (const args of [
+    { name: 'once', disk_gb: 1 },
+    { name: 'other', vmid, disk_gb: 1 },
+  ]) {
+    expect(await world.refused(perform('create_vm', args))).toMatchObject({ code: 'outcome_unknown', details: { run_id: id, vmid } });
+  }
+  expect((await carryOut('create_vm', { name: 'another', disk_gb: 1 })).vmid).not.toBe(vmid);
+  desk().release();
+  await becomes(id, 'succeeded');
+  expect(await carryOut('create_vm', { name: 'once', disk_gb: 1 })).toMatchObject({ vmid, created: false, existing: true });
+  expect(world.cluster.mutations()).toHaveLength(2);
+});
+
+it('a late change of a configuration that another client changed meanwhile is refused by Proxmox, and known to be', async () => {
+  await open();
+  const id = await lose('set_resources', { vmid: 105, memory: 4096 }, 'POST', '/config$');
+  await cluster.task('POST', '/nodes/pve/qemu/105/config', { description: 'mine' });
+  await becomes(id, 'failed');
+  desk().release();
+  expect((await cluster.get('/nodes/pve/qemu/105/config')).data).toMatchObject({ memory: expect.not.stringMatching('4096') });
+  expect(reconciled().at(-1)).toMatchObject({ runId: id, status: 'failed', error: { code: 'conflict' } });
+});
+
+it('a caller who looks at the guest hears of it, and sees how it ended as soon as that shows', async () => {
+  await open();
+  const id = await lose('start_vm', { vmid: 105 }, 'POST', '/status/start$');
+  // Engines in real time: their own watch looks again after five seconds at the earliest.
+  expect(await world.done('get_vm', { vmid: 105 })).toMatchObject({ open_outcomes: [expect.stringContaining(id)] });
+  expect(await world.call('set_resources', { vmid: 105, memory: 4096 }, { dryRun: true, wait: 'end' })).toMatchObject({
+    plan: { warnings: expect.arrayContaining([expect.stringContaining(id)]) },
+  });
+  desk().release();
+  await until(async () => (await world.done('get_vm', { vmid: 105 })).open_outcomes === undefined);
+  expect((await statusOf(id)).run).toBe('succeeded');
+  expect(await world.done('get_task', { run_id: id })).toMatchObject({ status: 'succeeded' });
+});
+
+it('another process watches on when the one that sent it is gone; approval and run move to their true end', async () => {
+  await open();
+  const token = SEED_TOKENS.leastPrivilege;
+  const first = world.another({ connection: world.cluster.connection(token) }, { clock: hurriedClock(), token });
+  desk().add({ match: { method: 'DELETE', path: '/qemu/105$' }, action: 'late', times: 1 });
+  const asked = await perform('delete_vm', { vmid: 105 }, first);
+  const approval = asked.kind === 'approval_required' ? asked.approval.id : '';
+  const refused = await world.refused(perform('approve', { approval_id: approval }, first));
+  const id = String(refused.details?.run_id);
+  await first.close();
+  expect(await statusOf(id)).toEqual({ run: 'unknown', approval: 'unknown' });
+  await perform('list_approvals', {});
+  desk().release();
+  await becomes(id, 'succeeded');
+  expect(await statusOf(id)).toEqual({ run: 'succeeded', approval: 'succeeded' });
+});
+
+it.each([
+  ['done', 'succeeded'],
+  ['not-done', 'failed'],
+] as const)('the operator alone says how it ended: %s', async (outcome, status) => {
+  await open();
+  const id = await lose('create_vm', { name: 'lost', disk_gb: 1 }, 'POST', '/qemu$');
+  expect(await world.refused(engine.openRuns.close(id, outcome, agent))).toMatchObject({ code: 'forbidden_by_policy' });
+  expect(await engine.openRuns.list()).toMatchObject([{ id }]);
+  const unknown = async () => (await createGauges({ engine } as Session)()).find(({ name }) => name === 'proxmox_mcp_runs_unknown')?.value;
+  expect(await unknown()).toBe(1);
+  const closed = await engine.openRuns.close(id, outcome, operator());
+  expect(closed.status).toBe(status);
+  // Of the end as unknown nothing is left.
+  expect(closed.error?.code).toBe(outcome === 'done' ? undefined : 'interrupted');
+  expect(await engine.openRuns.list()).toEqual([]);
+  expect(await unknown()).toBe(0);
+  expect(reconciled().at(-1)).toMatchObject({
+    runId: id,
+    status,
+    principal: 'local:operator',
+    message: expect.stringContaining('says that'),
+  });
+  expect(await world.refused(engine.openRuns.close(id, outcome, operator()))).toMatchObject({ code: 'conflict' });
+});
+
+it('a request that turns up while the run still looks for it continues with the plan', async () => {
+  await open();
+  desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
+  const making = carryOut('create_vm', { name: 'slow', disk_gb: 1, start_on_create: true });
+  // After the first looks have found nothing.
+  await until(() => world.cluster.requests.filter(({ method, path }) => method === 'GET' && path === '/nodes/pve/tasks').length > 2);
+  desk().release();
+  expect(await making).toMatchObject({ created: true, status: 'running' });
+  expect(world.cluster.mutations()).toHaveLength(2);
+});
+
+it('the task of a later run is not that of a request that is still on its way', async () => {
+  await open();
+  desk().add({ match: { method: 'POST', path: '/status/start$' }, action: 'reset', times: 1 });
+  const id = (await world.refused(perform('start_vm', { vmid: 105 }))).details?.run_id;
+  await engine.close();
+  // It looks when it is asked to, never by itself.
+  const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms < 5_000 ? ms : 1_000_000, signal) };
+  const token = SEED_TOKENS.leastPrivilege;
+  const next = world.another({ connection: world.cluster.connection(token) }, { clock, token });
+  desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });
+  const starting = perform('start_vm', { vmid: 105 }, next);
+  await desk().untilHeld();
+  await until(async () => (await cluster.get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
+  await cluster.task('POST', '/nodes/pve/qemu/105/status/stop');
+  desk().release();
+  await starting;
+  expect(await perform('get_task', { run_id: id }, next)).toMatchObject({ kind: 'done', output: { status: 'unknown' } });
+});
+
+it('what should hold after the last step and does not is a warning', async () => {
+  await open();
+  // Another client stops the guest as soon as it runs.
+  desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });
+  const starting = carryOut('start_vm', { vmid: 105 });
+  await desk().untilHeld();
+  await until(async () => (await cluster.get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
+  await cluster.task('POST', '/nodes/pve/qemu/105/status/stop');
+  desk().release();
+  expect(await starting).toMatchObject({ warnings: [expect.stringContaining('guest 105 is running')] });
+});
+
+it('the digest of a guest being made is the one that its making left: a change in between is a conflict, and nothing is overwritten', async () => {
+  await open();
+  desk().add({ match: { method: 'PUT', path: '/resize$' }, action: 'hold-before', times: 1 });
+  const making = world.refused(carryOut('create_vm', { ...create[1], start_on_create: false }));
+  await desk().untilHeld();
+  const vmid = String(world.cluster.mutations()[0]?.params.vmid);
+  const { digest } = world.cluster.mutations()[1]?.params ?? {};
+  expect((await cluster.get(`/nodes/pve/qemu/${vmid}/config`)).data.digest).toBe(digest);
+  await cluster.task('POST', `/nodes/pve/qemu/${vmid}/config`, { description: 'mine' });
+  desk().release();
+  expect(await making).toMatchObject({ details: { done: [expect.stringContaining('create made')] } });
+  expect(world.cluster.mutations().every(({ method, path }) => !(method === 'PUT' && path.endsWith('/config')))).toBe(true);
+});

@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import type { StepRecord } from '../../../../src/core/plan/run.ts';
+import { Journal } from '../../../../src/engine/runs/steps/journal.ts';
+import type { Store } from '../../../../src/store/index.ts';
+import { iso, parts, runOf } from '../../../helpers/parts.ts';
+
+const record = (id: string, at: number): StepRecord => ({ id, state: 'intent', at: iso(at) });
+
+it('the row of a run never loses an intent when steps of several guests are written at once', async () => {
+  let row: string[] = [];
+  const waits: (() => void)[] = [];
+  const store = {
+    runs: {
+      async journal(_id: string, _worker: string, steps: StepRecord[]) {
+        const written = steps.map(({ id }) => id);
+        // The first write takes longest.
+        if (waits.length === 0) await new Promise<void>((go) => waits.push(go));
+        row = written;
+        return true;
+      },
+    },
+  };
+  const journal = new Journal(runOf(), store as unknown as Store, parts(store));
+  const both = Promise.all([journal.write(record('one', 0)), journal.write(record('two', 1))]);
+  await new Promise((resolve) => setImmediate(resolve));
+  waits[0]?.();
+  await both;
+  expect(row).toEqual(['one', 'two']);
+});
+
+it('an intent that could not be written is gone, and those of the other guests stay', async () => {
+  let isAway = false;
+  const store = {
+    runs: {
+      async journal() {
+        if (isAway) throw new Error('away');
+        return true;
+      },
+    },
+  };
+  const journal = new Journal(runOf(), store as unknown as Store, parts(store));
+  await journal.write(record('one', 0));
+  isAway = true;
+  await expect(journal.write(record('two', 1))).rejects.toThrow('the journal cannot be written');
+  expect(journal.steps.map(({ id }) => id)).toEqual(['one']);
+  isAway = false;
+  await journal.write(record('three', 2));
+  expect(journal.steps.map(({ id }) => id)).toEqual(['one', 'three']);
+});
+
+it('a run began when the first of its steps did, whichever was written first', () => {
+  const store = {} as Store;
+  const journal = new Journal(runOf({ steps: [record('late', 90), record('early', 30)] }), store, parts(store));
+  expect(journal.since).toBe(Date.parse(iso(30)) / 1000 - 5);
+});

@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../../src/core/clock.ts';
+import { ProxmoxMcpError } from '../../../../src/core/errors/errors.ts';
+import type { JsonObject } from '../../../../src/core/text/json.ts';
+import { openStore } from '../../../../src/store/index.ts';
+import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
+import { type Client, clientOf, until } from '../../../simulator/client.ts';
+
+/** Several guests are one plan and one run, whose steps for each guest run beside those of the others. */
+let world: World;
+let cluster: Client;
+async function open(names: string[]): Promise<number[]> {
+  world = await openWorld();
+  cluster = clientOf(world.cluster.simulator);
+  const vmids: number[] = [];
+  for (const name of names) vmids.push((await world.done('create_vm', { name, disk_gb: 1, start_on_create: true })).vmid as number);
+  return vmids;
+}
+afterEach(async () => {
+  cluster.close();
+  await world.close();
+});
+
+const faults = () => world.cluster.simulator.faults;
+const stops = () => world.cluster.mutations().filter(({ path }) => path.endsWith('/status/stop'));
+const ended = () => world.audit().filter((line) => line.kind === 'outcome' || line.kind === 'reconciled');
+const later = { clock: { ...systemClock, now: () => Date.now() + 60_000 } };
+const runOf = async (id: unknown) => {
+  const store = await openStore({ dataDir: world.dataDir });
+  try {
+    return await store.runs.get(String(id));
+  } finally {
+    await store.close();
+  }
+};
+
+describe('several guests', () => {
+  it('are changed side by side: each request leaves before the others are answered', async () => {
+    const vmids = await open(['one', 'two', 'three']);
+    const id = await world.asks('stop_vm', { vmids, force: true });
+    faults().add({ match: { method: 'POST', path: '/status/stop$' }, action: 'hold' });
+    const stopping = world.done('approve', { approval_id: id });
+    await faults().untilHeld(3);
+    // The intent of each is on disk before its request left.
+    const store = await openStore({ dataDir: world.dataDir });
+    const [executing] = await store.runs.executing('simulator');
+    await store.close();
+    expect(executing?.run.steps).toMatchObject(vmids.map((vmid) => ({ id: `stop-${vmid}`, state: 'intent' })));
+    faults().clear();
+    expect(await stopping).toMatchObject({ result: { guests: vmids.map((vmid) => ({ vmid, status: 'stopped' })) } });
+  });
+
+  it('have each their own outcome: what fails for one hides nothing of the others', async () => {
+    const vmids = await open(['one', 'two', 'three']);
+    const [one, two, three] = vmids;
+    const id = await world.asks('stop_vm', { vmids, force: true });
+    faults().add({ match: { method: 'POST', path: `/${one}/status/stop$` }, action: 'status', status: 500, reason: 'no space left' });
+    faults().add({ match: { method: 'POST', path: `/${three}/status/stop$` }, action: 'fail-task', exitstatus: 'qmp timed out' });
+    const error = await world.refused(world.call('approve', { approval_id: id }));
+    expect(error.message).toContain('2 of 3 guests did not finish. one');
+    expect(error.message).toContain(`Done: two (${two}).`);
+    expect(error.details?.guests).toMatchObject([
+      { vmid: one, name: 'one', status: 'failed', code: 'storage_unavailable', message: expect.stringContaining('no space left') },
+      { vmid: two, name: 'two', status: 'done' },
+      { vmid: three, name: 'three', status: 'failed', code: 'task_failed', details: { exit: 'qmp timed out' } },
+    ]);
+    expect(stops()).toHaveLength(3);
+    expect((await cluster.get(`/nodes/pve/qemu/${two}/status/current`)).data.status).toBe('stopped');
+    expect(ended().at(-1)).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('no space left') } });
+  });
+
+  it('of which several requests were in flight when the process ended are all reconciled, and none is sent again', async () => {
+    const vmids = await open(['one', 'two', 'three']);
+    const id = await world.asks('stop_vm', { vmids, force: true });
+    // Proxmox executes two of them, and its answers do not arrive; the third is not executed before the process is gone.
+    faults().add({ match: { method: 'POST', path: `/(${vmids[0]}|${vmids[1]})/status/stop$` }, action: 'hold' });
+    faults().add({ match: { method: 'POST', path: `/${vmids[2]}/status/stop$` }, action: 'fail-task', exitstatus: 'qmp timed out' });
+    const left = world.call('approve', { approval_id: id }).catch(() => undefined);
+    await faults().untilHeld(2);
+    const runId = (await latest()).run_id;
+    await until(async () => (await runOf(runId))?.steps.some(({ state }) => state === 'failed') ?? false);
+    await world.another({}, later).perform('list_approvals', {}, agent);
+    await until(async () => (await runOf(runId))?.status === 'failed');
+    expect(stops()).toHaveLength(3);
+    expect((await runOf(runId))?.steps).toMatchObject([
+      { id: `stop-${vmids[0]}`, state: 'done', upid: expect.stringContaining('qmstop') },
+      { id: `stop-${vmids[1]}`, state: 'done', upid: expect.stringContaining('qmstop') },
+      { id: `stop-${vmids[2]}`, state: 'failed', exit: 'qmp timed out' },
+    ]);
+    expect((await runOf(runId))?.error?.details?.guests).toMatchObject([{ status: 'done' }, { status: 'done' }, { status: 'failed' }]);
+    faults().clear();
+    await left;
+  });
+
+  it('of which several outcomes are unknown end once all of them show, and say what became of each', async () => {
+    const vmids = await open(['one', 'two', 'three']);
+    const engine = world.another({}, { clock: hurriedClock() });
+    const asked = await engine.perform('stop_vm', { vmids, force: true }, agent, { wait: 'end' });
+    faults().add({ match: { method: 'POST', path: `/(${vmids[0]}|${vmids[1]})/status/stop$` }, action: 'late' });
+    const approve = { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' };
+    const error = await world.refused(engine.perform('approve', approve, agent, { wait: 'end' }));
+    expect(error).toMatchObject({
+      code: 'outcome_unknown',
+      details: { guests: [{ status: 'unknown' }, { status: 'unknown' }, { name: 'three', status: 'done' }] },
+    });
+    const runId = error.details?.run_id;
+    expect(await runOf(runId)).toMatchObject({ status: 'unknown' });
+    faults().clear();
+    await until(async () => (await runOf(runId))?.status === 'succeeded');
+    expect(stops()).toHaveLength(3);
+  });
+
+  it('whose outcomes cannot be recorded for a while are said to be unknown together, and are recorded afterwards', async () => {
+    const vmids = await open(['one', 'two', 'three']);
+    let isAway = false;
+    const engine = world.another(
+      {},
+      {
+        store: (store) => ({
+          ...store,
+          runs: {
+            ...store.runs,
+            async journal(...given) {
+              if (isAway) throw new ProxmoxMcpError('store_unavailable', 'The store is away.');
+              return store.runs.journal(...given);
+            },
+          },
+        }),
+      },
+    );
+    const asked = await engine.perform('stop_vm', { vmids, force: true }, agent, { wait: 'end' });
+    faults().add({ match: { method: 'POST', path: '/status/stop$' }, action: 'hold' });
+    const approve = { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' };
+    const refused = world.refused(engine.perform('approve', approve, agent, { wait: 'end' }));
+    await faults().untilHeld(3);
+    isAway = true;
+    faults().clear();
+    const error = await refused;
+    expect(error).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('3 requests may have been sent') });
+    isAway = false;
+    await until(async () => (await runOf(error.details?.run_id))?.status === 'succeeded');
+    expect(stops()).toHaveLength(3);
+  });
+
+  it('whose outcome the operator tells end with what is seen of each, and the word for the rest', async () => {
+    const vmids = await open(['one', 'two']);
+    const engine = world.another({}, { clock: hurriedClock() });
+    const asked = await engine.perform('stop_vm', { vmids, force: true }, agent, { wait: 'end' });
+    faults().add({ match: { method: 'POST', path: '/status/stop$' }, action: 'late' });
+    const approve = { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' };
+    const error = await world.refused(engine.perform('approve', approve, agent, { wait: 'end' }));
+    const runId = String(error.details?.run_id);
+    await world.another().openRuns.close(runId, 'not-done', operator());
+    expect(await runOf(runId)).toMatchObject({
+      status: 'failed',
+      error: { details: { guests: [{ status: 'failed' }, { status: 'failed' }] } },
+    });
+  });
+});
+
+async function latest(): Promise<JsonObject> {
+  const result = await world.another().perform('get_task', {}, operator());
+  if (result.kind !== 'done') throw new Error('no list');
+  return (result.output.runs as JsonObject[])[0] as JsonObject;
+}

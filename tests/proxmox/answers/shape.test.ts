@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { asError } from '../../../src/core/errors/errors.ts';
+import { shaped } from '../../../src/proxmox/answers/shape.ts';
+import { agent, openWorld, type World } from '../../helpers/world.ts';
+
+// A proxy, a captive page, a half-written answer: 200 with a body that no Proxmox sends there.
+const BODIES = [
+  '{"data":null}',
+  '{"data":[]}',
+  '{"data":{}}',
+  '{"data":""}',
+  '{"data":"text"}',
+  '{"data":0}',
+  '{"data":true}',
+  '{"data":[null]}',
+  '{"data":[[]]}',
+  '{"data":["text"]}',
+  '{"data":[{}]}',
+  '{"data":[{"vmid":"abc","type":"qemu","node":"pve"}]}',
+  '{"data":[{"vmid":-5,"type":"qemu","node":"pve"}]}',
+  '{"data":[{"vmid":1e99,"type":"lxc","node":"pve"}]}',
+  '{"data":[{"vmid":100,"type":"qemu","node":{"x":1}}]}',
+  '{"data":[{"vmid":100,"type":"qemu"}]}',
+  '{"data":[{"vmid":100,"type":"qemu","node":"pve","name":["a"]}]}',
+  '{"data":[{"node":null}]}',
+  '{"data":[{"storage":{}}]}',
+  '{"data":{"version":[]}}',
+  '{"data":{"status":{}}}',
+  '{"nothing":1}',
+  '[]',
+  '""',
+];
+const CALLS: [string, object][] = [
+  ['list_vms', {}],
+  ['get_vm', { vmid: 100 }],
+  ['create_vm', { name: 'odd', storage: 'local-lvm', image: 'local:import/debian-12-genericcloud-amd64.qcow2' }],
+  ['clone_template', { source_vmid: 9000, name: 'odd' }],
+  ['start_vm', { vmid: 105 }],
+  ['set_resources', { vmid: 105, memory: 640 }],
+  ['stop_vm', { vmid: 103, force: true }],
+  ['delete_vm', { vmid: 105 }],
+];
+
+describe('an answer that Proxmox never gives', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await openWorld();
+  });
+  afterAll(() => world.close());
+
+  it.each(CALLS)('to a read of %s is told as such, never as a fault of this server or of the arguments', async (operation, args) => {
+    const options = operation === 'list_vms' || operation === 'get_vm' ? {} : { dryRun: true };
+    // A new engine remembers no rights, so it asks for them.
+    const anew = () => world.another().perform(operation, args, agent, options);
+    world.cluster.requests.length = 0;
+    await anew();
+    const paths = [...new Set(world.cluster.requests.filter(({ method }) => method === 'GET').map(({ path }) => path))];
+    expect(paths.length).toBeGreaterThan(0);
+    const told: string[] = [];
+    for (const path of paths) {
+      for (const body of BODIES) {
+        const match = { method: 'GET', path: `^${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$` };
+        world.cluster.simulator.faults.add({ match, action: 'status', status: 200, reason: 'OK', body });
+        const answer = path === '/access/permissions' ? anew() : world.call(operation, args, options);
+        const code = await answer.then(
+          () => 'done',
+          (thrown) => asError(thrown).code,
+        );
+        world.cluster.simulator.faults.clear();
+        if (code === 'internal' || code === 'invalid_arguments') told.push(`${path} ${body}: ${code}`);
+      }
+    }
+    expect(told).toEqual([]);
+  });
+});
+
+it.each(['unknown', 'prelaunch', ''])('a guest whose state is "%s" is neither stopped nor running', (status) => {
+  const path = '/nodes/pve/qemu/100/status/current';
+  expect(() => shaped(path, { status })).toThrow(
+    expect.objectContaining({ code: 'proxmox_refused', message: expect.stringContaining(`status is "${status}"`) }),
+  );
+  for (const one of ['running', 'stopped']) expect(shaped(path, { status: one })).toEqual({ status: one });
+});
+
+it('numbers where text belongs are read as text', () => {
+  const rows = [{ vmid: 100, type: 'qemu', node: 'pve', name: 2024, tags: null }];
+  expect(shaped('/cluster/resources', rows)).toEqual([{ vmid: 100, type: 'qemu', node: 'pve', name: '2024' }]);
+});
+
+it('what is not looked at passes as it came', () => {
+  const odd = { data: [1, null, { x: [] }] };
+  expect(shaped('/some/path/of/later', odd)).toBe(odd);
+  expect(shaped('/nodes/pve/storage/local/content', [{ volid: 'local:iso/a.iso', vmid: null, ctime: 'x' }])).toHaveLength(1);
+});
