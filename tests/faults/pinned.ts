@@ -8,4 +8,5 @@ export const PINNED: ReadonlySet<string> = new Set<string>([
   'delete-after-backup / late-read /cluster/resources 1 / locked',
   'clone / mutation POST /nodes/pve/qemu/108/config 1 / reset-after + late-read /nodes/pve/tasks 1 / half-of-the-rows-for-good',
   'migrate / late-read /cluster/resources 1 / 500-html',
+  'clone / plan-read /nodes/pve/qemu/100/pending 1 / no-answer-at-all',
 ]);

@@ -47,7 +47,8 @@ export async function conclude(
     if (error instanceof LostRun) {
       ports.inFlight.known.delete(run.id);
       ports.log.warn({ run: run.id }, 'another process took this run over');
-      return (await (await ports.store()).runs.get(run.id).catch(() => undefined)) ?? run;
+      const recorded = ports.store().then(({ runs }) => runs.get(run.id));
+      return (await recorded.catch(() => undefined)) ?? run;
     }
     const cause = error instanceof Unwritten ? error.cause : error;
     ports.log.error({ run: run.id, err: cause }, 'recording the end of a run failed and is retried');

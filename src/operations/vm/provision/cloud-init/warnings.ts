@@ -138,6 +138,7 @@ function nameOf({ name, vmid }: GuestRow): string {
 async function addressesNow(api: OperationContext['api'], guest: GuestRow): Promise<string[]> {
   const signal = AbortSignal.timeout(AGENT_MS);
   const soon = { get: <T>(path: string, params?: Record<string, string | number>) => api.get<T>(path, params, { signal }) };
-  const { ip_addresses = [], other_addresses = [] } = await addressesOf(soon, await readGuest(soon, guest)).catch((): Addresses => ({}));
+  const read = async (): Promise<Addresses> => addressesOf(soon, await readGuest(soon, guest));
+  const { ip_addresses = [], other_addresses = [] } = await read().catch((): Addresses => ({}));
   return [...ip_addresses, ...other_addresses];
 }

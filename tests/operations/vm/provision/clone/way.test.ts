@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import {
+  contextOf,
   type GuestSpec,
   linesOf,
+  planIn,
   planOf,
   refusalOf,
   requestsOf,
@@ -170,6 +172,16 @@ test('a static address that another guest uses, as its agent says, is named', as
   const warning = 'ipconfig0: web1 (105) uses 10.77.0.201 now: two guests with one address disturb each other';
   expect((await clone(args, world)).warnings).toContain(warning);
   expect((await clone({ cloud_init: { ipconfig0: 'ip=10.77.0.202/24' } }, world)).warnings.join()).not.toContain('10.77.0');
+});
+
+test('another guest that does not answer in time is no reason to refuse', async () => {
+  const guests = [{ ...webServer, config: { ...webServer.config, agent: '1' } }, template];
+  const ctx = await contextOf({ guests });
+  const get: typeof ctx.api.get = (path, ...rest) =>
+    path === '/nodes/pve/qemu/105/pending' ? Promise.reject(new DOMException('too late', 'TimeoutError')) : ctx.api.get(path, ...rest);
+  const cloud_init = { ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' };
+  const plan = await planIn({ ...ctx, api: { ...ctx.api, get } }, 'clone_template', { source_vmid: 9000, name: 'a2', cloud_init });
+  expect(requestsOf(plan)[0]?.path).toBe('/nodes/pve/qemu/9000/clone');
 });
 
 test('a static address that another guest is configured with is named', async () => {
