@@ -9,7 +9,9 @@ import { outcomeOf } from '../vm/lib/outcome.ts';
 import { answerOf, maskedJson } from './lib/answer.ts';
 import { look } from './lib/around.ts';
 import { CONFIG, neverSent } from './lib/classes.ts';
+import { explicitDefaults } from './lib/explicit.ts';
 import { checkLimited, guestsOf } from './lib/guests.ts';
+import { prune } from './lib/prune.ts';
 import { type ApiRequest, asked, requestFor } from './lib/request.ts';
 
 const output = z.object({
@@ -37,13 +39,19 @@ export const apiChange = (tools: readonly Operation[]) =>
       return neverSent(tools);
     },
     example: { method: 'POST /pools', params: ['poolid=lab', 'comment=experiments'] },
-    async plan({ api }, { method, params }): Promise<Plan> {
-      const request = await requestFor({ method, params }, ['POST', 'PUT', 'DELETE'], tools);
+    async plan({ api }, args): Promise<Plan> {
+      const request = await requestFor(args, ['POST', 'PUT', 'DELETE'], tools);
       checkLimited(api, request);
-      const [guests, around] = await Promise.all([guestsOf(api, request), look(request, api, await contract(), tools)]);
+      const pruned = await prune(request, api);
+      const [guests, around, explicit] = await Promise.all([
+        guestsOf(api, request, pruned?.vmids),
+        pruned?.around ?? look(request, api, await contract(), tools),
+        explicitDefaults(request, api),
+      ]);
       const { object, binds, expected, undo } = around;
       const digest = digestFor(request, object);
-      const sent = { ...request.params, ...(digest === undefined ? {} : { digest }) };
+      const params = { ...request.params, ...explicit };
+      const sent = { ...params, ...(digest === undefined ? {} : { digest }) };
       const line = `${request.api.method} ${request.path}`;
       const because = graverBecause(request);
       const before = object && beforeOf(request, object);
@@ -68,10 +76,13 @@ export const apiChange = (tools: readonly Operation[]) =>
           },
         ],
         expected,
-        choices: [],
-        warnings: expected.length > 0 ? [] : ['no read shows the effect: after a lost answer the outcome may stay unknown'],
+        choices: Object.entries(explicit).map(([name, value]) => `${name}: ${value} (sent, because its default may do more)`),
+        warnings: [
+          ...(pruned?.warnings ?? []),
+          ...(expected.length > 0 ? [] : ['no read shows the effect: after a lost answer the outcome may stay unknown']),
+        ],
         ...(before && Object.keys(before).length > 0 ? { before } : {}),
-        ...(Object.keys(request.params).length > 0 ? { after: maskedJson(request.params) as JsonObject } : {}),
+        ...(Object.keys(params).length > 0 ? { after: maskedJson(params) as JsonObject } : {}),
         undo,
       };
     },

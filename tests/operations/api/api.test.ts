@@ -188,6 +188,69 @@ describe('api_change', () => {
     });
   });
 
+  it.each([
+    [
+      'the notes of a backup of it',
+      'PUT /nodes/{node}/storage/{storage}/content/{volume}',
+      { node: 'pve', storage: 'pbs', volume: 'VOLUME', notes: 'x' },
+    ],
+    [
+      'a prune of all backups, without its VMID',
+      'DELETE /nodes/{node}/storage/{storage}/prunebackups',
+      { node: 'pve', storage: 'pbs', 'prune-backups': 'keep-last=1' },
+    ],
+    ['an entry of the access list', 'PUT /access/acl', { path: '/vms/100', roles: 'PVEAdmin', users: 'root@pam' }],
+  ])('is about a guest that only a reference names: %s', async (_what, method, params) => {
+    await world.close();
+    world = await openWorld({ policy: { rules: [{ match: { vmid: [{ from: 100, to: 100 }] }, never: true }], perHour: {} } });
+    const { backups } = await world.done('list_backups', { vmid: 100 });
+    const [{ volume = '' } = {}] = backups as { volume?: string }[];
+    const given = 'volume' in params ? { ...params, volume } : params;
+    expect(await refusal(method, given)).toMatchObject({ code: 'forbidden_by_policy', message: expect.stringMatching(/\b100\b/) });
+    expect(sent()).toEqual([]);
+  });
+
+  it('names the backups that a prune removes, by the preview of Proxmox, and removes no others', async () => {
+    const args = {
+      method: 'DELETE /nodes/{node}/storage/{storage}/prunebackups',
+      params: pairs({ node: 'pve', storage: 'pbs', 'prune-backups': 'keep-last=1', vmid: 100 }),
+    };
+    const volumes = async () =>
+      ((await world.done('list_backups', { vmid: 100 })).backups as { volume: string }[]).map(({ volume }) => volume);
+    const [newest, ...older] = await volumes();
+    expect(older).not.toEqual([]);
+    const plan = await planOf(world, 'api_change', args);
+    expect(plan).toMatchObject({ effect: 'destroy', target: { vmid: 100 }, before: { removed: [...older].sort(), kept: 1 } });
+    await world.done('approve', { approval_id: await world.asks('api_change', args) });
+    expect(await volumes()).toEqual([newest]);
+    expect(await refusal(args.method, { node: 'pve', storage: 'pbs', 'prune-backups': 'keep-last=1', vmid: 100 })).toMatchObject({
+      code: 'not_possible',
+    });
+  });
+
+  it('does not prune when other backups than the approved ones would go', async () => {
+    const args = {
+      method: 'DELETE /nodes/{node}/storage/{storage}/prunebackups',
+      params: pairs({ node: 'pve', storage: 'nas', 'prune-backups': 'keep-last=1', vmid: 102 }),
+    };
+    const id = await world.asks('api_change', args);
+    await world.done('backup_vm', { vmid: 102, storage: 'nas' });
+    expect((await world.refused(world.call('approve', { approval_id: id }))).code).toBe('approval_stale');
+    expect(sent().filter((line) => line.startsWith('DELETE'))).toEqual([]);
+  });
+
+  it.each([
+    ['DELETE /cluster/ha/resources/{sid}', { sid: 'vm:104' }, { purge: '0' }],
+    ['POST /cluster/backup', { all: 1, schedule: 'daily', storage: 'nas' }, { remove: '0' }],
+    ['PUT /access/acl', { path: '/vms', roles: 'PVEAuditor', users: 'root@pam' }, { propagate: '1' }],
+  ])('sends and shows the defaults of %s that do more than was asked', async (method, params, explicit) => {
+    const plan = await planOf(world, 'api_change', { method, params: pairs(params) });
+    expect(plan).toMatchObject({ steps: [{ params: explicit }], after: explicit });
+    const [name = ''] = Object.keys(explicit);
+    const asked = await planOf(world, 'api_change', { method, params: pairs({ ...params, [name]: 1 }) });
+    expect(asked).toMatchObject({ steps: [{ params: { [name]: '1' } }], choices: [] });
+  });
+
   it('is refused to a caller of a scope for all that is not about one guest of it', async () => {
     const limited: Caller = { ...agent, scope: { pools: ['agents'] } };
     const as = (name: string, args: object) => world.refused(world.call(name, args, {}, limited));

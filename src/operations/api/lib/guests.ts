@@ -1,8 +1,9 @@
 import { fail } from '../../../core/errors/errors.ts';
 import type { GuestIdentity } from '../../../core/guest.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { ownerOf } from '../../../proxmox/guest/disks.ts';
-import { listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
+import { failMissing } from '../../../proxmox/access/privileges.ts';
+import { backupOwner, ownerOf } from '../../../proxmox/guest/disks.ts';
+import { isFree, listGuests, locate, readGuest } from '../../../proxmox/guest/guests.ts';
 import type { ApiRequest } from './request.ts';
 
 /** Parameters that name guests by VMID: `105`, `vm:105,ct:200`. */
@@ -11,17 +12,21 @@ const ON_GUEST = /^\/nodes\/\{node\}\/(qemu|lxc)\/\{vmid\}(\/|$)/;
 
 /**
  * The guests that a request is about, wherever it names them: policy, protection and scope look at them.
- * @throws guest_not_found when the path names a guest that is not there
+ * @param owners of backups that it removes
+ * @throws guest_not_found when it names a guest that is not there; permission_denied for one that exists and cannot be seen
  */
-export async function guestsOf(api: ProxmoxReader, request: ApiRequest): Promise<GuestIdentity[]> {
+export async function guestsOf(api: ProxmoxReader, request: ApiRequest, owners: readonly number[] = []): Promise<GuestIdentity[]> {
   await checkPlace(api, request);
-  const vmids = [...new Set(vmidsIn(request))];
+  const left = [...owners, ...leftBy(request)];
+  const vmids = [...new Set([...vmidsIn(request), ...left])];
   if (vmids.length === 0) return [];
   const rows = (await listGuests(api)).filter(({ vmid }) => vmids.includes(vmid));
-  const missing = vmids.find((vmid) => !rows.some((row) => row.vmid === vmid));
-  // Things that a guest left behind may be removed after it.
-  if (missing !== undefined && (api.limited || request.api.method !== 'DELETE'))
-    fail('guest_not_found', `No guest with VMID ${missing} is visible.`);
+  for (const vmid of vmids.filter((one) => !rows.some((row) => row.vmid === one))) {
+    // Things that a guest left behind may be changed after it.
+    const mayBeGone = !api.limited && (request.api.method === 'DELETE' || left.includes(vmid));
+    if (!mayBeGone) fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
+    if (!(await isFree(api, vmid))) failMissing(`Seeing guest ${vmid}`, [{ path: `/vms/${vmid}`, privileges: ['VM.Audit'] }]);
+  }
   return Promise.all(rows.map(async (row) => (await readGuest(api, row)).identity));
 }
 
@@ -46,7 +51,6 @@ async function checkPlace(api: ProxmoxReader, { api: { path }, at }: ApiRequest)
 
 function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
   const named = Object.entries({ ...at, ...params }).flatMap(([name, value]) => {
-    if (name === 'volume') return ownerOf(String(value)) ?? [];
     if (name === 'upid') return Number(/^UPID:(?:[^:]*:){5}(\d+):/.exec(String(value))?.[1] ?? Number.NaN);
     // Of a replication job: `105-0`.
     if (name === 'id' && path.includes('/replication')) return Number.parseInt(String(value), 10);
@@ -56,4 +60,12 @@ function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
       .map((one) => Number(one.replace(/^(vm|ct):/, '')));
   });
   return named.filter((vmid) => Number.isInteger(vmid));
+}
+
+/** Guests whose volume, backup or place in the access list it changes: that may be there after the guest, or before it. */
+function leftBy({ api: { path }, at, params }: ApiRequest): number[] {
+  const volume = String(at.volume ?? params.volume ?? '');
+  const owner = ownerOf(volume) ?? backupOwner(volume);
+  const granted = path === '/access/acl' ? /^\/vms\/(\d+)\/?$/.exec(String(params.path ?? ''))?.[1] : undefined;
+  return [...(owner === undefined ? [] : [owner]), ...(granted === undefined ? [] : [Number(granted)])];
 }

@@ -1,0 +1,49 @@
+import { fail } from '../../../core/errors/errors.ts';
+import type { Condition } from '../../../core/plan/plan.ts';
+import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { digestOf } from '../../../core/text/canonical.ts';
+import { plainText } from '../../../core/text/text.ts';
+import { backupOwner } from '../../../proxmox/guest/disks.ts';
+import type { Around } from './around.ts';
+import type { ApiRequest } from './request.ts';
+
+const PRUNE = 'DELETE /nodes/{node}/storage/{storage}/prunebackups';
+/** Backups that a plan names one by one. */
+const MAX_NAMED = 40;
+
+interface Marked {
+  volid: string;
+  mark: 'keep' | 'remove' | 'protected' | 'renamed';
+  ctime?: number;
+}
+
+/**
+ * The backups that a prune removes, by Proxmox's own preview (GET of the same path): the plan names them and is bound to them, and rules of the
+ * policy about their guests apply. Undefined for other methods.
+ * @throws not_possible when the retention removes none
+ */
+export async function prune({ api: { method, path: template }, path, params }: ApiRequest, api: ProxmoxReader) {
+  if (`${method} ${template}` !== PRUNE) return undefined;
+  const query = Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
+  const rows = await api.get<Marked[]>(path, query);
+  const doomed = rows.filter(({ mark }) => mark === 'remove').map(({ volid, ctime }) => ({ volid, ctime: ctime ?? null }));
+  if (doomed.length === 0)
+    fail('not_possible', `This retention removes none of the ${rows.length} backups in sight.`, { hint: 'Look with list_backups.' });
+  const volids = doomed.map(({ volid }) => plainText(volid, 200)).sort();
+  const more = volids.length - MAX_NAMED;
+  const none: Condition = {
+    kind: 'listed',
+    path,
+    params: query,
+    row: { mark: 'remove' },
+    is: 'absent',
+    says: 'the retention removes no more',
+  };
+  const around: Around = {
+    object: { removed: [...volids.slice(0, MAX_NAMED), ...(more > 0 ? [`${more} more`] : [])], kept: rows.length - doomed.length },
+    binds: { [`prune ${plainText(path, 200)}`]: digestOf(doomed.sort((a, b) => a.volid.localeCompare(b.volid))) },
+    expected: [none],
+    undo: 'impossible: the backups are lost',
+  };
+  return { around, vmids: doomed.flatMap(({ volid }) => backupOwner(volid) ?? []), warnings: [`${doomed.length} backups are destroyed`] };
+}
