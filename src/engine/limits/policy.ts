@@ -54,8 +54,11 @@ function fits(match: PolicyMatch, subject: Subject): boolean {
  */
 export function evaluate(policy: Policy, subject: Subject, base: ApprovalMethod): PolicyDecision {
   const rules = policy.rules.filter((rule) => fits(rule.match, subject));
-  if (rules.some((rule) => rule.never)) {
-    fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(subject.guests)}.`, {
+  const never = rules.filter((rule) => rule.never);
+  if (never.length > 0) {
+    // The others of a plan for several may be allowed in a call of their own.
+    const own = subject.guests.filter((guest) => never.some((rule) => fits(rule.match, { ...subject, guests: [guest] })));
+    fail('forbidden_by_policy', `The policy never allows ${subject.operation}${about(own.length > 0 ? own : subject.guests)}.`, {
       hint: `Tell the user. Only the operator can change the policy, which \`proxmox-mcp doctor\` prints.${blindness(subject)}`,
     });
   }

@@ -135,6 +135,15 @@ describe('a rule about guests', () => {
     expect(message(copied())).toBe('The policy never allows delete_vm with the disks of 400.');
     expect(message()).toBe('The policy never allows delete_vm.');
   });
+
+  it('names of several guests those that a rule fits', () => {
+    const range = never({ vmid: [{ from: 300, to: 399 }] });
+    expect(forbidden(range, { guests: [guest, free] })?.message).toBe('The policy never allows delete_vm for VMID 300.');
+    const both = never({ vmid: [{ from: 300, to: 300 }], tag: guest.tags });
+    expect(forbidden(both, { guests: [guest, { ...free, tags: [] }] })?.message).toBe(
+      'The policy never allows delete_vm for VMID 105, 300.',
+    );
+  });
 });
 
 describe('a policy that allows only certain guests', () => {
