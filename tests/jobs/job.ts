@@ -13,6 +13,11 @@ export interface Call {
   args: JsonObject | ((answers: Answer[]) => JsonObject);
   /** The error that the job expects. Default: none. */
   error?: string;
+  /**
+   * Where two clusters are served the call names none: `both` answer it, or its guest is on both, so it is refused as ambiguous and comes again with
+   * the cluster. Default: it names its cluster, unless an id does.
+   */
+  unnamed?: 'both' | 'ambiguous';
   /** The server is killed while Proxmox holds a request of this call. Then another one starts. */
   dies?: boolean;
 }

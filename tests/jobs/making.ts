@@ -20,7 +20,7 @@ export const making: Job[] = [
     number: 4,
     prompt: `Create an Ubuntu VM shop1 with 4 cores, 8 GiB and a 50 GiB disk, user ops with the key ${KEY}. Start it and tell me its IP.`,
     calls: [
-      { tool: 'get_cluster', args: { sections: ['media', 'templates'] } },
+      { tool: 'get_cluster', args: { sections: ['media', 'templates'] }, unnamed: 'both' },
       { tool: 'clone_template', args: SHOP },
     ],
     async done([have, made], cluster) {

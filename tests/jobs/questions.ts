@@ -9,7 +9,7 @@ export const questions: Job[] = [
   {
     number: 1,
     prompt: 'Which guests are running, and how much RAM do they use together?',
-    calls: [{ tool: 'list_vms', args: { status: 'running' } }],
+    calls: [{ tool: 'list_vms', args: { status: 'running' }, unnamed: 'both' }],
     async done([list], cluster) {
       const running = (await cluster.get('/cluster/resources?type=vm')).filter((row: Answer) => row.status === 'running');
       expect(rowsOf(list).map((row) => row.vmid)).toEqual(running.map((row: Answer) => row.vmid));
@@ -21,7 +21,7 @@ export const questions: Job[] = [
   {
     number: 2,
     prompt: 'Tell me everything about web1, with its IP address.',
-    calls: [{ tool: 'get_vm', args: { name: 'web1' } }],
+    calls: [{ tool: 'get_vm', args: { name: 'web1' }, unnamed: 'ambiguous' }],
     async done([vm], cluster) {
       const { config } = await cluster.guest('web1');
       expect(vm).toMatchObject({ status: 'running', ip_addresses: ['10.77.0.110'], config: { memory_mb: Number(config.memory) } });
@@ -30,7 +30,7 @@ export const questions: Job[] = [
   {
     number: 3,
     prompt: 'Which guests use most memory, and which do nothing?',
-    calls: [{ tool: 'list_vms', args: { sort: 'memory' } }],
+    calls: [{ tool: 'list_vms', args: { sort: 'memory' }, unnamed: 'both' }],
     done([list]) {
       const used = rowsOf<Answer>(list).filter((row) => row.status === 'running');
       expect(used.length).toBeGreaterThan(5);
@@ -42,7 +42,7 @@ export const questions: Job[] = [
     number: 12,
     prompt: 'How much memory has wbe1? Give VMID 200 a second socket. Start 9000.',
     calls: [
-      { tool: 'get_vm', args: { name: 'wbe1' }, error: 'guest_not_found' },
+      { tool: 'get_vm', args: { name: 'wbe1' }, unnamed: 'both', error: 'guest_not_found' },
       { tool: 'set_resources', args: { vmid: 200, sockets: 2 }, error: 'not_possible' },
       { tool: 'start_vm', args: { vmid: 9000 }, error: 'guest_state' },
     ],
@@ -68,7 +68,7 @@ export const questions: Job[] = [
     number: 22,
     prompt: 'Which tasks failed lately, and why?',
     calls: [
-      { tool: 'get_task', args: { status: 'failed' } },
+      { tool: 'get_task', args: { status: 'failed' }, unnamed: 'both' },
       { tool: 'get_task', args: ([failed]) => ({ upid: upidsOf(failed ?? {})[0] ?? '', log_lines: 5 }) },
     ],
     async done([failed, why], cluster) {

@@ -1,4 +1,4 @@
-// npm run jobs: the thirty jobs through a real client. With --write the table in docs/benchmarks.md is written anew.
+// npm run jobs: the thirty jobs through a real client, on one cluster and on one of two. With --write the tables in docs/benchmarks.md are written anew.
 import { spawnSync } from 'node:child_process';
 
 const args = process.argv.slice(2);

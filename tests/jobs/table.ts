@@ -2,12 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 
 const FILE = new URL('../../docs/benchmarks.md', import.meta.url);
-const BEGIN = '<!-- npm run jobs: begin -->';
-const END = '<!-- npm run jobs: end -->';
 
 export interface Row {
   number: number;
   prompt: string;
+  /** As they are shown: `` `get_vm` (on both) ``. */
   tools: string[];
   /** Tokens (o200k) of the arguments. */
   in: number;
@@ -17,9 +16,8 @@ export interface Row {
 
 export const tokens = (value: unknown): number => encode(JSON.stringify(value)).length;
 
-/** `list_vms`, `delete_vm, deny, delete_vm, approve` */
 const shown = ({ number, prompt, tools, in: sent, out }: Row): string =>
-  `| ${number} | ${prompt.replace(/(ssh-ed25519) \S+ [^\s.]+/, '($1)').replace(/https:\/\/\S+\/(\S+)\)/, '$1)')} | ${tools.map((tool) => `\`${tool}\``).join(', ')} | ${tools.length} | ${sent} | ${out} |`;
+  `| ${number} | ${prompt.replace(/(ssh-ed25519) \S+ [^\s.]+/, '($1)').replace(/https:\/\/\S+\/(\S+)\)/, '$1)')} | ${tools.join(', ')} | ${tools.length} | ${sent} | ${out} |`;
 
 export function tableOf(rows: readonly Row[]): string {
   const sum = (of: (row: Row) => number) => rows.map(of).reduce((a, b) => a + b, 0);
@@ -31,13 +29,25 @@ export function tableOf(rows: readonly Row[]): string {
   ].join('\n');
 }
 
-/** The table in the documentation. */
-export function published(): string {
-  return readFileSync(FILE, 'utf8').split(BEGIN)[1]?.split(END)[0]?.trim() ?? '';
+/** The same jobs on two clusters. The prompts are those of the table above it. */
+export function tableOfTwo(rows: readonly Row[]): string {
+  return tableOf(rows)
+    .split('\n')
+    .map((line) => line.split('|').toSpliced(2, 1).join('|'))
+    .join('\n');
 }
 
-export function publish(table: string): void {
+const marks = (name: string) => [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`] as const;
+
+/** The table of that name in the documentation. */
+export function published(name: string): string {
+  const [begin, end] = marks(name);
+  return readFileSync(FILE, 'utf8').split(begin)[1]?.split(end)[0]?.trim() ?? '';
+}
+
+export function publish(name: string, table: string): void {
+  const [begin, end] = marks(name);
   const text = readFileSync(FILE, 'utf8');
-  const [before = '', rest = ''] = text.split(BEGIN);
-  writeFileSync(FILE, `${before}${BEGIN}\n${table}\n${END}${rest.split(END)[1] ?? ''}`);
+  const [before = '', rest = ''] = text.split(begin);
+  writeFileSync(FILE, `${before}${begin}\n${table}\n${end}${rest.split(end)[1] ?? ''}`);
 }

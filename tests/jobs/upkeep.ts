@@ -17,7 +17,7 @@ export const upkeep: Job[] = [
     number: 20,
     prompt: `Where is space left? Get the Debian 13 ISO (${ISO}) onto pve.`,
     calls: [
-      { tool: 'get_cluster', args: { sections: ['storages'] } },
+      { tool: 'get_cluster', args: { sections: ['storages'] }, unnamed: 'both' },
       { tool: 'download_media', args: { url: ISO, content: 'iso', storage: 'local' } },
     ],
     async done([space, got], cluster) {
