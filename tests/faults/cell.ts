@@ -19,6 +19,8 @@ export interface Cell {
   ours?: OurFault;
   /** The client cancels its call as this request leaves. */
   cancelled?: Point;
+  /** The product serves another cluster beside this one, with the same VMIDs and names. */
+  beside?: boolean;
 }
 
 /** `missed`: the fault found nothing to strike. */

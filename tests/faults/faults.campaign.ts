@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { beside } from './beside.ts';
 import { type Cell, type Judgement, nameOf, runCell } from './cell.ts';
 import { allCells } from './enumerate.ts';
 import { JOBS } from './jobs.ts';
@@ -13,11 +14,13 @@ import { BAD, tables } from './tables.ts';
  *   FAULTS_SLICE=120 npm run test:faults         the pinned cells, then as many others as begin within that many seconds
  *   FAULTS_SEED=7                                another draw of pairs, another order of the slice; the seed is printed
  *   FAULTS_CELL='start / poll' npm run test:faults   the cells whose name contains that; several: a|b
+ *   FAULTS_CLUSTERS=2                            every cell with another cluster beside its own; 1: none. Default: a half of them, by the seed
  *   FAULTS_REPORT=faults.tsv                     verdict, cell and facts, a line a cell
  */
 const SLICE = Number(process.env.FAULTS_SLICE ?? 0);
 const SEED = Number(process.env.FAULTS_SEED ?? Math.floor(Date.now() / 1000) % 100_000);
 const ONLY = process.env.FAULTS_CELL?.split('|');
+const CLUSTERS = process.env.FAULTS_CLUSTERS;
 const PARALLEL = Number(process.env.FAULTS_PARALLEL ?? 16);
 
 test('no fault leads to a false word, a lost or doubled change, or a call without an end', async () => {
@@ -25,7 +28,7 @@ test('no fault leads to a false word, a lost or doubled change, or a call withou
   const random = generator(SEED);
   const named = JOBS.filter(({ name }) => ONLY?.some((part) => part.startsWith(`${name} /`)));
   const cells = await allCells(named.length > 0 ? named : JOBS, random);
-  const queue = choose(cells, random);
+  const queue = choose(cells, random).map((cell) => ({ ...cell, beside: CLUSTERS ? CLUSTERS === '2' : random() < 0.5 }));
   // A pinned cell whose request the job sends no more would guard nothing.
   if (!ONLY) expect([...PINNED].filter((name) => !cells.some((cell) => nameOf(cell) === name))).toEqual([]);
   const judged: Found[] = [];
@@ -49,6 +52,9 @@ test('no fault leads to a false word, a lost or doubled change, or a call withou
         .sort()
         .join('\n')}\n`,
     );
+  const other = await beside.opened();
+  expect(other?.changes() ?? []).toEqual([]);
+  await other?.close();
   expect(judged.filter(({ verdict }) => BAD.includes(verdict)).map((found) => lineOf(found, ' '))).toEqual([]);
 });
 
@@ -58,7 +64,8 @@ async function judgementOf(cell: Cell): Promise<Judgement> {
   return runCell(cell).catch((error): Judgement => ({ verdict: 'lost', why: `the cell broke: ${error?.stack ?? error}` }));
 }
 
-const lineOf = ({ verdict, why, cell }: Found, separator: string) => `${verdict}\t${nameOf(cell)}${separator}${why}`;
+const lineOf = ({ verdict, why, cell }: Found, separator: string) =>
+  `${verdict}\t${nameOf(cell)}${cell.beside ? ' (two clusters)' : ''}${separator}${why}`;
 
 function choose(cells: Cell[], random: () => number): Cell[] {
   if (ONLY) return cells.filter((cell) => ONLY.some((part) => nameOf(cell).includes(part)));

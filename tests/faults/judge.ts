@@ -42,6 +42,8 @@ export async function judge(cell: Cell, place: Place): Promise<Judgement> {
   if (trail.problems.length > 0) return bad('lost', 'the audit does not verify');
   const leaked = secretIn(place.dataDir);
   if (leaked) return bad('lied', `the password is in ${leaked}`);
+  const [stray] = place.strays();
+  if (stray) return bad('lied', `the table ${stray} has a row of the cluster beside`);
   if (run?.status === 'executing') return bad('hung', 'the run never ends');
   if (run?.status === 'succeeded' && final !== 'goal') return bad('lied', 'the run says succeeded');
   if (run?.status === 'failed' && final === 'goal') return bad('lied', 'the run says failed');

@@ -10,11 +10,13 @@ import type { Settings } from '../../src/core/settings/settings.ts';
 import { TOOLSETS } from '../../src/core/settings/toolset.ts';
 import { createEngine } from '../../src/engine/engine.ts';
 import { createProxmox } from '../../src/proxmox/client.ts';
+import { openNamed } from '../../src/proxmox/named-cluster.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
-import { startSimulator } from '../../src/simulator/index.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import SqliteDatabase from '../../src/sqlite.ts';
 import { openStore } from '../../src/store/index.ts';
 import { agent } from '../helpers/world.ts';
+import { beside } from './beside.ts';
 import type { Cell, Strike } from './cell.ts';
 import { askSimulator } from './jobs.ts';
 import { Disorder, unreliableAudit, unreliableStore } from './ours.ts';
@@ -34,6 +36,10 @@ export const WAIT_SECONDS = 45;
  */
 export const SILENCE_MS = 8_000;
 const PATIENCE_MS = 120_000;
+/** The names in the clusters file. */
+const CLUSTER = 'faults';
+const BESIDE = 'beside';
+const RECORDS = ['approvals', 'runs', 'reservations'];
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface Answer {
@@ -87,19 +93,25 @@ export async function openPlace(cell: Cell) {
     }
   }
 
+  const other = cell.beside ? (await beside.get()).simulator : undefined;
   const authorization = `PVEAPIToken=${simulator.token.id}=${simulator.token.secret}`;
-  const settings = {
-    connection: {
-      endpoints: [{ host: '127.0.0.1', port: proxy.port }],
-      tokenId: simulator.token.id,
-      tokenSecret: simulator.token.secret,
-      verifySsl: false,
-      fingerprints: [simulator.fingerprint],
-    },
+  const own = {
+    connection: connectionTo(simulator, proxy.port),
     defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' },
     limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } },
-    approval: { mode: 'relay', ttlSeconds: 3600, maxPendingPerPrincipal: 10 },
     policy: NO_POLICY,
+  };
+  const settings = {
+    ...own,
+    ...(other
+      ? {
+          clusters: [
+            { name: BESIDE, ...own, connection: connectionTo(other) },
+            { name: CLUSTER, ...own },
+          ],
+        }
+      : {}),
+    approval: { mode: 'relay', ttlSeconds: 3600, maxPendingPerPrincipal: 10 },
     waitSeconds: WAIT_SECONDS,
     readOnly: false,
     toolsets: TOOLSETS,
@@ -108,30 +120,37 @@ export async function openPlace(cell: Cell) {
     logLevel: 'silent',
     demo: false,
   } as unknown as Settings;
+  const open = (connection: Settings['connection'], cluster: string, trust = memoryTrustStore()) => {
+    const timeoutMs = strikes.some(({ fault }) => fault.silence) ? SILENCE_MS : PATIENCE_MS;
+    return createProxmox({ connection, cluster, trust, clock: fastClock, log: silent, timeoutMs });
+  };
   const store = await openStore({ dataDir });
   const engine = createEngine({
     settings,
     clock: fastClock,
-    connect: async () =>
-      createProxmox({
-        connection: settings.connection,
-        cluster: 'faults',
-        trust: memoryTrustStore(),
-        clock: fastClock,
-        log: silent,
-        timeoutMs: strikes.some(({ fault }) => fault.silence) ? SILENCE_MS : PATIENCE_MS,
-      }),
+    connect: async (name) =>
+      other && name
+        ? openNamed(name, memoryTrustStore(), (trust) => open(name === BESIDE ? connectionTo(other) : own.connection, name, trust))
+        : open(own.connection, CLUSTER),
     openStore: async () => unreliableStore(store, disorder),
     audit: unreliableAudit(openAudit({ file: settings.auditFile, clock: fastClock }), disorder),
     log: silent,
   });
   const ask = askSimulator(simulator);
   const rows = new SqliteDatabase(join(dataDir, 'store.sqlite'), { readonly: true });
+  // Both are known before anything is struck, so work on its own goes on for both.
+  if (other) await engine.perform('list_approvals', {}, agent);
+  const named = other ? { cluster: CLUSTER } : {};
   const call = (operation: string, args: object, signal?: AbortSignal): Promise<Answer> =>
-    engine.perform(operation, args, agent, { wait: WAIT_SECONDS, ...(signal ? { signal } : {}) }).then(
-      (result): Answer => ({ result }),
-      (thrown): Answer => ({ error: asError(thrown) }),
-    );
+    engine
+      .perform(operation, operation === 'approve' ? args : { ...named, ...args }, agent, {
+        wait: WAIT_SECONDS,
+        ...(signal ? { signal } : {}),
+      })
+      .then(
+        (result): Answer => ({ result }),
+        (thrown): Answer => ({ error: asError(thrown) }),
+      );
   return {
     dataDir,
     points,
@@ -148,6 +167,8 @@ export async function openPlace(cell: Cell) {
         id: string;
         status: RunStatus;
       }[],
+    /** Tables with a record of the cluster beside, which no call names. */
+    strays: () => RECORDS.filter((table) => rows.prepare(`select 1 from ${table} where cluster like '${BESIDE}@%'`).get() !== undefined),
     call,
     /** The job's call, with its approval where it needs one. */
     async ask(signal?: AbortSignal): Promise<Answer> {
@@ -171,3 +192,8 @@ export async function openPlace(cell: Cell) {
 }
 
 const isSame = (a: Point, b: Point) => a.where === b.where && a.key === b.key;
+
+function connectionTo({ port, token, fingerprint }: Simulator, through = port): Settings['connection'] {
+  const endpoints = [{ host: '127.0.0.1', port: through }];
+  return { endpoints, tokenId: token.id, tokenSecret: token.secret, verifySsl: false, fingerprints: [fingerprint] };
+}

@@ -5,9 +5,9 @@ export const BAD: readonly Verdict[] = ['lied', 'lost', 'doubled', 'hung'];
 
 type PolicyGuest = Pick<Judgement, 'verdict'> & { cell: Cell };
 
-/** How many cells ended how: by job, and by the place where the fault struck. */
+/** How many cells ended how: by job, by the place where the fault struck, and by the clusters that were served. */
 export function tables(judged: readonly PolicyGuest[]): string {
-  return `${table('job', judged, ({ job }) => job.name)}\n\n${table('struck', judged, placeOf)}`;
+  return `${table('job', judged, ({ job }) => job.name)}\n\n${table('struck', judged, placeOf)}\n\n${table('clusters', judged, ({ beside }) => (beside ? 'two' : 'one'))}`;
 }
 
 function placeOf({ strikes, ours, cancelled }: Cell): string {
