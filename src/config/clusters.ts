@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { fail } from '../core/errors/errors.ts';
+import { clusterVariables } from './cluster.ts';
 import { readOwnFile } from './own-file.ts';
-import { describe, VARIABLES, type Variable } from './schema.ts';
+import { VARIABLES, type Variable } from './schema.ts';
 
 /** A name that fits a table, a label of a metric and a file. */
 export const CLUSTER_NAME = /^[a-z0-9-]{1,32}$/;
@@ -11,8 +12,7 @@ const fileSchema = z.record(z.string(), z.record(z.string(), z.union([z.string()
 
 /** Whether a variable describes a cluster: with several clusters each has its own value. */
 export function isOfCluster(name: Variable): boolean {
-  const { section } = describe(name);
-  return name === 'PROXMOX_POLICY_FILE' || section === 'Connection' || section === 'Placement' || section === 'Limits';
+  return name === 'PROXMOX_POLICY_FILE' || name in clusterVariables;
 }
 
 /**
