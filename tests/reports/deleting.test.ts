@@ -40,6 +40,21 @@ describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another gues
     expect(answer).not.toHaveProperty('orphans');
     expect(JSON.stringify(answer)).toContain('VMID 129 now belongs to another guest');
   });
+  test('the same where it is given away while the storages are looked at', async () => {
+    const plan = await remove(old);
+    const { ctx, become } = await openWorld({ guests: [], volumes: [volume] });
+    const get: typeof ctx.api.get = async (...asked) => {
+      const answer = await ctx.api.get<never>(...asked);
+      if (/\/content$/.test(asked[0])) become([next]);
+      return answer;
+    };
+    const operation = findOperation('delete_vm');
+    if (!operation || !('report' in operation)) throw new Error('delete_vm');
+    const steps = [{ id: 'delete', state: 'done', at: '', upid: 'UPID:1', exit: 'OK' }];
+    const answer = await operation.report({ ...ctx.api, get }, { plan, steps } as unknown as RunRecord);
+    expect(answer).toMatchObject({ deleted: true, note: expect.stringContaining('VMID 129 now belongs to another guest') });
+    expect(answer).not.toHaveProperty('orphans');
+  });
   test('a volume that stays although the VMID is free is a leftover', async () => {
     expect(await answerAfter(await remove(old), { guests: [], volumes: [volume] })).toMatchObject({
       deleted: true,

@@ -11,13 +11,14 @@ import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
+import { addressesInUse } from './lib/static-addresses.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
 import { refuseUnusablePool } from './provision/choose/pool.ts';
 import { cloneConfig } from './provision/clone/config.ts';
 import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone/input.ts';
 import { type CloneWay, cloneWay } from './provision/clone/way.ts';
-import { addressesInUse } from './provision/cloud-init/warnings.ts';
+import { addressesOfCloudInit } from './provision/cloud-init/warnings.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
 import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several/several-new.ts';
@@ -154,7 +155,7 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
       ...way.warnings,
       ...config.warnings,
       ...(wait?.warnings ?? []),
-      ...(await addressesInUse(ctx, args.cloud_init, guests)),
+      ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
     ],
     ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),
     after: {

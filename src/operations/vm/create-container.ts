@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { parseNetwork } from '../../core/network.ts';
 import type { Condition, Params, Plan, Step } from '../../core/plan/plan.ts';
 import { counted } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
@@ -10,7 +9,8 @@ import { encodeSshKeys } from '../../proxmox/guest/ssh-keys.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { secret } from '../secret.ts';
-import { GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { ADDRESS_READS, GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { containerAddress } from './lib/container-address.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import {
@@ -28,6 +28,7 @@ import {
   tags,
   vmid,
 } from './lib/schemas.ts';
+import { addressesInUse, addressWarnings, staticIn } from './lib/static-addresses.ts';
 import { sortedTags } from './lib/tags.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
@@ -53,7 +54,7 @@ const input = z.strictObject({
   ip: line(100).optional().describe('dhcp (default) or CIDR'),
   gateway: line(60).optional(),
   ssh_keys: lines(32_768).optional().describe('Public keys of root'),
-  password: secret(line(256)).optional(),
+  password: secret(line(256).min(5)).optional(),
   nesting: z.boolean().default(true).describe('Needed by current systemd'),
   privileged: z.boolean().default(false),
   node: nodeName.optional(),
@@ -75,6 +76,7 @@ export const createContainer = defineOperation({
   input,
   output: made,
   reads: [...GUEST_READS, ...PLACE_READS],
+  mayRead: ADDRESS_READS,
   sends: {
     'POST /nodes/{node}/lxc': [
       'vmid',
@@ -105,12 +107,12 @@ export const createContainer = defineOperation({
     const existing = await findExisting(ctx, guests, { name, vmid, type: 'lxc' });
     if (existing)
       return planForExisting(ctx, 'create_container', existing, { name, vmid, cores, memory, disk_gb, pool, node, start, tags: args.tags });
-    return planNew(ctx, args);
+    return planNew(ctx, args, guests);
   },
   report: madeReport,
 });
 
-async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
+async function planNew(ctx: OperationContext, args: Args, guests: readonly GuestRow[]): Promise<Plan> {
   const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
   const pool = args.pool ?? ctx.defaults.pool;
   const { node, choices } = await chooseNode(ctx, args.node);
@@ -131,6 +133,8 @@ async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
   const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
   const template = await findTemplate(ctx.api, node.node, storages, args.template);
   const label = `${args.name} (${vmid})`;
+  const net0 = netText(args, bridge.bridge);
+  const addresses = staticIn('ip', net0);
   const there: Condition = { kind: 'config', ...at, has: { hostname: args.name, lock: null } };
   const steps: Step[] = [
     {
@@ -140,7 +144,7 @@ async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
       path: path`/nodes/${node.node}/lxc`,
       params: {
         ...{ vmid, hostname: args.name, ostemplate: template.volid, cores: sizes.cpu, memory: sizes.memoryMib, swap: DEFAULTS.swapMib },
-        ...{ rootfs: `${place.storage.storage}:${sizes.diskGib}`, net0: netText(args, bridge.bridge), unprivileged: !args.privileged },
+        ...{ rootfs: `${place.storage.storage}:${sizes.diskGib}`, net0, unprivileged: !args.privileged },
         ...(args.nesting ? { features: 'nesting=1' } : {}),
         ...optionalParams(args, pool),
       },
@@ -170,6 +174,8 @@ async function planNew(ctx: OperationContext, args: Args): Promise<Plan> {
     warnings: [
       ...(nobodyCanLogIn ? ['neither a password nor a key is given: a login is possible through the console of Proxmox alone'] : []),
       ...(args.privileged ? ['privileged: root inside is root of the node'] : []),
+      ...addressWarnings(addresses),
+      ...(await addressesInUse(ctx, addresses, guests)),
     ],
     before: {},
     after: { name: args.name, status: args.start ? 'running' : 'stopped' },
@@ -188,21 +194,11 @@ function optionalParams(args: Args, pool: string | undefined): Params {
   };
 }
 
-/** @throws invalid_arguments for what Proxmox would refuse */
 function netText({ ip = 'dhcp', gateway, vlan }: Args, bridge: string): string {
-  if (ip !== 'dhcp' && (!ip.includes('/') || parseNetwork(ip) === undefined)) {
-    fail('invalid_arguments', `ip ${ip.slice(0, 60)} is neither dhcp nor an address with its prefix length.`, {
-      hint: 'Example: 10.0.0.5/24.',
-    });
-  }
-  if (gateway !== undefined && (ip === 'dhcp' || parseNetwork(gateway) === undefined)) {
-    fail('invalid_arguments', `gateway ${gateway.slice(0, 60)} needs a static ip and must be an address.`, { hint: 'Example: 10.0.0.1.' });
-  }
   const parts = {
     name: 'eth0',
     bridge,
-    ...defined({ gw: gateway }),
-    ip,
+    ...containerAddress(ip, gateway),
     ...(vlan === undefined ? {} : { tag: String(vlan) }),
     type: 'veth',
   };

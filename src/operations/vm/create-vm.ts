@@ -11,6 +11,7 @@ import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
+import { addressesInUse } from './lib/static-addresses.ts';
 import { sortedTags } from './lib/tags.ts';
 import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
 import { bootSourcesAtHand } from './provision/choose/at-hand.ts';
@@ -18,7 +19,7 @@ import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
 import { refuseUnusablePool } from './provision/choose/pool.ts';
 import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose/storage.ts';
-import { addressesInUse, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
+import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
 import { findImage, findIso } from './provision/create/media.ts';
 import { createParams } from './provision/create/params.ts';
@@ -169,7 +170,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
         ? ['the setup of Windows 11 asks for UEFI (bios: ovmf) and a TPM 2.0, which the operator has to add']
         : []),
       ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
-      ...(await addressesInUse(ctx, args.cloud_init, guests)),
+      ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
       ...(image && !args.cloud_init ? ['no cloud_init was given: a cloud image then has no user who can log in'] : []),
       ...(args.cloud_init && !image ? ['cloud-init only works in images that bring it; an installer ISO ignores it'] : []),
       ...(node.memoryMib !== undefined && memoryMib > node.memoryMib

@@ -146,16 +146,8 @@ export const deleteVm = defineOperation({
     const { name, ...at } = placeOf(run);
     const named = (list: unknown) => ((list ?? []) as string[]).map((v) => plainText(v, 300));
     const [volumes, untouched] = [named(run.plan.before?.volumes), named(run.plan.before?.untouched)];
-    const fate = await fateOf(api, run);
-    const { orphans, unchecked } =
-      fate === 'gone'
-        ? await orphansOf(
-            api,
-            at,
-            [...new Set(volumes.map(storageOf))].filter((s) => s !== ''),
-          )
-        : // What bears the VMID now belongs to the new guest.
-          { orphans: [], unchecked: [] };
+    const storages = [...new Set(volumes.map(storageOf))].filter((s) => s !== '');
+    const { fate, orphans, unchecked } = await leftBehind(api, run, storages);
     return {
       vmid: at.vmid,
       name,
@@ -175,6 +167,16 @@ export const deleteVm = defineOperation({
     };
   },
 });
+
+/** The fate of the guest, and the volumes that bear its VMID still. With a new guest of that VMID they are the new one's. */
+async function leftBehind(api: ProxmoxReader, run: RunRecord, storages: readonly string[]) {
+  const fate = await fateOf(api, run);
+  if (fate !== 'gone') return { fate, orphans: [], unchecked: [] };
+  const left = await orphansOf(api, placeOf(run), storages);
+  // The VMID may have been given away while the storages were looked at.
+  const reused = left.orphans.length > 0 && (await fateOf(api, run)) === 'reused';
+  return reused ? { fate: 'reused' as const, orphans: [], unchecked: [] } : { fate, ...left };
+}
 
 /** Null only where every visible storage would have shown one. */
 function lastBackup({ newest, seen, hidden }: Backups): { lastBackup?: string | null } {

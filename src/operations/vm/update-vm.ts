@@ -6,7 +6,7 @@ import { type Condition, digestAfter, type Params, type Plan, type ResourceDeman
 import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { CLOUD_INIT, GUEST_READS, PLACE_READS } from './lib/api.ts';
+import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
@@ -52,7 +52,7 @@ export const updateVm = defineOperation({
   byName: { vmid: 'name' },
   output: changed.extend({ applied: z.array(z.string()).optional(), pending: z.array(z.string()).optional() }),
   reads: GUEST_READS,
-  mayRead: PLACE_READS,
+  mayRead: [...PLACE_READS, ...LIST_READS, ...ADDRESS_READS],
   sends: {
     'POST /nodes/{node}/qemu/{vmid}/config': ['description', 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/config': ['description', 'digest'],

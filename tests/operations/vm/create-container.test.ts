@@ -42,6 +42,36 @@ it('makes an unprivileged container from a template by the start of its name, an
   expect(await world.done('get_vm', { name: 'ct1' })).toMatchObject({ type: 'container', status: 'running' });
 });
 
+it('has an IPv6 address and gateway under the names that Proxmox has for them', async () => {
+  await world.done('create_container', {
+    name: 'six',
+    disk_gb: 2,
+    ip: '2001:db8::5/64',
+    gateway: '2001:db8::1',
+    password: 'canary-hunter2',
+  });
+  expect(world.cluster.mutations()[0]?.params.net0).toBe('name=eth0,bridge=vmbr0,gw6=2001:db8::1,ip6=2001:db8::5/64,type=veth');
+});
+
+it.each([
+  ['10.88.0.5/24', '10.77.0.1', 'ip: the gateway 10.77.0.1 is outside of 10.88.0.5/24, so the guest may not reach it'],
+  ['2001:db8::5/64', '2001:db9::1', 'ip: the gateway 2001:db9::1 is outside of 2001:db8::5/64, so the guest may not reach it'],
+  ['10.88.0.1/24', '10.88.0.1', 'ip: the gateway 10.88.0.1 is the address of the guest itself'],
+  ['10.88.0.0/24', undefined, 'ip: 10.88.0.0 is the network address of its /24, which no guest can have'],
+])('warns about the address %s with the gateway %s', async (ip, gateway, warning) => {
+  expect((await planOf(world, 'create_container', { name: 'ct1', password: 'a-password', ip, gateway })).warnings).toEqual([warning]);
+});
+
+it('warns about an address that another guest has, and about one that leads out of its network', async () => {
+  await world.done('create_container', { name: 'first', disk_gb: 2, ip: '10.88.0.5/24', gateway: '10.88.0.1', password: 'a-password' });
+  const { vmid } = await world.done('get_vm', { name: 'first' });
+  const twice = 'two guests with one address in one network disturb each other';
+  const planned = async (ip: string) => (await planOf(world, 'create_container', { name: 'ct1', password: 'a-password', ip })).warnings;
+  expect(await planned('10.88.0.5/16')).toEqual([`ip: 10.88.0.5 is configured in first (${vmid}) too: ${twice}`]);
+  expect(await planned('10.88.0.1/24')).toEqual([`ip: 10.88.0.1 is the gateway of first (${vmid}): it belongs to a router`]);
+  expect(await planned('10.88.0.6/24')).toEqual([]);
+});
+
 it('is not made twice, and the same call says what differs', async () => {
   await world.done('create_container', { name: 'ct1', disk_gb: 2 });
   const again = await world.done('create_container', { name: 'CT1', disk_gb: 2, memory_mb: 1024 });
@@ -61,6 +91,10 @@ it('warns where no login is possible, and hides the password', async () => {
 it.each([
   [{ name: 'ct1', template: 'alpine' }, 'storage_unavailable', 'No container template alpine is visible on pve.'],
   [{ name: 'ct1', ip: '10.0.0.5' }, 'invalid_arguments', 'ip 10.0.0.5 is neither dhcp nor an address with its prefix length.'],
+  [{ name: 'ct1', ip: '10.0.0.5/24', gateway: '10.0.0.1/24' }, 'invalid_arguments', 'gateway 10.0.0.1/24 needs a static ip'],
+  [{ name: 'ct1', ip: '10.0.0.5/24', gateway: 'fe80::1' }, 'invalid_arguments', 'an address of the same version'],
+  [{ name: 'ct1', password: 'four' }, 'invalid_arguments', 'password'],
+  [{ name: 'ct1', gateway: '10.0.0.1' }, 'invalid_arguments', 'gateway 10.0.0.1 needs a static ip'],
   [{ name: 'ct1', disk_gb: 900 }, 'quota_exceeded', 'PROXMOX_MAX_DISK_GB'],
   [{ name: 'web1' }, 'conflict', 'web1 (100) is a VM.'],
 ])('refuses %j', async (args, code, message) => {

@@ -187,4 +187,33 @@ describe('NICs and media', () => {
     expect(sent()).toEqual(['PUT /nodes/pve2/lxc/201/config']);
     expect(lastParams()).toMatchObject({ hostname: 'cache2', net0: expect.stringContaining('ip=10.77.0.21/24') });
   });
+
+  it('a container takes an IPv6 address as Proxmox names it, and dhcp leaves no gateway behind', async () => {
+    await world.done('update_vm', { vmid: 201, nics: [{ nic: 'net0', ip: '2001:db8::21/64' }] });
+    expect(lastParams()).toMatchObject({ net0: expect.stringContaining(',ip6=2001:db8::21/64') });
+    await world.done('create_container', { name: 'routed', disk_gb: 2, ip: '10.88.0.5/24', gateway: '10.88.0.1', password: 'a-password' });
+    await world.done('update_vm', { name: 'routed', nics: [{ nic: 'net0', ip: 'dhcp' }] });
+    expect(lastParams()).toMatchObject({ net0: expect.stringContaining(',ip=dhcp') });
+    expect(String(lastParams()?.net0)).not.toContain('gw=');
+    expect((await world.refused(world.call('update_vm', { name: 'routed', nics: [{ nic: 'net0', ip: '10.88.0.5' }] }))).message).toContain(
+      'neither dhcp nor an address',
+    );
+  });
+
+  it('an address that another guest has, or that its gateway cannot reach, is warned about; its own is not', async () => {
+    const address = { ip: '10.88.0.5/24', gateway: '10.88.0.1', password: 'a-password' };
+    const { vmid } = await world.done('create_container', { name: 'first', disk_gb: 2, ...address });
+    const { vmid: second } = await world.done('create_container', { name: 'second', disk_gb: 2, ...address, ip: '10.88.0.6/24' });
+    const twice = `10.88.0.5 is configured in first (${vmid}) too: two guests with one address in one network disturb each other`;
+    const warnings = async (args: JsonObject) => (await planOf(world, 'update_vm', args)).warnings;
+    expect(await warnings({ vmid: second as number, nics: [{ nic: 'net0', ip: '10.88.0.5/24' }] })).toEqual([`net0: ${twice}`]);
+    expect(await warnings({ vmid: second as number, nics: [{ nic: 'net0', ip: '10.99.0.5/24' }] })).toEqual([
+      'net0: the gateway 10.88.0.1 is outside of 10.99.0.5/24, so the guest may not reach it',
+    ]);
+    expect(await warnings({ vmid: vmid as number, nics: [{ nic: 'net0', ip: '10.88.0.5/25' }] })).toEqual([]);
+    expect(await warnings({ vmid: 105, cloud_init: { ipconfig0: 'ip=10.88.0.5/24' } })).toContain(`ipconfig0: ${twice}`);
+    // What stays as it is was decided before.
+    await world.done('update_vm', { vmid: 105, cloud_init: { ipconfig0: 'ip=10.88.0.5/24' } });
+    expect((await warnings({ vmid: 105, cloud_init: { ipconfig0: 'ip=10.88.0.5/24', user: 'ops' } })).join()).not.toContain('disturb');
+  });
 });

@@ -1,12 +1,13 @@
 import { fail } from '../../../core/errors/errors.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
-import { guestPath } from '../../../proxmox/guest/guests.ts';
+import { guestPath, listGuests } from '../../../proxmox/guest/guests.ts';
 import { listStorages } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
+import { addressesInUse } from '../lib/static-addresses.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type CloudInit, cloudInitParams } from '../provision/cloud-init/cloud-init.ts';
-import { cloudInitWarnings } from '../provision/cloud-init/warnings.ts';
+import { addressesOfCloudInit, cloudInitWarnings } from '../provision/cloud-init/warnings.ts';
 import { findIso, isSameMedium } from '../provision/create/media.ts';
 import { type Facet, facet } from './facet.ts';
 
@@ -51,6 +52,8 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
   const keys = Object.keys(set);
   if (keys.length === 0) return facet();
   const may = !running || (await missingPrivileges(ctx.api, [{ path: `/vms/${at.vmid}`, anyOf: ['VM.Config.Cloudinit'] }])).length === 0;
+  const addresses = addressesOfCloudInit(values).filter(({ key }) => key in set);
+  const inUse = addresses.length > 0 ? await addressesInUse(ctx, addresses, await listGuests(ctx.api), at.vmid) : [];
   const shown = (key: string) => (key === 'cipassword' ? 'set' : plainText(String(set[key]), 80));
   return facet({
     changes: [{ keys, text: `cloud-init ${keys.join(', ')}` }],
@@ -78,6 +81,7 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
           ]
         : []),
       ...cloudInitWarnings(values, { ...config, ...set }),
+      ...inUse,
     ],
     undo: keys.map((key) =>
       key === 'cipassword' ? 'the password of before is unknown' : `${key} back to ${plainText(config[key] ?? 'unset', 80)}`,

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { fail } from '../../../core/errors/errors.ts';
 import { plainText } from '../../../core/text/text.ts';
-import type { GuestAt } from '../../../proxmox/guest/guests.ts';
+import { type GuestAt, listGuests } from '../../../proxmox/guest/guests.ts';
 import { formatProperties, type Properties, parseNet, parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import type { OperationContext } from '../../define.ts';
+import { containerAddress } from '../lib/container-address.ts';
 import { bridgeName, line } from '../lib/schemas.ts';
+import { addressesInUse, addressWarnings, staticIn } from '../lib/static-addresses.ts';
 import { label, type Target } from '../lib/target.ts';
 import { chooseBridge } from '../provision/choose/bridge.ts';
 import { type Facet, facet, joined } from './facet.ts';
@@ -30,7 +32,15 @@ export async function nicsFacet(ctx: OperationContext, target: Target, nics: rea
   const taken = new Set(Object.keys(target.guest.config));
   const facets: Facet[] = [];
   for (const one of nics) facets.push(await nicFacet(ctx, target, one, taken));
-  return joined(facets);
+  const all = joined(facets);
+  return { ...all, warnings: [...all.warnings, ...(await warningsOf(ctx, target, nics, all.set))] };
+}
+
+/** Warnings about the fixed addresses that this call gives; those that stay are not looked at. */
+async function warningsOf(ctx: OperationContext, { guest }: Target, nics: readonly Nic[], set: Facet['set']): Promise<string[]> {
+  if (!nics.some(({ ip }) => ip !== undefined && ip !== 'dhcp')) return [];
+  const addresses = Object.entries(set).flatMap(([slot, text]) => staticIn(slot, String(text)));
+  return [...addressWarnings(addresses), ...(await addressesInUse(ctx, addresses, await listGuests(ctx.api), guest.at.vmid))];
 }
 
 async function nicFacet(ctx: OperationContext, { guest, running }: Target, args: Nic, taken: Set<string>): Promise<Facet> {
@@ -75,7 +85,7 @@ function written({ type }: GuestAt, slot: string, was: string | undefined, args:
     ...(args.vlan === undefined ? {} : { tag: args.vlan === 0 ? undefined : String(args.vlan) }),
     ...(args.link === undefined ? {} : { link_down: args.link ? undefined : '1' }),
     ...(args.firewall === undefined ? {} : { firewall: args.firewall ? '1' : undefined }),
-    ...(args.ip === undefined ? {} : { ip: args.ip }),
+    ...(args.ip === undefined ? {} : withAddress(args.ip)),
   };
   const merged = Object.entries({ ...options, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const rest = formatProperties(Object.fromEntries(merged.sort(([a], [b]) => a.localeCompare(b))));
@@ -92,6 +102,11 @@ function written({ type }: GuestAt, slot: string, was: string | undefined, args:
     raises,
     undo: [was === undefined ? `remove ${slot}` : `${slot} back to ${plainText(was, 200)}`],
   });
+}
+
+/** Without an address of its own a NIC has no gateway either. */
+function withAddress(ip: string): Record<string, string | undefined> {
+  return { ...(ip === 'dhcp' ? { gw: undefined } : {}), ...containerAddress(ip) };
 }
 
 /** The model with its MAC address, which stays; Proxmox chooses one for a new NIC. */

@@ -69,7 +69,8 @@ function inherited(source: Guest, args: CloneArgs, cloudInit: Params): string[] 
     ...addresses
       .sort()
       .map(
-        (key) => `inherits the static address ${plainText(config[key] ?? '', 80)} (${key}): two guests with one address disturb each other`,
+        (key) =>
+          `inherits the static address ${plainText(config[key] ?? '', 80)} (${key}): two guests with one address in one network disturb each other`,
       ),
     ...(tags.length > 0 && !args.tags?.length ? [`inherits the tags ${tags.map((tag) => plainText(tag, 40)).join(', ')}`] : []),
   ];

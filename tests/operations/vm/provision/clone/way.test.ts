@@ -169,7 +169,7 @@ test('a static address that another guest uses, as its agent says, is named', as
   const net0 = 'virtio=BC:24:11:AA:00:01,bridge=vmbr0';
   const world = { guests: [{ ...webServer, interfaces: [card], config: { ...webServer.config, agent: '1', net0 } }, template] };
   const args = { cloud_init: { ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' } };
-  const warning = 'ipconfig0: web1 (105) uses 10.77.0.201 now: two guests with one address disturb each other';
+  const warning = 'ipconfig0: web1 (105) uses 10.77.0.201 now: two guests with one address in one network disturb each other';
   expect((await clone(args, world)).warnings).toContain(warning);
   expect((await clone({ cloud_init: { ipconfig0: 'ip=10.77.0.202/24' } }, world)).warnings.join()).not.toContain('10.77.0');
 });
@@ -188,7 +188,7 @@ test('a static address that another guest is configured with is named', async ()
   const other = { ...webServer, config: { ...webServer.config, ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' } };
   const args = { cloud_init: { ipconfig0: 'ip=10.77.0.201/24,gw=10.77.0.1' } };
   const world = { guests: [other, template] };
-  const warning = 'ipconfig0: 10.77.0.201 is configured in web1 (105) too: two guests with one address disturb each other';
+  const warning = 'ipconfig0: 10.77.0.201 is configured in web1 (105) too: two guests with one address in one network disturb each other';
   expect((await clone(args, world)).warnings).toContain(warning);
   expect((await planOf('create_vm', { name: 'a2', ...args }, world)).warnings).toContain(warning);
   expect((await clone({ cloud_init: { ipconfig0: 'ip=10.77.0.202/24' } }, world)).warnings.join()).not.toContain('10.77.0');
