@@ -8,5 +8,6 @@ export const PINNED: ReadonlySet<string> = new Set<string>([
   'delete-after-backup / late-read /cluster/resources 1 / locked',
   'clone / mutation POST /nodes/pve/qemu/108/config 1 / reset-after + late-read /nodes/pve/tasks 1 / half-of-the-rows-for-good',
   'migrate / late-read /cluster/resources 1 / 500-html',
+  'migrate / late-read /nodes/pve2/qemu/100/status/current 1 / no-answer-at-all',
   'clone / plan-read /nodes/pve/qemu/100/pending 1 / no-answer-at-all',
 ]);

@@ -6,6 +6,9 @@ const ATTEMPTS = 5;
 /** How long an outage is waited out (s). */
 export const OUTAGE_SECONDS = 15 * 60;
 
+/** Proxmox, or the node that was asked, gave no answer. */
+export const isAway = (thrown: unknown): boolean => asError(thrown).code === 'unreachable';
+
 /**
  * Reads on behalf of a run that has begun: one answer that tells nothing does not end it half-made.
  * @throws what was thrown last: the fifth refusal, or that Proxmox is away, after a quarter of an hour
@@ -17,8 +20,7 @@ export async function patiently<T>(read: () => Promise<T>, clock: Clock): Promis
     try {
       return await read();
     } catch (thrown) {
-      const isAway = asError(thrown).code === 'unreachable';
-      if (isAway ? clock.now() - began >= OUTAGE_SECONDS * 1000 : ++refusals >= ATTEMPTS) throw thrown;
+      if (isAway(thrown) ? clock.now() - began >= OUTAGE_SECONDS * 1000 : ++refusals >= ATTEMPTS) throw thrown;
     }
     await clock.sleep(pauseMs);
   }

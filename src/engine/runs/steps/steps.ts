@@ -10,7 +10,7 @@ import { resolveStep } from '../outcome/resolve.ts';
 import { taskFault } from '../tasks/fault.ts';
 import { noteDigest } from './digests.ts';
 import type { Journal } from './journal.ts';
-import { patiently } from './patience.ts';
+import { isAway, OUTAGE_SECONDS, patiently } from './patience.ts';
 
 /** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
 const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000 };
@@ -129,19 +129,24 @@ async function check(step: CheckStep, { api, journal, ports }: Sending): Promise
   }
 }
 
-async function waitUntil(step: WaitStep, { api, ports, report, journal }: Sending): Promise<void> {
-  const began = ports.clock.now();
+async function waitUntil(step: WaitStep, { api, ports: { clock }, report, journal }: Sending): Promise<void> {
+  const began = clock.now();
+  // Time in which Proxmox was away says nothing about what is waited for, and does not count.
+  let awayMs = 0;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    const asked = clock.now();
     // An answer that tells nothing, whatever it is, does not end the wait.
-    const holds = await api.holds(step.until, journal.since).catch(() => undefined);
+    const holds = await api.holds(step.until, journal.since).catch((thrown) => (isAway(thrown) ? 'away' : undefined));
     if (holds === true) return;
-    const waited = Math.round((ports.clock.now() - began) / 1000);
-    if (waited >= step.timeoutSeconds) {
+    if (holds === 'away') awayMs = Math.min(awayMs + clock.now() - asked, OUTAGE_SECONDS * 1000);
+    const waited = Math.round((clock.now() - began) / 1000);
+    if (Math.round((clock.now() - began - awayMs) / 1000) >= step.timeoutSeconds) {
       if (step.mayFail) return;
       const what = holds === false ? `still not so after ${waited} s` : `unknown after ${waited} s`;
       throw new ProxmoxMcpError('task_failed', `${step.purpose}: ${what}.`, { hint: 'Check the guest with get_vm.' });
     }
     report(`wait until ${step.purpose}${waited === 0 ? '' : `: ${waited} s`}`);
-    await ports.clock.sleep(pauseMs);
+    await clock.sleep(pauseMs);
+    if (holds === 'away') awayMs = Math.min(awayMs + pauseMs, OUTAGE_SECONDS * 1000);
   }
 }

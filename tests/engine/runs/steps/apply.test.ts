@@ -203,6 +203,23 @@ describe('a wait', () => {
     expect(run.ports.clock.at).toBe(12.5);
   });
 
+  it('does not count the time in which Proxmox gives no answer, up to a quarter of an hour', async () => {
+    const away = (times: number) => {
+      let left = times;
+      return () => {
+        if (left-- > 0) throw new ProxmoxMcpError('unreachable', 'Proxmox gave no answer.');
+        return left < -2;
+      };
+    };
+    const back = await applied([set, wait], { holds: away(8) });
+    expect(back.status).toBe('succeeded');
+    expect(back.ports.clock.at).toBeGreaterThan(25);
+    const never = await applied([set, wait], { holds: away(Number.POSITIVE_INFINITY) });
+    expect(never).toMatchObject({ status: 'failed', error: { code: 'task_failed' } });
+    expect(never.ports.clock.at).toBeGreaterThan(15 * 60);
+    expect(never.ports.clock.at).toBeLessThan(15 * 60 + 20);
+  });
+
   it('ends when its time is just over', async () => {
     const { ports } = await applied([{ ...wait, timeoutSeconds: 8 }], { holds: () => false });
     expect(ports.clock.at).toBe(7.5);
