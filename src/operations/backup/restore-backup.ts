@@ -4,11 +4,11 @@ import { fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
 import { type Backup, readBackups } from '../../proxmox/backups.ts';
-import { tagsOf } from '../../proxmox/guest/guests.ts';
+import { listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
 import { refuseTooLarge } from '../vm/lib/limits.ts';
-import { poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
+import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
 import { refuseUnusablePool } from '../vm/provision/choose/pool.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
 import { type Inside, readInside } from './lib/inside.ts';
@@ -19,6 +19,7 @@ const input = z.strictObject({
   volume: volumeId.optional().describe('Of list_backups'),
   source_vmid: vmid.optional().describe('Instead of volume: the newest backup of this guest'),
   vmid: vmid.optional().describe('New VMID (next free one)'),
+  name: guestName.optional().describe('New name'),
   storage: storageName.optional().describe('For the disks; default as in the backup'),
   pool: poolName.optional(),
   overwrite: z.boolean().default(false).describe('Over the guest of the backup, which is lost'),
@@ -47,12 +48,17 @@ export const restoreBackup = defineOperation({
     'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique'],
   },
   maySend: {
-    'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique', 'pool', 'force'],
-    'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique', 'pool', 'force'],
+    'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique', 'pool', 'force', 'name'],
+    'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique', 'pool', 'force', 'hostname'],
   },
-  reserves: ({ vmid, overwrite }) => (overwrite ? undefined : defined({ vmid })),
+  reserves: ({ vmid, name, overwrite }) => (overwrite ? undefined : defined({ vmid, name })),
   example: { source_vmid: 102 },
   async plan(ctx, args): Promise<Plan> {
+    if (args.overwrite && args.name !== undefined) {
+      fail('invalid_arguments', 'name is for a new guest. With overwrite the guest gets the name in its backup.', {
+        hint: 'Leave name out, and rename the guest with update_vm afterwards.',
+      });
+    }
     const backup = await findBackup(ctx, args);
     const inside = await readInside(ctx.api, backup);
     return args.overwrite ? overPlan(ctx, args, backup, inside) : newPlan(ctx, args, backup, inside);
@@ -68,13 +74,16 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
   await refuseTooLarge(ctx, demand, undefined);
   const place = await placeFor(ctx, args, backup, inside);
   const { node, type } = backup;
-  const label = `${inside.name === '' ? 'guest' : plainText(inside.name, 80)} (${vmid})`;
+  const name = args.name ?? inside.name;
+  const twins = await namedSo(ctx, name, args);
+  const label = `${name === '' ? 'guest' : plainText(name, 80)} (${vmid})`;
+  const nameKey = type === 'lxc' ? 'hostname' : 'name';
   const there: Condition = {
     kind: 'config',
     type,
     vmid,
     node,
-    has: { [type === 'lxc' ? 'hostname' : 'name']: inside.name || null, lock: null },
+    has: { [nameKey]: name || null, lock: null },
   };
   return {
     operation: 'restore_backup',
@@ -85,7 +94,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
     becomes: { tags: tagsOf(inside.config.tags), protection: false },
     summary: `Restore ${backupText(backup)} as a new guest ${label} on ${node}`,
     effect: 'change',
-    steps: [restoreStep(backup, vmid, { ...place.params, unique: true, ...defined({ pool }) }, there)],
+    steps: [restoreStep(backup, vmid, { ...place.params, unique: true, ...defined({ pool, [nameKey]: args.name }) }, there)],
     expected: [there],
     choices: [
       ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
@@ -94,15 +103,31 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
     ],
     warnings: [
       'it is stopped and has new MAC addresses; its addresses and host name are those of the original: do not run both on one network',
+      ...(twins.length > 0 ? [`guests called ${plainText(name, 80)} already: ${twins.join(', ')}. Give name for another one`] : []),
       ...(inside.excluded.length > 0 ? [`missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`] : []),
       ...inside.warnings,
       ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
     ],
     before: {},
-    after: { name: inside.name, status: 'stopped' },
+    after: { name, status: 'stopped' },
     undo: `delete_vm {"vmid": ${vmid}}`,
     cleanup: `delete_vm {"vmid": ${vmid}}`,
   };
+}
+
+/**
+ * VMIDs of the guests with this name: Proxmox lets several have it, and then only a VMID tells them apart.
+ * @throws conflict for a name that the caller chose, so that the same call twice makes one guest
+ */
+async function namedSo({ api }: OperationContext, name: string, { name: chosen }: RestoreArgs): Promise<number[]> {
+  const twins = (await listGuests(api)).filter((row) => name !== '' && row.name.toLowerCase() === name.toLowerCase());
+  const [twin] = twins;
+  if (twin && chosen !== undefined) {
+    fail('conflict', `A guest is called ${name} already: ${twin.vmid}.`, {
+      hint: `Choose another name. If ${twin.vmid} is what an earlier call restored, nothing is left to do.`,
+    });
+  }
+  return twins.map(({ vmid }) => vmid);
 }
 
 /** @throws invalid_arguments, not_possible with what can be seen */

@@ -138,6 +138,32 @@ describe('restore_backup', () => {
     expect(await networks(150)).not.toEqual(await networks(104));
   });
 
+  it('gives the new guest another name, and warns where it would keep one that is taken', async () => {
+    expect((await planOf(world, 'restore_backup', { source_vmid: 104 })).warnings).toContain(
+      'guests called build1 already: 104. Give name for another one',
+    );
+    const named = { source_vmid: 104, name: 'build1-check' };
+    expect((await planOf(world, 'restore_backup', named)).warnings.join()).not.toContain('called');
+    const done = await world.done('restore_backup', named);
+    expect(done).toMatchObject({ name: 'build1-check', created: true });
+    expect(lastParams()).toMatchObject({ name: 'build1-check' });
+    expect(await world.done('get_vm', { name: 'build1-check' })).toMatchObject({ vmid: done.vmid });
+  });
+
+  it('gives a container its host name', async () => {
+    await world.done('backup_vm', { vmid: 200, storage: 'local' });
+    const done = await world.done('restore_backup', { source_vmid: 200, name: 'dns2' });
+    expect(lastParams()).toMatchObject({ hostname: 'dns2', restore: '1' });
+    expect(await world.done('get_vm', { name: 'dns2' })).toMatchObject({ vmid: done.vmid });
+  });
+
+  it('makes one guest when a call with a name is made twice', async () => {
+    await world.done('restore_backup', { source_vmid: 104, name: 'twice' });
+    expect((await world.refused(world.call('restore_backup', { source_vmid: 104, name: 'TWICE' }))).code).toBe('conflict');
+    const over = world.call('restore_backup', { source_vmid: 104, name: 'other', overwrite: true });
+    expect(await world.refused(over)).toMatchObject({ code: 'invalid_arguments' });
+  });
+
   it('counts against the quota like any new guest', async () => {
     const tight = world.another({ limits: { maxCpu: 16, maxRamMib: 512, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' } } });
     const error = await world.refused(tight.perform('restore_backup', { source_vmid: 104 }, agent));
