@@ -72,9 +72,32 @@ test('a filter by pool finds the guests of the pools in it, as quotas count them
   expect(await operation.read(ctx, operation.input.parse({ pool: 'team' }))).toMatchObject({ vms: [{ vmid: 701 }], total: 1 });
 });
 
-test('Windows 11 is told to need a TPM, which create_vm does not make', async () => {
-  expect((await create({ ostype: 'win11' })).warnings.join()).toContain('TPM');
-  expect((await create({ ostype: 'win10' })).warnings.join()).not.toContain('TPM');
+describe('Windows 11', () => {
+  const world = withEngine();
+  test('is made with UEFI and a TPM 2.0, which its setup asks for', async () => {
+    const windows = { name: 'win11', ostype: 'win11', iso: 'virtio-win.iso', storage: 'local-lvm' };
+    expect(await world().done('create_vm', windows)).toMatchObject({
+      created: true,
+      choices: expect.arrayContaining(['machine: q35, with a TPM 2.0 and bios: ovmf (for Windows 11)']),
+    });
+    const { raw_config: config } = await world().done('get_vm', { name: 'win11', fields: ['raw_config'] });
+    expect(config).toMatchObject({
+      bios: 'ovmf',
+      machine: 'q35',
+      efidisk0: expect.stringContaining('efitype=4m'),
+      tpmstate0: expect.stringContaining('version=v2.0'),
+    });
+  });
+  test('keeps the firmware that the caller names, and says what its setup asks for', async () => {
+    const plan = await create({ ostype: 'win11', bios: 'seabios' });
+    expect(plan.warnings).toContain('the setup of Windows 11 asks for UEFI (bios: ovmf)');
+    expect(plan.steps[0]).toMatchObject({ params: { bios: 'seabios', tpmstate0: expect.any(String) } });
+    expect(plan.steps[0]).not.toMatchObject({ params: { efidisk0: expect.anything() } });
+  });
+  test('alone: an earlier Windows gets neither', async () => {
+    const { steps } = await create({ ostype: 'win10' });
+    expect(Object.keys(steps[0]?.kind === 'request' ? steps[0].params : {})).not.toEqual(expect.arrayContaining(['tpmstate0']));
+  });
 });
 
 describe('kasmtech/workspaces-issues#858, theforeman/foreman_fog_proxmox#368: one node is down', () => {

@@ -4,7 +4,7 @@ import { type Condition, digestAfter, type Plan, type Step } from '../../core/pl
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
-import { listStorages, placeOn } from '../../proxmox/storage.ts';
+import { isFileStorage, listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
@@ -47,7 +47,7 @@ export const createVm = defineOperation({
   sends: {
     'POST /nodes/{node}/qemu': [
       ...['vmid', 'name', 'pool', 'description', 'onboot', 'protection', 'cores', 'sockets', 'cpu', 'memory', 'ostype'],
-      ...['bios', 'scsihw', 'agent'],
+      ...['bios', 'machine', 'scsihw', 'agent', 'tpmstate0=local:1'],
       ...['boot', 'net0', 'scsi0=local:0,import-from=local:import/image.qcow2', 'efidisk0=local:1', 'ide2=local:iso/cd.iso,media=cdrom'],
       ...['ide0=local:cloudinit', 'serial0', ...CLOUD_INIT],
     ],
@@ -166,9 +166,10 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
       ...(bootable
         ? []
         : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),
-      ...(args.ostype === 'win11'
-        ? ['the setup of Windows 11 asks for UEFI (bios: ovmf) and a TPM 2.0, which the operator has to add']
+      ...(args.ostype === 'win11' && isFileStorage(storage.type)
+        ? [`the state of its TPM on ${storage.storage} is a raw file, so the VM may not be snapshotted`]
         : []),
+      ...(args.ostype === 'win11' && args.bios === 'seabios' ? ['the setup of Windows 11 asks for UEFI (bios: ovmf)'] : []),
       ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
       ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
       ...(image && !args.cloud_init ? ['no cloud_init was given: a cloud image then has no user who can log in'] : []),

@@ -63,6 +63,7 @@ export const updateVm = defineOperation({
       ...CLOUD_INIT,
       ...NUMBERED('net', 32),
       ...NUMBERED('scsi', 31),
+      ...NUMBERED('virtio', 16),
       ...NUMBERED('ide', 4),
       ...NUMBERED('sata', 6),
       'ide2=local:iso/cd.iso,media=cdrom',
@@ -128,7 +129,7 @@ async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
     args.iso === undefined ? facet() : await isoFacet(ctx, target, args.iso),
     args.cloud_init === undefined ? facet() : await cloudInitFacet(ctx, target, args.cloud_init),
     args.nics === undefined ? facet() : await nicsFacet(ctx, target, args.nics),
-    args.disks === undefined ? facet() : await disksFacet(ctx, target, args.disks),
+    args.disks === undefined ? facet() : await disksFacet(ctx, target, args.disks, args.protection ?? target.guest.identity.protection),
   ]);
   return { moves: place.moves, all };
 }

@@ -109,6 +109,34 @@ describe('disks', () => {
     expect(await slots()).not.toContain('unused0');
   });
 
+  it('take the next free place of the bus that is named', async () => {
+    const disks = [{ disk: 'virtio', size_gb: 2 }, { disk: 'virtio', size_gb: 3 }, { size_gb: 1 }];
+    await world.done('update_vm', { vmid: 105, disks });
+    expect((await look(105)).disks).toMatchObject(
+      expect.arrayContaining([
+        expect.objectContaining({ slot: 'virtio0', size_gb: 2 }),
+        expect.objectContaining({ slot: 'virtio1', size_gb: 3 }),
+        expect.objectContaining({ slot: 'scsi1', size_gb: 1 }),
+      ]),
+    );
+    const full = Array.from({ length: 5 }, () => ({ disk: 'ide', size_gb: 1 }));
+    expect((await world.refused(world.call('update_vm', { vmid: 105, disks: full }))).message).toBe('All 4 places of ide are taken.');
+    const acted = world.call('update_vm', { vmid: 105, disks: [{ disk: 'virtio', size_gb: 1, action: 'delete' }] });
+    expect((await world.refused(acted)).code).toBe('invalid_arguments');
+  });
+
+  it('of a protected guest stay, and no human is asked in vain', async () => {
+    await world.done('update_vm', { vmid: 105, protection: true, disks: [{ size_gb: 3, storage: 'local-lvm' }] });
+    for (const action of ['detach', 'delete']) {
+      const refused = await world.refused(world.call('update_vm', { vmid: 105, disks: [{ disk: 'scsi1', action }] }));
+      expect(refused).toMatchObject({ code: 'guest_protected', message: expect.stringContaining('dev1 (105) is protected') });
+    }
+    await approved('update_vm', { vmid: 105, protection: false, disks: [{ disk: 'scsi1', action: 'detach' }] });
+    expect((await look(105)).protection).toBe(false);
+    const both = world.call('update_vm', { vmid: 105, protection: true, disks: [{ disk: 'unused0', action: 'delete' }] });
+    expect((await world.refused(both)).code).toBe('guest_protected');
+  });
+
   it('move to another storage, and the source goes', async () => {
     await world.done('update_vm', { vmid: 105, disks: [{ disk: 'scsi0', storage: 'nas' }] });
     expect(lastParams()).toMatchObject({ disk: 'scsi0', storage: 'nas', delete: '1' });

@@ -13,28 +13,40 @@ import { label, type Target } from '../lib/target.ts';
 import { withSize } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
 import { type Facet, facet, joined } from './facet.ts';
-import { freeSlot, refuseTwice } from './nics.ts';
+import { type Bus, freeSlot, refuseTwice } from './nics.ts';
 
 /** A disk is copied. */
 const MOVE_SECONDS = 24 * 3600;
 
+/** A disk named by its bus alone is a new one. */
+const isBus = (text: string | undefined): text is Bus => /^(?:ide|sata|scsi|virtio)$/.test(text ?? '');
+
 export const disk = z.strictObject({
   disk: z
     .string()
-    .refine((text) => /^(?:(?:ide|sata|scsi|virtio|unused|mp)\d{1,3}|rootfs|efidisk0|tpmstate0)$/.test(text), {
+    .refine((text) => /^(?:(?:ide|sata|scsi|virtio|unused|mp)\d{1,3}|rootfs|efidisk0|tpmstate0)$/.test(text) || isBus(text), {
       message: 'must be a disk like scsi0',
     })
     .optional()
-    .describe('scsi0; without it a new one'),
+    .describe('scsi0; new with a bus, or none'),
   size_gb: diskGb.optional().describe('Grow to; of a new disk its size'),
   storage: storageName.optional().describe('Move to; of a new disk its place'),
   action: z.enum(['detach', 'attach', 'delete']).optional(),
 });
 type Args = z.output<typeof disk>;
 
-/** Disks that are added, grown, moved, detached, attached or deleted. */
-export async function disksFacet(ctx: OperationContext, target: Target, disks: readonly Args[]): Promise<Facet> {
-  refuseTwice(disks.flatMap((one) => one.disk ?? []));
+/**
+ * Disks that are added, grown, moved, detached, attached or deleted.
+ * @param isProtected as the guest is when the request for its options has been sent
+ */
+export async function disksFacet(ctx: OperationContext, target: Target, disks: readonly Args[], isProtected: boolean): Promise<Facet> {
+  refuseTwice(disks.flatMap((one) => (one.disk === undefined || isBus(one.disk) ? [] : one.disk)));
+  const taking = disks.find(({ action }) => action === 'detach' || action === 'delete');
+  if (isProtected && taking) {
+    fail('guest_protected', `${label(target.guest)} is protected, and Proxmox takes no disk from a protected guest.`, {
+      hint: 'Ask the user. With "protection": false in the same call the guest loses its protection first.',
+    });
+  }
   const taken = new Set(Object.keys(target.guest.config));
   const facets: Facet[] = [];
   for (const [index, one] of disks.entries())
@@ -50,12 +62,12 @@ interface Turn {
 
 async function diskFacet(ctx: OperationContext, target: Target, args: Args, turn: Turn): Promise<Facet> {
   const { guest } = target;
-  if (args.disk === undefined) return added(ctx, target, args, turn);
+  if (args.disk === undefined || isBus(args.disk)) return added(ctx, target, { ...args, bus: args.disk ?? 'scsi' }, turn);
   const found = guest.disks.find((d) => d.slot === args.disk);
   if (!found) {
     const have = guest.disks.map((d) => d.slot).join(', ');
     return fail('not_possible', `${label(guest)} has no disk ${args.disk}.`, {
-      hint: `Disks: ${have || 'none'}. Without disk a new one is added.`,
+      hint: `Disks: ${have || 'none'}. Without disk, or with a bus like virtio, a new one is added.`,
     });
   }
   if (found.owner !== undefined && found.owner !== guest.at.vmid) {
@@ -70,7 +82,7 @@ async function diskFacet(ctx: OperationContext, target: Target, args: Args, turn
 async function added(
   ctx: OperationContext,
   { guest }: Target,
-  { size_gb: size, storage: wanted, action }: Args,
+  { size_gb: size, storage: wanted, action, bus }: Args & { bus: Bus },
   { taken, suffix }: Turn,
 ): Promise<Facet> {
   const { at } = guest;
@@ -85,7 +97,7 @@ async function added(
   const boot = bootDisk(guest.config, guest.disks);
   const own = boot === undefined || boot.storage === '' ? {} : { own: { storage: boot.storage, of: 'its boot disk' } };
   const { storage, choices } = chooseStorage(ctx, { node: at.node, storages, wanted, needGib: gib, ...own });
-  const slot = freeSlot('scsi', taken);
+  const slot = freeSlot(bus, taken);
   taken.add(slot);
   const format = isFileStorage(storage.type) ? ',format=qcow2' : '';
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib, storage: storage.storage };

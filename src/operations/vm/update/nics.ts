@@ -122,9 +122,17 @@ function ofContainer(was: string | undefined, slot: string): { head: string; opt
   return { head: `name=${name}`, options };
 }
 
-/** @param prefix `net`, `scsi` */
-export function freeSlot(prefix: string, taken: ReadonlySet<string>): string {
-  for (let number = 0; ; number++) if (!taken.has(`${prefix}${number}`)) return `${prefix}${number}`;
+/** How many devices Proxmox VE 9.2 takes of each kind. */
+const PLACES = { net: 32, scsi: 31, virtio: 16, sata: 6, ide: 4, mp: 256 } as const;
+export type Bus = keyof typeof PLACES;
+
+/** @throws not_possible when all are taken */
+export function freeSlot(prefix: Bus, taken: ReadonlySet<string>): string {
+  const slots = Array.from({ length: PLACES[prefix] }, (_, number) => `${prefix}${number}`);
+  return (
+    slots.find((slot) => !taken.has(slot)) ??
+    fail('not_possible', `All ${PLACES[prefix]} places of ${prefix} are taken.`, { hint: 'Use another one, or take a device out first.' })
+  );
 }
 
 /** Two entries for one device would each start from its present state. @throws invalid_arguments */

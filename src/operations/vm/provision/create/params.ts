@@ -42,6 +42,10 @@ export function createParams(d: Decided): { params: Params; choices: string[] } 
     ...cloudInitParams(args.cloud_init, d.version),
   };
   const boot = d.image ? 'order=scsi0' : d.iso === undefined ? 'order=scsi0;net0' : 'order=scsi0;ide2';
+  // The setup of Windows 11 refuses a machine without UEFI and a TPM 2.0. A TPM's state takes no format.
+  const isWin11 = args.ostype === 'win11';
+  const bios = args.bios ?? (isWin11 ? 'ovmf' : undefined);
+  const tpm = isWin11 ? { machine: 'q35', tpmstate0: `${on}:1,version=v2.0` } : {};
   const net = { model: 'virtio', bridge: d.bridge, ...(args.vlan === undefined ? {} : { tag: String(args.vlan) }) };
   const params: Params = {
     vmid: d.vmid,
@@ -58,15 +62,20 @@ export function createParams(d: Decided): { params: Params; choices: string[] } 
     boot,
     ...iso,
     ...cloudInit,
-    ...defined({ bios: args.bios }),
-    ...(args.bios === 'ovmf'
+    ...defined({ bios }),
+    ...tpm,
+    ...(bios === 'ovmf'
       ? { efidisk0: formatProperties({ volume: `${on}:1`, ...format, efitype: '4m', 'pre-enrolled-keys': '1' }, 'volume') }
       : {}),
     ...defined({ pool: d.pool, description: args.description, onboot: args.onboot, protection: args.protection }),
   };
   return {
     params,
-    choices: [...defaultsTaken(d), ...('format' in format ? ['disk format: qcow2 (raw files cannot be snapshotted)'] : [])],
+    choices: [
+      ...defaultsTaken(d),
+      ...(isWin11 ? [`machine: q35, with a TPM 2.0${args.bios === undefined ? ' and bios: ovmf' : ''} (for Windows 11)`] : []),
+      ...('format' in format ? ['disk format: qcow2 (raw files cannot be snapshotted)'] : []),
+    ],
   };
 }
 
