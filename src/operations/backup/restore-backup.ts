@@ -17,12 +17,12 @@ import { backupText, boundTo, placeFor, restoreStep } from './lib/restore-parts.
 
 const input = z.strictObject({
   volume: volumeId.optional().describe('Of list_backups'),
-  source_vmid: vmid.optional().describe('Instead of volume: the newest backup of this guest'),
-  vmid: vmid.optional().describe('New VMID (next free one)'),
-  name: guestName.optional().describe('New name'),
+  source_vmid: vmid.optional().describe('Or the newest backup of this guest'),
+  vmid: vmid.optional().describe('Next free one'),
+  name: guestName.optional(),
   storage: storageName.optional().describe('For the disks; default as in the backup'),
   pool: poolName.optional(),
-  overwrite: z.boolean().default(false).describe('Over the guest of the backup, which is lost'),
+  overwrite: z.boolean().default(false).describe('Over that guest, which is lost'),
 });
 type RestoreArgs = z.output<typeof input>;
 

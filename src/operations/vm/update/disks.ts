@@ -28,7 +28,7 @@ export const disk = z.strictObject({
       message: 'must be a disk like scsi0',
     })
     .optional()
-    .describe('scsi0; new with a bus, or none'),
+    .describe('scsi0. For a new one a bus or nothing'),
   size_gb: diskGb.optional().describe('Grow to; of a new disk its size'),
   storage: storageName.optional().describe('Move to; of a new disk its place'),
   action: z.enum(['detach', 'attach', 'delete']).optional(),
