@@ -24,7 +24,8 @@ export interface OfferedTool extends Offered {
 export function offeredTool(operation: Operation): OfferedTool {
   const { name, toolset, effect } = operation;
   const control = operation.effect === 'control' ? { decides: operation.decides, ...defined({ releases: operation.releases }) } : {};
-  return { name, toolset, effect, ...control, tool: toolDefinition(operation) };
+  const read = operation.effect === 'read' ? defined({ ofNoCluster: operation.ofNoCluster }) : {};
+  return { name, toolset, effect, ...control, ...read, tool: toolDefinition(operation) };
 }
 
 /** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */

@@ -3,7 +3,7 @@ import type { Settings } from '../core/settings/settings.ts';
 import type { Operation } from './define.ts';
 
 /** The part of an operation that decides whether and to whom it is offered. */
-export type Offered = Pick<Operation, 'name' | 'toolset' | 'effect'> & { decides?: boolean; releases?: true };
+export type Offered = Pick<Operation, 'name' | 'toolset' | 'effect'> & { decides?: boolean; releases?: true; ofNoCluster?: true };
 
 /** Reads, and lists of approvals and tasks: neither the cluster nor a decision is touched. */
 export function changesNothing({ effect, decides }: Offered): boolean {

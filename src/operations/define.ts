@@ -120,6 +120,8 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
 
 export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
   effect: 'read';
+  /** It reads nothing of a cluster: where several are served it answers once, and none is named. */
+  ofNoCluster?: true;
   /** The GET requests it would send, for a dry-run; what is not known before is in braces: `GET /nodes/{node}/qemu/105/pending`. */
   preview(args: z.output<I>): string[];
   read(ctx: OperationContext, args: z.output<I>): Promise<z.input<O>>;

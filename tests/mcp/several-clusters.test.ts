@@ -43,6 +43,12 @@ describe('what several clusters cost an agent', () => {
     for (const tool of operations.map(offeredTool)) expect(tokens(withCluster(tool)) - tokens(tool)).toBeLessThanOrEqual(3);
   });
 
+  it('is nothing where a tool reads nothing of a cluster', () => {
+    const search = operations.map(offeredTool).find(({ name }) => name === 'api_search');
+    if (!search) throw new Error('api_search is not offered');
+    expect(withCluster(search)).toBe(search);
+  });
+
   it('is one sentence of the rules, which names them', () => {
     const rules = instructions({ readOnly: false, demo: false, clusters: ['home', 'work'] });
     expect(rules.split('\n')[0]).toBe(

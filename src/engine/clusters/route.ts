@@ -65,11 +65,21 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     }
     const choices = own.map(({ name }) => name);
     if (!isAbsent(cluster) || !operation) return rejected(rest, notNamed(choices, cluster));
-    if (operation.effect === 'read' && options.dryRun) return on(all[0] as Served, rest);
+    // Each would say the same of a wrong id, and of what reads nothing of a cluster.
+    const isAlike = decidesById(operation) || named !== undefined || (operation.effect === 'read' && operation.ofNoCluster);
+    if (isAlike && !options.invalid) return on(await readyOf(own), rest);
+    const [first = all[0] as Served] = own;
+    if (operation.effect === 'read' && options.dryRun) return on(first, rest);
     if (!asksAll(operation) || args.cursor !== undefined) return rejected(rest, notNamed(choices, undefined));
-    if (options.invalid || own.length === 0) return on(all[0] as Served, rest);
+    if (options.invalid || own.length === 0) return on(first, rest);
     const answers = await Promise.all(own.map((one) => ask(one, rest)));
     return { kind: 'done', output: joined(operation, answers) };
+  }
+
+  /** One that is open, or else the one that opens first: a cluster that does not answer is not waited for. */
+  async function readyOf(own: readonly Served[]): Promise<Served> {
+    const open = own.find(({ opened }) => opened());
+    return open ?? Promise.any(own.map((one) => one.open().then(() => one))).catch(() => own[0] ?? (all[0] as Served));
   }
 
   return async (request) => (names.length === 0 ? on(all[0] as Served, request) : several(request));
@@ -88,9 +98,13 @@ function on({ name, server, open }: Served, request: Request): Promise<Result> {
   );
 }
 
+function decidesById(operation: Operation): boolean {
+  return operation.effect === 'control' && operation.decides;
+}
+
 /** Reads, and lists of approvals and runs. What decides names its approval, and that one its cluster. */
 function asksAll(operation: Operation): boolean {
-  return operation.effect === 'read' || (operation.effect === 'control' && !operation.decides);
+  return operation.effect === 'read' || (operation.effect === 'control' && !decidesById(operation));
 }
 
 /** The cluster of the approval or run that a call names. */

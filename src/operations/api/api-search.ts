@@ -19,6 +19,7 @@ export const apiSearch = (tools: readonly Operation[]) =>
     name: 'api_search',
     title: 'Find a method of the API',
     effect: 'read',
+    ofNoCluster: true,
     toolset: 'api',
     description:
       'Finds methods of the Proxmox VE API for what no other tool does, by words ("ha rule") or, with full types, by name ("PUT /pools/{poolid}").',

@@ -117,6 +117,12 @@ describe('a change', () => {
     expect(two.audit().some((line) => 'cluster' in line)).toBe(false);
   });
 
+  it('with a name of another type is refused', async () => {
+    expect(await refused(two.call('start_vm', { cluster: ['home'], vmid: 100 }))).toMatchObject({
+      message: 'start_vm: cluster must be one of home, work.',
+    });
+  });
+
   it('with a name that no cluster has is refused', async () => {
     expect(await refused(two.call('start_vm', { cluster: 'wrok', vmid: 100 }))).toMatchObject({
       code: 'invalid_arguments',
@@ -221,6 +227,50 @@ describe('an approval', () => {
     expect(await two.call('stop_vm', { cluster: 'home', vmid })).toMatchObject({ kind: 'done' });
     await two.engine.standing.revoke(id, operator());
     expect((await two.engine.standing.list()).map(({ revokedAt }) => typeof revokedAt)).toEqual(['string']);
+  });
+});
+
+describe('an id', () => {
+  it('that no cluster knows is unknown, and no cluster is asked for', async () => {
+    for (const operation of ['approve', 'deny'])
+      expect(await refused(two.call(operation, { approval_id: 'apr_nosuch' }))).toMatchObject({
+        code: 'approval_unknown',
+        message: 'Approval apr_nosuch is not one of yours.',
+      });
+    expect(await refused(two.call('approve', {}))).toMatchObject({ message: expect.stringContaining('approval_id is missing') });
+    expect(sent()).toEqual([0, 0]);
+  });
+
+  it('of a cluster that the file no longer has is told as such, decides nothing, and counts again once it is back', async () => {
+    const id = await two.asks('stop_vm', { cluster: 'work', vmid: 100 });
+    await two.done('start_vm', { cluster: 'work', vmid: 104 });
+    const [run] = rows(await two.done('get_task', { cluster: 'work' }), 'runs');
+    const run_id = String(run?.run_id);
+    const without = two.another({ at: { home: two.home, third: two.work } });
+    const before = sent();
+    expect(await refused(without.perform('approve', { approval_id: id }, agent))).toMatchObject({
+      code: 'approval_mismatch',
+      message: expect.stringMatching(/^Approval \S+ is for the cluster work@[0-9a-f]{16}, not for (home|third)@[0-9a-f]{16}\.$/),
+    });
+    expect(await refused(without.perform('get_task', { run_id }, agent))).toMatchObject({
+      code: 'task_unknown',
+      message: expect.stringMatching(/^Run \S+ is on the cluster work@/),
+    });
+    const { kind, ...more } = await without.perform('list_approvals', {}, agent);
+    expect([kind, more]).toMatchObject(['done', { output: { approvals: [] } }]);
+    expect(sent()).toEqual(before);
+    expect(await two.done('approve', { approval_id: id })).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+describe('what reads nothing of a cluster', () => {
+  it('answers once, also where the first of them does not answer', async () => {
+    const once = await two.done('api_search', { query: 'snapshot' });
+    expect(once).not.toHaveProperty('by_cluster');
+    expect(JSON.stringify(once)).not.toContain('"cluster"');
+    await two.home.simulator.close();
+    const other = two.another({ clock: hurriedClock() });
+    expect(await other.perform('api_search', { query: 'snapshot' }, agent)).toEqual({ kind: 'done', output: once });
   });
 });
 

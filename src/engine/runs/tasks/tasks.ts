@@ -51,6 +51,10 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
               : run;
         return describe(now, ports, logLines ?? 0);
       }
+      if (run && mine(run) && runId !== undefined)
+        fail('task_unknown', `Run ${runId} is on the cluster ${run.cluster}, not on ${cluster}.`, {
+          hint: 'Call get_task with that cluster. Tell the user where this server has none of that name.',
+        });
       if (runId !== undefined) fail('task_unknown', `Run ${runId} is not one of yours.`);
       if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
       return taskNow({ upid: upid ?? '', waitSeconds, logLines, signal }, ports);
