@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { McpServer, McpServerFactory, Server } from '@modelcontextprotocol/server';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
@@ -27,9 +27,8 @@ interface Hooks {
  * answers); SIGINT, SIGTERM and SIGHUP end at once. The process exits with 0, or with 1 when the connection broke on what the client sent.
  */
 export function runStdio(factory: McpServerFactory, { onClose, onError, onIdle, changes }: Hooks): void {
-  // The SDK drops what is in progress when its input ends, so the input that it sees ends later.
-  const input = process.stdin.pipe(new PassThrough(), { end: false });
-  const transport = new StdioServerTransport(input, process.stdout);
+  // The SDK drops what is in progress when its input ends, so it does not learn of the end.
+  const transport = new StdioServerTransport(withoutEnd(process.stdin), process.stdout);
   let fault: NodeJS.ErrnoException | undefined;
   let server: McpServer | Server | undefined;
   const remembered: McpServerFactory = async (context) => {
@@ -66,7 +65,6 @@ export function runStdio(factory: McpServerFactory, { onClose, onError, onIdle, 
     end(fault && fault.code !== 'EPIPE' ? 1 : 0);
   };
   const inputEnded = async (): Promise<void> => {
-    while (input.readableLength > 0) await nextTurn();
     await nextTurn();
     if (unanswered() === 0) return end();
     setTimeout(() => end(), ANSWER_LIMIT_MS);
@@ -75,6 +73,16 @@ export function runStdio(factory: McpServerFactory, { onClose, onError, onIdle, 
   };
   process.stdin.once('end', inputEnded);
   process.stdin.once('close', inputEnded);
+}
+
+/** The same stream, whose end its listeners do not hear of. A stream in between would cost as much as reading a message. */
+function withoutEnd(stream: Readable): Readable {
+  const listens = (event: string | symbol) => event !== 'end' && event !== 'close';
+  return Object.create(stream, {
+    on: { value: (event: string, listener: () => void) => (listens(event) ? stream.on(event, listener) : stream) },
+    off: { value: (event: string, listener: () => void) => stream.off(event, listener) },
+    pause: { value: () => stream.pause() },
+  }) as Readable;
 }
 
 /** Begins to listen when the client opens its first stream of changes. */

@@ -73,8 +73,9 @@ const tools: readonly Operation[] = [
 /** Every operation there is. */
 export const operations: readonly Operation[] = [...tools, ...apiTools(tools)];
 
+const byName = new Map(operations.map((operation) => [operation.name, operation]));
+
 /** By its name or a former one. */
 export function findOperation(name: string): Operation | undefined {
-  const present = FORMER_NAMES.get(name) ?? name;
-  return operations.find((operation) => operation.name === present);
+  return byName.get(FORMER_NAMES.get(name) ?? name);
 }

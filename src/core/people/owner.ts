@@ -1,10 +1,18 @@
 import { userInfo } from 'node:os';
 
+let known: string | undefined;
+
 /**
  * The owner of this process's requests and decisions: the name of its user, in the terminal, over stdio and for the tokens that it makes
  * without `--owner`. `local:UID` where the user has no name, as in some containers.
  */
 export function localOwner(): string {
+  // Each call is one of this owner, and a process keeps its user.
+  known ??= nameOfUser();
+  return known;
+}
+
+function nameOfUser(): string {
   try {
     return userInfo().username;
   } catch {

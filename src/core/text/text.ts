@@ -6,6 +6,8 @@ const UNSEEN = '\\p{C}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}\\u2800';
 const INVISIBLE = new RegExp(`[${UNSEEN}]`, 'gu');
 // JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
 const UNSEEN_IN_JSON = new RegExp(`(?!\\n)[${UNSEEN}]`, 'gu');
+// Most texts of a cluster are of these characters alone: there is nothing in them to look for.
+const HAS_OTHERS = /[^ -~]/;
 // Combining marks stacked on one letter paint over the lines around it.
 const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
 
@@ -15,7 +17,9 @@ const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
  * @param max characters kept; the rest becomes an ellipsis with the number of characters left out
  */
 export function plainText(text: string, max = 200): string {
-  return capped(withoutInvisible(String(text).replace(/[\r\n\t]+/g, ' ')).trim(), max);
+  const given = String(text);
+  const line = HAS_OTHERS.test(given) ? withoutInvisible(given.replace(/[\r\n\t]+/g, ' ')) : given;
+  return capped(line.trim(), max);
 }
 
 function withoutInvisible(text: string): string {
@@ -36,20 +40,27 @@ const MAX_ANSWER_TEXT = 4000;
  * capped. Line breaks stay: notes have them.
  */
 export function harmless(value: Json): Json {
-  if (typeof value === 'string') return capped(withoutPrivateKeys(value).split('\n').map(withoutInvisible).join('\n'), MAX_ANSWER_TEXT);
+  if (typeof value === 'string') return harmlessText(value);
   if (Array.isArray(value)) return value.map(harmless);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [plainText(key, 100), harmless(item)]));
 }
 
+function harmlessText(text: string): string {
+  const shown = withoutPrivateKeys(text);
+  return capped(HAS_OTHERS.test(shown) ? shown.split('\n').map(withoutInvisible).join('\n') : shown, MAX_ANSWER_TEXT);
+}
+
 /** Whether a text has characters that a reader would not see. */
 export function hidesSomething(text: string): boolean {
-  return text.search(INVISIBLE) >= 0;
+  return HAS_OTHERS.test(text) && text.search(INVISIBLE) >= 0;
 }
 
 /** JSON in which everything that a reader would not see is an escape; parses to the same value. */
 export function visibleJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(UNSEEN_IN_JSON, (found) =>
+  const json = JSON.stringify(value, undefined, indent);
+  if (!HAS_OTHERS.test(json)) return json;
+  return json.replace(UNSEEN_IN_JSON, (found) =>
     Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   );
 }

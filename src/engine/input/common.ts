@@ -18,6 +18,7 @@ const commonSchema = z.object(COMMON_SHAPE);
 /** The operation's own arguments, which the engine checks, apart from the parameters that all operations of its kind have. */
 export function splitCommon(operation: Operation, raw: RawArguments): { args: RawArguments; options: PerformOptions } {
   const common = commonOf(operation) as string[];
+  if (common.length === 0) return { args: raw, options: {} };
   const entries = Object.entries(raw);
   const own = Object.fromEntries(entries.filter(([name]) => !common.includes(name)));
   try {

@@ -56,6 +56,7 @@ export function createVault(dataDir: string): Vault {
       return concealed;
     },
     forget(concealed) {
+      if (values.size === 0) return;
       for (const id of idsIn(concealed)) {
         const known = values.get(id);
         if (known && --known.calls <= 0) values.delete(id);

@@ -5,9 +5,17 @@ import { availableIn, changesNothing, roleAllows } from '../../operations/availa
 import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/index.ts';
 
+const offered = new WeakMap<object, ReadonlySet<Operation>>();
+
+function offeredBy(settings: Pick<Settings, 'readOnly' | 'toolsets'>): ReadonlySet<Operation> {
+  const known = offered.get(settings) ?? new Set(availableIn(operations, settings));
+  offered.set(settings, known);
+  return known;
+}
+
 /** Checked again at the entry point: a tool that is not offered cannot be called. @throws forbidden_by_policy */
 export function checkAvailable(operation: Operation, settings: Pick<Settings, 'readOnly' | 'toolsets'>): void {
-  if (availableIn(operations, settings).includes(operation)) return;
+  if (offeredBy(settings).has(operation)) return;
   const { name, toolset } = operation;
   if (settings.readOnly && !changesNothing(operation))
     fail('forbidden_by_policy', `This server is read-only, so ${name} is not available.`);

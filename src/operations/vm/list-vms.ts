@@ -103,16 +103,14 @@ export const listVms = defineOperation({
     const columns = columnsFor(args);
     const sorted = inOrder(found, args);
     const rest = args.cursor === undefined ? sorted : after(sorted, args.cursor, args);
-    const page = pageOf(rest, args.limit, (guest) => {
-      const view: Record<string, unknown> = guestView(guest);
-      return columns.map((column) => view[column]);
-    });
-    const last = page.at(-1);
+    const views: (ReturnType<typeof guestView> & Record<string, unknown>)[] = rest.slice(0, args.limit).map(guestView);
+    const vms = pageOf(views, args.limit, (view) => columns.map((column) => view[column]));
+    const last = rest[vms.length - 1];
     return {
       columns,
-      vms: page.map(guestView),
+      vms,
       ...answer,
-      ...(last && rest.length > page.length ? { next_cursor: cursorAt(last, args) } : {}),
+      ...(last && rest.length > vms.length ? { next_cursor: cursorAt(last, args) } : {}),
     };
   },
 });

@@ -34,6 +34,14 @@ export function form(params: WireParams): string {
   return pairs.toString();
 }
 
+/** Segments that no URL parser would change: without escapes, and without a dot at the beginning. */
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9_:-][A-Za-z0-9_:.-]*)+$/;
+
+/** Whether a path below /api2/json arrives as it is written. */
+export function isPlainPath(path: string): boolean {
+  return PLAIN_PATH.test(path);
+}
+
 /**
  * The address of a request; GET and DELETE carry their parameters in the query.
  * Throws `internal` when the path would not arrive as written (dot segments, a query or fragment inside).

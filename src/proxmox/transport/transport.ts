@@ -5,7 +5,7 @@ import { ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { withoutZone } from '../../core/network.ts';
 import type { Method } from '../../core/plan/plan.ts';
 import type { Reply } from '../answers/errors.ts';
-import { form, urlFor, type WireParams } from '../guest/encode.ts';
+import { form, isPlainPath, urlFor, type WireParams } from '../guest/encode.ts';
 import { ConnectFailure, type Endpoint, type TrustedConnector, type TrustPolicy, trustedConnector } from '../trust/tls.ts';
 import { answerOf, bodyOf, reasonOf, TooLarge } from './answer.ts';
 import { garbledReason } from './garbled.ts';
@@ -40,6 +40,8 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
   const timeoutOf = (method: Method) => options.timeoutMs ?? (method === 'GET' ? REQUEST_TIMEOUT_MS : CHANGE_TIMEOUT_MS);
   /** Interfaces of link-local endpoints, by the address that is in the URL. */
   const zoned = new Map<string, string>();
+  /** Endpoints as a parser of URLs reads them, which takes longer than the rest of an address. */
+  const hosts = new Map<string, string>();
   let closed = false;
   const connector = trustedConnector(options.policy, (host) => zoned.get(host) ?? host);
   const reads = agentOn(connector, { keepAlive: true, timeout: KEEP_ALIVE_MS });
@@ -53,19 +55,35 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
     authorization: `PVEAPIToken=${options.tokenId}=${options.tokenSecret}`,
   };
 
+  /** The parts of an address as node:https takes them. A path that a parser of URLs could change goes through it, which refuses the change. */
+  function addressOf(endpoint: Endpoint, path: string, query: string): https.RequestOptions {
+    const { host, port } = endpoint;
+    const known = hosts.get(host);
+    if (known !== undefined && isPlainPath(path)) return { host: known, port, path: `/api2/json${path}${query === '' ? '' : `?${query}`}` };
+    const { hostname, pathname, search } = urlFor(endpoint, path, query);
+    hosts.set(host, hostname.replace(/^\[(.*)\]$/, '$1'));
+    return { host: hosts.get(host), port, path: pathname + search };
+  }
+
   async function once(endpoint: Endpoint, { method, path, params }: WireRequest, signal?: AbortSignal): Promise<Exchange> {
     const encoded = form(params);
     const inQuery = method === 'GET' || method === 'DELETE';
-    const url = urlFor(endpoint, path, inQuery ? encoded : '');
+    const query = inQuery ? encoded : '';
     if (endpoint.host.includes('%')) zoned.set(withoutZone(endpoint.host), endpoint.host);
     if (closed) return { failure: 'connect', reason: 'the client was closed' };
-    const deadline = AbortSignal.timeout(timeoutOf(method));
-    const request = https.request(url, {
+    const request = https.request({
+      ...addressOf(endpoint, path, query),
       method,
       agent: method === 'GET' ? reads : changes,
       headers: inQuery ? headers : { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
-      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      ...(signal ? { signal } : {}),
     });
+    // A signal with a time-out would stay in memory until its time is over, and with it each exchange of the last minute.
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      request.destroy(new Error('no answer in time'));
+    }, timeoutOf(method));
     try {
       // A body that is given whole is sent with its length: Proxmox takes no chunks. An empty one too, so that the server does not wait.
       if (inQuery) request.end();
@@ -88,7 +106,9 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
           hint: 'Check that PROXMOX_HOST names a Proxmox VE node.',
         });
       }
-      return deadline.aborted ? { failure: 'timeout', reason: `${reason} (timeout)` } : { failure: 'cut', reason };
+      return late ? { failure: 'timeout', reason: `${reason} (timeout)` } : { failure: 'cut', reason };
+    } finally {
+      clearTimeout(deadline);
     }
   }
 

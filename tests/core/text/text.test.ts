@@ -90,3 +90,14 @@ test('JSON that people may look at shows what is invisible as escapes, and says 
   // Hangul fillers and unassigned characters show nothing either.
   expect(visibleJson('a\u3164\u115f\u1160\uffa0\u0378')).toBe('"a\\u3164\\u115f\\u1160\\uffa0\\u0378"');
 });
+
+test('texts of plain characters alone, which take a shorter way, come out as all others do', () => {
+  const plain = fc.string({ unit: fc.constantFrom(...Array.from({ length: 95 }, (_, code) => String.fromCharCode(32 + code))) });
+  fc.assert(
+    fc.property(plain, (text) => {
+      expect(plainText(text)).toBe(plainText(`${text}\u200b`));
+      expect(harmless(text)).toBe(harmless(`${text}\u200b`));
+      expect(visibleJson(text)).toBe(visibleJson(`${text}\u200b`).replace('\\u200b', ''));
+    }),
+  );
+});
