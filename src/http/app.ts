@@ -10,6 +10,7 @@ import { identityOf } from '../mcp/identity.ts';
 import type { ChangeFeed } from '../mcp/resources/changes.ts';
 import { clientAddress } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
+import { withJson } from './body.ts';
 import { createHostCheck, ownOriginOnly } from './hosts.ts';
 import { type App, type Connection, MAX_BODY_BYTES } from './listen.ts';
 import type { Gauge, Metrics } from './metrics.ts';
@@ -78,12 +79,13 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     return refuse(429, `Too many requests: ${options.perMinute} per minute. Try again in ${wait} s.`, { 'Retry-After': String(wait) });
   }
 
-  async function mcp(request: Request, connection: Connection): Promise<Response> {
+  async function mcp(given: Request, connection: Connection): Promise<Response> {
     if (draining) return refuse(503, 'Shutting down. Nothing was done. Retry the call.', { 'Retry-After': '1', Connection: 'close' });
-    const authInfo = await admit(request, connection);
+    const authInfo = await admit(given, connection);
     if (authInfo instanceof Response) return authInfo;
-    if (await isLegacyRequest(request)) return sessions.handle(request, authInfo, connection.gone);
-    return modern.fetch(request, defined({ authInfo }));
+    const { request, body } = await withJson(given);
+    if (await isLegacyRequest(request, body)) return sessions.handle(request, authInfo, connection.gone, body);
+    return modern.fetch(request, defined({ authInfo, parsedBody: body }));
   }
 
   const app = new Hono<{ Bindings: Connection }>();

@@ -97,22 +97,53 @@ function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListe
 }
 
 async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  outgoing.once('close', () => gone.abort());
-  const response = await respond(app, incoming, gone.signal);
-  outgoing.setHeaders(response.headers).writeHead(response.status);
+  const ended = onceClosed(outgoing);
+  // Aborts only what is unfinished: at the end of each request it would take more time than the parsing of the request.
+  const cut = new AbortController();
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) cut.abort(GONE);
+  });
+  const response = await respond(app, incoming, cut.signal, ended);
+  outgoing.setHeaders(response.headers);
+  outgoing.statusCode = response.status;
+  // Such an answer is there as a whole, and leaves in one piece with its length.
+  if (response.body && response.headers.get('content-type')?.startsWith('application/json')) {
+    outgoing.end(await response.text());
+    return;
+  }
   // A stream may have nothing to say for a while; that it began must be known at once.
   outgoing.flushHeaders();
   if (!response.body) outgoing.end();
-  else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: gone.signal });
+  else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: cut.signal });
 }
 
-async function respond(app: App, incoming: IncomingMessage, gone: AbortSignal): Promise<Response> {
-  const connection: Connection = { peer: incoming.socket.remoteAddress ?? '', gone };
+const GONE = new Error('The connection of this request has ended.');
+
+/** A signal that aborts when the answer is sent or its client is gone. It is made where it is asked for. */
+function onceClosed(outgoing: ServerResponse): () => AbortSignal {
+  let gone: AbortController | undefined;
+  return () => {
+    if (!gone) {
+      const made = new AbortController();
+      gone = made;
+      if (outgoing.closed) made.abort(GONE);
+      else outgoing.once('close', () => made.abort(GONE));
+    }
+    return gone.signal;
+  };
+}
+
+async function respond(app: App, incoming: IncomingMessage, cut: AbortSignal, ended: () => AbortSignal): Promise<Response> {
+  const connection: Connection = {
+    peer: incoming.socket.remoteAddress ?? '',
+    get gone() {
+      return ended();
+    },
+  };
   let request: Request;
   try {
     request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], undefined, {
-      signal: gone,
+      signal: cut,
       maxRequestBodySize: MAX_BODY_BYTES,
     });
   } catch (error) {

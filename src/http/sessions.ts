@@ -24,10 +24,20 @@ interface Session {
   open: number;
 }
 
+interface Asked {
+  request: Request;
+  authInfo: AuthInfo | undefined;
+  gone: AbortSignal;
+  parsedBody: unknown;
+}
+
 /** Clients older than 2026-07-28: a session for those that keep one, each request by itself for those that do not. */
 export interface Sessions {
-  /** @param gone aborts when the connection of this request has ended, one way or the other */
-  handle(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response>;
+  /**
+   * @param gone aborts when the connection of this request has ended, one way or the other
+   * @param body the JSON of the request's body, where it was read
+   */
+  handle(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal, body?: unknown): Promise<Response>;
   count(): number;
   close(): Promise<void>;
 }
@@ -60,7 +70,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     return true;
   }
 
-  function serve(session: Session, request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response> {
+  function serve(session: Session, { request, authInfo, gone, parsedBody }: Asked): Promise<Response> {
     session.usedAt = clock.now();
     session.open += 1;
     const ended = () => {
@@ -68,10 +78,11 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       session.open -= 1;
     };
     gone.addEventListener('abort', ended, { once: true });
-    return session.transport.handleRequest(request, defined({ authInfo }));
+    return session.transport.handleRequest(request, defined({ authInfo, parsedBody }));
   }
 
-  async function begin(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal): Promise<Response> {
+  async function begin(asked: Asked): Promise<Response> {
+    const { request, authInfo } = asked;
     const principal = principalOf(authInfo);
     if (!makeRoom(principal)) {
       return refuse(503, 'Too many sessions are open. End one with DELETE, or try again later.', { 'Retry-After': '60' });
@@ -89,24 +100,25 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
         sessions.delete(id);
         closed?.();
       };
-      return await serve(session, request, authInfo, gone);
+      return await serve(session, asked);
     } finally {
       if (transport.sessionId === undefined) end(id);
     }
   }
 
   return {
-    async handle(request, authInfo, gone) {
+    async handle(request, authInfo, gone, parsedBody) {
+      const asked = { request, authInfo, gone, parsedBody };
       sweep();
       const id = request.headers.get('mcp-session-id');
       const session = id === null ? undefined : sessions.get(id);
       // A session belongs to one principal; for every other one it does not exist.
-      if (session?.principal === principalOf(authInfo)) return serve(session, request, authInfo, gone);
+      if (session?.principal === principalOf(authInfo)) return serve(session, asked);
       // A client that initializes again keeps sending the id of the session that has ended.
-      if (await initializes(request)) return begin(request, authInfo, gone);
+      if (await initializes(asked)) return begin(asked);
       if (id !== null) return refuse(404, 'Session not found; initialize again.');
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
-      return stateless(request, defined({ authInfo }));
+      return stateless(request, defined({ authInfo, parsedBody }));
     },
     count: () => sessions.size,
     async close() {
@@ -115,13 +127,14 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
   };
 }
 
-async function initializes(request: Request): Promise<boolean> {
+async function initializes({ request, parsedBody }: Asked): Promise<boolean> {
   if (request.method !== 'POST') return false;
-  const message = await request
-    .clone()
-    .json()
-    .catch(() => undefined);
-  return isInitializeRequest(message);
+  const copy = () =>
+    request
+      .clone()
+      .json()
+      .catch(() => undefined);
+  return isInitializeRequest(parsedBody === undefined ? await copy() : parsedBody);
 }
 
 function principalOf(authInfo: AuthInfo | undefined): string {

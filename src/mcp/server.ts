@@ -1,9 +1,15 @@
-import { type AuthInfo, McpServer, type McpServerFactory, type ScopeChallengeHandler } from '@modelcontextprotocol/server';
-import * as z from 'zod';
+import {
+  type AuthInfo,
+  McpServer,
+  type McpServerFactory,
+  type ScopeChallengeHandler,
+  type StandardSchemaWithJSON,
+} from '@modelcontextprotocol/server';
 import { defined } from '../core/defined.ts';
 import { lazy } from '../core/lazy.ts';
 import type { Caller } from '../core/people/caller.ts';
 import { choicesOf, type Settings } from '../core/settings/settings.ts';
+import { isObject } from '../core/text/json.ts';
 import type { Engine } from '../engine/types.ts';
 import { availableIn, changesNothing, type Offered, roleAllows } from '../operations/available.ts';
 import type { Operation } from '../operations/define.ts';
@@ -45,7 +51,16 @@ export interface FactoryOptions {
 }
 
 // The engine checks arguments, so that a refusal is audited and says what to do; the schema that clients see is in the cached list.
-const ANY_ARGUMENTS = z.looseObject({});
+const ANY_OBJECT = { type: 'object', additionalProperties: {} };
+// As a schema of its own, because a server for one request would build the JSON of another one anew.
+const ANY_ARGUMENTS: StandardSchemaWithJSON<Record<string, unknown>> = {
+  '~standard': {
+    version: 1,
+    vendor: 'proxmox-mcp',
+    validate: (value) => (isObject(value) ? { value } : { issues: [{ message: 'Invalid input: expected an object' }] }),
+    jsonSchema: { input: () => ANY_OBJECT, output: () => ANY_OBJECT },
+  },
+};
 const LIST_TTL_MS = 300_000;
 
 /**
@@ -78,10 +93,13 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   });
 
   return ({ authInfo, era, requestInfo }) => {
-    const called = era === 'modern' ? registrations.filter(({ name }) => name === calledTool(requestInfo)) : [];
+    const name = era === 'modern' ? calledTool(requestInfo) : undefined;
+    const called = name === undefined ? [] : registrations.filter((one) => one.name === name);
     // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
-    const allowed = tools.filter((tool) => missingScope(authInfo, tool) === undefined);
-    const rules = instructions({ readOnly: allowed.every(changesNothing), demo, clusters: clusters.filter(within(authInfo)) });
+    const allowed = called.length > 0 ? [] : tools.filter((tool) => missingScope(authInfo, tool) === undefined);
+    // A client reads them before it calls a tool, from the answer to another request.
+    const rules =
+      called.length > 0 ? '' : instructions({ readOnly: allowed.every(changesNothing), demo, clusters: clusters.filter(within(authInfo)) });
     const server = new McpServer(
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
       {

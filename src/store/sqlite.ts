@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kysely, SqliteDialect } from 'kysely';
+import type { Statement } from 'better-sqlite3';
+import { Kysely, type SqliteDatabase as KyselySqlite, SqliteDialect } from 'kysely';
 import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import SqliteDatabase from '../sqlite.ts';
 import { migrate } from './migrate.ts';
@@ -25,7 +26,7 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
         notice(`The store ${file} was empty and was created again. Its earlier approvals and runs are lost.`);
       // Waiting inside SQLite would stop the only thread, and with it every other caller.
       const sqlite = new SqliteDatabase(file, { timeout: 0 });
-      const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) });
+      const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: preparedOnce(sqlite) }) });
       try {
         chmodSync(file, 0o600);
         await patiently(async () => void sqlite.pragma('journal_mode = WAL'), dataDir);
@@ -41,6 +42,26 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
   } catch (cause) {
     throw unavailable(cause, dataDir);
   }
+}
+
+/** Statements that are kept; the product has fewer, but for lists of any length in them. */
+const MOST_STATEMENTS = 200;
+
+/** The same database, which parses each statement once: that takes longer than most of them. */
+function preparedOnce(sqlite: InstanceType<typeof SqliteDatabase>): KyselySqlite {
+  const statements = new Map<string, Statement>();
+  return {
+    prepare(sql) {
+      const known = statements.get(sql);
+      // A statement that is being read row by row cannot be used by another caller.
+      if (known && !known.busy) return known;
+      const made = sqlite.prepare(sql);
+      if (statements.size >= MOST_STATEMENTS) statements.clear();
+      statements.set(sql, made);
+      return made;
+    },
+    close: () => void sqlite.close(),
+  };
 }
 
 /** Repeats work that another process's lock kept from beginning. The work must be safe to repeat. @throws store_unavailable */

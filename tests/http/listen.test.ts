@@ -71,6 +71,11 @@ describe('an answer', () => {
       'no',
     ]);
   });
+  it('of JSON leaves as a whole, with its length', async () => {
+    const { port } = await start(() => Response.json({ said: 'grüß' }));
+    const { answer, text } = await send(port, []);
+    expect([answer.headers['content-length'], answer.headers['transfer-encoding'], text]).toEqual(['17', undefined, '{"said":"grüß"}']);
+  });
   it('that streams begins at once, and its app is told when the client hangs up', async () => {
     let connection: Connection | undefined;
     const cancelled = vi.fn();

@@ -22,9 +22,10 @@ export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
 
 export function createTokenVerifier(rows: Pick<Tokens, 'get' | 'touch'>, clock: Clock) {
   const touched = new Map<string, number>();
+  const rowOf = joined((id) => rows.get(id));
   return async (token: string, address: string): Promise<Identity | TokenFault> => {
     const hash = sha256(token);
-    const row = await rows.get(idOf(hash));
+    const row = await rowOf(idOf(hash));
     if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return 'unknown';
     if (row.revokedAt !== undefined) return 'revoked';
     const now = clock.now();
@@ -45,6 +46,16 @@ export function createTokenVerifier(rows: Pick<Tokens, 'get' | 'touch'>, clock: 
       trustsClient: row.trustsClient,
       expiresAt: Math.floor(expiresAt / 1000),
     };
+  };
+}
+
+/** Requests with one token that come while its row is on its way wait for that answer. Nothing is remembered beyond it. */
+function joined<T>(look: (id: string) => Promise<T>): (id: string) => Promise<T> {
+  const underWay = new Map<string, Promise<T>>();
+  return (id) => {
+    const answer = underWay.get(id) ?? look(id).finally(() => underWay.delete(id));
+    underWay.set(id, answer);
+    return answer;
   };
 }
 
