@@ -52,7 +52,7 @@ export interface FactoryOptions {
 
 // The engine checks arguments, so that a refusal is audited and says what to do; the schema that clients see is in the cached list.
 const ANY_OBJECT = { type: 'object', additionalProperties: {} };
-// As a schema of its own, because a server for one request would build the JSON of another one anew.
+// As a schema of its own, because a server for one request would build the JSON of another one again.
 const ANY_ARGUMENTS: StandardSchemaWithJSON<Record<string, unknown>> = {
   '~standard': {
     version: 1,
