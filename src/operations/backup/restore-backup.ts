@@ -78,12 +78,14 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
   const twins = await namedSo(ctx, name, args);
   const label = `${name === '' ? 'guest' : plainText(name, 80)} (${vmid})`;
   const nameKey = type === 'lxc' ? 'hostname' : 'name';
+  // A restore that failed may leave an empty guest: where it gets no name, something else tells the two apart.
+  const trait = name === '' ? ['ostype', 'cores', 'memory'].find((key) => inside.config[key] !== undefined) : undefined;
   const there: Condition = {
     kind: 'config',
     type,
     vmid,
     node,
-    has: { [nameKey]: name || null, lock: null },
+    has: { [nameKey]: name || null, lock: null, ...(trait === undefined ? {} : { [trait]: inside.config[trait] ?? null }) },
   };
   return {
     operation: 'restore_backup',

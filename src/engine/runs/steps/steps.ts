@@ -8,6 +8,7 @@ import { follow, isKept, isProven, KEPT } from '../outcome/follow.ts';
 import { type Lost, reconcile, withoutOthers } from '../outcome/reconcile.ts';
 import { resolveStep } from '../outcome/resolve.ts';
 import { taskFault } from '../tasks/fault.ts';
+import { withRemains } from '../tasks/remains.ts';
 import { noteDigest } from './digests.ts';
 import type { Journal } from './journal.ts';
 import { isAway, OUTAGE_SECONDS, patiently } from './patience.ts';
@@ -38,14 +39,14 @@ export function execute(step: Step, s: Sending): Promise<void> {
 async function request(step: RequestStep, s: Sending): Promise<void> {
   let record = s.journal.find(step.id);
   if (!record && !s.maySend) {
-    throw new ProxmoxMcpError('interrupted', `The server ended before "${step.purpose}" was sent. It was not sent later.`);
+    throw new ProxmoxMcpError('interrupted', `The run was interrupted before "${step.purpose}" was sent. It was not sent later.`);
   }
   if (record?.state === 'done') return;
   // Marked by a process that ended before it could record why: without a task there is nothing to ask.
   if (record?.state === 'failed' && record.upid === undefined) {
     throw new ProxmoxMcpError(
       'interrupted',
-      `${step.purpose}: it failed, and the server ended before it recorded ${record.exit === undefined ? 'the reason' : `more than: ${record.exit}`}.`,
+      `${step.purpose}: it failed, and the run was interrupted before ${record.exit === undefined ? 'the reason was recorded' : `more was recorded than: ${record.exit}`}.`,
     );
   }
   for (let attempt = 1; ; attempt++) {
@@ -65,7 +66,8 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
     if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
-      throw taskFault(step, record, s.journal.run.plan, s.ports.cluster.tokenId);
+      const { plan } = s.journal.run;
+      throw await withRemains(taskFault(step, record, plan, s.ports.cluster.tokenId), { step, record, plan }, s.api);
     }
     // The task ended without having done anything, which is what makes sending it again safe.
     s.report(`the guest is still locked (${exit}); retrying`);

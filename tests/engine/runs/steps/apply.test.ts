@@ -29,6 +29,8 @@ interface Script {
   owned?: (writing: number) => boolean;
   expected?: Condition[];
   secrets?: Map<string, string>;
+  /** The answer about whether a VMID is free. */
+  nextid?: unknown;
 }
 async function applied(steps: Step[], script: Script = {}, plan: Partial<Plan> = {}) {
   const requests: ResolvedRequest[] = [];
@@ -44,6 +46,7 @@ async function applied(steps: Step[], script: Script = {}, plan: Partial<Plan> =
       },
     },
   });
+  if (script.nextid !== undefined) ports.answers['/cluster/nextid'] = script.nextid;
   const answers = [...(script.answers ?? [])];
   const exits = [...(script.exits ?? [])];
   Object.assign(ports.proxmox, {
@@ -257,7 +260,7 @@ describe('a step that another process began', () => {
     expect(await applied([set, start], { steps, maySend: false })).toMatchObject({
       sent: [],
       status: 'failed',
-      error: { code: 'interrupted', message: 'The server ended before "start web105" was sent. It was not sent later.' },
+      error: { code: 'interrupted', message: 'The run was interrupted before "start web105" was sent. It was not sent later.' },
     });
     expect(await applied([start], { steps: [sent()], maySend: false })).toMatchObject({ status: 'succeeded' });
   });
@@ -272,7 +275,7 @@ describe('a step that another process began', () => {
     const { upid: _, ...bare } = sent({ state: 'failed' });
     expect(await applied([start], { steps: [bare] })).toMatchObject({
       status: 'failed',
-      error: { code: 'interrupted', message: 'start web105: it failed, and the server ended before it recorded the reason.' },
+      error: { code: 'interrupted', message: 'start web105: it failed, and the run was interrupted before the reason was recorded.' },
     });
     expect(await applied([start], { steps: [sent({ state: 'failed' })] })).toMatchObject({ status: 'succeeded' });
   });
@@ -318,6 +321,45 @@ describe('an answer that tells nothing', () => {
     const end = await apply(run, { maySend: true, secrets: new Map() }, ports);
     expect(looked).toEqual(['other', 'own']);
     expect(end.steps).toMatchObject([{ state: 'done', upid: 'own', others: ['other'] }]);
+  });
+});
+
+describe('a task that failed to make a guest', () => {
+  const demand = { newGuests: 1, vmid: 150, before: {}, after: {} } as unknown as NonNullable<Plan['demand']>;
+  const making = async (exit: string, free: unknown, plan: Partial<Plan> = { demand }) =>
+    (await applied([start], { answers: [asTask], exits: [exit], nextid: free }, plan)).error;
+  const taken = new ProxmoxMcpError('conflict', 'VM 150 already exists');
+
+  it('says that its VMID is in use, and how to look and clean up: a restore may leave an empty guest', async () => {
+    const error = await making('403 Permission check failed (/sdn/zones/localnetwork/vmbr0, SDN.Use)', taken);
+    expect(error).toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringContaining('VMID 150 is in use now. Proxmox may have left an incomplete guest there.'),
+      hint: expect.stringContaining('delete_vm {"vmid": 150}'),
+      details: { vmid: 150 },
+    });
+    const lane = { ...start, lane: 150 } as Step;
+    const [failed] = [(await applied([lane], { answers: [asTask], exits: ['x'], nextid: taken }, { makes: [{ demand }] })).error];
+    expect(failed?.message).toContain('VMID 150 is in use now.');
+  });
+
+  it('says nothing of the kind where nothing is left, where that cannot be seen, or where the VMID was taken before', async () => {
+    for (const [exit, free, plan] of [
+      ['out of space', 150],
+      ['out of space', new Error('away')],
+      ['unable to create VM 150 - VM 150 already exists on node pve', taken],
+      ['out of space', taken, { demand: { ...demand, newGuests: 0 as const } }],
+      ['out of space', taken, {}],
+    ] as const)
+      expect((await making(exit, free, plan))?.message).not.toContain('in use now');
+  });
+
+  it('says nothing of the kind about a later step', async () => {
+    const script = { answers: [asTask, asTask], exits: ['OK', 'timed out'], nextid: taken };
+    const { retryOnLock: _, ...second } = start;
+    const run = await applied([start, { ...second, id: 'second' } as Step], script, { demand });
+    expect(run.error?.message).toContain('timed out');
+    expect(run.error?.message).not.toContain('in use now');
   });
 });
 
