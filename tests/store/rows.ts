@@ -239,6 +239,25 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.get('r-open')).toMatchObject({ status: 'failed', error: { message: 'refused' }, endedAt: SOON });
       });
 
+      it('of unknown outcome keeps what is seen of some of its steps, unless another process wrote meanwhile', async () => {
+        const error = { code: 'outcome_unknown', message: 'two are open', hint: 'wait' };
+        const [one, two] = ['one', 'two'].map((id) => ({ id, state: 'unknown' as const, at: NOW }));
+        const before = [one, two] as StepRecord[];
+        const after = [{ ...one, state: 'done', upid: 'UPID:seen' }, two] as StepRecord[];
+        await store.runs.begin(run('r-seen'), 'w', LATER);
+        expect(await store.runs.noteUnknown('r-seen', [], after, error)).toBe(false);
+        await store.runs.end('r-seen', 'w', 'unknown', before, error, NOW);
+        expect(await store.runs.noteUnknown('r-seen', before, after, { ...error, message: 'one is open' })).toBe(true);
+        expect(await store.runs.get('r-seen')).toMatchObject({
+          status: 'unknown',
+          steps: after,
+          error: { message: 'one is open' },
+          endedAt: NOW,
+        });
+        expect(await store.runs.byUpid('UPID:seen', run('r-seen').cluster)).toMatchObject({ id: 'r-seen' });
+        expect(await store.runs.noteUnknown('r-seen', before, before, error)).toBe(false);
+      });
+
       it('is taken over from the worker that has it, and the taker hears so again', async () => {
         await store.runs.begin(run('r-taken'), 'a', LATER);
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(true);

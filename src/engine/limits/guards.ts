@@ -121,8 +121,10 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
 function madeBy(run: RunRecord): number {
   const parts = partsOf(run.plan).filter(({ demand }) => demand?.newGuests === 1);
   return parts.filter(({ steps }) => {
-    const own = run.plan.makes ? run.steps.filter((record) => steps.some(({ id }) => id === record.id)) : run.steps;
-    return !cameToNothing({ status: run.status, steps: own });
+    if (!run.plan.makes) return !cameToNothing(run);
+    // Another guest of the run may be done, or its outcome unknown.
+    const own = run.steps.filter((record) => steps.some(({ id }) => id === record.id));
+    return run.status === 'executing' || own.some(({ state }) => state !== 'failed');
   }).length;
 }
 

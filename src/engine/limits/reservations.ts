@@ -62,7 +62,7 @@ export async function reserveGuest(wanted: ReservationRequest, ports: Ports, avo
 }
 
 /**
- * VMIDs at which a DELETE of unknown outcome may still arrive: it would destroy a new guest there.
+ * VMIDs at which a DELETE or a restore of unknown outcome may still arrive: it would destroy a new guest there.
  * @throws conflict when the wanted one is among them
  */
 export async function refuseDoomed(vmid: number | undefined, ports: Ports): Promise<Iterable<number>> {
@@ -70,10 +70,14 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
   const doomed = await doomedVmids(ports);
   const run = vmid === undefined ? undefined : doomed.get(vmid);
   if (run !== undefined) {
-    fail('conflict', `VMID ${vmid} is blocked. Proxmox may still execute an earlier DELETE, which would destroy a new guest there.`, {
-      hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
-      details: { run_id: run },
-    });
+    fail(
+      'conflict',
+      `VMID ${vmid} is blocked. Proxmox may still execute an earlier DELETE or restore, which would destroy a new guest there.`,
+      {
+        hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
+        details: { run_id: run },
+      },
+    );
   }
   return doomed.keys();
 }

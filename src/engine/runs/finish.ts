@@ -63,15 +63,15 @@ const FOLLOW = 'Do not call again. Follow it with get_task. This server checks P
 function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown): ProxmoxMcpError {
   const ours =
     cause instanceof ProxmoxMcpError ? cause : new ProxmoxMcpError('store_unavailable', 'The store cannot be written.', { cause });
-  const last = steps.at(-1);
-  const upid = steps.findLast((s) => s.upid !== undefined)?.upid;
-  if (!last) {
+  const open = steps.filter(({ state }) => state === 'intent' || state === 'sent');
+  // Of several guests the steps of one may have ended though those of another began later.
+  const told = open[0] ?? steps.at(-1);
+  if (!told) {
     return new ProxmoxMcpError(ours.code, `${ours.message} Nothing was sent to Proxmox.`, {
       hint: ours.hint,
       details: { run_id: id },
     });
   }
-  const open = steps.filter(({ state }) => state === 'intent' || state === 'sent');
   if (open.length > 1) {
     return new ProxmoxMcpError(
       'outcome_unknown',
@@ -79,8 +79,9 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
       { hint: FOLLOW, details: { run_id: id } },
     );
   }
-  const purpose = plan.steps.find((s) => s.id === last.id)?.purpose ?? plan.summary;
-  const sent = last.state === 'intent' ? 'may have been sent' : 'was sent';
+  const { upid } = told;
+  const purpose = plan.steps.find((s) => s.id === told.id)?.purpose ?? plan.summary;
+  const sent = told.state === 'intent' ? 'may have been sent' : 'was sent';
   return new ProxmoxMcpError(
     'outcome_unknown',
     `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}. Its outcome cannot be recorded. ${ours.message}`,
@@ -107,8 +108,8 @@ async function finish(run: RunRecord, ending: Ending, caller: Caller, ports: Por
   const durationMs = Date.parse(endedAt) - Date.parse(run.startedAt);
   if (!known.told) await ports.audit.append({ kind: 'outcome', ...auditEnd(ended, caller), durationMs }, { durable: true });
   known.told = true;
-  // The reservation of a guest that may still be created stays.
-  if (status !== 'unknown' || wasMade(ended)) await reconcileReservations(ended, ports);
+  // The reservation of a guest that may still be created stays; of several guests each is judged by itself.
+  if (status !== 'unknown' || wasMade(ended) || run.plan.makes) await reconcileReservations(ended, ports);
   await runs.end(run.id, ports.worker, status, steps, error, endedAt);
   ports.inFlight.known.delete(run.id);
   if (status === 'unknown') ports.watch.begin(ended, ports);

@@ -189,6 +189,26 @@ export function runsIn(db: Kysely<Database>) {
       });
     },
 
+    /**
+     * Writes what was seen of some steps of a run whose outcome stays unknown.
+     * @param before the steps as they were read
+     * @returns false when another process wrote meanwhile: it has seen as much
+     */
+    async noteUnknown(id: string, before: StepRecord[], steps: StepRecord[], error: RunRecord['error']): Promise<boolean> {
+      return exclusive(db, async (tx) => {
+        const result = await tx
+          .updateTable('runs')
+          .set({ steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null })
+          .where('id', '=', id)
+          .where('status', '=', 'unknown')
+          .where('steps', '=', JSON.stringify(before))
+          .executeTakeFirst();
+        if (Number(result.numUpdatedRows) !== 1) return false;
+        await ownUpids(tx, id, steps);
+        return true;
+      });
+    },
+
     /** Runs whose outcome is unknown, the oldest first. */
     async unknown(cluster: string): Promise<RunRecord[]> {
       const rows = await db

@@ -265,5 +265,19 @@ describe('limits per hour', () => {
     };
     await expect(checkPolicy(make, call, limited({ creates: 2 }, [two]))).resolves.toBeDefined();
     expect((await refused(make, limited({ creates: 1 }, [two]))).code).toBe('rate_limited');
+    // Also while the outcome of another guest is unknown.
+    const open: Partial<RunRecord> = {
+      ...two,
+      status: 'unknown',
+      steps: [
+        { ...step, id: 'create-300', state: 'unknown' },
+        { ...step, id: 'create-301' },
+      ],
+    };
+    await expect(checkPolicy(make, call, limited({ creates: 2 }, [open]))).resolves.toBeDefined();
+    expect((await refused(make, limited({ creates: 1 }, [open]))).code).toBe('rate_limited');
+    // Those of a run that has not ended may all be made.
+    const executing: Partial<RunRecord> = { ...two, status: 'executing', steps: [] };
+    expect((await refused(make, limited({ creates: 2 }, [executing]))).code).toBe('rate_limited');
   });
 });

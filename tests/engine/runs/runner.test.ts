@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
-import type { Plan } from '../../../src/core/plan/plan.ts';
+import type { Plan, Step } from '../../../src/core/plan/plan.ts';
 import type { RunRecord, StepRecord } from '../../../src/core/plan/run.ts';
 import { Deadline } from '../../../src/engine/calls/deadline.ts';
 import { auditRun } from '../../../src/engine/records.ts';
@@ -328,6 +328,40 @@ describe('a fault once something may have left', () => {
     );
   });
 
+  it('of several guests names the request that is open, not the newest one', async () => {
+    const ports = world();
+    ports.instead('runs', {
+      journal: async (...given: Parameters<Store['runs']['journal']>) =>
+        given[2].some(({ state }) => state === 'sent') ? away() : store.runs.journal(...given),
+    });
+    let isDone = () => {};
+    const second = new Promise<void>((resolve) => {
+      isDone = resolve;
+    });
+    ports.proxmox.send = async (gate, request) => {
+      await gate.still?.();
+      if (request.stepId === 'two') return { kind: 'done', data: null };
+      await second;
+      return { kind: 'task', upid: 'UPID:one' };
+    };
+    const task = { type: 't', id: '', node: 'pve', timeoutSeconds: 9 };
+    const check = { kind: 'check', id: 'after', lane: 106, that: { kind: 'guest', type: 'qemu', vmid: 106, node: 'pve', is: 'stopped' } };
+    const laned = [
+      { ...one, task, lane: 105 },
+      { ...requestStep('two'), lane: 106 },
+      { ...check, purpose: 'two is stopped' },
+    ] as Step[];
+    ports.proxmox.holds = async () => {
+      isDone();
+      return true;
+    };
+    expect((await ended(ports, { plan: planOf({ steps: laned }) }))?.error).toMatchObject({
+      code: 'outcome_unknown',
+      message: 'one web105: the request was sent to Proxmox (task UPID:one). Its outcome cannot be recorded. The store is away.',
+      details: { upid: 'UPID:one' },
+    });
+  });
+
   it('before the first step says that nothing was sent', async () => {
     const ports = world();
     ports.instead('runs', { journal: away });
@@ -395,6 +429,29 @@ describe('what a run reserved', () => {
       expect(await reserved(ports)).toEqual(states);
       expect(ports.inFlight.reservations.size).toBe(0);
     }
+  });
+
+  it('of several guests is given back for the one that Proxmox refused, and kept for the one that may still be made', async () => {
+    const ports = world();
+    const wish = { cluster: ports.cluster.name, newGuest: true, worker: 'me', leaseUntil: iso(30), now: iso(0) };
+    const reservations = [];
+    for (const vmid of [200, 201]) {
+      const taken = await store.reservations.reserve({ ...wish, id: `each-${clusters}-${vmid}`, name: `each${vmid}` }, () => vmid);
+      if ('mine' in taken) reservations.push(taken.mine);
+    }
+    ports.proxmox.send = async (_gate, { stepId }) => {
+      if (stepId === 'create-200') throw new ProxmoxMcpError('storage_unavailable', 'no space left');
+      return { kind: 'unknown', reason: '' };
+    };
+    const { demand: _demand, ...several } = making;
+    const plan = {
+      ...several,
+      steps: [200, 201].map((vmid) => ({ ...requestStep(`create-${vmid}`), lane: vmid })),
+      makes: [200, 201].map((vmid) => ({ demand: { ...demand, vmid } })),
+    } as Plan;
+    expect(await ended(ports, { plan, reservations })).toMatchObject({ status: 'unknown' });
+    const left = await store.reservations.all(ports.cluster.name);
+    expect(left.map(({ vmid, state }) => ({ vmid, state }))).toEqual([{ vmid: 201, state: 'held' }]);
   });
 
   it('is free again once its guest was deleted', async () => {

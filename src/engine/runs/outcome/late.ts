@@ -8,12 +8,14 @@ import { maskSecrets, plainText } from '../../../core/text/text.ts';
 import { exitOf } from '../../../proxmox/tasks.ts';
 import type { Ports } from '../../ports.ts';
 import { SERVER } from '../../records.ts';
+import { reconcileReservations, takeStock } from '../aftermath.ts';
 import { endOfGuest, endsIn, together } from '../steps/each-guest.ts';
 import type { Ending } from '../steps/in-flight.ts';
 import { taskFault } from '../tasks/fault.ts';
-import { concludeLate } from './conclude.ts';
+import { withRemains } from '../tasks/remains.ts';
+import { auditEnd, concludeLate, endedRun } from './conclude.ts';
 import { isKept, isProven, KEPT, LOG_LINES, PROVEN } from './follow.ts';
-import { type Lost, look, tooLate, withoutOthers } from './reconcile.ts';
+import { type Lost, look, overwrites, tooLate, withoutOthers } from './reconcile.ts';
 
 type Seen = { record: StepRecord; error?: ProxmoxMcpError };
 /** `says`: in words, for the audit. */
@@ -27,12 +29,27 @@ type Found = Seen & { says: string };
 export async function lookAgain(run: RunRecord, ports: Ports): Promise<RunRecord> {
   if (run.status !== 'unknown') return run;
   const found: Found[] = [];
-  for (const { step, record } of openIn(run)) {
+  const open = openIn(run);
+  for (const { step, record } of open) {
     const one = await outcomeOf({ step, record, run, steps: run.steps }, run, ports);
-    if (!one) return run;
-    found.push(told(one));
+    if (one) found.push(told(one));
   }
-  return found.length === 0 ? run : end(run, found, SERVER, ports);
+  if (found.length === 0) return run;
+  return found.length < open.length ? note(run, found, ports) : end(run, found, SERVER, ports);
+}
+
+/**
+ * Records what became of some of several guests. What shows now may be gone when the outcome of the last one shows.
+ * @returns the run, still unknown
+ */
+async function note(run: RunRecord, found: Found[], ports: Ports): Promise<RunRecord> {
+  const { steps, ending, message } = endOf(run, found);
+  const now = { ...endedRun(run, { ...ending, status: 'unknown' }, ports), endedAt: run.endedAt ?? run.startedAt };
+  await takeStock(now, ports);
+  await ports.audit.append({ kind: 'reconciled', ...auditEnd(now, SERVER), message }, { durable: true });
+  await reconcileReservations(now, ports);
+  await (await ports.store()).runs.noteUnknown(run.id, run.steps, steps, now.error);
+  return now;
 }
 
 function told(seen: Seen): Found {
@@ -50,6 +67,12 @@ function openIn(run: RunRecord): { step: RequestStep; record: StepRecord }[] {
 
 /** @param found for each request whose outcome was unknown */
 async function end(run: RunRecord, found: Found[], caller: Caller, ports: Ports): Promise<RunRecord> {
+  const { ending, message } = endOf(run, found);
+  return concludeLate(run, ending, { caller, message }, ports);
+}
+
+/** The run with what was found, in words for the audit. */
+function endOf(run: RunRecord, found: Found[]) {
   const steps = run.steps.map((one) => found.find(({ record }) => record.id === one.id)?.record ?? one);
   const purposeOf = (id: string) => run.plan.steps.find((one) => one.id === id)?.purpose ?? id;
   const message = found.map(({ record, says }) => `${purposeOf(record.id)}: ${says}`).join('; ');
@@ -59,8 +82,7 @@ async function end(run: RunRecord, found: Found[], caller: Caller, ports: Ports)
     const isUnsent = ofGuest.some((one) => !steps.some((r) => r.id === one.id && r.state === 'done'));
     return { lane, error: error ?? (isUnsent ? lateUnsent(purposeOf(record.id)) : undefined) };
   });
-  const ending = endingOf(run, steps, errors);
-  return concludeLate(run, ending, { caller, message }, ports);
+  return { steps, ending: endingOf(run, steps, errors), message };
 }
 
 function endingOf(
@@ -153,7 +175,8 @@ async function ended(step: RequestStep, record: StepRecord, { plan }: RunRecord,
   if (await isKept(step, record, api)) return { record: { ...record, ...KEPT, exit } };
   const log = (await api.taskLog(record.upid ?? '', LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(line, 300)));
   const failed = { ...record, state: 'failed' as const, exit, log };
-  return { record: failed, error: taskFault(step, failed, plan, ports.cluster.tokenId) };
+  const error = taskFault(step, failed, plan, ports.cluster.tokenId);
+  return { record: failed, error: await withRemains(error, { step, record: failed, plan }, api) };
 }
 
 /** Guests that a run acts on, the one it makes included. */
@@ -176,17 +199,19 @@ export function openLine({ id, operation, startedAt }: RunRecord): string {
   return `the outcome of ${operation} of ${startedAt} is unknown and Proxmox may still execute it (get_task {"run_id": "${id}"})`;
 }
 
-/** VMIDs that a DELETE on its way may still hit, with its run: a new guest there could be destroyed by it. */
+/** VMIDs that a DELETE, or a restore over a guest, may still hit, with its run: a new guest there could be destroyed by it. */
 export async function doomedVmids(ports: Ports): Promise<Map<number, string>> {
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
   const [open, executing] = await Promise.all([store.runs.unknown(cluster), store.runs.executing(cluster)]);
-  const runs = [...open, ...executing.map(({ run }) => run)].filter(deletesGuest);
+  const runs = [...open, ...executing.map(({ run }) => run)].filter(destroysGuest);
   return new Map(runs.flatMap((run) => guestsOf(run).map((vmid) => [vmid, run.id] as const)));
 }
 
-function deletesGuest({ plan, steps }: RunRecord): boolean {
+function destroysGuest({ plan, steps }: RunRecord): boolean {
   const mayCome = (id: string) => steps.some((record) => record.id === id && record.state !== 'done' && record.state !== 'failed');
   const isGone = plan.expected.some((condition) => condition.kind === 'guest' && condition.is === 'absent');
-  return isGone && plan.steps.some((step) => step.kind === 'request' && step.method === 'DELETE' && mayCome(step.id));
+  return plan.steps.some(
+    (step) => step.kind === 'request' && ((isGone && step.method === 'DELETE') || overwrites(step)) && mayCome(step.id),
+  );
 }

@@ -125,6 +125,11 @@ export function tooLate({ purpose }: RequestStep, why: string): ProxmoxMcpError 
   });
 }
 
+/** Whether the request destroys the guest that has its VMID then, as a restore over a guest does. */
+export function overwrites({ method, params }: RequestStep): boolean {
+  return method === 'POST' && params.vmid !== undefined && (params.force === true || params.force === '1');
+}
+
 function stillOpen(step: RequestStep, seen: 'nothing' | 'hidden' | 'silent', runId: string): ProxmoxMcpError {
   const { proof, purpose } = step;
   const what = {
@@ -132,7 +137,8 @@ function stillOpen(step: RequestStep, seen: 'nothing' | 'hidden' | 'silent', run
     hidden: 'the visible state does not show whether it took effect',
     silent: 'Proxmox cannot be reached',
   }[seen];
-  const late = step.method === 'DELETE' && proof && 'vmid' in proof ? ` It would hit whatever guest has VMID ${proof.vmid} then.` : '';
+  const target = overwrites(step) ? step.params.vmid : step.method === 'DELETE' && proof && 'vmid' in proof ? proof.vmid : undefined;
+  const late = target === undefined ? '' : ` It would hit whatever guest has VMID ${target} then.`;
   return new ProxmoxMcpError('outcome_unknown', `${purpose}: no answer came, and ${what}. Proxmox may still execute it.${late}`, {
     hint: `Do not repeat it. Follow it with get_task {"run_id": "${runId}"}. The operator ends the watch with \`proxmox-mcp runs close ${runId}\`.`,
     details: { run_id: runId },

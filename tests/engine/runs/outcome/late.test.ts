@@ -54,6 +54,12 @@ const statusOf = async (id: string) => {
 };
 const becomes = (id: string, status: string) => until(async () => (await statusOf(id)).run === status);
 const reconciled = () => world.audit().filter((line) => line.kind === 'reconciled');
+/** An engine that looks when it is asked to, never by itself: its long pauses do not end. */
+function inItsOwnTime(): Engine {
+  const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms < 5_000 ? ms : 1_000_000, signal) };
+  const token = SEED_TOKENS.leastPrivilege;
+  return world.another({ connection: world.cluster.connection(token) }, { clock, token });
+}
 const start105 = () => cluster.task('POST', '/nodes/pve/qemu/105/status/start');
 
 const image = 'local:import/debian-12-genericcloud-amd64.qcow2';
@@ -117,6 +123,23 @@ it('the VMID of a DELETE that may still come is given to no new guest, by number
   expect(await carryOut('create_vm', { name: 'second', vmid: 105, disk_gb: 1 })).toMatchObject({ created: true, vmid: 105 });
 });
 
+it('nor is the VMID that a restore over a guest may still overwrite', async () => {
+  await open();
+  const full = world.another({}, { clock: hurriedClock() });
+  const by = (operation: string, args: object) => full.perform(operation, args, agent, { wait: 'end' });
+  await by('backup_vm', { vmid: 104, storage: 'nas' });
+  const asked = await by('restore_backup', { source_vmid: 104, overwrite: true });
+  desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
+  const refused = await world.refused(by('approve', { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' }));
+  expect(refused).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('whatever guest has VMID 104') });
+  await cluster.task('DELETE', '/nodes/pve/qemu/104');
+  expect(await world.refused(by('create_vm', { name: 'heir', vmid: 104, disk_gb: 1 }))).toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('restore'),
+    details: { run_id: refused.details?.run_id },
+  });
+});
+
 it('nor is it while the deletion still looks for its request', async () => {
   await open();
   desk().add({ match: { method: 'DELETE' }, action: 'late', times: 1 });
@@ -157,15 +180,20 @@ it('a late change of a configuration that another client changed meanwhile is re
 it('a caller who looks at the guest hears of it, and sees how it ended as soon as that shows', async () => {
   await open();
   const id = await lose('start_vm', { vmid: 105 }, 'POST', '/status/start$');
-  // Engines in real time: their own watch looks again after five seconds at the earliest.
-  expect(await world.done('get_vm', { vmid: 105 })).toMatchObject({ open_outcomes: [expect.stringContaining(id)] });
-  expect(await world.call('set_resources', { vmid: 105, memory: 4096 }, { dryRun: true, wait: 'end' })).toMatchObject({
+  await engine.close();
+  const next = inItsOwnTime();
+  const look = async () => {
+    const result = await perform('get_vm', { vmid: 105 }, next);
+    return result.kind === 'done' ? result.output.open_outcomes : result;
+  };
+  expect(await look()).toEqual([expect.stringContaining(id)]);
+  expect(await next.perform('set_resources', { vmid: 105, memory: 4096 }, agent, { dryRun: true, wait: 'end' })).toMatchObject({
     plan: { warnings: expect.arrayContaining([expect.stringContaining(id)]) },
   });
   desk().release();
-  await until(async () => (await world.done('get_vm', { vmid: 105 })).open_outcomes === undefined);
+  await until(async () => (await look()) === undefined);
   expect((await statusOf(id)).run).toBe('succeeded');
-  expect(await world.done('get_task', { run_id: id })).toMatchObject({ status: 'succeeded' });
+  expect(await perform('get_task', { run_id: id }, next)).toMatchObject({ output: { status: 'succeeded' } });
 });
 
 it('another process watches on when the one that sent it is gone; approval and run move to their true end', async () => {
@@ -226,10 +254,7 @@ it('the task of a later run is not that of a request that is still on its way', 
   desk().add({ match: { method: 'POST', path: '/status/start$' }, action: 'reset', times: 1 });
   const id = (await world.refused(perform('start_vm', { vmid: 105 }))).details?.run_id;
   await engine.close();
-  // It looks when it is asked to, never by itself.
-  const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms < 5_000 ? ms : 1_000_000, signal) };
-  const token = SEED_TOKENS.leastPrivilege;
-  const next = world.another({ connection: world.cluster.connection(token) }, { clock, token });
+  const next = inItsOwnTime();
   desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });
   const starting = perform('start_vm', { vmid: 105 }, next);
   await desk().untilHeld();

@@ -110,6 +110,55 @@ describe('several guests', () => {
     expect(stops()).toHaveLength(3);
   });
 
+  it('of which one outcome shows earlier than another keep what was seen, and the word of the operator is about the rest', async () => {
+    const [one, two] = await open(['one', 'two']);
+    const engine = world.another({}, { clock: hurriedClock() });
+    const asked = await engine.perform('stop_vm', { vmids: [one, two], force: true }, agent, { wait: 'end' });
+    faults().add({ match: { method: 'POST', path: `/${one}/status/stop$` }, action: 'late' });
+    faults().add({ match: { method: 'POST', path: `/${two}/status/stop$` }, action: 'reset' });
+    const approve = { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' };
+    const runId = String((await world.refused(engine.perform('approve', approve, agent, { wait: 'end' }))).details?.run_id);
+    faults().clear();
+    await until(async () => (await runOf(runId))?.steps[0]?.state === 'done');
+    expect(await runOf(runId)).toMatchObject({
+      status: 'unknown',
+      steps: [{ upid: expect.stringContaining('qmstop') }, { state: 'unknown' }],
+      error: { code: 'outcome_unknown', details: { guests: [{ status: 'done' }, { status: 'unknown' }] } },
+    });
+    expect(ended().at(-1)).toMatchObject({ kind: 'reconciled', status: 'unknown', message: expect.stringContaining('took effect late') });
+    await engine.openRuns.close(runId, 'not-done', operator());
+    expect(await runOf(runId)).toMatchObject({
+      status: 'failed',
+      error: {
+        details: {
+          guests: [
+            { vmid: one, status: 'done' },
+            { vmid: two, status: 'failed' },
+          ],
+        },
+      },
+    });
+  });
+
+  it('that a call makes: the name of one that is there is not called open because of another one', async () => {
+    await open([]);
+    const engine = world.another({}, { clock: hurriedClock() });
+    const create = (args: object) => engine.perform('create_vm', { disk_gb: 1, ...args }, agent, { wait: 'end' });
+    faults().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
+    faults().add({ match: { method: 'POST', path: '/qemu$' }, action: 'reset', times: 1 });
+    const error = await world.refused(create({ names: ['early', 'never'] }));
+    expect(error).toMatchObject({ code: 'outcome_unknown', details: { guests: [{ status: 'unknown' }, { status: 'unknown' }] } });
+    const runId = String(error.details?.run_id);
+    faults().clear();
+    await until(async () => (await runOf(runId))?.steps.some(({ state }) => state === 'done') ?? false);
+    expect(await runOf(runId)).toMatchObject({ status: 'unknown' });
+    const guests = (await runOf(runId))?.error?.details?.guests as { name: string; status: string }[];
+    const there = guests.find(({ status }) => status === 'done')?.name;
+    const lost = guests.find(({ status }) => status === 'unknown')?.name;
+    expect(await create({ name: there })).toMatchObject({ kind: 'done', output: { created: false, existing: true } });
+    expect(await world.refused(create({ name: lost }))).toMatchObject({ code: 'outcome_unknown', details: { run_id: runId } });
+  });
+
   it('whose outcomes cannot be recorded for a while are said to be unknown together, and are recorded afterwards', async () => {
     const vmids = await open(['one', 'two', 'three']);
     let isAway = false;
