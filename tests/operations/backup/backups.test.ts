@@ -5,6 +5,7 @@ import { isBackedUp } from '../../../src/operations/backup/lib/in-backup.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
+import { clientOf } from '../../simulator/client.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -136,6 +137,16 @@ describe('restore_backup', () => {
     expect(lastParams()).toMatchObject({ vmid: '150', unique: '1', archive: expect.stringContaining('vzdump-qemu-104') });
     const networks = async (vmid: number) => ((await world.done('get_vm', { vmid })).networks as JsonObject[]).map(({ mac }) => mac);
     expect(await networks(150)).not.toEqual(await networks(104));
+  });
+
+  it('is not proven by an empty guest where the backup has no name', async () => {
+    const client = clientOf(world.cluster.simulator);
+    await client.task('POST', '/nodes/pve/qemu', { vmid: '160', memory: '768', ostype: 'l26' });
+    await world.done('backup_vm', { vmid: 160, storage: 'local' });
+    const plan = await planOf(world, 'restore_backup', { source_vmid: 160, vmid: 161 });
+    // A restore that failed may leave a guest without a name and without anything else.
+    expect(plan.expected).toMatchObject([{ vmid: 161, has: { name: null, lock: null, ostype: 'l26' } }]);
+    client.close();
   });
 
   it('gives the new guest another name, and warns where it would keep one that is taken', async () => {
