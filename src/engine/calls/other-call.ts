@@ -40,8 +40,6 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
   if (held) return { result: held };
   const made = await store.reservations.get(other.id);
   if (!made) return {};
-  const madeBy = made.runId === undefined ? undefined : await store.runs.get(made.runId);
-  if (madeBy) await refuseForeign(madeBy, call, ports);
   call.deadline.waitsFor(`Proxmox to show ${made.name || 'a guest'} (${made.vmid}), which another call has just created`);
   for (const until = Math.min(call.deadline.at, ports.clock.now() + SHOWS_WITHIN_MS); ; await ports.clock.sleep(POLL_MS)) {
     const plan = await makePlan(call, { reservedVmid: made.vmid }, ports);
@@ -87,8 +85,10 @@ export async function whileHeld(call: ChangeCall, other: Reservation, ports: Por
   }
   const made = await store.reservations.get(other.id);
   // A reservation changes a moment before its run ends, and only an ended run tells what it left.
-  while (made?.runId !== undefined && (await store.runs.get(made.runId))?.status === 'executing' && ports.clock.now() < call.deadline.at)
-    await ports.clock.sleep(POLL_MS);
+  const madeBy = async () => (made?.runId === undefined ? undefined : store.runs.get(made.runId));
+  while ((await madeBy())?.status === 'executing' && ports.clock.now() < call.deadline.at) await ports.clock.sleep(POLL_MS);
+  const run = await madeBy();
+  if (run) await refuseForeign(run, call, ports);
   return undefined;
 }
 

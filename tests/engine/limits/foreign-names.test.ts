@@ -39,6 +39,20 @@ describe('a name under which another caller makes a guest outside the scope', ()
     expect(JSON.stringify(dry)).not.toContain('108');
   });
 
+  it('is refused in the same words where it is one of several, while it is made and right after', async () => {
+    world = await openWorld();
+    const { faults } = world.cluster.simulator;
+    const several = { names: ['other', 'web'], disk_gb: 1 };
+    faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 });
+    const first = world.done('create_vm', wish);
+    await faults.untilHeld();
+    await told(world.call('create_vm', several, { wait: 30 }, limited), 108);
+    faults.release();
+    expect(await first).toMatchObject({ vmid: 108, created: true });
+    await told(world.call('create_vm', several, {}, limited), 108);
+    expect(made()).toHaveLength(1);
+  });
+
   it('is joined where the guest is inside the scope', async () => {
     world = await openWorld();
     const { faults } = world.cluster.simulator;
