@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import { hidesSomething } from '../core/text/text.ts';
 import type { Operation } from './define.ts';
 
 /** Compared without case, exactly; the name of an existing guest may be any that Proxmox once took. */
 const existingName = z
   .string()
   .trim()
-  .refine((text) => text.length >= 1 && text.length <= 253, { message: 'must be the name of a guest' });
+  .refine((text) => text.length >= 1 && text.length <= 253 && !hidesSomething(text), { message: 'must be the name of a guest' });
 
 const inputs = new WeakMap<Operation, z.ZodObject>();
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { hidesSomething } from '../core/text/text.ts';
 
 /** A text that an empty one says nothing for: where it is optional, empty is absent. Not advertised, which would cost tokens. */
 export const filled = (max: number) =>
@@ -6,4 +7,5 @@ export const filled = (max: number) =>
     .string()
     .trim()
     .max(max)
-    .refine((text) => text !== '', { message: 'must not be empty' });
+    .refine((text) => text !== '', { message: 'must not be empty' })
+    .refine((text) => !hidesSomething(text), { message: 'must not have characters that do not show' });

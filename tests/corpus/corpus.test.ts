@@ -15,11 +15,12 @@ import type { Case, Change } from './case.ts';
 import { CONTAINERS } from './containers.ts';
 import { DISKS } from './disks.ts';
 import { HARDWARE } from './hardware.ts';
+import { ODD } from './odd.ts';
 import { STATES } from './states.ts';
 
 useWorlds();
 
-const CORPUS = [...DISKS, ...HARDWARE, ...STATES, ...CONTAINERS];
+const CORPUS = [...DISKS, ...HARDWARE, ...STATES, ...CONTAINERS, ...ODD];
 const IMAGES = 'images,rootdir';
 const STORAGES = [
   { storage: 'local', type: 'dir', content: 'iso,vztmpl,backup,import,snippets' },
@@ -61,7 +62,7 @@ test('the corpus has at least 60 guests, each with a VMID of its own', () => {
 
 test('list_vms lists all of them, with name, sizes and tags', async () => {
   const { ctx } = await openWorld(worldOf(CORPUS.map((c) => c.spec)));
-  const { vms, total } = await readIn(ctx, 'list_vms', { limit: 100 });
+  const { vms, total } = await readIn(ctx, 'list_vms', { limit: 300 });
   expect(total).toBe(CORPUS.length);
   for (const one of CORPUS) {
     const row = vms.find((v: { vmid: number }) => v.vmid === one.spec.vmid);

@@ -6,27 +6,34 @@ type Schema = z.core.$ZodType;
 /**
  * Arguments as clients really send them, put into the form of the schema where nothing can be lost: `null` (also as a text, and an empty text,
  * that the parameter would not take) for what is optional is absent, `"100"` is a number, `"true"` a truth, `"Running"` the choice `running`,
- * JSON text a list or an object, one value a list of one, a list of lines a text, and the other word for a parameter (`memory_mb`) is that parameter. Whatever else does not fit stays as it is, for the schema to refuse.
+ * JSON text a list or an object, one value a list of one and the reverse, a whole number a text, a list of lines a text, and the other word for a parameter (`memory_mb`) is that parameter. Whatever else does not fit stays as it is, for the schema to refuse.
  */
 export function coerce(schema: Schema, value: unknown): unknown {
   const inner = unwrap(schema);
   const { def } = inner._zod;
   switch (def.type) {
-    case 'number':
-      return typeof value === 'string' ? fromDigits(value) : value;
+    case 'number': {
+      const one = onlyOne(value);
+      return typeof one === 'string' ? fromDigits(one) : one;
+    }
     case 'boolean':
       return typeof value === 'string' ? fromWord(value) : value;
-    case 'enum':
-      return typeof value === 'string' ? fromChoices(Object.values(def.entries), value) : value;
+    case 'enum': {
+      const one = onlyOne(value);
+      return typeof one === 'string' ? fromChoices(Object.values(def.entries), one) : one;
+    }
     case 'array': {
-      const given = fromJson(value, Array.isArray);
-      const list = isOne(given) ? [given] : given;
+      const ofObjects = unwrap(def.element)._zod.def.type === 'object';
+      const given = fromJson(value, (read) => Array.isArray(read) || (ofObjects && isRecord(read)));
+      const list = isOne(given) || (ofObjects && isRecord(given)) ? [given] : given;
       return Array.isArray(list) ? list.map((item) => coerce(def.element, item)) : list;
     }
     case 'string':
+      // A guest may be called 2024. Beyond the safe integers digits are lost.
+      if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
       return Array.isArray(value) ? fromLines(inner, value) : value;
     case 'object': {
-      const given = fromJson(value, isRecord);
+      const given = onlyOne(fromJson(value, (read) => isRecord(onlyOne(read))));
       if (!isRecord(given)) return given;
       return members(inWordsOf(def.shape, given), (key) => (Object.hasOwn(def.shape, key) ? def.shape[key] : def.catchall));
     }
@@ -64,6 +71,11 @@ function fromDigits(text: string): unknown {
 function fromChoices(choices: readonly unknown[], text: string): unknown {
   const word = text.trim().toLowerCase();
   return choices.includes(text) ? text : (choices.find((choice) => String(choice).toLowerCase() === word) ?? text);
+}
+
+/** The value of a list of one. */
+function onlyOne(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 1 ? value[0] : value;
 }
 
 /** A text that looks like a list or an object is one that could not be read. */

@@ -15,7 +15,7 @@ const SAME: readonly (readonly string[])[] = [
   ['cores', 'cpus', 'vcpus', 'cpucores', 'corecount'],
   ['diskgb', 'sizegb', 'disk', 'disksize', 'disksizegb', 'size'],
   ['netbridge', 'bridge', 'network', 'net'],
-  ['node', 'targetnode', 'target', 'host'],
+  ['node', 'targetnode', 'target', 'tonode', 'to', 'destination', 'host'],
   ['vlan', 'vlanid', 'vlantag'],
   ['start', 'startoncreate', 'startaftercreate', 'poweron', 'autostart'],
   ['cloudinit', 'ci'],
@@ -34,6 +34,7 @@ const SAME: readonly (readonly string[])[] = [
   ['waitseconds', 'wait'],
   ['loglines', 'lines'],
   ['approvalid', 'approval'],
+  ['argv', 'command', 'cmd', 'args', 'program'],
 ];
 
 /**
@@ -54,6 +55,8 @@ export function problemsOf(
     // A whole number has the bounds of all whole numbers before its own.
     const again = (later: z.core.$ZodIssue) => later.code === issue.code && later.path.map(String).join('.') === where;
     if ((issue.code === 'too_big' || issue.code === 'too_small') && error.issues.slice(index + 1).some(again)) return [];
+    // A text of a wrong length breaks its other rule, too.
+    if (issue.code === 'custom' && error.issues.some((other) => isLength(other) && other.path.map(String).join('.') === where)) return [];
     if (issue.code !== 'invalid_type' && issue.code !== 'unrecognized_keys' && mistyped.has(where)) return [];
     const value = at(given, issue.path);
     const follows = (issue.code === 'custom' || value === undefined) && explained(where);
@@ -95,6 +98,10 @@ function sentence(issue: z.core.$ZodIssue, where: string, value: unknown, schema
       if (issue.path.length === 0) return issue.message;
       return issue.message.startsWith('must ') ? `${where} ${issue.message}` : `${where}: ${issue.message}`;
   }
+}
+
+function isLength({ code }: z.core.$ZodIssue): boolean {
+  return code === 'too_big' || code === 'too_small';
 }
 
 /** Zod says `number` of a text where it wants an integer. */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { filled } from '../filled.ts';
 
-export const approvalId = z.string().min(1).max(64);
+export const approvalId = filled(64);
 
 /** `result` is the answer of the operation that was approved. */
 export const decided = z.looseObject({

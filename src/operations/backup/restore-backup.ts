@@ -141,7 +141,11 @@ async function findBackup({ api }: OperationContext, { volume, source_vmid: sour
   const found = volume === undefined ? lists.backups[0] : lists.backups.find(({ volid }) => volid === volume);
   if (found) return found;
   const unread = lists.unread.map(({ storage, why }) => `${storage} (${why})`);
-  fail('not_possible', `${volume === undefined ? `No backup of guest ${source}` : `The backup ${plainText(volume, 200)}`} is visible.`, {
-    hint: `Call list_backups. Backups show with VM.Backup on the guest and Datastore.AllocateSpace on the storage. Storages read: ${lists.read.join(', ') || 'none'}.${unread.length > 0 ? ` Not read: ${unread.join(', ')}.` : ''}`,
-  });
+  fail(
+    'not_possible',
+    volume === undefined ? `No backup of guest ${source} is visible.` : `No backup ${plainText(volume, 200)} is visible.`,
+    {
+      hint: `Call list_backups. Backups show with VM.Backup on the guest and Datastore.AllocateSpace on the storage. Storages read: ${lists.read.join(', ') || 'none'}.${unread.length > 0 ? ` Not read: ${unread.join(', ')}.` : ''}`,
+    },
+  );
 }

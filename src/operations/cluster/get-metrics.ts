@@ -127,9 +127,15 @@ const YEAR = 365;
 
 async function nodeOf(ctx: OperationContext, storage: string): Promise<string> {
   const nodes = (await listNodes(ctx.api)).flatMap((node) => (node.online ? [node.node] : []));
-  const places = (await placesOf(ctx.api, nodes, false)).filter((place) => place.storage === storage);
+  const all = await placesOf(ctx.api, nodes, false);
+  const places = all.filter((place) => place.storage === storage);
   const [first, ...more] = places;
-  if (!first) return fail('not_possible', `Storage ${plainText(storage, 60)} is not visible on any node that is online.`, {});
+  if (!first) {
+    const names = [...new Set(all.map((place) => plainText(place.storage, 60)))].sort();
+    return fail('not_possible', `Storage ${plainText(storage, 60)} is not visible on any node that is online.`, {
+      hint: `Storages: ${names.join(', ') || 'none'}.`,
+    });
+  }
   if (more.length > 0)
     fail('ambiguous', `Each node has its own storage ${storage}. Give node.`, { details: { candidates: places.map(({ node }) => node) } });
   return first.node;

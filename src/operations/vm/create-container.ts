@@ -5,6 +5,7 @@ import type { Condition, Params, Plan, Step } from '../../core/plan/plan.ts';
 import { counted } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
+import type { Properties } from '../../proxmox/guest/property-strings.ts';
 import { encodeSshKeys } from '../../proxmox/guest/ssh-keys.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
@@ -113,6 +114,7 @@ export const createContainer = defineOperation({
 });
 
 async function planNew(ctx: OperationContext, args: Args, guests: readonly GuestRow[]): Promise<Plan> {
+  const address = containerAddress(args.ip ?? 'dhcp', args.gateway);
   const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
   const pool = args.pool ?? ctx.defaults.pool;
   const { node, choices } = await chooseNode(ctx, args.node);
@@ -133,7 +135,7 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
   const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
   const template = await findTemplate(ctx.api, node.node, storages, args.template);
   const label = `${args.name} (${vmid})`;
-  const net0 = netText(args, bridge.bridge);
+  const net0 = netText(address, bridge.bridge, args.vlan);
   const addresses = staticIn('ip', net0);
   const there: Condition = { kind: 'config', ...at, has: { hostname: args.name, lock: null } };
   const steps: Step[] = [
@@ -194,11 +196,11 @@ function optionalParams(args: Args, pool: string | undefined): Params {
   };
 }
 
-function netText({ ip = 'dhcp', gateway, vlan }: Args, bridge: string): string {
+function netText(address: Properties, bridge: string, vlan: number | undefined): string {
   const parts = {
     name: 'eth0',
     bridge,
-    ...containerAddress(ip, gateway),
+    ...address,
     ...(vlan === undefined ? {} : { tag: String(vlan) }),
     type: 'veth',
   };

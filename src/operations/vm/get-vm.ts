@@ -127,7 +127,8 @@ export const getVm = defineOperation({
       })),
       networks: networksOf(at.type, guest.config).map((n) => {
         const found = byMac?.get(n.mac?.toLowerCase() ?? '') ?? [];
-        return { ...n, mac: n.mac ?? '', bridge: n.bridge ?? '', ...(found.length > 0 ? { addresses: found } : {}) };
+        const words = { model: plainText(n.model, 60), mac: plainText(n.mac ?? '', 40), bridge: plainText(n.bridge ?? '', 60) };
+        return { ...n, ...words, ...(found.length > 0 ? { addresses: found } : {}) };
       }),
       ...addresses,
       snapshots: snapshots.names.length,

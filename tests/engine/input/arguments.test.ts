@@ -148,7 +148,8 @@ describe('arguments as clients send them', () => {
     ['broken JSON for a list', 'stop_vm', { vmids: '[100,' }, 'vmids must be a list.'],
     ['an object as text where a list is wanted', 'stop_vm', { vmids: '{}' }, 'vmids must be a list.'],
     ['null for what is required', 'snapshot_vm', { vmid: 100, snapshot: null }, 'snapshot must be text.'],
-    ['a number for a text', 'create_vm', { name: 5 }, 'name must be text.'],
+    ['a fraction for a text', 'create_vm', { name: 5.5 }, 'name must be text.'],
+    ['a number that lost digits for a text', 'create_vm', { name: 2 ** 60 }, 'name must be text.'],
     ['a size below the least', 'create_vm', { name: 'x', cores: '0' }, 'cores must be at least 1.'],
     ['a word that is not one of the choices', 'create_vm', { name: 'x', bios: 'efi' }, 'bios must be one of seabios, ovmf.'],
   ])('%s is refused with the parameter and the rule', async (_what, operation, args, problem) => {

@@ -26,7 +26,7 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
   const { api } = ports.cluster;
   const vmid = guest === undefined ? undefined : await vmidOf(guest, caller, ports);
   const allNodes = await listNodes(api);
-  const notice = node === undefined ? undefined : noSuchNode(allNodes, node);
+  const noNode = node === undefined ? undefined : noSuchNode(allNodes, node);
   const nodes = allNodes.filter((one) => one.online && (node === undefined || matches(one.node, node)));
   const query = { limit, ...(status === 'failed' ? { failed: true } : {}), ...(status === 'running' ? { running: true } : {}) };
   const [lists, granted] = await Promise.all([
@@ -34,6 +34,7 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
     allPrivileges(api),
   ]);
   const rows = (await inScope(lists.flat(), caller, ports)).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit);
+  const notice = noNode ?? (rows.length === 0 && vmid !== undefined ? await noSuchGuest(vmid, ports) : undefined);
   const logs = await Promise.all(
     rows.slice(0, logLines > 0 ? WITH_LOG : 0).map(({ upid }) => logOf(upid, ports, logLines).catch(() => [])),
   );
@@ -48,6 +49,12 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
     ...defined({ notice }),
     ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
   };
+}
+
+/** Without tasks a VMID may be a mistake; one of a guest that is gone keeps its tasks for a while. */
+async function noSuchGuest(vmid: number, ports: Ports): Promise<string | undefined> {
+  const guests = await listGuests(ports.cluster.api);
+  return guests.some((guest) => guest.vmid === vmid) ? undefined : `No guest with VMID ${vmid} is visible, and no task of it.`;
 }
 
 function taskView(row: TaskRow): JsonObject {

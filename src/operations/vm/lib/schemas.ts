@@ -9,20 +9,26 @@ export const oneOrSeveral = {
   vmids: z.array(vmid).min(1).max(50).optional().describe('Several under one approval'),
 };
 
+/** Half a character, which is sent as another one, and what turns the direction of writing: a reader of the plan sees another text. */
+const misleads = (text: string) => !isWellFormed(text) || /[\u202a-\u202e\u2066-\u2069]/u.test(text);
+const isWellFormed = (text: string) => !/\p{Cs}/u.test(text);
+
 /** A text that reaches Proxmox on one line: a line break would begin another option, and nothing shows a control character. */
 export const line = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), { message: 'must be one line without control characters' });
+    .refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) && !misleads(text), { message: 'must be one line without control characters' });
 /** The same with line breaks and tabs, as notes and lists of keys have them. */
 export const lines = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .refine((text) => !/\p{Cc}/u.test(text.replace(/[\r\n\t]/g, '')), { message: 'must not have control characters besides line breaks' });
+    .refine((text) => !/\p{Cc}/u.test(text.replace(/[\r\n\t]/g, '')) && !misleads(text), {
+      message: 'must not have control characters besides line breaks',
+    });
 /** Notes of a guest. */
 export const description = lines(8192);
 /** The same, or empty: none. */

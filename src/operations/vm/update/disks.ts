@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition, Step } from '../../../core/plan/plan.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { bootDisk, type Disk } from '../../../proxmox/guest/disks.ts';
 import { guestPath } from '../../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn } from '../../../proxmox/storage.ts';
@@ -73,10 +74,32 @@ async function diskFacet(ctx: OperationContext, target: Target, args: Args, turn
   if (found.owner !== undefined && found.owner !== guest.at.vmid) {
     fail('not_possible', `${args.disk} of ${label(guest)} is a volume of guest ${found.owner}.`, { hint: `Change it with that guest.` });
   }
+  refuseDrive(target, found, args);
   if (args.action !== undefined) return acted(target, found, args.action, turn);
   const grown = args.size_gb === undefined ? facet() : await growth(ctx, target, found, args.size_gb, turn);
   const moved = args.storage === undefined ? facet() : await move(ctx, target, found, args.storage, turn);
   return joined([grown, moved]);
+}
+
+/** A drive without data of the guest, and a disk that is not a volume of it: Proxmox neither grows nor destroys those. @throws not_possible */
+function refuseDrive({ guest }: Target, { media, slot, volid, owner }: Disk, { size_gb, storage, action }: Args): void {
+  const of = label(guest);
+  if (media === 'cdrom') {
+    fail('not_possible', `${slot} of ${of} is a CD drive.`, { hint: 'Use iso to change its medium; "none" takes it out.' });
+  }
+  if (media === 'cloudinit' && (size_gb !== undefined || action === 'attach')) {
+    fail('not_possible', `${slot} of ${of} is its cloud-init drive, which Proxmox makes itself.`, {
+      hint: 'Use cloud_init for its values.',
+    });
+  }
+  if (owner === undefined && (size_gb !== undefined || storage !== undefined || action === 'delete')) {
+    fail('not_possible', `${slot} of ${of} is ${plainText(volid, 120)}, which is not a volume of the guest.`, {
+      hint: 'It can be detached. The operator does the rest on the host.',
+    });
+  }
+  if (media === 'unused' && size_gb !== undefined) {
+    fail('not_possible', `${slot} of ${of} is detached, and only attached disks grow.`, { hint: 'Attach it first, then grow it.' });
+  }
 }
 
 async function added(
@@ -125,6 +148,7 @@ async function added(
 async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib: number, { suffix }: Turn): Promise<Facet> {
   const { at } = guest;
   const { slot, sizeGib = 0 } = found;
+  const now = found.sizeGib ?? 'an unknown size';
   if (gib === sizeGib) return facet();
   if (gib < sizeGib) {
     fail('not_possible', `${slot} of ${label(guest)} has ${sizeGib} GiB. Disks only grow.`, { hint: `Ask for more than ${sizeGib}.` });
@@ -134,7 +158,7 @@ async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib
   if (storage) refuseFull(ctx, at.node, storage, gib - sizeGib);
   const large: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib };
   return facet({
-    changes: [{ keys: [slot], text: `grow ${slot} ${sizeGib} → ${gib} GiB` }],
+    changes: [{ keys: [slot], text: `grow ${slot} ${now} → ${gib} GiB` }],
     steps: [
       (digest) => {
         const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
@@ -142,7 +166,7 @@ async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib
       },
     ],
     expected: [large],
-    before: { [`${slot}_gb`]: sizeGib },
+    before: { [`${slot}_gb`]: found.sizeGib ?? null },
     after: { [`${slot}_gb`]: gib },
     warnings: [`the partition and file system inside stay as they are: grow them in the guest (growpart, then resize2fs or xfs_growfs)`],
     undo: [`impossible for ${slot}: disks do not shrink`],
@@ -229,7 +253,9 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
   if (running && bootDisk(guest.config, guest.disks)?.slot === slot) {
     fail('guest_running', `${of} runs from ${slot}. Stop it first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
   }
-  const destroys = action === 'delete';
+  // Proxmox keeps no cloud-init drive: it is made again from the values in the configuration.
+  const isMade = found.media === 'cloudinit';
+  const destroys = action === 'delete' || isMade;
   if (at.type === 'lxc' && destroys && !isUnused) {
     fail('not_possible', `${slot} of ${of} is a mount point of a container, which is detached before it is deleted.`, {
       hint: 'Detach it, then delete the unused volume.',
@@ -239,6 +265,12 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     fail('not_possible', `${slot} of ${of} is part of snapshots.`, { hint: 'Detach it, or delete the snapshots first.' });
   }
   if (isUnused && !destroys) fail('not_possible', `${slot} of ${of} is detached already.`, { hint: 'Use attach or delete.' });
+  const isOwn = found.owner !== undefined;
+  const undoOf = (): string => {
+    if (isMade) return 'the operator adds a cloud-init drive';
+    if (destroys) return `impossible: ${text} is destroyed`;
+    return isOwn ? 'attach the unused disk again' : `the operator adds ${text} again`;
+  };
   const gone: Condition = { kind: 'config', ...at, has: { [slot]: null } };
   return facet({
     changes: [{ keys: [slot], text: `${action} ${slot} (${text})` }],
@@ -254,8 +286,13 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     expected: [gone],
     before: { [slot]: text },
     after: { [slot]: destroys ? 'destroyed' : 'detached' },
-    warnings: destroys ? [] : ['the detached disk keeps its data and still takes space'],
+    warnings: [
+      ...(destroys
+        ? []
+        : [isOwn ? 'the detached disk keeps its data and still takes space' : `${plainText(found.volid, 120)} stays as it is`]),
+      ...(isMade ? ['without its cloud-init drive the guest gets no more values of cloud-init'] : []),
+    ],
     raises: [{ effect: 'destroy', because: destroys ? `${text} is destroyed` : `${slot} is taken from the guest` }],
-    undo: [destroys ? `impossible: ${text} is destroyed` : `attach the unused disk again`],
+    undo: [undoOf()],
   });
 }
