@@ -119,7 +119,7 @@ describe('two nodes', () => {
 
 describe('locks', () => {
   it('make a second operation wait, ten seconds at most', async () => {
-    const { data: shutdown } = await place.api.post('/nodes/pve/qemu/103/status/shutdown', { timeout: '120' });
+    const { data: shutdown } = await place.api.post('/nodes/pve/qemu/103/status/shutdown', { timeout: '12000' });
     const refused = await place.api.put('/nodes/pve/qemu/103/config', { description: 'x' });
     expect(refused.reason).toBe("can't lock file '/var/lock/qemu-server/lock-103.conf' - got timeout");
     expect(await place.api.task('POST', '/nodes/pve/qemu/103/status/stop', { 'overrule-shutdown': '1' })).toBe('OK');

@@ -1,14 +1,27 @@
 import { describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../../src/core/clock.ts';
 import type { Progress } from '../../../src/engine/types.ts';
 import { withEngine } from '../../helpers/with-engine.ts';
-import { agent, hurriedClock } from '../../helpers/world.ts';
+import { agent } from '../../helpers/world.ts';
 
 const world = withEngine({}, { timeScale: 0.3 });
+
+/** Nothing but what is slept takes time, a hundredth of it: a busy machine adds no second to what is told. */
+function sleptClock(): Clock {
+  let now = Date.now();
+  return {
+    now: () => now,
+    async sleep(ms, signal) {
+      await systemClock.sleep(ms / 100, signal);
+      now += ms;
+    },
+  };
+}
 
 /** What is told meanwhile, on a clock that makes minutes of a moment. */
 async function told(operation: string, args: object): Promise<Progress[]> {
   const seen: Progress[] = [];
-  const engine = world().another({}, { clock: hurriedClock() });
+  const engine = world().another({}, { clock: sleptClock() });
   const options = { wait: 'end' as const, onProgress: (progress: Progress) => void seen.push(progress) };
   const result = await engine.perform(operation, args, agent, options);
   if (result.kind === 'approval_required') await engine.perform('approve', { approval_id: result.approval.id }, agent, options);
