@@ -4,6 +4,8 @@ import { openedGate } from './server.ts';
 
 const { client, sent } = withRecordings();
 const RECORDINGS = ['transcripts', 'golden-flows', 'breadth-flows'] as const;
+/** Hundreds of requests in one test, on a machine that is busy. */
+const PATIENT = { timeout: 300_000 };
 const dataOf = (body: unknown) => (body as { data?: unknown } | null)?.data;
 
 /** In rows a null stands for what is absent. */
@@ -26,7 +28,7 @@ describe.each(RECORDINGS)('the answers of %s', (name) => {
   const isForm = ({ path, params }: (typeof all)[number]) => !path.endsWith('/upload') && !params?.some(([, value]) => value === '');
   const changes = all.filter((one) => one.method !== 'GET' && isForm(one));
 
-  it('to reads pass the adapter as they came', async () => {
+  it('to reads pass the adapter as they came', PATIENT, async () => {
     expect(distinct.length).toBeGreaterThan(100);
     for (const exchange of distinct) {
       answer(exchange, sent);
@@ -37,7 +39,7 @@ describe.each(RECORDINGS)('the answers of %s', (name) => {
     }
   });
 
-  it('to changes are taken for the task that they name, or for done; what was sent is what was recorded, once', async () => {
+  it('to changes are taken for the task that they name, or for done; what was sent is what was recorded, once', PATIENT, async () => {
     expect(changes.length).toBeGreaterThan(50);
     for (const exchange of changes) {
       const { n, method, path } = exchange;

@@ -41,34 +41,32 @@ const CALLS: [string, object][] = [
   ['delete_vm', { vmid: 105 }],
 ];
 
-describe('an answer that Proxmox never gives', () => {
+describe.each(CALLS)('an answer that Proxmox never gives, to a read of %s', (operation, args) => {
+  const options = operation === 'list_vms' || operation === 'get_vm' ? {} : { dryRun: true };
   let world: World;
+  let paths: string[];
+  // A new engine remembers no rights, so it asks for them.
+  const anew = () => world.another().perform(operation, args, agent, options);
   beforeAll(async () => {
     world = await openWorld();
+    await anew();
+    paths = [...new Set(world.cluster.requests.filter(({ method }) => method === 'GET').map(({ path }) => path))];
+    expect(paths.length).toBeGreaterThan(0);
   });
   afterAll(() => world.close());
 
-  it.each(CALLS)('to a read of %s is told as such, never as a fault of this server or of the arguments', async (operation, args) => {
-    const options = operation === 'list_vms' || operation === 'get_vm' ? {} : { dryRun: true };
-    // A new engine remembers no rights, so it asks for them.
-    const anew = () => world.another().perform(operation, args, agent, options);
-    world.cluster.requests.length = 0;
-    await anew();
-    const paths = [...new Set(world.cluster.requests.filter(({ method }) => method === 'GET').map(({ path }) => path))];
-    expect(paths.length).toBeGreaterThan(0);
+  it.each(BODIES)('is told as such, never as a fault of this server or of the arguments: %s', async (body) => {
     const told: string[] = [];
     for (const path of paths) {
-      for (const body of BODIES) {
-        const match = { method: 'GET', path: `^${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$` };
-        world.cluster.simulator.faults.add({ match, action: 'status', status: 200, reason: 'OK', body });
-        const answer = path === '/access/permissions' ? anew() : world.call(operation, args, options);
-        const code = await answer.then(
-          () => 'done',
-          (thrown) => asError(thrown).code,
-        );
-        world.cluster.simulator.faults.clear();
-        if (code === 'internal' || code === 'invalid_arguments') told.push(`${path} ${body}: ${code}`);
-      }
+      const match = { method: 'GET', path: `^${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$` };
+      world.cluster.simulator.faults.add({ match, action: 'status', status: 200, reason: 'OK', body });
+      const answer = path === '/access/permissions' ? anew() : world.call(operation, args, options);
+      const code = await answer.then(
+        () => 'done',
+        (thrown) => asError(thrown).code,
+      );
+      world.cluster.simulator.faults.clear();
+      if (code === 'internal' || code === 'invalid_arguments') told.push(`${path}: ${code}`);
     }
     expect(told).toEqual([]);
   });
