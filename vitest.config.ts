@@ -3,8 +3,11 @@ import { scratchFolder } from './tests/helpers/scratch.ts';
 import { ProgramsFirst } from './tests/helpers/sequence.ts';
 import { leftOutSuites } from './tests/helpers/suites.ts';
 
-/** Suites of programs: the shipped binary, databases, browsers. */
-const PROGRAMS = ['browser', 'cli', 'e2e', 'evals', 'nginx', 'postgres', 'release'].map((folder) => `tests/${folder}/**/*.test.ts`);
+/** Suites of programs: the shipped binary, databases, browsers, the compiler. */
+const PROGRAMS = [
+  ...['browser', 'cli', 'e2e', 'evals', 'nginx', 'postgres', 'release', 'scripts/docs'].map((folder) => `tests/${folder}/**/*.test.ts`),
+  ...['audit/processes', 'launch', 'new-operation'].map((file) => `tests/${file}.test.ts`),
+];
 /** The file that replaces a module of Node's. */
 const MOCKED = ['tests/audit/key-file.test.ts'];
 
