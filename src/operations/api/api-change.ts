@@ -108,6 +108,7 @@ function graverBecause({ api, params }: ApiRequest): string | undefined {
   if (on !== undefined) return `${on} does more than the method by itself`;
   if (!CONFIG.includes(name)) return undefined;
   if (params.delete !== undefined || params.revert !== undefined) return 'it removes settings of the guest';
+  if (params.smbios1 !== undefined) return 'the UUID in smbios1 is the identity of the guest';
   const device = Object.keys(params).find((key) => /^(hostpci|usb|virtiofs|dev|serial|parallel)\d+$/.test(key));
   return device === undefined ? undefined : `${device} gives the guest a device or a folder of the node`;
 }

@@ -119,10 +119,17 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
 
 /**
  * VMIDs of the guests with this name: Proxmox lets several have it, and then only a VMID tells them apart.
- * @throws conflict for a name that the caller chose, so that the same call twice makes one guest
+ * @throws conflict for a VMID that is taken, and for a name that the caller chose, so that the same call twice makes one guest
  */
-async function namedSo({ api }: OperationContext, name: string, { name: chosen }: RestoreArgs): Promise<number[]> {
-  const twins = (await listGuests(api)).filter((row) => name !== '' && row.name.toLowerCase() === name.toLowerCase());
+async function namedSo({ api }: OperationContext, name: string, { name: chosen, vmid }: RestoreArgs): Promise<number[]> {
+  const rows = await listGuests(api);
+  const taken = rows.find((row) => row.vmid === vmid);
+  if (taken) {
+    fail('conflict', `VMID ${taken.vmid} is taken by ${taken.name === '' ? 'a guest' : plainText(taken.name, 80)}.`, {
+      hint: 'Choose another VMID. To replace that guest, ask the user and call again with overwrite.',
+    });
+  }
+  const twins = rows.filter((row) => name !== '' && row.name.toLowerCase() === name.toLowerCase());
   const [twin] = twins;
   if (twin && chosen !== undefined) {
     fail('conflict', `A guest is called ${name} already: ${twin.vmid}.`, {

@@ -21,7 +21,10 @@ const input = z.strictObject({
   name: filled(253).optional().describe('A part of it'),
   sort: z.enum(SORTS).optional().describe('Greatest first'),
   ascending: z.boolean().optional(),
-  columns: z.array(z.enum(MORE_COLUMNS)).optional().describe('Further columns'),
+  columns: z
+    .preprocess(withoutDefaults, z.array(z.enum(MORE_COLUMNS)))
+    .optional()
+    .describe('Further columns'),
   totals_only: z.boolean().optional(),
   limit: z.int().min(1).max(500).default(60),
   cursor: filled(64).optional().describe('next_cursor of the page before'),
@@ -116,6 +119,11 @@ export const listVms = defineOperation({
 });
 
 /** A column that was requested, or by which the list is filtered. */
+/** The default columns are there anyway, so a caller may name them too. */
+function withoutDefaults(given: unknown): unknown {
+  return Array.isArray(given) ? given.filter((one) => !(DEFAULT_COLUMNS as readonly unknown[]).includes(one)) : given;
+}
+
 function columnsFor({ columns = [], ...filters }: z.output<typeof input>): string[] {
   const filtered: [unknown, MoreColumn][] = [
     [filters.type, 'type'],

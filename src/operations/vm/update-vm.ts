@@ -4,7 +4,7 @@ import { fail } from '../../core/errors/errors.ts';
 import { graver } from '../../core/plan/effect.ts';
 import { type Condition, digestAfter, type Params, type Plan, type ResourceDemand, type Step } from '../../core/plan/plan.ts';
 import { networksOf } from '../../proxmox/guest/disks.ts';
-import { type Guest, readGuest } from '../../proxmox/guest/guests.ts';
+import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
@@ -93,7 +93,8 @@ export const updateVm = defineOperation({
     const base = { operation: 'update_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
     if (all.changes.length === 0) return { ...base, summary: `${label(guest)} is so already`, effect: 'change', ...alreadySo(target) };
     refuseLocked(target);
-    return { ...base, ...(moves ? { moves } : {}), ...planParts(target, all) };
+    const parts = planParts(target, all);
+    return { ...base, ...(moves ? { moves } : {}), ...parts, warnings: [...parts.warnings, ...(await namesakes(ctx, target, args))] };
   },
   async report(api, run) {
     const guest = await readGuest(api, placeOf(run)).catch(() => undefined);
@@ -109,6 +110,13 @@ export const updateVm = defineOperation({
     };
   },
 });
+
+/** Proxmox lets several guests have one name, and then only a VMID tells them apart. */
+async function namesakes({ api }: OperationContext, { guest }: Target, { new_name: name }: Args): Promise<string[]> {
+  if (name === undefined) return [];
+  const same = (await listGuests(api)).filter((row) => row.vmid !== guest.at.vmid && row.name.toLowerCase() === name.toLowerCase());
+  return same.map(({ vmid }) => `guest ${vmid} is called ${name} too: only a VMID tells them apart`);
+}
 
 /** Proxmox chooses the MAC of a new NIC, and what is outside (DHCP, firewalls) needs it. */
 function newMacs({ at, config }: Guest, { before }: Plan, keys: readonly string[]): string[] {

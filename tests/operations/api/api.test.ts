@@ -164,6 +164,14 @@ describe('api_change', () => {
     expect(await read('GET /nodes/{node}/qemu/{vmid}/config', { node: 'pve', vmid: 104 })).toMatchObject({ tablet: 0 });
   });
 
+  it('counts another identity of a guest as destroying', async () => {
+    const params = pairs({ node: 'pve', vmid: 104, smbios1: 'uuid=00000000-0000-4000-8000-000000000001' });
+    expect(await planOf(world, 'api_change', { method: 'PUT /nodes/{node}/qemu/{vmid}/config', params })).toMatchObject({
+      effect: 'destroy',
+      raisedBecause: 'the UUID in smbios1 is the identity of the guest',
+    });
+  });
+
   it('says every problem of the parameters without asking the cluster', async () => {
     const error = await refusal('POST /cluster/ha/rules', { rule: 'near', type: 'sideways', color: 'red' });
     expect(error.message).toBe(

@@ -168,6 +168,12 @@ describe('restore_backup', () => {
     expect(await world.done('get_vm', { name: 'dns2' })).toMatchObject({ vmid: done.vmid });
   });
 
+  it('refuses a VMID that is taken, and names its guest', async () => {
+    const error = await world.refused(world.call('restore_backup', { source_vmid: 104, vmid: 105 }));
+    expect(error).toMatchObject({ code: 'conflict', message: 'VMID 105 is taken by dev1.', hint: expect.stringContaining('overwrite') });
+    expect(world.cluster.mutations().filter(({ path }) => path === '/nodes/pve/qemu')).toEqual([]);
+  });
+
   it('makes one guest when a call with a name is made twice', async () => {
     await world.done('restore_backup', { source_vmid: 104, name: 'twice' });
     expect((await world.refused(world.call('restore_backup', { source_vmid: 104, name: 'TWICE' }))).code).toBe('conflict');
@@ -214,6 +220,9 @@ describe('restore_backup', () => {
       message: 'No backup of guest 107 is visible.',
       hint: expect.stringContaining('pve/local'),
     });
+    expect((await world.refused(world.call('restore_backup', { volume: 'nas:backup/none' }))).message).toBe(
+      'No backup nas:backup/none is visible.',
+    );
     expect((await world.refused(world.call('restore_backup', {}))).code).toBe('invalid_arguments');
   });
 

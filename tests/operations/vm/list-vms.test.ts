@@ -209,6 +209,7 @@ describe('list_vms', () => {
     [{}, []],
     [{ type: 'vm' }, ['type']],
     [{ tag: 'x', pool: 'infra', columns: ['ha', 'tags'] }, ['tags', 'pool', 'ha']],
+    [{ columns: ['vmid', 'name', 'tags'] }, ['tags']],
   ])('models see nine columns, and those that are requested or filtered by: %j', async (args, more) => {
     const { read } = await opened({ guests: [{ ...webServer, pool: 'infra', config: { ...webServer.config, tags: 'x' } }] });
     const { columns } = shown(await read('list_vms', args));

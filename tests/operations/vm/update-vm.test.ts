@@ -68,6 +68,17 @@ describe('options', () => {
     expect(result).toMatchObject({ plan: { effect: 'destroy', raisedBecause: expect.stringContaining('prod') } });
   });
 
+  it('warns of a name that another guest has, and refuses a tag that is added and removed', async () => {
+    expect((await planOf(world, 'update_vm', { vmid: 105, new_name: 'WEB1' })).warnings).toEqual([
+      'guest 100 is called WEB1 too: only a VMID tells them apart',
+    ]);
+    const both = world.call('update_vm', { vmid: 105, add_tags: ['ci'], remove_tags: ['CI'] });
+    expect(await world.refused(both)).toMatchObject({
+      code: 'invalid_arguments',
+      message: 'The tag ci is in add_tags and in remove_tags.',
+    });
+  });
+
   it('moves a guest to another pool', async () => {
     const plan = await planOf(world, 'update_vm', { vmid: 104, pool: 'none' });
     expect(plan).toMatchObject({ effect: 'disrupt', summary: 'Change build1 (104): pool agents → none' });

@@ -104,7 +104,7 @@ function checkOneOf(what: string, text: string, all: readonly string[]): string 
   if (all.includes(text)) return text;
   const near = nearest(text, all).map((one) => plainText(one, 40));
   return fail('not_possible', `The ${what} ${plainText(text, 80)} does not exist.`, {
-    hint: near.length > 0 ? `Similar: ${near.join(', ')}.` : `Name a ${what} that exists.`,
+    hint: near.length > 0 ? `Similar: ${near.join(', ')}.` : `Use one that exists.`,
   });
 }
 

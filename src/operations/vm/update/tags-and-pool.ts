@@ -1,4 +1,5 @@
 import { defined } from '../../../core/defined.ts';
+import { fail } from '../../../core/errors/errors.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { OperationContext } from '../../define.ts';
@@ -21,6 +22,8 @@ export async function tagsAndPoolFacet(
   createdHere: boolean,
 ): Promise<Facet & { moves?: NonNullable<Plan['moves']> }> {
   const gone = new Set((args.remove_tags ?? []).map((tag) => tag.toLowerCase()));
+  const both = args.add_tags?.find((tag) => gone.has(tag.toLowerCase()));
+  if (both !== undefined) fail('invalid_arguments', `The tag ${both} is in add_tags and in remove_tags.`);
   const tags = [...new Set([...guest.tags, ...(args.add_tags ?? [])].filter((tag) => !gone.has(tag.toLowerCase())))];
   const [now, next] = [sortedTags(guest.tags), sortedTags(tags)];
   const retags = now !== next;
