@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { GUEST, grants, REST, without, withRights } from '../../helpers/limited.ts';
-import { asRoot, pveum, roleOf } from '../../helpers/rights.ts';
+import { pveum, roleOf } from '../../helpers/rights.ts';
 
 test('doing what the hint says takes no right away: it names the path from which the rights are inherited', async () => {
   const { cluster, call, refused } = await withRights({ '/vms': ['VM.Audit', 'VM.Config.CDROM', 'VM.PowerMgmt'] });
@@ -81,11 +81,18 @@ test.each([
 test('a right that only the task misses is a missing right like any other, with what to do about it', async () => {
   const { cluster, call, refused } = await withRights({ '/pool/agents': GUEST, '/vms/9000': ['VM.Audit', 'VM.Clone'], ...REST });
   expect(await call('clone_template', { source_vmid: 9000, name: 'app2', pool: 'agents' })).toMatchObject({ kind: 'done' });
-  // The resize of a clone is accepted, and its task is what asks for the space.
-  await asRoot(cluster, 'PUT', `/access/roles/${roleOf('/storage/local-lvm')}`, { privs: 'Datastore.Audit' });
-  const error = await refused('clone_template', { source_vmid: 9000, name: 'app3', pool: 'agents', disk_gb: 20 });
-  expect(error.code).toBe('permission_denied');
-  expect(error.hint).toContain('on /storage/local-lvm');
+  // The rights that can be foreseen are refused before anything is sent; others only the task asks for.
+  const exitstatus = '403 Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)';
+  cluster.simulator.faults.add({ match: { method: 'POST', path: '/9000/clone$' }, action: 'fail-task', exitstatus, times: 1 });
+  const sent = cluster.mutations().length;
+  const error = await refused('clone_template', { source_vmid: 9000, name: 'app3', pool: 'agents' });
+  expect(cluster.mutations()).toHaveLength(sent + 1);
+  expect(error).toMatchObject({
+    code: 'permission_denied',
+    message: expect.stringContaining('The API token lacks Datastore.AllocateSpace on /storage/local-lvm'),
+    hint: expect.stringContaining('on /storage/local-lvm'),
+    details: { missing: [{ path: '/storage/local-lvm', privileges: ['Datastore.AllocateSpace'] }] },
+  });
 });
 
 test('why a start failed reaches the answer without four kilobytes of command line', async () => {
