@@ -164,6 +164,16 @@ describe.each(OPERATIONS)('%s, whose request left and whose journal cannot be wr
   });
 });
 
+it('a guest that is looked at while the store cannot be read is not said to have no open request', async () => {
+  world = await openWorld();
+  const broken = new Set<string>();
+  const engine = world.another({}, { store: fragile(broken) });
+  const look = async () => engine.perform('get_vm', { vmid: 104 }, agent);
+  expect(await look()).not.toHaveProperty('output.open_outcomes');
+  broken.add('all');
+  expect(await look()).toMatchObject({ output: { vmid: 104, open_outcomes: [expect.stringContaining('could not be checked')] } });
+});
+
 describe('before anything was sent', () => {
   it('an intent that cannot be written ends the call and the run, and says that nothing was sent', async () => {
     world = await openWorld();

@@ -29,13 +29,13 @@ export async function read(call: Call<ReadOperation>, ports: Ports): Promise<Res
   return { kind: 'done', output };
 }
 
-/** Looking at a guest looks also for requests about it whose outcome is unknown. Without a store there are none that this server knows. */
+/** Looking at a guest looks also for requests about it whose outcome is unknown. Where the store cannot be read, that is not "none". */
 async function openOutcomes(vmid: number, ports: Ports): Promise<string[]> {
   try {
     return (await openRunsOf([vmid], ports)).map(openLine);
   } catch (err) {
     ports.log.warn({ err }, 'the check for requests of unknown outcome failed');
-    return [];
+    return ['it could not be checked whether Proxmox may still execute an earlier request for this guest: the store cannot be read'];
   }
 }
 
