@@ -6,6 +6,13 @@ import type { Operation } from '../../operations/define.ts';
 /** How one cluster answered a read. */
 export type Answered = { cluster: string } & ({ output: JsonObject } | { error: ProxmoxMcpError });
 
+const MISSING = 'Clusters without an answer, so what is on them is missing here: ';
+
+/** What an answer says of clusters that are missing in it: the thing that it lacks may be there. */
+export function missingIn({ notice }: JsonObject): string | undefined {
+  return typeof notice === 'string' && notice.startsWith(MISSING) ? notice : undefined;
+}
+
 /** A cluster that answered has no such thing. */
 const ABSENT = ['guest_not_found', 'task_unknown'];
 
@@ -20,8 +27,7 @@ export function joined(operation: Operation, answers: readonly Answered[]): Json
   const silent = failed.filter(({ error }) => !ABSENT.includes(error.code));
   if (done.length === 0) throw refusalOf(failed, silent);
   const missing = silent.map(({ cluster, error }) => `${cluster} (${plainText(error.message, 300)})`);
-  const notice =
-    missing.length === 0 ? {} : { notice: `Clusters without an answer, so what is on them is missing here: ${missing.join('; ')}` };
+  const notice = missing.length === 0 ? {} : { notice: `${MISSING}${missing.join('; ')}` };
   const [one, another] = done;
   if (another && isAboutOne(operation)) throw ambiguous(done);
   // The others have no such thing: the answer is about it alone.

@@ -77,6 +77,12 @@ function changed(before: Stamps, now: Stamps, guests: boolean): string[] {
   return KINDS.filter((kind) => guests || kind !== 'guests').flatMap((kind) => {
     const ids = [...new Set([...Object.keys(before[kind]), ...Object.keys(now[kind])])];
     const different = ids.filter((id) => before[kind][id] !== now[kind][id]);
-    return different.length === 0 ? [] : [ADDRESSES[kind].list, ...different.map((id) => `${ADDRESSES[kind].item}${id}`)];
+    const { list, item } = ADDRESSES[kind];
+    return different.length === 0 ? [] : [list, ...new Set(different.flatMap(namesOf).map((id) => `${item}${id}`))];
   });
+}
+
+/** `home:105` has the address `105`, too, where no other cluster has that VMID. */
+function namesOf(id: string): string[] {
+  return id.includes(':') ? [id, id.slice(id.indexOf(':') + 1)] : [id];
 }

@@ -1,4 +1,7 @@
+import { defined } from '../../core/defined.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { JsonObject } from '../../core/text/json.ts';
+import { missingIn } from '../../engine/clusters/join.ts';
 import { renderResult } from '../../render/result.ts';
 import type { CallContext } from '../call.ts';
 import type { ClientInfo } from '../client.ts';
@@ -29,13 +32,23 @@ export async function findItem(context: ReadContext, kind: ItemKind, id: string,
   if (args === undefined) return undefined;
   const { pick } = kind;
   if (pick === undefined) return read(context, kind.tool, args, client);
-  for (let page: JsonObject = args; ; ) {
+  const pages: JsonObject[] = [args];
+  let notice: string | undefined;
+  for (const page of pages) {
     const answer = await read(context, kind.tool, page, client);
     const found = pick(answer, name);
-    if (found) return context.demo ? { simulator: true, ...found } : found;
-    if (typeof answer.next_cursor !== 'string') return undefined;
-    page = { ...args, cursor: answer.next_cursor };
+    if (found) return { ...(context.demo ? { simulator: true } : {}), ...defined({ cluster: page.cluster }), ...found };
+    notice ??= missingIn(answer);
+    pages.push(...pagesAfter(page, answer));
   }
+  return notice === undefined ? undefined : fail('unreachable', notice);
+}
+
+/** The next page of the list; where several clusters answered, that of each. */
+function pagesAfter(page: JsonObject, { next_cursor, by_cluster = {} }: JsonObject): JsonObject[] {
+  const next = (cursor: unknown, more: JsonObject = {}) => (typeof cursor === 'string' ? [{ ...page, ...more, cursor }] : []);
+  const each = Object.entries(by_cluster as Record<string, JsonObject>);
+  return [...next(next_cursor), ...each.flatMap(([cluster, rest]) => next(rest.next_cursor, { cluster }))];
 }
 
 /** A UPID in an address may be percent-encoded. */

@@ -33,6 +33,18 @@ describe('the feed of changes', () => {
     ]);
   });
 
+  it('tells a guest of several clusters by both of its addresses: a subscriber may have named it without its cluster', async () => {
+    const it = feed([
+      { ...before, guests: { 'home:101': 'running', 'work:101': 'running' } },
+      { ...before, guests: { 'home:101': 'stopped', 'work:101': 'stopped' } },
+    ]);
+    const end = it.listen();
+    await until(() =>
+      expect(it.told).toEqual([...['proxmox://guests', 'proxmox://guest/home:101', 'proxmox://guest/101', 'proxmox://guest/work:101']]),
+    );
+    end();
+  });
+
   it('compares with the last look that succeeded', async () => {
     const it = feed([before, undefined, { ...before, tasks: { run_1: 'succeeded' } }]);
     const end = it.listen();
