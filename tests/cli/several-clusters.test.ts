@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/text/json.ts';
+import { binary } from '../helpers/binary.ts';
 import { asRoot } from '../helpers/rights.ts';
 import { startCluster, type TestCluster } from '../helpers/simulator.ts';
 import { home } from './run.ts';
@@ -133,6 +136,28 @@ test('the story of two clusters is told to its end', { timeout: 120_000 }, async
   expect([code, stderr]).toEqual([0, '']);
   for (const told of ['ambiguous', 'Name the cluster: home, work.', 'work: Shut down web1', 'approval_mismatch', 'none changed'])
     expect(stdout).toContain(told);
+});
+
+test('the demo serves two for other processes, which a file of clusters reaches', async () => {
+  const env = { ...process.env, ...place.env, PROXMOX_DEMO_CLUSTERS: '2', PROXMOX_DATA_DIR: join(place.folder, 'serve') };
+  const server = spawn(process.execPath, [binary(), 'demo', '--serve', '0'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const [line] = (await once(server.stdout.setEncoding('utf8'), 'data')) as [string];
+    const { clusters } = JSON.parse(line) as {
+      clusters: Record<string, { url: string; token: { id: string; secret: string }; fingerprint: string }>;
+    };
+    expect(Object.keys(clusters)).toEqual(['home', 'work']);
+    expect(new Set(Object.values(clusters).map(({ fingerprint }) => fingerprint)).size).toBe(2);
+    const entries = Object.entries(clusters).map(([name, { url, token, fingerprint }]) => [
+      name,
+      { PROXMOX_HOST: url, PROXMOX_TOKEN_ID: token.id, PROXMOX_TOKEN_SECRET: token.secret, PROXMOX_FINGERPRINT: fingerprint },
+    ]);
+    const { json } = await place.run(['call', 'list_vms', '--args', '{"name":"web1"}'], write(Object.fromEntries(entries), 'served.json'));
+    expect((json as { vms: JsonObject[] }).vms.map(({ cluster }) => cluster)).toEqual(['home', 'work']);
+  } finally {
+    server.kill();
+    await once(server, 'exit');
+  }
 });
 
 test('the demo runs two embedded clusters, each with a state and an authority of its own', async () => {

@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fail } from '../../core/errors/errors.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
+import type { Simulator } from '../lib/simulator.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../terminal/output.ts';
 
-/** `demo`: the story; with `--serve` the embedded cluster alone, for other processes and other tools. */
+/** `demo`: the story; with `--serve` the embedded cluster alone, or two with PROXMOX_DEMO_CLUSTERS=2, for other processes and other tools. */
 export async function demo(options: GlobalOptions & { serve?: string }): Promise<Exit> {
   if (options.serve !== undefined) return serve(options, options.serve);
   const { tell } = await import('../demo/story.ts');
@@ -21,19 +23,37 @@ export async function demo(options: GlobalOptions & { serve?: string }): Promise
 /** Runs until it is told to end. The state lies in the demo's folder, as with `--demo`. */
 async function serve(options: GlobalOptions, text: string): Promise<Exit> {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    fail('invalid_arguments', '--serve must be a port from 0 (any free one) to 65535.');
   const { settings } = configure({ ...options, demo: true });
-  const { startCluster } = await import('../lib/simulator.ts');
-  const simulator = await startCluster(settings.dataDir, { port });
-  const { url, token, fingerprint } = simulator;
-  if (isForPeople()) {
-    print(`The embedded Proxmox VE answers at ${url}. Nothing here touches a real cluster. Ctrl-C ends it.\n`);
-    print(`PROXMOX_HOST=${url}\nPROXMOX_TOKEN_ID='${token.id}'\nPROXMOX_TOKEN_SECRET=${token.secret}\nPROXMOX_FINGERPRINT=${fingerprint}`);
-  } else printJson({ url, port: simulator.port, token, fingerprint });
-  const end = () => void simulator.close().then(() => process.exit(0));
+  const most = 65_536 - (settings.clusters?.length ?? 1);
+  if (!Number.isInteger(port) || port < 0 || port > most)
+    fail('invalid_arguments', `--serve must be a port from 0 (any free one) to ${most}.`);
+  const { startCluster, startClusters } = await import('../lib/simulator.ts');
+  const { dataDir, clusters } = settings;
+  const served = clusters
+    ? await startClusters(dataDir, clusters, port)
+    : [{ cluster: undefined, simulator: await startCluster(dataDir, { port }) }];
+  if (isForPeople()) for (const { cluster, simulator } of served) print(`${told(simulator, cluster?.name)}\n`);
+  else
+    printJson(
+      clusters
+        ? { clusters: Object.fromEntries(served.map(({ cluster, simulator }) => [cluster?.name, facts(simulator)])) }
+        : (served.map(({ simulator }) => facts(simulator))[0] ?? {}),
+    );
+  const end = () => void Promise.all(served.map(({ simulator }) => simulator.close())).then(() => process.exit(0));
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
   note('serving');
   return 0;
+}
+
+function facts({ url, port, token, fingerprint }: Simulator): JsonObject {
+  return { url, port, token, fingerprint };
+}
+
+function told({ url, token, fingerprint }: Simulator, cluster: string | undefined): string {
+  const what = cluster === undefined ? 'The embedded Proxmox VE' : `The embedded cluster ${cluster}`;
+  return [
+    `${what} answers at ${url}. Nothing here touches a real cluster. Ctrl-C ends it.\n`,
+    `PROXMOX_HOST=${url}\nPROXMOX_TOKEN_ID='${token.id}'\nPROXMOX_TOKEN_SECRET=${token.secret}\nPROXMOX_FINGERPRINT=${fingerprint}`,
+  ].join('\n');
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
@@ -111,21 +110,15 @@ async function beginTraces(log: Log): Promise<() => Promise<void>> {
 
 /** The settings with the connections of the embedded clusters, each with its state in a folder of its own where there are several. */
 async function startDemo(settings: Settings): Promise<{ settings: Settings; close: () => Promise<void> }> {
-  const { startCluster, connectionTo } = await import('./simulator.ts');
+  const { startCluster, startClusters, connectionTo } = await import('./simulator.ts');
   const { dataDir, clusters } = settings;
   if (!clusters) {
     const simulator = await startCluster(dataDir);
     return { settings: { ...settings, connection: connectionTo(simulator) }, close: () => simulator.close() };
   }
-  // Each has its own authority, as genuine clusters have.
-  const started = await Promise.all(
-    clusters.map(async (cluster, index) => {
-      const simulator = await startCluster(join(dataDir, cluster.name), { certificate: index === 0 ? 'demo' : 'second' });
-      return { cluster: { ...cluster, connection: connectionTo(simulator) }, simulator };
-    }),
-  );
+  const started = await startClusters(dataDir, clusters);
   return {
-    settings: { ...settings, clusters: started.map(({ cluster }) => cluster) },
+    settings: { ...settings, clusters: started.map(({ cluster, simulator }) => ({ ...cluster, connection: connectionTo(simulator) })) },
     close: async () => void (await Promise.all(started.map(({ simulator }) => simulator.close()))),
   };
 }

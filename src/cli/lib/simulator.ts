@@ -4,6 +4,8 @@ import { fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import type { ConnectionSettings } from '../../core/settings/settings.ts';
 import type { Simulator, SimulatorOptions } from '../../simulator/index.ts';
 
+export type { Simulator };
+
 /** The one place that loads the embedded Proxmox VE; every process serves its own port, all of them share the state in the data folder. */
 export async function startCluster(
   dataDir: string,
@@ -23,6 +25,27 @@ export async function startCluster(
       });
     fail('store_unavailable', `The embedded cluster in ${dataDir} cannot be opened: ${message}.`, { cause });
   }
+}
+
+/**
+ * Several, each with its state in a folder of its own and with its own authority, as genuine clusters have.
+ * @param port of the first; each of the others has the one after. Default 0: any free ones
+ */
+export async function startClusters<T extends { name: string }>(
+  dataDir: string,
+  clusters: readonly T[],
+  port = 0,
+): Promise<{ cluster: T; simulator: Simulator }[]> {
+  const start = async (cluster: T, index: number) => {
+    const certificate = index === 0 ? 'demo' : 'second';
+    return { cluster, simulator: await startCluster(join(dataDir, cluster.name), { certificate, port: port === 0 ? 0 : port + index }) };
+  };
+  const outcomes = await Promise.allSettled(clusters.map(start));
+  const started = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = outcomes.find((one) => one.status === 'rejected');
+  if (!failed) return started;
+  await Promise.all(started.map(({ simulator }) => simulator.close()));
+  throw failed.reason;
 }
 
 /** How to reach it: its certificate is known, so no trust decision is needed. */
