@@ -99,7 +99,7 @@ function engineOf(cluster: string, options: Parameters<typeof createEngine>[0]):
     perform: (operation, args, ...rest) => perform(operation, isObject(args) ? { cluster, ...args } : args, ...rest),
     standing: { ...standing, create: (request, caller) => standing.create({ cluster, ...request }, caller) },
     quotas: () => quotas(cluster),
-    watch: () => watch(cluster),
+    watch: (only = cluster) => watch(only),
     openRuns: { ...openRuns, list: () => openRuns.list(cluster) },
   };
 }
@@ -147,6 +147,8 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     return engine;
   };
   const engine = another();
+  // Served like the other, not only configured.
+  if (beside) await engine.watch('beside');
   return {
     cluster,
     dataDir,
