@@ -266,7 +266,7 @@ Examples:
   )
   .action(run(async (client: string, options) => (await import('./commands/client-config.ts')).clientConfig(client, options)));
 command(program, 'demo', 'run the guided demo on the embedded cluster')
-  .option('--serve <port>', 'serve only the embedded cluster on this port; with PROXMOX_DEMO_CLUSTERS=2 a second one on the next')
+  .option('--serve <port>', 'serve only the embedded cluster on this port')
   .action(run(async (options) => (await import('./commands/demo.ts')).demo(options)));
 
 outliveReaders();

@@ -8,7 +8,7 @@ export type Answered = { cluster: string } & ({ output: JsonObject } | { error: 
 
 const MISSING = 'Clusters without an answer, so what is on them is missing here: ';
 
-/** What an answer says of clusters that are missing in it: the thing that it lacks may be there. */
+/** The notice of an answer that lacks clusters: a thing that it does not show may be on one of them. */
 export function missingIn({ notice }: JsonObject): string | undefined {
   return typeof notice === 'string' && notice.startsWith(MISSING) ? notice : undefined;
 }
