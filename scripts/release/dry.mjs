@@ -1,11 +1,10 @@
-// Builds everything that a release publishes into release/, and validates it; publishes nothing.   node scripts/release/dry.mjs [--server-schema FILE]
+// Builds everything that a release publishes into release/, and validates it; publishes nothing.   node scripts/release/dry.mjs
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { bundle } from './mcpb.mjs';
 import { serverJson } from './server-json.mjs';
 import { filesOf } from './tarball.mjs';
@@ -13,7 +12,6 @@ import { validateRelease } from './validate.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const out = join(root, 'release');
-const { values: options } = parseArgs({ options: { 'server-schema': { type: 'string' } } });
 const read = async (name) => JSON.parse(await readFile(join(root, name), 'utf8'));
 const sha = (algorithm, bytes, encoding) => createHash(algorithm).update(bytes).digest(encoding);
 const npm = (...args) =>
@@ -36,8 +34,7 @@ for (const name of ['sbom.cdx.json', 'THIRD_PARTY_LICENSES.txt']) await cp(join(
 const files = await Promise.all((await readdir(out)).sort().map(async (name) => ({ name, bytes: await readFile(join(out, name)) })));
 await writeFile(join(out, 'SHA256SUMS'), files.map(({ name, bytes }) => `${sha('sha256', bytes, 'hex')}  ${name}\n`).join(''));
 
-const serverSchema = options['server-schema'];
-const wrong = validateRelease(out, serverSchema ? { serverSchema: join(process.cwd(), serverSchema) } : {});
+const wrong = validateRelease(out);
 for (const { name, bytes } of files) console.log(`${String(Math.ceil(bytes.length / 1024)).padStart(7)} KiB  release/${name}`);
 for (const line of wrong) console.error(line);
 console.log(wrong.length === 0 ? 'Every file is valid.' : `${wrong.length} problems.`);

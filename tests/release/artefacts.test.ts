@@ -8,7 +8,7 @@ import { serverJson } from '../../scripts/release/server-json.mjs';
 // @ts-expect-error a script without types
 import { SETTINGS } from '../../scripts/release/settings.mjs';
 // @ts-expect-error a script without types
-import { problems as untyped } from '../../scripts/release/validate.mjs';
+import { SERVER_SCHEMAS, problems as untyped } from '../../scripts/release/validate.mjs';
 import { describe as setting, VARIABLES } from '../../src/config/schema.ts';
 import { binary } from '../helpers/binary.ts';
 
@@ -22,24 +22,37 @@ const bom = () => read(join(dirname(binary()), 'sbom.cdx.json'));
 
 describe('what a release publishes', () => {
   test.each([
-    ['server.json', 'server.schema.json', server],
+    ['server.json by the registry', 'server-2025-12-11.schema.json', server],
+    ['server.json by the rules of this project', 'server-own.schema.json', server],
     ['the manifest of the bundle', 'mcpb-manifest-v0.3.schema.json', bundle],
   ])('%s is valid', (_name, schema, value) => {
     expect(problems(schema, value)).toEqual([]);
   });
 
-  test.each([
-    ['server.json without a name', 'server.schema.json', { ...server, name: undefined }],
-    ['a description above 100 characters', 'server.schema.json', { ...server, description: 'x'.repeat(101) }],
-    ['a bundle without checksum', 'server.schema.json', serverJson(pkg, undefined)],
+  test.each<readonly [string, string, unknown]>([
+    ...(SERVER_SCHEMAS as string[]).flatMap((schema) => [
+      ['server.json without a name', schema, { ...server, name: undefined }] as const,
+      ['a description above 100 characters', schema, { ...server, description: 'x'.repeat(101) }] as const,
+      [
+        'a transport that does not exist',
+        schema,
+        { ...server, packages: [{ ...server.packages[0], transport: { type: 'pipe' } }] },
+      ] as const,
+    ]),
+    ['a field that this project does not use', 'server-own.schema.json', { ...server, colour: 'red' }],
+    ['a bundle without checksum', 'server-own.schema.json', serverJson(pkg, undefined)],
     ['a manifest with an unknown field', 'mcpb-manifest-v0.3.schema.json', { ...bundle, colour: 'red' }],
     [
       'a licence that SPDX does not know',
       'bom-1.6.SNAPSHOT.schema.json',
       { bomFormat: 'CycloneDX', specVersion: '1.6', components: [{ type: 'library', name: 'x', licenses: [{ license: { id: 'mine' } }] }] },
     ],
-  ])('%s is found', (_name, schema, value) => {
+  ])('%s is found (%s)', (_name, schema, value) => {
     expect(problems(schema, JSON.parse(JSON.stringify(value)))).not.toEqual([]);
+  });
+
+  test('server.json names the schema of the registry that it is validated against', () => {
+    expect(read(join(root, 'scripts/release/schemas', SERVER_SCHEMAS[0])).$id).toBe(server.$schema);
   });
 
   test('the name in server.json is the mcpName of the npm package', () => {
