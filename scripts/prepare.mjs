@@ -33,7 +33,7 @@ function compileSqlite() {
     const said = `${error.stdout ?? ''}${error.stderr ?? error.message}`.trimEnd().split('\n');
     console.error(`${said.slice(-20).join('\n')}\n`);
     console.error(
-      'SQLite could not be compiled for Node 20. Install Python 3, make and a C++ compiler, or use Node 22 or newer, which needs none.',
+      'SQLite could not be compiled for Node 20. Install Python 3, make and a C++ compiler, or use Node 22 or newer, which needs none. Without a way to nodejs.org, name a folder with the headers of Node: npm_config_nodedir=/usr npm ci',
     );
     process.exit(1);
   }

@@ -353,7 +353,7 @@ test.each<[string, BrowserContextOptions]>([
     await check('decision');
     await page.goto(`${origin}/#/history`);
     await page.locator('a.card').first().click();
-    await page.getByText('Decided by').waitFor();
+    await page.getByText(/^Decided by (?!local:)/).waitFor();
     await check('decided');
     await page.goto(`${origin}/#/audit`);
     await page

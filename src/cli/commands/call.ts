@@ -1,5 +1,6 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
+import type { ApprovalMethod } from '../../core/plan/approval.ts';
 import type { Result } from '../../core/result.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { traced } from '../../core/trace.ts';
@@ -110,10 +111,11 @@ async function show(result: Result, tables: Operation | undefined, session: Sess
   return asks ? 3 : 0;
 }
 
-function howToApprove(id: string, method: string): string {
-  return method === 'human'
-    ? `A human runs in a terminal of their own: proxmox-mcp approvals approve ${id}`
-    : `After the user said yes, repeat the same call with: --approve ${id}`;
+function howToApprove(id: string, method: ApprovalMethod): string {
+  if (method === 'human') return `A human runs in a terminal of their own: proxmox-mcp approvals approve ${id}`;
+  if (method === 'terminal')
+    return `Read the plan, then repeat the same call with: --approve ${id}. It asks you to type the name and VMID.`;
+  return `After the user said yes, repeat the same call with: --approve ${id}`;
 }
 
 function parseArgs(text: string): JsonObject {

@@ -137,7 +137,7 @@ export async function agree(
   );
   if (!hasTerminal()) {
     fail('certificate_untrusted', 'The certificate must be confirmed in a terminal, and none is attached.', {
-      hint: `Compare the fingerprint, then run: proxmox-mcp ${command} --fingerprint ${shown.fingerprint}`,
+      hint: `Compare the fingerprint, then repeat this command with: --fingerprint ${shown.fingerprint}`,
       details: { fingerprint: shown.fingerprint, host },
     });
   }

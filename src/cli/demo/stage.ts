@@ -3,6 +3,7 @@ import { fail } from '../../core/errors/errors.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { paint } from '../terminal/look.ts';
 import { print } from '../terminal/output.ts';
+import { news } from '../terminal/progress.ts';
 
 export const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampleE demo@example.org';
 
@@ -12,9 +13,10 @@ export type Agent = (tool: string, args?: JsonObject, expectedError?: string) =>
 export function agentOn(client: Client): Agent {
   return async (tool, args = {}, expectedError) => {
     print(`${bold(`> ${tool}`)} ${Object.keys(args).length > 0 ? JSON.stringify(args) : ''}`);
+    const isNew = news();
     const result = await client.callTool(
       { name: tool, arguments: args },
-      { onprogress: ({ message }) => message && print(dim(`  … ${message}`)), resetTimeoutOnProgress: true },
+      { onprogress: ({ message }) => message && isNew(message) && print(dim(`  … ${message}`)), resetTimeoutOnProgress: true },
     );
     const answer = (result.structuredContent ?? {}) as JsonObject;
     const [content] = result.content;

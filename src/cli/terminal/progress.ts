@@ -12,10 +12,11 @@ export interface ProgressView {
   end(): void;
 }
 
-/** On a terminal one line with a bar that is drawn again and again; elsewhere a line for each message. */
+/** On a terminal one line with a bar that is drawn again and again; elsewhere a line for each message that says something new. */
 export function progressView(): ProgressView {
   const { stderr } = process;
-  if (!stderr.isTTY || process.env.TERM === 'dumb') return { show: ({ message }) => note(message), end: () => {} };
+  const isNew = news();
+  if (!stderr.isTTY || process.env.TERM === 'dumb') return { show: ({ message }) => isNew(message) && note(message), end: () => {} };
   let drawn = false;
   return {
     show(progress) {
@@ -27,6 +28,16 @@ export function progressView(): ProgressView {
       if (drawn) stderr.write('\r\u001b[K');
       drawn = false;
     },
+  };
+}
+
+/** Tells a message from the one before it. A long wait reports the same message again and again, so that clients see that it lives. */
+export function news(): (message: string) => boolean {
+  let last: string | undefined;
+  return (message) => {
+    const isNew = message !== last;
+    last = message;
+    return isNew;
   };
 }
 

@@ -146,6 +146,8 @@ test('the terminal shows each step of a create, its task and the end on standard
     `start shown1 (${vmid}): task UPID`,
     'done',
   ]);
+  // A long wait reports the same again and again; one line says it.
+  expect(told.filter((line, at) => line !== '' && line === told[at - 1])).toEqual([]);
 });
 
 describe('approvals', () => {
@@ -196,6 +198,7 @@ describe('approvals', () => {
     const asked = await place.runOnTerminal(args, { when: /never shown/, answer: '' });
     expect(asked.code).toBe(3);
     const id = /approval_id: (\w+)/.exec(asked.stdout)?.[1] ?? '';
+    expect(asked.stdout).toContain(`how_to_approve: "Read the plan, then repeat the same call with: --approve ${id}`);
     const done = await place.runOnTerminal([...args, '--approve', id], {
       when: /Any other answer does nothing/,
       answer: `${name} ${vmid}`,

@@ -96,7 +96,7 @@ test('nothing is written with another certificate, a wrong secret, a name that i
   writeFileSync(secretFile, '00000000-0000-0000-0000-000000000000');
   for (const [args, code, words] of [
     [['--host', `127.0.0.1:${cluster.simulator.port}`, '--fingerprint', 'AA'.repeat(32)], 1, 'another certificate'],
-    [['--host', `127.0.0.1:${cluster.simulator.port}`], 1, 'proxmox-mcp setup --fingerprint'],
+    [['--host', `127.0.0.1:${cluster.simulator.port}`], 1, 'repeat this command with: --fingerprint'],
     [[...where(), '--token-file', secretFile], 1, 'rejects the token'],
     [[...where(), '--pool', 'a;reboot'], 2, 'not a name'],
     [[...where(), '--toolsets', 'everyday,nonsense'], 2, 'not a group of tools'],

@@ -10,9 +10,14 @@ const CHANNELS: Record<string, string> = {
 
 type Asked = ApprovalView['askedBy'];
 
+/** `local:1000` as people say it: `local user 1000`. Other names stay. */
+export function personOf(principal: string): string {
+  return principal.replace(/^local:(?=\d+$)/, 'local user ');
+}
+
 /** The authenticated requester: `token:deploy (of alice)`, `local user 1000 (of alice)`. */
 export function requesterOf({ principal, owner }: Asked): string {
-  const name = principal.replace(/^local:(?=\d+$)/, 'local user ');
+  const name = personOf(principal);
   return owner === principal ? name : `${name} (of ${owner})`;
 }
 
