@@ -7,6 +7,7 @@ import { layout } from './layout.mjs';
 import { brokenLinks, linkTo } from './links.mjs';
 import { render } from './markdown.mjs';
 import { navigation, readPages } from './pages.mjs';
+import { searchIndex } from './search-index.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = process.argv[3] ?? join(here, '../..');
@@ -28,5 +29,6 @@ for (const page of shown) {
   );
 }
 await cp(join(root, 'docs/images'), join(out, 'images'), { recursive: true });
-await cp(join(here, 'style.css'), join(out, 'style.css'));
+for (const name of ['style.css', 'search.js']) await cp(join(here, name), join(out, name));
+await writeFile(join(out, 'search-index.js'), searchIndex(shown));
 process.stdout.write(`${shown.length} pages in ${out}\n`);

@@ -5,7 +5,7 @@ const REPOSITORY = 'https://github.com/proxmox-mcp/proxmox-mcp';
 /** Headings of a page that are listed beside it; a long reference lists its sections alone. */
 const MOST_LISTED = 60;
 
-/** A whole page. It runs no script. @param target maps a link of the Markdown to one of the site */
+/** A whole page. Its one script is the search box, which stays hidden without it. @param target maps a link of the Markdown to one of the site */
 export function layout(page, sections, target) {
   const up = posix.relative(posix.dirname(page.path), '.') || '.';
   const to = (path) => (path === page.path ? posix.basename(path) : `${up}/${path}`);
@@ -16,16 +16,21 @@ export function layout(page, sections, target) {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'; img-src 'self'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title)}</title>
 <link rel="stylesheet" href="${to('style.css')}">
 <link rel="icon" href="${to('images/icon.png')}">
+<script src="${to('search.js')}" defer></script>
 </head>
 <body${isHome ? ' class="home"' : ''}>
 <a class="skip" href="#content">Skip to the content</a>
 <header>
 <a class="brand" href="${to('index.html')}"><img src="${to('images/icon.png')}" alt="" width="28" height="28">proxmox-mcp</a>
+<form class="search" role="search" hidden data-up="${up}">
+<input type="search" placeholder="Search (press /)" aria-label="Search the documentation" autocomplete="off" spellcheck="false">
+<div class="found"><p role="status"></p><ol hidden></ol></div>
+</form>
 <a href="${REPOSITORY}">GitHub</a>
 </header>
 <details class="menu"><summary>All pages</summary>

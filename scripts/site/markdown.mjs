@@ -22,7 +22,17 @@ export function render(text) {
   marked.walkTokens(tokens, marked.defaults.walkTokens);
   for (const [, href] of text.matchAll(/<(?:img|source|a)\b[^>]*?\b(?:src|srcset|href)="([^"]+)"/g)) links.push(href);
   const title = headings.find(({ depth }) => depth === 1)?.text;
-  return { title, headings, links, html: (target) => toHtml(tokens, target) };
+  return { title, headings, links, sections: sectionsOf(tokens), html: (target) => toHtml(tokens, target) };
+}
+
+/** The page cut at its headings, for the search. The first one has no id: its place is the top. @returns `{ id, text, raw }` of each */
+function sectionsOf(tokens) {
+  const sections = [];
+  for (const token of tokens) {
+    if (token.type === 'heading') sections.push({ id: token.depth === 1 ? '' : token.id, text: plain(token.text), raw: '' });
+    else if (sections.length > 0) sections.at(-1).raw += token.raw;
+  }
+  return sections;
 }
 
 function toHtml(tokens, target) {
@@ -69,7 +79,7 @@ function idOf(text, taken) {
   return times === 0 ? id : `${id}-${times}`;
 }
 
-const plain = (text) =>
+export const plain = (text) =>
   text
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replaceAll(/[`*]/g, '')

@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'session-'));
 const env = { PATH: process.env.PATH, HOME: folder, TERM: 'xterm-256color', LANG: 'C.UTF-8', TZ: 'UTC' };
 const lines = [];
 try {
-  await show(`proxmox-mcp call list_vms --args '{"status":"running"}' --demo`);
+  await show(`proxmox-mcp call list_vms --args '{"tag":"web"}' --demo`);
   const asked = await show(`proxmox-mcp call stop_vm --args '{"name":"web2"}' --demo`, { most: 5 });
   await show(`proxmox-mcp approvals approve ${/apr_\w+/.exec(asked)?.[0]} --demo`, { type: /To approve, type: (.+)/ });
 } finally {

@@ -28,7 +28,7 @@ test('the recorded session shows what the program prints: a request, its approva
   const lines = linesOf(file);
   const texts = lines.map(({ text }) => text);
   expect(commandsOf(file)).toEqual([
-    `$ proxmox-mcp call list_vms --args '{"status":"running"}' --demo`,
+    `$ proxmox-mcp call list_vms --args '{"tag":"web"}' --demo`,
     `$ proxmox-mcp call stop_vm --args '{"name":"web2"}' --demo`,
     '$ proxmox-mcp approvals approve ID --demo',
   ]);
