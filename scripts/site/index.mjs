@@ -29,6 +29,6 @@ for (const page of shown) {
   );
 }
 await cp(join(root, 'docs/images'), join(out, 'images'), { recursive: true });
-for (const name of ['style.css', 'search.js']) await cp(join(here, name), join(out, name));
+for (const name of ['style.css', 'search.css', 'print.css', 'search.js']) await cp(join(here, name), join(out, name));
 await writeFile(join(out, 'search-index.js'), searchIndex(shown));
 process.stdout.write(`${shown.length} pages in ${out}\n`);

@@ -20,6 +20,8 @@ export function layout(page, sections, target) {
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title)}</title>
 <link rel="stylesheet" href="${to('style.css')}">
+<link rel="stylesheet" href="${to('search.css')}">
+<link rel="stylesheet" href="${to('print.css')}" media="print">
 <link rel="icon" href="${to('images/icon.png')}">
 <script src="${to('search.js')}" defer></script>
 </head>

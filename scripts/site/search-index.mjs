@@ -1,8 +1,8 @@
 import { plain } from './markdown.mjs';
 
 /**
- * What the search box looks through: each section of each page, as `[page, heading, id, text]`. A page is a number in `pages`.
- * A script and no JSON, because a page opened from a folder may load scripts and nothing else.
+ * The index of the search box: each section of each page, as `[page, heading, id, text]`. A page is a number in `pages`.
+ * It is a script, not JSON: a page opened from a folder may load scripts and nothing else.
  * @param pages with `path`, `title` and `sections` `{ id, text, raw }`
  */
 export function searchIndex(pages) {

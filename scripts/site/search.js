@@ -69,6 +69,7 @@
 
   function item({ path, title, heading, id, text, folded }, words) {
     const link = document.createElement('a');
+    link.className = 'hit';
     link.href = `${up}/${path}${id === '' ? '' : `#${id}`}`;
     const name = document.createElement('b');
     name.textContent = heading === title ? title : `${title} › ${heading}`;
