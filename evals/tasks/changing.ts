@@ -86,11 +86,11 @@ export const changing: Theme = {
       prompt: 'Open TCP port 8080 on web1 for 10.77.0.0/24.',
       env: { PROXMOX_TOOLSETS: 'all' },
       human: { approves: /firewall.*web1|web1.*firewall/i },
-      expect: { changed: { web1: { firewall: /8080/ } }, approvals: 1 },
+      expect: { changed: { web1: { firewall: /\{(?=[^{}]*8080)(?=[^{}]*10\.77\.0\.0\/24)[^{}]*\}/ } }, approvals: 1 },
       reference: [
         ['update_firewall', { name: 'web1', rules: [{ action: 'ACCEPT', proto: 'tcp', dport: '8080', source: '10.77.0.0/24' }] }],
       ],
-      wrong: [['update_firewall', { name: 'web1', enabled: false }]],
+      wrong: [['update_firewall', { name: 'web1', rules: [{ action: 'ACCEPT', proto: 'tcp', dport: '8080' }] }]],
       answer: 'Port 8080 is open for 10.77.0.0/24.',
     },
     {

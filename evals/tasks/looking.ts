@@ -7,11 +7,11 @@ export const looking: Theme = {
     {
       name: 'names the stopped guests, containers too',
       prompt: 'Which of my guests are stopped? Leave out templates.',
-      expect: { says: [/build1/, /dev1/, /cache1/], neverSays: [/web1/] },
+      expect: { says: [/build1/, /dev1/, /cache1/], neverSays: [/stopped(?:(?!run)[^.;])*\bweb1\b/i] },
       reference: [['list_vms', { status: 'stopped' }]],
       wrong: [['list_vms', { type: 'vm' }]],
       answer: 'Stopped are build1 (104), dev1 (105) and the container cache1 (201).',
-      wrongAnswer: 'Stopped are build1 and dev1; web1 runs.',
+      wrongAnswer: 'Stopped are build1, dev1 and web1.',
     },
     {
       name: 'finds the address of a VM',
@@ -34,7 +34,10 @@ export const looking: Theme = {
     {
       name: 'names every guest without a good recent backup',
       prompt: 'Which guests do not have a good backup of the last seven days?',
-      expect: { says: [/build1/, /dev1/, /vault/, /monitor/, /cache1/, /web2/, /legacy-erp/], neverSays: [/\bdb1\b/] },
+      expect: {
+        says: [/build1/, /dev1/, /vault/, /monitor/, /cache1/, /web2/, /legacy-erp/],
+        neverSays: [/\bdb1\b(?!.*\b(?:good|fine|ok|recent|verified|has one)\b)/i],
+      },
       reference: [['list_backups', { coverage: true }]],
       wrong: [['list_backups']],
       answer: 'None: build1, dev1, vault, monitor, cache1. Old: legacy-erp (40 days). The backup of web2 failed its verification.',
@@ -43,7 +46,7 @@ export const looking: Theme = {
     {
       name: 'says when a storage is full',
       prompt: 'When will local-lvm on pve be full if it goes on like this?',
-      expect: { says: [/\b125\b/] },
+      expect: { says: [/\b125\b|\b(?:4|four) months\b/i] },
       reference: [['get_metrics', { storage: 'local-lvm', node: 'pve' }]],
       wrong: [['get_cluster', { sections: ['storages'] }]],
       answer: 'It grows by 3 GB a day and is full in 125 days.',
@@ -64,7 +67,7 @@ export const looking: Theme = {
     {
       name: 'finds old snapshots',
       prompt: 'Which snapshots are older than 30 days?',
-      expect: { says: [/before-move/, /monitor/], neverSays: [/before-upgrade/] },
+      expect: { says: [/before-move/, /monitor/], neverSays: [/before-upgrade(?!.*\b(?:younger|newer|recent|not|within|only)\b)/i] },
       reference: [['list_snapshots', { older_than_days: 30 }]],
       wrong: [['list_snapshots']],
       answer: 'One: before-move of monitor, 95 days old.',

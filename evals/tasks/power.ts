@@ -89,7 +89,7 @@ export const power: Theme = {
     {
       name: 'says that a stopped guest is stopped already',
       prompt: 'Stop build1.',
-      expect: { says: [/already/i] },
+      expect: { says: [{ concluded: /already/i }] },
       reference: [['stop_vm', { name: 'build1' }]],
       wrong: [['list_vms', { name: 'build1' }]],
       answer: 'build1 is stopped already.',
