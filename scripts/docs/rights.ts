@@ -72,10 +72,9 @@ function bothTypes(name: string, names: readonly string[]): string {
   return other !== name && names.includes(other) ? name.replace(/\/\{node\}\/(qemu|lxc)/, '/{node}/{type}') : name;
 }
 
-/** The token of the documentation: for all operations, in a pool of its own. */
+/** The token of the documentation: for the tools that are offered without further settings, in a pool of its own. */
 const SHOWN_TOKEN: TokenPlan = {
-  // The right to run any program in a guest is not for every token; docs/rights.md has the role of that toolset.
-  toolsets: TOOLSETS.filter((toolset) => toolset !== 'agent'),
+  toolsets: ['everyday'],
   tokenId: 'mcp@pve!agent',
   pool: 'agents',
   templates: ['9000'],
