@@ -1,3 +1,4 @@
+import { fail } from '../core/errors/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 
 export const PERIODS = ['hour', 'day', 'week', 'month', 'year'] as const;
@@ -17,9 +18,10 @@ export async function readSeries(
   consolidation: 'AVERAGE' | 'MAX' = 'AVERAGE',
 ): Promise<Point[]> {
   const rows = await api.get<Record<string, number | string | null>[]>(`${path}/rrddata`, { timeframe: period, cf: consolidation });
-  return rows.map((row) => {
-    const known = Object.entries(row).filter(([, value]) => value !== null && Number.isFinite(Number(value)));
-    return Object.fromEntries(known.map(([name, value]) => [name, Number(value)])) as Point;
+  return listed(rows, 'figures').flatMap((row) => {
+    const known = Object.entries(row ?? {}).filter(([, value]) => value !== null && Number.isFinite(Number(value)));
+    const point = Object.fromEntries(known.map(([name, value]) => [name, Number(value)])) as Partial<Point>;
+    return point.time === undefined ? [] : [point as Point];
   });
 }
 
@@ -36,6 +38,11 @@ export interface Sample {
  * VE 8.3 on, with Sys.Audit on `/`.
  */
 export async function exportMetrics(api: Pick<ProxmoxReader, 'get'>): Promise<Sample[]> {
-  const { data } = await api.get<{ data: Sample[] }>('/cluster/metrics/export', { history: 1 });
-  return data;
+  const answer = await api.get<{ data: Sample[] } | null>('/cluster/metrics/export', { history: 1 });
+  return listed(answer?.data, 'figures').filter((one) => one !== null && Number.isFinite(one.value));
+}
+
+/** @throws proxmox_refused */
+function listed<T>(rows: T[] | undefined, what: string): T[] {
+  return Array.isArray(rows) ? rows : fail('proxmox_refused', `Proxmox answered without a list of ${what}.`);
 }

@@ -9,6 +9,12 @@ interface Shape {
   needs?: string[];
   /** Fields that hold text; numbers become text, null counts as absent. */
   texts?: string[];
+  /** Fields that hold numbers, which may be written as text; null counts as absent. */
+  numbers?: string[];
+  /** Fields that become a part of an address. */
+  names?: string[];
+  /** Rows of a guest's options: `key` says which of them hold numbers. */
+  options?: boolean;
   /** Values that the field `status` may have; another one would be taken for one of them. */
   states?: string[];
 }
@@ -16,28 +22,46 @@ interface Shape {
 const rows = (...needs: string[]): Shape => ({ kind: 'rows', needs, texts: needs });
 const object = (...needs: string[]): Shape => ({ kind: 'object', needs, texts: needs });
 
+const GAUGES = ['maxmem', 'maxdisk', 'cpu', 'mem', 'disk', 'uptime'];
+/** Options of a guest that are counted with. */
+const COUNTS = ['cores', 'sockets', 'balloon'];
+
 const SHAPES: [path: RegExp, shape: Shape][] = [
-  [/^\/cluster\/resources$/, { ...rows('type'), texts: ['type', 'name', 'node', 'status', 'pool', 'lock', 'tags', 'hastate', 'storage'] }],
+  [
+    /^\/cluster\/resources$/,
+    {
+      ...rows('type'),
+      texts: ['type', 'name', 'node', 'status', 'pool', 'lock', 'tags', 'hastate', 'storage'],
+      numbers: ['maxcpu', ...GAUGES],
+      names: ['node', 'storage'],
+    },
+  ],
   [/^\/cluster\/nextid$/, { kind: 'vmid' }],
   [/^\/cluster\/replication$/, rows()],
   [/^\/access\/permissions$/, object()],
   [/^\/access\/acl$/, rows('path')],
   [/^\/pools$/, rows('poolid')],
-  [/^\/nodes$/, { ...rows('node'), texts: ['node', 'status'] }],
+  [/^\/nodes$/, { ...rows('node'), texts: ['node', 'status'], numbers: ['maxcpu', ...GAUGES], names: ['node'] }],
   [/^\/nodes\/[^/]+\/status$/, object()],
-  [/^\/nodes\/[^/]+\/(qemu|lxc)$/, { ...rows('vmid'), texts: ['name', 'status', 'lock', 'tags'] }],
-  [/^\/nodes\/[^/]+\/storage$/, { ...rows('storage'), texts: ['storage', 'type', 'content'] }],
-  [/^\/nodes\/[^/]+\/storage\/[^/]+\/content$/, { ...rows('volid'), texts: ['volid', 'content', 'format', 'parent', 'notes'] }],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)$/, { ...rows('vmid'), texts: ['name', 'status', 'lock', 'tags'], numbers: ['cpus', ...GAUGES] }],
+  [
+    /^\/nodes\/[^/]+\/storage$/,
+    { ...rows('storage'), texts: ['storage', 'type', 'content'], numbers: ['avail', 'total', 'used'], names: ['storage'] },
+  ],
+  [
+    /^\/nodes\/[^/]+\/storage\/[^/]+\/content$/,
+    { ...rows('volid'), texts: ['volid', 'content', 'format', 'parent', 'notes'], numbers: ['size', 'ctime'] },
+  ],
   [/^\/nodes\/[^/]+\/network$/, rows('iface')],
-  [/^\/nodes\/[^/]+\/tasks$/, rows('upid')],
+  [/^\/nodes\/[^/]+\/tasks$/, { ...rows('upid'), numbers: ['starttime', 'endtime'] }],
   [/^\/nodes\/[^/]+\/tasks\/[^/]+\/status$/, object('status')],
   [/^\/nodes\/[^/]+\/tasks\/[^/]+\/log$/, rows('t')],
-  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/pending$/, rows('key')],
-  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/snapshot$/, rows('name')],
-  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/config$/, object()],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/pending$/, { ...rows('key'), options: true }],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/snapshot$/, { ...rows('name'), numbers: ['snaptime'] }],
+  [/^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/config$/, { ...object(), numbers: COUNTS }],
   [
     /^\/nodes\/[^/]+\/(qemu|lxc)\/\d+\/status\/current$/,
-    { ...object('status'), texts: ['status', 'qmpstatus', 'lock'], states: ['running', 'stopped'] },
+    { ...object('status'), texts: ['status', 'qmpstatus', 'lock'], numbers: GAUGES, states: ['running', 'stopped'] },
   ],
 ];
 
@@ -63,13 +87,14 @@ function rowsFault(data: unknown, shape: Shape): string | undefined {
   for (const row of data) {
     // The list of the cluster tells where a guest is; the containers of one node have a type too, and no node.
     const needs = telltale && isGuest(row) ? GUEST_NEEDS : shape.needs;
-    const fault = objectFault(row, shape, needs) ?? vmidFault(row.vmid ?? undefined);
+    const fault = objectFault(row, shape, needs) ?? vmidFault(row.vmid ?? undefined) ?? (shape.options ? optionFault(row) : undefined);
     if (fault !== undefined) return `in a row of the list ${fault}`;
   }
   return undefined;
 }
 
-function objectFault(data: unknown, { needs: stated = [], texts = [], states }: Shape, needs = stated): string | undefined {
+function objectFault(data: unknown, shape: Shape, needs = shape.needs ?? []): string | undefined {
+  const { texts = [], numbers = [], names = [], states } = shape;
   if (!isObject(data)) return `the answer is ${nameOf(data)} instead of an object`;
   for (const name of texts) {
     const value = data[name];
@@ -77,9 +102,29 @@ function objectFault(data: unknown, { needs: stated = [], texts = [], states }: 
     else if (typeof value === 'number') data[name] = String(value);
     else if (value !== undefined && typeof value !== 'string') return `${name} is ${nameOf(value)} instead of text`;
   }
+  for (const name of numbers) {
+    const value = data[name];
+    if (value === null) delete data[name];
+    else if (typeof value !== 'number' && value !== undefined && !isNumber(value)) return `${name} is ${nameOf(value)} instead of a number`;
+  }
   const missing = needs.find((name) => data[name] === undefined || data[name] === null);
   if (missing !== undefined) return `${missing} is missing`;
+  const odd = names.find((name) => data[name] !== undefined && !NAME.test(String(data[name])));
+  if (odd !== undefined) return `${odd} is "${plainText(String(data[odd]), 40)}"`;
   return states?.includes(String(data.status)) === false ? `status is "${plainText(String(data.status), 40)}"` : undefined;
+}
+
+/** Of nodes and storages. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+function optionFault({ key, value, pending }: Record<string, unknown>): string | undefined {
+  if (!COUNTS.includes(String(key))) return undefined;
+  const odd = [value, pending].find((one) => one !== undefined && one !== null && typeof one !== 'number' && !isNumber(one));
+  return odd === undefined ? undefined : `${String(key)} is ${nameOf(odd)} instead of a number`;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'string' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value);
 }
 
 function isGuest(row: unknown): boolean {

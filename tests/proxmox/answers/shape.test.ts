@@ -88,5 +88,64 @@ it('numbers where text belongs are read as text', () => {
 it('what is not looked at passes as it came', () => {
   const odd = { data: [1, null, { x: [] }] };
   expect(shaped('/some/path/of/later', odd)).toBe(odd);
-  expect(shaped('/nodes/pve/storage/local/content', [{ volid: 'local:iso/a.iso', vmid: null, ctime: 'x' }])).toHaveLength(1);
+  expect(shaped('/nodes/pve/storage/local/content', [{ volid: 'local:iso/a.iso', vmid: null, ctime: null, mark: 'x' }])).toHaveLength(1);
+});
+
+describe('a value that no calculation, no clock and no address can use', () => {
+  const guest = { vmid: 100, type: 'qemu', node: 'pve' };
+  it.each([
+    ['/cluster/resources', [{ ...guest, maxmem: 'NaN' }], 'maxmem is text instead of a number'],
+    ['/cluster/resources', [{ ...guest, maxdisk: {} }], 'maxdisk is an object instead of a number'],
+    ['/cluster/resources', [{ ...guest, cpu: '' }], 'cpu is text instead of a number'],
+    ['/cluster/resources', [{ ...guest, node: '\ud800' }], 'node is ""'],
+    ['/cluster/resources', [{ ...guest, node: '../pve' }], 'node is "../pve"'],
+    ['/nodes', [{ node: 'pve\u001b[2J' }], 'node is "pve[2J"'],
+    ['/nodes', [{ node: 'pve', maxcpu: 'many' }], 'maxcpu is text instead of a number'],
+    ['/nodes/pve/qemu', [{ vmid: 100, cpus: [] }], 'cpus is a list instead of a number'],
+    ['/nodes/pve/storage', [{ storage: 'local', avail: 'much' }], 'avail is text instead of a number'],
+    ['/nodes/pve/storage', [{ storage: 'a/b' }], 'storage is "a/b"'],
+    ['/nodes/pve/storage/local/content', [{ volid: 'local:iso/a.iso', ctime: 'x' }], 'ctime is text instead of a number'],
+    ['/nodes/pve/tasks', [{ upid: 'UPID', starttime: 'x' }], 'starttime is text instead of a number'],
+    ['/nodes/pve/qemu/100/snapshot', [{ name: 's1', snaptime: 'x' }], 'snaptime is text instead of a number'],
+    ['/nodes/pve/qemu/100/status/current', { status: 'running', mem: 'x' }, 'mem is text instead of a number'],
+    ['/nodes/pve/qemu/100/pending', [{ key: 'cores', value: 'abc' }], 'cores is text instead of a number'],
+    ['/nodes/pve/qemu/100/pending', [{ key: 'balloon', value: 512, pending: 'x' }], 'balloon is text instead of a number'],
+    ['/nodes/pve/qemu/100/config', { sockets: {} }, 'sockets is an object instead of a number'],
+  ])('GET %s %j', (path, data, fault) => {
+    expect(() => shaped(path, data)).toThrow(
+      expect.objectContaining({ code: 'proxmox_refused', message: expect.stringContaining(`${fault}, which is not a valid answer`) }),
+    );
+  });
+  it.each([
+    ['/cluster/resources', [{ ...guest, maxmem: '1024', cpu: '0.5', mem: 1e3, uptime: '1.5e-3' }]],
+    ['/nodes/pve/qemu/100/pending', [{ key: 'cores', value: '4', pending: 2 }, { key: 'name', value: 'abc' }, { key: 'balloon' }]],
+    ['/nodes/pve/storage', [{ storage: 'my-store_1.x', avail: 0 }]],
+  ])('GET %s %j is an answer like others', (path, data) => {
+    expect(shaped(path, data)).toBe(data);
+  });
+  it('is told as such by the tools that calculate with it', async () => {
+    const world = await openWorld();
+    try {
+      for (const [path, row, operation, args] of [
+        ['/rrddata$', { time: 'x' }, 'get_metrics', { vmid: 100 }],
+        ['/rrddata$', null, 'get_metrics', { vmid: 100 }],
+        ['/metrics/export$', 5, 'get_metrics', {}],
+        ['/snapshot$', { name: 's1', snaptime: 'x' }, 'list_snapshots', { vmid: 104 }],
+        ['/content$', { volid: 'local:backup/vzdump-qemu-100-2026_01_01-00_00_00.vma', content: 'backup', ctime: 'x' }, 'list_backups', {}],
+        ['^/nodes$', { node: '\ud800' }, 'get_cluster', {}],
+        ['/tasks$', { upid: 'UPID:x', starttime: 'x' }, 'get_task', { mine: false }],
+      ] as const) {
+        const body = JSON.stringify({ data: [row] });
+        world.cluster.simulator.faults.add({ match: { method: 'GET', path }, action: 'status', status: 200, reason: 'OK', body });
+        const code = await world.call(operation, args).then(
+          () => 'done',
+          (thrown) => asError(thrown).code,
+        );
+        world.cluster.simulator.faults.clear();
+        expect(`${operation}: ${code}`).not.toContain('internal');
+      }
+    } finally {
+      await world.close();
+    }
+  });
 });
