@@ -71,6 +71,9 @@ export const isPrivate = known([...LOOPBACK, ...LINK_LOCAL, '10.0.0.0/8', '172.1
 /** Addresses that lead to no other machine: loopback, link-local, `0.0.0.0/8` (RFC 1122) and `::`. */
 export const staysHere = known([...LOOPBACK, ...LINK_LOCAL, '0.0.0.0/8', '::']);
 
+/** Multicast, reserved and broadcast addresses (RFC 5771, RFC 1112, RFC 4291), which no machine has for itself. */
+export const isOfNoHost = known(['224.0.0.0/3', 'ff00::/8']);
+
 /** The names of this machine in URLs and Host headers. */
 export const LOCAL_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 

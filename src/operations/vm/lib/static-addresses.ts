@@ -1,5 +1,5 @@
 import { defined } from '../../../core/defined.ts';
-import { ipVersion, isLinkLocal, networks, sameAddress, staysHere } from '../../../core/network.ts';
+import { ipVersion, isLinkLocal, isOfNoHost, networks, sameAddress, staysHere } from '../../../core/network.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { type Addresses, addressesOf } from '../../../proxmox/guest/addresses.ts';
 import { type GuestRow, guestPath, readGuest } from '../../../proxmox/guest/guests.ts';
@@ -56,6 +56,7 @@ function isInside(gateway: string, address: string, prefix: number): boolean {
 function unusable({ key, address, prefix, gateway }: StaticAddress): string[] {
   if (gateway !== undefined && sameAddress(gateway, address)) return [`${key}: the gateway ${gateway} is the address of the guest itself`];
   if (staysHere(address) && !isLinkLocal(address)) return [`${key}: ${address} leads to no other machine`];
+  if (isOfNoHost(address)) return [`${key}: ${address} is a multicast or reserved address, which no guest can have`];
   if (ipVersion(address) !== 4 || prefix > 30) return [];
   const hosts = 2 ** (32 - prefix);
   const host = address.split('.').reduce((number, part) => number * 256 + Number(part), 0) % hosts;

@@ -105,6 +105,9 @@ describe('what would not work as it reads is said beforehand', () => {
       'gateway 10.0.0.9 is the address of the guest itself',
     ],
     ['an address that leads nowhere', { ipconfig0: 'ip6=::1/128' }, card, '::1 leads to no other machine'],
+    ['a multicast address', { ipconfig0: 'ip=224.0.0.9/24' }, card, '224.0.0.9 is a multicast or reserved address'],
+    ['a multicast address of IPv6', { ipconfig0: 'ip6=ff02::1/64' }, card, 'ff02::1 is a multicast or reserved address'],
+    ['the broadcast address of all', { ipconfig0: 'ip=255.255.255.255/32' }, card, '255.255.255.255 is a multicast or reserved address'],
     [
       'a template whose cicustom replaces user data',
       { user: 'ops', password: 'x' },
