@@ -3,7 +3,7 @@ import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as z from 'zod';
 import { asError } from '../../src/core/errors/errors.ts';
-import type { Params, Plan } from '../../src/core/plan/plan.ts';
+import type { Params, Plan, RequestStep } from '../../src/core/plan/plan.ts';
 import { unreachableSecrets } from '../../src/engine/input/conceal.ts';
 import { commonOf } from '../../src/operations/common.ts';
 import { findOperation, operations } from '../../src/operations/index.ts';
@@ -18,6 +18,8 @@ import { openWorld, type World } from '../helpers/world.ts';
 // Rules that hold for every operation there is. An operation that is added is under them at once; its definition brings the example.
 
 const tokens = (text: string) => encode(text).length;
+/** Requests that change the configuration of a guest. */
+const CONFIGURES = /\/(qemu|lxc)\/\d+\/(config|resize|move_disk|move_volume)$/;
 const changing = operations.flatMap((operation) => ('plan' in operation ? [operation.name] : []));
 
 it('has an example for each operation on the cluster', () => {
@@ -72,6 +74,14 @@ describe.each(changing)('a plan of %s', (name) => {
     expect(requests.length).toBeGreaterThan(0);
     expect(plan.steps.filter(({ purpose }) => purpose.trim() === '')).toEqual([]);
     expect(plan.expected.length).toBeGreaterThan(0);
+  });
+
+  it('names the digest of each configuration that it changes, and has a task where Proxmox offers one', () => {
+    // Proxmox may execute a request late: then the digest keeps it from overwriting what was changed meanwhile.
+    const changes = plan.steps.filter((step) => step.kind === 'request' && CONFIGURES.test(step.path)) as RequestStep[];
+    expect(changes.filter(({ params }) => params.digest === undefined)).toEqual([]);
+    const onVm = changes.filter(({ path }) => /\/qemu\/\d+\/config$/.test(path));
+    expect(onVm.filter(({ method, task }) => method !== 'POST' || task === undefined)).toEqual([]);
   });
 
   it('names each step once', () => {

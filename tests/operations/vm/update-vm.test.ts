@@ -36,6 +36,23 @@ describe('options', () => {
     expect(await world.done('update_vm', { vmid, new_name: 'yours', onboot: true })).toMatchObject({ already: true });
   });
 
+  it('each request of several names the digest: the first that of what was read, the others that of the step before', async () => {
+    const plan = await planOf(world, 'update_vm', {
+      vmid: 105,
+      notes: 'x',
+      disks: [
+        { disk: 'scsi0', size_gb: 30 },
+        { size_gb: 3, storage: 'local-lvm' },
+      ],
+      nics: [{ bridge: 'vmbr0' }],
+    });
+    const requests = plan.steps.filter((step) => step.kind === 'request');
+    expect(requests).toHaveLength(3);
+    const ids = requests.map(({ id }) => id);
+    const digests = requests.map(({ params }) => params.digest);
+    expect(digests).toEqual([expect.stringMatching(/^[0-9a-f]{40}$/), ...ids.slice(0, -1).map((id) => ({ $from: `${id}.digest` }))]);
+  });
+
   it('of notes: the line break that Proxmox ends them with makes no difference', async () => {
     await asRoot(world.cluster, 'PUT', '/nodes/pve/qemu/104/config', { description: 'builds\nnightly\n' });
     expect(await world.done('update_vm', { vmid: 104, notes: 'builds\nnightly' })).toMatchObject({ already: true });
