@@ -57,6 +57,11 @@ export function toolsDoc(): string {
   ].join('\n\n')}\n`;
 }
 
+/** The setting without which the server does not offer it, so that an example can be pasted. */
+function offered({ toolset }: Operation): string {
+  return toolset === undefined || toolset === 'everyday' ? '' : `PROXMOX_TOOLSETS=everyday,${toolset} `;
+}
+
 function section(operation: Operation): string[] {
   const input = z.toJSONSchema(inputOf(operation), { io: 'input', unrepresentable: 'any' }) as Schema;
   const output = z.toJSONSchema(operation.output, { io: 'output', unrepresentable: 'any' }) as Schema;
@@ -66,7 +71,9 @@ function section(operation: Operation): string[] {
     `## ${operation.name}`,
     `**${operation.title}** (\`${operation.effect}\`). ${operation.description}`,
     parameters(input),
-    ...(operation.example ? [`Example: \`proxmox-mcp call ${operation.name} --args '${JSON.stringify(operation.example)}' --demo\``] : []),
+    ...(operation.example
+      ? [`Example: \`${offered(operation)}proxmox-mcp call ${operation.name} --args '${JSON.stringify(operation.example)}' --demo\``]
+      : []),
     ...shared,
     '<details><summary>Answer</summary>',
     rows(['Field', 'Type', ''], members(output)),

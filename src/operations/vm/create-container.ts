@@ -101,7 +101,7 @@ export const createContainer = defineOperation({
     'POST /nodes/{node}/lxc/{vmid}/status/start': [],
   },
   reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
-  example: { name: 'example', disk_gb: 2 },
+  example: { name: 'example-ct', disk_gb: 2, storage: 'local-lvm' },
   async plan(ctx, args): Promise<Plan> {
     const guests: readonly GuestRow[] = await listGuests(ctx.api);
     const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start } = args;

@@ -56,7 +56,7 @@ export const createVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/status/start': [],
   },
   reserves: (args) => newGuests(args),
-  example: { name: 'example', disk_gb: 1 },
+  example: { name: 'example', disk_gb: 1, storage: 'local-lvm' },
   async plan(ctx, args): Promise<Plan> {
     if (args.names) return togetherNew(await planEachNew(ctx, argsOfEach(args), (own, one) => planOne(own, one, args)), 'Create');
     const { name = fail('invalid_arguments', 'create_vm needs name, or names for several.') } = args;

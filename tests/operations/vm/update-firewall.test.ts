@@ -318,6 +318,26 @@ describe('IP sets and aliases', () => {
     });
   });
 
+  it('get another name in one call: a new set, the rule that uses it, and the removal of the old one', async () => {
+    await root('POST', `${BASE}/ipset`, { name: 'office' });
+    await root('POST', `${BASE}/ipset/office`, { cidr: '10.0.0.0/8' });
+    await root('POST', `${BASE}/rules`, { type: 'in', action: 'ACCEPT', source: '+office', enable: '1' });
+    const { firewall_rules: rules } = await world.done('get_vm', { vmid: 105, fields: ['firewall'] });
+    const [{ rule = '' } = {}] = rules as { rule?: string }[];
+    ready();
+    await approved({
+      ip_sets: [
+        { name: 'campus', add: ['10.0.0.0/8'] },
+        { name: 'office', remove: true },
+      ],
+      rules: [{ rule, source: '+campus' }],
+    });
+    expect(await world.done('get_vm', { vmid: 105, fields: ['firewall'] })).toMatchObject({
+      firewall_rules: [{ source: '+campus' }],
+      ip_sets: { campus: ['10.0.0.0/8'] },
+    });
+  });
+
   it('are changed and removed by name, each list with its digest', async () => {
     await root('POST', `${BASE}/ipset`, { name: 'office' });
     for (const cidr of ['10.0.0.0/8', '192.0.2.0/24']) await root('POST', `${BASE}/ipset/office`, { cidr });

@@ -29,3 +29,12 @@ test('documentation follows from the definitions, and a difference is found', ()
   expect(status).toBe(1);
   expect(stderr).toContain('docs/errors.md');
 });
+
+test('an example names the toolset without which the server does not offer its tool', () => {
+  expect(docs('--write').status).toBe(0);
+  for (const { name, toolset, example } of operations) {
+    if (example === undefined) continue;
+    const extra = toolset === undefined || toolset === 'everyday' ? '' : `PROXMOX_TOOLSETS=everyday,${toolset} `;
+    expect(text('docs/tools.md')).toContain(`Example: \`${extra}proxmox-mcp call ${name} --args`);
+  }
+});
