@@ -6,43 +6,13 @@ import { gibOf, mibOf, numberOf } from '../../core/text/sizes.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
 import { path } from './encode.ts';
 import { identityOf } from './identity.ts';
+import { ListedGuest, type ResourceRow, tagsByText, tagsOf } from './listed-guest.ts';
 import { keepList } from './places.ts';
 import { type Options, optionsOf, textOf } from './property-strings.ts';
 import type { GuestRow } from './row.ts';
 
+export { gaugesOf, givenName, tagsOf } from './listed-guest.ts';
 export type { GuestRow };
-
-/** Texts may come as JSON numbers: a guest can be called 2024. */
-interface ResourceRow {
-  vmid: number | string;
-  type: string;
-  node: string | number;
-  name?: string | number;
-  status?: string;
-  template?: number | string;
-  maxcpu?: number;
-  maxmem?: number;
-  maxdisk?: number;
-  cpu?: number;
-  mem?: number;
-  disk?: number;
-  uptime?: number;
-  tags?: string | number;
-  pool?: string | number;
-  lock?: string;
-  hastate?: string;
-}
-
-/**
- * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one without a name always: neither
- * is a name. (A VM cannot be called so: names have no spaces.)
- */
-export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
-  const text = textOf(name) ?? '';
-  // Most names begin otherwise, and a fleet has thousands.
-  if (!text.startsWith(type === 'qemu' ? 'VM ' : 'CT')) return text;
-  return text === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : text;
-}
 
 /** Whether no guest of the cluster has this VMID, visible to the token or not: `GET /cluster/nextid?vmid=N`. */
 export async function isFree(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<boolean> {
@@ -64,54 +34,20 @@ export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number>
 export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
   const guests: GuestRow[] = [];
-  for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(guestOf(row, row.type));
-  guests.sort((a, b) => a.vmid - b.vmid);
+  const tags = tagsByText();
+  for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(new ListedGuest(row, row.type, tags));
+  if (!isInOrder(guests)) guests.sort((a, b) => a.vmid - b.vmid);
   keepList(api, guests);
   return guests;
 }
 
-/** Written out, because a fleet has thousands of rows and few of them are shown. */
-function guestOf(r: ResourceRow, type: GuestType): GuestRow {
-  const row: GuestRow = {
-    vmid: Number(r.vmid),
-    type,
-    node: textOf(r.node) ?? '',
-    name: givenName(r),
-    status: textOf(r.status) ?? 'unknown',
-    template: Number(r.template ?? 0) === 1,
-    tags: r.tags === undefined ? [] : tagsOf(textOf(r.tags)),
-  };
-  addGauges(row, r, r.maxcpu);
-  if (r.pool) row.pool = String(r.pool);
-  if (r.lock) row.lock = String(r.lock);
-  if (r.hastate) row.ha = String(r.hastate);
-  return row;
-}
-
-type Gauges = Pick<GuestRow, 'cpus' | 'memoryMib' | 'diskGib' | 'cpu' | 'memoryUsedMib' | 'diskUsedGib' | 'uptimeSeconds'>;
-/** How the lists write them: texts may come as numbers, and numbers as texts. */
-type Figures = { maxmem?: number; maxdisk?: number; cpu?: number; mem?: number; disk?: number; uptime?: number };
-
-/** Figures of a row of the cluster's or a node's list, as far as it has them. */
-export function gaugesOf(row: Figures & { cpus?: number }): Gauges {
-  const gauges: Gauges = {};
-  addGauges(gauges, row, row.cpus);
-  return gauges;
-}
-
-function addGauges(to: Gauges, row: Figures, cpus: number | undefined): void {
-  if (cpus !== undefined) to.cpus = Number(cpus);
-  if (row.maxmem !== undefined) to.memoryMib = mibOf(row.maxmem);
-  if (row.maxdisk !== undefined) to.diskGib = gibOf(row.maxdisk);
-  if (row.cpu !== undefined) to.cpu = Number(row.cpu);
-  if (row.mem !== undefined) to.memoryUsedMib = mibOf(row.mem);
-  if (row.disk !== undefined) to.diskUsedGib = gibOf(row.disk);
-  if (row.uptime !== undefined) to.uptimeSeconds = Number(row.uptime);
-}
-
-/** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */
-export function tagsOf(text: string | undefined): string[] {
-  return (text ?? '').split(/[;,\s]+/).filter((tag) => tag !== '');
+function isInOrder(guests: readonly GuestRow[]): boolean {
+  let before = 0;
+  for (const { vmid } of guests) {
+    if (vmid < before) return false;
+    before = vmid;
+  }
+  return true;
 }
 
 /** Where a guest is now, read afresh: guests move. @throws guest_not_found, also for a guest that the token must not see */

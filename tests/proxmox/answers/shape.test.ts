@@ -149,3 +149,32 @@ describe('a value that no calculation, no clock and no address can use', () => {
     }
   });
 });
+
+describe('a row of the list of guests', () => {
+  const guest = { id: 'qemu/100', type: 'qemu', vmid: 100, node: 'pve', name: 'web1', status: 'running' };
+  const answer = (changes: object) => shaped('/cluster/resources', [guest, { ...guest, vmid: 101, ...changes }]);
+  it('is kept as it is where all texts are texts', () => {
+    expect(answer({ tags: 'a;b', pool: 'prod' })).toEqual([guest, { ...guest, vmid: 101, tags: 'a;b', pool: 'prod' }]);
+  });
+  it.each([
+    ['a name that is a number', { name: 2024 }, { name: '2024' }],
+    ['tags that are a number', { tags: 5 }, { tags: '5' }],
+    ['a lock that is null', { lock: null }, {}],
+    ['a VMID that is a text', { vmid: '101' }, { vmid: '101' }],
+  ])('is read with %s', (_what, given, read) => {
+    const { lock: _null, ...rest } = { ...guest, vmid: 101, ...given } as Record<string, unknown>;
+    expect(answer(given)).toEqual([guest, { ...rest, ...read }]);
+  });
+  it.each([
+    ['a list as name', { name: ['a'] }],
+    ['an object as pool', { pool: {} }],
+    ['no node', { node: undefined }],
+    ['a broken VMID', { vmid: 100.5 }],
+    ['a VMID that is too large', { vmid: 1e9 }],
+    ['a truth as storage', { storage: true }],
+    ['a list as memory', { maxmem: [] }],
+    ['a node that leaves its segment', { node: '../x' }],
+  ])('is refused with %s', (_what, given) => {
+    expect(() => answer(given)).toThrow(expect.objectContaining({ code: 'proxmox_refused' }));
+  });
+});

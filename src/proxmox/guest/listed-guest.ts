@@ -1,0 +1,110 @@
+import type { GuestType } from '../../core/guest.ts';
+import { gibOf, mibOf } from '../../core/text/sizes.ts';
+import { textOf } from './property-strings.ts';
+import type { GuestRow } from './row.ts';
+
+/** Texts may come as JSON numbers: a guest can be called 2024. */
+export interface ResourceRow {
+  vmid: number | string;
+  type: string;
+  node: string | number;
+  name?: string | number;
+  status?: string;
+  template?: number | string;
+  maxcpu?: number;
+  maxmem?: number;
+  maxdisk?: number;
+  cpu?: number;
+  mem?: number;
+  disk?: number;
+  uptime?: number;
+  tags?: string | number;
+  pool?: string | number;
+  lock?: string;
+  hastate?: string;
+}
+
+/**
+ * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one without a name always: neither
+ * is a name. (A VM cannot be called so: names have no spaces.)
+ */
+export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
+  const text = textOf(name) ?? '';
+  // Most names begin otherwise, and a fleet has thousands.
+  if (!text.startsWith(type === 'qemu' ? 'VM ' : 'CT')) return text;
+  return text === (type === 'qemu' ? `VM ${vmid}` : `CT${vmid}`) ? '' : text;
+}
+
+/** Tags as the rows of one list have them: most guests of a fleet have those of many others. */
+export function tagsByText(): (text: string | undefined) => string[] {
+  const known = new Map<string | undefined, string[]>();
+  return (text) => {
+    const tags = known.get(text) ?? tagsOf(text);
+    known.set(text, tags);
+    return tags;
+  };
+}
+
+/**
+ * A row of the cluster's list. Written out, because a fleet has thousands of rows and few of them are shown; a class, because V8 then keeps
+ * room for the fields that most rows have.
+ */
+export class ListedGuest implements GuestRow {
+  vmid: number;
+  type: GuestType;
+  node: string;
+  name: string;
+  status: string;
+  template: boolean;
+  tags: string[];
+  declare cpus?: number;
+  declare memoryMib?: number;
+  declare diskGib?: number;
+  declare cpu?: number;
+  declare memoryUsedMib?: number;
+  declare diskUsedGib?: number;
+  declare uptimeSeconds?: number;
+  declare pool?: string;
+  declare lock?: string;
+  declare ha?: string;
+
+  constructor(r: ResourceRow, type: GuestType, tags: (text: string | undefined) => string[]) {
+    this.vmid = Number(r.vmid);
+    this.type = type;
+    this.node = textOf(r.node) ?? '';
+    this.name = givenName(r);
+    this.status = textOf(r.status) ?? 'unknown';
+    this.template = Number(r.template ?? 0) === 1;
+    this.tags = tags(textOf(r.tags));
+    addGauges(this, r, r.maxcpu);
+    if (r.pool) this.pool = String(r.pool);
+    if (r.lock) this.lock = String(r.lock);
+    if (r.hastate) this.ha = String(r.hastate);
+  }
+}
+
+type Gauges = Pick<GuestRow, 'cpus' | 'memoryMib' | 'diskGib' | 'cpu' | 'memoryUsedMib' | 'diskUsedGib' | 'uptimeSeconds'>;
+/** How the lists write them: texts may come as numbers, and numbers as texts. */
+type Figures = { maxmem?: number; maxdisk?: number; cpu?: number; mem?: number; disk?: number; uptime?: number };
+
+/** Figures of a row of the cluster's or a node's list, as far as it has them. */
+export function gaugesOf(row: Figures & { cpus?: number }): Gauges {
+  const gauges: Gauges = {};
+  addGauges(gauges, row, row.cpus);
+  return gauges;
+}
+
+function addGauges(to: Gauges, row: Figures, cpus: number | undefined): void {
+  if (cpus !== undefined) to.cpus = Number(cpus);
+  if (row.maxmem !== undefined) to.memoryMib = mibOf(row.maxmem);
+  if (row.maxdisk !== undefined) to.diskGib = gibOf(row.maxdisk);
+  if (row.cpu !== undefined) to.cpu = Number(row.cpu);
+  if (row.mem !== undefined) to.memoryUsedMib = mibOf(row.mem);
+  if (row.disk !== undefined) to.diskUsedGib = gibOf(row.disk);
+  if (row.uptime !== undefined) to.uptimeSeconds = Number(row.uptime);
+}
+
+/** Tags are separated by `;` (commas and spaces are accepted by Proxmox too). */
+export function tagsOf(text: string | undefined): string[] {
+  return (text ?? '').split(/[;,\s]+/).filter((tag) => tag !== '');
+}
