@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isSetting } from '../../operations/secret.ts';
 import { inWordsOf } from './synonyms.ts';
 
 type Schema = z.core.$ZodType;
@@ -24,8 +25,10 @@ export function coerce(schema: Schema, value: unknown): unknown {
     }
     case 'array': {
       const ofObjects = unwrap(def.element)._zod.def.type === 'object';
-      const given = fromJson(value, (read) => Array.isArray(read) || (ofObjects && isRecord(read)));
-      const list = isOne(given) || (ofObjects && isRecord(given)) ? [given] : given;
+      const ofSettings = isSetting(def.element);
+      const given = fromJson(value, (read) => Array.isArray(read) || ((ofObjects || ofSettings) && isRecord(read)));
+      const named = ofSettings && isRecord(given) ? fromPairs(given) : given;
+      const list = isOne(named) || (ofObjects && isRecord(named)) ? [named] : named;
       return Array.isArray(list) ? list.map((item) => coerce(def.element, item)) : list;
     }
     case 'string':
@@ -76,6 +79,13 @@ function fromChoices(choices: readonly unknown[], text: string): unknown {
 /** The value of a list of one. */
 function onlyOne(value: unknown): unknown {
   return Array.isArray(value) && value.length === 1 ? value[0] : value;
+}
+
+/** `name=value` for each; a list repeats its name. What has members of its own stays. */
+function fromPairs(given: Record<string, unknown>): unknown {
+  const pairs = Object.entries(given).flatMap(([name, value]) => [value].flat().map((one): [string, unknown] => [name, one]));
+  if (!pairs.every(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))) return given;
+  return pairs.map(([name, value]) => `${name}=${typeof value === 'boolean' ? Number(value) : value}`);
 }
 
 /** A text that looks like a list or an object is one that could not be read. */

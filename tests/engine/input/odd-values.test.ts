@@ -66,6 +66,18 @@ describe('objects and lists in the place of each other', () => {
     for (const cloud_init of [[{ user: 'ops' }], '[{"user": "ops"}]', '{"user": "ops"}'])
       expect(JSON.stringify(await planOf('create_vm', { name: 'odd', disk_gb: 1, cloud_init }))).toContain('"ciuser":"ops"');
   });
+  it('names with values are name=value where those are wanted, also as JSON text', async () => {
+    const method = 'GET /nodes/{node}/tasks';
+    const listed = await world.done('api_read', { method, params: ['node=pve', 'limit=2'] });
+    for (const params of [{ node: 'pve', limit: 2 }, '{"node": "pve", "limit": 2}'])
+      expect(await world.done('api_read', { method, params })).toEqual(listed);
+    expect(await refusal('api_read', { method, params: { node: { a: 1 } } })).toBe('api_read: params must be a list.');
+    const change = { method: 'POST /cluster/backup', params: { schedule: 'daily', all: true, storage: 'local' } };
+    expect(JSON.stringify(await planOf('api_change', change))).toContain('"all":"1"');
+    const secret = { method: 'POST /cluster/backup', params: { schedule: 'daily', password: 'canary-hunter2' } };
+    expect(await refusal('api_change', secret)).toContain('looks like a secret');
+    expect(JSON.stringify(world.audit())).not.toContain('canary-hunter2');
+  });
   it.each([
     ['update_vm', { vmid: 105, disks: [null] }, 'disks.0 must be an object.'],
     ['update_vm', { vmid: 105, disks: 'scsi0' }, 'disks.0 must be an object.'],
