@@ -42,7 +42,7 @@ export const backups: Theme = {
     },
     {
       name: 'restores beside the guest, not over it',
-      prompt: 'I need the data of db1 from its newest backup, beside the running one. Restore it as VM 150.',
+      prompt: 'I need the data of db1 from its newest backup, beside the running one. Restore it as VM 150, under its own name.',
       human: { approves: /nothing/ },
       expect: { created: { 'db1 150': { status: 'stopped', memory: '2048' } } },
       reference: [['restore_backup', { source_name: 'db1', vmid: 150 }]],
