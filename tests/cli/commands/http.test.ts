@@ -438,12 +438,17 @@ describe('connect', () => {
     await client.connect(new Stdio2({ command: process.execPath, args: [binary(), 'connect', url], env, stderr: 'ignore' }));
     return client;
   }
+  /** It only answers; a test that ends a server has its own. */
+  let server: Awaited<ReturnType<typeof startHttp>>;
+  beforeAll(async () => {
+    server = await startHttp(place);
+  });
+  afterAll(() => server.close());
   const bare = (token: string) => ({ PATH: process.env.PATH ?? '', HOME: place.env.HOME ?? '', PROXMOX_MCP_TOKEN: token });
 
   it.each(Object.keys(generations) as (keyof typeof generations)[])(
     'passes everything on, for %s, without any secret of Proxmox',
     async (name) => {
-      const server = await startHttp(place);
       const client = await generations[name](bare(server.token), server.url);
       expect((await client.listTools()).tools.length).toBeGreaterThan(8);
       const result = await client.callTool({ name: 'get_vm', arguments: { vmid: 100 } });
@@ -455,7 +460,6 @@ describe('connect', () => {
       );
       await expect(client.callTool({ name: 'no_such_tool', arguments: {} })).rejects.toThrow(/no_such_tool/);
       await client.close();
-      await server.close();
     },
   );
 
@@ -480,10 +484,8 @@ describe('connect', () => {
       (error: Error) => error.message,
     );
     expect(refusing).toContain('safe to repeat');
-    const server = await startHttp(place);
     const unknown = await generations['v2 default'](bare('pmcp_wrong'), server.url).catch((error: Error) => error.message);
     expect(unknown).toContain('does not accept the access token (401)');
-    await server.close();
     for (const [args, env, message] of [
       [['connect', 'http://mcp.example.org'], bare('x'), 'must begin with https://'],
       [['connect', 'nonsense'], bare('x'), 'must be an https:// URL'],
