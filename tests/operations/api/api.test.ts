@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../../src/core/people/caller.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
+import { withRights } from '../../helpers/limited.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 import { fencedJson } from './fenced.ts';
@@ -257,6 +258,15 @@ describe('api_change', () => {
     const [name = ''] = Object.keys(explicit);
     const asked = await planOf(world, 'api_change', { method, params: pairs({ ...params, [name]: 1 }) });
     expect(asked).toMatchObject({ steps: [{ params: { [name]: '1' } }], choices: [] });
+  });
+
+  it('does not take a guest that the token cannot see for one that is gone', async () => {
+    const { dry } = await withRights({ '/': ['Sys.Console', 'Sys.Audit'] });
+    const asked = (vmid: number) => ({ method: 'DELETE /cluster/ha/resources/{sid}', params: pairs({ sid: `vm:${vmid}` }) });
+    expect(await dry('api_change', asked(102))).toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringContaining('VM.Audit on /vms/102'),
+    });
   });
 
   it('is refused to a caller of a scope for all that is not about one guest of it', async () => {
