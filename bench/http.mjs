@@ -8,7 +8,7 @@ const CALLERS = 64;
 const CALLS_EACH = 15;
 /** Reads are limited per principal; that many of them stay below the limit. */
 const TOKENS = 8;
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /** The shipped server on any free port, with its tokens. */
 async function serve(cli, env) {
@@ -91,14 +91,15 @@ export async function throughput(cli, bare, byHand, cluster) {
   try {
     const { vmid } = (await cluster.get('/cluster/resources?type=vm')).find((row) => row.type === 'qemu' && row.status === 'stopped');
     const ours = (name, args) => () =>
-      together(server.pid, (caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args));
+      together(server.pid, (caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args(caller)));
     const theirs =
       ({ url, pid }, name, args) =>
       () =>
         together(pid, () => call(dispatcher, url, 'none', name, args));
     const values = await interleave(ROUNDS, {
-      'list_vms, product, all ask the same': ours('list_vms', { limit: 10 }),
-      'get_vm, product, all ask the same': ours('get_vm', { vmid }),
+      'list_vms, product, all ask the same': ours('list_vms', () => ({ limit: 10 })),
+      'list_vms, product, all ask different things': ours('list_vms', (caller) => ({ limit: 10 + caller })),
+      'get_vm, product, all ask the same': ours('get_vm', () => ({ vmid })),
       'list_vms, bare SDK v2 server': theirs(sdk, 'list_vms', {}),
       'echo, bare SDK v2 server': theirs(sdk, 'echo', { text: 'hello' }),
       'list_vms, JSON-RPC by hand on node:http': theirs(hand, 'list_vms', {}),

@@ -11,19 +11,23 @@ import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
 import { throughput } from './http.mjs';
 import { interleave, LIST, listAndCall, median, perCall, runOnce, withSpread } from './measure.mjs';
+import { memory } from './memory.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const cli = join(root, 'dist/cli.js');
 const folder = workFolder(root);
 const START_ROUNDS = 9;
-const CALL_ROUNDS = 12;
-const CALLS_A_ROUND = 4;
+const CALL_ROUNDS = 9;
+/** Calls in a row of one side, and before the first round, so that V8 has compiled what both sides repeat. */
+const CALLS_A_ROUND = { 10: 40, '10,000': 4 };
+const WARM_CALLS = { 10: 200, '10,000': 8 };
+const MEMORY_CALLS = 10_000;
 
 const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
 
-async function connect(env) {
+async function connect(env, args = [cli, 'stdio']) {
   const client = new Client({ name: 'bench', version: '0' });
-  const transport = new StdioClientTransport({ command: process.execPath, args: [cli, 'stdio'], env, stderr: 'inherit' });
+  const transport = new StdioClientTransport({ command: process.execPath, args, env, stderr: 'inherit' });
   await client.connect(transport);
   const call = async (name, args = {}) => {
     const result = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
@@ -82,15 +86,18 @@ async function latency(cluster, { call, pid }, guests) {
   const base = `/nodes/${node}/qemu/${vmid}`;
   const resources = () => raw.ask('/cluster/resources?type=vm');
   const details = () => raw.ask(`${base}/pending`, `${base}/snapshot`);
-  for (let n = 0; n < 5; n++) await Promise.all([list(), resources()]);
+  for (let n = 0; n < WARM_CALLS[guests]; n++) {
+    await Promise.all([list(), resources()]);
+    await Promise.all([call('get_vm', { vmid }), details()]);
+  }
   const rows = [];
   for (const [what, against, ours, theirs] of [
     [`list_vms, ${guests} guests`, '1 GET', list, resources],
     [`get_vm, ${guests} guests`, '2 GETs side by side', () => call('get_vm', { vmid }), details],
   ]) {
     const values = await interleave(CALL_ROUNDS, {
-      product: () => perCall(CALLS_A_ROUND, pid, ours),
-      raw: () => perCall(CALLS_A_ROUND, raw.pid, theirs),
+      product: () => perCall(CALLS_A_ROUND[guests], pid, ours),
+      raw: () => perCall(CALLS_A_ROUND[guests], raw.pid, theirs),
     });
     rows.push([what, against, values.product, values.raw]);
   }
@@ -189,6 +196,12 @@ try {
   );
   add('Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo)));
   add('Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany)));
+  const bare = ['bare-server.mjs', 'bare-v1-server.mjs'].map((file) => connect(ten.env, [join(root, 'bench', file)]));
+  const [fresh, v2, v1] = await Promise.all([connect(ten.env), ...bare]);
+  for (const { client } of [fresh, v2, v1]) await client.listTools();
+  const mib = await memory({ product: fresh, v2, v1 }, MEMORY_CALLS);
+  add('Resident memory, MiB', table(['when', 'product', 'bare SDK v2 server', 'bare SDK v1 server'], mib));
+  await Promise.all([fresh, v2, v1].map(({ client }) => client.close()));
   await Promise.all([onTen, onMany, onDemo].map(({ client }) => client.close()));
 } finally {
   await Promise.all([ten, many, demo].map((cluster) => cluster.close()));
