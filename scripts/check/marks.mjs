@@ -1,0 +1,21 @@
+// No mark of an unfinished merge in any file that is kept.   node scripts/check/marks.mjs [root]
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** @param root a git work tree @returns what is wrong, a line each; empty: nothing */
+export function checkMarks(root) {
+  const { status, stdout, stderr } = spawnSync('git', ['grep', '-nIE', '^(<{7}|>{7}|\\|{7}) '], { cwd: root, encoding: 'utf8' });
+  if (status === 1) return [];
+  if (status !== 0) throw new Error(stderr);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => `${line.split(':', 2).join(':')}: a mark of a merge -> finish the merge`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const wrong = checkMarks(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../..'));
+  for (const line of wrong) process.stderr.write(`${line}\n`);
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+}
