@@ -16,7 +16,7 @@ import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
 import { certificates, material, quotaChecks } from './cluster.ts';
 import { type Check, localChecks, settingRows } from './local.ts';
 import { abilities, poolSight } from './rights.ts';
-import { openRunsCheck } from './runs.ts';
+import { leftRunsCheck, openRunsCheck } from './runs.ts';
 
 /** `doctor`: tests one thing after another and ends with what works now, or with the first thing that is missing. */
 export async function doctor(options: GlobalOptions): Promise<Exit> {
@@ -67,6 +67,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     const found = await Promise.all(clusters.map(({ name }) => checkNamed(session, name)));
     checks.push(...found.flatMap((one) => one.checks));
     can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
+    checks.push(...(await leftRunsCheck(session.settings).catch(unlooked)));
     for (const text of session.notices()) checks.push({ name: 'certificate', state: 'warn', text });
   } finally {
     await session.close();

@@ -1,5 +1,5 @@
 import { defined } from '../../core/defined.ts';
-import type { Settings } from '../../core/settings/settings.ts';
+import { nameIn, type Settings } from '../../core/settings/settings.ts';
 import { counted } from '../../core/text/text.ts';
 import { hasStore } from '../lib/data-folder.ts';
 import type { Check } from './local.ts';
@@ -27,6 +27,25 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
       next: 'Check these guests in Proxmox, then record how each ended: proxmox-mcp runs close ID --outcome done|not-done',
     };
     return [...found, check];
+  } finally {
+    await store.close();
+  }
+}
+
+/** Runs without an outcome on clusters that PROXMOX_CLUSTERS_FILE has no longer: no look at a cluster finds them. */
+export async function leftRunsCheck({ dataDir, databaseUrl, clusters }: Settings): Promise<Check[]> {
+  if (!clusters || !hasStore({ dataDir, databaseUrl })) return [];
+  const { openStore } = await import('../../store/index.ts');
+  const store = await openStore({ dataDir, ...defined({ databaseUrl }) });
+  try {
+    const served = clusters.map(({ name }) => name);
+    const left = (await store.runs.openByCluster()).filter(({ cluster }) => !served.includes(nameIn(cluster)));
+    return left.map(({ cluster, open }) => ({
+      name: 'outcomes',
+      state: 'warn',
+      text: `the outcome of ${counted(open, 'run')} on ${cluster} is unknown, and PROXMOX_CLUSTERS_FILE has no such cluster`,
+      next: 'Put the cluster back into the file under that name, then run: proxmox-mcp runs list',
+    }));
   } finally {
     await store.close();
   }

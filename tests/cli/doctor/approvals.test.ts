@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { habitsCheck, habitsOf, policyRows } from '../../../src/cli/doctor/approvals.ts';
-import { openRunsCheck } from '../../../src/cli/doctor/runs.ts';
+import { leftRunsCheck, openRunsCheck } from '../../../src/cli/doctor/runs.ts';
 import { readPolicy } from '../../../src/config/policy.ts';
 import { NO_POLICY } from '../../../src/core/settings/policy.ts';
 import type { Settings } from '../../../src/core/settings/settings.ts';
@@ -49,6 +49,28 @@ describe('requests of unknown outcome', () => {
     ]);
     await store.runs.endUnknown('run_here', 'succeeded', [], undefined, ago(0));
     expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toMatchObject([{ state: 'ok' }]);
+    await store.close();
+  });
+
+  test('of a cluster that the file no longer has are told, too', async () => {
+    const dataDir = newFolder();
+    const clusters = [{ name: 'home' }] as unknown as NonNullable<Settings['clusters']>;
+    expect(await leftRunsCheck({ dataDir, clusters } as Settings)).toEqual([]);
+    const store = await openStore({ dataDir });
+    for (const cluster of ['home@1a2b3c4d5e6f7788', 'work@8877665544332211']) {
+      const id = `run_${cluster}`;
+      await store.runs.begin({ ...run, id, cluster }, 'w', ago(0));
+      await store.runs.end(id, 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, ago(0));
+    }
+    expect(await leftRunsCheck({ dataDir, clusters } as Settings)).toEqual([
+      {
+        name: 'outcomes',
+        state: 'warn',
+        text: 'the outcome of 1 run on work@8877665544332211 is unknown, and PROXMOX_CLUSTERS_FILE has no such cluster',
+        next: expect.stringContaining('Put the cluster back into the file'),
+      },
+    ]);
+    expect(await leftRunsCheck({ dataDir } as Settings)).toEqual([]);
     await store.close();
   });
 });
