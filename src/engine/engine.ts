@@ -73,10 +73,14 @@ export function createEngine(options: EngineOptions): Engine {
     vault: createVault(settings.dataDir),
     store: store.get,
   };
+  const names = choicesOf(settings);
   const all = clustersOf(settings).map(({ name = '', ...own }) =>
-    servedCluster(name, server, async (ports): Promise<Ports> => ({ ...ports, cluster: clusterOf(await options.connect(name), own) })),
+    servedCluster(name, server, async (ports): Promise<Ports> => {
+      const api = await options.connect(name);
+      return { ...ports, cluster: clusterOf(api, own, names.includes(name) ? name : undefined) };
+    }),
   );
-  const clusters: Clusters = { all, names: choicesOf(settings) };
+  const clusters: Clusters = { all, names };
   const upkeep = createUpkeep(server, clusters);
   const retention = createRetention(server, clusters);
   const route = createRouter(clusters, server);

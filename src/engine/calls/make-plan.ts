@@ -4,6 +4,7 @@ import { graver } from '../../core/plan/effect.ts';
 import { demandsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Policy } from '../../core/settings/policy.ts';
+import { namingCluster } from '../../core/text/call-text.ts';
 import { unstated } from '../../operations/stated.ts';
 import { type Asked, planContext, type Reserved } from '../context.ts';
 import { deletedLately } from '../limits/reservations.ts';
@@ -28,7 +29,19 @@ export async function makePlan(call: Pick<ChangeCall, 'operation' | 'args'> & As
   await checkPlanScope(plan, scope, api);
   const open = await openRunsOf(guestsOf({ plan }), ports);
   const warnings = [...plan.warnings, ...open.map(openLine), ...(await reused(plan, ports))];
-  return { ...plan, warnings, effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect) };
+  return {
+    ...inCluster(plan, ports.cluster.calledAs),
+    warnings,
+    effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect),
+  };
+}
+
+/** The calls that a plan names for later are calls on its cluster. */
+function inCluster(plan: Plan, cluster: string | undefined): Plan {
+  const steps = plan.steps.map((step) =>
+    step.kind === 'request' && step.onFailure !== undefined ? { ...step, onFailure: namingCluster(step.onFailure, cluster) } : step,
+  );
+  return { ...plan, steps, undo: namingCluster(plan.undo, cluster) };
 }
 
 /** A VMID that the caller chose may be that of a guest that was deleted here not long ago. */

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { ClusterSettings, ConnectionSettings } from '../../core/settings/settings.ts';
 
@@ -5,6 +6,8 @@ import type { ClusterSettings, ConnectionSettings } from '../../core/settings/se
 export interface Cluster extends Omit<ClusterSettings, 'connection'> {
   /** Names it in approvals, runs and reservations. */
   name: string;
+  /** How callers name it; absent where only one is served. */
+  calledAs?: string;
   api: ProxmoxApi;
   /** Where its API is reached. */
   endpoints: ConnectionSettings['endpoints'];
@@ -12,6 +15,15 @@ export interface Cluster extends Omit<ClusterSettings, 'connection'> {
   tokenId: string;
 }
 
-export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: ClusterSettings): Cluster {
-  return { name: api.cluster, api, endpoints: connection.endpoints, tokenId: connection.tokenId, limits, policy, defaults };
+export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: ClusterSettings, calledAs?: string): Cluster {
+  return {
+    name: api.cluster,
+    ...defined({ calledAs }),
+    api,
+    endpoints: connection.endpoints,
+    tokenId: connection.tokenId,
+    limits,
+    policy,
+    defaults,
+  };
 }

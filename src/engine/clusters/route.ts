@@ -1,6 +1,8 @@
+import { defined } from '../../core/defined.ts';
 import { asError, fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import type { Result } from '../../core/result.ts';
 import { nameIn } from '../../core/settings/settings.ts';
+import { namingCluster } from '../../core/text/call-text.ts';
 import { isObject, type JsonObject } from '../../core/text/json.ts';
 import type { Operation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/index.ts';
@@ -61,7 +63,7 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     const own = all.filter(({ name }) => clusterInScope(name, caller.scope));
     if (named !== undefined) {
       const found = all.find(({ name }) => name === named);
-      if (found) return on(found, rest);
+      if (found) return on(found, rest).catch((thrown) => Promise.reject(advising(asError(thrown), found.name)));
     }
     const choices = own.map(({ name }) => name);
     if (!isAbsent(cluster) || !operation) return rejected(rest, notNamed(choices, cluster));
@@ -96,6 +98,13 @@ function on({ name, server, open }: Served, request: Request): Promise<Result> {
       hint: 'Tell the user. Only the operator can change the scope.',
     }),
   );
+}
+
+/** The calls that an error advises are calls on its cluster. */
+function advising(error: ProxmoxMcpError, cluster: string): ProxmoxMcpError {
+  const hint = namingCluster(error.hint, cluster);
+  if (hint === error.hint) return error;
+  return new ProxmoxMcpError(error.code, error.message, { hint, ...defined({ details: error.details }), cause: error });
 }
 
 function decidesById(operation: Operation): boolean {

@@ -156,6 +156,19 @@ describe('a change', () => {
     ]);
   });
 
+  it('tells the calls that may follow with its cluster', async () => {
+    const asked = await two.call('stop_vm', { cluster: 'work', vmid: 100 });
+    if (asked.kind !== 'approval_required') throw new Error('not asked');
+    const { undo, steps } = asked.approval.plan;
+    expect(undo).toContain('start_vm {"cluster": "work", "vmid": 100}');
+    expect(steps).toMatchObject([{ onFailure: expect.stringContaining('stop_vm {"cluster": "work", "vmid": 100, "force": true}') }]);
+    const error = await refused(two.call('reboot_vm', { cluster: 'work', vmid: 104 }));
+    expect(error.hint).toBe('Start it with start_vm {"cluster": "work", "vmid": 104}.');
+    const alone = two.another({ at: { home: two.home } });
+    const planned = await alone.perform('stop_vm', { vmid: 100 }, agent, { dryRun: true });
+    expect(planned).toMatchObject({ plan: { undo: expect.stringContaining('start_vm {"vmid": 100}') } });
+  });
+
   it('counts in the limits of its cluster alone', async () => {
     await two.close();
     const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 0, scope: { kind: 'visible' as const } };
