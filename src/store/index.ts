@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { type Approvals, approvalsIn } from './repositories/approvals.ts';
 import { type Guests, guestsIn } from './repositories/guests.ts';
+import { type OpenRuns, openRunsIn } from './repositories/open-runs.ts';
 import { type Keys, keysIn, type Principals, principalsIn } from './repositories/principals.ts';
 import { type Sessions, sessionsIn } from './repositories/principals-sessions.ts';
 import { type Reservations, reservationsIn } from './repositories/reservations.ts';
@@ -15,6 +16,7 @@ import type { Database } from './schema.ts';
 export interface Store {
   approvals: Approvals;
   runs: Runs;
+  openRuns: OpenRuns;
   reservations: Reservations;
   secrets: Secrets;
   tokens: Tokens;
@@ -33,6 +35,7 @@ function storeOn(db: Kysely<Database>, check: () => Promise<void>): Store {
   return {
     approvals: approvalsIn(db),
     runs: runsIn(db),
+    openRuns: openRunsIn(db),
     reservations: reservationsIn(db),
     secrets: secretsIn(db),
     tokens: tokensIn(db),
@@ -80,6 +83,7 @@ function repeating(store: Store, again: <T>(work: () => Promise<T>) => Promise<T
   return {
     approvals: wrap(store.approvals),
     runs: wrap(store.runs),
+    openRuns: wrap(store.openRuns),
     reservations: wrap(store.reservations),
     secrets: wrap(store.secrets),
     tokens: wrap(store.tokens),

@@ -39,7 +39,7 @@ export async function leftRunsCheck({ dataDir, databaseUrl, clusters }: Settings
   const store = await openStore({ dataDir, ...defined({ databaseUrl }) });
   try {
     const served = clusters.map(({ name }) => name);
-    const left = (await store.runs.openByCluster()).filter(({ cluster }) => !served.includes(nameIn(cluster)));
+    const left = (await store.openRuns.byCluster()).filter(({ cluster }) => !served.includes(nameIn(cluster)));
     return left.map(({ cluster, open }) => ({
       name: 'outcomes',
       state: 'warn',

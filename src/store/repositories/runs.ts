@@ -209,18 +209,6 @@ export function runsIn(db: Kysely<Database>) {
       });
     },
 
-    /** How many runs of each cluster have no outcome yet, of those that are served and of those that were. */
-    async openByCluster(): Promise<{ cluster: string; open: number }[]> {
-      const rows = await db
-        .selectFrom('runs')
-        .select((e) => ['cluster', e.fn.countAll<number>().as('open')])
-        .where('status', 'in', ['executing', 'unknown'])
-        .groupBy('cluster')
-        .orderBy('cluster')
-        .execute();
-      return rows.map(({ cluster, open }) => ({ cluster, open: Number(open) }));
-    },
-
     /** Runs whose outcome is unknown, the oldest first. */
     async unknown(cluster: string): Promise<RunRecord[]> {
       const rows = await db
