@@ -1,21 +1,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import SqliteDatabase from '../../src/sqlite.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 let dataDir: string;
 let store: Store;
-beforeAll(async () => {
+beforeAll(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'indexes-'));
+});
+afterAll(() => rmSync(dataDir, { recursive: true }));
+// A store prepares a statement once, so each test has a store of its own.
+beforeEach(async () => {
   store = await openStore({ dataDir });
 });
-afterAll(async () => {
-  await store.close();
-  rmSync(dataDir, { recursive: true });
-});
+afterEach(() => store.close());
 
 /** How SQLite finds the rows of every statement that the work sends, as `EXPLAIN QUERY PLAN` tells it. */
 async function plansOf(work: () => Promise<unknown>): Promise<string[]> {
