@@ -8,6 +8,10 @@ import { clientOf } from '../../simulator/client.ts';
 let world: World;
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
 
+/** What a second or two between two calls changes. */
+const withoutGauges = (answer: object) =>
+  JSON.parse(JSON.stringify(answer, (key, value) => (['uptime', 'cpu_percent', 'memory_used_mb'].includes(key) ? undefined : value)));
+
 describe('arguments as clients send them', () => {
   beforeAll(async () => {
     world = await openWorld();
@@ -57,7 +61,8 @@ describe('arguments as clients send them', () => {
     const vmid = await vmidOf('one');
     expect(await world.done('get_vm', { vmid, fields: 'snapshots' })).toHaveProperty('snapshot_list');
     const filters = { status: 'Running', type: ' VM ', limit: 'null', node: ' pve' };
-    expect(await world.done('list_vms', filters)).toEqual(await world.done('list_vms', { status: 'running', type: 'vm', node: 'pve' }));
+    const plain = { status: 'running', type: 'vm', node: 'pve' };
+    expect(withoutGauges(await world.done('list_vms', filters))).toEqual(withoutGauges(await world.done('list_vms', plain)));
     const result = await world.call(
       'create_vm',
       { name: 'tagged', disk_gb: 1, tags: 'web', vmid: 'null', cloud_init: 'null' },
