@@ -31,6 +31,7 @@ test('no fault leads to a false word, a lost or doubled change, or a call withou
   const queue = choose(cells, random).map((cell) => ({ ...cell, beside: CLUSTERS ? CLUSTERS === '2' : random() < 0.5 }));
   // A pinned cell whose request the job sends no more would guard nothing.
   if (!ONLY) expect([...PINNED].filter((name) => !cells.some((cell) => nameOf(cell) === name))).toEqual([]);
+  expect(queue.length, `cells whose name contains ${ONLY?.join(' or ')}`).toBeGreaterThan(0);
   const judged: Found[] = [];
   await Promise.all(
     Array.from({ length: PARALLEL }, async () => {
