@@ -137,7 +137,8 @@ export async function deploy(env: Record<string, string>, prepare: (databaseUrl:
       for (const child of children) {
         child.removeAllListeners('exit');
         const ended = new Promise((resolve) => child.once('exit', resolve));
-        child.kill('SIGKILL');
+        // Killed, nginx would leave its workers behind.
+        child.kill(child.spawnfile === 'nginx' ? 'SIGTERM' : 'SIGKILL');
         await ended;
       }
       await postgres.stop();
