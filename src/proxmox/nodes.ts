@@ -1,6 +1,7 @@
 import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { byNumber } from '../core/text/order.ts';
 import { mibOf, numberOf } from '../core/text/sizes.ts';
 import { plainText } from '../core/text/text.ts';
 import { matches } from '../core/text/wildcard.ts';
@@ -97,7 +98,7 @@ export async function bridgesOf(api: ProxmoxReader, node: string): Promise<Bridg
       vlanAware: Number(r.bridge_vlan_aware ?? 0) === 1,
       ...defined({ cidr: r.cidr, comment: r.comments?.trim() || undefined }),
     }))
-    .sort((a, b) => a.iface.localeCompare(b.iface, 'en', { numeric: true }));
+    .sort((a, b) => byNumber(a.iface, b.iface));
 }
 
 export async function listBridges(api: ProxmoxReader, node: string): Promise<string[]> {

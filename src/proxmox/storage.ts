@@ -1,5 +1,6 @@
 import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
+import { byNumber } from '../core/text/order.ts';
 import { gibOf, numberOf } from '../core/text/sizes.ts';
 import { path } from './guest/encode.ts';
 
@@ -97,7 +98,7 @@ export async function listVolumes(
       sizeGib: gibOf(r.size ?? 0),
       ...defined({ vmid: numberOf(r.vmid), parent: r.parent || undefined, createdAt: numberOf(r.ctime) }),
     }))
-    .sort((a, b) => a.volid.localeCompare(b.volid, 'en', { numeric: true }));
+    .sort((a, b) => byNumber(a.volid, b.volid));
 }
 
 /** The storage's name in a volume id. */

@@ -1,5 +1,6 @@
 import { defined } from '../../core/defined.ts';
 import type { GuestType } from '../../core/guest.ts';
+import { byNumber } from '../../core/text/order.ts';
 import { numberOf } from '../../core/text/sizes.ts';
 import { type Options, parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
 
@@ -27,7 +28,7 @@ const SLOT = /^(?:(?:ide|sata|scsi|virtio|unused|mp)\d+|efidisk0|tpmstate0|rootf
 export function disksOf(config: Options): Disk[] {
   return Object.keys(config)
     .filter((key) => SLOT.test(key))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .sort(byNumber)
     .flatMap((slot): Disk[] => {
       const parts = parseProperties(config[slot] ?? '', 'volume');
       const volid = parts.file ?? parts.volume ?? '';
@@ -135,7 +136,7 @@ export interface Network {
 export function networksOf(type: GuestType, config: Options): Network[] {
   return Object.keys(config)
     .filter((key) => /^net\d+$/.test(key))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .sort(byNumber)
     .map((slot) => {
       const { model, mac, options } = type === 'qemu' ? parseNet(config[slot] ?? '') : interfaceOf(config[slot] ?? '');
       return {

@@ -21,7 +21,7 @@ const number = (key: string): number => Number(/\d+$/.exec(key)?.[0] ?? 0);
 export const mountKeys = (config: Config): string[] =>
   Object.keys(config)
     .filter((key) => /^(rootfs|mp\d+)$/.test(key))
-    .sort((a, b) => (a === 'rootfs' ? -1 : b === 'rootfs' ? 1 : a.localeCompare(b, 'en', { numeric: true })));
+    .sort((a, b) => (a === 'rootfs' ? -1 : b === 'rootfs' ? 1 : number(a) - number(b)));
 
 /** Drives or mount points that hold data of their own. */
 export function dataKeys({ type, config }: Pick<Guest, 'type' | 'config'>): string[] {

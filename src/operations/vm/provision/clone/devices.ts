@@ -1,4 +1,5 @@
 import { fail } from '../../../../core/errors/errors.ts';
+import { byNumber } from '../../../../core/text/order.ts';
 import type { Guest } from '../../../../proxmox/guest/guests.ts';
 import { type Options, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { label } from '../../lib/target.ts';
@@ -29,7 +30,7 @@ export function refuseInsertedIso(source: Guest, to: string): void {
 function hostDevices(config: Options): string[] {
   return Object.keys(config)
     .filter((key) => /^(?:(?:hostpci|usb|serial|parallel)\d+|ivshmem)$/.test(key) && isOfHost(key, config[key] ?? ''))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    .sort(byNumber);
 }
 
 function isOfHost(key: string, value: string): boolean {
