@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
+import { lazy } from '../../src/core/lazy.ts';
 import type { ConnectionSettings } from '../../src/core/settings/settings.ts';
 import { createProxmox, type ProxmoxClient, type ProxmoxOptions } from '../../src/proxmox/client.ts';
 import { memoryTrustStore } from '../../src/proxmox/trust/store.ts';
@@ -24,9 +25,21 @@ export interface TestCluster {
   close(): Promise<void>;
 }
 
+/** The state file of a new cluster, made once in a process: a copy of it saves half the time that a start takes. */
+const seeded = lazy(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'seeded-'));
+  const file = join(folder, 'state.db');
+  await (await startSimulator({ file })).close();
+  const bytes = readFileSync(file);
+  rmSync(folder, { recursive: true });
+  return bytes;
+});
+
 /** Starts an embedded cluster of its own: state in a temporary file, tasks and delays at a hundredth of their time. */
 export async function startCluster(options: Partial<SimulatorOptions> = {}): Promise<TestCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'pmcp-simulator-'));
+  // What is seeded lies before the present; with a clock of the test's own, that is another present.
+  if (options.seed === undefined && options.now === undefined) writeFileSync(join(folder, 'state.db'), await seeded.get());
   const requests: Request[] = [];
   const simulator = await startSimulator({
     file: join(folder, 'state.db'),
