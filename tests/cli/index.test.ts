@@ -13,7 +13,7 @@ const OFFERED = operations.filter(({ toolset }) => toolset === 'everyday').map((
 const root = join(import.meta.dirname, '../..');
 const place = home();
 afterAll(place.remove);
-const { run } = place;
+const { run, runBinary } = place;
 
 test('without credentials every missing variable is named, for people and for programs', async () => {
   const { code, json } = await run(['call', 'list_vms']);
@@ -36,7 +36,7 @@ test.each([
 });
 
 test('--args - reads them from standard input: a password on the command line is visible to every user of the machine', async () => {
-  const ran = await run(['call', 'get_vm', '--args', '-', '--demo'], {}, '{"vmid":100}\n');
+  const ran = await runBinary(['call', 'get_vm', '--args', '-', '--demo'], {}, '{"vmid":100}\n');
   expect(ran.json).toMatchObject({ vmid: 100 });
   expect((await run(['call', 'list_vms', '--args', '-', '--demo'])).json).toMatchObject({ error: { code: 'invalid_json' } });
 });
@@ -58,16 +58,16 @@ test('an error is told once: as JSON where a program reads, as text where a pers
   expect(person).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^error \(guest_not_found\): .*\nnext: .*\n$/) });
   const asked = await run(['audit', 'verify', '--settings', '/nope.env', '--output', 'json']);
   expect(asked).toMatchObject({ code: 2, stderr: '', json: { error: { code: 'invalid_configuration' } } });
-  const terminal = await place.runOnTerminal(['call', 'nonsense', '--demo'], { when: /never shown/, answer: '' });
+  const terminal = await place.runBinaryOnTerminal(['call', 'nonsense', '--demo']);
   expect(terminal.stdout.match(/Unknown operation/g)).toHaveLength(1);
 });
 
 test('a result is JSON in a pipe and a table on a terminal, and --output chooses', async () => {
   const list = ['call', 'list_vms', '--args', '{"name":"web1"}', '--demo'];
-  expect((await run(list)).json).toMatchObject({ vms: [{ name: 'web1' }] });
+  expect((await runBinary(list)).json).toMatchObject({ vms: [{ name: 'web1' }] });
   expect((await run([...list, '--output', 'table'])).stdout).toMatch(/^│ 100\s+│ web1/m);
-  expect((await place.runOnTerminal(list, { when: /never shown/, answer: '' })).stdout).toMatch(/│ 100\s+│ web1/);
-  const json = await place.runOnTerminal([...list, '-o', 'json'], { when: /never shown/, answer: '' });
+  expect((await place.runBinaryOnTerminal(list)).stdout).toMatch(/│ 100\s+│ web1/);
+  const json = await place.onTerminal([...list, '-o', 'json']);
   expect(JSON.parse(json.stdout)).toMatchObject({ vms: [{ name: 'web1' }] });
   expect((await run([...list, '--output', 'yaml'])).code).toBe(2);
 });
@@ -145,10 +145,11 @@ test.each([
   expect(ran.stderr).toContain('"delete_vms", which is not an operation');
 });
 
+// Node itself reads the file of the second one.
 test.each(['--settings', '--env-file'])('settings come from a file that %s names', async (option) => {
   const file = join(place.folder, 'some.env');
   writeFileSync(file, 'PROXMOX_HOST=pve.example.org\nPROXMOX_TOKEN_ID=mcp@pve!agent\n', { mode: 0o600 });
-  const ran = await run(['call', 'list_vms', option, file]);
+  const ran = await runBinary(['call', 'list_vms', option, file]);
   expect(ran.json).toMatchObject({ error: { details: { missing: ['PROXMOX_TOKEN_SECRET'] } } });
 });
 
@@ -162,7 +163,7 @@ test('a settings file that does not exist is an error of ours: exit 2, and the o
 
 test('an unreachable host is an error of its own, and the secret is nowhere', async () => {
   const connection = { PROXMOX_HOST: '127.0.0.1:1', PROXMOX_TOKEN_ID: 'mcp@pve!agent', PROXMOX_TOKEN_SECRET: 'canary-secret' };
-  const ran = await run(['call', 'list_vms'], { ...connection, PROXMOX_LOG_LEVEL: 'trace' });
+  const ran = await runBinary(['call', 'list_vms'], { ...connection, PROXMOX_LOG_LEVEL: 'trace' });
   expect(ran.code).toBe(1);
   expect(ran.json).toMatchObject({ error: { code: 'unreachable', who: 'operator' } });
   expect(ran.stdout + ran.stderr + readFileSync(join(place.folder, '.local/state/proxmox-mcp/audit.jsonl'), 'utf8')).not.toContain(
@@ -236,7 +237,7 @@ test('a server that is only looked at leaves no trace, and says at the first cal
 test('the working folder has no say', async () => {
   mkdirSync(join(place.folder, 'proxmox-mcp'), { recursive: true });
   writeFileSync(join(place.folder, '.env'), 'PROXMOX_HOST=evil\nPROXMOX_TOKEN_ID=a@pve!bc\nPROXMOX_TOKEN_SECRET=x\n');
-  expect((await run(['call', 'list_vms'])).json).toMatchObject({ error: { code: 'missing_credentials' } });
+  expect((await runBinary(['call', 'list_vms'])).json).toMatchObject({ error: { code: 'missing_credentials' } });
 });
 
 async function toolsOf(command: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<string[]> {

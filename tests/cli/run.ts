@@ -3,21 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binary } from '../helpers/binary.ts';
+import { type Answer, command, type Ran } from '../helpers/command.ts';
 
-export interface Ran {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-  /** stdout as JSON. */
-  json: unknown;
-}
+export type { Ran };
 
-interface Answer {
-  when: RegExp;
-  answer: string;
-}
-
-/** A home folder of its own, in which the shipped binary runs with nothing of the developer's settings. */
+/** A home folder of its own, in which commands of the shipped binary run with nothing of the developer's settings. */
 export function home(variables: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cli-'));
   const env = { PATH: process.env.PATH ?? '', HOME: folder, NO_COLOR: '1', LANG: 'C.UTF-8', ...variables };
@@ -46,10 +36,16 @@ export function home(variables: Record<string, string> = {}) {
   return {
     folder,
     env,
-    run: (args: string[], more: Record<string, string> = {}, input = '', cli = binary()) =>
+    /** In this process; the working folder is that of the tests. */
+    run: (args: readonly string[], more: Record<string, string> = {}, input = '') => command(args, { env: { ...env, ...more }, input }),
+    /** In this process, which has a terminal. Everything that was shown is in stdout. */
+    onTerminal: (args: readonly string[], typed: Answer | Answer[] = [], more: Record<string, string> = {}) =>
+      command(args, { env: { ...env, ...more }, typed: [typed].flat() }),
+    /** A process of its own, in the home folder. */
+    runBinary: (args: readonly string[], more: Record<string, string> = {}, input = '', cli = binary()) =>
       finish(start(process.execPath, [cli, ...args], more), input),
-    /** Runs on a pseudo terminal; each `answer` is typed once its `when` was shown, in this order. Everything that was shown is in stdout. */
-    async runOnTerminal(args: string[], dialogue: Answer | Answer[], more: Record<string, string> = {}): Promise<Ran> {
+    /** A process of its own, on a pseudo terminal; each `answer` is typed once its `when` was shown, in this order. Everything that was shown is in stdout. */
+    async runBinaryOnTerminal(args: readonly string[], dialogue: Answer | Answer[] = [], more: Record<string, string> = {}): Promise<Ran> {
       const words = [process.execPath, binary(), ...args].map((word) => `'${word}'`).join(' ');
       const child = start('script', ['-qec', words, '/dev/null'], more);
       const left = [dialogue].flat();

@@ -49,14 +49,14 @@ test('a server without SQLite starts and lists its tools, and a call answers in 
 });
 
 test('proxmox-mcp call answers the same', async () => {
-  const { code, json } = await place.run(['call', 'list_vms', '--demo'], {}, '', cli);
+  const { code, json } = await place.runBinary(['call', 'list_vms', '--demo'], {}, '', cli);
   expect([code, json]).toEqual([1, { error: { code: 'store_unavailable', who: 'operator', message: missing, hint: next } }]);
 });
 
 test.each([[['demo', '--serve', '0']], [['http', '--port', '0']], [['tokens', 'list']]])(
   'proxmox-mcp %s says in one line what is missing',
   async (args) => {
-    const { code, stderr } = await place.run(args, {}, '', cli);
+    const { code, stderr } = await place.runBinary(args, {}, '', cli);
     expect([code, stderr]).toEqual([1, `error (store_unavailable): ${missing}\nnext: ${next}\n`]);
     expect(existsSync(opened)).toBe(false);
   },

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary } from '../../helpers/binary.ts';
 import { home } from '../run.ts';
 
-// Successive processes on one data folder: each command is one, and all of them see one embedded cluster.
+// Commands on one data folder, some of them processes of their own: all of them see one embedded cluster.
 
 interface Vm {
   vmid: number;
@@ -17,17 +17,19 @@ type Answer = Record<string, unknown> & { approval_id?: string; error?: { code: 
 const place = home();
 afterAll(place.remove);
 
-async function call(operation: string, args: object = {}, more: string[] = [], env: Record<string, string> = {}) {
-  const ran = await place.run(['call', operation, '--args', JSON.stringify(args), '--demo', ...more], env);
+async function call(operation: string, args: object = {}, more: string[] = [], env: Record<string, string> = {}, run = place.run) {
+  const ran = await run(['call', operation, '--args', JSON.stringify(args), '--demo', ...more], env);
   return { code: ran.code, answer: ran.json as Answer, stderr: ran.stderr };
 }
+const callBinary = (operation: string, args: object = {}, more: string[] = [], env: Record<string, string> = {}) =>
+  call(operation, args, more, env, place.runBinary);
 
 /** Running guests of the demo's seed, one for each test, so that tests do not get in each other's way. */
 let guests: Map<string, Vm>;
 const guest = (name: string) => guests.get(name) ?? expect.fail(`the demo has ${name}`);
 
 beforeAll(async () => {
-  const { answer } = await call('list_vms', { status: 'running' });
+  const { answer } = await callBinary('list_vms', { status: 'running' });
   guests = new Map(answer.vms?.map((vm) => [vm.name, vm]));
 });
 
@@ -72,7 +74,7 @@ describe('call', () => {
 
   test('a destructive call asks, its approval stops the VM once, and then it is used', async () => {
     const { vmid } = guest('web1');
-    const asked = await call('stop_vm', { vmid, force: true });
+    const asked = await callBinary('stop_vm', { vmid, force: true });
     expect(asked).toMatchObject({ code: 3, answer: { approval_required: true } });
     const id = asked.answer.approval_id ?? '';
     expect(asked.answer).toMatchObject({
@@ -90,7 +92,7 @@ describe('call', () => {
       code: 1,
       answer: { error: { code: 'approval_unknown' } },
     });
-    expect((await call('stop_vm', { vmid, force: true }, ['--approve', id])).code).toBe(0);
+    expect((await callBinary('stop_vm', { vmid, force: true }, ['--approve', id])).code).toBe(0);
     expect((await call('get_vm', { vmid })).answer.status).toBe('stopped');
     expect(await call('stop_vm', { vmid, force: true }, ['--approve', id])).toMatchObject({
       code: 1,
@@ -102,7 +104,7 @@ describe('call', () => {
     const asked = await call('stop_vm', { vmid: guest('legacy-erp').vmid }, [], { PROXMOX_APPROVAL: 'human' });
     const id = asked.answer.approval_id ?? '';
     expect(asked.answer.how_to_approve).toContain(`approvals approve ${id}`);
-    const tried = await call('stop_vm', { vmid: guest('legacy-erp').vmid }, ['--approve', id], { PROXMOX_APPROVAL: 'relay' });
+    const tried = await callBinary('stop_vm', { vmid: guest('legacy-erp').vmid }, ['--approve', id], { PROXMOX_APPROVAL: 'relay' });
     expect(tried).toMatchObject({ code: 3, answer: { approval_required: true, approval_id: id } });
     expect((await call('get_vm', { vmid: guest('legacy-erp').vmid })).answer.status).toBe('running');
     expect((await call('deny', { approval_id: id })).code).toBe(0);
@@ -175,8 +177,8 @@ describe('approvals', () => {
     const { vmid, name } = guest('monitor');
     const { answer } = await call('stop_vm', { vmid, force: true }, [], { PROXMOX_APPROVAL: 'human' });
     const id = answer.approval_id ?? '';
-    const approve = (typed: string) =>
-      place.runOnTerminal(['approvals', 'approve', id, '--demo'], { when: /Any other answer does nothing/, answer: typed });
+    const approve = (typed: string, run = place.onTerminal) =>
+      run(['approvals', 'approve', id, '--demo'], { when: /Any other answer does nothing/, answer: typed });
 
     for (const wrong of [String(vmid), name, 'yes', '']) {
       const refused = await approve(wrong);
@@ -187,7 +189,7 @@ describe('approvals', () => {
       expect(refused.stdout).toContain(`/nodes/`);
     }
     expect((await call('get_vm', { vmid })).answer.status).toBe('running');
-    expect((await approve(`${name} ${vmid}`)).code).toBe(0);
+    expect((await approve(`${name} ${vmid}`, place.runBinaryOnTerminal)).code).toBe(0);
     expect((await call('get_vm', { vmid })).answer.status).toBe('stopped');
     expect((await approve(`${name} ${vmid}`)).code).toBe(1);
   });
@@ -195,11 +197,11 @@ describe('approvals', () => {
   test('a call on a terminal asks there', async () => {
     const { vmid, name } = guest('dns1');
     const args = ['call', 'stop_vm', '--args', JSON.stringify({ vmid, force: true }), '--demo'];
-    const asked = await place.runOnTerminal(args, { when: /never shown/, answer: '' });
+    const asked = await place.onTerminal(args);
     expect(asked.code).toBe(3);
     const id = /approval_id: (\w+)/.exec(asked.stdout)?.[1] ?? '';
     expect(asked.stdout).toContain(`how_to_approve: "Read the plan, then repeat the same call with: --approve ${id}`);
-    const done = await place.runOnTerminal([...args, '--approve', id], {
+    const done = await place.runBinaryOnTerminal([...args, '--approve', id], {
       when: /Any other answer does nothing/,
       answer: `${name} ${vmid}`,
     });
@@ -211,7 +213,7 @@ describe('approvals', () => {
     const { approvals } = (await place.run(['approvals', 'list', '--demo'])).json as { approvals: { approval_id: string }[] };
     const ids = approvals.map((approval) => approval.approval_id);
     expect(ids.length).toBeGreaterThan(3);
-    const { stdout, code } = await place.runOnTerminal(['approvals', 'list', '--demo'], { when: /never shown/, answer: '' });
+    const { stdout, code } = await place.onTerminal(['approvals', 'list', '--demo']);
     expect(code).toBe(0);
     expect(stdout).toContain('│ status');
     for (const id of ids) expect(stdout, 'an id has to be copied whole').toContain(id);
@@ -221,15 +223,15 @@ describe('approvals', () => {
 test('a standing approval is made on a terminal, once what it would be is possible', async () => {
   const add = ['approvals', 'lease', 'add', '--demo', '--operation', 'stop_vm'];
   const asked = { when: /To approve, type/, answer: 'ci 2' };
-  const wrong = await place.runOnTerminal(add, asked);
+  const wrong = await place.onTerminal(add, asked);
   expect(wrong.code).toBe(2);
   expect(wrong.stdout).toContain('must name either a tag or a pool');
   expect(wrong.stdout).not.toContain('To allow it');
-  const made = await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2'], asked);
+  const made = await place.runBinaryOnTerminal([...add, '--tag', 'ci', '--uses', '2'], asked);
   expect(made.code).toBe(0);
   for (const said of ['At most 2 guests in all', 'Not covered: plans that are graver', 'Never covered: protected guests'])
     expect(made.stdout).toContain(said);
-  const graver = await place.runOnTerminal([...add, '--tag', 'ci', '--uses', '2', '--allow-raised'], asked);
+  const graver = await place.onTerminal([...add, '--tag', 'ci', '--uses', '2', '--allow-raised'], asked);
   expect(graver.stdout).toContain('Covered too: plans that are graver');
   const { leases } = (await place.run(['approvals', 'lease', '--demo'])).json as { leases: { usesLeft: number; raised?: true }[] };
   expect(leases).toMatchObject([{ raised: true }, { operations: ['stop_vm'], tag: 'ci', usesLeft: 2 }]);
@@ -246,6 +248,6 @@ test('everything above is in the audit, and it verifies', async () => {
       kind,
     ).toBe(true);
   }
-  const shown = await place.runOnTerminal(['audit', 'tail', '-n', '3', '--demo'], { when: /never shown/, answer: '' });
+  const shown = await place.onTerminal(['audit', 'tail', '-n', '3', '--demo']);
   expect(shown.stdout).toContain('│ what');
 });

@@ -5,7 +5,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, expect, test } from 'vitest';
 import { CLIENTS } from '../../../src/cli/lib/clients.ts';
 import { binary } from '../../helpers/binary.ts';
-import { home } from '../run.ts';
+import { home, type Ran } from '../run.ts';
 
 const place = home();
 afterAll(place.remove);
@@ -94,7 +94,9 @@ const SHAPES: [client: string, stdio: unknown, http: unknown][] = [
 ];
 
 async function shown(client: string, ...more: string[]): Promise<unknown> {
-  const { stdout, code, stderr } = await place.run(['client-config', client, ...more]);
+  return entryIn(await place.run(['client-config', client, ...more]));
+}
+function entryIn({ stdout, code, stderr }: Ran): unknown {
   expect(code, stderr).toBe(0);
   return stdout.startsWith('{') ? JSON.parse(stdout) : stdout.trimEnd();
 }
@@ -124,7 +126,7 @@ test('--demo prints the demo alone, and --settings stays in it: the server start
   const file = join(place.folder, 'own.env');
   writeFileSync(file, 'PROXMOX_READ_ONLY=true\n', { mode: 0o600 });
   for (const option of ['--settings', '--env-file']) {
-    const { mcpServers } = (await shown('cursor', '--demo', option, 'own.env')) as {
+    const { mcpServers } = entryIn(await place.runBinary(['client-config', 'cursor', '--demo', option, 'own.env'])) as {
       mcpServers: Record<string, { command: string; args: string[] }>;
     };
     expect(mcpServers).toEqual({ 'proxmox-demo': { command, args: [...args, '--demo', '--settings', file] } });
@@ -135,7 +137,7 @@ test('--demo prints the demo alone, and --settings stays in it: the server start
     await client.close();
     expect(tools.map(({ name }) => name)).not.toContain('create_vm');
   }
-  const note = (await place.run(['client-config', 'cursor', '--settings', 'own.env'])).stderr;
+  const note = (await place.runBinary(['client-config', 'cursor', '--settings', 'own.env'])).stderr;
   expect(note).toContain(`reads its settings from ${file}`);
 });
 

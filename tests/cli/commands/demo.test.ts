@@ -5,7 +5,7 @@ const place = home({ PROXMOX_HOST: 'evil.example.org', PROXMOX_MAX_VMS: '0' });
 afterAll(place.remove);
 
 test('the story is told to its end, whatever the settings of the user are', { timeout: 120_000 }, async () => {
-  const { code, stdout, stderr } = await place.run(['demo']);
+  const { code, stdout, stderr } = await place.runBinary(['demo']);
   expect(stderr).toBe('');
   expect(code).toBe(0);
   for (const told of [

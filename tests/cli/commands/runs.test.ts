@@ -4,7 +4,7 @@ import { openStore } from '../../../src/store/index.ts';
 import { run } from '../../helpers/answering-engine.ts';
 import { home } from '../run.ts';
 
-/** Runs whose outcome is unknown, in the shipped binary. */
+/** Runs whose outcome is unknown, in the store of a shipped binary. */
 const place = home();
 const base = join(place.folder, 'data');
 /** Of the embedded cluster. */
@@ -53,12 +53,12 @@ describe('runs of unknown outcome', () => {
     ['run_two', 'not-done', 'failed'],
   ])('%s that the operator calls %s ends as %s, once', async (id, outcome, status) => {
     const words = ['runs', 'close', id, '--outcome', outcome, '--demo'];
-    const closed = await place.runOnTerminal(words, { when: /never shown/, answer: '' }, { PROXMOX_DATA_DIR: base });
+    const closed = await place.runBinaryOnTerminal(words, [], { PROXMOX_DATA_DIR: base });
     expect(closed.stdout).toContain(`ends as ${status}`);
     expect(closed.code).toBe(0);
     expect(await statusOf(id)).toBe(status);
     expect(await open()).not.toContain(id);
-    const again = await place.runOnTerminal(words, { when: /never shown/, answer: '' }, { PROXMOX_DATA_DIR: base });
+    const again = await place.onTerminal(words, [], { PROXMOX_DATA_DIR: base });
     expect(again.stdout).toContain('is known');
     expect(again.code).toBe(1);
   });

@@ -113,7 +113,7 @@ test('nothing is written with another certificate, a wrong secret, a name that i
 test('a person answers questions, sees the fingerprint and the lines, and ends with what works', async () => {
   const own = home();
   const { id, secret } = cluster.simulator.token;
-  const shown = await own.runOnTerminal(
+  const shown = await own.runBinaryOnTerminal(
     ['setup'],
     [
       { when: /Address of a node/, answer: `127.0.0.1:${cluster.simulator.port}` },
