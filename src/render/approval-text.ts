@@ -29,16 +29,17 @@ export function renderApproval(approval: ApprovalRecord): string {
 
 /** The same with what must be typed for a yes. */
 export function renderQuestion(approval: ApprovalRecord): string {
-  return `${renderApproval(approval)}\n\nTo approve, type: ${mustTypeFor(approval)}\nAny other answer does nothing.`;
+  const { ofCluster } = approvalView(approval);
+  const where = ofCluster === undefined ? '' : ` on ${ofCluster}`;
+  return `${renderApproval(approval)}\n\nTo approve${where}, type: ${mustTypeFor(approval)}\nAny other answer does nothing.`;
 }
 
 /** Everything of an approval that is not the plan's. */
 function askedLines(a: ApprovalView): string[] {
-  const { principal, owner, channel, client } = a.askedBy;
-  const by = `${principal}${owner === principal ? '' : ` (of ${owner})`}`;
-  const over = `${channel}${client === undefined ? '' : `, a client that calls itself ${client}`}`;
+  const { person, from, client } = a.askedBy;
+  const claim = client === undefined ? '' : `, which calls itself “${client}”, unverified,`;
   return [
-    `Requested by ${by} over ${over} at ${a.createdAt}; expires ${a.expiresAt}`,
+    `Requested by ${person} from ${from}${claim} at ${a.createdAt}; expires ${a.expiresAt}`,
     ...(a.needed > 1 ? [`Owners who must approve: ${a.needed}${a.agreedBy.length > 0 ? `; approved: ${a.agreedBy.join(', ')}` : ''}`] : []),
     `Operation ${a.operation}, approval ${a.id}, plan ${a.digest.slice(0, 16)}`,
   ];

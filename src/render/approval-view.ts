@@ -4,7 +4,7 @@ import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../core/pla
 import type { Effect } from '../core/plan/effect.ts';
 import { targetsOf } from '../core/plan/parts.ts';
 import type { ParamValue, Plan, Step } from '../core/plan/plan.ts';
-import { clusterPrefix } from '../core/settings/settings.ts';
+import { clusterPrefix, nameIn } from '../core/settings/settings.ts';
 import type { Json } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
 import { type Fact, factsOf, factsOfOne } from './facts.ts';
@@ -42,6 +42,8 @@ export interface ApprovalView {
   /** The text to type for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
   mustType?: string;
   cluster: string;
+  /** The cluster's name where several are served, so that the question names it too. */
+  ofCluster?: string;
   warnings: string[];
   changes: Change[];
   /** About the guest of a plan for one; of a plan for several only what is not said of each guest. */
@@ -49,7 +51,8 @@ export interface ApprovalView {
   steps: StepView[];
   choices: string[];
   undo: string;
-  askedBy: { principal: string; owner: string; channel: string; client?: string };
+  /** `person` and `from` are the requester and the way of the request in words; `principal` is the requester's name in lists and logs. */
+  askedBy: { principal: string; person: string; from: string; client?: string };
   /** The agent's own words, unverified. */
   reason?: string;
   digest: string;
@@ -89,6 +92,7 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     guests: several ? targets.map((target) => ({ ...guestRef(target), facts: factsOfOne(plan, asked, target) })) : [],
     ...(plainText(mustType, 300) === mustType ? { mustType } : {}),
     cluster: plainText(a.cluster, 200),
+    ...(clusterPrefix(a.cluster) === '' ? {} : { ofCluster: plainText(nameIn(a.cluster), 40) }),
     warnings: plan.warnings.map((text) => plainText(text, 400)),
     changes: changesOf(plan),
     facts: factsOf(plan, asked),
@@ -97,8 +101,8 @@ export function approvalView(a: ApprovalRecord): ApprovalView {
     undo: plainText(plan.undo, 400),
     askedBy: {
       principal: plainText(a.principal, 80),
-      owner: plainText(a.owner, 80),
-      channel: a.channel,
+      person: a.owner === a.principal ? personText(a.principal) : `${personText(a.principal)} (of ${plainText(a.owner, 80)})`,
+      from: FROM[a.channel] ?? plainText(a.channel, 40),
       ...(a.client === undefined ? {} : { client: plainText(a.client, 80) }),
     },
     ...(a.reason === undefined ? {} : { reason: plainText(a.reason, 600) }),
@@ -117,6 +121,19 @@ function guestRef({ name, vmid, type, node }: GuestIdentity): GuestRef {
   return { name: plainText(name, 80), vmid, kind: type === 'lxc' ? 'container' : 'VM', node: plainText(node, 80) };
 }
 
+/** The way a request came in, as people say it. */
+const FROM: Record<string, string> = {
+  stdio: 'an MCP client on the computer of the server',
+  http: 'an MCP client over HTTP',
+  cli: 'a command in a terminal',
+  console: 'the console',
+};
+
+/** `local:1000` as people say it: `local user 1000`. Other names stay. */
+export function personText(principal: string): string {
+  return plainText(principal, 80).replace(/^local:(?=\d+$)/, 'local user ');
+}
+
 const HOW: Record<ApprovalMethod, string> = {
   relay: 'relayed by the agent, no human verified',
   elicitation: 'answered in the client',
@@ -126,7 +143,7 @@ const HOW: Record<ApprovalMethod, string> = {
 
 function decidedView(a: ApprovalRecord, at: string): NonNullable<ApprovalView['decided']> {
   const how = a.decidedVia === undefined ? '' : HOW[a.decidedVia];
-  return { at, by: plainText(a.decidedBy ?? '', 80), how, verified: a.decidedVia !== 'relay' };
+  return { at, by: personText(a.decidedBy ?? ''), how, verified: a.decidedVia !== 'relay' };
 }
 
 /** The changed fields, before and after; unchanged ones are left out. */

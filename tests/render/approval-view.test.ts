@@ -135,7 +135,7 @@ const wordsOf = (text: string) => text.split(/[^\p{L}\p{N}]+/u).filter((word) =>
 /** The labels, which the page has in its own words. */
 const FRAME = wordsOf(
   `Effect Undo Guest Guests 2 VMID on node Warning Change none Chosen by default Cluster Exactly these requests will be
-  sent then wait until check that Requested by of over a client calls itself at expires Owners who must approve approved Operation approval plan
+  sent then wait until check that Requested by from which calls itself at expires Owners who must approve approved Operation approval plan
   The agent's reason unverified`,
 );
 
@@ -159,6 +159,18 @@ test('a guest of several shows its own protection, lock and facts, and not those
 
 test('a step that waits or checks reads as one sentence', () => {
   expect(renderApproval(approval)).toContain('  then wait until web105 is gone\n  then check that it stays away\n');
+});
+
+test('the requester and the way of the request are told in words, and the cluster where several are served is named beside the text to type', () => {
+  const local = { ...approval, principal: 'local:1000', owner: 'anna', channel: 'cli' } as const;
+  const { client: _client, ...plain } = local;
+  expect(renderApproval(plain)).toContain('\nRequested by local user 1000 (of anna) from a command in a terminal at 2026');
+  expect(renderApproval(approval)).toContain(
+    '\nRequested by token:ci (of anna) from an MCP client over HTTP, which calls itself “some client 1.0”, unverified, at 2026',
+  );
+  const one = renderQuestion(approval);
+  expect(one).toContain('\n\nTo approve, type: web105 105\n');
+  expect(renderQuestion({ ...approval, cluster: 'work@1a2b3c4d5e6f7788' })).toContain('\n\nTo approve on work, type: web105 105\n');
 });
 
 test('a secret is never in the text', () => {

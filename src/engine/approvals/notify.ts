@@ -78,12 +78,12 @@ function messageOf(
 
   function one(): string {
     const where = link === undefined ? `Decide in a terminal: proxmox-mcp approvals approve ${id}` : `Approval ${id}`;
-    return `${summary}\nRequested by ${requester}; expires ${expiresAt}.\n${where}`;
+    return `${summary}\nRequested by ${askedBy.person}; expires ${expiresAt}.\n${where}`;
   }
 
   function many(): string {
     const where = link === undefined ? '\nList them in a terminal: proxmox-mcp approvals list' : '';
-    return `${requester} requested more than ${MOST} approvals in ${WINDOW_MS / 60_000} minutes; ${waiting} are pending. Further ones are not announced.${where}`;
+    return `${askedBy.person} requested more than ${MOST} approvals in ${WINDOW_MS / 60_000} minutes; ${waiting} are pending. Further ones are not announced.${where}`;
   }
 
   function json() {

@@ -4,8 +4,7 @@ import { countdown, fullTime, shortTime } from '../format.ts';
 import { now } from '../state.ts';
 import { decision } from './approvals/decide.ts';
 import { outcome } from './approvals/outcome.ts';
-import { channelOf, claimedName, requesterOf } from './approvals/requester.ts';
-import { effectBadge, effectTone, section, statusBadge } from './parts.ts';
+import { claimedName, effectBadge, effectTone, section, statusBadge } from './parts.ts';
 
 /** Characters of a fact that get the room of two. */
 const LONG = 24;
@@ -191,8 +190,8 @@ function step(s: StepView): HTMLElement {
 function asked(a: ApprovalView): HTMLElement {
   const claimed = claimedName(a.askedBy);
   const rows: [string, string][] = [
-    ['Who', requesterOf(a.askedBy)],
-    ['By', claimed === undefined ? channelOf(a.askedBy) : `${channelOf(a.askedBy)}, which ${claimed}`],
+    ['Who', a.askedBy.person],
+    ['By', claimed === undefined ? a.askedBy.from : `${a.askedBy.from}, which ${claimed}`],
     ['Cluster', a.cluster],
     ['Asked', fullTime(a.createdAt)],
     ['Operation', a.operation],

@@ -1,4 +1,4 @@
-import type { ApprovalStatus, Effect, Problem } from '../../wire.ts';
+import type { ApprovalStatus, ApprovalView, Effect, Problem } from '../../wire.ts';
 import { type Child, h, words } from '../dom.ts';
 
 const EFFECTS: Record<Effect, { word: string; tone: string }> = {
@@ -36,6 +36,11 @@ export function effectTone(effect: Effect): string {
 export function statusBadge(status: ApprovalStatus): HTMLElement {
   const { word, tone } = STATUSES[status];
   return badge(word, tone);
+}
+
+/** The name that the client gave itself; any client may give any name. */
+export function claimedName({ client }: ApprovalView['askedBy']): string | undefined {
+  return client === undefined ? undefined : `calls itself “${client}”, unverified`;
 }
 
 /** A part of an approval under its heading. */

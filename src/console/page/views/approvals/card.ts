@@ -2,8 +2,7 @@ import type { ApprovalView } from '../../../wire.ts';
 import { h, words } from '../../dom.ts';
 import { countdown, shortTime } from '../../format.ts';
 import { now } from '../../state.ts';
-import { effectBadge, effectTone, statusBadge } from '../parts.ts';
-import { claimedName, requesterOf } from './requester.ts';
+import { claimedName, effectBadge, effectTone, statusBadge } from '../parts.ts';
 
 /** One approval of a list: what, by whom, and the time left. */
 export function card(a: ApprovalView, route: string, current: boolean): HTMLElement {
@@ -29,7 +28,7 @@ export function card(a: ApprovalView, route: string, current: boolean): HTMLElem
     h(
       'span',
       { class: 'soft who' },
-      words(requesterOf(a.askedBy), 'strong'),
+      words(a.askedBy.person, 'strong'),
       ', ',
       h('time', { attrs: { datetime: at } }, shortTime(at, now())),
       // Any client may take any name, so it stands apart from who was authenticated.

@@ -118,7 +118,8 @@ export function decision(a: ApprovalView): HTMLElement {
           h(
             'label',
             { id: 'typed-help', attrs: { for: 'typed' } },
-            a.guests.length > 1 ? 'To approve, type their number and the first name: ' : 'To approve, type ',
+            `To approve${a.ofCluster === undefined ? '' : ` on ${a.ofCluster}`}, type `,
+            a.guests.length > 1 && 'their number and the first name: ',
             h('code', { class: 'must' }, words(a.mustType)),
           ),
           passphrase

@@ -3,7 +3,6 @@ import { fill, h, words } from '../../dom.ts';
 import { number } from '../../format.ts';
 import { card } from './card.ts';
 import { denyAll } from './deny-all.ts';
-import { requesterOf } from './requester.ts';
 
 /** The cards of a list, which can be searched and grouped by requester. What is typed in it survives new data. */
 export function approvalList(route: 'pending' | 'history', changed: () => void) {
@@ -61,7 +60,7 @@ export function approvalList(route: 'pending' | 'history', changed: () => void) 
 
 function byRequester(rows: ApprovalView[]): Map<string, ApprovalView[]> {
   const groups = new Map<string, ApprovalView[]>();
-  for (const row of rows) groups.set(requesterOf(row.askedBy), [...(groups.get(requesterOf(row.askedBy)) ?? []), row]);
+  for (const row of rows) groups.set(row.askedBy.person, [...(groups.get(row.askedBy.person) ?? []), row]);
   return groups;
 }
 
@@ -69,7 +68,7 @@ function byRequester(rows: ApprovalView[]): Map<string, ApprovalView[]> {
 function matches(a: ApprovalView, text: string): boolean {
   const said = [
     ...[a.id, a.operation, a.summary, a.effect, a.status, a.reason ?? '', a.note ?? '', a.decided?.by ?? ''],
-    ...[requesterOf(a.askedBy), a.askedBy.principal, a.askedBy.client ?? ''],
+    ...[a.askedBy.person, a.askedBy.principal, a.askedBy.client ?? ''],
     ...(a.guest ? [a.guest, ...a.guests] : []).map(({ name, vmid, node }) => `${name} ${vmid} ${node}`),
   ];
   const all = said.join('\n').toLowerCase();

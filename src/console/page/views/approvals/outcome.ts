@@ -3,7 +3,6 @@ import { asApiError, get } from '../../api.ts';
 import { fill, h, words } from '../../dom.ts';
 import { fullTime } from '../../format.ts';
 import { badge, loading, problemBox } from '../parts.ts';
-import { personOf } from './requester.ts';
 
 const HEADLINES: Partial<Record<ApprovalView['status'], { title: string; tone: string; text: string }>> = {
   executing: { title: 'Running', tone: 'info', text: 'The run continues when this page is closed.' },
@@ -46,7 +45,7 @@ function decidedBy({ at, by, how, verified }: NonNullable<ApprovalView['decided'
     'p',
     { class: 'soft' },
     'Decided by ',
-    words(personOf(by)),
+    words(by),
     how !== '' && [', ', verified ? how : badge(how, 'warn')],
     ', ',
     h('time', { attrs: { datetime: at } }, fullTime(at)),
