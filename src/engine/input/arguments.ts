@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/text/json.ts';
 import { inputOf } from '../../operations/by-name.ts';
 import { commonOf } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';
+import { operations } from '../../operations/index.ts';
 import { coerce } from './coerce.ts';
 import { problemsOf } from './problems.ts';
 
@@ -12,15 +13,31 @@ import { problemsOf } from './problems.ts';
  * @throws invalid_arguments with one sentence for each problem
  */
 export function readArguments(operation: Operation, raw: unknown): JsonObject {
-  return readBy(inputOf(operation), raw ?? {}, operation.name, commonOf(operation)) as JsonObject;
+  return readBy(inputOf(operation), raw ?? {}, operation.name, commonOf(operation), othersBeside(operation)) as JsonObject;
 }
 
-/** The same for any schema. `more`: parameters that belong to the object but are read elsewhere. */
-export function readBy<S extends z.ZodObject>(schema: S, raw: unknown, name: string, more: readonly string[] = []): z.output<S> {
+/** The other changes of a guest that exists: a parameter that one of them has is meant for it. */
+function othersBeside(operation: Operation): Operation[] {
+  const isOnGuest = (one: Operation) => one.effect !== 'read' && one.effect !== 'control' && !('reserves' in one) && one.byName?.vmid;
+  return isOnGuest(operation) ? operations.filter((one) => one !== operation && isOnGuest(one)) : [];
+}
+
+/**
+ * The same for any schema.
+ * @param more parameters that belong to the object but are read elsewhere
+ * @param tools operations that an unknown parameter may be meant for
+ */
+export function readBy<S extends z.ZodObject>(
+  schema: S,
+  raw: unknown,
+  name: string,
+  more: readonly string[] = [],
+  tools: readonly Operation[] = [],
+): z.output<S> {
   const given = coerce(schema, raw);
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
-  const { problems, parameters } = problemsOf(parsed.error, { schema, given, more });
+  const { problems, parameters } = problemsOf(parsed.error, { schema, given, more, tools });
   fail('invalid_arguments', `${name}: ${problems.map((problem) => (/[.?!]$/.test(problem) ? problem : `${problem}.`)).join(' ')}`, {
     ...(parameters ? { details: { parameters } } : {}),
   });

@@ -1,9 +1,18 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { nearest } from '../../core/text/nearest.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { unwrap } from './coerce.ts';
 
 type Schema = z.core.$ZodType;
+type Tool = { name: string; input: z.ZodObject };
+
+interface Known {
+  schema: Schema;
+  /** Parameters that belong to the object but are read elsewhere. */
+  more: readonly string[];
+  /** Tools that an unknown parameter may be meant for. */
+  tools: readonly Tool[];
+}
 
 /** Words that mean one parameter: what other tools, Proxmox, or answers of ours call it. Compared without case and signs. */
 const SAME: readonly (readonly string[])[] = [
@@ -43,9 +52,11 @@ const SAME: readonly (readonly string[])[] = [
  */
 export function problemsOf(
   error: z.core.$ZodError,
-  { schema, given, more = [] }: { schema: Schema; given: unknown; more?: readonly string[] },
+  { given, schema, more = [], tools = [] }: { given: unknown } & Pick<Known, 'schema'> & Partial<Known>,
 ): { problems: string[]; parameters?: string[] } {
-  const unknown = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownIn(issue, schema, more) : []));
+  const unknown = error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys' ? unknownIn(issue, given, { schema, more, tools }) : [],
+  );
   const explained = (path: string) =>
     unknown.some(({ meant, where }) => path === where || path === [where, meant].filter(Boolean).join('.'));
   // A value of another type breaks rules that are about the right one, too.
@@ -64,19 +75,30 @@ export function problemsOf(
       ? []
       : [sentence(issue, where || 'the argument', value, schemaAt(schema, issue.path))];
   });
-  const lost = unknown.find(({ meant }) => meant === undefined);
+  const lost = unknown.find(({ meant, tool }) => (meant ?? tool) === undefined);
   return { problems: [...new Set([...unknown.map(({ text }) => text), ...others])], ...(lost ? { parameters: lost.known } : {}) };
 }
 
-function unknownIn({ keys, path }: z.core.$ZodIssueUnrecognizedKeys, schema: Schema, more: readonly string[]) {
+function unknownIn({ keys, path }: z.core.$ZodIssueUnrecognizedKeys, given: unknown, { schema, more, tools }: Known) {
   const where = path.map(String).join('.');
   const object = schemaAt(schema, path);
   const known = [...Object.keys(shapeOf(object)), ...(where === '' ? more : [])];
   return keys.map((key) => {
     const meant = meantBy(key, known, object);
     const what = `unknown parameter "${plainText(key, 60)}"${where === '' ? '' : ` in ${where}`}`;
-    return { where, known, meant, text: meant === undefined ? what : `${what}: did you mean ${meant}?` };
+    const tool = meant === undefined && where === '' ? toolWith(key, at(given, [key]), tools) : undefined;
+    const text = meant !== undefined ? `${what}: did you mean ${meant}?` : tool === undefined ? what : `${what}: use ${tool}`;
+    return { where, known, meant, tool, text };
   });
+}
+
+/** The only other tool that has the parameter, under this word or another one for it, and takes its value. */
+function toolWith(key: string, value: unknown, tools: readonly Tool[]): string | undefined {
+  const found = tools.filter(({ input: { shape } }) => {
+    const type = shape[sameWord(key, Object.keys(shape)) ?? ''];
+    return type !== undefined && z.core.safeParse(type, value).success;
+  });
+  return found.length === 1 ? found[0]?.name : undefined;
 }
 
 /** `timeout must be a whole number.` */

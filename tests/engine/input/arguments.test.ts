@@ -199,6 +199,10 @@ describe('an unknown parameter', () => {
     ['clone_template', { source_vmid: 9000, target_nodes: 'pve' }, 'unknown parameter "target_nodes": did you mean target_node?'],
     ['clone_template', { source_vmid: 9000, autostart: true }, 'unknown parameter "autostart": did you mean start?'],
     ['set_resources', { vmid: 100, memroy: 512 }, 'unknown parameter "memroy": did you mean memory?'],
+    ['update_vm', { vmid: 100, memory: 512 }, 'unknown parameter "memory": use set_resources.'],
+    ['update_vm', { vmid: 100, vcpus: 2 }, 'unknown parameter "vcpus": use set_resources.'],
+    ['set_resources', { vmid: 100, nics: [{ nic: 'net0', link: false }] }, 'unknown parameter "nics": use update_vm.'],
+    ['stop_vm', { vmid: 100, iso: 'none' }, 'unknown parameter "iso": use update_vm.'],
     ['get_vm', { id: 100 }, 'unknown parameter "id": did you mean vmid?'],
   ])('of %s %j is answered with the near one, and no list', async (operation, args, problem) => {
     const error = await world.refused(world.call(operation, args));
