@@ -29,11 +29,8 @@ export async function makePlan(call: Pick<ChangeCall, 'operation' | 'args'> & As
   await checkPlanScope(plan, scope, api);
   const open = await openRunsOf(guestsOf({ plan }), ports);
   const warnings = [...plan.warnings, ...open.map(openLine), ...(await reused(plan, ports))];
-  return {
-    ...inCluster(plan, ports.cluster.calledAs),
-    warnings,
-    effect: plan.existing ? 'read' : graver(plan.effect, call.operation.effect),
-  };
+  const effect = plan.existing ? 'read' : graver(plan.effect, call.operation.effect);
+  return inCluster({ ...plan, warnings, effect }, ports.cluster.calledAs);
 }
 
 /** The calls that a plan names for later are calls on its cluster. */
@@ -41,7 +38,10 @@ function inCluster(plan: Plan, cluster: string | undefined): Plan {
   const steps = plan.steps.map((step) =>
     step.kind === 'request' && step.onFailure !== undefined ? { ...step, onFailure: namingCluster(step.onFailure, cluster) } : step,
   );
-  return { ...plan, steps, undo: namingCluster(plan.undo, cluster) };
+  const named = (text: string) => namingCluster(text, cluster);
+  const { undo, cleanup, warnings, choices } = plan;
+  const texts = { undo: named(undo), warnings: warnings.map(named), choices: choices.map(named) };
+  return { ...plan, steps, ...texts, ...(cleanup === undefined ? {} : { cleanup: named(cleanup) }) };
 }
 
 /** A VMID that the caller chose may be that of a guest that was deleted here not long ago. */

@@ -34,7 +34,7 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     const options = { ...request.options, signal: AbortSignal.any([signal, stop.signal]) };
     const asked = on(served, { ...request, options }).then(
       (result): Answered => ({ cluster, output: outputOf(result) }),
-      (thrown): Answered => ({ cluster, error: asError(thrown) }),
+      (thrown): Answered => ({ cluster, error: advising(asError(thrown), cluster) }),
     );
     const late = clock.sleep(limitMs, stop.signal).then(
       (): Answered => {

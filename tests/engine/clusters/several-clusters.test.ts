@@ -98,6 +98,13 @@ describe('a read without cluster', () => {
     expect(rows(await two.done('list_vms', { limit: 1, cursor, cluster: 'home' }), 'vms')).toHaveLength(1);
   });
 
+  it('is refused with a next call that one of the clusters takes', async () => {
+    const error = await refused(two.call('api_read', { method: 'GET /nodes/{node}/qemu' }));
+    expect(error.hint).toBe('Look at its parameters with api_search {"cluster": "home", "query": "GET /nodes/{node}/qemu"}.');
+    const found = await two.done('api_search', { cluster: 'home', query: 'GET /nodes/{node}/qemu' });
+    expect(found.methods).toMatchObject([{ method: 'GET /nodes/{node}/qemu' }]);
+  });
+
   it('lists approvals and runs of both', async () => {
     const ids = [await two.asks('stop_vm', { cluster: 'home', vmid: 100 }), await two.asks('stop_vm', { cluster: 'work', vmid: 100 })];
     const approvals = rows(await two.done('list_approvals', {}), 'approvals');
@@ -164,6 +171,12 @@ describe('a change', () => {
     expect(steps).toMatchObject([{ onFailure: expect.stringContaining('stop_vm {"cluster": "work", "vmid": 100, "force": true}') }]);
     const error = await refused(two.call('reboot_vm', { cluster: 'work', vmid: 104 }));
     expect(error.hint).toBe('Start it with start_vm {"cluster": "work", "vmid": 104}.');
+    const firewall = await two.call('update_firewall', { cluster: 'work', vmid: 101, enabled: true }, { dryRun: true });
+    expect(firewall).toMatchObject({
+      plan: { warnings: expect.arrayContaining([expect.stringContaining('update_vm {"cluster": "work", "vmid": 101,')]) },
+    });
+    const made = await two.call('create_vm', { cluster: 'work', name: 'new', disk_gb: 1 }, { dryRun: true });
+    expect(made).toMatchObject({ plan: { cleanup: expect.stringContaining('delete_vm {"cluster": "work", "vmid": ') } });
     const alone = two.another({ at: { home: two.home } });
     const planned = await alone.perform('stop_vm', { vmid: 100 }, agent, { dryRun: true });
     expect(planned).toMatchObject({ plan: { undo: expect.stringContaining('start_vm {"vmid": 100}') } });
