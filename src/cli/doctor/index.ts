@@ -63,11 +63,12 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
   const session = await openSession(options);
   try {
     const { clusters } = session.settings;
-    if (!clusters) return await checkCluster(session, undefined, checks, can);
+    if (!clusters) return void (await checkCluster(session, undefined, checks, can));
     const found = await Promise.all(clusters.map(({ name }) => checkNamed(session, name)));
+    const served = found.flatMap(({ identity = [] }) => identity);
     checks.push(...found.flatMap((one) => one.checks));
     can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
-    checks.push(...(await leftRunsCheck(session.settings).catch(unlooked)));
+    checks.push(...(await leftRunsCheck(session.settings, served).catch(unlooked)));
     for (const text of session.notices()) checks.push({ name: 'certificate', state: 'warn', text });
   } finally {
     await session.close();
@@ -75,25 +76,30 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
 }
 
 /** The checks of one of several clusters, which name it; a failure is a finding, and the other clusters are checked all the same. */
-async function checkNamed(session: Session, cluster: string): Promise<{ checks: Check[]; can: string[] }> {
+async function checkNamed(session: Session, cluster: string): Promise<{ checks: Check[]; can: string[]; identity?: string }> {
   const checks: Check[] = [];
   const can: string[] = [];
-  await checkCluster(session, cluster, checks, can).catch((thrown: unknown) => {
+  const identity = await checkCluster(session, cluster, checks, can).catch((thrown: unknown) => {
     const error = asError(thrown);
     checks.push({ name: 'connection', state: 'fail', text: error.message, next: error.hint });
+    return undefined;
   });
   const next = (text: string) => text.replaceAll('proxmox-mcp trust', `proxmox-mcp trust --cluster ${cluster}`);
-  return { can, checks: checks.map((one) => ({ ...one, name: `${cluster}: ${one.name}`, ...(one.next ? { next: next(one.next) } : {}) })) };
+  const named = checks.map((one) => ({ ...one, name: `${cluster}: ${one.name}`, ...(one.next ? { next: next(one.next) } : {}) }));
+  return { can, checks: named, ...defined({ identity }) };
 }
 
-/** @param cluster its name where PROXMOX_CLUSTERS_FILE gives it one */
-async function checkCluster(session: Session, cluster: string | undefined, checks: Check[], can: string[]): Promise<void> {
+/**
+ * @param cluster its name where PROXMOX_CLUSTERS_FILE gives it one
+ * @returns its identity, if it answered
+ */
+async function checkCluster(session: Session, cluster: string | undefined, checks: Check[], can: string[]): Promise<string | undefined> {
   const settings = onlyCluster(session.settings, cluster);
   const { openTrustStore } = await import('../../proxmox/trust/store.ts');
   const pinned = () => openTrustStore(settings.dataDir).get(pinOf(settings));
   const tls = await certificates(settings, pinned());
   checks.push(...tls);
-  if (tls.length > 0 && tls.every((check) => check.state === 'fail')) return;
+  if (tls.length > 0 && tls.every((check) => check.state === 'fail')) return undefined;
   const api = await session.connect(cluster);
   const version = await api.version();
   const where = settings.demo ? 'the embedded cluster' : clusterNameOf(settings.connection);
@@ -115,6 +121,7 @@ async function checkCluster(session: Session, cluster: string | undefined, check
   // First use: what was "not pinned yet" at the beginning is pinned by now.
   if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
   for (const notice of notices) checks.push({ name: 'certificate', state: 'warn', text: notice });
+  return api.cluster;
 }
 
 /** A diagnosis creates no store. */

@@ -32,18 +32,25 @@ export async function openRunsCheck({ dataDir, databaseUrl }: Settings, cluster:
   }
 }
 
-/** Runs without an outcome on clusters that PROXMOX_CLUSTERS_FILE has no longer: no look at a cluster finds them. */
-export async function leftRunsCheck({ dataDir, databaseUrl, clusters }: Settings): Promise<Check[]> {
+/**
+ * Runs without an outcome on clusters that PROXMOX_CLUSTERS_FILE has no longer: no look at a cluster finds them.
+ * @param served identities of the clusters that answered; of another one only its name is compared
+ */
+export async function leftRunsCheck({ dataDir, databaseUrl, clusters }: Settings, served: readonly string[]): Promise<Check[]> {
   if (!clusters || !hasStore({ dataDir, databaseUrl })) return [];
   const { openStore } = await import('../../store/index.ts');
   const store = await openStore({ dataDir, ...defined({ databaseUrl }) });
   try {
-    const served = clusters.map(({ name }) => name);
-    const left = (await store.openRuns.byCluster()).filter(({ cluster }) => !served.includes(nameIn(cluster)));
+    const isNamed = (name: string) => clusters.some((one) => one.name === name);
+    const isServed = (cluster: string) =>
+      isNamed(nameIn(cluster)) && (served.includes(cluster) || !served.some((one) => nameIn(one) === nameIn(cluster)));
+    const left = (await store.openRuns.byCluster()).filter(({ cluster }) => !isServed(cluster));
     return left.map(({ cluster, open }) => ({
       name: 'outcomes',
       state: 'warn',
-      text: `the outcome of ${counted(open, 'run')} on ${cluster} is unknown, and PROXMOX_CLUSTERS_FILE has no such cluster`,
+      text: `the outcome of ${counted(open, 'run')} on ${cluster} is unknown, and ${
+        isNamed(nameIn(cluster)) ? `${nameIn(cluster)} is another cluster now` : 'PROXMOX_CLUSTERS_FILE has no such cluster'
+      }`,
       next: 'Put the cluster back into the file under that name, then run: proxmox-mcp runs list',
     }));
   } finally {

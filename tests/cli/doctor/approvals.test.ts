@@ -55,14 +55,14 @@ describe('requests of unknown outcome', () => {
   test('of a cluster that the file no longer has are told, too', async () => {
     const dataDir = newFolder();
     const clusters = [{ name: 'home' }] as unknown as NonNullable<Settings['clusters']>;
-    expect(await leftRunsCheck({ dataDir, clusters } as Settings)).toEqual([]);
+    expect(await leftRunsCheck({ dataDir, clusters } as Settings, [])).toEqual([]);
     const store = await openStore({ dataDir });
     for (const cluster of ['home@1a2b3c4d5e6f7788', 'work@8877665544332211']) {
       const id = `run_${cluster}`;
       await store.runs.begin({ ...run, id, cluster }, 'w', ago(0));
       await store.runs.end(id, 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, ago(0));
     }
-    expect(await leftRunsCheck({ dataDir, clusters } as Settings)).toEqual([
+    expect(await leftRunsCheck({ dataDir, clusters } as Settings, ['home@1a2b3c4d5e6f7788'])).toEqual([
       {
         name: 'outcomes',
         state: 'warn',
@@ -70,7 +70,13 @@ describe('requests of unknown outcome', () => {
         next: expect.stringContaining('Put the cluster back into the file'),
       },
     ]);
-    expect(await leftRunsCheck({ dataDir } as Settings)).toEqual([]);
+    // The same name under another authority is another cluster; of one that did not answer only the name is known.
+    const both = await leftRunsCheck({ dataDir, clusters } as Settings, ['home@ffffffffffffffff']);
+    expect(both.map(({ text }) => text)).toContain(
+      'the outcome of 1 run on home@1a2b3c4d5e6f7788 is unknown, and home is another cluster now',
+    );
+    expect(await leftRunsCheck({ dataDir, clusters } as Settings, [])).toHaveLength(1);
+    expect(await leftRunsCheck({ dataDir } as Settings, [])).toEqual([]);
     await store.close();
   });
 });
