@@ -91,5 +91,10 @@ export async function tokenSecret({ tokenFile }: SetupOptions): Promise<string |
 
 function secretIn(text: string): string {
   const secret = text.trim();
+  if (secret === '') {
+    fail('invalid_arguments', 'No secret was given. Nothing was changed.', {
+      hint: 'Run the lines that create the token, then run setup again with the secret that they print.',
+    });
+  }
   return /^[\w-]{8,128}$/.test(secret) ? secret : fail('invalid_arguments', 'This is not the secret of an API token. Nothing was changed.');
 }

@@ -94,10 +94,13 @@ test('a file of settings that exists is not replaced unasked', async () => {
 test('nothing is written with another certificate, a wrong secret, a name that is a command, or a client that is not known', async () => {
   const own = home();
   writeFileSync(secretFile, '00000000-0000-0000-0000-000000000000');
+  const emptyFile = join(place.folder, 'empty');
+  writeFileSync(emptyFile, '\n');
   for (const [args, code, words] of [
     [['--host', `127.0.0.1:${cluster.simulator.port}`, '--fingerprint', 'AA'.repeat(32)], 1, 'another certificate'],
     [['--host', `127.0.0.1:${cluster.simulator.port}`], 1, 'repeat this command with: --fingerprint'],
     [[...where(), '--token-file', secretFile], 1, 'rejects the token'],
+    [[...where(), '--token-file', emptyFile], 2, 'No secret was given. Nothing was changed.'],
     [[...where(), '--pool', 'a;reboot'], 2, 'not a name'],
     [[...where(), '--toolsets', 'everyday,nonsense'], 2, 'not a group of tools'],
     [[...where(), '--client', 'cursr'], 2, 'Did you mean cursor?'],
