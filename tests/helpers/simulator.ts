@@ -14,6 +14,8 @@ type Request = Parameters<NonNullable<SimulatorOptions['onRequest']>>[0];
 
 export interface TestCluster {
   simulator: Simulator;
+  /** Its state, which other processes may change. */
+  file: string;
   /** With the certificate named, so that no request is spent on pinning; as the token of full rights unless another is given. */
   connection(token?: { id: string; secret: string }): ConnectionSettings;
   /** A client in real time, closed with the cluster. */
@@ -38,13 +40,14 @@ const seeded = lazy(async () => {
 /** Starts an embedded cluster of its own: state in a temporary file, tasks and delays at a hundredth of their time. */
 export async function startCluster(options: Partial<SimulatorOptions> = {}): Promise<TestCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'pmcp-simulator-'));
+  const { file = join(folder, 'state.db') } = options;
   // What is seeded lies before the present; with a clock of the test's own, that is another present.
-  if (options.seed === undefined && options.now === undefined) writeFileSync(join(folder, 'state.db'), await seeded.get());
+  if (['file', 'seed', 'now'].every((name) => !(name in options))) writeFileSync(file, await seeded.get());
   const requests: Request[] = [];
   const simulator = await startSimulator({
-    file: join(folder, 'state.db'),
     timeScale: 0.01,
     ...options,
+    file,
     onRequest: (request) => {
       requests.push(request);
       options.onRequest?.(request);
@@ -61,6 +64,7 @@ export async function startCluster(options: Partial<SimulatorOptions> = {}): Pro
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   return {
     simulator,
+    file,
     connection,
     requests,
     open({ token, ...more } = {}) {

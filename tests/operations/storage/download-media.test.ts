@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mediaHosts } from '../../../src/config/values.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
@@ -19,12 +16,9 @@ const limits = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, sco
 const MIB = 2 ** 20;
 
 let world: World;
-let folder: string;
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'download-'));
-  const file = join(folder, 'state.db');
-  world = await openWorld({ limits: { ...limits, mediaHosts: ['*.example.org'] } }, { file });
-  const state = openState({ file, now: Date.now, timeScale: 0.01 });
+  world = await openWorld({ limits: { ...limits, mediaHosts: ['*.example.org'] } });
+  const state = openState({ file: world.cluster.file, now: Date.now, timeScale: 0.01 });
   const site = (url: string, size: number) => state.put('site', url, { url, size, mimetype: 'x', sums: { sha256: SUM } });
   site(`${SITE}/tools.iso`, 700 * MIB);
   site(`${SITE}/other/tools.iso`, 701 * MIB);
@@ -33,10 +27,7 @@ beforeEach(async () => {
   site('http://images.example.org/plain.iso', MIB);
   state.close();
 });
-afterEach(async () => {
-  await world.close();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => world.close());
 
 const ISO = { url: `${SITE}/tools.iso`, content: 'iso', storage: 'local' };
 const sent = () => world.cluster.mutations().map(({ method, path }) => `${method} ${path}`);
