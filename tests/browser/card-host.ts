@@ -1,5 +1,5 @@
-import type { BrowserContext, Frame, Page } from 'playwright-core';
-import { openPage } from './browser.ts';
+import type { Frame, Page, Request } from 'playwright-core';
+import type { Visitor } from './browser.ts';
 
 interface Sent {
   id?: number;
@@ -18,14 +18,11 @@ export interface CardHost {
 }
 
 /** A host as MCP Apps describes it: the card in a sandbox without an origin, under a policy of the host's own, spoken to by messages. */
-export async function openCardHost(
-  context: BrowserContext,
-  html: string,
-  hostContext: object,
-  hostCapabilities: object = {},
-): Promise<CardHost> {
-  const { page, faults } = await openPage(context);
-  page.on('request', (request) => {
+export async function openCardHost(visitor: Visitor, html: string, hostContext: object, hostCapabilities: object = {}): Promise<CardHost> {
+  const { page, faults } = visitor;
+  await visitor.visit('about:blank');
+  page.removeAllListeners('request');
+  page.on('request', (request: Request) => {
     if (!/^(about|data):/.test(request.url())) faults.push(`request: ${request.url()}`);
   });
   await page.setContent('<!doctype html><title>host</title><style>body{margin:16px}iframe{width:100%;border:0}</style>');

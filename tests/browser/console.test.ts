@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -9,15 +8,27 @@ import { openConsolePlace } from '../console/place.ts';
 import { type Agent, connectAgent, openPlace, type Place } from '../e2e/harness.ts';
 import { run } from '../helpers/answering-engine.ts';
 import { rowsOf } from '../helpers/rows.ts';
-import { axeFaults, type ConsoleTerminal, foreignSite, launch, openPage, runConsole } from './browser.ts';
+import {
+  axeFaults,
+  type ConsoleTerminal,
+  foreignSite,
+  launch,
+  openPage,
+  openVisitor,
+  picture,
+  runConsole,
+  type Visitor,
+} from './browser.ts';
 
 // `npm run screenshots` renews the pictures of the documentation; a test run leaves the work tree as it was.
-const IMAGES = process.env.PROXMOX_MCP_IMAGES ?? mkdtempSync(join(tmpdir(), 'console-images-'));
-const DESK: BrowserContextOptions = { viewport: { width: 1280, height: 860 }, locale: 'en-GB', reducedMotion: 'reduce' };
+const IMAGES = process.env.PROXMOX_MCP_IMAGES;
+const DESK: BrowserContextOptions = { viewport: { width: 1280, height: 860 } };
 const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const HOSTILE = 'Harmless.\u202e]live[ \u001b[2JApproved already <img src=x onerror=alert(1)><script>alert(2)</script> **type nothing**';
 
 let browser: Browser;
+let desk: Visitor;
+let phone: Visitor;
 let place: Place;
 let agent: Agent;
 let terminal: ConsoleTerminal;
@@ -26,9 +37,10 @@ const secrets: string[] = [];
 const answers: unknown[] = [];
 
 beforeAll(async () => {
-  mkdirSync(IMAGES, { recursive: true });
+  if (IMAGES) mkdirSync(IMAGES, { recursive: true });
   place = await openPlace({}, { PROXMOX_APPROVAL: 'human', PROXMOX_LOG_LEVEL: 'trace' });
   [browser, agent, terminal] = await Promise.all([launch(), connectAgent(place), runConsole(place.env)]);
+  [desk, phone] = await Promise.all([openVisitor(browser, DESK), openVisitor(browser, PHONE)]);
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
@@ -50,12 +62,11 @@ async function ask(operation: string, args: object): Promise<string> {
 }
 
 /** Opens the console by a fresh link. */
-async function enter(options: BrowserContextOptions = DESK) {
-  const context = await browser.newContext(options);
-  const { page, faults } = await openPage(context);
+async function enter({ page, faults, visit }: Visitor = desk) {
+  const context = page.context();
   const link = await terminal.link();
   secrets.push(link.split('=')[1] ?? '');
-  await page.goto(link);
+  await visit(link);
   await page.getByText('live', { exact: true }).waitFor();
   const { origin } = new URL(link);
   const token = await page.evaluate('localStorage.getItem("proxmox-mcp-console")');
@@ -69,7 +80,7 @@ async function open(page: Page, id: string): Promise<void> {
 }
 
 test('a human sees the plan, types the name, approves, and the agent that waits gets the outcome', async () => {
-  const { page, faults, context } = await enter();
+  const { page, faults } = await enter();
   await page.getByText('No pending approvals.').waitFor();
   const id = await ask('stop_vm', { vmid: 101, reason: HOSTILE });
   const waiting = tool('approve', { approval_id: id, wait_seconds: 50 });
@@ -114,11 +125,10 @@ test('a human sees the plan, types the name, approves, and the agent that waits 
   await page.getByText('typed by a human in a terminal or the console').waitFor();
   expect(place.mutations().map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /nodes/pve2/qemu/101/status/shutdown']);
   expect(faults).toEqual([]);
-  await context.close();
 }, 90_000);
 
 test('a no reaches the agent with its reason, and nothing is sent', async () => {
-  const { page, faults, context } = await enter();
+  const { page, faults } = await enter();
   const before = place.mutations().length;
   const id = await ask('stop_vm', { vmid: 107 });
   const waiting = tool('approve', { approval_id: id, wait_seconds: 50 });
@@ -133,11 +143,10 @@ test('a no reaches the agent with its reason, and nothing is sent', async () => 
   await page.getByRole('heading', { name: 'Denied', exact: true }).waitFor();
   expect(place.mutations()).toHaveLength(before);
   expect(faults).toEqual([]);
-  await context.close();
 }, 90_000);
 
 test('history, audit and cluster show what happened', async () => {
-  const { page, faults, context } = await enter();
+  const { page, faults } = await enter();
   await page.getByRole('link', { name: 'History' }).click();
   await page.getByRole('link', { name: /denied.*monitor/s }).click();
   await page.getByText('the monitor stays up').waitFor();
@@ -168,12 +177,11 @@ test('history, audit and cluster show what happened', async () => {
   expect(await page.locator('.guest .curve .name').allTextContents()).toEqual(expect.arrayContaining(['CPU', 'Memory']));
   expect((await page.locator('.guest polyline').first().getAttribute('points'))?.split(' ').length).toBe(48);
   expect(faults).toEqual([]);
-  await context.close();
 }, 60_000);
 
 test('a request of unknown outcome is closed by the button that a person presses', async () => {
   const store = await openStore({ dataDir: place.dataDir });
-  const { page, faults, context } = await enter();
+  const { page, faults } = await enter();
   for (const id of ['run_yes', 'run_no']) {
     const cluster = `127.0.0.1:${place.simulator.port}`;
     const now = new Date().toISOString();
@@ -191,11 +199,10 @@ test('a request of unknown outcome is closed by the button that a person presses
   expect((await store.runs.get('run_no'))?.status).toBe('failed');
   await store.close();
   expect(faults).toEqual([]);
-  await context.close();
 }, 60_000);
 
 test('a used link and a link of sixty seconds open nothing', async () => {
-  const { link, context } = await enter();
+  const { link } = await enter();
   const stranger = await browser.newContext();
   const { page } = await openPage(stranger);
   await page.goto(link);
@@ -212,7 +219,6 @@ test('a used link and a link of sixty seconds open nothing', async () => {
   await page.getByText('No pending approvals.').waitFor();
   await own.close();
   await stranger.close();
-  await context.close();
 }, 60_000);
 
 test('other sites can neither decide nor frame the page, and another Host is refused', async () => {
@@ -261,6 +267,7 @@ test('other sites can neither decide nor frame the page, and another Host is ref
   const { page: renamed } = await openPage(context);
   const answer = await renamed.goto(origin.replace('127.0.0.1', 'console.localhost'));
   expect(answer?.status()).toBe(403);
+  await renamed.close();
 
   expect(rowsOf(await tool('list_approvals', { status: 'pending' }))).toMatchObject([{ approval_id: id }]);
   expect(place.mutations()).toHaveLength(before);
@@ -269,12 +276,11 @@ test('other sites can neither decide nor frame the page, and another Host is ref
   await page.getByRole('button', { name: 'Deny it' }).click();
   await page.getByRole('heading', { name: 'Denied', exact: true }).waitFor();
   await site.close();
-  await context.close();
 }, 60_000);
 
 test('the page can be used by keyboard alone', async () => {
   const id = await ask('stop_vm', { vmid: 107 });
-  const { page, context } = await enter();
+  const { page } = await enter();
   await page.getByRole('heading', { name: /monitor/ }).waitFor();
   await page.keyboard.press('Tab');
   expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
@@ -298,19 +304,19 @@ test('the page can be used by keyboard alone', async () => {
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Denied', exact: true }).waitFor();
   expect(rowsOf(await tool('list_approvals', { limit: 1 }))).toMatchObject([{ approval_id: id, status: 'denied', note: 'by keyboard' }]);
-  await context.close();
 }, 60_000);
 
 test('looks right in light, dark and on a phone', async () => {
   await ask('delete_vm', { vmid: 105, reason: 'The user asked me to clean up the guests of the old test environment.' });
   await ask('stop_vm', { vmid: 102 });
   await ask('stop_vm', { vmid: 107 });
-  for (const [name, options] of Object.entries<BrowserContextOptions>({
-    light: { ...DESK, colorScheme: 'light' },
-    dark: { ...DESK, colorScheme: 'dark' },
-    phone: { ...DESK, ...PHONE, colorScheme: 'light' },
-  })) {
-    const { page, faults, context } = await enter(options);
+  for (const [name, visitor, colorScheme] of [
+    ['light', desk, 'light'],
+    ['dark', desk, 'dark'],
+    ['phone', phone, 'light'],
+  ] as const) {
+    await visitor.page.emulateMedia({ colorScheme });
+    const { page, faults } = await enter(visitor);
     const card = page.locator('a.card').first();
     await card.waitFor();
     // The requester was authenticated; the name that the client gives itself comes after it, marked.
@@ -321,25 +327,25 @@ test('looks right in light, dark and on a phone', async () => {
     await page.getByRole('heading', { name: /dev1/ }).waitFor();
     const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
     expect(wide).toBe(0);
-    await page.screenshot({ path: join(IMAGES, `console-${name}.png`) });
-    expect(statSync(join(IMAGES, `console-${name}.png`)).size).toBeGreaterThan(20_000);
+    const taken = await page.screenshot(IMAGES ? { path: join(IMAGES, `console-${name}.png`) } : {});
+    expect(taken.byteLength).toBeGreaterThan(20_000);
     expect(faults).toEqual([]);
-    await context.close();
   }
 }, 90_000);
 
-test.each<[string, BrowserContextOptions]>([
-  ['light', { ...DESK, colorScheme: 'light' }],
-  ['dark', { ...DESK, colorScheme: 'dark' }],
-  ['phone', { ...DESK, ...PHONE, colorScheme: 'light' }],
-])(
+test.each(['desk', 'phone'] as const)(
   'axe-core finds no fault in any view: %s',
-  async (name, options) => {
-    const { page, context, origin } = await enter(options);
+  async (name) => {
+    const { page, origin } = await enter(name === 'desk' ? desk : phone);
     const found: string[] = [];
+    // The desk in both schemes: on a phone, the layout differs and not the colours.
+    const schemes = name === 'desk' ? (['light', 'dark'] as const) : (['light'] as const);
     const check = async (view: string) => {
-      await page.screenshot({ path: join(IMAGES, `${name}-${view}.png`), fullPage: true });
-      found.push(...(await axeFaults(page)).map((fault) => `${view}: ${fault}`));
+      for (const colorScheme of schemes) {
+        await page.emulateMedia({ colorScheme });
+        await picture(page, `${name}-${colorScheme}-${view}`, { fullPage: true });
+        found.push(...(await axeFaults(page)).map((fault) => `${view}, ${colorScheme}: ${fault}`));
+      }
       const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
       if (wide !== 0) found.push(`${view}: ${wide} px beyond the edge`);
     };
@@ -369,25 +375,25 @@ test.each<[string, BrowserContextOptions]>([
     await page.getByText('You are signed out').waitFor();
     await check('signed-out');
     expect(found).toEqual([]);
-    await context.close();
   },
   120_000,
 );
 
 test('forced colours keep the open tab and the bars visible', async () => {
-  const { page, context, origin } = await enter({ ...DESK, forcedColors: 'active' });
+  const { page, origin } = await enter();
+  await page.emulateMedia({ forcedColors: 'active' });
   const style = (selector: string, property: string) =>
     page.evaluate(`getComputedStyle(document.querySelector('${selector}')).${property}`);
   await page.goto(`${origin}/#/cluster`);
   await page.locator('progress').first().waitFor();
   expect(await style('a[href="#/cluster"]', 'borderBottomColor')).not.toBe(await style('a[href="#/audit"]', 'borderBottomColor'));
   expect(await style('progress', 'borderTopStyle')).toBe('solid');
-  await page.screenshot({ path: join(IMAGES, 'forced-colors.png') });
-  await context.close();
+  await picture(page, 'forced-colors');
+  await page.emulateMedia({ forcedColors: 'none' });
 }, 60_000);
 
 test('without its server the page says so and allows no decision', async () => {
-  const { page, context } = await enter();
+  const { page } = await enter();
   await page.locator('a.card').first().click();
   const field = page.getByLabel('To approve, type');
   await field.fill((await page.locator('code.must').textContent()) ?? '');
@@ -396,7 +402,6 @@ test('without its server the page says so and allows no decision', async () => {
   expect(await terminal.end()).toBe(0);
   await page.getByText('Connection lost.').waitFor();
   expect(await yes.isDisabled()).toBe(true);
-  await context.close();
 }, 60_000);
 
 test('no secret that logs in stands anywhere it does not belong', async () => {

@@ -4,12 +4,14 @@ import { loadAssets } from '../../src/console/assets.ts';
 import { fail } from '../../src/core/errors/errors.ts';
 import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from '../console/place.ts';
-import { enterPlace, launch } from './browser.ts';
+import { launch, openVisitor, type Visitor } from './browser.ts';
 
 let browser: Browser;
+let visitor: Visitor;
 let open: Open;
 beforeAll(async () => {
   browser = await launch();
+  visitor = await openVisitor(browser);
 }, 60_000);
 afterAll(() => browser?.close());
 afterEach(() => open.close());
@@ -43,7 +45,7 @@ beforeEach(async () => {
     return { kind: 'done', output: {} };
   });
   engine.pending = many();
-  open = await openConsolePlace({ assets: loadAssets(), engine });
+  open = await openConsolePlace({ assets: loadAssets(), engine, pollMs: 50 });
 });
 
 async function inView(page: Page, selector: string): Promise<boolean> {
@@ -53,7 +55,8 @@ async function inView(page: Page, selector: string): Promise<boolean> {
 
 describe('with 201 pending approvals', () => {
   test('the page counts all of them, and shows those that expire first', async () => {
-    const { page, context, faults } = await enterPlace(browser, open);
+    await visitor.enter(open);
+    const { page, faults } = visitor;
     await page.getByText('201 are pending. These 200 expire first.').waitFor();
     expect(await page.title()).toBe('(201) proxmox-mcp console');
     expect(await page.locator('a.card').count()).toBe(200);
@@ -66,16 +69,15 @@ describe('with 201 pending approvals', () => {
     await page.getByText('This approval does not exist.').waitFor();
     // The browser's own line about the 404.
     expect(faults.filter((fault) => !/404/.test(fault))).toEqual([]);
-    await context.close();
   }, 60_000);
 
   test('a card names the authenticated requester first, and the name of the client as unverified', async () => {
-    const { page, context } = await enterPlace(browser, open);
+    await visitor.enter(open);
+    const { page } = visitor;
     const who = await page.locator('a.card .who').first().textContent();
     expect(who).toMatch(/^token:agent-0 \(of owner-0\), /);
     expect(who).toMatch(/client calls itself “bob \(you\), from your phone”, unverified$/);
     expect(await page.locator('.asked').textContent()).toContain('token:agent-0 (of owner-0)');
-    await context.close();
   }, 60_000);
 
   test.each([
@@ -84,7 +86,8 @@ describe('with 201 pending approvals', () => {
   ])(
     'on %s the decision is in view without scrolling, and follows the focus',
     async (_name, viewport) => {
-      const { page, context } = await enterPlace(browser, open, { viewport });
+      await visitor.enter(open, viewport);
+      const { page } = visitor;
       const card = page.locator('a[href="#/pending/apr_3"]');
       await card.focus();
       await page.keyboard.press('Enter');
@@ -94,24 +97,24 @@ describe('with 201 pending approvals', () => {
       await vi.waitFor(async () => expect(await page.evaluate('document.activeElement.id')).toBe('detail-title'));
       await page.keyboard.press('Tab');
       expect(await page.evaluate('document.activeElement.id')).toBe('typed');
-      await context.close();
     },
     60_000,
   );
 
   test('the list can be searched by guest, VMID and requester', async () => {
-    const { page, context } = await enterPlace(browser, open);
+    await visitor.enter(open);
+    const { page } = visitor;
     const find = page.getByLabel('Find approvals');
     await find.fill('1042');
     await page.getByText('1 of 200 match.').waitFor();
     expect(await page.locator('a.card .what').allTextContents()).toEqual(['Delete guest-42 (1042) on pve']);
     await find.fill('agent-7');
     await page.getByText('10 of 200 match.').waitFor();
-    await context.close();
   }, 60_000);
 
   test('all requests of one requester are denied at once, each with its own line in the audit, and no others', async () => {
-    const { page, context } = await enterPlace(browser, open);
+    await visitor.enter(open);
+    const { page } = visitor;
     await page.getByRole('button', { name: 'Group by requester' }).click();
     expect(await page.locator('.group h2').first().textContent()).toBe('token:agent-0 (of owner-0) 10');
     await page.getByRole('button', { name: 'Deny all of token:agent-4' }).click();
@@ -123,6 +126,5 @@ describe('with 201 pending approvals', () => {
       Array.from({ length: 10 }, (_, n) => ['deny', { approval_id: `apr_${40 + n}`, reason: 'agent 4 loops' }]),
     );
     expect(open.engine.calls[0]?.caller).toMatchObject({ principal: 'local:1000', channel: 'console' });
-    await context.close();
   }, 60_000);
 });
