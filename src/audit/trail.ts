@@ -19,29 +19,34 @@ export interface Trail {
  * thread, which would cost more than they do. Only the wait for the disk is.
  */
 export function createTrail(path: string): Trail {
-  let handle: FileHandle | undefined;
+  let own: { handle: FileHandle; ino: bigint; dev: bigint } | undefined;
   /** How the file looked after our own last line: as long as it looks so, that line is the newest. */
   let left: { size: bigint; ctimeNs: bigint; head: Head } | undefined;
 
-  async function opened(): Promise<FileHandle> {
-    if (handle && isOpen()) return handle;
+  /** The file under this name and how it looks; opened where another one is open or none. */
+  async function opened(): Promise<{ file: FileHandle; before: fs.BigIntStats }> {
+    const there = look();
+    if (own && there && isOwn(there)) return { file: own.handle, before: there };
     await close();
     refuseDevice(path);
-    handle = await open(path, 'a+', 0o600);
-    return handle;
+    const handle = await open(path, 'a+', 0o600);
+    const before = fs.fstatSync(handle.fd, { bigint: true });
+    own = { handle, ino: before.ino, dev: before.dev };
+    return { file: handle, before };
+  }
+
+  function look(): fs.BigIntStats | undefined {
+    return fs.statSync(path, { bigint: true, throwIfNoEntry: false });
   }
 
   /** A rotation puts another file under the name; an operator may remove it. */
-  function isOpen(): boolean {
-    if (!handle) return false;
-    const there = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
-    const own = fs.fstatSync(handle.fd, { bigint: true });
-    return there !== undefined && there.ino === own.ino && there.dev === own.dev;
+  function isOwn({ ino, dev }: fs.BigIntStats): boolean {
+    return own !== undefined && own.ino === ino && own.dev === dev;
   }
 
   async function close(): Promise<void> {
-    const former = handle;
-    handle = undefined;
+    const former = own?.handle;
+    own = undefined;
     left = undefined;
     await former?.close();
   }
@@ -53,11 +58,13 @@ export function createTrail(path: string): Trail {
   }
 
   return {
-    isOpen,
+    isOpen() {
+      const there = own && look();
+      return there !== undefined && isOwn(there);
+    },
     close,
     async write(records, time, durable) {
-      const file = await opened();
-      const before = fs.fstatSync(file.fd, { bigint: true });
+      const { file, before } = await opened();
       const tail = await endOf(file, before);
       if (tail.broken)
         fail(

@@ -103,9 +103,8 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     anchor?.wrote(head, batch.length, durable);
   }
 
-  const ready = shared(async () => {
+  const make = shared(async () => {
     try {
-      if (trail.isOpen()) return;
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       refuseDevice(file);
       await (await open(file, 'a', 0o600)).close();
@@ -113,6 +112,15 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
       throw unwritable(cause, ' Nothing was done.');
     }
   });
+  async function ready(): Promise<void> {
+    try {
+      if (trail.isOpen()) return;
+    } catch (cause) {
+      throw unwritable(cause, ' Nothing was done.');
+    }
+    await make();
+  }
+
   const free = shared(() => freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY));
   let lastFree = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 

@@ -66,6 +66,17 @@ describe('writing', () => {
     expect(await verifyAudit(file)).toEqual({ file, count: 3, head: parsed[2].hash, problems: [], recovered: [] });
   });
 
+  test('a call looks at the file three times: before anything is done, before its line and after it', async () => {
+    const one = audit();
+    await write(1, one);
+    const [byName, byHandle] = [vi.spyOn(fs, 'statSync'), vi.spyOn(fs, 'fstatSync')];
+    await one.ready();
+    await one.append(record(1), { durable: false });
+    const looks = [byName.mock.calls.filter(([path]) => path === file).length, byHandle.mock.calls.length];
+    vi.restoreAllMocks();
+    expect(looks).toEqual([2, 1]);
+  });
+
   test('fifty calls at once become one chain in their order', async () => {
     const one = audit();
     await Promise.all(Array.from({ length: 50 }, (_, index) => one.append(record(index), { durable: true })));
