@@ -6,6 +6,7 @@ import type { Dispatch, ProxmoxApi, ProxmoxVersion, ResolvedRequest } from '../c
 import type { ConnectionSettings } from '../core/settings/settings.ts';
 import type { Json } from '../core/text/json.ts';
 import { numberOf } from '../core/text/sizes.ts';
+import { isTracing } from '../core/trace.ts';
 import { changesRights, forgetPrivileges } from './access/remembered.ts';
 import { type Reply, refusalOf } from './answers/errors.ts';
 import { shaped } from './answers/shape.ts';
@@ -80,17 +81,18 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   const agentsPerNode = limitPerKey(AGENT_CALLS_PER_NODE);
   let preferred = 0;
   let clockAhead = 0;
+  let lastDate = '';
   let changes = 0;
   let version: Promise<ProxmoxVersion> | undefined;
 
   async function attempt(endpoint: Endpoint, request: WireRequest, signal?: AbortSignal): Promise<Outcome> {
     options.onRequest?.(request.method, request.path, request.params);
     log.debug({ method: request.method, path: request.path, host: endpoint.host }, 'request');
-    const exchange = await tracedExchange(endpoint, request, () => transport.exchange(endpoint, request, signal));
+    const exchanged = () => transport.exchange(endpoint, request, signal);
+    const exchange = await (isTracing() ? tracedExchange(endpoint, request, exchanged) : exchanged());
     if ('failure' in exchange) return { failure: { kind: exchange.failure, reason: exchange.reason } };
     const { reply } = exchange;
-    const date = Date.parse(reply.date ?? '');
-    if (!Number.isNaN(date)) clockAhead = date - clock.now();
+    noteDate(reply.date);
     if (reply.status >= 200 && reply.status < 300) return content(reply.body, request.method);
     const reason = `${reply.status} ${reply.reason}`.trim();
     // Proxmox redirects no change: a proxy in between answered, and what it did with the request it does not say.
@@ -103,13 +105,21 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     return { refusal: error };
   }
 
+  /** The first answer of a second tells the time of the cluster best, so later ones of that second are not read. */
+  function noteDate(text: string | null): void {
+    if (text === null || text === lastDate) return;
+    lastDate = text;
+    const date = Date.parse(text);
+    if (!Number.isNaN(date)) clockAhead = date - clock.now();
+  }
+
   /** Tries as often, and where, the retry table allows; the last outcome counts. */
-  async function persist(request: WireRequest, signal?: AbortSignal, still = async () => {}): Promise<Outcome> {
+  async function persist(request: WireRequest, signal?: AbortSignal, still?: () => Promise<void>): Promise<Outcome> {
     const rules = request.method === 'GET' ? RETRY.read : RETRY.mutation;
     const met: Partial<Record<Failure, number>> = {};
     for (let attempts = 1; ; attempts++) {
       const place = preferred;
-      await still();
+      if (still) await still();
       const outcome = await attempt(endpointAt(place), request, signal);
       if (!outcome.failure) return outcome;
       const rule = rules[outcome.failure.kind];

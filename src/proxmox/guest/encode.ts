@@ -24,6 +24,12 @@ function segment(value: string | number): string {
  * Throws `internal` for an empty value: Proxmox reads it as absent; an option is cleared with `delete`.
  */
 export function form(params: WireParams): string {
+  const names = Object.keys(params);
+  if (names.length === 0) return '';
+  const [name = ''] = names;
+  const only = params[name];
+  // Most reads ask one plain word, such as `type=vm`, which needs no escape.
+  if (names.length === 1 && typeof only === 'string' && PLAIN_WORD.test(only) && PLAIN_WORD.test(name)) return `${name}=${only}`;
   const pairs = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
     for (const one of Array.isArray(value) ? value : [value]) {
@@ -33,6 +39,8 @@ export function form(params: WireParams): string {
   }
   return pairs.toString();
 }
+
+const PLAIN_WORD = /^[A-Za-z0-9_-]+$/;
 
 /** Segments that no URL parser would change: without escapes, and without a dot at the beginning. */
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9_:-][A-Za-z0-9_:.-]*)+$/;

@@ -49,5 +49,6 @@ export function bodyOf(response: IncomingMessage): Promise<string> {
 
 /** Node reads the words of a status as Latin-1, and Proxmox writes UTF-8. */
 export function reasonOf({ statusMessage = '' }: IncomingMessage): string {
+  if (!/[^ -~]/.test(statusMessage)) return statusMessage;
   return Buffer.from(statusMessage, 'latin1').toString('utf8');
 }

@@ -1,4 +1,4 @@
-import { isTracing, traced } from '../../core/trace.ts';
+import { traced } from '../../core/trace.ts';
 import { contract } from '../contract/contract.ts';
 import type { Endpoint } from '../trust/tls.ts';
 import type { Exchange, WireRequest } from './transport.ts';
@@ -9,7 +9,6 @@ export async function tracedExchange(
   { method, path }: WireRequest,
   exchange: () => Promise<Exchange>,
 ): Promise<Exchange> {
-  if (!isTracing()) return exchange();
   const { api, at = {} } = (await contract()).find(method, path) ?? {};
   const template = api?.path ?? '/{unknown}';
   const attributes = {

@@ -129,8 +129,11 @@ export function createTransport(options: { policy: TrustPolicy; tokenId: string;
 
 /** An agent of node:https whose connections are those of the connector. */
 function agentOn({ connect }: TrustedConnector, options: AgentOptions): https.Agent {
-  const agent = new https.Agent({ ...options, maxCachedSessions: 0 });
+  // Without a name of the server Node derives one from each request, for TLS, which the connector sets up.
+  const agent = new https.Agent({ ...options, maxCachedSessions: 0, servername: '' });
   return Object.assign(agent, {
+    // Node's own name of a connection lists all options of TLS, several times a request. Here they are the same for all.
+    getName: ({ host, port }: { host?: string; port?: number | string }) => `${host}:${port}`,
     reuseSocket(socket: TLSSocket, request: ClientRequest) {
       https.Agent.prototype.reuseSocket.call(agent, socket, request);
       // The time-out is that of idle connections; an answer may take longer.
