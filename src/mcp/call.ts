@@ -9,7 +9,7 @@ import {
 import { defined } from '../core/defined.ts';
 import { fail } from '../core/errors/errors.ts';
 import type { Caller } from '../core/people/caller.ts';
-import { type RemoteParent, traced } from '../core/trace.ts';
+import { isTracing, type RemoteParent, traced } from '../core/trace.ts';
 import { approvalWait } from '../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../engine/input/common.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
@@ -55,10 +55,12 @@ export async function callTool(
 ): Promise<Answered> {
   // Opening the engine also begins traces. The answer reports an engine that does not open.
   const engine = context.engine();
-  await engine.catch(() => {});
+  const isTraced = await engine.then(isTracing, isTracing);
+  const answering = () => answered(context, engine, server, name, raw, ctx, era);
+  if (!isTraced) return answering();
   const attributes = { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': name };
   return traced({ name: `tools/call ${name}`, kind: 'server', attributes, parent: parentOf(ctx) }, async (span) => {
-    const answer = await answered({ ...context, engine: () => engine }, server, name, raw, ctx, era);
+    const answer = await answering();
     if (answer.isError === true) span.fail(errorCode(answer));
     return answer;
   });
@@ -66,6 +68,7 @@ export async function callTool(
 
 async function answered(
   context: CallContext,
+  opening: Promise<Engine>,
   server: McpServer,
   name: string,
   raw: RawArguments,
@@ -78,7 +81,7 @@ async function answered(
     const { args, options } = splitCommon(operation, raw);
     const answer = context.elicitation.answer(ctx);
     const onProgress = progressOf(ctx);
-    const engine = await context.engine();
+    const engine = await opening;
     const client = clientOf(server, ctx);
     const { consoleUrl, elicitation } = context;
     // A client that can open the console does so first, and waits for the human afterwards.

@@ -50,11 +50,13 @@ export function coerce(schema: Schema, value: unknown): unknown {
 }
 
 function members(given: Record<string, unknown>, typeOf: (key: string) => Schema | undefined): Record<string, unknown> {
-  const kept = Object.entries(given).flatMap(([key, item]): [string, unknown][] => {
+  const kept: [string, unknown][] = [];
+  for (const key of Object.keys(given)) {
+    const item = given[key];
     const type = typeOf(key);
-    if (type === undefined) return [[key, item]];
-    return isAbsent(type, item) ? [] : [[key, coerce(type, item)]];
-  });
+    if (type === undefined) kept.push([key, item]);
+    else if (!isAbsent(type, item)) kept.push([key, coerce(type, item)]);
+  }
   return Object.fromEntries(kept);
 }
 

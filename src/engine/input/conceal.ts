@@ -12,7 +12,28 @@ type Hide = (value: string) => SecretRef;
  * known, so the marks of all branches count: a value is rather hidden once too often than shown once.
  */
 export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObject {
-  return walk(schema, value, hide) as JsonObject;
+  return mayHoldSecrets(schema) ? (walk(schema, value, hide) as JsonObject) : value;
+}
+
+const known = new WeakMap<Schema, boolean>();
+
+/** Whether anything that a schema describes is marked. Most operations take no secret, and a schema never changes. */
+function mayHoldSecrets(schema: Schema): boolean {
+  const may = known.get(schema) ?? [...reachable(schema)].some((part) => isSecret(part) || isSetting(part));
+  known.set(schema, may);
+  return may;
+}
+
+/** A schema and all below it that `walk` can come to. */
+function reachable(schema: Schema): Set<Schema> {
+  const reached = new Set<Schema>();
+  const reach = (at: Schema): void => {
+    if (reached.has(at)) return;
+    reached.add(at);
+    for (const part of parts(at).all) reach(part);
+  };
+  reach(schema);
+  return reached;
 }
 
 function walk(schema: Schema, value: Json | undefined, hide: Hide): Json | undefined {
@@ -86,13 +107,7 @@ function parts(schema: Schema): Parts {
  * @returns a place for each; an empty list is what a schema must give
  */
 export function unreachableSecrets(schema: Schema): string[] {
-  const reached = new Set<Schema>();
-  const reach = (at: Schema): void => {
-    if (reached.has(at)) return;
-    reached.add(at);
-    for (const part of parts(at).all) reach(part);
-  };
-  reach(schema);
+  const reached = reachable(schema);
   return placesOfSecrets(schema)
     .filter(({ at }) => !reached.has(at) || at._zod.def.type !== 'string')
     .map(({ place }) => place);

@@ -16,6 +16,8 @@ const OTHER_WORD = new Map<string, string>(PAIRS.flatMap(([a, b]) => [[a, b] as 
  */
 export function inWordsOf(shape: object, given: Record<string, unknown>): Record<string, unknown> {
   const isKnown = (word: string | undefined): word is string => word !== undefined && Object.hasOwn(shape, word);
+  // Nearly all callers use the words of the schema.
+  if (Object.keys(given).every((key) => Object.hasOwn(shape, key) || !OTHER_WORD.has(key))) return given;
   return Object.fromEntries(
     Object.entries(given).map(([key, value]) => {
       const other = OTHER_WORD.get(key);

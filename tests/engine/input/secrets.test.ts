@@ -25,6 +25,11 @@ describe('the vault', () => {
     expect(JSON.stringify([hidden.cloud_init, hidden.list])).not.toContain(CANARY);
     expect(hidden.cloud_init.password).toEqual({ $secret: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
+  it('leaves arguments of which no secret can be a part as they are', () => {
+    const plain = { limit: 10, tags: ['a'] };
+    const tags = z.array(z.string().optional());
+    expect(createVault(folder).conceal(z.strictObject({ limit: z.int(), tags }), plain)).toBe(plain);
+  });
   it('gives equal secrets equal ids in every process of the installation, and others in another', () => {
     const other = mkdtempSync(join(tmpdir(), 'vault-'));
     const ids = [folder, folder, other].map((dir) => createVault(dir).idsIn(createVault(dir).conceal(schema, args))[0]);
