@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../core/text/json.ts';
-import { roughTokens } from '../core/text/tokens.ts';
+import { costsAtMost, roughTokens } from '../core/text/tokens.ts';
 
 /** Most tokens of an answer, as `roughTokens` counts them: 6,000 less its error and what is said about the rest. */
 const MAX_TOKENS = 5300;
@@ -21,7 +21,7 @@ interface Part {
  * which and how much, and how to get it.
  */
 export function withinBudget(body: JsonObject): JsonObject {
-  if (roughTokens(JSON.stringify(body)) <= MAX_TOKENS) return body;
+  if (costsAtMost(JSON.stringify(body), MAX_TOKENS)) return body;
   const shorter = structuredClone(body);
   const whole = new Map<string, number>();
   for (let total = roughTokens(JSON.stringify(shorter)); total > MAX_TOKENS; total = roughTokens(JSON.stringify(shorter))) {

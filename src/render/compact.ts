@@ -3,6 +3,7 @@ import { hidesSomething, visibleJson } from '../core/text/text.ts';
 import { isTable, type Table } from './table.ts';
 
 // Anything here could be read as structure, so it goes in quotes, as does what hides from the eye.
+const PLAIN_WORD = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const NEEDS_QUOTES = /^$|^[\s"#-]|\s$|[|{}[\]"]|, |: |:$/u;
 
 /**
@@ -10,36 +11,47 @@ const NEEDS_QUOTES = /^$|^[\s"#-]|\s$|[|{}[\]"]|, |: |:$/u;
  * the tokens of JSON for a list, and as many for anything else. Text from guests cannot fake a line: whatever could is quoted and escaped.
  */
 export function compactText(value: JsonObject): string {
-  return lines(value, '').join('\n');
+  const text: string[] = [];
+  addLines(text, value, '');
+  return text.join('\n');
 }
 
-function lines(value: JsonObject, indent: string): string[] {
-  if (isTable(value)) {
-    const { columns, rows, ...rest } = value;
-    return [...table('', { columns, rows }, indent), ...lines(rest, indent)];
+function addLines(text: string[], value: JsonObject, indent: string): void {
+  const is = isTable(value);
+  if (is) addTable(text, '', value, indent);
+  for (const key of Object.keys(value)) if (!is || (key !== 'columns' && key !== 'rows')) addMember(text, key, value[key] as Json, indent);
+}
+
+function addMember(text: string[], key: string, item: Json, indent: string): void {
+  if (Array.isArray(item)) addList(text, key, item, indent);
+  else if (!isObject(item)) text.push(`${indent}${word(key)}: ${scalar(item)}`);
+  else if (isTable(item)) addTable(text, word(key), item, indent);
+  else if (Object.values(item).every((inner) => !isObject(inner) && !Array.isArray(inner)))
+    text.push(`${indent}${word(key)}: ${flow(item)}`);
+  else {
+    text.push(`${indent}${word(key)}:`);
+    addLines(text, item, `${indent}  `);
   }
-  return Object.entries(value).flatMap(([key, item]) => member(key, item, indent));
 }
 
-function member(key: string, item: Json, indent: string): string[] {
-  if (Array.isArray(item)) return list(key, item, indent);
-  if (!isObject(item)) return [`${indent}${word(key)}: ${scalar(item)}`];
-  if (isTable(item)) return table(word(key), item, indent);
-  if (Object.values(item).every((inner) => !isObject(inner) && !Array.isArray(inner))) return [`${indent}${word(key)}: ${flow(item)}`];
-  return [`${indent}${word(key)}:`, ...lines(item, `${indent}  `)];
-}
-
-function list(key: string, items: Json[], indent: string): string[] {
+function addList(text: string[], key: string, items: Json[], indent: string): void {
   const columns = columnsOf(items);
-  if (columns) return table(word(key), { columns, rows: (items as JsonObject[]).map((row) => columns.map((c) => row[c] ?? null)) }, indent);
+  if (columns) {
+    addTable(text, word(key), { columns, rows: (items as JsonObject[]).map((row) => columns.map((c) => row[c] ?? null)) }, indent);
+    return;
+  }
   const inline = items.map(flow).join(', ');
-  if (inline.length <= 100 && !items.some((item) => isObject(item))) return [`${indent}${word(key)}: [${inline}]`];
-  return [`${indent}${word(key)}:`, ...items.map((item) => `${indent} - ${flow(item)}`)];
+  if (inline.length <= 100 && !items.some((item) => isObject(item))) text.push(`${indent}${word(key)}: [${inline}]`);
+  else text.push(`${indent}${word(key)}:`, ...items.map((item) => `${indent} - ${flow(item)}`));
 }
 
-function table(name: string, { columns, rows }: Pick<Table, 'columns' | 'rows'>, indent: string): string[] {
-  const lines = rows.map((row) => `${indent} ${row.map(cell).join('|')}`);
-  return [`${indent}${name}[${rows.length}] ${columns.map(word).join('|')}:`, ...lines];
+function addTable(text: string[], name: string, { columns, rows }: Pick<Table, 'columns' | 'rows'>, indent: string): void {
+  text.push(`${indent}${name}[${rows.length}] ${columns.map(word).join('|')}:`);
+  for (const row of rows) {
+    let line = `${indent} `;
+    for (let at = 0; at < row.length; at++) line += `${at === 0 ? '' : '|'}${cell(row[at] as Json)}`;
+    text.push(line);
+  }
 }
 
 /** The columns of a table: for two or more objects that hold nothing but scalars and lists of scalars. */
@@ -76,5 +88,6 @@ function scalar(value: Json): string {
 }
 
 function word(text: string): string {
+  if (PLAIN_WORD.test(text)) return text;
   return NEEDS_QUOTES.test(text) || hidesSomething(text) ? visibleJson(text) : text;
 }

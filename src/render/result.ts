@@ -16,8 +16,8 @@ import { asObjects, asTables, type Tables } from './table.ts';
 
 /** One answer for its kinds of readers. */
 export interface Rendered {
-  /** For programs: all of it, rows as objects. */
-  structured: JsonObject;
+  /** For programs: all of it, rows as objects. Made when it is read, because models never read it. */
+  readonly structured: JsonObject;
   /** The same with lists as tables. */
   tabular: JsonObject;
   /** For models: tabular, and no longer than a context bears. */
@@ -162,21 +162,26 @@ function paramView(value: ParamValue): Json {
   return '$secret' in value ? '[secret]' : `<${value.$from}>`;
 }
 
-function finish(body: JsonObject, { demo, notices, tables = {} }: RenderOptions): Rendered {
-  const whole = harmless({
-    ...(demo ? { simulator: true } : {}),
-    ...(notices && notices.length > 0 ? { notices } : {}),
-    ...body,
-  }) as JsonObject;
-  const tabular = asTables(whole, tables);
+function finish(body: JsonObject, { demo, notices = [], tables = {} }: RenderOptions): Rendered {
+  const whole =
+    demo || notices.length > 0 ? { ...(demo ? { simulator: true } : {}), ...(notices.length > 0 ? { notices } : {}), ...body } : body;
+  const tabular = harmless(asTables(whole, tables)) as JsonObject;
   const forModel = withinBudget(tabular);
-  const { notice, ...rest } = forModel;
   return {
-    structured: asObjects(whole, tables),
+    get structured() {
+      return asObjects(harmless(whole) as JsonObject, tables);
+    },
     tabular,
     forModel,
-    text: typeof notice === 'string' ? `${notice}\n${compactText(rest)}` : compactText(forModel),
+    text: textOf(forModel),
   };
+}
+
+/** The text for a model, its notice first. */
+function textOf(answer: JsonObject): string {
+  if (typeof answer.notice !== 'string') return compactText(answer);
+  const { notice, ...rest } = answer;
+  return `${notice}\n${compactText(rest)}`;
 }
 
 /** Without what is absent or empty: an answer does not spend tokens on saying nothing. */

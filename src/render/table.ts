@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../core/text/json.ts';
+import { harmlessName } from '../core/text/text.ts';
 
 /** The lists of an operation's output that are tables for readers. */
 export interface Tables {
@@ -18,12 +19,15 @@ export interface Table extends JsonObject {
  * an object, also in clients that show their model nothing but the data.
  */
 export function asTables(output: JsonObject, { table, tables = [] }: Tables): JsonObject {
-  const members = Object.entries(output).map(([name, value]) => [name, tables.includes(name) && isRows(value) ? toTable(value) : value]);
-  const body = Object.fromEntries(members) as JsonObject;
-  const list = table === undefined ? undefined : body[table];
-  if (table === undefined || !isRows(list)) return body;
-  const { [table]: _list, columns, ...rest } = body;
-  return { ...toTable(list, Array.isArray(columns) ? columns.map(String) : undefined), ...rest };
+  if (table === undefined && tables.length === 0) return output;
+  const list = table === undefined ? undefined : output[table];
+  const isWhole = isRows(list);
+  const body: JsonObject = isWhole ? toTable(list, Array.isArray(output.columns) ? output.columns.map(String) : undefined) : {};
+  for (const [name, value] of Object.entries(output)) {
+    if (isWhole && (name === table || name === 'columns')) continue;
+    body[name] = tables.includes(name) && isRows(value) ? toTable(value) : value;
+  }
+  return body;
 }
 
 /** An output as programs read it: rows are whole objects, whatever columns were chosen. */
@@ -33,9 +37,9 @@ export function asObjects(output: JsonObject, { table }: Tables): JsonObject {
   return rest;
 }
 
-/** Every row has a cell for every column: `null` where the object does not have it. */
+/** Every row has a cell for every column: `null` where the object does not have it. A column is called as `harmless` calls a member. */
 export function toTable(rows: readonly JsonObject[], columns: string[] = [...new Set(rows.flatMap(Object.keys))]): Table {
-  return { columns, rows: rows.map((row) => columns.map((column) => row[column] ?? null)) };
+  return { columns: columns.map(harmlessName), rows: rows.map((row) => columns.map((column) => row[column] ?? null)) };
 }
 
 export function isTable(value: Json | undefined): value is Table {

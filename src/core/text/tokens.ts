@@ -30,6 +30,11 @@ export function roughTokens(text: string): number {
   return Math.ceil(count + tokensOf(kind, size));
 }
 
+/** The same as a comparison. No character counts for more than two tokens, so a short text need not be walked. */
+export function costsAtMost(text: string, tokens: number): boolean {
+  return 2 * text.length <= tokens || roughTokens(text) <= tokens;
+}
+
 function kindOf(character: string): number {
   if (/[A-Za-z]/.test(character)) return LETTER;
   if (/\d/.test(character)) return DIGIT;

@@ -7,7 +7,7 @@ import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { pageOf } from '../lib/page.ts';
 import { LIST_READS, NODE_READS } from './lib/api.ts';
-import { DEFAULT_COLUMNS, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './show/guest-columns.ts';
+import { DEFAULT_COLUMNS, type GuestView, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './show/guest-columns.ts';
 import { after, cursorAt, inOrder, SORTS } from './show/guest-order.ts';
 import { whyEmpty } from './show/why-empty.ts';
 import { fitting, whyNone } from './show/why-none.ts';
@@ -106,7 +106,7 @@ export const listVms = defineOperation({
     const columns = columnsFor(args);
     const sorted = inOrder(found, args);
     const rest = args.cursor === undefined ? sorted : after(sorted, args.cursor, args);
-    const views: (ReturnType<typeof guestView> & Record<string, unknown>)[] = rest.slice(0, args.limit).map(guestView);
+    const views = rest.slice(0, args.limit).map(guestView);
     const vms = pageOf(views, args.limit, (view) => columns.map((column) => view[column]));
     const last = rest[vms.length - 1];
     return {
@@ -118,17 +118,17 @@ export const listVms = defineOperation({
   },
 });
 
-/** A column that was requested, or by which the list is filtered. */
 /** The default columns are there anyway, so a caller may name them too. */
 function withoutDefaults(given: unknown): unknown {
   return Array.isArray(given) ? given.filter((one) => !(DEFAULT_COLUMNS as readonly unknown[]).includes(one)) : given;
 }
 
-function columnsFor({ columns = [], ...filters }: z.output<typeof input>): string[] {
-  const filtered: [unknown, MoreColumn][] = [
-    [filters.type, 'type'],
-    [filters.tag, 'tags'],
-    [filters.pool, 'pool'],
-  ];
-  return [...new Set([...DEFAULT_COLUMNS, ...filtered.flatMap(([value, column]) => (value === undefined ? [] : [column])), ...columns])];
+/** The default columns, and each that was requested, or by which the list is filtered. */
+function columnsFor({ columns = [], type, tag, pool }: z.output<typeof input>): (keyof GuestView)[] {
+  const more = new Set<MoreColumn>();
+  if (type !== undefined) more.add('type');
+  if (tag !== undefined) more.add('tags');
+  if (pool !== undefined) more.add('pool');
+  for (const column of columns) more.add(column);
+  return [...DEFAULT_COLUMNS, ...more];
 }

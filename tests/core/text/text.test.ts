@@ -78,6 +78,18 @@ test('what goes to an agent loses what is invisible, at any depth and in names o
   expect(harmless(said)).toEqual({ key: ['[2Jab', { note: 'one\ntwo' }, 5, null], long: `${'x'.repeat(4000)}… (1000 more characters)` });
 });
 
+test('an answer in which nothing is to change is not copied', () => {
+  const rows = { columns: ['vmid', 'name'], rows: [[100, 'web1', null, true]], totals: { cpus: 4 } };
+  expect(harmless(rows)).toBe(rows);
+  for (const other of [
+    { ' name': 1 },
+    { ['k'.repeat(101)]: 1 },
+    { rows: [['-----BEGIN PRIVATE KEY-----']] },
+    { a: [{ b: 'x'.repeat(4001) }] },
+  ])
+    expect(harmless(other)).not.toEqual(other);
+});
+
 test('JSON that people may look at shows what is invisible as escapes, and says the same', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 100 }), (text) => {

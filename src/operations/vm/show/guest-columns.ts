@@ -1,4 +1,3 @@
-import { defined } from '../../../core/defined.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
@@ -11,28 +10,48 @@ export const MORE_COLUMNS = ['type', 'cpus', 'tags', 'pool', 'template', 'lock',
 
 export type MoreColumn = (typeof MORE_COLUMNS)[number];
 
-/** A guest as an answer shows it; what is not known, or not so of a stopped guest, is absent. Uptime is in seconds, disk the boot disk's size. */
-export function guestView(g: GuestRow) {
+export interface GuestView {
+  vmid: number;
+  name: string;
+  type: 'vm' | 'container';
+  status: string;
+  node: string;
+  cpus?: number;
+  cpu_percent?: number;
+  memory_used_mb?: number;
+  memory_mb?: number;
+  disk_gb?: number;
+  disk_used_gb?: number;
+  uptime?: number;
+  tags?: string[];
+  pool?: string;
+  lock?: string;
+  ha?: string;
+  template?: boolean;
+}
+
+/**
+ * A guest as an answer shows it; what is not known, or not so of a stopped guest, is absent. Uptime is in seconds, disk the boot disk's size.
+ * Written out, because every row of every list passes here and a spread for each field takes ten times as long.
+ */
+export function guestView(g: GuestRow): GuestView {
   const runs = g.status !== 'stopped';
-  const used = g.memoryUsedMib ?? 0;
-  return {
-    vmid: g.vmid,
-    name: plainText(g.name, 80),
-    type: g.type === 'qemu' ? ('vm' as const) : ('container' as const),
-    status: g.status,
-    node: g.node,
-    ...defined({ cpus: g.cpus }),
-    ...(runs && g.cpu !== undefined ? { cpu_percent: percent(g.cpu) } : {}),
-    ...(runs && used > 0 ? { memory_used_mb: Math.round(used) } : {}),
-    ...(g.memoryMib === undefined ? {} : { memory_mb: Math.round(g.memoryMib) }),
-    ...(g.diskGib === undefined ? {} : { disk_gb: gib(g.diskGib) }),
-    // Proxmox knows the use of a disk from outside for containers alone.
-    ...(g.diskUsedGib === undefined || g.diskUsedGib === 0 ? {} : { disk_used_gb: gib(g.diskUsedGib) }),
-    ...(runs && g.uptimeSeconds ? { uptime: g.uptimeSeconds } : {}),
-    ...(g.tags.length === 0 ? {} : { tags: g.tags.map((tag) => plainText(tag, 40)) }),
-    ...defined({ pool: g.pool, lock: g.lock, ha: g.ha }),
-    ...(g.template ? { template: true } : {}),
-  };
+  const type = g.type === 'qemu' ? 'vm' : 'container';
+  const view: GuestView = { vmid: g.vmid, name: plainText(g.name, 80), type, status: g.status, node: g.node };
+  if (g.cpus !== undefined) view.cpus = g.cpus;
+  if (runs && g.cpu !== undefined) view.cpu_percent = percent(g.cpu);
+  if (runs && g.memoryUsedMib !== undefined && g.memoryUsedMib > 0) view.memory_used_mb = Math.round(g.memoryUsedMib);
+  if (g.memoryMib !== undefined) view.memory_mb = Math.round(g.memoryMib);
+  if (g.diskGib !== undefined) view.disk_gb = gib(g.diskGib);
+  // Proxmox knows the use of a disk from outside for containers alone.
+  if (g.diskUsedGib !== undefined && g.diskUsedGib !== 0) view.disk_used_gb = gib(g.diskUsedGib);
+  if (runs && g.uptimeSeconds) view.uptime = g.uptimeSeconds;
+  if (g.tags.length > 0) view.tags = g.tags.map((tag) => plainText(tag, 40));
+  if (g.pool !== undefined) view.pool = g.pool;
+  if (g.lock !== undefined) view.lock = g.lock;
+  if (g.ha !== undefined) view.ha = g.ha;
+  if (g.template) view.template = true;
+  return view;
 }
 
 /** Sums over guests; templates have none and are only counted. One loop: a fleet has thousands of rows. */
