@@ -1,10 +1,18 @@
-import { type AuthInfo, createMcpHandler, isLegacyRequest, type McpServerFactory, type ServerEvent } from '@modelcontextprotocol/server';
+import {
+  type AuthInfo,
+  createMcpHandler,
+  isLegacyRequest,
+  type McpServerFactory,
+  PROTOCOL_VERSION_META_KEY,
+  type ServerEvent,
+} from '@modelcontextprotocol/server';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
 import type { Networks } from '../core/network.ts';
+import { isObject } from '../core/text/json.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
 import { identityOf } from '../mcp/identity.ts';
 import type { ChangeFeed } from '../mcp/resources/changes.ts';
@@ -84,7 +92,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const authInfo = await admit(given, connection);
     if (authInfo instanceof Response) return authInfo;
     const { request, body } = await withJson(given);
-    if (await isLegacyRequest(request, body)) return sessions.handle(request, authInfo, connection.gone, body);
+    if (!callsTool(body) && (await isLegacyRequest(request, body))) return sessions.handle(request, authInfo, connection.gone, body);
     return modern.fetch(request, defined({ authInfo, parsedBody: body }));
   }
 
@@ -145,6 +153,16 @@ export function createHttpApp(options: HttpOptions): HttpApp {
       await modern.close();
     },
   };
+}
+
+/**
+ * Whether a body is a call of a tool that names its revision, as older clients never do: the SDK would find the same, by reading the whole message
+ * once more.
+ */
+function callsTool(body: unknown): boolean {
+  if (!isObject(body) || body.method !== 'tools/call' || !isObject(body.params)) return false;
+  const { _meta: meta } = body.params;
+  return isObject(meta) && meta[PROTOCOL_VERSION_META_KEY] !== undefined;
 }
 
 /** Clients look for an authorization server here by themselves; this server only checks tokens. */

@@ -8,6 +8,7 @@ export async function withJson(request: Request): Promise<{ request: Request; bo
   try {
     return { request, body: JSON.parse(text) };
   } catch {
-    return { request: new Request(request, { body: text }) };
+    const { url, method, headers, signal } = request;
+    return { request: new Request(url, { method, headers, signal, body: text }) };
   }
 }

@@ -15,8 +15,9 @@ const PREFLIGHT_SECONDS = 600;
  */
 export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (request: Request, peer: string) => Response | undefined {
   return (request, peer) => {
-    const forwarded = isTrustedProxy(peer) ? request.headers.get('x-forwarded-host') : null;
-    const names = forwarded === null ? [request.headers.get('host')] : forwarded.split(',').map((name) => name.trim());
+    const forwarded = request.headers.get('x-forwarded-host');
+    const names =
+      forwarded === null || !isTrustedProxy(peer) ? [request.headers.get('host')] : forwarded.split(',').map((name) => name.trim());
     const refused = names.map((name) => ({ name, ...validateHostHeader(name, hosts) })).find(({ ok }) => !ok);
     if (!refused) return undefined;
     const name = plainText(refused.name ?? '', 200);

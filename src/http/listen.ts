@@ -3,8 +3,8 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { toWebRequest } from '@modelcontextprotocol/node';
 import { fail } from '../core/errors/errors.ts';
+import { TooLarge, webRequest } from './incoming.ts';
 
 /** Bytes of a request; the largest arguments of any operation are a fraction of it. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -97,13 +97,14 @@ function tlsServer(tls: NonNullable<ListenOptions['tls']>, handler: RequestListe
 }
 
 async function answer(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const ended = onceClosed(outgoing);
   // Aborts only what is unfinished: at the end of each request it would take more time than the parsing of the request.
-  const cut = new AbortController();
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) cut.abort(GONE);
-  });
-  const response = await respond(app, incoming, cut.signal, ended);
+  const cut = signalAt(outgoing, () => !outgoing.writableFinished);
+  const response = await respond(
+    app,
+    incoming,
+    cut,
+    signalAt(outgoing, () => true),
+  );
   outgoing.setHeaders(response.headers);
   outgoing.statusCode = response.status;
   // Such an answer is there as a whole, and leaves in one piece with its length.
@@ -114,26 +115,31 @@ async function answer(app: App, incoming: IncomingMessage, outgoing: ServerRespo
   // A stream may have nothing to say for a while; that it began must be known at once.
   outgoing.flushHeaders();
   if (!response.body) outgoing.end();
-  else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: cut.signal });
+  else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: cut() });
 }
 
 const GONE = new Error('The connection of this request has ended.');
 
-/** A signal that aborts when the answer is sent or its client is gone. It is made where it is asked for. */
-function onceClosed(outgoing: ServerResponse): () => AbortSignal {
-  let gone: AbortController | undefined;
+/**
+ * A signal that aborts at the end of the connection of an answer, if `counts` says so then: when the answer is sent, or its client is gone. It is
+ * made where it is asked for, because most requests need none.
+ */
+function signalAt(outgoing: ServerResponse, counts: () => boolean): () => AbortSignal {
+  let made: AbortController | undefined;
   return () => {
-    if (!gone) {
-      const made = new AbortController();
-      gone = made;
-      if (outgoing.closed) made.abort(GONE);
-      else outgoing.once('close', () => made.abort(GONE));
-    }
-    return gone.signal;
+    if (made) return made.signal;
+    const controller = new AbortController();
+    made = controller;
+    const end = () => {
+      if (counts()) controller.abort(GONE);
+    };
+    if (outgoing.closed) end();
+    else outgoing.once('close', end);
+    return controller.signal;
   };
 }
 
-async function respond(app: App, incoming: IncomingMessage, cut: AbortSignal, ended: () => AbortSignal): Promise<Response> {
+async function respond(app: App, incoming: IncomingMessage, cut: () => AbortSignal, ended: () => AbortSignal): Promise<Response> {
   const connection: Connection = {
     peer: incoming.socket.remoteAddress ?? '',
     get gone() {
@@ -142,13 +148,10 @@ async function respond(app: App, incoming: IncomingMessage, cut: AbortSignal, en
   };
   let request: Request;
   try {
-    request = await toWebRequest(incoming as Parameters<typeof toWebRequest>[0], undefined, {
-      signal: cut,
-      maxRequestBodySize: MAX_BODY_BYTES,
-    });
+    request = await webRequest(incoming, cut, MAX_BODY_BYTES);
   } catch (error) {
-    const { status = 400 } = error as { status?: number };
-    const message = status === 413 ? `A request may have ${MAX_BODY_BYTES} bytes.` : 'The request cannot be read.';
+    const [status, message] =
+      error instanceof TooLarge ? [413, `A request may have ${MAX_BODY_BYTES} bytes.`] : [400, 'The request cannot be read.'];
     return Response.json({ jsonrpc: '2.0', id: null, error: { code: -32600, message } }, { status, headers: { Connection: 'close' } });
   }
   return app.fetch(request, connection);

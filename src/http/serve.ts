@@ -52,8 +52,9 @@ export async function serve(
   await checkSharedKey(settings, store);
 
   const scheme = tls ? 'https' : 'http';
-  let port = configured.port;
-  const origins = () => ownOrigins(configured, scheme, port);
+  /** Known once the port is. */
+  let ownAddresses: string[] = [];
+  const origins = () => ownAddresses;
   const verifiers = verifiersOf({ ...settings, http: configured }, store);
   const { engine, idle, letGo } = counted(session.engine, metrics);
   const page = isProtected ? consoleOf({ ...session, engine }, store, verifiers, origins, version, metrics) : undefined;
@@ -88,8 +89,9 @@ export async function serve(
     clock: systemClock,
     onError,
   });
-  const listener = await listen(app, { host: configured.host, port, ...defined({ tls }), onError });
-  port = listener.port;
+  const listener = await listen(app, { host: configured.host, port: configured.port, ...defined({ tls }), onError });
+  const { port } = listener;
+  ownAddresses = ownOrigins(configured, scheme, port);
   note(
     `Serving MCP on ${scheme}://${inUrl(configured.host)}:${port}/mcp${isProtected ? '' : ', for this machine only and without authentication'}.`,
   );
@@ -134,10 +136,11 @@ function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: stri
 
 /** The engine, with every call counted and timed. `idle` resolves when none is in progress, `letGo` ends the waits of those that are. */
 function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () => Promise<void>; letGo: () => void } {
-  const waiting = new Set<AbortController>();
+  const waiting = new Set<Wait>();
+  let calls = 0;
   let whenIdle: () => void = () => {};
   return {
-    idle: () => (waiting.size === 0 ? Promise.resolve() : new Promise((resolve) => (whenIdle = resolve))),
+    idle: () => (calls === 0 ? Promise.resolve() : new Promise((resolve) => (whenIdle = resolve))),
     letGo: () => {
       for (const wait of waiting) wait.abort();
     },
@@ -145,31 +148,50 @@ function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () =
       ...engine,
       async perform(name, args, caller, options = {}) {
         // A label for every invented name would fill the memory.
-        const operation = findOperation(name)?.name ?? 'unknown';
+        const found = findOperation(name);
+        const operation = found?.name ?? 'unknown';
         const began = systemClock.now();
         let outcome = 'internal';
-        const wait = new AbortController();
-        const stop = () => wait.abort();
-        waiting.add(wait);
-        if (options.signal?.aborted) stop();
-        options.signal?.addEventListener('abort', stop);
+        // A read of one cluster waits for the answers of Proxmox alone, and a signal takes as long as many a read.
+        const wait = found?.effect === 'read' && engine.clusters.length === 0 ? undefined : waitOf(options.signal);
+        if (wait) waiting.add(wait);
+        calls += 1;
         try {
-          const result: Result = await engine.perform(name, args, caller, { ...options, signal: wait.signal });
+          const result: Result = await engine.perform(name, args, caller, wait ? { ...options, signal: wait.signal } : options);
           outcome = result.kind;
           return result;
         } catch (error) {
           outcome = asError(error).code;
           throw error;
         } finally {
-          options.signal?.removeEventListener('abort', stop);
-          waiting.delete(wait);
-          if (waiting.size === 0) whenIdle();
+          if (wait) {
+            wait.end();
+            waiting.delete(wait);
+          }
+          calls -= 1;
+          if (calls === 0) whenIdle();
           metrics.count('proxmox_mcp_calls_total', { operation, outcome });
           metrics.observe('proxmox_mcp_call_seconds', (systemClock.now() - began) / 1000, { operation });
         }
       },
     },
   };
+}
+
+interface Wait {
+  signal: AbortSignal;
+  abort(): void;
+  /** The call is over. */
+  end(): void;
+}
+
+/** The wait of one call, which ends with the caller's signal too. */
+function waitOf(signal: AbortSignal | undefined): Wait {
+  const own = new AbortController();
+  const abort = () => own.abort();
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort);
+  return { signal: own.signal, abort, end: () => signal?.removeEventListener('abort', abort) };
 }
 
 /** Whether calls can be served: without the store nothing can. A Proxmox that is down is an answer, no reason to send calls elsewhere. */

@@ -7,7 +7,7 @@ import { type Networks, plainAddress } from '../../core/network.ts';
 export function clientAddress(peer: string, forwardedFor: string | null, isTrusted: Networks): string {
   let address = plainAddress(peer);
   for (const hop of (forwardedFor ?? '').split(',').reverse()) {
-    if (!isTrusted(address) || hop.trim() === '') return address;
+    if (hop.trim() === '' || !isTrusted(address)) return address;
     address = plainAddress(hop.trim());
   }
   return address;
