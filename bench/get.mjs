@@ -2,7 +2,7 @@
 import https from 'node:https';
 
 const { PROXMOX_HOST: host, PROXMOX_PORT: port, PROXMOX_TOKEN_ID: id, PROXMOX_TOKEN_SECRET: secret } = process.env;
-const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false, ca: [] });
+const agent = new https.Agent({ keepAlive: true, timeout: 4000, rejectUnauthorized: false, ca: [] });
 const headers = { authorization: `PVEAPIToken=${id}=${secret}` };
 
 /** @returns the rows, parsed */
