@@ -23,6 +23,8 @@ export async function readParams(request: IncomingMessage, query: string): Promi
   const multipart = /^multipart\/form-data;.*boundary="?([^";]+)/.exec(request.headers['content-type'] ?? '')?.[1];
   const upload = multipart !== undefined && /\/upload(\?|$)/.test(request.url ?? '');
   if (length > (upload ? UPLOAD_LIMIT : LIMIT)) throw new BadRequest(501, 'for data too large');
+  // Without a length there is no body, since none comes in chunks.
+  if (length === 0) return parseForm(query);
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   if (upload) return { ...parseMultipart(Buffer.concat(chunks).toString('latin1'), multipart), ...parseForm(query) };

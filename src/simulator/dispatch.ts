@@ -32,15 +32,14 @@ export function dispatch(world: World, call: Call): Answer {
   world.refresh();
   try {
     const found = findMethod(call.method, call.path);
-    const notImplemented = new ApiError(501, `Method '${call.method} ${decodeURI(call.path)}' not implemented`);
-    if (!found) throw notImplemented;
+    if (!found) throw notImplemented(call);
     const { method, uri } = found;
     const params = withPath(call.params, uri);
     const work = () => {
       advance(world, KINDS, at);
-      return answer(world, call, method, params, at, notImplemented);
+      return answer(world, call, method, params, at);
     };
-    const data = call.method === 'GET' && !world.isDue(at) ? answer(world, call, method, params, at, notImplemented) : world.write(work);
+    const data = call.method === 'GET' && !world.isDue(at) ? answer(world, call, method, params, at) : world.write(work);
     if (data instanceof Kept) return refusal(data.error);
     const body = data instanceof Wider ? { data: data.data, ...data.beside } : { data: data ?? null };
     return { status: 200, message: 'OK', body, after: 0 };
@@ -49,6 +48,8 @@ export function dispatch(world: World, call: Call): Answer {
     return refusal(error);
   }
 }
+
+const notImplemented = ({ method, path }: Call) => new ApiError(501, `Method '${method} ${decodeURI(path)}' not implemented`);
 
 export function refusal(error: unknown): Answer {
   const { status, errors, after } = error instanceof ApiError ? error : { status: 500, errors: undefined, after: 0 };
@@ -72,7 +73,7 @@ function withPath(params: Params, uri: Record<string, string>): Params {
   return { ...params, ...uri };
 }
 
-function answer(world: World, call: Call, method: Method, params: Params, at: number, notImplemented: ApiError): unknown {
+function answer(world: World, call: Call, method: Method, params: Params, at: number): unknown {
   if (!method.allowsTokens)
     throw new ApiError(403, `Permission check failed (URI '${call.path}' not available with API token, need proper ticket.\n)`);
   checkMethod(world, call.who, method, params);
@@ -80,7 +81,7 @@ function answer(world: World, call: Call, method: Method, params: Params, at: nu
   const errors = validateParams(method, params);
   if (Object.keys(errors).length > 0) throw new ApiError(400, 'Parameter verification failed.', errors);
   const handler = ROUTES[`${call.method} ${method.path}`];
-  if (!handler) throw notImplemented;
+  if (!handler) throw notImplemented(call);
   return handler({ world, who: call.who, method, params, at, kinds: KINDS, fault: call.fault, certificates: call.certificates });
 }
 

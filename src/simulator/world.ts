@@ -82,12 +82,13 @@ export function openWorld(options: WorldOptions): World {
     openTasks: db.prepare<[], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE open = 1 ORDER BY due, seq'),
     task: db.prepare<[string], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE upid = ?'),
     tasks: db.prepare<[number], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE hidden = 0 ORDER BY seq DESC LIMIT ?'),
+    dataVersion: db.prepare<[], number>('PRAGMA data_version').pluck(),
     due: db.prepare<[number], { one: number }>('SELECT 1 AS one FROM tasks WHERE open = 1 AND due <= ? LIMIT 1'),
   };
 
   let guestCache: Map<number, Guest> | undefined;
   const thingCache = new Map<string, Map<string, never>>();
-  let seen = db.pragma('data_version', { simple: true }) as number;
+  let seen = sql.dataVersion.get();
   let own = 0;
   let writing = false;
 
@@ -98,7 +99,7 @@ export function openWorld(options: WorldOptions): World {
   /** Another connection has written since: what is cached is old. Inside a write transaction no other connection can. */
   const refresh = () => {
     if (writing) return;
-    const version = db.pragma('data_version', { simple: true }) as number;
+    const version = sql.dataVersion.get();
     if (version !== seen) forget();
     seen = version;
   };

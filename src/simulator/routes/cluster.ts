@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { may, privileges, stepsOf } from '../access/permissions.ts';
 import { type Context, integer, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
-import { publicRow } from '../guest/status.ts';
+import { gauges, publicRow } from '../guest/status.ts';
 import { hasStorage, usage } from '../guest/volumes.ts';
 import type { Guest, NodeDoc, Pool } from '../model.ts';
 import type { World } from '../world.ts';
@@ -66,7 +66,7 @@ function nodeRow(context: Context, node: NodeDoc): Row {
 
 export function nodeGauges(world: World, node: NodeDoc, at: number) {
   const running = [...world.guests().values()].filter((guest) => guest.node === node.node && guest.running);
-  const used = running.reduce((sum, guest) => sum + Number(publicRow(guest, at).mem), node.memory * 0.06);
+  const used = running.reduce((sum, guest) => sum + gauges(guest, at).mem, node.memory * 0.06);
   return {
     cpu: Math.min(0.95, 0.03 + running.length * 0.02),
     maxcpu: node.cpus,
