@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { authenticate, claimedToken } from './access/auth.ts';
 import { BadRequest, readParams } from './body.ts';
 import type { Params } from './contract.ts';
@@ -22,16 +23,31 @@ const PROXY_PATIENCE = 30_000;
 const LOCK_WAIT = 10_000;
 const LOCK_POLL = 100;
 
+/** By certificate: making one takes longer than all else of a start. */
+const contexts = new Map<string, SecureContext>();
+
+function contextOf({ cert, key }: Serving['certificates']): SecureContext {
+  const context = contexts.get(cert) ?? createSecureContext({ cert, key });
+  contexts.set(cert, context);
+  return context;
+}
+
 /** The HTTPS server: HTTP/1.1 with the habits of pveproxy (5 s idle, 100 requests a connection, closed after an error). */
 export function createHttps(serving: Serving): Server {
-  const { cert, key } = serving.certificates;
-  const server = createServer({ cert, key, keepAlive: true }, (request, response) => {
+  const server = createServer({ keepAlive: true }, (request, response) => {
     void handle(serving, request, response).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, (error as Error).message, undefined);
     });
   });
   server.keepAliveTimeout = 5_000;
   server.maxRequestsPerSocket = 100;
+  // A server of node:https does the same, but with a context of its own.
+  const secureContext = contextOf(serving.certificates);
+  const accept = server.listeners('connection');
+  server.removeAllListeners('connection').on('connection', (socket: Socket) => {
+    const secure = new TLSSocket(socket, { isServer: true, secureContext });
+    for (const listener of accept) listener.call(server, secure);
+  });
   return server;
 }
 
