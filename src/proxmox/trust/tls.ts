@@ -79,7 +79,8 @@ export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) 
   const contexts: { ours?: SecureContext; system?: SecureContext } = {};
   /** Reading the system's authorities takes longer than a connection, and they are asked only where neither fingerprint nor pin decides. */
   const contextOf = (authorities: 'ours' | 'system') => {
-    contexts[authorities] ??= createSecureContext(authorities === 'ours' ? { ca: policy.ca ?? [] } : {});
+    const make = () => (policy.ca === undefined ? withoutAuthorities() : createSecureContext({ ca: policy.ca }));
+    contexts[authorities] ??= authorities === 'ours' ? make() : createSecureContext({});
     return contexts[authorities];
   };
 
@@ -126,6 +127,14 @@ export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) 
       }
     },
   };
+}
+
+let bare: SecureContext | undefined;
+
+/** For all clusters: making one takes longer than a connection. */
+function withoutAuthorities(): SecureContext {
+  bare ??= createSecureContext({ ca: [] });
+  return bare;
 }
 
 /** A policy that cannot be read is a refusal too. */
