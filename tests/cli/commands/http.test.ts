@@ -12,21 +12,32 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localCaller } from '../../../src/cli/lib/caller.ts';
 import { newToken } from '../../../src/http/auth/tokens.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { call, openPlace, type Place, run, until } from '../../e2e/harness.ts';
+import { openPlace, type Place, run as runBinary, until } from '../../e2e/harness.ts';
 import { addToken, setPassphrase, startHttp } from '../../e2e/http-server.ts';
 import { binary } from '../../helpers/binary.ts';
+import { command } from '../../helpers/command.ts';
 import { rowsOf } from '../../helpers/rows.ts';
 
 let place: Place;
+/** A test that ends a server has its own. */
+let server: Awaited<ReturnType<typeof startHttp>>;
 beforeAll(async () => {
   place = await openPlace();
+  server = await startHttp(place);
 });
-afterAll(() => place.close());
+afterAll(async () => {
+  await server.close();
+  await place.close();
+});
 
+type Start = (place: Pick<Place, 'env'>, args: string[]) => Promise<{ code: number | null; stderr: string }>;
+/** In this process. */
+const run = ({ env }: Pick<Place, 'env'>, args: string[], input = '') => command(args, { env, input });
+const call = (of: Place, operation: string, args: object) => run(of, ['call', operation, '--args', JSON.stringify(args)]);
 const makeToken = async (name: string, role: string, ...more: string[]): Promise<string> => {
   const made = await run(place, ['tokens', 'add', '--name', name, '--role', role, ...more]);
   expect(made.code, made.stderr).toBe(0);
-  return String(made.json.token);
+  return (made.json as { token: string }).token;
 };
 const asAgent = async (url: string, token: string) => {
   const client = new Client2({ name: 'agent', version: '1' }, { versionNegotiation: { mode: 'auto' } });
@@ -65,20 +76,23 @@ async function openConsole(url: string) {
 }
 
 describe('http does not start', () => {
-  const refused = async (args: string[], env: Record<string, string> = {}) => {
-    const own = await openPlace({}, env);
-    const result = await run(own, ['http', '--port', '0', ...args]);
-    await own.close();
+  let fresh: Place;
+  beforeAll(async () => {
+    fresh = await openPlace();
+  });
+  afterAll(() => fresh.close());
+  const refused = async (args: string[], env: Record<string, string> = {}, start: Start = run) => {
+    const result = await start({ env: { ...fresh.env, ...env } }, ['http', '--port', '0', ...args]);
     expect(result.code).not.toBe(0);
     return result.stderr;
   };
 
   it('for others without authentication, and says what to do', async () => {
-    for (const args of [
-      ['--host', '0.0.0.0'],
-      ['--host', '::'],
-    ]) {
-      const said = await refused(args);
+    for (const [host, start] of [
+      ['0.0.0.0', runBinary],
+      ['::', run],
+    ] as const) {
+      const said = await refused(['--host', host], {}, start);
       expect(said).toContain('is reachable from other machines and no authentication is configured');
       expect(said).toContain('proxmox-mcp tokens add');
       expect(said).toContain('PROXMOX_HTTP_OAUTH_ISSUER');
@@ -134,7 +148,7 @@ it('serves this machine openly until the first token is made, and from then on r
   });
   const metrics = async () => (await fetch(new URL('/metrics', url))).status;
   expect(await metrics()).toBe(200);
-  const made = await run(own, ['tokens', 'add', '--name', 'first', '--role', 'operator']);
+  const made = await runBinary(own, ['tokens', 'add', '--name', 'first', '--role', 'operator']);
   expect(await metrics()).toBe(401);
   await expect(asAgent(url, 'pmcp_other')).rejects.toThrow();
   const agent = await asAgent(url, String(made.json.token));
@@ -208,12 +222,6 @@ it('a token that was not made is not on record as made', async () => {
 });
 
 describe('served to agents elsewhere', () => {
-  let server: Awaited<ReturnType<typeof startHttp>>;
-  beforeAll(async () => {
-    server = await startHttp(place);
-  });
-  afterAll(() => server.close());
-
   it('shows and touches only what is in the scope of the token', async () => {
     const agent = await asAgent(server.url, await addToken(place.env, { name: 'scoped', role: 'operator', scope: { pools: ['prod'] } }));
     const list = await agent.tool('list_vms', { columns: ['pool'] });
@@ -221,7 +229,7 @@ describe('served to agents elsewhere', () => {
     expect(seen.length).toBeGreaterThan(0);
     expect(seen.every(({ pool }) => pool === 'prod')).toBe(true);
     expect(list.total).toBe(seen.length);
-    const all = (await call(place, 'list_vms', {})).json as unknown as { vms: { vmid: number; pool?: string; template?: boolean }[] };
+    const all = (await call(place, 'list_vms', {})).json as { vms: { vmid: number; pool?: string; template?: boolean }[] };
     const foreign = all.vms.find(({ pool, template }) => pool !== 'prod' && !template)?.vmid ?? 0;
     expect(foreign).toBeGreaterThan(0);
     const before = place.mutations().length;
@@ -404,8 +412,9 @@ describe('served to agents elsewhere', () => {
 it('what takes too long at the end is handed over: its caller learns where to ask, and the next server how it ended', async () => {
   const own = await startHttp(place);
   const agent = await asAgent(own.url, own.token);
-  const [{ vmid }] = ((await call(place, 'list_vms', { status: 'stopped', type: 'vm' })).json as unknown as { vms: { vmid: number }[] })
-    .vms as [{ vmid: number }];
+  const [{ vmid }] = ((await call(place, 'list_vms', { status: 'stopped', type: 'vm' })).json as { vms: { vmid: number }[] }).vms as [
+    { vmid: number },
+  ];
   place.simulator.faults.add({ match: { method: 'POST', path: `/qemu/${vmid}/status/start$` }, action: 'hold', times: 1 });
   const started = agent.tool('start_vm', { vmid });
   await place.simulator.faults.untilHeld(1);
@@ -438,12 +447,6 @@ describe('connect', () => {
     await client.connect(new Stdio2({ command: process.execPath, args: [binary(), 'connect', url], env, stderr: 'ignore' }));
     return client;
   }
-  /** It only answers; a test that ends a server has its own. */
-  let server: Awaited<ReturnType<typeof startHttp>>;
-  beforeAll(async () => {
-    server = await startHttp(place);
-  });
-  afterAll(() => server.close());
   const bare = (token: string) => ({ PATH: process.env.PATH ?? '', HOME: place.env.HOME ?? '', PROXMOX_MCP_TOKEN: token });
 
   it.each(Object.keys(generations) as (keyof typeof generations)[])(
@@ -500,27 +503,22 @@ describe('connect', () => {
 });
 
 it('serves TLS by itself', async () => {
-  const server = await startHttp(place, {
+  const own = await startHttp(place, {
     PROXMOX_HTTP_CERT_FILE: join(process.cwd(), 'src/simulator/data/demo-cert.pem'),
     PROXMOX_HTTP_KEY_FILE: join(process.cwd(), 'src/simulator/data/demo-key.pem'),
   });
-  expect(server.url).toMatch(/^https:/);
+  expect(own.url).toMatch(/^https:/);
   const status = await new Promise<number>((resolve, reject) => {
     const ca = readFileSync('src/simulator/data/demo-ca.pem');
-    request(new URL('/healthz', server.url), { ca }, (response) => resolve(response.statusCode ?? 0))
+    request(new URL('/healthz', own.url), { ca }, (response) => resolve(response.statusCode ?? 0))
       .on('error', reject)
       .end();
   });
   expect(status).toBe(200);
-  await server.close();
+  await own.close();
 });
 
 /** By the command, as its owner does. */
 async function typePassphrase(owner: string, passphrase: string): Promise<void> {
-  const child = spawn(process.execPath, [binary(), 'tokens', 'passphrase', owner], {
-    env: place.env,
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
-  child.stdin.end(`${passphrase}\n`);
-  expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+  expect(await run(place, ['tokens', 'passphrase', owner], `${passphrase}\n`)).toMatchObject({ code: 0, stderr: '' });
 }
