@@ -1,51 +1,67 @@
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary } from '../helpers/binary.ts';
+import { command, type Ran as Whole } from '../helpers/command.ts';
 import { home } from './run.ts';
 
-// Each command that help, README and the documentation print runs as printed, by a shell, on the embedded cluster.
+// Each command that help, README and the documentation print runs as printed, on the embedded cluster. A shell splits its words. The command
+// then runs in this process, or in one of its own where a human or another program takes part.
 
 const root = join(import.meta.dirname, '../..');
 const place = home();
 afterAll(place.remove);
 
-/** These serve until they end, need a human or root, or show a form of a command: their help must exist. */
+/** These serve until they end, need a human or root, show a form of a command, or have a test of their own (demo): their help must exist. */
 const SHOWN_ONLY =
-  /^(npx )?proxmox-mcp(( (console|http|stdio|connect|demo --serve|approvals (watch|passphrase|lease)|service install|runs close|completion|setup --toolsets|tokens passphrase|audit rotate)\b.*)?| call| tokens( add)?)$| call <| …/;
+  /^(npx )?proxmox-mcp(( (console|http|stdio|connect|demo|approvals (watch|passphrase|lease)|service install|runs close|completion|setup --toolsets|tokens passphrase|audit rotate)\b.*)?| call| tokens( add)?)$| call <| …/;
 
 beforeAll(() => {
   const bin = join(place.folder, 'bin');
   mkdirSync(bin);
   // What has no --demo of its own runs on the embedded cluster too.
   const demo = 'case " $* " in *" --demo "*|*" version "*|*" completion "*|*" --url "*) ;; *) set -- "$@" --demo;; esac';
-  const programs = { 'proxmox-mcp': `${demo}\nexec '${process.execPath}' '${binary()}' "$@"`, npx: 'exec "$@"' };
+  const told = `if [ -n "$WORDS" ]; then printf '%s\\0' "$#" "$@" >> "$WORDS"; exit; fi`;
+  const programs = { 'proxmox-mcp': `${demo}\n${told}\nexec '${process.execPath}' '${binary()}' "$@"`, npx: 'exec "$@"' };
   for (const [name, lines] of Object.entries(programs)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${lines}\n`);
     chmodSync(join(bin, name), 0o755);
   }
 });
 
-interface Ran {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
+type Ran = Pick<Whole, 'code' | 'stdout' | 'stderr'>;
 
 /** @param folder the data folder: the examples of one text follow each other on one cluster */
-function shell(line: string, folder: string): Promise<Ran> {
-  const env = { ...place.env, PATH: `${join(place.folder, 'bin')}:${process.env.PATH}`, PROXMOX_DATA_DIR: join(place.folder, folder) };
-  return new Promise((resolve) =>
-    execFile('bash', ['-c', line], { env, cwd: place.folder, timeout: 120_000 }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    ),
-  );
+const envOf = (folder: string) => ({
+  ...place.env,
+  PATH: `${join(place.folder, 'bin')}:${process.env.PATH}`,
+  PROXMOX_DATA_DIR: join(place.folder, folder),
+});
+
+async function shell(line: string, folder: string): Promise<Ran> {
+  const env = envOf(folder);
+  const bash = (more: Record<string, string>) =>
+    new Promise<Ran>((resolve) =>
+      execFile('bash', ['-c', line], { env: { ...env, ...more }, cwd: place.folder, timeout: 120_000 }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+      ),
+    );
+  // Joined with another program.
+  if (/[|<>`]|\$\(/.test(line)) return bash({});
+  const file = join(place.folder, 'words');
+  expect(await bash({ WORDS: file }), line).toMatchObject({ code: 0, stderr: '' });
+  const words = readFileSync(file, 'utf8').split('\0').slice(0, -1);
+  rmSync(file);
+  let ran: Ran = { code: 0, stdout: '', stderr: '' };
+  // Of `one && two`, the second one runs after a success alone.
+  while (words.length > 0 && ran.code === 0) ran = await command(words.splice(0, Number(words.shift())), { env });
+  return ran;
 }
 
 /** In a terminal; a human reads what to type, and types it. */
 function terminal(line: string, folder: string): Promise<Ran> {
-  const env = { ...place.env, PATH: `${join(place.folder, 'bin')}:${process.env.PATH}`, PROXMOX_DATA_DIR: join(place.folder, folder) };
+  const env = envOf(folder);
   const child = spawn('script', ['-qec', line, '/dev/null'], { env, cwd: place.folder });
   let stdout = '';
   let hasTyped = false;
