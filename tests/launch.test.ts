@@ -9,10 +9,13 @@ import { binary } from './helpers/binary.ts';
 
 let folder: string;
 let cli: string;
-beforeAll(() => {
+/** The list of the first start. */
+let told: string;
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'launch-'));
   cpSync(dirname(binary()), folder, { recursive: true, filter: (source) => !source.endsWith('.cache') });
   cli = join(folder, 'cli.js');
+  told = await tools();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -25,7 +28,6 @@ function cached(): Map<string, Buffer> {
 }
 
 it('keeps compiled code beside the bundle for the next start, which changes none of it', async () => {
-  const told = await tools();
   const before = cached();
   expect([...before.keys()].map((path) => path.split('/').at(-1))).toContain('main.js');
   const times = [...before.keys()].map((path) => statSync(path).mtimeMs);
@@ -34,7 +36,6 @@ it('keeps compiled code beside the bundle for the next start, which changes none
 });
 
 it('compiles again what is damaged, cut off, or empty in the cache', async () => {
-  const told = await tools();
   const good = cached();
   const damage = [
     (data: Buffer) => Buffer.from(data).fill(0, Math.floor(data.length / 2)),
@@ -49,7 +50,6 @@ it('compiles again what is damaged, cut off, or empty in the cache', async () =>
 });
 
 it('works where no cache can be written', async () => {
-  const told = await tools();
   rmSync(join(folder, '.cache'), { recursive: true });
   writeFileSync(join(folder, '.cache'), 'not a folder');
   expect(await tools()).toBe(told);

@@ -5,10 +5,17 @@ import { availableIn } from '../../src/operations/available.ts';
 import type { Operation } from '../../src/operations/define.ts';
 import { operations } from '../../src/operations/index.ts';
 
+/** Its section, its toolset and the sum of all toolsets need each. */
+const counted = new Map<Operation, number>();
+
 /** Tokens (o200k) of a tool as clients show it to a model: name, description and input schema. */
 export function tokensOf(operation: Operation): number {
+  const known = counted.get(operation);
+  if (known !== undefined) return known;
   const { name, description, inputSchema } = toolDefinition(operation);
-  return encode(JSON.stringify({ name, description, input_schema: inputSchema })).length;
+  const tokens = encode(JSON.stringify({ name, description, input_schema: inputSchema })).length;
+  counted.set(operation, tokens);
+  return tokens;
 }
 
 /** Each choice of toolsets with the number of its tools and their tokens. */
