@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPlace, type Place, run, until } from './harness.ts';
-import { addToken, type HttpServer, startHttp } from './http-server.ts';
+import { addToken, type HttpServer, setPassphrase, startHttp } from './http-server.ts';
 import { connectCommand, type Human, PEERS, type Peer, type PeerKind } from './peers.ts';
 
 const RUNNING = { vmid: 103, name: 'legacy-erp' };
@@ -11,21 +11,23 @@ const PASSPHRASE = 'correct horse battery';
 
 let place: Place;
 let server: HttpServer;
+/** Of a token that the operator made by the command, for clients that ask a human. */
+let trusted: string;
+/** Each kind of client, through a `connect` of its own, with the token of the server. */
+let peers: Record<PeerKind, Peer>;
 beforeAll(async () => {
   place = await openPlace();
   server = await startHttp(place);
+  const made = await run(place, ['tokens', 'add', '--name', 'trusted', '--role', 'operator', '--trust-client']);
+  expect(made.code, made.stderr).toBe(0);
+  trusted = String(made.json.token);
+  const opened = await Promise.all(PEERS.map(async (kind) => [kind, await through(kind, server.token)] as const));
+  peers = Object.fromEntries(opened) as Record<PeerKind, Peer>;
 }, 60_000);
 afterAll(async () => {
-  await server.close();
+  await Promise.all(Object.values(peers).map((peer) => peer.close()));
   await place.close();
 });
-
-/** By the command, as the operator does who trusts a client. */
-async function makeTrusted(name: string): Promise<string> {
-  const made = await run(place, ['tokens', 'add', '--name', name, '--role', 'operator', '--trust-client']);
-  expect(made.code, made.stderr).toBe(0);
-  return String(made.json.token);
-}
 
 /** What the agent's user has: an access token of the server, and nothing of Proxmox. */
 function bare(token: string) {
@@ -40,11 +42,11 @@ describe.each(PEERS)('%s through connect', (kind) => {
   it('sees the very tools of the server', async () => {
     const direct = new Client({ name: 'direct', version: '1' });
     const close = await server.connect(direct);
-    const peer = await through(kind, server.token);
+    const peer = peers[kind];
     const strip = (tools: unknown[]) => JSON.parse(JSON.stringify(tools)) as unknown[];
     expect(strip(await peer.definitions())).toEqual(strip((await direct.listTools()).tools));
     expect(peer.instructions()).toContain('Never bypass');
-    await Promise.all([peer.close(), close()]);
+    await close();
   });
 
   it('sees the tools of its role alone', async () => {
@@ -55,7 +57,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
   });
 
   it('hears of progress, and gets the same answers', async () => {
-    const peer = await through(kind, server.token);
+    const peer = peers[kind];
     const heard: { message?: string | undefined }[] = [];
     const wish = { name: `made-by-${kind.replace(' ', '-')}`, storage: 'local-lvm', disk_gb: 1 };
     const made = await peer.call('create_vm', wish, { onprogress: (progress) => void heard.push(progress) });
@@ -67,15 +69,13 @@ describe.each(PEERS)('%s through connect', (kind) => {
     const stopped = await peer.call('stop_vm', { vmid: RUNNING.vmid, force: true });
     expect(stopped.structured).toMatchObject({ approval_required: true, way: 'human' });
     expect((await peer.call('deny', { approval_id: stopped.structured.approval_id })).isError).toBeFalsy();
-    await peer.close();
   });
 
   it('puts the question to its human, where the operator trusts that client', async () => {
     const { vmid, name } = RUNNING;
-    const token = await makeTrusted(`trusted-${kind.replace(' ', '-')}`);
     const shown: string[] = [];
     let reply: ReturnType<Human> = { action: 'cancel' };
-    const peer = await through(kind, token, (message) => {
+    const peer = await through(kind, trusted, (message) => {
       shown.push(message);
       return reply;
     });
@@ -94,26 +94,12 @@ describe.each(PEERS)('%s through connect', (kind) => {
     expect((await peer.call('start_vm', { vmid })).isError).toBeFalsy();
     await peer.close();
   });
-
-  it('is told that the outcome is unknown when the server dies while it works', async () => {
-    const dying = await startHttp(place);
-    const peer = await through(kind, dying.token, undefined, dying.url);
-    place.simulator.faults.add({ match: { method: 'GET', path: '/qemu/100/status/current$' }, action: 'hold', times: 1 });
-    const calling = peer.call('get_vm', { vmid: 100 });
-    const lost = expect(calling).rejects.toThrow(/It is unknown whether the call was executed\. Look with get_task/);
-    await place.simulator.faults.untilHeld(1);
-    process.kill(dying.pid, 'SIGKILL');
-    await lost;
-    place.simulator.faults.release();
-    await expect(peer.call('get_vm', { vmid: 100 })).rejects.toThrow(/cannot be reached .* safe to repeat/);
-    await peer.close();
-  });
 });
 
 it('an approval that a human gives in the console arrives where it was requested', async () => {
   const boss = await addToken(place.env, { name: 'boss', role: 'approver', owner: 'boss' });
-  await setPassphrase('boss');
-  const peer = await through('v2 auto', server.token);
+  await setPassphrase(place.env, 'boss', PASSPHRASE);
+  const peer = peers['v2 auto'];
   const asked = await peer.call('stop_vm', { vmid: 101, force: true });
   expect(asked.structured).toMatchObject({ approval_required: true, decide_at: expect.stringContaining('/console/') });
   const waiting = peer.call('approve', { approval_id: asked.structured.approval_id, wait_seconds: 40 });
@@ -133,7 +119,6 @@ it('an approval that a human gives in the console arrives where it was requested
   });
   expect(said.status).toBe(200);
   expect((await waiting).structured).toMatchObject({ status: 'succeeded', result: { vmid: 101, status: 'stopped' } });
-  await peer.close();
 });
 
 it('keeps the token out of its arguments, its messages and the files of its user', async () => {
@@ -185,13 +170,19 @@ it('sends nothing to a server whose certificate no authority signed', async () =
   await tls.close();
 });
 
-async function setPassphrase(owner: string): Promise<void> {
-  const { spawn } = await import('node:child_process');
-  const { binary } = await import('../helpers/binary.ts');
-  const child = spawn(process.execPath, [binary(), 'tokens', 'passphrase', owner], {
-    env: place.env,
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
-  child.stdin.end(`${PASSPHRASE}\n`);
-  expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
-}
+// The last test: it ends the server of all others.
+it('each client is told that the outcome is unknown when the server dies while it works', async () => {
+  const all = Object.values(peers);
+  place.simulator.faults.add({ match: { method: 'GET', path: '/qemu/(100|102|106)/status/current$' }, action: 'hold', times: all.length });
+  // Different guests, which run: equal reads at the same time are one request.
+  const lost = all.map((peer, n) =>
+    expect(peer.call('get_vm', { vmid: [100, 102, 106][n] })).rejects.toThrow(
+      /It is unknown whether the call was executed\. Look with get_task/,
+    ),
+  );
+  await place.simulator.faults.untilHeld(all.length);
+  process.kill(server.pid, 'SIGKILL');
+  await Promise.all(lost);
+  place.simulator.faults.release();
+  for (const peer of all) await expect(peer.call('get_vm', { vmid: 100 })).rejects.toThrow(/cannot be reached .* safe to repeat/);
+});
