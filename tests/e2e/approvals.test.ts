@@ -1,6 +1,6 @@
 import { Agent as Dispatcher, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Agent, call, connectAgent, openPlace, type Place, run } from './harness.ts';
+import { type Agent, call, callBinary, connectAgent, openPlace, type Place, run } from './harness.ts';
 
 let place: Place;
 let agent: Agent;
@@ -22,7 +22,7 @@ async function make(name: string, start = true): Promise<number> {
 describe('approvals on the command line', () => {
   it('asks with exit code 3, stops with --approve, and refuses the second use', async () => {
     const vmid = await make('cli-stop');
-    const asked = await call(place, 'stop_vm', { vmid, force: true });
+    const asked = await callBinary(place, 'stop_vm', { vmid, force: true });
     expect(asked).toMatchObject({ code: 3, json: { approval_required: true, approval_id: expect.stringMatching(/^apr_/) } });
     const id = String(asked.json.approval_id);
     expect((await call(place, 'stop_vm', { vmid: vmid + 1, force: true }, ['--approve', id])).json.error).toMatchObject({
@@ -30,7 +30,7 @@ describe('approvals on the command line', () => {
     });
     expect((await call(place, 'stop_vm', { vmid }, ['--approve', id])).json.error).toMatchObject({ code: 'approval_mismatch' });
     expect((await call(place, 'delete_vm', { vmid }, ['--approve', id])).json.error).toMatchObject({ code: 'approval_mismatch' });
-    expect(await call(place, 'stop_vm', { vmid, force: true }, ['--approve', id])).toMatchObject({ code: 0 });
+    expect(await callBinary(place, 'stop_vm', { vmid, force: true }, ['--approve', id])).toMatchObject({ code: 0 });
     expect((await agent.tool('get_vm', { vmid })).status).toBe('stopped');
     const again = await call(place, 'stop_vm', { vmid, force: true }, ['--approve', id]);
     expect(again).toMatchObject({ code: 1, json: { error: { code: 'approval_used' } } });
@@ -72,7 +72,7 @@ describe('an approval that a human has to give', () => {
     const asked = await call(place, 'stop_vm', { vmid, force: true }, [], { PROXMOX_APPROVAL: 'human' });
     expect(asked.code).toBe(3);
     const before = place.mutations().length;
-    const redeemed = await call(place, 'stop_vm', { vmid, force: true }, ['--approve', String(asked.json.approval_id)], {
+    const redeemed = await callBinary(place, 'stop_vm', { vmid, force: true }, ['--approve', String(asked.json.approval_id)], {
       PROXMOX_APPROVAL: 'relay',
     });
     expect(redeemed.code).toBe(3);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, connectAgent, openPlace, type Place } from './harness.ts';
+import { call, callBinary, connectAgent, openPlace, type Place } from './harness.ts';
 
 const CANARY = 'Canary-hunter2-XyZZy';
 let place: Place;
@@ -22,7 +22,7 @@ describe('a cloud-init password', () => {
     const said: string[] = [];
     const agent = await connectAgent(place, debug);
     for (const more of [['--dry-run'], []]) {
-      const ran = await call(place, 'create_vm', args, more, debug);
+      const ran = await callBinary(place, 'create_vm', args, more, debug);
       expect(ran.code).toBe(0);
       said.push(ran.stdout, ran.stderr);
     }

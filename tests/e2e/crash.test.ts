@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { Agent as Dispatcher, fetch } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { binary } from '../helpers/binary.ts';
-import { call, openPlace, type Place, run, until } from './harness.ts';
+import { call, callBinary, openPlace, type Place, run, until } from './harness.ts';
 
 let place: Place;
 const dispatcher = new Dispatcher({ connect: { rejectUnauthorized: false } });
@@ -58,7 +58,7 @@ describe('kill -9 between approval and completion', () => {
       expect(stops()).toBe(1);
 
       // Any next call of any process adopts the run; this one also must not send it again.
-      const again = await call(place, 'stop_vm', { vmid, force: true }, ['--approve', id]);
+      const again = await callBinary(place, 'stop_vm', { vmid, force: true }, ['--approve', id]);
       expect(again.json.error).toMatchObject({ code: 'approval_used' });
       let status = '';
       await until(

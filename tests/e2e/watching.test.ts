@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, openPlace, type Place, run, until } from './harness.ts';
+import { call, callBinary, openPlace, type Place, run, until } from './harness.ts';
 
 // Two who watch from outside: the phone of the operator, and the place that remembers where the audit stood.
 
@@ -41,7 +41,7 @@ describe('announcements', () => {
   it('tell of a new approval once, with a link and without a secret', async () => {
     const { vms } = (await call(place, 'list_vms', { status: 'running' })).json as { vms: { vmid: number }[] };
     const [first, second] = vms;
-    const asked = await call(place, 'stop_vm', { vmid: first?.vmid }, ['--reason', 'canary-reason']);
+    const asked = await callBinary(place, 'stop_vm', { vmid: first?.vmid }, ['--reason', 'canary-reason']);
     expect(asked.code).toBe(3);
     await until('the message', () => messages.length > 0);
     expect((await call(place, 'stop_vm', { vmid: first?.vmid })).json.approval_id).toBe(asked.json.approval_id);
@@ -61,7 +61,7 @@ describe('announcements', () => {
   it('that cannot be made change nothing but the log', async () => {
     const { vms } = (await call(place, 'list_vms', { status: 'running' })).json as { vms: { vmid: number }[] };
     const nowhere = { PROXMOX_NOTIFY_URL: 'http://127.0.0.1:1/canary-hook', PROXMOX_LOG_LEVEL: 'warn' };
-    const asked = await call(place, 'stop_vm', { vmid: vms[2]?.vmid }, [], nowhere);
+    const asked = await callBinary(place, 'stop_vm', { vmid: vms[2]?.vmid }, [], nowhere);
     expect(asked.code).toBe(3);
     expect(asked.stderr).toContain('announcing a pending approval failed');
     expect(asked.stdout + asked.stderr).not.toContain('canary-hook');
@@ -112,7 +112,7 @@ describe('the audit and its checkpoints', () => {
     renameSync(auditFile, `${auditFile}.away`);
     const gone = await verify();
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('is missing. It had')]);
-    await call(place, 'list_vms', {});
+    await callBinary(place, 'list_vms', {});
     const begun = await verify();
     expect(begun.code).toBe(1);
     rmSync(auditFile);
