@@ -18,8 +18,8 @@ export interface Context {
   kinds: Kinds;
   /** Fault that strikes this request's task. */
   fault: Fault | undefined;
-  /** Leaf and authority the server shows. */
-  certificates: { ca: string; cert: string };
+  /** Leaf and authority the server shows, PEM, and the SHA-256 of the leaf. */
+  certificates: { ca: string; cert: string; fingerprint: string };
 }
 
 export type Handler = (context: Context) => unknown;

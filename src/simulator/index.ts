@@ -1,9 +1,8 @@
-import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { readData } from './data.ts';
+import { certificatesOf } from './data.ts';
 import { createFaults, type Fault, type FaultControl, type FaultDesk } from './faults.ts';
 import { mainToken, type Seed, seed } from './seed/seed.ts';
-import { createHttps, type Serving } from './server.ts';
+import { createHttps } from './server.ts';
 import { openWorld, type World } from './world.ts';
 
 export { validateRequest } from './contract.ts';
@@ -48,7 +47,7 @@ export interface Simulator {
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const world = openWorld({ file: options.file, now: options.now ?? Date.now, timeScale: options.timeScale ?? 1 });
   seed(world, options.seed ?? 'demo');
-  const { fingerprint, ...certificates } = certificatesOf(options.certificate ?? 'demo');
+  const certificates = certificatesOf(options.certificate ?? 'demo');
   const faults = withWorldFaults(createFaults(), world);
   const server = createHttps({
     world,
@@ -66,7 +65,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     url: `https://127.0.0.1:${port}`,
     port,
     ca: certificates.ca,
-    fingerprint,
+    fingerprint: certificates.fingerprint,
     token: mainToken(world),
     faults,
     close: () =>
@@ -79,18 +78,6 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
         server.closeAllConnections();
       }),
   };
-}
-
-const read = new Map<string, Serving['certificates'] & { fingerprint: string }>();
-
-function certificatesOf(name: string) {
-  const known = read.get(name);
-  if (known) return known;
-  const cert = readData(`${name}-cert.pem`);
-  const { fingerprint256: fingerprint } = new X509Certificate(cert);
-  const made = { ca: readData(`${name}-ca.pem`), cert, key: readData(`${name}-key.pem`), fingerprint };
-  read.set(name, made);
-  return made;
 }
 
 /** Waits by the simulation's clock; an injected one is looked at again and again. */

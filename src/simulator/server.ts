@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { authenticate, claimedToken } from './access/auth.ts';
 import { BadRequest, readParams } from './body.ts';
+import type { Context } from './context.ts';
 import type { Params } from './contract.ts';
 import { type Answer, type Call, dispatch, refusal } from './dispatch.ts';
 import { LockBusy } from './errors.ts';
@@ -12,7 +13,7 @@ import type { World } from './world.ts';
 export interface Serving {
   world: World;
   faults: FaultDesk;
-  certificates: { ca: string; cert: string; key: string };
+  certificates: Context['certificates'] & { key: string };
   /** Resolves when that many milliseconds of the simulation have passed. */
   sleep: (ms: number) => Promise<void>;
   onRequest: ((request: RecordedRequest) => void) | undefined;
@@ -83,8 +84,8 @@ async function handle(serving: Serving, request: IncomingMessage, response: Serv
     await serving.sleep(AUTH_DELAY);
     return send(response, 401, who, undefined);
   }
-  const { ca, cert } = serving.certificates;
-  const answer = await perform(serving, { method, path: target, params, who, fault, certificates: { ca, cert } });
+  const { key: _key, ...certificates } = serving.certificates;
+  const answer = await perform(serving, { method, path: target, params, who, fault, certificates });
   if (answer.status === 403 && target.endsWith('/upload')) {
     // Checked where credentials are, before the file is taken: as late as a 401, and as silent.
     await serving.sleep(AUTH_DELAY);

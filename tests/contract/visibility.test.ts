@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Who } from '../../src/simulator/access/permissions.ts';
-import { readData } from '../../src/simulator/data.ts';
+import { certificatesOf } from '../../src/simulator/data.ts';
 import { dispatch } from '../../src/simulator/dispatch.ts';
 import { compare, newNames } from './compare.ts';
 import { differences, type Exchange, readLeftOut, readRecording } from './replay.ts';
@@ -9,7 +9,6 @@ import { isCut, openRecordedWorld } from './visibility-world.ts';
 const { meta, exchanges } = readRecording('visibility.jsonl.gz');
 const world = openRecordedWorld(exchanges, meta.principals);
 const names = newNames();
-const CERTIFICATES = { ca: readData('demo-ca.pem'), cert: readData('demo-cert.pem') };
 const { byNumber } = readLeftOut('visibility');
 
 function whoIs(token: string): Who {
@@ -19,7 +18,14 @@ function whoIs(token: string): Who {
 
 function ask(exchange: Exchange, as = exchange.as) {
   const params = Object.fromEntries((exchange.params ?? []).map(([key, value]) => [key, String(value)]));
-  const call = { method: exchange.method, path: exchange.path, params, who: whoIs(as), fault: undefined, certificates: CERTIFICATES };
+  const call = {
+    method: exchange.method,
+    path: exchange.path,
+    params,
+    who: whoIs(as),
+    fault: undefined,
+    certificates: certificatesOf('demo'),
+  };
   return dispatch(world, call);
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import type { Who } from '../../src/simulator/access/permissions.ts';
-import { readData } from '../../src/simulator/data.ts';
+import { certificatesOf } from '../../src/simulator/data.ts';
 import { type Answer, dispatch } from '../../src/simulator/dispatch.ts';
 import { aclKey } from '../../src/simulator/seed/parts.ts';
 import type { World } from '../../src/simulator/world.ts';
@@ -24,7 +24,7 @@ const FILE = fileURLToPath(new URL('../recordings/write-rights.json', import.met
 const { calls } = JSON.parse(readFileSync(FILE, 'utf8')) as { calls: Call[] };
 const { meta, exchanges } = readRecording('visibility.jsonl.gz');
 const { byNumber } = readLeftOut('write-rights');
-const certificates = { ca: readData('demo-ca.pem'), cert: readData('demo-cert.pem') };
+const certificates = certificatesOf('demo');
 
 const WRITER: Who = { token: 'writer@pve!tok', user: 'writer@pve', privsep: true };
 const ROOT: Who = { token: 'root@pam!tok', user: 'root@pam', privsep: false };

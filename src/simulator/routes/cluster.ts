@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { may, privileges, stepsOf } from '../access/permissions.ts';
 import { type Context, integer, type Routes, seconds, text } from '../context.ts';
 import { invalid, refuse } from '../errors.ts';
@@ -207,11 +206,12 @@ export const CLUSTER_ROUTES: Routes = {
   'GET /version': () => VERSION,
   'GET /nodes/{node}/version': () => VERSION,
   'GET /nodes': (context) =>
-    [...context.world.all('node').values()].map((node) => ({ ...nodeRow(context, node), ssl_fingerprint: fingerprintOf(context) })),
+    [...context.world.all('node').values()].map((node) => ({
+      ...nodeRow(context, node),
+      ssl_fingerprint: context.certificates.fingerprint,
+    })),
   'GET /access/permissions': permissions,
 };
-
-const fingerprintOf = (context: Context): string => new X509Certificate(context.certificates.cert).fingerprint256;
 
 const TOP_PATHS = ['/', '/access', '/access/groups', '/nodes', '/pool', '/sdn', '/storage', '/vms'];
 

@@ -45,7 +45,16 @@ function contextOf(run: Run, call: ReturnType<typeof callFor>): Context {
   const { method, uri } = findMethod(call.method, call.path) ?? refuse(`no handler for '${call.path}'`);
   const { who } = run.task.args as unknown as Args;
   const params = { ...call.params, ...uri };
-  return { world: run.world, who, method, params, at: run.at, kinds: run.kinds, fault: undefined, certificates: { ca: '', cert: '' } };
+  return {
+    world: run.world,
+    who,
+    method,
+    params,
+    at: run.at,
+    kinds: run.kinds,
+    fault: undefined,
+    certificates: { ca: '', cert: '', fingerprint: '' },
+  };
 }
 
 /** Why a guest cannot go to the other node at all; a job over a node looks before it starts. */
