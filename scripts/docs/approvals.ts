@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { policySchema } from '../../src/config/policy.ts';
+import { policySchema } from '../../src/config/policy-schema.ts';
 import { rows } from './markdown.ts';
 import { members, type Schema } from './tools.ts';
 
 /** Every key of the policy file, as a table. */
 export function policyKeys(): string {
-  const schema = z.toJSONSchema(policySchema, { io: 'input', unrepresentable: 'any' }) as Schema;
+  const schema = z.toJSONSchema(policySchema(), { io: 'input', unrepresentable: 'any' }) as Schema;
   const body = members(schema).map(([key = '', type = '', text = '']) => [
     key,
     type,

@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { Settings } from '../core/settings/settings.ts';
 
 /** How a value in the system-wide file binds what environment and flags say. `fixed`: it replaces them; the others: the stricter one counts. */
@@ -25,7 +25,15 @@ export interface Filling<F extends string> {
   readonly '~field'?: F;
 }
 
-/** A variable: its type, and everything else that is known about it. */
+const known = z.registry<Described>();
+
+/** A variable: its type, which belongs to no other variable, and everything else that is known about it. */
 export function setting<T extends z.ZodType, const F extends Field = never>(type: T, described: Described & { field?: F }): T & Filling<F> {
-  return type.meta(described) as T & Filling<F>;
+  known.add(type, described);
+  return type;
+}
+
+/** The facts that `setting` gave the variable of this type. */
+export function describedAs(type: z.ZodType): Described {
+  return known.get(type) as Described;
 }

@@ -105,7 +105,8 @@ function withoutNone(ceilings: Record<string, string>): Record<string, string> {
 
 /** Turns texts into values; `place` names the file when all of them come from one. */
 function parse(texts: Record<string, string>, sources: Record<string, string>, place?: string): Config {
-  const result = configSchema.safeParse(texts);
+  // Code that zod generates pays for itself after many values.
+  const result = configSchema.safeParse(texts, { jitless: true });
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
     const name = String(issue.path[0]);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { NOTIFY_KINDS } from '../core/settings/settings.ts';
 import { TOOLSETS } from '../core/settings/toolset.ts';
 import { clusterVariables } from './cluster.ts';
-import { type Described, setting } from './described.ts';
+import { type Described, describedAs, setting } from './described.ts';
 import { remoteVariables } from './remote.ts';
 import { anchorPlace, clientNames, flag, folder, httpsUrl, toolsets, whole } from './values.ts';
 
@@ -152,5 +152,5 @@ export const VARIABLES = Object.keys(configSchema.shape) as Variable[];
 
 /** The schema's entry of one variable. */
 export function describe(name: Variable): Described {
-  return configSchema.shape[name].meta() as unknown as Described;
+  return describedAs(configSchema.shape[name]);
 }
