@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { operations } from '../src/operations/index.ts';
 import { binary } from './helpers/binary.ts';
 
 let folder: string;
@@ -15,6 +16,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'launch-'));
   cpSync(dirname(binary()), folder, { recursive: true, filter: (source) => !source.endsWith('.cache') });
   cli = join(folder, 'cli.js');
+  // A call needs SQLite's library, which lies outside of the bundle.
+  symlinkSync(join(dirname(binary()), '../node_modules'), join(folder, 'node_modules'));
   told = await tools();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -119,9 +122,15 @@ it('loads none of it for a client that lists the tools and leaves', async () => 
   for (const source of sources) expect(source).not.toMatch(/SqliteDialect|effect:"destroy"/);
 });
 
+it('loads the code of the operation that is called, and of no other', async () => {
+  rmSync(join(folder, '.cache'), { recursive: true, force: true });
+  await promisify(execFile)(process.execPath, [cli, 'call', 'list_vms', '--demo'], { env: { HOME: folder } });
+  const sources = [...cached().keys()].map((path) => readFileSync(join(folder, path.split('/').at(-1) ?? ''), 'utf8')).join('');
+  const loaded = operations.map(({ name }) => name).filter((name) => sources.includes(`name:"${name}"`));
+  expect(loaded).toEqual(['list_vms']);
+});
+
 it('loads the code of traces for calls that are traced, and for no others', async () => {
-  // A call needs SQLite's library, which lies outside of the bundle.
-  symlinkSync(join(dirname(binary()), '../node_modules'), join(folder, 'node_modules'));
   const loaded = async (env: Record<string, string>) => {
     rmSync(join(folder, '.cache'), { recursive: true, force: true });
     await promisify(execFile)(process.execPath, [cli, 'call', 'list_vms', '--demo'], { env: { HOME: folder, ...env } });

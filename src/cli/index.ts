@@ -42,8 +42,8 @@ server(program, 'stdio', 'serve an MCP client on stdio (default)', { isDefault: 
 async function refuseCommand(unknown: string): Promise<never> {
   if (program.commands.some((one) => one.name() === unknown))
     program.error(`error: options come after the command: proxmox-mcp ${unknown} …`, { exitCode: 2 });
-  const { operations } = await import('../operations/index.ts');
-  const isOperation = operations.some(({ name }) => name === unknown);
+  const { nameOfOperation, operationNames } = await import('../operations/find.ts');
+  const isOperation = nameOfOperation(unknown) !== undefined;
   const commands = isOperation
     ? []
     : nearest(
@@ -51,14 +51,7 @@ async function refuseCommand(unknown: string): Promise<never> {
         program.commands.map((one) => one.name()),
         1,
       );
-  const calls =
-    commands.length > 0
-      ? []
-      : nearest(
-          unknown,
-          operations.map(({ name }) => name),
-          1,
-        ).map((name) => `call ${name}`);
+  const calls = commands.length > 0 ? [] : nearest(unknown, operationNames, 1).map((name) => `call ${name}`);
   return program.error(`error: unknown command '${unknown}'${meant([...commands, ...calls], program.name())}`, { exitCode: 2 });
 }
 

@@ -1,20 +1,17 @@
 import type { Audit } from '../audit/writer.ts';
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
-import { fail } from '../core/errors/errors.ts';
 import { lazy } from '../core/lazy.ts';
 import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import { choicesOf, clustersOf, nameIn, type Settings } from '../core/settings/settings.ts';
 import { untraced } from '../core/trace.ts';
-import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { createStanding, revokeStanding } from './approvals/standing.ts';
 import { joinedWatched, watchedOn } from './approvals/watched.ts';
 import { clusterOf } from './clusters/cluster.ts';
 import { type Clusters, clusterNamed, onEach, type Served, servedCluster } from './clusters/clusters.ts';
 import { createRouter } from './clusters/route.ts';
-import { unreachableSecrets } from './input/conceal.ts';
 import { createVault } from './input/secrets.ts';
 import { quotasOf, takeInventory } from './limits/quotas.ts';
 import type { Notify, Ports, ServerPorts } from './ports.ts';
@@ -47,7 +44,6 @@ interface EngineOptions {
 /** Builds the engine; opens nothing. */
 export function createEngine(options: EngineOptions): Engine {
   const { settings, audit, log, clock = systemClock } = options;
-  refuseOpenSecrets();
   const worker = thisWorker();
   const inFlight = new InFlight(() => untraced(() => upkeep.begin()));
   const announcements = new Set<Promise<void>>();
@@ -125,19 +121,6 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 const unknownOn = async (ports: Ports) => (await ports.store()).runs.unknown(ports.cluster.name);
-
-/** The operations are the same for all engines of a process. */
-let secretsChecked = false;
-
-/** Rejects an operation whose secrets would pass the entry point as plain text. */
-function refuseOpenSecrets(): void {
-  if (secretsChecked) return;
-  for (const { name, input } of operations) {
-    const open = unreachableSecrets(input);
-    if (open.length > 0) fail('internal', `Operation ${name} marks a secret where it cannot be concealed: ${open.join(', ')}.`);
-  }
-  secretsChecked = true;
-}
 
 /** Keeps notifications in flight, so that an engine which is closed right after a request still sends them. */
 function remembered(notify: Notify, announcements: Set<Promise<void>>): Notify {

@@ -4,7 +4,7 @@ import type { JsonObject } from '../core/text/json.ts';
 import { nearest } from '../core/text/nearest.ts';
 import { type Attributes, traced } from '../core/trace.ts';
 import { inputOf } from '../operations/by-name.ts';
-import { findOperation, operations } from '../operations/index.ts';
+import { findOperation, nameOfOperation, operationNames } from '../operations/find.ts';
 import { change } from './calls/change.ts';
 import { control } from './calls/control.ts';
 import { Deadline } from './calls/deadline.ts';
@@ -34,7 +34,7 @@ interface Seen {
  */
 export function perform(request: Request, server: ServerPorts, open: OpenPorts): Promise<Result> {
   // A name that an agent made up stays out of the traces.
-  const operation = findOperation(request.name)?.name ?? 'unknown';
+  const operation = nameOfOperation(request.name) ?? 'unknown';
   const attributes = { 'proxmox.operation': operation, 'proxmox.channel': request.caller.channel };
   return traced({ name: `perform ${operation}`, kind: 'internal', attributes }, async (span) => {
     const seen: Seen = { began: server.clock.now(), args: {} };
@@ -54,7 +54,7 @@ export function perform(request: Request, server: ServerPorts, open: OpenPorts):
 async function performed(request: Request, seen: Seen, server: ServerPorts, open: OpenPorts): Promise<Result> {
   await server.audit.ready();
   try {
-    const call = readCall(request, seen.began, server);
+    const call = await readCall(request, seen.began, server);
     seen.args = call.args;
     const { operation, deadline } = call;
     if (operation.effect === 'read' && call.options.dryRun) return await preview({ ...call, operation }, server);
@@ -91,22 +91,22 @@ function placeOf({ vmid, node }: JsonObject): Attributes {
 }
 
 /** @throws what a call is refused with before it needs the cluster */
-function readCall({ name, args: raw, caller, options }: Request, began: number, server: ServerPorts): Call {
-  const operation = findOperation(name) ?? refuseUnknown(name);
-  checkAvailable(operation, server.settings);
+async function readCall({ name, args: raw, caller, options }: Request, began: number, server: ServerPorts): Promise<Call> {
+  const operation = (await findOperation(name)) ?? refuseUnknown(name);
+  await checkAvailable(operation, server.settings);
   checkRole(caller, operation);
   if (options.invalid) fail('invalid_arguments', options.invalid);
-  const args = server.vault.conceal(inputOf(operation), withScopeDefaults(operation, readArguments(operation, raw), caller.scope));
+  const given = withScopeDefaults(operation, await readArguments(operation, raw), caller.scope);
+  const args = server.vault.conceal(inputOf(operation), given);
   const wait = typeof args.wait_seconds === 'number' ? args.wait_seconds : options.wait;
   return { operation, args, caller, options, deadline: new Deadline(wait, began, server) };
 }
 
 function refuseUnknown(name: string): never {
-  const names = operations.map((operation) => operation.name);
-  const similar = nearest(name, names);
+  const similar = nearest(name, operationNames);
   fail('unknown_operation', `Unknown operation "${name.slice(0, 60)}".`, {
     ...(similar.length > 0 ? { hint: `Did you mean ${similar.join(' or ')}? \`proxmox-mcp tools\` lists all operations.` } : {}),
-    details: { operations: names },
+    details: { operations: [...operationNames] },
   });
 }
 

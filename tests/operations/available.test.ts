@@ -29,12 +29,24 @@ describe('the tools that are offered', () => {
     expect(names(availableIn(all, { readOnly: true, toolsets: ['rare'] }))).toEqual(['list_approvals', 'get_task', 'rare_read']);
   });
 
-  it('are refused at the call otherwise, with the setting that adds them', () => {
-    expect(() => checkAvailable(some('stop_vm'), { readOnly: false, toolsets: ['everyday'] })).not.toThrow();
-    expect(() => checkAvailable(some('stop_vm'), { readOnly: true, toolsets: ['everyday'] })).toThrow('read-only');
-    expect(() => checkAvailable(some('stop_vm'), { readOnly: false, toolsets: ['api'] })).toThrow(
+  it('are refused at the call otherwise, with the setting that adds them', async () => {
+    await checkAvailable(some('stop_vm'), { readOnly: false, toolsets: ['everyday'] });
+    await expect(checkAvailable(some('stop_vm'), { readOnly: true, toolsets: ['everyday'] })).rejects.toThrow('read-only');
+    await expect(checkAvailable(some('stop_vm'), { readOnly: false, toolsets: ['api'] })).rejects.toThrow(
       expect.objectContaining({ code: 'forbidden_by_policy', hint: expect.stringContaining('PROXMOX_TOOLSETS=api,everyday') }),
     );
+  });
+
+  it('are refused at the call exactly where they are not listed', async () => {
+    for (const readOnly of [true, false])
+      for (const toolsets of [...TOOLSETS.map((one) => [one]), TOOLSETS]) {
+        const settings = { readOnly, toolsets };
+        const offered = availableIn(operations, settings);
+        for (const one of operations) {
+          const refusal = await checkAvailable(one, settings).catch((thrown: unknown) => thrown);
+          expect(refusal === undefined, `${one.name}, ${JSON.stringify(settings)}`).toBe(offered.includes(one));
+        }
+      }
   });
 });
 

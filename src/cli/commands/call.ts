@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { ApprovalMethod } from '../../core/plan/approval.ts';
@@ -9,7 +10,7 @@ import { splitCommon } from '../../engine/input/common.ts';
 import type { Session } from '../../engine/session.ts';
 import type { PerformOptions } from '../../engine/types.ts';
 import type { Operation } from '../../operations/define.ts';
-import { findOperation } from '../../operations/index.ts';
+import { findOperation, nameOfOperation } from '../../operations/find.ts';
 import { renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
@@ -32,6 +33,8 @@ interface CallOptions extends GlobalOptions {
  */
 export async function call(operation: string, options: CallOptions): Promise<Exit> {
   const args = parseArgs(options.args === '-' ? await piped() : options.args);
+  // The operation, which loads after this, checks one value with each schema: code that zod generates pays for itself after many.
+  z.config({ jitless: true });
   const session = await openSession(options);
   const interrupt = new AbortController();
   const work = { begun: false };
@@ -47,7 +50,7 @@ export async function call(operation: string, options: CallOptions): Promise<Exi
   };
   process.once('SIGINT', onInterrupt);
   try {
-    const name = `call ${findOperation(operation)?.name ?? 'unknown'}`;
+    const name = `call ${nameOfOperation(operation) ?? 'unknown'}`;
     const parent = defined({ traceparent: process.env.TRACEPARENT, tracestate: process.env.TRACESTATE });
     return await traced({ name, kind: 'server', parent }, () =>
       perform(session, operation, args, options, { signal: interrupt.signal, work, progress }),
@@ -69,7 +72,7 @@ async function perform(
   { signal, work, progress }: { signal: AbortSignal; work: { begun: boolean }; progress: ProgressView },
 ): Promise<Exit> {
   const caller = localCaller('cli', { canAsk: { elicitation: false, terminal: hasTerminal() } });
-  const known = findOperation(operation);
+  const known = await findOperation(operation);
   const { args, options: given } = known ? splitCommon(known, raw) : { args: raw, options: {} };
   const performOptions: PerformOptions = {
     wait: 'end',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { fail } from '../../core/errors/errors.ts';
-import { operations } from '../../operations/index.ts';
+import { operationNames } from '../../operations/find.ts';
 import { type Exit, print } from '../terminal/output.ts';
 import { CLIENT_NAMES } from './client-config.ts';
 
@@ -85,7 +85,7 @@ function optionNames(command: Command): string[] {
 /** Values of the first argument, where they are known without the cluster. */
 function valuesOf(command: Command, rest: readonly string[]): readonly string[] {
   if (rest.length > 0) return [];
-  if (command.name() === 'call') return operations.map(({ name }) => name);
+  if (command.name() === 'call') return operationNames;
   if (command.name() === 'client-config') return CLIENT_NAMES;
   return command.name() === 'completion' ? Object.keys(SCRIPTS) : [];
 }

@@ -34,7 +34,7 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     engine,
     changes,
     tools,
-    operation: async (name) => (await import('../../operations/index.ts')).findOperation(name),
+    operation: async (name) => (await import('../../operations/find.ts')).findOperation(name),
     settings,
     caller: ({ client, elicitation }) => localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...defined({ client }) }),
     version: pkg.version,

@@ -20,13 +20,12 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
   // Store and audit need it. An installation without it says so first, whatever else is missing.
   await import('../../sqlite.ts');
   const { settings: configured } = configureConnection(options);
-  const [{ createEngine }, { operations }, log] = await Promise.all([
+  const [{ createEngine }, { operationNames }, log] = await Promise.all([
     import('../../engine/engine.ts'),
-    import('../../operations/index.ts'),
+    import('../../operations/find.ts'),
     openLog(configured.logLevel),
   ]);
-  const names = operations.map(({ name }) => name);
-  for (const { policy } of clustersOf(configured)) checkPolicyOperations(policy, names);
+  for (const { policy } of clustersOf(configured)) checkPolicyOperations(policy, operationNames);
   const demo = configured.demo ? await startDemo(configured) : undefined;
   const settings = demo?.settings ?? configured;
   const clusters = clustersOf(settings);
@@ -126,7 +125,6 @@ async function startDemo(settings: Settings): Promise<{ settings: Settings; clos
 /** Loads the code that a session needs. Between two parts, requests have their turn. */
 export async function loadForSession(): Promise<void> {
   const parts = [
-    () => import('../../operations/index.ts'),
     () => import('../../engine/engine.ts'),
     () => import('../../sqlite.ts'),
     () => import('pino'),

@@ -2,7 +2,7 @@ import { asError, fail } from '../../core/errors/errors.ts';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import type { Result } from '../../core/result.ts';
 import { canonical } from '../../core/text/canonical.ts';
-import { findOperation } from '../../operations/index.ts';
+import { findOperation } from '../../operations/find.ts';
 import type { Ports } from '../ports.ts';
 import { answerOf, resultOf } from '../runs/answer.ts';
 import { pollRun } from '../runs/tasks/tasks.ts';
@@ -14,7 +14,7 @@ import { type Redemption, redeem } from './redeem.ts';
 export async function approve(id: string, call: Omit<Redemption, 'operation'>, ports: Ports): Promise<Result> {
   const approval = await visibleApproval(id, call.caller, ports);
   if (call.options.dryRun) return { kind: 'dry_run', plan: approval.plan };
-  const operation = findOperation(approval.operation);
+  const operation = await findOperation(approval.operation);
   if (!operation || !('plan' in operation)) fail('internal', `Approval ${id} is for an operation that no longer exists.`);
   const result = await redeemOrJoin(approval, { ...call, operation }, ports);
   if (result.kind !== 'done') return result;

@@ -5,7 +5,7 @@ import type { Caller } from '../../core/people/caller.ts';
 import { newGuestsOf, targetsOf } from '../../core/plan/parts.ts';
 import { isGuarded, type Plan } from '../../core/plan/plan.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
-import { findOperation } from '../../operations/index.ts';
+import { nameOfOperation } from '../../operations/find.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
 import type { StandingApproval } from '../../store/repositories/standing.ts';
 import { newId } from '../ids.ts';
@@ -53,7 +53,7 @@ export function checkStanding(request: StandingRequest): void {
   if (!(Number.isInteger(request.uses) && request.uses > 0 && request.uses <= MAX_USES))
     fail('invalid_arguments', `A standing approval has 1 to ${MAX_USES} uses, one for each guest.`);
   if (request.operations.length === 0) fail('invalid_arguments', 'A standing approval must name its operations.');
-  const unknown = request.operations.filter((name) => findOperation(name) === undefined);
+  const unknown = request.operations.filter((name) => nameOfOperation(name) === undefined);
   if (unknown.length > 0) fail('invalid_arguments', `Unknown operation: ${unknown.join(', ')}.`);
 }
 

@@ -5,7 +5,7 @@ import { nameIn } from '../../core/settings/settings.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
 import { isObject, type JsonObject } from '../../core/text/json.ts';
 import type { Operation } from '../../operations/define.ts';
-import { findOperation } from '../../operations/index.ts';
+import { findOperation } from '../../operations/find.ts';
 import { clusterInScope, describe, withinCluster } from '../limits/scope.ts';
 import { perform } from '../perform.ts';
 import type { ServerPorts } from '../ports.ts';
@@ -58,7 +58,7 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     const { cluster, ...args } = argumentsOf(request);
     const rest = { ...request, args };
     const { caller, options } = request;
-    const operation = findOperation(request.name);
+    const operation = await findOperation(request.name);
     const named = isAbsent(cluster) ? await ownerOf(rest, server) : cluster;
     const own = all.filter(({ name }) => clusterInScope(name, caller.scope));
     if (named !== undefined) {

@@ -4,7 +4,6 @@ import type { JsonObject } from '../../core/text/json.ts';
 import { inputOf } from '../../operations/by-name.ts';
 import { commonOf } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';
-import { operations } from '../../operations/index.ts';
 import { coerce } from './coerce.ts';
 import { problemsOf } from './problems.ts';
 
@@ -12,14 +11,22 @@ import { problemsOf } from './problems.ts';
  * Arguments in the form that the operation declares.
  * @throws invalid_arguments with one sentence for each problem
  */
-export function readArguments(operation: Operation, raw: unknown): JsonObject {
-  return readBy(inputOf(operation), raw ?? {}, operation.name, commonOf(operation), othersBeside(operation)) as JsonObject;
+export async function readArguments(operation: Operation, raw: unknown): Promise<JsonObject> {
+  const read = (tools: readonly Operation[]) =>
+    readBy(inputOf(operation), raw ?? {}, operation.name, commonOf(operation), tools) as JsonObject;
+  if (!isOnGuest(operation)) return read([]);
+  try {
+    return read([]);
+  } catch {
+    // A parameter that another change of a guest has is meant for it. Only this refusal needs to know the others.
+    const { operations } = await import('../../operations/index.ts');
+    return read(operations.filter((one) => one !== operation && isOnGuest(one)));
+  }
 }
 
-/** The other changes of a guest that exists: a parameter that one of them has is meant for it. */
-function othersBeside(operation: Operation): Operation[] {
-  const isOnGuest = (one: Operation) => one.effect !== 'read' && one.effect !== 'control' && !('reserves' in one) && one.byName?.vmid;
-  return isOnGuest(operation) ? operations.filter((one) => one !== operation && isOnGuest(one)) : [];
+/** Whether it changes a guest that exists. */
+function isOnGuest(one: Operation): boolean {
+  return one.effect !== 'read' && one.effect !== 'control' && !('reserves' in one) && one.byName?.vmid !== undefined;
 }
 
 /**

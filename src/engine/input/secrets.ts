@@ -5,7 +5,7 @@ import { readOrMakeKey } from '../../audit/key-file.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { isSecretRef } from '../../core/plan/plan.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import { conceal } from './conceal.ts';
+import { conceal, unreachableSecrets } from './conceal.ts';
 
 /**
  * Keeps secrets out of plans, journal, approvals and audit. An argument marked as `secret` is replaced by `{$secret: id}` at
@@ -13,6 +13,7 @@ import { conceal } from './conceal.ts';
  * them, and sealed (AES-256-GCM) in the store for as long as an approval or a run needs them.
  */
 export interface Vault {
+  /** @throws internal for a schema with a secret that would pass as plain text */
   conceal(schema: z.ZodObject, args: JsonObject): JsonObject;
   /** The call that brought these arguments is over. */
   forget(concealed: JsonObject): void;
@@ -46,6 +47,7 @@ export function createVault(dataDir: string): Vault {
   const idOf = (value: string) => createHmac('sha256', keyring().mac).update(value).digest('hex').slice(0, 32);
   return {
     conceal(schema, args) {
+      refuseOpenSecrets(schema);
       const brought = new Map<string, string>();
       const concealed = conceal(schema, args, (value) => {
         const id = idOf(value);
@@ -86,6 +88,16 @@ export function createVault(dataDir: string): Vault {
       }
     },
   };
+}
+
+/** Schemas without a secret that would pass as plain text. They are the same for all vaults of a process. */
+const closed = new WeakSet<z.ZodObject>();
+
+function refuseOpenSecrets(schema: z.ZodObject): void {
+  if (closed.has(schema)) return;
+  const open = unreachableSecrets(schema);
+  if (open.length > 0) fail('internal', `The parameters mark a secret where it cannot be concealed: ${open.join(', ')}.`);
+  closed.add(schema);
 }
 
 function lost(): never {

@@ -3,25 +3,25 @@ import type { Caller } from '../../core/people/caller.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { availableIn, changesNothing, roleAllows } from '../../operations/available.ts';
 import type { Operation } from '../../operations/define.ts';
-import { operations } from '../../operations/index.ts';
 
-const offered = new WeakMap<object, ReadonlySet<Operation>>();
-
-function offeredBy(settings: Pick<Settings, 'readOnly' | 'toolsets'>): ReadonlySet<Operation> {
-  const known = offered.get(settings) ?? new Set(availableIn(operations, settings));
-  offered.set(settings, known);
-  return known;
-}
+type Offering = Pick<Settings, 'readOnly' | 'toolsets'>;
 
 /** Checked again at the entry point: a tool that is not offered cannot be called. @throws forbidden_by_policy */
-export function checkAvailable(operation: Operation, settings: Pick<Settings, 'readOnly' | 'toolsets'>): void {
-  if (offeredBy(settings).has(operation)) return;
+export async function checkAvailable(operation: Operation, settings: Offering): Promise<void> {
+  if (await isOffered(operation, settings)) return;
   const { name, toolset } = operation;
   if (settings.readOnly && !changesNothing(operation))
     fail('forbidden_by_policy', `This server is read-only, so ${name} is not available.`);
   fail('forbidden_by_policy', `${name} belongs to the toolset ${toolset}, which this server does not offer.`, {
     hint: `Ask the operator to add it with PROXMOX_TOOLSETS=${[...settings.toolsets, toolset].join(',')}.`,
   });
+}
+
+async function isOffered(operation: Operation, settings: Offering): Promise<boolean> {
+  // A control operation of another toolset is there with every change, so all operations count for it.
+  const needsAll = operation.effect === 'control' && !settings.toolsets.includes(operation.toolset);
+  const all = needsAll ? (await import('../../operations/index.ts')).operations : [operation];
+  return availableIn(all, settings).includes(operation);
 }
 
 /** Checked again at the entry point, because the transport lists the tools long before the call. @throws forbidden_by_policy */

@@ -131,6 +131,7 @@ describe('a secret in a schema', () => {
     ['a map', wrapped(z.map(z.string(), marked()))],
   ])('is refused in %s, where it cannot be concealed', (_kind, schema) => {
     expect(unreachableSecrets(schema)).toEqual([expect.stringContaining('(string)')]);
+    expect(() => createVault(folder).conceal(schema, {})).toThrow('mark a secret where it cannot be concealed');
   });
 
   it('can be concealed in every operation there is', () => {

@@ -6,7 +6,7 @@ import type { RunRecord } from '../../../core/plan/run.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
 import { plainText, withoutCommand } from '../../../core/text/text.ts';
 import type { ControlPorts } from '../../../operations/define.ts';
-import { findOperation } from '../../../operations/index.ts';
+import { findOperation } from '../../../operations/find.ts';
 import { exitOf } from '../../../proxmox/tasks.ts';
 import { checkTaskScope } from '../../limits/scope.ts';
 import type { Ports } from '../../ports.ts';
@@ -120,7 +120,7 @@ function brief(run: RunRecord): JsonObject {
 
 async function describe(run: RunRecord, ports: Ports, logLines: number): Promise<JsonObject> {
   const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
-  const operation = findOperation(run.operation);
+  const operation = await findOperation(run.operation);
   const report =
     run.status === 'succeeded' && operation && 'report' in operation
       ? await reported(run, operation, ports).catch(() => undefined)

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { findOperation, nameOfOperation, operationNames } from '../../src/operations/find.ts';
+import * as all from '../../src/operations/index.ts';
+
+test('one operation at a time is found where the list of all has it', async () => {
+  expect(operationNames).toEqual(all.operations.map(({ name }) => name));
+  for (const one of all.operations) expect(await findOperation(one.name), one.name).toBe(one);
+});
+
+test.each(['no_such_tool', 'constructor', '__proto__', ''])('%j is the name of no operation', async (name) => {
+  expect(nameOfOperation(name)).toBeUndefined();
+  expect(await findOperation(name)).toBeUndefined();
+});
