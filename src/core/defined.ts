@@ -7,3 +7,8 @@ export function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude
   }
   return kept;
 }
+
+/** The items that are there: `present(isOff && 'it is off', ...others)` is a list without what a condition left out. */
+export function present<T>(...items: readonly (T | false | null | undefined | '')[]): T[] {
+  return items.filter((item): item is T => item !== false && item !== null && item !== undefined && item !== '');
+}

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { ageDays, isoOf } from '../../core/text/duration.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { listGuests, locate } from '../../proxmox/guest/guests.ts';
@@ -52,18 +52,15 @@ export const listSnapshots = defineOperation({
       .filter(({ snapshot: { time } }) => days === 0 || (time !== undefined && time < now - days * 86_400))
       .sort((a, b) => (a.snapshot.time ?? 0) - (b.snapshot.time ?? 0));
     const empty = guests.length === 0 ? await whyEmpty(ctx) : undefined;
-    const notice = [
-      ...(empty === undefined ? [] : [empty]),
-      ...(rows.length > MAX_ROWS ? [`only the oldest ${MAX_ROWS} are shown; name a guest or give older_than_days for fewer`] : []),
-      ...(unread.length > 0
-        ? [
-            `the snapshots of ${counted(unread.length, 'guest')} were not read: ${unread
-              .slice(0, 20)
-              .map((g) => g.vmid)
-              .join(', ')}`,
-          ]
-        : []),
-    ].join('; ');
+    const notice = present(
+      empty,
+      rows.length > MAX_ROWS && `only the oldest ${MAX_ROWS} are shown; name a guest or give older_than_days for fewer`,
+      unread.length > 0 &&
+        `the snapshots of ${counted(unread.length, 'guest')} were not read: ${unread
+          .slice(0, 20)
+          .map((g) => g.vmid)
+          .join(', ')}`,
+    ).join('; ');
     return {
       snapshots: rows.slice(0, MAX_ROWS).map(({ guest, snapshot: s }) => ({
         vmid: guest.vmid,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
@@ -97,12 +97,10 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
     ],
     expected: [there],
     choices: [],
-    warnings: [
-      ...(running && !pauses && at.type === 'qemu'
-        ? ['the VM runs: the snapshot holds its disks as after a power cut, without memory']
-        : []),
-      ...(guest.pending.length > 0 ? ['changes that are pending are not part of the snapshot'] : []),
-    ],
+    warnings: present(
+      running && !pauses && at.type === 'qemu' && 'the VM runs: the snapshot holds its disks as after a power cut, without memory',
+      guest.pending.length > 0 && 'changes that are pending are not part of the snapshot',
+    ),
     before: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
     after: { snapshot },
     undo: `delete_snapshot {"vmid": ${vmid}, "snapshot": "${snapshot}"}`,

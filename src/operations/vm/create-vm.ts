@@ -1,4 +1,4 @@
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
@@ -160,25 +160,23 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
       ...request.choices,
       ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
-    warnings: [
+    warnings: present(
       ...unseenNode(node),
       ...(wait?.warnings ?? []),
-      ...(bootable
-        ? []
-        : [`nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`]),
-      ...(args.ostype === 'win11' && isFileStorage(storage.type)
-        ? [`the state of its TPM on ${storage.storage} is a raw file, so the VM may not be snapshotted`]
-        : []),
-      ...(args.ostype === 'win11' && args.bios === 'seabios' ? ['the setup of Windows 11 asks for UEFI (bios: ovmf)'] : []),
+      !bootable && `nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`,
+      args.ostype === 'win11' &&
+        isFileStorage(storage.type) &&
+        `the state of its TPM on ${storage.storage} is a raw file, so the VM may not be snapshotted`,
+      args.ostype === 'win11' && args.bios === 'seabios' && 'the setup of Windows 11 asks for UEFI (bios: ovmf)',
       ...(args.cloud_init ? cloudInitWarnings(args.cloud_init, request.params) : []),
       ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
-      ...(image && !args.cloud_init ? ['no cloud_init was given: a cloud image then has no user who can log in'] : []),
-      ...(args.cloud_init && !image ? ['cloud-init only works in images that bring it; an installer ISO ignores it'] : []),
-      ...(node.memoryMib !== undefined && memoryMib > node.memoryMib
-        ? [`${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`]
-        : []),
+      image && !args.cloud_init && 'no cloud_init was given: a cloud image then has no user who can log in',
+      args.cloud_init && !image && 'cloud-init only works in images that bring it; an installer ISO ignores it',
+      node.memoryMib !== undefined &&
+        memoryMib > node.memoryMib &&
+        `${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`,
       ...(await thinWarning(ctx, node.node, storage, diskGib)),
-    ],
+    ),
     after: {
       name: args.name,
       vmid,

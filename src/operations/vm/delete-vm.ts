@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { present } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
@@ -113,22 +114,20 @@ export const deleteVm = defineOperation({
       ],
       expected: [gone],
       choices: [],
-      warnings: [
-        ...((await ctx.createdHere(identity)) ? [] : ['this guest was not created through this server']),
-        ...(managed ? ['HA manages the guest: it is removed there too'] : []),
-        ...(jobs.length > 0 ? [`replication jobs are removed: ${jobs.join(', ')}`] : []),
-        ...(hibernated(guest) ? ['the guest is hibernated: its saved memory is lost'] : []),
-        ...(extra.length > 0 ? [`volumes with this VMID that are not among its disks are destroyed too: ${names(extra)}`] : []),
-        ...(volumes.partly && args.purge
-          ? [
-              'volumes with this VMID show with Datastore.Audit on the storage and VM.Config.Disk on the guest: those that are not among its disks stay behind',
-            ]
-          : []),
-        ...(extra.length === 0 && volumes.extra.length > 0 ? [`volumes stay behind: ${names(volumes.extra)}`] : []),
-        ...(guest.template ? ['only linked clones that the token can see were looked for; Proxmox refuses if there are others'] : []),
-        ...(backup.length > 0 && leftOut(guest).length > 0 ? [`destroyed without being in the backup: ${leftOut(guest).join(', ')}`] : []),
-        ...(volumes.backups.newest === undefined && backup.length === 0 ? [noBackupText(volumes.backups)] : []),
-      ],
+      warnings: present(
+        !(await ctx.createdHere(identity)) && 'this guest was not created through this server',
+        managed && 'HA manages the guest: it is removed there too',
+        jobs.length > 0 && `replication jobs are removed: ${jobs.join(', ')}`,
+        hibernated(guest) && 'the guest is hibernated: its saved memory is lost',
+        extra.length > 0 && `volumes with this VMID that are not among its disks are destroyed too: ${names(extra)}`,
+        volumes.partly &&
+          args.purge &&
+          'volumes with this VMID show with Datastore.Audit on the storage and VM.Config.Disk on the guest: those that are not among its disks stay behind',
+        extra.length === 0 && volumes.extra.length > 0 && `volumes stay behind: ${names(volumes.extra)}`,
+        guest.template && 'only linked clones that the token can see were looked for; Proxmox refuses if there are others',
+        backup.length > 0 && leftOut(guest).length > 0 && `destroyed without being in the backup: ${leftOut(guest).join(', ')}`,
+        volumes.backups.newest === undefined && backup.length === 0 && noBackupText(volumes.backups),
+      ),
       before: { status: 'stopped', volumes: doomed.map((v) => v.volid), ...(untouched.length > 0 ? { untouched } : {}) },
       undo:
         backup.length > 0

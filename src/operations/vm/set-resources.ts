@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Effect } from '../../core/plan/effect.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
@@ -104,17 +104,16 @@ export const setResources = defineOperation({
       ],
       expected: [config, ...willBeGone(at, doomed)],
       demand,
-      warnings: [
+      warnings: present(
         ...unseenNode(node),
-        ...(small === undefined ? [] : [small]),
-        ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),
-        ...(waiting.length > 0
-          ? [`${waiting.join(', ')}: pending until the guest is stopped and started; a reboot from inside does not apply them`]
-          : []),
-        ...(node?.memoryMib !== undefined && sizes.memoryMib > node.memoryMib
-          ? [`${sizes.memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${at.node}`]
-          : []),
-      ],
+        small !== undefined && small,
+        others.length > 0 && `the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`,
+        waiting.length > 0 &&
+          `${waiting.join(', ')}: pending until the guest is stopped and started; a reboot from inside does not apply them`,
+        node?.memoryMib !== undefined &&
+          sizes.memoryMib > node.memoryMib &&
+          `${sizes.memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${at.node}`,
+      ),
       before: { ...pick(now, keys), ...doomed?.view },
       after: { ...pick(after, keys), ...doomed?.destroyed },
       undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be restored`] : [])].join('; '),

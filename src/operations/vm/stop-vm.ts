@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Effect } from '../../core/plan/effect.ts';
 import type { Params, Plan, RequestStep, Step } from '../../core/plan/plan.ts';
@@ -91,13 +92,13 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     steps: [...(checked ? [stillItself(target)] : []), { ...way.step, proof: stopped }, ...way.after],
     expected: [stopped, ...willBeGone(guest.at, doomed)],
-    warnings: [
+    warnings: present(
       ...way.warnings,
-      ...(isHalted(target.status) && !args.force
-        ? [`the guest is halted (${target.status.detail}) and may ignore the request; force cuts its power`]
-        : []),
+      isHalted(target.status) &&
+        !args.force &&
+        `the guest is halted (${target.status.detail}) and may ignore the request; force cuts its power`,
       ...pendingWarnings(guest),
-    ],
+    ),
     before: { status: 'running', ...doomed?.view },
     after: { status: 'stopped', ...doomed?.destroyed },
     undo: `start_vm {"vmid": ${args.vmid}}${args.force ? '; data that the guest had not written to disk is lost' : ''}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { graver } from '../../core/plan/effect.ts';
 import { type Condition, digestAfter, type Params, type Plan, type ResourceDemand, type Step } from '../../core/plan/plan.ts';
@@ -174,12 +174,10 @@ function planParts(target: Target, all: Facet) {
   // A change of the configuration of a stopped guest applies all that is pending.
   const others = running ? [] : guest.pending.filter((p) => !(p.key in all.after));
   const doomed = doomedBy(others);
-  const raises = [
+  const raises = present(
     ...all.raises,
-    ...(doomed
-      ? [{ effect: 'destroy' as const, because: `the change also applies a pending removal by force, which destroys ${doomed.names}` }]
-      : []),
-  ];
+    doomed && { effect: 'destroy' as const, because: `the change also applies a pending removal by force, which destroys ${doomed.names}` },
+  );
   return {
     summary: `Change ${of}: ${all.changes.map(({ text }) => text).join(', ')}`,
     changes: all.changes,

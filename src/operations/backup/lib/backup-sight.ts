@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { allPrivileges, type Granted, grantedAt } from '../../../proxmox/access/privileges.ts';
 import { showsBackups } from '../../../proxmox/access/visibility.ts';
@@ -24,20 +25,14 @@ export async function backupSight(api: ProxmoxReader, guests: readonly GuestRow[
   const blind = storages.filter((storage) => !showsBackups(grantedAt(granted, `/storage/${storage}`), new Set(['VM.Backup'])));
   const open = storages.filter((storage) => !blind.includes(storage));
   const hidden = guests.filter(({ template, vmid }) => !template && !open.every((storage) => shows(storage, vmid))).map(({ vmid }) => vmid);
-  const notice = [
+  const notice = present(
     ...unread.map(({ storage, why }) => `storage ${storage} was not read (${why})`),
-    ...(blind.length > 0
-      ? [
-          `backups on ${blind.join(', ')} are invisible to this token (Datastore.AllocateSpace on the storage and VM.Backup on the guest show them)`,
-        ]
-      : []),
-    ...(hidden.length > 0
-      ? [`backups of ${hidden.length} guests are invisible to this token (VM.Backup shows them): ${hidden.slice(0, NAMED).join(', ')}`]
-      : []),
-    ...(storages.length === 0 && unread.length === 0
-      ? ['this token sees no storage for backups, so it cannot tell whether there are any']
-      : []),
-  ].join('; ');
+    blind.length > 0 &&
+      `backups on ${blind.join(', ')} are invisible to this token (Datastore.AllocateSpace on the storage and VM.Backup on the guest show them)`,
+    hidden.length > 0 &&
+      `backups of ${hidden.length} guests are invisible to this token (VM.Backup shows them): ${hidden.slice(0, NAMED).join(', ')}`,
+    storages.length === 0 && unread.length === 0 && 'this token sees no storage for backups, so it cannot tell whether there are any',
+  ).join('; ');
   const complete = unread.length === 0 && storages.length > 0;
   return { sees: (vmid) => complete && storages.every((storage) => shows(storage, vmid)), notice };
 }

@@ -1,4 +1,4 @@
-import { defined } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { isoOf } from '../../../core/text/duration.ts';
 import { isFileStorage, isThin, listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
@@ -57,12 +57,11 @@ export function spaceWarnings(places: readonly Place[]): string[] {
     const used = Math.round((100 * (place.totalGib - place.freeGib)) / place.totalGib);
     const allocated = allocatedGib(place) ?? 0;
     const promises = isThin(place.type) || isFileStorage(place.type) ? allocated : 0;
-    return [
-      ...(promises > place.totalGib
-        ? [`${name} has promised ${Math.round(promises)} GiB to disks and has ${Math.round(place.totalGib)} GiB; ${used} % is written.`]
-        : []),
-      ...(used >= FULL_PERCENT ? [`${name} is ${used} % full.`] : []),
-    ];
+    return present(
+      promises > place.totalGib &&
+        `${name} has promised ${Math.round(promises)} GiB to disks and has ${Math.round(place.totalGib)} GiB; ${used} % is written.`,
+      used >= FULL_PERCENT && `${name} is ${used} % full.`,
+    );
   });
 }
 

@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Replication } from '../../../proxmox/guest/migration.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
@@ -22,35 +23,31 @@ export interface Around {
 
 /** Everything that Proxmox refuses whatever the other node is, most of it only in the task, after the request was accepted. */
 export function obstaclesOf(mover: Mover, around: Around): Obstacle[] {
-  return [
+  return present(
     ...deviceObstacles(mover),
     ...volumeObstacles(mover),
     ...mover.copied.flatMap((one) => copyObstacles(mover, one, around)),
     ...haObstacles(mover, around),
-    ...(around.replications.some(({ vmid, ending }) => vmid === mover.target.guest.at.vmid && ending)
-      ? [{ why: 'one of its replication jobs is being removed', hint: 'Wait until the job is gone.' }]
-      : []),
-  ];
+    around.replications.some(({ vmid, ending }) => vmid === mover.target.guest.at.vmid && ending) && {
+      why: 'one of its replication jobs is being removed',
+      hint: 'Wait until the job is gone.',
+    },
+  );
 }
 
 function deviceObstacles({ target, known, how }: Mover): Obstacle[] {
   const { at, live } = target.guest;
   const clipboard = how === 'live' && parseProperties(live.vga ?? '', 'type').clipboard === 'vnc';
   const stop = `Stop it with stop_vm {"vmid": ${at.vmid}}, then move it.`;
-  return [
-    ...(known.devices.length > 0
-      ? [
-          {
-            why: `it uses ${known.devices.join(', ')} of ${at.node}`,
-            hint: 'Ask the operator to remove or map the device in Datacenter > Resource Mappings.',
-          },
-        ]
-      : []),
-    ...(how === 'live' && known.mapped.length > 0
-      ? [{ why: `its mapped devices ${known.mapped.join(', ')} cannot move while it runs`, hint: stop }]
-      : []),
-    ...(clipboard ? [{ why: 'its display has clipboard=vnc, which cannot move while it runs', hint: stop }] : []),
-  ];
+  return present(
+    known.devices.length > 0 && {
+      why: `it uses ${known.devices.join(', ')} of ${at.node}`,
+      hint: 'Ask the operator to remove or map the device in Datacenter > Resource Mappings.',
+    },
+    how === 'live' &&
+      known.mapped.length > 0 && { why: `its mapped devices ${known.mapped.join(', ')} cannot move while it runs`, hint: stop },
+    clipboard && { why: 'its display has clipboard=vnc, which cannot move while it runs', hint: stop },
+  );
 }
 
 function volumeObstacles({ target, known }: Mover): Obstacle[] {
@@ -120,12 +117,8 @@ function goesWithSnapshots(kind: 'qemu' | 'lxc', how: Mover['how'], type: string
 
 function haObstacles({ target, managed, copied }: Mover, { mapped }: Around): Obstacle[] {
   if (!managed) return [];
-  return [
-    ...(target.status.ha === 'error'
-      ? [{ why: 'its HA resource is in state error', hint: 'Ask the operator to disable the resource first.' }]
-      : []),
-    ...(mapped && copied.length > 0
-      ? [{ why: 'HA moves local disks only to a storage of the same name', hint: 'Call again without storage.' }]
-      : []),
-  ];
+  return present(
+    target.status.ha === 'error' && { why: 'its HA resource is in state error', hint: 'Ask the operator to disable the resource first.' },
+    mapped && copied.length > 0 && { why: 'HA moves local disks only to a storage of the same name', hint: 'Call again without storage.' },
+  );
 }

@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
@@ -26,15 +27,15 @@ export interface Compared {
  * that an empty list means the same guest.
  */
 export async function differencesFrom(ctx: Pick<OperationContext, 'api'>, { row, guest, run }: Compared, asked: Asked): Promise<string[]> {
-  return [
+  return present(
     ...settings(guest, asked),
     ...origin(guest.disks, run, asked),
     ...(await poolDifference(ctx, row, asked.pool)),
     ...(asked.cloud_init ? cloudInitDifferences(asked.cloud_init, guest.config, guest.disks) : []),
-    ...((asked.start || asked.start_on_create || asked.wait_for !== undefined) && row.status !== 'running'
-      ? [`status: requested running, is ${row.status}`]
-      : []),
-  ];
+    (asked.start || asked.start_on_create || asked.wait_for !== undefined) &&
+      row.status !== 'running' &&
+      `status: requested running, is ${row.status}`,
+  );
 }
 
 function settings({ at, config, identity, disks, tags }: Guest, asked: Asked): string[] {
@@ -80,20 +81,15 @@ function origin(disks: readonly Disk[], run: RunRecord | undefined, asked: Asked
     `${what}: requested ${plainText(String(wanted), 60)}, cannot be compared: this server has no record of how this guest was created`;
   const made = run?.operation === 'create_vm';
   const was = clonedFrom === undefined ? run?.args.image : `a clone of ${clonedFrom}`;
-  return [
-    ...(image === undefined || (made && isSameMedium(image, String(run.args.image)))
-      ? []
-      : [made || clonedFrom !== undefined ? differs('image', image, was) : unknown('image', image)]),
-    ...(iso === undefined || inserted.some((volid) => isSameMedium(iso, volid))
-      ? []
-      : [differs('iso', iso, inserted.join(', ') || undefined)]),
-    ...(source === undefined || source === clonedFrom
-      ? []
-      : [clonedFrom !== undefined || made ? differs('source_vmid', source, clonedFrom) : unknown('source_vmid', source)]),
-    ...(full === undefined || full === recorded || made
-      ? []
-      : [recorded === undefined ? unknown('full_clone', full) : differs('full_clone', full, recorded)]),
-  ];
+  return present(
+    !(image === undefined || (made && isSameMedium(image, String(run.args.image)))) &&
+      (made || clonedFrom !== undefined ? differs('image', image, was) : unknown('image', image)),
+    !(iso === undefined || inserted.some((volid) => isSameMedium(iso, volid))) && differs('iso', iso, inserted.join(', ') || undefined),
+    !(source === undefined || source === clonedFrom) &&
+      (clonedFrom !== undefined || made ? differs('source_vmid', source, clonedFrom) : unknown('source_vmid', source)),
+    !(full === undefined || full === recorded || made) &&
+      (recorded === undefined ? unknown('full_clone', full) : differs('full_clone', full, recorded)),
+  );
 }
 
 /** Lists show the pool of a guest only to a token with Pool.Audit on it. */

@@ -1,4 +1,4 @@
-import { defined } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import { outOfLane, partOf } from '../../../core/plan/parts.ts';
 import { digestAfter, type FromRef, type Plan, provesAll, type RequestStep } from '../../../core/plan/plan.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
@@ -74,12 +74,12 @@ export function finishPlan(guest: Guest, { run, left, open }: Unfinished, status
     steps: left.map((step, index) => withDigest(step, index === 0 ? guest.digest : digestAfter(left.slice(0, index)))),
     ...(demand ? { demand: { newGuests: 0 as const, vmid: demand.vmid, before: now, after: demand.after } } : {}),
     choices: [`only what run ${run.id} did not do`],
-    warnings: [
+    warnings: present(
       ...run.plan.warnings,
-      ...(status === 'running' && left.some((step) => step.id === 'config')
-        ? ['it runs already: what a guest reads at its first boot, such as cloud-init, may come too late']
-        : []),
-    ],
+      status === 'running' &&
+        left.some((step) => step.id === 'config') &&
+        'it runs already: what a guest reads at its first boot, such as cloud-init, may come too late',
+    ),
   };
 }
 

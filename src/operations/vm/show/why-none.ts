@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import { isInPool } from '../../../core/guest.ts';
 import { nearest } from '../../../core/text/nearest.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -82,17 +83,14 @@ async function reason(ctx: Context, guests: readonly GuestRow[], filter: Filter,
 function nameless(guests: readonly GuestRow[], wanted: string): string {
   const names = guests.map((g) => g.name).filter((name) => name !== '');
   const near = nearest(wanted.replaceAll('*', ''), names);
-  return [
+  return present(
     `No name contains ${wanted}.`,
-    ...(near.length > 0
-      ? [
-          `Similar: ${near
-            .slice(0, 3)
-            .map((name) => plainText(name, 80))
-            .join(', ')}.`,
-        ]
-      : []),
-  ].join(' ');
+    near.length > 0 &&
+      `Similar: ${near
+        .slice(0, 3)
+        .map((name) => plainText(name, 80))
+        .join(', ')}.`,
+  ).join(' ');
 }
 
 /** `prod (3), dev (2)`, the most frequent first. */

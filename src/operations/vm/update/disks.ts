@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition, Step } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -286,12 +286,10 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     expected: [gone],
     before: { [slot]: text },
     after: { [slot]: destroys ? 'destroyed' : 'detached' },
-    warnings: [
-      ...(destroys
-        ? []
-        : [isOwn ? 'the detached disk keeps its data and still takes space' : `${plainText(found.volid, 120)} stays as it is`]),
-      ...(isMade ? ['without its cloud-init drive the guest gets no more values of cloud-init'] : []),
-    ],
+    warnings: present(
+      !destroys && (isOwn ? 'the detached disk keeps its data and still takes space' : `${plainText(found.volid, 120)} stays as it is`),
+      isMade && 'without its cloud-init drive the guest gets no more values of cloud-init',
+    ),
     raises: [{ effect: 'destroy', because: destroys ? `${text} is destroyed` : `${slot} is taken from the guest` }],
     undo: [undoOf()],
   });

@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
@@ -74,15 +75,12 @@ export async function cloudInitFacet(ctx: OperationContext, { guest, running }: 
         : [],
     before: Object.fromEntries(keys.map((key) => [key, key === 'cipassword' ? 'hidden' : plainText(config[key] ?? 'unset', 80)])),
     after: Object.fromEntries(keys.map((key) => [key, shown(key)])),
-    warnings: [
-      ...(running
-        ? [
-            `the guest reads it at its next boot${may ? '' : '; without VM.Config.Cloudinit the drive is renewed at the next stop and start only'}`,
-          ]
-        : []),
+    warnings: present(
+      running &&
+        `the guest reads it at its next boot${may ? '' : '; without VM.Config.Cloudinit the drive is renewed at the next stop and start only'}`,
       ...cloudInitWarnings(values, { ...config, ...set }),
       ...inUse,
-    ],
+    ),
     undo: keys.map((key) =>
       key === 'cipassword' ? 'the password of before is unknown' : `${key} back to ${plainText(config[key] ?? 'unset', 80)}`,
     ),

@@ -1,3 +1,4 @@
+import { present } from '../../../../core/defined.ts';
 import { fail } from '../../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../../core/proxmox.ts';
 import { missingPrivileges } from '../../../../proxmox/access/privileges.ts';
@@ -90,14 +91,14 @@ export async function cloneWay(ctx: OperationContext, source: Guest, request: Cl
     ...(named && left.length > 0 ? { moveDisks: { slots: left.map((d) => d.slot), storage: named.storage, ...format } } : {}),
     node: to,
     space: { ...meanwhile, ...placed.space },
-    choices: [
+    choices: present(
       ...choices,
       ...placed.choices,
-      ...(migrates ? [`target_node: ${whyMoved(local, from)}, so the clone is made there and then moved`] : []),
-      ...(named && left.length > 0
-        ? [`storage: ${from} does not have ${named.storage}, so ${left.map((d) => d.slot).join(', ')} is moved onto it on ${to}`]
-        : []),
-    ],
+      migrates && `target_node: ${whyMoved(local, from)}, so the clone is made there and then moved`,
+      named &&
+        left.length > 0 &&
+        `storage: ${from} does not have ${named.storage}, so ${left.map((d) => d.slot).join(', ')} is moved onto it on ${to}`,
+    ),
     warnings: [],
   };
 }

@@ -1,3 +1,4 @@
+import { present } from '../../../../core/defined.ts';
 import type { Disk } from '../../../../proxmox/guest/disks.ts';
 import { type Options, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { decodeSshKeys } from '../../../../proxmox/guest/ssh-keys.ts';
@@ -16,18 +17,16 @@ export function cloudInitDifferences(asked: CloudInit, config: Options, disks: r
       .map(([key, value]): (typeof texts)[number] => [key, value, config[key], properties]),
   ];
   const upgrade = (config.ciupgrade ?? '1') === '1';
-  return [
+  return present(
     ...texts
       .filter(([, wanted, has, plain]) => wanted !== undefined && (has === undefined || plain(wanted) !== plain(has)))
       .map(([what, wanted, has]) => differs(`cloud_init.${what}`, wanted, has)),
-    ...(asked.password === undefined
-      ? []
-      : [`cloud_init.password: ${config.cipassword === undefined ? 'requested, has none' : 'cannot be compared'}`]),
-    ...(asked.sshkeys === undefined || keys(asked.sshkeys) === keys(decodeSshKeys(config.sshkeys ?? ''))
-      ? []
-      : [config.sshkeys === undefined ? 'cloud_init.sshkeys: requested some, has none' : 'cloud_init.sshkeys differ']),
-    ...(asked.ciupgrade === undefined || asked.ciupgrade === upgrade ? [] : [differs('cloud_init.ciupgrade', asked.ciupgrade, upgrade)]),
-  ];
+    asked.password !== undefined &&
+      `cloud_init.password: ${config.cipassword === undefined ? 'requested, has none' : 'cannot be compared'}`,
+    !(asked.sshkeys === undefined || keys(asked.sshkeys) === keys(decodeSshKeys(config.sshkeys ?? ''))) &&
+      (config.sshkeys === undefined ? 'cloud_init.sshkeys: requested some, has none' : 'cloud_init.sshkeys differ'),
+    !(asked.ciupgrade === undefined || asked.ciupgrade === upgrade) && differs('cloud_init.ciupgrade', asked.ciupgrade, upgrade),
+  );
 }
 
 function servers(text: string): string {
