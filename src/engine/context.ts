@@ -2,7 +2,7 @@ import { defined } from '../core/defined.ts';
 import type { Requester } from '../core/people/caller.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { listGuests } from '../proxmox/guest/guests.ts';
-import type { Reservation } from '../store/repositories/reservations.ts';
+import type { Reservation } from '../store/schema.ts';
 import { changesOf } from './changes.ts';
 import { quotasOf, takeInventory } from './limits/quotas.ts';
 import { freshGuests } from './limits/reservations.ts';

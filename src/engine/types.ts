@@ -5,7 +5,7 @@ import type { Result } from '../core/result.ts';
 import type { Quotas } from '../core/settings/limits.ts';
 import type { JsonObject } from '../core/text/json.ts';
 import type { ChangeOperation, Operation } from '../operations/define.ts';
-import type { StandingApproval } from '../store/repositories/standing.ts';
+import type { StandingApproval } from '../store/schema.ts';
 import type { Deadline } from './calls/deadline.ts';
 import type { Stamps } from './stamps.ts';
 

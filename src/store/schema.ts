@@ -1,4 +1,10 @@
 import type { Generated } from 'kysely';
+import type { GuestType } from '../core/guest.ts';
+import type { Role, Scope } from '../core/people/caller.ts';
+import type { ConsoleSession } from '../core/people/person.ts';
+import type { ApprovalMethod, ApprovalRecord } from '../core/plan/approval.ts';
+import type { RunRecord } from '../core/plan/run.ts';
+import type { Row } from './row.ts';
 
 /**
  * The tables. JSON is stored as text and times as ISO text (UTC, milliseconds): both sort and compare the same on SQLite and PostgreSQL.
@@ -20,36 +26,10 @@ export interface Database {
   run_upids: RunUpidRow;
 }
 
-export interface ApprovalRow {
-  id: string;
-  cluster: string;
-  principal: string;
-  owner: string;
-  channel: string;
-  client: string | null;
-  operation: string;
-  args: string;
-  /** Digest of operation and arguments: an identical request while one is pending finds it again. */
-  args_digest: string;
-  plan: string;
-  digest: string;
-  effect: string;
-  way: string;
-  /** How many different owners must approve. */
-  needed: number;
-  status: string;
-  target_vmid: number | null;
-  reason: string | null;
-  decided_by: string | null;
-  decided_via: string | null;
-  note: string | null;
-  run_id: string | null;
-  /** JSON: the guests to which the requester is limited; null: all. */
-  scope: string | null;
-  created_at: string;
-  expires_at: string;
-  decided_at: string | null;
-}
+/** `args_digest` is the digest of operation and arguments: an identical request while one is pending finds it again. `way` is the method. */
+export type ApprovalRow = Row<
+  Omit<ApprovalRecord, 'method' | 'agreedBy'> & { argsDigest: string; way: ApprovalMethod; targetVmid?: number }
+>;
 
 /** One owner's yes to an approval that needs several. */
 export interface DecisionRow {
@@ -60,23 +40,24 @@ export interface DecisionRow {
   decided_at: string;
 }
 
-/** A standing yes, created by a human in a terminal, for a few uses within an hour. */
-export interface StandingRow {
+export interface StandingApproval {
   id: string;
   cluster: string;
-  /** JSON list. */
-  operations: string;
-  tag: string | null;
-  pool: string | null;
-  /** Guests left. */
-  uses: number;
-  /** 1: also covers plans that are graver than their operation. */
-  raised: number;
-  made_by: string;
-  created_at: string;
-  expires_at: string;
-  revoked_at: string | null;
+  operations: string[];
+  tag?: string;
+  pool?: string;
+  /** Guests that may still be touched: one call on five guests takes five. */
+  usesLeft: number;
+  /** Also covers plans that are graver than their operation, such as a stop by force. */
+  raised?: boolean;
+  madeBy: string;
+  createdAt: string;
+  expiresAt: string;
+  revokedAt?: string;
 }
+
+/** `uses` are the guests left. */
+export type StandingRow = Row<Omit<StandingApproval, 'usesLeft' | 'raised'> & { uses: number; raised: boolean }>;
 
 /** Names under which a guest was seen, so that renaming it before asking to delete it shows. */
 export interface GuestNameRow {
@@ -88,25 +69,8 @@ export interface GuestNameRow {
   seen_at: string;
 }
 
-export interface RunRow {
-  id: string;
-  cluster: string;
-  principal: string;
-  operation: string;
-  args: string;
-  plan: string;
-  digest: string;
-  status: string;
-  steps: string;
-  approval_id: string | null;
-  lease_id: string | null;
-  error: string | null;
-  /** Host, pid and start of the process that applies it; changes when another process adopts the run. */
-  worker: string;
-  lease_until: string;
-  started_at: string;
-  ended_at: string | null;
-}
+/** `worker` is the host, pid and start of the process that applies it; it changes when another process adopts the run. */
+export type RunRow = Row<RunRecord & { worker: string; leaseUntil: string }>;
 
 /** Which run a worker task of Proxmox belongs to: one only. */
 export interface RunUpidRow {
@@ -115,30 +79,33 @@ export interface RunUpidRow {
   run_id: string;
 }
 
-export interface ReservationRow {
-  seq: Generated<number>;
+/** A process, so that another one can tell whether it still lives: host, pid, start of the process. */
+export type Worker = string;
+
+export interface Reservation {
+  seq: number;
   id: string;
   cluster: string;
-  /** Lower-cased name; null where the guest has none. */
-  name_key: string | null;
   name: string;
   vmid: number;
   node: string;
-  type: string;
-  /** 1: a new guest that counts; then name and VMID are exclusive. */
-  new_guest: number;
+  type: GuestType;
+  newGuest: boolean;
+  /** vCPUs, MiB, GiB that the guest will have when the work is done. */
   cpu: number;
-  memory_mib: number;
-  disk_gib: number;
-  /** JSON: GiB to come by `node/storage`. */
-  space: string;
-  /** `held` while the work is in flight, `made` once the guest exists but lists may not show it yet. */
-  state: string;
-  run_id: string | null;
-  worker: string;
-  lease_until: string;
-  changed_at: string;
+  memoryMib: number;
+  diskGib: number;
+  /** GiB to come by `node/storage`. */
+  space: Record<string, number>;
+  state: 'held' | 'made';
+  runId?: string;
+  worker: Worker;
+  leaseUntil: string;
+  changedAt: string;
 }
+
+/** `name_key` is the name in lower case; null where the guest has none. */
+export type ReservationRow = Omit<Row<Reservation & { nameKey?: string }>, 'seq'> & { seq: Generated<number> };
 
 export interface GuestRow {
   cluster: string;
@@ -156,25 +123,29 @@ export interface SecretRow {
   sealed: string;
 }
 
-export interface TokenRow {
-  /** Derived from the hash. */
+/** An access token without its secret, of which only the hash is kept. Times are ISO. */
+export interface TokenRecord {
+  /** Derived from the hash, so that a presented token leads to its row. */
   id: string;
   name: string;
+  /** The human or account answerable for it. */
   owner: string;
-  role: string;
-  /** SHA-256 of the token. */
+  role: Role;
+  /** SHA-256 of the token, hexadecimal. */
   hash: string;
-  /** JSON: the scope, or null. */
-  scope: string;
-  /** JSON list. */
-  cidrs: string;
-  /** 1: its client may pass on a human's answer. */
-  trusts_client: number;
-  created_at: string;
-  expires_at: string;
-  revoked_at: string | null;
-  last_used_at: string | null;
+  scope?: Scope;
+  /** Addresses from which it counts; empty: from anywhere. */
+  cidrs: string[];
+  /** The operator vouches that its client shows questions to a human and passes on the answer faithfully. */
+  trustsClient: boolean;
+  createdAt: string;
+  expiresAt: string;
+  revokedAt?: string;
+  lastUsedAt?: string;
 }
+
+/** The scope is JSON too where there is none. */
+export type TokenRow = Omit<Row<TokenRecord>, 'scope'> & { scope: string };
 
 export interface PrincipalRow {
   owner: string;
@@ -184,15 +155,7 @@ export interface PrincipalRow {
   last_seen_at: string;
 }
 
-export interface SessionRow {
-  cookie_hash: string;
-  token_hash: string;
-  owner: string;
-  /** JSON. */
-  person: string;
-  created_at: string;
-  used_at: string;
-}
+export type SessionRow = Row<ConsoleSession & { owner: string }>;
 
 export interface KeyRow {
   name: string;

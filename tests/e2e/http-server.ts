@@ -4,7 +4,7 @@ import { localOwner } from '../../src/core/people/owner.ts';
 import { hashPassphrase } from '../../src/core/people/passphrase.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import type { TokenRecord } from '../../src/store/repositories/tokens.ts';
+import type { TokenRecord } from '../../src/store/schema.ts';
 import { binary } from '../helpers/binary.ts';
 import type { Place } from './harness.ts';
 

@@ -13,7 +13,7 @@ import { gateOf, remoteCaller, verifiersOf } from '../../src/http/identities.ts'
 import { listen } from '../../src/http/listen.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import type { TokenRecord } from '../../src/store/repositories/tokens.ts';
+import type { TokenRecord } from '../../src/store/schema.ts';
 import { type Answering, type Face, face } from '../helpers/answering-engine.ts';
 import { noChanges } from '../helpers/changes.ts';
 

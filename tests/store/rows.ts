@@ -3,7 +3,7 @@ import type { Plan } from '../../src/core/plan/plan.ts';
 import type { RunRecord, StepRecord } from '../../src/core/plan/run.ts';
 import type { Store } from '../../src/store/index.ts';
 import type { NewApproval } from '../../src/store/repositories/approvals.ts';
-import type { StandingApproval } from '../../src/store/repositories/standing.ts';
+import type { StandingApproval } from '../../src/store/schema.ts';
 
 const NOW = '2026-01-01T00:00:00.000Z';
 const SOON = '2026-01-01T00:05:00.000Z';

@@ -12,7 +12,7 @@ import { revokeToken } from '../../engine/approvals/revoke-token.ts';
 import { describe } from '../../engine/limits/scope.ts';
 import { newToken } from '../../http/auth/tokens.ts';
 import type { Store } from '../../store/index.ts';
-import type { TokenRecord } from '../../store/repositories/tokens.ts';
+import type { TokenRecord } from '../../store/schema.ts';
 import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';

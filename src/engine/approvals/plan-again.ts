@@ -6,7 +6,7 @@ import { partsOf, targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { ReservationRequest } from '../../operations/define.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import { makePlan } from '../calls/make-plan.ts';
 import { type Hold, isLeft } from '../limits/hold.ts';
 import { placedNow } from '../limits/placed.ts';

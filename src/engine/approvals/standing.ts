@@ -7,7 +7,7 @@ import { isGuarded, type Plan } from '../../core/plan/plan.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
 import { nameOfOperation } from '../../operations/find.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
-import type { StandingApproval } from '../../store/repositories/standing.ts';
+import type { StandingApproval } from '../../store/schema.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditCaller } from '../records.ts';

@@ -5,7 +5,7 @@ import type { Result } from '../../core/result.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import type { ReservationRequest } from '../../operations/define.ts';
 import { takenVmid } from '../../proxmox/answers/refusals.ts';
-import type { StandingApproval } from '../../store/repositories/standing.ts';
+import type { StandingApproval } from '../../store/schema.ts';
 import { redeemFor } from '../approvals/approve.ts';
 import { requestApproval } from '../approvals/requests.ts';
 import { useStanding } from '../approvals/standing.ts';

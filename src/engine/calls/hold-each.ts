@@ -3,7 +3,7 @@ import { partsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Result } from '../../core/result.ts';
 import type { ReservationRequest } from '../../operations/define.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import { giveAllBack, giveBack, type Hold } from '../limits/hold.ts';
 import { reserveGuest } from '../limits/reservations.ts';
 import type { Ports } from '../ports.ts';

@@ -4,7 +4,7 @@ import type { RunRecord } from '../../core/plan/run.ts';
 import { type Result, runningResult } from '../../core/result.ts';
 import { sameName } from '../../operations/vm/lib/match.ts';
 import { listGuests, locate, readGuest } from '../../proxmox/guest/guests.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import { isLeft } from '../limits/hold.ts';
 import { isForeign } from '../limits/scope.ts';
 import type { Ports } from '../ports.ts';

@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors/errors.ts';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
-import type { TokenRecord } from '../../store/repositories/tokens.ts';
+import type { TokenRecord } from '../../store/schema.ts';
 import type { Ports } from '../ports.ts';
 
 const PREFIX = 'token:';

@@ -1,4 +1,4 @@
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { isGone } from '../runs/worker.ts';
 

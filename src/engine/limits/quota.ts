@@ -4,7 +4,7 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 
 type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
 

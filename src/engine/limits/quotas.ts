@@ -7,7 +7,7 @@ import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { seesEveryDisk } from '../../proxmox/access/visibility.ts';
 import { completed } from '../../proxmox/guest/fresh.ts';
 import { type GuestRow, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import type { Ports } from '../ports.ts';
 import { diskSums, usage } from './quota.ts';
 import { tidy } from './reservations.ts';

@@ -1,7 +1,7 @@
 import { fail } from '../../core/errors/errors.ts';
 import type { FreshGuest, ReservationRequest } from '../../operations/define.ts';
 import { type GuestRow, isFree, listGuests, nextFree } from '../../proxmox/guest/guests.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { doomedVmids, openRunsOf } from '../runs/outcome/late.ts';

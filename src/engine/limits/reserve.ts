@@ -6,7 +6,7 @@ import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } fro
 import type { LimitSettings } from '../../core/settings/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import { newId } from '../ids.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { leaseFrom } from '../runs/worker.ts';

@@ -5,7 +5,7 @@ import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import type { ChangeOperation } from '../../operations/define.ts';
-import type { Reservation } from '../../store/repositories/reservations.ts';
+import type { Reservation } from '../../store/schema.ts';
 import type { Decision } from '../../store/repositories/runs.ts';
 import type { Deadline } from '../calls/deadline.ts';
 import { newId } from '../ids.ts';

@@ -4,7 +4,7 @@ import { defined } from '../../core/defined.ts';
 import { newSecret, sha256 } from '../../core/hash.ts';
 import { networks } from '../../core/network.ts';
 import type { Identity } from '../../mcp/identity.ts';
-import type { Tokens } from '../../store/repositories/tokens.ts';
+import type { Store } from '../../store/index.ts';
 
 export const TOKEN_PREFIX = 'pmcp_';
 /** How often (ms) the last use of a token is recorded. */
@@ -20,7 +20,7 @@ export function newToken(): { token: string; id: string; hash: string } {
 /** Why a token does not count; the caller is told no more than that it is invalid. */
 export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
 
-export function createTokenVerifier(rows: Pick<Tokens, 'get' | 'touch'>, clock: Clock) {
+export function createTokenVerifier(rows: Pick<Store['tokens'], 'get' | 'touch'>, clock: Clock) {
   const touched = new Map<string, number>();
   const rowOf = joined((id) => rows.get(id));
   return async (token: string, address: string): Promise<Identity | TokenFault> => {

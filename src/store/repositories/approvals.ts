@@ -1,11 +1,10 @@
 import type { Kysely, Selectable } from 'kysely';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Scope } from '../../core/people/caller.ts';
 import { distinctOwners } from '../../core/people/owner.ts';
 import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/plan/approval.ts';
-import type { Effect } from '../../core/plan/effect.ts';
 import { exclusive } from '../dialect.ts';
+import { recordOf, rowOf } from '../row.ts';
 import type { ApprovalRow, Database } from '../schema.ts';
 import { eraseSecrets } from './secrets.ts';
 
@@ -57,7 +56,7 @@ export function approvalsIn(db: Kysely<Database>) {
           .where('status', '=', 'pending')
           .where('id', '!=', same?.id ?? '');
         const queues = [waiting.where('principal', '=', row.principal)];
-        if (row.target_vmid !== null) queues.push(waiting.where('target_vmid', '=', row.target_vmid));
+        if (row.target_vmid !== undefined && row.target_vmid !== null) queues.push(waiting.where('target_vmid', '=', row.target_vmid));
         for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
         // The cluster changed since the identical request: the old plan would only become stale, so the new one takes its place.
         if (same) {
@@ -195,7 +194,6 @@ export function approvalsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Approvals = ReturnType<typeof approvalsIn>;
 
 /** Every yes so far, the first one first. */
 function agreed(db: Kysely<Database>, ids: readonly string[]): Promise<{ approval_id: string; owner: string }[]> {
@@ -232,62 +230,11 @@ async function expire(tx: Kysely<Database>, cluster: string, now: string): Promi
   return rows.map(read);
 }
 
-function write(a: NewApproval, now: string): Selectable<ApprovalRow> {
-  return {
-    id: a.id,
-    cluster: a.cluster,
-    principal: a.principal,
-    owner: a.owner,
-    channel: a.channel,
-    client: a.client ?? null,
-    operation: a.operation,
-    args: JSON.stringify(a.args),
-    args_digest: a.argsDigest,
-    plan: JSON.stringify(a.plan),
-    digest: a.digest,
-    effect: a.effect,
-    way: a.method,
-    needed: a.needed,
-    status: 'pending',
-    target_vmid: a.plan.target?.vmid ?? null,
-    reason: a.reason ?? null,
-    decided_by: null,
-    decided_via: null,
-    note: null,
-    run_id: null,
-    scope: a.scope === undefined ? null : JSON.stringify(a.scope),
-    created_at: now,
-    expires_at: a.expiresAt,
-    decided_at: null,
-  };
+function write({ method, ...a }: NewApproval, now: string) {
+  const { target } = a.plan;
+  return rowOf({ ...a, way: method, status: 'pending' as const, createdAt: now, ...defined({ targetVmid: target?.vmid }) });
 }
 
-function read(row: Selectable<ApprovalRow>): ApprovalRecord {
-  return {
-    id: row.id,
-    operation: row.operation,
-    args: JSON.parse(row.args),
-    cluster: row.cluster,
-    principal: row.principal,
-    owner: row.owner,
-    channel: row.channel,
-    ...defined({ client: row.client ?? undefined }),
-    plan: JSON.parse(row.plan),
-    digest: row.digest,
-    effect: row.effect as Effect,
-    method: row.way as ApprovalMethod,
-    needed: row.needed,
-    status: row.status as ApprovalStatus,
-    ...defined({
-      reason: row.reason ?? undefined,
-      decidedBy: row.decided_by ?? undefined,
-      decidedVia: (row.decided_via as ApprovalMethod | null) ?? undefined,
-      note: row.note ?? undefined,
-      runId: row.run_id ?? undefined,
-      scope: row.scope === null ? undefined : (JSON.parse(row.scope) as Scope),
-    }),
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    ...defined({ decidedAt: row.decided_at ?? undefined }),
-  };
+function read({ args_digest: _args, target_vmid: _vmid, way, ...row }: Partial<Selectable<ApprovalRow>>): ApprovalRecord {
+  return { ...recordOf<ApprovalRecord>(row, { json: ['args', 'plan', 'scope'] }), method: way as ApprovalMethod };
 }

@@ -61,4 +61,3 @@ export function guestsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Guests = ReturnType<typeof guestsIn>;

@@ -17,4 +17,3 @@ export function openRunsIn(db: Kysely<Database>) {
     },
   };
 }
-export type OpenRuns = ReturnType<typeof openRunsIn>;

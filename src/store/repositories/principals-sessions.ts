@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { ConsoleSession } from '../../core/people/person.ts';
+import { recordOf, rowOf } from '../row.ts';
 import type { Database } from '../schema.ts';
 
 /** Console sessions of people who log in over HTTP, so that any replica knows them. */
@@ -8,28 +9,15 @@ export function sessionsIn(db: Kysely<Database>) {
     async insert(session: ConsoleSession): Promise<void> {
       await db
         .insertInto('sessions')
-        .values({
-          cookie_hash: session.cookieHash,
-          token_hash: session.tokenHash,
-          owner: session.person.owner,
-          person: JSON.stringify(session.person),
-          created_at: session.createdAt,
-          used_at: session.usedAt,
-        })
+        .values(rowOf({ ...session, owner: session.person.owner }))
         .onConflict((c) => c.doNothing())
         .execute();
     },
     async get(cookieHash: string): Promise<ConsoleSession | undefined> {
       const row = await db.selectFrom('sessions').selectAll().where('cookie_hash', '=', cookieHash).executeTakeFirst();
-      return (
-        row && {
-          cookieHash: row.cookie_hash,
-          tokenHash: row.token_hash,
-          person: JSON.parse(row.person),
-          createdAt: row.created_at,
-          usedAt: row.used_at,
-        }
-      );
+      if (!row) return undefined;
+      const { owner: _owner, ...rest } = row;
+      return recordOf<ConsoleSession>(rest, { json: ['person'] });
     },
     async touch(cookieHash: string, usedAt: string): Promise<void> {
       await db.updateTable('sessions').set({ used_at: usedAt }).where('cookie_hash', '=', cookieHash).execute();
@@ -43,4 +31,3 @@ export function sessionsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Sessions = ReturnType<typeof sessionsIn>;

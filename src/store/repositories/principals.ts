@@ -26,7 +26,6 @@ export function principalsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Principals = ReturnType<typeof principalsIn>;
 
 /** Random keys that every replica must know, created by the first replica that needs one. */
 export function keysIn(db: Kysely<Database>) {
@@ -42,4 +41,3 @@ export function keysIn(db: Kysely<Database>) {
     },
   };
 }
-export type Keys = ReturnType<typeof keysIn>;

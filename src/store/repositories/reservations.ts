@@ -1,31 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
-import { defined } from '../../core/defined.ts';
-import type { GuestType } from '../../core/guest.ts';
 import { exclusive } from '../dialect.ts';
-import type { Database, ReservationRow } from '../schema.ts';
-import type { Worker } from './runs.ts';
-
-export interface Reservation {
-  seq: number;
-  id: string;
-  cluster: string;
-  name: string;
-  vmid: number;
-  node: string;
-  type: GuestType;
-  newGuest: boolean;
-  /** vCPUs, MiB, GiB that the guest will have when the work is done. */
-  cpu: number;
-  memoryMib: number;
-  diskGib: number;
-  /** GiB to come by `node/storage`. */
-  space: Record<string, number>;
-  state: 'held' | 'made';
-  runId?: string;
-  worker: Worker;
-  leaseUntil: string;
-  changedAt: string;
-}
+import { recordOf, rowOf } from '../row.ts';
+import type { Database, Reservation, ReservationRow, Worker } from '../schema.ts';
 
 type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib' | 'space'>;
 
@@ -59,23 +35,15 @@ export function reservationsIn(db: Kysely<Database>) {
         const row = await tx
           .insertInto('reservations')
           .values({
-            id: request.id,
-            cluster: request.cluster,
-            name_key: nameKey,
-            name: request.name,
-            vmid,
-            node: '',
-            type: 'qemu',
-            new_guest: request.newGuest ? 1 : 0,
-            cpu: 0,
-            memory_mib: 0,
-            disk_gib: 0,
-            space: '{}',
-            state: 'held',
-            run_id: null,
-            worker: request.worker,
-            lease_until: request.leaseUntil,
-            changed_at: request.now,
+            ...rowOf({
+              id: request.id,
+              cluster: request.cluster,
+              name: request.name,
+              worker: request.worker,
+              leaseUntil: request.leaseUntil,
+            }),
+            ...rowOf({ vmid, node: '', type: 'qemu' as const, newGuest: request.newGuest, cpu: 0, memoryMib: 0, diskGib: 0, space: {} }),
+            ...{ name_key: nameKey, state: 'held', changed_at: request.now },
           })
           .returningAll()
           .executeTakeFirstOrThrow();
@@ -102,7 +70,7 @@ export function reservationsIn(db: Kysely<Database>) {
         const row = await tx.deleteFrom('reservations').where('id', '=', id).returningAll().executeTakeFirst();
         if (!row) return undefined;
         const { seq: _earlier, ...kept } = row;
-        const demanded = { node, type, cpu, memory_mib: memoryMib, disk_gib: diskGib, space: JSON.stringify(space) };
+        const demanded = rowOf({ node, type, cpu, memoryMib, diskGib, space });
         return read(
           await tx
             .insertInto('reservations')
@@ -160,26 +128,8 @@ export function reservationsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Reservations = ReturnType<typeof reservationsIn>;
 
-function read(row: Selectable<ReservationRow>): Reservation {
-  return {
-    seq: Number(row.seq),
-    id: row.id,
-    cluster: row.cluster,
-    name: row.name,
-    vmid: row.vmid,
-    node: row.node,
-    type: row.type as GuestType,
-    newGuest: row.new_guest === 1,
-    cpu: row.cpu,
-    memoryMib: row.memory_mib,
-    diskGib: row.disk_gib,
-    space: JSON.parse(row.space),
-    state: row.state as Reservation['state'],
-    ...defined({ runId: row.run_id ?? undefined }),
-    worker: row.worker,
-    leaseUntil: row.lease_until,
-    changedAt: row.changed_at,
-  };
-}
+const read = (row: Selectable<ReservationRow>): Reservation => {
+  const { name_key: _key, ...rest } = row;
+  return recordOf<Reservation>(rest, { json: ['space'], flags: ['newGuest'] });
+};

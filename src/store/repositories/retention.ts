@@ -64,4 +64,3 @@ export function retentionIn(db: Kysely<Database>) {
     },
   };
 }
-export type Retention = ReturnType<typeof retentionIn>;

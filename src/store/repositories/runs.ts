@@ -2,13 +2,11 @@ import type { Kysely } from 'kysely';
 import type { ApprovalMethod, ApprovalStatus } from '../../core/plan/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../../core/plan/run.ts';
 import { exclusive } from '../dialect.ts';
-import type { Database } from '../schema.ts';
+import { rowOf } from '../row.ts';
+import type { Database, Worker } from '../schema.ts';
 import { readRun } from './run-row.ts';
 import { eraseSecrets } from './secrets.ts';
 import { ownUpids } from './upids.ts';
-
-/** A process, so that another one can tell whether it still lives: host, pid, start of the process. */
-export type Worker = string;
 
 export interface Decision {
   approvalId: string;
@@ -64,24 +62,7 @@ export function runsIn(db: Kysely<Database>) {
         }
         await tx
           .insertInto('runs')
-          .values({
-            id: run.id,
-            cluster: run.cluster,
-            principal: run.principal,
-            operation: run.operation,
-            args: JSON.stringify(run.args),
-            plan: JSON.stringify(run.plan),
-            digest: run.digest,
-            status: 'executing',
-            steps: '[]',
-            approval_id: run.approvalId ?? null,
-            lease_id: run.leaseId ?? null,
-            error: null,
-            worker,
-            lease_until: leaseUntil,
-            started_at: run.startedAt,
-            ended_at: null,
-          })
+          .values(rowOf({ ...run, status: 'executing' as const, steps: [], worker, leaseUntil }))
           .execute();
         return true;
       });
@@ -282,7 +263,6 @@ export function runsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Runs = ReturnType<typeof runsIn>;
 
 function ended(status: RunStatus, steps: StepRecord[], error: RunRecord['error'], now: string) {
   return { status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now };

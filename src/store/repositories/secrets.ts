@@ -17,7 +17,6 @@ export function secretsIn(db: Kysely<Database>) {
     },
   };
 }
-export type Secrets = ReturnType<typeof secretsIn>;
 
 /** Approvals and runs erase what was kept for them when they end. */
 export async function eraseSecrets(db: Kysely<Database>, scopes: readonly string[]): Promise<void> {

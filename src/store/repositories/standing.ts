@@ -1,42 +1,14 @@
 import type { Kysely, Selectable } from 'kysely';
-import { defined } from '../../core/defined.ts';
-import type { Database, StandingRow } from '../schema.ts';
-
-export interface StandingApproval {
-  id: string;
-  cluster: string;
-  operations: string[];
-  tag?: string;
-  pool?: string;
-  /** Guests that may still be touched: one call on five guests takes five. */
-  usesLeft: number;
-  /** Also covers plans that are graver than their operation, such as a stop by force. */
-  raised?: boolean;
-  madeBy: string;
-  createdAt: string;
-  expiresAt: string;
-  revokedAt?: string;
-}
+import { recordOf, rowOf } from '../row.ts';
+import type { Database, StandingApproval, StandingRow } from '../schema.ts';
 
 /** Standing approvals: created by a human in a terminal, few uses, at most an hour, revocable. Also the names a guest was seen under. */
 export function standingIn(db: Kysely<Database>) {
   return {
-    async add(approval: StandingApproval): Promise<void> {
+    async add({ usesLeft, raised = false, ...approval }: StandingApproval): Promise<void> {
       await db
         .insertInto('leases')
-        .values({
-          id: approval.id,
-          cluster: approval.cluster,
-          operations: JSON.stringify(approval.operations),
-          tag: approval.tag ?? null,
-          pool: approval.pool ?? null,
-          uses: approval.usesLeft,
-          raised: approval.raised ? 1 : 0,
-          made_by: approval.madeBy,
-          created_at: approval.createdAt,
-          expires_at: approval.expiresAt,
-          revoked_at: null,
-        })
+        .values(rowOf({ ...approval, uses: usesLeft, raised }))
         .onConflict((c) => c.doNothing())
         .execute();
     },
@@ -83,19 +55,8 @@ export function standingIn(db: Kysely<Database>) {
     },
   };
 }
-export type StandingApprovals = ReturnType<typeof standingIn>;
 
-function read(row: Selectable<StandingRow>): StandingApproval {
-  return {
-    id: row.id,
-    cluster: row.cluster,
-    operations: JSON.parse(row.operations),
-    ...defined({ tag: row.tag ?? undefined, pool: row.pool ?? undefined }),
-    usesLeft: row.uses,
-    ...(row.raised === 1 ? { raised: true } : {}),
-    madeBy: row.made_by,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    ...defined({ revokedAt: row.revoked_at ?? undefined }),
-  };
+function read({ uses, raised, ...row }: Selectable<StandingRow>): StandingApproval {
+  const record = recordOf<StandingApproval>(row, { json: ['operations'] });
+  return { ...record, usesLeft: uses, ...(raised === 1 ? { raised: true } : {}) };
 }

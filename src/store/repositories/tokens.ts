@@ -1,28 +1,8 @@
 import type { Kysely, Selectable } from 'kysely';
 import { defined } from '../../core/defined.ts';
-import type { Role, Scope } from '../../core/people/caller.ts';
-import type { Database, TokenRow } from '../schema.ts';
-
-/** An access token without its secret, of which only the hash is kept. Times are ISO. */
-export interface TokenRecord {
-  /** Derived from the hash, so that a presented token leads to its row. */
-  id: string;
-  name: string;
-  /** The human or account answerable for it. */
-  owner: string;
-  role: Role;
-  /** SHA-256 of the token, hexadecimal. */
-  hash: string;
-  scope?: Scope;
-  /** Addresses from which it counts; empty: from anywhere. */
-  cidrs: string[];
-  /** The operator vouches that its client shows questions to a human and passes on the answer faithfully. */
-  trustsClient: boolean;
-  createdAt: string;
-  expiresAt: string;
-  revokedAt?: string;
-  lastUsedAt?: string;
-}
+import type { Scope } from '../../core/people/caller.ts';
+import { recordOf, rowOf } from '../row.ts';
+import type { Database, TokenRecord, TokenRow } from '../schema.ts';
 
 export function tokensIn(db: Kysely<Database>) {
   const select = (column: 'id' | 'name') => db.selectFrom('tokens').selectAll().where(column, '=', '').compile();
@@ -38,7 +18,7 @@ export function tokensIn(db: Kysely<Database>) {
     async add(token: TokenRecord): Promise<boolean> {
       await db
         .insertInto('tokens')
-        .values(write(token))
+        .values({ ...rowOf(token), scope: JSON.stringify(token.scope ?? null) })
         .onConflict((c) => c.doNothing())
         .execute();
       return (await find('id', token.id))?.hash === token.hash;
@@ -74,38 +54,8 @@ export function tokensIn(db: Kysely<Database>) {
     },
   };
 }
-export type Tokens = ReturnType<typeof tokensIn>;
 
-function write(t: TokenRecord): Selectable<TokenRow> {
-  return {
-    id: t.id,
-    name: t.name,
-    owner: t.owner,
-    role: t.role,
-    hash: t.hash,
-    scope: JSON.stringify(t.scope ?? null),
-    cidrs: JSON.stringify(t.cidrs),
-    trusts_client: t.trustsClient ? 1 : 0,
-    created_at: t.createdAt,
-    expires_at: t.expiresAt,
-    revoked_at: t.revokedAt ?? null,
-    last_used_at: t.lastUsedAt ?? null,
-  };
-}
-
-function read(row: Selectable<TokenRow>): TokenRecord {
-  const scope = JSON.parse(row.scope) as Scope | null;
-  return {
-    id: row.id,
-    name: row.name,
-    owner: row.owner,
-    role: row.role as Role,
-    hash: row.hash,
-    ...defined({ scope: scope ?? undefined }),
-    cidrs: JSON.parse(row.cidrs),
-    trustsClient: row.trusts_client === 1,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    ...defined({ revokedAt: row.revoked_at ?? undefined, lastUsedAt: row.last_used_at ?? undefined }),
-  };
+function read({ scope, ...row }: Selectable<TokenRow>): TokenRecord {
+  const record = recordOf<TokenRecord>(row, { json: ['cidrs'], flags: ['trustsClient'] });
+  return { ...record, ...defined({ scope: (JSON.parse(scope) as Scope | null) ?? undefined }) };
 }

@@ -3,7 +3,7 @@ import type { Plan } from '../../../src/core/plan/plan.ts';
 import { checkStanding, createStanding, revokeStanding, useStanding } from '../../../src/engine/approvals/standing.ts';
 import type { StandingRequest } from '../../../src/engine/types.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
-import type { StandingApproval } from '../../../src/store/repositories/standing.ts';
+import type { StandingApproval } from '../../../src/store/schema.ts';
 import { asker, guest, iso, parts, planOf } from '../../helpers/parts.ts';
 
 const request = (over: Partial<StandingRequest> = {}): StandingRequest => ({

@@ -5,7 +5,7 @@ import { overPerGuest, overTotals, refuseExcess, type Usage } from '../../../src
 import type { LimitSettings } from '../../../src/core/settings/settings.ts';
 import { checkInside, diskSums, usage } from '../../../src/engine/limits/quota.ts';
 import type { GuestRow } from '../../../src/proxmox/guest/guests.ts';
-import type { Reservation } from '../../../src/store/repositories/reservations.ts';
+import type { Reservation } from '../../../src/store/schema.ts';
 
 const limits: LimitSettings = { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 3, scope: { kind: 'visible' } };
 const perGuest = (d: ResourceDemand, l: LimitSettings) => refuseExcess(overPerGuest(d, l));

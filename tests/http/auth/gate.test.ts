@@ -5,7 +5,7 @@ import { createGate, type Fault, identify, resourceMetadata, type Verifiers } fr
 import { createTokenVerifier, newToken } from '../../../src/http/auth/tokens.ts';
 import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/identity.ts';
 import type { Operation } from '../../../src/operations/define.ts';
-import type { TokenRecord } from '../../../src/store/repositories/tokens.ts';
+import type { TokenRecord } from '../../../src/store/schema.ts';
 
 const identity: Identity = {
   principal: 'token:ci',

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { createTokenVerifier, newToken } from '../../../src/http/auth/tokens.ts';
-import type { TokenRecord } from '../../../src/store/repositories/tokens.ts';
+import type { TokenRecord } from '../../../src/store/schema.ts';
 
 const rowOf = (hash: string, name: string): TokenRecord => ({
   id: '',
