@@ -3,14 +3,11 @@ import { MIN_PASSPHRASE_LENGTH } from '../../core/people/passphrase.ts';
 import { hasPassphrase, isApprover, setPassphrase } from '../../engine/approvals/passphrase.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, note, print } from '../terminal/output.ts';
-import { askHidden, hasTerminal } from '../terminal/terminal.ts';
+import { askHidden, needTerminal } from '../terminal/terminal.ts';
 
 /** `approvals passphrase`: from now on every decision on this machine asks for it. Changing it needs the old one. */
 export async function passphrase(options: GlobalOptions): Promise<Exit> {
-  if (!hasTerminal())
-    fail('approval_needs_human', 'Only a human can set a passphrase, in a terminal.', {
-      hint: 'Run the command yourself in a terminal.',
-    });
+  needTerminal('Only a human can set a passphrase, in a terminal.');
   const { dataDir } = configure(options).settings;
   if (hasPassphrase(dataDir) && !(await isApprover(dataDir, await askHidden('old passphrase: '))))
     fail('approval_not_confirmed', 'Wrong passphrase. Nothing was changed.');

@@ -8,9 +8,9 @@ import { planView, renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { openSession } from '../lib/session.ts';
-import { type Exit, isForPeople, note, print, printJson, tell } from '../terminal/output.ts';
+import { type Exit, note, printResult, printRows, tell } from '../terminal/output.ts';
 import { progressView } from '../terminal/progress.ts';
-import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
+import { ask, askHidden, hasTerminal, needTerminal } from '../terminal/terminal.ts';
 
 /** The operator, who has a terminal. Without one these commands see and do no more than `call` does. */
 export function operator() {
@@ -35,24 +35,16 @@ export function list(options: GlobalOptions & { status?: string }): Promise<Exit
     const caller = operator();
     const shows = caller.isOperator ? 'all' : `only what ${caller.principal} requested`;
     if (!caller.isOperator) note(`This list shows ${shows}. In a terminal of the operator it shows all.`);
-    if (!isForPeople()) printJson({ shows, approvals });
-    else if (approvals.length === 0) print(none(options.status, caller));
-    else {
-      const { table } = await import('../terminal/table.ts');
-      print(
-        table(
-          ['id', 'status', 'summary', 'requester', 'requested', 'expires'],
-          approvals.map((row) => [
-            row.approval_id,
-            row.status,
-            row.cluster === undefined ? row.summary : `${row.cluster}: ${row.summary}`,
-            row.requester,
-            time(row.created_at),
-            row.status === 'pending' ? time(row.expires_at) : '',
-          ]),
-        ),
-      );
-    }
+    const head = ['id', 'status', 'summary', 'requester', 'requested', 'expires'];
+    const rows = approvals.map((row) => [
+      row.approval_id,
+      row.status,
+      row.cluster === undefined ? row.summary : `${row.cluster}: ${row.summary}`,
+      row.requester,
+      time(row.created_at),
+      row.status === 'pending' ? time(row.expires_at) : '',
+    ]);
+    await printRows({ shows, approvals }, head, rows, none(options.status, caller));
     return 0;
   });
 }
@@ -71,19 +63,17 @@ export function show(id: string, options: GlobalOptions): Promise<Exit> {
     let row: JsonObject = {};
     for await (const approval of all(session)) if (approval.approval_id === id) row = approval;
     const view: JsonObject = { ...row, plan: planView(result.plan) };
-    if (isForPeople()) print(compactText(view));
-    else printJson(view);
+    printResult(view, compactText(view));
     return 0;
   });
 }
 
 /** `approvals approve ID`: a human at a terminal reads what would be done and types the guest's name; then it is done. */
 export function approve(id: string, options: GlobalOptions): Promise<Exit> {
-  if (!hasTerminal()) {
-    fail('approval_needs_human', 'Approving needs a terminal, where a human reads the plan and types the name of the guest.', {
-      hint: `Run \`proxmox-mcp approvals approve ${id}\` yourself in a terminal, without redirecting its input or its messages.`,
-    });
-  }
+  needTerminal(
+    'Approving needs a terminal, where a human reads the plan and types the name of the guest.',
+    `Run \`proxmox-mcp approvals approve ${id}\` yourself in a terminal, without redirecting its input or its messages.`,
+  );
   return withSession(options, async (session) => {
     const progress = progressView();
     const call = { wait: 'end' as const, onProgress: progress.show };
@@ -95,8 +85,7 @@ export function approve(id: string, options: GlobalOptions): Promise<Exit> {
     const answer = { approvalId: id, via: 'terminal' as const, typed, ...defined({ passphrase }) };
     const result = await session.engine.perform('approve', { approval_id: id }, operator(), { ...call, answer }).finally(progress.end);
     const { structured, text } = renderResult(result, { demo: session.settings.demo, notices: session.notices() });
-    if (isForPeople()) print(text);
-    else printJson(structured);
+    printResult(structured, text);
     return result.kind === 'approval_required' ? 3 : 0;
   });
 }
@@ -107,8 +96,7 @@ export function deny(id: string, options: GlobalOptions & { reason?: string }): 
     const args = { approval_id: id, ...defined({ reason: options.reason }) };
     const result = await session.engine.perform('deny', args, operator());
     const { structured, text } = renderResult(result, { demo: session.settings.demo });
-    if (isForPeople()) print(text);
-    else printJson(structured);
+    printResult(structured, text);
     return 0;
   });
 }

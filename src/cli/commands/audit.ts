@@ -10,7 +10,7 @@ import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { openLog } from '../lib/session.ts';
-import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
+import { type Exit, isForPeople, print, printJson, printResult, printRows } from '../terminal/output.ts';
 
 interface VerifyOptions extends GlobalOptions {
   anchor?: string;
@@ -63,8 +63,8 @@ export async function rotate(options: GlobalOptions): Promise<Exit> {
     await audit.append({ kind: 'notice', principal, owner, channel, message: `closed: records ${from} to ${to}` }, { durable: true });
     await audit.close();
   }
-  if (isForPeople()) print(`Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify needs both.`);
-  else printJson({ closed, from, to });
+  const text = `Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify needs both.`;
+  printResult({ closed, from, to }, text);
   return 0;
 }
 
@@ -80,12 +80,7 @@ export async function tail(options: GlobalOptions & { lines: string }): Promise<
   const count = Number(options.lines);
   if (!Number.isInteger(count) || count < 1) fail('invalid_arguments', '--lines must be a whole number from 1.');
   const records = await tailAudit(configure(options).settings.auditFile, count);
-  if (!isForPeople()) {
-    printJson(records);
-    return 0;
-  }
-  const { table } = await import('../terminal/table.ts');
-  print(table(['#', 'time', 'what', 'operation', 'guest', 'who', 'outcome'], records.map(row)));
+  await printRows(records, ['#', 'time', 'what', 'operation', 'guest', 'who', 'outcome'], records.map(row));
   return 0;
 }
 

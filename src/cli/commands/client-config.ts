@@ -7,7 +7,7 @@ import { nearest } from '../../core/text/nearest.ts';
 import { CLIENTS, type Configuration, type Connection, type McpClient, TOKEN_PLACEHOLDER } from '../lib/clients.ts';
 import { type GlobalOptions, settingsFile } from '../lib/options.ts';
 import { writeWhole } from '../lib/write-file.ts';
-import { type Exit, isForPeople, note, print, printJson } from '../terminal/output.ts';
+import { type Exit, note, print, printJson, printResult } from '../terminal/output.ts';
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
 
@@ -23,8 +23,7 @@ export function clientConfig(name: string, options: ClientConfigOptions): Exit {
   const made = configurationFor(name, client, options);
   if (options.write) {
     const file = writeConfiguration(name, client, made);
-    if (isForPeople()) print(`Written to ${file}. Restart the client.`);
-    else printJson({ client: name, file });
+    printResult({ client: name, file }, `Written to ${file}. Restart the client.`);
     return 0;
   }
   if (made.format === 'json') printJson(made.value);

@@ -10,7 +10,7 @@ import { listen } from '../../http/listen.ts';
 import { localCaller } from '../lib/caller.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, note, tell } from '../terminal/output.ts';
-import { hasTerminal } from '../terminal/terminal.ts';
+import { needTerminal } from '../terminal/terminal.ts';
 import { withSession } from './approvals.ts';
 
 /**
@@ -18,11 +18,10 @@ import { withSession } from './approvals.ts';
  * terminal and nowhere else; without a terminal no human would see it.
  */
 export function openConsole(options: GlobalOptions & { port: string }): Promise<Exit> {
-  if (!hasTerminal()) {
-    fail('approval_needs_human', 'The console needs a terminal, because only a human may see its link.', {
-      hint: 'Run `proxmox-mcp console` yourself in a terminal, without redirecting its input or its messages.',
-    });
-  }
+  needTerminal(
+    'The console needs a terminal, because only a human may see its link.',
+    'Run `proxmox-mcp console` yourself in a terminal, without redirecting its input or its messages.',
+  );
   const port = Number(options.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('invalid_arguments', '--port must be a number from 0 to 65535.');
   return withSession(options, async ({ engine, settings }) => {

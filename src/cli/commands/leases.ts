@@ -1,14 +1,13 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { nameIn } from '../../core/settings/settings.ts';
-import type { JsonObject } from '../../core/text/json.ts';
 import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
 import { checkStanding } from '../../engine/approvals/standing.ts';
 import type { Session } from '../../engine/session.ts';
 import type { StandingRequest } from '../../engine/types.ts';
 import { type GlobalOptions, onlyCluster } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson, tell } from '../terminal/output.ts';
-import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
+import { type Exit, print, printResult, printRows, tell } from '../terminal/output.ts';
+import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 
 interface AddOptions extends GlobalOptions {
@@ -25,28 +24,24 @@ interface AddOptions extends GlobalOptions {
 export function list(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async ({ engine }) => {
     const approvals = await engine.standing.list();
-    if (!isForPeople()) printJson({ leases: approvals as unknown as JsonObject[] });
-    else if (approvals.length === 0) print('No standing approvals.');
-    else {
-      const { table } = await import('../terminal/table.ts');
-      const rows = approvals.map((l) => [
-        l.id,
-        l.operations.join(', '),
-        `${l.tag ? `tag ${l.tag}` : `pool ${l.pool}`}${engine.clusters.length > 0 ? ` of ${nameIn(l.cluster)}` : ''}`,
-        l.raised ? 'graver plans too' : '',
-        String(l.usesLeft),
-        l.revokedAt ? 'revoked' : l.expiresAt,
-        l.madeBy,
-      ]);
-      print(table(['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'created by'], rows));
-    }
+    const rows = approvals.map((l) => [
+      l.id,
+      l.operations.join(', '),
+      `${l.tag ? `tag ${l.tag}` : `pool ${l.pool}`}${engine.clusters.length > 0 ? ` of ${nameIn(l.cluster)}` : ''}`,
+      l.raised ? 'graver plans too' : '',
+      String(l.usesLeft),
+      l.revokedAt ? 'revoked' : l.expiresAt,
+      l.madeBy,
+    ]);
+    const head = ['id', 'operations', 'guests', 'covers', 'guests left', 'until', 'created by'];
+    await printRows({ leases: approvals }, head, rows, 'No standing approvals.');
     return 0;
   });
 }
 
 /** `approvals lease add`: creates a standing approval, confirmed by a human in a terminal. */
 export function add(options: AddOptions): Promise<Exit> {
-  needTerminal();
+  needTerminal(HUMAN_ONLY);
   return withSession(options, async (session) => {
     const request = {
       operations: options.operation.split(',').map((name) => name.trim()),
@@ -63,11 +58,8 @@ export function add(options: AddOptions): Promise<Exit> {
       fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
     await checkPassphrase(session);
     const approval = await session.engine.standing.create(request, operator());
-    if (isForPeople())
-      print(
-        `Standing approval ${approval.id}, until ${approval.expiresAt}. Revoke it with: proxmox-mcp approvals lease revoke ${approval.id}`,
-      );
-    else printJson(approval);
+    const { id, expiresAt } = approval;
+    printResult(approval, `Standing approval ${id}, until ${expiresAt}. Revoke it with: proxmox-mcp approvals lease revoke ${id}`);
     return 0;
   });
 }
@@ -87,7 +79,7 @@ function standingText({ operations, cluster, tag, pool, uses, minutes, raised }:
 
 /** `approvals lease revoke ID` */
 export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
-  needTerminal();
+  needTerminal(HUMAN_ONLY);
   return withSession(options, async ({ engine }) => {
     await engine.standing.revoke(id, operator());
     print(`Standing approval ${id} is revoked.`);
@@ -95,12 +87,7 @@ export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
   });
 }
 
-function needTerminal(): void {
-  if (!hasTerminal())
-    fail('approval_needs_human', 'Only a human can create or revoke a standing approval, in a terminal.', {
-      hint: 'Run the command yourself in a terminal.',
-    });
-}
+const HUMAN_ONLY = 'Only a human can create or revoke a standing approval, in a terminal.';
 
 async function checkPassphrase({ settings }: Session): Promise<void> {
   if (!hasPassphrase(settings.dataDir)) return;

@@ -4,25 +4,16 @@ import { clusterPrefix } from '../../core/settings/settings.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { guestsOf } from '../../engine/runs/outcome/late.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
-import { hasTerminal } from '../terminal/terminal.ts';
+import { type Exit, print, printRows } from '../terminal/output.ts';
+import { needTerminal } from '../terminal/terminal.ts';
 import { operator, withSession } from './approvals.ts';
 
 /** `runs list`: runs whose outcome is unknown, the oldest first. */
 export function list(options: GlobalOptions): Promise<Exit> {
   return withSession(options, async ({ engine }) => {
     const runs = (await engine.openRuns.list()).map(rowOf);
-    if (!isForPeople()) printJson({ runs });
-    else if (runs.length === 0) print('The outcome of every run is known.');
-    else {
-      const { table } = await import('../terminal/table.ts');
-      print(
-        table(
-          ['id', 'what', 'guests', 'sent for', 'began'],
-          runs.map((run) => [run.run_id, run.summary, run.vmids, run.principal, run.started_at]),
-        ),
-      );
-    }
+    const rows = runs.map((run) => [run.run_id, run.summary, run.vmids, run.principal, run.started_at]);
+    await printRows({ runs }, ['id', 'what', 'guests', 'sent for', 'began'], rows, 'The outcome of every run is known.');
     return 0;
   });
 }
@@ -34,11 +25,10 @@ export function close(id: string, { outcome, ...options }: GlobalOptions & { out
       hint: 'Check the guest in Proxmox, then use done or not-done.',
     });
   }
-  if (!hasTerminal()) {
-    fail('approval_needs_human', 'Closing a run needs a terminal, and a human who has checked the guest.', {
-      hint: `Run \`proxmox-mcp runs close ${id} --outcome ${outcome}\` yourself in a terminal.`,
-    });
-  }
+  needTerminal(
+    'Closing a run needs a terminal, and a human who has checked the guest.',
+    `Run \`proxmox-mcp runs close ${id} --outcome ${outcome}\` yourself in a terminal.`,
+  );
   return withSession(options, async ({ engine }) => {
     const run = await engine.openRuns.close(id, outcome, operator());
     print(`Run ${run.id} ends as ${run.status}. Its names and VMIDs are free for other guests.`);

@@ -17,7 +17,7 @@ import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions } from '../lib/options.ts';
 import { openLog } from '../lib/session.ts';
-import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
+import { type Exit, isForPeople, print, printJson, printResult, printRows } from '../terminal/output.ts';
 
 const MAX_DAYS = 3650;
 
@@ -97,11 +97,7 @@ export async function list(options: GlobalOptions): Promise<Exit> {
     const tokens = await store.tokens.list();
     const now = new Date().toISOString();
     const stateOf = (t: TokenRecord) => (t.revokedAt ? 'revoked' : t.expiresAt <= now ? 'expired' : 'valid');
-    if (!isForPeople()) {
-      printJson(tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token as TokenRecord) })));
-      return 0;
-    }
-    const { table } = await import('../terminal/table.ts');
+    const shown = tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token as TokenRecord) }));
     const rows = tokens.map((t) => [
       t.name,
       t.role,
@@ -112,7 +108,7 @@ export async function list(options: GlobalOptions): Promise<Exit> {
       t.expiresAt.slice(0, 16),
       t.lastUsedAt?.slice(0, 16) ?? 'never',
     ]);
-    print(rows.length === 0 ? 'No tokens. Create one: proxmox-mcp tokens add --name NAME --role operator' : table(HEAD, rows));
+    await printRows(shown, HEAD, rows, 'No tokens. Create one: proxmox-mcp tokens add --name NAME --role operator');
     return 0;
   });
 }
@@ -122,8 +118,8 @@ const HEAD = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'las
 export async function revoke(name: string, options: GlobalOptions): Promise<Exit> {
   return withStore(options, async (store, audit) => {
     const { revoked, denied } = await revokeToken(name, localCaller('cli'), { store, audit, clock: systemClock });
-    if (isForPeople()) print(`${name} ${revoked ? 'is revoked' : 'was revoked before'}; ${denied.length} pending approvals are denied.`);
-    else printJson({ name, revoked: true, denied });
+    const text = `${name} ${revoked ? 'is revoked' : 'was revoked before'}; ${denied.length} pending approvals are denied.`;
+    printResult({ name, revoked: true, denied }, text);
     return 0;
   });
 }

@@ -2,7 +2,7 @@ import { needsApproval } from '../../core/plan/effect.ts';
 import { inputOf } from '../../operations/by-name.ts';
 import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/index.ts';
-import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
+import { type Exit, isForPeople, print, printRows } from '../terminal/output.ts';
 
 /** `tools`: every operation, what it can do and whether a human must agree. */
 export async function tools(): Promise<Exit> {
@@ -14,24 +14,15 @@ export async function tools(): Promise<Exit> {
     parameters: parametersOf(operation),
     description: operation.description,
   }));
-  if (!isForPeople()) {
-    printJson(rows);
-    return 0;
-  }
-  const { table } = await import('../terminal/table.ts');
-  print(
-    table(
-      ['operation', 'toolset', 'effect', 'parameters', 'what it does'],
-      rows.map((row) => [
-        row.name,
-        row.toolset,
-        row.approval === 'yes' ? `${row.effect}, asks first` : row.effect,
-        row.parameters.join(' '),
-        row.description,
-      ]),
-    ),
-  );
-  print("\nRun one: proxmox-mcp call <operation> --args '<json>' [--dry-run] [--demo]");
+  const cells = rows.map((row) => [
+    row.name,
+    row.toolset,
+    row.approval === 'yes' ? `${row.effect}, asks first` : row.effect,
+    row.parameters.join(' '),
+    row.description,
+  ]);
+  await printRows(rows, ['operation', 'toolset', 'effect', 'parameters', 'what it does'], cells);
+  if (isForPeople()) print("\nRun one: proxmox-mcp call <operation> --args '<json>' [--dry-run] [--demo]");
   return 0;
 }
 

@@ -10,7 +10,7 @@ import { localCaller } from '../lib/caller.ts';
 import { openAuditOf } from '../lib/open-audit.ts';
 import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
 import { openLog } from '../lib/session.ts';
-import { type Exit, isForPeople, print, printJson, tell } from '../terminal/output.ts';
+import { type Exit, isForPeople, print, printJson, printResult, tell } from '../terminal/output.ts';
 import { ask, hasTerminal } from '../terminal/terminal.ts';
 
 /**
@@ -20,8 +20,7 @@ import { ask, hasTerminal } from '../terminal/terminal.ts';
 export async function trust(options: GlobalOptions & { cluster?: string; fingerprint?: string }): Promise<Exit> {
   const { settings: all } = configure({ ...options, demo: options.demo ?? false });
   if (all.demo) {
-    if (isForPeople()) print('Nothing to do: the certificate of the embedded cluster is known.');
-    else printJson({ cluster: 'simulator', pinned: false });
+    printResult({ cluster: 'simulator', pinned: false }, 'Nothing to do: the certificate of the embedded cluster is known.');
     return 0;
   }
   const settings = onlyCluster(all, options.cluster);

@@ -1,10 +1,7 @@
-import { defined } from '../../core/defined.ts';
-import { asError } from '../../core/errors/errors.ts';
 import type { Policy, PolicyMatch, PolicyRule } from '../../core/settings/policy.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { DAY_MS, duration } from '../../core/text/duration.ts';
-import { hasStore } from '../lib/data-folder.ts';
-import type { Check } from './local.ts';
+import { type Check, faultOf, inStore, ok, RESTORE, warn } from './check.ts';
 
 const DAYS = 7;
 /** The shortest time in which a human can read a plan. */
@@ -21,22 +18,6 @@ export interface Habits {
   days: { day: string; asked: number; given: number; quick: number }[];
 }
 
-/** The last seven days in the store; undefined when there is no store yet, and none is made. */
-async function readHabits(
-  { dataDir, databaseUrl }: Settings,
-  now: number,
-  notice: (text: string) => void = () => {},
-): Promise<Habits | undefined> {
-  if (!hasStore({ dataDir, databaseUrl })) return undefined;
-  const { openStore } = await import('../../store/index.ts');
-  const store = await openStore({ dataDir, notice, ...defined({ databaseUrl }) });
-  try {
-    return habitsOf(await store.approvals.answers(new Date(now - DAYS * DAY_MS).toISOString()), now);
-  } finally {
-    await store.close();
-  }
-}
-
 export function habitsOf(answers: { askedAt: string; givenAt?: string }[], now: number): Habits {
   const days = Array.from({ length: DAYS + 1 }, (_, index) => new Date(now - (DAYS - index) * DAY_MS).toISOString().slice(0, 10)).map(
     (day) => ({ day, ...count(answers.filter(({ askedAt }) => askedAt.startsWith(day))) }),
@@ -50,27 +31,32 @@ function count(answers: { askedAt: string; givenAt?: string }[]) {
   return { asked: answers.length, given: given.length, quick: given.filter((ms) => ms < QUICK_MS).length };
 }
 
-/** The same as a finding. */
+/** The habits of the last seven days as a finding. */
 export async function habitsCheck(settings: Settings, now: number): Promise<{ check?: Check; habits?: Habits }> {
   const name = 'approvals given';
   try {
     let lost: string | undefined;
-    const habits = await readHabits(settings, now, (text) => {
-      lost = text;
-    });
-    if (!habits) return {};
-    if (lost !== undefined)
-      return { habits, check: { name: 'store', state: 'warn', text: lost, next: 'Restore a backup of the store if one exists.' } };
+    const since = new Date(now - DAYS * DAY_MS).toISOString();
+    const answers = await inStore(
+      settings,
+      (store) => store.approvals.answers(since),
+      (text) => {
+        lost = text;
+      },
+    );
+    if (!answers) return {};
+    const habits = habitsOf(answers, now);
+    if (lost !== undefined) return { habits, check: warn('store', lost, RESTORE) };
     const { asked, perDay, given, quick } = habits;
     const text = `${asked} requested in the last ${DAYS} days (${perDay} a day), ${given} approved, ${quick} of them in under two seconds`;
     // A few may be chance; the greater part of many is a habit.
-    if (given < 5 || quick * 2 <= given) return { habits, check: { name, state: 'ok', text } };
+    if (given < 5 || quick * 2 <= given) return { habits, check: ok(name, text) };
     const next =
       'Reduce the questions: request one approval for a list (stop_vm vmids), or create a standing approval (proxmox-mcp approvals lease add).';
-    return { habits, check: { name, state: 'warn', text: `${text}: too fast to read a plan`, next } };
+    return { habits, check: warn(name, `${text}: too fast to read a plan`, next) };
   } catch (error) {
     // Without a store nothing can be changed or approved.
-    return { check: { name: 'store', state: 'fail', text: asError(error).message, next: asError(error).hint } };
+    return { check: faultOf('store', error) };
   }
 }
 

@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto';
-import { asError } from '../../core/errors/errors.ts';
 import { isPrivate } from '../../core/network.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Quotas } from '../../core/settings/limits.ts';
@@ -12,7 +11,7 @@ import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
 import type { Pin } from '../../proxmox/trust/store.ts';
 import { caFault, inspectTls, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
-import type { Check } from './local.ts';
+import { type Check, failed, faultOf, ok, warn } from './check.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */
 export async function certificates(settings: Settings, pin: Pin | undefined): Promise<Check[]> {
@@ -21,39 +20,31 @@ export async function certificates(settings: Settings, pin: Pin | undefined): Pr
       const name = `certificate of ${endpoint.host}:${endpoint.port}`;
       try {
         const shown = await inspectTls(endpoint);
-        return { name, ...judge(shown, endpoint.host, settings, pin) };
+        return judge(name, shown, endpoint.host, settings, pin);
       } catch (error) {
-        return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
+        return faultOf(name, error);
       }
     }),
   );
 }
 
 /** The same order as the adapter's: fingerprint or CA, the system's authorities, the pin, first use. */
-function judge(shown: ShownCertificate, host: string, { connection, demo }: Settings, pin: Pin | undefined): Omit<Check, 'name'> {
+function judge(name: string, shown: ShownCertificate, host: string, { connection, demo }: Settings, pin: Pin | undefined): Check {
   const print = `SHA-256 ${shown.fingerprint}, valid to ${shown.validTo}`;
-  if (demo) return { state: 'ok', text: 'the embedded cluster' };
+  if (demo) return ok(name, 'the embedded cluster');
   const leaf = new X509Certificate(shown.chainPem[0] ?? '');
   if (connection.fingerprints.length > 0 || connection.caFile !== undefined) {
     const ca = readCa(connection);
     const fits =
       connection.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ||
       (ca !== undefined && caFault(leaf, host, ca) === undefined);
-    return fits
-      ? { state: 'ok', text: `${print}; matches PROXMOX_FINGERPRINT or PROXMOX_CA_FILE` }
-      : {
-          state: 'fail',
-          text: `${print}; does not match PROXMOX_FINGERPRINT or PROXMOX_CA_FILE`,
-          next: 'Compare it with the node and correct the setting.',
-        };
+    const given = 'PROXMOX_FINGERPRINT or PROXMOX_CA_FILE';
+    if (fits) return ok(name, `${print}; matches ${given}`);
+    return failed(name, `${print}; does not match ${given}`, 'Compare it with the node and correct the setting.');
   }
-  if (shown.authorized) return { state: 'ok', text: `${print}; trusted by an authority of the system` };
+  if (shown.authorized) return ok(name, `${print}; trusted by an authority of the system`);
   if (connection.verifySsl)
-    return {
-      state: 'fail',
-      text: `${print}; not trusted by an authority of the system`,
-      next: 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.',
-    };
+    return failed(name, `${print}; not trusted by an authority of the system`, 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.');
   const next = 'Compare the fingerprint with the one on the node, then: proxmox-mcp trust';
   if (pin) {
     const fits =
@@ -61,12 +52,11 @@ function judge(shown: ShownCertificate, host: string, { connection, demo }: Sett
         ? caFault(leaf, host, pin.pem) === undefined
         : pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint));
     const what = pin.kind === 'ca' ? "the cluster's authority" : 'the certificate';
-    return fits
-      ? { state: 'ok', text: `${print}; ${what} is pinned since ${pin.since}` }
-      : { state: 'fail', text: `${print}; does not match the pin of ${pin.since}`, next };
+    if (fits) return ok(name, `${print}; ${what} is pinned since ${pin.since}`);
+    return failed(name, `${print}; does not match the pin of ${pin.since}`, next);
   }
-  if (isPrivate(shown.address)) return { state: 'warn', text: `${print}; not pinned yet; the first use pins it`, next };
-  return { state: 'fail', text: `${print}; not trusted, and not in a private network`, next };
+  if (isPrivate(shown.address)) return warn(name, `${print}; not pinned yet; the first use pins it`, next);
+  return failed(name, `${print}; not trusted, and not in a private network`, next);
 }
 
 const WHAT = { guests: 'guests', cpu: 'vCPUs', memoryMib: 'MiB of memory', diskGib: 'GiB of disk' } as const;
@@ -75,22 +65,18 @@ const WHAT = { guests: 'guests', cpu: 'vCPUs', memoryMib: 'MiB of memory', diskG
 export function quotaChecks({ hiddenPool, quotas }: Quotas): Check[] {
   if (hiddenPool !== undefined) {
     const text = `the guests of pool ${hiddenPool} cannot be counted without Pool.Audit, so nothing can be created (PROXMOX_QUOTA_SCOPE)`;
-    return [{ name: 'limits', state: 'warn', text }];
+    return [warn('limits', text)];
   }
   return quotas.flatMap(({ size, variable, limit, used = 0, reserved = 0, left, unseenDisks }): Check[] => {
     if (limit === undefined) return [];
     const taken = Math.ceil(used + reserved);
     const flight = reserved > 0 ? ` (${plain(reserved)} of them by work in flight)` : '';
-    const check: Check =
+    const raised = `${variable}=${Math.ceil(taken * 1.25) + 1}`;
+    const check =
       left !== undefined && left > 0
-        ? { name: 'limits', state: 'ok', text: `${taken} of ${limit} ${WHAT[size]} in use${flight} (${variable})` }
-        : {
-            name: 'limits',
-            state: 'warn',
-            text: `${taken} ${WHAT[size]} exist${flight}, limit ${limit}: nothing can be created`,
-            next: `${variable}=${Math.ceil(taken * 1.25) + 1}`,
-          };
-    return unseenDisks ? [check, { name: 'limits', state: 'ok', text: UNSEEN }] : [check];
+        ? ok('limits', `${taken} of ${limit} ${WHAT[size]} in use${flight} (${variable})`)
+        : warn('limits', `${taken} ${WHAT[size]} exist${flight}, limit ${limit}: nothing can be created`, raised);
+    return unseenDisks ? [check, ok('limits', UNSEEN)] : [check];
   });
 }
 const UNSEEN =
@@ -104,15 +90,8 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
   const node = named ?? (nodes.length === 1 && !settings.defaults.nodeIsExplicit ? nodes[0] : undefined);
   if (!node) {
     const names = nodes.map((n) => n.node).join(', ');
-    return [
-      ...silent(all),
-      {
-        name: 'node',
-        state: 'warn',
-        text: `node ${settings.defaults.node} is not online; online: ${names}`,
-        next: `PROXMOX_NODE=${nodes[0]?.node ?? '…'}`,
-      },
-    ];
+    const text = `node ${settings.defaults.node} is not online; online: ${names}`;
+    return [...silent(all), warn('node', text, `PROXMOX_NODE=${nodes[0]?.node ?? '…'}`)];
   }
   const [storages, bridges, guests] = await Promise.all([listStorages(api, node.node), listBridges(api, node.node), currentGuests(api)]);
   const takes = (content: string) => storages.filter((s) => s.usable && s.content.includes(content));
@@ -128,59 +107,41 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
     ...silent(all),
     tooSmall(node, settings),
     disks.length > 0
-      ? { name: 'storage', state: 'ok', text: `for disks: ${disks.join(', ')}` }
-      : {
-          name: 'storage',
-          state: 'warn',
-          text: `no visible storage on ${node.node} takes disks`,
-          next: 'Add the content type "Disk image" to a storage, or Datastore.Audit on one to the token.',
-        },
+      ? ok('storage', `for disks: ${disks.join(', ')}`)
+      : warn(
+          'storage',
+          `no visible storage on ${node.node} takes disks`,
+          'Add the content type "Disk image" to a storage, or Datastore.Audit on one to the token.',
+        ),
     bridges.length > 0
-      ? { name: 'network', state: 'ok', text: `bridges: ${bridges.join(', ')}` }
-      : {
-          name: 'network',
-          state: 'warn',
-          text: `no visible bridge on ${node.node}`,
-          next: 'Create one on the node, or grant SDN.Use on /sdn/zones/localnetwork to the token.',
-        },
+      ? ok('network', `bridges: ${bridges.join(', ')}`)
+      : warn(
+          'network',
+          `no visible bridge on ${node.node}`,
+          'Create one on the node, or grant SDN.Use on /sdn/zones/localnetwork to the token.',
+        ),
     sources.length > 0
-      ? { name: 'to install from', state: 'ok', text: sources.join(', ') }
-      : {
-          name: 'to install from',
-          state: 'warn',
-          text: 'no template, ISO or image is visible',
-          next: 'Upload an ISO or a cloud image to a storage, or create a template.',
-        },
+      ? ok('to install from', sources.join(', '))
+      : warn(
+          'to install from',
+          'no template, ISO or image is visible',
+          'Upload an ISO or a cloud image to a storage, or create a template.',
+        ),
   ];
 }
 
 /** Proxmox says `unknown` of a node then, and shows its guests without names and sizes; everything else works. */
 function silent(nodes: readonly NodeRow[]): Check[] {
-  const names = nodes.filter((n) => n.silent).map((n) => n.node);
-  if (names.length === 0) return [];
-  return [
-    {
-      name: 'status daemon',
-      state: 'warn',
-      text: `status daemon (pvestatd) of ${names.join(', ')} is silent`,
-      next: `On ${names.join(', ')}: systemctl restart pvestatd; look for a hanging storage (a dead NFS mount, for example).`,
-    },
-  ];
+  const names = nodes.flatMap((n) => (n.silent ? [n.node] : [])).join(', ');
+  if (names === '') return [];
+  const next = `On ${names}: systemctl restart pvestatd; look for a hanging storage (a dead NFS mount, for example).`;
+  return [warn('status daemon', `status daemon (pvestatd) of ${names} is silent`, next)];
 }
 
 function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
-  if (cpus === undefined || cpus >= 2)
-    return {
-      name: 'node',
-      state: 'ok',
-      text: `new guests go to ${node}${cpus === undefined ? '' : ` (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`}`,
-    };
-  return {
-    name: 'node',
-    state: 'warn',
-    text: `${node} has ${cpus} CPU, and a guest gets 2 by default`,
-    next: 'Pass cores: 1, or choose another node.',
-  };
+  if (cpus === undefined) return ok('node', `new guests go to ${node}`);
+  if (cpus >= 2) return ok('node', `new guests go to ${node} (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`);
+  return warn('node', `${node} has ${cpus} CPU, and a guest gets 2 by default`, 'Pass cores: 1, or choose another node.');
 }
 
 async function bootSources(

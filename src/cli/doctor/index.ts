@@ -1,5 +1,5 @@
 import { defined } from '../../core/defined.ts';
-import { asError, fail } from '../../core/errors/errors.ts';
+import { fail } from '../../core/errors/errors.ts';
 import { needsApproval } from '../../core/plan/effect.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { Quotas } from '../../core/settings/limits.ts';
@@ -13,8 +13,9 @@ import { paint } from '../terminal/look.ts';
 import { type Exit, isForPeople, print, printJson } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
 import { habitsCheck, type PolicyRow, policyRows } from './approvals.ts';
+import { type Check, faultOf, ok, warn } from './check.ts';
 import { certificates, material, quotaChecks } from './cluster.ts';
-import { type Check, localChecks, settingRows } from './local.ts';
+import { localChecks, settingRows } from './local.ts';
 import { abilities, poolSight } from './rights.ts';
 import { leftRunsCheck, openRunsCheck } from './runs.ts';
 
@@ -45,8 +46,7 @@ export async function diagnose(options: GlobalOptions): Promise<Diagnosis> {
   try {
     await clusterChecks(options, checks, can);
   } catch (thrown) {
-    const error = asError(thrown);
-    checks.push({ name: 'connection', state: 'fail', text: error.message, next: error.hint });
+    checks.push(faultOf('connection', thrown));
   }
   const { check, habits } = await habitsCheck(configured.settings, Date.now());
   if (check) checks.push(check);
@@ -69,7 +69,7 @@ async function clusterChecks(options: GlobalOptions, checks: Check[], can: strin
     checks.push(...found.flatMap((one) => one.checks));
     can.push(...operations.map(({ name }) => name).filter((name) => found.some((one) => one.can.includes(name))));
     checks.push(...(await leftRunsCheck(session.settings, served).catch(unlooked)));
-    for (const text of session.notices()) checks.push({ name: 'certificate', state: 'warn', text });
+    for (const text of session.notices()) checks.push(warn('certificate', text));
   } finally {
     await session.close();
   }
@@ -80,8 +80,7 @@ async function checkNamed(session: Session, cluster: string): Promise<{ checks: 
   const checks: Check[] = [];
   const can: string[] = [];
   const identity = await checkCluster(session, cluster, checks, can).catch((thrown: unknown) => {
-    const error = asError(thrown);
-    checks.push({ name: 'connection', state: 'fail', text: error.message, next: error.hint });
+    checks.push(faultOf('connection', thrown));
     return undefined;
   });
   const next = (text: string) => text.replaceAll('proxmox-mcp trust', `proxmox-mcp trust --cluster ${cluster}`);
@@ -103,11 +102,7 @@ async function checkCluster(session: Session, cluster: string | undefined, check
   const api = await session.connect(cluster);
   const version = await api.version();
   const where = settings.demo ? 'the embedded cluster' : clusterNameOf(settings.connection);
-  checks.push({
-    name: 'connection',
-    state: 'ok',
-    text: `${where} answers: Proxmox VE ${version.version}, token ${settings.connection.tokenId}`,
-  });
+  checks.push(ok('connection', `${where} answers: Proxmox VE ${version.version}, token ${settings.connection.tokenId}`));
   if (version.major < 7) fail('unsupported_version', `Proxmox VE ${version.version} is too old. The minimum is 7.0.`);
   const rights = await abilities(api, version, settings);
   checks.push(...rights.checks);
@@ -120,7 +115,7 @@ async function checkCluster(session: Session, cluster: string | undefined, check
   const notices = cluster === undefined ? session.notices() : [];
   // First use: what was "not pinned yet" at the beginning is pinned by now.
   if (notices.length > 0) checks.splice(checks.indexOf(tls[0] as Check), tls.length, ...(await certificates(settings, pinned())));
-  for (const notice of notices) checks.push({ name: 'certificate', state: 'warn', text: notice });
+  for (const notice of notices) checks.push(warn('certificate', notice));
   return api.cluster;
 }
 
@@ -136,10 +131,7 @@ function isRead(name: string): boolean {
 }
 
 /** A look that failed is a finding, and the other looks continue. */
-function unlooked(thrown: unknown): Check[] {
-  const error = asError(thrown);
-  return [{ name: 'cluster', state: 'warn', text: error.message, next: error.hint }];
-}
+const unlooked = (thrown: unknown): Check[] => [faultOf('cluster', thrown, 'warn')];
 
 const MARKS = {
   ok: ['green', 'ok  '],

@@ -3,19 +3,11 @@ import { describePlace } from '../../audit/anchor-send.ts';
 import { verifyAudit } from '../../audit/verify.ts';
 import { isOfCluster } from '../../config/clusters.ts';
 import { type Config, describe, VARIABLES, type Variable } from '../../config/schema.ts';
-import { asError } from '../../core/errors/errors.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { type Verified, verifyAuditOf } from '../commands/audit.ts';
 import { dataFolderWriters } from '../lib/data-folder.ts';
 import type { Configured } from '../lib/options.ts';
-
-/** One finding. `fail`: something does not work; `warn`: it works and deserves a look; `note`: a lasting property of this installation. */
-export interface Check {
-  name: string;
-  state: 'ok' | 'note' | 'warn' | 'fail';
-  text: string;
-  next?: string;
-}
+import { type Check, failed, faultOf, ok, warn } from './check.ts';
 
 /** All limits, the approval method, and every setting that is not at its default, with where each comes from. Secrets are never shown. */
 export function settingRows({ loaded, settings }: Configured): { variable: string; value: string; source: string }[] {
@@ -53,12 +45,7 @@ function valueText(value: unknown): string {
 
 /** Checks that need no cluster: settings, files, approvals. */
 export async function localChecks({ settings, loaded }: Configured): Promise<Check[]> {
-  return [
-    ...loaded.notes.map((text): Check => ({ name: 'settings', state: 'warn', text })),
-    dataFolder(settings),
-    await auditTrail(settings),
-    approvalMode(settings),
-  ];
+  return [...loaded.notes.map((text) => warn('settings', text)), dataFolder(settings), await auditTrail(settings), approvalMode(settings)];
 }
 
 function dataFolder({ dataDir }: Settings): Check {
@@ -67,23 +54,14 @@ function dataFolder({ dataDir }: Settings): Check {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     accessSync(dataDir, constants.W_OK);
   } catch (error) {
-    return {
-      name,
-      state: 'fail',
-      text: `${dataDir} cannot be written (${(error as NodeJS.ErrnoException).code}).`,
-      next: 'Set PROXMOX_DATA_DIR to a folder of your own.',
-    };
+    const { code } = error as NodeJS.ErrnoException;
+    return failed(name, `${dataDir} cannot be written (${code}).`, 'Set PROXMOX_DATA_DIR to a folder of your own.');
   }
+  const next = `chmod 700 ${dataDir}`;
   if (dataFolderWriters(dataDir) === 'group')
-    return {
-      name,
-      state: 'warn',
-      text: `The group of ${dataDir} can write into it: its members can replace the store, the key and the audit.`,
-      next: `chmod 700 ${dataDir}`,
-    };
-  if ((statSync(dataDir).mode & 0o077) !== 0)
-    return { name, state: 'warn', text: `Other users can look into ${dataDir}.`, next: `chmod 700 ${dataDir}` };
-  return { name, state: 'ok', text: dataDir };
+    return warn(name, `The group of ${dataDir} can write into it: its members can replace the store, the key and the audit.`, next);
+  if ((statSync(dataDir).mode & 0o077) !== 0) return warn(name, `Other users can look into ${dataDir}.`, next);
+  return ok(name, dataDir);
 }
 
 async function auditTrail(settings: Settings): Promise<Check> {
@@ -91,21 +69,17 @@ async function auditTrail(settings: Settings): Promise<Check> {
   const name = 'audit';
   const second = auditAnchor ? `; checkpoints go to ${describePlace(auditAnchor)}` : '; no checkpoints elsewhere (PROXMOX_AUDIT_ANCHOR)';
   if (!existsSync(auditFile) && !(auditAnchor?.kind === 'file' && existsSync(auditAnchor.path)))
-    return { name, state: 'ok', text: `${auditFile}, nothing recorded yet${second}` };
+    return ok(name, `${auditFile}, nothing recorded yet${second}`);
   try {
     const none = auditAnchor?.kind === 'file' && !existsSync(auditAnchor.path);
     const { count, problems, anchor }: Verified = none ? await verifyAudit(auditFile) : await verifyAuditOf(settings);
     const wrong = problems.length + (anchor?.problems.length ?? 0);
     if (wrong === 0 && none)
-      return {
-        name,
-        state: 'warn',
-        text: `${count} records, and no checkpoint exists: none was created yet, or they were removed${second}`,
-      };
-    if (wrong === 0) return { name, state: 'ok', text: `${count} records, none changed: ${auditFile}${second}` };
-    return { name, state: 'fail', text: `${count} records, not intact: ${auditFile}${second}`, next: 'proxmox-mcp audit verify' };
+      return warn(name, `${count} records, and no checkpoint exists: none was created yet, or they were removed${second}`);
+    if (wrong === 0) return ok(name, `${count} records, none changed: ${auditFile}${second}`);
+    return failed(name, `${count} records, not intact: ${auditFile}${second}`, 'proxmox-mcp audit verify');
   } catch (error) {
-    return { name, state: 'fail', text: asError(error).message, next: asError(error).hint };
+    return faultOf(name, error);
   }
 }
 
@@ -120,7 +94,7 @@ function approvalMode({ approval, dataDir }: Settings): Check {
   const text = `${MODES[approval.mode]}; they expire after ${approval.ttlSeconds} s`;
   // A process of this user can write the database and the settings, so no check here can stop it.
   const own = process.getuid !== undefined && existsSync(dataDir) && statSync(dataDir).uid === process.getuid();
-  if (!own) return { name, state: 'ok', text };
+  if (!own) return ok(name, text);
   return {
     name,
     state: 'note',

@@ -5,7 +5,7 @@ import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { allPrivileges, type Granted, type Missing } from '../../proxmox/access/privileges.ts';
 import type { Store } from '../../store/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
-import type { Check } from './local.ts';
+import { type Check, ok, warn } from './check.ts';
 import { lacks, operationRights, standingOf } from './privileges.ts';
 
 /** The operations that the token may execute, and the checks of what it can see. */
@@ -23,7 +23,7 @@ export async function abilities(api: ProxmoxReader, version: ProxmoxVersion, set
   const lines = (missing: readonly Missing[]) => linesFor(missing, settings, standing.granted);
   const further = [...backupSight(operations, settings, lines), ...moreRights(operations, lines)];
   if (refused.length === 0) {
-    return { can, checks: [{ name: 'rights', state: 'ok', text: `the token may do all ${operations.length} operations` }, ...further] };
+    return { can, checks: [ok('rights', `the token may do all ${operations.length} operations`), ...further] };
   }
   const state = can.length === 0 ? 'fail' : 'warn';
   // All at once: an operator who runs these lines has nothing left to grant.
@@ -68,7 +68,7 @@ function moreRights(operations: readonly Lacking[], lines: Lines): Check[] {
   const missing = [...new Map(lacking.flatMap(({ more }) => more.map((one) => [told([one]), one]))).values()];
   if (missing.length === 0) return [];
   const names = lacking.map(({ name }) => name).join(', ');
-  return [{ name: 'more rights', state: 'warn', text: `${names} can do or tell more with ${told(missing)}`, next: lines(missing) }];
+  return [warn('more rights', `${names} can do or tell more with ${told(missing)}`, lines(missing))];
 }
 
 /**

@@ -15,7 +15,7 @@ import { localCaller } from '../lib/caller.ts';
 import { onlyCluster } from '../lib/options.ts';
 import { openSession } from '../lib/session.ts';
 import { paint } from '../terminal/look.ts';
-import { type Exit, isForPeople, print, printJson, reportError, tell } from '../terminal/output.ts';
+import { type Exit, isForPeople, print, printJson, printResult, reportError, tell } from '../terminal/output.ts';
 import { ask, hasTerminal } from '../terminal/terminal.ts';
 import { viewText } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
@@ -90,8 +90,8 @@ export async function setup(options: SetupOptions): Promise<Exit> {
 }
 
 function setupOfDemo(): Exit {
-  if (isForPeople()) print('Nothing to do: the embedded cluster needs neither a token nor settings. Add --demo to any command.');
-  else printJson({ cluster: 'simulator', next: 'Add --demo to any command.' });
+  const text = 'Nothing to do: the embedded cluster needs neither a token nor settings. Add --demo to any command.';
+  printResult({ cluster: 'simulator', next: 'Add --demo to any command.' }, text);
   return 0;
 }
 

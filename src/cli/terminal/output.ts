@@ -41,6 +41,19 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** A result for either reader. @param value for programs */
+export function printResult(value: unknown, text: string): void {
+  if (isForPeople()) print(text);
+  else printJson(value);
+}
+
+/** A list for either reader. @param value for programs @param none for people, in place of an empty table */
+export async function printRows(value: unknown, head: string[], rows: unknown[][], none?: string): Promise<void> {
+  if (!isForPeople()) return printJson(value);
+  const { table } = await import('./table.ts');
+  print(rows.length === 0 && none !== undefined ? none : table(head, rows));
+}
+
 /** Something beside the result, which --quiet leaves out. On stderr, because stdout belongs to the result. */
 export function note(text: string): void {
   if (!isQuiet()) tell(text);

@@ -1,9 +1,15 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { fail } from '../../core/errors/errors.ts';
 
 /** Whether a human sits at this process: they see stderr and what they type arrives on stdin. */
 export function hasTerminal(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** @throws approval_needs_human where no human sits at this process */
+export function needTerminal(message: string, hint = 'Run the command yourself in a terminal.'): void {
+  if (!hasTerminal()) fail('approval_needs_human', message, { hint });
 }
 
 /** Asks for one line. Ctrl-C and the end of the input are an empty answer, which is never a yes. */
