@@ -14,7 +14,7 @@ import { GUEST_READS } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
+import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { backupSteps } from './lib/backup-steps.ts';
 import { leftOut } from './lib/in-backup.ts';
 
@@ -66,10 +66,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?
   const pauses = running && args.mode !== 'snapshot';
   const steps = await backupSteps(ctx.api, target, { storage, mode: args.mode, protect: args.protected, notes: args.notes });
   return {
-    operation: 'backup_vm',
-    target: guest.identity,
-    node: at.node,
-    facts: factsOf(target),
+    ...about('backup_vm', target),
     summary: `Back up ${of} to ${storage} (${args.mode})`,
     effect: pauses ? 'disrupt' : 'change',
     ...(pauses ? { raisedBecause: `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup` } : {}),

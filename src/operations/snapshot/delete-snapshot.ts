@@ -6,12 +6,13 @@ import { guestPath, listGuests } from '../../proxmox/guest/guests.ts';
 import type { Snapshot } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
+import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
+import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { readAll } from './lib/read-all.ts';
-import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
+import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText } from './lib/snapshots.ts';
 
 const TASK_SECONDS = 3_600;
 /** Guests that one plan may cover. */
@@ -65,10 +66,10 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, chec
   const of = label(guest);
   const chosen =
     wanted.snapshot === undefined ? snapshots.all.filter((one) => isOlder(one, wanted)) : [findSnapshot(target, wanted.snapshot)];
-  const base = { operation: 'delete_snapshot', target: guest.identity, node: at.node, facts: factsOf(target), effect: 'destroy' as const };
+  const base = { ...about('delete_snapshot', target), effect: 'destroy' as const };
   if (chosen.length === 0) {
     const existing = { vmid, name: plainText(guest.identity.name, 80), node: at.node, status: target.status.status, deleted: [] };
-    return { ...base, summary: `${of} has no such snapshot`, steps: [], expected: [], choices: [], warnings: [], undo: '', existing };
+    return { ...base, summary: `${of} has no such snapshot`, steps: [], expected: [], warnings: [], undo: '', existing };
   }
   refuseLocked(target);
   const newestFirst = [...chosen].reverse();
@@ -78,7 +79,6 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, chec
     summary: `Delete ${counted(chosen.length, 'snapshot')} of ${of}: ${chosen.map((one) => snapshotText(one, Date.now())).join(', ')}`,
     steps: [...(checked ? [stillItself(target)] : []), ...newestFirst.flatMap((one, index) => deletion(target, one, index))],
     expected: chosen.map((one) => listed(at, one.name, 'absent', of)),
-    choices: [],
     warnings: chosen.some((one) => one.memory) ? ['the saved memory is deleted too'] : [],
     before: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
     after: { snapshots: snapshots.names.filter((one) => !chosen.some(({ name }) => name === one)).map((one) => plainText(one, 40)) },
@@ -98,16 +98,15 @@ function deletion({ guest }: Target, one: Snapshot, index: number): Step[] {
   const suffix = index === 0 ? '' : String(index + 1);
   return [
     ...(index === 0 ? [] : [{ kind: 'check' as const, id: `same${suffix}`, that: same, purpose: same.says }]),
-    {
-      kind: 'request',
+    guestRequest(at, {
       id: `delete${suffix}`,
       method: 'DELETE',
-      path: snapshotPath(at, one.name),
-      params: {},
+      path: snapshotPath(one.name),
       purpose: `delete snapshot ${name} of ${of}`,
-      task: { type: taskType(at, 'delsnapshot'), id: String(at.vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
+      task: taskType(at, 'delsnapshot'),
+      seconds: TASK_SECONDS,
       proof: listed(at, one.name, 'absent', of),
-    },
+    }),
   ];
 }
 

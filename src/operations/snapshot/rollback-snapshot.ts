@@ -4,15 +4,16 @@ import type { Plan } from '../../core/plan/plan.ts';
 import { duration } from '../../core/text/duration.ts';
 import { plainText } from '../../core/text/text.ts';
 import { disksOf } from '../../proxmox/guest/disks.ts';
-import { tagsOf } from '../../proxmox/guest/guests.ts';
+import { guestPath, tagsOf } from '../../proxmox/guest/guests.ts';
 import { optionsOf } from '../../proxmox/guest/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
+import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, vmid } from '../vm/lib/schemas.ts';
-import { factsOf, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
-import { bound, findSnapshot, snapshotName, snapshotPath, snapshotText, taskType } from './lib/snapshots.ts';
+import { about, label, readTarget, refuseLocked, refuseTemplate, type Target } from '../vm/lib/target.ts';
+import { bound, findSnapshot, snapshotName, snapshotPath, snapshotText } from './lib/snapshots.ts';
 
 const TASK_SECONDS = 3_600;
 /** Options that a rollback leaves as they are, and those that only describe the snapshot. */
@@ -48,7 +49,8 @@ export const rollbackSnapshot = defineOperation({
     refuseLocked(target);
     const snapshot = findSnapshot(target, args.snapshot);
     await refuseOlder(ctx, target, snapshot.name);
-    const then = optionsOf(Object.entries(await ctx.api.get<Record<string, unknown>>(`${snapshotPath(at, snapshot.name)}/config`)));
+    const config = await ctx.api.get<Record<string, unknown>>(`${guestPath(at)}${snapshotPath(snapshot.name)}/config`);
+    const then = optionsOf(Object.entries(config));
     const lost = snapshot.time === undefined ? 'unknown' : duration(Date.now() / 1000 - snapshot.time);
     const differs = [...new Set([...Object.keys(guest.config), ...Object.keys(then)])]
       .filter((key) => !KEPT.test(key) && guest.config[key] !== then[key])
@@ -58,27 +60,22 @@ export const rollbackSnapshot = defineOperation({
     const runs = snapshot.memory || args.start;
     const after = { kind: 'guest', ...at, is: runs ? 'running' : 'stopped' } as const;
     return {
-      operation: 'rollback_snapshot',
-      target: guest.identity,
+      ...about('rollback_snapshot', target),
       binds: { ...bound(target, snapshot), [`configuration of snapshot ${snapshot.name}`]: then },
-      node: at.node,
-      facts: factsOf(target),
       summary: `Roll ${of} back to snapshot ${snapshotText(snapshot, Date.now())}; everything written since is lost`,
       effect: 'destroy',
       becomes: { tags: tagsOf(then.tags), protection: then.protection === '1' },
       steps: [
-        {
-          kind: 'request',
+        guestRequest(at, {
           id: 'rollback',
-          method: 'POST',
-          path: `${snapshotPath(at, snapshot.name)}/rollback`,
+          path: `${snapshotPath(snapshot.name)}/rollback`,
           params: args.start && !snapshot.memory ? { start: true } : {},
           purpose: `roll ${of} back to snapshot ${snapshot.name}`,
-          task: { type: taskType(at, 'rollback'), id: String(at.vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
-        },
+          task: taskType(at, 'rollback'),
+          seconds: TASK_SECONDS,
+        }),
       ],
       expected: [after],
-      choices: [],
       warnings: [
         `lost: all changes on its disks of the last ${lost}`,
         ...(running ? [`${of} runs and is powered off${runs ? ', then it starts again' : '. It stays off'}`] : []),

@@ -3,15 +3,15 @@ import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
-import { guestPath } from '../../proxmox/guest/guests.ts';
 import { canSnapshot } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
+import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { factsOf, label, readNearTarget, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
-import { listed, snapshotName, snapshotText, taskType } from './lib/snapshots.ts';
+import { about, label, readNearTarget, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
+import { listed, snapshotName, snapshotText } from './lib/snapshots.ts';
 
 /** Saving memory writes all of it to disk. */
 const TASK_SECONDS = 1_800;
@@ -75,28 +75,23 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
   const pauses = memory && running;
   const there = listed(at, snapshot, 'present', of);
   return {
-    operation: 'snapshot_vm',
-    target: guest.identity,
-    node: at.node,
-    facts: factsOf(target),
+    ...about('snapshot_vm', target),
     summary: `Take snapshot ${snapshot} of ${of}${pauses ? ' with its memory' : ''}`,
     effect: pauses ? 'disrupt' : 'change',
     ...(pauses ? { raisedBecause: `${of} is paused while its memory is saved` } : {}),
     steps: [
       ...(checked ? [stillItself(target)] : []),
-      {
-        kind: 'request',
+      guestRequest(at, {
         id: 'snapshot',
-        method: 'POST',
-        path: `${guestPath(at)}/snapshot`,
+        path: '/snapshot',
         params: { snapname: snapshot, ...defined({ description }), ...(at.type === 'qemu' ? { vmstate: pauses } : {}) },
         purpose: `take snapshot ${snapshot} of ${of}`,
-        task: { type: taskType(at, 'snapshot'), id: String(vmid), node: at.node, timeoutSeconds: TASK_SECONDS },
+        task: taskType(at, 'snapshot'),
+        seconds: TASK_SECONDS,
         proof: there,
-      },
+      }),
     ],
     expected: [there],
-    choices: [],
     warnings: present(
       running && !pauses && at.type === 'qemu' && 'the VM runs: the snapshot holds its disks as after a power cut, without memory',
       guest.pending.length > 0 && 'changes that are pending are not part of the snapshot',

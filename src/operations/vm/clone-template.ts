@@ -2,12 +2,13 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { type Condition, digestAfter, type Params, type Plan, type RequestStep, type Step } from '../../core/plan/plan.ts';
 import { bootDisk, copiedGib } from '../../proxmox/guest/disks.ts';
-import { type Guest, type GuestAt, type GuestRow, guestPath, listGuests, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
+import { type Guest, type GuestAt, type GuestRow, listGuests, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { agentEnabled } from '../../proxmox/guest/property-strings.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest } from './lib/config-request.ts';
+import { guestRequest } from './lib/guest-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
@@ -221,30 +222,20 @@ function copySteps({ source, running, way, vmid, cloneName, name, pool, descript
     full: way.full,
     ...defined({ storage: way.storage, format: way.format, target: way.target, pool, description }),
   };
-  const clone: Step = {
-    kind: 'request',
-    id: 'clone',
-    method: 'POST',
-    path: `${guestPath(source.at)}/clone`,
-    params,
-    purpose: `clone ${label(source)} as ${name}`,
-    task: { type: 'qmclone', id: String(source.at.vmid), node: source.at.node, timeoutSeconds: way.full ? COPY_SECONDS : LINK_SECONDS },
+  const clone = guestRequest(source.at, {
+    ...{ id: 'clone', path: '/clone', params, purpose: `clone ${label(source)} as ${name}` },
+    ...{ task: 'qmclone', seconds: way.full ? COPY_SECONDS : LINK_SECONDS },
     ...turnOf(source, way, running),
     proof: { kind: 'config', ...born, has: { name: cloneName, lock: null } },
-  };
+  });
   const moves = diskSteps(source, way, { ...born, node: way.node }, name);
   if (!way.migrate) return [clone, ...moves];
   const { to, targetstorage } = way.migrate;
-  const move: Step = {
-    kind: 'request',
-    id: 'migrate',
-    method: 'POST',
-    path: `${guestPath(born)}/migrate`,
-    params: { target: to, ...defined({ targetstorage }) },
-    purpose: `move ${name} to ${to}`,
-    task: { type: 'qmigrate', id: String(vmid), node: born.node, timeoutSeconds: COPY_SECONDS },
+  const move = guestRequest(born, {
+    ...{ id: 'migrate', path: '/migrate', params: { target: to, ...defined({ targetstorage }) } },
+    ...{ purpose: `move ${name} to ${to}`, task: 'qmigrate', seconds: COPY_SECONDS },
     proof: { kind: 'location', type: 'qemu', vmid, node: to },
-  };
+  });
   return [clone, move, ...moves];
 }
 
@@ -252,15 +243,11 @@ function copySteps({ source, running, way, vmid, cloneName, name, pool, descript
 function diskSteps(source: Guest, { moveDisks }: CloneWay, at: GuestAt, name: string): Step[] {
   if (!moveDisks) return [];
   const { slots, storage, format } = moveDisks;
-  return slots.map((disk) => ({
-    kind: 'request',
-    id: `move-${disk}`,
-    method: 'POST',
-    path: `${guestPath(at)}/move_disk`,
-    params: { disk, storage, delete: true, ...defined({ format }) },
-    purpose: `move ${disk} of ${name} to ${storage}`,
-    ...copyingTo(storage),
-    task: { type: 'qmmove', id: String(at.vmid), node: at.node, timeoutSeconds: COPY_SECONDS },
-    proof: { kind: 'disk', ...at, disk, storage, atLeastGib: source.disks.find((d) => d.slot === disk)?.sizeGib ?? 0 },
-  }));
+  return slots.map((disk) =>
+    guestRequest(at, {
+      ...{ id: `move-${disk}`, path: '/move_disk', params: { disk, storage, delete: true, ...defined({ format }) } },
+      ...{ purpose: `move ${disk} of ${name} to ${storage}`, ...copyingTo(storage), task: 'qmmove', seconds: COPY_SECONDS },
+      proof: { kind: 'disk', ...at, disk, storage, atLeastGib: source.disks.find((d) => d.slot === disk)?.sizeGib ?? 0 },
+    }),
+  );
 }

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan, Step } from '../../core/plan/plan.ts';
-import { guestPath } from '../../proxmox/guest/guests.ts';
+import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { defineOperation } from '../define.ts';
-import { GUEST_READS } from './lib/api.ts';
+import { GUEST_READS, ofBoth } from './lib/api.ts';
+import { guestRequest } from './lib/guest-request.ts';
 import { alreadySo, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { factsOf, label, readTarget, refuseLocked } from './lib/target.ts';
+import { about, label, readTarget, refuseLocked } from './lib/target.ts';
 
 /** Disks on some storages are copied. */
 const TEMPLATE_SECONDS = 3_600;
@@ -22,14 +22,14 @@ export const convertToTemplate = defineOperation({
   byName: { vmid: 'name' },
   output: changed.extend({ template: z.boolean() }),
   reads: GUEST_READS,
-  sends: { 'POST /nodes/{node}/qemu/{vmid}/template': [], 'POST /nodes/{node}/lxc/{vmid}/template': [] },
+  sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/template'),
   example: { vmid: 105 },
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest, snapshots, running } = target;
     const { at } = guest;
     const of = label(guest);
-    const base = { operation: 'convert_to_template', target: guest.identity, node: at.node, facts: factsOf(target), choices: [] };
+    const base = about('convert_to_template', target);
     if (guest.template) {
       return { ...base, summary: `${of} is a template already`, effect: 'destroy', ...alreadySo(target, { template: true }) };
     }
@@ -45,13 +45,11 @@ export const convertToTemplate = defineOperation({
       });
     }
     const isTemplate: Condition = { kind: 'config', ...at, has: { template: '1' } };
-    const convert: Step = {
-      ...{ kind: 'request', id: 'convert', method: 'POST', path: `${guestPath(at)}/template`, params: {} },
-      purpose: `convert ${of} to a template`,
+    const convert = guestRequest(at, {
+      ...{ id: 'convert', path: '/template', purpose: `convert ${of} to a template`, proof: isTemplate },
       // A container is converted at once, without a task.
-      ...(at.type === 'qemu' ? { task: { type: 'qmtemplate', id: String(at.vmid), node: at.node, timeoutSeconds: TEMPLATE_SECONDS } } : {}),
-      proof: isTemplate,
-    };
+      ...(at.type === 'qemu' ? { task: 'qmtemplate', seconds: TEMPLATE_SECONDS } : {}),
+    });
     return {
       ...base,
       summary: `Convert ${of} on ${at.node} to a template`,

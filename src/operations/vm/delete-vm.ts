@@ -6,13 +6,14 @@ import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { type Backups, noBackupText } from '../../proxmox/backups.ts';
-import { guestPath, isAnother, isFree } from '../../proxmox/guest/guests.ts';
+import { isAnother, isFree } from '../../proxmox/guest/guests.ts';
 import { storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { backupSteps } from '../backup/lib/backup-steps.ts';
 import { leftOut } from '../backup/lib/in-backup.ts';
 import { defineOperation } from '../define.ts';
-import { GUEST_READS, VOLUME_READS } from './lib/api.ts';
+import { GUEST_READS, ofBoth, VOLUME_READS } from './lib/api.ts';
+import { guestRequest, taskType } from './lib/guest-request.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { changed, storageName, vmid } from './lib/schemas.ts';
 import { factsOf, hibernated, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
@@ -42,10 +43,7 @@ export const deleteVm = defineOperation({
   }),
   reads: GUEST_READS,
   mayRead: [...VOLUME_READS, 'GET /cluster/replication'],
-  sends: {
-    'DELETE /nodes/{node}/qemu/{vmid}': ['purge', 'destroy-unreferenced-disks'],
-    'DELETE /nodes/{node}/lxc/{vmid}': ['purge', 'destroy-unreferenced-disks'],
-  },
+  sends: ofBoth('DELETE /nodes/{node}/{type}/{vmid}', ['purge', 'destroy-unreferenced-disks']),
   maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
   example: { vmid: 104 },
   async plan(ctx, args): Promise<Plan> {
@@ -69,7 +67,7 @@ export const deleteVm = defineOperation({
       });
     }
     const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, { storage: args.backup_storage });
-    const gone: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'absent', key: identity.key };
+    const gone: Condition = { kind: 'guest', ...at, is: 'absent', key: identity.key };
     // Proxmox would look through all storages and destroy whatever bears this VMID: only where that is what was seen.
     const extra = args.purge && !volumes.partly ? volumes.extra : [];
     const doomed = [...volumes.freed, ...extra];
@@ -89,28 +87,13 @@ export const deleteVm = defineOperation({
         ...backup,
         // A backup takes long enough for the VMID to become another guest's.
         ...(backup.length > 0 ? [stillItself(target)] : []),
-        {
-          kind: 'check',
-          id: 'still-stopped',
-          that: { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'stopped' },
-          purpose: `${label(guest)} is stopped`,
-        },
-        {
-          kind: 'request',
-          id: 'delete',
-          method: 'DELETE',
-          path: guestPath(at),
+        { kind: 'check', id: 'still-stopped', that: { kind: 'guest', ...at, is: 'stopped' }, purpose: `${label(guest)} is stopped` },
+        guestRequest(at, {
+          ...{ id: 'delete', method: 'DELETE', path: '' },
           params: { ...(args.purge ? { purge: true } : {}), ...(extra.length > 0 ? { 'destroy-unreferenced-disks': true } : {}) },
           purpose: `destroy ${label(guest)} and its disks`,
-          task: {
-            type: at.type === 'qemu' ? 'qmdestroy' : 'vzdestroy',
-            id: String(at.vmid),
-            node: at.node,
-            timeoutSeconds: DELETE_SECONDS,
-          },
-          proof: gone,
-          retryOnLock: true,
-        },
+          ...{ task: taskType(at, 'destroy'), seconds: DELETE_SECONDS, proof: gone, retryOnLock: true },
+        }),
       ],
       expected: [gone],
       choices: [],

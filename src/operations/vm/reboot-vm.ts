@@ -3,13 +3,14 @@ import { fail } from '../../core/errors/errors.ts';
 import type { Plan, RequestStep } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { type GuestAt, guestPath, readGuest } from '../../proxmox/guest/guests.ts';
+import { type GuestAt, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { guestRequest, taskType } from './lib/guest-request.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests } from './lib/several.ts';
-import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, refuseTemplate, stillItself, willBeGone } from './lib/target.ts';
+import { about, doomedBy, label, pendingText, readTarget, refuseLocked, refuseTemplate, stillItself, willBeGone } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for the stop and the start around the guest's own shutdown. */
@@ -74,12 +75,9 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
     ...(doomed ? [`the reboot applies a pending removal by force, which destroys ${doomed.names}`] : []),
     ...(force ? ['reset cuts the power: data that the guest has not written to disk is lost'] : []),
   ];
-  const up = { kind: 'guest', type: at.type, vmid, node: at.node, is: 'running' } as const;
+  const up = { kind: 'guest', ...at, is: 'running' } as const;
   return {
-    operation: 'reboot_vm',
-    target: guest.identity,
-    node: at.node,
-    facts: factsOf(target),
+    ...about('reboot_vm', target),
     summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
     effect: reasons.length > 0 ? 'destroy' : 'disrupt',
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
@@ -87,7 +85,6 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
     expected: [up, ...willBeGone(at, doomed)],
     // A reset keeps the machine as it is: nothing that is pending is applied.
     ...(force ? {} : { changes: guest.pending.map((one) => ({ keys: [one.key], text: pendingText([one]) })) }),
-    choices: [],
     warnings:
       guest.pending.length === 0 ? [] : [`pending changes ${force ? 'stay pending' : 'take effect'}: ${pendingText(guest.pending)}`],
     before: { status: 'running', ...doomed?.view },
@@ -97,33 +94,19 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
 }
 
 function rebootStep(at: GuestAt, of: string, timeout: number): RequestStep {
-  return {
-    kind: 'request',
+  return guestRequest(at, {
     id: 'reboot',
-    method: 'POST',
-    path: `${guestPath(at)}/status/reboot`,
+    path: '/status/reboot',
     params: { timeout },
     purpose: `reboot ${of}, which has ${timeout} s to shut down`,
-    task: {
-      type: at.type === 'qemu' ? 'qmreboot' : 'vzreboot',
-      id: String(at.vmid),
-      node: at.node,
-      timeoutSeconds: timeout + SLACK_SECONDS,
-    },
+    task: taskType(at, 'reboot'),
+    seconds: timeout + SLACK_SECONDS,
     onFailure: `If the guest ignored the request, it still runs. reboot_vm {"vmid": ${at.vmid}, "force": true} resets it, which needs an approval of its own.`,
-  };
+  });
 }
 
 function resetStep(at: GuestAt, of: string): RequestStep {
-  return {
-    kind: 'request',
-    id: 'reset',
-    method: 'POST',
-    path: `${guestPath(at)}/status/reset`,
-    params: {},
-    purpose: `reset ${of}`,
-    task: { type: 'qmreset', id: String(at.vmid), node: at.node, timeoutSeconds: SLACK_SECONDS },
-  };
+  return guestRequest(at, { id: 'reset', path: '/status/reset', purpose: `reset ${of}`, task: 'qmreset', seconds: SLACK_SECONDS });
 }
 
 /** The changes that were pending and are no longer. */

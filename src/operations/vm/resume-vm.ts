@@ -1,15 +1,16 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
-import type { Plan, Step } from '../../core/plan/plan.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { guestRequest } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import {
+  about,
   doomedBy,
-  factsOf,
   hibernated,
   label,
   pendingWarnings,
@@ -40,14 +41,7 @@ export const resumeVm = defineOperation({
     const { at } = guest;
     const of = label(guest);
     refuseTemplate(guest, 'resumed');
-    const base = {
-      operation: 'resume_vm',
-      target: guest.identity,
-      node: at.node,
-      facts: factsOf(target),
-      effect: 'change' as const,
-      choices: [],
-    };
+    const base = { ...about('resume_vm', target), effect: 'change' as const };
     const sleeps = hibernated(guest);
     if (running && !isHalted(status)) return { ...base, summary: `${of} already runs`, ...alreadySo(target) };
     refuseLocked(target, ['suspended']);
@@ -56,16 +50,10 @@ export const resumeVm = defineOperation({
     }
     const doomed = sleeps ? doomedBy(guest.pending) : undefined;
     const up = { kind: 'reads' as const, path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'running' }, says: `${of} runs` };
-    const resume: Step = {
-      kind: 'request',
-      id: 'resume',
-      method: 'POST',
-      path: `${guestPath(at)}/status/resume`,
-      params: {},
-      purpose: `resume ${of}`,
-      task: { type: 'qmresume', id: String(vmid), node: at.node, timeoutSeconds: RESUME_SECONDS },
+    const resume = guestRequest(at, {
+      ...{ id: 'resume', path: '/status/resume', purpose: `resume ${of}`, task: 'qmresume', seconds: RESUME_SECONDS },
       proof: up,
-    };
+    });
     return {
       ...base,
       summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,

@@ -8,9 +8,10 @@ import { checkReadRight, compareFile, linesOf, readFile, refusePath, writeParams
 import { isFor } from './inside/inside.ts';
 import { allowsProgram, endOf } from './inside/program.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { guestRequest } from './lib/guest-request.ts';
 import { outcomeOf, placeOf } from './lib/outcome.ts';
 import { vmid } from './lib/schemas.ts';
-import { factsOf, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
+import { about, label, readTarget, refuseLocked, stillItself, type Target } from './lib/target.ts';
 
 const MAX_ARGUMENTS = 50;
 
@@ -62,26 +63,13 @@ export const runInGuest = defineOperation({
     const agent = `${guestPath(guest.at)}/agent`;
     if (task.request === undefined) await checkReadRight(ctx.api, agent);
     return {
-      operation: 'run_in_guest',
+      ...about('run_in_guest', target),
       summary: `${task.does} in ${of} on ${guest.at.node}`,
       effect: 'destroy',
-      target: guest.identity,
-      node: guest.at.node,
-      facts: factsOf(target),
       steps: task.request
-        ? [
-            {
-              kind: 'request',
-              id: 'run',
-              method: 'POST',
-              purpose: `${task.does} in ${of}`,
-              ...task.request,
-              path: `${agent}/${task.request.path}`,
-            },
-          ]
+        ? [guestRequest(guest.at, { id: 'run', purpose: `${task.does} in ${of}`, ...task.request, path: `/agent/${task.request.path}` })]
         : [stillItself(target)],
       expected: [{ kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key }],
-      choices: [],
       warnings: [task.warning],
       after: task.after,
       undo: task.undo,

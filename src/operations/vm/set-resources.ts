@@ -12,7 +12,7 @@ import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
-import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
+import { about, doomedBy, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
 type Key = (typeof KEYS)[number];
@@ -49,7 +49,7 @@ export const setResources = defineOperation({
   async plan(ctx, args): Promise<Plan> {
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
-    const { at, identity } = guest;
+    const { at } = guest;
     if (at.type === 'lxc' && (args.sockets !== undefined || args.balloon !== undefined)) {
       fail('not_possible', `${label(guest)} is a container. Containers have neither sockets nor a balloon.`, {
         hint: 'Give cores and memory only.',
@@ -60,7 +60,7 @@ export const setResources = defineOperation({
       KEYS.flatMap((key) => (args[key] === undefined || args[key] === now[key] ? [] : [[key, args[key]]])),
     ) as Values;
     const keys = KEYS.filter((key) => wanted[key] !== undefined);
-    const base = { operation: 'set_resources', target: identity, node: at.node, facts: factsOf(target), choices: [] };
+    const base = about('set_resources', target);
     if (keys.length === 0) {
       const asked = KEYS.filter((key) => args[key] !== undefined);
       return {
@@ -91,7 +91,7 @@ export const setResources = defineOperation({
     const raised = raise(target, wanted, doomed?.names);
     const small = shrinksTooFar(guest, wanted.memory);
     const waiting = keys.filter((key) => !isLive(target, key, wanted));
-    const config: Condition = { kind: 'config', type: at.type, vmid: at.vmid, node: at.node, has: textual(wanted) };
+    const config: Condition = { kind: 'config', ...at, has: textual(wanted) };
     return {
       ...base,
       summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,

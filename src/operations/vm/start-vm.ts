@@ -4,13 +4,14 @@ import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { GUEST_READS, NODE_READS } from './lib/api.ts';
+import { GUEST_READS, NODE_READS, ofBoth } from './lib/api.ts';
 import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { startSteps } from './lib/power-on.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import {
+  about,
   doomedBy,
   factsOf,
   label,
@@ -34,10 +35,7 @@ export const startVm = defineOperation({
   output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
   reads: GUEST_READS,
   mayRead: NODE_READS,
-  sends: {
-    'POST /nodes/{node}/qemu/{vmid}/status/start': [],
-    'POST /nodes/{node}/lxc/{vmid}/status/start': [],
-  },
+  sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/status/start'),
   example: { vmid: 105 },
   async plan(ctx, asked): Promise<Plan> {
     const words: Words = {
@@ -54,9 +52,9 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
   // The nodes are asked at the same time: what is known of them does not depend on the guest.
   const [target, nodes] = await Promise.all([readNearTarget(ctx.api, vmid), listNodes(ctx.api).catch(asError)]);
   const { guest, status } = target;
-  const { at, identity } = guest;
+  const { at } = guest;
   refuseTemplate(guest, 'started');
-  const base = { operation: 'start_vm', target: identity, node: at.node, facts: factsOf(target), effect: 'change' as const, choices: [] };
+  const base = { ...about('start_vm', target), effect: 'change' as const };
   if (target.running) {
     if (isHalted(status)) {
       const reason = status.detail === 'paused' ? '' : ' to find the reason and';
@@ -76,7 +74,7 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
   const node = at.type === 'qemu' && Array.isArray(nodes) ? nodes.find((n) => n.node === at.node) : undefined;
   if (at.type === 'qemu') refuseTooManyCpus(guest.sizes.cpu, node);
   const managed = status.ha !== undefined;
-  const running: Condition = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' };
+  const running: Condition = { kind: 'guest', ...at, is: 'running' };
   const doomed = doomedBy(guest.pending);
   return {
     ...base,

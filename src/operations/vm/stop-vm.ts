@@ -3,16 +3,16 @@ import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Effect } from '../../core/plan/effect.ts';
 import type { Params, Plan, RequestStep, Step } from '../../core/plan/plan.ts';
-import { guestPath } from '../../proxmox/guest/guests.ts';
 import { atLeast } from '../../proxmox/version.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { GUEST_READS } from './lib/api.ts';
+import { GUEST_READS, ofBoth } from './lib/api.ts';
+import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import {
+  about,
   doomedBy,
-  factsOf,
   label,
   pendingWarnings,
   readTarget,
@@ -47,10 +47,8 @@ export const stopVm = defineOperation({
   output: changed.extend({ guests: z.array(z.looseObject({ vmid: z.number() })).optional() }),
   reads: GUEST_READS,
   sends: {
-    'POST /nodes/{node}/qemu/{vmid}/status/shutdown': ['timeout', 'forceStop'],
-    'POST /nodes/{node}/lxc/{vmid}/status/shutdown': ['timeout', 'forceStop'],
-    'POST /nodes/{node}/qemu/{vmid}/status/stop': ['overrule-shutdown'],
-    'POST /nodes/{node}/lxc/{vmid}/status/stop': ['overrule-shutdown'],
+    ...ofBoth('POST /nodes/{node}/{type}/{vmid}/status/shutdown', ['timeout', 'forceStop']),
+    ...ofBoth('POST /nodes/{node}/{type}/{vmid}/status/stop', ['overrule-shutdown']),
   },
   example: { vmid: 100, force: true },
   async plan(ctx, { vmid, vmids, ...how }): Promise<Plan> {
@@ -68,7 +66,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
   const target = await readTarget(ctx.api, args.vmid);
   const { guest } = target;
   refuseTemplate(guest, 'stopped');
-  const base = { operation: 'stop_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
+  const base = about('stop_vm', target);
   if (!target.running) {
     return { ...base, summary: `${label(guest)} is already stopped`, effect: 'disrupt', ...alreadySo(target) };
   }
@@ -84,7 +82,7 @@ async function planOne(ctx: OperationContext, args: Args, checked?: 'checked'): 
     ...(doomed ? [`the stop applies a pending removal by force, which destroys ${doomed.names}`] : []),
     ...(way.raisedBecause === undefined ? [] : [way.raisedBecause]),
   ];
-  const stopped = { kind: 'guest', type: guest.at.type, vmid: args.vmid, node: guest.at.node, is: 'stopped' } as const;
+  const stopped = { kind: 'guest', ...guest.at, is: 'stopped' } as const;
   return {
     ...base,
     summary: `${way.verb} ${label(guest)} on ${guest.at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
@@ -139,34 +137,27 @@ async function wayOf(ctx: OperationContext, args: Args, target: Target): Promise
   const pullNow = args.force && args.timeout === undefined;
   // Proxmox hands the request to its HA manager, which does not wait for a pending shutdown of ours.
   const overrule = pullNow && !managed && atLeast(await ctx.api.version(), 8, 2);
-  const kind = at.type === 'qemu' ? 'qm' : 'vz';
   const verb = verbOf(args);
   const params: Params = pullNow
     ? overrule
       ? { 'overrule-shutdown': true }
       : {}
     : { timeout, ...(args.force ? { forceStop: true } : {}) };
-  const step: RequestStep = {
-    kind: 'request',
+  const step = guestRequest(at, {
     id: 'stop',
-    method: 'POST',
-    path: `${guestPath(at)}/status/${pullNow ? 'stop' : 'shutdown'}`,
+    path: `/status/${pullNow ? 'stop' : 'shutdown'}`,
     params,
     purpose: pullNow
       ? `power off ${label({ identity })} at once`
       : `ask ${label({ identity })} to shut down within ${timeout} s${args.force ? ', then power it off' : ''}`,
-    task: {
-      type: managed ? 'hastop' : `${kind}${pullNow ? 'stop' : 'shutdown'}`,
-      id: String(at.vmid),
-      node: at.node,
-      timeoutSeconds: (pullNow ? 0 : timeout) + SLACK_SECONDS,
-    },
+    task: managed ? 'hastop' : taskType(at, pullNow ? 'stop' : 'shutdown'),
+    seconds: (pullNow ? 0 : timeout) + SLACK_SECONDS,
     ...(args.force
       ? {}
       : {
           onFailure: `If the guest ignored the request it still runs. stop_vm {"vmid": ${at.vmid}, "force": true} cuts its power, which needs an approval of its own.`,
         }),
-  };
+  });
   const lost = 'the power is cut: what the guest has not written to disk is lost';
   const forced = args.force ? { effect: 'destroy' as const, raisedBecause: lost } : { effect: 'disrupt' as const };
   if (!managed) return { verb, ...forced, step, after: [], warnings: [] };
@@ -180,7 +171,7 @@ async function wayOf(ctx: OperationContext, args: Args, target: Target): Promise
       {
         kind: 'wait',
         id: 'stopped',
-        until: { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'stopped' },
+        until: { kind: 'guest', ...at, is: 'stopped' },
         timeoutSeconds: timeout + 2 * SLACK_SECONDS,
         purpose: 'the HA manager has stopped it',
       },

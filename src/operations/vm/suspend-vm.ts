@@ -4,9 +4,10 @@ import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { guestRequest } from './lib/guest-request.ts';
 import { alreadySo, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { doomedBy, factsOf, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { about, doomedBy, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const PAUSE_SECONDS = 60;
 /** Memory is written to disk. */
@@ -34,14 +35,7 @@ export const suspendVm = defineOperation({
     const verb = toDisk ? 'hibernated' : 'paused';
     refuseTemplate(guest, verb);
     if (at.type === 'lxc') fail('not_possible', `${of} is a container. Only VMs can be ${verb}.`, { hint: 'Call stop_vm instead.' });
-    const base = {
-      operation: 'suspend_vm',
-      target: guest.identity,
-      node: at.node,
-      facts: factsOf(target),
-      effect: 'disrupt' as const,
-      choices: [],
-    };
+    const base = { ...about('suspend_vm', target), effect: 'disrupt' as const };
     const isSo = toDisk ? hibernated(guest) : status.detail === 'paused';
     if (isSo) return { ...base, summary: `${of} is ${verb} already`, ...alreadySo(target) };
     refuseLocked(target);
@@ -62,21 +56,15 @@ export const suspendVm = defineOperation({
       ...base,
       summary: `${toDisk ? 'Hibernate' : 'Pause'} ${of} on ${at.node}`,
       steps: [
-        {
-          kind: 'request',
+        guestRequest(at, {
           id: 'suspend',
-          method: 'POST',
-          path: `${guestPath(at)}/status/suspend`,
+          path: '/status/suspend',
           params: toDisk ? { todisk: true } : {},
           purpose: `${toDisk ? 'hibernate' : 'pause'} ${of}`,
-          task: {
-            type: toDisk ? 'qmsuspend' : 'qmpause',
-            id: String(vmid),
-            node: at.node,
-            timeoutSeconds: toDisk ? HIBERNATE_SECONDS : PAUSE_SECONDS,
-          },
+          task: toDisk ? 'qmsuspend' : 'qmpause',
+          seconds: toDisk ? HIBERNATE_SECONDS : PAUSE_SECONDS,
           proof: done,
-        },
+        }),
       ],
       expected: [done],
       warnings: toDisk

@@ -11,7 +11,7 @@ import { configRequest } from './lib/config-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, guestName, medium, notes, poolName, tags, vmid } from './lib/schemas.ts';
-import { doomedBy, factsOf, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
+import { about, doomedBy, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
 import { type Facet, facet, joined } from './update/facet.ts';
@@ -90,7 +90,7 @@ export const updateVm = defineOperation({
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
     const { moves, all } = await facetsOf(ctx, target, args);
-    const base = { operation: 'update_vm', target: guest.identity, node: guest.at.node, facts: factsOf(target), choices: [] };
+    const base = about('update_vm', target);
     if (all.changes.length === 0) return { ...base, summary: `${label(guest)} is so already`, effect: 'change', ...alreadySo(target) };
     refuseLocked(target);
     const parts = planParts(target, all);

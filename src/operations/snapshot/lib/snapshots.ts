@@ -33,9 +33,9 @@ export function findSnapshot({ guest, snapshots }: Target, name: string): Snapsh
   );
 }
 
-/** The API path of one snapshot. */
-export function snapshotPath(at: GuestAt, name: string): string {
-  return `${guestPath(at)}${path`/snapshot/${name}`}`;
+/** The path of one snapshot below that of its guest. */
+export function snapshotPath(name: string): string {
+  return path`/snapshot/${name}`;
 }
 
 /** The list of the guest's snapshots holds this one, or does not. */
@@ -55,9 +55,4 @@ export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, me
 export function snapshotText({ name, time }: Snapshot, now: number): string {
   const when = time === undefined ? 'of unknown time' : `of ${isoOf(time)} (${duration(now / 1000 - time)} ago)`;
   return `${plainText(name, 40)} ${when}`;
-}
-
-/** Task types of a VM and of a container. */
-export function taskType(at: GuestAt, verb: 'snapshot' | 'rollback' | 'delsnapshot'): string {
-  return `${at.type === 'qemu' ? 'qm' : 'vz'}${verb}`;
 }

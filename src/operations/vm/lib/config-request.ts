@@ -1,6 +1,7 @@
 import { defined } from '../../../core/defined.ts';
 import type { Condition, Params, RequestStep } from '../../../core/plan/plan.ts';
-import { type GuestAt, guestPath } from '../../../proxmox/guest/guests.ts';
+import type { GuestAt } from '../../../proxmox/guest/guests.ts';
+import { guestRequest } from './guest-request.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const CONFIG_SECONDS = 120;
@@ -16,8 +17,7 @@ interface ConfigChange {
 
 /** POST …/qemu/{vmid}/config, which is a task, or PUT …/lxc/{vmid}/config, which answers at once. */
 export function configRequest(at: GuestAt, { id, params, purpose, proof }: ConfigChange): RequestStep {
-  const common = { kind: 'request', id, path: `${guestPath(at)}/config`, params, purpose, ...defined({ proof }) } as const;
-  if (at.type === 'lxc') return { ...common, method: 'PUT' };
-  const task = { type: 'qmconfig', id: String(at.vmid), node: at.node, timeoutSeconds: CONFIG_SECONDS };
-  return { ...common, method: 'POST', task, retryOnLock: true };
+  const common = { id, path: '/config', params, purpose, ...defined({ proof }) };
+  if (at.type === 'lxc') return guestRequest(at, { ...common, method: 'PUT' });
+  return guestRequest(at, { ...common, task: 'qmconfig', seconds: CONFIG_SECONDS, retryOnLock: true });
 }

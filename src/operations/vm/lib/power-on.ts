@@ -1,6 +1,6 @@
-import type { RequestStep, Step } from '../../../core/plan/plan.ts';
+import type { Step } from '../../../core/plan/plan.ts';
 import type { GuestAt } from '../../../proxmox/guest/guests.ts';
-import { guestPath } from '../../../proxmox/guest/guests.ts';
+import { guestRequest, taskType } from './guest-request.ts';
 
 const START_SECONDS = 300;
 
@@ -11,30 +11,14 @@ const START_SECONDS = 300;
  * @param managed HA ends its task when the request is queued, so the state is waited for
  */
 export function startSteps(at: GuestAt, name: string, managed = false): Step[] {
-  const running = { kind: 'guest', type: at.type, vmid: at.vmid, node: at.node, is: 'running' } as const;
-  const start: RequestStep = {
-    kind: 'request',
-    id: 'start',
-    method: 'POST',
-    path: `${guestPath(at)}/status/start`,
-    params: {},
-    purpose: `start ${name}`,
-    task: {
-      type: managed ? 'hastart' : at.type === 'qemu' ? 'qmstart' : 'vzstart',
-      id: String(at.vmid),
-      node: at.node,
-      timeoutSeconds: START_SECONDS,
-    },
+  const running = { kind: 'guest', ...at, is: 'running' } as const;
+  const task = managed ? 'hastart' : taskType(at, 'start');
+  const start = guestRequest(at, {
+    ...{ id: 'start', path: '/status/start', purpose: `start ${name}`, task, seconds: START_SECONDS },
     proof: running,
     retryOnLock: true,
-  };
+  });
   if (!managed) return [start];
-  const wait = {
-    kind: 'wait',
-    id: 'running',
-    until: running,
-    timeoutSeconds: START_SECONDS,
-    purpose: 'the HA manager has started it',
-  } as const;
-  return [start, wait];
+  const until = { id: 'running', until: running, timeoutSeconds: START_SECONDS };
+  return [start, { kind: 'wait', ...until, purpose: 'the HA manager has started it' }];
 }

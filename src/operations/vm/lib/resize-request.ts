@@ -1,7 +1,8 @@
 import { defined } from '../../../core/defined.ts';
 import type { Condition, ParamValue, RequestStep } from '../../../core/plan/plan.ts';
-import { type GuestAt, guestPath } from '../../../proxmox/guest/guests.ts';
+import type { GuestAt } from '../../../proxmox/guest/guests.ts';
 import { formatSizeGib } from '../../../proxmox/guest/property-strings.ts';
+import { guestRequest } from './guest-request.ts';
 
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const RESIZE_SECONDS = 600;
@@ -17,9 +18,6 @@ interface Resize {
 
 /** PUT …/resize with the absolute size, so that a repeated request changes nothing. A disk never shrinks. */
 export function resizeRequest(at: GuestAt, { id, disk, gib, digest, purpose, proof }: Resize): RequestStep {
-  return {
-    ...{ kind: 'request', id, method: 'PUT', path: `${guestPath(at)}/resize`, purpose, proof },
-    params: { disk, size: formatSizeGib(gib), ...defined({ digest }) },
-    task: { type: 'resize', id: String(at.vmid), node: at.node, timeoutSeconds: RESIZE_SECONDS },
-  };
+  const params = { disk, size: formatSizeGib(gib), ...defined({ digest }) };
+  return guestRequest(at, { id, method: 'PUT', path: '/resize', params, purpose, proof, task: 'resize', seconds: RESIZE_SECONDS });
 }

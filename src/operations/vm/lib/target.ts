@@ -128,6 +128,12 @@ export function stillItself({ guest }: Pick<Target, 'guest'>): CheckStep {
   return { kind: 'check', id: 'same', that, purpose: `${label(guest)} is still the same guest` };
 }
 
+/** The part of every plan about an existing guest; a plan with choices names its own. */
+export function about(operation: string, target: NearTarget) {
+  const { identity, at } = target.guest;
+  return { operation, target: identity, node: at.node, facts: factsOf(target), choices: [] as string[] };
+}
+
 export function factsOf(target: NearTarget): PlanFacts {
   const { row, guest, snapshots, status } = target;
   const ha = status.ha ?? row?.ha;

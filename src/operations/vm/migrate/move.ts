@@ -2,8 +2,8 @@ import { defined } from '../../../core/defined.ts';
 import type { Effect } from '../../../core/plan/effect.ts';
 import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
-import { guestPath } from '../../../proxmox/guest/guests.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
+import { guestRequest } from '../lib/guest-request.ts';
 import { doomedBy, factsOf, label, pendingText, stillItself, willBeGone } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
 import { type Place, tenths } from './places.ts';
@@ -118,23 +118,16 @@ function stepsOf(moving: Moving): Step[] {
 function requestOf(moving: Moving): RequestStep {
   const { mover, to } = moving;
   const { at } = mover.target.guest;
-  const isVm = at.type === 'qemu';
-  return {
-    kind: 'request',
+  return guestRequest(at, {
     id: 'migrate',
-    method: 'POST',
-    path: `${guestPath(at)}/migrate`,
+    path: '/migrate',
     params: paramsOf(moving),
     purpose: `move ${label(mover.target.guest)} to ${to.node.node}`,
-    task: {
-      type: mover.managed ? 'hamigrate' : isVm ? 'qmigrate' : 'vzmigrate',
-      id: String(at.vmid),
-      node: at.node,
-      timeoutSeconds: COPY_SECONDS,
-    },
+    task: mover.managed ? 'hamigrate' : at.type === 'qemu' ? 'qmigrate' : 'vzmigrate',
+    seconds: COPY_SECONDS,
     proof: arrived(moving),
     onFailure: `The reason is in the log. See where the guest is with get_vm {"vmid": ${at.vmid}}.`,
-  };
+  });
 }
 
 /** The parameters of a container have other names. HA ignores all but the node. */

@@ -2,7 +2,7 @@ import { ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
 import type { OperationContext } from '../../define.ts';
 import { alreadySo } from '../lib/outcome.ts';
-import { factsOf, label } from '../lib/target.ts';
+import { about, label } from '../lib/target.ts';
 import { alongOf, type Chosen, choose, type Refused, type Unit, unitsOf, vmidOf } from './choose.ts';
 import { planMove } from './move.ts';
 import type { Mover } from './mover.ts';
@@ -46,8 +46,8 @@ function isThere(mover: Mover, { target_node: node }: Wanted, { plans }: Moves):
   if (nodeOf(mover) !== node) return false;
   const { target } = mover;
   const summary = `${label(target.guest)} is on ${node} already`;
-  const base = { operation: 'migrate_vm', target: target.guest.identity, node, facts: factsOf(target), effect: 'change' as const };
-  plans.set(vmidOf(mover), () => ({ ...base, summary, choices: [], ...alreadySo(target, { from: node }) }));
+  const base = { ...about('migrate_vm', target), effect: 'change' as const };
+  plans.set(vmidOf(mover), () => ({ ...base, summary, ...alreadySo(target, { from: node }) }));
   return true;
 }
 
