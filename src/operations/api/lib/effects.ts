@@ -1,4 +1,5 @@
 import type { Effect } from '../../../core/plan/effect.ts';
+import { methodsIn } from './methods.ts';
 
 type Changing = Exclude<Effect, 'read'>;
 
@@ -86,26 +87,12 @@ const DESTROY = `
 
 /** The effect of methods as api_change sends them. Reviewed for Proxmox VE 9.2. */
 export const EFFECTS_BY_METHOD: ReadonlyMap<string, Changing> = new Map([
-  ...named(CHANGE).map((name) => [name, 'change'] as const),
-  ...named(DISRUPT).map((name) => [name, 'disrupt'] as const),
-  ...named(DESTROY).map((name) => [name, 'destroy'] as const),
+  ...methodsIn(CHANGE).map((name) => [name, 'change'] as const),
+  ...methodsIn(DISRUPT).map((name) => [name, 'disrupt'] as const),
+  ...methodsIn(DESTROY).map((name) => [name, 'destroy'] as const),
 ]);
 
 /** A method that the table does not have destroys, until a human has reviewed it. */
 export function effectOf(method: string): Changing {
   return EFFECTS_BY_METHOD.get(method) ?? 'destroy';
-}
-
-/** `PUT DELETE /a, POST /nodes/{node}/{type}/b`: each verb with the path, and both types of guests. */
-function named(text: string): string[] {
-  return text
-    .split(/[,\n]/)
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-    .flatMap((entry) => {
-      const words = entry.split(' ');
-      const path = words.pop() ?? '';
-      const paths = path.includes('{type}') ? ['qemu', 'lxc'].map((type) => path.replace('{type}', type)) : [path];
-      return words.flatMap((verb) => paths.map((one) => `${verb} ${one}`));
-    });
 }

@@ -1,171 +1,67 @@
+import { methodsIn } from './methods.ts';
+
 /** Methods of the API that no caller reaches through api_read and api_change, by reason. Reviewed for Proxmox VE 9.2. */
-const LISTS: readonly [reason: string, methods: readonly string[]][] = [
-  [
-    'it runs commands on the node, or other methods past every check',
-    ['POST /nodes/{node}/execute', 'POST /nodes/{node}/qemu/{vmid}/monitor', 'POST /nodes/{node}/qemu/{vmid}/dbus-vmstate'],
-  ],
-  [
-    'it opens a shell or a console',
-    [
-      'POST /nodes/{node}/termproxy',
-      'POST /nodes/{node}/vncshell',
-      'POST /nodes/{node}/spiceshell',
-      'GET /nodes/{node}/vncwebsocket',
-      ...ofBoth('POST /nodes/{node}/{type}/{vmid}/termproxy'),
-      ...ofBoth('POST /nodes/{node}/{type}/{vmid}/vncproxy'),
-      ...ofBoth('POST /nodes/{node}/{type}/{vmid}/spiceproxy'),
-      ...ofBoth('GET /nodes/{node}/{type}/{vmid}/vncwebsocket'),
-      'PUT /nodes/{node}/qemu/{vmid}/sendkey',
-    ],
-  ],
-  [
-    'it opens a tunnel or moves a guest to another cluster with that cluster’s secret',
-    [
-      ...ofBoth('POST /nodes/{node}/{type}/{vmid}/mtunnel'),
-      ...ofBoth('GET /nodes/{node}/{type}/{vmid}/mtunnelwebsocket'),
-      ...ofBoth('POST /nodes/{node}/{type}/{vmid}/remote_migrate'),
-    ],
-  ],
-  [
-    'it gives a session ticket',
-    ['GET /access/ticket', 'POST /access/ticket', 'POST /access/vncticket', 'POST /access/openid/auth-url', 'POST /access/openid/login'],
-  ],
-  [
-    'it is about second factors',
-    [
-      'GET /access/tfa',
-      'GET /access/tfa/{userid}',
-      'POST /access/tfa/{userid}',
-      'GET /access/tfa/{userid}/{id}',
-      'PUT /access/tfa/{userid}/{id}',
-      'DELETE /access/tfa/{userid}/{id}',
-      'GET /access/users/{userid}/tfa',
-      'PUT /access/users/{userid}/unlock-tfa',
-    ],
-  ],
-  [
-    'its request takes a password, a token or a private key',
-    [
-      'PUT /access/password',
-      'POST /access/users',
-      'PUT /access/users/{userid}',
-      'POST /access/domains',
-      'PUT /access/domains/{realm}',
-      'POST /storage',
-      'PUT /storage/{storage}',
-      'POST /cluster/acme/account',
-      'POST /cluster/acme/plugins',
-      'PUT /cluster/acme/plugins/{id}',
-      'POST /cluster/metrics/server/{id}',
-      'PUT /cluster/metrics/server/{id}',
-      'POST /cluster/notifications/endpoints/gotify',
-      'PUT /cluster/notifications/endpoints/gotify/{name}',
-      'POST /cluster/notifications/endpoints/smtp',
-      'PUT /cluster/notifications/endpoints/smtp/{name}',
-      'POST /cluster/notifications/endpoints/webhook',
-      'PUT /cluster/notifications/endpoints/webhook/{name}',
-      'POST /cluster/sdn/dns',
-      'PUT /cluster/sdn/dns/{dns}',
-      'POST /cluster/sdn/ipams',
-      'PUT /cluster/sdn/ipams/{ipam}',
-      'POST /nodes/{node}/certificates/custom',
-      'POST /nodes/{node}/qemu/{vmid}/agent/set-user-password',
-      'PUT /nodes/{node}/subscription',
-      'GET /nodes/{node}/scan/cifs',
-      'GET /nodes/{node}/scan/pbs',
-    ],
-  ],
-  [
-    'its answer may hold passwords, tokens or keys',
-    [
-      'GET /access/domains/{realm}',
-      'GET /cluster/acme/account/{name}',
-      'GET /cluster/acme/plugins',
-      'GET /cluster/acme/plugins/{id}',
-      'GET /cluster/metrics/server/{id}',
-      'GET /cluster/notifications/endpoints/webhook',
-      'GET /cluster/notifications/endpoints/webhook/{name}',
-      'GET /cluster/sdn/dns',
-      'GET /cluster/sdn/dns/{dns}',
-      'GET /cluster/sdn/ipams',
-      'GET /cluster/sdn/ipams/{ipam}',
-      'GET /nodes/{node}/ceph/cfg/db',
-      'GET /nodes/{node}/ceph/cfg/value',
-      'GET /nodes/{node}/qemu/{vmid}/cloudinit/dump',
-      'GET /nodes/{node}/subscription',
-      'GET /nodes/{node}/vzdump/extractconfig',
-    ],
-  ],
-  [
-    'it makes, changes or removes API tokens',
-    [
-      'POST /access/users/{userid}/token/{tokenid}',
-      'PUT /access/users/{userid}/token/{tokenid}',
-      'DELETE /access/users/{userid}/token/{tokenid}',
-    ],
-  ],
-  [
-    'it makes clusters or joins nodes to them',
-    [
-      'GET /cluster/config/join',
-      'POST /cluster/config/join',
-      'POST /cluster/config',
-      'POST /cluster/config/nodes/{node}',
-      'DELETE /cluster/config/nodes/{node}',
-    ],
-  ],
-  [
-    'it reads or writes inside a guest or its backups, where only a list of allowed commands and files may decide',
-    [
-      'POST /nodes/{node}/qemu/{vmid}/agent',
-      'POST /nodes/{node}/qemu/{vmid}/agent/exec',
-      'GET /nodes/{node}/qemu/{vmid}/agent/exec-status',
-      'GET /nodes/{node}/qemu/{vmid}/agent/file-read',
-      'POST /nodes/{node}/qemu/{vmid}/agent/file-write',
-      'GET /nodes/{node}/storage/{storage}/file-restore/list',
-      'GET /nodes/{node}/storage/{storage}/file-restore/download',
-    ],
-  ],
-  [
-    'the node fetches from an address that no list of allowed hosts checks',
-    [
-      'GET /nodes/{node}/query-url-metadata',
-      'GET /nodes/{node}/query-oci-repo-tags',
-      'POST /nodes/{node}/storage/{storage}/download-url',
-      'POST /nodes/{node}/storage/{storage}/oci-registry-pull',
-    ],
-  ],
-  ['it takes the bytes of a file, which a tool call cannot carry', ['POST /nodes/{node}/storage/{storage}/upload']],
-  [
-    'it makes a guest or takes disk space that the quotas could not count',
-    [
-      'POST /nodes/{node}/lxc',
-      'POST /nodes/{node}/qemu',
-      ...ofBoth('POST /nodes/{node}/{type}/{vmid}/clone'),
-      ...ofBoth('PUT /nodes/{node}/{type}/{vmid}/resize'),
-      'POST /nodes/{node}/qemu/{vmid}/move_disk',
-      'POST /nodes/{node}/lxc/{vmid}/move_volume',
-      'POST /nodes/{node}/storage/{storage}/content',
-      'POST /nodes/{node}/storage/{storage}/content/{volume}',
-    ],
-  ],
-  [
-    'it acts on many guests without a plan for each',
-    [
-      'POST /cluster/bulk-action/guest/migrate',
-      'POST /cluster/bulk-action/guest/shutdown',
-      'POST /cluster/bulk-action/guest/start',
-      'POST /cluster/bulk-action/guest/suspend',
-      'POST /nodes/{node}/migrateall',
-      'POST /nodes/{node}/startall',
-      'POST /nodes/{node}/stopall',
-      'POST /nodes/{node}/suspendall',
-    ],
-  ],
-];
+const LISTS: Readonly<Record<string, string>> = {
+  'it runs commands on the node, or other methods past every check':
+    'POST /nodes/{node}/execute, POST /nodes/{node}/qemu/{vmid}/monitor, POST /nodes/{node}/qemu/{vmid}/dbus-vmstate',
+  'it opens a shell or a console': `
+    POST /nodes/{node}/termproxy, POST /nodes/{node}/vncshell, POST /nodes/{node}/spiceshell, GET /nodes/{node}/vncwebsocket
+    POST /nodes/{node}/{type}/{vmid}/termproxy, POST /nodes/{node}/{type}/{vmid}/vncproxy
+    POST /nodes/{node}/{type}/{vmid}/spiceproxy, GET /nodes/{node}/{type}/{vmid}/vncwebsocket, PUT /nodes/{node}/qemu/{vmid}/sendkey
+  `,
+  'it opens a tunnel or moves a guest to another cluster with that cluster’s secret': `
+    POST /nodes/{node}/{type}/{vmid}/mtunnel, GET /nodes/{node}/{type}/{vmid}/mtunnelwebsocket
+    POST /nodes/{node}/{type}/{vmid}/remote_migrate
+  `,
+  'it gives a session ticket': 'GET POST /access/ticket, POST /access/vncticket, POST /access/openid/auth-url, POST /access/openid/login',
+  'it is about second factors': `
+    GET /access/tfa, GET POST /access/tfa/{userid}, GET PUT DELETE /access/tfa/{userid}/{id}, GET /access/users/{userid}/tfa
+    PUT /access/users/{userid}/unlock-tfa
+  `,
+  'its request takes a password, a token or a private key': `
+    PUT /access/password, POST /access/users, PUT /access/users/{userid}, POST /access/domains, PUT /access/domains/{realm}
+    POST /storage, PUT /storage/{storage}, POST /cluster/acme/account, POST /cluster/acme/plugins, PUT /cluster/acme/plugins/{id}
+    POST PUT /cluster/metrics/server/{id}, POST /cluster/notifications/endpoints/gotify
+    PUT /cluster/notifications/endpoints/gotify/{name}, POST /cluster/notifications/endpoints/smtp
+    PUT /cluster/notifications/endpoints/smtp/{name}, POST /cluster/notifications/endpoints/webhook
+    PUT /cluster/notifications/endpoints/webhook/{name}, POST /cluster/sdn/dns, PUT /cluster/sdn/dns/{dns}, POST /cluster/sdn/ipams
+    PUT /cluster/sdn/ipams/{ipam}, POST /nodes/{node}/certificates/custom, POST /nodes/{node}/qemu/{vmid}/agent/set-user-password
+    PUT /nodes/{node}/subscription, GET /nodes/{node}/scan/cifs, GET /nodes/{node}/scan/pbs
+  `,
+  'its answer may hold passwords, tokens or keys': `
+    GET /access/domains/{realm}, GET /cluster/acme/account/{name}, GET /cluster/acme/plugins, GET /cluster/acme/plugins/{id}
+    GET /cluster/metrics/server/{id}, GET /cluster/notifications/endpoints/webhook
+    GET /cluster/notifications/endpoints/webhook/{name}, GET /cluster/sdn/dns, GET /cluster/sdn/dns/{dns}, GET /cluster/sdn/ipams
+    GET /cluster/sdn/ipams/{ipam}, GET /nodes/{node}/ceph/cfg/db, GET /nodes/{node}/ceph/cfg/value
+    GET /nodes/{node}/qemu/{vmid}/cloudinit/dump, GET /nodes/{node}/subscription, GET /nodes/{node}/vzdump/extractconfig
+  `,
+  'it makes, changes or removes API tokens': 'POST PUT DELETE /access/users/{userid}/token/{tokenid}',
+  'it makes clusters or joins nodes to them':
+    'GET POST /cluster/config/join, POST /cluster/config, POST DELETE /cluster/config/nodes/{node}',
+  'it reads or writes inside a guest or its backups, where only a list of allowed commands and files may decide': `
+    POST /nodes/{node}/qemu/{vmid}/agent, POST /nodes/{node}/qemu/{vmid}/agent/exec, GET /nodes/{node}/qemu/{vmid}/agent/exec-status
+    GET /nodes/{node}/qemu/{vmid}/agent/file-read, POST /nodes/{node}/qemu/{vmid}/agent/file-write
+    GET /nodes/{node}/storage/{storage}/file-restore/list, GET /nodes/{node}/storage/{storage}/file-restore/download
+  `,
+  'the node fetches from an address that no list of allowed hosts checks': `
+    GET /nodes/{node}/query-url-metadata, GET /nodes/{node}/query-oci-repo-tags, POST /nodes/{node}/storage/{storage}/download-url
+    POST /nodes/{node}/storage/{storage}/oci-registry-pull
+  `,
+  'it takes the bytes of a file, which a tool call cannot carry': 'POST /nodes/{node}/storage/{storage}/upload',
+  'it makes a guest or takes disk space that the quotas could not count': `
+    POST /nodes/{node}/{type}, POST /nodes/{node}/{type}/{vmid}/clone, PUT /nodes/{node}/{type}/{vmid}/resize
+    POST /nodes/{node}/qemu/{vmid}/move_disk, POST /nodes/{node}/lxc/{vmid}/move_volume
+    POST /nodes/{node}/storage/{storage}/content, POST /nodes/{node}/storage/{storage}/content/{volume}
+  `,
+  'it acts on many guests without a plan for each': `
+    POST /cluster/bulk-action/guest/migrate, POST /cluster/bulk-action/guest/shutdown, POST /cluster/bulk-action/guest/start
+    POST /cluster/bulk-action/guest/suspend, POST /nodes/{node}/migrateall, POST /nodes/{node}/startall, POST /nodes/{node}/stopall
+    POST /nodes/{node}/suspendall
+  `,
+};
 
 export const NEVER: ReadonlyMap<string, string> = new Map(
-  LISTS.flatMap(([reason, methods]) => methods.map((one) => [one, reason] as const)),
+  Object.entries(LISTS).flatMap(([reason, text]) => methodsIn(text).map((one) => [one, reason] as const)),
 );
 
 /**
@@ -176,7 +72,3 @@ export const NEVER_KEYS: readonly string[] = [
   ...['ide[n]', 'sata[n]', 'scsi[n]', 'virtio[n]', 'unused[n]', 'efidisk0', 'tpmstate0', 'mp[n]', 'rootfs', 'import-working-storage'],
   ...['args', 'hookscript', 'cicustom', 'cipassword', 'lock', 'template', 'parent', 'skiplock', 'force'],
 ];
-
-function ofBoth(method: string): string[] {
-  return ['qemu', 'lxc'].map((type) => method.replace('{type}', type));
-}
