@@ -103,11 +103,11 @@ export const getVm = defineOperation({
     `GET /nodes/{node}/{type}/${vmid}/agent/network-get-interfaces (when it runs with the agent)`,
   ],
   async read(ctx, { vmid, fields = [] }) {
-    const { row, guest, snapshots, status, inside } = await atKnownPlace(ctx.api, vmid, (place) => look(ctx.api, place));
+    const { row, guest, snapshots, status, inside, haNow } = await atKnownPlace(ctx.api, vmid, (place) => look(ctx.api, place));
     const { identity, at } = guest;
     const { running } = snapshots;
     const { byMac, ...addresses }: Addresses = running ? addressesFrom(guest, inside) : {};
-    const ha = status?.ha ?? row.ha;
+    const ha = haNow ?? status?.ha ?? row.ha;
     return {
       vmid,
       name: plainText(identity.name, 80),
@@ -150,19 +150,23 @@ function usageOf({ cpu, usedBytes, diskUsedGib }: GuestStatus) {
   };
 }
 
-/** One round where it was known before whether the guest runs, and two otherwise. */
+/**
+ * One round where it was known before whether the guest runs, and two otherwise. After a change of ours the row tells neither that nor the state of
+ * HA, so the guest itself is asked: the fleet's list may show both as they were for 10 s.
+ */
 async function look(api: ProxmoxReader, { row, agent }: Pick<Place, 'row' | 'agent'>) {
-  const mayRun = row.status === 'running' || row.status === 'paused';
+  const mayRun = row.status === 'running' || row.status === 'paused' || api.changedLately?.(row.vmid) === true;
   const [guest, snapshots, early] = await Promise.all([
     readGuest(api, row),
     readSnapshots(api, row),
     mayRun ? readRunning(api, row, agent ?? true) : undefined,
   ]);
   const { running } = snapshots;
-  if (!running) return { guest, snapshots, running, status: undefined, inside: undefined };
-  if (!early) return { guest, snapshots, running, ...(await readRunning(api, row, hasInside(guest))) };
+  const seen = { guest, snapshots, running, haNow: early?.status?.ha };
+  if (!running) return { ...seen, status: undefined, inside: undefined };
+  if (!early) return { ...seen, ...(await readRunning(api, row, hasInside(guest))) };
   const inside = early.inside ?? (hasInside(guest) ? await askedLately(api, row) : undefined);
-  return { guest, snapshots, running, status: early.status, inside };
+  return { ...seen, status: early.status, inside };
 }
 
 /** The facts that only a running guest has; it may stop at any moment, and reading it still succeeds. */

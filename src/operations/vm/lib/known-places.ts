@@ -18,7 +18,7 @@ export async function atKnownPlace<T extends { guest: Guest; running: boolean }>
   read: (place: Pick<Place, 'row' | 'agent'>) => Promise<T>,
 ): Promise<T & { row: GuestRow }> {
   const seen = placeOf(api, vmid);
-  const isYoung = seen !== undefined && Date.now() - seen.listedAt < FACTS_MS && !api.changedLately?.(vmid);
+  const isYoung = seen !== undefined && Date.now() - seen.listedAt < FACTS_MS;
   const found = isYoung ? await unlessMoved(api, seen, read) : undefined;
   if (found) {
     const key = found.guest.identity.key;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type GuestSpec, openWorld, planIn, readIn, useWorlds, webServer } from '../../../helpers/described/index.ts';
+import { withEngine } from '../../../helpers/with-engine.ts';
 
 useWorlds();
 const nodes = [{ node: 'pve' }, { node: 'pve2' }];
@@ -112,5 +113,41 @@ describe('a running guest', () => {
     since();
     expect((await get()).ip_note).toBe(first.ip_note);
     expect(since().filter((path) => path.includes('/agent/'))).toEqual([]);
+  });
+});
+
+describe('a guest that this process just changed', () => {
+  const world = withEngine();
+  const askedBy = async (work: () => Promise<unknown>) => {
+    const before = world().cluster.requests.length;
+    await work();
+    return world().cluster.requests.slice(before);
+  };
+
+  test('is shown by its own answers in one round, without reading the fleet again', async () => {
+    await world().done('list_vms', {});
+    await world().done('start_vm', { vmid: 104 });
+    const asked = await askedBy(async () => {
+      expect(await world().done('get_vm', { vmid: 104 })).toMatchObject({ vmid: 104, status: 'running' });
+    });
+    expect(asked.map(({ path }) => path.replace('/nodes/pve/qemu/104/', '')).sort()).toEqual([
+      'agent/network-get-interfaces',
+      'pending',
+      'snapshot',
+      'status/current',
+    ]);
+  });
+
+  test('is shown with the state that HA has now, though it is stopped', async () => {
+    const managed: GuestSpec = { ...webServer, addresses: ['10.0.0.5'], ha: 'started' };
+    const { ctx, requests, become } = await openWorld({ nodes, guests: [managed] });
+    await readIn(ctx, 'get_vm', { vmid: 105 });
+    become([{ ...managed, running: false, ha: 'stopped' }]);
+    Object.assign(ctx.api, { changedLately: (vmid: number) => vmid === 105 });
+    const before = requests().length;
+    const shown = await readIn(ctx, 'get_vm', { vmid: 105 });
+    expect(shown).toMatchObject({ status: 'stopped', ha: 'stopped' });
+    expect(shown).not.toHaveProperty('uptime_seconds');
+    expect(fleet(requests().slice(before))).toEqual([]);
   });
 });
