@@ -49,6 +49,7 @@ export async function openCluster({ startSimulator }, folder, name, seed) {
   const headers = { authorization: `PVEAPIToken=${token.id}=${token.secret}` };
   return {
     requests,
+    faults: simulator.faults,
     env: {
       PATH: process.env.PATH ?? '',
       HOME: folder,

@@ -70,16 +70,17 @@ async function call(dispatcher, url, token, name, args) {
     throw new Error(`${name}: ${statusCode} ${text}`);
 }
 
-/** Calls per second when all callers work at once, as wall time (ms) and CPU time (ms) of the process `pid`, each call's share. */
-async function together(pid, work) {
-  const [began, before] = [performance.now(), cpuOf(pid)];
+/** All callers at work at once: wall time (ms), CPU time (ms) of the process `pid`, and requests to Proxmox, each call's share. */
+async function together(pid, sent, work) {
+  const [began, before, asked] = [performance.now(), cpuOf(pid), sent.length];
   await Promise.all(
     Array.from({ length: CALLERS }, async (_, caller) => {
       for (let turn = 0; turn < CALLS_EACH; turn++) await work(caller);
     }),
   );
   const calls = CALLERS * CALLS_EACH;
-  return { wall: (performance.now() - began) / calls, cpu: (cpuOf(pid) - before) / calls };
+  const [wall, cpu, requests] = [performance.now() - began, cpuOf(pid) - before, sent.length - asked].map((value) => value / calls);
+  return { wall, cpu, requests };
 }
 
 /** Rows of [what, values]: the product beside servers that do less. Those make the same GET, but for the echo. */
@@ -91,11 +92,11 @@ export async function throughput(cli, bare, byHand, cluster) {
   try {
     const { vmid } = (await cluster.get('/cluster/resources?type=vm')).find((row) => row.type === 'qemu' && row.status === 'stopped');
     const ours = (name, args) => () =>
-      together(server.pid, (caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args(caller)));
+      together(server.pid, cluster.requests, (caller) => call(dispatcher, server.url, server.tokens[caller % TOKENS], name, args(caller)));
     const theirs =
       ({ url, pid }, name, args) =>
       () =>
-        together(pid, () => call(dispatcher, url, 'none', name, args));
+        together(pid, cluster.requests, () => call(dispatcher, url, 'none', name, args));
     const values = await interleave(ROUNDS, {
       'list_vms, product, all ask the same': ours('list_vms', () => ({ limit: 10 })),
       'list_vms, product, all ask different things': ours('list_vms', (caller) => ({ limit: 10 + caller })),

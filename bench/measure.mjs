@@ -19,17 +19,19 @@ export function withSpread(values) {
 
 /**
  * Runs several things in turn, so that whatever else the machine does meets all of them.
- * @param cases names, each with a function that answers `{ wall, cpu }` in milliseconds, or nothing: then its wall time counts
- * @returns for each name the values of all rounds
+ * @param cases names, each with a function that answers `{ wall, cpu }` in milliseconds and further values, or nothing: then its wall time counts
+ * @returns for each name, by the names of the values, those of all rounds
  */
 export async function interleave(rounds, cases) {
   const values = Object.fromEntries(Object.keys(cases).map((name) => [name, { wall: [], cpu: [] }]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, run] of Object.entries(cases)) {
       const began = performance.now();
-      const { wall = performance.now() - began, cpu = 0 } = (await run()) ?? {};
-      values[name].wall.push(wall);
-      values[name].cpu.push(cpu);
+      const { wall = performance.now() - began, cpu = 0, ...more } = (await run()) ?? {};
+      for (const [key, value] of Object.entries({ wall, cpu, ...more })) {
+        values[name][key] ??= [];
+        values[name][key].push(value);
+      }
     }
   }
   return values;

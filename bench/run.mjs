@@ -1,20 +1,20 @@
 // npm run bench: what the product costs, as ratios measured in one run on one machine. Writes docs/benchmarks.md.
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+// npm run bench -- TITLE… shows the sections whose titles begin so, and writes nothing.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client } from '@modelcontextprotocol/client';
-import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
+import { cli, connect, objects, rawClient } from './clients.mjs';
 import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
+import { roundTrips, waits } from './far.mjs';
 import { throughput } from './http.mjs';
 import { interleave, LIST, listAndCall, median, perCall, runOnce, withSpread } from './measure.mjs';
 import { memory } from './memory.mjs';
+import { fullStore } from './rows.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const cli = join(root, 'dist/cli.js');
 const folder = workFolder(root);
 const START_ROUNDS = 9;
 const CALL_ROUNDS = 9;
@@ -24,18 +24,6 @@ const WARM_CALLS = { 10: 200, '10,000': 8 };
 const MEMORY_CALLS = 10_000;
 
 const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
-
-async function connect(env, args = [cli, 'stdio']) {
-  const client = new Client({ name: 'bench', version: '0' });
-  const transport = new StdioClientTransport({ command: process.execPath, args, env, stderr: 'inherit' });
-  await client.connect(transport);
-  const call = async (name, args = {}) => {
-    const result = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
-    if (result.isError) throw new Error(`${name}: ${result.content[0].text}`);
-    return { data: result.structuredContent, text: result.content[0].text };
-  };
-  return { client, call, pid: transport.pid };
-}
 
 /** From the start of a process to an answer, everything in turn, and to its end for programs without messages. */
 async function startUp(env) {
@@ -66,16 +54,6 @@ async function startUp(env) {
   return Object.entries(values).map(([what, { wall, cpu }]) => [what, withSpread(wall), withSpread(cpu), (median(cpu) / least).toFixed(2)]);
 }
 
-/** A raw client in a process of its own. */
-function rawClient(env) {
-  const child = spawn(process.execPath, [join(root, 'bench/raw-client.mjs')], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  const ask = (...paths) => {
-    child.stdin.write(`${paths.join(' ')}\n`);
-    return once(child.stdout, 'data');
-  };
-  return { pid: child.pid, ask, end: () => child.stdin.end() };
-}
-
 /** The same reads through the product (MCP over stdio, audit written) and straight to the API, each a call's share of a few. */
 async function latency(cluster, { call, pid }, guests) {
   const raw = rawClient(cluster.env);
@@ -103,11 +81,6 @@ async function latency(cluster, { call, pid }, guests) {
   }
   raw.end();
   return rows;
-}
-
-/** The rows of a list, which reaches models as columns and rows. */
-function objects({ columns, rows }) {
-  return rows.map((row) => Object.fromEntries(row.map((value, index) => [columns[index], value])));
 }
 
 async function requestsPerCall(cluster, { call }) {
@@ -172,40 +145,93 @@ const ratios = (rows) =>
   );
 
 const [load = 0] = loadavg();
+const wanted = process.argv.slice(2);
 const simulator = await loadSimulator(root, folder);
-const ten = await openCluster(simulator, folder, 'ten', { guests: 10 });
-const many = await openCluster(simulator, folder, 'many', { guests: 10_000 });
-const demo = await openCluster(simulator, folder, 'demo');
-const sections = [];
-/** Shown as soon as it is measured. */
-const add = (title, text) => {
-  sections.push(`\n## ${title}\n\n${text}`);
-  console.log(sections.at(-1));
+const SEEDS = { ten: { guests: 10 }, 'ten far': { guests: 10 }, sixty: { guests: 60 }, many: { guests: 10_000 }, demo: undefined };
+const clusters = new Map();
+const connections = new Map();
+const kept = async (known, name, make) => {
+  if (!known.has(name)) known.set(name, await make());
+  return known.get(name);
 };
-try {
-  add('Start-up', table(['from the start of the process to', 'ms', 'CPU ms, whole process', 'CPU × `node -e 0`'], await startUp(ten.env)));
-  const [onTen, onMany, onDemo] = await Promise.all([connect(ten.env), connect(many.env), connect(demo.env)]);
-  add('Latency', ratios([...(await latency(ten, onTen, '10')), ...(await latency(many, onMany, '10,000'))]));
-  const rates = await throughput(cli, join(root, 'bench/bare-http-server.mjs'), join(root, 'bench/by-hand-http-server.mjs'), ten);
-  add(
-    'HTTP, 64 callers',
+const clusterOf = (name) => kept(clusters, name, () => openCluster(simulator, folder, name.replace(' ', '-'), SEEDS[name]));
+const connectionTo = (name) => kept(connections, name, async () => connect((await clusterOf(name)).env));
+
+/** The sections, in their order; what they return is shown as soon as it is measured. */
+const SECTIONS = {
+  'Start-up': async () =>
     table(
-      ['what', 'calls/s', 'CPU ms a call'],
-      rates.map(([what, { wall, cpu }]) => [what, (1000 / median(wall)).toFixed(0), withSpread(cpu)]),
+      ['from the start of the process to', 'ms', 'CPU ms, whole process', 'CPU × `node -e 0`'],
+      await startUp((await clusterOf('ten')).env),
     ),
-  );
-  add('Requests to Proxmox per call', table(['call', 'requests', 'reads + changes'], await requestsPerCall(demo, onDemo)));
-  add('Tokens (o200k)', table(['what', 'text', 'JSON'], await tokenCosts(onMany)));
-  const bare = ['bare-server.mjs', 'bare-v1-server.mjs'].map((file) => connect(ten.env, [join(root, 'bench', file)]));
-  const [fresh, v2, v1] = await Promise.all([connect(ten.env), ...bare]);
-  for (const { client } of [fresh, v2, v1]) await client.listTools();
-  const mib = await memory({ product: fresh, v2, v1 }, MEMORY_CALLS);
-  add('Resident memory, MiB', table(['when', 'product', 'bare SDK v2 server', 'bare SDK v1 server'], mib));
-  await Promise.all([fresh, v2, v1].map(({ client }) => client.close()));
-  await Promise.all([onTen, onMany, onDemo].map(({ client }) => client.close()));
+  async Latency() {
+    const of = async (name, guests) => latency(await clusterOf(name), await connectionTo(name), guests);
+    return ratios([...(await of('ten', '10')), ...(await of('many', '10,000'))]);
+  },
+  async 'Round trips, each answer 20 ms later'() {
+    const of = async (name, guests) => roundTrips(await clusterOf(name), await connectionTo(name), guests);
+    const rows = [...(await of('ten far', '10')), ...(await of('many', '10,000'))];
+    return table(
+      ['what', 'ms', 'one GET, ms', 'round trips'],
+      rows.map(([what, ours, one]) => [what, withSpread(ours), withSpread(one), ratio(ours, one)]),
+    );
+  },
+  async 'Answers to calls that wait for a task'() {
+    const rows = await waits(await clusterOf('sixty'), await connectionTo('sixty'));
+    return table(
+      ['what', 's'],
+      rows.map(([what, seconds]) => [what, withSpread(seconds)]),
+    );
+  },
+  async 'A store with 10,000 approvals and 10,000 runs'() {
+    const rows = await fullStore(root, folder, await clusterOf('sixty'));
+    return table(
+      ['what', 'with one of each, ms', 'with all, ms', 'ratio', 'with one of each, CPU ms', 'with all, CPU ms', 'ratio'],
+      rows.map(([what, few, full]) => [
+        ...[what, withSpread(few.wall), withSpread(full.wall), ratio(full.wall, few.wall)],
+        ...[withSpread(few.cpu), withSpread(full.cpu), ratio(full.cpu, few.cpu)],
+      ]),
+    );
+  },
+  async 'HTTP, 64 callers'() {
+    const servers = ['bench/bare-http-server.mjs', 'bench/by-hand-http-server.mjs'].map((file) => join(root, file));
+    const rates = await throughput(cli, ...servers, await clusterOf('ten'));
+    return table(
+      ['what', 'calls/s', 'CPU ms a call', 'requests to Proxmox a call'],
+      rates.map(([what, { wall, cpu, requests }]) => [
+        what,
+        (1000 / median(wall)).toFixed(0),
+        withSpread(cpu),
+        median(requests).toFixed(2),
+      ]),
+    );
+  },
+  'Requests to Proxmox per call': async () =>
+    table(['call', 'requests', 'reads + changes'], await requestsPerCall(await clusterOf('demo'), await connectionTo('demo'))),
+  'Tokens (o200k)': async () => table(['what', 'text', 'JSON'], await tokenCosts(await connectionTo('many'))),
+  async 'Resident memory, MiB'() {
+    const { env } = await clusterOf('ten');
+    const bare = ['bare-server.mjs', 'bare-v1-server.mjs'].map((file) => connect(env, [join(root, 'bench', file)]));
+    const [product, v2, v1] = await Promise.all([connect(env), ...bare]);
+    for (const { client } of [product, v2, v1]) await client.listTools();
+    const mib = await memory({ product, v2, v1 }, MEMORY_CALLS);
+    await Promise.all([product, v2, v1].map(({ client }) => client.close()));
+    return table(['when', 'product', 'bare SDK v2 server', 'bare SDK v1 server'], mib);
+  },
+};
+
+const sections = [];
+try {
+  for (const [title, measure] of Object.entries(SECTIONS)) {
+    if (wanted.length > 0 && !wanted.some((one) => title.toLowerCase().startsWith(one.toLowerCase()))) continue;
+    sections.push(`\n## ${title}\n\n${await measure()}`);
+    console.log(sections.at(-1));
+  }
 } finally {
-  await Promise.all([ten, many, demo].map((cluster) => cluster.close()));
+  for (const { client } of connections.values()) await client.close();
+  for (const cluster of clusters.values()) await cluster.close();
 }
+if (wanted.length > 0) process.exit();
 
 const BEGIN = '<!-- npm run bench: begin -->';
 const END = '<!-- npm run bench: end -->';
