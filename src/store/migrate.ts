@@ -6,6 +6,7 @@ import * as runLease from './migrations/003-run-lease.ts';
 import * as policy from './migrations/004-policy.ts';
 import * as retention from './migrations/005-retention.ts';
 import * as decided from './migrations/006-decided.ts';
+import * as requests from './migrations/007-requests.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a migration that was released is never edited. */
@@ -16,6 +17,7 @@ const MIGRATIONS = {
   '004-policy': policy,
   '005-retention': retention,
   '006-decided': decided,
+  '007-requests': requests,
 };
 
 /** Applies the migrations that are missing. @throws store_unavailable when a newer version made the store */

@@ -55,3 +55,21 @@ test.each<[string, () => Promise<unknown>]>([
 test('finds the latest decisions without sorting all of them', async () => {
   expect((await plansOf(() => store.approvals.decided('c', 20))).filter((detail) => /TEMP B-TREE/.test(detail))).toEqual([]);
 });
+
+// Ended rows stay for months: a look at one state, or at one request, must not read those of all others.
+const asked = { cluster: 'c', principal: 'p', argsDigest: 'd' };
+test.each<[string, RegExp, () => Promise<unknown>]>([
+  ['unknown runs', /runs .*status=\?/, () => store.runs.unknown('c')],
+  ['runs that are executed now', /runs .*status=\?/, () => store.runs.executing('c')],
+  ['pending approvals', /approvals .*status=\?/, () => store.approvals.list({ cluster: 'c', status: 'pending', limit: 20 })],
+  [
+    'the pending approvals of a caller',
+    /approvals .*principal=\? AND status=\?/,
+    () => store.approvals.list({ cluster: 'c', principal: 'p', status: 'pending', limit: 20 }),
+  ],
+  ['earlier decisions about a request', /approvals .*args_digest=\?/, () => store.approvals.decidedSince(asked, NOW)],
+])('finds %s among ended ones at once', async (_what, found, work) => {
+  const plans = (await plansOf(work)).filter((detail) => /^SEARCH (approvals|runs) /.test(detail));
+  expect(plans.filter((detail) => !found.test(detail))).toEqual([]);
+  expect(plans).not.toEqual([]);
+});
