@@ -24,32 +24,30 @@ export async function openLock(path: string): Promise<FileLock> {
 
   let withoutJournal = false;
 
-  async function take(): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS;
-    for (;;) {
-      try {
-        // Nothing is rolled back here, and looking for journals in the folder is three quarters of the cost of a lock.
-        if (!withoutJournal) db.pragma('journal_mode = MEMORY');
-        withoutJournal = true;
-        begin.run();
-        return;
-      } catch (error) {
-        const code = String((error as { code?: string }).code);
-        if (/^SQLITE_(NOTADB|CORRUPT)/.test(code))
-          fail('audit_unavailable', `The lock file ${path} of the audit trail is damaged.`, {
-            hint: 'Delete that file. It contains no data.',
-            cause: error,
-          });
-        if (!code.startsWith('SQLITE_BUSY') || performance.now() > deadline) throw error;
-      }
-      // Waiting inside SQLite would stop the whole server; a random pause keeps processes from meeting again.
-      await sleep(1 + Math.random() * 4);
+  /** @param until as performance.now() tells it @returns whether it is ours; false while another process holds it */
+  function take(until: number): boolean {
+    try {
+      // Nothing is rolled back here, and looking for journals in the folder is three quarters of the cost of a lock.
+      if (!withoutJournal) db.pragma('journal_mode = MEMORY');
+      withoutJournal = true;
+      begin.run();
+      return true;
+    } catch (error) {
+      const code = String((error as { code?: string }).code);
+      if (/^SQLITE_(NOTADB|CORRUPT)/.test(code))
+        fail('audit_unavailable', `The lock file ${path} of the audit trail is damaged.`, {
+          hint: 'Delete that file. It contains no data.',
+          cause: error,
+        });
+      if (!code.startsWith('SQLITE_BUSY') || performance.now() > until) throw error;
+      return false;
     }
   }
 
   return {
     async hold(work) {
-      await take();
+      // Waiting inside SQLite would stop the whole server; a random pause keeps processes from meeting again.
+      for (const until = performance.now() + PATIENCE_MS; !take(until); ) await sleep(1 + Math.random() * 4);
       try {
         return await work();
       } finally {

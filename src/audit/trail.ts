@@ -14,6 +14,11 @@ export interface Trail {
   close(): Promise<void>;
 }
 
+interface Opened {
+  file: FileHandle;
+  before: fs.BigIntStats;
+}
+
 /**
  * Opens the file at the first write. Looking, appending and reading the end are calls into the system's cache, so they are not handed to a
  * thread, which would cost more than they do. Only the wait for the disk is.
@@ -23,10 +28,13 @@ export function createTrail(path: string): Trail {
   /** How the file looked after our own last line: as long as it looks so, that line is the newest. */
   let left: { size: bigint; ctimeNs: bigint; head: Head } | undefined;
 
-  /** The file under this name and how it looks; opened where another one is open or none. */
-  async function opened(): Promise<{ file: FileHandle; before: fs.BigIntStats }> {
-    const there = look();
-    if (own && there && isOwn(there)) return { file: own.handle, before: there };
+  /** The file under this name and how it looks, if it is open. */
+  function current(): Opened | undefined {
+    const there = own && look();
+    return own && there && isOwn(there) ? { file: own.handle, before: there } : undefined;
+  }
+
+  async function opened(): Promise<Opened> {
     await close();
     refuseDevice(path);
     const handle = await open(path, 'a+', 0o600);
@@ -52,20 +60,17 @@ export function createTrail(path: string): Trail {
   }
 
   /** An edit of the newest line changes the time of the file, and so does a line of another process. */
-  async function endOf(file: FileHandle, { size, ctimeNs }: fs.BigIntStats): Promise<Tail> {
-    if (left && left.size === size && left.ctimeNs === ctimeNs) return { head: left.head, unterminated: false, broken: false };
-    return readTail(file);
+  function knownEnd({ size, ctimeNs }: fs.BigIntStats): Tail | undefined {
+    return left && left.size === size && left.ctimeNs === ctimeNs ? { head: left.head, unterminated: false, broken: false } : undefined;
   }
 
   return {
-    isOpen() {
-      const there = own && look();
-      return there !== undefined && isOwn(there);
-    },
+    isOpen: () => current() !== undefined,
     close,
     async write(records, time, durable) {
-      const { file, before } = await opened();
-      const tail = await endOf(file, before);
+      // A line costs no turn of the event loop where nothing is to wait for.
+      const { file, before } = current() ?? (await opened());
+      const tail = knownEnd(before) ?? (await readTail(file));
       if (tail.broken)
         fail(
           'audit_unavailable',

@@ -126,7 +126,8 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
 
   async function append(record: AuditRecord, { durable }: { durable: boolean }): Promise<void> {
     if (closed) fail('audit_unavailable', 'The audit trail is closed, because the server is shutting down.');
-    if (!durable) await admit(record);
+    const admission = durable ? undefined : admit(record);
+    if (admission) await admission;
     const time = record.time ?? new Date(clock.now()).toISOString();
     const line = { ...(safe(record, redact) as AuditRecord), ...defined({ traceId: traceId() }), time };
     try {
@@ -148,19 +149,19 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   }
 
   /** Reads are cheap to ask for and each leaves a line: they are slowed down, and refused before they fill the disk. */
-  async function admit(record: AuditRecord): Promise<void> {
+  function admit(record: AuditRecord): Promise<void> | undefined {
     readLimit(record.principal ?? '');
     const now = clock.now();
-    if (lastFree.bytes < RESERVE_BYTES || now - lastFree.at >= FREE_MS || now < lastFree.at) lastFree = { bytes: await free(), at: now };
-    if (lastFree.bytes < RESERVE_BYTES) {
-      fail(
-        'audit_unavailable',
-        `Less than 64 MiB are free for the audit trail ${file}. This space is reserved for changes and decisions.`,
-        {
-          hint: 'Free disk space. Reads then work again at once.',
-        },
-      );
-    }
+    const isKnown = lastFree.bytes >= RESERVE_BYTES && now - lastFree.at < FREE_MS && now >= lastFree.at;
+    return isKnown ? undefined : refuseFull(now);
+  }
+
+  async function refuseFull(now: number): Promise<void> {
+    lastFree = { bytes: await free(), at: now };
+    if (lastFree.bytes >= RESERVE_BYTES) return;
+    fail('audit_unavailable', `Less than 64 MiB are free for the audit trail ${file}. This space is reserved for changes and decisions.`, {
+      hint: 'Free disk space. Reads then work again at once.',
+    });
   }
 
   return {
