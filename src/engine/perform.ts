@@ -2,7 +2,7 @@ import { asError, fail, type ProxmoxMcpError } from '../core/errors/errors.ts';
 import type { Result } from '../core/result.ts';
 import type { JsonObject } from '../core/text/json.ts';
 import { nearest } from '../core/text/nearest.ts';
-import { type Attributes, traced } from '../core/trace.ts';
+import { type Attributes, isTracing, traced } from '../core/trace.ts';
 import { inputOf } from '../operations/by-name.ts';
 import { findOperation, nameOfOperation, operationNames } from '../operations/find.ts';
 import { change } from './calls/change.ts';
@@ -33,11 +33,12 @@ interface Seen {
  * leaves a line in the audit, refusals included; if the audit cannot be written, nothing is done.
  */
 export function perform(request: Request, server: ServerPorts, open: OpenPorts): Promise<Result> {
+  const seen: Seen = { began: server.clock.now(), args: {} };
+  if (!isTracing()) return performed(request, seen, server, open);
   // A name that an agent made up stays out of the traces.
   const operation = nameOfOperation(request.name) ?? 'unknown';
   const attributes = { 'proxmox.operation': operation, 'proxmox.channel': request.caller.channel };
   return traced({ name: `perform ${operation}`, kind: 'internal', attributes }, async (span) => {
-    const seen: Seen = { began: server.clock.now(), args: {} };
     try {
       const result = await performed(request, seen, server, open);
       span.set({

@@ -84,7 +84,7 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     return open ?? Promise.any(own.map((one) => one.open().then(() => one))).catch(() => own[0] ?? (all[0] as Served));
   }
 
-  return async (request) => (names.length === 0 ? on(all[0] as Served, request) : several(request));
+  return (request) => (names.length === 0 ? on(all[0] as Served, request) : several(request));
 }
 
 /** Performs the call on one cluster, as a caller whose scope speaks of guests only from here on. */

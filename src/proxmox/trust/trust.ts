@@ -13,8 +13,8 @@ type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
 /** Decides which certificates count, and pins the cluster's authority when it is used for the first time. */
 export interface Trust {
   policy: TrustPolicy;
-  /** To be awaited before a request; costs nothing once something is pinned or configured. */
-  settle(get: Get): Promise<void>;
+  /** To be awaited before a request; undefined once something is pinned or configured. */
+  settle(get: Get): Promise<void> | undefined;
 }
 
 export function createTrust(options: {
@@ -30,7 +30,7 @@ export function createTrust(options: {
   let provisional: string | undefined;
   let settling: Promise<void> | undefined;
 
-  const strict = connection.verifySsl || ca !== undefined || connection.fingerprints.length > 0;
+  let isSettled = connection.verifySsl || ca !== undefined || connection.fingerprints.length > 0;
   const policy: TrustPolicy = {
     fingerprints: connection.fingerprints,
     ...defined({ ca }),
@@ -55,20 +55,19 @@ export function createTrust(options: {
     );
   }
 
-  return {
-    policy,
-    async settle(get) {
-      if (strict) return;
-      settling ??= store.get(cluster) ? Promise.resolve() : firstUse(get);
-      try {
-        await settling;
-      } catch (thrown) {
-        settling = undefined;
-        provisional = undefined;
-        throw thrown;
-      }
-    },
-  };
+  async function settled(get: Get): Promise<void> {
+    settling ??= store.get(cluster) ? Promise.resolve() : firstUse(get);
+    try {
+      await settling;
+      isSettled = true;
+    } catch (thrown) {
+      settling = undefined;
+      provisional = undefined;
+      throw thrown;
+    }
+  }
+
+  return { policy, settle: (get) => (isSettled ? undefined : settled(get)) };
 }
 
 /**
