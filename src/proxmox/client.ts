@@ -8,13 +8,14 @@ import type { Json } from '../core/text/json.ts';
 import { numberOf } from '../core/text/sizes.ts';
 import { isTracing } from '../core/trace.ts';
 import { changesRights, forgetPrivileges } from './access/remembered.ts';
-import { type Reply, refusalOf } from './answers/errors.ts';
+import { refusalOf } from './answers/errors.ts';
+import { createLastWords } from './answers/last-words.ts';
 import { shaped } from './answers/shape.ts';
 import { holds } from './conditions.ts';
 import { recentChanges } from './guest/fresh.ts';
 import { forgetPlaces } from './guest/places.ts';
 import { createTasks, parseUpid } from './tasks.ts';
-import { gatewayError, isGatewayStatus, proxyHint } from './transport/gateway.ts';
+import { gatewayError, isGatewayStatus, isProxys, proxyHint } from './transport/gateway.ts';
 import { limitPerKey } from './transport/limit.ts';
 import { budget, type Failure, RETRY, UNKNOWN } from './transport/retry.ts';
 import { tracedExchange } from './transport/traced.ts';
@@ -78,6 +79,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
   });
   const perNode = limitPerKey(MUTATIONS_PER_NODE);
   const recent = recentChanges(clock);
+  const lastWords = createLastWords();
   const agentsPerNode = limitPerKey(AGENT_CALLS_PER_NODE);
   let preferred = 0;
   let clockAhead = 0;
@@ -93,7 +95,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     if ('failure' in exchange) return { failure: { kind: exchange.failure, reason: exchange.reason } };
     const { reply } = exchange;
     noteDate(reply.date);
-    if (reply.status >= 200 && reply.status < 300) return content(reply.body, request.method);
+    if (reply.status >= 200 && reply.status < 300) return said(request, reply.body);
     const reason = `${reply.status} ${reply.reason}`.trim();
     // Proxmox redirects no change: a proxy in between answered, and what it did with the request it does not say.
     if (reply.status < 400 && request.method !== 'GET') return { failure: { kind: 'lost', reason } };
@@ -103,6 +105,17 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     if (meaning?.retry) return { failure: { kind: 'lock', reason }, refusal: error };
     if (meaning?.unknown && request.method !== 'GET') return { failure: { kind: 'lost', reason }, refusal: error };
     return { refusal: error };
+  }
+
+  /** @throws proxmox_refused when a read is not answered as the API does */
+  function said({ method, path, params }: WireRequest, body: string): Outcome {
+    if (method !== 'GET') return content(body, method);
+    const parse = () => {
+      const { refusal, data, total } = content(body, method);
+      if (refusal) throw refusal;
+      return { data: shaped(path, data) as Json, ...defined({ total }) };
+    };
+    return LISTS.has(path) ? lastWords.read(listKey(path, params), body, parse) : parse();
   }
 
   /** The first answer of a second tells the time of the cluster best, so later ones of that second are not read. */
@@ -145,10 +158,11 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 
   async function read(path: string, params: Record<string, string | number> = {}, signal?: AbortSignal) {
     signal?.throwIfAborted();
-    await settle();
+    const trusting = settle();
+    if (trusting) await trusting;
     const ask = () => persist({ method: 'GET', path, params }, signal);
     const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
-    return { data: shaped(path, dataOf(outcome, path)), ...defined({ total: outcome.total }) };
+    return { data: dataOf(outcome, path), ...defined({ total: outcome.total }) };
   }
 
   function dataOf(outcome: Outcome, path: string): unknown {
@@ -197,7 +211,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     notices,
     get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) => {
       const ask = async () => (await read(path, params, extra?.signal)).data;
-      return (await (extra?.signal === undefined && LISTS.has(path) ? underWay(`${path} ${JSON.stringify(params)}`, ask) : ask())) as T;
+      return (await (extra?.signal === undefined && LISTS.has(path) ? underWay(listKey(path, params), ask) : ask())) as T;
     },
     version: () => {
       version ??= api.get<{ version?: unknown } | null>('/version').then((answer) => parseVersion(String(answer?.version)));
@@ -253,6 +267,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 const JOIN_MS = 1_000;
 /** Long lists that several parts of one call, and several calls at once, ask for. */
 const LISTS = new Set(['/cluster/resources', '/nodes']);
+const listKey = (path: string, params: WireRequest['params'] = {}) => `${path} ${JSON.stringify(params)}`;
 const IS_AGENT_CALL = /^\/nodes\/[^/]+\/qemu\/[^/]+\/agent\//;
 
 function nodeOf(path: string): string {
@@ -272,17 +287,4 @@ function content(body: string, method: WireRequest['method']): Outcome {
     });
     return { refusal: error };
   }
-}
-
-/**
- * An answer of a proxy in between (502–504, and what big ones make up, such as 520–530), which does not know what became of the request: it
- * has not Proxmox's own words. Proxmox says 501 and 506 itself, without a body of its own, and 500 with a reason phrase that is its own.
- */
-function isProxys({ status, reason, body }: Reply): boolean {
-  if (isProxmox(body) || status === 501 || status === 506) return false;
-  return status > 501 || (status === 500 && (reason === '' || reason === 'Internal Server Error'));
-}
-
-function isProxmox(body: string): boolean {
-  return /^\s*\{.*"data"/s.test(body);
 }

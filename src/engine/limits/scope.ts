@@ -92,7 +92,7 @@ export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxRea
  * about another guest is answered like one about a guest that does not exist. Every operation reads through it, so none can forget. For one call: it remembers what it saw.
  */
 export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
-  let rows: Promise<GuestRow[]> | undefined;
+  let rows: Promise<readonly GuestRow[]> | undefined;
   const isOwn = async (vmid: number): Promise<boolean> => {
     rows ??= listGuests(api);
     const row = (await rows).find((guest) => guest.vmid === vmid);

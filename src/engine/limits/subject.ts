@@ -12,7 +12,7 @@ import { placedOf } from './placed.ts';
 export interface PolicyGuest {
   /** 0 for a plan that is about no guest, such as the download of a file. Rules that name guests do not fit it. */
   vmid: number;
-  tags: string[];
+  tags: readonly string[];
   /** Null: in none for sure. */
   pool?: string | null;
   createdHere: boolean;

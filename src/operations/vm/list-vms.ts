@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
-import { knownPrivileges } from '../../proxmox/access/privileges.ts';
+import { type Granted, knownPrivileges } from '../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../proxmox/access/unseen.ts';
 import { currentGuests } from '../../proxmox/guest/fresh.ts';
+import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { pageOf } from '../lib/page.ts';
@@ -91,32 +92,51 @@ export const listVms = defineOperation({
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
     const all = await currentGuests(ctx.api);
-    const found = fitting(all, args);
-    const notice = all.length === 0 ? await whyEmpty(ctx) : found.length === 0 ? await whyNone(ctx, all, args) : undefined;
     // The rights that tell what is missing are not asked for here: the list is one request, and get_cluster tells it always.
     const granted = knownPrivileges(ctx.api);
-    const unseen = granted && found.length > 0 ? unseenBy(granted, ['guests']) : [];
-    const answer = {
-      total: found.length,
-      totals: totalsOf(found),
-      ...defined({ notice }),
-      ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
-    };
-    if (args.totals_only) return answer;
-    const columns = columnsFor(args);
-    const sorted = inOrder(found, args);
-    const rest = args.cursor === undefined ? sorted : after(sorted, args.cursor, args);
-    const views = rest.slice(0, args.limit).map(guestView);
-    const vms = pageOf(views, args.limit, (view) => columns.map((column) => view[column]));
-    const last = rest[vms.length - 1];
-    return {
-      columns,
-      vms,
-      ...answer,
-      ...(last && rest.length > vms.length ? { next_cursor: cursorAt(last, args) } : {}),
-    };
+    const known = lastAnswers.get(all);
+    const question = JSON.stringify(args);
+    if (known?.question === question && known.granted === granted) return known.answer;
+    const found = fitting(all, args);
+    const notice = all.length === 0 ? await whyEmpty(ctx) : found.length === 0 ? await whyNone(ctx, all, args) : undefined;
+    const answer = answerTo(args, found, granted, notice);
+    if (found.length > 0) lastAnswers.set(all, { question, granted, answer });
+    return answer;
   },
 });
+
+type Answer = z.input<typeof output>;
+
+/** The last answer from rows that are still what Proxmox lists: the same question about them is not worked out again. */
+const lastAnswers = new WeakMap<readonly GuestRow[], { question: string; granted: Granted | undefined; answer: Answer }>();
+
+function answerTo(
+  args: z.output<typeof input>,
+  found: readonly GuestRow[],
+  granted: Granted | undefined,
+  notice: string | undefined,
+): Answer {
+  const unseen = granted && found.length > 0 ? unseenBy(granted, ['guests']) : [];
+  const answer = {
+    total: found.length,
+    totals: totalsOf(found),
+    ...defined({ notice }),
+    ...(unseen.length > 0 ? { cannot_see: unseen } : {}),
+  };
+  if (args.totals_only) return answer;
+  const columns = columnsFor(args);
+  const sorted = inOrder(found, args);
+  const rest = args.cursor === undefined ? sorted : after(sorted, args.cursor, args);
+  const views = rest.slice(0, args.limit).map(guestView);
+  const vms = pageOf(views, args.limit, (view) => columns.map((column) => view[column]));
+  const last = rest[vms.length - 1];
+  return {
+    columns,
+    vms,
+    ...answer,
+    ...(last && rest.length > vms.length ? { next_cursor: cursorAt(last, args) } : {}),
+  };
+}
 
 /** The default columns are there anyway, so a caller may name them too. */
 function withoutDefaults(given: unknown): unknown {

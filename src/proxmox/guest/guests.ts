@@ -30,15 +30,24 @@ export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number>
   return Number(await api.get<string | number>('/cluster/nextid'));
 }
 
-/** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. */
-export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<GuestRow[]> {
+/** Guests by the answer that listed them: the adapter answers the same rows as long as Proxmox does. */
+const listed = new WeakMap<readonly ResourceRow[], readonly GuestRow[]>();
+
+/** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. Readers share the rows, and none may change them. */
+export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<readonly GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
+  const guests = listed.get(rows) ?? guestsOf(rows);
+  listed.set(rows, guests);
+  keepList(api, guests);
+  return guests;
+}
+
+function guestsOf(rows: readonly ResourceRow[]): readonly GuestRow[] {
+  // Written out: a fleet has thousands of rows.
   const guests: GuestRow[] = [];
   const tags = tagsByText();
   for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(new ListedGuest(row, row.type, tags));
-  if (!isInOrder(guests)) guests.sort((a, b) => a.vmid - b.vmid);
-  keepList(api, guests);
-  return guests;
+  return isInOrder(guests) ? guests : guests.sort((a, b) => a.vmid - b.vmid);
 }
 
 function isInOrder(guests: readonly GuestRow[]): boolean {

@@ -83,7 +83,8 @@ export class ListedGuest implements GuestRow {
   }
 }
 
-type Gauges = Pick<GuestRow, 'cpus' | 'memoryMib' | 'diskGib' | 'cpu' | 'memoryUsedMib' | 'diskUsedGib' | 'uptimeSeconds'>;
+type Gauge = 'cpus' | 'memoryMib' | 'diskGib' | 'cpu' | 'memoryUsedMib' | 'diskUsedGib' | 'uptimeSeconds';
+type Gauges = { -readonly [K in Gauge]?: number };
 /** How the lists write them: texts may come as numbers, and numbers as texts. */
 type Figures = { maxmem?: number; maxdisk?: number; cpu?: number; mem?: number; disk?: number; uptime?: number };
 

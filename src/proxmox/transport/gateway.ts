@@ -1,9 +1,23 @@
 import { isIP } from 'node:net';
 import { ProxmoxMcpError } from '../../core/errors/errors.ts';
+import type { Reply } from '../answers/errors.ts';
 
 /** pveproxy's own answers for what is behind it: another node's pveproxy for a path below `/nodes/X`, else the pvedaemon of its host. */
 export function isGatewayStatus(status: number): boolean {
   return status >= 595 && status <= 599;
+}
+
+/**
+ * An answer of a proxy in between (502–504, and what big ones make up, such as 520–530), which does not know what became of the request: it
+ * has not Proxmox's own words. Proxmox says 501 and 506 itself, without a body of its own, and 500 with a reason phrase that is its own.
+ */
+export function isProxys({ status, reason, body }: Reply): boolean {
+  if (isProxmox(body) || status === 501 || status === 506) return false;
+  return status > 501 || (status === 500 && (reason === '' || reason === 'Internal Server Error'));
+}
+
+function isProxmox(body: string): boolean {
+  return /^\s*\{.*"data"/s.test(body);
 }
 
 /**

@@ -1,7 +1,10 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
+import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
+import type { ReadOperation } from '../../../src/operations/define.ts';
 import { findOperation } from '../../../src/operations/index.ts';
+import { allPrivileges } from '../../../src/proxmox/access/privileges.ts';
 import { renderResult } from '../../../src/render/result.ts';
 import {
   container,
@@ -39,6 +42,25 @@ const many: GuestSpec[] = Array.from({ length: 120 }, (_, i) => ({
 }));
 
 describe('list_vms', () => {
+  test('the same question about rows that did not change is answered by the same answer, and any other anew', async () => {
+    const { ctx } = await openWorld({ guests: [webServer, container] });
+    const operation = findOperation('list_vms') as ReadOperation;
+    let said: unknown = await ctx.api.get('/cluster/resources', { type: 'vm' });
+    const api: ProxmoxReader = { ...ctx.api, get: async <T>() => said as T };
+    const ask = (args: JsonObject = { limit: 60 }) => operation.read({ ...ctx, api }, args);
+    const first = await ask();
+    expect(await ask()).toBe(first);
+    expect(await ask({ limit: 1 })).toMatchObject({ vms: [{ vmid: 105 }], total: 2 });
+    const rows = said;
+    // The rights that tell what is missing become known.
+    said = { '/pool/agents': { 'VM.Audit': 1 } };
+    await allPrivileges(api);
+    said = rows;
+    expect(await ask()).toEqual({ ...first, cannot_see: expect.any(Array) });
+    said = [...(rows as object[])];
+    expect(await ask()).not.toBe(await ask({ limit: 1 }));
+  });
+
   test('one request; templates last; compact rows', async () => {
     const { read, requests } = await opened({
       guests: [

@@ -1,0 +1,45 @@
+import { afterAll, expect, it } from 'vitest';
+import { listGuests } from '../../../src/proxmox/guest/guests.ts';
+import { openAuthorities } from '../certificates.ts';
+import { type Behaviour, connectionTo, openClient, startScripted } from '../server.ts';
+
+const authorities = openAuthorities();
+const certificate = authorities.create('cluster').issue();
+afterAll(() => authorities.remove());
+
+/** A cluster that answers one thing after another. */
+async function answering(...answers: Behaviour[]) {
+  const server = await startScripted(certificate, () => answers.shift() ?? 'cut');
+  const client = openClient(connectionTo([server], { fingerprints: [certificate.fingerprint] }));
+  return { server, client, close: () => Promise.all([client.close(), server.close()]) };
+}
+const web = (cpu: number) => ({ data: [{ type: 'qemu', vmid: 100, node: 'pve', name: 'web', status: 'running', cpu }] });
+
+it('a list that says the same as before is asked for, and neither parsed nor read again', async () => {
+  const { server, client, close } = await answering(web(0.1), web(0.1), web(0.2), web(0.1));
+  const seen = [await listGuests(client), await listGuests(client), await listGuests(client), await listGuests(client)];
+  expect(server.received.length).toBe(4);
+  expect(seen.map(([row]) => row?.cpu)).toEqual([0.1, 0.1, 0.2, 0.1]);
+  expect(seen.map((rows) => seen.indexOf(rows))).toEqual([0, 0, 2, 3]);
+  await close();
+});
+
+it('lists with other parameters are other lists', async () => {
+  const { client, close } = await answering(web(0.1), web(0.1));
+  const [vms, all] = [await client.get('/cluster/resources', { type: 'vm' }), await client.get('/cluster/resources')];
+  expect(all).toEqual(vms);
+  expect(all).not.toBe(vms);
+  await close();
+});
+
+it('an answer that is refused is refused each time by an error of its own, and the list before it is not answered instead', async () => {
+  const garbage = { status: 200, body: '<html>' };
+  const { client, close } = await answering(web(0.1), garbage, garbage, { data: 'no list' }, web(0.1));
+  const first = await client.get('/cluster/resources');
+  const faults = [];
+  for (let n = 0; n < 3; n++) faults.push(await client.get('/cluster/resources').catch((thrown) => thrown));
+  expect(faults.map(({ code }) => code)).toEqual(Array(3).fill('proxmox_refused'));
+  expect(new Set(faults).size).toBe(3);
+  expect(await client.get('/cluster/resources')).toBe(first);
+  await close();
+});
