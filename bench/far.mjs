@@ -4,6 +4,7 @@ import { interleave } from './measure.mjs';
 
 const LATER_MS = 20;
 const STARTS = 5;
+const TASKS = 3;
 
 /**
  * Rows of [what, ms of each call, ms of each GET]. An agent lists the guests first, so where they are is known. Each guest is started once.
@@ -38,20 +39,27 @@ export async function roundTrips(cluster, connection, guests) {
   }
 }
 
-/** Rows of [what, seconds until the answer of each of several calls at once]. */
+/** Rows of [what, seconds until the answer]. */
 export async function waits(cluster, connection) {
-  const stopped = await vmidsOf(connection, 'stopped', 2 * STARTS);
-  const rows = [];
-  for (const seconds of [2, 4]) {
-    cluster.faults.add({ match: { method: 'POST', path: '/status/start$' }, times: STARTS, action: 'slow-task', ms: seconds * 1000 });
-    const took = stopped.splice(0, STARTS).map(async (vmid) => {
-      const began = performance.now();
-      const { data } = await connection.call('start_vm', { vmid });
-      if (data.vmid === undefined || data.status !== 'running') throw new Error(`start_vm answered ${JSON.stringify(data)}`);
-      return (performance.now() - began) / 1000;
+  const stopped = await vmidsOf(connection, 'stopped', 2 * TASKS + 1);
+  const start = async () => {
+    const began = performance.now();
+    const { data } = await connection.call('start_vm', { vmid: stopped.pop() });
+    if (data.vmid === undefined || data.status !== 'running') throw new Error(`start_vm answered ${JSON.stringify(data)}`);
+    return (performance.now() - began) / 1000;
+  };
+  // The first change of a process opens the store.
+  await start();
+  const took = { 2: [], 4: [] };
+  for (let round = 0; round < TASKS; round++) {
+    const both = Object.keys(took).map(async (seconds) => {
+      cluster.faults.add({ match: { method: 'POST', path: '/status/start$' }, times: 1, action: 'slow-task', ms: seconds * 1000 });
+      return start();
     });
-    rows.push([`start_vm with a task of ${seconds} s`, await Promise.all(took)]);
+    const [short, long] = (await Promise.all(both)).sort((a, b) => a - b);
+    took[2].push(short);
+    took[4].push(long);
   }
   cluster.faults.clear();
-  return rows;
+  return Object.entries(took).map(([seconds, all]) => [`start_vm with a task of ${seconds} s`, all]);
 }

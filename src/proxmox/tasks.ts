@@ -122,9 +122,12 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
   };
 }
 
-/** Milliseconds to the next poll: a quarter of the time waited so far, so that no task is noticed later than that, between 0.1 s and 1 s. */
+/**
+ * Milliseconds to the next poll: a sixth of the time waited so far, so that no task is noticed later than that, between 0.1 s and 1 s. A task of
+ * 2 s is then answered within 2.5 s, what comes before and after it included.
+ */
 function pauseAfter(waitedMs: number): number {
-  const [part, most] = waitedMs > CLOSE_WATCH_MS ? [30, 5000] : [4, 1000];
+  const [part, most] = waitedMs > CLOSE_WATCH_MS ? [30, 5000] : [6, 1000];
   return Math.min(Math.max(Math.floor(waitedMs / part), 100), most);
 }
 
