@@ -85,100 +85,97 @@ describe.each(PEERS)('%s over stdio', (kind) => {
     expect(rowsOf(structured.runs as object)).toMatchObject([{ operation: 'stop_vm', vmid }, {}]);
     expect(place.mutations().filter(({ path }) => path.endsWith(`/${vmid}/status/stop`))).toHaveLength(1);
   });
-});
 
-/** What a human at the client can do, and what comes of it. Nothing but the exact text is a yes. */
-describe.each(PEERS)('%s, asked through elicitation', (kind) => {
-  const { vmid, name } = RUNNING;
-  let place: Place;
-  let asked: Peer;
-  let unasked: Peer;
-  let human: Human;
-  beforeAll(async () => {
-    place = await openPlace();
-    asked = await connectPeer(kind, place.env, (message) => human(message));
-    unasked = await connectPeer(kind, place.env);
-  }, 60_000);
-  afterAll(async () => {
-    await Promise.all([asked.close(), unasked.close()]);
-    await place.close();
-  });
+  /** What a human at a second client can do, and what comes of it. Nothing but the exact text is a yes. */
+  describe('asked through elicitation', () => {
+    const { vmid, name } = RUNNING;
+    let asked: Peer;
+    let human: Human;
+    /** Since this client is there. */
+    const mutations = () => place.mutations().slice(before);
+    let before: number;
+    beforeAll(async () => {
+      before = place.mutations().length;
+      asked = await connectPeer(kind, place.env, (message) => human(message));
+    }, 60_000);
+    afterAll(() => asked.close());
 
-  async function request(peer: Peer): Promise<string> {
-    const { structured } = await peer.call('stop_vm', { vmid, force: true });
-    expect(structured).toMatchObject({ approval_required: true, way: peer === asked ? 'elicitation' : 'relay' });
-    return structured.approval_id as string;
-  }
+    async function request(from: Peer): Promise<string> {
+      const { structured } = await from.call('stop_vm', { vmid, force: true });
+      expect(structured).toMatchObject({ approval_required: true, way: from === asked ? 'elicitation' : 'relay' });
+      return structured.approval_id as string;
+    }
 
-  async function expectUntouched(id: string): Promise<void> {
-    const { structured } = await unasked.call('list_approvals', { status: 'pending' });
-    expect(rowsOf(structured)).toContainEqual(expect.objectContaining({ approval_id: id }));
-    expect((await unasked.call('get_vm', { vmid })).structured.status).toBe('running');
-    expect(place.mutations()).toEqual([]);
-    expect((await unasked.call('deny', { approval_id: id })).isError).toBeFalsy();
-  }
+    async function expectUntouched(id: string): Promise<void> {
+      const { structured } = await peer.call('list_approvals', { status: 'pending' });
+      expect(rowsOf(structured)).toContainEqual(expect.objectContaining({ approval_id: id }));
+      expect((await peer.call('get_vm', { vmid })).structured.status).toBe('running');
+      expect(mutations()).toEqual([]);
+      expect((await peer.call('deny', { approval_id: id })).isError).toBeFalsy();
+    }
 
-  const noYes: [string, Reply][] = [
-    ['another name', { action: 'accept', content: { typed: `other ${vmid}` } }],
-    ['the name alone', { action: 'accept', content: { typed: name } }],
-    ['an empty text', { action: 'accept', content: { typed: '' } }],
-    ['an accept without content', { action: 'accept' }],
-    ['a decline', { action: 'decline' }],
-    ['a cancel', { action: 'cancel' }],
-    ['a decline with the right text', { action: 'decline', content: { typed: `${name} ${vmid}` } }],
-  ];
-  it.each(noYes)('%s is not a yes, and the approval stays', async (_what, reply) => {
-    human = () => reply;
-    const id = await request(asked);
-    const answer = await asked.call('approve', { approval_id: id });
-    expect(answer).toMatchObject({ isError: true, structured: NOT_CONFIRMED });
-    await expectUntouched(id);
-  });
-
-  it('a missing answer is not a yes, and the approval stays', async () => {
-    const shown = new Promise<void>((resolve) => {
-      human = () => {
-        resolve();
-        return new Promise<never>(() => {});
-      };
+    const noYes: [string, Reply][] = [
+      ['another name', { action: 'accept', content: { typed: `other ${vmid}` } }],
+      ['the name alone', { action: 'accept', content: { typed: name } }],
+      ['an empty text', { action: 'accept', content: { typed: '' } }],
+      ['an accept without content', { action: 'accept' }],
+      ['a decline', { action: 'decline' }],
+      ['a cancel', { action: 'cancel' }],
+      ['a decline with the right text', { action: 'decline', content: { typed: `${name} ${vmid}` } }],
+    ];
+    it.each(noYes)('%s is not a yes, and the approval stays', async (_what, reply) => {
+      human = () => reply;
+      const id = await request(asked);
+      const answer = await asked.call('approve', { approval_id: id });
+      expect(answer).toMatchObject({ isError: true, structured: NOT_CONFIRMED });
+      await expectUntouched(id);
     });
-    const id = await request(asked);
-    const abort = new AbortController();
-    asked.call('approve', { approval_id: id }, { signal: abort.signal }).catch(() => {});
-    await shown;
-    abort.abort();
-    await expectUntouched(id);
-  });
 
-  it('a client that cannot ask cannot answer for one that can', async () => {
-    human = () => ({ action: 'decline' });
-    const id = await request(asked);
-    expect((await unasked.call('approve', { approval_id: id })).structured).toMatchObject({ approval_required: true });
-    await expectUntouched(id);
-  });
+    it('a missing answer is not a yes, and the approval stays', async () => {
+      const shown = new Promise<void>((resolve) => {
+        human = () => {
+          resolve();
+          return new Promise<never>(() => {});
+        };
+      });
+      const id = await request(asked);
+      const abort = new AbortController();
+      asked.call('approve', { approval_id: id }, { signal: abort.signal }).catch(() => {});
+      await shown;
+      abort.abort();
+      await expectUntouched(id);
+    });
 
-  it('a client that cannot ask relays', async () => {
-    const id = await request(unasked);
-    expect((await unasked.call('deny', { approval_id: id })).isError).toBeFalsy();
-  });
+    it('a client that cannot ask cannot answer for one that can', async () => {
+      human = () => ({ action: 'decline' });
+      const id = await request(asked);
+      expect((await peer.call('approve', { approval_id: id })).structured).toMatchObject({ approval_required: true });
+      await expectUntouched(id);
+    });
 
-  it('the exact text is a yes, once', async () => {
-    const shown: string[] = [];
-    human = (message) => {
-      shown.push(message);
-      return { action: 'accept', content: { typed: `${name} ${vmid}` } };
-    };
-    const id = await request(asked);
-    const answer = await asked.call('approve', { approval_id: id });
-    expect(answer.isError, answer.text).toBeFalsy();
-    expect((await unasked.call('get_vm', { vmid })).structured.status).toBe('stopped');
-    const before = place.mutations().length;
-    expect((await asked.call('approve', { approval_id: id })).structured).toEqual(answer.structured);
-    expect(place.mutations()).toHaveLength(before);
-    expect(shown).toHaveLength(1);
-    expect(shown[0]).toContain(`${name} ${vmid}`);
-    expect(shown[0]).toContain('/status/stop');
-    expect(place.mutations()).toHaveLength(1);
+    it('a client that cannot ask relays', async () => {
+      const id = await request(peer);
+      expect((await peer.call('deny', { approval_id: id })).isError).toBeFalsy();
+    });
+
+    it('the exact text is a yes, once', async () => {
+      const shown: string[] = [];
+      human = (message) => {
+        shown.push(message);
+        return { action: 'accept', content: { typed: `${name} ${vmid}` } };
+      };
+      const id = await request(asked);
+      const answer = await asked.call('approve', { approval_id: id });
+      expect(answer.isError, answer.text).toBeFalsy();
+      expect((await peer.call('get_vm', { vmid })).structured.status).toBe('stopped');
+      const sent = mutations().length;
+      expect((await asked.call('approve', { approval_id: id })).structured).toEqual(answer.structured);
+      expect(mutations()).toHaveLength(sent);
+      expect(shown).toHaveLength(1);
+      expect(shown[0]).toContain(`${name} ${vmid}`);
+      expect(shown[0]).toContain('/status/stop');
+      expect(mutations()).toHaveLength(1);
+    });
   });
 });
 
