@@ -66,18 +66,20 @@ function preparedOnce(sqlite: InstanceType<typeof SqliteDatabase>): KyselySqlite
 
 /** Repeats work that another process's lock kept from beginning. The work must be safe to repeat. @throws store_unavailable */
 export async function patiently<T>(work: () => Promise<T>, dataDir: string): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
+  for (const began = performance.now(); ; ) {
     try {
       return await work();
     } catch (error) {
       if (!isBusy(error)) throw codeOf(error).startsWith('SQLITE_') ? unavailable(error, dataDir) : error;
-      if (performance.now() > deadline) throw unavailable(error, dataDir);
+      const waited = performance.now() - began;
+      if (waited > PATIENCE_MS) throw unavailable(error, dataDir);
+      await sleep(pauseAfter(waited));
     }
-    // A random pause keeps processes from meeting again.
-    await sleep(1 + Math.random() * 19);
   }
 }
+
+/** Pause (ms) before the next try. A random one keeps processes from meeting again; after a second, the holder probably stands still. */
+export const pauseAfter = (waitedMs: number): number => (1 + Math.random() * 19) * (waitedMs < 1_000 ? 1 : 5);
 
 /**
  * SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. It is polled

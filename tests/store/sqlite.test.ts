@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import SqliteDatabase from '../../src/sqlite.ts';
 import { openStore } from '../../src/store/index.ts';
+import { pauseAfter } from '../../src/store/sqlite.ts';
 
 let dataDir: string;
 let holder: ChildProcess | undefined;
@@ -61,6 +62,13 @@ describe('while another process holds the lock of the store', () => {
     expect(await store.secrets.get(secret.id)).toBe('sealed');
     health.close();
     await store.close();
+  });
+
+  it('this one asks for it at once, and less often once it has been held for a second', () => {
+    const many = (waited: number) => Array.from({ length: 1_000 }, () => pauseAfter(waited));
+    expect(Math.max(...many(0), ...many(999))).toBeLessThanOrEqual(20);
+    expect(Math.min(...many(1_000), ...many(19_000))).toBeGreaterThanOrEqual(5);
+    expect(Math.max(...many(1_000), ...many(19_000))).toBeLessThanOrEqual(100);
   });
 
   it('a new one is made once that lets go', async () => {
