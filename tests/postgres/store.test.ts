@@ -3,13 +3,23 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openStore } from '../../src/store/index.ts';
 import { startPostgres } from '../helpers/postgres.ts';
 import { storeContract } from '../store/contract.ts';
+import { identityContract } from '../store/identities.ts';
 import { rowsContract } from '../store/rows.ts';
 
 const postgres = await startPostgres();
 afterAll(() => postgres.stop());
 
+const query = async (sql: string) => {
+  const admin = new pg.Client(postgres.url);
+  await admin.connect();
+  await admin.query(sql);
+  await admin.end();
+};
+await query('create database identities');
+
 storeContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url }));
 rowsContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url }));
+identityContract('PostgreSQL', () => openStore({ dataDir: '', databaseUrl: postgres.url.replace(/\/[^/]*$/, '/identities') }));
 
 describe('a restart of PostgreSQL', () => {
   it('is waited out by what was asked meanwhile', async () => {
