@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { SEED_TOKENS, type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { openWorld } from '../../src/simulator/world.ts';
+import { trusting } from '../simulator/client.ts';
 import { BREADTH_TOKENS, seedBreadth } from './breadth-world.ts';
 import { compare, type Names, newNames, translate } from './compare.ts';
 
@@ -219,7 +220,7 @@ function send(
   return new Promise((resolve, reject) => {
     const outgoing = httpsRequest(
       `${simulator.url}${prefix}${path}${query}`,
-      { method: exchange.method, headers, ca: simulator.ca },
+      { method: exchange.method, headers, ...trusting(simulator.ca) },
       (response) => {
         let text = '';
         response.setEncoding('utf8');

@@ -1,19 +1,22 @@
 import { afterEach, expect, it } from 'vitest';
 import { SEED_TOKENS } from '../../../../src/simulator/index.ts';
-import { openStore } from '../../../../src/store/index.ts';
+import { openStore, type Store } from '../../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../../helpers/world.ts';
 import { type Client, clientOf, until } from '../../../simulator/client.ts';
 
 /** What holds for VMs (late.test.ts) holds for containers, whose configuration changes by a PUT that leaves no task. */
 let world: World;
 let cluster: Client;
+let store: Store;
 afterEach(async () => {
   cluster.close();
+  await store.close();
   await world.close();
 });
 
 async function lose(operation: string, args: object, method: string, path: string) {
   world = await openWorld();
+  store = await openStore({ dataDir: world.dataDir });
   cluster = clientOf(world.cluster.simulator);
   const engine = world.another(
     { connection: world.cluster.connection(SEED_TOKENS.full) },
@@ -27,12 +30,7 @@ async function lose(operation: string, args: object, method: string, path: strin
   expect(refused).toMatchObject({ code: 'outcome_unknown', message: expect.not.stringMatching(/nothing was done/i) });
   return { perform, id: String(refused.details?.run_id) };
 }
-const statusOf = async (id: string) => {
-  const store = await openStore({ dataDir: world.dataDir });
-  const run = await store.runs.get(id);
-  await store.close();
-  return run?.status;
-};
+const statusOf = async (id: string) => (await store.runs.get(id))?.status;
 
 it.each([
   ['set_resources', { vmid: 200, memory: 1024 }, 'PUT', '/lxc/200/config$'],

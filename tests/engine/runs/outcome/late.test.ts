@@ -5,7 +5,7 @@ import type { Session } from '../../../../src/engine/session.ts';
 import type { Engine } from '../../../../src/engine/types.ts';
 import { createGauges } from '../../../../src/http/gauges.ts';
 import { SEED_TOKENS } from '../../../../src/simulator/index.ts';
-import { openStore } from '../../../../src/store/index.ts';
+import { openStore, type Store } from '../../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
 import { type Client, clientOf, until } from '../../../simulator/client.ts';
 
@@ -13,9 +13,11 @@ import { type Client, clientOf, until } from '../../../simulator/client.ts';
 let world: World;
 let engine: Engine;
 let cluster: Client;
+let store: Store;
 /** With a token of its own, so that what another client does is not ours. */
 async function open(clock: Clock = hurriedClock()): Promise<void> {
   world = await openWorld();
+  store = await openStore({ dataDir: world.dataDir });
   const token = SEED_TOKENS.leastPrivilege;
   const defaults = { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm', pool: 'agents' };
   engine = world.another({ defaults, connection: world.cluster.connection(token) }, { clock, token });
@@ -23,6 +25,7 @@ async function open(clock: Clock = hurriedClock()): Promise<void> {
 }
 afterEach(async () => {
   cluster.close();
+  await store.close();
   await world.close();
 });
 
@@ -43,14 +46,9 @@ async function lose(operation: string, args: object, method: string, path: strin
   return String(refused.details?.run_id);
 }
 const statusOf = async (id: string) => {
-  const store = await openStore({ dataDir: world.dataDir });
-  try {
-    const run = await store.runs.get(id);
-    const approval = run?.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId);
-    return { run: run?.status, ...(approval ? { approval: approval.status } : {}) };
-  } finally {
-    await store.close();
-  }
+  const run = await store.runs.get(id);
+  const approval = run?.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId);
+  return { run: run?.status, ...(approval ? { approval: approval.status } : {}) };
 };
 const becomes = (id: string, status: string) => until(async () => (await statusOf(id)).run === status);
 const reconciled = () => world.audit().filter((line) => line.kind === 'reconciled');
