@@ -41,7 +41,9 @@ export const newNames = (): Names => ({ forward: new Map(), backward: new Map() 
 export function translate(names: Names, text: string): string {
   let translated = text;
   for (const [recorded, replayed] of names.forward) {
-    translated = translated.replaceAll(recorded, replayed).replaceAll(encodeURIComponent(recorded), encodeURIComponent(replayed));
+    translated = translated.replaceAll(recorded, replayed);
+    // Encoding hundreds of names for thousands of texts would take longer than the comparison.
+    if (translated.includes('%')) translated = translated.replaceAll(encodeURIComponent(recorded), encodeURIComponent(replayed));
   }
   return translated;
 }
