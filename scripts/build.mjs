@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 import { sbom } from './release/sbom.mjs';
+import { sdkSchemas } from './sdk-schemas.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'dist');
@@ -23,6 +24,7 @@ const result = await esbuild.build({
   chunkNames: 'chunk-[hash]',
   // Counting tokens needs a dictionary of some MiB, which only the documentation uses.
   external: ['pg-native', 'gpt-tokenizer'],
+  plugins: [sdkSchemas],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',

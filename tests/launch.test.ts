@@ -122,6 +122,14 @@ it('loads none of it for a client that lists the tools and leaves', async () => 
   for (const source of sources) expect(source).not.toMatch(/SqliteDialect|effect:"destroy"/);
 });
 
+it('makes no schema of the protocol for a client that lists the tools, unless the server uses it', async () => {
+  rmSync(join(folder, '.cache'), { recursive: true, force: true });
+  await list('stdio');
+  const sources = [...cached().keys()].map((path) => readFileSync(join(folder, path.split('/').at(-1) ?? ''), 'utf8')).join('');
+  expect(sources).toContain('JSONRPCRequestSchema');
+  expect(sources).not.toMatch(/OAuthTokensSchema|IdJagTokenExchangeResponseSchema/);
+});
+
 it('loads the code of the operation that is called, and of no other', async () => {
   rmSync(join(folder, '.cache'), { recursive: true, force: true });
   await promisify(execFile)(process.execPath, [cli, 'call', 'list_vms', '--demo'], { env: { HOME: folder } });
