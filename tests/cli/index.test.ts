@@ -36,7 +36,7 @@ test.each([
 });
 
 test('--args - reads them from standard input: a password on the command line is visible to every user of the machine', async () => {
-  const ran = await runBinary(['call', 'get_vm', '--args', '-', '--demo'], {}, '{"vmid":100}\n');
+  const ran = await run(['call', 'get_vm', '--args', '-', '--demo'], {}, '{"vmid":100}\n');
   expect(ran.json).toMatchObject({ vmid: 100 });
   expect((await run(['call', 'list_vms', '--args', '-', '--demo'])).json).toMatchObject({ error: { code: 'invalid_json' } });
 });

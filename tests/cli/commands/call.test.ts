@@ -29,7 +29,7 @@ let guests: Map<string, Vm>;
 const guest = (name: string) => guests.get(name) ?? expect.fail(`the demo has ${name}`);
 
 beforeAll(async () => {
-  const { answer } = await callBinary('list_vms', { status: 'running' });
+  const { answer } = await call('list_vms', { status: 'running' });
   guests = new Map(answer.vms?.map((vm) => [vm.name, vm]));
 });
 
