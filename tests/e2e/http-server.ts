@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
+import { randomBytes, scryptSync } from 'node:crypto';
 import { type Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { localOwner } from '../../src/core/people/owner.ts';
-import { hashPassphrase } from '../../src/core/people/passphrase.ts';
 import { newToken } from '../../src/http/auth/tokens.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import type { TokenRecord } from '../../src/store/schema.ts';
@@ -69,9 +69,12 @@ export async function addToken(env: Record<string, string>, given: Given = {}): 
   return token;
 }
 
-/** The passphrase of an owner, straight into the store. */
+/** The passphrase of an owner, straight into the store, at the least cost that its form can state. */
 export async function setPassphrase(env: Record<string, string>, owner: string, passphrase: string): Promise<void> {
-  const hash = await hashPassphrase(passphrase);
+  const [N, r, p] = [2, 1, 1];
+  const salt = randomBytes(16);
+  const key = scryptSync(passphrase, salt, 32, { N, r, p });
+  const hash = ['scrypt', N, r, p, salt.toString('base64'), key.toString('base64')].join('$');
   await inStore(env, (store) => store.principals.setPassphrase(owner, hash, new Date().toISOString()));
 }
 

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localCaller } from '../../../src/cli/lib/caller.ts';
 import { newToken } from '../../../src/http/auth/tokens.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { openPlace, type Place, run as runBinary, until } from '../../e2e/harness.ts';
+import { call, openPlace, type Place, run, runBinary, until } from '../../e2e/harness.ts';
 import { addToken, setPassphrase, startHttp } from '../../e2e/http-server.ts';
 import { binary } from '../../helpers/binary.ts';
 import { command } from '../../helpers/command.ts';
@@ -30,14 +30,10 @@ afterAll(async () => {
   await place.close();
 });
 
-type Start = (place: Pick<Place, 'env'>, args: string[]) => Promise<{ code: number | null; stderr: string }>;
-/** In this process. */
-const run = ({ env }: Pick<Place, 'env'>, args: string[], input = '') => command(args, { env, input });
-const call = (of: Place, operation: string, args: object) => run(of, ['call', operation, '--args', JSON.stringify(args)]);
 const makeToken = async (name: string, role: string, ...more: string[]): Promise<string> => {
   const made = await run(place, ['tokens', 'add', '--name', name, '--role', role, ...more]);
   expect(made.code, made.stderr).toBe(0);
-  return (made.json as { token: string }).token;
+  return String(made.json.token);
 };
 const asAgent = async (url: string, token: string) => {
   const client = new Client2({ name: 'agent', version: '1' }, { versionNegotiation: { mode: 'auto' } });
@@ -81,7 +77,7 @@ describe('http does not start', () => {
     fresh = await openPlace();
   });
   afterAll(() => fresh.close());
-  const refused = async (args: string[], env: Record<string, string> = {}, start: Start = run) => {
+  const refused = async (args: string[], env: Record<string, string> = {}, start = run) => {
     const result = await start({ env: { ...fresh.env, ...env } }, ['http', '--port', '0', ...args]);
     expect(result.code).not.toBe(0);
     return result.stderr;
@@ -229,7 +225,7 @@ describe('served to agents elsewhere', () => {
     expect(seen.length).toBeGreaterThan(0);
     expect(seen.every(({ pool }) => pool === 'prod')).toBe(true);
     expect(list.total).toBe(seen.length);
-    const all = (await call(place, 'list_vms', {})).json as { vms: { vmid: number; pool?: string; template?: boolean }[] };
+    const all = (await call(place, 'list_vms', {})).json as unknown as { vms: { vmid: number; pool?: string; template?: boolean }[] };
     const foreign = all.vms.find(({ pool, template }) => pool !== 'prod' && !template)?.vmid ?? 0;
     expect(foreign).toBeGreaterThan(0);
     const before = place.mutations().length;
@@ -303,7 +299,8 @@ describe('served to agents elsewhere', () => {
   });
 
   it('strangers with made-up tokens do not lock an approver out; wrong passphrases do, for that token alone', async () => {
-    await setPassphrase(place.env, 'erin', 'correct horse battery');
+    // At its full cost, so that attempts overlap.
+    await typePassphrase('erin', 'correct horse battery');
     const [erin, second] = [
       await addToken(place.env, { name: 'erin', role: 'approver', owner: 'erin' }),
       await addToken(place.env, { name: 'erin-too', role: 'approver', owner: 'erin' }),
@@ -412,9 +409,8 @@ describe('served to agents elsewhere', () => {
 it('what takes too long at the end is handed over: its caller learns where to ask, and the next server how it ended', async () => {
   const own = await startHttp(place);
   const agent = await asAgent(own.url, own.token);
-  const [{ vmid }] = ((await call(place, 'list_vms', { status: 'stopped', type: 'vm' })).json as { vms: { vmid: number }[] }).vms as [
-    { vmid: number },
-  ];
+  const [{ vmid }] = ((await call(place, 'list_vms', { status: 'stopped', type: 'vm' })).json as unknown as { vms: { vmid: number }[] })
+    .vms as [{ vmid: number }];
   place.simulator.faults.add({ match: { method: 'POST', path: `/qemu/${vmid}/status/start$` }, action: 'hold', times: 1 });
   const started = agent.tool('start_vm', { vmid });
   await place.simulator.faults.untilHeld(1);
@@ -520,5 +516,6 @@ it('serves TLS by itself', async () => {
 
 /** By the command, as its owner does. */
 async function typePassphrase(owner: string, passphrase: string): Promise<void> {
-  expect(await run(place, ['tokens', 'passphrase', owner], `${passphrase}\n`)).toMatchObject({ code: 0, stderr: '' });
+  const typed = await command(['tokens', 'passphrase', owner], { env: place.env, input: `${passphrase}\n` });
+  expect(typed).toMatchObject({ code: 0, stderr: '' });
 }
