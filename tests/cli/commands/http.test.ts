@@ -10,7 +10,6 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localCaller } from '../../../src/cli/lib/caller.ts';
-import { newToken } from '../../../src/http/auth/tokens.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { call, openPlace, type Place, run, runBinary, until } from '../../e2e/harness.ts';
 import { addToken, setPassphrase, startHttp } from '../../e2e/http-server.ts';
@@ -296,24 +295,6 @@ describe('served to agents elsewhere', () => {
     ).toBe(401);
     const elsewhere = await addToken(place.env, { name: 'carl-away', role: 'approver', owner: 'carl', cidrs: ['192.0.2.0/24'] });
     expect(await page.login(elsewhere, 'correct horse battery')).toBe(401);
-  });
-
-  it('strangers with made-up tokens do not lock an approver out; wrong passphrases do, for that token alone', async () => {
-    // At its full cost, so that attempts overlap.
-    await typePassphrase('erin', 'correct horse battery');
-    const [erin, second] = [
-      await addToken(place.env, { name: 'erin', role: 'approver', owner: 'erin' }),
-      await addToken(place.env, { name: 'erin-too', role: 'approver', owner: 'erin' }),
-    ];
-    const page = await openConsole(server.url);
-    for (let n = 0; n < 30; n++) expect(await page.login(newToken().token, 'any passphrase')).toBe(401);
-    expect(await page.login(erin, 'correct horse battery')).toBe(200);
-    // All at once, because attempts come back with time. The first answer is a refusal that checked no passphrase: none is left then.
-    const wrong = Array.from({ length: 20 }, (_, n) => page.login(erin, `wrong ${n}`));
-    await Promise.race(wrong);
-    expect(await page.login(erin, 'correct horse battery')).toBe(401);
-    expect(new Set(await Promise.all(wrong))).toEqual(new Set([401]));
-    expect(await page.login(second, 'correct horse battery')).toBe(200);
   });
 
   it('revoking a token denies what it requested, and ends its owner’s console session', async () => {

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import type { Settings } from '../../src/core/settings/settings.ts';
+import type { Session } from '../../src/engine/session.ts';
+import { newToken } from '../../src/http/auth/tokens.ts';
+import { consoleOf, verifiersOf } from '../../src/http/identities.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
+import { scriptedEngine } from '../console/place.ts';
+import { addToken, setPassphrase } from '../e2e/http-server.ts';
+
+const ORIGIN = 'https://mcp.example.org';
+const folder = mkdtempSync(join(tmpdir(), 'identities-'));
+const env = { PROXMOX_DATA_DIR: folder };
+let store: Store;
+beforeAll(async () => {
+  store = await openStore({ dataDir: folder });
+});
+afterAll(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+afterEach(() => vi.useRealTimers());
+
+it('strangers with made-up tokens do not lock an approver out; wrong passphrases do, for that token alone and for a while', async () => {
+  // Attempts come back with time.
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const settings = { http: {} } as Settings;
+  const session = { engine: scriptedEngine(), settings } as unknown as Session;
+  const page = consoleOf(session, store, verifiersOf(settings, store), () => [ORIGIN], 'test', createMetrics());
+  const login = async (token: string, passphrase: string) => {
+    const headers = { 'content-type': 'application/json', origin: ORIGIN, host: new URL(ORIGIN).host };
+    const body = JSON.stringify({ token, passphrase });
+    return (await page.fetch(new Request(`${ORIGIN}/console/api/login/token`, { method: 'POST', headers, body }), '192.0.2.1')).status;
+  };
+  await setPassphrase(env, 'erin', 'correct horse battery');
+  const [erin, second] = [
+    await addToken(env, { name: 'erin', role: 'approver', owner: 'erin' }),
+    await addToken(env, { name: 'erin-too', role: 'approver', owner: 'erin' }),
+  ];
+  for (let n = 0; n < 30; n++) expect(await login(newToken().token, 'any passphrase')).toBe(401);
+  expect(await login(erin, 'correct horse battery')).toBe(200);
+  for (let n = 0; n < 9; n++) expect(await login(erin, `wrong ${n}`)).toBe(401);
+  expect(await login(erin, 'correct horse battery')).toBe(401);
+  expect(await login(second, 'correct horse battery')).toBe(200);
+  vi.setSystemTime(Date.now() + 6_000);
+  expect(await login(erin, 'correct horse battery')).toBe(200);
+  page.close();
+});
