@@ -65,12 +65,24 @@ const SHAPES: [path: RegExp, shape: Shape][] = [
   ],
 ];
 
+/** The paths of one cluster are few, and looking for the pattern of one takes as long as checking a guest's answer. */
+const MOST_KNOWN = 500;
+const known = new Map<string, Shape | undefined>();
+
+function shapeOf(path: string): Shape | undefined {
+  if (known.has(path)) return known.get(path);
+  if (known.size >= MOST_KNOWN) known.clear();
+  const shape = SHAPES.find(([pattern]) => pattern.test(path))?.[1];
+  known.set(path, shape);
+  return shape;
+}
+
 /**
  * The data of an answer to a GET, as the adapter may read it; numbers where text belongs have become text.
  * @throws proxmox_refused when it is not what the API answers there: a proxy, a captive page or another server spoke
  */
 export function shaped(path: string, data: unknown): unknown {
-  const shape = SHAPES.find(([pattern]) => pattern.test(path))?.[1];
+  const shape = shapeOf(path);
   if (!shape) return data;
   const fault = shape.kind === 'rows' ? rowsFault(data, shape) : shape.kind === 'vmid' ? vmidFault(data) : objectFault(data, shape);
   if (fault === undefined) return data;

@@ -112,21 +112,18 @@ interface PendingRow {
 /** Configuration, pending changes and identity in one request: `GET …/pending`. */
 export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Guest> {
   const rows = await api.get<PendingRow[]>(`${guestPath(at)}/pending`);
-  const live = optionsOf(rows.map((r) => [r.key, r.value]));
   const removed = (r: PendingRow) => Number(r.delete ?? 0) > 0;
-  const config = optionsOf(rows.map((r) => [r.key, removed(r) ? undefined : (r.pending ?? r.value)]));
-  const { digest } = config;
-  for (const options of [live, config]) delete options.digest;
-  const pending = rows
-    .filter((r) => r.pending !== undefined || removed(r))
-    .map((r): PendingChange => {
-      const [now, next] = [textOf(r.value), removed(r) ? undefined : textOf(r.pending)];
-      const destroys = Number(r.delete ?? 0) === 2 || (removed(r) && /^unused\d+$/.test(r.key)) ? ownDisk(at.vmid, r.key, now) : undefined;
-      return {
-        key: r.key,
-        ...defined({ now, next, destroys }),
-      };
-    });
+  const digest = textOf(rows.find(({ key }) => key === 'digest')?.value);
+  const options = rows.filter(({ key }) => key !== 'digest');
+  const live = optionsOf(options.map((r) => [r.key, r.value]));
+  const changing = options.filter((r) => r.pending !== undefined || removed(r));
+  const config =
+    changing.length === 0 ? { ...live } : optionsOf(options.map((r) => [r.key, removed(r) ? undefined : (r.pending ?? r.value)]));
+  const pending = changing.map((r): PendingChange => {
+    const [now, next] = [textOf(r.value), removed(r) ? undefined : textOf(r.pending)];
+    const destroys = Number(r.delete ?? 0) === 2 || (removed(r) && /^unused\d+$/.test(r.key)) ? ownDisk(at.vmid, r.key, now) : undefined;
+    return { key: r.key, ...defined({ now, next, destroys }) };
+  });
   const disks = disksOf(config);
   return {
     at: { vmid: at.vmid, type: at.type, node: at.node },

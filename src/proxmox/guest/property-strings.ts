@@ -9,13 +9,13 @@ export type Properties = Record<string, string>;
  * @param bare name given to the part without `=`, e.g. `volume` for disks, `enabled` for the agent
  */
 export function parseProperties(text: string, bare: string): Properties {
-  const parts = text.split(',').filter((part) => part !== '');
-  return Object.fromEntries(
-    parts.map((part) => {
-      const at = part.indexOf('=');
-      return at < 0 ? [bare, part] : [part.slice(0, at), part.slice(at + 1)];
-    }),
-  );
+  const properties: Properties = {};
+  for (const part of text.split(',')) {
+    const at = part.indexOf('=');
+    if (at >= 0) properties[part.slice(0, at)] = part.slice(at + 1);
+    else if (part !== '') properties[bare] = part;
+  }
+  return properties;
 }
 
 /**

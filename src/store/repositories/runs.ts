@@ -1,9 +1,9 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { ApprovalMethod, ApprovalStatus } from '../../core/plan/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../../core/plan/run.ts';
 import { exclusive } from '../dialect.ts';
 import { rowOf } from '../row.ts';
-import type { Database, Worker } from '../schema.ts';
+import type { Database, RunRow, Worker } from '../schema.ts';
 import { readRun } from './run-row.ts';
 import { eraseSecrets } from './secrets.ts';
 import { ownUpids } from './upids.ts';
@@ -26,6 +26,8 @@ export interface Admission {
 
 /** The journal of applying plans. Every write names the worker: a worker that lost the run can no longer write. */
 export function runsIn(db: Kysely<Database>) {
+  // Each look at a guest asks for them, and to write the SQL takes as long as to find none.
+  const unknownOf = db.selectFrom('runs').selectAll().where('status', '=', 'unknown').where('cluster', '=', '').compile();
   return {
     /**
      * Begins a run; with a decision, in the same transaction in which the approval moves from pending to executing.
@@ -192,7 +194,7 @@ export function runsIn(db: Kysely<Database>) {
 
     /** Runs whose outcome is unknown, the oldest first. */
     async unknown(cluster: string): Promise<RunRecord[]> {
-      const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'unknown').where('cluster', '=', cluster).execute();
+      const { rows } = await db.executeQuery<Selectable<RunRow>>({ ...unknownOf, parameters: ['unknown', cluster] });
       // Sorted here: for the order SQLite would walk through all runs of the cluster, at every look at a guest.
       return rows.map(readRun).sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
     },
