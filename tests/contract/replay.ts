@@ -1,11 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { SEED_TOKENS, type Simulator, startSimulator } from '../../src/simulator/index.ts';
-import { openWorld } from '../../src/simulator/world.ts';
 import { trusting } from '../simulator/client.ts';
 import { BREADTH_TOKENS, seedBreadth } from './breadth-world.ts';
 import { compare, type Names, newNames, translate } from './compare.ts';
@@ -97,8 +94,9 @@ export interface Stage {
 
 export async function openStage(recording: Recording = 'transcripts'): Promise<Stage> {
   let now = START;
-  const { file, remove } = recording === 'breadth-flows' ? ownFile(() => now) : { file: ':memory:', remove: () => {} };
-  const simulator = await startSimulator({ file, seed: 'recording', now: () => now });
+  // The wider recordings were made on an installation of their own.
+  const seed = recording === 'breadth-flows' ? seedBreadth : 'recording';
+  const simulator = await startSimulator({ file: ':memory:', seed, now: () => now });
   const tokens = [...Object.values(SEED_TOKENS), ...(recording === 'breadth-flows' ? BREADTH_TOKENS : [])];
   const secrets = new Map(tokens.map(({ id, secret }): [string, string] => [id, secret]));
   const names = newNames();
@@ -146,24 +144,8 @@ export async function openStage(recording: Recording = 'transcripts'): Promise<S
       await finish(data);
     },
     exists: async (vmid) => (await asRoot('GET', '/cluster/nextid', { vmid: String(vmid) })).status_line.includes(' 400 '),
-    async close() {
-      await simulator.close();
-      remove();
-    },
+    close: () => simulator.close(),
   };
-}
-
-/** A state file of the installation on which the wider recordings were made. */
-function ownFile(now: () => number): { file: string; remove: () => void } {
-  const folder = mkdtempSync(join(tmpdir(), 'replay-'));
-  const file = join(folder, 'state.db');
-  const world = openWorld({ file, now, timeScale: 1 });
-  world.write(() => {
-    seedBreadth(world);
-    world.setFlag('seed', 'recording');
-  });
-  world.close();
-  return { file, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** The header of a recorded principal; the first exchanges describe theirs in words. */

@@ -5,12 +5,15 @@ import { addGuest, seedMac, seedUuid } from './parts.ts';
 import { seedRecording } from './recording.ts';
 import { SEED_TOKENS } from './tokens.ts';
 
-export type Seed = 'demo' | 'empty' | 'recording' | { guests: number };
+/** One of the clusters that are known, or what fills one of its own. */
+export type Seed = 'demo' | 'empty' | 'recording' | { guests: number } | ((world: World) => void);
 
 /** Fills a new state file. Does nothing when it was filled before. */
 export function seed(world: World, kind: Seed): void {
   world.write(() => {
     if (world.flag('seed') !== undefined) return;
+    world.setFlag('seed', typeof kind === 'string' ? kind : 'own');
+    if (typeof kind === 'function') return kind(world);
     for (const role of BUILT_IN_ROLES) world.put('role', role.roleid, role);
     world.put('user', 'root@pam', { userid: 'root@pam', email: 'root@localhost', enable: 1, expire: 0 });
     world.put('options', 'datacenter', { keyboard: 'en-us', mac_prefix: 'BC:24:11', description: '' });
@@ -18,7 +21,6 @@ export function seed(world: World, kind: Seed): void {
     if (kind === 'recording') seedRecording(world);
     else seedDemo(world, kind === 'demo');
     if (typeof kind === 'object') seedMany(world, kind.guests);
-    world.setFlag('seed', typeof kind === 'object' ? 'many' : kind);
   });
 }
 

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, expect } from 'vitest';
 import { asError, type ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
 import type { Plan, RequestStep } from '../../../src/core/plan/plan.ts';
@@ -27,7 +24,7 @@ export const UNLIMITED: LimitSettings = {
 
 interface Place {
   api: ProxmoxClient;
-  file: string;
+  become(guests: GuestSpec[]): void;
   asked: string[];
   close(): Promise<void>;
 }
@@ -65,7 +62,7 @@ export async function openWorld(world: World, context: Partial<OperationContext>
   return {
     ctx: contextOn(place.api, context, settings),
     requests: () => [...place.asked],
-    become: (guests) => replaceGuests(place.file, guests),
+    become: place.become,
   };
 }
 
@@ -78,13 +75,15 @@ export async function contextOf(world: World, context: Partial<OperationContext>
 }
 
 async function openPlace(world: World): Promise<Place> {
-  const folder = mkdtempSync(join(tmpdir(), 'described-'));
-  const file = join(folder, 'state.db');
-  seedDescribed(file, world);
+  let become: Place['become'] = () => {};
   const asked: string[] = [];
   const simulator = await startSimulator({
-    file,
+    file: ':memory:',
     now: () => NOW,
+    seed: (state) => {
+      seedDescribed(state, world);
+      become = (guests) => replaceGuests(state, guests);
+    },
     onRequest: ({ method, path, params }) => {
       sent.push({ method, path, params });
       const query = new URLSearchParams(params as Record<string, string>).toString();
@@ -96,12 +95,11 @@ async function openPlace(world: World): Promise<Place> {
   const api = openClient(connectionTo([{ port: simulator.port }], { fingerprints: [simulator.fingerprint], tokenId, tokenSecret }));
   return {
     api,
-    file,
+    become,
     asked,
     async close() {
       await api.close();
       await simulator.close();
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

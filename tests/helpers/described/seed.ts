@@ -3,7 +3,7 @@ import type { Fault } from '../../../src/simulator/index.ts';
 import type { Guest, Storage } from '../../../src/simulator/model.ts';
 import { addGuest, addNode, addStorage, addToken, addVolume, grant } from '../../../src/simulator/seed/parts.ts';
 import { SEED_TOKENS } from '../../../src/simulator/seed/tokens.ts';
-import { openWorld, type World as Simulated } from '../../../src/simulator/world.ts';
+import type { World as Simulated } from '../../../src/simulator/world.ts';
 import type { GuestSpec, StorageSpec, World } from './spec.ts';
 
 /** The moment at which a described cluster stands still: 5 s after the status daemons spoke. */
@@ -15,19 +15,13 @@ const THIN: StorageSpec = { storage: 'local-lvm', type: 'lvmthin', content: 'ima
 export const TOKEN = SEED_TOKENS.leastPrivilege;
 const USER = TOKEN.id.replace(/!.*/, '');
 
-/** Writes the cluster that a test describes into a state file of the simulator. */
-export function seedDescribed(file: string, spec: World): void {
-  const world = openWorld({ file, now: () => NOW, timeScale: 1 });
-  world.write(() => {
-    for (const role of BUILT_IN_ROLES) world.put('role', role.roleid, role);
-    seedAccess(world, spec);
-    seedPlaces(world, spec);
-    for (const guest of spec.guests ?? []) seedGuest(world, guest);
-    // The simulator fills only a file that was not filled before.
-    world.setFlag('seed', 'described');
-    world.setFlag('token', 'leastPrivilege');
-  });
-  world.close();
+/** Writes the cluster that a test describes into the state of a simulator. */
+export function seedDescribed(world: Simulated, spec: World): void {
+  for (const role of BUILT_IN_ROLES) world.put('role', role.roleid, role);
+  seedAccess(world, spec);
+  seedPlaces(world, spec);
+  for (const guest of spec.guests ?? []) seedGuest(world, guest);
+  world.setFlag('token', 'leastPrivilege');
 }
 
 function seedAccess(world: Simulated, { permissions, guests = [], nodes = [] }: World): void {
@@ -81,14 +75,12 @@ function seedPlaces(world: Simulated, spec: World): void {
 }
 
 /** Puts other guests in the place of all that are there, as other clients do between two calls. */
-export function replaceGuests(file: string, guests: GuestSpec[]): void {
-  const world = openWorld({ file, now: () => NOW, timeScale: 1 });
+export function replaceGuests(world: Simulated, guests: GuestSpec[]): void {
   world.write(() => {
     for (const vmid of [...world.guests().keys()]) world.dropGuest(vmid);
     for (const [poolid, pool] of [...world.all('pool')]) world.put('pool', poolid, { ...pool, vms: [] });
     for (const guest of guests) seedGuest(world, guest);
   });
-  world.close();
 }
 
 function seedGuest(world: Simulated, spec: GuestSpec): void {
