@@ -97,6 +97,8 @@ interface Given {
   typed?: readonly Answer[];
 }
 
+const LIMIT_MS = 60_000;
+
 /** Commands keep how they write for the one command of their process, so that one runs after another. */
 let before: Promise<unknown> = Promise.resolve();
 
@@ -130,7 +132,8 @@ async function start(args: readonly string[], { env, input = '', typed }: Given)
       }),
     );
   if (typed === undefined) stdin.end(input);
-  const code = await new Promise<number>((resolve) => {
+  let limit: NodeJS.Timeout | undefined;
+  const code = await new Promise<number>((resolve, reject) => {
     const run: Run = {
       env: { ...env },
       argv: [process.execPath, binary(), ...args],
@@ -140,9 +143,14 @@ async function start(args: readonly string[], { env, input = '', typed }: Given)
       signals: new EventEmitter(),
       end: resolve,
     };
+    // A server that should have refused to start. The commands after it get their turn.
+    limit = setTimeout(() => {
+      run.signals.emit('SIGTERM');
+      reject(new Error(`${args.join(' ')}: did not end within ${LIMIT_MS} ms. stderr: ${said.stderr}`));
+    }, LIMIT_MS);
     // Each run makes the parser anew; all else of the bundle stays loaded.
     runs.run(run, () => execute('./main.js', { exports: {} }));
-  });
+  }).finally(() => clearTimeout(limit));
   return {
     code,
     ...said,
