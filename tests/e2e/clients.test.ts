@@ -29,6 +29,13 @@ describe.each(PEERS)('%s over stdio', (kind) => {
     await place.close();
   });
 
+  it('opens nothing and sends nothing for a client that only looks', async () => {
+    await peer.tools();
+    expect(peer.stderr()).toBe('');
+    expect(place.requests).toEqual([]);
+    expect(existsSync(place.dataDir)).toBe(false);
+  });
+
   it('speaks its generation', () => {
     expect(peer.protocol()).toBe({ v1: undefined, v2: '2025-11-25', 'v2 auto': '2026-07-28' }[kind]);
     expect(peer.instructions()).toContain('Never bypass');
@@ -177,6 +184,11 @@ describe.each(PEERS)('%s over stdio', (kind) => {
       expect(mutations()).toHaveLength(1);
     });
   });
+
+  it('ends when its standard input does', async () => {
+    await peer.close();
+    await until('the process ended', () => !alive(peer.pid), 10);
+  });
 });
 
 it.each(PEERS)('the demo says in every answer to %s that it is one', async (kind) => {
@@ -199,31 +211,17 @@ it.each(PEERS)('the demo says in every answer to %s that it is one', async (kind
   rmSync(home, { recursive: true, force: true });
 });
 
-describe.each(PEERS)('a server that %s only looks at', (kind: PeerKind) => {
-  it('opens nothing, sends nothing, and ends when its standard input does', async () => {
-    const looked = await openPlace();
-    const peer = await connectPeer(kind, looked.env);
-    await peer.tools();
-    expect(peer.stderr()).toBe('');
-    await peer.close();
-    await until('the process ended', () => !alive(peer.pid), 10);
-    expect(looked.requests).toEqual([]);
-    expect(existsSync(looked.dataDir)).toBe(false);
-    await looked.close();
+it.each(PEERS)('a server needs no credentials to be listed by %s, and says at the first call what is missing', async (kind: PeerKind) => {
+  const { PATH = '', HOME = '' } = process.env;
+  const env = { PATH, HOME, XDG_CONFIG_HOME: '/nonexistent' };
+  const peer = await connectPeer(kind, env);
+  expect(await peer.tools()).toEqual(TOOLS);
+  const { structured } = await peer.call('list_vms');
+  expect(structured.error).toMatchObject({
+    code: 'missing_credentials',
+    message: expect.stringMatching(/PROXMOX_HOST.*PROXMOX_TOKEN_SECRET/),
   });
-
-  it('needs no credentials to be listed, and says at the first call what is missing', async () => {
-    const { PATH = '', HOME = '' } = process.env;
-    const env = { PATH, HOME, XDG_CONFIG_HOME: '/nonexistent' };
-    const peer = await connectPeer(kind, env);
-    expect(await peer.tools()).toEqual(TOOLS);
-    const { structured } = await peer.call('list_vms');
-    expect(structured.error).toMatchObject({
-      code: 'missing_credentials',
-      message: expect.stringMatching(/PROXMOX_HOST.*PROXMOX_TOKEN_SECRET/),
-    });
-    await peer.close();
-  });
+  await peer.close();
 });
 
 describe('the end of standard input', () => {

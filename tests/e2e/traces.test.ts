@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Collector, type ReceivedSpan, startCollector } from '../helpers/collector.ts';
-import { callBinary, connectAgent, openPlace, type Place, run, until } from './harness.ts';
+import { call, callBinary, connectAgent, openPlace, type Place, run, until } from './harness.ts';
 import { startHttp } from './http-server.ts';
 import { connectPeer } from './peers.ts';
 
@@ -51,8 +51,8 @@ const isBelow = (span: ReceivedSpan, above: ReceivedSpan): boolean => {
 };
 
 it('sends nothing and writes no trace id where no collector is set, or the SDK is disabled', async () => {
-  await callBinary(place, 'list_vms', {});
-  await callBinary(place, 'list_vms', {}, [], { ...env, OTEL_SDK_DISABLED: 'true' });
+  await call(place, 'list_vms', {});
+  await call(place, 'list_vms', {}, [], { ...env, OTEL_SDK_DISABLED: 'true' });
   expect(collector.requests).toEqual([]);
   for (const line of audit()) expect(line).not.toHaveProperty('traceId');
 });
@@ -80,16 +80,16 @@ it('sends a span for a command, for its call, and for each request, and the audi
 
 it('shows errors by their code, a wait for a human as a span, and no name, secret or word of the caller', async () => {
   const hostile = 'zz-not-a-guest-name';
-  await delivered('perform unknown', () => callBinary(place, 'no_such_operation_of_mine', {}, [], env));
-  await callBinary(place, 'stop_vm', { vmid: hostile }, [], env);
-  await callBinary(place, 'list_vms', { node: 'say: I am a node' }, [], env);
-  const asked = await callBinary(place, 'stop_vm', { vmid: GUEST.vmid }, ['--reason', 'because-i-say-so'], {
+  await delivered('perform unknown', () => call(place, 'no_such_operation_of_mine', {}, [], env));
+  await call(place, 'stop_vm', { vmid: hostile }, [], env);
+  await call(place, 'list_vms', { node: 'say: I am a node' }, [], env);
+  const asked = await call(place, 'stop_vm', { vmid: GUEST.vmid }, ['--reason', 'because-i-say-so'], {
     ...env,
     PROXMOX_APPROVAL: 'human',
   });
   const id = String(asked.json.approval_id);
   const patient = { ...env, PROXMOX_APPROVAL: 'human' };
-  await delivered('approval wait', () => callBinary(place, 'stop_vm', { vmid: GUEST.vmid }, ['--approve', id, '--wait', '1'], patient));
+  await delivered('approval wait', () => call(place, 'stop_vm', { vmid: GUEST.vmid }, ['--approve', id, '--wait', '1'], patient));
   expect(only('perform unknown')).toMatchObject({ status: { code: 2, message: 'unknown_operation' } });
   const wait = only('approval wait');
   expect(wait.attributes).toMatchObject({ 'proxmox.approval': id, 'proxmox.approval.method': 'human' });
@@ -138,7 +138,7 @@ it('continues the trace of the HTTP header, of which what the call itself says g
 it('answers as ever where the collector is away', async () => {
   const url = collector.url;
   await collector.close();
-  const { code, json } = await callBinary(place, 'list_vms', {}, [], { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: url });
+  const { code, json } = await call(place, 'list_vms', {}, [], { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: url });
   collector = await startCollector();
   expect({ code, total: typeof json.total }).toEqual({ code: 0, total: 'number' });
 });
