@@ -62,33 +62,46 @@ export interface WorldOptions {
   timeScale: number;
 }
 
+/** Statements are parsed when they are needed: most clusters live for a few requests. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 export function openWorld(options: WorldOptions): World {
   const db = new Database(options.file, { timeout: 10_000 });
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = NORMAL');
   db.exec(SCHEMA);
   const sql = {
-    guests: db.prepare<[], { doc: string }>('SELECT doc FROM guests ORDER BY vmid'),
-    guest: db.prepare<[number], { doc: string }>('SELECT doc FROM guests WHERE vmid = ?'),
-    putGuest: db.prepare('INSERT INTO guests (vmid, doc) VALUES (?, ?) ON CONFLICT (vmid) DO UPDATE SET doc = excluded.doc'),
-    dropGuest: db.prepare('DELETE FROM guests WHERE vmid = ?'),
-    all: db.prepare<[string], { id: string; doc: string }>('SELECT id, doc FROM things WHERE kind = ? ORDER BY id'),
-    put: db.prepare('INSERT INTO things (kind, id, doc) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET doc = excluded.doc'),
-    drop: db.prepare('DELETE FROM things WHERE kind = ? AND id = ?'),
-    flag: db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE key = ?'),
-    setFlag: db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'),
-    addTask: db.prepare('INSERT INTO tasks (upid, open, hidden, due, doc) VALUES (?, ?, ?, ?, ?)'),
-    saveTask: db.prepare('UPDATE tasks SET open = ?, due = ?, doc = ? WHERE seq = ?'),
-    openTasks: db.prepare<[], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE open = 1 ORDER BY due, seq'),
-    task: db.prepare<[string], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE upid = ?'),
-    tasks: db.prepare<[number], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE hidden = 0 ORDER BY seq DESC LIMIT ?'),
-    dataVersion: db.prepare<[], number>('PRAGMA data_version').pluck(),
-    due: db.prepare<[number], { one: number }>('SELECT 1 AS one FROM tasks WHERE open = 1 AND due <= ? LIMIT 1'),
+    guests: once(() => db.prepare<[], { doc: string }>('SELECT doc FROM guests ORDER BY vmid')),
+    guest: once(() => db.prepare<[number], { doc: string }>('SELECT doc FROM guests WHERE vmid = ?')),
+    putGuest: once(() => db.prepare('INSERT INTO guests (vmid, doc) VALUES (?, ?) ON CONFLICT (vmid) DO UPDATE SET doc = excluded.doc')),
+    dropGuest: once(() => db.prepare('DELETE FROM guests WHERE vmid = ?')),
+    all: once(() => db.prepare<[string], { id: string; doc: string }>('SELECT id, doc FROM things WHERE kind = ? ORDER BY id')),
+    put: once(() =>
+      db.prepare('INSERT INTO things (kind, id, doc) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET doc = excluded.doc'),
+    ),
+    drop: once(() => db.prepare('DELETE FROM things WHERE kind = ? AND id = ?')),
+    flag: once(() => db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE key = ?')),
+    setFlag: once(() => db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')),
+    addTask: once(() => db.prepare('INSERT INTO tasks (upid, open, hidden, due, doc) VALUES (?, ?, ?, ?, ?)')),
+    saveTask: once(() => db.prepare('UPDATE tasks SET open = ?, due = ?, doc = ? WHERE seq = ?')),
+    openTasks: once(() => db.prepare<[], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE open = 1 ORDER BY due, seq')),
+    task: once(() => db.prepare<[string], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE upid = ?')),
+    tasks: once(() =>
+      db.prepare<[number], { seq: number; doc: string }>('SELECT seq, doc FROM tasks WHERE hidden = 0 ORDER BY seq DESC LIMIT ?'),
+    ),
+    dataVersion: once(() => db.prepare<[], number>('PRAGMA data_version').pluck()),
+    due: once(() => db.prepare<[number], { one: number }>('SELECT 1 AS one FROM tasks WHERE open = 1 AND due <= ? LIMIT 1')),
   };
 
   let guestCache: Map<number, Guest> | undefined;
   const thingCache = new Map<string, Map<string, never>>();
-  let seen = sql.dataVersion.get();
+  let seen = sql.dataVersion().get();
   let own = 0;
   let writing = false;
 
@@ -99,7 +112,7 @@ export function openWorld(options: WorldOptions): World {
   /** Another connection has written since: what is cached is old. Inside a write transaction no other connection can. */
   const refresh = () => {
     if (writing) return;
-    const version = sql.dataVersion.get();
+    const version = sql.dataVersion().get();
     if (version !== seen) forget();
     seen = version;
   };
@@ -111,7 +124,8 @@ export function openWorld(options: WorldOptions): World {
     scaled: (ms) => ms * options.timeScale,
     guests() {
       guestCache ??= new Map(
-        sql.guests
+        sql
+          .guests()
           .all()
           .map((row) => JSON.parse(row.doc) as Guest)
           .map((guest) => [guest.vmid, guest]),
@@ -120,7 +134,7 @@ export function openWorld(options: WorldOptions): World {
     },
     guest(vmid) {
       if (guestCache) return guestCache.get(vmid);
-      const row = sql.guest.get(vmid);
+      const row = sql.guest().get(vmid);
       return row ? (JSON.parse(row.doc) as Guest) : undefined;
     },
     saveGuest(guest, at) {
@@ -132,31 +146,36 @@ export function openWorld(options: WorldOptions): World {
           : before?.broadcast;
       if (broadcast) saved.broadcast = broadcast;
       else delete saved.broadcast;
-      sql.putGuest.run(guest.vmid, JSON.stringify(saved));
+      sql.putGuest().run(guest.vmid, JSON.stringify(saved));
       guestCache?.set(guest.vmid, saved);
       own += 1;
     },
     dropGuest(vmid) {
-      sql.dropGuest.run(vmid);
+      sql.dropGuest().run(vmid);
       guestCache?.delete(vmid);
       own += 1;
     },
     all<K extends keyof Things>(kind: K) {
       let cached = thingCache.get(kind) as Map<string, Things[K]> | undefined;
       if (!cached) {
-        cached = new Map(sql.all.all(kind).map((row) => [row.id, JSON.parse(row.doc) as Things[K]]));
+        cached = new Map(
+          sql
+            .all()
+            .all(kind)
+            .map((row) => [row.id, JSON.parse(row.doc) as Things[K]]),
+        );
         thingCache.set(kind, cached as Map<string, never>);
       }
       return cached;
     },
     get: (kind, id) => world.all(kind).get(id),
     put(kind, id, doc) {
-      sql.put.run(kind, id, JSON.stringify(doc));
+      sql.put().run(kind, id, JSON.stringify(doc));
       thingCache.get(kind)?.set(id, doc as never);
       own += 1;
     },
     drop(kind, id) {
-      sql.drop.run(kind, id);
+      sql.drop().run(kind, id);
       thingCache.get(kind)?.delete(id);
       own += 1;
     },
@@ -165,32 +184,28 @@ export function openWorld(options: WorldOptions): World {
       world.setFlag(name, String(next));
       return next;
     },
-    flag: (name) => sql.flag.get(name)?.value,
+    flag: (name) => sql.flag().get(name)?.value,
     setFlag(name, value) {
-      sql.setFlag.run(name, value);
+      sql.setFlag().run(name, value);
     },
     addTask(task) {
-      const { lastInsertRowid } = sql.addTask.run(
-        task.upid,
-        task.state === 'done' ? 0 : 1,
-        task.hidden ? 1 : 0,
-        task.due,
-        JSON.stringify(task),
-      );
+      const { lastInsertRowid } = sql
+        .addTask()
+        .run(task.upid, task.state === 'done' ? 0 : 1, task.hidden ? 1 : 0, task.due, JSON.stringify(task));
       own += 1;
       return { ...task, seq: Number(lastInsertRowid) };
     },
     saveTask(task) {
-      sql.saveTask.run(task.state === 'done' ? 0 : 1, task.due, JSON.stringify(task), task.seq);
+      sql.saveTask().run(task.state === 'done' ? 0 : 1, task.due, JSON.stringify(task), task.seq);
       own += 1;
     },
-    openTasks: () => sql.openTasks.all().map(readTask),
+    openTasks: () => sql.openTasks().all().map(readTask),
     task(upid) {
-      const row = sql.task.get(upid);
+      const row = sql.task().get(upid);
       return row && readTask(row);
     },
-    tasks: (limit) => sql.tasks.all(limit).map(readTask),
-    isDue: (at) => sql.due.get(at) !== undefined,
+    tasks: (limit) => sql.tasks().all(limit).map(readTask),
+    isDue: (at) => sql.due().get(at) !== undefined,
     version: () => `${seen}.${own}`,
     refresh,
     write(work) {
