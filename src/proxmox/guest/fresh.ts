@@ -38,8 +38,10 @@ export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): 
   const folders = new Map(lacking.filter(({ node }) => !offline.has(node)).map(({ node, type }) => [`${node}/${type}`, { node, type }]));
   const lists = await Promise.all([...folders.values()].map(({ node, type }) => guestsOf(api, node, type)));
   const known = new Map(lists.flat().map((guest) => [Number(guest.vmid), guest]));
+  // A silent node may have thousands of guests.
+  const lacks = new Set(lacking);
   return rows.map((row) => {
-    const guest = lacking.includes(row) ? known.get(row.vmid) : undefined;
+    const guest = lacks.has(row) ? known.get(row.vmid) : undefined;
     return guest ? complete(api.changedLately?.(row.vmid) ? withoutOld(row, guest) : row, guest) : row;
   });
 }

@@ -79,6 +79,19 @@ it('asks for packed answers and unpacks them', async () => {
   expect(server.received[0]?.headers['accept-encoding']).toBe('gzip');
 });
 
+it.each(['{"data":"plain"}', '{"data":"grün €😀"}'])('reads %s, wherever its bytes are cut', async (text) => {
+  const bytes = Buffer.from(text);
+  const { client } = await open(({ url }) => ({
+    write: (response) => {
+      const at = Number(/\d+/.exec(url)?.[0]);
+      response.writeHead(200, 'OK', { 'content-type': 'application/json' });
+      response.write(bytes.subarray(0, at), () => response.end(bytes.subarray(at)));
+    },
+  }));
+  const said = await Promise.all(Array.from(bytes, (_, at) => client.get(`/pools/p${at}`)));
+  expect(new Set(said)).toEqual(new Set([JSON.parse(text).data]));
+});
+
 it('reads the words of a status as UTF-8, as Proxmox writes them', async () => {
   const reason = Buffer.from("storage 'Gerät' does not exist").toString('latin1');
   const { client } = await open(() => ({ status: 500, reason }));
