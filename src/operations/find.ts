@@ -48,9 +48,16 @@ export function nameOfOperation(name: string): string | undefined {
   return operationNames.includes(present) ? present : undefined;
 }
 
+/** Operations whose code is loaded, by every name that was asked for: a server asks three times a call. */
+const loaded = new Map<string, Operation>();
+
 /** By its name or a former one. */
 export async function findOperation(name: string): Promise<Operation | undefined> {
+  const known = loaded.get(name);
+  if (known) return known;
   const present = nameOfOperation(name);
   if (present === undefined) return undefined;
-  return TOOLS[present]?.() ?? (await import('./index.ts')).findOperation(present);
+  const operation = await (TOOLS[present]?.() ?? import('./index.ts').then((all) => all.findOperation(present)));
+  if (operation) loaded.set(name, operation);
+  return operation;
 }

@@ -29,12 +29,14 @@ export async function stdio(options: GlobalOptions): Promise<Exit> {
     return opened;
   });
   const engine = async () => (await session.get()).engine;
+  // Bundled, an import copies the names of its module each time.
+  const finding = lazy(() => import('../../operations/find.ts'));
   const changes = createChangeFeed({ engine, guests: true });
   const factory = createServerFactory({
     engine,
     changes,
     tools,
-    operation: async (name) => (await import('../../operations/find.ts')).findOperation(name),
+    operation: async (name) => (await finding.get()).findOperation(name),
     settings,
     caller: ({ client, elicitation }) => localCaller('stdio', { canAsk: { elicitation, terminal: false }, ...defined({ client }) }),
     version: pkg.version,

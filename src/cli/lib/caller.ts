@@ -2,8 +2,11 @@ import { userInfo } from 'node:os';
 import type { Caller } from '../../core/people/caller.ts';
 import { localOwner } from '../../core/people/owner.ts';
 
+let principal: string | undefined;
+
 /** The user who runs this process: one principal and one owner per user of the operating system, whatever program they use. */
 export function localCaller(channel: 'cli' | 'stdio', known: Partial<Pick<Caller, 'client' | 'canAsk' | 'isOperator'>> = {}): Caller {
-  const principal = `local:${process.getuid?.() ?? userInfo().username}`;
+  // Each call has it, and a process keeps its user.
+  principal ??= `local:${process.getuid?.() ?? userInfo().username}`;
   return { principal, owner: localOwner(), channel, canAsk: { elicitation: false, terminal: false }, isOperator: false, ...known };
 }
