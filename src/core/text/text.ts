@@ -3,13 +3,27 @@ import type { Json } from './json.ts';
 // Control characters, bidi overrides and isolates, zero-width characters, fillers, variation selectors (which can carry hidden bytes), line and
 // paragraph separators, the blank of braille: none of them may change what a human reads, or say to a model what a human does not see.
 const UNSEEN = '\\p{C}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}\\u2800';
-const INVISIBLE = new RegExp(`[${UNSEEN}]`, 'gu');
-// JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
-const UNSEEN_IN_JSON = new RegExp(`(?!\\n)[${UNSEEN}]`, 'gu');
 // Most texts of a cluster are of these characters alone: there is nothing in them to look for.
 const HAS_OTHERS = /[^ -~]/;
-// Combining marks stacked on one letter paint over the lines around it.
-const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
+// JSON escapes control characters below U+0020 itself; the line breaks that are left are its own.
+const JSON_HAS_OTHERS = /[^\n -~]/;
+
+let made: ReturnType<typeof make> | undefined;
+
+/** The patterns of what is not seen. Made for the first text that needs them, because their sets of characters take a fiftieth of a start. */
+function patterns(): ReturnType<typeof make> {
+  made ??= make();
+  return made;
+}
+
+function make() {
+  return {
+    invisible: new RegExp(`[${UNSEEN}]`, 'gu'),
+    inJson: new RegExp(`(?!\\n)[${UNSEEN}]`, 'gu'),
+    // Combining marks stacked on one letter paint over the lines around it.
+    stackedMarks: /(\p{M}{2})\p{M}+/gu,
+  };
+}
 
 /**
  * Text that comes from guests, agents or Proxmox as one harmless line: no control or format characters, no line breaks, capped. What Proxmox
@@ -23,7 +37,8 @@ export function plainText(text: string, max = 200): string {
 }
 
 function withoutInvisible(text: string): string {
-  return text.replace(INVISIBLE, '').replace(STACKED_MARKS, '$1');
+  const { invisible, stackedMarks } = patterns();
+  return text.replace(invisible, '').replace(stackedMarks, '$1');
 }
 
 function capped(text: string, max: number): string {
@@ -71,14 +86,14 @@ function harmlessText(text: string): string {
 
 /** Whether a text has characters that a reader would not see. */
 export function hidesSomething(text: string): boolean {
-  return HAS_OTHERS.test(text) && text.search(INVISIBLE) >= 0;
+  return HAS_OTHERS.test(text) && text.search(patterns().invisible) >= 0;
 }
 
 /** JSON in which everything that a reader would not see is an escape; parses to the same value. */
 export function visibleJson(value: unknown, indent?: number): string {
   const json = JSON.stringify(value, undefined, indent);
-  if (!HAS_OTHERS.test(json)) return json;
-  return json.replace(UNSEEN_IN_JSON, (found) =>
+  if (!JSON_HAS_OTHERS.test(json)) return json;
+  return json.replace(patterns().inJson, (found) =>
     Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   );
 }

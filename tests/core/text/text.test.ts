@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   fencedNotes,
   harmless,
@@ -112,4 +112,27 @@ test('texts of plain characters alone, which take a shorter way, come out as all
       expect(visibleJson(text)).toBe(visibleJson(`${text}\u200b`).replace('\\u200b', ''));
     }),
   );
+});
+
+test('the patterns of what is not seen are made for a text that may hold it, and not before', async () => {
+  const made: string[] = [];
+  vi.stubGlobal(
+    'RegExp',
+    new Proxy(RegExp, {
+      construct(target, args: [string, string]) {
+        made.push(args[0]);
+        return Reflect.construct(target, args);
+      },
+    }),
+  );
+  try {
+    vi.resetModules();
+    const fresh = await import('../../../src/core/text/text.ts');
+    expect([fresh.plainText('web1'), fresh.visibleJson({ name: 'web1' }, 2)]).toEqual(['web1', '{\n  "name": "web1"\n}']);
+    expect(made).toEqual([]);
+    expect(fresh.plainText('we\u200bb1')).toBe('web1');
+    expect(made.length).toBeGreaterThan(0);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
