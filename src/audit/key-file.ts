@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -10,24 +10,24 @@ import { dirname } from 'node:path';
 export function readOrMakeKey(file: string, make: () => Buffer | string): Buffer {
   const there = readKey(file);
   if (there) return there;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
-    writeFileSync(mine, make(), { mode: 0o600, flag: 'wx', flush: true });
-    linkSync(mine, file);
+    fs.writeFileSync(mine, make(), { mode: 0o600, flag: 'wx', flush: true });
+    fs.linkSync(mine, file);
     syncFolder(dirname(file));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
-    rmSync(mine, { force: true });
+    fs.rmSync(mine, { force: true });
   }
-  return readFileSync(file);
+  return fs.readFileSync(file);
 }
 
 /** The key in a file; undefined when there is none. */
 export function readKey(file: string): Buffer | undefined {
   try {
-    return readFileSync(file);
+    return fs.readFileSync(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -35,10 +35,10 @@ export function readKey(file: string): Buffer | undefined {
 }
 
 function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
+  const handle = fs.openSync(folder, 'r');
   try {
-    fsyncSync(handle);
+    fs.fsyncSync(handle);
   } finally {
-    closeSync(handle);
+    fs.closeSync(handle);
   }
 }
