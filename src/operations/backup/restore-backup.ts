@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
@@ -9,8 +9,8 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from '../vm/lib/api.ts';
 import { refuseTooLarge } from '../vm/lib/limits.ts';
 import { guestName, poolName, storageName, vmid, volumeId } from '../vm/lib/schemas.ts';
-import { refuseUnusablePool } from '../vm/provision/choose/pool.ts';
 import { made, madeReport } from '../vm/provision/made.ts';
+import { newGuest } from '../vm/provision/new-guest.ts';
 import { type Inside, readInside } from './lib/inside.ts';
 import { overPlan } from './lib/restore-over.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './lib/restore-parts.ts';
@@ -67,10 +67,9 @@ export const restoreBackup = defineOperation({
 });
 
 async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup, inside: Inside): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
-  const pool = args.pool ?? ctx.defaults.pool;
-  await refuseUnusablePool(ctx.api, pool);
-  const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: inside.sizes };
+  const own = await newGuest(ctx, args);
+  const { vmid, pool } = own;
+  const demand = own.demand(inside.sizes);
   await refuseTooLarge(ctx, demand, undefined);
   const place = await placeFor(ctx, args, backup, inside);
   const { node, type } = backup;
@@ -99,21 +98,20 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
     steps: [restoreStep(backup, vmid, { ...place.params, unique: true, ...defined({ pool, [nameKey]: args.name }) }, there)],
     expected: [there],
     choices: [
-      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
+      ...own.choices,
       ...place.choices,
       ...(args.volume === undefined ? [`volume: ${plainText(backup.volid, 200)} (the newest)`] : []),
     ],
-    warnings: [
+    warnings: present(
       'it is stopped and has new MAC addresses; its addresses and host name are those of the original: do not run both on one network',
-      ...(twins.length > 0 ? [`guests called ${plainText(name, 80)} already: ${twins.join(', ')}. Give name for another one`] : []),
-      ...(inside.excluded.length > 0 ? [`missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`] : []),
+      twins.length > 0 && `guests called ${plainText(name, 80)} already: ${twins.join(', ')}. Give name for another one`,
+      inside.excluded.length > 0 && `missing, because they were excluded from the backup: ${inside.excluded.join(', ')}`,
       ...inside.warnings,
-      ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
-    ],
+      backup.verified === 'failed' && 'the verification of this backup failed',
+    ),
     before: {},
     after: { name, status: 'stopped' },
-    undo: `delete_vm {"vmid": ${vmid}}`,
-    cleanup: `delete_vm {"vmid": ${vmid}}`,
+    ...own.wayBack,
   };
 }
 

@@ -7,7 +7,7 @@ import { PERIODS, type Point, readSeries } from '../../proxmox/metrics.ts';
 import { listNodes, noSuchNode } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { filled } from '../filled.ts';
-import { LIST_READS, NODE_READS } from '../vm/lib/api.ts';
+import { bothReads, LIST_READS, NODE_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { busiestGuests } from './lib/busiest.ts';
 import { findingsOf, GUEST_FIGURES, NODE_FIGURES, STORAGE_FIGURES, worthSaying } from './lib/figures.ts';
@@ -52,8 +52,7 @@ export const getMetrics = defineOperation({
   tables: ['metrics', 'guests'],
   reads: LIST_READS,
   mayRead: [
-    'GET /nodes/{node}/qemu/{vmid}/rrddata',
-    'GET /nodes/{node}/lxc/{vmid}/rrddata',
+    ...bothReads('rrddata'),
     'GET /nodes/{node}/rrddata',
     'GET /nodes/{node}/storage/{storage}/rrddata',
     'GET /nodes/{node}/storage',

@@ -4,7 +4,7 @@ import { ageDays, isoOf } from '../../core/text/duration.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { listGuests, locate } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
-import { LIST_READS } from '../vm/lib/api.ts';
+import { bothReads, LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/show/why-empty.ts';
 import { readAll } from './lib/read-all.ts';
@@ -38,7 +38,7 @@ export const listSnapshots = defineOperation({
   input: z.strictObject({ vmid: vmid.optional(), older_than_days: z.number().min(0).optional() }),
   byName: { vmid: 'name' },
   output,
-  reads: [...LIST_READS, 'GET /nodes/{node}/qemu/{vmid}/snapshot', 'GET /nodes/{node}/lxc/{vmid}/snapshot'],
+  reads: [...LIST_READS, ...bothReads('snapshot')],
   example: { older_than_days: 10 },
   table: 'snapshots',
   preview: ({ vmid }) => ['GET /cluster/resources?type=vm', `GET /nodes/{node}/{type}/${vmid ?? '{vmid}'}/snapshot`],

@@ -8,7 +8,7 @@ import { guestPath, tagsOf } from '../../proxmox/guest/guests.ts';
 import { optionsOf } from '../../proxmox/guest/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { GUEST_READS, ofBoth } from '../vm/lib/api.ts';
+import { bothReads, GUEST_READS, ofBoth } from '../vm/lib/api.ts';
 import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, vmid } from '../vm/lib/schemas.ts';
@@ -31,11 +31,7 @@ export const rollbackSnapshot = defineOperation({
   input: z.strictObject({ vmid, snapshot: snapshotName, start: z.boolean().default(false).describe('Start it afterwards') }),
   byName: { vmid: 'name' },
   output: changed.extend({ snapshot: z.string() }),
-  reads: [
-    ...GUEST_READS,
-    'GET /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config',
-    'GET /nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config',
-  ],
+  reads: [...GUEST_READS, ...bothReads('snapshot/{snapname}/config')],
   mayRead: ['GET /nodes/{node}/storage'],
   sends: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback'),
   maySend: ofBoth('POST /nodes/{node}/{type}/{vmid}/snapshot/{snapname}/rollback', ['start']),

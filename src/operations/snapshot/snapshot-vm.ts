@@ -5,7 +5,7 @@ import type { Plan } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
 import { canSnapshot } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { GUEST_READS } from '../vm/lib/api.ts';
+import { bothReads, GUEST_READS } from '../vm/lib/api.ts';
 import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
@@ -34,7 +34,7 @@ export const snapshotVm = defineOperation({
   input,
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ snapshot: z.string().optional() }),
-  reads: [...GUEST_READS, 'GET /nodes/{node}/qemu/{vmid}/feature', 'GET /nodes/{node}/lxc/{vmid}/feature'],
+  reads: [...GUEST_READS, ...bothReads('feature')],
   sends: {
     'POST /nodes/{node}/qemu/{vmid}/snapshot': ['snapname', 'description', 'vmstate'],
     'POST /nodes/{node}/lxc/{vmid}/snapshot': ['snapname', 'description'],

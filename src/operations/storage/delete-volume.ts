@@ -6,6 +6,7 @@ import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { listVolumes, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation } from '../define.ts';
+import { bothReads } from '../vm/lib/api.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
 import { nodeName, volumeId } from '../vm/lib/schemas.ts';
 import { aboutBackup } from './lib/backup-left.ts';
@@ -27,12 +28,7 @@ export const deleteVolume = defineOperation({
     'GET /nodes/{node}/storage',
     'GET /nodes/{node}/storage/{storage}/content',
     'GET /cluster/resources',
-    'GET /nodes/{node}/qemu/{vmid}/pending',
-    'GET /nodes/{node}/lxc/{vmid}/pending',
-    'GET /nodes/{node}/qemu/{vmid}/snapshot',
-    'GET /nodes/{node}/lxc/{vmid}/snapshot',
-    'GET /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config',
-    'GET /nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config',
+    ...bothReads('pending', 'snapshot', 'snapshot/{snapname}/config'),
   ],
   mayRead: ['GET /nodes/{node}/storage/{storage}/content/{volume}'],
   sends: { 'DELETE /nodes/{node}/storage/{storage}/content/{volume}': [] },

@@ -14,14 +14,14 @@ import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { label, refuseLocked } from './lib/target.ts';
-import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
-import { refuseUnusablePool } from './provision/choose/pool.ts';
+import { addressWait, copyingTo } from './provision/address-wait.ts';
 import { cloneConfig } from './provision/clone/config.ts';
 import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone/input.ts';
 import { type CloneWay, cloneWay } from './provision/clone/way.ts';
 import { addressesOfCloudInit } from './provision/cloud-init/warnings.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
+import { newGuest } from './provision/new-guest.ts';
 import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several/several-new.ts';
 
 /** Copies and moves of big disks. */
@@ -74,7 +74,6 @@ async function planOne(ctx: OperationContext, args: CloneOne, call: CloneArgs): 
 }
 
 async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, guests: readonly GuestRow[]): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.reservedVmid ?? failUnreserved(args.name);
   const start = args.start || args.wait_for !== undefined;
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
@@ -89,14 +88,14 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     });
   const boot = bootDisk(source.config, source.disks);
   const growGib = growth(source, args.disk_gb);
-  const pool = args.pool ?? ctx.defaults.pool;
-  await refuseUnusablePool(ctx.api, pool);
+  const own = await newGuest(ctx, args);
+  const { vmid, pool } = own;
   const sizes = {
     cpu: (args.cores ?? Number(source.config.cores ?? 1)) * Number(source.config.sockets ?? 1),
     memoryMib: args.memory ?? memoryOf(source.config),
     diskGib: copiedGib(source.disks) + growGib,
   };
-  const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes };
+  const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
   const way = await cloneWay(
     ctx,
@@ -143,13 +142,7 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     steps,
     expected: [exists, ...large, ...(start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
     demand,
-    choices: [
-      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
-      ...(args.name === undefined ? [`name: ${cloneName}`] : []),
-      ...way.choices,
-      ...config.choices,
-      ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
-    ],
+    choices: [...own.choices, ...(args.name === undefined ? [`name: ${cloneName}`] : []), ...way.choices, ...config.choices],
     warnings: [
       ...unseenNode(node),
       ...ofNoTemplate(source, row.status),
@@ -170,18 +163,17 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
       ...defined({ pool }),
       status: start ? 'running' : 'stopped',
     },
-    undo: `delete_vm {"vmid": ${vmid}}`,
-    cleanup: `delete_vm {"vmid": ${vmid}}`,
+    ...own.wayBack,
   };
 }
 
-/** GiB that the boot disk grows by. @throws not_possible for a smaller one */
 function ofNoTemplate(source: Guest, status: string): string[] {
   if (source.template) return [];
   const state = status === 'stopped' ? '' : '; a copy of a running guest is in the state of one after a power failure';
   return [`the source is not a template${state}`];
 }
 
+/** GiB that the boot disk grows by. @throws not_possible for a smaller one */
 function growth(source: Guest, wanted: number | undefined): number {
   if (wanted === undefined) return 0;
   const boot = bootDisk(source.config, source.disks);

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
-import { fail } from '../../core/errors/errors.ts';
+import { defined, present } from '../../core/defined.ts';
 import type { Condition, Params, Plan, Step } from '../../core/plan/plan.ts';
 import { counted } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
@@ -33,11 +32,11 @@ import { addressesInUse, addressWarnings, staticIn } from './lib/static-addresse
 import { sortedTags } from './lib/tags.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
-import { refuseUnusablePool } from './provision/choose/pool.ts';
 import { chooseStorage, refuseUnseenStorage } from './provision/choose/storage.ts';
 import { findTemplate } from './provision/create/container-template.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
+import { newGuest } from './provision/new-guest.ts';
 
 const CREATE_SECONDS = 1_800;
 const DEFAULTS = { cores: 1, memoryMib: 512, swapMib: 512, diskGib: 8 };
@@ -80,17 +79,7 @@ export const createContainer = defineOperation({
   mayRead: ADDRESS_READS,
   sends: {
     'POST /nodes/{node}/lxc': [
-      'vmid',
-      'hostname',
-      'ostemplate',
-      'cores',
-      'memory',
-      'swap',
-      'rootfs',
-      'net0',
-      'unprivileged=1',
-      'features',
-      'pool',
+      ...['vmid', 'hostname', 'ostemplate', 'cores', 'memory', 'swap', 'rootfs', 'net0', 'unprivileged=1', 'features', 'pool'],
     ],
   },
   maySend: {
@@ -115,21 +104,17 @@ export const createContainer = defineOperation({
 
 async function planNew(ctx: OperationContext, args: Args, guests: readonly GuestRow[]): Promise<Plan> {
   const address = containerAddress(args.ip ?? 'dhcp', args.gateway);
-  const vmid = args.vmid ?? ctx.reservedVmid ?? fail('internal', 'No VMID was reserved.');
-  const pool = args.pool ?? ctx.defaults.pool;
+  const own = await newGuest(ctx, args);
+  const { vmid, pool } = own;
   const { node, choices } = await chooseNode(ctx, args.node);
   const at: GuestAt = { vmid, type: 'lxc', node: node.node };
-  const [storages, bridge] = await Promise.all([
-    listStorages(ctx.api, node.node),
-    chooseBridge(ctx.api, node.node, args.bridge),
-    refuseUnusablePool(ctx.api, pool),
-  ]);
+  const [storages, bridge] = await Promise.all([listStorages(ctx.api, node.node), chooseBridge(ctx.api, node.node, args.bridge)]);
   const sizes = {
     cpu: args.cores ?? DEFAULTS.cores,
     memoryMib: args.memory_mb ?? DEFAULTS.memoryMib,
     diskGib: args.disk_gb ?? DEFAULTS.diskGib,
   };
-  const demand = { newGuests: 1 as const, vmid, before: { cpu: 0, memoryMib: 0, diskGib: 0 }, after: sizes };
+  const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
   await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
   const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
@@ -166,23 +151,16 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
     effect: 'change',
     steps,
     expected: [there, ...(args.start ? [{ kind: 'guest' as const, ...at, is: 'running' as const }] : [])],
-    choices: [
-      ...choices,
-      ...template.choices,
-      ...place.choices,
-      ...bridge.choices,
-      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
-    ],
-    warnings: [
-      ...(nobodyCanLogIn ? ['neither a password nor a key is given: a login is possible through the console of Proxmox alone'] : []),
-      ...(args.privileged ? ['privileged: root inside is root of the node'] : []),
+    choices: [...own.choices, ...choices, ...template.choices, ...place.choices, ...bridge.choices],
+    warnings: present(
+      nobodyCanLogIn && 'neither a password nor a key is given: a login is possible through the console of Proxmox alone',
+      args.privileged && 'privileged: root inside is root of the node',
       ...addressWarnings(addresses),
       ...(await addressesInUse(ctx, addresses, guests)),
-    ],
+    ),
     before: {},
     after: { name: args.name, status: args.start ? 'running' : 'stopped' },
-    undo: `delete_vm {"vmid": ${vmid}}`,
-    cleanup: `delete_vm {"vmid": ${vmid}}`,
+    ...own.wayBack,
   };
 }
 

@@ -13,11 +13,10 @@ import { startSteps } from './lib/power-on.ts';
 import { resizeRequest } from './lib/resize-request.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { sortedTags } from './lib/tags.ts';
-import { addressWait, copyingTo, failUnreserved } from './provision/address-wait.ts';
+import { addressWait, copyingTo } from './provision/address-wait.ts';
 import { bootSourcesAtHand } from './provision/choose/at-hand.ts';
 import { chooseBridge } from './provision/choose/bridge.ts';
 import { chooseNode } from './provision/choose/node.ts';
-import { refuseUnusablePool } from './provision/choose/pool.ts';
 import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose/storage.ts';
 import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
@@ -26,6 +25,7 @@ import { createParams } from './provision/create/params.ts';
 import { DEFAULTS, defaultCpu } from './provision/create/vm-defaults.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
 import { made, madeReport } from './provision/made.ts';
+import { newGuest } from './provision/new-guest.ts';
 import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several/several-new.ts';
 
 const CREATE_SECONDS = 600;
@@ -72,15 +72,14 @@ async function planOne(ctx: OperationContext, args: CreateOne, call: CreateArgs)
 }
 
 async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<ReturnType<typeof listGuests>>): Promise<Plan> {
-  const vmid = args.vmid ?? ctx.reservedVmid ?? failUnreserved(args.name);
+  const own = await newGuest(ctx, args);
+  const { vmid, pool } = own;
   const start = args.start_on_create || args.wait_for !== undefined;
-  const pool = args.pool ?? ctx.defaults.pool;
   const { node, choices: nodeChoices } = await chooseNode(ctx, args.node);
   const [storages, version, bridge] = await Promise.all([
     listStorages(ctx.api, node.node),
     ctx.api.version(),
     chooseBridge(ctx.api, node.node, args.net_bridge, 'net_bridge'),
-    refuseUnusablePool(ctx.api, pool),
   ]);
   const cpu = { cores: args.cores ?? DEFAULTS.cores, sockets: args.sockets ?? DEFAULTS.sockets };
   const iso = await findIso(ctx.api, node.node, storages, args.iso);
@@ -92,12 +91,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     });
   }
   const memoryMib = args.memory ?? DEFAULTS.memoryMib;
-  const demand = {
-    newGuests: 1 as const,
-    vmid,
-    before: { cpu: 0, memoryMib: 0, diskGib: 0 },
-    after: { cpu: cpu.cores * cpu.sockets, memoryMib, diskGib },
-  };
+  const demand = own.demand({ cpu: cpu.cores * cpu.sockets, memoryMib, diskGib });
   await refuseTooLarge(ctx, demand, node);
   await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
   const { storage, choices: storageChoices } = chooseStorage(ctx, {
@@ -151,14 +145,13 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     expected: [exists, large, ...(start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
     demand,
     choices: [
-      ...(args.vmid === undefined ? [`vmid: ${vmid} (free)`] : []),
+      ...own.choices,
       ...nodeChoices,
       ...storageChoices,
       ...bridge.choices,
       ...(image && image.volid !== args.image ? [`image: ${plainText(image.volid, 200)}`] : []),
       ...(iso === args.iso ? [] : [`iso: ${plainText(iso ?? '', 200)}`]),
       ...request.choices,
-      ...(args.pool === undefined && pool !== undefined ? [`pool: ${pool} (PROXMOX_POOL)`] : []),
     ],
     warnings: present(
       ...unseenNode(node),
@@ -189,7 +182,6 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
       ...defined({ pool, tags: tagText }),
       status: start ? 'running' : 'stopped',
     },
-    undo: `delete_vm {"vmid": ${vmid}}`,
-    cleanup: `delete_vm {"vmid": ${vmid}}`,
+    ...own.wayBack,
   };
 }

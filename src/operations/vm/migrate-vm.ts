@@ -7,7 +7,7 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
-import { GUEST_READS, NODE_READS } from './lib/api.ts';
+import { bothReads, GUEST_READS, NODE_READS } from './lib/api.ts';
 import { outcomeOf, statusNow } from './lib/outcome.ts';
 import { changed, nodeName, oneOrSeveral, storageName } from './lib/schemas.ts';
 import { guestsAsked } from './lib/several.ts';
@@ -32,7 +32,7 @@ export const migrateVm = defineOperation({
   input,
   byName: { vmid: 'name', vmids: 'names' },
   output: changed.extend({ from: z.string() }),
-  reads: [...GUEST_READS, 'GET /nodes/{node}/qemu/{vmid}/migrate', 'GET /nodes/{node}/lxc/{vmid}/migrate'],
+  reads: [...GUEST_READS, ...bothReads('migrate')],
   mayRead: [
     ...NODE_READS,
     'GET /nodes/{node}/storage',

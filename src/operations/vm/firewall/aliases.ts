@@ -8,7 +8,7 @@ import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, network, type Part, part, refuseTwice } from './parts.ts';
+import { checkName, network, note, type Part, part, refuseTwice } from './parts.ts';
 import { has } from './sets.ts';
 
 export const aliasInput = z.strictObject({
@@ -42,7 +42,7 @@ export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: read
         fail('not_possible', `${of} has no alias ${name}.`, { hint: `Aliases: ${all.rows.map((row) => row.name).join(', ') || 'none'}.` });
       const proof = has(list.path, { name: there.name }, 'absent', `the alias ${name} of ${of} is gone`);
       out.late.push(change(list, { id, method: 'DELETE', path: at, purpose: `remove the alias ${name} of ${of}`, proof, next: others }));
-      note(out, proof, `remove the alias ${name} (${there.cidr})`, `make the alias ${name} again for ${there.cidr}`);
+      note(out, { proof, text: `remove the alias ${name} (${there.cidr})`, undo: `make the alias ${name} again for ${there.cidr}` });
       continue;
     }
     const comment = said?.trim() ?? there?.comment;
@@ -56,30 +56,10 @@ export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: read
       const params = { cidr, ...defined({ comment }) };
       out.early.push(change(list, { id, method: 'PUT', path: at, purpose, params, proof, next: [...others, row] }));
     } else {
-      out.early.push(
-        changeByName(list, {
-          id,
-          method: 'POST',
-          path: list.path,
-          purpose,
-          params: row,
-          proof,
-          next: [...others, row],
-        }),
-      );
+      out.early.push(changeByName(list, { id, method: 'POST', path: list.path, purpose, params: row, proof, next: [...others, row] }));
     }
-    note(
-      out,
-      proof,
-      `alias ${name} ${there ? `${there.cidr} → ` : ''}${cidr}`,
-      there ? `alias ${name} back to ${there.cidr}` : `remove the alias ${name}`,
-    );
+    const text = `alias ${name} ${there ? `${there.cidr} → ` : ''}${cidr}`;
+    note(out, { proof, text, undo: there ? `alias ${name} back to ${there.cidr}` : `remove the alias ${name}` });
   }
   return out;
-}
-
-function note(out: Part, proof: Part['expected'][number], text: string, undo: string): void {
-  out.expected.push(proof);
-  out.texts.push(text);
-  out.undo.push(undo);
 }

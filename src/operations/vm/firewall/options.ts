@@ -4,7 +4,7 @@ import { plainText } from '../../../core/text/text.ts';
 import { firewallPath, type GuestFirewall, type Options } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { label } from '../lib/target.ts';
-import { type Part, part } from './parts.ts';
+import { note, type Part, part } from './parts.ts';
 import { LOG_LEVELS } from './rule-input.ts';
 
 const policy = z.enum(['ACCEPT', 'DROP', 'REJECT']);
@@ -46,9 +46,8 @@ export function optionsPart(guest: Guest, { options: was, digests }: GuestFirewa
   const numbers: Params = Object.fromEntries(Object.entries(set).map(([key, value]) => [key, /^\d$/.test(value) ? Number(value) : value]));
   const step = { kind: 'request', id: 'options', method: 'PUT', path, params: { ...numbers, digest: digests.options }, proof } as const;
   out.steps.push({ ...step, purpose: `set the options of the firewall of ${of}: ${changesText(was, set)}` });
-  out.expected.push(proof);
-  out.texts.push(changesText(was, set));
-  out.undo.push(changesText(is, Object.fromEntries(Object.keys(set).map((key) => [key, was[key] ?? '']))));
+  const back = Object.fromEntries(Object.keys(set).map((key) => [key, was[key] ?? '']));
+  note(out, { proof, text: changesText(was, set), undo: changesText(is, back) });
   return out;
 }
 

@@ -22,6 +22,20 @@ export function part(): Part {
   return { texts: [], early: [], steps: [], late: [], expected: [], binds: {}, choices: [], undo: [] };
 }
 
+interface Note {
+  /** Holds afterwards. */
+  proof?: Condition;
+  text: string;
+  undo: string;
+}
+
+/** One change, for the plan's text, its proof and the way back. */
+export function note(out: Part, { proof, text, undo }: Note): void {
+  if (proof) out.expected.push(proof);
+  out.texts.push(text);
+  out.undo.push(undo);
+}
+
 /** `10.0.0.0/8`, `10.0.0.1-10.0.0.9`, or an address; Proxmox leaves out the prefix of a single address. @throws invalid_arguments */
 export function network(text: string): string {
   const [from = '', to, ...more] = text.trim().split('-');

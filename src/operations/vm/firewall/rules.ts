@@ -1,11 +1,11 @@
 import { fail } from '../../../core/errors/errors.ts';
-import type { Condition, Params, Step } from '../../../core/plan/plan.ts';
+import type { Condition, Params } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { type GuestFirewall, type Rule, ruleKeys, ruleText } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { label } from '../lib/target.ts';
 import { change, type Draft } from './draft.ts';
-import { type Part, part, refuseTwice } from './parts.ts';
+import { note, type Part, part, refuseTwice } from './parts.ts';
 import { changedRule, checkedRule, type Names, type RuleInput } from './rule-input.ts';
 
 /** A rule in the list, which stays the same one wherever it stands and however it is changed. */
@@ -83,11 +83,9 @@ async function added(
   if (same >= 0) return existing(rules, rule, same);
   const item: Item = { rule: goal === undefined ? rule : { ...rule, enable: '0' } };
   const next = [item, ...items];
-  request(rules, { method: 'POST', params: sent(item.rule), purpose: `add a rule to ${rules.of}: ${ruleText(item.rule)}` }, next, {
-    proof: stands(rules, 0, item.rule),
-  });
-  out.texts.push(`add ${ruleText(rule)}`);
-  out.undo.push(`remove ${ruleText(rule)}`);
+  const purpose = `add a rule to ${rules.of}: ${ruleText(item.rule)}`;
+  request(rules, { method: 'POST', params: sent(item.rule), purpose, proof: stands(rules, 0, item.rule) }, next);
+  note(out, { text: `add ${ruleText(rule)}`, undo: `remove ${ruleText(rule)}` });
   if (goal !== undefined) {
     move(rules, item, goal, 'quietly');
     edit(rules, item, rule, 'quietly');
@@ -115,21 +113,12 @@ function edit(rules: Rules, item: Item, next: Rule, quietly?: 'quietly'): boolea
   if (Object.keys(set).length + gone.length === 0) return false;
   const pos = items.indexOf(item);
   item.rule = next;
-  request(
-    rules,
-    {
-      method: 'PUT',
-      pos,
-      params: { ...sent(set), ...(gone.length > 0 ? { delete: gone.join(',') } : {}) },
-      purpose: `change a rule of ${of} to ${ruleText(next)}`,
-    },
-    items,
-    { proof: stands(rules, pos, next) },
-  );
+  const params = { ...sent(set), ...(gone.length > 0 ? { delete: gone.join(',') } : {}) };
+  const purpose = `change a rule of ${of} to ${ruleText(next)}`;
+  request(rules, { method: 'PUT', pos, params, purpose, proof: stands(rules, pos, next) }, items);
   if (quietly) return true;
   const noted = was.comment === next.comment ? '' : ', with another comment';
-  out.texts.push(`${ruleText(was)} → ${ruleText(next)}${noted}`);
-  out.undo.push(`${ruleText(next)} back to ${ruleText(was)}${noted}`);
+  note(out, { text: `${ruleText(was)} → ${ruleText(next)}${noted}`, undo: `${ruleText(next)} back to ${ruleText(was)}${noted}` });
   return true;
 }
 
@@ -142,12 +131,10 @@ function move(rules: Rules, item: Item, goal: Item | 'last', quietly?: 'quietly'
   const next = items.filter((one) => one !== item);
   next.splice(moveto > pos ? moveto - 1 : moveto, 0, item);
   const place = goal === 'last' ? 'behind all others' : `before ${ruleText(goal.rule)}`;
-  request(rules, { method: 'PUT', pos, params: { moveto }, purpose: `move a rule of ${of} ${place}: ${ruleText(item.rule)}` }, next, {
-    proof: stands(rules, next.indexOf(item), item.rule),
-  });
+  const purpose = `move a rule of ${of} ${place}: ${ruleText(item.rule)}`;
+  request(rules, { method: 'PUT', pos, params: { moveto }, purpose, proof: stands(rules, next.indexOf(item), item.rule) }, next);
   if (quietly) return true;
-  out.texts.push(`move ${ruleText(item.rule)} ${place}`);
-  out.undo.push(`${ruleText(item.rule)} back to position ${pos}`);
+  note(out, { text: `move ${ruleText(item.rule)} ${place}`, undo: `${ruleText(item.rule)} back to position ${pos}` });
   return true;
 }
 
@@ -161,11 +148,9 @@ function drop(rules: Rules, item: Item): Condition {
   // Of equal rules only their number tells.
   const row: Record<string, string | null> = isDouble ? { pos: String(next.length) } : fieldsOf(item.rule);
   const proof: Condition = { kind: 'listed', path, row, is: 'absent', says: `the rule ${text} of ${of} is gone` };
-  request(rules, { method: 'DELETE', pos, params: {}, purpose: `remove a rule of ${of}: ${text}` }, next, { proof });
-  out.texts.push(`remove ${text}`);
-  out.undo.push(
-    `add ${text} again, at position ${pos}${item.rule.comment === undefined ? '' : ` with the comment "${plainText(item.rule.comment, 80)}"`}`,
-  );
+  request(rules, { method: 'DELETE', pos, params: {}, purpose: `remove a rule of ${of}: ${text}`, proof }, next);
+  const comment = item.rule.comment === undefined ? '' : ` with the comment "${plainText(item.rule.comment, 80)}"`;
+  note(out, { text: `remove ${text}`, undo: `add ${text} again, at position ${pos}${comment}` });
   return proof;
 }
 
@@ -174,15 +159,14 @@ interface Asked {
   pos?: number;
   params: Params;
   purpose: string;
+  proof: Condition;
 }
 
-function request(rules: Rules, { pos, ...asked }: Asked, next: Item[], { proof }: { proof: Condition }): Step {
+function request(rules: Rules, { pos, ...asked }: Asked, next: Item[]): void {
   const { draft, out, path } = rules;
   const id = `rule${out.steps.length + 1}`;
-  const step = change(draft, { ...asked, id, path: pos === undefined ? path : `${path}/${pos}`, proof, next: rowsOf(next) });
-  out.steps.push(step);
+  out.steps.push(change(draft, { ...asked, id, path: pos === undefined ? path : `${path}/${pos}`, next: rowsOf(next) }));
   rules.items = next;
-  return step;
 }
 
 const FIELDS = ['type', 'action', 'enable', 'macro', 'proto', 'dport', 'sport', 'icmp-type', 'source', 'dest', 'iface', 'log', 'comment'];

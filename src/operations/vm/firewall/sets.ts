@@ -11,7 +11,7 @@ import type { ListRow } from '../../../proxmox/listed.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, network, type Part, part, refuseTwice } from './parts.ts';
+import { checkName, network, note, type Part, part, refuseTwice } from './parts.ts';
 
 const MAX_ADDRESSES = 50;
 
@@ -66,9 +66,7 @@ async function setPart(api: ProxmoxReader, sets: Sets, input: SetInput, exists: 
     const proof = has(list.path, { name }, 'present', `the IP set ${name} of ${of} exists`);
     const made = { id: idOf(out), method: 'POST', path: list.path, purpose: `make the IP set ${name} of ${of}`, params: row } as const;
     out.early.push(change(list, { ...made, proof, next: [...list.rows, row] }));
-    out.expected.push(proof);
-    out.texts.push(`make the IP set ${name}`);
-    out.undo.push(`remove the IP set ${name}`);
+    note(out, { proof, text: `make the IP set ${name}`, undo: `remove the IP set ${name}` });
   }
   for (const text of remove ? [] : add) addTo(sets, entries, name, text);
   const gone = remove ? now.rows.map(({ cidr, nomatch }) => `${nomatch ? '!' : ''}${cidr}`) : take_out;
@@ -80,9 +78,7 @@ async function setPart(api: ProxmoxReader, sets: Sets, input: SetInput, exists: 
   // Proxmox refuses to remove a set that is not empty: an address that came since stays.
   const step = { id: idOf(out), method: 'DELETE', path: entries.path, purpose: `remove the IP set ${name} of ${of}` } as const;
   out.late.push(changeByName(list, { ...step, proof, next: list.rows.filter((row) => row.name !== name) }));
-  out.expected.push(proof);
-  out.texts.push(`remove the IP set ${name}`);
-  out.undo.push(`make the IP set ${name} again`);
+  note(out, { proof, text: `remove the IP set ${name}`, undo: `make the IP set ${name} again` });
 }
 
 function addTo({ of, out }: Sets, entries: Draft, name: string, text: string): void {
@@ -104,9 +100,7 @@ function addTo({ of, out }: Sets, entries: Draft, name: string, text: string): v
     params: row,
   } as const;
   out.early.push(changeByName(entries, { ...step, proof, next: [...entries.rows, row] }));
-  out.expected.push(proof);
-  out.texts.push(`${text} into the IP set ${name}`);
-  out.undo.push(`${text} out of the IP set ${name}`);
+  note(out, { proof, text: `${text} into the IP set ${name}`, undo: `${text} out of the IP set ${name}` });
 }
 
 function takeFrom({ of, out }: Sets, entries: Draft, name: string, text: string): void {
@@ -116,9 +110,7 @@ function takeFrom({ of, out }: Sets, entries: Draft, name: string, text: string)
   const at = `${entries.path}${apiPath`/${cidr}`}`;
   const step = { id: idOf(out), method: 'DELETE', path: at, purpose: `take ${text} out of the IP set ${name} of ${of}` } as const;
   out.late.push(change(entries, { ...step, proof, next: entries.rows.filter((row) => row.cidr !== cidr) }));
-  out.expected.push(proof);
-  out.texts.push(`${text} out of the IP set ${name}`);
-  out.undo.push(`${text} into the IP set ${name} again`);
+  note(out, { proof, text: `${text} out of the IP set ${name}`, undo: `${text} into the IP set ${name} again` });
 }
 
 /** An address of a set may be an alias that exists already. */

@@ -4,17 +4,12 @@ import type { ApiChange, ApiRead } from '../../define.ts';
 export const LIST_READS: readonly ApiRead[] = ['GET /cluster/resources', 'GET /nodes/{node}/qemu', 'GET /nodes/{node}/lxc'];
 
 /** One guest, VM or container. */
-export const GUEST_READS: readonly ApiRead[] = [
-  'GET /cluster/resources',
-  'GET /nodes/{node}/qemu/{vmid}/config',
-  'GET /nodes/{node}/lxc/{vmid}/config',
-  'GET /nodes/{node}/qemu/{vmid}/pending',
-  'GET /nodes/{node}/lxc/{vmid}/pending',
-  'GET /nodes/{node}/qemu/{vmid}/snapshot',
-  'GET /nodes/{node}/lxc/{vmid}/snapshot',
-  'GET /nodes/{node}/qemu/{vmid}/status/current',
-  'GET /nodes/{node}/lxc/{vmid}/status/current',
-];
+export const GUEST_READS: readonly ApiRead[] = ['GET /cluster/resources', ...bothReads('config', 'pending', 'snapshot', 'status/current')];
+
+/** The same reads of VMs and of containers. */
+export function bothReads(...paths: readonly string[]): ApiRead[] {
+  return paths.flatMap((path) => [`GET /nodes/{node}/qemu/{vmid}/${path}` as const, `GET /nodes/{node}/lxc/{vmid}/${path}` as const]);
+}
 
 /** The same method for VMs and for containers. */
 export function ofBoth(method: string, params: readonly string[] = []): Record<ApiChange, readonly string[]> {
@@ -31,14 +26,10 @@ export const ADDRESS_READS: readonly ApiRead[] = [
 ];
 
 /** Options and rules of a guest's firewall, and the names that its rules may use. */
-export const FIREWALL_READS: readonly ApiRead[] = ['options', 'rules'].flatMap((list) => [
-  `GET /nodes/{node}/qemu/{vmid}/firewall/${list}` as const,
-  `GET /nodes/{node}/lxc/{vmid}/firewall/${list}` as const,
-]);
-export const FIREWALL_NAMES: readonly ApiRead[] = ['refs', 'aliases', 'ipset', 'ipset/{name}'].flatMap((list) => [
-  `GET /nodes/{node}/qemu/{vmid}/firewall/${list}` as const,
-  `GET /nodes/{node}/lxc/{vmid}/firewall/${list}` as const,
-]);
+export const FIREWALL_READS: readonly ApiRead[] = bothReads('firewall/options', 'firewall/rules');
+export const FIREWALL_NAMES: readonly ApiRead[] = bothReads(
+  ...['refs', 'aliases', 'ipset', 'ipset/{name}'].map((list) => `firewall/${list}`),
+);
 
 /** The parts of a guest that are shown where they are asked for. */
 export const DETAIL_READS: readonly ApiRead[] = [

@@ -1,4 +1,3 @@
-import { fail } from '../../../core/errors/errors.ts';
 import type { RequestStep, WaitStep } from '../../../core/plan/plan.ts';
 import { missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import type { GuestAt } from '../../../proxmox/guest/guests.ts';
@@ -32,9 +31,4 @@ export async function addressWait(
 /** Whole disks are written to the storage: two at once. */
 export function copyingTo(storage: string): Required<Pick<RequestStep, 'atMost'>> {
   return { atMost: { [`disks to ${storage}`]: 2 } };
-}
-
-/** Another call has just made a guest of this name, and Proxmox does not show it yet. */
-export function failUnreserved(name: string | undefined): never {
-  fail('conflict', `Another call is creating ${name ?? 'this guest'} right now.`, { hint: 'Call again in a few seconds.' });
 }
