@@ -187,7 +187,12 @@ test('a request of unknown outcome is closed by the button that a person presses
     const now = new Date().toISOString();
     const unknown = { ...run, id, cluster, plan: { ...run.plan, summary: `Summary of ${id}` } };
     await store.runs.begin(unknown, 'w', now);
-    await store.runs.end(id, 'w', 'unknown', run.steps, { code: 'outcome_unknown', message: 'no answer came', hint: 'h' }, now);
+    await store.runs.end(id, 'w', {
+      status: 'unknown',
+      steps: run.steps,
+      error: { code: 'outcome_unknown', message: 'no answer came', hint: 'h' },
+      endedAt: now,
+    });
   }
   await page.getByRole('link', { name: 'Cluster' }).click();
   const notice = (id: string) => page.locator('.notice', { hasText: `Summary of ${id}` });

@@ -106,7 +106,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       await begun('s-done');
       await store().runs.begin(run('s-run', 's-done'), 'w', LATER, { approvalId: 's-done', decidedBy: 'x', decidedVia: 'relay' });
       await store().secrets.keep('s-run', [{ id: 'of-s-run', sealed: 'x' }]);
-      await store().runs.end('s-run', 'w', 'failed', [], undefined, NOW);
+      await store().runs.end('s-run', 'w', { status: 'failed', steps: [], endedAt: NOW });
       for (const id of ['denied', 'stale', 'replaced', 'expired', 'done', 'run'])
         expect(await store().secrets.get(`of-s-${id}`), id).toBeUndefined();
     });
@@ -175,8 +175,15 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store(1).runs.adopt('rd', 'first', 'second', LATER)).toBe(true);
       expect(await store(1).runs.adopt('rd', 'first', 'third', LATER)).toBe(false);
       expect(await store().runs.journal('rd', 'first', [], LATER)).toBe(false);
-      expect(await store().runs.end('rd', 'first', 'failed', [], undefined, NOW)).toBe(false);
-      expect(await store(1).runs.end('rd', 'second', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, NOW)).toBe(true);
+      expect(await store().runs.end('rd', 'first', { status: 'failed', steps: [], endedAt: NOW })).toBe(false);
+      expect(
+        await store(1).runs.end('rd', 'second', {
+          status: 'unknown',
+          steps: [],
+          error: { code: 'outcome_unknown', message: 'm', hint: 'h' },
+          endedAt: NOW,
+        }),
+      ).toBe(true);
       expect(await store().approvals.get('done')).toMatchObject({ status: 'unknown', note: 'm' });
     });
 
@@ -185,11 +192,18 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       await store().runs.begin(run('ro', 'open'), 'w', LATER, { approvalId: 'open', decidedBy: 'x', decidedVia: 'relay' });
       const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmdestroy:105:mcp@pve!late:';
       const done = [{ id: 'delete', state: 'done' as const, at: NOW, upid }];
-      expect(await store().runs.endUnknown('ro', 'succeeded', done, undefined, NOW)).toBe(false);
-      await store().runs.end('ro', 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, NOW);
+      expect(await store().runs.endUnknown('ro', { status: 'succeeded', steps: done, endedAt: NOW })).toBe(false);
+      await store().runs.end('ro', 'w', {
+        status: 'unknown',
+        steps: [],
+        error: { code: 'outcome_unknown', message: 'm', hint: 'h' },
+        endedAt: NOW,
+      });
       expect((await store(1).runs.unknown('c')).map(({ id }) => id)).toContain('ro');
       expect(await store().runs.unknown('another')).toEqual([]);
-      const ends = await Promise.all([0, 1, 0, 1].map((n) => store(n).runs.endUnknown('ro', 'succeeded', done, undefined, LATER)));
+      const ends = await Promise.all(
+        [0, 1, 0, 1].map((n) => store(n).runs.endUnknown('ro', { status: 'succeeded', steps: done, endedAt: LATER })),
+      );
       expect(ends.filter(Boolean)).toHaveLength(1);
       expect(await store().runs.get('ro')).toMatchObject({ status: 'succeeded', steps: done });
       expect(await store().runs.get('ro')).not.toHaveProperty('error');
@@ -309,7 +323,11 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         await store().runs.begin({ ...run(`run-${id}`, asked.id), startedAt }, 'w', LATER, decision);
         await store().runs.journal(`run-${id}`, 'w', [{ id: 's', state: 'sent', at: startedAt, upid: upid(id) }], LATER);
         if (end)
-          await store().runs.end(`run-${id}`, 'w', end, [{ id: 's', state: 'done', at: startedAt, upid: upid(id) }], undefined, startedAt);
+          await store().runs.end(`run-${id}`, 'w', {
+            status: end,
+            steps: [{ id: 's', state: 'done', at: startedAt, upid: upid(id) }],
+            endedAt: startedAt,
+          });
       };
 
       it('keeps what is pending, executing or unknown, what is newer, and which guests were made here', async () => {

@@ -216,11 +216,11 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         const steps: StepRecord[] = [{ id: 's', state: 'done', at: NOW }];
         await store.runs.begin(run('r-ends'), 'w', LATER);
         expect(await store.runs.journal('r-ends', 'w', steps, LATER)).toBe(true);
-        expect(await store.runs.end('r-ends', 'w', 'failed', steps, error, SOON)).toBe(true);
-        expect(await store.runs.end('r-ends', 'w', 'failed', steps, error, SOON)).toBe(true);
-        expect(await store.runs.end('r-ends', 'w', 'succeeded', steps, undefined, SOON)).toBe(false);
-        expect(await store.runs.end('r-ends', 'other', 'failed', steps, error, SOON)).toBe(false);
-        expect(await store.runs.end('no such', 'w', 'failed', steps, error, SOON)).toBe(false);
+        expect(await store.runs.end('r-ends', 'w', { status: 'failed', steps, error, endedAt: SOON })).toBe(true);
+        expect(await store.runs.end('r-ends', 'w', { status: 'failed', steps, error, endedAt: SOON })).toBe(true);
+        expect(await store.runs.end('r-ends', 'w', { status: 'succeeded', steps, endedAt: SOON })).toBe(false);
+        expect(await store.runs.end('r-ends', 'other', { status: 'failed', steps, error, endedAt: SOON })).toBe(false);
+        expect(await store.runs.end('no such', 'w', { status: 'failed', steps, error, endedAt: SOON })).toBe(false);
         expect(await store.runs.journal('r-ends', 'w', [], LATER)).toBe(false);
         expect(await store.runs.get('r-ends')).toStrictEqual({ ...run('r-ends'), status: 'failed', steps, error, endedAt: SOON });
         expect(await store.runs.executing('r-ends')).toEqual([]);
@@ -233,8 +233,10 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
           decidedBy: 'anna',
           decidedVia: 'human',
         });
-        await store.runs.end('r-open', 'w', 'unknown', [], error, NOW);
-        expect(await store.runs.endUnknown('r-open', 'failed', [], { ...error, message: 'refused' }, SOON)).toBe(true);
+        await store.runs.end('r-open', 'w', { status: 'unknown', steps: [], error, endedAt: NOW });
+        expect(
+          await store.runs.endUnknown('r-open', { status: 'failed', steps: [], error: { ...error, message: 'refused' }, endedAt: SOON }),
+        ).toBe(true);
         expect(await store.approvals.get('r-open')).toMatchObject({ status: 'failed', note: 'refused' });
         expect(await store.runs.get('r-open')).toMatchObject({ status: 'failed', error: { message: 'refused' }, endedAt: SOON });
       });
@@ -246,7 +248,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         const after = [{ ...one, state: 'done', upid: 'UPID:seen' }, two] as StepRecord[];
         await store.runs.begin(run('r-seen'), 'w', LATER);
         expect(await store.runs.noteUnknown('r-seen', [], after, error)).toBe(false);
-        await store.runs.end('r-seen', 'w', 'unknown', before, error, NOW);
+        await store.runs.end('r-seen', 'w', { status: 'unknown', steps: before, error, endedAt: NOW });
         expect(await store.runs.noteUnknown('r-seen', before, after, { ...error, message: 'one is open' })).toBe(true);
         expect(await store.runs.get('r-seen')).toMatchObject({
           status: 'unknown',
@@ -266,7 +268,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.adopt('no such', 'a', 'c', LATER)).toBe(false);
         // What a fault left of its own, the worker takes up again.
         expect(await store.runs.adopt('r-taken', 'b', 'b', LATER)).toBe(true);
-        await store.runs.end('r-taken', 'b', 'failed', [], undefined, SOON);
+        await store.runs.end('r-taken', 'b', { status: 'failed', steps: [], endedAt: SOON });
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(false);
       });
 
@@ -328,7 +330,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         const { target: _, ...without } = plan;
         const deleted = async (id: string, over: Partial<RunRecord>, status: 'succeeded' | 'failed' = 'succeeded') => {
           await store.runs.begin(run(id, { cluster, operation: 'delete_vm', startedAt: SOON, ...over }), 'w', LATER);
-          await store.runs.end(id, 'w', status, [], undefined, SOON);
+          await store.runs.end(id, 'w', { status, steps: [], endedAt: SOON });
         };
         await deleted('r-del-1', {});
         await deleted('r-del-2', { startedAt: NOW, plan: { ...plan, target: { vmid: 106 } as Plan['target'] } as Plan });

@@ -110,7 +110,7 @@ async function finish(run: RunRecord, ending: Ending, caller: Caller, ports: Por
   known.told = true;
   // The reservation of a guest that may still be created stays; of several guests each is judged by itself.
   if (status !== 'unknown' || wasMade(ended) || run.plan.makes) await reconcileReservations(ended, ports);
-  await runs.end(run.id, ports.worker, status, steps, error, endedAt);
+  await runs.end(run.id, ports.worker, { status, steps, error, endedAt });
   ports.inFlight.known.delete(run.id);
   if (status === 'unknown') ports.watch.begin(ended, ports);
   return ended;

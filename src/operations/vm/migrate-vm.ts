@@ -59,6 +59,7 @@ export const migrateVm = defineOperation({
   },
   report,
 });
+
 /** Where the guests are now, by the list of the cluster, which knows it at once. */
 async function report(api: ProxmoxReader, run: RunRecord) {
   const rows = await listGuests(api).catch(() => []);

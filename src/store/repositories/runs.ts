@@ -24,6 +24,14 @@ export interface Admission {
   check(recent: RunRecord[]): void;
 }
 
+/** How a run ended. */
+interface Ending {
+  status: Exclude<RunStatus, 'executing'>;
+  steps: StepRecord[];
+  error?: RunRecord['error'];
+  endedAt: string;
+}
+
 /** The journal of applying plans. Every write names the worker: a worker that lost the run can no longer write. */
 export function runsIn(db: Kysely<Database>) {
   // Each look at a guest asks for them, and to write the SQL takes as long as to find none.
@@ -109,18 +117,12 @@ export function runsIn(db: Kysely<Database>) {
     },
 
     /** Ends a run and, in the same transaction, its approval and what was kept secret for both. */
-    async end(
-      id: string,
-      worker: Worker,
-      status: Exclude<RunStatus, 'executing'>,
-      steps: StepRecord[],
-      error: RunRecord['error'],
-      now: string,
-    ): Promise<boolean> {
+    async end(id: string, worker: Worker, ending: Ending): Promise<boolean> {
+      const { status, steps, error } = ending;
       return exclusive(db, async (tx) => {
         const result = await tx
           .updateTable('runs')
-          .set(ended(status, steps, error, now))
+          .set(ended(ending))
           .where('id', '=', id)
           .where('worker', '=', worker)
           .where('status', '=', 'executing')
@@ -146,17 +148,12 @@ export function runsIn(db: Kysely<Database>) {
      * Ends a run that had ended as unknown, once its outcome is known, and its approval with it.
      * @returns false when another process was faster
      */
-    async endUnknown(
-      id: string,
-      status: 'succeeded' | 'failed',
-      steps: StepRecord[],
-      error: RunRecord['error'],
-      now: string,
-    ): Promise<boolean> {
+    async endUnknown(id: string, ending: Ending & { status: 'succeeded' | 'failed' }): Promise<boolean> {
+      const { status, steps, error } = ending;
       return exclusive(db, async (tx) => {
         const result = await tx
           .updateTable('runs')
-          .set(ended(status, steps, error, now))
+          .set(ended(ending))
           .where('id', '=', id)
           .where('status', '=', 'unknown')
           .executeTakeFirst();
@@ -261,8 +258,8 @@ export function runsIn(db: Kysely<Database>) {
   };
 }
 
-function ended(status: RunStatus, steps: StepRecord[], error: RunRecord['error'], now: string) {
-  return { status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: now };
+function ended({ status, steps, error, endedAt }: Ending) {
+  return { status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: endedAt };
 }
 
 async function since(db: Kysely<Database>, whose: { cluster: string; principal: string }, begin: string): Promise<RunRecord[]> {

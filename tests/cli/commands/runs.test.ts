@@ -25,7 +25,7 @@ beforeAll(async () => {
   for (const id of ['run_one', 'run_two']) {
     await store.runs.begin({ ...run, id, cluster: 'simulator' }, 'w', new Date().toISOString());
     const error = { code: 'outcome_unknown', message: 'no answer came', hint: 'h' };
-    await store.runs.end(id, 'w', 'unknown', run.steps, error, new Date().toISOString());
+    await store.runs.end(id, 'w', { status: 'unknown', steps: run.steps, error, endedAt: new Date().toISOString() });
   }
   await store.close();
 });

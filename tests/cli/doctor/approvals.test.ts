@@ -37,7 +37,12 @@ describe('requests of unknown outcome', () => {
       ['run_there', 'elsewhere'],
     ] as const) {
       await store.runs.begin({ ...run, id, cluster }, 'w', ago(0));
-      await store.runs.end(id, 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, ago(0));
+      await store.runs.end(id, 'w', {
+        status: 'unknown',
+        steps: [],
+        error: { code: 'outcome_unknown', message: 'm', hint: 'h' },
+        endedAt: ago(0),
+      });
     }
     expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toEqual([
       {
@@ -47,7 +52,7 @@ describe('requests of unknown outcome', () => {
         next: expect.stringContaining('proxmox-mcp runs close'),
       },
     ]);
-    await store.runs.endUnknown('run_here', 'succeeded', [], undefined, ago(0));
+    await store.runs.endUnknown('run_here', { status: 'succeeded', steps: [], endedAt: ago(0) });
     expect(await openRunsCheck({ dataDir } as Settings, run.cluster)).toMatchObject([{ state: 'ok' }]);
     await store.close();
   });
@@ -60,7 +65,12 @@ describe('requests of unknown outcome', () => {
     for (const cluster of ['home@1a2b3c4d5e6f7788', 'work@8877665544332211']) {
       const id = `run_${cluster}`;
       await store.runs.begin({ ...run, id, cluster }, 'w', ago(0));
-      await store.runs.end(id, 'w', 'unknown', [], { code: 'outcome_unknown', message: 'm', hint: 'h' }, ago(0));
+      await store.runs.end(id, 'w', {
+        status: 'unknown',
+        steps: [],
+        error: { code: 'outcome_unknown', message: 'm', hint: 'h' },
+        endedAt: ago(0),
+      });
     }
     expect(await leftRunsCheck({ dataDir, clusters } as Settings, ['home@1a2b3c4d5e6f7788'])).toEqual([
       {

@@ -44,7 +44,8 @@ const begin = (ports: Parts, approval: ApprovalRecord) => {
     decidedVia: 'human',
   });
 };
-const finish = (approval: ApprovalRecord) => requests.store.runs.end(`run-${approval.id}`, 'other', 'succeeded', [], undefined, iso(9));
+const finish = (approval: ApprovalRecord) =>
+  requests.store.runs.end(`run-${approval.id}`, 'other', { status: 'succeeded', steps: [], endedAt: iso(9) });
 
 /** Its time began long before the call. */
 async function place() {

@@ -45,6 +45,6 @@ export async function concludeLate(
   await ports.audit.append({ kind: 'reconciled', ...auditEnd(ended, by.caller), message: by.message }, { durable: true });
   await reconcileReservations(ended, ports);
   const { steps, error, endedAt } = ended;
-  const isFirst = await runs.endUnknown(run.id, ending.status, steps, error, endedAt);
+  const isFirst = await runs.endUnknown(run.id, { status: ending.status, steps, error, endedAt });
   return isFirst ? ended : ((await runs.get(run.id)) ?? run);
 }
