@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { SEED_TOKENS } from '../../../src/simulator/seed/tokens.ts';
 import { planOf } from '../../helpers/plans.ts';
-import { openWorld, type World } from '../../helpers/world.ts';
+import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -70,6 +71,17 @@ it('warns about an address that another guest has, and about one that leads out 
   expect(await planned('10.88.0.5/16')).toEqual([`ip: 10.88.0.5 is configured in first (${vmid}) too: ${twice}`]);
   expect(await planned('10.88.0.1/24')).toEqual([`ip: 10.88.0.1 is the gateway of first (${vmid}): it belongs to a router`]);
   expect(await planned('10.88.0.6/24')).toEqual([]);
+});
+
+it('names the VMID and the pool that were chosen for it', async () => {
+  const { cluster } = world;
+  const defaults = { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm', pool: 'agents' };
+  const engine = world.another({ connection: cluster.connection(SEED_TOKENS.leastPrivilege), defaults });
+  const args = { name: 'ct1', password: 'a-password', disk_gb: 2 };
+  expect(await engine.perform('create_container', args, agent, { dryRun: true })).toMatchObject({
+    kind: 'dry_run',
+    plan: { choices: expect.arrayContaining([expect.stringMatching(/^vmid: \d+ \(free\)$/), 'pool: agents (PROXMOX_POOL)']) },
+  });
 });
 
 it('is not made twice, and the same call says what differs', async () => {

@@ -13,7 +13,7 @@ interface Asked {
 interface NewGuest {
   vmid: number;
   pool: string | undefined;
-  /** What was chosen for the caller. */
+  /** Choices that were made for the caller. */
   choices: string[];
   demand(after: ResourceDemand['after']): ResourceDemand;
   /** The parts of its plan that tell the way back. */
