@@ -28,24 +28,25 @@ export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (req
 
 /** Refuses browsers of other sites; pages of the own names may read the answers. Agents send no Origin. */
 export function ownOriginOnly(hosts: string[]): MiddlewareHandler[] {
+  const forPages = cors({
+    origin: (origin) => origin,
+    allowMethods: ['GET', 'POST', 'DELETE'],
+    allowHeaders: [
+      'Authorization',
+      'Content-Type',
+      'Accept',
+      'Last-Event-ID',
+      'Mcp-Session-Id',
+      'Mcp-Protocol-Version',
+      'Mcp-Method',
+      'Mcp-Name',
+    ],
+    exposeHeaders: ['Mcp-Session-Id', 'Mcp-Protocol-Version', 'WWW-Authenticate', 'Retry-After'],
+    maxAge: PREFLIGHT_SECONDS,
+  });
   return [
     async (c, next) => originValidationResponse(c.req.raw, hosts) ?? (await next()),
-    // A request that comes this far has an allowed Origin or none.
-    cors({
-      origin: (origin) => origin,
-      allowMethods: ['GET', 'POST', 'DELETE'],
-      allowHeaders: [
-        'Authorization',
-        'Content-Type',
-        'Accept',
-        'Last-Event-ID',
-        'Mcp-Session-Id',
-        'Mcp-Protocol-Version',
-        'Mcp-Method',
-        'Mcp-Name',
-      ],
-      exposeHeaders: ['Mcp-Session-Id', 'Mcp-Protocol-Version', 'WWW-Authenticate', 'Retry-After'],
-      maxAge: PREFLIGHT_SECONDS,
-    }),
+    // A request that comes this far has an allowed Origin or none. For an agent's call hono would make three answers, to add what a page reads.
+    (c, next) => (c.req.method === 'POST' && c.req.header('origin') === undefined ? next() : forPages(c, next)),
   ];
 }

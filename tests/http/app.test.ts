@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { deferred } from '../helpers/answering-engine.ts';
 import { bearer, type HttpServer, rpc, startHttp } from './http-server.ts';
@@ -90,6 +90,15 @@ describe('who may knock', () => {
     const foreign = await fetch(url, { method: 'OPTIONS', headers: { origin: 'https://evil.example.org' } });
     expect(foreign.status).toBe(403);
     expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('passes the answer to an agent, which sends no Origin, on as it is', async () => {
+    const { url } = await start(fine, { open: true });
+    const made = vi.spyOn(globalThis, 'Response');
+    const { status, headers } = await rpc(url, 'tools/call', { name: 'list_vms', arguments: {} });
+    const copies = made.mock.calls.length;
+    made.mockRestore();
+    expect([status, headers.get('access-control-expose-headers'), copies]).toEqual([200, null, 0]);
   });
 
   it('says to send an access token where a client looks for an authorization server', async () => {
