@@ -15,8 +15,8 @@ import { type Deployment, deploy } from './cluster.ts';
  * down once. What must hold then is what the product promises; how fast it was is only told. `npm run test:load` takes 200 agents and 5,000
  * calls; without it a slice runs.
  */
-const AGENTS = Number(process.env.LOAD_AGENTS ?? 16);
-const CALLS = Number(process.env.LOAD_CALLS ?? 240);
+const AGENTS = Number(process.env.LOAD_AGENTS ?? 24);
+const CALLS = Number(process.env.LOAD_CALLS ?? 480);
 /** Seconds that each stretch of the test may take on the slowest machine; no promise depends on it. */
 const STRETCH = 900;
 const ROOM = 12;
