@@ -1,11 +1,14 @@
+import { syncBuiltinESMExports } from 'node:module';
 import nock from 'nock';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { ProxmoxClient } from '../../src/proxmox/client.ts';
 import { type Exchange, type Recording, readExchanges } from '../contract/replay.ts';
 import { connectionTo, openClient } from '../proxmox/server.ts';
 
-// Loading it takes the place of fetch and node:https, for the other files of the process too.
+// Loading it takes the place of fetch and node:https, for the other files of the process too: also in the names that a module imports,
+// where this file is the first one that does.
 nock.restore();
+syncBuiltinESMExports();
 
 const HOST = 'pve.test';
 const ORIGIN = `https://${HOST}:8006`;
