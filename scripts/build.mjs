@@ -4,6 +4,7 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
+import { loaders } from './loaders.mjs';
 import { sbom } from './release/sbom.mjs';
 import { sdkSchemas } from './sdk-schemas.mjs';
 
@@ -11,6 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'dist');
 
 const target = 'node20.19';
+const tools = await toolList();
 // Split into chunks, which esbuild can do for ES modules only, then made CommonJS, which V8's code cache and a snapshot need.
 const result = await esbuild.build({
   absWorkingDir: root,
@@ -24,7 +26,7 @@ const result = await esbuild.build({
   chunkNames: 'chunk-[hash]',
   // Counting tokens needs a dictionary of some MiB, which only the documentation uses.
   external: ['pg-native', 'gpt-tokenizer'],
-  plugins: [sdkSchemas],
+  plugins: [sdkSchemas, loaders(JSON.parse(tools).map(({ name }) => name))],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
@@ -38,7 +40,7 @@ const isChunk = (file) => file.path.includes('chunk-');
 // working. Entries last: what they import is there when they appear. --keep leaves what an earlier build left.
 const bundled = [...result.outputFiles.filter(isChunk), ...result.outputFiles.filter((file) => !isChunk(file))];
 const files = await Promise.all(bundled.map(async ({ path, text }) => ({ path, contents: await commonJs(text) })));
-files.push({ path: join(outdir, 'tools.json'), contents: await toolList() });
+files.push({ path: join(outdir, 'tools.json'), contents: tools });
 files.push({ path: join(outdir, 'package.json'), contents: '{"type":"commonjs"}\n' });
 const build = createHash('sha256');
 for (const { path, contents } of files) build.update(relative(outdir, path)).update(contents);

@@ -1,5 +1,5 @@
-// A new operation that works and passes every test over all operations: its file, its test, its lines in the two lists, the
-// generated documentation.   npm run new-operation -- vm/note-vm
+// A new operation that works and passes every test over all operations: its file, its test, its two lines in the list, the generated
+// documentation.   npm run new-operation -- vm/note-vm
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -51,12 +51,6 @@ function list() {
   imports.push(`import { ${words.constant} } from './${folder}/${name}.ts';`);
   imports.sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
   writeFileSync(file, `${imports.join('\n')}\n${rest.replace('  deleteVm,\n', `  deleteVm,\n  ${words.constant},\n`)}`);
-  const finder = join(root, 'src/operations/find.ts');
-  const loads = `  ${words.tool}: async () => (await import('./${folder}/${name}.ts')).${words.constant},`;
-  writeFileSync(
-    finder,
-    readFileSync(finder, 'utf8').replace(/^ {2}delete_vm: .*$/m, (line) => `${line}\n${loads}`),
-  );
 }
 
 function stop(message) {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { operationNames } from '../../../src/operations/find.ts';
 import { binary } from '../../helpers/binary.ts';
 import { home } from '../run.ts';
 
@@ -12,7 +13,7 @@ interface Vm {
   type: string;
   template?: boolean;
 }
-type Answer = Record<string, unknown> & { approval_id?: string; error?: { code: string }; vms?: Vm[] };
+type Answer = Record<string, unknown> & { approval_id?: string; error?: { code: string; message: string }; vms?: Vm[] };
 
 const place = home();
 afterAll(place.remove);
@@ -46,6 +47,11 @@ describe('call', () => {
     expect(await call('get_vm', { vmid: 'x' })).toMatchObject({ code: 2, answer: { error: { code: 'invalid_arguments' } } });
     expect(await call('get_vm', { vmid: 100, colour: 1 })).toMatchObject({ code: 2, answer: { error: { code: 'invalid_arguments' } } });
     expect(await call('get_vm', { vmid: 987_654 })).toMatchObject({ code: 1, answer: { error: { code: 'guest_not_found' } } });
+  });
+
+  test.each(operationNames)('%s is found in the bundle by its name', async (name) => {
+    const { answer } = await call(name, { no_such: 1 }, [], { PROXMOX_TOOLSETS: 'all' });
+    expect(answer.error?.message).toMatch(new RegExp(`^${name}: unknown parameter "no_such"`));
   });
 
   test('a dry-run ends with 0, also of what destroys and of what reads', async () => {
