@@ -4,6 +4,7 @@ import { loadAssets } from '../../src/console/assets.ts';
 import { fail } from '../../src/core/errors/errors.ts';
 import type { ApprovalRecord } from '../../src/core/plan/approval.ts';
 import { approval, type Open, openConsolePlace, scriptedEngine } from '../console/place.ts';
+import { factsOf, approval as full, several } from '../helpers/full-approval.ts';
 import { launch, openVisitor, type Visitor } from './browser.ts';
 
 let browser: Browser;
@@ -54,6 +55,23 @@ describe('with one pending approval, or none', () => {
     expect(await page.locator('.risks.bad li').allTextContents()).toEqual(['2 snapshots go with it']);
     expect(await page.locator('.diff .gone').allTextContents()).toEqual(['gone']);
   }, 60_000);
+
+  test.each([
+    ['one guest', full],
+    ['several guests', several],
+  ])(
+    'for %s, the page shows every fact of the view',
+    async (_, asked) => {
+      open.engine.pending = [asked];
+      await visitor.enter(open);
+      const { page } = visitor;
+      await page.locator('.undo').waitFor();
+      const text = await page.locator('main').evaluate((main) => main.textContent);
+      // Times are in the zone of the reader.
+      expect(factsOf(asked).shown.filter((fact) => !text.includes(fact))).toEqual([asked.createdAt, asked.expiresAt]);
+    },
+    60_000,
+  );
 
   test('times have their zone, and the requester and the transport are words', async () => {
     open.engine.pending = [stop];
