@@ -48,18 +48,25 @@ async function makeToken(name: string, role: 'operator' | 'approver'): Promise<s
   return token;
 }
 
-/** A human who decides about everything that waits, by turns yes and no; through nginx, on whichever replica. */
-async function decide(stopped: () => boolean, decided: Set<string>): Promise<void> {
+type Post = (path: string, body: object) => Promise<Response | undefined>;
+
+/** A human who is logged in to the console, through nginx, on whichever replica. */
+async function logIn(): Promise<Post> {
   const token = await makeToken('human', 'approver');
   await store.principals.setPassphrase('human', await hashPassphrase(PASSPHRASE), new Date().toISOString());
   const { origin } = new URL(place.url);
   let headers: Record<string, string> = { 'content-type': 'application/json', origin };
-  const post = (path: string, body: object) =>
+  const post: Post = (path, body) =>
     fetch(`${origin}/console/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined);
   const login = await post('login/token', { token, passphrase: PASSPHRASE });
   if (login?.status !== 200) throw new Error(`the human cannot log in: ${login?.status}`);
   const cookie = login.headers.getSetCookie()[0]?.split(';')[0] ?? '';
   headers = { ...headers, cookie, 'x-console-token': ((await login.json()) as { token: string }).token };
+  return post;
+}
+
+/** Decides about everything that waits, by turns yes and no. */
+async function decide(post: Post, stopped: () => boolean, decided: Set<string>): Promise<void> {
   let turn = 0;
   while (!stopped()) {
     const { approvals } = await store.approvals.list({ status: 'pending', limit: 100 });
@@ -101,7 +108,8 @@ it(`${AGENTS} agents, ${CALLS} calls, a dead replica, a restarted one, a restart
   );
   const decided = new Set<string>();
   let over = false;
-  const human = decide(() => over, decided);
+  // Before the first replica dies: nginx sends no login twice.
+  const human = decide(await logIn(), () => over, decided);
   const done = () => agents.reduce((sum, agent) => sum + agent.outcomes.length, 0);
   const began = performance.now();
 
