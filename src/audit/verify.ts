@@ -82,7 +82,7 @@ async function verifyFile(
         torn.push(bytes);
         continue;
       }
-      if (torn.length > 0) settle(torn, line, head, number, result, place);
+      if (torn.length > 0) decide({ torn, next: line, head, number }, result, place);
       torn = [];
       const problem = linkProblem(line, head);
       if (problem) result.problems.push({ line: number, problem, ...place });
@@ -102,8 +102,18 @@ async function verifyFile(
   return head;
 }
 
+interface Torn {
+  /** Lines that are not records. */
+  torn: readonly Buffer[];
+  /** The record behind them, and its number. */
+  next: AuditLine;
+  number: number;
+  /** Where the chain stands before them. */
+  head: Head;
+}
+
 /** Decides about lines that are not records: closed by a `recovered` record that hashes exactly them, or a fault. */
-function settle(torn: Buffer[], next: AuditLine, head: Head, number: number, result: AuditVerification, place: { file?: string }): void {
+function decide({ torn, next, head, number }: Torn, result: AuditVerification, place: { file?: string }): void {
   const first = number - torn.length;
   const bytes = Buffer.concat(torn.flatMap((line, index) => (index === 0 ? [line] : [Buffer.from('\n'), line])));
   const closed = !torn.some(looksWhole) && next.kind === 'recovered' && next.prev === head.hash && next.fragment?.sha256 === sha256(bytes);

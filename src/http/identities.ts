@@ -69,15 +69,18 @@ export function remoteCaller({ client, elicitation, authInfo }: ClientInfo): Cal
   };
 }
 
+interface ConsoleParts {
+  session: Session;
+  store: Store;
+  verifiers: Verifiers;
+  /** Own addresses of the server, once its port is known. */
+  origins: () => string[];
+  version: string;
+  metrics: Metrics;
+}
+
 /** The console for approvers: their token and their passphrase together. Its sessions are in the store, so any replica knows them. */
-export function consoleOf(
-  session: Session,
-  store: Store,
-  verifiers: Verifiers,
-  origins: () => string[],
-  version: string,
-  metrics: Metrics,
-) {
+export function consoleOf({ session, store, verifiers, origins, version, metrics }: ConsoleParts) {
   const address = new AsyncLocalStorage<string>();
   const attempts = createTokenBuckets({ size: LOGINS_PER_MINUTE, perSecond: LOGINS_PER_MINUTE / 60 }, systemClock);
   async function personWith(token: string, passphrase: string, from: string): Promise<Person | undefined> {

@@ -13,7 +13,7 @@ import { isTracing, type RemoteParent, traced } from '../core/trace.ts';
 import { approvalWait } from '../engine/approvals/approval-wait.ts';
 import { splitCommon } from '../engine/input/common.ts';
 import type { Engine, PerformOptions } from '../engine/types.ts';
-import { type Offered, releases } from '../operations/available.ts';
+import { releases } from '../operations/available.ts';
 import { MAX_WAIT_SECONDS } from '../operations/common.ts';
 import type { Operation } from '../operations/define.ts';
 import { type Rendered, renderError, renderResult } from '../render/result.ts';
@@ -40,24 +40,26 @@ export interface CallContext {
 /** `modern`: 2026-07-28, where a client is asked between two calls; `legacy`: older, where it is asked during one. */
 export type Era = 'modern' | 'legacy';
 
-type RawArguments = Record<string, unknown>;
+/** One `tools/call` as the SDK hands it over. */
+export interface ToolCall {
+  server: McpServer;
+  name: string;
+  /** Arguments as the client sent them. */
+  raw: Record<string, unknown>;
+  ctx: ServerContext;
+  era: Era;
+}
 
 type Answered = CallToolResult | InputRequiredResult;
 
 /** Executes one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
-export async function callTool(
-  context: CallContext,
-  server: McpServer,
-  { name }: Offered,
-  raw: RawArguments,
-  ctx: ServerContext,
-  era: Era,
-): Promise<Answered> {
+export async function callTool(context: CallContext, call: ToolCall): Promise<Answered> {
   // Opening the engine also begins traces. The answer reports an engine that does not open.
   const engine = context.engine();
   const isTraced = await engine.then(isTracing, isTracing);
-  const answering = () => answered(context, engine, server, name, raw, ctx, era);
+  const answering = () => answered(context, engine, call);
   if (!isTraced) return answering();
+  const { name, ctx } = call;
   const attributes = { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': name };
   return traced({ name: `tools/call ${name}`, kind: 'server', attributes, parent: parentOf(ctx) }, async (span) => {
     const answer = await answering();
@@ -66,15 +68,7 @@ export async function callTool(
   });
 }
 
-async function answered(
-  context: CallContext,
-  opening: Promise<Engine>,
-  server: McpServer,
-  name: string,
-  raw: RawArguments,
-  ctx: ServerContext,
-  era: Era,
-): Promise<Answered> {
+async function answered(context: CallContext, opening: Promise<Engine>, { server, name, raw, ctx, era }: ToolCall): Promise<Answered> {
   const { demo } = context;
   try {
     const operation = (await context.operation(name)) ?? fail('internal', `The tool ${name} is listed, and its operation is missing.`);

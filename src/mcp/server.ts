@@ -120,9 +120,9 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
       },
     );
     for (const { name, tool, config } of called.length > 0 ? called : registrations)
-      server.registerTool(name, config, async (args, ctx) => {
+      server.registerTool(name, config, async (raw, ctx) => {
         const { callTool, context } = await calls.get();
-        return callTool(context, server, tool, args, ctx, era);
+        return callTool(context, { server, name: tool.name, raw, ctx, era });
       });
     if (called.length > 0) return server;
     // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.

@@ -29,7 +29,14 @@ it('strangers with made-up tokens do not lock an approver out; wrong passphrases
   vi.useFakeTimers({ toFake: ['Date'] });
   const settings = { http: {} } as Settings;
   const session = { engine: scriptedEngine(), settings } as unknown as Session;
-  const page = consoleOf(session, store, verifiersOf(settings, store), () => [ORIGIN], 'test', createMetrics());
+  const page = consoleOf({
+    session,
+    store,
+    verifiers: verifiersOf(settings, store),
+    origins: () => [ORIGIN],
+    version: 'test',
+    metrics: createMetrics(),
+  });
   const login = async (token: string, passphrase: string) => {
     const headers = { 'content-type': 'application/json', origin: ORIGIN, host: new URL(ORIGIN).host };
     const body = JSON.stringify({ token, passphrase });
