@@ -2,7 +2,7 @@
 import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod';
-import { getGuests } from './get.mjs';
+import { get, getGuests } from './get.mjs';
 
 serveStdio(() => {
   const server = new McpServer({ name: 'bare', version: '0' }, { capabilities: { tools: {} } });
@@ -11,6 +11,9 @@ serveStdio(() => {
   }));
   server.registerTool('list_vms', { description: 'List guests', inputSchema: z.strictObject({}) }, async () => ({
     content: [{ type: 'text', text: await getGuests() }],
+  }));
+  server.registerTool('get_vm', { description: 'Show a guest', inputSchema: z.strictObject({ path: z.string() }) }, async ({ path }) => ({
+    content: [{ type: 'text', text: JSON.stringify(await Promise.all([get(`${path}/pending`), get(`${path}/snapshot`)])) }],
   }));
   return server;
 });

@@ -20,7 +20,7 @@ const START_ROUNDS = 9;
 const CALL_ROUNDS = 9;
 /** Calls in a row of one side, and before the first round, so that V8 has compiled what both sides repeat. */
 const CALLS_A_ROUND = { 10: 40, '10,000': 4 };
-const WARM_CALLS = { 10: 200, '10,000': 8 };
+const WARM_CALLS = { 10: 500, '10,000': 8 };
 const MEMORY_CALLS = 10_000;
 
 const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
@@ -54,9 +54,13 @@ async function startUp(env) {
   return Object.entries(values).map(([what, { wall, cpu }]) => [what, withSpread(wall), withSpread(cpu), (median(cpu) / least).toFixed(2)]);
 }
 
-/** The same reads through the product (MCP over stdio, audit written) and straight to the API, each a call's share of a few. */
+/**
+ * The same reads through the product (MCP over stdio, audit written), through a bare server of the SDK, and straight to the API; each a call's
+ * share of a few.
+ */
 async function latency(cluster, { call, pid }, guests) {
   const raw = rawClient(cluster.env);
+  const bare = await connect(cluster.env, [join(root, 'bench/bare-server.mjs')]);
   const list = () => call('list_vms', { limit: 10 });
   const { data } = await call('list_vms', { limit: 10, type: 'vm', status: 'stopped' });
   const [{ vmid, node }] = objects(data);
@@ -65,20 +69,23 @@ async function latency(cluster, { call, pid }, guests) {
   const resources = () => raw.ask('/cluster/resources?type=vm');
   const details = () => raw.ask(`${base}/pending`, `${base}/snapshot`);
   for (let n = 0; n < WARM_CALLS[guests]; n++) {
-    await Promise.all([list(), resources()]);
-    await Promise.all([call('get_vm', { vmid }), details()]);
+    await Promise.all([list(), resources(), bare.call('list_vms')]);
+    await Promise.all([call('get_vm', { vmid }), details(), bare.call('get_vm', { path: base })]);
   }
   const rows = [];
-  for (const [what, against, ours, theirs] of [
-    [`list_vms, ${guests} guests`, '1 GET', list, resources],
-    [`get_vm, ${guests} guests`, '2 GETs side by side', () => call('get_vm', { vmid }), details],
+  for (const [what, against, ours, floor, theirs] of [
+    [`list_vms, ${guests} guests`, '1 GET', list, () => bare.call('list_vms'), resources],
+    [`get_vm, ${guests} guests`, '2 GETs side by side', () => call('get_vm', { vmid }), () => bare.call('get_vm', { path: base }), details],
   ]) {
+    const times = CALLS_A_ROUND[guests];
     const values = await interleave(CALL_ROUNDS, {
-      product: () => perCall(CALLS_A_ROUND[guests], pid, ours),
-      raw: () => perCall(CALLS_A_ROUND[guests], raw.pid, theirs),
+      product: () => perCall(times, pid, ours),
+      bare: () => perCall(times, bare.pid, floor),
+      raw: () => perCall(times, raw.pid, theirs),
     });
-    rows.push([what, against, values.product, values.raw]);
+    rows.push([what, against, values.product, values.raw], [`${what}, bare SDK v2 server`, against, values.bare, values.raw]);
   }
+  await bare.client.close();
   raw.end();
   return rows;
 }
@@ -137,7 +144,7 @@ function table(head, rows) {
 const ratio = (ours, theirs) => (median(ours) / median(theirs)).toFixed(2);
 const ratios = (rows) =>
   table(
-    ['what', 'against', 'product, ms', 'against, ms', 'ratio', 'product, CPU ms', 'against, CPU ms', 'ratio'],
+    ['what', 'against', 'ms', 'against, ms', 'ratio', 'CPU ms', 'against, CPU ms', 'ratio'],
     rows.map(([what, against, { wall, cpu }, raw]) => [
       ...[what, against, withSpread(wall), withSpread(raw.wall), ratio(wall, raw.wall)],
       ...[withSpread(cpu), withSpread(raw.cpu), ratio(cpu, raw.cpu)],
