@@ -1,5 +1,5 @@
-/** A call in a text, such as `start_vm {"vmid": 100}`. */
-const CALL = /\b([a-z]+(?:_[a-z]+)+) \{"/g;
+/** A call in a text, such as `start_vm {"vmid": 100}`, that does not name its cluster yet. */
+const CALL = /\b([a-z]+(?:_[a-z]+)+) \{"(?!cluster")/g;
 
 /**
  * The text, in which every call names the cluster: without it the call would be refused.
