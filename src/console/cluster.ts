@@ -6,29 +6,13 @@ import { PER_GUEST, plain, type Quotas } from '../core/settings/limits.ts';
 import type { LimitSettings, Settings } from '../core/settings/settings.ts';
 import { plainText } from '../core/text/text.ts';
 import type { Engine } from '../engine/types.ts';
+import type { GuestView as Listed } from '../operations/vm/show/guest-columns.ts';
 import { problemOf, type Reader, readersOf } from './read.ts';
 import type { ClusterAnswer, ClusterView, GuestView, Quota } from './wire.ts';
 
 const PAGE = 500;
 /** More guests than a human reads on a page. */
 const MAX_GUESTS = 5000;
-
-interface Listed {
-  vmid: number;
-  name: string;
-  type: 'vm' | 'container';
-  status: string;
-  node: string;
-  cpus?: number;
-  cpu_percent?: number;
-  memory_mb?: number;
-  memory_used_mb?: number;
-  tags?: string[];
-  pool?: string;
-  lock?: string;
-  ha?: string;
-  template?: boolean;
-}
 
 /** How long (ms) the page waits for each of several clusters. */
 const ANSWERS_WITHIN_MS = 10_000;
