@@ -101,6 +101,17 @@ export async function listVolumes(
     .sort((a, b) => byNumber(a.volid, b.volid));
 }
 
+/** Disks of VMs and of containers. */
+const DISKS = ['images', 'rootdir'];
+
+export function takesDisks({ content }: Pick<StorageRow, 'content'>): boolean {
+  return content.some((kind) => DISKS.includes(kind));
+}
+
+export function isDisk({ content = '' }: { content?: string }): boolean {
+  return DISKS.includes(content);
+}
+
 /** The storage's name in a volume id. */
 export function storageOf(volid: string): string {
   return volid.slice(0, Math.max(0, volid.indexOf(':')));

@@ -4,6 +4,7 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
+import { isDisk } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/schema.ts';
 
 type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
@@ -88,7 +89,7 @@ export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>>
   );
   const sums = new Map<number, number>();
   for (const volume of lists.flat()) {
-    if (volume.vmid === undefined || (volume.content !== 'images' && volume.content !== 'rootdir')) continue;
+    if (volume.vmid === undefined || !isDisk(volume)) continue;
     sums.set(Number(volume.vmid), (sums.get(Number(volume.vmid)) ?? 0) + (volume.size ?? 0) / 2 ** 30);
   }
   return sums;

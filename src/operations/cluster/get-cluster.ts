@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { matches } from '../../core/text/wildcard.ts';
 import { allPrivileges } from '../../proxmox/access/privileges.ts';
@@ -7,7 +8,7 @@ import { type Subject, unseenBy } from '../../proxmox/access/unseen.ts';
 import { currentGuests } from '../../proxmox/guest/fresh.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { bridgesOf, listNodes, type NodeRow, noSuchNode, releaseOf } from '../../proxmox/nodes.ts';
-import { defineOperation, type OperationContext } from '../define.ts';
+import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { LIST_READS, NODE_READS, PLACE_READS } from '../vm/lib/api.ts';
 import { largestGuest, limitsView } from './lib/capacity.ts';
@@ -16,8 +17,11 @@ import { backupsOf, mediaOf, placesOf, spaceWarnings, storageView } from './lib/
 
 const SECTIONS = ['nodes', 'storages', 'networks', 'media', 'templates', 'backups', 'limits', 'ha'] as const;
 type Section = (typeof SECTIONS)[number];
+/** Sections for which the volumes of the storages are listed, and those for which the storages are. */
+const OF_VOLUMES: readonly Section[] = ['storages', 'media', 'backups'];
+const OF_STORAGES: readonly Section[] = [...OF_VOLUMES, 'limits'];
 
-/** Whose invisible parts a section says. */
+/** The subjects whose invisible parts a section names. */
 const SEES: Record<Section, readonly Subject[]> = {
   nodes: ['guests', 'nodes'],
   storages: ['storages', 'disks'],
@@ -69,14 +73,15 @@ export const getCluster = defineOperation({
     'GET /cluster/ha/status/current',
   ],
   example: { sections: ['nodes', 'limits'] },
-  preview: ({ sections = SECTIONS }) => [
-    ...['GET /nodes', 'GET /cluster/resources?type=vm', 'GET /access/permissions'],
-    ...(sections.includes('nodes') ? ['GET /nodes/{node}/version'] : []),
-    ...(needsStorages(sections) ? ['GET /nodes/{node}/storage'] : []),
-    ...(needsVolumes(sections) ? ['GET /nodes/{node}/storage/{storage}/content'] : []),
-    ...(sections.includes('networks') ? ['GET /nodes/{node}/network?type=any_bridge'] : []),
-    ...(sections.includes('ha') ? ['GET /cluster/ha/status/current'] : []),
-  ],
+  preview: ({ sections = SECTIONS }) =>
+    present(
+      ...['GET /nodes', 'GET /cluster/resources?type=vm', 'GET /access/permissions'],
+      sections.includes('nodes') && 'GET /nodes/{node}/version',
+      overlap(sections, OF_STORAGES) && 'GET /nodes/{node}/storage',
+      overlap(sections, OF_VOLUMES) && 'GET /nodes/{node}/storage/{storage}/content',
+      sections.includes('networks') && 'GET /nodes/{node}/network?type=any_bridge',
+      sections.includes('ha') && 'GET /cluster/ha/status/current',
+    ),
   async read(ctx, { sections = SECTIONS, node, name }) {
     const { api } = ctx;
     const has = (section: Section) => sections.includes(section);
@@ -86,19 +91,16 @@ export const getCluster = defineOperation({
     const nodes = allNodes.filter((one) => node === undefined || matches(one.node, node));
     const guests = allGuests.filter((guest) => node === undefined || matches(guest.node, node));
     const online = nodes.flatMap((one) => (one.online ? [one.node] : []));
-    const [places, releases, networks] = await Promise.all([
-      needsStorages(sections) ? placesOf(api, online, needsVolumes(sections)) : [],
-      has('nodes') ? releasesOf(ctx, online) : new Map<string, string | undefined>(),
-      has('networks') ? networksOf(ctx, online) : [],
+    const [places, shownNodes, networks] = await Promise.all([
+      overlap(sections, OF_STORAGES) ? placesOf(api, online, { volumes: overlap(sections, OF_VOLUMES) }) : [],
+      has('nodes') ? Promise.all(nodes.map((one) => nodeView(api, one, guests))) : undefined,
+      has('networks') ? networksOf(api, online) : undefined,
     ]);
     const quotas = has('limits') ? await ctx.quotas() : undefined;
     const largest = quotas && largestGuest(quotas, ctx.limits, nodes, places);
     const warnings = has('storages') ? spaceWarnings(places) : [];
     return {
-      ...defined({ notice }),
-      ...(has('nodes') ? { nodes: nodes.map((one) => nodeView(one, guests, releases.get(one.node))) } : {}),
-      ...(has('storages') ? { storages: places.map(storageView) } : {}),
-      ...(has('networks') ? { networks } : {}),
+      ...defined({ notice, nodes: shownNodes, storages: has('storages') ? places.map(storageView) : undefined, networks }),
       ...(has('templates') ? { templates: templatesOf(guests, fits) } : {}),
       ...(has('media') ? { media: mediaOf(places, fits) } : {}),
       ...(has('backups') ? { backups: backupsOf(places) } : {}),
@@ -110,45 +112,34 @@ export const getCluster = defineOperation({
   },
 });
 
-function needsStorages(sections: readonly Section[]): boolean {
-  return sections.some((section) => ['storages', 'media', 'backups', 'limits'].includes(section));
+function overlap(sections: readonly Section[], others: readonly Section[]): boolean {
+  return sections.some((section) => others.includes(section));
 }
 
-function needsVolumes(sections: readonly Section[]): boolean {
-  return sections.some((section) => ['storages', 'media', 'backups'].includes(section));
-}
-
-async function releasesOf({ api }: OperationContext, nodes: readonly string[]): Promise<Map<string, string | undefined>> {
-  return new Map(await Promise.all(nodes.map(async (node) => [node, await releaseOf(api, node)] as const)));
-}
-
-function nodeView(n: NodeRow, guests: readonly GuestRow[], version: string | undefined) {
+async function nodeView(api: ProxmoxReader, n: NodeRow, guests: readonly GuestRow[]) {
   const here = guests.filter((guest) => guest.node === n.node && !guest.template);
   const { cpus, memoryMib, freeMib } = n;
+  const version = n.online ? await releaseOf(api, n.node) : undefined;
   return {
     node: n.node,
     state: n.online ? (n.silent ? 'online, status daemon silent' : 'online') : 'offline',
     ...(n.cpu === undefined ? {} : { cpu_percent: Math.round(100 * n.cpu) }),
-    ...(cpus === undefined ? {} : { cpus }),
+    ...defined({ cpus }),
     ...(memoryMib === undefined || freeMib === undefined ? {} : { memory_used_mb: memoryMib - freeMib, memory_mb: memoryMib }),
     guests: here.length,
     running: here.filter(({ status }) => status === 'running' || status === 'paused').length,
-    ...(version === undefined ? {} : { version: plainText(version, 20) }),
-    ...(n.uptimeSeconds === undefined ? {} : { uptime: n.uptimeSeconds }),
+    ...defined({ version: version && plainText(version, 20), uptime: n.uptimeSeconds }),
   };
 }
 
 /** Each bridge once, with the nodes that have it. */
-async function networksOf({ api }: OperationContext, nodes: readonly string[]) {
+async function networksOf(api: ProxmoxReader, nodes: readonly string[]) {
   const lists = await Promise.all(nodes.map(async (node) => ({ node, bridges: await bridgesOf(api, node).catch(() => []) })));
   const found = new Map<string, { bridge: string; type: string; nodes: string[]; vlan_aware?: true; comment?: string }>();
   for (const { node, bridges } of lists) {
     for (const { iface, type, vlanAware, comment } of bridges) {
       const known = found.get(iface);
-      const more = {
-        ...(vlanAware ? { vlan_aware: true as const } : {}),
-        ...(comment === undefined ? {} : { comment: plainText(comment, 80) }),
-      };
+      const more = defined({ vlan_aware: vlanAware || undefined, comment: comment === undefined ? undefined : plainText(comment, 80) });
       found.set(iface, { bridge: iface, type, ...known, ...more, nodes: [...(known?.nodes ?? []), node] });
     }
   }

@@ -1,17 +1,19 @@
 import * as z from 'zod';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { guestPath, locate } from '../../proxmox/guest/guests.ts';
 import { PERIODS, type Point, readSeries } from '../../proxmox/metrics.ts';
 import { listNodes, noSuchNode } from '../../proxmox/nodes.ts';
-import { defineOperation, type OperationContext } from '../define.ts';
+import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { bothReads, LIST_READS, NODE_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { busiestGuests } from './lib/busiest.ts';
-import { findingsOf, GUEST_FIGURES, NODE_FIGURES, STORAGE_FIGURES, worthSaying } from './lib/figures.ts';
-import { curveOf, type Figure, growthPerDay, minute, type Statistics, short, statisticsOf } from './lib/statistics.ts';
+import { findingsOf, GUEST_FIGURES, guestFindings, NODE_FIGURES, STORAGE_FIGURES, worthSaying } from './lib/figures.ts';
+import { curveOf, type Figure, growthPerDay, minute, short, statisticsOf } from './lib/statistics.ts';
 import { placesOf } from './lib/storages.ts';
 
 const input = z.strictObject({
@@ -22,7 +24,14 @@ const input = z.strictObject({
   values: z.int().min(2).max(96).optional().describe('Points of a curve'),
 });
 type Args = z.output<typeof input>;
-type Asked = Pick<Args, 'period' | 'values'>;
+
+/** The figures that Proxmox records of one guest, node or storage. */
+interface Series {
+  /** Its name in words. */
+  of: string;
+  path: string;
+  figures: readonly Figure[];
+}
 
 /** Two requests for a guest, a node or a storage whose node is known; one or two for the busiest guests. */
 export const getMetrics = defineOperation({
@@ -67,66 +76,57 @@ export const getMetrics = defineOperation({
     const series = `GET ${['/nodes', node ?? '{node}', place].filter((part) => part !== '').join('/')}/rrddata?timeframe=${period}`;
     return [...(node === undefined ? ['GET /cluster/resources?type=vm'] : []), `${series}&cf=AVERAGE`, `${series}&cf=MAX`];
   },
-  async read(ctx, args) {
+  async read({ api }, args) {
     if (args.vmid !== undefined && (args.node !== undefined || args.storage !== undefined))
       fail('invalid_arguments', 'Give a guest, a node, or a storage with its node.');
-    if (args.vmid !== undefined) return ofGuest(ctx, args.vmid, args);
-    if (args.storage !== undefined) return ofStorage(ctx, args.storage, args);
-    if (args.node !== undefined) return ofNode(ctx, args.node, args);
-    return { of: 'the busiest guests', ...(await busiestGuests(ctx.api)) };
+    if (args.vmid !== undefined) return ofGuest(api, args.vmid, args);
+    if (args.storage !== undefined) return ofStorage(api, args.storage, args);
+    if (args.node !== undefined) return ofNode(api, args.node, args);
+    return { of: 'the busiest guests', ...(await busiestGuests(api)) };
   },
 });
 
 /** Figures of a node that does not exist are empty lists on some versions. */
-async function ofNode(ctx: OperationContext, node: string, asked: Asked) {
-  const answer = await summary(ctx, `node ${node}`, path`/nodes/${node}`, asked, NODE_FIGURES);
-  const unknown = answer.metrics.length === 0 ? noSuchNode(await listNodes(ctx.api), node) : undefined;
+async function ofNode(api: ProxmoxReader, node: string, args: Args) {
+  const { answer } = await measured(api, { of: `node ${node}`, path: path`/nodes/${node}`, figures: NODE_FIGURES }, args);
+  const unknown = answer.metrics.length === 0 ? noSuchNode(await listNodes(api), node) : undefined;
   if (unknown) fail('not_possible', unknown, { hint: 'Name one of them.' });
-  return answer;
+  return withFindings(answer, findingsOf(answer.metrics));
 }
 
-async function ofGuest(ctx: OperationContext, vmid: number, asked: Asked) {
-  const row = await locate(ctx.api, vmid);
-  const name = `${row.type === 'qemu' ? 'VM' : 'container'} ${plainText(row.name, 80)} (${vmid}) on ${row.node}`;
-  const { answer, statistics } = await measured(ctx, name, guestPath(row), asked, GUEST_FIGURES);
-  const findings = [...(row.status === 'stopped' ? ['It is stopped now.'] : []), ...findingsOf(statistics, true)];
-  return { ...answer, ...(findings.length > 0 ? { findings } : {}) };
+async function ofGuest(api: ProxmoxReader, vmid: number, args: Args) {
+  const row = await locate(api, vmid);
+  const of = `${row.type === 'qemu' ? 'VM' : 'container'} ${plainText(row.name, 80)} (${vmid}) on ${row.node}`;
+  const { answer } = await measured(api, { of, path: guestPath(row), figures: GUEST_FIGURES }, args);
+  return withFindings(answer, present(row.status === 'stopped' && 'It is stopped now.', ...guestFindings(answer.metrics)));
 }
 
 /** The trend says when the space ends, if it goes on as it did in the period. */
-async function ofStorage(ctx: OperationContext, storage: string, args: Args) {
-  const { node, period } = args;
-  const at = node ?? (await nodeOf(ctx, storage));
-  const { answer, points } = await measured(
-    ctx,
-    `storage ${storage} on ${at}`,
-    path`/nodes/${at}/storage/${storage}`,
-    args,
-    STORAGE_FIGURES,
-  );
+async function ofStorage(api: ProxmoxReader, storage: string, args: Args) {
+  const node = args.node ?? (await nodeOf(api, storage));
+  const series = { of: `storage ${storage} on ${node}`, path: path`/nodes/${node}/storage/${storage}`, figures: STORAGE_FIGURES };
+  const { answer, points } = await measured(api, series, args);
   const growth = growthPerDay(points, ({ used }) => used);
   const last = points.findLast(({ used, total }) => used !== undefined && total !== undefined);
   if (growth === undefined || last?.used === undefined || last.total === undefined) return answer;
-  const days = growth > 0 ? (last.total - last.used) / growth : undefined;
+  const left = growth > 0 ? (last.total - last.used) / growth : YEAR;
+  const days = left < YEAR ? Math.max(0, Math.round(left)) : undefined;
   const percent = last.total > 0 ? Math.round((100 * last.used) / last.total) : 0;
-  const findings = [
-    ...(percent >= 90 ? [`It is ${percent} % full.`] : []),
-    ...(days !== undefined && days < YEAR ? [`It is full in ${Math.max(0, Math.round(days))} days if it grows as in this ${period}.`] : []),
-  ];
-  return {
-    ...answer,
-    growth_gb_per_day: short(growth / 2 ** 30),
-    ...(days !== undefined && days < YEAR ? { full_in_days: Math.max(0, Math.round(days)) } : {}),
-    ...(findings.length > 0 ? { findings } : {}),
-  };
+  return withFindings(
+    { ...answer, growth_gb_per_day: short(growth / 2 ** 30), ...defined({ full_in_days: days }) },
+    present(
+      percent >= 90 && `It is ${percent} % full.`,
+      days !== undefined && `It is full in ${days} days if it grows as in this ${args.period}.`,
+    ),
+  );
 }
 
 /** Days: a trend beyond is not a forecast. */
 const YEAR = 365;
 
-async function nodeOf(ctx: OperationContext, storage: string): Promise<string> {
-  const nodes = (await listNodes(ctx.api)).flatMap((node) => (node.online ? [node.node] : []));
-  const all = await placesOf(ctx.api, nodes, false);
+async function nodeOf(api: ProxmoxReader, storage: string): Promise<string> {
+  const nodes = (await listNodes(api)).flatMap((node) => (node.online ? [node.node] : []));
+  const all = await placesOf(api, nodes);
   const places = all.filter((place) => place.storage === storage);
   const [first, ...more] = places;
   if (!first) {
@@ -140,23 +140,17 @@ async function nodeOf(ctx: OperationContext, storage: string): Promise<string> {
   return first.node;
 }
 
-async function summary(ctx: OperationContext, of: string, place: string, asked: Asked, figures: readonly Figure[]) {
-  const { answer, statistics } = await measured(ctx, of, place, asked, figures);
-  const findings = findingsOf(statistics, false);
+function withFindings<T>(answer: T, findings: string[]): T & { findings?: string[] } {
   return { ...answer, ...(findings.length > 0 ? { findings } : {}) };
 }
 
-async function measured({ api }: OperationContext, of: string, place: string, { period, values }: Asked, figures: readonly Figure[]) {
-  const [points, peaks] = await Promise.all([
-    readSeries(api, place, period),
-    readSeries(api, place, period, 'MAX').catch((): Point[] => []),
-  ]);
-  const statistics = figures
-    .flatMap((figure): Statistics[] => {
-      const found = statisticsOf(figure, points, peaks);
-      return found ? [{ ...found, ...(values === undefined ? {} : { values: curveOf(figure, points, values) }) }] : [];
-    })
-    .filter(worthSaying);
+async function measured(api: ProxmoxReader, { of, path, figures }: Series, { period, values }: Args) {
+  const [points, peaks] = await Promise.all([readSeries(api, path, period), readSeries(api, path, period, 'MAX').catch((): Point[] => [])]);
+  const metrics = figures.flatMap((figure) => {
+    const found = statisticsOf(figure, points, peaks);
+    if (!found || !worthSaying(found)) return [];
+    return [{ ...found, ...(values === undefined ? {} : { values: curveOf(figure, points, values) }) }];
+  });
   const known = points.filter((point) => Object.keys(point).length > 1);
   const [first, last] = [known[0], known.at(-1)];
   const share = points.length === 0 ? 0 : Math.round((100 * known.length) / points.length);
@@ -165,8 +159,8 @@ async function measured({ api }: OperationContext, of: string, place: string, { 
     period,
     ...(first && last ? { from: minute(first.time), to: minute(last.time) } : {}),
     ...(share < 100 ? { measured_percent: share } : {}),
-    metrics: statistics,
+    metrics,
     ...(known.length === 0 ? { notice: `Proxmox has no figures of ${of} for this period: it is new, or its node was silent.` } : {}),
   };
-  return { answer, statistics, points };
+  return { answer, points };
 }

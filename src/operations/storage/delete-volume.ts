@@ -4,14 +4,14 @@ import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { isoOf } from '../../core/text/duration.ts';
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
-import { listVolumes, storageOf } from '../../proxmox/storage.ts';
+import { isDisk, listVolumes, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation } from '../define.ts';
 import { bothReads } from '../vm/lib/api.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
 import { nodeName, volumeId } from '../vm/lib/schemas.ts';
 import { aboutBackup } from './lib/backup-left.ts';
 import { findVolume } from './lib/find-volume.ts';
-import { isDisk, refuseReferred } from './lib/references.ts';
+import { refuseReferred } from './lib/references.ts';
 
 const DELETE_SECONDS = 1_800;
 

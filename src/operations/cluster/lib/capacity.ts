@@ -2,6 +2,7 @@ import { defined } from '../../../core/defined.ts';
 import { PER_GUEST, plain, type Quotas, type Total } from '../../../core/settings/limits.ts';
 import type { LimitSettings } from '../../../core/settings/settings.ts';
 import type { NodeRow } from '../../../proxmox/nodes.ts';
+import { takesDisks } from '../../../proxmox/storage.ts';
 import type { Place } from './storages.ts';
 
 const NAMES: Record<Total, string> = { guests: 'guests', cpu: 'cpus', memoryMib: 'memory_mb', diskGib: 'disk_gb' };
@@ -36,7 +37,7 @@ export function largestGuest({ quotas }: Quotas, limits: LimitSettings, nodes: r
     const known = values.filter((value) => value !== undefined);
     return known.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...known);
   };
-  const free = places.filter(({ usable, content }) => usable && (content.includes('images') || content.includes('rootdir')));
+  const free = places.filter((place) => place.usable && takesDisks(place));
   return {
     cpus: Math.floor(Math.min(limits.maxCpu, left('cpu'), most(online.map(({ cpus }) => cpus)))),
     memory_mb: Math.floor(Math.min(limits.maxRamMib, left('memoryMib'), most(online.map(({ freeMib }) => freeMib)))),

@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import type { Point } from '../../../proxmox/metrics.ts';
 import type { Figure, Statistics } from './statistics.ts';
 
@@ -42,10 +43,10 @@ export const STORAGE_FIGURES: readonly Figure[] = [
   { metric: 'total_gb', of: scaled('total', GIB) },
 ];
 
-/** Said even when they are zero. */
+/** Figures that an answer has even when they are zero. */
 const ALWAYS = /^(cpu_percent|memory_used_mb|memory_used_percent|used_gb|total_gb)$/;
 
-export function worthSaying({ metric, max }: Statistics): boolean {
+export function worthSaying({ metric, max }: Pick<Statistics, 'metric' | 'max'>): boolean {
   return ALWAYS.test(metric) || max > 0;
 }
 
@@ -63,18 +64,19 @@ const HIGH: readonly [RegExp, number, string][] = [
 const IDLE = 5;
 
 /** Findings that the figures show by themselves. */
-export function findingsOf(statistics: readonly Statistics[], isGuest: boolean): string[] {
-  const high = statistics.flatMap(({ metric, p95 }) =>
+export function findingsOf(statistics: readonly Statistics[]): string[] {
+  return statistics.flatMap(({ metric, p95 }) =>
     HIGH.flatMap(([name, limit, words]) => (name.test(metric) && p95 >= limit ? [`${words}: ${metric} p95 is ${p95}.`] : [])),
   );
-  const cpu = statistics.find(({ metric }) => metric === 'cpu_percent');
-  const memory = statistics.find(({ metric }) => metric === 'memory_used_percent');
-  return [
-    ...high,
+}
+
+export function guestFindings(statistics: readonly Statistics[]): string[] {
+  const cpu = statistics.find(({ metric }) => metric === 'cpu_percent')?.max ?? 0;
+  const memory = statistics.find(({ metric }) => metric === 'memory_used_percent')?.p95 ?? 0;
+  return present(
+    ...findingsOf(statistics),
     // Proxmox VE 9 counts the memory of a VM whose balloon tells nothing as the host sees it.
-    ...(isGuest && (memory?.p95 ?? 0) >= 90
-      ? ['Without figures from the balloon device, memory includes caches of the guest and may mislead.']
-      : []),
-    ...(isGuest && cpu && cpu.max > 0 && cpu.max < IDLE ? [`idle: CPU never exceeded ${cpu.max} %.`] : []),
-  ];
+    memory >= 90 && 'Without figures from the balloon device, memory includes caches of the guest and may mislead.',
+    cpu > 0 && cpu < IDLE && `idle: CPU never exceeded ${cpu} %.`,
+  );
 }

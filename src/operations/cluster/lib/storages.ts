@@ -1,7 +1,16 @@
 import { defined, present } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { isoOf } from '../../../core/text/duration.ts';
-import { isFileStorage, isThin, listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
+import {
+  isDisk,
+  isFileStorage,
+  isThin,
+  listStorages,
+  listVolumes,
+  type StorageRow,
+  takesDisks,
+  type Volume,
+} from '../../../proxmox/storage.ts';
 
 /** A place of space: a storage of one node, or one that nodes share, and what is on it as far as the token sees it. */
 export interface Place extends StorageRow {
@@ -12,7 +21,7 @@ export interface Place extends StorageRow {
 }
 
 /** Every storage of these nodes once: one request a node, and one for each list of volumes. */
-export async function placesOf(api: ProxmoxReader, nodes: readonly string[], withVolumes: boolean): Promise<Place[]> {
+export async function placesOf(api: ProxmoxReader, nodes: readonly string[], ask: { volumes?: boolean } = {}): Promise<Place[]> {
   const lists = await Promise.all(
     nodes.map(async (node) => (await listStorages(api, node).catch(() => [])).map((row): Place => ({ node, ...row }))),
   );
@@ -23,15 +32,15 @@ export async function placesOf(api: ProxmoxReader, nodes: readonly string[], wit
   }
   return Promise.all(
     [...once.values()].map(async (place) => {
-      const volumes = withVolumes && place.usable ? await listVolumes(api, place.node, place.storage).catch(() => undefined) : undefined;
+      const volumes = ask.volumes && place.usable ? await listVolumes(api, place.node, place.storage).catch(() => undefined) : undefined;
       return { ...place, ...defined({ volumes }) };
     }),
   );
 }
 
-/** A storage for an answer. `allocated_gb` is the sum of its disks' sizes as far as they are visible: thin ones may come to more than there is. */
+/** A storage for an answer. `allocated_gb` is the sum of its disks' sizes as far as they are visible. Thin disks may exceed the storage. */
 export function storageView(place: Place) {
-  const allocated = place.content.some((kind) => kind === 'images' || kind === 'rootdir') ? allocatedGib(place) : undefined;
+  const allocated = takesDisks(place) ? allocatedGib(place) : undefined;
   return {
     storage: place.storage,
     ...(place.shared ? { shared: true } : { node: place.node }),
@@ -66,13 +75,13 @@ export function spaceWarnings(places: readonly Place[]): string[] {
 }
 
 function allocatedGib({ volumes }: Place): number | undefined {
-  const disks = volumes?.filter(({ content }) => content === 'images' || content === 'rootdir');
+  const disks = volumes?.filter(isDisk);
   return disks?.reduce((sum, { sizeGib }) => sum + sizeGib, 0);
 }
 
 const KINDS: Record<string, string> = { import: 'image', iso: 'iso', vztmpl: 'container template' };
 
-/** Images, ISOs and container templates, by the volume ids that create_vm and its kind take. */
+/** Images, ISOs and container templates, by the volume ids that tools take. */
 export function mediaOf(places: readonly Place[], fits: (text: string) => boolean) {
   return places.flatMap((place) =>
     (place.volumes ?? []).flatMap(({ volid, content, sizeGib }) => {

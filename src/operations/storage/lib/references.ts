@@ -8,9 +8,10 @@ import { path } from '../../../proxmox/guest/encode.ts';
 import { type GuestAt, guestPath, isFree, listGuests, readGuest } from '../../../proxmox/guest/guests.ts';
 import type { Options } from '../../../proxmox/guest/property-strings.ts';
 import { readSnapshots } from '../../../proxmox/guest/snapshots.ts';
+import { isDisk, storageOf } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
 import { atOnce } from '../../lib/at-once.ts';
-import type { FoundVolume, VolumeRow } from './find-volume.ts';
+import type { FoundVolume } from './find-volume.ts';
 
 /** Each guest costs two requests, and one for each snapshot. */
 const MAX_GUESTS = 500;
@@ -98,10 +99,8 @@ interface Names {
 
 async function namesOf(api: ProxmoxReader, { node, row }: FoundVolume): Promise<Names> {
   const { volid } = row;
-  const [storage = ''] = volid.split(':');
-  const info = await api
-    .get<{ path?: string }>(path`/nodes/${node}/storage/${storage}/content/${volid}`)
-    .catch(() => ({ path: undefined }));
+  const at = path`/nodes/${node}/storage/${storageOf(volid)}/content/${volid}`;
+  const info = await api.get<{ path?: string }>(at).catch((): { path?: string } => ({}));
   return { volid, ...(isDisk(row) ? { disk: lastOf(volid) } : {}), ...(info.path ? { path: info.path } : {}) };
 }
 
@@ -118,7 +117,7 @@ async function placeIn(api: ProxmoxReader, at: GuestAt, names: Names): Promise<s
 }
 
 function optionWith(config: Options, names: Names): string | undefined {
-  const [storage = ''] = names.volid.split(':');
+  const storage = storageOf(names.volid);
   const isIt = (part: string) =>
     part === names.volid ||
     // A linked clone names its base before itself.
@@ -157,10 +156,6 @@ async function refuseOwned(api: ProxmoxReader, { row, node }: FoundVolume, shown
   fail('not_possible', `${shown} on ${node} belongs to guest ${owner}, which exists and does not name it.`, {
     hint: `It may be a replica or a leftover. The operator runs \`qm disk rescan --vmid ${owner}\` on its node, after which the guest names it as unused.`,
   });
-}
-
-export function isDisk({ content }: VolumeRow): boolean {
-  return content === 'images' || content === 'rootdir';
 }
 
 function lastOf(volid: string): string {

@@ -4,7 +4,7 @@ import { sightOf } from '../../../proxmox/access/visibility.ts';
 import { type Backups, backupsFrom } from '../../../proxmox/backups.ts';
 import { type Disk, disksOf } from '../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
-import { listStorages, listVolumes, type StorageRow, type Volume } from '../../../proxmox/storage.ts';
+import { isDisk, listStorages, listVolumes, takesDisks } from '../../../proxmox/storage.ts';
 
 /** A volume, with its size in GiB where the configuration or the storage tells it. */
 export interface Sized {
@@ -70,7 +70,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
     freed: freed.map(sized),
     untouched: named.filter((d) => !owned(d) && !others.has(nameOf(d.volid))).map(sized),
     extra: extra.map(sized),
-    partly: storages.some((s) => holdsDisks(s) && !showing.includes(s.storage)),
+    partly: storages.some((s) => takesDisks(s) && !showing.includes(s.storage)),
     backups,
     clones: guest.template
       ? [
@@ -102,14 +102,6 @@ export function withSize({ volid, sizeGib }: Sized): string {
 function size(gib: number): string {
   if (gib * 1024 < 1) return `${Math.round(gib * 1024 * 1024)} KiB`;
   return gib < 1 ? `${Math.round(gib * 1024)} MiB` : `${Math.round(gib * 100) / 100} GiB`;
-}
-
-function holdsDisks({ content }: StorageRow): boolean {
-  return content.includes('images') || content.includes('rootdir');
-}
-
-function isDisk(volume: Volume): boolean {
-  return volume.content === 'images' || volume.content === 'rootdir';
 }
 
 /** Storage and file: a linked clone's volume id also names its base, in some lists only. */
