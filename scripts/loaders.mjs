@@ -17,7 +17,9 @@ export const loaders = (names) => ({
       const lines = names.map((name) => {
         const constant = name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
         const file = files.get(constant);
-        const load = file ? `(await import('${file}')).${constant}` : `(await import('./index.ts')).findOperation('${name}')`;
+        const load = file
+          ? `(await import('${file}')).${constant}`
+          : `(await import('./index.ts')).operations.find(({ name }) => name === '${name}')`;
         return `${name}: async () => ${load},`;
       });
       return { contents: `export const LOADERS = {\n${lines.join('\n')}\n};`, resolveDir: dirname(path) };

@@ -11,7 +11,8 @@ import type { Engine } from '../engine/types.ts';
 import { createChangeFeed } from '../mcp/resources/changes.ts';
 import { createServerFactory } from '../mcp/server.ts';
 import { offeredTool } from '../mcp/tools.ts';
-import { findOperation, operations } from '../operations/index.ts';
+import { findOperation, nameOfOperation } from '../operations/find.ts';
+import { operations } from '../operations/index.ts';
 import type { Store } from '../store/index.ts';
 import { createHttpApp } from './app.ts';
 import { createGauges } from './gauges.ts';
@@ -63,7 +64,7 @@ export async function serve(
     engine: async () => engine,
     changes,
     tools: operations.map(offeredTool),
-    operation: async (name) => findOperation(name),
+    operation: findOperation,
     settings,
     caller: remoteCaller,
     version,
@@ -134,6 +135,9 @@ function readTls({ certFile, keyFile }: HttpSettings): { cert: string; key: stri
   return { cert: read(certFile), key: read(keyFile) };
 }
 
+/** The names of the operations that only read. */
+const READS = new Set(operations.flatMap(({ name, effect }) => (effect === 'read' ? [name] : [])));
+
 /** The engine, with every call counted and timed. `idle` resolves when none is in progress, `letGo` ends the waits of those that are. */
 function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () => Promise<void>; letGo: () => void } {
   const waiting = new Set<Wait>();
@@ -148,12 +152,11 @@ function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () =
       ...engine,
       async perform(name, args, caller, options = {}) {
         // A label for every invented name would fill the memory.
-        const found = findOperation(name);
-        const operation = found?.name ?? 'unknown';
+        const operation = nameOfOperation(name) ?? 'unknown';
         const began = systemClock.now();
         let outcome = 'internal';
         // A read of one cluster waits for the answers of Proxmox alone, and a signal takes as long as many a read.
-        const wait = found?.effect === 'read' && engine.clusters.length === 0 ? undefined : waitOf(options.signal);
+        const wait = READS.has(operation) && engine.clusters.length === 0 ? undefined : waitOf(options.signal);
         if (wait) waiting.add(wait);
         calls += 1;
         try {

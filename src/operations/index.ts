@@ -8,7 +8,6 @@ import { restoreBackup } from './backup/restore-backup.ts';
 import { getCluster } from './cluster/get-cluster.ts';
 import { getMetrics } from './cluster/get-metrics.ts';
 import type { Operation } from './define.ts';
-import { FORMER_NAMES } from './former-names.ts';
 import { deleteSnapshot } from './snapshot/delete-snapshot.ts';
 import { listSnapshots } from './snapshot/list-snapshots.ts';
 import { rollbackSnapshot } from './snapshot/rollback-snapshot.ts';
@@ -72,10 +71,3 @@ const tools: readonly Operation[] = [
 
 /** Every operation there is. */
 export const operations: readonly Operation[] = [...tools, ...apiTools(tools)];
-
-const byName = new Map(operations.map((operation) => [operation.name, operation]));
-
-/** By its name or a former one. */
-export function findOperation(name: string): Operation | undefined {
-  return byName.get(FORMER_NAMES.get(name) ?? name);
-}

@@ -1,7 +1,7 @@
 import type { Settings } from '../../src/core/settings/settings.ts';
 import type { JsonObject } from '../../src/core/text/json.ts';
 import type { Operation } from '../../src/operations/define.ts';
-import { findOperation } from '../../src/operations/index.ts';
+import { operationNamed } from './operations.ts';
 import { openWorld, type World } from './world.ts';
 
 /** Operations whose example needs another one first, which a human agrees to. */
@@ -20,8 +20,8 @@ const ALLOWED: Record<string, Partial<Settings>> = {
 /** A world in which the example of the operation changes something. */
 export async function openWith(name: string, settings: Partial<Settings> = {}): Promise<World> {
   const world = await openWorld({ ...ALLOWED[name], ...settings });
-  const before = findOperation(BEFORE[name] ?? '');
-  if (before) await world.done('approve', { approval_id: await world.asks(before.name, before.example ?? {}) });
+  const before = BEFORE[name];
+  if (before) await world.done('approve', { approval_id: await world.asks(before, operationNamed(before).example ?? {}) });
   return world;
 }
 

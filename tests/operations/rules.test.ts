@@ -6,13 +6,14 @@ import { asError } from '../../src/core/errors/errors.ts';
 import type { Params, Plan, RequestStep } from '../../src/core/plan/plan.ts';
 import { unreachableSecrets } from '../../src/engine/input/conceal.ts';
 import { commonOf } from '../../src/operations/common.ts';
-import { findOperation, operations } from '../../src/operations/index.ts';
+import { operations } from '../../src/operations/index.ts';
 import { isSecret } from '../../src/operations/secret.ts';
 import { form, type WireParams } from '../../src/proxmox/guest/encode.ts';
 import { renderApproval } from '../../src/render/approval-text.ts';
 import { renderError, renderResult } from '../../src/render/result.ts';
 import { validateRequest } from '../../src/simulator/contract.ts';
 import { openWith } from '../helpers/example.ts';
+import { operationNamed } from '../helpers/operations.ts';
 import { openWorld, type World } from '../helpers/world.ts';
 
 // Rules that hold for every operation there is. An operation that is added is under them at once; its definition brings the example.
@@ -55,7 +56,7 @@ describe.each(changing)('a plan of %s', (name) => {
   beforeAll(async () => {
     world = await openWith(name);
     sentBefore = world.cluster.mutations().length;
-    const result = await world.call(name, findOperation(name)?.example ?? {}, { dryRun: true });
+    const result = await world.call(name, operationNamed(name).example ?? {}, { dryRun: true });
     if (result.kind !== 'dry_run' || !result.plan) throw new Error(`no plan: ${result.kind}`);
     plan = result.plan;
   });
@@ -105,7 +106,7 @@ const destructive = operations.filter(({ effect }) => effect === 'destroy' || ef
 it.each(destructive)('a human who is asked about %s reads how it is undone, or that it cannot be', async (name) => {
   const world = await openWith(name);
   try {
-    const result = await world.call(name, findOperation(name)?.example ?? {});
+    const result = await world.call(name, operationNamed(name).example ?? {});
     if (result.kind !== 'approval_required') throw new Error(`not asked but ${result.kind}`);
     const { plan } = result.approval;
     expect(plan.undo).toMatch(/\S{3}/);
@@ -144,7 +145,7 @@ describe.each(operations)('the secrets of $name', ({ name, input }) => {
     const args = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), canary);
     const world = await openWorld();
     try {
-      const result = await world.call(name, { ...findOperation(name)?.example, ...(args as object) }, { dryRun: true });
+      const result = await world.call(name, { ...operationNamed(name).example, ...(args as object) }, { dryRun: true });
       expect(result.kind).toBe('dry_run');
       expect(JSON.stringify(result)).not.toContain(canary);
       expect(JSON.stringify(world.audit())).not.toContain(canary);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findOperation } from '../../src/operations/index.ts';
 import { type GuestSpec, openWorld, useWorlds } from '../helpers/described/index.ts';
+import { readOperation } from '../helpers/operations.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 
 useWorlds();
@@ -18,8 +18,7 @@ const ct: GuestSpec = {
 };
 async function seen(guest: GuestSpec, interfaces?: object[]) {
   const { ctx } = await openWorld({ guests: [{ ...guest, ...(interfaces ? { interfaces } : {}) }] });
-  const operation = findOperation('get_vm');
-  if (operation?.effect !== 'read') throw new Error('get_vm');
+  const operation = readOperation('get_vm');
   // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
   return operation.output.parse(await operation.read(ctx, operation.input.parse({ vmid: guest.vmid }))) as any;
 }

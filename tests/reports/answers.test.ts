@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findOperation } from '../../src/operations/index.ts';
 import { openWorld, planOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
+import { readOperation } from '../helpers/operations.ts';
 import { openAuthorities } from '../proxmox/certificates.ts';
 import { connectionTo, openClient, startScripted } from '../proxmox/server.ts';
 
@@ -8,8 +8,7 @@ useWorlds();
 
 async function read(name: string, args: object, world: World) {
   const { ctx } = await openWorld(world);
-  const operation = findOperation(name);
-  if (operation?.effect !== 'read') throw new Error(name);
+  const operation = readOperation(name);
   // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
   return operation.output.parse(await operation.read(ctx, operation.input.parse(args))) as any;
 }
@@ -23,8 +22,7 @@ describe('influxdata/telegraf#9938, bpg/terraform-provider-proxmox#15, #655: the
     }));
     const api = openClient(connectionTo([{ port: server.port }], { fingerprints: [certificate.fingerprint] }));
     try {
-      const operation = findOperation('list_vms');
-      if (operation?.effect !== 'read') throw new Error('list_vms');
+      const operation = readOperation('list_vms');
       const { vms } = (await operation.read({ api, settings: {} } as never, operation.input.parse({}))) as { vms: object[] };
       expect(vms[0]).toMatchObject({ vmid: 501, cpus: 2, memory_mb: 1024 });
     } finally {

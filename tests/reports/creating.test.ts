@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findOperation } from '../../src/operations/index.ts';
 import { openWorld, planOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
+import { readOperation } from '../helpers/operations.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 import { agent } from '../helpers/world.ts';
 
@@ -57,8 +57,7 @@ describe('names that Proxmox refuses', () => {
 describe('bpg/terraform-provider-proxmox#1577: a filter by tags written as one text', () => {
   test('the tags that exist are named', async () => {
     const { ctx } = await openWorld({ guests: [{ vmid: 700, config: { name: 'a', tags: 'abc;def' } }] });
-    const operation = findOperation('list_vms');
-    if (operation?.effect !== 'read') throw new Error('list_vms');
+    const operation = readOperation('list_vms');
     const answer = (await operation.read(ctx, operation.input.parse({ tag: 'ABC,DEF' }))) as { notice?: string };
     expect(answer.notice).toMatch(/abc/);
     expect(answer.notice).toMatch(/def/);
@@ -67,8 +66,7 @@ describe('bpg/terraform-provider-proxmox#1577: a filter by tags written as one t
 
 test('a filter by pool finds the guests of the pools in it, as quotas count them', async () => {
   const { ctx } = await openWorld({ guests: [{ vmid: 701, pool: 'team/a', config: { name: 'nested' } }] });
-  const operation = findOperation('list_vms');
-  if (operation?.effect !== 'read') throw new Error('list_vms');
+  const operation = readOperation('list_vms');
   expect(await operation.read(ctx, operation.input.parse({ pool: 'team' }))).toMatchObject({ vms: [{ vmid: 701 }], total: 1 });
 });
 

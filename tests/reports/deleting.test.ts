@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../src/core/plan/plan.ts';
 import type { RunRecord, StepRecord } from '../../src/core/plan/run.ts';
-import { findOperation } from '../../src/operations/index.ts';
 import { type GuestSpec, openWorld, planOf, refusalOf, requestsOf, useWorlds, type World } from '../helpers/described/index.ts';
+import { changeOperation } from '../helpers/operations.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 import { clientOf } from '../simulator/client.ts';
 
@@ -22,8 +22,7 @@ const remove = (guest: GuestSpec, args: object = {}, world: World = {}) =>
 
 async function answerAfter(plan: Plan, after: World, step: Partial<StepRecord> = { exit: 'OK' }) {
   const { ctx } = await openWorld(after);
-  const operation = findOperation('delete_vm');
-  if (!operation || !('report' in operation)) throw new Error('delete_vm');
+  const operation = changeOperation('delete_vm');
   const steps = [{ id: 'delete', state: 'done', at: '', upid: 'UPID:1', ...step }];
   return operation.output.parse(await operation.report(ctx.api, { plan, steps } as unknown as RunRecord));
 }
@@ -48,8 +47,7 @@ describe('bpg/terraform-provider-proxmox#1709: the VMID is given to another gues
       if (/\/content$/.test(asked[0])) become([next]);
       return answer;
     };
-    const operation = findOperation('delete_vm');
-    if (!operation || !('report' in operation)) throw new Error('delete_vm');
+    const operation = changeOperation('delete_vm');
     const steps = [{ id: 'delete', state: 'done', at: '', upid: 'UPID:1', exit: 'OK' }];
     const answer = await operation.report({ ...ctx.api, get }, { plan, steps } as unknown as RunRecord);
     expect(answer).toMatchObject({ deleted: true, note: expect.stringContaining('VMID 129 now belongs to another guest') });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../src/core/plan/run.ts';
-import { findOperation } from '../../src/operations/index.ts';
 import { type GuestSpec, openWorld, planOf, requestsOf, useWorlds } from '../helpers/described/index.ts';
+import { changeOperation } from '../helpers/operations.ts';
 import { withEngine } from '../helpers/with-engine.ts';
 
 useWorlds();
@@ -15,8 +15,7 @@ const stop = (args: object, spec: GuestSpec = guest) => planOf('stop_vm', { vmid
 test('Telmate/proxmox-api-go#247, community.proxmox#96, bpg/terraform-provider-proxmox#2597: a start ends with WARNINGS: 1', async () => {
   const plan = await planOf('start_vm', { vmid: 601 }, { guests: [{ ...guest, running: false }] });
   const { ctx } = await openWorld({ guests: [guest] });
-  const operation = findOperation('start_vm');
-  if (!operation || !('report' in operation)) throw new Error('start_vm');
+  const operation = changeOperation('start_vm');
   const step = { id: 'start', state: 'done', at: '', exit: 'WARNINGS: 1', log: ['WARN: no efidisk configured', 'TASK WARNINGS: 1'] };
   const answer = await operation.report(ctx.api, { plan, steps: [step] } as unknown as RunRecord);
   expect(answer).toMatchObject({ status: 'running', warnings: ['WARN: no efidisk configured'] });

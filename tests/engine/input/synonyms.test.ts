@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { readArguments } from '../../../src/engine/input/arguments.ts';
 import { toolDefinition } from '../../../src/mcp/tools.ts';
-import { findOperation, operations } from '../../../src/operations/index.ts';
+import { operations } from '../../../src/operations/index.ts';
+import { operationNamed } from '../../helpers/operations.ts';
 
-const read = async (name: string, args: object) => readArguments(findOperation(name) ?? expect.fail(name), args);
+const read = async (name: string, args: object) => readArguments(operationNamed(name), args);
 
 describe('the other word for a parameter', () => {
   it('is that parameter, inside of an object, too', async () => {

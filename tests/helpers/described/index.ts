@@ -3,10 +3,10 @@ import { asError, type ProxmoxMcpError } from '../../../src/core/errors/errors.t
 import type { Plan, RequestStep } from '../../../src/core/plan/plan.ts';
 import type { LimitSettings, Settings } from '../../../src/core/settings/settings.ts';
 import type { OperationContext } from '../../../src/operations/define.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import type { ProxmoxClient } from '../../../src/proxmox/client.ts';
 import { startSimulator } from '../../../src/simulator/index.ts';
 import { connectionTo, openClient } from '../../proxmox/server.ts';
+import { changeOperation, readOperation } from '../operations.ts';
 import { invalidRequests } from '../simulator.ts';
 import { NOW, oddAnswers, replaceGuests, seedDescribed, TOKEN } from './seed.ts';
 import type { GuestSpec, World } from './spec.ts';
@@ -136,8 +136,7 @@ export async function planOf(
 }
 
 export async function planIn(ctx: OperationContext, operation: string, args: object): Promise<Plan> {
-  const found = findOperation(operation);
-  if (!found || !('plan' in found)) throw new Error(`${operation} has no plan`);
+  const found = changeOperation(operation);
   const plan = await readingAsStated(found, ctx.api, (api) => found.plan({ ...ctx, api }, found.input.parse(args)));
   return sendsAsStated(found, plan);
 }
@@ -145,8 +144,7 @@ export async function planIn(ctx: OperationContext, operation: string, args: obj
 /** The answer of a reading operation. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
 export async function readIn(ctx: OperationContext, operation: string, args: object): Promise<any> {
-  const found = findOperation(operation);
-  if (found?.effect !== 'read') throw new Error(`${operation} does not read`);
+  const found = readOperation(operation);
   return found.output.parse(await readingAsStated(found, ctx.api, (api) => found.read({ ...ctx, api }, found.input.parse(args))));
 }
 

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { createServerFactory } from '../../../src/mcp/server.ts';
 import { offeredTool } from '../../../src/mcp/tools.ts';
-import { findOperation, operations } from '../../../src/operations/index.ts';
+import { findOperation } from '../../../src/operations/find.ts';
+import { operations } from '../../../src/operations/index.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
 
 let world: World;
@@ -14,7 +15,7 @@ beforeEach(async () => {
   const factory = createServerFactory({
     engine: async () => world.engine,
     tools: operations.map(offeredTool),
-    operation: async (name) => findOperation(name),
+    operation: findOperation,
     settings: { readOnly: false, toolsets: ['everyday'], demo: false, waitSeconds: 45 },
     caller: () => agent,
     version: '0.0.0',

@@ -5,9 +5,10 @@ import { classOf, neverSent } from '../../../src/operations/api/lib/classes.ts';
 import { EFFECTS_BY_METHOD } from '../../../src/operations/api/lib/effects.ts';
 import { NEVER } from '../../../src/operations/api/lib/never.ts';
 import type { ChangeOperation } from '../../../src/operations/define.ts';
-import { findOperation, operations } from '../../../src/operations/index.ts';
+import { operations } from '../../../src/operations/index.ts';
 import { unstated } from '../../../src/operations/stated.ts';
 import { contract } from '../../../src/proxmox/contract/contract.ts';
+import { changeOperation, operationNamed } from '../../helpers/operations.ts';
 
 const { methods } = await contract();
 const tools = operations.filter(({ toolset }) => toolset !== 'api');
@@ -18,7 +19,7 @@ it('each of the 661 methods is reached by a tool, by api_read or api_change, or 
   expect(methods).toHaveLength(661);
   for (const method of methods) {
     const found = classOf(method, tools);
-    if (found.by === 'tool') expect(findOperation(found.tool), nameOf(method)).toBeDefined();
+    if (found.by === 'tool') expect(() => operationNamed(found.tool), nameOf(method)).not.toThrow();
     if (found.by === 'never') expect(found.reason, nameOf(method)).toMatch(/\S{3}/);
     if (found.by === 'api') expect(found.effect === 'read', nameOf(method)).toBe(method.method === 'GET');
   }
@@ -28,10 +29,10 @@ it('the tool that covers a method sends or reads it', () => {
   for (const method of methods) {
     const found = classOf(method, tools);
     if (found.by !== 'tool') continue;
-    const tool = findOperation(found.tool);
-    const stated = [...Object.keys({ ...(tool as ChangeOperation).sends, ...(tool as ChangeOperation).maySend }), ...(tool?.reads ?? [])];
+    const tool = operationNamed(found.tool);
+    const stated = [...Object.keys({ ...(tool as ChangeOperation).sends, ...(tool as ChangeOperation).maySend }), ...(tool.reads ?? [])];
     expect(
-      [...stated, ...(tool?.mayRead ?? [])].map((name) => name.split('?')[0]),
+      [...stated, ...(tool.mayRead ?? [])].map((name) => name.split('?')[0]),
       found.tool,
     ).toContain(nameOf(method));
   }
@@ -99,7 +100,7 @@ it.each([
 });
 
 it('the engine refuses a plan of api_change that sends what is covered or never sent, whoever wrote it', () => {
-  const change = findOperation('api_change') as ChangeOperation;
+  const change = changeOperation('api_change');
   const step = (method: 'POST' | 'PUT', path: string, params = {}) => ({
     kind: 'request' as const,
     id: 'x',

@@ -1,9 +1,9 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../../src/core/text/json.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import { renderResult } from '../../../src/render/result.ts';
 import { container, type GuestSpec, openWorld, readIn, template, useWorlds, type World, webServer } from '../../helpers/described/index.ts';
+import { operationNamed } from '../../helpers/operations.ts';
 import { agent, openWorld as openEngine } from '../../helpers/world.ts';
 
 useWorlds();
@@ -12,7 +12,7 @@ async function look(world: World, args: object = {}) {
   const { ctx, requests } = await openWorld(world);
   return { answer: await readIn(ctx, 'get_cluster', args), requests };
 }
-const forModel = (output: JsonObject) => renderResult({ kind: 'done', output }, { tables: findOperation('get_cluster') }).forModel;
+const forModel = (output: JsonObject) => renderResult({ kind: 'done', output }, { tables: operationNamed('get_cluster') }).forModel;
 const DAY = Date.parse('2026-11-20T00:00:00Z') / 1000;
 const nas = { storage: 'nas', type: 'nfs', content: 'images,iso', shared: 1, availGib: 5, totalGib: 100 };
 const local = { storage: 'local', type: 'dir', content: 'iso,vztmpl,backup,import', availGib: 60, totalGib: 100 };

@@ -1,10 +1,10 @@
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import { curveOf, growthPerDay, statisticsOf } from '../../../src/operations/cluster/lib/statistics.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import type { Point } from '../../../src/proxmox/metrics.ts';
 import { renderResult } from '../../../src/render/result.ts';
 import { container, openWorld, readIn, refusalOf, useWorlds, type World, webServer } from '../../helpers/described/index.ts';
+import { operationNamed } from '../../helpers/operations.ts';
 
 useWorlds();
 
@@ -44,7 +44,7 @@ describe('get_metrics', () => {
   });
   test('costs less than 600 tokens as a model gets it', async () => {
     const { answer } = await look({ guests: [hot] }, { vmid: 105 });
-    const { forModel } = renderResult({ kind: 'done', output: answer }, { tables: findOperation('get_metrics') });
+    const { forModel } = renderResult({ kind: 'done', output: answer }, { tables: operationNamed('get_metrics') });
     expect(forModel.metrics).toMatchObject({ columns: ['metric', 'avg', 'p95', 'max', 'max_at', 'now'] });
     expect(encode(JSON.stringify(forModel)).length).toBeLessThan(600);
   });

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_POLICY } from '../../../src/core/settings/policy.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
-import type { ChangeOperation } from '../../../src/operations/define.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import { openWorld as openState } from '../../../src/simulator/world.ts';
+import { changeOperation } from '../../helpers/operations.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
@@ -67,7 +66,7 @@ describe('delete_volume', () => {
   it('is not said to be deleted while the storage still lists it', async () => {
     await makeOrphan();
     const plan = await planOf(world, 'delete_volume', { volume: ORPHAN });
-    const { report } = findOperation('delete_volume') as ChangeOperation;
+    const { report } = changeOperation('delete_volume');
     expect(await report(world.cluster.open(), { plan, args: { volume: ORPHAN }, steps: [] } as never)).toMatchObject({ deleted: false });
   });
 

@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mediaHosts } from '../../../src/config/values.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
-import type { ChangeOperation } from '../../../src/operations/define.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import { checksumOf, fileNameFor, type Kind } from '../../../src/operations/storage/lib/media-file.ts';
 import { checkedUrl } from '../../../src/operations/storage/lib/media-url.ts';
 import { openWorld as openState } from '../../../src/simulator/world.ts';
+import { changeOperation, operationNamed } from '../../helpers/operations.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
@@ -131,7 +130,7 @@ describe('download_media', () => {
       kind: 'wait',
       until: { kind: 'listed', row: { volid: 'local:iso/tools.iso' }, is: 'present' },
     });
-    const { report } = findOperation('download_media') as ChangeOperation;
+    const { report } = changeOperation('download_media');
     expect(await report(world.cluster.open(), { plan, args: ISO, steps: [] } as never)).toMatchObject({
       notice: 'Proxmox does not list local:iso/tools.iso now',
     });
@@ -171,7 +170,7 @@ describe('download_media', () => {
     // A task of 30 s: the second call comes long before its end.
     const slow = await openWorld({ limits: { ...limits, mediaHosts: ['cdimage.debian.org'] } }, { timeScale: 20 });
     try {
-      const { url = '', content = '' } = (findOperation('download_media')?.example ?? {}) as Record<string, string>;
+      const { url = '', content = '' } = (operationNamed('download_media').example ?? {}) as Record<string, string>;
       const filename = url.split('/').at(-1) ?? '';
       await asRoot(slow.cluster, 'POST', '/nodes/pve/storage/local/download-url', { url, content, filename });
       const error = await slow.refused(slow.call('download_media', { url, content, storage: 'local' }));

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import {
   container,
   linesOf,
+  openWorld,
+  planIn,
   planOf,
   refusalOf,
   requestsOf,
@@ -10,6 +12,7 @@ import {
   type World,
   webServer,
 } from '../../helpers/described/index.ts';
+import { changeOperation } from '../../helpers/operations.ts';
 
 useWorlds();
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
@@ -138,13 +141,9 @@ describe('what is sent', () => {
 
   test('a password travels as a reference, and a warning says that no user can log in', async () => {
     // The engine has put references in the place of secrets before it plans, which the schema does not know.
-    const { findOperation } = await import('../../../src/operations/index.ts');
-    const { openWorld } = await import('../../helpers/described/index.ts');
-    const operation = findOperation('create_vm');
-    if (!operation || !('plan' in operation)) throw new Error();
     const { ctx } = await openWorld(world);
     const args = { name: 'db1', start_on_create: false, cloud_init: { password: { $secret: 'ab12' } } };
-    const plan = await operation.plan(ctx, args as never);
+    const plan = await changeOperation('create_vm').plan(ctx, args as never);
     expect(requestsOf(plan)[0]?.params.cipassword).toEqual({ $secret: 'ab12' });
     expect(plan.warnings.join()).not.toContain('log in');
     expect((await create({ cloud_init: { user: 'ops' } })).warnings.join()).toContain('no user can log in');
@@ -356,7 +355,6 @@ describe('twice is once', () => {
   });
   test('when no guest has a name (the status daemon is down) the nodes are asked, not every guest', async () => {
     const guests = Array.from({ length: 30 }, (_, i) => ({ ...webServer, vmid: 300 + i, fresh: true }));
-    const { openWorld, planIn } = await import('../../helpers/described/index.ts');
     const { ctx, requests } = await openWorld({ ...world, guests });
     await planIn(ctx, 'create_vm', { name: 'db1' });
     expect(requests().filter((url) => url.includes('/pending'))).toEqual([]);

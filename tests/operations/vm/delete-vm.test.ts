@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { Condition, Plan } from '../../../src/core/plan/plan.ts';
 import type { RunRecord } from '../../../src/core/plan/run.ts';
 import type { ProxmoxApi } from '../../../src/core/proxmox.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import {
   container,
   type GuestSpec,
@@ -16,6 +15,7 @@ import {
   type World,
   webServer,
 } from '../../helpers/described/index.ts';
+import { changeOperation } from '../../helpers/operations.ts';
 
 useWorlds();
 const stopped: GuestSpec = { ...webServer, running: false };
@@ -320,8 +320,7 @@ const ENDED = {
 
 async function reported(plan: Plan, after: World, step: object = ENDED) {
   const { ctx } = await openWorld(after);
-  const operation = findOperation('delete_vm');
-  if (!operation || !('report' in operation)) throw new Error();
+  const operation = changeOperation('delete_vm');
   const run = { id: 'run_1', plan, steps: [step] };
   return operation.output.parse(await operation.report(ctx.api, run as unknown as RunRecord));
 }

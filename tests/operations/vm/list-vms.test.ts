@@ -2,8 +2,6 @@ import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import type { ProxmoxReader } from '../../../src/core/proxmox.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
-import type { ReadOperation } from '../../../src/operations/define.ts';
-import { findOperation } from '../../../src/operations/index.ts';
 import { allPrivileges } from '../../../src/proxmox/access/privileges.ts';
 import { renderResult } from '../../../src/render/result.ts';
 import {
@@ -17,6 +15,7 @@ import {
   type World,
   webServer,
 } from '../../helpers/described/index.ts';
+import { operationNamed, readOperation } from '../../helpers/operations.ts';
 
 useWorlds();
 
@@ -26,7 +25,7 @@ async function opened(world: World) {
 }
 /** As a model gets the answer of list_vms. */
 function shown(output: JsonObject) {
-  return renderResult({ kind: 'done', output }, { tables: findOperation('list_vms') }).forModel as {
+  return renderResult({ kind: 'done', output }, { tables: operationNamed('list_vms') }).forModel as {
     columns: string[];
     rows: unknown[][];
     left_out?: string[];
@@ -44,7 +43,7 @@ const many: GuestSpec[] = Array.from({ length: 120 }, (_, i) => ({
 describe('list_vms', () => {
   test('the same question about rows that did not change is answered by the same answer, and any other anew', async () => {
     const { ctx } = await openWorld({ guests: [webServer, container] });
-    const operation = findOperation('list_vms') as ReadOperation;
+    const operation = readOperation('list_vms');
     let said: unknown = await ctx.api.get('/cluster/resources', { type: 'vm' });
     const api: ProxmoxReader = { ...ctx.api, get: async <T>() => said as T };
     const ask = (args: JsonObject = { limit: 60 }) => operation.read({ ...ctx, api }, args);

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Policy } from '../../../src/core/settings/policy.ts';
-import type { ChangeOperation } from '../../../src/operations/define.ts';
-import { findOperation } from '../../../src/operations/index.ts';
+import { changeOperation } from '../../helpers/operations.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
@@ -95,7 +94,7 @@ describe('files', () => {
   it('a look at the run long after it is not another read', async () => {
     world = await openWorld({ policy: FILES });
     await approved({ vmid: 101, file: '/etc/hosts' });
-    const { report } = findOperation('run_in_guest') as ChangeOperation;
+    const { report } = changeOperation('run_in_guest');
     const plan = await planOf(world, 'run_in_guest', { vmid: 101, file: '/etc/hosts' });
     const old = { plan, args: { file: '/etc/hosts' }, steps: [], startedAt: '2026-01-01T00:00:00Z', endedAt: '2026-01-01T00:00:01Z' };
     const before = reads().length;
