@@ -7,11 +7,8 @@ import { agentEnabled } from '../../proxmox/guest/property-strings.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
-import { configRequest } from './lib/config-request.ts';
-import { guestRequest } from './lib/guest-request.ts';
+import { configRequest, guestRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
-import { startSteps } from './lib/power-on.ts';
-import { resizeRequest } from './lib/resize-request.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { addressWait, copyingTo } from './provision/address-wait.ts';
@@ -119,9 +116,8 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     description: args.description,
   });
   if (Object.keys(config.params).length > 0) {
-    const params = { ...config.params, digest: digestAfter(steps) };
     const proof: Condition | undefined = Object.keys(config.proof).length > 0 ? { kind: 'config', ...at, has: config.proof } : undefined;
-    steps.push(configRequest(at, { id: 'config', params, purpose: `configure ${name}`, proof }));
+    steps.push(configRequest(at, { id: 'config', params: config.params, digest: digestAfter(steps), purpose: `configure ${name}`, proof }));
   }
   const large: Condition[] =
     boot && growGib > 0 && args.disk_gb !== undefined ? [{ kind: 'disk', ...at, disk: boot.slot, atLeastGib: args.disk_gb }] : [];

@@ -11,8 +11,8 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { secret } from '../secret.ts';
 import { ADDRESS_READS, GUEST_READS, PLACE_READS } from './lib/api.ts';
 import { containerAddress } from './lib/container-address.ts';
+import { startSteps } from './lib/guest-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
-import { startSteps } from './lib/power-on.ts';
 import {
   bridgeName,
   cores,

@@ -7,10 +7,8 @@ import { listGuests } from '../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
-import { configRequest } from './lib/config-request.ts';
+import { configRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
-import { startSteps } from './lib/power-on.ts';
-import { resizeRequest } from './lib/resize-request.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { sortedTags } from './lib/tags.ts';
 import { addressWait, copyingTo } from './provision/address-wait.ts';
@@ -128,8 +126,10 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
   const tagText = args.tags && args.tags.length > 0 ? sortedTags(args.tags) : undefined;
   if (tagText !== undefined) {
     // Not in the create request: 9.2 checks tags there before the guest is in its pool, and refuses tokens of a pool.
-    const params = { tags: tagText, digest: digestAfter(steps) };
-    steps.push(configRequest(at, { id: 'tags', params, purpose: `tag ${name}`, proof: config({ tags: tagText }) }));
+    const tagged = { tags: tagText };
+    steps.push(
+      configRequest(at, { id: 'tags', params: tagged, digest: digestAfter(steps), purpose: `tag ${name}`, proof: config(tagged) }),
+    );
   }
   if (start) steps.push(...startSteps(at, name));
   const wait = args.wait_for && (await addressWait(ctx, { at, name, pool, agent: true }));

@@ -4,9 +4,8 @@ import type { Plan } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
-import { guestRequest } from './lib/guest-request.ts';
+import { guestRequest, startSteps } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
-import { startSteps } from './lib/power-on.ts';
 import { changed, vmid } from './lib/schemas.ts';
 import {
   about,
@@ -60,7 +59,7 @@ export const resumeVm = defineOperation({
       ...(doomed
         ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
         : {}),
-      steps: sleeps ? startSteps(at, of, status.ha !== undefined) : [resume],
+      steps: sleeps ? startSteps(at, of, { managed: status.ha !== undefined }) : [resume],
       expected: [up, ...willBeGone(at, doomed)],
       warnings: sleeps ? pendingWarnings(guest) : [],
       before: { status: sleeps ? 'hibernated' : 'paused', ...doomed?.view },

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined, present } from '../../core/defined.ts';
+import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Effect } from '../../core/plan/effect.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
@@ -7,7 +7,7 @@ import { type Guest, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
-import { configRequest } from './lib/config-request.ts';
+import { configRequest } from './lib/guest-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
@@ -98,7 +98,7 @@ export const setResources = defineOperation({
       ...raised,
       steps: [
         configRequest(at, {
-          ...{ id: 'config', params: { ...wanted, ...defined({ digest: guest.digest }) } },
+          ...{ id: 'config', params: wanted, digest: guest.digest },
           ...{ purpose: `change the resources of ${label(guest)}`, proof: config },
         }),
       ],

@@ -5,9 +5,9 @@ import { locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS, ofBoth } from './lib/api.ts';
+import { startSteps } from './lib/guest-request.ts';
 import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
-import { startSteps } from './lib/power-on.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import {
@@ -84,7 +84,7 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
     ...(doomed
       ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
       : {}),
-    steps: [...(checked ? [stillItself(target)] : []), ...startSteps(at, label(guest), managed)],
+    steps: [...(checked ? [stillItself(target)] : []), ...startSteps(at, label(guest), { managed })],
     expected: [running, ...willBeGone(at, doomed)],
     warnings: [
       ...unseenNode(node),

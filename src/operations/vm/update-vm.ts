@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined, present } from '../../core/defined.ts';
+import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { graver } from '../../core/plan/effect.ts';
 import { type Condition, digestAfter, type Params, type Plan, type ResourceDemand, type Step } from '../../core/plan/plan.ts';
@@ -7,10 +7,11 @@ import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
-import { configRequest } from './lib/config-request.ts';
+import { configRequest } from './lib/guest-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, guestName, medium, notes, poolName, tags, vmid } from './lib/schemas.ts';
+import { slotsOf } from './lib/slots.ts';
 import { about, doomedBy, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
@@ -37,7 +38,6 @@ const input = z.strictObject({
   nics: z.array(nic).min(1).max(10).optional(),
 });
 type Args = z.output<typeof input>;
-const NUMBERED = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 const CONFIG = ['name', 'description', 'tags', 'onboot', 'protection', 'agent', 'boot', 'delete', 'force', 'digest'];
 
 /** POST …/qemu/{vmid}/config or PUT …/lxc/{vmid}/config with what differs, then a request for each disk and for the pool. */
@@ -61,11 +61,7 @@ export const updateVm = defineOperation({
     'POST /nodes/{node}/qemu/{vmid}/config': [
       ...CONFIG,
       ...CLOUD_INIT,
-      ...NUMBERED('net', 32),
-      ...NUMBERED('scsi', 31),
-      ...NUMBERED('virtio', 16),
-      ...NUMBERED('ide', 4),
-      ...NUMBERED('sata', 6),
+      ...(['net', 'scsi', 'virtio', 'ide', 'sata'] as const).flatMap(slotsOf),
       'ide2=local:iso/cd.iso,media=cdrom',
     ],
     'PUT /nodes/{node}/lxc/{vmid}/config': [
@@ -76,7 +72,7 @@ export const updateVm = defineOperation({
       'protection',
       'delete',
       'digest',
-      ...NUMBERED('net', 32),
+      ...slotsOf('net'),
     ],
     'PUT /nodes/{node}/qemu/{vmid}/resize': ['disk', 'size', 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/resize': ['disk', 'size', 'digest'],
@@ -164,7 +160,8 @@ function planParts(target: Target, all: Facet) {
     steps.push(
       configRequest(at, {
         id: 'config',
-        params: { ...params, ...defined({ digest: guest.digest }) },
+        params,
+        digest: guest.digest,
         purpose: `change ${of}`,
         proof: config,
       }),

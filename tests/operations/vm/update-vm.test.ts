@@ -181,7 +181,7 @@ describe('disks', () => {
           { disk: 'scsi0', size_gb: 9 },
           { disk: 'scsi0', storage: 'nas' },
         ],
-        'scsi0 is named twice.',
+        'Disk scsi0 is named twice.',
       ],
       [[{ storage: 'nas' }], 'A new disk in disks needs size_gb.'],
     ] as const)

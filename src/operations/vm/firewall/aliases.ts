@@ -5,10 +5,11 @@ import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { path as apiPath } from '../../../proxmox/guest/encode.ts';
 import { firewallPath, readAliases } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
+import { refuseTwice } from '../lib/match.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, network, note, type Part, part, refuseTwice } from './parts.ts';
+import { checkName, network, note, type Part, part } from './parts.ts';
 import { has } from './sets.ts';
 
 export const aliasInput = z.strictObject({

@@ -52,10 +52,3 @@ export function checkName(name: string): void {
     fail('invalid_arguments', `"${plainText(name, 80)}" is not a name: it begins with a letter and has 2 to 64 letters, digits, _ and -.`);
   }
 }
-
-/** @throws invalid_arguments */
-export function refuseTwice(what: string, names: readonly string[]): void {
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined)
-    fail('invalid_arguments', `${what} ${plainText(twice, 80)} is named twice.`, { hint: 'Put all its changes into one entry.' });
-}

@@ -3,9 +3,10 @@ import type { Condition, Params } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { type GuestFirewall, type Rule, ruleKeys, ruleText } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
+import { refuseTwice } from '../lib/match.ts';
 import { label } from '../lib/target.ts';
 import { change, type Draft } from './draft.ts';
-import { note, type Part, part, refuseTwice } from './parts.ts';
+import { note, type Part, part } from './parts.ts';
 import { changedRule, checkedRule, type Names, type RuleInput } from './rule-input.ts';
 
 /** A rule in the list, which stays the same one wherever it stands and however it is changed. */

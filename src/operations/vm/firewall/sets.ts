@@ -8,10 +8,11 @@ import { path as apiPath } from '../../../proxmox/guest/encode.ts';
 import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import type { ListRow } from '../../../proxmox/listed.ts';
+import { refuseTwice } from '../lib/match.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, network, note, type Part, part, refuseTwice } from './parts.ts';
+import { checkName, network, note, type Part, part } from './parts.ts';
 
 const MAX_ADDRESSES = 50;
 

@@ -1,22 +1,21 @@
 import * as z from 'zod';
 import { defined, present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
-import type { Condition, Step } from '../../../core/plan/plan.ts';
+import type { Condition } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { bootDisk, type Disk } from '../../../proxmox/guest/disks.ts';
-import { guestPath } from '../../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
-import { configRequest } from '../lib/config-request.ts';
-import { resizeRequest } from '../lib/resize-request.ts';
+import { configRequest, guestRequest, resizeRequest } from '../lib/guest-request.ts';
+import { refuseTwice } from '../lib/match.ts';
 import { diskGb, storageName } from '../lib/schemas.ts';
+import { type Bus, freeSlot } from '../lib/slots.ts';
 import { label, type Target } from '../lib/target.ts';
 import { withSize } from '../lib/volumes.ts';
 import { chooseStorage, refuseFull } from '../provision/choose/storage.ts';
 import { type Facet, facet, joined } from './facet.ts';
-import { type Bus, freeSlot, refuseTwice } from './nics.ts';
 
-/** A disk is copied. */
+/** How long (s) the copy of a disk may take before a run calls its outcome unknown. */
 const MOVE_SECONDS = 24 * 3600;
 
 /** A disk named by its bus alone is a new one. */
@@ -36,34 +35,41 @@ export const disk = z.strictObject({
 });
 type Args = z.output<typeof disk>;
 
+/** One entry of a call. */
+interface Entry {
+  ctx: OperationContext;
+  target: Target;
+  /** Options of the guest, with the slots that earlier entries take. */
+  taken: Set<string>;
+  /** Makes the ids of steps unique. */
+  suffix: string;
+}
+
 /**
  * Disks that are added, grown, moved, detached, attached or deleted.
  * @param isProtected as the guest is when the request for its options has been sent
  */
 export async function disksFacet(ctx: OperationContext, target: Target, disks: readonly Args[], isProtected: boolean): Promise<Facet> {
-  refuseTwice(disks.flatMap((one) => (one.disk === undefined || isBus(one.disk) ? [] : one.disk)));
-  const taking = disks.find(({ action }) => action === 'detach' || action === 'delete');
-  if (isProtected && taking) {
+  refuseTwice(
+    'Disk',
+    disks.flatMap((one) => (one.disk === undefined || isBus(one.disk) ? [] : one.disk)),
+  );
+  if (isProtected && disks.some(({ action }) => action === 'detach' || action === 'delete')) {
     fail('guest_protected', `${label(target.guest)} is protected, and Proxmox takes no disk from a protected guest.`, {
       hint: 'Ask the user. With "protection": false in the same call the guest loses its protection first.',
     });
   }
   const taken = new Set(Object.keys(target.guest.config));
   const facets: Facet[] = [];
-  for (const [index, one] of disks.entries())
-    facets.push(await diskFacet(ctx, target, one, { taken, suffix: index === 0 ? '' : String(index + 1) }));
+  for (const [index, one] of disks.entries()) {
+    facets.push(await diskFacet({ ctx, target, taken, suffix: index === 0 ? '' : String(index + 1) }, one));
+  }
   return joined(facets);
 }
 
-interface Turn {
-  taken: Set<string>;
-  /** Makes the ids of steps unique. */
-  suffix: string;
-}
-
-async function diskFacet(ctx: OperationContext, target: Target, args: Args, turn: Turn): Promise<Facet> {
-  const { guest } = target;
-  if (args.disk === undefined || isBus(args.disk)) return added(ctx, target, { ...args, bus: args.disk ?? 'scsi' }, turn);
+async function diskFacet(entry: Entry, args: Args): Promise<Facet> {
+  const { guest } = entry.target;
+  if (args.disk === undefined || isBus(args.disk)) return added(entry, { ...args, bus: args.disk ?? 'scsi' });
   const found = guest.disks.find((d) => d.slot === args.disk);
   if (!found) {
     const have = guest.disks.map((d) => d.slot).join(', ');
@@ -74,16 +80,18 @@ async function diskFacet(ctx: OperationContext, target: Target, args: Args, turn
   if (found.owner !== undefined && found.owner !== guest.at.vmid) {
     fail('not_possible', `${args.disk} of ${label(guest)} is a volume of guest ${found.owner}.`, { hint: `Change it with that guest.` });
   }
-  refuseDrive(target, found, args);
-  if (args.action !== undefined) return acted(target, found, args.action, turn);
-  const grown = args.size_gb === undefined ? facet() : await growth(ctx, target, found, args.size_gb, turn);
-  const moved = args.storage === undefined ? facet() : await move(ctx, target, found, args.storage, turn);
+  refuseDrive(label(guest), found, args);
+  if (args.action !== undefined && args.disk === 'rootfs')
+    fail('not_possible', `rootfs of ${label(guest)} cannot be taken away.`, { hint: 'delete_vm deletes the container.' });
+  if (args.action === 'attach') return attached(entry, found);
+  if (args.action !== undefined) return removed(entry, found, args.action);
+  const grown = args.size_gb === undefined ? facet() : await growth(entry, found, args.size_gb);
+  const moved = args.storage === undefined ? facet() : await move(entry, found, args.storage);
   return joined([grown, moved]);
 }
 
 /** A drive without data of the guest, and a disk that is not a volume of it: Proxmox neither grows nor destroys those. @throws not_possible */
-function refuseDrive({ guest }: Target, { media, slot, volid, owner }: Disk, { size_gb, storage, action }: Args): void {
-  const of = label(guest);
+function refuseDrive(of: string, { media, slot, volid, owner }: Disk, { size_gb, storage, action }: Args): void {
   if (media === 'cdrom') {
     fail('not_possible', `${slot} of ${of} is a CD drive.`, { hint: 'Use iso to change its medium; "none" takes it out.' });
   }
@@ -103,10 +111,8 @@ function refuseDrive({ guest }: Target, { media, slot, volid, owner }: Disk, { s
 }
 
 async function added(
-  ctx: OperationContext,
-  { guest }: Target,
+  { ctx, target: { guest }, taken, suffix }: Entry,
   { size_gb: size, storage: wanted, action, bus }: Args & { bus: Bus },
-  { taken, suffix }: Turn,
 ): Promise<Facet> {
   const { at } = guest;
   if (at.type === 'lxc') {
@@ -122,19 +128,12 @@ async function added(
   const { storage, choices } = chooseStorage(ctx, { node: at.node, storages, wanted, needGib: gib, ...own });
   const slot = freeSlot(bus, taken);
   taken.add(slot);
-  const format = isFileStorage(storage.type) ? ',format=qcow2' : '';
+  const params = { [slot]: `${storage.storage}:${gib}${isFileStorage(storage.type) ? ',format=qcow2' : ''}` };
+  const purpose = `add ${slot} of ${gib} GiB to ${label(guest)}`;
   const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib, storage: storage.storage };
   return facet({
     changes: [{ keys: [slot], text: `add ${slot} of ${gib} GiB on ${storage.storage}` }],
-    steps: [
-      (digest) =>
-        configRequest(at, {
-          id: `add${suffix}`,
-          params: { [slot]: `${storage.storage}:${gib}${format}`, ...defined({ digest }) },
-          purpose: `add ${slot} of ${gib} GiB to ${label(guest)}`,
-          proof: there,
-        }),
-    ],
+    steps: [(digest) => configRequest(at, { id: `add${suffix}`, params, digest, purpose, proof: there })],
     expected: [there],
     after: { [slot]: `${storage.storage}, ${gib} GiB` },
     warnings: choices,
@@ -145,26 +144,20 @@ async function added(
 }
 
 /** @throws not_possible: a disk never shrinks */
-async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib: number, { suffix }: Turn): Promise<Facet> {
+async function growth({ ctx, target: { guest }, suffix }: Entry, found: Disk, gib: number): Promise<Facet> {
   const { at } = guest;
   const { slot, sizeGib = 0 } = found;
-  const now = found.sizeGib ?? 'an unknown size';
   if (gib === sizeGib) return facet();
   if (gib < sizeGib) {
     fail('not_possible', `${slot} of ${label(guest)} has ${sizeGib} GiB. Disks only grow.`, { hint: `Ask for more than ${sizeGib}.` });
   }
-  const storages = await listStorages(ctx.api, at.node);
-  const storage = storages.find((s) => s.storage === found.storage);
+  const storage = (await listStorages(ctx.api, at.node)).find((s) => s.storage === found.storage);
   if (storage) refuseFull(ctx, at.node, storage, gib - sizeGib);
+  const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
   const large: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: gib };
   return facet({
-    changes: [{ keys: [slot], text: `grow ${slot} ${now} → ${gib} GiB` }],
-    steps: [
-      (digest) => {
-        const purpose = `grow ${slot} of ${label(guest)} to ${gib} GiB`;
-        return resizeRequest(at, { id: `grow${suffix}`, disk: slot, gib, digest, purpose, proof: large });
-      },
-    ],
+    changes: [{ keys: [slot], text: `grow ${slot} ${found.sizeGib ?? 'an unknown size'} → ${gib} GiB` }],
+    steps: [(digest) => resizeRequest(at, { id: `grow${suffix}`, disk: slot, gib, digest, purpose, proof: large })],
     expected: [large],
     before: { [`${slot}_gb`]: found.sizeGib ?? null },
     after: { [`${slot}_gb`]: gib },
@@ -176,15 +169,10 @@ async function growth(ctx: OperationContext, { guest }: Target, found: Disk, gib
 }
 
 /** POST …/move_disk or …/move_volume; the source goes when the copy is complete. */
-async function move(
-  ctx: OperationContext,
-  { guest, snapshots, running }: Target,
-  found: Disk,
-  wanted: string,
-  { suffix }: Turn,
-): Promise<Facet> {
+async function move({ ctx, target, suffix }: Entry, { slot, storage: from, sizeGib = 0 }: Disk, to: string): Promise<Facet> {
+  const { guest, snapshots, running } = target;
   const { at } = guest;
-  if (found.storage === wanted) return facet();
+  if (from === to) return facet();
   if (snapshots.names.length > 0) {
     fail('not_possible', `${label(guest)} has snapshots, and Proxmox moves no disk that is part of one.`, {
       hint: 'Delete the snapshots first.',
@@ -195,61 +183,55 @@ async function move(
       hint: `Call stop_vm {"vmid": ${at.vmid}}.`,
     });
   }
-  const gib = found.sizeGib ?? 0;
-  const { storage } = chooseStorage(ctx, { node: at.node, storages: await listStorages(ctx.api, at.node), wanted, needGib: gib });
-  const there: Condition = { kind: 'disk', ...at, disk: found.slot, atLeastGib: 0, storage: wanted };
-  const isVm = at.type === 'qemu';
+  const storages = await listStorages(ctx.api, at.node);
+  const { storage } = chooseStorage(ctx, { node: at.node, storages, wanted: to, needGib: sizeGib });
+  const there: Condition = { kind: 'disk', ...at, disk: slot, atLeastGib: 0, storage: to };
+  const names =
+    at.type === 'qemu' ? { path: '/move_disk', key: 'disk', task: 'qmmove' } : { path: '/move_volume', key: 'volume', task: 'move_volume' };
   return facet({
-    changes: [{ keys: [found.slot], text: `move ${found.slot} ${found.storage} → ${wanted}` }],
+    changes: [{ keys: [slot], text: `move ${slot} ${from} → ${to}` }],
     steps: [
-      (digest): Step => ({
-        kind: 'request',
-        id: `move${suffix}`,
-        method: 'POST',
-        path: `${guestPath(at)}/${isVm ? 'move_disk' : 'move_volume'}`,
-        params: { [isVm ? 'disk' : 'volume']: found.slot, storage: wanted, delete: true, ...defined({ digest }) },
-        purpose: `move ${found.slot} of ${label(guest)} to ${wanted}`,
-        task: { type: isVm ? 'qmmove' : 'move_volume', id: String(at.vmid), node: at.node, timeoutSeconds: MOVE_SECONDS },
-        proof: there,
-      }),
+      (digest) =>
+        guestRequest(at, {
+          ...{ id: `move${suffix}`, path: names.path, task: names.task, seconds: MOVE_SECONDS, proof: there },
+          params: { [names.key]: slot, storage: to, delete: true, ...defined({ digest }) },
+          purpose: `move ${slot} of ${label(guest)} to ${to}`,
+        }),
     ],
     expected: [there],
-    before: { [found.slot]: found.storage },
-    after: { [found.slot]: wanted },
-    warnings: [`${gib} GiB are copied; the source goes when the copy is complete`],
-    undo: [`move ${found.slot} back to ${found.storage}`],
-    space: { [placeOn(at.node, storage)]: gib },
+    before: { [slot]: from },
+    after: { [slot]: to },
+    warnings: [`${sizeGib} GiB are copied; the source goes when the copy is complete`],
+    undo: [`move ${slot} back to ${from}`],
+    space: { [placeOn(at.node, storage)]: sizeGib },
   });
 }
 
-function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNullable<Args['action']>, { taken, suffix }: Turn): Facet {
+function attached({ target: { guest }, taken, suffix }: Entry, found: Disk): Facet {
+  const { at } = guest;
+  const { slot, media, storage, volid } = found;
+  const of = label(guest);
+  const text = withSize(found);
+  if (media !== 'unused') fail('not_possible', `${slot} of ${of} is attached already.`, { hint: 'Only unused disks can be attached.' });
+  if (at.type === 'lxc') fail('not_possible', `${of} is a container. A mount point needs a path.`, { hint: 'Ask the operator.' });
+  const free = freeSlot('scsi', taken);
+  taken.add(free);
+  const purpose = `attach ${text} to ${of}`;
+  const there: Condition = { kind: 'disk', ...at, disk: free, atLeastGib: 0, storage };
+  return facet({
+    changes: [{ keys: [free], text: `attach ${text} as ${free}` }],
+    steps: [(digest) => configRequest(at, { id: `attach${suffix}`, params: { [free]: volid }, digest, purpose, proof: there })],
+    ...{ expected: [there], before: { [slot]: text }, after: { [free]: text }, undo: [`detach ${free}`] },
+  });
+}
+
+function removed({ target, suffix }: Entry, found: Disk, action: 'detach' | 'delete'): Facet {
+  const { guest, running, snapshots } = target;
   const { at } = guest;
   const { slot } = found;
   const of = label(guest);
   const text = withSize(found);
   const isUnused = found.media === 'unused';
-  if (at.type === 'lxc' && slot === 'rootfs')
-    fail('not_possible', `rootfs of ${of} cannot be taken away.`, { hint: 'delete_vm deletes the container.' });
-  if (action === 'attach') {
-    if (!isUnused) fail('not_possible', `${slot} of ${of} is attached already.`, { hint: 'Only unused disks can be attached.' });
-    const free = freeSlot(at.type === 'qemu' ? 'scsi' : 'mp', taken);
-    if (at.type === 'lxc') fail('not_possible', `${of} is a container. A mount point needs a path.`, { hint: 'Ask the operator.' });
-    taken.add(free);
-    const there: Condition = { kind: 'disk', ...at, disk: free, atLeastGib: 0, storage: found.storage };
-    return facet({
-      changes: [{ keys: [free], text: `attach ${text} as ${free}` }],
-      steps: [
-        (digest) =>
-          configRequest(at, {
-            id: `attach${suffix}`,
-            params: { [free]: found.volid, ...defined({ digest }) },
-            purpose: `attach ${text} to ${of}`,
-            proof: there,
-          }),
-      ],
-      ...{ expected: [there], before: { [slot]: text }, after: { [free]: text }, undo: [`detach ${free}`] },
-    });
-  }
   if (running && bootDisk(guest.config, guest.disks)?.slot === slot) {
     fail('guest_running', `${of} runs from ${slot}. Stop it first.`, { hint: `Call stop_vm {"vmid": ${at.vmid}}, then call again.` });
   }
@@ -271,18 +253,12 @@ function acted({ guest, running, snapshots }: Target, found: Disk, action: NonNu
     if (destroys) return `impossible: ${text} is destroyed`;
     return isOwn ? 'attach the unused disk again' : `the operator adds ${text} again`;
   };
+  const params = { delete: slot, ...(destroys && !isUnused ? { force: true } : {}) };
+  const purpose = `${action} ${slot} (${text}) of ${of}`;
   const gone: Condition = { kind: 'config', ...at, has: { [slot]: null } };
   return facet({
     changes: [{ keys: [slot], text: `${action} ${slot} (${text})` }],
-    steps: [
-      (digest) =>
-        configRequest(at, {
-          id: `${action}${suffix}`,
-          params: { delete: slot, ...(destroys && !isUnused ? { force: true } : {}), ...defined({ digest }) },
-          purpose: `${action} ${slot} (${text}) of ${of}`,
-          proof: gone,
-        }),
-    ],
+    steps: [(digest) => configRequest(at, { id: `${action}${suffix}`, params, digest, purpose, proof: gone })],
     expected: [gone],
     before: { [slot]: text },
     after: { [slot]: destroys ? 'destroyed' : 'detached' },

@@ -5,7 +5,9 @@ import { type GuestAt, listGuests } from '../../../proxmox/guest/guests.ts';
 import { formatProperties, type Properties, parseNet, parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import type { OperationContext } from '../../define.ts';
 import { containerAddress } from '../lib/container-address.ts';
+import { refuseTwice } from '../lib/match.ts';
 import { bridgeName, line } from '../lib/schemas.ts';
+import { freeSlot } from '../lib/slots.ts';
 import { addressesInUse, addressWarnings, staticIn } from '../lib/static-addresses.ts';
 import { label, type Target } from '../lib/target.ts';
 import { chooseBridge } from '../provision/choose/bridge.ts';
@@ -28,7 +30,10 @@ type Nic = z.output<typeof nic>;
 
 /** NICs that are added, changed (the MAC address stays) or removed. */
 export async function nicsFacet(ctx: OperationContext, target: Target, nics: readonly Nic[]): Promise<Facet> {
-  refuseTwice(nics.flatMap((one) => one.nic ?? []));
+  refuseTwice(
+    'NIC',
+    nics.flatMap((one) => one.nic ?? []),
+  );
   const taken = new Set(Object.keys(target.guest.config));
   const facets: Facet[] = [];
   for (const one of nics) facets.push(await nicFacet(ctx, target, one, taken));
@@ -120,23 +125,4 @@ function ofContainer(was: string | undefined, slot: string): { head: string; opt
   if (was === undefined) return { head: `name=eth${slot.slice(3)}`, options: { ip: 'dhcp', type: 'veth' } };
   const { name = `eth${slot.slice(3)}`, ...options } = parseProperties(was, 'name');
   return { head: `name=${name}`, options };
-}
-
-/** How many devices Proxmox VE 9.2 takes of each kind. */
-const PLACES = { net: 32, scsi: 31, virtio: 16, sata: 6, ide: 4, mp: 256 } as const;
-export type Bus = keyof typeof PLACES;
-
-/** @throws not_possible when all are taken */
-export function freeSlot(prefix: Bus, taken: ReadonlySet<string>): string {
-  const slots = Array.from({ length: PLACES[prefix] }, (_, number) => `${prefix}${number}`);
-  return (
-    slots.find((slot) => !taken.has(slot)) ??
-    fail('not_possible', `All ${PLACES[prefix]} places of ${prefix} are taken.`, { hint: 'Use another one, or take a device out first.' })
-  );
-}
-
-/** Two entries for one device would each start from its present state. @throws invalid_arguments */
-export function refuseTwice(slots: readonly string[]): void {
-  const twice = slots.find((slot, index) => slots.indexOf(slot) !== index);
-  if (twice !== undefined) fail('invalid_arguments', `${twice} is named twice.`, { hint: 'Put all its changes into one entry.' });
 }
