@@ -1,13 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { approvalsIn } from './repositories/approvals.ts';
 import { guestsIn } from './repositories/guests.ts';
-import { openRunsIn } from './repositories/open-runs.ts';
 import { keysIn, principalsIn } from './repositories/principals.ts';
-import { sessionsIn } from './repositories/principals-sessions.ts';
 import { reservationsIn } from './repositories/reservations.ts';
 import { retentionIn } from './repositories/retention.ts';
 import { runsIn } from './repositories/runs.ts';
 import { secretsIn } from './repositories/secrets.ts';
+import { sessionsIn } from './repositories/sessions.ts';
 import { standingIn } from './repositories/standing.ts';
 import { tokensIn } from './repositories/tokens.ts';
 import type { Database } from './schema.ts';
@@ -15,7 +14,6 @@ import type { Database } from './schema.ts';
 const REPOSITORIES = {
   approvals: approvalsIn,
   runs: runsIn,
-  openRuns: openRunsIn,
   reservations: reservationsIn,
   secrets: secretsIn,
   tokens: tokensIn,

@@ -32,7 +32,7 @@ export type ApprovalRow = Row<
 >;
 
 /** One owner's yes to an approval that needs several. */
-export interface DecisionRow {
+interface DecisionRow {
   approval_id: string;
   owner: string;
   principal: string;
@@ -60,7 +60,7 @@ export interface StandingApproval {
 export type StandingRow = Row<Omit<StandingApproval, 'usesLeft' | 'raised'> & { uses: number; raised: boolean }>;
 
 /** Names under which a guest was seen, so that renaming it before asking to delete it shows. */
-export interface GuestNameRow {
+interface GuestNameRow {
   cluster: string;
   key: string;
   name: string;
@@ -73,7 +73,7 @@ export interface GuestNameRow {
 export type RunRow = Row<RunRecord & { worker: string; leaseUntil: string }>;
 
 /** Which run a worker task of Proxmox belongs to: one only. */
-export interface RunUpidRow {
+interface RunUpidRow {
   cluster: string;
   upid: string;
   run_id: string;
@@ -107,7 +107,7 @@ export interface Reservation {
 /** `name_key` is the name in lower case; null where the guest has none. */
 export type ReservationRow = Omit<Row<Reservation & { nameKey?: string }>, 'seq'> & { seq: Generated<number> };
 
-export interface GuestRow {
+interface GuestRow {
   cluster: string;
   vmid: number;
   key: string;
@@ -115,7 +115,7 @@ export interface GuestRow {
   created_at: string;
 }
 
-export interface SecretRow {
+interface SecretRow {
   /** HMAC of the value. */
   id: string;
   /** The approval or run that needs it. */
@@ -147,7 +147,7 @@ export interface TokenRecord {
 /** The scope is JSON too where there is none. */
 export type TokenRow = Omit<Row<TokenRecord>, 'scope'> & { scope: string };
 
-export interface PrincipalRow {
+interface PrincipalRow {
   owner: string;
   /** Salted hash (scrypt) of what an approver must know beside their token. */
   passphrase: string | null;
@@ -155,15 +155,15 @@ export interface PrincipalRow {
   last_seen_at: string;
 }
 
-export type SessionRow = Row<ConsoleSession & { owner: string }>;
+type SessionRow = Row<ConsoleSession & { owner: string }>;
 
-export interface KeyRow {
+interface KeyRow {
   name: string;
   value: string;
 }
 
 /** When something was done last that is done from time to time, by whichever process comes first. */
-export interface MarkRow {
+interface MarkRow {
   name: string;
   at: string;
 }

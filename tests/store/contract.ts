@@ -104,7 +104,9 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       await begun('s-expired', { expiresAt: '2026-01-01T00:01:00.000Z' });
       await store().approvals.expire('c', '2026-01-01T00:02:00.000Z');
       await begun('s-done');
-      await store().runs.begin(run('s-run', 's-done'), 'w', LATER, { approvalId: 's-done', decidedBy: 'x', decidedVia: 'relay' });
+      await store().runs.begin(run('s-run', 's-done'), 'w', LATER, {
+        decision: { approvalId: 's-done', decidedBy: 'x', decidedVia: 'relay' },
+      });
       await store().secrets.keep('s-run', [{ id: 'of-s-run', sealed: 'x' }]);
       await store().runs.end('s-run', 'w', { status: 'failed', steps: [], endedAt: NOW });
       for (const id of ['denied', 'stale', 'replaced', 'expired', 'done', 'run'])
@@ -128,9 +130,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         },
       };
       const begun = await Promise.allSettled(
-        Array.from({ length: 10 }, (_, n) =>
-          store().runs.begin({ ...run(`hour${n}`), principal: 'hasty' }, 'w', LATER, undefined, admission),
-        ),
+        Array.from({ length: 10 }, (_, n) => store().runs.begin({ ...run(`hour${n}`), principal: 'hasty' }, 'w', LATER, { admission })),
       );
       expect(begun.filter((b) => b.status === 'fulfilled')).toHaveLength(2);
       expect(await store().runs.since({ cluster: 'c', principal: 'hasty' }, admission.since)).toHaveLength(2);
@@ -140,7 +140,9 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       await store().approvals.request(approval('once', { argsDigest: 'once' }), NOW, 50);
       const begun = await Promise.all(
         Array.from({ length: 50 }, (_, n) =>
-          store().runs.begin(run(`r${n}`, 'once'), 'w', LATER, { approvalId: 'once', decidedBy: 'local:1', decidedVia: 'relay' }),
+          store().runs.begin(run(`r${n}`, 'once'), 'w', LATER, {
+            decision: { approvalId: 'once', decidedBy: 'local:1', decidedVia: 'relay' },
+          }),
         ),
       );
       expect(begun.filter(Boolean)).toHaveLength(1);
@@ -149,9 +151,9 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
 
     it('begins nothing for an expired approval', async () => {
       await store().approvals.request(approval('late', { argsDigest: 'late', expiresAt: NOW }), '2025-12-31T00:00:00.000Z', 50);
-      expect(await store().runs.begin(run('rl', 'late'), 'w', LATER, { approvalId: 'late', decidedBy: 'x', decidedVia: 'relay' })).toBe(
-        false,
-      );
+      expect(
+        await store().runs.begin(run('rl', 'late'), 'w', LATER, { decision: { approvalId: 'late', decidedBy: 'x', decidedVia: 'relay' } }),
+      ).toBe(false);
       await store().approvals.expire('c', NOW);
       expect(await store().approvals.get('late')).toMatchObject({ status: 'expired' });
     });
@@ -161,7 +163,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       for (const n of [1, 2])
         await store().approvals.request(approval(`h${n}`, { argsDigest: `h${n}`, principal: 'h', expiresAt: '2027-01-02' }), asked, 50);
       const start = { ...run('rh', 'h1'), startedAt: given };
-      await store().runs.begin(start, 'w', LATER, { approvalId: 'h1', decidedBy: 'x', decidedVia: 'relay' });
+      await store().runs.begin(start, 'w', LATER, { decision: { approvalId: 'h1', decidedBy: 'x', decidedVia: 'relay' } });
       await store().approvals.move('h2', 'pending', 'denied', { decidedBy: 'x', decidedAt: given });
       const answers = await store(1).approvals.answers('2026-12-31T00:00:00.000Z');
       expect(answers).toHaveLength(2);
@@ -171,7 +173,9 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
 
     it('ends the approval with its run, and rejects writes of a worker that lost the run', async () => {
       await store().approvals.request(approval('done', { argsDigest: 'done' }), NOW, 50);
-      await store().runs.begin(run('rd', 'done'), 'first', LATER, { approvalId: 'done', decidedBy: 'x', decidedVia: 'relay' });
+      await store().runs.begin(run('rd', 'done'), 'first', LATER, {
+        decision: { approvalId: 'done', decidedBy: 'x', decidedVia: 'relay' },
+      });
       expect(await store(1).runs.adopt('rd', 'first', 'second', LATER)).toBe(true);
       expect(await store(1).runs.adopt('rd', 'first', 'third', LATER)).toBe(false);
       expect(await store().runs.journal('rd', 'first', [], LATER)).toBe(false);
@@ -189,7 +193,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
 
     it('ends an unknown run once, with its approval, and owns the tasks that were found', async () => {
       await store().approvals.request(approval('open', { argsDigest: 'open' }), NOW, 50);
-      await store().runs.begin(run('ro', 'open'), 'w', LATER, { approvalId: 'open', decidedBy: 'x', decidedVia: 'relay' });
+      await store().runs.begin(run('ro', 'open'), 'w', LATER, { decision: { approvalId: 'open', decidedBy: 'x', decidedVia: 'relay' } });
       const upid = 'UPID:pve:00004311:0007012A:6B036F7E:qmdestroy:105:mcp@pve!late:';
       const done = [{ id: 'delete', state: 'done' as const, at: NOW, upid }];
       expect(await store().runs.endUnknown('ro', { status: 'succeeded', steps: done, endedAt: NOW })).toBe(false);
@@ -269,7 +273,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         const admission = { since: NOW, check: (recent: RunRecord[]) => void seen.push(recent.length) };
         await store().runs.begin(began, 'w', LATER);
         for (const cluster of ['east', 'west'])
-          await store().runs.begin({ ...began, id: `told-${cluster}`, cluster }, 'w', LATER, undefined, admission);
+          await store().runs.begin({ ...began, id: `told-${cluster}`, cluster }, 'w', LATER, { admission });
         expect(seen).toEqual([1, 0]);
         expect(await store().runs.since({ principal: 'told', cluster: 'west' }, NOW)).toHaveLength(1);
       });
@@ -320,7 +324,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         );
         if (asked === 'full') throw new Error('full');
         const decision = { approvalId: asked.id, decidedBy: 'x', decidedVia: 'relay' as const };
-        await store().runs.begin({ ...run(`run-${id}`, asked.id), startedAt }, 'w', LATER, decision);
+        await store().runs.begin({ ...run(`run-${id}`, asked.id), startedAt }, 'w', LATER, { decision });
         await store().runs.journal(`run-${id}`, 'w', [{ id: 's', state: 'sent', at: startedAt, upid: upid(id) }], LATER);
         if (end)
           await store().runs.end(`run-${id}`, 'w', {

@@ -187,9 +187,9 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         await store.approvals.request(approval('r-full'), NOW, 5);
         const decision = { approvalId: 'r-full', decidedBy: 'anna', decidedVia: 'human' as const, note: 'swiftly' };
         const begun = run('r-full', { approvalId: 'r-full', leaseId: 'lse' });
-        expect(await store.runs.begin(begun, 'w', LATER, decision)).toBe(true);
+        expect(await store.runs.begin(begun, 'w', LATER, { decision })).toBe(true);
         // As when the database restarted before it answered.
-        expect(await store.runs.begin(begun, 'w', LATER, decision)).toBe(true);
+        expect(await store.runs.begin(begun, 'w', LATER, { decision })).toBe(true);
         expect(await store.runs.get('r-full')).toStrictEqual({ ...begun, status: 'executing', steps: [] });
         expect(await store.approvals.get('r-full')).toMatchObject({
           runId: 'r-full',
@@ -208,7 +208,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
       it('decided without a remark leaves the note of its approval empty', async () => {
         await store.approvals.request(approval('r-plain'), NOW, 5);
         const decision = { approvalId: 'r-plain', decidedBy: 'anna', decidedVia: 'human' as const };
-        await store.runs.begin(run('r-plain', { approvalId: 'r-plain' }), 'w', LATER, decision);
+        await store.runs.begin(run('r-plain', { approvalId: 'r-plain' }), 'w', LATER, { decision });
         expect(await store.approvals.get('r-plain')).not.toHaveProperty('note');
       });
 
@@ -229,9 +229,11 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
       it('that had ended as unknown leaves its error as the note of its approval', async () => {
         await store.approvals.request(approval('r-open'), NOW, 5);
         await store.runs.begin(run('r-open', { approvalId: 'r-open' }), 'w', LATER, {
-          approvalId: 'r-open',
-          decidedBy: 'anna',
-          decidedVia: 'human',
+          decision: {
+            approvalId: 'r-open',
+            decidedBy: 'anna',
+            decidedVia: 'human',
+          },
         });
         await store.runs.end('r-open', 'w', { status: 'unknown', steps: [], error, endedAt: NOW });
         expect(

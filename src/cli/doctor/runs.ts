@@ -32,7 +32,7 @@ export async function leftRunsCheck(settings: Settings, served: readonly string[
   const isNamed = (name: string) => clusters.some((one) => one.name === name);
   const isServed = (cluster: string) =>
     isNamed(nameIn(cluster)) && (served.includes(cluster) || !served.some((one) => nameIn(one) === nameIn(cluster)));
-  const all = (await inStore(settings, (store) => store.openRuns.byCluster())) ?? [];
+  const all = (await inStore(settings, (store) => store.runs.openByCluster())) ?? [];
   return all
     .filter(({ cluster }) => !isServed(cluster))
     .map(({ cluster, open }) => {

@@ -85,7 +85,8 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
   const { plan, caller } = start;
   try {
     await refuseRevoked([run.principal, caller.principal], ports);
-    if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), start.decision, perHour(plan, ports)))) return false;
+    if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), { decision: start.decision, admission: perHour(plan, ports) })))
+      return false;
   } catch (error) {
     // A limit that refused it has stored nothing; a fault of the store may have.
     if (!(error instanceof ProxmoxMcpError) || error.code === 'store_unavailable') await neverSent(run, error, caller, ports);

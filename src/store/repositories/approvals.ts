@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Kysely, Selectable, SelectQueryBuilder } from 'kysely';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { distinctOwners } from '../../core/people/owner.ts';
@@ -39,25 +39,13 @@ export function approvalsIn(db: Kysely<Database>) {
     ): Promise<(ApprovalRecord & { ended?: ApprovalRecord[] }) | 'full'> {
       return exclusive(db, async (tx) => {
         const ended = await expire(tx, approval.cluster, now);
-        const same = await tx
-          .selectFrom('approvals')
-          .selectAll()
-          .where('cluster', '=', approval.cluster)
-          .where('principal', '=', approval.principal)
-          .where('args_digest', '=', approval.argsDigest)
-          .where('status', '=', 'pending')
-          .executeTakeFirst();
+        const mine = pendingOn(tx, approval.cluster).where('principal', '=', approval.principal);
+        const same = await mine.selectAll().where('args_digest', '=', approval.argsDigest).executeTakeFirst();
         if (same && same.digest === approval.digest) return { ...read(same), ...(ended.length > 0 ? { ended } : {}) };
         const row = write(approval, now);
-        const waiting = tx
-          .selectFrom('approvals')
-          .select((e) => e.fn.countAll<number>().as('pending'))
-          .where('cluster', '=', row.cluster)
-          .where('status', '=', 'pending')
-          .where('id', '!=', same?.id ?? '');
-        const queues = [waiting.where('principal', '=', row.principal)];
-        if (row.target_vmid !== undefined && row.target_vmid !== null) queues.push(waiting.where('target_vmid', '=', row.target_vmid));
-        for (const queue of queues) if (Number((await queue.executeTakeFirstOrThrow()).pending) >= maxPending) return 'full' as const;
+        const vmid = approval.plan.target?.vmid;
+        const queues = [mine, ...(vmid === undefined ? [] : [pendingOn(tx, approval.cluster).where('target_vmid', '=', vmid)])];
+        for (const queue of queues) if ((await count(queue.where('id', '!=', same?.id ?? ''))) >= maxPending) return 'full';
         // The cluster changed since the identical request: the old plan would only become stale, so the new one takes its place.
         if (same) {
           const stale = { status: 'stale', note: 'replaced by a newer request', decided_at: now } as const;
@@ -75,36 +63,33 @@ export function approvalsIn(db: Kysely<Database>) {
       return row && (await withAgreed(db, [read(row)]))[0];
     },
 
-    async list(filter: ApprovalFilter): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }> {
-      let query = db.selectFrom('approvals');
-      if (filter.principal !== undefined) query = query.where('principal', '=', filter.principal);
-      if (filter.cluster !== undefined) query = query.where('cluster', '=', filter.cluster);
-      if (filter.status !== undefined) query = query.where('status', '=', filter.status);
-      const { total } = await query.select((e) => e.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+    async list({ limit, cursor, ...filter }: ApprovalFilter): Promise<{ approvals: ApprovalRecord[]; total: number; nextCursor?: string }> {
+      const query = db.selectFrom('approvals').where((e) => e.and(defined(filter)));
+      const total = await count(query);
       let page = query
         .selectAll()
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
-        .limit(filter.limit + 1);
-      if (filter.cursor !== undefined) {
-        const after = await db.selectFrom('approvals').select(['created_at', 'id']).where('id', '=', filter.cursor).executeTakeFirst();
+        .limit(limit + 1);
+      if (cursor !== undefined) {
+        const after = await db.selectFrom('approvals').select(['created_at', 'id']).where('id', '=', cursor).executeTakeFirst();
         if (!after) fail('invalid_arguments', 'cursor is not the next_cursor of an earlier answer.');
         page = page.where((e) =>
           e.or([e('created_at', '<', after.created_at), e.and([e('created_at', '=', after.created_at), e('id', '<', after.id)])]),
         );
       }
       const rows = await page.execute();
-      const approvals = await withAgreed(db, rows.slice(0, filter.limit).map(read));
+      const approvals = await withAgreed(db, rows.slice(0, limit).map(read));
       const last = approvals.at(-1);
-      return { approvals, total: Number(total), ...(rows.length > filter.limit && last ? { nextCursor: last.id } : {}) };
+      return { approvals, total, ...(rows.length > limit && last ? { nextCursor: last.id } : {}) };
     },
 
     /** The pending ones, next to expire first, and how many there are in all. */
     async pending(cluster: string, limit: number): Promise<{ approvals: ApprovalRecord[]; total: number }> {
-      const query = db.selectFrom('approvals').where('status', '=', 'pending').where('cluster', '=', cluster);
-      const { total } = await query.select((e) => e.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+      const query = pendingOn(db, cluster);
+      const total = await count(query);
       const rows = await query.selectAll().orderBy('expires_at').orderBy('id').limit(limit).execute();
-      return { approvals: await withAgreed(db, rows.map(read)), total: Number(total) };
+      return { approvals: await withAgreed(db, rows.map(read)), total };
     },
 
     /** Those that are no longer pending, the latest decision first, however old the request. */
@@ -129,37 +114,34 @@ export function approvalsIn(db: Kysely<Database>) {
       set: { decidedBy?: string; decidedVia?: ApprovalMethod; note?: string; decidedAt?: string } = {},
     ): Promise<boolean> {
       return exclusive(db, async (tx) => {
-        const result = await tx
+        const { numUpdatedRows } = await tx
           .updateTable('approvals')
-          // Kysely leaves out what is undefined.
-          .set({ status: to, decided_by: set.decidedBy, decided_via: set.decidedVia, note: set.note, decided_at: set.decidedAt })
+          .set(rowOf({ status: to, ...set }))
           .where('id', '=', id)
           .where('status', '=', from)
           .executeTakeFirst();
-        if (Number(result.numUpdatedRows) !== 1) return false;
+        if (numUpdatedRows !== 1n) return false;
         if (FINAL.includes(to)) await eraseSecrets(tx, [id]);
         return true;
       });
     },
 
     /** Records one owner's yes. @returns the owners who said yes so far */
-    async agree(id: string, yes: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
+    async agree(id: string, { now, ...yes }: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
       await db
         .insertInto('decisions')
-        .values({ approval_id: id, owner: yes.owner, principal: yes.principal, via: yes.via, decided_at: yes.now })
+        .values({ approval_id: id, ...yes, decided_at: now })
         .onConflict((c) => c.doNothing())
         .execute();
       return (await agreed(db, [id])).map(({ owner }) => owner);
     },
 
     /** Approvals of this caller for the identical request to this cluster that were decided after `since`; the newest first. */
-    async decidedSince(asked: { cluster: string; principal: string; argsDigest: string }, since: string): Promise<ApprovalRecord[]> {
+    async decidedSince(request: { cluster: string; principal: string; argsDigest: string }, since: string): Promise<ApprovalRecord[]> {
       const rows = await db
         .selectFrom('approvals')
         .selectAll()
-        .where('cluster', '=', asked.cluster)
-        .where('principal', '=', asked.principal)
-        .where('args_digest', '=', asked.argsDigest)
+        .where((e) => e.and(rowOf(request)))
         .where('decided_at', '>', since)
         .orderBy('decided_at', 'desc')
         .execute();
@@ -182,17 +164,19 @@ export function approvalsIn(db: Kysely<Database>) {
 
     /** Marks every approval for this cluster expired that was not decided in time. @returns what expired by this call */
     async expire(cluster: string, now: string): Promise<ApprovalRecord[]> {
-      // Asked at every look at the approvals: the lock is only taken when there is something to do.
-      const due = await db
-        .selectFrom('approvals')
-        .select('id')
-        .where('cluster', '=', cluster)
-        .where('status', '=', 'pending')
-        .where('expires_at', '<=', now)
-        .executeTakeFirst();
+      // Called at every look at the approvals: the lock is only taken when there is something to do.
+      const due = await pendingOn(db, cluster).select('id').where('expires_at', '<=', now).executeTakeFirst();
       return due ? exclusive(db, (tx) => expire(tx, cluster, now)) : [];
     },
   };
+}
+
+function pendingOn(db: Kysely<Database>, cluster: string) {
+  return db.selectFrom('approvals').where('cluster', '=', cluster).where('status', '=', 'pending');
+}
+
+async function count(query: SelectQueryBuilder<Database, 'approvals', object>): Promise<number> {
+  return Number((await query.select((e) => e.fn.countAll<number>().as('found')).executeTakeFirstOrThrow()).found);
 }
 
 /** Every yes so far, the first one first. */
@@ -231,8 +215,7 @@ async function expire(tx: Kysely<Database>, cluster: string, now: string): Promi
 }
 
 function write({ method, ...a }: NewApproval, now: string) {
-  const { target } = a.plan;
-  return rowOf({ ...a, way: method, status: 'pending' as const, createdAt: now, ...defined({ targetVmid: target?.vmid }) });
+  return rowOf({ ...a, way: method, status: 'pending' as const, createdAt: now, ...defined({ targetVmid: a.plan.target?.vmid }) });
 }
 
 function read({ args_digest: _args, target_vmid: _vmid, way, ...row }: Partial<Selectable<ApprovalRow>>): ApprovalRecord {

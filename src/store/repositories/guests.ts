@@ -1,28 +1,22 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { Database } from '../schema.ts';
-import { readRun } from './run-row.ts';
+import { readRun } from './runs.ts';
 
 /** Guests that were created here, and the names under which guests were seen. */
 export function guestsIn(db: Kysely<Database>) {
   return {
     /** Remembers a guest as created through this server, and which run did so or continued with it. */
-    async remember(guest: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
+    async remember({ runId, now, ...guest }: { cluster: string; vmid: number; key: string; runId: string; now: string }): Promise<void> {
       await db
         .insertInto('guests')
-        .values({ cluster: guest.cluster, vmid: guest.vmid, key: guest.key, run_id: guest.runId, created_at: guest.now })
-        .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: guest.runId }))
+        .values({ ...guest, run_id: runId, created_at: now })
+        .onConflict((c) => c.columns(['cluster', 'vmid', 'key']).doUpdateSet({ run_id: runId }))
         .execute();
     },
     async made(cluster: string, vmid: number, key: string): Promise<boolean> {
-      const row = await db
-        .selectFrom('guests')
-        .select(sql`1`.as('one'))
-        .where('cluster', '=', cluster)
-        .where('vmid', '=', vmid)
-        .where('key', '=', key)
-        .executeTakeFirst();
-      return row !== undefined;
+      const made = db.selectFrom('guests').select('run_id').where('cluster', '=', cluster).where('vmid', '=', vmid).where('key', '=', key);
+      return (await made.executeTakeFirst()) !== undefined;
     },
     /** The run that made the guest, or the last one that continued with it. */
     async madeBy(cluster: string, vmid: number, key: string): Promise<RunRecord | undefined> {
@@ -30,9 +24,7 @@ export function guestsIn(db: Kysely<Database>) {
         .selectFrom('guests')
         .innerJoin('runs', 'runs.id', 'guests.run_id')
         .selectAll('runs')
-        .where('guests.cluster', '=', cluster)
-        .where('guests.vmid', '=', vmid)
-        .where('guests.key', '=', key)
+        .where((e) => e.and({ 'guests.cluster': cluster, 'guests.vmid': vmid, 'guests.key': key }))
         .executeTakeFirst();
       return row && readRun(row);
     },
@@ -50,14 +42,8 @@ export function guestsIn(db: Kysely<Database>) {
     },
     /** Newest first. */
     async names(cluster: string, key: string): Promise<string[]> {
-      const rows = await db
-        .selectFrom('guest_names')
-        .select('name')
-        .where('cluster', '=', cluster)
-        .where('key', '=', key)
-        .orderBy('seen_at', 'desc')
-        .execute();
-      return rows.map((r) => r.name);
+      const seen = db.selectFrom('guest_names').select('name').where('cluster', '=', cluster).where('key', '=', key);
+      return (await seen.orderBy('seen_at', 'desc').execute()).map(({ name }) => name);
     },
   };
 }

@@ -4,6 +4,8 @@ import { recordOf, rowOf } from '../row.ts';
 import type { Database, Reservation, ReservationRow, Worker } from '../schema.ts';
 
 type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib' | 'space'>;
+/** Until the plan states its needs. */
+const NO_DEMAND: Demand = { node: '', type: 'qemu', cpu: 0, memoryMib: 0, diskGib: 0, space: {} };
 
 /**
  * Reservations of work in flight, in the order in which their needs became known. A row is written first, then the cluster is read, then it
@@ -14,37 +16,27 @@ export function reservationsIn(db: Kysely<Database>) {
     /**
      * Reserves a name and a VMID for a new guest, or just a place in the queue for one that grows.
      * @param choose picks the VMID, given those that are reserved already; called inside the lock, so it must not wait for anything
-     * @returns the reservation, or the conflicting one of another call
+     * @returns the reservation (an earlier one of the same id again), or the conflicting one of another call
      */
     async reserve(
-      request: { id: string; cluster: string; name: string; newGuest: boolean; worker: Worker; leaseUntil: string; now: string },
+      { now, ...reserved }: Pick<Reservation, 'id' | 'cluster' | 'name' | 'newGuest' | 'worker' | 'leaseUntil'> & { now: string },
       choose: (reserved: ReadonlySet<number>) => number,
     ): Promise<{ mine: Reservation } | { other: Reservation }> {
       return exclusive(db, async (tx) => {
-        const rows = (
-          await tx.selectFrom('reservations').selectAll().where('cluster', '=', request.cluster).where('new_guest', '=', 1).execute()
-        ).map(read);
-        const again = await tx.selectFrom('reservations').selectAll().where('id', '=', request.id).executeTakeFirst();
+        const { id, cluster, name, newGuest } = reserved;
+        const all = tx.selectFrom('reservations').selectAll();
+        const again = await all.where('id', '=', id).executeTakeFirst();
         if (again) return { mine: read(again) };
-        const nameKey = request.newGuest && request.name !== '' ? request.name.toLowerCase() : null;
-        const namesake = rows.find((r) => r.name.toLowerCase() === nameKey);
+        const others = (await all.where('cluster', '=', cluster).where('new_guest', '=', 1).execute()).map(read);
+        const nameKey = newGuest && name !== '' ? name.toLowerCase() : null;
+        const namesake = others.find((r) => r.name.toLowerCase() === nameKey);
         if (namesake) return { other: namesake };
-        const vmid = choose(new Set(rows.map((r) => r.vmid)));
-        const holder = request.newGuest ? rows.find((r) => r.vmid === vmid) : undefined;
+        const vmid = choose(new Set(others.map((r) => r.vmid)));
+        const holder = newGuest ? others.find((r) => r.vmid === vmid) : undefined;
         if (holder) return { other: holder };
         const row = await tx
           .insertInto('reservations')
-          .values({
-            ...rowOf({
-              id: request.id,
-              cluster: request.cluster,
-              name: request.name,
-              worker: request.worker,
-              leaseUntil: request.leaseUntil,
-            }),
-            ...rowOf({ vmid, node: '', type: 'qemu' as const, newGuest: request.newGuest, cpu: 0, memoryMib: 0, diskGib: 0, space: {} }),
-            ...{ name_key: nameKey, state: 'held', changed_at: request.now },
-          })
+          .values({ ...rowOf({ ...reserved, vmid, ...NO_DEMAND, state: 'held' as const, changedAt: now }), name_key: nameKey })
           .returningAll()
           .executeTakeFirstOrThrow();
         return { mine: read(row) };
@@ -70,21 +62,15 @@ export function reservationsIn(db: Kysely<Database>) {
         const row = await tx.deleteFrom('reservations').where('id', '=', id).returningAll().executeTakeFirst();
         if (!row) return undefined;
         const { seq: _earlier, ...kept } = row;
-        const demanded = rowOf({ node, type, cpu, memoryMib, diskGib, space });
-        return read(
-          await tx
-            .insertInto('reservations')
-            .values({ ...kept, ...demanded })
-            .returningAll()
-            .executeTakeFirstOrThrow(),
-        );
+        const demanded = { ...kept, ...rowOf({ node, type, cpu, memoryMib, diskGib, space }) };
+        return read(await tx.insertInto('reservations').values(demanded).returningAll().executeTakeFirstOrThrow());
       });
     },
 
     /** @returns false when another process gave the reservation back meanwhile, because this one seemed to be gone */
     async setRun(id: string, runId: string): Promise<boolean> {
-      const result = await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      const { numUpdatedRows } = await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).executeTakeFirst();
+      return numUpdatedRows === 1n;
     },
 
     /** The run ended well, for all of its guests or for one: the guest exists, or has grown; lists may not show it yet. Its earlier sizes no longer count. */
@@ -99,10 +85,7 @@ export function reservationsIn(db: Kysely<Database>) {
       for (const { id, cluster, vmid } of made.filter((row) => row.new_guest === 0))
         await db
           .deleteFrom('reservations')
-          .where('cluster', '=', cluster)
-          .where('vmid', '=', vmid)
-          .where('new_guest', '=', 0)
-          .where('state', '=', 'made')
+          .where((e) => e.and({ cluster, vmid, new_guest: 0, state: 'made' }))
           .where('id', '!=', id)
           .execute();
     },

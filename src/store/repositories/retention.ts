@@ -8,7 +8,7 @@ const ENDED = ['succeeded', 'failed', 'denied', 'expired', 'stale'];
 
 type Table = 'runs' | 'approvals' | 'leases' | 'tokens' | 'sessions';
 
-/** Forgets what ended long ago. The rows that say "created here" (`guests`) are never touched. */
+/** Deletes what ended long ago. The rows that say "created here" (`guests`) are never touched. */
 export function retentionIn(db: Kysely<Database>) {
   /** Deletes the rows that the condition names, some at a time. */
   async function remove(table: Table, key: string, condition: ReturnType<typeof sql<boolean>>): Promise<number> {
@@ -22,7 +22,7 @@ export function retentionIn(db: Kysely<Database>) {
   }
 
   return {
-    /** Whether this process is the one that does it now: true once in `hours`, for one process of all on this store. */
+    /** Whether this process is the one that does it now. @param before ISO time: true only if no process on this store did it since */
     async isDue(name: string, now: string, before: string): Promise<boolean> {
       const { numAffectedRows } = await sql`
         insert into marks (name, at) values (${name}, ${now})

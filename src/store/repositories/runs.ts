@@ -1,12 +1,11 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Kysely, Selectable, Updateable } from 'kysely';
+import { defined } from '../../core/defined.ts';
 import type { ApprovalMethod, ApprovalStatus } from '../../core/plan/approval.ts';
 import type { RunRecord, RunStatus, StepRecord } from '../../core/plan/run.ts';
 import { exclusive } from '../dialect.ts';
-import { rowOf } from '../row.ts';
+import { recordOf, rowOf } from '../row.ts';
 import type { Database, RunRow, Worker } from '../schema.ts';
-import { readRun } from './run-row.ts';
 import { eraseSecrets } from './secrets.ts';
-import { ownUpids } from './upids.ts';
 
 export interface Decision {
   approvalId: string;
@@ -46,29 +45,21 @@ export function runsIn(db: Kysely<Database>) {
       run: Omit<RunRecord, 'status' | 'steps'>,
       worker: Worker,
       leaseUntil: string,
-      decision?: Decision,
-      admission?: Admission,
+      { decision, admission }: { decision?: Decision | undefined; admission?: Admission | undefined } = {},
     ): Promise<boolean> {
       return exclusive(db, async (tx) => {
         if (await tx.selectFrom('runs').select('id').where('id', '=', run.id).executeTakeFirst()) return true;
         if (admission) admission.check(await since(tx, run, admission.since));
         if (decision) {
-          const moved = await tx
+          const { approvalId, ...decided } = decision;
+          const { numUpdatedRows } = await tx
             .updateTable('approvals')
-            .set({
-              status: 'executing',
-              run_id: run.id,
-              decided_by: decision.decidedBy,
-              decided_via: decision.decidedVia,
-              // Kysely leaves out what is undefined.
-              note: decision.note,
-              decided_at: run.startedAt,
-            })
-            .where('id', '=', decision.approvalId)
+            .set(rowOf({ status: 'executing' as const, runId: run.id, decidedAt: run.startedAt, ...decided }))
+            .where('id', '=', approvalId)
             .where('status', '=', 'pending')
             .where('expires_at', '>', run.startedAt)
             .executeTakeFirst();
-          if (Number(moved.numUpdatedRows) !== 1) return false;
+          if (numUpdatedRows !== 1n) return false;
         }
         await tx
           .insertInto('runs')
@@ -83,10 +74,9 @@ export function runsIn(db: Kysely<Database>) {
       return row && readRun(row);
     },
 
-    async recent(filter: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
-      let query = db.selectFrom('runs').selectAll().where('cluster', '=', filter.cluster).orderBy('started_at', 'desc').limit(filter.limit);
-      if (filter.principal !== undefined) query = query.where('principal', '=', filter.principal);
-      return (await query.execute()).map(readRun);
+    async recent({ limit, ...whose }: { principal?: string; cluster: string; limit: number }): Promise<RunRecord[]> {
+      const query = db.selectFrom('runs').selectAll().orderBy('started_at', 'desc').limit(limit);
+      return (await query.where((e) => e.and(defined(whose))).execute()).map(readRun);
     },
 
     async byUpid(upid: string, cluster: string): Promise<RunRecord | undefined> {
@@ -102,42 +92,20 @@ export function runsIn(db: Kysely<Database>) {
 
     /** Writes the steps so far. @returns false when another process has adopted the run: the caller must stop at once. */
     async journal(id: string, worker: Worker, steps: StepRecord[], leaseUntil: string): Promise<boolean> {
-      return exclusive(db, async (tx) => {
-        const result = await tx
-          .updateTable('runs')
-          .set({ steps: JSON.stringify(steps), lease_until: leaseUntil })
-          .where('id', '=', id)
-          .where('worker', '=', worker)
-          .where('status', '=', 'executing')
-          .executeTakeFirst();
-        if (Number(result.numUpdatedRows) !== 1) return false;
-        await ownUpids(tx, id, steps);
-        return true;
-      });
+      return exclusive(db, (tx) =>
+        write(tx, { id, worker, status: 'executing' }, { steps: JSON.stringify(steps), lease_until: leaseUntil }, steps),
+      );
     },
 
     /** Ends a run and, in the same transaction, its approval and what was kept secret for both. */
     async end(id: string, worker: Worker, ending: Ending): Promise<boolean> {
-      const { status, steps, error } = ending;
+      const { status, error, steps } = ending;
       return exclusive(db, async (tx) => {
-        const result = await tx
-          .updateTable('runs')
-          .set(ended(ending))
-          .where('id', '=', id)
-          .where('worker', '=', worker)
-          .where('status', '=', 'executing')
-          .executeTakeFirst();
-        if (Number(result.numUpdatedRows) !== 1) {
+        if (!(await write(tx, { id, worker, status: 'executing' }, ended(ending), steps))) {
           const before = await tx.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
           return before?.worker === worker && before.status === status;
         }
-        await tx
-          .updateTable('approvals')
-          .set({ status: status satisfies ApprovalStatus, ...(error ? { note: error.message } : {}) })
-          .where('run_id', '=', id)
-          .where('status', '=', 'executing')
-          .execute();
-        await ownUpids(tx, id, steps);
+        await endApproval(tx, id, 'executing', { status, ...(error ? { note: error.message } : {}) });
         const approvals = await tx.selectFrom('approvals').select('id').where('run_id', '=', id).execute();
         await eraseSecrets(tx, [id, ...approvals.map((approval) => approval.id)]);
         return true;
@@ -149,22 +117,10 @@ export function runsIn(db: Kysely<Database>) {
      * @returns false when another process was faster
      */
     async endUnknown(id: string, ending: Ending & { status: 'succeeded' | 'failed' }): Promise<boolean> {
-      const { status, steps, error } = ending;
+      const { status, error, steps } = ending;
       return exclusive(db, async (tx) => {
-        const result = await tx
-          .updateTable('runs')
-          .set(ended(ending))
-          .where('id', '=', id)
-          .where('status', '=', 'unknown')
-          .executeTakeFirst();
-        if (Number(result.numUpdatedRows) !== 1) return false;
-        await tx
-          .updateTable('approvals')
-          .set({ status: status satisfies ApprovalStatus, note: error?.message ?? null })
-          .where('run_id', '=', id)
-          .where('status', '=', 'unknown')
-          .execute();
-        await ownUpids(tx, id, steps);
+        if (!(await write(tx, { id, status: 'unknown' }, ended(ending), steps))) return false;
+        await endApproval(tx, id, 'unknown', { status, note: error?.message ?? null });
         return true;
       });
     },
@@ -175,18 +131,8 @@ export function runsIn(db: Kysely<Database>) {
      * @returns false when another process wrote meanwhile: it has seen as much
      */
     async noteUnknown(id: string, before: StepRecord[], steps: StepRecord[], error: RunRecord['error']): Promise<boolean> {
-      return exclusive(db, async (tx) => {
-        const result = await tx
-          .updateTable('runs')
-          .set({ steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null })
-          .where('id', '=', id)
-          .where('status', '=', 'unknown')
-          .where('steps', '=', JSON.stringify(before))
-          .executeTakeFirst();
-        if (Number(result.numUpdatedRows) !== 1) return false;
-        await ownUpids(tx, id, steps);
-        return true;
-      });
+      const now = { steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null };
+      return exclusive(db, (tx) => write(tx, { id, status: 'unknown', steps: JSON.stringify(before) }, now, steps));
     },
 
     /** Runs whose outcome is unknown, the oldest first. */
@@ -224,6 +170,18 @@ export function runsIn(db: Kysely<Database>) {
     /** The runs that this principal began on this cluster after `begin`, for limits per hour. */
     since: (whose: { cluster: string; principal: string }, begin: string) => since(db, whose, begin),
 
+    /** How many runs have no outcome on each cluster, of those that are served and of those that were. */
+    async openByCluster(): Promise<{ cluster: string; open: number }[]> {
+      const rows = await db
+        .selectFrom('runs')
+        .select((e) => ['cluster', e.fn.countAll<number>().as('open')])
+        .where('status', 'in', ['executing', 'unknown'])
+        .groupBy('cluster')
+        .orderBy('cluster')
+        .execute();
+      return rows.map(({ cluster, open }) => ({ cluster, open: Number(open) }));
+    },
+
     async executing(cluster: string): Promise<{ run: RunRecord; worker: Worker; leaseUntil: string }[]> {
       const rows = await db.selectFrom('runs').selectAll().where('status', '=', 'executing').where('cluster', '=', cluster).execute();
       return rows.map((row) => ({ run: readRun(row), worker: row.worker, leaseUntil: row.lease_until }));
@@ -231,14 +189,7 @@ export function runsIn(db: Kysely<Database>) {
 
     /** Takes a run over from a worker that is gone; of several who try, one wins. */
     async adopt(id: string, from: Worker, to: Worker, leaseUntil: string): Promise<boolean> {
-      const result = await db
-        .updateTable('runs')
-        .set({ worker: to, lease_until: leaseUntil })
-        .where('id', '=', id)
-        .where('worker', '=', from)
-        .where('status', '=', 'executing')
-        .executeTakeFirst();
-      if (Number(result.numUpdatedRows) === 1) return true;
+      if (await write(db, { id, worker: from, status: 'executing' }, { worker: to, lease_until: leaseUntil })) return true;
       const row = await db.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
       return row?.worker === to && row.status === 'executing' && to !== from;
     },
@@ -262,13 +213,59 @@ function ended({ status, steps, error, endedAt }: Ending) {
   return { status, steps: JSON.stringify(steps), error: error ? JSON.stringify(error) : null, ended_at: endedAt };
 }
 
-async function since(db: Kysely<Database>, whose: { cluster: string; principal: string }, begin: string): Promise<RunRecord[]> {
-  const rows = await db
-    .selectFrom('runs')
-    .selectAll()
-    .where('cluster', '=', whose.cluster)
-    .where('principal', '=', whose.principal)
-    .where('started_at', '>', begin)
-    .execute();
-  return rows.map(readRun);
+/**
+ * Changes a run if it still is as the caller saw it. @returns whether it was
+ * @param steps whose tasks belong to this run from now on; a task that another run owns stays with that run
+ */
+async function write(
+  db: Kysely<Database>,
+  { id, ...seen }: Pick<RunRecord, 'id'> & Partial<Selectable<RunRow>>,
+  set: Updateable<RunRow>,
+  steps: readonly StepRecord[] = [],
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('runs')
+    .set(set)
+    .where((e) => e.and({ id, ...seen }))
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) return false;
+  for (const { upid } of steps) {
+    if (upid === undefined) continue;
+    await db
+      .insertInto('run_upids')
+      .columns(['cluster', 'upid', 'run_id'])
+      .expression((e) =>
+        e
+          .selectFrom('runs')
+          .select(['cluster', e.val(upid).as('upid'), 'id'])
+          .where('id', '=', id),
+      )
+      .onConflict((c) => c.doNothing())
+      .execute();
+  }
+  return true;
+}
+
+/** Moves the approval of a run on, if it still has this status. */
+async function endApproval(
+  tx: Kysely<Database>,
+  runId: string,
+  from: ApprovalStatus,
+  set: { status: ApprovalStatus; note?: string | null },
+): Promise<void> {
+  await tx.updateTable('approvals').set(set).where('run_id', '=', runId).where('status', '=', from).execute();
+}
+
+async function since(
+  db: Kysely<Database>,
+  { cluster, principal }: { cluster: string; principal: string },
+  begin: string,
+): Promise<RunRecord[]> {
+  const query = db.selectFrom('runs').selectAll().where('cluster', '=', cluster).where('principal', '=', principal);
+  return (await query.where('started_at', '>', begin).execute()).map(readRun);
+}
+
+/** A run as it is used, from its row. */
+export function readRun({ worker: _worker, lease_until: _until, ...row }: Selectable<RunRow>): RunRecord {
+  return recordOf<RunRecord>(row, { json: ['args', 'plan', 'steps', 'error'] });
 }

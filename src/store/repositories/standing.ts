@@ -2,7 +2,7 @@ import type { Kysely, Selectable } from 'kysely';
 import { recordOf, rowOf } from '../row.ts';
 import type { Database, StandingApproval, StandingRow } from '../schema.ts';
 
-/** Standing approvals: created by a human in a terminal, few uses, at most an hour, revocable. Also the names a guest was seen under. */
+/** Standing approvals: created by a human in a terminal, few uses, at most an hour, revocable. */
 export function standingIn(db: Kysely<Database>) {
   return {
     async add({ usesLeft, raised = false, ...approval }: StandingApproval): Promise<void> {
@@ -31,9 +31,9 @@ export function standingIn(db: Kysely<Database>) {
         .execute();
       return rows.map(read);
     },
-    /** Takes a use for each of so many guests, if the lease still has them all now. */
+    /** Takes a use for each of so many guests, if the standing approval still has them all. @returns whether it had */
     async use(id: string, guests: number, now: string): Promise<boolean> {
-      const result = await db
+      const { numUpdatedRows } = await db
         .updateTable('leases')
         .set((e) => ({ uses: e('uses', '-', guests) }))
         .where('id', '=', id)
@@ -41,17 +41,16 @@ export function standingIn(db: Kysely<Database>) {
         .where('expires_at', '>', now)
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      return numUpdatedRows === 1n;
     },
     async revoke(id: string, cluster: string, now: string): Promise<boolean> {
-      const result = await db
+      const { numUpdatedRows } = await db
         .updateTable('leases')
         .set({ revoked_at: now })
-        .where('id', '=', id)
-        .where('cluster', '=', cluster)
+        .where((e) => e.and({ id, cluster }))
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      return numUpdatedRows === 1n;
     },
   };
 }

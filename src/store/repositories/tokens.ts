@@ -10,8 +10,7 @@ export function tokensIn(db: Kysely<Database>) {
   const statements = { id: select('id'), name: select('name') };
   const find = async (column: 'id' | 'name', value: string): Promise<TokenRecord | undefined> => {
     const { rows } = await db.executeQuery<Selectable<TokenRow>>({ ...statements[column], parameters: [value] });
-    const [row] = rows;
-    return row && read(row);
+    return rows.map(read)[0];
   };
   return {
     /** @returns false when the name is taken by another token; repeating the very same token is fine */
@@ -30,24 +29,18 @@ export function tokensIn(db: Kysely<Database>) {
     },
     /** Whether any token can be used now. */
     async anyValid(now: string): Promise<boolean> {
-      const row = await db
-        .selectFrom('tokens')
-        .select('id')
-        .where('revoked_at', 'is', null)
-        .where('expires_at', '>', now)
-        .limit(1)
-        .executeTakeFirst();
-      return row !== undefined;
+      const valid = db.selectFrom('tokens').select('id').where('revoked_at', 'is', null).where('expires_at', '>', now);
+      return (await valid.limit(1).executeTakeFirst()) !== undefined;
     },
     /** @returns false when it was revoked before */
     async revoke(id: string, now: string): Promise<boolean> {
-      const result = await db
+      const { numUpdatedRows } = await db
         .updateTable('tokens')
         .set({ revoked_at: now })
         .where('id', '=', id)
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
-      return Number(result.numUpdatedRows) === 1;
+      return numUpdatedRows === 1n;
     },
     async touch(id: string, now: string): Promise<void> {
       await db.updateTable('tokens').set({ last_used_at: now }).where('id', '=', id).execute();

@@ -134,7 +134,7 @@ describe('how approvals are given', () => {
       const asked = { ...example, id: `apr_${n}`, argsDigest: `${n}`, plan, expiresAt: ago(0) };
       await store.approvals.request(asked, ago(2), 50);
       const started = { ...run, id: `run_${n}`, approvalId: `apr_${n}`, startedAt: ago(2, ms) };
-      await store.runs.begin(started, 'w', ago(0), { approvalId: `apr_${n}`, decidedBy: 'x', decidedVia: 'relay' });
+      await store.runs.begin(started, 'w', ago(0), { decision: { approvalId: `apr_${n}`, decidedBy: 'x', decidedVia: 'relay' } });
     }
     await store.approvals.request({ ...example, id: 'apr_old', argsDigest: 'old', plan, expiresAt: ago(8) }, ago(9), 50);
     await store.close();

@@ -39,9 +39,11 @@ const begin = (ports: Parts, approval: ApprovalRecord) => {
   const { proxmox } = ports;
   const run = { id: `run-${approval.id}`, operation: 'stop_vm', args: { vmid: 105 }, cluster: proxmox.cluster, principal: 'x' };
   return requests.store.runs.begin({ ...run, plan: planOf(), digest: 'd', startedAt: iso(0) }, 'other', iso(9999), {
-    approvalId: approval.id,
-    decidedBy: 'anna',
-    decidedVia: 'human',
+    decision: {
+      approvalId: approval.id,
+      decidedBy: 'anna',
+      decidedVia: 'human',
+    },
   });
 };
 const finish = (approval: ApprovalRecord) =>

@@ -476,7 +476,7 @@ describe('a human who decides elsewhere', () => {
         },
         'w',
         iso(999),
-        { approvalId: approval.id, decidedBy: 'anna', decidedVia: 'human' },
+        { decision: { approvalId: approval.id, decidedBy: 'anna', decidedVia: 'human' } },
       ),
     );
     expect(await here.redeem(approval, asker(), { waitForHuman: 10 })).toMatchObject({ kind: 'running' });
