@@ -1,10 +1,10 @@
 import { fail } from '../core/errors/errors.ts';
+import { vmidsOf } from '../core/plan/parts.ts';
 import type { RunRecord } from '../core/plan/run.ts';
 import type { Result } from '../core/result.ts';
 import { clusterPrefix } from '../core/settings/settings.ts';
 import { isObject, type Json, type JsonObject } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
-import { guestsOf } from '../engine/runs/outcome/late.ts';
 import type { OpenRunView, RunView } from './wire.ts';
 
 /** Members of an answer that say again what the page shows already. */
@@ -35,7 +35,7 @@ export function openRunView(run: RunRecord): OpenRunView {
   return {
     id: run.id,
     summary: plainText(`${clusterPrefix(run.cluster)}${run.plan.summary}`, 300),
-    vmids: guestsOf(run),
+    vmids: vmidsOf(run.plan),
     askedBy: plainText(run.principal, 100),
     startedAt: run.startedAt,
     message: plainText(run.error?.message ?? '', 600),

@@ -29,6 +29,11 @@ export function typedName(target: { name: string; vmid: number }): string {
   return target.name === '' ? String(target.vmid) : `${target.name} ${target.vmid}`;
 }
 
+/** Whether these tags hold this one. Proxmox lower-cases tags, people do not. */
+export function isTagged(tags: readonly string[], tag: string): boolean {
+  return tags.some((one) => one.toLowerCase() === tag.toLowerCase());
+}
+
 /** Whether a guest's pool is this one or nested in it: `a` includes `a/b`. */
 export function isInPool(pool: string | undefined, parent: string): boolean {
   return pool !== undefined && (pool === parent || pool.startsWith(`${parent}/`));

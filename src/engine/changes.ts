@@ -1,11 +1,11 @@
 import { defined } from '../core/defined.ts';
 import type { ApprovalRecord } from '../core/plan/approval.ts';
+import { vmidsOf } from '../core/plan/parts.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import type { Json } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
 import type { OwnChange } from '../operations/define.ts';
 import type { Ports } from './ports.ts';
-import { vmidsOf } from './runs/tasks/list.ts';
 
 /** Runs that are looked through, and changes that are told. */
 const SEARCHED = 300;

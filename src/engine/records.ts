@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { defined } from '../core/defined.ts';
 import type { Caller } from '../core/people/caller.ts';
-import { partsOf } from '../core/plan/parts.ts';
+import { nameAfter, partsOf, requestsOf } from '../core/plan/parts.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import type { RunRecord } from '../core/plan/run.ts';
 import { digestOf } from '../core/text/canonical.ts';
@@ -52,7 +52,7 @@ export function auditCall({ operation, caller, args }: Pick<Call, 'operation' | 
 
 /** `POST /nodes/pve/qemu/105/status/stop`: one line per request of a plan. */
 export function requestLines(plan: Plan): string[] {
-  return plan.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+  return requestsOf(plan).map(({ method, path }) => `${method} ${path}`);
 }
 
 /** The guest that a plan is about, for the audit. */
@@ -60,8 +60,7 @@ export function auditTarget(plan: Plan): { target?: { vmid: number; name: string
   const { target } = plan;
   if (target) return { target: { vmid: target.vmid, name: target.name, node: target.node, type: target.type, key: shortHash(target.key) } };
   const [part] = partsOf(plan);
-  const { name } = part?.after ?? {};
-  return part?.demand ? { target: { vmid: part.demand.vmid, name: typeof name === 'string' ? name : '', node: part.node ?? '' } } : {};
+  return part?.demand ? { target: { vmid: part.demand.vmid, name: nameAfter(part), node: part.node ?? '' } } : {};
 }
 
 function shortHash(text: string): string {

@@ -1,8 +1,8 @@
 import { fail } from '../../core/errors/errors.ts';
+import { vmidsOf } from '../../core/plan/parts.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import { clusterPrefix } from '../../core/settings/settings.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import { guestsOf } from '../../engine/runs/outcome/late.ts';
 import type { GlobalOptions } from '../lib/options.ts';
 import { type Exit, print, printRows } from '../terminal/output.ts';
 import { needTerminal } from '../terminal/terminal.ts';
@@ -41,7 +41,7 @@ function rowOf(run: RunRecord): JsonObject & Record<'run_id' | 'summary' | 'vmid
     run_id: run.id,
     operation: run.operation,
     summary: `${clusterPrefix(run.cluster)}${run.plan.summary}`,
-    vmids: guestsOf(run).join(', '),
+    vmids: vmidsOf(run.plan).join(', '),
     principal: run.principal,
     started_at: run.startedAt,
     ...(run.error ? { message: run.error.message } : {}),

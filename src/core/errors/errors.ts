@@ -24,6 +24,11 @@ export class ProxmoxMcpError extends Error {
   get exit(): 1 | 2 | 3 {
     return ERRORS[this.code].exit;
   }
+  /** The same error in other words. */
+  with(words: { message?: string; hint?: string; details?: JsonObject }): ProxmoxMcpError {
+    const { message = this.message, hint = this.hint, details = this.details } = words;
+    return new ProxmoxMcpError(this.code, message, { hint, cause: this.cause, ...(details ? { details } : {}) });
+  }
   /** The form in which MCP, the command line, runs and the audit carry it. */
   toJSON(): { code: ErrorCode; who: Who; message: string; hint: string; details?: JsonObject } {
     return { code: this.code, who: this.who, message: this.message, hint: this.hint, ...(this.details ? { details: this.details } : {}) };

@@ -1,5 +1,5 @@
 import type { GuestIdentity } from '../guest.ts';
-import type { Condition, Params, Plan, ResourceDemand, Step } from './plan.ts';
+import type { Condition, Params, Plan, RequestStep, ResourceDemand, Step } from './plan.ts';
 
 /** The steps for one guest of a plan for several: their ids, and references to them, are made unique by its VMID. */
 export function inLane(steps: readonly Step[], lane: number): Step[] {
@@ -50,6 +50,21 @@ export function partsOf(plan: Plan): Plan[] {
 /** The guests that a plan makes or changes in size. */
 export function demandsOf({ makes, demand }: Pick<Plan, 'makes' | 'demand'>): ResourceDemand[] {
   return makes?.map((one) => one.demand) ?? (demand ? [demand] : []);
+}
+
+/** The guests that a plan is about or makes, each once. */
+export function vmidsOf(plan: Pick<Plan, 'target' | 'targets' | 'makes' | 'demand'>): number[] {
+  return [...new Set([...targetsOf(plan), ...demandsOf(plan)].map(({ vmid }) => vmid))];
+}
+
+/** The requests of a plan, in its order. */
+export function requestsOf({ steps }: Pick<Plan, 'steps'>): RequestStep[] {
+  return steps.filter((step) => step.kind === 'request');
+}
+
+/** The name that a guest has after a plan for it alone; empty where the plan gives none. */
+export function nameAfter({ after }: Pick<Plan, 'after'>): string {
+  return typeof after?.name === 'string' ? after.name : '';
 }
 
 /** How many new guests a plan makes. */

@@ -2,7 +2,7 @@ import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Caller, Requester } from '../../core/people/caller.ts';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
-import { partsOf, targetsOf } from '../../core/plan/parts.ts';
+import { nameAfter, partsOf, targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { ReservationRequest } from '../../operations/define.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
@@ -57,9 +57,7 @@ export function requesterOf({ principal, scope }: ApprovalRecord): Requester {
 
 /** The guests that a plan makes. */
 function newIn(plan: Plan): { name: string; vmid: number }[] {
-  return partsOf(plan).flatMap(({ demand, after }) =>
-    demand?.newGuests === 1 ? [{ name: typeof after?.name === 'string' ? after.name : '', vmid: demand.vmid }] : [],
-  );
+  return partsOf(plan).flatMap((part) => (part.demand?.newGuests === 1 ? [{ name: nameAfter(part), vmid: part.demand.vmid }] : []));
 }
 
 /** Reserves the requested guests again, under the VMIDs that were shown. @returns false when another call has reserved one */

@@ -2,6 +2,7 @@ import type { GuestIdentity } from '../../core/guest.ts';
 import { targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { canonical } from '../../core/text/canonical.ts';
+import { requestLines } from '../records.ts';
 
 const FIELDS: { field: keyof GuestIdentity; says: (was: string, is: string) => string }[] = [
   { field: 'key', says: () => 'the guest behind this VMID is another one (its identity differs)' },
@@ -71,8 +72,7 @@ export function differences(was: Plan, is: Plan): string[] {
   found.push(...sourceDifferences(was, is), ...boundDifferences(was, is), ...placedDifferences(was, is));
   if (is.existing) found.push('the requested state already holds');
   if (found.length === 0) {
-    const requested = was.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
-    const requests = is.steps.flatMap((s) => (s.kind === 'request' ? [`${s.method} ${s.path}`] : []));
+    const [requested, requests] = [requestLines(was), requestLines(is)];
     found.push(
       canonical(requested) === canonical(requests)
         ? 'the configuration of the guest changed'

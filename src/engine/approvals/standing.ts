@@ -1,6 +1,6 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { isInPool } from '../../core/guest.ts';
+import { isInPool, isTagged } from '../../core/guest.ts';
 import type { Caller } from '../../core/people/caller.ts';
 import { newGuestsOf, targetsOf } from '../../core/plan/parts.ts';
 import { isGuarded, type Plan } from '../../core/plan/plan.ts';
@@ -92,7 +92,7 @@ export async function useStanding(plan: Plan, operation: ChangeOperation, ports:
     targets.every(({ vmid }) => {
       const row = rows.find((r) => r.vmid === vmid);
       if (row === undefined) return false;
-      if (one.tag !== undefined) return row.tags.some((tag) => tag.toLowerCase() === one.tag);
+      if (one.tag !== undefined) return isTagged(row.tags, one.tag);
       // Where the token may not see pools none is known, and the standing approval covers nothing.
       return one.pool !== undefined && isInPool(row.pool, one.pool);
     });

@@ -1,7 +1,7 @@
 import { fail } from '../../core/errors/errors.ts';
 import { isInPool } from '../../core/guest.ts';
 import { graver } from '../../core/plan/effect.ts';
-import { demandsOf } from '../../core/plan/parts.ts';
+import { demandsOf, vmidsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Policy } from '../../core/settings/policy.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
@@ -11,7 +11,7 @@ import { deletedLately } from '../limits/reservations.ts';
 import { checkPlanScope } from '../limits/scope.ts';
 import { withSources } from '../limits/sources.ts';
 import type { Ports } from '../ports.ts';
-import { guestsOf, openLine, openRunsOf } from '../runs/outcome/late.ts';
+import { openLine, openRunsOf } from '../runs/outcome/late.ts';
 import type { ChangeCall } from '../types.ts';
 
 /**
@@ -27,7 +27,7 @@ export async function makePlan(call: Pick<ChangeCall, 'operation' | 'args'> & As
   refuseUnstated(call.operation, planned);
   const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
   await checkPlanScope(plan, scope, api);
-  const open = await openRunsOf(guestsOf({ plan }), ports);
+  const open = await openRunsOf(vmidsOf(plan), ports);
   const warnings = [...plan.warnings, ...open.map(openLine), ...(await reused(plan, ports))];
   const effect = plan.existing ? 'read' : graver(plan.effect, call.operation.effect);
   return inCluster({ ...plan, warnings, effect }, ports.cluster.calledAs);

@@ -1,3 +1,4 @@
+import { requestsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { failMissing, type Missing, missingOf } from '../../proxmox/access/privileges.ts';
@@ -9,7 +10,7 @@ import { needsOf } from '../../proxmox/contract/plan-needs.ts';
  * @throws permission_denied
  */
 export async function checkRights(plan: Plan, api: ProxmoxReader): Promise<void> {
-  const requests = plan.steps.filter((step) => step.kind === 'request');
+  const requests = requestsOf(plan);
   if (requests.length === 0) return;
   const { need, made } = await needsOf(requests, api);
   const missing = (await missingOf(api, need)).map((one): Missing => {

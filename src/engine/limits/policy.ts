@@ -1,6 +1,6 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { isInPool } from '../../core/guest.ts';
+import { isInPool, isTagged } from '../../core/guest.ts';
 import type { Caller, Requester } from '../../core/people/caller.ts';
 import { type ApprovalMethod, stricter } from '../../core/plan/approval.ts';
 import { needsApproval } from '../../core/plan/effect.ts';
@@ -21,9 +21,6 @@ export interface PolicyDecision {
   placed?: Placed[];
 }
 
-/** Text is compared without regard to case: Proxmox lower-cases tags, people do not. */
-const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
-
 /** Undefined where it cannot be known: that fits every rule and never allows anything. */
 function isIn(guest: PolicyGuest, pool: string, hidden: ReadonlySet<string> = new Set()): boolean | undefined {
   if (guest.pool !== undefined) return guest.pool !== null && isInPool(guest.pool.toLowerCase(), pool.toLowerCase());
@@ -31,7 +28,7 @@ function isIn(guest: PolicyGuest, pool: string, hidden: ReadonlySet<string> = ne
 }
 
 function carries(guest: PolicyGuest, tag: string): boolean | undefined {
-  return guest.tags.some((one) => same(one, tag)) || (guest.unseen ? undefined : false);
+  return isTagged(guest.tags, tag) || (guest.unseen ? undefined : false);
 }
 
 /** Whether a rule fits one of the guests, or may fit it. */

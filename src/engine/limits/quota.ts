@@ -1,5 +1,5 @@
 import { fail } from '../../core/errors/errors.ts';
-import { isInPool } from '../../core/guest.ts';
+import { isInPool, isTagged } from '../../core/guest.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
@@ -30,8 +30,7 @@ export function counts(
   if (guest.template) return false;
   if (scope.kind === 'created') return created.has(guest.vmid);
   if (scope.kind === 'pool') return isInPool(guest.pool, scope.pool);
-  // Proxmox lower-cases tags, people do not.
-  return scope.kind === 'visible' || guest.tags.some((tag) => tag.toLowerCase() === scope.tag.toLowerCase());
+  return scope.kind === 'visible' || isTagged(guest.tags, scope.tag);
 }
 
 /**

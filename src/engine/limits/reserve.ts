@@ -1,6 +1,6 @@
 import { fail } from '../../core/errors/errors.ts';
-import { demandsOf, partsOf } from '../../core/plan/parts.ts';
-import type { Plan, RequestStep, ResourceDemand } from '../../core/plan/plan.ts';
+import { demandsOf, partsOf, requestsOf } from '../../core/plan/parts.ts';
+import type { Plan, ResourceDemand } from '../../core/plan/plan.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import { type Excess, overPerGuest, overTotals, plain, refuseExcess, sumOf } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
@@ -43,9 +43,8 @@ async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefine
     const result = await holding(request.id, ports, () => store.reservations.reserve(request, () => demand.vmid));
     reservation = 'mine' in result ? result.mine : fail('internal', 'The reservation was rejected.');
   }
-  const first = plan.steps.find((s): s is RequestStep => s.kind === 'request');
   const space = plan.space ?? {};
-  const node = plan.node ?? first?.task?.node ?? '';
+  const node = plan.node ?? requestsOf(plan)[0]?.task?.node ?? '';
   const type = plan.target?.type ?? 'qemu';
   // A container's share of a CPU may be half a one.
   const cpu = Math.ceil(demand.after.cpu);

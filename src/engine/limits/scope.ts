@@ -1,9 +1,9 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import { isInPool } from '../../core/guest.ts';
+import { isInPool, isTagged } from '../../core/guest.ts';
 import type { Requester, Scope } from '../../core/people/caller.ts';
-import { partsOf, targetsOf } from '../../core/plan/parts.ts';
-import type { Plan, RequestStep } from '../../core/plan/plan.ts';
+import { partsOf, requestsOf, targetsOf } from '../../core/plan/parts.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { JsonObject } from '../../core/text/json.ts';
@@ -17,7 +17,7 @@ type Placed = Pick<GuestRow, 'pool' | 'tags'>;
 /** Whether a guest belongs to a scope: each kind that the scope names must fit, with one of its values. */
 export function guestInScope({ pool, tags }: Partial<Placed>, scope: Scope): boolean {
   const inPools = scope.pools === undefined || scope.pools.some((p) => isInPool(pool, p));
-  const tagged = scope.tags === undefined || scope.tags.some((t) => tags?.some((g) => g.toLowerCase() === t.toLowerCase()));
+  const tagged = scope.tags === undefined || scope.tags.some((t) => isTagged(tags ?? [], t));
   return inPools && tagged;
 }
 
@@ -50,8 +50,10 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
 
 /** The same of what the requests for a guest give it. */
 function givenOutOfScope(plan: Plan, scope: Scope): string | undefined {
-  const params = plan.steps.filter((step): step is RequestStep => step.kind === 'request').map((step) => step.params);
-  const given = (name: string) => params.map((p) => p[name]).filter((value) => typeof value === 'string');
+  const given = (name: string) =>
+    requestsOf(plan)
+      .map(({ params }) => params[name])
+      .filter((value) => typeof value === 'string');
   const pools = [...given('pool'), ...given('poolid')];
   const foreign = pools.find((pool) => !guestInScope({ pool }, defined({ pools: scope.pools })));
   if (foreign !== undefined) return `pool ${foreign} is outside of it`;

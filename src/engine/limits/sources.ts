@@ -1,6 +1,6 @@
 import { asError } from '../../core/errors/errors.ts';
-import { demandsOf, targetsOf } from '../../core/plan/parts.ts';
-import { isGuarded, nameOfSource, type Plan, type RequestStep, type SourceGuest } from '../../core/plan/plan.ts';
+import { requestsOf, vmidsOf } from '../../core/plan/parts.ts';
+import { isGuarded, nameOfSource, type Plan, type SourceGuest } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { backupOwner, ownerOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
@@ -24,15 +24,14 @@ export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan>
 
 /** VMIDs of the guests whose volumes the requests name. */
 function readBy(plan: Plan): number[] {
-  const own = new Set([...targetsOf(plan).map(({ vmid }) => vmid), ...demandsOf(plan).map(({ vmid }) => vmid)]);
-  const requests = plan.steps.filter((step): step is RequestStep => step.kind === 'request');
-  const named = requests.flatMap(({ path, params }) => {
+  const own = vmidsOf(plan);
+  const named = requestsOf(plan).flatMap(({ path, params }) => {
     const cloned = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)\/clone$/.exec(path)?.[1];
     const texts = Object.values(params).filter((value) => typeof value === 'string');
     const volumes = texts.flatMap((text) => text.split(',').map((part) => part.replace(/^(?:file|volume|import-from)=/, '')));
     return [...(cloned === undefined ? [] : [Number(cloned)]), ...volumes.flatMap((volid) => ownerOf(volid) ?? backupOwner(volid) ?? [])];
   });
-  return [...new Set(named)].filter((vmid) => !own.has(vmid));
+  return [...new Set(named)].filter((vmid) => !own.includes(vmid));
 }
 
 async function look(vmid: number, rows: readonly GuestRow[], api: ProxmoxReader): Promise<{ source: SourceGuest; guest?: Guest }> {
@@ -49,7 +48,7 @@ async function look(vmid: number, rows: readonly GuestRow[], api: ProxmoxReader)
 
 /** The warning before one guest's data is copied into another one. */
 function warningsOf(plan: Plan, sources: readonly SourceGuest[], rows: readonly GuestRow[]): string[] {
-  const paths = plan.steps.flatMap((step) => (step.kind === 'request' ? [step.path] : []));
+  const paths = requestsOf(plan).map(({ path }) => path);
   const starts = paths.some((path) => path.endsWith('/status/start'));
   return sources
     .filter(({ template }) => !template)

@@ -1,8 +1,8 @@
 import { defined } from '../../core/defined.ts';
 import type { Requester } from '../../core/people/caller.ts';
 import type { Effect } from '../../core/plan/effect.ts';
-import { partOf, partsOf, targetsOf } from '../../core/plan/parts.ts';
-import { isGuarded, type Placed, type Plan, type RequestStep } from '../../core/plan/plan.ts';
+import { partOf, partsOf, requestsOf, targetsOf } from '../../core/plan/parts.ts';
+import { isGuarded, type Placed, type Plan } from '../../core/plan/plan.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 import type { Ports } from '../ports.ts';
@@ -92,8 +92,10 @@ function factsOf(row: GuestRow | undefined): Pick<PolicyGuest, 'tags' | 'pool' |
 
 /** A guest that the plan makes: what its requests give it. It counts as created here. */
 export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> & { createdHere: true } {
-  const params = plan.steps.filter((s): s is RequestStep => s.kind === 'request').map((s) => s.params);
-  const last = (key: string) => params.map((p) => p[key]).findLast((v) => typeof v === 'string') as string | undefined;
+  const last = (key: string) =>
+    requestsOf(plan)
+      .map(({ params }) => params[key])
+      .findLast((value) => typeof value === 'string');
   const pool = last('pool');
   return {
     vmid: plan.demand?.vmid ?? 0,

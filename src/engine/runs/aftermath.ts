@@ -12,24 +12,22 @@ export async function remember(run: RunRecord, ports: Ports): Promise<void> {
   for (const part of partsOf(run.plan)) if (!run.plan.makes || isBegun(part, run)) await rememberOne(part, run, ports);
 }
 
-async function rememberOne(plan: Plan, run: RunRecord, ports: Ports): Promise<void> {
+async function rememberOne({ demand, continues }: Plan, run: RunRecord, ports: Ports): Promise<void> {
+  if (!demand || (demand.newGuests !== 1 && continues === undefined)) return;
   const { api, name: cluster } = ports.cluster;
-  const store = await ports.store();
-  if (plan.demand && (plan.demand.newGuests === 1 || plan.continues !== undefined)) {
-    const { vmid } = plan.demand;
-    const reservation = (await store.reservations.all(cluster)).find((r) => r.runId === run.id && r.vmid === vmid);
-    const at = { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' };
-    const guest = await patiently(() => readMade(at, api), ports.clock).catch((err) => {
-      // While Proxmox is away the run has not ended: forgotten now, the guest could never be finished by the same call.
-      if (asError(err).code === 'unreachable') throw err;
-      ports.log.warn({ err, run: run.id, vmid }, 'the guest created by this run is not visible, so it is not recorded as created here');
-    });
-    if (guest) {
-      const { key, name } = guest.identity;
-      await store.guests.remember({ cluster: cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
-      if (name !== '') await store.guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
-    }
-  }
+  const { reservations, guests } = await ports.store();
+  const { vmid } = demand;
+  const reservation = (await reservations.all(cluster)).find((r) => r.runId === run.id && r.vmid === vmid);
+  const at = { vmid, node: reservation?.node ?? '', type: reservation?.type ?? 'qemu' };
+  const guest = await patiently(() => readMade(at, api), ports.clock).catch((err) => {
+    // While Proxmox is away the run has not ended: without this record the same call could never finish the guest.
+    if (asError(err).code === 'unreachable') throw err;
+    ports.log.warn({ err, run: run.id, vmid }, 'the guest created by this run is not visible, so it is not recorded as created here');
+  });
+  if (!guest) return;
+  const { key, name } = guest.identity;
+  await guests.remember({ cluster, vmid, key, runId: run.id, now: isoNow(ports.clock) });
+  if (name !== '') await guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
 }
 
 /** Whether a step for this part is done. */
@@ -50,10 +48,9 @@ async function readMade(at: GuestAt, api: ProxmoxApi): Promise<Guest | undefined
 
 /** A VMID and a name are free again once their guest is gone. */
 export async function forget(run: RunRecord, ports: Ports): Promise<void> {
-  const { name: cluster } = ports.cluster;
-  const store = await ports.store();
+  const { reservations } = await ports.store();
   for (const condition of run.plan.expected)
-    if (condition.kind === 'guest' && condition.is === 'absent') await store.reservations.releaseGuest(cluster, condition.vmid);
+    if (condition.kind === 'guest' && condition.is === 'absent') await reservations.releaseGuest(ports.cluster.name, condition.vmid);
 }
 
 /** A run as it ends. */
@@ -89,7 +86,7 @@ async function reconcileEach(ended: Ended, ports: Ports): Promise<void> {
   }
 }
 
-/** A guest that another client deleted while its run failed counts for nothing; where it cannot be asked it counts. */
+/** A guest that another client deleted while its run failed counts for nothing; where Proxmox cannot tell, it counts. */
 async function isStillThere({ plan }: RunRecord, ports: Ports): Promise<boolean> {
   if (plan.demand?.newGuests !== 1) return true;
   return !(await isFree(ports.cluster.api, plan.demand.vmid).catch(() => false));

@@ -7,7 +7,7 @@ import type { ChangeOperation } from '../../operations/define.ts';
 import type { Hold } from '../limits/hold.ts';
 import type { Ports } from '../ports.ts';
 import { recorded } from '../records.ts';
-import type { ChangeCall, PerformOptions } from '../types.ts';
+import type { ChangeCall } from '../types.ts';
 import { type Start, startRun } from './runner.ts';
 
 /** Longer than any run, and the most that a timer takes. */
@@ -17,13 +17,12 @@ const FOREVER_MS = 2 ** 31 - 1;
 export async function waitFor(
   run: RunRecord,
   ended: Promise<RunRecord>,
-  options: Pick<PerformOptions, 'wait' | 'signal'>,
+  { wait, signal: cancelled }: { wait: number | 'end'; signal?: AbortSignal },
   ports: Ports,
 ): Promise<RunRecord> {
-  const wait = options.wait ?? ports.settings.waitSeconds;
-  if (wait === 'end' && !options.signal) return ended;
+  if (wait === 'end' && !cancelled) return ended;
   const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const signal = AbortSignal.any([stop.signal, ...(cancelled ? [cancelled] : [])]);
   const timedOut = ports.clock.sleep(wait === 'end' ? FOREVER_MS : wait * 1000, signal).then(
     () => undefined,
     () => undefined,
@@ -58,10 +57,10 @@ export async function answerOf(
   { operation, options, deadline }: Pick<ChangeCall, 'operation' | 'options' | 'deadline'>,
   ports: Ports,
 ): Promise<Result> {
-  return resultOf(await waitFor(run, ended, { ...options, wait: deadline.wait }, ports), operation, ports);
+  return resultOf(await waitFor(run, ended, { wait: deadline.wait, ...defined({ signal: options.signal }) }, ports), operation, ports);
 }
 
-/** Faults of the reads behind an answer. They do not undo the work that is told. */
+/** Faults of the reads behind an answer. They do not undo the work. */
 const READ_FAULTS = [
   'unreachable',
   'proxmox_refused',
@@ -71,26 +70,21 @@ const READ_FAULTS = [
   'certificate_changed',
 ];
 
-/** The answer of a run that ended well while its state cannot be read. @throws what the report itself decided, such as task_failed */
-function withoutState(thrown: unknown, run: RunRecord, ports: Ports): JsonObject {
-  const { code, message } = asError(thrown);
-  if (!READ_FAULTS.includes(code)) throw thrown;
-  ports.log.warn({ run: run.id, err: thrown }, 'the state after a run could not be read');
-  const notice = `All steps are done. The state afterwards could not be read: ${message} Look at it with get_vm or get_task.`;
-  return { run_id: run.id, status: 'succeeded', notice };
-}
-
-/** The operation's answer for a run that ended well, from its state now. */
+/** The operation's answer for a run that ended well, from the state now, or that this state cannot be read. @throws what the report decided, such as task_failed */
 export async function reported(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<JsonObject> {
   try {
     const output = await operation.report(ports.cluster.api, run);
     return operation.output.parse(output) as JsonObject;
   } catch (thrown) {
-    return withoutState(thrown, run, ports);
+    const { code, message } = asError(thrown);
+    if (!READ_FAULTS.includes(code)) throw thrown;
+    ports.log.warn({ run: run.id, err: thrown }, 'the state after a run could not be read');
+    const notice = `All steps are done. The state afterwards could not be read: ${message} Look at it with get_vm or get_task.`;
+    return { run_id: run.id, status: 'succeeded', notice };
   }
 }
 
-/** A run as the answer of a call: the operation's report, the error it ended with, or that it still continues. */
+/** A run as the answer of a call: the operation's report, or that it continues. @throws the error that it ended with */
 export async function resultOf(run: RunRecord, operation: ChangeOperation, ports: Ports): Promise<Result> {
   if (run.status === 'executing' && !run.error) return runningResult(run);
   if (run.error) {

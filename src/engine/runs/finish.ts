@@ -65,36 +65,24 @@ function unrecorded({ id, plan }: RunRecord, steps: StepRecord[], cause: unknown
     cause instanceof ProxmoxMcpError ? cause : new ProxmoxMcpError('store_unavailable', 'The store cannot be written.', { cause });
   const open = steps.filter(({ state }) => state === 'intent' || state === 'sent');
   // Of several guests the steps of one may have ended though those of another began later.
-  const told = open[0] ?? steps.at(-1);
-  if (!told) {
-    return new ProxmoxMcpError(ours.code, `${ours.message} Nothing was sent to Proxmox.`, {
-      hint: ours.hint,
-      details: { run_id: id },
-    });
-  }
-  if (open.length > 1) {
-    return new ProxmoxMcpError(
-      'outcome_unknown',
-      `${plan.summary}: ${open.length} requests may have been sent to Proxmox. Their outcome cannot be recorded. ${ours.message}`,
-      { hint: FOLLOW, details: { run_id: id } },
-    );
-  }
-  const { upid } = told;
-  const purpose = plan.steps.find((s) => s.id === told.id)?.purpose ?? plan.summary;
-  const sent = told.state === 'intent' ? 'may have been sent' : 'was sent';
-  return new ProxmoxMcpError(
-    'outcome_unknown',
-    `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}. Its outcome cannot be recorded. ${ours.message}`,
-    {
-      hint: FOLLOW,
-      details: { run_id: id, ...defined({ upid }) },
-    },
-  );
+  const last = open[0] ?? steps.at(-1);
+  if (!last) return ours.with({ message: `${ours.message} Nothing was sent to Proxmox.`, details: { run_id: id } });
+  const upid = open.length > 1 ? undefined : last.upid;
+  const purpose = plan.steps.find((s) => s.id === last.id)?.purpose ?? plan.summary;
+  const sent = last.state === 'intent' ? 'may have been sent' : 'was sent';
+  const what =
+    open.length > 1
+      ? `${plan.summary}: ${open.length} requests may have been sent to Proxmox. Their outcome`
+      : `${purpose}: the request ${sent} to Proxmox${upid === undefined ? '' : ` (task ${upid})`}. Its outcome`;
+  return new ProxmoxMcpError('outcome_unknown', `${what} cannot be recorded. ${ours.message}`, {
+    hint: FOLLOW,
+    details: { run_id: id, ...defined({ upid }) },
+  });
 }
 
 /**
  * Ends a run. The outcome goes to the audit before the run counts as ended: a crash in between leaves two lines about it, never none.
- * @throws LostRun when another process has adopted it: then the outcome is told there
+ * @throws LostRun when another process has adopted it: then that one records the outcome
  */
 async function finish(run: RunRecord, ending: Ending, caller: Caller, ports: Ports): Promise<RunRecord> {
   const { runs } = await ports.store();
@@ -108,7 +96,7 @@ async function finish(run: RunRecord, ending: Ending, caller: Caller, ports: Por
   const durationMs = Date.parse(endedAt) - Date.parse(run.startedAt);
   if (!known.told) await ports.audit.append({ kind: 'outcome', ...auditEnd(ended, caller), durationMs }, { durable: true });
   known.told = true;
-  // The reservation of a guest that may still be created stays; of several guests each is judged by itself.
+  // The reservation of a guest that may still be created stays; of several guests each is evaluated by itself.
   if (status !== 'unknown' || wasMade(ended) || run.plan.makes) await reconcileReservations(ended, ports);
   await runs.end(run.id, ports.worker, { status, steps, error, endedAt });
   ports.inFlight.known.delete(run.id);

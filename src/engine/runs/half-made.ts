@@ -1,5 +1,6 @@
 import { defined } from '../../core/defined.ts';
-import { type ErrorCode, ProxmoxMcpError } from '../../core/errors/errors.ts';
+import type { ProxmoxMcpError } from '../../core/errors/errors.ts';
+import { requestsOf } from '../../core/plan/parts.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 
 /** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
@@ -8,20 +9,19 @@ export function explain(
   { steps, status }: Pick<RunRecord, 'steps' | 'status'>,
   error: ProxmoxMcpError,
 ): ProxmoxMcpError {
-  const done = plan.steps
-    .filter((s) => s.kind === 'request' && steps.some((r) => r.id === s.id && r.state === 'done'))
-    .map((s) => s.purpose);
+  const isDone = (id: string) => steps.some((record) => record.id === id && record.state === 'done');
+  const requests = requestsOf(plan);
+  const done = requests.filter(({ id }) => isDone(id)).map(({ purpose }) => purpose);
   if (done.length === 0 && plan.continues === undefined) return error;
-  const notDone = plan.steps
-    .filter((s) => s.kind === 'request' && !steps.some((r) => r.id === s.id && r.state === 'done'))
-    .map((s) => s.purpose);
+  const notDone = requests.filter(({ id }) => !isDone(id)).map(({ purpose }) => purpose);
   const vmid = plan.demand?.vmid ?? plan.target?.vmid;
   const halfMade = status === 'failed' && (plan.continues !== undefined || plan.demand?.newGuests === 1);
   const finish = halfMade ? ' Call again with the same arguments. Only the missing steps are sent.' : '';
   const before = done.length > 0 ? ` Done before: ${done.join('; ')}.` : '';
   // All requests may be done where the wait after the last one failed.
   const after = notDone.length > 0 ? ` Not done: ${notDone.join('; ')}.` : '';
-  return new ProxmoxMcpError(error.code as ErrorCode, `${sentence(error.message)}${before}${after}`, {
+  return error.with({
+    message: `${sentence(error.message)}${before}${after}`,
     hint: `${error.hint}${finish}${plan.cleanup ? ` To clean up${halfMade ? ' instead' : ''}: ${plan.cleanup}` : ''}`,
     details: {
       ...error.details,

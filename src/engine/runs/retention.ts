@@ -9,7 +9,6 @@ const DAY_MS = 86_400_000;
 const FIRST_MS = 60_000;
 /** Guests whose names are looked after in one day: each costs one or two reads. */
 const NAMES_A_DAY = 100;
-const MARK = 'retention';
 
 /** Forgets, once a day and by one process of all on the store, what ended more than `PROXMOX_RETENTION_DAYS` days ago. */
 export function createRetention(
@@ -21,7 +20,7 @@ export function createRetention(
   async function work(store: Store): Promise<void> {
     for (let pauseMs = FIRST_MS; ; pauseMs = DAY_MS) {
       await clock.sleep(pauseMs, closing.signal);
-      await onEach(clusters, (ports, name) => prune(store, ports, name === '' ? MARK : `${MARK} ${name}`)).catch((err) =>
+      await onEach(clusters, (ports, name) => prune(store, ports, name)).catch((err) =>
         log.warn({ err }, 'pruning the store failed and is retried later'),
       );
     }
@@ -38,10 +37,11 @@ export function createRetention(
 }
 
 /**
- * @param mark remembers when it was last done for this cluster
+ * @param name of the cluster in its file; '' without that file
  * @returns false when another process did it within the last day
  */
-export async function prune(store: Store, ports: Ports, mark = MARK): Promise<boolean> {
+export async function prune(store: Store, ports: Ports, name: string): Promise<boolean> {
+  const mark = name === '' ? 'retention' : `retention ${name}`;
   const now = ports.clock.now();
   const daysAgo = (days: number) => new Date(now - days * DAY_MS).toISOString();
   if (!(await store.retention.isDue(mark, isoNow(ports.clock), daysAgo(1)))) return false;
@@ -56,7 +56,7 @@ export async function prune(store: Store, ports: Ports, mark = MARK): Promise<bo
   return true;
 }
 
-/** False also where it cannot be told: the names of a guest that may live are kept. */
+/** False also where that is unknown: the names of a guest that may live are kept. */
 async function isGone(api: ProxmoxApi, vmid: number, key: string): Promise<boolean> {
   try {
     if (await isFree(api, vmid)) return true;

@@ -30,9 +30,9 @@ it('forgets the names of guests that are gone or whose VMID another guest has, a
     cluster: { api, name: api.cluster },
     log: { info() {}, warn() {} },
   } as unknown as Ports;
-  expect(await prune(store, ports)).toBe(true);
+  expect(await prune(store, ports, '')).toBe(true);
   const names = (key: string) => store.guests.names(api.cluster, key);
   expect(await Promise.all([uuid, 'another', 'gone'].map(names))).toEqual([['web1'], [], []]);
-  expect(await prune(store, ports)).toBe(false);
+  expect(await prune(store, ports, '')).toBe(false);
   await store.close();
 });

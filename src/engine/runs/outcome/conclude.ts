@@ -27,24 +27,29 @@ export function auditEnd(ended: Ended, caller: Caller) {
 }
 
 /**
- * Ends a run that had ended as unknown, in the store, its approval and its reservations, once its outcome is known. The audit has it first: a
- * crash in between leaves two lines about it, never none.
+ * Records what became of a run that had ended as unknown: in the store, its approval and its reservations. The audit has it first, so a crash in
+ * between leaves two lines about it, never none.
+ * @param ending still `unknown` while the outcome of another of its requests is
  * @returns the run as it is now; another process may have been faster
  */
 export async function concludeLate(
   run: RunRecord,
-  ending: Ending & { status: 'succeeded' | 'failed' },
+  ending: Ending,
   by: { caller: Caller; message: string },
   ports: Ports,
 ): Promise<RunRecord> {
   const { runs } = await ports.store();
   const now = await runs.get(run.id);
   if (now?.status !== 'unknown') return now ?? run;
-  const ended = endedRun(run, ending, ports);
+  const { status } = ending;
+  const isOpen = status === 'unknown';
+  const ended = { ...endedRun(run, ending, ports), ...(isOpen ? { endedAt: run.endedAt ?? run.startedAt } : {}) };
   await takeStock(ended, ports);
   await ports.audit.append({ kind: 'reconciled', ...auditEnd(ended, by.caller), message: by.message }, { durable: true });
   await reconcileReservations(ended, ports);
   const { steps, error, endedAt } = ended;
-  const isFirst = await runs.endUnknown(run.id, { status: ending.status, steps, error, endedAt });
+  const isFirst = await (isOpen
+    ? runs.noteUnknown(run.id, run.steps, steps, error)
+    : runs.endUnknown(run.id, { status, steps, error, endedAt }));
   return isFirst ? ended : ((await runs.get(run.id)) ?? run);
 }

@@ -3,11 +3,12 @@ import { ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import { provesAll, type RequestStep } from '../../../core/plan/plan.ts';
 import type { StepRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxApi } from '../../../core/proxmox.ts';
-import { maskSecrets, plainText, withoutCommand } from '../../../core/text/text.ts';
+import { plainText, withoutCommand } from '../../../core/text/text.ts';
 import { exitOf } from '../../../proxmox/tasks.ts';
 import type { Ports } from '../../ports.ts';
+import { logOf } from '../tasks/log.ts';
 
-export const LOG_LINES = 20;
+const LOG_LINES = 20;
 /** A task that Proxmox does not know may appear again (a node's list is rotated); after this it does not. */
 const GONE_SECONDS = 60;
 const PAUSE_MS = 5_000;
@@ -17,7 +18,7 @@ export const PROVEN = 'proven by the state of the guest';
 /**
  * Waits for the step's task to end and records how it ended. An answer without a status is not an outcome: the state of the guest is asked
  * then, and the wait continues for the step's time.
- * @throws outcome_unknown when neither the task nor the state of the guest tells
+ * @throws outcome_unknown when neither the task nor the state of the guest shows how it ended
  */
 export async function follow(
   step: RequestStep,
@@ -57,12 +58,12 @@ export async function follow(
 
 const LOOK = 'Check the guest with get_vm before you do anything else. Part of the work may be done, and a lock may remain.';
 
-/** The state of a step whose task has ended. A killed worker says nothing: the proof decides. */
-async function ended(step: RequestStep, record: StepRecord, exit: string, api: ProxmoxApi): Promise<StepRecord> {
+/** The state of a step whose task has ended. A killed worker says nothing: the proof decides. @throws outcome_unknown where it does not */
+export async function ended(step: RequestStep, record: StepRecord, exit: string, api: ProxmoxApi): Promise<StepRecord> {
   const kind = exitOf(exit).kind;
   if (kind === 'ok') return { ...record, state: 'done', exit };
   const upid = record.upid ?? '';
-  const log = (await api.taskLog(upid, LOG_LINES).catch(() => [])).map((line) => maskSecrets(plainText(withoutCommand(line), 300)));
+  const log = await logOf(upid, LOG_LINES, api).catch(() => []);
   if (kind === 'warnings') return { ...record, state: 'done', exit, log };
   if (kind === 'failed') {
     const failed = { ...record, exit: withoutCommand(exit), log };

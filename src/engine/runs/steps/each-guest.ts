@@ -1,7 +1,6 @@
 import { defined } from '../../../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../../../core/errors/errors.ts';
-import { partOf } from '../../../core/plan/parts.ts';
-import type { Plan } from '../../../core/plan/plan.ts';
+import { nameAfter, partOf } from '../../../core/plan/parts.ts';
 import type { RunRecord, StepRecord } from '../../../core/plan/run.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
 import { counted, plainText } from '../../../core/text/text.ts';
@@ -17,7 +16,7 @@ export interface GuestEnd extends JsonObject {
 /** @param error none where all of its steps are done */
 export function endOfGuest(run: RunRecord, vmid: number, steps: StepRecord[], error: ProxmoxMcpError | undefined): GuestEnd {
   const plan = partOf(run.plan, vmid);
-  const guest = { vmid, name: nameIn(plan) };
+  const guest = { vmid, name: plainText(plan.target?.name ?? nameAfter(plan), 80) };
   if (!error) return { ...guest, status: 'done' };
   const status = error.code === 'outcome_unknown' ? 'unknown' : 'failed';
   const { code, message, hint, details } = explain({ ...run, plan }, { steps, status }, error);
@@ -40,10 +39,6 @@ export function together({ id }: Pick<RunRecord, 'id'>, guests: readonly GuestEn
       details: { run_id: id, guests: [...guests] },
     },
   );
-}
-
-function nameIn({ target, after }: Plan): string {
-  return plainText(target?.name ?? (typeof after?.name === 'string' ? after.name : ''), 80);
 }
 
 /** The ends of the guests that are in the error of a run. */

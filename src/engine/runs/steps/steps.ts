@@ -8,7 +8,6 @@ import { follow, isKept, isProven, KEPT } from '../outcome/follow.ts';
 import { type Lost, reconcile, withoutOthers } from '../outcome/reconcile.ts';
 import { resolveStep } from '../outcome/resolve.ts';
 import { taskFault } from '../tasks/fault.ts';
-import { withRemains } from '../tasks/remains.ts';
 import { noteDigest } from './digests.ts';
 import type { Journal } from './journal.ts';
 import { isAway, OUTAGE_SECONDS, patiently } from './patience.ts';
@@ -66,8 +65,7 @@ async function request(step: RequestStep, s: Sending): Promise<void> {
     if (record.state === 'done') return;
     const exit = record.exit ?? '';
     if (!step.retryOnLock || s.sentBefore.has(step.id) || attempt >= LOCK_RETRIES.attempts || !meaningOf(exit)?.retry) {
-      const { plan } = s.journal.run;
-      throw await withRemains(taskFault(step, record, plan, s.ports.cluster.tokenId), { step, record, plan }, s.api);
+      throw await taskFault(step, record, s.journal.run.plan, s.ports.cluster);
     }
     // The task ended without having done anything, which is what makes sending it again safe.
     s.report(`the guest is still locked (${exit}); retrying`);

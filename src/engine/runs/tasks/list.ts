@@ -1,8 +1,9 @@
 import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Caller } from '../../../core/people/caller.ts';
-import { demandsOf, targetsOf } from '../../../core/plan/parts.ts';
+import { targetsOf } from '../../../core/plan/parts.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
+import type { RunRecord } from '../../../core/plan/run.ts';
 import { isoOf } from '../../../core/text/duration.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
 import { plainText, withoutCommand } from '../../../core/text/text.ts';
@@ -35,9 +36,7 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
   ]);
   const rows = (await inScope(lists.flat(), caller, ports)).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit);
   const notice = noNode ?? (rows.length === 0 && vmid !== undefined ? await noSuchGuest(vmid, ports) : undefined);
-  const logs = await Promise.all(
-    rows.slice(0, logLines > 0 ? WITH_LOG : 0).map(({ upid }) => logOf(upid, ports, logLines).catch(() => [])),
-  );
+  const logs = await Promise.all(rows.slice(0, logLines > 0 ? WITH_LOG : 0).map(({ upid }) => logOf(upid, logLines, api).catch(() => [])));
   const runs = await Promise.all(rows.map(({ upid }) => runOf(upid, caller, ports)));
   const unseen = unseenBy(granted, ['tasks']);
   return {
@@ -71,10 +70,15 @@ function taskView(row: TaskRow): JsonObject {
   };
 }
 
-/** The run of the caller that began the task. */
+/** Whether a caller may see a run: their own, or any for the operator. */
+export function isOwn(run: RunRecord, caller: Caller): boolean {
+  return caller.isOperator || run.principal === caller.principal;
+}
+
+/** The run that began a task, where the caller may see it. */
 async function runOf(upid: string, caller: Caller, ports: Ports): Promise<string | undefined> {
   const run = await (await ports.store()).runs.byUpid(upid, ports.cluster.name);
-  return run && (caller.isOperator || run.principal === caller.principal) ? run.id : undefined;
+  return run && isOwn(run, caller) ? run.id : undefined;
 }
 
 async function inScope(rows: TaskRow[], { scope }: Caller, ports: Ports): Promise<TaskRow[]> {
@@ -97,10 +101,6 @@ export async function vmidOf(guest: string, { scope }: Caller, ports: Ports): Pr
       details: { candidates: named.map(({ vmid }) => vmid) },
     });
   return first.vmid;
-}
-
-export function vmidsOf(plan: Plan): number[] {
-  return [...targetsOf(plan).map(({ vmid }) => vmid), ...demandsOf(plan).map(({ vmid }) => vmid)];
 }
 
 export function nodesOf(plan: Plan): string[] {

@@ -1,7 +1,7 @@
 import { defined } from '../../../core/defined.ts';
 import { asError, fail } from '../../../core/errors/errors.ts';
 import type { Caller } from '../../../core/people/caller.ts';
-import { demandsOf } from '../../../core/plan/parts.ts';
+import { demandsOf, requestsOf, vmidsOf } from '../../../core/plan/parts.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
 import { plainText, withoutCommand } from '../../../core/text/text.ts';
@@ -11,7 +11,7 @@ import { exitOf } from '../../../proxmox/tasks.ts';
 import { checkTaskScope } from '../../limits/scope.ts';
 import type { Ports } from '../../ports.ts';
 import { reported, waitFor } from '../answer.ts';
-import { listTasks, nodesOf, vmidOf, vmidsOf } from './list.ts';
+import { isOwn, listTasks, nodesOf, vmidOf } from './list.ts';
 import { logOf } from './log.ts';
 
 /** Own runs that are looked through for those that a filter wants. */
@@ -21,7 +21,6 @@ const FAILURE_LINES = 8;
 
 /** The objects of `get_task`: the caller's own runs, and any task of Proxmox by its UPID. */
 export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | undefined): ControlPorts['tasks'] {
-  const mine = (run: RunRecord) => caller.isOperator || run.principal === caller.principal;
   return {
     async recent({ status, guest, node, limit }) {
       const { name: cluster } = ports.cluster;
@@ -40,7 +39,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       const { api, name: cluster } = ports.cluster;
       const store = await ports.store();
       const run = runId === undefined ? await store.runs.byUpid(upid ?? '', cluster) : await store.runs.get(runId);
-      if (run && mine(run) && run.cluster === cluster) {
+      if (run && isOwn(run, caller) && run.cluster === cluster) {
         if (upid !== undefined) return describeTask(run, { upid, waitSeconds, logLines, signal }, ports);
         const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
         const now =
@@ -51,7 +50,7 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
               : run;
         return describe(now, ports, logLines ?? 0);
       }
-      if (run && mine(run) && runId !== undefined)
+      if (run && isOwn(run, caller) && runId !== undefined)
         fail('task_unknown', `Run ${runId} is on the cluster ${run.cluster}, not on ${cluster}.`, {
           hint: 'Call get_task with that cluster. Tell the user where this server has none of that name.',
         });
@@ -79,7 +78,7 @@ async function taskNow({ upid, waitSeconds, logLines, signal }: TaskQuery, ports
     upid: now.upid,
     status: now.running ? 'running' : 'stopped',
     ...(now.exit === undefined ? {} : { exit: plainText(withoutCommand(now.exit), 500) }),
-    ...(lines > 0 ? { log: await logOf(now.upid, ports, lines) } : {}),
+    ...(lines > 0 ? { log: await logOf(now.upid, lines, api) } : {}),
   };
 }
 
@@ -121,28 +120,17 @@ function brief(run: RunRecord): JsonObject {
 async function describe(run: RunRecord, ports: Ports, logLines: number): Promise<JsonObject> {
   const upid = run.steps.findLast((s) => s.upid !== undefined)?.upid;
   const operation = await findOperation(run.operation);
-  const report =
-    run.status === 'succeeded' && operation && 'report' in operation
-      ? await reported(run, operation, ports).catch(() => undefined)
-      : undefined;
+  const isReported = run.status === 'succeeded' && operation && 'report' in operation;
+  const report = isReported ? await reported(run, operation, ports).catch(() => undefined) : undefined;
   return {
     ...brief(run),
-    steps: run.plan.steps.flatMap((s) => {
-      const record = run.steps.find((r) => r.id === s.id);
-      return s.kind === 'request'
-        ? [
-            {
-              id: s.id,
-              state: record?.state ?? 'not sent',
-              ...(record?.exit ? { exit: plainText(record.exit, 300) } : {}),
-              ...defined({ upid: record?.upid }),
-            },
-          ]
-        : [];
+    steps: requestsOf(run.plan).map(({ id }) => {
+      const { state = 'not sent', exit, upid } = run.steps.find((record) => record.id === id) ?? {};
+      return { id, state, ...(exit ? { exit: plainText(exit, 300) } : {}), ...defined({ upid }) };
     }),
     ...defined({ upid }),
     ...(run.error ? { error: run.error as unknown as JsonObject } : {}),
     ...(report ? { result: report } : {}),
-    ...(upid !== undefined && logLines > 0 ? { log: await logOf(upid, ports, logLines) } : {}),
+    ...(upid !== undefined && logLines > 0 ? { log: await logOf(upid, logLines, ports.cluster.api) } : {}),
   };
 }
