@@ -1,7 +1,7 @@
-import { configSchema, type Described, describe, VARIABLES, type Variable } from '../../src/config/schema.ts';
+import { configSchema, describe, type Section, VARIABLES, type Variable } from '../../src/config/schema.ts';
 import { cell, GENERATED, rows } from './markdown.ts';
 
-const SECTIONS: Record<Described['section'], string> = {
+const SECTIONS: Record<Section, string> = {
   Connection: 'The cluster and its token.',
   Placement: 'Defaults for new guests.',
   Limits: 'The server refuses a larger request before it sends anything. Existing, planned and currently created guests count together.',
@@ -61,7 +61,7 @@ export function envExample(): string {
   for (const section of Object.keys(SECTIONS)) {
     lines.push('', `# --- ${section} ---`);
     for (const name of variablesIn(section)) {
-      const { description, example, defaultText } = describe(name);
+      const { description, example = defaultValue(name), defaultText } = describe(name);
       const required = defaultText === 'none; required';
       lines.push(
         `# ${description.replaceAll('`', '')}`,
@@ -79,6 +79,11 @@ function variablesIn(section: string): Variable[] {
 function defaultOf(name: Variable): string {
   const { defaultText } = describe(name);
   if (defaultText !== undefined) return cell(defaultText);
-  const value = configSchema.shape[name].safeParse(undefined).data;
-  return `\`${String(value)}\``;
+  const text = defaultValue(name);
+  return text === '' ? 'none' : `\`${text}\``;
+}
+
+/** Empty where there is none. */
+function defaultValue(name: Variable): string {
+  return String(configSchema.shape[name].safeParse(undefined).data ?? '');
 }

@@ -3,13 +3,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { fail } from '../core/errors/errors.ts';
-import { applyCeilings, readCeilings } from './ceilings.ts';
+import { type Ceilings, readCeilings, tighten } from './ceilings.ts';
 import { isOfCluster, readClusters } from './clusters.ts';
 import { parseEnvText } from './env-text.ts';
 import { readIfThere, readOwnFile, refuseReadable } from './own-file.ts';
 import { type Config, configSchema, describe, VARIABLES, type Variable } from './schema.ts';
 
-export interface LoadOptions {
+interface LoadOptions {
   env: Record<string, string | undefined>;
   /** `--settings`, or its other spelling `--env-file`; default: the variable PROXMOX_ENV_FILE. */
   envFile?: string | undefined;
@@ -47,70 +47,65 @@ export function loadConfig({ env, envFile, systemFile = '/etc/proxmox-mcp/config
   }
   for (const { source, values } of layers) notes.push(...unknownVariables(values, source));
 
-  const config = parse(texts, sources);
-  const ceilings = readCeilings(systemFile);
-  const tighten = (one: Config, from: Record<string, string>) => {
-    if (ceilings) applyCeilings(one, from, parse(withoutNone(ceilings), {}, systemFile), Object.keys(ceilings) as Variable[], systemFile);
-    return one;
-  };
+  const config = parse(texts, (name) => sources[name] ?? 'default');
+  const ceilings = ceilingsIn(systemFile);
   const given = VARIABLES.filter((name) => sources[name] !== 'default');
-  tighten(config, sources);
-  const file = config.PROXMOX_CLUSTERS_FILE;
   if (ceilings) {
+    tighten(config, sources, ceilings);
     if (canWrite(systemFile)) notes.push(`${systemFile} can be written by the user who runs this server: its ceilings are advisory.`);
   }
   const loaded = { config, sources: sources as Record<Variable, string>, notes };
-  return file === undefined ? loaded : { ...loaded, clusters: () => clustersOf(file, { given, ceilings, sources, tighten }) };
+  const file = config.PROXMOX_CLUSTERS_FILE;
+  return file === undefined ? loaded : { ...loaded, clusters: () => clustersIn(file, given, loaded.sources, ceilings) };
 }
 
 /**
  * Each cluster with its own values, under the ceilings of the system-wide file. A variable of a cluster has one place: the clusters file.
+ * @param given variables that the environment or an env file sets
  * @throws invalid_configuration
  */
-function clustersOf(
+function clustersIn(
   file: string,
-  from: {
-    given: readonly Variable[];
-    ceilings: Record<string, string> | undefined;
-    sources: Record<string, string>;
-    tighten: (config: Config, sources: Record<string, string>) => Config;
-  },
+  given: readonly Variable[],
+  sources: Loaded['sources'],
+  ceilings: Ceilings | undefined,
 ): ReadonlyMap<string, Config> {
-  const stray = from.given.find(isOfCluster);
+  const stray = given.find(isOfCluster);
   if (stray !== undefined)
-    fail('invalid_configuration', `${stray} (from ${from.sources[stray]}) describes one cluster, but PROXMOX_CLUSTERS_FILE is set.`, {
+    fail('invalid_configuration', `${stray} (from ${sources[stray]}) describes one cluster, but PROXMOX_CLUSTERS_FILE is set.`, {
       hint: `Move it to its cluster in ${file}, or unset PROXMOX_CLUSTERS_FILE.`,
     });
   // One address for all would send the token of each to the same host.
-  const fixed = Object.keys(from.ceilings ?? {}).find(
-    (name) => describe(name as Variable).section === 'Connection' && name !== 'PROXMOX_VERIFY_SSL',
-  );
+  const fixed = ceilings?.names.find((name) => describe(name).section === 'Connection' && name !== 'PROXMOX_VERIFY_SSL');
   if (fixed !== undefined)
     fail('invalid_configuration', `The system-wide file fixes ${fixed} for one cluster, but PROXMOX_CLUSTERS_FILE is set.`, {
       hint: 'The operator of this machine fixes PROXMOX_CLUSTERS_FILE there instead.',
     });
   const clusters = [...readClusters(file)].map(([name, texts]) => {
-    const sources = Object.fromEntries(VARIABLES.map((variable) => [variable, variable in texts ? `${name} in ${file}` : 'default']));
-    return [name, from.tighten(parse(texts, sources), sources)] as const;
+    const config = parse(texts, () => `${name} in ${file}`);
+    if (ceilings) tighten(config, {}, ceilings);
+    return [name, config] as const;
   });
   return new Map(clusters);
 }
 
 /** An empty text in the system-wide file fixes a variable to its default (for most variables none), and no other source may set it. */
-function withoutNone(ceilings: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(ceilings).filter(([name, text]) => text !== '' || describe(name as Variable).ceiling !== 'fixed'),
-  );
+function ceilingsIn(file: string): Ceilings | undefined {
+  const texts = readCeilings(file);
+  if (!texts) return undefined;
+  const names = Object.keys(texts) as Variable[];
+  const set = names.filter((name) => texts[name] !== '' || describe(name).ceiling !== 'fixed');
+  return { file, names, values: parse(Object.fromEntries(set.map((name) => [name, texts[name] ?? ''])), () => file) };
 }
 
-/** Turns texts into values; `place` names the file when all of them come from one. */
-function parse(texts: Record<string, string>, sources: Record<string, string>, place?: string): Config {
+/** @param sourceOf where the text of a variable comes from */
+function parse(texts: Record<string, string>, sourceOf: (variable: Variable) => string): Config {
   // Code that zod generates pays for itself after many values.
   const result = configSchema.safeParse(texts, { jitless: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => {
-    const name = String(issue.path[0]);
-    return { variable: name, source: place ?? sources[name] ?? 'default', expected: issue.message };
+  const problems = result.error.issues.map(({ path: [name], message }) => {
+    const variable = name as Variable;
+    return { variable, source: sourceOf(variable), expected: message };
   });
   fail('invalid_configuration', problems.map((p) => `${p.variable} (from ${p.source}) must be ${p.expected}.`).join(' '), {
     details: { problems },

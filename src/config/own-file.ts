@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fail } from '../core/errors/errors.ts';
 
-/** @param forbidden permission bits that a file with a secret must not have */
+/** @param forbidden permission bits that a file with a secret must not have. @throws invalid_configuration */
 export function refuseReadable(file: string, forbidden: number): void {
   if ((statSync(file).mode & forbidden) === 0) return;
   fail('invalid_configuration', `${file} contains a secret, but other users of this machine can read or change it.`, {
@@ -16,6 +16,15 @@ export function readIfThere(path: string): string | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     fail('invalid_configuration', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
+  }
+}
+
+/** The value of a JSON text; undefined, which no schema takes, where it is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,7 +7,7 @@ import { policySchema } from './policy-schema.ts';
 /**
  * Reads the operator's policy. A file that is missing or wrong stops the start: a policy that cannot be read allows nothing.
  * @param cluster the one that it is read for, which has the rules that name it and those that name none
- * @param names of all clusters; a rule about another one would fit nothing
+ * @param names of all clusters; a rule about another one would match nothing
  */
 export function readPolicy(file: string, cluster?: string, names: readonly string[] = []): Policy {
   const parsed = policySchema().safeParse(readJson(file));
@@ -42,7 +42,7 @@ export function readPolicy(file: string, cluster?: string, names: readonly strin
 }
 
 /**
- * A rule about an operation that does not exist fits nothing, and would silently allow what it was written to forbid.
+ * A rule about an operation that does not exist matches nothing, so it would silently allow what it was written to forbid.
  * @param known the names of all operations, which this layer does not know
  */
 export function checkPolicyOperations({ rules }: Policy, known: readonly string[]): void {

@@ -1,145 +1,118 @@
 import * as z from 'zod';
-import { NOTIFY_KINDS } from '../core/settings/settings.ts';
+import { APPROVAL_MODES } from '../core/plan/approval.ts';
+import { LOG_LEVELS, NOTIFY_KINDS } from '../core/settings/settings.ts';
 import { TOOLSETS } from '../core/settings/toolset.ts';
 import { clusterVariables } from './cluster.ts';
-import { type Described, describedAs, setting } from './described.ts';
+import { type Described, describedAs, section } from './described.ts';
 import { remoteVariables } from './remote.ts';
-import { anchorPlace, clientNames, flag, folder, httpsUrl, toolsets, whole } from './values.ts';
+import { anchorPlace, clientNames, flag, folder, httpsUrl, oneOf, toolsets, whole } from './values.ts';
 
-export type { Ceiling, Described } from './described.ts';
+export type { Section } from './described.ts';
+
+const approval = section('Approval');
+const behaviour = section('Behaviour');
+const files = section('Files');
 
 /** Every variable of this product, once: the settings, their documentation and `.env.example` all come from here. */
 export const configSchema = z.strictObject({
   ...clusterVariables,
 
-  PROXMOX_CLUSTERS_FILE: setting(folder.optional(), {
-    section: 'Behaviour',
+  PROXMOX_CLUSTERS_FILE: behaviour(folder.optional(), {
     description:
       'JSON file of several clusters: `{"home": {"PROXMOX_HOST": "…", "PROXMOX_TOKEN_ID": "…", …}, "work": {…}}`. Each takes the variables of Connection, Placement and Limits, and `PROXMOX_POLICY_FILE`; none of them is then set elsewhere. Other users must not be able to read it (docs/clusters.md).',
     defaultText: 'none; the environment describes the only cluster',
     example: '~/.config/proxmox-mcp/clusters.json',
     ceiling: 'fixed',
   }),
-  PROXMOX_DEMO_CLUSTERS: setting(whole(1, 2).default(1), {
-    section: 'Behaviour',
+  PROXMOX_DEMO_CLUSTERS: behaviour(whole(1, 2).default(1), {
     description: 'Embedded clusters of `--demo`. With 2 they are called `home` and `work`.',
-    example: '1',
   }),
 
-  PROXMOX_APPROVAL: setting(z.enum(['relay', 'auto', 'human'], 'one of relay, auto, human').default('auto'), {
+  PROXMOX_APPROVAL: approval(oneOf(APPROVAL_MODES).default('auto'), {
     field: 'approval.mode',
-    section: 'Approval',
     description:
       'Approval method for operations that interrupt or destroy. `relay`: the agent passes on the user’s yes. `auto`: the client asks its user where it can, otherwise relay. `human`: only in a terminal or the console.',
-    example: 'auto',
     ceiling: 'stricter',
   }),
-  PROXMOX_APPROVAL_TTL: setting(whole(30, 86_400).default(900), {
+  PROXMOX_APPROVAL_TTL: approval(whole(30, 86_400).default(900), {
     field: 'approval.ttlSeconds',
-    section: 'Approval',
     description: 'Seconds until an undecided approval expires.',
-    example: '900',
     ceiling: 'lower',
   }),
-  PROXMOX_POLICY_FILE: setting(folder.optional(), {
-    section: 'Approval',
+  PROXMOX_POLICY_FILE: approval(folder.optional(), {
     description: 'JSON file with rules that raise the requirements (docs/approvals.md). A missing or invalid file stops the start.',
-    defaultText: 'none',
     example: '/etc/proxmox-mcp/policy.json',
     ceiling: 'fixed',
   }),
-  PROXMOX_MAX_PENDING: setting(whole(1, 1000).default(10), {
+  PROXMOX_MAX_PENDING: approval(whole(1, 1000).default(10), {
     field: 'approval.maxPendingPerPrincipal',
-    section: 'Approval',
     description: 'Pending approvals of one requester at a time. One more is refused.',
-    example: '10',
     ceiling: 'lower',
   }),
-  PROXMOX_NOTIFY_URL: setting(httpsUrl.optional(), {
-    section: 'Approval',
+  PROXMOX_NOTIFY_URL: approval(httpsUrl.optional(), {
     description: 'Address that gets one message for every new approval. The message cannot be used to decide.',
-    defaultText: 'none',
     example: 'https://ntfy.sh/a-name-hard-to-guess',
     secret: true,
   }),
-  PROXMOX_NOTIFY_KIND: setting(z.enum(NOTIFY_KINDS, `one of ${NOTIFY_KINDS.join(', ')}`).default('json'), {
-    section: 'Approval',
+  PROXMOX_NOTIFY_KIND: approval(oneOf(NOTIFY_KINDS).default('json'), {
     description: 'Kind of that address: a topic of `ntfy`, an incoming webhook of `slack`, or any receiver of a `json` object.',
     example: 'ntfy',
   }),
-  PROXMOX_CONSOLE_URL: setting(httpsUrl.optional(), {
-    section: 'Approval',
+  PROXMOX_CONSOLE_URL: approval(httpsUrl.optional(), {
     description: 'Address of the console. The message then links to the page of the approval, which asks for a login.',
     defaultText: 'none; no link',
     example: 'https://mcp.example.org/console',
   }),
 
-  PROXMOX_READ_ONLY: setting(flag.default(false), {
+  PROXMOX_READ_ONLY: behaviour(flag.default(false), {
     field: 'readOnly',
-    section: 'Behaviour',
     description: 'Offer read operations only.',
-    example: 'false',
     ceiling: 'true',
   }),
-  PROXMOX_TOOLSETS: setting(toolsets.default(['everyday']), {
+  PROXMOX_TOOLSETS: behaviour(toolsets.default(['everyday']), {
     field: 'toolsets',
-    section: 'Behaviour',
     description: `Groups of tools to offer, separated by commas, or \`all\`: ${TOOLSETS.join(', ')}. The tools of other groups do not exist then, on the command line neither. docs/tools.md lists the groups.`,
     defaultText: 'everyday',
     example: 'everyday,rare',
     ceiling: 'fixed',
   }),
-  PROXMOX_CARD_CLIENTS: setting(clientNames.default([]), {
+  PROXMOX_CARD_CLIENTS: behaviour(clientNames.default([]), {
     field: 'cardClients',
-    section: 'Behaviour',
     description:
       'Clients that may show plans and guests as cards (MCP Apps), if they declare support. Names as in the audit, without version, separated by commas.',
     defaultText: 'none; every client gets text',
     example: 'claude-ai,Visual Studio Code',
   }),
-  PROXMOX_WAIT_SECONDS: setting(whole(0, 3600).default(45), {
+  PROXMOX_WAIT_SECONDS: behaviour(whole(0, 3600).default(45), {
     field: 'waitSeconds',
-    section: 'Behaviour',
     description:
       'Seconds until a change answers at the latest. The answer is then `running`, or says that nothing was sent. MCP clients give up after 60.',
-    example: '45',
   }),
-  PROXMOX_LOG_LEVEL: setting(
-    z
-      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'one of fatal, error, warn, info, debug, trace, silent')
-      .default('warn'),
-    { field: 'logLevel', section: 'Behaviour', description: 'Level of the log on stderr.', example: 'warn' },
-  ),
+  PROXMOX_LOG_LEVEL: behaviour(oneOf(LOG_LEVELS).default('warn'), { field: 'logLevel', description: 'Level of the log on stderr.' }),
 
   ...remoteVariables,
 
-  PROXMOX_DATA_DIR: setting(folder.optional(), {
-    section: 'Files',
+  PROXMOX_DATA_DIR: files(folder.optional(), {
     description: 'Folder of the database, the pinned certificate and the audit file. Several servers may share it.',
     defaultText: '`$XDG_STATE_HOME/proxmox-mcp`, that is `~/.local/state/proxmox-mcp`',
     example: '~/.local/state/proxmox-mcp',
     ceiling: 'fixed',
   }),
-  PROXMOX_RETENTION_DAYS: setting(whole(0, 36_500).default(90), {
+  PROXMOX_RETENTION_DAYS: files(whole(0, 36_500).default(90), {
     field: 'retentionDays',
-    section: 'Files',
     description:
       'Days after which the database forgets ended runs, decided approvals, expired tokens and sessions, and names of deleted guests. 0 keeps all. Pending and unknown ones stay, and so does the list of guests created here. The audit file is never shortened.',
-    example: '90',
   }),
-  PROXMOX_AUDIT_FILE: setting(folder.optional(), {
-    section: 'Files',
+  PROXMOX_AUDIT_FILE: files(folder.optional(), {
     description: 'The audit trail, JSON Lines.',
     defaultText: '`audit.jsonl` in the data folder',
     example: '~/.local/state/proxmox-mcp/audit.jsonl',
     ceiling: 'fixed',
   }),
-  PROXMOX_AUDIT_ANCHOR: setting(anchorPlace.optional(), {
+  PROXMOX_AUDIT_ANCHOR: files(anchorPlace.optional(), {
     field: 'auditAnchor',
-    section: 'Files',
     description:
       'Second place for signed checkpoints of the audit, so that removed lines show (docs/approvals.md). A file that a writer of the audit cannot rewrite, `syslog:` or `syslog:PORT` (UDP to this machine), or an `https://` address that takes POST.',
-    defaultText: 'none',
     example: 'syslog:',
     secret: true,
     ceiling: 'fixed',

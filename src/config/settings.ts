@@ -5,18 +5,11 @@ import { fail } from '../core/errors/errors.ts';
 import { NO_POLICY } from '../core/settings/policy.ts';
 import type { ClusterSettings, HttpSettings, NamedCluster, NotifySettings, Settings } from '../core/settings/settings.ts';
 import { fieldsOf } from './fields.ts';
+import type { Loaded } from './load.ts';
 import { readPolicy } from './policy.ts';
 import type { Config } from './schema.ts';
 
-export interface SettingsOptions {
-  env: Record<string, string | undefined>;
-  /** The embedded cluster: host and token are ignored and everything lives in `<data>/demo`. */
-  demo: boolean;
-  /** Those of `Loaded`. */
-  clusters?: (() => ReadonlyMap<string, Config>) | undefined;
-}
-
-/** The demo knows no cluster, shares nothing, and has an audit with a key of its own, whose checkpoints would look like a forgery beside the real ones. */
+/** The demo has no real cluster and shares nothing. Its audit has its own key, so its checkpoints would look forged beside the real ones. */
 const DEMO = {
   PROXMOX_HOST: [],
   PROXMOX_TOKEN_ID: undefined,
@@ -29,15 +22,22 @@ const DEMO = {
   PROXMOX_AUDIT_ANCHOR: undefined,
 } satisfies Partial<Config>;
 
-/** The variables as the settings that the rest of the product knows. Credentials may still be missing: see `requireCredentials`. */
-export function toSettings(given: Config, { env, demo, clusters }: SettingsOptions): Settings {
-  const config: Config = demo ? { ...given, ...DEMO } : given;
+/**
+ * The settings that the variables give. Credentials may still be missing: see `requireCredentials`.
+ * @param options.demo the embedded cluster: host and token are ignored, and everything is in `<data>/demo`
+ */
+export function toSettings(
+  loaded: Pick<Loaded, 'config' | 'clusters'>,
+  { env, demo }: { env: Record<string, string | undefined>; demo: boolean },
+): Settings {
+  const config: Config = demo ? { ...loaded.config, ...DEMO } : loaded.config;
+  const clusters = demo ? demoClusters(config) : loaded.clusters?.();
   const base = config.PROXMOX_DATA_DIR ?? defaultDataDir(env);
   const dataDir = demo ? join(base, 'demo') : base;
   return {
     ...fieldsOf(config, ''),
     ...clusterSettings(config),
-    ...defined({ clusters: namedClusters(config, demo, clusters) }),
+    ...(clusters ? { clusters: namedClusters(clusters) } : {}),
     approval: fieldsOf(config, 'approval'),
     dataDir,
     auditFile: config.PROXMOX_AUDIT_FILE ?? join(dataDir, 'audit.jsonl'),
@@ -67,13 +67,13 @@ function clusterSettings(config: Config, name?: string, names: readonly string[]
 }
 
 /** The embedded clusters of the demo where it has several. */
-const DEMO_NAMES = ['home', 'work'];
+function demoClusters(config: Config): ReadonlyMap<string, Config> | undefined {
+  return config.PROXMOX_DEMO_CLUSTERS === 1 ? undefined : new Map(['home', 'work'].map((name) => [name, config]));
+}
 
-function namedClusters(config: Config, demo: boolean, clusters: SettingsOptions['clusters']): readonly NamedCluster[] | undefined {
-  if (demo && config.PROXMOX_DEMO_CLUSTERS === 1) return undefined;
-  const each = demo ? new Map(DEMO_NAMES.map((name) => [name, config])) : clusters?.();
-  const names = [...(each?.keys() ?? [])];
-  return each && [...each].map(([name, one]) => ({ name, ...clusterSettings(one, name, names) }));
+function namedClusters(each: ReadonlyMap<string, Config>): readonly NamedCluster[] {
+  const names = [...each.keys()];
+  return [...each].map(([name, one]) => ({ name, ...clusterSettings(one, name, names) }));
 }
 
 function oauthSettings(config: Config): HttpSettings['oauth'] {
@@ -81,7 +81,10 @@ function oauthSettings(config: Config): HttpSettings['oauth'] {
   const [publicUrl] = config.PROXMOX_HTTP_PUBLIC_URL;
   if (issuer === undefined) return undefined;
   if (publicUrl === undefined) {
-    return fail('invalid_configuration', 'PROXMOX_HTTP_OAUTH_ISSUER needs PROXMOX_HTTP_PUBLIC_URL: tokens are made for that address.');
+    return fail(
+      'invalid_configuration',
+      'PROXMOX_HTTP_OAUTH_ISSUER needs PROXMOX_HTTP_PUBLIC_URL, because tokens are issued for that address.',
+    );
   }
   return {
     issuer,
@@ -96,19 +99,14 @@ function oauthSettings(config: Config): HttpSettings['oauth'] {
  * @param cluster its name in PROXMOX_CLUSTERS_FILE
  */
 export function requireCredentials(config: Config, cluster?: string): void {
-  const missing = [
-    config.PROXMOX_HOST.length === 0 ? 'PROXMOX_HOST' : undefined,
-    config.PROXMOX_TOKEN_ID === undefined ? 'PROXMOX_TOKEN_ID' : undefined,
-    config.PROXMOX_TOKEN_SECRET === undefined ? 'PROXMOX_TOKEN_SECRET' : undefined,
-  ].filter((name) => name !== undefined);
+  const needed = ['PROXMOX_HOST', 'PROXMOX_TOKEN_ID', 'PROXMOX_TOKEN_SECRET'] as const;
+  const missing = needed.filter((name) => (config[name] ?? '').length === 0);
   if (missing.length === 0) return;
-  if (cluster !== undefined)
-    fail('missing_credentials', `Not configured for the cluster ${cluster}: ${missing.join(', ')}.`, {
-      hint: 'Set them in the file that PROXMOX_CLUSTERS_FILE names.',
-      details: { missing },
-    });
-  fail('missing_credentials', `Not configured: ${missing.join(', ')}.`, {
-    hint: 'Set them in the environment, in a file named by --settings, or in ~/.config/proxmox-mcp/env (chmod 600). Or add --demo to try the embedded cluster.',
+  fail('missing_credentials', `Not configured${cluster === undefined ? '' : ` for the cluster ${cluster}`}: ${missing.join(', ')}.`, {
+    hint:
+      cluster === undefined
+        ? 'Set them in the environment, in a file named by --settings, or in ~/.config/proxmox-mcp/env (chmod 600). Or add --demo to try the embedded cluster.'
+        : 'Set them in the file that PROXMOX_CLUSTERS_FILE names.',
     details: { missing },
   });
 }

@@ -7,53 +7,62 @@ import { TOOLSETS, type Toolset } from '../core/settings/toolset.ts';
 
 /** The types of values that variables have. Each takes the text of a variable; messages say what would be right and never repeat the value. */
 
-export const text = z.string().trim().min(1, 'not empty');
-
-/** A whole number between two bounds, both included. */
-export function whole(min: number, max: number) {
-  // One step instead of five: dozens of variables have this type, and every start makes them all.
+/**
+ * One step instead of several: dozens of variables have such a type, and every start makes them all.
+ * @param read takes the trimmed text; undefined where it is not a value
+ */
+function parsed<T>(expected: string, read: (text: string) => T | undefined) {
   return z.string().transform((value, ctx) => {
-    const number = /^\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
-    if (number >= min && number <= max) return number;
-    ctx.addIssue(`a whole number from ${min} to ${max}`);
+    const result = read(value.trim());
+    if (result !== undefined) return result;
+    ctx.addIssue(expected);
     return z.NEVER;
   });
 }
 
-export const flag = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .transform((value, ctx) => {
-    if (['true', '1', 'yes', 'on'].includes(value)) return true;
-    if (['false', '0', 'no', 'off'].includes(value)) return false;
-    ctx.addIssue('true or false');
-    return z.NEVER;
+/** Parts separated by commas. */
+function partsOf(value: string): string[] {
+  return value.split(',').flatMap((part) => part.trim() || []);
+}
+
+export const text = z.string().trim().min(1, 'not empty');
+
+/** One of some words. */
+export function oneOf<const T extends readonly string[]>(words: T) {
+  return z.enum(words, `one of ${words.join(', ')}`);
+}
+
+/** A whole number between two bounds, both included. */
+export function whole(min: number, max: number) {
+  return parsed(`a whole number from ${min} to ${max}`, (value) => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    return number >= min && number <= max ? number : undefined;
   });
+}
+
+export const flag = parsed('true or false', (value) => {
+  if (/^(true|1|yes|on)$/i.test(value)) return true;
+  return /^(false|0|no|off)$/i.test(value) ? false : undefined;
+});
 
 /** A list of groups of tools, or `all`. */
-export const toolsets = z.string().transform((value, ctx): readonly Toolset[] => {
+export const toolsets = parsed(`all, or some of ${TOOLSETS.join(', ')}, separated by commas`, (value): readonly Toolset[] | undefined => {
   const names = value
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((name) => name !== '');
   if (names.includes('all')) return TOOLSETS;
   const chosen = TOOLSETS.filter((name) => names.includes(name));
-  if (names.length > 0 && names.every((name) => chosen.some((one) => one === name))) return chosen;
-  ctx.addIssue(`all, or some of ${TOOLSETS.join(', ')}, separated by commas`);
-  return z.NEVER;
+  return names.length > 0 && names.every((name) => chosen.some((one) => one === name)) ? chosen : undefined;
 });
 
+function absolutePath(value: string): string | undefined {
+  const path = value === '~' || value.startsWith('~/') ? join(homedir(), value.slice(1)) : value;
+  return isAbsolute(path) ? path : undefined;
+}
+
 /** A file or folder: absolute or below the home folder, never relative to wherever an agent started the server. */
-export const folder = z
-  .string()
-  .trim()
-  .transform((value, ctx) => {
-    const path = value === '~' || value.startsWith('~/') ? join(homedir(), value.slice(1)) : value;
-    if (isAbsolute(path)) return path;
-    ctx.addIssue('an absolute path (or one that begins with ~/)');
-    return z.NEVER;
-  });
+export const folder = parsed('an absolute path (or one that begins with ~/)', absolutePath);
 
 /** https://pve.proxmox.com/wiki/User_Management#pveum_tokens */
 export const tokenId = z.string().transform((value, ctx) => {
@@ -75,36 +84,21 @@ function tokenIdProblem(id: string): string {
   return form;
 }
 
-export const fingerprints = z.string().transform((value, ctx) => {
-  const list = value
-    .split(',')
-    .map((item) => item.trim().toUpperCase())
-    .filter((item) => item !== '');
-  const plain = list.map((item) => item.replaceAll(':', ''));
-  if (plain.every((item) => /^[0-9A-F]{64}$/.test(item))) return plain.map((item) => (item.match(/../g) ?? []).join(':'));
-  ctx.addIssue('a SHA-256 fingerprint: 32 pairs of hexadecimal digits, AA:BB:…');
-  return z.NEVER;
+export const fingerprints = parsed('a SHA-256 fingerprint: 32 pairs of hexadecimal digits, AA:BB:…', (value) => {
+  const plain = partsOf(value).map((part) => part.toUpperCase().replaceAll(':', ''));
+  return plain.every((part) => /^[0-9A-F]{64}$/.test(part)) ? plain.map((part) => (part.match(/../g) ?? []).join(':')) : undefined;
 });
 
-export interface HostAndPort {
-  host: string;
-  /** Absent: PROXMOX_PORT. */
-  port?: number;
-}
+/** Without a port: PROXMOX_PORT. */
+type HostAndPort = { host: string; port?: number };
 
-export const endpoints = z.string().transform((value, ctx) => {
-  const list: HostAndPort[] = [];
-  for (const item of value.split(',')) {
-    if (item.trim() === '') continue;
-    const endpoint = parseEndpoint(item.trim());
-    if (endpoint === undefined) {
-      ctx.addIssue('a host name or address, or several separated by commas, for example 192.168.1.10 or https://pve.example.org:8006/');
-      return z.NEVER;
-    }
-    list.push(endpoint);
-  }
-  return list;
-});
+export const endpoints = parsed(
+  'a host name or address, or several separated by commas, for example 192.168.1.10 or https://pve.example.org:8006/',
+  (value) => {
+    const found = partsOf(value).map(parseEndpoint);
+    return found.every((one) => one !== undefined) ? found : undefined;
+  },
+);
 
 /**
  * `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or a URL copied from the browser (path and fragment are dropped). A link-local
@@ -125,25 +119,22 @@ function parseEndpoint(written: string): HostAndPort | undefined {
   return named === undefined ? { host } : { host, port: named };
 }
 
-export const quotaScope = z.string().transform((value, ctx): QuotaScope => {
-  const scope = value.trim();
+export const quotaScope = parsed('visible, created, pool:NAME or tag:NAME', (scope): QuotaScope | undefined => {
   if (scope === 'visible' || scope === 'created') return { kind: scope };
-  const named = /^(pool|tag):([A-Za-z0-9_.\-+/]+)$/.exec(scope);
-  if (named?.[1] === 'pool') return { kind: 'pool', pool: named[2] ?? '' };
-  if (named?.[1] === 'tag') return { kind: 'tag', tag: named[2] ?? '' };
-  ctx.addIssue('visible, created, pool:NAME or tag:NAME');
-  return z.NEVER;
+  const [, kind, name = ''] = /^(pool|tag):([A-Za-z0-9_.\-+/]+)$/.exec(scope) ?? [];
+  if (kind === 'pool') return { kind, pool: name };
+  return kind === 'tag' ? { kind, tag: name } : undefined;
 });
 
+function webAddress(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { protocol, hostname, username } = new URL(url);
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && isThisMachine(hostname));
+  return isSafe && username === '' ? url : undefined;
+}
+
 /** A web address; plain HTTP only for this machine itself, because tokens travel there. Kept as it was written. */
-export const httpsUrl = z.string().transform((value, ctx) => {
-  const url = value.trim();
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const local = parsed && isThisMachine(parsed.hostname);
-  if (parsed && parsed.username === '' && (parsed.protocol === 'https:' || (local && parsed.protocol === 'http:'))) return url;
-  ctx.addIssue('an address that begins with https:// (http:// only for localhost)');
-  return z.NEVER;
-});
+export const httpsUrl = parsed('an address that begins with https:// (http:// only for localhost)', webAddress);
 
 /** Where this server itself is reached. It serves at the root, so a path would lead nowhere. */
 const ownUrl = httpsUrl.transform((value, ctx) => {
@@ -153,42 +144,35 @@ const ownUrl = httpsUrl.transform((value, ctx) => {
   return z.NEVER;
 });
 
-export const databaseUrl = z.string().transform((value, ctx) => {
-  const url = value.trim();
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url;
-  ctx.addIssue('an address such as postgres://user:password@host:5432/database');
-  return z.NEVER;
-});
-
-/** Texts separated by commas. */
-export const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
+export const databaseUrl = parsed('an address such as postgres://user:password@host:5432/database', (url) =>
+  /^postgres(ql)?:\/\//.test(url) && URL.canParse(url) ? url : undefined,
 );
+
+export const list = z.string().transform(partsOf);
 
 /**
  * Hosts of downloads as URLs write them: `cloud.debian.org`, `*.example.org` for all names below it, `10.0.0.5:8080` with a port that is not the
  * usual one. An address, and a name without a dot, is only ever named exactly.
  */
-export const mediaHosts = list.transform((items, ctx) => {
-  const hosts = items.map((item) => item.toLowerCase());
-  const isHost = (item: string) => {
-    const bare = item.replace(/^\*\./, '');
-    if (bare.includes('*') || !URL.canParse(`https://${bare}/`)) return false;
-    const { host, hostname } = new URL(`https://${bare}/`);
-    return host === bare && (bare === item || (hostname.includes('.') && ipVersion(hostname) === undefined));
-  };
-  if (hosts.every(isHost)) return hosts;
-  ctx.addIssue('host names such as cloud.debian.org or *.example.org, separated by commas, without https:// and paths');
-  return z.NEVER;
-});
+export const mediaHosts = parsed(
+  'host names such as cloud.debian.org or *.example.org, separated by commas, without https:// and paths',
+  (value) => {
+    const hosts = partsOf(value.toLowerCase());
+    return hosts.every(isMediaHost) ? hosts : undefined;
+  },
+);
+
+function isMediaHost(written: string): boolean {
+  const bare = written.replace(/^\*\./, '');
+  if (bare.includes('*') || !URL.canParse(`https://${bare}/`)) return false;
+  const { host, hostname } = new URL(`https://${bare}/`);
+  return host === bare && (bare === written || (hostname.includes('.') && ipVersion(hostname) === undefined));
+}
 
 export const nonEmptyList = list.refine((items) => items.length > 0, 'at least one value');
 
 /** Names that clients give themselves, compared without case. */
-export const clientNames = list.transform((items) => items.map((item) => item.toLowerCase()));
+export const clientNames = z.string().transform((value) => partsOf(value.toLowerCase()));
 
 export const ownUrls = list.pipe(z.array(ownUrl));
 
@@ -203,14 +187,17 @@ export const replicaName = z
   .regex(/^[a-z0-9]{1,32}$/i, 'letters and digits');
 
 /** `/path`, `syslog:`, `syslog:5514` (UDP on this machine) or `https://…`. */
-export const anchorPlace = z.string().transform((value, ctx): AnchorPlace => {
-  const place = value.trim();
-  const syslog = /^syslog:(\d{1,5})?$/.exec(place);
-  if (syslog && Number(syslog[1] ?? 514) <= 65_535) return { kind: 'syslog', port: Number(syslog[1] ?? 514) };
-  const file = folder.safeParse(place);
-  if (file.success) return { kind: 'file', path: file.data };
-  const url = httpsUrl.safeParse(place);
-  if (url.success) return { kind: 'http', url: url.data };
-  ctx.addIssue('an absolute path, syslog: (or syslog:PORT), or an address that begins with https://');
-  return z.NEVER;
-});
+export const anchorPlace = parsed(
+  'an absolute path, syslog: (or syslog:PORT), or an address that begins with https://',
+  (place): AnchorPlace | undefined => {
+    const [syslog, port = 514] = /^syslog:(\d{1,5})?$/.exec(place) ?? [];
+    if (syslog !== undefined) return Number(port) <= 65_535 ? { kind: 'syslog', port: Number(port) } : undefined;
+    const path = absolutePath(place);
+    if (path !== undefined) return { kind: 'file', path };
+    const url = webAddress(place);
+    return url === undefined ? undefined : { kind: 'http', url };
+  },
+);
+
+/** The JSON text of variables and their values, in a file of the operator. */
+export const variableTexts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));

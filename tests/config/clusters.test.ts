@@ -20,10 +20,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 type Env = Record<string, string | undefined>;
 const load = (env: Env = {}) => loadConfig({ env: { XDG_CONFIG_HOME: home, PROXMOX_CLUSTERS_FILE: file, ...env }, systemFile });
-const settings = (env: Env = {}, demo = false) => {
-  const { config, clusters } = load(env);
-  return toSettings(config, { env: { XDG_STATE_HOME: home }, demo, clusters });
-};
+const settings = (env: Env = {}, demo = false) => toSettings(load(env), { env: { XDG_STATE_HOME: home }, demo });
 const write = (content: unknown, mode = 0o600) => writeFileSync(file, JSON.stringify(content), { mode });
 const refusal = (work: () => unknown) => {
   try {
@@ -52,8 +49,7 @@ describe('the file of several clusters', () => {
   });
 
   test('without the file the environment is the only cluster, and it has no name', () => {
-    const { config, clusters } = load({ PROXMOX_CLUSTERS_FILE: undefined, PROXMOX_HOST: 'pve' });
-    const one = toSettings(config, { env: {}, demo: false, clusters });
+    const one = toSettings(load({ PROXMOX_CLUSTERS_FILE: undefined, PROXMOX_HOST: 'pve' }), { env: {}, demo: false });
     expect(one).not.toHaveProperty('clusters');
     expect(clustersOf(one)).toEqual([{ connection: one.connection, defaults: one.defaults, limits: one.limits, policy: one.policy }]);
   });

@@ -4,8 +4,8 @@ import { describe as described, VARIABLES } from '../../src/config/schema.ts';
 import { toSettings } from '../../src/config/settings.ts';
 
 const settingsOf = (env: Record<string, string>) => {
-  const { config } = loadConfig({ env: { XDG_CONFIG_HOME: '/nonexistent', ...env }, systemFile: '/nonexistent' });
-  return { config, settings: toSettings(config, { env, demo: false }) };
+  const loaded = loadConfig({ env: { XDG_CONFIG_HOME: '/nonexistent', ...env }, systemFile: '/nonexistent' });
+  return { config: loaded.config, settings: toSettings(loaded, { env, demo: false }) };
 };
 const at = (value: unknown, path: string) => path.split('.').reduce<unknown>((one, key) => (one as Record<string, unknown>)[key], value);
 
@@ -15,7 +15,7 @@ describe('a variable fills the field of the settings that it names', () => {
     expect(named).toEqual([...new Set(named)]);
   });
   test.each(VARIABLES.filter((name) => described(name).field))('%s', (name) => {
-    const example = name === 'PROXMOX_FINGERPRINT' ? 'ab'.repeat(32) : described(name).example;
+    const example = name === 'PROXMOX_FINGERPRINT' ? 'ab'.repeat(32) : (described(name).example ?? String(settingsOf({}).config[name]));
     const { config, settings } = settingsOf({ [name]: example });
     expect(config[name]).toBeDefined();
     expect(at(settings, described(name).field ?? '')).toEqual(config[name]);

@@ -17,7 +17,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 type Env = Record<string, string | undefined>;
 const load = (env: Env = {}, envFile?: string) => loadConfig({ env: { XDG_CONFIG_HOME: home, ...env }, envFile, systemFile });
-const settings = (env: Env = {}, demo = false) => toSettings(load(env).config, { env: { XDG_STATE_HOME: home, ...env }, demo });
+const settings = (env: Env = {}, demo = false) => toSettings(load(env), { env: { XDG_STATE_HOME: home, ...env }, demo });
 /** The message that a wrong value is refused with. */
 function refusal(work: () => unknown): { code: string; message: string } {
   try {

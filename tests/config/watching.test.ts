@@ -5,8 +5,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { describe as described } from '../../src/config/schema.ts';
 import { toSettings } from '../../src/config/settings.ts';
 
-const load = (env: Record<string, string>) =>
-  loadConfig({ env: { XDG_CONFIG_HOME: '/nonexistent', ...env }, systemFile: '/nonexistent' }).config;
+const load = (env: Record<string, string>) => loadConfig({ env: { XDG_CONFIG_HOME: '/nonexistent', ...env }, systemFile: '/nonexistent' });
 const settings = (env: Record<string, string>, demo = false) => toSettings(load(env), { env, demo });
 
 describe('where checkpoints of the audit go', () => {

@@ -21,7 +21,7 @@ export interface Configured {
 /** The settings of this call, credentials not yet asked for: `audit verify` or `tools` need none. */
 export function configure({ demo = false as boolean, ...options }: Omit<GlobalOptions, 'demo'> & { demo?: boolean }): Configured {
   const loaded = loadConfig({ env: process.env, envFile: settingsFile(options) });
-  const settings = toSettings(loaded.config, { env: process.env, demo, clusters: loaded.clusters });
+  const settings = toSettings(loaded, { env: process.env, demo });
   refuseOpenDataFolder(settings.dataDir);
   return { loaded, settings };
 }

@@ -186,6 +186,6 @@ function heading(text: string): void {
 /** Settings of these values before anything else. */
 function settingsOf(values: Record<string, string>, cluster?: string): Settings {
   const env = { ...process.env, ...values };
-  const settings = toSettings(loadConfig({ env }).config, { env: process.env, demo: false });
+  const settings = toSettings({ config: loadConfig({ env }).config }, { env: process.env, demo: false });
   return cluster === undefined ? settings : { ...settings, clusters: [{ ...settings, name: cluster }] };
 }

@@ -3,8 +3,9 @@ import type { JsonObject } from '../text/json.ts';
 import type { Effect } from './effect.ts';
 import type { Plan } from './plan.ts';
 
-/** `PROXMOX_APPROVAL`: who may decide. See docs/approvals.md. */
-export type ApprovalMode = 'relay' | 'auto' | 'human';
+/** `PROXMOX_APPROVAL`, from the least strict. See docs/approvals.md. */
+export const APPROVAL_MODES = ['relay', 'auto', 'human'] as const;
+export type ApprovalMode = (typeof APPROVAL_MODES)[number];
 
 /** How one approval must be decided, frozen when it is requested. Ascending strictness. */
 export const APPROVAL_METHODS = ['relay', 'elicitation', 'terminal', 'human'] as const;

@@ -26,7 +26,7 @@ export interface Settings extends ClusterSettings {
   auditFile: string;
   /** A second place that remembers where the audit stands; absent: none. */
   auditAnchor?: AnchorPlace;
-  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  logLevel: (typeof LOG_LEVELS)[number];
   /** Shared by several servers; absent: SQLite in the data folder. */
   databaseUrl?: string;
   http: HttpSettings;
@@ -114,6 +114,8 @@ export interface NotifySettings {
   /** Address of the console, without a final slash; absent: no link. */
   consoleUrl?: string;
 }
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export const NOTIFY_KINDS = ['ntfy', 'slack', 'json'] as const;
 export type NotifyKind = (typeof NOTIFY_KINDS)[number];
