@@ -1,11 +1,12 @@
 // Writes src/proxmox/contract/contract.json, the compact form of the API's schema.   node scripts/contract.mjs SCHEMA.json
-// SCHEMA.json: { header: { packages }, endpoints: [{ path, method, parameters: { properties }, permissions, protected, proxyto, allowtoken }], formats,
-// code_formats }, as the method registry of a Proxmox VE 9.2 node holds it. Types and permissions that repeat are stored once and numbered.
+// SCHEMA.json: { header: { packages }, endpoints: [{ path, method, parameters: { properties }, permissions, allowtoken }], code_formats },
+// as the method registry of a Proxmox VE 9.2 node holds it. Types and permissions that repeat are stored once and numbered. Left out is what the product
+// does not read: defaults, the place of execution, and the properties of property strings.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const [file] = process.argv.slice(2);
 if (!file) throw new Error('Name the schema file: node scripts/contract.mjs SCHEMA.json');
-const { header, endpoints, formats, code_formats } = JSON.parse(readFileSync(file, 'utf8'));
+const { header, endpoints, code_formats } = JSON.parse(readFileSync(file, 'utf8'));
 const version = (name) => `${name} ${header.packages[name].split(' ')[0]}`;
 
 const types = numbered();
@@ -15,17 +16,16 @@ for (const endpoint of [...endpoints].sort((a, b) => compare(a.path, b.path) || 
   const properties = Object.entries(propertiesOf(endpoint.parameters)).sort(([a], [b]) => compare(a, b));
   methods[endpoint.path] ??= {};
   methods[endpoint.path][endpoint.method] = {
-    ...(properties.length > 0 ? { in: Object.fromEntries(properties.map(([name, type]) => [name, types.of(type)])) } : {}),
+    ...(properties.length > 0
+      ? { in: Object.fromEntries(properties.map(([name, { default: _default, ...type }]) => [name, types.of(type)])) }
+      : {}),
     ...(endpoint.permissions ? { may: permissions.of(endpoint.permissions) } : {}),
     ...(endpoint.parameters.additionalProperties === 1 ? { open: 1 } : {}),
     ...(endpoint.allowtoken === 0 ? { noToken: 1 } : {}),
-    ...(endpoint.protected === 1 ? { protected: 1 } : {}),
-    ...(endpoint.proxyto ? { proxyto: endpoint.proxyto } : {}),
   };
 }
 const data = {
   origin: `Proxmox VE 9.2 API schema (${['pve-manager', 'qemu-server', 'pve-container', 'libpve-storage-perl', 'libpve-access-control'].map(version).join(', ')})`,
-  formats,
   patterns: code_formats,
   types: types.list,
   permissions: permissions.list,

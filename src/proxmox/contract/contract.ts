@@ -1,9 +1,10 @@
+import { defined } from '../../core/defined.ts';
+
 /** Type of a parameter as the API declares it; an option `scsi[n]` counts from 0 to `n_max`. */
 export interface Parameter {
   type?: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object' | 'null';
   optional?: 1;
-  default?: string | number;
-  /** Name of a format, or a property string with a type for each property. */
+  /** Name of a format, or a property string with a type for each property. A name with `#` is of a property string too. */
   format?: string | Record<string, Parameter>;
   pattern?: string;
   enum?: string[];
@@ -36,10 +37,6 @@ export interface ApiMethod {
   open: boolean;
   /** API tokens are refused. */
   noToken: boolean;
-  /** Runs in the daemon of root on the node. */
-  protected: boolean;
-  /** The path parameter that names the node on which it runs. */
-  proxyto?: string;
 }
 
 /** The methods of Proxmox VE 9.2. */
@@ -49,31 +46,28 @@ export interface Contract {
   named(name: string): ApiMethod | undefined;
   /** The method of a request, with the values in its path; undefined where the API has none. @param path below /api2/json, segments encoded */
   find(method: string, path: string): { api: ApiMethod; at: Record<string, string> } | undefined;
-  /** The properties of a registered property string. */
-  format(name: string): Readonly<Record<string, Parameter>> | undefined;
   /** The pattern of a format that code checks. */
   pattern(name: string): string | undefined;
 }
 
 interface Raw {
-  formats: Record<string, Record<string, Parameter>>;
   patterns: Record<string, string>;
   types: Parameter[];
   permissions: Permission[];
   methods: Record<string, Record<string, RawMethod>>;
 }
 interface RawMethod {
+  /** Parameters by name, with the index of their type. */
   in?: Record<string, number>;
+  /** Index of the permission. */
   may?: number;
   open?: 1;
   noToken?: 1;
-  protected?: 1;
-  proxyto?: string;
 }
 
 let loaded: Promise<Contract> | undefined;
 
-/** Read at the first need: 190 kB, which starting up does without. */
+/** Read at the first need: 130 kB, which starting up does without. */
 export function contract(): Promise<Contract> {
   loaded ??= import('./contract.json', { with: { type: 'json' } }).then(({ default: raw }) => contractOf(raw as unknown as Raw));
   return loaded;
@@ -98,7 +92,6 @@ function contractOf(raw: Raw): Contract {
       const named = first.segments.flatMap((part, index) => (isName(part) ? [[part.slice(1, -1), decoded(segments[index] ?? '')]] : []));
       return { api, at: Object.fromEntries(named) as Record<string, string> };
     },
-    format: (name) => raw.formats[name],
     pattern: (name) => raw.patterns[name],
   };
 }
@@ -109,11 +102,9 @@ function describe(raw: Raw, method: string, path: string, one: RawMethod): ApiMe
     method,
     path,
     parameters: Object.fromEntries(Object.entries(one.in ?? {}).map(([name, index]) => [name, raw.types[index] ?? {}])),
-    ...(permission ? { permission } : {}),
+    ...defined({ permission }),
     open: one.open === 1,
     noToken: one.noToken === 1,
-    protected: one.protected === 1,
-    ...(one.proxyto === undefined ? {} : { proxyto: one.proxyto }),
   };
 }
 

@@ -8,13 +8,11 @@ const api = await contract();
 const known = { major: 9, config: async () => ({}), backup: async () => ({}) };
 const none = () => new Set<string>();
 
-it('holds the 661 methods of Proxmox VE 9.2, each with type, permission and place of execution', () => {
+it('holds the 661 methods of Proxmox VE 9.2, each with its parameters and permission', () => {
   expect(api.methods).toHaveLength(661);
   const stop = api.named('POST /nodes/{node}/qemu/{vmid}/status/stop');
   expect(stop).toMatchObject({
     permission: { check: ['perm', '/vms/{vmid}', ['VM.PowerMgmt']] },
-    protected: true,
-    proxyto: 'node',
     noToken: false,
     parameters: { vmid: { type: 'integer', minimum: 100 }, 'overrule-shutdown': { type: 'boolean', optional: 1 } },
   });
