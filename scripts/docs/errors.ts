@@ -10,7 +10,13 @@ const WHO: Record<Who, string> = {
 
 /** docs/errors.md */
 export function errorsDoc(): string {
-  const body = Object.entries(ERRORS).map(([code, { who, exit, meaning, hint }]) => [`\`${code}\``, meaning, WHO[who], hint, String(exit)]);
+  const body = Object.entries(ERRORS).map(([code, { who, exit = 1, meaning, hint }]) => [
+    `\`${code}\``,
+    meaning,
+    WHO[who],
+    hint,
+    String(exit),
+  ]);
   return `${[
     GENERATED,
     '# Errors',

@@ -3,6 +3,13 @@ import { ERRORS, type ErrorCode, type Who } from './catalogue.ts';
 
 export { ERRORS, type ErrorCode, type Who } from './catalogue.ts';
 
+interface ErrorExtras {
+  /** Absent: that of the code. */
+  hint?: string;
+  details?: JsonObject;
+  cause?: unknown;
+}
+
 /** The one error type. `message` and `details` are shown to agents and humans, so they never hold a secret. */
 export class ProxmoxMcpError extends Error {
   readonly code: ErrorCode;
@@ -10,7 +17,7 @@ export class ProxmoxMcpError extends Error {
   /** Proxmox's own wording is kept here verbatim (`proxmox`), beside whatever helps: `candidates`, `differences`, `missing`. */
   readonly details: JsonObject | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; details?: JsonObject; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorExtras = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ProxmoxMcpError';
     this.code = code;
@@ -22,7 +29,7 @@ export class ProxmoxMcpError extends Error {
     return ERRORS[this.code].who;
   }
   get exit(): 1 | 2 | 3 {
-    return ERRORS[this.code].exit;
+    return ERRORS[this.code].exit ?? 1;
   }
   /** The same error in other words. */
   with(words: { message?: string; hint?: string; details?: JsonObject }): ProxmoxMcpError {
@@ -36,7 +43,7 @@ export class ProxmoxMcpError extends Error {
 }
 
 /** Throws an error of the catalogue. */
-export function fail(code: ErrorCode, message: string, options?: { hint?: string; details?: JsonObject; cause?: unknown }): never {
+export function fail(code: ErrorCode, message: string, options?: ErrorExtras): never {
   throw new ProxmoxMcpError(code, message, options);
 }
 
