@@ -24,6 +24,9 @@ export interface ProxmoxReader {
   changes?(): number;
 }
 
+/** The part of the API that most readers need. */
+export type GetApi = Pick<ProxmoxReader, 'get'>;
+
 /** A mutating request with all references resolved: the bytes to send. */
 export interface ResolvedRequest {
   stepId: string;
@@ -56,7 +59,7 @@ export interface Gate {
 
 export interface ProxmoxApi extends ProxmoxReader {
   /** Sends one mutating request through the gate; never re-sends it unless it provably never left or met a lock timeout. */
-  send(gate: Gate, request: ResolvedRequest, signal?: AbortSignal): Promise<Dispatch>;
+  send(gate: Gate, request: ResolvedRequest): Promise<Dispatch>;
   task(upid: string): Promise<TaskStatus>;
   /** The last `lines` lines of the task's log. */
   taskLog(upid: string, lines: number): Promise<string[]>;

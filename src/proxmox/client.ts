@@ -220,14 +220,12 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       return version;
     },
 
-    async send(gate, request, signal) {
-      signal?.throwIfAborted();
+    async send(gate, request) {
       await settle();
       return perNode(nodeOf(request.path), async () => {
-        signal?.throwIfAborted();
         gate.pass(request);
         noteChange(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
-        const outcome = await persist(request, signal, gate.still);
+        const outcome = await persist(request, undefined, gate.still);
         noteChange();
         if (changesRights(request)) {
           forgetPrivileges(api);

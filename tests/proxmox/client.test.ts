@@ -245,18 +245,6 @@ describe('a mutating request is sent once', () => {
     });
   });
 
-  it('is not sent for a caller who has gone, and unknown for one who leaves meanwhile', async () => {
-    const server = await serve(() => 'silence');
-    const gone = AbortSignal.abort(new Error('gone'));
-    await expect(open([server]).send(openedGate, request('POST'), gone)).rejects.toThrow('gone');
-    expect(server.received).toEqual([]);
-    const leaving = new AbortController();
-    const sending = open([server]).send(openedGate, request('POST'), leaving.signal);
-    await expect.poll(() => server.received.length).toBe(1);
-    leaving.abort();
-    expect((await sending).kind).toBe('unknown');
-  });
-
   it('keeps at most three changes of one node in flight, and reads beside them', async () => {
     const waiting: string[] = [];
     const server = await serve(({ method, url }) => {
