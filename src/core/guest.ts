@@ -1,20 +1,24 @@
 /** Proxmox's two kinds of guest, by the name of their API folder: `qemu` is a VM, `lxc` a container. */
 export type GuestType = 'qemu' | 'lxc';
 
+/** The address of a guest's own requests. */
+export interface GuestAt {
+  vmid: number;
+  type: GuestType;
+  node: string;
+}
+
 /**
  * The facts that identify a guest. VMIDs are recycled and names are not unique, so an approval is bound to all of it.
  * Any difference at redemption makes the approval stale.
  */
-export interface GuestIdentity {
-  type: GuestType;
-  vmid: number;
+export interface GuestIdentity extends GuestAt {
   /** SMBIOS uuid of a VM; for a container (which has none) a hash of its root volume, MAC addresses, architecture and OS type. */
   key: string;
   /** vmgenid: renewed by rollback and restore. Absent where the guest has none. */
   generation?: string;
   /** Empty when the guest has no name. */
   name: string;
-  node: string;
   protection: boolean;
   /** The config lock (`backup`, `clone`, …); absent when unlocked. */
   lock?: string;

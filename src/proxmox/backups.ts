@@ -3,7 +3,7 @@ import { asError } from '../core/errors/errors.ts';
 import type { GuestType } from '../core/guest.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { isoOf } from '../core/text/duration.ts';
-import { gibOf, numberOf } from '../core/text/sizes.ts';
+import { gibOf, isSet, numberOf } from '../core/text/sizes.ts';
 import { sightOf } from './access/visibility.ts';
 import { path } from './guest/encode.ts';
 import type { GuestAt } from './guest/guests.ts';
@@ -149,7 +149,7 @@ function backupOf(row: Row, node: string, nodes: string[]): Backup[] {
       type: row.subtype === 'lxc' || /vzdump-lxc-|backup\/ct\//.test(row.volid) ? 'lxc' : 'qemu',
       time: row.ctime ?? 0,
       sizeGib: gibOf(row.size ?? 0),
-      protected: Number(row.protected ?? 0) === 1,
+      protected: isSet(row.protected),
       ...(state === 'ok' || state === 'failed' ? { verified: state } : {}),
       notes: String(row.notes ?? ''),
     },

@@ -1,20 +1,19 @@
 import { asError } from '../core/errors/errors.ts';
 import type { Condition } from '../core/plan/plan.ts';
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { GetApi } from '../core/proxmox.ts';
 import { addressesOf } from './guest/addresses.ts';
 import { path } from './guest/encode.ts';
 import { type GuestAt, guestPath, isAnother, isFree, readGuest } from './guest/guests.ts';
 import { diskSizeGib } from './guest/property-strings.ts';
 import { storageOf } from './storage.ts';
 
-type Reader = Pick<ProxmoxReader, 'get'>;
 type Of<K extends Condition['kind']> = Extract<Condition, { kind: K }>;
 
 /**
  * Whether a condition holds now, by GET requests alone; undefined when the token cannot see enough to tell.
  * @param since epoch seconds by the server's clock; only newer backups count
  */
-export async function holds(api: Reader, condition: Condition, since = 0): Promise<boolean | undefined> {
+export async function holds(api: GetApi, condition: Condition, since = 0): Promise<boolean | undefined> {
   switch (condition.kind) {
     case 'guest':
       return guest(api, condition);
@@ -52,7 +51,7 @@ async function look<T>(read: () => Promise<T>): Promise<Looked<T>> {
 }
 
 /** GET …/status/current; where it shows nothing, GET /cluster/nextid proves a VMID free even to a token that may not see the guest. */
-async function guest(api: Reader, condition: Of<'guest'>): Promise<boolean | undefined> {
+async function guest(api: GetApi, condition: Of<'guest'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<{ status?: string }>(`${guestPath(condition)}/status/current`));
   if (seen.kind === 'seen') {
     if (condition.is === 'present') return condition.key === undefined || not(await taken(api, condition.vmid, condition.key));
@@ -70,19 +69,19 @@ function not(known: boolean | undefined): boolean | undefined {
 }
 
 /** Whether the VMID belongs to another guest than the one with this key; undefined when the token cannot see whose it is. */
-async function taken(api: Reader, vmid: number, key: string): Promise<boolean | undefined> {
+async function taken(api: GetApi, vmid: number, key: string): Promise<boolean | undefined> {
   const seen = await look(() => isAnother(api, vmid, key));
   return seen.kind === 'seen' ? seen.value : undefined;
 }
 
 /** GET …/config; undefined when the guest is not there or may not be seen. */
-export async function readConfig(api: Reader, at: GuestAt): Promise<Record<string, unknown> | undefined> {
+export async function readConfig(api: GetApi, at: GuestAt): Promise<Record<string, unknown> | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(at)}/config`));
   return seen.kind === 'seen' ? seen.value : undefined;
 }
 
 /** GET …/config, which shows pending values merged in. */
-async function config(api: Reader, condition: Of<'config'>): Promise<boolean | undefined> {
+async function config(api: GetApi, condition: Of<'config'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const { has, parts = {} } = condition;
@@ -102,11 +101,11 @@ function sameTags(a: string, b: string): boolean {
 }
 
 /** A guest that the token may not see looks like one that does not exist; a free VMID proves that it does not. */
-async function unseen(api: Reader, { vmid }: { vmid: number }, kind: 'none' | 'hidden'): Promise<false | undefined> {
+async function unseen(api: GetApi, { vmid }: { vmid: number }, kind: 'none' | 'hidden'): Promise<false | undefined> {
   return kind === 'none' || (await isFree(api, vmid)) ? false : undefined;
 }
 
-async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undefined> {
+async function disk(api: GetApi, condition: Of<'disk'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const text = seen.value[condition.disk];
@@ -118,7 +117,7 @@ async function disk(api: Reader, condition: Of<'disk'>): Promise<boolean | undef
 }
 
 /** GET /nodes/{node}/storage/{storage}/content: the time of a backup is when it began. */
-async function backup(api: Reader, condition: Of<'backup'>, since: number): Promise<boolean | undefined> {
+async function backup(api: GetApi, condition: Of<'backup'>, since: number): Promise<boolean | undefined> {
   const { node, storage, vmid } = condition;
   const seen = await look(() =>
     api.get<{ vmid?: number | string; ctime?: number }[]>(path`/nodes/${node}/storage/${storage}/content`, { content: 'backup', vmid }),
@@ -128,14 +127,14 @@ async function backup(api: Reader, condition: Of<'backup'>, since: number): Prom
 }
 
 /** A list that is not where it was tells nothing: the guest may have moved to another node. */
-async function listed(api: Reader, { path, params, row, is }: Of<'listed'>): Promise<boolean | undefined> {
+async function listed(api: GetApi, { path, params, row, is }: Of<'listed'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>[]>(path, params));
   if (seen.kind !== 'seen') return undefined;
   const isThere = seen.value.some((one) => hasValues(one, row));
   return isThere === (is === 'present');
 }
 
-async function reads(api: Reader, condition: Of<'reads'>): Promise<boolean | undefined> {
+async function reads(api: GetApi, condition: Of<'reads'>): Promise<boolean | undefined> {
   const seen = await look(() => api.get<Record<string, unknown>>(condition.path));
   return seen.kind === 'seen' ? hasValues(seen.value, condition.has) : undefined;
 }

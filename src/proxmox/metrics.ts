@@ -1,5 +1,5 @@
 import { fail } from '../core/errors/errors.ts';
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { GetApi } from '../core/proxmox.ts';
 
 export const PERIODS = ['hour', 'day', 'week', 'month', 'year'] as const;
 export type Period = (typeof PERIODS)[number];
@@ -12,7 +12,7 @@ export type Point = { time: number } & Record<string, number | undefined>;
  * for an hour up to 6 h for a year; the maximum keeps it.
  */
 export async function readSeries(
-  api: Pick<ProxmoxReader, 'get'>,
+  api: GetApi,
   path: string,
   period: Period,
   consolidation: 'AVERAGE' | 'MAX' = 'AVERAGE',
@@ -37,7 +37,7 @@ export interface Sample {
  * The figures of everything in the cluster, every 10 s for the last half hour: one `GET /cluster/metrics/export`, from Proxmox
  * VE 8.3 on, with Sys.Audit on `/`.
  */
-export async function exportMetrics(api: Pick<ProxmoxReader, 'get'>): Promise<Sample[]> {
+export async function exportMetrics(api: GetApi): Promise<Sample[]> {
   const answer = await api.get<{ data: Sample[] } | null>('/cluster/metrics/export', { history: 1 });
   return listed(answer?.data, 'figures').filter((one) => one !== null && Number.isFinite(one.value));
 }

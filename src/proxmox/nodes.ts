@@ -1,8 +1,8 @@
 import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { GetApi, ProxmoxReader } from '../core/proxmox.ts';
 import { byNumber } from '../core/text/order.ts';
-import { mibOf, numberOf } from '../core/text/sizes.ts';
+import { isSet, mibOf, numberOf } from '../core/text/sizes.ts';
 import { plainText } from '../core/text/text.ts';
 import { matches } from '../core/text/wildcard.ts';
 import { path } from './guest/encode.ts';
@@ -22,7 +22,7 @@ export interface NodeRow {
 }
 
 /** By name: `GET /nodes`, and the node itself where the cluster does not know how it is. */
-export async function listNodes(api: Pick<ProxmoxReader, 'get'>): Promise<NodeRow[]> {
+export async function listNodes(api: GetApi): Promise<NodeRow[]> {
   const rows =
     await api.get<{ node: string; status?: string; maxcpu?: number; maxmem?: number; mem?: number; cpu?: number; uptime?: number }[]>(
       '/nodes',
@@ -56,7 +56,7 @@ interface NodeStatus {
  * `unknown` is the cluster's word for a node whose status daemon is silent; the node works on. `GET /nodes/{node}/status` needs Sys.Audit, which
  * the endpoint checks itself; the list of guests needs no right and comes from the node.
  */
-async function askNode(api: Pick<ProxmoxReader, 'get'>, node: string): Promise<NodeRow> {
+async function askNode(api: GetApi, node: string): Promise<NodeRow> {
   try {
     const { cpuinfo, memory } = await api.get<NodeStatus>(path`/nodes/${node}/status`);
     return {
@@ -95,7 +95,7 @@ export async function bridgesOf(api: ProxmoxReader, node: string): Promise<Bridg
     .map((r) => ({
       iface: r.iface,
       type: r.type ?? 'bridge',
-      vlanAware: Number(r.bridge_vlan_aware ?? 0) === 1,
+      vlanAware: isSet(r.bridge_vlan_aware),
       ...defined({ cidr: r.cidr, comment: r.comments?.trim() || undefined }),
     }))
     .sort((a, b) => byNumber(a.iface, b.iface));

@@ -1,7 +1,7 @@
 import { defined } from '../core/defined.ts';
 import type { ProxmoxReader } from '../core/proxmox.ts';
 import { byNumber } from '../core/text/order.ts';
-import { gibOf, numberOf } from '../core/text/sizes.ts';
+import { gibOf, isSet, numberOf } from '../core/text/sizes.ts';
 import { path } from './guest/encode.ts';
 
 export interface StorageRow {
@@ -35,8 +35,8 @@ export async function listStorages(api: ProxmoxReader, node: string): Promise<St
       storage: r.storage,
       type: r.type,
       content: (r.content ?? '').split(',').filter((c) => c !== ''),
-      usable: Number(r.active ?? 0) === 1 && Number(r.enabled ?? 1) === 1,
-      shared: Number(r.shared ?? 0) === 1,
+      usable: isSet(r.active) && isSet(r.enabled ?? 1),
+      shared: isSet(r.shared),
       freeGib: gibOf(r.avail ?? 0),
       totalGib: gibOf(r.total ?? 0),
     }))

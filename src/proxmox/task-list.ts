@@ -1,5 +1,5 @@
 import { defined } from '../core/defined.ts';
-import type { ProxmoxReader } from '../core/proxmox.ts';
+import type { GetApi } from '../core/proxmox.ts';
 import { path } from './guest/encode.ts';
 
 /** A worker task as its node lists it. */
@@ -23,7 +23,7 @@ export interface TaskRow {
  * list is not used: without Sys.Audit on `/` it hides even the token's own.
  */
 export async function tasksOf(
-  api: Pick<ProxmoxReader, 'get'>,
+  api: GetApi,
   node: string,
   { failed, running, vmid, limit }: { failed?: boolean; running?: boolean; vmid?: number; limit: number },
 ): Promise<TaskRow[]> {

@@ -1,4 +1,4 @@
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import type { Toolset } from '../../core/settings/toolset.ts';
 import { operations } from '../../operations/index.ts';
@@ -33,11 +33,7 @@ export interface Standing {
  * Guests are judged on the pool of PROXMOX_POOL, storages on PROXMOX_STORAGE: a right on a template or on another storage stands for nothing
  * there. Without these settings the path counts on which the token has most of what operations need.
  */
-export async function standingOf(
-  api: Pick<ProxmoxReader, 'get'>,
-  { defaults }: Pick<Settings, 'defaults'>,
-  all: readonly Rights[],
-): Promise<Standing> {
+export async function standingOf(api: GetApi, { defaults }: Pick<Settings, 'defaults'>, all: readonly Rights[]): Promise<Standing> {
   const granted = await allPrivileges(api);
   const useful = all.flatMap(({ needs, more }) => [...needs, ...more]);
   const { pool, storage, node } = defaults;

@@ -1,4 +1,4 @@
-import type { GuestIdentity, GuestType } from '../guest.ts';
+import type { GuestAt, GuestIdentity } from '../guest.ts';
 import type { Json } from '../text/json.ts';
 import { plainText } from '../text/text.ts';
 import type { Effect } from './effect.ts';
@@ -23,30 +23,20 @@ export type MutatingMethod = Exclude<Method, 'GET'>;
 /** A fact about the cluster that can be looked up with GET requests alone. */
 export type Condition =
   /** With `key` (GuestIdentity.key) another guest of this VMID does not count: `absent` holds then and `present` does not. */
-  | {
-      kind: 'guest';
-      type: GuestType;
-      vmid: number;
-      node: string;
-      is: 'running' | 'stopped' | 'present' | 'absent';
-      key?: string;
-    }
+  | (GuestAt & { kind: 'guest'; is: 'running' | 'stopped' | 'present' | 'absent'; key?: string })
   /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */
-  | {
+  | (GuestAt & {
       kind: 'config';
-      type: GuestType;
-      vmid: number;
-      node: string;
       has: Record<string, string | null>;
       /** Of options whose whole value Proxmox completes: the parts between its commas, such as `bridge=vmbr1` of net1. */
       parts?: Record<string, string[]>;
-    }
+    })
   /** The disk has at least this size (GiB), and is on this storage where one is named. */
-  | { kind: 'disk'; type: GuestType; vmid: number; node: string; disk: string; atLeastGib: number; storage?: string }
+  | (GuestAt & { kind: 'disk'; disk: string; atLeastGib: number; storage?: string })
   /** The guest has an address that leads to it, as its agent or its host tells. */
-  | { kind: 'address'; type: GuestType; vmid: number; node: string }
+  | (GuestAt & { kind: 'address' })
   /** The guest runs on this node. */
-  | { kind: 'location'; type: GuestType; vmid: number; node: string }
+  | (GuestAt & { kind: 'location' })
   /** A backup of the guest that finished after the run began is on the storage. */
   | { kind: 'backup'; vmid: number; node: string; storage: string }
   /**
@@ -111,15 +101,22 @@ export interface CheckStep extends InLane {
 }
 export type Step = RequestStep | WaitStep | CheckStep;
 
-/** The resources that a plan takes; the quota guard counts them. CPU is sockets × cores, RAM in MiB, disk the sum of all disks in GiB. */
+/** CPU is sockets × cores, RAM in MiB, disk the sum of all disks in GiB. */
+export interface Sizes {
+  cpu: number;
+  memoryMib: number;
+  diskGib: number;
+}
+
+/** The resources that a plan takes; the quota guard counts them. */
 export interface ResourceDemand {
   /** 1 when the plan creates a guest that counts (not a template). */
   newGuests: 0 | 1;
   vmid: number;
   /** The guest's resources after the plan. */
-  after: { cpu: number; memoryMib: number; diskGib: number };
+  after: Sizes;
   /** Its resources now; zeros for a new guest. Only increases are checked against the limits. */
-  before: { cpu: number; memoryMib: number; diskGib: number };
+  before: Sizes;
 }
 
 /** Facts for the human's decision. Gauges: never part of the digest. */
@@ -181,7 +178,7 @@ export interface Plan {
   binds?: Record<string, Json>;
   /** Tags and pools that it takes from or gives to a guest: where a rule of the policy names one of them, the plan counts as destroying. */
   moves?: { tags: string[]; pools: string[] };
-  /** Tags and protection that the guest has afterwards, where a rollback brings back others: it is judged as both. */
+  /** Tags and protection that the guest has afterwards, where a rollback brings back others: policy counts it as both. */
   becomes?: { tags: string[]; protection: boolean };
   /** Where the guest is or will be made. */
   node?: string;

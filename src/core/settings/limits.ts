@@ -1,19 +1,15 @@
 import { fail } from '../errors/errors.ts';
-import type { ResourceDemand } from '../plan/plan.ts';
+import type { ResourceDemand, Sizes } from '../plan/plan.ts';
 import type { JsonObject } from '../text/json.ts';
 import type { LimitSettings, QuotaScope } from './settings.ts';
 
 /** The usage of the guests in the quota's scope, without the planned one: vCPUs, MiB, GiB. */
-export interface Usage {
+export interface Usage extends Sizes {
   guests: number;
-  cpu: number;
-  memoryMib: number;
-  diskGib: number;
   /** There may be disks that the token cannot see, so their sum may be greater. */
   unseenDisks?: boolean;
 }
-export type Total = 'guests' | 'cpu' | 'memoryMib' | 'diskGib';
-type Size = Total;
+export type Total = 'guests' | keyof Sizes;
 
 /** One limit over the scope. Sizes as in `Usage`. */
 export interface Quota {
@@ -40,7 +36,7 @@ export interface Quotas {
 
 /** One limit that a plan exceeds. */
 export interface Excess {
-  size: Size;
+  size: Total;
   requested: number;
   /** The usage of other guests under the same limit. */
   used?: number;
@@ -64,7 +60,7 @@ export const TOTALS = [
   { size: 'memoryMib', limit: 'maxTotalRamMib', variable: 'PROXMOX_MAX_TOTAL_RAM_MB' },
   { size: 'diskGib', limit: 'maxTotalDiskGib', variable: 'PROXMOX_MAX_TOTAL_DISK_GB' },
 ] as const;
-const WORDS: Record<Size, { name: string; unit: string }> = {
+const WORDS: Record<Total, { name: string; unit: string }> = {
   guests: { name: 'guests', unit: '' },
   cpu: { name: 'cores', unit: 'cores' },
   memoryMib: { name: 'memory', unit: 'MiB' },
@@ -80,11 +76,11 @@ export function overPerGuest(demand: ResourceDemand, limits: LimitSettings): Exc
 }
 
 /** The resources of several guests together. */
-export type Together = Pick<ResourceDemand, 'before' | 'after'> & { newGuests: number };
+type Together = Pick<ResourceDemand, 'before' | 'after'> & { newGuests: number };
 
 export function sumOf(demands: readonly ResourceDemand[]): Together {
-  const none = { cpu: 0, memoryMib: 0, diskGib: 0 };
-  const add = (a: typeof none, b: typeof none) => ({
+  const none: Sizes = { cpu: 0, memoryMib: 0, diskGib: 0 };
+  const add = (a: Sizes, b: Sizes): Sizes => ({
     cpu: a.cpu + b.cpu,
     memoryMib: a.memoryMib + b.memoryMib,
     diskGib: a.diskGib + b.diskGib,
@@ -118,7 +114,7 @@ export function overTotals(demand: Together, used: Usage, limits: LimitSettings)
 export function refuseExcess(found: readonly Excess[]): void {
   if (found.length === 0) return;
   const fits = roomIn(found);
-  const room = fits && Object.entries(fits).map(([size, value]) => `${value} ${WORDS[size as Size].unit}`);
+  const room = fits && Object.entries(fits).map(([size, value]) => `${value} ${WORDS[size as Total].unit}`);
   const unseen = found.some(({ unseenDisks }) => unseenDisks) ? ' Disks that the API token cannot see are not counted.' : '';
   const message = `Too much: ${found.map(textOf).join('; ')}${room ? `; fits: ${room.join(', ')}` : ''}.${unseen}`;
   const details = { exceeded: found.map(viewOf), ...(fits ? { fits } : {}) };
@@ -147,9 +143,9 @@ function viewOf({ size, requested, used, limit, variable, node }: Excess): JsonO
 }
 
 /** The greatest sizes within all limits found; undefined where no size would help. */
-function roomIn(found: readonly Excess[]): Partial<Record<'cpu' | 'memoryMib' | 'diskGib', number>> | undefined {
+function roomIn(found: readonly Excess[]): Partial<Sizes> | undefined {
   if (found.some(({ size }) => size === 'guests')) return undefined;
-  const room: Partial<Record<Size, number>> = {};
+  const room: Partial<Record<Total, number>> = {};
   for (const { size, limit, used = 0 } of found) {
     const left = Math.max(0, Math.floor(limit - used));
     room[size] = Math.min(room[size] ?? left, left);

@@ -1,23 +1,23 @@
 /** A number of Proxmox, which writes some of them as texts. */
 type Value = number | string;
-
 /** Undefined for an absent value. */
-export function numberOf(value: Value): number;
-export function numberOf(value: Value | undefined): number | undefined;
-export function numberOf(value: Value | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value);
+type NumberOf<V> = number | (undefined extends V ? undefined : never);
+
+export function numberOf<V extends Value | undefined>(value: V): NumberOf<V> {
+  return (value === undefined ? undefined : Number(value)) as NumberOf<V>;
 }
 
-/** Bytes in MiB. Undefined for an absent value. */
-export function mibOf(bytes: Value): number;
-export function mibOf(bytes: Value | undefined): number | undefined;
-export function mibOf(bytes: Value | undefined): number | undefined {
-  return bytes === undefined ? undefined : Number(bytes) / 2 ** 20;
+/** Bytes in MiB. */
+export function mibOf<V extends Value | undefined>(bytes: V): NumberOf<V> {
+  return (bytes === undefined ? undefined : Number(bytes) / 2 ** 20) as NumberOf<V>;
 }
 
-/** Bytes in GiB. Undefined for an absent value. */
-export function gibOf(bytes: Value): number;
-export function gibOf(bytes: Value | undefined): number | undefined;
-export function gibOf(bytes: Value | undefined): number | undefined {
-  return bytes === undefined ? undefined : Number(bytes) / 2 ** 30;
+/** Bytes in GiB. */
+export function gibOf<V extends Value | undefined>(bytes: V): NumberOf<V> {
+  return (bytes === undefined ? undefined : Number(bytes) / 2 ** 30) as NumberOf<V>;
+}
+
+/** Whether a flag of Proxmox is on: it writes 1, true or "1". */
+export function isSet(flag: unknown): boolean {
+  return Number(flag ?? 0) === 1;
 }

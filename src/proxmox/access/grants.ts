@@ -1,4 +1,4 @@
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import { allPrivileges, type Granted, type Missing } from './privileges.ts';
 
 /** A row of GET /access/acl, which shows only what the token may administrate: often nothing. */
@@ -28,7 +28,7 @@ export const CARE = 'Leave --users out where the user has the right already: a r
 /** Roles that every installation has cannot be changed. */
 const BUILT_IN = /^(PVE\w+|Administrator|NoAccess)$/;
 
-export async function rightsOf(api: Pick<ProxmoxReader, 'get'>): Promise<Rights> {
+export async function rightsOf(api: GetApi): Promise<Rights> {
   const [granted, acl] = await Promise.all([allPrivileges(api), api.get<Acl[]>('/access/acl').catch(() => [])]);
   return { granted, acl };
 }

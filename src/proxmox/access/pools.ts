@@ -1,4 +1,5 @@
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
+import { isSet } from '../../core/text/sizes.ts';
 
 /**
  * The pools whose members the token cannot see: `/cluster/resources` names the pool of a guest only with Pool.Audit on it. A guest
@@ -6,13 +7,13 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
  *
  * A right that does not propagate leaves the nested pools hidden, and those belong to the pool.
  */
-export async function hiddenPools(api: Pick<ProxmoxReader, 'get'>, pools: readonly string[]): Promise<Set<string>> {
+export async function hiddenPools(api: GetApi, pools: readonly string[]): Promise<Set<string>> {
   const asked = await Promise.all([...new Set(pools)].map(async (pool) => [pool, await isAudited(api, pool)] as const));
   return new Set(asked.filter(([, audited]) => !audited).map(([pool]) => pool));
 }
 
-async function isAudited(api: Pick<ProxmoxReader, 'get'>, pool: string): Promise<boolean> {
+async function isAudited(api: GetApi, pool: string): Promise<boolean> {
   const place = `/pool/${pool}`;
   const granted = await api.get<Record<string, Record<string, unknown>>>('/access/permissions', { path: place });
-  return Number(granted[place]?.['Pool.Audit'] ?? 0) === 1;
+  return isSet(granted[place]?.['Pool.Audit']);
 }

@@ -1,5 +1,5 @@
 import { fail } from '../../core/errors/errors.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import { type Lack, type Need, pathsOf, unmet } from '../contract/need.ts';
 import { byLatePrivileges, privilegesAt } from './remembered.ts';
 
@@ -21,13 +21,11 @@ export interface Missing {
 /** Privileges by path, as GET /access/permissions answers. A listed privilege is granted: its value is only the propagate flag. */
 export type Granted = Record<string, Record<string, unknown>>;
 
-type Api = Pick<ProxmoxReader, 'get'>;
-
 /**
  * The rights that the token lacks, by GET /access/permissions for each concrete path; rights through pools are included
  * for guests that exist.
  */
-export async function missingPrivileges(api: Api, wants: readonly Want[]): Promise<Missing[]> {
+export async function missingPrivileges(api: GetApi, wants: readonly Want[]): Promise<Missing[]> {
   const paths = [...new Set(wants.map((want) => want.path))];
   const granted = new Map(await Promise.all(paths.map(async (path) => [path, await privilegesAt(api, path)] as const)));
   return wants
@@ -39,7 +37,7 @@ export async function missingPrivileges(api: Api, wants: readonly Want[]): Promi
  * The part of a need that the token's rights leave open, from rights that were read lately. Nothing is called missing from memory alone.
  * A path whose privileges cannot be read is left to Proxmox.
  */
-export function missingOf(api: Api, need: Need): Promise<Lack[]> {
+export function missingOf(api: GetApi, need: Need): Promise<Lack[]> {
   return byLatePrivileges(
     api,
     pathsOf(need),
@@ -59,7 +57,7 @@ export function failMissing(what: string, missing: readonly Missing[]): never {
 }
 
 /** Everything that the token has: the paths with an ACL of their own, pool members, and the first level of the tree. */
-export async function allPrivileges(api: Api): Promise<Granted> {
+export async function allPrivileges(api: GetApi): Promise<Granted> {
   const granted = await api.get<Granted>('/access/permissions');
   lastSeen.set(api, { at: Date.now(), granted });
   return granted;
@@ -81,10 +79,10 @@ export function grantedAt(granted: Granted, path: string): Set<string> {
 
 /** How long (ms) an answer says what it leaves out from rights that were read earlier. */
 const SAID_MS = 300_000;
-const lastSeen = new WeakMap<Api, { at: number; granted: Granted }>();
+const lastSeen = new WeakMap<GetApi, { at: number; granted: Granted }>();
 
 /** Everything that the token has, where another call has just asked for it: for answers that must not cost a request more. */
-export function knownPrivileges(api: Api): Granted | undefined {
+export function knownPrivileges(api: GetApi): Granted | undefined {
   const seen = lastSeen.get(api);
   return seen && Date.now() - seen.at < SAID_MS ? seen.granted : undefined;
 }

@@ -1,6 +1,5 @@
-import type { ProxmoxReader, ResolvedRequest } from '../../core/proxmox.ts';
+import type { GetApi, ResolvedRequest } from '../../core/proxmox.ts';
 
-type Api = Pick<ProxmoxReader, 'get'>;
 export type Privileges = ReadonlySet<string>;
 /** The token's privileges on a path; undefined where they cannot be read. */
 export type Has = (path: string) => Privileges | undefined;
@@ -13,22 +12,22 @@ interface Memory {
 
 /** How long (ms) a privilege that was granted counts as granted. */
 const REMEMBERED_MS = 30_000;
-const memories = new WeakMap<Api, Memory>();
+const memories = new WeakMap<GetApi, Memory>();
 
-function memoryOf(api: Api): Memory {
+function memoryOf(api: GetApi): Memory {
   const memory = memories.get(api) ?? { asked: new Map(), read: new Map() };
   memories.set(api, memory);
   return memory;
 }
 
 /** Lets a reader that shows less of the cluster share what is known of the token behind it. */
-export function sameToken<T extends Api>(reader: T, api: Api): T {
+export function sameToken<T extends GetApi>(reader: T, api: GetApi): T {
   memories.set(reader, memoryOf(api));
   return reader;
 }
 
 /** The token's effective privileges on one path, as they are now. */
-export function privilegesAt(api: Api, path: string): Promise<Privileges> {
+export function privilegesAt(api: GetApi, path: string): Promise<Privileges> {
   const { asked, read } = memoryOf(api);
   const ask = async () => {
     read.delete(path);
@@ -52,7 +51,7 @@ export function privilegesAt(api: Api, path: string): Promise<Privileges> {
  * again, so that a right which the operator has just granted counts at once.
  */
 export async function byLatePrivileges<T>(
-  api: Api,
+  api: GetApi,
   paths: readonly string[],
   find: (has: Has) => T,
   isComplete: (found: T) => boolean,
@@ -80,7 +79,7 @@ export function changesRights({ method, path, params }: ResolvedRequest): boolea
   return method === 'DELETE' || !path.startsWith('/nodes/') || params.pool !== undefined;
 }
 
-export function forgetPrivileges(api: Api): void {
+export function forgetPrivileges(api: GetApi): void {
   const { asked, read } = memoryOf(api);
   asked.clear();
   read.clear();

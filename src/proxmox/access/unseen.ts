@@ -1,3 +1,4 @@
+import { isSet } from '../../core/text/sizes.ts';
 import type { Granted } from './privileges.ts';
 
 /** The lists from which Proxmox silently omits what the token may not see. */
@@ -64,7 +65,7 @@ function described(granted: Granted, need: Need): string {
 /** Where the token has one of the privileges: everywhere, or on these paths. A listed privilege without the flag does not reach below. */
 function placesOf(granted: Granted, { root, also, anyOf }: Need): 'all' | string[] {
   const has = (path: string) => anyOf.some((privilege) => privilege in (granted[path] ?? {}));
-  const reaches = (path: string) => anyOf.some((privilege) => Number(granted[path]?.[privilege] ?? 0) === 1);
+  const reaches = (path: string) => anyOf.some((privilege) => isSet(granted[path]?.[privilege]));
   if (root === '/') return has('/') ? 'all' : [];
   const below = Object.keys(granted).filter((path) => path.startsWith(`${root}/`) || (also !== undefined && path.startsWith(`${also}/`)));
   // A role on a deeper path replaces what is inherited: there the privilege may be missing again.

@@ -1,6 +1,6 @@
 import { asError, fail, type ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { ipVersion, staysHere } from '../../core/network.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { networksOf } from './disks.ts';
 import { type Guest, type GuestAt, guestPath } from './guests.ts';
@@ -25,7 +25,7 @@ export type Inside = { cards: Card[] } | { error: ProxmoxMcpError };
  * IP addresses of a running guest without loopback, link-local and unspecified ones: from the guest agent of a VM
  * (`GET …/agent/network-get-interfaces`), from the host for a container (`GET …/interfaces`). Where neither can tell, `ip_note` says why.
  */
-export async function addressesOf(api: Pick<ProxmoxReader, 'get'>, guest: Guest): Promise<Addresses> {
+export async function addressesOf(api: GetApi, guest: Guest): Promise<Addresses> {
   return hasInside(guest) ? addressesFrom(guest, await askInside(api, guest.at)) : addressesFrom(guest, undefined);
 }
 
@@ -35,7 +35,7 @@ export function hasInside(guest: Guest): boolean {
 }
 
 /** Asks a guest that runs, or may run, for its interfaces. Never rejects: an answer that is not needed may be left alone. */
-export async function askInside(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Inside> {
+export async function askInside(api: GetApi, at: GuestAt): Promise<Inside> {
   try {
     return { cards: at.type === 'qemu' ? await fromAgent(api, at) : await fromHost(api, at) };
   } catch (thrown) {
@@ -100,7 +100,7 @@ interface Row {
   'ip-addresses'?: unknown;
 }
 
-async function fromAgent(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Card[]> {
+async function fromAgent(api: GetApi, at: GuestAt): Promise<Card[]> {
   const answer = await api.get<{ result?: Row[] } | null>(`${guestPath(at)}/agent/network-get-interfaces`);
   // An agent that lacks the command answers `{result: {error: …}}` with 200.
   if (!Array.isArray(answer?.result)) fail('proxmox_refused', 'The guest agent answered without a list of interfaces.');
@@ -108,7 +108,7 @@ async function fromAgent(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<
 }
 
 /** `inet` and `inet6` hold one address of a family, and for IPv6 often the link-local one; `ip-addresses` (from 8.4 on) holds all. */
-async function fromHost(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Card[]> {
+async function fromHost(api: GetApi, at: GuestAt): Promise<Card[]> {
   return rowsOf(await api.get<Row[] | null>(`${guestPath(at)}/interfaces`)).map(cardOf);
 }
 

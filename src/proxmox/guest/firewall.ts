@@ -1,11 +1,10 @@
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import { digestOf } from '../../core/text/canonical.ts';
+import { isSet } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
 import { digestOfList, type ListRow, MADE } from '../listed.ts';
 import { path } from './encode.ts';
 import { type GuestAt, guestPath } from './guests.ts';
-
-type Reader = Pick<ProxmoxReader, 'get'>;
 
 /** A rule by its fields under Proxmox's names, as text; `enable` is 1 or 0. */
 export type Rule = Record<string, string>;
@@ -38,7 +37,7 @@ export function firewallPath(at: GuestAt): string {
 }
 
 /** `GET …/firewall/options` and `GET …/firewall/rules` */
-export async function readFirewall(api: Reader, at: GuestAt): Promise<GuestFirewall> {
+export async function readFirewall(api: GetApi, at: GuestAt): Promise<GuestFirewall> {
   const place = firewallPath(at);
   const [{ digest, ...options }, rows] = await Promise.all([
     api.get<Record<string, unknown>>(`${place}/options`),
@@ -59,7 +58,7 @@ function ruleOf(row: ListRow): Rule {
 }
 
 export function isOn(rule: Rule): boolean {
-  return Number(rule.enable ?? 0) === 1;
+  return isSet(rule.enable);
 }
 
 /** A rule on one line: `in ACCEPT tcp dport 22 source 10.0.0.0/8`. */
@@ -99,19 +98,19 @@ export interface Entry {
   nomatch?: '1';
 }
 /** A list with the digest that its changes name. */
-export interface Digested<T> {
+interface Digested<T> {
   rows: T[];
   digest: string;
 }
 
 /** `GET …/firewall/aliases` */
-export async function readAliases(api: Reader, at: GuestAt): Promise<Digested<Entry & { name: string }>> {
+export async function readAliases(api: GetApi, at: GuestAt): Promise<Digested<Entry & { name: string }>> {
   const rows = await api.get<ListRow[]>(`${firewallPath(at)}/aliases`);
   return { rows: rows.map((row) => ({ name: String(row.name), ...entryOf(row) })), digest: digestOfList(rows) };
 }
 
 /** `GET …/firewall/ipset` */
-export async function readSets(api: Reader, at: GuestAt): Promise<Digested<{ name: string; comment?: string }>> {
+export async function readSets(api: GetApi, at: GuestAt): Promise<Digested<{ name: string; comment?: string }>> {
   const rows = await api.get<ListRow[]>(`${firewallPath(at)}/ipset`);
   return {
     rows: rows.map(({ name, comment }) => ({ name: String(name), ...(comment === undefined ? {} : { comment: String(comment) }) })),
@@ -120,7 +119,7 @@ export async function readSets(api: Reader, at: GuestAt): Promise<Digested<{ nam
 }
 
 /** `GET …/firewall/ipset/{name}` */
-export async function readSet(api: Reader, at: GuestAt, name: string): Promise<Digested<Entry>> {
+export async function readSet(api: GetApi, at: GuestAt, name: string): Promise<Digested<Entry>> {
   const rows = await api.get<ListRow[]>(`${firewallPath(at)}${path`/ipset/${name}`}`);
   return { rows: rows.map(entryOf), digest: digestOfList(rows) };
 }
@@ -129,6 +128,6 @@ function entryOf({ cidr, comment, nomatch }: ListRow): Entry {
   return {
     cidr: String(cidr),
     ...(comment === undefined ? {} : { comment: String(comment) }),
-    ...(Number(nomatch ?? 0) === 1 ? { nomatch: '1' as const } : {}),
+    ...(isSet(nomatch) ? { nomatch: '1' as const } : {}),
   };
 }

@@ -1,20 +1,16 @@
 import type { Clock } from '../../core/clock.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
+import { isSet } from '../../core/text/sizes.ts';
 import { path } from './encode.ts';
-import { type GuestRow, gaugesOf, givenName, listGuests, tagsOf } from './guests.ts';
+import { listGuests } from './guests.ts';
 import { textOf } from './property-strings.ts';
+import { type Figures, type GuestRow, gaugesOf, givenName, tagsOf } from './row.ts';
 
-interface NodeGuest {
+interface NodeGuest extends Figures {
   vmid: number | string;
   name?: string;
   status?: string;
   cpus?: number;
-  maxmem?: number;
-  maxdisk?: number;
-  cpu?: number;
-  mem?: number;
-  disk?: number;
-  uptime?: number;
   template?: number | string;
   tags?: string;
 }
@@ -28,8 +24,8 @@ export async function currentGuests(api: ProxmoxReader): Promise<readonly GuestR
 }
 
 /**
- * Completes rows without name or state, and those of guests that this process just changed, from `GET /nodes/{node}/qemu` and `/lxc`, which are current within a second. Only nodes that have such
- * rows are asked; a row of a node that does not answer stays as it is.
+ * Completes rows without name or state, and those of guests that this process just changed. `GET /nodes/{node}/qemu` and `/lxc` are current
+ * within a second. Only nodes with such rows are asked. A row of a node that does not answer stays as it is.
  */
 export async function completed(api: ProxmoxReader, rows: readonly GuestRow[]): Promise<readonly GuestRow[]> {
   const lacking = rows.filter((row) => row.name === '' || row.status === 'unknown' || api.changedLately?.(row.vmid));
@@ -69,7 +65,7 @@ function complete(row: GuestRow, guest: NodeGuest): GuestRow {
     ...row,
     name: row.name === '' ? givenName({ type: row.type, ...guest }) : row.name,
     status: row.status === 'unknown' ? (guest.status ?? 'unknown') : row.status,
-    template: row.template || Number(guest.template ?? 0) === 1,
+    template: row.template || isSet(guest.template),
     tags: row.tags.length > 0 ? row.tags : tagsOf(textOf(guest.tags)),
   };
 }
@@ -77,21 +73,16 @@ function complete(row: GuestRow, guest: NodeGuest): GuestRow {
 /** Milliseconds for which the cluster's list may show a guest as it was before a change: its next round, and some slack. */
 const STALE_MS = 15_000;
 
-export interface RecentChanges {
-  note: (vmid: number) => void;
-  has: (vmid: number) => boolean;
-}
-
 /** The guests to which a change of ours went, or whose task ended, so recently that the cluster's list may not show it yet. */
-export function recentChanges(clock: Pick<Clock, 'now'>): RecentChanges {
+export function recentChanges(clock: Pick<Clock, 'now'>) {
   const at = new Map<number, number>();
   const isOld = (time: number) => clock.now() - time > STALE_MS;
   return {
-    note(vmid) {
+    note(vmid: number): void {
       for (const [other, time] of at) if (isOld(time)) at.delete(other);
       at.set(vmid, clock.now());
     },
-    has(vmid) {
+    has(vmid: number): boolean {
       const time = at.get(vmid);
       return time !== undefined && !isOld(time);
     },

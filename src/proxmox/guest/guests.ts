@@ -1,21 +1,20 @@
 import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
-import type { GuestIdentity, GuestType } from '../../core/guest.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
-import { gibOf, mibOf, numberOf } from '../../core/text/sizes.ts';
+import type { GuestAt, GuestIdentity, GuestType } from '../../core/guest.ts';
+import type { GetApi, ProxmoxReader } from '../../core/proxmox.ts';
+import { gibOf, isSet, mibOf, numberOf } from '../../core/text/sizes.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
 import { path } from './encode.ts';
 import { identityOf } from './identity.ts';
-import { ListedGuest, type ResourceRow, tagsByText, tagsOf } from './listed-guest.ts';
 import { keepList } from './places.ts';
 import { type Options, optionsOf, textOf } from './property-strings.ts';
-import type { GuestRow } from './row.ts';
+import { GuestRow, type ResourceRow, tagsByText, tagsOf } from './row.ts';
 
-export { gaugesOf, givenName, tagsOf } from './listed-guest.ts';
-export type { GuestRow };
+export { type GuestRow, gaugesOf, givenName, tagsOf } from './row.ts';
+export type { GuestAt };
 
 /** Whether no guest of the cluster has this VMID, visible to the token or not: `GET /cluster/nextid?vmid=N`. */
-export async function isFree(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<boolean> {
+export async function isFree(api: GetApi, vmid: number): Promise<boolean> {
   try {
     await api.get('/cluster/nextid', { vmid });
     return true;
@@ -26,7 +25,7 @@ export async function isFree(api: Pick<ProxmoxReader, 'get'>, vmid: number): Pro
 }
 
 /** `GET /cluster/nextid`: a hint that reserves nothing. */
-export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number> {
+export async function nextFree(api: GetApi): Promise<number> {
   return Number(await api.get<string | number>('/cluster/nextid'));
 }
 
@@ -34,7 +33,7 @@ export async function nextFree(api: Pick<ProxmoxReader, 'get'>): Promise<number>
 const listed = new WeakMap<readonly ResourceRow[], readonly GuestRow[]>();
 
 /** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. Readers share the rows, and none may change them. */
-export async function listGuests(api: Pick<ProxmoxReader, 'get'>): Promise<readonly GuestRow[]> {
+export async function listGuests(api: GetApi): Promise<readonly GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
   const guests = listed.get(rows) ?? guestsOf(rows);
   listed.set(rows, guests);
@@ -46,7 +45,7 @@ function guestsOf(rows: readonly ResourceRow[]): readonly GuestRow[] {
   // Written out: a fleet has thousands of rows.
   const guests: GuestRow[] = [];
   const tags = tagsByText();
-  for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(new ListedGuest(row, row.type, tags));
+  for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(new GuestRow(row, row.type, tags));
   return isInOrder(guests) ? guests : guests.sort((a, b) => a.vmid - b.vmid);
 }
 
@@ -60,15 +59,8 @@ function isInOrder(guests: readonly GuestRow[]): boolean {
 }
 
 /** Where a guest is now, read afresh: guests move. @throws guest_not_found, also for a guest that the token must not see */
-export async function locate(api: Pick<ProxmoxReader, 'get'>, vmid: number): Promise<GuestRow> {
+export async function locate(api: GetApi, vmid: number): Promise<GuestRow> {
   return (await listGuests(api)).find((g) => g.vmid === vmid) ?? fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
-}
-
-/** The address of a guest's own requests. */
-export interface GuestAt {
-  vmid: number;
-  type: GuestType;
-  node: string;
 }
 
 /** `/nodes/{node}/qemu|lxc/{vmid}` */
@@ -110,7 +102,7 @@ interface PendingRow {
 }
 
 /** Configuration, pending changes and identity in one request: `GET …/pending`. */
-export async function readGuest(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Guest> {
+export async function readGuest(api: GetApi, at: GuestAt): Promise<Guest> {
   const rows = await api.get<PendingRow[]>(`${guestPath(at)}/pending`);
   const removed = (r: PendingRow) => Number(r.delete ?? 0) > 0;
   const digest = textOf(rows.find(({ key }) => key === 'digest')?.value);
@@ -160,7 +152,7 @@ export function memoryOf(config: Options): number {
  * Proxmox destroys it (lock `destroyed`) is still that guest.
  * @throws guest_not_found when the token sees no guest
  */
-export async function isAnother(api: Pick<ProxmoxReader, 'get'>, vmid: number, key: string): Promise<boolean> {
+export async function isAnother(api: GetApi, vmid: number, key: string): Promise<boolean> {
   const { identity } = await readGuest(api, await locate(api, vmid));
   return identity.lock !== 'destroyed' && identity.key !== key;
 }
@@ -203,6 +195,6 @@ export async function readStatus(api: ProxmoxReader, at: GuestAt): Promise<Guest
     uptimeSeconds: Number(s.uptime ?? 0),
     usedBytes: Number(s.mem ?? 0),
     ...defined({ cpu: numberOf(s.cpu), diskUsedGib: gibOf(s.disk || undefined), balloonMib: mibOf(balloon), lock: s.lock || undefined }),
-    ...(Number(s.ha?.managed ?? 0) === 1 ? { ha: s.ha?.state ?? 'managed' } : {}),
+    ...(isSet(s.ha?.managed) ? { ha: s.ha?.state ?? 'managed' } : {}),
   };
 }

@@ -1,5 +1,5 @@
 import { defined } from '../../core/defined.ts';
-import type { GuestIdentity } from '../../core/guest.ts';
+import type { GuestAt, GuestIdentity } from '../../core/guest.ts';
 import { digestOf } from '../../core/text/canonical.ts';
 import { disksOf } from './disks.ts';
 import type { Options } from './property-strings.ts';
@@ -10,7 +10,7 @@ export function uuidOf(config: Options): string | undefined {
 }
 
 /** See GuestIdentity. The notes and tags are left out, because they change without a change of the guest, and clones copy them. */
-export function identityOf(at: Pick<GuestIdentity, 'type' | 'vmid' | 'node'>, live: Options, config: Options): GuestIdentity {
+export function identityOf(at: GuestAt, live: Options, config: Options): GuestIdentity {
   const macs = Object.entries(live)
     .filter(([key]) => /^net\d+$/.test(key))
     .flatMap(([, value]) => value.match(/(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}/g) ?? [])

@@ -1,11 +1,11 @@
 import { defined } from '../../core/defined.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import { isObject } from '../../core/text/json.ts';
-import { gibOf } from '../../core/text/sizes.ts';
+import { gibOf, isSet } from '../../core/text/sizes.ts';
 import { type GuestAt, guestPath } from './guests.ts';
 
 /** A volume that only the present node has, detached ones included. */
-export interface LocalDisk {
+interface LocalDisk {
   volid: string;
   /** An ISO, not the drive of cloud-init. */
   cdrom: boolean;
@@ -52,7 +52,7 @@ interface Answer {
 }
 
 /** `GET …/migrate`, which needs VM.Migrate like the move itself. */
-export async function readPreconditions(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Preconditions> {
+export async function readPreconditions(api: GetApi, at: GuestAt): Promise<Preconditions> {
   const answer = await api.get<Answer>(`${guestPath(at)}/migrate`);
   const { local_resources: devices = [], 'mapped-resources': mapped = [], 'mapped-resource-info': info = {} } = answer;
   const blocked = answer.not_allowed_nodes ?? answer['not-allowed-nodes'] ?? {};
@@ -60,7 +60,7 @@ export async function readPreconditions(api: Pick<ProxmoxReader, 'get'>, at: Gue
     volid,
     cdrom: isSet(row.cdrom) && !isSet(row.is_cloudinit),
     snapshots: isSet(row.is_vmstate) ? [] : Object.keys(row.referenced_in_snapshot ?? {}).sort(),
-    ...defined({ sizeGib: size === undefined ? undefined : gibOf(size) }),
+    ...defined({ sizeGib: gibOf(size) }),
   }));
   return {
     refused: Object.fromEntries(Object.entries(blocked).map(([node, why]) => [node, reasonsOf(why)])),
@@ -69,10 +69,6 @@ export async function readPreconditions(api: Pick<ProxmoxReader, 'get'>, at: Gue
     mapped: mapped.filter((key) => !isSet(info[key]?.['live-migration'])),
     ...defined({ localDisks: disks }),
   };
-}
-
-function isSet(flag: Flag | undefined): boolean {
-  return Number(flag ?? 0) === 1;
 }
 
 /** Newer versions of Proxmox know more reasons than those of 9.2: they are told by their names. */
@@ -96,7 +92,7 @@ export interface Replication {
 }
 
 /** `GET /cluster/replication`: jobs of guests that the token may audit. */
-export async function listReplications(api: Pick<ProxmoxReader, 'get'>): Promise<Replication[]> {
+export async function listReplications(api: GetApi): Promise<Replication[]> {
   const rows = await api.get<{ guest?: number | string; target?: string; remove_job?: string }[]>('/cluster/replication');
   return rows.map(({ guest, target = '', remove_job }) => ({ vmid: Number(guest), target, ending: remove_job !== undefined }));
 }

@@ -1,4 +1,4 @@
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import type { GuestRow } from './row.ts';
 
 /** A guest as it was last seen. Node and type are for the guest's own answer to verify; the rest may be old. */
@@ -19,29 +19,27 @@ interface Memory {
   read: Map<number, Place>;
 }
 
-type Api = Pick<ProxmoxReader, 'get'>;
-
 /** Per connection; forgotten with it. A reader that is limited to a scope has a memory of its own. */
-const memories = new WeakMap<Api, Memory>();
+const memories = new WeakMap<GetApi, Memory>();
 
-function memoryOf(api: Api): Memory {
+function memoryOf(api: GetApi): Memory {
   const memory = memories.get(api) ?? { rows: [], listedAt: 0, read: new Map() };
   memories.set(api, memory);
   return memory;
 }
 
 /** @param rows all guests that the token can see, by VMID */
-export function keepList(api: Api, rows: readonly GuestRow[]): void {
+export function keepList(api: GetApi, rows: readonly GuestRow[]): void {
   Object.assign(memoryOf(api), { rows, listedAt: Date.now() });
 }
 
 /** Keeps what a guest's own answer told beside its row. */
-export function keepPlace(api: Api, place: Place): void {
+export function keepPlace(api: GetApi, place: Place): void {
   memoryOf(api).read.set(place.row.vmid, place);
 }
 
 /** Where the guest was last seen. A list that is newer than its own answer decides. */
-export function placeOf(api: Api, vmid: number): Place | undefined {
+export function placeOf(api: GetApi, vmid: number): Place | undefined {
   const { rows, listedAt, read } = memoryOf(api);
   const own = read.get(vmid);
   if (own && own.listedAt >= listedAt) return own;
@@ -50,7 +48,7 @@ export function placeOf(api: Api, vmid: number): Place | undefined {
 }
 
 /** Forgets one guest, or all: a guest that answers otherwise than it was remembered, or a change of pools. */
-export function forgetPlaces(api: Api, vmid?: number): void {
+export function forgetPlaces(api: GetApi, vmid?: number): void {
   const memory = memoryOf(api);
   if (vmid === undefined) memories.delete(api);
   else {

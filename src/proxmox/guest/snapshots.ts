@@ -1,5 +1,6 @@
 import { defined } from '../../core/defined.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
+import { isSet } from '../../core/text/sizes.ts';
 import { type GuestAt, guestPath } from './guests.ts';
 
 export interface Snapshot {
@@ -33,23 +34,23 @@ interface Row {
 }
 
 /** `GET …/snapshot`: current at once, unlike the lists of the cluster. */
-export async function readSnapshots(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<Snapshots> {
+export async function readSnapshots(api: GetApi, at: GuestAt): Promise<Snapshots> {
   const rows = await api.get<Row[]>(`${guestPath(at)}/snapshot`);
   const all = rows
     .filter((r) => r.name !== 'current')
     .map((r) => ({
       name: String(r.name),
       description: String(r.description ?? ''),
-      memory: Number(r.vmstate ?? 0) === 1,
+      memory: isSet(r.vmstate),
       ...defined({ time: r.snaptime || undefined, parent: r.parent }),
     }))
     .sort((a, b) => (a.time ?? 0) - (b.time ?? 0));
   const current = rows.find((r) => r.name === 'current');
-  return { all, names: all.map(({ name }) => name), ...defined({ parent: current?.parent }), running: Number(current?.running ?? 0) === 1 };
+  return { all, names: all.map(({ name }) => name), ...defined({ parent: current?.parent }), running: isSet(current?.running) };
 }
 
 /** Whether all disks of the guest can be snapshotted: `GET …/feature?feature=snapshot`. */
-export async function canSnapshot(api: Pick<ProxmoxReader, 'get'>, at: GuestAt): Promise<boolean> {
+export async function canSnapshot(api: GetApi, at: GuestAt): Promise<boolean> {
   const { hasFeature } = await api.get<{ hasFeature?: number | boolean }>(`${guestPath(at)}/feature`, { feature: 'snapshot' });
-  return Number(hasFeature ?? 0) === 1;
+  return isSet(hasFeature);
 }

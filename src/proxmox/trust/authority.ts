@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { fail } from '../../core/errors/errors.ts';
-import type { ProxmoxReader } from '../../core/proxmox.ts';
+import type { GetApi } from '../../core/proxmox.ts';
 import { path } from '../guest/encode.ts';
 import type { Pin, TrustStore } from './store.ts';
 
@@ -9,7 +9,7 @@ import type { Pin, TrustStore } from './store.ts';
  * one needs no request, because no other answers; else the cluster is asked. GET /nodes and /nodes/{node}/certificates/info need no privilege.
  * @throws unreachable where no node answers, certificate_untrusted where the cluster shows none
  */
-export async function authorityOf(api: Pick<ProxmoxReader, 'get'>, pin: Pin | undefined): Promise<string> {
+export async function authorityOf(api: GetApi, pin: Pin | undefined): Promise<string> {
   if (pin?.kind === 'ca') return pin.fingerprint;
   const nodes = (await api.get<{ node: string; status?: string }[]>('/nodes')).filter((node) => node.status !== 'offline');
   let failure: unknown;
