@@ -1,11 +1,13 @@
 import * as z from 'zod';
+import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
+import { targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { isObject } from '../../core/text/json.ts';
 import { plainText } from '../../core/text/text.ts';
-import { type Backup, readBackups } from '../../proxmox/backups.ts';
+import { readBackups } from '../../proxmox/backups.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { parseProperties } from '../../proxmox/guest/property-strings.ts';
 import { listStorages } from '../../proxmox/storage.ts';
@@ -15,7 +17,7 @@ import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
-import { backupSteps } from './lib/backup-steps.ts';
+import { backupSteps, takingBackups } from './lib/backup-steps.ts';
 import { leftOut } from './lib/in-backup.ts';
 
 const input = z.strictObject({
@@ -57,8 +59,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?
   const { at } = guest;
   const of = label(guest);
   refuseLocked(target);
-  const chosen = await chooseStorage(ctx, at.node, args.storage);
-  const { storage } = chosen;
+  const { storage, choices } = await chooseStorage(ctx.api, at.node, args.storage);
   if (!args.protected) await refuseAtLimit(ctx.api, target, storage);
   if (args.mode === 'stop' && running && target.status.ha !== undefined) {
     fail('not_possible', `${of} is managed by HA, and Proxmox does not back it up with mode stop.`, { hint: 'Use mode snapshot.' });
@@ -72,7 +73,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?
     ...(pauses ? { raisedBecause: `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup` } : {}),
     steps: [...(checked ? [stillItself(target)] : []), ...steps],
     expected: [{ kind: 'backup', vmid, node: at.node, storage }],
-    choices: chosen.choices,
+    choices,
     warnings: warningsOf(target),
     before: {},
     after: { backup: `on ${storage}`, ...(args.protected ? { protected: true } : {}) },
@@ -82,41 +83,35 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?
 
 function warningsOf({ guest, running }: Target): string[] {
   const left = leftOut(guest);
-  return [
-    ...(left.length > 0 ? [`disks that are excluded from backups are not in it: ${left.join(', ')}`] : []),
-    ...(guest.disks.some((d) => d.media === 'bind') ? ['bind mounts are not in it'] : []),
-    ...(!running && guest.at.type === 'qemu' ? ['Proxmox shows the stopped VM as running while it is backed up'] : []),
-  ];
+  return present(
+    left.length > 0 && `disks that are excluded from backups are not in it: ${left.join(', ')}`,
+    guest.disks.some((d) => d.media === 'bind') && 'bind mounts are not in it',
+    !running && guest.at.type === 'qemu' && 'Proxmox shows the stopped VM as running while it is backed up',
+  );
 }
 
-/** @throws storage_unavailable, ambiguous; both list the candidates */
+/** @throws storage_unavailable; ambiguous with the candidates */
 async function chooseStorage(
-  ctx: OperationContext,
+  api: ProxmoxReader,
   node: string,
   wanted: string | undefined,
 ): Promise<{ storage: string; choices: string[] }> {
   if (wanted !== undefined) return { storage: wanted, choices: [] };
-  const places = (await listStorages(ctx.api, node)).filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
-  const [only] = places;
-  if (only !== undefined && places.length === 1) return { storage: only, choices: [`storage: ${only} (the only one that takes backups)`] };
-  fail(
-    places.length === 0 ? 'storage_unavailable' : 'ambiguous',
-    `${places.length === 0 ? 'No visible storage' : 'More than one storage'} on ${node} takes backups.`,
-    {
-      ...(places.length > 0 ? { hint: `Choose one of: ${places.join(', ')}.`, details: { candidates: places } } : {}),
-    },
-  );
+  const candidates = takingBackups(await listStorages(api, node));
+  const [only, ...more] = candidates;
+  if (only === undefined) fail('storage_unavailable', `No visible storage on ${node} takes backups.`);
+  if (more.length > 0) {
+    const hint = `Choose one of: ${candidates.join(', ')}.`;
+    fail('ambiguous', `More than one storage on ${node} takes backups.`, { hint, details: { candidates } });
+  }
+  return { storage: only, choices: [`storage: ${only} (the only one that takes backups)`] };
 }
 
-/**
- * With remove=0 vzdump fails where the storage keeps so many backups already: known before, it is said before.
- * `GET /nodes/{node}/vzdump/defaults`
- */
+/** With remove=0 vzdump fails where the storage keeps so many backups already (`GET /nodes/{node}/vzdump/defaults`). @throws not_possible */
 async function refuseAtLimit(api: ProxmoxReader, { guest }: Target, storage: string): Promise<void> {
   const { at } = guest;
-  const limit = limitOf(
-    await api.get<{ 'prune-backups'?: unknown }>(path`/nodes/${at.node}/vzdump/defaults`, { storage }).catch(() => ({})),
-  );
+  const defaults = path`/nodes/${at.node}/vzdump/defaults`;
+  const limit = limitOf(await api.get<Retention>(defaults, { storage }).catch((): Retention => ({})));
   if (limit === undefined) return;
   const { backups } = await readBackups(api, at.vmid);
   const counted = backups.filter((b) => b.storage === storage && b.type === at.type && !b.protected);
@@ -128,8 +123,11 @@ async function refuseAtLimit(api: ProxmoxReader, { guest }: Target, storage: str
   });
 }
 
-/** How many backups of a guest a retention keeps, as vzdump counts them; undefined: all. Proxmox answers with a text or an object. */
-function limitOf({ 'prune-backups': keep }: { 'prune-backups'?: unknown }): number | undefined {
+/** Proxmox answers with a text or an object. */
+type Retention = { 'prune-backups'?: unknown };
+
+/** How many backups of a guest a retention keeps, as vzdump counts them; undefined: all. */
+function limitOf({ 'prune-backups': keep }: Retention): number | undefined {
   const kept: Record<string, unknown> = isObject(keep) ? keep : parseProperties(String(keep ?? ''), 'keep-all');
   if (Number(kept['keep-all'] ?? 0) === 1) return undefined;
   const sum = Object.entries(kept).reduce((total, [name, value]) => total + (name.startsWith('keep-') ? Number(value) || 0 : 0), 0);
@@ -137,12 +135,12 @@ function limitOf({ 'prune-backups': keep }: { 'prune-backups'?: unknown }): numb
 }
 
 /** The volumes that the run made: the newest of each guest since it began. */
-async function madeBy(api: ProxmoxReader, { plan, startedAt }: RunRecord): Promise<{ vmid: number; volume?: string; size_gb?: number }[]> {
-  const guests = plan.targets ?? (plan.target ? [plan.target] : []);
+async function madeBy(api: ProxmoxReader, { plan, startedAt }: RunRecord) {
+  const guests = targetsOf(plan);
   const since = Math.floor(Date.parse(startedAt) / 1000) - 5;
-  const found = guests.length === 1 ? await readBackups(api, guests[0]?.vmid) : await readBackups(api);
+  const found = await readBackups(api, guests.length === 1 ? guests[0]?.vmid : undefined);
   return guests.map(({ vmid, type }) => {
-    const made: Backup | undefined = found.backups.find((b) => b.vmid === vmid && b.type === type && b.time >= since);
+    const made = found.backups.find((b) => b.vmid === vmid && b.type === type && b.time >= since);
     return { vmid, ...(made ? { volume: plainText(made.volid, 200), size_gb: Math.round(made.sizeGib * 100) / 100 } : {}) };
   });
 }

@@ -1,22 +1,16 @@
 import * as z from 'zod';
-import { ageDays, isoOf } from '../../core/text/duration.ts';
+import { present } from '../../core/defined.ts';
 import { plainText } from '../../core/text/text.ts';
-import { type Backup, readBackups } from '../../proxmox/backups.ts';
+import { readBackups } from '../../proxmox/backups.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/show/why-empty.ts';
-import { backupSight } from './lib/backup-sight.ts';
+import { backupRow, backupSight } from './lib/backup-sight.ts';
 import { coverageOf } from './lib/coverage.ts';
 
 const MAX_ROWS = 60;
-
-const output = z.object({
-  backups: z.array(z.looseObject({ vmid: z.number(), guest: z.string() })),
-  total: z.number(),
-  notice: z.string().optional(),
-});
 
 /** GET …/storage/{storage}/content?content=backup of every storage. */
 export const listBackups = defineOperation({
@@ -32,7 +26,11 @@ export const listBackups = defineOperation({
     max_age_days: z.number().min(0).default(7).describe('For coverage: older is old (7)'),
   }),
   byName: { vmid: 'name' },
-  output,
+  output: z.object({
+    backups: z.array(z.looseObject({ vmid: z.number(), guest: z.string() })),
+    total: z.number(),
+    notice: z.string().optional(),
+  }),
   reads: LIST_READS,
   mayRead: ['GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'],
   example: { coverage: true },
@@ -52,27 +50,17 @@ export const listBackups = defineOperation({
     const name = (of: number) => plainText(all.find((g) => g.vmid === of)?.name ?? '', 80);
     const rows = coverage
       ? coverageOf(guests, lists.backups, { now, maxAgeDays: max_age_days, sees: sight.sees })
-      : lists.backups.map((backup) => shown(backup, name(backup.vmid), now));
-    const empty = vmid === undefined && all.length === 0 ? await whyEmpty(ctx) : undefined;
-    const notice = [
-      ...(empty === undefined ? [] : [empty]),
-      ...(rows.length > MAX_ROWS ? [`only ${MAX_ROWS} of ${rows.length} are shown; name a guest for fewer`] : []),
-      ...(sight.notice === '' ? [] : [sight.notice]),
-    ].join('; ');
+      : lists.backups.map((backup) => ({
+          vmid: backup.vmid,
+          guest: name(backup.vmid),
+          ...backupRow(backup, now),
+          ...(backup.notes.trim() === '' ? {} : { notes: plainText(backup.notes, 60) }),
+        }));
+    const notice = present(
+      vmid === undefined && all.length === 0 && (await whyEmpty(ctx)),
+      rows.length > MAX_ROWS && `only ${MAX_ROWS} of ${rows.length} are shown; name a guest for fewer`,
+      sight.notice,
+    ).join('; ');
     return { backups: rows.slice(0, MAX_ROWS), total: rows.length, ...(notice === '' ? {} : { notice }) };
   },
 });
-
-function shown(backup: Backup, guest: string, now: number) {
-  return {
-    vmid: backup.vmid,
-    guest,
-    volume: plainText(backup.volid, 200),
-    time: isoOf(backup.time),
-    age_days: ageDays(backup.time, now),
-    size_gb: Math.round(backup.sizeGib * 100) / 100,
-    ...(backup.protected ? { protected: true } : {}),
-    ...(backup.verified ? { verified: backup.verified } : {}),
-    ...(backup.notes.trim() === '' ? {} : { notes: plainText(backup.notes, 60) }),
-  };
-}

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan, Step } from '../../core/plan/plan.ts';
 import { counted, plainText } from '../../core/text/text.ts';
@@ -11,7 +12,7 @@ import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
-import { readAll } from './lib/read-all.ts';
+import { readAll, unreadText } from './lib/read-all.ts';
 import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText } from './lib/snapshots.ts';
 
 const TASK_SECONDS = 3_600;
@@ -43,7 +44,7 @@ export const deleteSnapshot = defineOperation({
       fail('invalid_arguments', 'delete_snapshot needs either snapshot or older_than_days.');
     }
     const isOpen = vmid === undefined && vmids === undefined && wanted.older_than_days !== undefined;
-    const found = isOpen ? await guestsWithOld(ctx, wanted) : { vmids: guestsAsked('delete_snapshot', { vmid, vmids }), unread: [] };
+    const found = isOpen ? await guestsWithOld(ctx, wanted) : { vmids: guestsAsked('delete_snapshot', { vmid, vmids }), unread: undefined };
     const [first, ...others] = found.vmids;
     if (first === undefined) return nothing(wanted, found.unread);
     const words = {
@@ -51,7 +52,7 @@ export const deleteSnapshot = defineOperation({
       undo: () => 'impossible: what the snapshots hold is lost',
     };
     const plan = await planGuests([first, ...others], words, (one, checked) => planOne(ctx, one, wanted, checked));
-    return withUnread(plan, found.unread);
+    return { ...plan, warnings: present(...plan.warnings, found.unread) };
   },
   async report(api, run) {
     const deleted = run.plan.steps.flatMap((step) => (step.kind === 'request' ? [step.purpose.replace(/^delete /, '')] : []));
@@ -115,7 +116,7 @@ function isOlder({ time }: Snapshot, { older_than_days: days = 0 }: Wanted): boo
 }
 
 /** @throws too_large where one approval would cover too many guests */
-async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<{ vmids: number[]; unread: number[] }> {
+async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<{ vmids: number[]; unread: string | undefined }> {
   const { found, unread } = await readAll(ctx.api, await listGuests(ctx.api));
   const vmids = found.filter(({ snapshots }) => snapshots.all.some((one) => isOlder(one, wanted))).map(({ guest }) => guest.vmid);
   if (vmids.length > MAX_GUESTS) {
@@ -124,26 +125,14 @@ async function guestsWithOld(ctx: OperationContext, wanted: Wanted): Promise<{ v
       details: { vmids: vmids.slice(0, 200) },
     });
   }
-  return { vmids, unread: unread.map(({ vmid }) => vmid) };
+  return { vmids, unread: unreadText(unread) };
 }
 
-function withUnread(plan: Plan, unread: readonly number[]): Plan {
-  return unread.length === 0 ? plan : { ...plan, warnings: [...plan.warnings, unreadText(unread)] };
-}
-
-function unreadText(unread: readonly number[]): string {
-  return `the snapshots of ${counted(unread.length, 'guest')} were not read: ${unread.slice(0, 20).join(', ')}`;
-}
-
-function nothing({ older_than_days: days }: Wanted, unread: readonly number[]): Plan {
-  const base = { steps: [], expected: [], choices: [], warnings: [], undo: '' };
-  const rest = unread.length === 0 ? '' : `; ${unreadText(unread)}`;
-  const summary = `no snapshot that this token can see is older than ${days} days${rest}`;
+function nothing({ older_than_days: days }: Wanted, unread: string | undefined): Plan {
+  const summary = present(`no snapshot that this token can see is older than ${days} days`, unread).join('; ');
   return {
-    operation: 'delete_snapshot',
-    summary,
-    effect: 'destroy',
-    ...base,
+    ...{ operation: 'delete_snapshot', summary, effect: 'destroy' },
+    ...{ steps: [], expected: [], choices: [], warnings: [], undo: '' },
     existing: { vmid: 0, name: '', node: '', status: '', deleted: [], notice: summary },
   };
 }

@@ -1,32 +1,15 @@
 import * as z from 'zod';
-import { defined, present } from '../../core/defined.ts';
-import { ageDays, isoOf } from '../../core/text/duration.ts';
-import { counted, plainText } from '../../core/text/text.ts';
+import { present } from '../../core/defined.ts';
+import { plainText } from '../../core/text/text.ts';
 import { listGuests, locate } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { bothReads, LIST_READS } from '../vm/lib/api.ts';
 import { vmid } from '../vm/lib/schemas.ts';
 import { whyEmpty } from '../vm/show/why-empty.ts';
-import { readAll } from './lib/read-all.ts';
+import { readAll, unreadText } from './lib/read-all.ts';
+import { snapshotRow } from './lib/snapshots.ts';
 
 const MAX_ROWS = 60;
-
-const output = z.object({
-  snapshots: z.array(
-    z.object({
-      vmid: z.number(),
-      guest: z.string(),
-      snapshot: z.string(),
-      time: z.string().optional(),
-      age_days: z.number().optional(),
-      parent: z.string().optional(),
-      memory: z.boolean().optional(),
-      description: z.string().optional(),
-    }),
-  ),
-  total: z.number(),
-  notice: z.string().optional(),
-});
 
 /** GET …/snapshot of one guest, or of each. */
 export const listSnapshots = defineOperation({
@@ -37,7 +20,22 @@ export const listSnapshots = defineOperation({
   description: 'Snapshots of one guest or of all, with their age, the oldest first.',
   input: z.strictObject({ vmid: vmid.optional(), older_than_days: z.number().min(0).optional() }),
   byName: { vmid: 'name' },
-  output,
+  output: z.object({
+    snapshots: z.array(
+      z.object({
+        vmid: z.number(),
+        guest: z.string(),
+        snapshot: z.string(),
+        time: z.string().optional(),
+        age_days: z.number().optional(),
+        parent: z.string().optional(),
+        memory: z.boolean().optional(),
+        description: z.string().optional(),
+      }),
+    ),
+    total: z.number(),
+    notice: z.string().optional(),
+  }),
   reads: [...LIST_READS, ...bothReads('snapshot')],
   example: { older_than_days: 10 },
   table: 'snapshots',
@@ -51,25 +49,17 @@ export const listSnapshots = defineOperation({
       .flatMap(({ guest, snapshots }) => snapshots.all.map((snapshot) => ({ guest, snapshot })))
       .filter(({ snapshot: { time } }) => days === 0 || (time !== undefined && time < now - days * 86_400))
       .sort((a, b) => (a.snapshot.time ?? 0) - (b.snapshot.time ?? 0));
-    const empty = guests.length === 0 ? await whyEmpty(ctx) : undefined;
     const notice = present(
-      empty,
+      guests.length === 0 && (await whyEmpty(ctx)),
       rows.length > MAX_ROWS && `only the oldest ${MAX_ROWS} are shown; name a guest or give older_than_days for fewer`,
-      unread.length > 0 &&
-        `the snapshots of ${counted(unread.length, 'guest')} were not read: ${unread
-          .slice(0, 20)
-          .map((g) => g.vmid)
-          .join(', ')}`,
+      unreadText(unread),
     ).join('; ');
     return {
-      snapshots: rows.slice(0, MAX_ROWS).map(({ guest, snapshot: s }) => ({
+      snapshots: rows.slice(0, MAX_ROWS).map(({ guest, snapshot }) => ({
         vmid: guest.vmid,
         guest: plainText(guest.name, 80),
-        snapshot: plainText(s.name, 40),
-        ...(s.time === undefined ? {} : { time: isoOf(s.time), age_days: ageDays(s.time, now) }),
-        ...defined({ parent: s.parent === undefined ? undefined : plainText(s.parent, 40) }),
-        ...(s.memory ? { memory: true } : {}),
-        ...(s.description.trim() === '' ? {} : { description: plainText(s.description, 120) }),
+        ...snapshotRow(snapshot, now),
+        ...(snapshot.description.trim() === '' ? {} : { description: plainText(snapshot.description, 120) }),
       })),
       total: rows.length,
       ...(notice === '' ? {} : { notice }),

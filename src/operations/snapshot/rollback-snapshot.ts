@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { duration } from '../../core/text/duration.ts';
@@ -72,14 +73,14 @@ export const rollbackSnapshot = defineOperation({
         }),
       ],
       expected: [after],
-      warnings: [
+      warnings: present(
         `lost: all changes on its disks of the last ${lost}`,
-        ...(running ? [`${of} runs and is powered off${runs ? ', then it starts again' : '. It stays off'}`] : []),
-        ...(differs.length > 0 ? [`the configuration of then comes back: ${differs.map((key) => plainText(key, 40)).join(', ')}`] : []),
-        ...(dropped.length > 0 ? [`disks that were added since leave the configuration: ${dropped.join(', ')}`] : []),
-        ...(guest.identity.protection && then.protection !== '1' ? ['the guest is protected now and loses its protection'] : []),
-        ...(guest.pending.length > 0 ? ['changes that are pending are dropped'] : []),
-      ],
+        running && `${of} runs and is powered off${runs ? ', then it starts again' : '. It stays off'}`,
+        differs.length > 0 && `the configuration of then comes back: ${differs.map((key) => plainText(key, 40)).join(', ')}`,
+        dropped.length > 0 && `disks that were added since leave the configuration: ${dropped.join(', ')}`,
+        guest.identity.protection && then.protection !== '1' && 'the guest is protected now and loses its protection',
+        guest.pending.length > 0 && 'changes that are pending are dropped',
+      ),
       before: { status: running ? 'running' : 'stopped' },
       after: { status: runs ? 'running' : 'stopped', snapshot: snapshot.name },
       undo: `impossible, unless a new snapshot is taken first: snapshot_vm {"vmid": ${at.vmid}}`,
@@ -97,12 +98,9 @@ async function refuseOlder(ctx: OperationContext, { guest, snapshots }: Target, 
   const storages = await listStorages(ctx.api, guest.at.node);
   const zfs = guest.disks.filter((d) => d.media === 'disk' && storages.find((s) => s.storage === d.storage)?.type === 'zfspool');
   if (zfs.length === 0) return;
-  fail(
-    'not_possible',
-    `${label(guest)} has disks on ZFS, which rolls back to the newest snapshot only. Newer than ${name}: ${newer.join(', ')}.`,
-    {
-      hint: 'Ask the user whether these may go. Then delete them with delete_snapshot, the newest first.',
-      details: { newer },
-    },
-  );
+  const only = `${label(guest)} has disks on ZFS, which rolls back to the newest snapshot only.`;
+  fail('not_possible', `${only} Newer than ${name}: ${newer.join(', ')}.`, {
+    hint: 'Ask the user whether these may go. Then delete them with delete_snapshot, the newest first.',
+    details: { newer },
+  });
 }

@@ -67,11 +67,12 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
   if (memory && at.type === 'lxc') {
     fail('not_possible', `${of} is a container. Its memory cannot be saved.`, { hint: 'Call again without memory.' });
   }
-  if (!(await canSnapshot(ctx.api, at)))
-    refuseUnable(
-      guest.disks.map((d) => `${d.slot} ${plainText(d.volid, 120)}`),
-      of,
-    );
+  if (!(await canSnapshot(ctx.api, at))) {
+    const disks = guest.disks.map((d) => `${d.slot} ${plainText(d.volid, 120)}`);
+    fail('not_possible', `${of} cannot be snapshotted, because the storage of a disk does not support it.`, {
+      hint: `Disks: ${disks.join(', ')}. Snapshots need qcow2, ZFS, LVM-thin, Ceph or btrfs. backup_vm works on every storage.`,
+    });
+  }
   const pauses = memory && running;
   const there = listed(at, snapshot, 'present', of);
   return {
@@ -100,10 +101,4 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
     after: { snapshot },
     undo: `delete_snapshot {"vmid": ${vmid}, "snapshot": "${snapshot}"}`,
   };
-}
-
-function refuseUnable(disks: readonly string[], of: string): never {
-  fail('not_possible', `${of} cannot be snapshotted: the storage of a disk does not support it.`, {
-    hint: `Disks: ${disks.join(', ')}. Snapshots need qcow2, ZFS, LVM-thin, Ceph or btrfs. backup_vm works on every storage.`,
-  });
 }

@@ -1,16 +1,22 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
+import { fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
+import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { isoOf } from '../../core/text/duration.ts';
-import { plainText } from '../../core/text/text.ts';
+import { gibOf, numberOf } from '../../core/text/sizes.ts';
+import { counted, plainText } from '../../core/text/text.ts';
+import { failMissing } from '../../proxmox/access/privileges.ts';
+import { readBackups } from '../../proxmox/backups.ts';
+import { backupOwner } from '../../proxmox/guest/disks.ts';
 import { path } from '../../proxmox/guest/encode.ts';
+import { isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { isDisk, listVolumes, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation } from '../define.ts';
 import { bothReads } from '../vm/lib/api.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
 import { nodeName, volumeId } from '../vm/lib/schemas.ts';
-import { aboutBackup } from './lib/backup-left.ts';
-import { findVolume } from './lib/find-volume.ts';
+import { type FoundVolume, findVolume, type VolumeRow } from './lib/find-volume.ts';
 import { refuseReferred } from './lib/references.ts';
 
 const DELETE_SECONDS = 1_800;
@@ -38,8 +44,7 @@ export const deleteVolume = defineOperation({
     const { node, row, shared } = found;
     const volume = plainText(args.volume, 200);
     const storage = storageOf(args.volume);
-    const isBackup = row.content === 'backup';
-    const about = isBackup ? await aboutBackup(ctx.api, found) : { warnings: await refuseReferred(ctx, found) };
+    const about = row.content === 'backup' ? await aboutBackup(ctx.api, found) : { warnings: await refuseReferred(ctx, found) };
     const content = path`/nodes/${node}/storage/${storage}/content`;
     const gone: Condition = {
       kind: 'listed',
@@ -48,7 +53,7 @@ export const deleteVolume = defineOperation({
       is: 'absent',
       says: `${volume} is gone from ${node}`,
     };
-    const gib = Math.round(((row.size ?? 0) / 2 ** 30) * 1000) / 1000;
+    const gib = Math.round(gibOf(row.size ?? 0) * 1000) / 1000;
     return {
       ...{ operation: 'delete_volume', node, effect: 'destroy' },
       ...about,
@@ -69,11 +74,11 @@ export const deleteVolume = defineOperation({
       ],
       expected: [gone],
       choices: [],
-      warnings: [
+      warnings: present(
         ...about.warnings,
-        ...(shared && isDisk(row) ? ['guests of another cluster that uses the same storage cannot be seen'] : []),
-      ],
-      before: { volume, size_gb: gib, ...defined({ guest: row.vmid === undefined ? undefined : Number(row.vmid) }) },
+        shared && isDisk(row) && 'this token cannot see guests of another cluster that uses the same storage',
+      ),
+      before: { volume, size_gb: gib, ...defined({ guest: numberOf(row.vmid) }) },
       after: {},
       undo: 'impossible: the volume is lost',
     };
@@ -86,9 +91,38 @@ export const deleteVolume = defineOperation({
   },
 });
 
-function sameVolume(content: string, { volid, size, ctime }: { volid: string; size?: number; ctime?: number }): Condition {
-  const facts = Object.fromEntries(
-    Object.entries({ size, ctime }).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
+function sameVolume(content: string, { volid, size, ctime }: VolumeRow): Condition {
+  const facts = Object.entries(defined({ size, ctime })).map(([key, value]) => [key, String(value)]);
+  const row = { volid, ...Object.fromEntries(facts) };
+  return { kind: 'listed', path: content, row, is: 'present', says: `${plainText(volid, 200)} is as it was` };
+}
+
+/**
+ * A backup belongs to its guest while the guest exists, so that the policy's rules about the guest apply. The warnings count the other backups.
+ * @throws guest_protected, permission_denied for a backup of a guest that the token does not see
+ */
+async function aboutBackup(api: ProxmoxReader, { row }: FoundVolume): Promise<Pick<Plan, 'target' | 'facts' | 'warnings'>> {
+  const shown = plainText(row.volid, 200);
+  if (Number(row.protected ?? 0) === 1) {
+    fail('guest_protected', `${shown} is a protected backup.`, { hint: 'Ask the operator to remove the protection of this backup.' });
+  }
+  const owner = backupOwner(row.volid) ?? numberOf(row.vmid);
+  if (owner === undefined) return { warnings: [] };
+  const { backups, unread } = await readBackups(api, owner);
+  const [newest, ...more] = backups.filter(({ volid }) => volid !== row.volid);
+  const left = newest
+    ? `${counted(more.length + 1, 'other backup')} of guest ${owner}, the newest of ${isoOf(newest.time)}`
+    : `no other backup of guest ${owner}`;
+  const warnings = present(
+    `this token sees ${left}`,
+    unread.length > 0 && `not read: ${unread.map(({ storage, why }) => `${storage} (${why})`).join(', ')}`,
   );
-  return { kind: 'listed', path: content, row: { volid, ...facts }, is: 'present', says: `${plainText(volid, 200)} is as it was` };
+  const at = (await listGuests(api)).find(({ vmid }) => vmid === owner);
+  if (!at) {
+    if (!(await isFree(api, owner)))
+      failMissing(`Seeing guest ${owner} of the backup`, [{ path: `/vms/${owner}`, privileges: ['VM.Audit'] }]);
+    return { warnings };
+  }
+  const { identity, tags } = await readGuest(api, at);
+  return { target: identity, facts: { disks: [], tags, lastBackup: newest ? isoOf(newest.time) : null }, warnings };
 }

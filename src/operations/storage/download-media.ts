@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
-import { listVolumes, placeOn } from '../../proxmox/storage.ts';
+import { listVolumes, placeOn, storageOf, type Volume } from '../../proxmox/storage.ts';
 import { tasksOf } from '../../proxmox/task-list.ts';
 import { defineOperation } from '../define.ts';
 import { outcomeOf } from '../vm/lib/outcome.ts';
@@ -14,10 +14,9 @@ import { chooseNode } from '../vm/provision/choose/node.ts';
 import { refuseFull } from '../vm/provision/choose/storage.ts';
 import { chooseMediaStorage } from './lib/choose-media-storage.ts';
 import { type Checksum, checksumOf, fileNameFor, KINDS } from './lib/media-file.ts';
-import { checkedUrl } from './lib/media-url.ts';
-import { remoteSize } from './lib/remote-file.ts';
+import { checkedUrl, remoteSize } from './lib/media-url.ts';
 
-/** Longest download that is followed. */
+/** How long (s) the task may take before a run calls its outcome unknown. */
 const DOWNLOAD_SECONDS = 6 * 3600;
 const GIB = 2 ** 30;
 
@@ -57,9 +56,9 @@ export const downloadMedia = defineOperation({
     const { storage, choices } = await chooseMediaStorage(ctx.api, node, args.content, args.storage);
     const volid = `${storage.storage}:${args.content}/${file.name}`;
     const bytes = await remoteSize(ctx.api, node, url);
-    const present = (await listVolumes(ctx.api, node, storage.storage, { content: args.content })).find((one) => one.volid === volid);
+    const known = (await listVolumes(ctx.api, node, storage.storage, { content: args.content })).find((one) => one.volid === volid);
     const common = { operation: 'download_media', node, effect: 'change' as const };
-    if (present) return { ...common, ...alreadyThere(present, node, bytes, sum) };
+    if (known) return { ...common, ...alreadyThere(known, node, bytes, sum) };
     await refuseSecond(ctx.api, node, file.name);
     const sizeGib = bytes === undefined ? undefined : bytes / GIB;
     if (sizeGib !== undefined) refuseFull(ctx, node, storage, sizeGib);
@@ -103,9 +102,8 @@ export const downloadMedia = defineOperation({
   async report(api, run) {
     const { node = '', after = {}, steps } = run.plan;
     const volid = String(after.volume);
-    const [storage = ''] = volid.split(':');
     const sent = steps.find((step) => step.kind === 'request')?.params ?? {};
-    const found = (await listVolumes(api, node, storage, { content: String(sent.content) })).find((one) => one.volid === volid);
+    const found = (await listVolumes(api, node, storageOf(volid), { content: String(sent.content) })).find((one) => one.volid === volid);
     return {
       volume: volid,
       node,
@@ -119,13 +117,10 @@ export const downloadMedia = defineOperation({
 /** Without TLS the file can be replaced on its way, which a strong checksum shows. @throws invalid_arguments */
 function refusePlainHttp(url: URL, sum: Checksum | undefined): void {
   if (url.protocol === 'https:' || sum?.strong) return;
-  fail(
-    'invalid_arguments',
-    'An address that begins with http:// needs a checksum of SHA-224 or longer, because the file can be replaced on its way.',
-    {
-      hint: 'Use https://, or give the checksum that the publisher tells.',
-    },
-  );
+  const why = 'because the file can be replaced on its way';
+  fail('invalid_arguments', `An address that begins with http:// needs a checksum of SHA-224 or longer, ${why}.`, {
+    hint: 'Use https://, or give the checksum that the publisher tells.',
+  });
 }
 
 /** Proxmox fetches two files of one name side by side, and the one that ends last stays. @throws conflict */
@@ -138,8 +133,7 @@ async function refuseSecond(api: ProxmoxReader, node: string, name: string): Pro
 }
 
 /** @throws conflict where the file of this name is certainly another one */
-function alreadyThere(present: { volid: string; sizeGib: number }, node: string, bytes: number | undefined, sum: Checksum | undefined) {
-  const { volid, sizeGib } = present;
+function alreadyThere({ volid, sizeGib }: Volume, node: string, bytes: number | undefined, sum: Checksum | undefined) {
   const has = Math.round(sizeGib * GIB);
   if (bytes !== undefined && bytes !== has) {
     fail('conflict', `${volid} exists on ${node} with ${has} bytes, and the file of this address has ${bytes}.`, {
@@ -155,12 +149,12 @@ function alreadyThere(present: { volid: string; sizeGib: number }, node: string,
 }
 
 function warningsOf(url: URL, sum: Checksum | undefined, bytes: number | undefined): string[] {
-  return [
-    ...(sum ? [] : ['without a checksum a file that was replaced at its source is not noticed']),
-    ...(sum && !sum.strong ? [`${sum.algorithm} notices damage, but not a file that was replaced on purpose`] : []),
-    ...(bytes === undefined ? [`${url.host} does not tell the size, so the free space was not compared`] : []),
+  return present(
+    !sum && 'without a checksum a file that was replaced at its source is not noticed',
+    sum && !sum.strong && `${sum.algorithm} notices damage, but not a file that was replaced on purpose`,
+    bytes === undefined && `${url.host} does not tell the size, so the free space was not compared`,
     `the node follows redirects of ${url.host}, also to hosts that are not on the list`,
-  ];
+  );
 }
 
 function rounded(gib: number): number {

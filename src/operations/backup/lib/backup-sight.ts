@@ -1,23 +1,33 @@
-import { present } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { ageDays, isoOf } from '../../../core/text/duration.ts';
+import { plainText } from '../../../core/text/text.ts';
 import { allPrivileges, type Granted, grantedAt } from '../../../proxmox/access/privileges.ts';
 import { showsBackups } from '../../../proxmox/access/visibility.ts';
-import type { BackupLists } from '../../../proxmox/backups.ts';
+import type { Backup, BackupLists } from '../../../proxmox/backups.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
-
-/** Whether the lists of backups would have shown a guest's: a 200 silently omits what the token may not see. */
-export interface BackupSight {
-  /** True where every storage for backups was read and would have shown the guest's: only there a guest without one has none. */
-  sees(vmid: number): boolean;
-  /** The words about it; empty where all would have been seen. */
-  notice: string;
-}
 
 /** Guests that a notice names. */
 const NAMED = 20;
 
-/** Asks once for everything that the token has (`GET /access/permissions`), whatever the number of guests and storages. */
-export async function backupSight(api: ProxmoxReader, guests: readonly GuestRow[], { read, unread }: BackupLists): Promise<BackupSight> {
+/** A row of an answer. @param now epoch seconds */
+export function backupRow(backup: Backup, now: number) {
+  return {
+    volume: plainText(backup.volid, 200),
+    time: isoOf(backup.time),
+    age_days: ageDays(backup.time, now),
+    size_gb: Math.round(backup.sizeGib * 100) / 100,
+    ...(backup.protected ? { protected: true } : {}),
+    ...defined({ verified: backup.verified }),
+  };
+}
+
+/**
+ * Whether the lists would have shown the backups of a guest: Proxmox silently omits what the token may not see. One request
+ * (`GET /access/permissions`) tells it for all guests and storages.
+ * @returns `sees`: whether a guest without a listed backup has none. `notice`: what is hidden or was not read, or an empty text
+ */
+export async function backupSight(api: ProxmoxReader, guests: readonly GuestRow[], { read, unread }: BackupLists) {
   const granted = await allPrivileges(api).catch((): Granted => ({}));
   const storages = [...new Set(read.map((place) => place.split('/').at(-1) ?? place))].sort();
   const shows = (storage: string, vmid: number) =>
@@ -34,5 +44,5 @@ export async function backupSight(api: ProxmoxReader, guests: readonly GuestRow[
     storages.length === 0 && unread.length === 0 && 'this token sees no storage for backups, so it cannot tell whether there are any',
   ).join('; ');
   const complete = unread.length === 0 && storages.length > 0;
-  return { sees: (vmid) => complete && storages.every((storage) => shows(storage, vmid)), notice };
+  return { sees: (vmid: number) => complete && storages.every((storage) => shows(storage, vmid)), notice };
 }

@@ -5,20 +5,25 @@ import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { backupRights } from '../../../proxmox/access/visibility.ts';
 import { path } from '../../../proxmox/guest/encode.ts';
-import { listStorages } from '../../../proxmox/storage.ts';
+import { listStorages, type StorageRow } from '../../../proxmox/storage.ts';
 import { hibernated, label, type Target } from '../../vm/lib/target.ts';
 import { refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
 
-/** Longest backup that is waited for. */
+/** How long (s) the task may take before a run calls its outcome unknown. */
 const BACKUP_SECONDS = 24 * 3600;
 
-export interface BackupRequest {
+interface BackupRequest {
   storage: string;
   /** `snapshot` goes on, `suspend` pauses, `stop` shuts down and starts again. Default: snapshot. */
   mode?: 'snapshot' | 'suspend' | 'stop';
   protect?: boolean;
   /** One line; Proxmox replaces {{guestname}} and the like in it. */
   notes?: string | undefined;
+}
+
+/** The names of the storages to which a backup can go. */
+export function takingBackups(storages: readonly StorageRow[]): string[] {
+  return storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
 }
 
 /** A backup that prunes no older one, and the proof that its volume is there. */
@@ -35,7 +40,7 @@ export async function backupSteps(
   }
   const storages = await listStorages(api, at.node);
   await refuseUnseenStorage(api, storages, storage);
-  const places = storages.filter((s) => s.usable && s.content.includes('backup')).map((s) => s.storage);
+  const places = takingBackups(storages);
   if (!places.includes(storage)) {
     fail('storage_unavailable', `Storage ${storage} on ${at.node} is missing, offline or does not take backups.`, {
       hint: places.length > 0 ? `Choose one of: ${places.join(', ')}.` : 'No visible storage takes backups.',

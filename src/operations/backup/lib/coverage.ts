@@ -1,24 +1,19 @@
+import { defined } from '../../../core/defined.ts';
 import { ageDays } from '../../../core/text/duration.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
 /** How well a guest is backed up; `unknown`: this token would not see its backups. */
-export type Coverage = 'none' | 'failed verification' | 'old' | 'unknown' | 'ok';
-const WORST_FIRST: readonly Coverage[] = ['none', 'failed verification', 'old', 'unknown', 'ok'];
-
-interface CoverageRow extends Record<string, unknown> {
-  vmid: number;
-  guest: string;
-  state: Coverage;
-}
+const WORST_FIRST = ['none', 'failed verification', 'old', 'unknown', 'ok'] as const;
+type Coverage = (typeof WORST_FIRST)[number];
 
 /** One row for each guest that is not a template, those without a good recent backup first. */
 export function coverageOf(
   guests: readonly GuestRow[],
   backups: readonly Backup[],
   { now, maxAgeDays, sees }: { now: number; maxAgeDays: number; sees: (vmid: number) => boolean },
-): CoverageRow[] {
+) {
   const rows = guests
     .filter(({ template }) => !template)
     .map((guest) => {
@@ -29,7 +24,7 @@ export function coverageOf(
         guest: plainText(guest.name, 80),
         state: stateOf(newest, days !== undefined && days > maxAgeDays, sees(guest.vmid)),
         ...(newest && days !== undefined ? { age_days: ageDays(newest.time, now), storage: newest.storage } : {}),
-        ...(newest?.verified ? { verified: newest.verified } : {}),
+        ...defined({ verified: newest?.verified }),
       };
     });
   return rows.sort((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state) || a.vmid - b.vmid);

@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -23,21 +24,15 @@ export async function overPlan(
   const { guest, snapshots, running } = target;
   const backup = { ...found, node: guest.at.node };
   const of = label(guest);
-  if (guest.at.type !== found.type) {
-    fail('not_possible', `${of} is a ${guest.at.type === 'qemu' ? 'VM' : 'container'}, and the backup is of the other kind.`, {
-      hint: 'Restore to a new VMID: call again without overwrite.',
-    });
-  }
+  const { type, node } = guest.at;
+  const asNew = { hint: 'Restore to a new VMID. Call again without overwrite.' };
+  if (type !== found.type)
+    fail('not_possible', `${of} is a ${type === 'qemu' ? 'VM' : 'container'}, and the backup is of the other kind.`, asNew);
   refuseLocked(target);
   if (running) fail('guest_running', `${of} runs. It must be stopped first.`, { hint: `Call stop_vm {"vmid": ${vmid}}, then call again.` });
-  if (guest.identity.protection) {
-    fail('guest_protected', `${of} is protected against this.`, { hint: 'Restore to a new VMID: call again without overwrite.' });
-  }
-  if (!found.nodes.includes(guest.at.node)) {
-    fail('not_possible', `The backup is reached from ${found.nodes.join(', ')}, and ${of} is on ${guest.at.node}.`, {
-      hint: 'Restore to a new VMID: call again without overwrite.',
-    });
-  }
+  if (guest.identity.protection) fail('guest_protected', `${of} is protected, and a restore over it would destroy it.`, asNew);
+  if (!found.nodes.includes(node))
+    fail('not_possible', `The nodes ${found.nodes.join(', ')} reach the backup, and ${of} is on ${node}.`, asNew);
   const demand = {
     newGuests: 0 as const,
     vmid,
@@ -48,17 +43,17 @@ export async function overPlan(
   const place = await placeFor(ctx, args, backup, inside);
   const uuid = uuidOf(inside.config);
   const isOther = uuid !== undefined && uuid !== guest.identity.key;
-  const own = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom');
+  const disks = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom').map(withSize);
   // Nothing that could be looked up tells the restored guest from the one before: without its task the outcome stays unknown.
   const there: Condition = { kind: 'config', ...guest.at, has: { lock: null } };
   const names = snapshots.names.map((name) => plainText(name, 40));
   return {
     operation: 'restore_backup',
     target: { ...guest.identity, snapshots: snapshots.names },
-    node: guest.at.node,
+    node,
     facts: factsOf(target),
     demand,
-    ...(place.space ? { space: place.space } : {}),
+    space: place.space,
     binds: boundTo(backup),
     becomes: { tags: tagsOf(inside.config.tags), protection: inside.config.protection === '1' },
     summary: `Restore ${backupText(backup)} over ${of}, whose present disks are destroyed`,
@@ -67,16 +62,16 @@ export async function overPlan(
     steps: [restoreStep(backup, vmid, { ...place.params, force: true, ...(backup.vmid === vmid ? {} : { unique: true }) })],
     expected: [there],
     choices: place.choices,
-    warnings: [
-      `lost: ${own.map((d) => withSize(d)).join(', ') || 'its configuration'}`,
-      ...(names.length > 0 ? [`lost: its snapshots ${names.join(', ')}`] : []),
-      ...(inside.excluded.length > 0 ? [`disks that were excluded from the backup are detached: ${inside.excluded.join(', ')}`] : []),
+    warnings: present(
+      `lost: ${disks.join(', ') || 'its configuration'}`,
+      names.length > 0 && `lost: its snapshots ${names.join(', ')}`,
+      inside.excluded.length > 0 && `disks that were excluded from the backup are detached: ${inside.excluded.join(', ')}`,
       ...inside.warnings,
-      ...(backup.verified === 'failed' ? ['the verification of this backup failed'] : []),
-      ...(isOther ? [`the backup is of another machine: its identity differs from that of ${of}`] : []),
-      ...(backup.vmid === vmid ? [] : [`the backup is of guest ${backup.vmid}, not of ${of}`]),
-    ],
-    before: { disks: own.map((d) => withSize(d)) },
+      backup.verified === 'failed' && 'the verification of this backup failed',
+      isOther && `the backup is of another machine: its identity differs from that of ${of}`,
+      backup.vmid !== vmid && `the backup is of guest ${backup.vmid}, not of ${of}`,
+    ),
+    before: { disks },
     after: { name: inside.name, status: 'stopped' },
     undo: `impossible, unless it is backed up first: backup_vm {"vmid": ${vmid}}`,
   };

@@ -9,7 +9,7 @@ import type { OperationContext } from '../../define.ts';
 import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
 import type { Inside } from './inside.ts';
 
-/** Longest restore that is waited for. */
+/** How long (s) the task may take before a run calls its outcome unknown. */
 const RESTORE_SECONDS = 24 * 3600;
 
 /** The request that restores, for a VM or a container. @param more beside the archive and the VMID */

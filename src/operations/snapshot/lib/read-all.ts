@@ -1,5 +1,6 @@
 import { asError } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { counted } from '../../../core/text/text.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 import { readSnapshots, type Snapshots } from '../../../proxmox/guest/snapshots.ts';
 import { atOnce } from '../../lib/at-once.ts';
@@ -8,23 +9,27 @@ import { atOnce } from '../../lib/at-once.ts';
 const MAX_GUESTS = 200;
 const AT_ONCE = 4;
 
-export interface ReadSnapshots {
-  found: { guest: GuestRow; snapshots: Snapshots }[];
-  /** Guests whose list could not be read, and those beyond the limit. */
-  unread: GuestRow[];
-}
-
-/** The snapshots of many guests, a few requests at a time; a guest that cannot be read hides no other. */
-export async function readAll(api: ProxmoxReader, guests: readonly GuestRow[]): Promise<ReadSnapshots> {
+/**
+ * The snapshots of many guests, a few requests at a time; a guest that cannot be read hides no other.
+ * @returns `unread`: the guests whose list could not be read, and those beyond the limit
+ */
+export async function readAll(api: ProxmoxReader, guests: readonly GuestRow[]) {
   const asked = guests.filter(({ template }) => !template);
-  const result: ReadSnapshots = { found: [], unread: asked.slice(MAX_GUESTS) };
+  const found: { guest: GuestRow; snapshots: Snapshots }[] = [];
+  const unread = asked.slice(MAX_GUESTS);
   await atOnce(asked.slice(0, MAX_GUESTS), AT_ONCE, async (guest) => {
     try {
-      result.found.push({ guest, snapshots: await readSnapshots(api, guest) });
+      found.push({ guest, snapshots: await readSnapshots(api, guest) });
     } catch (thrown) {
-      if (asError(thrown).code !== 'guest_not_found') result.unread.push(guest);
+      if (asError(thrown).code !== 'guest_not_found') unread.push(guest);
     }
   });
-  result.found.sort((a, b) => a.guest.vmid - b.guest.vmid);
-  return result;
+  return { found: found.sort((a, b) => a.guest.vmid - b.guest.vmid), unread };
+}
+
+/** A note about guests that `readAll` did not read; undefined where it read all. */
+export function unreadText(guests: readonly GuestRow[]): string | undefined {
+  if (guests.length === 0) return undefined;
+  const named = guests.slice(0, 20).map(({ vmid }) => vmid);
+  return `the snapshots of ${counted(guests.length, 'guest')} were not read: ${named.join(', ')}`;
 }

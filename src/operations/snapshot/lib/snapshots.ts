@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition } from '../../../core/plan/plan.ts';
-import { duration, isoOf } from '../../../core/text/duration.ts';
+import { ageDays, duration, isoOf } from '../../../core/text/duration.ts';
 import type { Json } from '../../../core/text/json.ts';
 import { nearest } from '../../../core/text/nearest.ts';
 import { plainText } from '../../../core/text/text.ts';
@@ -17,20 +17,17 @@ export const snapshotName = z
     message: 'must begin with a letter and have 2 to 40 letters, digits, _ and -',
   });
 
-/** @throws not_possible with those that there are */
+/** @throws not_possible with the snapshots that exist */
 export function findSnapshot({ guest, snapshots }: Target, name: string): Snapshot {
   const found = snapshots.all.find((one) => one.name === name);
   if (found) return found;
   const near = nearest(name, snapshots.names)[0];
-  const names = snapshots.names.map((one) => plainText(one, 40)).join(', ');
-  fail(
-    'not_possible',
-    `${label(guest)} has no snapshot ${plainText(name, 40)}${near === undefined ? '' : `: did you mean ${plainText(near, 40)}?`}`,
-    {
-      hint: names === '' ? 'It has no snapshots. snapshot_vm takes one.' : `Snapshots: ${names}.`,
-      details: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },
-    },
-  );
+  const names = snapshots.names.map((one) => plainText(one, 40));
+  const meant = near === undefined ? '' : `: did you mean ${plainText(near, 40)}?`;
+  fail('not_possible', `${label(guest)} has no snapshot ${plainText(name, 40)}${meant}`, {
+    hint: names.length === 0 ? 'It has no snapshots. snapshot_vm takes one.' : `Snapshots: ${names.join(', ')}.`,
+    details: { snapshots: names },
+  });
 }
 
 /** The path of one snapshot below that of its guest. */
@@ -49,6 +46,16 @@ export function listed(at: GuestAt, name: string, is: 'present' | 'absent', of: 
 /** The facts that make a snapshot this one. A name can be used again. */
 export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, memory }: Snapshot): Record<string, Json> {
   return { [`snapshot ${plainText(name, 40)} of ${label(guest)}`]: { time: time ?? null, parent: parent ?? null, memory } };
+}
+
+/** A row of an answer. @param now epoch seconds */
+export function snapshotRow({ name, time, parent, memory }: Snapshot, now: number) {
+  return {
+    snapshot: plainText(name, 40),
+    ...(time === undefined ? {} : { time: isoOf(time), age_days: ageDays(time, now) }),
+    ...(parent === undefined ? {} : { parent: plainText(parent, 40) }),
+    ...(memory ? { memory: true } : {}),
+  };
 }
 
 /** `before-upgrade of 2026-11-25T10:00:00.000Z (2 h 10 min ago)` */

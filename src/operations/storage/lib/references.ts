@@ -1,5 +1,6 @@
 import { asError, fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { numberOf } from '../../../core/text/sizes.ts';
 import { counted, plainText } from '../../../core/text/text.ts';
 import { allPrivileges, failMissing } from '../../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../../proxmox/access/unseen.ts';
@@ -22,8 +23,8 @@ const NAMED = 20;
 type Named = GuestAt & { name: string };
 
 /**
- * Refuses a volume that a guest of the cluster refers to or owns, and one of which that cannot be known: Proxmox itself deletes a disk, an
- * ISO or an image under a guest that uses it. Not for backups, to which no guest refers.
+ * Refuses a volume that a guest of the cluster refers to or owns, or may refer to. Proxmox itself deletes a disk, an ISO or an image under a
+ * guest that uses it. Not for backups, to which no guest refers.
  * @returns warnings about what was not compared
  * @throws not_possible with the guests, permission_denied, forbidden_by_policy for a caller that is limited to some guests
  */
@@ -61,7 +62,7 @@ export async function refuseReferred(ctx: Pick<OperationContext, 'api' | 'fresh'
   return names.path === undefined ? ['its path is unknown, so options in which root wrote a path were not compared'] : [];
 }
 
-/** The list of guests omits those without VM.Audit, so without it everywhere no volume is known to be an orphan. */
+/** The list omits guests on which the token lacks VM.Audit. One of these may refer to the volume. */
 async function refuseBlind(api: ProxmoxReader, shown: string): Promise<void> {
   if (api.limited) {
     fail('forbidden_by_policy', `This access token is limited to some guests, and others may refer to ${shown}.`, {
@@ -72,7 +73,7 @@ async function refuseBlind(api: ProxmoxReader, shown: string): Promise<void> {
   failMissing(`Seeing whether a guest refers to ${shown}`, [{ path: '/vms', privileges: ['VM.Audit'] }]);
 }
 
-/** With those that are being created, which the list of the cluster may not show yet. */
+/** Includes guests that are being created, which the cluster's list may not show yet. */
 async function everyGuest({ api, fresh }: Pick<OperationContext, 'api' | 'fresh'>): Promise<Named[]> {
   const listed = await listGuests(api);
   const guests = [...listed, ...fresh.filter(({ vmid }) => !listed.some((one) => one.vmid === vmid))];
@@ -136,22 +137,16 @@ function refuseBase({ row, rows }: FoundVolume, shown: string): void {
     (one) => one.volid.startsWith(`${row.volid}/`) || (one.parent && lastOf(one.parent).replace(/@.*$/, '') === lastOf(row.volid)),
   );
   if (clones.length === 0) return;
-  fail(
-    'not_possible',
-    `${shown} is the base of ${counted(clones.length, 'linked clone')}: ${clones
-      .map(({ volid }) => plainText(volid, 120))
-      .slice(0, NAMED)
-      .join(', ')}.`,
-    {
-      hint: 'Delete these first.',
-    },
-  );
+  const named = clones.slice(0, NAMED).map(({ volid }) => plainText(volid, 120));
+  fail('not_possible', `${shown} is the base of ${counted(clones.length, 'linked clone')}: ${named.join(', ')}.`, {
+    hint: 'Delete these first.',
+  });
 }
 
-/** A disk of a guest that exists may be a replica of it, or what a move left behind. @throws not_possible */
+/** A disk that an existing guest owns and does not name may be a replica, or a move left it behind. @throws not_possible */
 async function refuseOwned(api: ProxmoxReader, { row, node }: FoundVolume, shown: string): Promise<void> {
   if (!isDisk(row)) return;
-  const owner = ownerOf(row.volid) ?? (row.vmid === undefined ? undefined : Number(row.vmid));
+  const owner = ownerOf(row.volid) ?? numberOf(row.vmid);
   if (owner === undefined || (await isFree(api, owner))) return;
   fail('not_possible', `${shown} on ${node} belongs to guest ${owner}, which exists and does not name it.`, {
     hint: `It may be a replica or a leftover. The operator runs \`qm disk rescan --vmid ${owner}\` on its node, after which the guest names it as unused.`,

@@ -1,5 +1,5 @@
 import { asError } from '../../../core/errors/errors.ts';
-import { ageDays, isoOf } from '../../../core/text/duration.ts';
+import { isoOf } from '../../../core/text/duration.ts';
 import type { Json } from '../../../core/text/json.ts';
 import { fencedNotes, plainText, withoutCommand } from '../../../core/text/text.ts';
 import { readBackups } from '../../../proxmox/backups.ts';
@@ -7,8 +7,9 @@ import { readFirewall } from '../../../proxmox/guest/firewall.ts';
 import type { Guest, GuestRow } from '../../../proxmox/guest/guests.ts';
 import type { Snapshots } from '../../../proxmox/guest/snapshots.ts';
 import { tasksOf } from '../../../proxmox/task-list.ts';
-import { backupSight } from '../../backup/lib/backup-sight.ts';
+import { backupRow, backupSight } from '../../backup/lib/backup-sight.ts';
 import type { OperationContext } from '../../define.ts';
+import { snapshotRow } from '../../snapshot/lib/snapshots.ts';
 import { firewallView, namesView } from '../firewall/view.ts';
 import { rawConfig } from './config-view.ts';
 
@@ -44,12 +45,7 @@ const DETAILS: Record<Field, Detail> = {
   description: notes('description'),
   raw_config: async (_ctx, { guest }) => ({ raw_config: rawConfig(guest) }),
   snapshots: async (_ctx, { snapshots }) => ({
-    snapshot_list: snapshots.all.map((snapshot) => ({
-      snapshot: plainText(snapshot.name, 40),
-      ...(snapshot.time === undefined ? {} : { time: isoOf(snapshot.time), age_days: ageDays(snapshot.time, Date.now() / 1000) }),
-      ...(snapshot.parent === undefined ? {} : { parent: plainText(snapshot.parent, 40) }),
-      ...(snapshot.memory ? { memory: true } : {}),
-    })),
+    snapshot_list: snapshots.all.map((snapshot) => snapshotRow(snapshot, Date.now() / 1000)),
   }),
   firewall: async ({ api }, { guest }) => {
     const [state, names] = await Promise.all([readFirewall(api, guest.at), namesView(api, guest.at)]);
@@ -73,14 +69,7 @@ const DETAILS: Record<Field, Detail> = {
     const lists = await readBackups(api, row.vmid);
     const { notice } = await backupSight(api, [row], lists);
     return {
-      backups: lists.backups.slice(0, MAX_ROWS).map((backup) => ({
-        volume: plainText(backup.volid, 200),
-        time: isoOf(backup.time),
-        age_days: ageDays(backup.time, Date.now() / 1000),
-        size_gb: Math.round(100 * backup.sizeGib) / 100,
-        ...(backup.protected ? { protected: true } : {}),
-        ...(backup.verified ? { verified: backup.verified } : {}),
-      })),
+      backups: lists.backups.slice(0, MAX_ROWS).map((backup) => backupRow(backup, Date.now() / 1000)),
       ...(notice === '' ? {} : { backups_notice: notice }),
     };
   },
