@@ -6,11 +6,12 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { type GuestAt, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { doomedBy } from './lib/doomed.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests } from './lib/several.ts';
-import { about, doomedBy, label, pendingText, readTarget, refuseLocked, refuseTemplate, stillItself, willBeGone } from './lib/target.ts';
+import { about, label, pendingText, raisedBy, readTarget, refuseLocked, refuseTemplate, stillItself } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for the stop and the start around the guest's own shutdown. */
@@ -70,25 +71,23 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
     fail('not_possible', `${of} is a container and has no reset.`, { hint: 'Call stop_vm with force, then start_vm.' });
   }
   // A reset keeps the machine as it is: nothing that is pending is applied.
-  const doomed = force ? undefined : doomedBy(guest.pending);
-  const reasons = [
-    ...(doomed ? [`the reboot applies a pending removal by force, which destroys ${doomed.names}`] : []),
-    ...(force ? ['reset cuts the power: data that the guest has not written to disk is lost'] : []),
-  ];
+  const doomed = doomedBy(force ? [] : guest.pending);
   const up = { kind: 'guest', ...at, is: 'running' } as const;
   return {
     ...about('reboot_vm', target),
-    summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
-    effect: reasons.length > 0 ? 'destroy' : 'disrupt',
-    ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
+    summary: `${force ? 'Reset' : 'Reboot'} ${of} on ${at.node}${doomed.destroying}`,
+    ...raisedBy(
+      'disrupt',
+      doomed.because('the reboot'),
+      force && 'reset cuts the power: data that the guest has not written to disk is lost',
+    ),
     steps: [...(checked ? [stillItself(target)] : []), force ? resetStep(at, of) : rebootStep(at, of, timeout ?? DEFAULT_TIMEOUT)],
-    expected: [up, ...willBeGone(at, doomed)],
-    // A reset keeps the machine as it is: nothing that is pending is applied.
+    expected: [up, ...doomed.gone(at)],
     ...(force ? {} : { changes: guest.pending.map((one) => ({ keys: [one.key], text: pendingText([one]) })) }),
     warnings:
       guest.pending.length === 0 ? [] : [`pending changes ${force ? 'stay pending' : 'take effect'}: ${pendingText(guest.pending)}`],
-    before: { status: 'running', ...doomed?.view },
-    after: { status: 'running', ...doomed?.destroyed },
+    before: { status: 'running', ...doomed.view },
+    after: { status: 'running', ...doomed.destroyed },
     undo: UNDO,
   };
 }

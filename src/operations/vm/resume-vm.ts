@@ -4,20 +4,11 @@ import type { Plan } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { doomedBy } from './lib/doomed.ts';
 import { guestRequest, startSteps } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import {
-  about,
-  doomedBy,
-  hibernated,
-  label,
-  pendingWarnings,
-  readNearTarget,
-  refuseLocked,
-  refuseTemplate,
-  willBeGone,
-} from './lib/target.ts';
+import { about, hibernated, label, pendingWarnings, raisedBy, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const RESUME_SECONDS = 60;
 
@@ -47,7 +38,7 @@ export const resumeVm = defineOperation({
     if (!running && !sleeps) {
       fail('guest_state', `${of} is stopped, not paused.`, { hint: `Start it with start_vm {"vmid": ${vmid}}.` });
     }
-    const doomed = sleeps ? doomedBy(guest.pending) : undefined;
+    const doomed = doomedBy(sleeps ? guest.pending : []);
     const up = { kind: 'reads' as const, path: `${guestPath(at)}/status/current`, has: { qmpstatus: 'running' }, says: `${of} runs` };
     const resume = guestRequest(at, {
       ...{ id: 'resume', path: '/status/resume', purpose: `resume ${of}`, task: 'qmresume', seconds: RESUME_SECONDS },
@@ -55,15 +46,13 @@ export const resumeVm = defineOperation({
     });
     return {
       ...base,
-      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
-      ...(doomed
-        ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
-        : {}),
+      summary: `${sleeps ? 'Wake' : 'Resume'} ${of} on ${at.node}${doomed.destroying}`,
+      ...raisedBy('change', doomed.because('the start')),
       steps: sleeps ? startSteps(at, of, { managed: status.ha !== undefined }) : [resume],
-      expected: [up, ...willBeGone(at, doomed)],
+      expected: [up, ...doomed.gone(at)],
       warnings: sleeps ? pendingWarnings(guest) : [],
-      before: { status: sleeps ? 'hibernated' : 'paused', ...doomed?.view },
-      after: { status: 'running', ...doomed?.destroyed },
+      before: { status: sleeps ? 'hibernated' : 'paused', ...doomed.view },
+      after: { status: 'running', ...doomed.destroyed },
       undo: `suspend_vm {"vmid": ${vmid}${sleeps ? ', "to_disk": true' : ''}}`,
     };
   },

@@ -1,18 +1,18 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Effect } from '../../core/plan/effect.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { type Guest, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
+import { type Doomed, doomedBy } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
-import { about, doomedBy, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
+import { about, label, pendingText, raisedBy, readTarget, refuseLocked, type Target } from './lib/target.ts';
 
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
 type Key = (typeof KEYS)[number];
@@ -88,13 +88,13 @@ export const setResources = defineOperation({
     await refuseTooLarge(ctx, demand, at.type === 'qemu' && (wanted.cores ?? wanted.sockets) !== undefined ? node : undefined);
     const others = target.running ? [] : guest.pending.filter((p) => !(keys as string[]).includes(p.key));
     const doomed = doomedBy(others);
-    const raised = raise(target, wanted, doomed?.names);
+    const raised = raise(target, wanted, doomed);
     const small = shrinksTooFar(guest, wanted.memory);
     const waiting = keys.filter((key) => !isLive(target, key, wanted));
     const config: Condition = { kind: 'config', ...at, has: textual(wanted) };
     return {
       ...base,
-      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
+      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed.destroying}`,
       ...raised,
       steps: [
         configRequest(at, {
@@ -102,7 +102,7 @@ export const setResources = defineOperation({
           ...{ purpose: `change the resources of ${label(guest)}`, proof: config },
         }),
       ],
-      expected: [config, ...willBeGone(at, doomed)],
+      expected: [config, ...doomed.gone(at)],
       demand,
       warnings: present(
         ...unseenNode(node),
@@ -114,9 +114,9 @@ export const setResources = defineOperation({
           sizes.memoryMib > node.memoryMib &&
           `${sizes.memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${at.node}`,
       ),
-      before: { ...pick(now, keys), ...doomed?.view },
-      after: { ...pick(after, keys), ...doomed?.destroyed },
-      undo: [...undo(guest, now, keys), ...(doomed ? [`${doomed.names} cannot be restored`] : [])].join('; '),
+      before: { ...pick(now, keys), ...doomed.view },
+      after: { ...pick(after, keys), ...doomed.destroyed },
+      undo: [...undo(guest, now, keys), ...(doomed.names ? [`${doomed.names} cannot be restored`] : [])].join('; '),
     };
   },
   async report(api, run) {
@@ -142,13 +142,8 @@ function refuseBalloon(guest: Guest, after: Values, wanted: Values): void {
 }
 
 /** Less memory interrupts a guest, now or at its next start, whatever the parameter is called. More memory never does. */
-function raise(target: Target, wanted: Values, doomed: string | undefined): { effect: Effect; raisedBecause?: string } {
-  if (doomed !== undefined) {
-    return {
-      effect: 'destroy',
-      raisedBecause: `the guest is stopped, so the change also applies a pending removal by force, which destroys ${doomed}`,
-    };
-  }
+function raise(target: Target, wanted: Values, doomed: Doomed): Pick<Plan, 'effect' | 'raisedBecause'> {
+  if (doomed.names) return raisedBy('change', doomed.because('the guest is stopped, so the change also'));
   const taken = takenFromRunning(target, wanted);
   if (taken !== undefined) return { effect: 'disrupt', raisedBecause: taken };
   const small = shrinksTooFar(target.guest, wanted.memory);

@@ -5,6 +5,7 @@ import { locate } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS, ofBoth } from './lib/api.ts';
+import { doomedBy } from './lib/doomed.ts';
 import { startSteps } from './lib/guest-request.ts';
 import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
@@ -12,15 +13,14 @@ import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import {
   about,
-  doomedBy,
   factsOf,
   label,
   pendingWarnings,
+  raisedBy,
   readNearTarget,
   refuseLocked,
   refuseTemplate,
   stillItself,
-  willBeGone,
 } from './lib/target.ts';
 
 /** POST …/status/start. */
@@ -53,21 +53,16 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
   const [target, nodes] = await Promise.all([readNearTarget(ctx.api, vmid), listNodes(ctx.api).catch(asError)]);
   const { guest, status } = target;
   const { at } = guest;
+  const of = label(guest);
   refuseTemplate(guest, 'started');
   const base = { ...about('start_vm', target), effect: 'change' as const };
-  if (target.running) {
-    if (isHalted(status)) {
-      const reason = status.detail === 'paused' ? '' : ' to find the reason and';
-      fail(
-        'guest_state',
-        `${label(guest)} is ${status.detail === 'paused' ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`,
-        {
-          hint: `Ask the operator${reason} to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.`,
-        },
-      );
-    }
-    return { ...base, summary: `${label(guest)} already runs`, ...alreadySo(target) };
+  if (isHalted(status)) {
+    const isPaused = status.detail === 'paused';
+    fail('guest_state', `${of} is ${isPaused ? 'paused' : `halted (${status.detail})`}. It keeps its memory but does not run.`, {
+      hint: `Ask the operator${isPaused ? '' : ' to find the reason and'} to resume it in Proxmox, or restart it with stop_vm (force) and start_vm.`,
+    });
   }
+  if (target.running) return { ...base, summary: `${of} already runs`, ...alreadySo(target) };
   // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
   refuseLocked(target, ['suspended']);
   if (at.type === 'qemu' && !Array.isArray(nodes)) throw nodes;
@@ -79,20 +74,18 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
   return {
     ...base,
     // A human decides about these: they see the pool, too.
-    ...(doomed ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
-    summary: `Start ${label(guest)} on ${at.node}${doomed ? `, which destroys ${doomed.names}` : ''}`,
-    ...(doomed
-      ? { effect: 'destroy' as const, raisedBecause: `the start applies a pending removal by force, which destroys ${doomed.names}` }
-      : {}),
-    steps: [...(checked ? [stillItself(target)] : []), ...startSteps(at, label(guest), { managed })],
-    expected: [running, ...willBeGone(at, doomed)],
+    ...(doomed.names ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
+    summary: `Start ${of} on ${at.node}${doomed.destroying}`,
+    ...raisedBy('change', doomed.because('the start')),
+    steps: [...(checked ? [stillItself(target)] : []), ...startSteps(at, of, { managed })],
+    expected: [running, ...doomed.gone(at)],
     warnings: [
       ...unseenNode(node),
       ...pendingWarnings(guest),
       ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : []),
     ],
-    before: { status: 'stopped', ...doomed?.view },
-    after: { status: 'running', ...doomed?.destroyed },
-    undo: `stop_vm {"vmid": ${at.vmid}}${doomed ? `; ${doomed.names} cannot be restored` : ''}`,
+    before: { status: 'stopped', ...doomed.view },
+    after: { status: 'running', ...doomed.destroyed },
+    undo: `stop_vm {"vmid": ${at.vmid}}${doomed.names ? `; ${doomed.names} cannot be restored` : ''}`,
   };
 }

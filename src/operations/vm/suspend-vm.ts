@@ -4,10 +4,11 @@ import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { guestPath } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS } from './lib/api.ts';
+import { doomedBy } from './lib/doomed.ts';
 import { guestRequest } from './lib/guest-request.ts';
 import { alreadySo, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { about, doomedBy, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
+import { about, hibernated, label, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const PAUSE_SECONDS = 60;
 /** Memory is written to disk. */
@@ -43,8 +44,8 @@ export const suspendVm = defineOperation({
     if (toDisk && status.ha !== undefined) {
       fail('not_possible', `${of} is managed by HA, and Proxmox does not hibernate it.`, { hint: 'Pause it without to_disk, or stop it.' });
     }
-    const doomed = toDisk ? doomedBy(guest.pending) : undefined;
-    if (doomed) {
+    const doomed = doomedBy(toDisk ? guest.pending : []);
+    if (doomed.names) {
       fail('not_possible', `${of} has a pending removal by force, which a stop applies. It would destroy ${doomed.names}.`, {
         hint: 'Pause it without to_disk, or ask the user about stop_vm.',
       });

@@ -7,12 +7,13 @@ import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
+import { doomedBy } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, guestName, medium, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { slotsOf } from './lib/slots.ts';
-import { about, doomedBy, label, pendingText, readTarget, refuseLocked, type Target, willBeGone } from './lib/target.ts';
+import { about, label, pendingText, readTarget, refuseLocked, type Target } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
 import { type Facet, facet, joined } from './update/facet.ts';
@@ -171,25 +172,22 @@ function planParts(target: Target, all: Facet) {
   // A change of the configuration of a stopped guest applies all that is pending.
   const others = running ? [] : guest.pending.filter((p) => !(p.key in all.after));
   const doomed = doomedBy(others);
-  const raises = present(
-    ...all.raises,
-    doomed && { effect: 'destroy' as const, because: `the change also applies a pending removal by force, which destroys ${doomed.names}` },
-  );
+  const raises = present(...all.raises, doomed.names !== '' && { effect: 'destroy' as const, because: doomed.because('the change also') });
   return {
     summary: `Change ${of}: ${all.changes.map(({ text }) => text).join(', ')}`,
     changes: all.changes,
     effect: raises.map(({ effect }) => effect).reduce(graver, 'change' as const),
     ...(raises.length > 0 ? { raisedBecause: [...new Set(raises.map(({ because }) => because))].join('; ') } : {}),
     steps,
-    expected: [...(Object.keys(params).length > 0 ? [config] : []), ...all.expected, ...willBeGone(at, doomed)],
+    expected: [...(Object.keys(params).length > 0 ? [config] : []), ...all.expected, ...doomed.gone(at)],
     ...(all.growGib > 0 ? { demand: demandOf(target, all.growGib) } : {}),
     ...(Object.keys(all.space).length > 0 ? { space: all.space } : {}),
     warnings: [
       ...all.warnings,
       ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),
     ],
-    before: { ...all.before, ...doomed?.view },
-    after: { ...all.after, ...doomed?.destroyed },
+    before: { ...all.before, ...doomed.view },
+    after: { ...all.after, ...doomed.destroyed },
     undo: all.undo.join('; '),
   };
 }

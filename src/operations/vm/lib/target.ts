@@ -1,11 +1,11 @@
-import { defined } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
-import type { CheckStep, Condition, PlanFacts } from '../../../core/plan/plan.ts';
+import type { Effect } from '../../../core/plan/effect.ts';
+import type { CheckStep, Condition, Plan, PlanFacts } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import {
   type Guest,
-  type GuestAt,
   type GuestRow,
   type GuestStatus,
   locate,
@@ -15,7 +15,6 @@ import {
 } from '../../../proxmox/guest/guests.ts';
 import { readSnapshots, type Snapshots } from '../../../proxmox/guest/snapshots.ts';
 import { atItsPlace } from './known-places.ts';
-import { withSize } from './volumes.ts';
 
 /** Everything a plan about an existing guest wants to know, read afresh: guests move and change. */
 export interface Target {
@@ -95,33 +94,6 @@ export function pendingText(changes: readonly PendingChange[]): string {
   return changes.map((p) => `${p.key} ${plainText(p.now ?? 'unset', 60)} → ${plainText(p.next ?? 'removed', 60)}`).join(', ');
 }
 
-/** Volumes that go with pending changes: texts for a human, and by slot before and after. */
-export interface Doomed {
-  names: string;
-  view: Record<string, string>;
-  destroyed: Record<string, string>;
-}
-
-/**
- * The volumes freed when pending changes are applied. Proxmox applies them at a stop and at a start (recorded from 9.2: after the stop none is
- * left), and with any change of the configuration of a stopped guest.
- */
-export function doomedBy(pending: readonly PendingChange[]): Doomed | undefined {
-  const disks = pending.flatMap((p) => (p.destroys ? [[p.key, withSize(p.destroys)] as const] : []));
-  if (disks.length === 0) return undefined;
-  return {
-    names: disks.map(([, text]) => text).join(', '),
-    view: Object.fromEntries(disks),
-    destroyed: Object.fromEntries(disks.map(([slot]) => [slot, 'destroyed'])),
-  };
-}
-
-/** Names in a plan's expectations the disks that are decided about: the removal of another one makes an approval stale. */
-export function willBeGone(at: GuestAt, doomed: Doomed | undefined): Condition[] {
-  if (!doomed) return [];
-  return [{ kind: 'config', ...at, has: Object.fromEntries(Object.keys(doomed.view).map((slot) => [slot, null])) }];
-}
-
 /** Checks once more, where an earlier step may have taken long, that the VMID still belongs to this guest. */
 export function stillItself({ guest }: Pick<Target, 'guest'>): CheckStep {
   const that: Condition = { kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key };
@@ -132,6 +104,12 @@ export function stillItself({ guest }: Pick<Target, 'guest'>): CheckStep {
 export function about(operation: string, target: NearTarget) {
   const { identity, at } = target.guest;
   return { operation, target: identity, node: at.node, facts: factsOf(target), choices: [] as string[] };
+}
+
+/** The effect of a plan: `destroy` where there are reasons for it, else the given one. */
+export function raisedBy(effect: Effect, ...reasons: (string | false)[]): Pick<Plan, 'effect' | 'raisedBecause'> {
+  const because = present(...reasons).join('; ');
+  return because === '' ? { effect } : { effect: 'destroy', raisedBecause: because };
 }
 
 export function factsOf(target: NearTarget): PlanFacts {

@@ -1,10 +1,11 @@
-import { defined } from '../../../core/defined.ts';
+import { defined, present } from '../../../core/defined.ts';
 import type { Effect } from '../../../core/plan/effect.ts';
 import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
+import { doomedBy } from '../lib/doomed.ts';
 import { guestRequest } from '../lib/guest-request.ts';
-import { doomedBy, factsOf, label, pendingText, stillItself, willBeGone } from '../lib/target.ts';
+import { factsOf, label, pendingText, stillItself } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
 import { type Place, tenths } from './places.ts';
 
@@ -46,29 +47,22 @@ export function planMove(moving: Moving, checked?: 'checked'): Plan {
   const pending = how === 'restart' ? guest.pending : [];
   const doomed = doomedBy(pending);
   const { effect, why } = EFFECTS[how];
-  const reasons = [
-    ...(why ? [why] : []),
-    ...(doomed ? [`its restart applies a pending removal by force, which destroys ${doomed.names}`] : []),
-  ];
+  const reasons = present(why, doomed.because('its restart'));
   return {
     operation: 'migrate_vm',
     target: guest.identity,
     node: to.node.node,
     facts: factsOf(target),
-    summary: `Move ${of} from ${at.node} to ${to.node.node} (${how})${doomed ? `, which destroys ${doomed.names}` : ''}`,
-    effect: doomed ? 'destroy' : effect,
+    summary: `Move ${of} from ${at.node} to ${to.node.node} (${how})${doomed.destroying}`,
+    effect: doomed.names ? 'destroy' : effect,
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     // HA may have moved it by then, where it goes with another guest: it is sent nothing.
     steps: [...(checked && !moving.with ? [stillItself(target)] : []), ...stepsOf(moving)],
-    expected: [
-      arrived(moving),
-      ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]),
-      ...willBeGone(there, doomed),
-    ],
+    expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]), ...doomed.gone(there)],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
     warnings: [...unusedStorage(moving), ...warningsOf(mover, pending.length > 0 ? pendingText(pending) : '')],
-    before: { node: at.node, ...doomed?.view },
-    after: { node: to.node.node, move: how, ...copiedView(moving), ...doomed?.destroyed },
+    before: { node: at.node, ...doomed.view },
+    after: { node: to.node.node, move: how, ...copiedView(moving), ...doomed.destroyed },
     undo: undoOf(mover, storage),
   };
 }
