@@ -3,7 +3,7 @@ import { typedName } from '../../core/guest.ts';
 import { newGuestsOf, partsOf, targetsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
-import { failMissing, missingPrivileges } from '../../proxmox/access/privileges.ts';
+import { requirePrivileges } from '../../proxmox/access/privileges.ts';
 import { backupRights } from '../../proxmox/access/visibility.ts';
 import { backupsOf, noBackupText } from '../../proxmox/backups.ts';
 import type { Admission } from '../../store/repositories/runs.ts';
@@ -41,8 +41,7 @@ async function checkBackup(plan: Plan, { requireBackupWithin }: PolicyDecision, 
     const asks = `The policy requires a backup${of} not older than ${hours} h`;
     const [hidden] = backups.hidden;
     if (!last && backups.seen.length === 0 && hidden !== undefined) {
-      const missing = await missingPrivileges(api, backupRights(guest.vmid, hidden));
-      if (missing.length > 0) failMissing(`${asks}. Seeing one`, missing);
+      await requirePrivileges(api, `${asks}. Seeing one`, backupRights(guest.vmid, hidden));
     }
     fail('forbidden_by_policy', `${asks}, but ${last ? `the newest is from ${last}` : noBackupText(backups)}.`, {
       hint: 'Create a backup first, for example with backup_storage of delete_vm. Then call again.',

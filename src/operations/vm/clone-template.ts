@@ -12,6 +12,7 @@ import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { addressWait, copyingTo } from './provision/address-wait.ts';
+import { onlineNode } from './provision/choose/node.ts';
 import { cloneConfig } from './provision/clone/config.ts';
 import { type CloneArgs, type CloneOne, cloneInput } from './provision/clone/input.ts';
 import { type CloneWay, cloneWay } from './provision/clone/way.ts';
@@ -74,15 +75,7 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   const start = args.start || args.wait_for !== undefined;
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
-  const to = args.target_node ?? row.node;
-  const node = nodes.find((n) => n.node === to);
-  if (!node?.online)
-    fail('not_possible', `Node ${to} ${node ? 'is offline' : 'does not exist'}.`, {
-      hint: `Online: ${nodes
-        .filter((n) => n.online)
-        .map((n) => n.node)
-        .join(', ')}.`,
-    });
+  const node = onlineNode(nodes, args.target_node ?? row.node);
   const boot = bootDisk(source.config, source.disks);
   const growGib = growth(source, args.disk_gb);
   const own = await newGuest(ctx, args);

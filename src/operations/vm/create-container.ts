@@ -118,7 +118,7 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
   await refuseTooLarge(ctx, demand, node);
   await refuseUnseenStorage(ctx.api, storages, args.storage ?? ctx.defaults.storage);
   const place = chooseStorage(ctx, { node: node.node, storages, wanted: args.storage, needGib: sizes.diskGib, content: 'rootdir' });
-  const template = await findTemplate(ctx.api, node.node, storages, args.template);
+  const template = await findTemplate({ api: ctx.api, node: node.node, storages }, args.template);
   const label = `${args.name} (${vmid})`;
   const net0 = netText(address, bridge.bridge, args.vlan);
   const addresses = staticIn('ip', net0);

@@ -4,7 +4,7 @@ import { type Condition, digestAfter, type Plan, type Step } from '../../core/pl
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
-import { isFileStorage, listStorages, placeOn } from '../../proxmox/storage.ts';
+import { isFileStorage, listStorages, placeOn, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
@@ -18,7 +18,7 @@ import { chooseNode } from './provision/choose/node.ts';
 import { chooseStorage, refuseUnseenStorage, thinWarning } from './provision/choose/storage.ts';
 import { addressesOfCloudInit, cloudInitWarnings } from './provision/cloud-init/warnings.ts';
 import { type CreateArgs, type CreateOne, createInput } from './provision/create/input.ts';
-import { findImage, findIso } from './provision/create/media.ts';
+import { findMedium } from './provision/create/media.ts';
 import { createParams } from './provision/create/params.ts';
 import { DEFAULTS, defaultCpu } from './provision/create/vm-defaults.ts';
 import { findExisting, planForExisting } from './provision/existing.ts';
@@ -80,8 +80,9 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     chooseBridge(ctx.api, node.node, args.net_bridge, 'net_bridge'),
   ]);
   const cpu = { cores: args.cores ?? DEFAULTS.cores, sockets: args.sockets ?? DEFAULTS.sockets };
-  const iso = await findIso(ctx.api, node.node, storages, args.iso);
-  const image = await findImage(ctx.api, node.node, storages, args.image);
+  const shelf = { api: ctx.api, node: node.node, storages };
+  const iso = args.iso && (await findMedium(shelf, 'iso', args.iso)).volid;
+  const image = args.image ? await findMedium(shelf, 'image', args.image) : undefined;
   const diskGib = args.disk_gb ?? Math.max(DEFAULTS.diskGib, Math.ceil(image?.sizeGib ?? 0));
   if (image && diskGib < image.sizeGib) {
     fail('not_possible', `disk_gb ${diskGib} is smaller than the image (${image.sizeGib.toFixed(2)} GiB). Disks only grow.`, {
@@ -96,7 +97,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     node: node.node,
     storages,
     wanted: args.storage,
-    ...(image ? { own: { storage: image.storage, of: 'the image' } } : {}),
+    ...(image ? { own: { storage: storageOf(image.volid), of: 'the image' } } : {}),
     needGib: diskGib,
   });
   const cpuModel = args.cpu ?? defaultCpu(version);
@@ -156,7 +157,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     warnings: present(
       ...unseenNode(node),
       ...(wait?.warnings ?? []),
-      !bootable && `nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(ctx, node.node, storages, guests)}`,
+      !bootable && `nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(shelf, guests)}`,
       args.ostype === 'win11' &&
         isFileStorage(storage.type) &&
         `the state of its TPM on ${storage.storage} is a raw file, so the VM may not be snapshotted`,

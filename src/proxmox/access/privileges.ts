@@ -56,6 +56,12 @@ export function failMissing(what: string, missing: readonly Missing[]): never {
   });
 }
 
+/** @throws permission_denied where the token lacks one of the rights that this needs */
+export async function requirePrivileges(api: GetApi, what: string, wants: readonly Want[]): Promise<void> {
+  const missing = await missingPrivileges(api, wants);
+  if (missing.length > 0) failMissing(what, missing);
+}
+
 /** Everything that the token has: the paths with an ACL of their own, pool members, and the first level of the tree. */
 export async function allPrivileges(api: GetApi): Promise<Granted> {
   const granted = await api.get<Granted>('/access/permissions');

@@ -2,7 +2,7 @@ import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition, Step } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
+import { requirePrivileges } from '../../../proxmox/access/privileges.ts';
 import { backupRights } from '../../../proxmox/access/visibility.ts';
 import { path } from '../../../proxmox/guest/encode.ts';
 import { listStorages, type StorageRow } from '../../../proxmox/storage.ts';
@@ -47,9 +47,8 @@ export async function backupSteps(
       details: { candidates: places },
     });
   }
-  const missing = await missingPrivileges(api, backupRights(at.vmid, storage));
   // Proxmox accepts the request, and its task fails: after a human was asked.
-  if (missing.length > 0) failMissing(`A backup of ${label(target.guest)} to ${storage}`, missing);
+  await requirePrivileges(api, `A backup of ${label(target.guest)} to ${storage}`, backupRights(at.vmid, storage));
   const there: Condition = { kind: 'backup', vmid: at.vmid, node: at.node, storage };
   return [
     {

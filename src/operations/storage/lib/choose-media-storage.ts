@@ -1,7 +1,7 @@
 import { fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { listStorages, type StorageRow } from '../../../proxmox/storage.ts';
+import { requireSight } from '../../vm/provision/choose/storage.ts';
 import type { Kind } from './media-file.ts';
 
 /** An ESXi server is listed as a source of imports, and takes no file. */
@@ -29,7 +29,7 @@ export async function chooseMediaStorage(
     fail('ambiguous', `Several storages on ${node} take ${kind}.`, { hint: `Give storage: ${details.candidates.join(', ')}.`, details });
   }
   const there = all.find((one) => one.storage === wanted);
-  if (!there) await refuseUnseen(api, wanted);
+  if (!there) await requireSight(api, `Seeing ${wanted === undefined ? 'a storage for files' : `storage ${wanted}`}`, [wanted]);
   const why =
     wanted === undefined
       ? `No storage on ${node} takes ${kind}`
@@ -41,11 +41,4 @@ export async function chooseMediaStorage(
         : `Ask the operator to add ${kind} to the content of a storage that keeps files.`,
     details,
   });
-}
-
-/** A storage is listed with Datastore.Audit or AllocateSpace only: without them its existence is unknown. */
-async function refuseUnseen(api: ProxmoxReader, wanted: string | undefined): Promise<void> {
-  const path = wanted === undefined ? '/storage' : `/storage/${wanted}`;
-  const missing = await missingPrivileges(api, [{ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] }]);
-  if (missing.length > 0) failMissing(`Seeing ${wanted === undefined ? 'a storage for files' : `storage ${wanted}`}`, missing);
 }

@@ -6,9 +6,10 @@ import { unseenBy } from '../../../proxmox/access/unseen.ts';
 import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
+import { onlineNode } from '../provision/choose/node.ts';
 import { assemble } from './assemble.ts';
 import { planMoves } from './plan-moves.ts';
-import { onlineNode, type Wanted } from './survey.ts';
+import type { Wanted } from './survey.ts';
 
 /** Guests that one plan may cover. */
 const MAX_GUESTS = 50;

@@ -1,9 +1,10 @@
-import { asError, fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
+import { asError, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listReplications, type Replication } from '../../../proxmox/guest/migration.ts';
 import { listNodes, type NodeRow } from '../../../proxmox/nodes.ts';
 import { listStorages, listVolumes, type StorageRow } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
+import { onlineNode } from '../provision/choose/node.ts';
 import { refuseUnseenStorage } from '../provision/choose/storage.ts';
 import { type Mover, readMover } from './mover.ts';
 import { type Place, readPlace } from './places.ts';
@@ -40,7 +41,8 @@ export async function survey({ api }: OperationContext, vmids: readonly number[]
   const read = await Promise.all(vmids.map((vmid) => readMover(api, vmid, storagesOf).catch((thrown) => noted(vmid, thrown, refused))));
   const movers = read.flatMap((mover) => mover ?? []);
   const names = [...new Set(movers.map(({ target }) => target.guest.at.node))];
-  const goals = await Promise.all(candidates(nodes, wanted.target_node).map(({ node }) => placeOf(node)));
+  const candidates = wanted.target_node === undefined ? nodes.filter((one) => one.online) : [onlineNode(nodes, wanted.target_node)];
+  const goals = await Promise.all(candidates.map(({ node }) => placeOf(node)));
   if (wanted.storage !== undefined) {
     const seen = goals.flatMap(({ storages }) => storages);
     await refuseUnseenStorage(api, seen, wanted.storage);
@@ -53,21 +55,6 @@ export async function survey({ api }: OperationContext, vmids: readonly number[]
 
 function rowOf(nodes: readonly NodeRow[], name: string): NodeRow {
   return nodes.find(({ node }) => node === name) ?? { node: name, online: false };
-}
-
-function candidates(nodes: readonly NodeRow[], wanted: string | undefined): NodeRow[] {
-  return wanted === undefined ? nodes.filter((one) => one.online) : [onlineNode(nodes, wanted)];
-}
-
-/** @throws not_possible with the nodes that are online */
-export function onlineNode(nodes: readonly NodeRow[], wanted: string): NodeRow {
-  const found = nodes.find(({ node }) => node === wanted);
-  if (found?.online) return found;
-  const candidates = nodes.filter((one) => one.online).map(({ node }) => node);
-  fail('not_possible', `Node ${wanted} ${found ? 'is offline' : 'does not exist'}.`, {
-    hint: `Online: ${candidates.join(', ') || 'none'}.`,
-    details: { candidates },
-  });
 }
 
 function noted(vmid: number, thrown: unknown, refused: Survey['refused']): undefined {

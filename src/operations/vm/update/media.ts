@@ -9,7 +9,7 @@ import { addressesInUse } from '../lib/static-addresses.ts';
 import { label, type Target } from '../lib/target.ts';
 import { type CloudInit, cloudInitParams } from '../provision/cloud-init/cloud-init.ts';
 import { addressesOfCloudInit, cloudInitWarnings } from '../provision/cloud-init/warnings.ts';
-import { findIso, isSameMedium } from '../provision/create/media.ts';
+import { findMedium, isSameMedium } from '../provision/create/media.ts';
 import { type Facet, facet } from './facet.ts';
 
 /** The ISO in the CD drive; `none` takes it out. */
@@ -25,7 +25,7 @@ export async function isoFacet(ctx: OperationContext, { guest }: Target, wanted:
     fail('not_possible', `${label(guest)} has no CD drive and no free place for one.`, { hint: 'Detach another drive first.' });
   const was = (config[slot] ?? 'none').split(',')[0] ?? 'none';
   if (isSameMedium(wanted, was)) return facet();
-  const iso = wanted === 'none' ? 'none' : ((await findIso(ctx.api, at.node, await listStorages(ctx.api, at.node), wanted)) ?? 'none');
+  const iso = wanted === 'none' ? 'none' : await isoOn(ctx, at.node, wanted);
   return facet({
     changes: [
       { keys: [slot], text: iso === 'none' ? `take ${plainText(was, 120)} out of ${slot}` : `put ${plainText(iso, 120)} into ${slot}` },
@@ -36,6 +36,10 @@ export async function isoFacet(ctx: OperationContext, { guest }: Target, wanted:
     after: { [slot]: plainText(iso, 200) },
     undo: [was === 'none' ? 'take it out again' : `put ${plainText(was, 120)} back`],
   });
+}
+
+async function isoOn({ api }: OperationContext, node: string, wanted: string): Promise<string> {
+  return (await findMedium({ api, node, storages: await listStorages(api, node) }, 'iso', wanted)).volid;
 }
 
 /**

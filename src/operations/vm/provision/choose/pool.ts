@@ -1,7 +1,7 @@
 import { asError, fail } from '../../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../../core/proxmox.ts';
 import { plainText } from '../../../../core/text/text.ts';
-import { allPrivileges, failMissing, missingPrivileges } from '../../../../proxmox/access/privileges.ts';
+import { allPrivileges, requirePrivileges } from '../../../../proxmox/access/privileges.ts';
 
 /**
  * Refuses a pool in which no guest can be made, before anything is sent.
@@ -16,8 +16,7 @@ export async function refuseUnusablePool(api: ProxmoxReader, pool: string | unde
       details: { candidates: usable },
     });
   }
-  const missing = await missingPrivileges(api, [{ path: `/pool/${pool}`, anyOf: ['VM.Allocate'] }]);
-  if (missing.length > 0) failMissing(`Making a guest in pool ${pool}`, missing);
+  await requirePrivileges(api, `Making a guest in pool ${pool}`, [{ path: `/pool/${pool}`, anyOf: ['VM.Allocate'] }]);
 }
 
 /** `GET /pools?poolid=` is answered to every token, with names and states of all members: nothing of it goes further. */

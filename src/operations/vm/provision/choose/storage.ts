@@ -1,6 +1,6 @@
 import { fail } from '../../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../../core/proxmox.ts';
-import { failMissing, missingPrivileges } from '../../../../proxmox/access/privileges.ts';
+import { requirePrivileges } from '../../../../proxmox/access/privileges.ts';
 import { isThin, listVolumes, placeOn, type StorageRow } from '../../../../proxmox/storage.ts';
 import type { OperationContext } from '../../../define.ts';
 
@@ -61,17 +61,24 @@ export function chooseStorage(
   return { storage: found, choices: request.wanted === undefined ? [`storage: ${found.storage} (${why})`] : [] };
 }
 
-/**
- * A storage is listed with Datastore.Audit or AllocateSpace only: without them its existence is unknown.
- * @param wanted what the caller or PROXMOX_STORAGE names
- * @throws permission_denied
- */
+/** @param wanted what the caller or PROXMOX_STORAGE names @throws permission_denied where it may be hidden */
 export async function refuseUnseenStorage(api: ProxmoxReader, storages: readonly StorageRow[], wanted: string | undefined): Promise<void> {
   const seen = wanted === undefined ? storages.some(takesImages) : storages.some((s) => s.storage === wanted);
-  if (seen) return;
-  const path = wanted === undefined ? '/storage' : `/storage/${wanted}`;
-  const missing = await missingPrivileges(api, [{ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] }]);
-  if (missing.length > 0) failMissing(`Seeing and using ${wanted === undefined ? 'a storage for disks' : `storage ${wanted}`}`, missing);
+  if (!seen) await requireSight(api, `Seeing and using ${wanted === undefined ? 'a storage for disks' : `storage ${wanted}`}`, [wanted]);
+}
+
+/**
+ * A storage is listed with Datastore.Audit or AllocateSpace only: without them its existence is unknown.
+ * @param storages their names; undefined: any
+ * @throws permission_denied
+ */
+export function requireSight(api: ProxmoxReader, what: string, storages: readonly (string | undefined)[]): Promise<void> {
+  const paths = storages.map((storage) => (storage === undefined ? '/storage' : `/storage/${storage}`));
+  return requirePrivileges(
+    api,
+    what,
+    paths.map((path) => ({ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] })),
+  );
 }
 
 export function takesImages(storage: StorageRow): boolean {

@@ -1,21 +1,15 @@
 import { fail } from '../../../../core/errors/errors.ts';
-import type { ProxmoxReader } from '../../../../core/proxmox.ts';
 import { plainText } from '../../../../core/text/text.ts';
-import { failMissing, missingPrivileges } from '../../../../proxmox/access/privileges.ts';
-import type { StorageRow } from '../../../../proxmox/storage.ts';
-import { few, volumes } from '../choose/at-hand.ts';
+import { few, type Shelf, volumes } from '../choose/at-hand.ts';
+import { requireSight } from '../choose/storage.ts';
 
 /**
  * The archive from which a container is made: by volume id, file name, or the start of one.
  * @throws storage_unavailable, ambiguous; both list those that the token can see
  */
-export async function findTemplate(
-  api: ProxmoxReader,
-  node: string,
-  storages: readonly StorageRow[],
-  wanted: string | undefined,
-): Promise<{ volid: string; name: string; choices: string[] }> {
-  const all = await volumes({ api }, node, storages, 'vztmpl');
+export async function findTemplate(shelf: Shelf, wanted: string | undefined): Promise<{ volid: string; name: string; choices: string[] }> {
+  const { node, storages } = shelf;
+  const all = await volumes(shelf, 'vztmpl');
   const nameOf = (volid: string) => volid.slice(volid.lastIndexOf('/') + 1);
   const exact = all.filter((volid) => volid === wanted || nameOf(volid) === wanted);
   const found = exact.length > 0 ? exact : all.filter((volid) => wanted === undefined || nameOf(volid).startsWith(wanted));
@@ -28,15 +22,7 @@ export async function findTemplate(
   if (found.length > 1)
     fail('ambiguous', `${found.length} container templates match on ${node}.`, { hint: `Choose one of: ${few(found)}.`, details });
   const places = storages.filter((s) => s.content.includes('vztmpl')).map((s) => s.storage);
-  const paths = (places.length > 0 ? places : ['']).map((storage) => (storage === '' ? '/storage' : `/storage/${storage}`));
-  const missing =
-    all.length > 0
-      ? []
-      : await missingPrivileges(
-          api,
-          paths.map((path) => ({ path, anyOf: ['Datastore.AllocateSpace', 'Datastore.Audit'] })),
-        );
-  if (missing.length > 0) failMissing('Seeing container templates', missing);
+  if (all.length === 0) await requireSight(shelf.api, 'Seeing container templates', places.length > 0 ? places : [undefined]);
   const what = wanted === undefined ? 'No container template' : `No container template ${plainText(wanted, 120)}`;
   fail('storage_unavailable', `${what} is visible on ${node}.`, {
     hint:

@@ -2,17 +2,16 @@ import { defined } from '../../../../core/defined.ts';
 import type { Params } from '../../../../core/plan/plan.ts';
 import type { ProxmoxVersion } from '../../../../core/proxmox.ts';
 import { formatProperties } from '../../../../proxmox/guest/property-strings.ts';
-import { isFileStorage, type StorageRow } from '../../../../proxmox/storage.ts';
+import { isFileStorage, type StorageRow, type Volume } from '../../../../proxmox/storage.ts';
 import { cloudInitParams } from '../cloud-init/cloud-init.ts';
 import type { CreateOne } from './input.ts';
-import type { Image } from './media.ts';
 import { DEFAULTS } from './vm-defaults.ts';
 
 interface Decided {
   args: CreateOne;
   vmid: number;
   storage: StorageRow;
-  image: Image | undefined;
+  image: Volume | undefined;
   /** Volume id. */
   iso: string | undefined;
   diskGib: number;
