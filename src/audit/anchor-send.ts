@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdir, open } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ const PRIORITY = 13 * 8 + 6;
 /** How long the system takes at most to report that no process listens on a port of this machine. */
 const REFUSAL_MS = 50;
 
-/** Takes one checkpoint to its place. Rejects when that failed, as far as the place can tell. */
+/** Sends one checkpoint to its place. Rejects when that failed, as far as the place can tell. */
 export function sendCheckpoint(place: AnchorPlace, line: string, signal: AbortSignal): Promise<void> {
   if (place.kind === 'file') return appendTo(place.path, line);
   if (place.kind === 'syslog') return toSyslog(place.port, line);
@@ -26,14 +26,8 @@ export function describePlace(place: AnchorPlace): string {
 
 async function appendTo(path: string, line: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const file = await open(path, 'a', 0o600);
-  try {
-    // The line break comes first, so that a line torn by a crash does not take this one with it.
-    await file.appendFile(`\n${line}\n`);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
+  // The line break comes first, so that a line torn by a crash does not take this one with it.
+  await appendFile(path, `\n${line}\n`, { mode: 0o600, flush: true });
 }
 
 /** One RFC 5424 datagram (RFC 5426). UDP confirms nothing. Only a port without a listener is noticed. */

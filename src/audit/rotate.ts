@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
-import { link, open, rename } from 'node:fs/promises';
+import { link, open, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
-import { openLock } from './lock.ts';
 import { type AuditRecord, chain, type Head } from './record.ts';
 import { continueFrom, firstLine, readTail } from './tail.ts';
+import { openTrailLock } from './trail.ts';
 
-export interface Rotated {
+interface Rotated {
   /** Where the closed file is now, beside the new one. */
   closed: string;
   /** Numbers of its records. */
@@ -26,12 +26,8 @@ export interface Rotated {
 export async function rotateAudit(file: string, by: Pick<AuditRecord, 'principal' | 'owner' | 'channel'>, clock: Clock): Promise<Rotated> {
   if (!existsSync(file)) fail('audit_invalid', `No audit trail exists at ${file}.`);
   try {
-    const lock = await openLock(`${file}.lock`);
-    try {
-      return await lock.hold(() => rotate(file, by, new Date(clock.now()).toISOString()));
-    } finally {
-      lock.close();
-    }
+    const lock = await openTrailLock(file);
+    return await lock.hold(() => rotate(file, by, new Date(clock.now()).toISOString())).finally(() => lock.close());
   } catch (cause) {
     if (cause instanceof ProxmoxMcpError) throw cause;
     fail('audit_unavailable', `The audit trail ${file} cannot be closed: ${(cause as Error).message}.`, { cause });
@@ -50,20 +46,10 @@ async function rotate(file: string, by: Partial<AuditRecord>, time: string): Pro
     await handle.datasync();
     const closed = join(dirname(file), `${basename(file, extname(file))}.${first.seq}-${last.head.seq}${extname(file)}`);
     const next = chain(last.head, { ...record, status: 'opened', continues: basename(closed) }, time);
-    await write(`${file}.new`, next.line);
+    await writeFile(`${file}.new`, next.line, { mode: 0o600, flush: true });
     await link(file, closed);
     await rename(`${file}.new`, file);
     return { closed, from: first.seq, to: last.head.seq, head: next.head };
-  } finally {
-    await handle.close();
-  }
-}
-
-async function write(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
   } finally {
     await handle.close();
   }

@@ -68,7 +68,8 @@ export function continueFrom(tail: Tail, records: readonly AuditRecord[], time: 
 /** The newest `count` lines, oldest first; what is not an audit line is left out. */
 export async function lastLines(file: FileHandle, count: number): Promise<AuditLine[]> {
   return backwards(file, (bytes, atStart) => {
-    const lines = splitLines(bytes);
+    const { lines, rest } = splitLines(bytes);
+    if (rest.length > 0) lines.push(rest);
     // The first one may be cut by the chunk.
     if (!atStart && lines.length <= count) return undefined;
     return lines
@@ -96,13 +97,13 @@ async function backwards<T>(file: FileHandle, look: (bytes: Buffer, atStart: boo
   }
 }
 
-function splitLines(bytes: Buffer): Buffer[] {
+/** The lines of these bytes, and what stands behind the last newline. */
+export function splitLines(bytes: Buffer): { lines: Buffer[]; rest: Buffer } {
   const lines: Buffer[] = [];
   let start = 0;
   for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
     lines.push(bytes.subarray(start, end));
     start = end + 1;
   }
-  if (start < bytes.length) lines.push(bytes.subarray(start));
-  return lines;
+  return { lines, rest: bytes.subarray(start) };
 }

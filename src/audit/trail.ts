@@ -2,11 +2,12 @@ import fs from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail } from '../core/errors/errors.ts';
+import { type FileLock, openFileLock } from '../core/file-lock.ts';
 import type { AuditRecord, Head } from './record.ts';
 import { continueFrom, readTail, type Tail } from './tail.ts';
 
 /** The file of the audit, open between two batches. Everything but `isOpen` and `close` is called under the lock. */
-export interface Trail {
+interface Trail {
   /** Writes the records behind the newest line. A batch that fails leaves nothing. @returns where the chain stands then */
   write(records: readonly AuditRecord[], time: string, durable: boolean): Promise<Head>;
   /** Whether the file under this name is the one that is open, so that a line can be written to it. */
@@ -30,8 +31,9 @@ export function createTrail(path: string): Trail {
 
   /** The file under this name and how it looks, if it is open. */
   function current(): Opened | undefined {
-    const there = own && look();
-    return own && there && isOwn(there) ? { file: own.handle, before: there } : undefined;
+    const there = own && fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+    // A rotation puts another file under the name; an operator may remove it.
+    return own && there?.ino === own.ino && there.dev === own.dev ? { file: own.handle, before: there } : undefined;
   }
 
   async function opened(): Promise<Opened> {
@@ -41,15 +43,6 @@ export function createTrail(path: string): Trail {
     const before = fs.fstatSync(handle.fd, { bigint: true });
     own = { handle, ino: before.ino, dev: before.dev };
     return { file: handle, before };
-  }
-
-  function look(): fs.BigIntStats | undefined {
-    return fs.statSync(path, { bigint: true, throwIfNoEntry: false });
-  }
-
-  /** A rotation puts another file under the name; an operator may remove it. */
-  function isOwn({ ino, dev }: fs.BigIntStats): boolean {
-    return own !== undefined && own.ino === ino && own.dev === dev;
   }
 
   async function close(): Promise<void> {
@@ -95,6 +88,12 @@ export function createTrail(path: string): Trail {
       return head;
     },
   };
+}
+
+/** The lock for appending to the file, in a file beside it; an append holds it for about a millisecond. */
+export function openTrailLock(file: string): Promise<FileLock> {
+  const damaged = { code: 'audit_unavailable', hint: 'Delete that file. It contains no data.' } as const;
+  return openFileLock(`${file}.lock`, { patienceMs: 15_000, damaged });
 }
 
 /** The system may take a part of what it is given. */

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { fail } from '../core/errors/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { type AuditLine, GENESIS, type Head, looksWhole, readLine } from './record.ts';
-import { firstLine, lastLines } from './tail.ts';
+import { firstLine, lastLines, splitLines } from './tail.ts';
 
 export interface AuditProblem {
   /** Line of the file, from 1. */
@@ -36,9 +36,10 @@ export interface AuditVerification {
 export async function verifyAudit(file: string, onRecord: (head: Head) => void = () => {}): Promise<AuditVerification> {
   const result: AuditVerification = { file, count: 0, head: GENESIS.hash, problems: [], recovered: [] };
   const { earlier, begin } = await filesBefore(file, result);
+  const check = { result, onRecord };
   let head = begin;
-  for (const one of earlier) head = await verifyFile(one, head, result, onRecord, basename(one));
-  head = await verifyFile(file, head, result, onRecord);
+  for (const one of earlier) head = await verifyFile(one, head, check, { file: basename(one) });
+  head = await verifyFile(file, head, check);
   if (earlier.length > 0) result.earlier = earlier.map((one) => basename(one));
   return { ...result, head: head.hash };
 }
@@ -62,15 +63,14 @@ async function filesBefore(file: string, result: AuditVerification): Promise<{ e
   }
 }
 
-/** @param name where it is an earlier file: such a file was closed, so nothing in it can be torn @returns where the chain stands behind it */
-async function verifyFile(
-  file: string,
-  begin: Head,
-  result: AuditVerification,
-  onRecord: (head: Head) => void,
-  name?: string,
-): Promise<Head> {
-  const place = name === undefined ? {} : { file: name };
+interface Check {
+  /** Takes the findings. */
+  result: AuditVerification;
+  onRecord: (head: Head) => void;
+}
+
+/** @param place names an earlier file: such a file was closed, so nothing in it can be torn @returns where the chain stands behind it */
+async function verifyFile(file: string, begin: Head, { result, onRecord }: Check, place: { file?: string } = {}): Promise<Head> {
   let head = begin;
   let number = 0;
   let torn: Buffer[] = [];
@@ -96,7 +96,7 @@ async function verifyFile(
   if (torn.length > 0) {
     const line = number - torn.length + 1;
     if (torn.some(looksWhole)) result.problems.push({ line, problem: 'was changed after it was written', ...place });
-    else if (name !== undefined) result.problems.push({ line, problem: 'was written or cut after the file was closed', ...place });
+    else if (place.file !== undefined) result.problems.push({ line, problem: 'was written or cut after the file was closed', ...place });
     else result.recovered.push({ line: number, problem: 'cut by a crash; the next record will close it' });
   }
   return head;
@@ -154,15 +154,9 @@ async function* linesOf(file: string): AsyncGenerator<Buffer[]> {
   const stream = createReadStream(file, { highWaterMark: 256 * 1024 });
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
-      const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-      const lines: Buffer[] = [];
-      let start = 0;
-      for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, start)) {
-        lines.push(bytes.subarray(start, end));
-        start = end + 1;
-      }
-      yield lines;
-      rest = bytes.subarray(start);
+      const read = splitLines(rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk);
+      yield read.lines;
+      rest = read.rest;
     }
   } catch (cause) {
     unreadable(file, cause as NodeJS.ErrnoException);

@@ -3,15 +3,18 @@ import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
+import type { FileLock } from '../core/file-lock.ts';
+import { createTokenBuckets } from '../core/token-bucket.ts';
 import { traceId } from '../core/trace.ts';
 import type { Anchor } from './anchor.ts';
-import { type FileLock, openLock } from './lock.ts';
-import { createReadLimit } from './read-limit.ts';
 import { type AuditRecord, safe } from './record.ts';
-import { createTrail, refuseDevice } from './trail.ts';
+import { createTrail, openTrailLock, refuseDevice } from './trail.ts';
 
 /** Disk space (bytes) that reads leave free, so that a flood of them cannot keep changes and decisions from being recorded. */
 const RESERVE_BYTES = 64 * 1024 * 1024;
+
+/** Reads that one principal may do at once, and how many per second come back. Each leaves a line here, and disks are finite. */
+const READS = { size: 2000, perSecond: 200 };
 
 /** How long (ms) enough free space counts as such. Little space is looked at again by each read. */
 const FREE_MS = 250;
@@ -50,7 +53,7 @@ interface Waiting {
 
 /** Opens the audit; touches nothing until the first append, so that a server which is only probed leaves no trace. */
 export function openAudit({ file, clock, redact = (text) => text, freeBytes = freeBytesOf, anchor }: AuditOptions): Audit {
-  const readLimit = createReadLimit(clock);
+  const takeRead = createTokenBuckets(READS, clock);
   const trail = createTrail(file);
   let waiting: Waiting[] = [];
   let working: Promise<void> | undefined;
@@ -88,9 +91,13 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   }
 
   async function prepare(): Promise<FileLock> {
+    await makeFolder();
+    return openTrailLock(file);
+  }
+
+  async function makeFolder(): Promise<void> {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     refuseDevice(file);
-    return openLock(`${file}.lock`);
   }
 
   async function write(batch: Waiting[]): Promise<void> {
@@ -104,21 +111,15 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   }
 
   const make = shared(async () => {
-    try {
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      refuseDevice(file);
-      await (await open(file, 'a', 0o600)).close();
-    } catch (cause) {
-      throw unwritable(cause, ' Nothing was done.');
-    }
+    await makeFolder();
+    await (await open(file, 'a', 0o600)).close();
   });
   async function ready(): Promise<void> {
     try {
-      if (trail.isOpen()) return;
+      if (!trail.isOpen()) await make();
     } catch (cause) {
       throw unwritable(cause, ' Nothing was done.');
     }
-    await make();
   }
 
   const free = shared(() => freeBytes(dirname(file)).catch(() => Number.POSITIVE_INFINITY));
@@ -148,9 +149,13 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
     return new ProxmoxMcpError('audit_unavailable', `The audit trail ${file} cannot be written: ${why}.${consequence}`, options);
   }
 
-  /** Reads are cheap to ask for and each leaves a line: they are slowed down, and refused before they fill the disk. */
+  /** Slows a flood of reads down, and refuses reads before they fill the disk. */
   function admit(record: AuditRecord): Promise<void> | undefined {
-    readLimit(record.principal ?? '');
+    if (takeRead(record.principal ?? '') > 0)
+      fail('rate_limited', `More than ${READS.size} reads within a short time. The limit is ${READS.perSecond} per second.`, {
+        hint: 'Wait a second and call again.',
+        details: { retryAfterSeconds: 1 },
+      });
     const now = clock.now();
     const isKnown = lastFree.bytes >= RESERVE_BYTES && now - lastFree.at < FREE_MS && now >= lastFree.at;
     return isKnown ? undefined : refuseFull(now);

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Statement } from 'better-sqlite3';
 import { Kysely, type SqliteDatabase as KyselySqlite, SqliteDialect } from 'kysely';
-import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
+import { ProxmoxMcpError } from '../core/errors/errors.ts';
+import { openFileLock } from '../core/file-lock.ts';
 import SqliteDatabase from '../sqlite.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
@@ -21,7 +22,7 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
   const file = join(dataDir, 'store.sqlite');
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    return await alone(join(dataDir, 'migrate.lock'), async () => {
+    return await alone(dataDir, async () => {
       if (statSync(file, { throwIfNoEntry: false })?.size === 0)
         notice(`The store ${file} was empty and was created again. Its earlier approvals and runs are lost.`);
       // Waiting inside SQLite would stop the only thread, and with it every other caller.
@@ -81,32 +82,11 @@ export async function patiently<T>(work: () => Promise<T>, dataDir: string): Pro
 /** Pause (ms) before the next try. A random one keeps processes from meeting again; after a second, the holder probably stands still. */
 export const pauseAfter = (waitedMs: number): number => (1 + Math.random() * 19) * (waitedMs < 1_000 ? 1 : 5);
 
-/**
- * SQLite has no lock that spans a migration, so a second file is locked meanwhile; the lock dies with the process. It is polled
- * rather than waited for: waiting blocks the thread on which the holder must continue.
- */
-async function alone<T>(lockFile: string, work: () => Promise<T>): Promise<T> {
-  const lock = new SqliteDatabase(lockFile, { timeout: 0 });
-  try {
-    for (const deadline = performance.now() + 30_000; ; await sleep(20)) {
-      try {
-        lock.exec('BEGIN IMMEDIATE');
-        break;
-      } catch (error) {
-        if (isDamaged(error))
-          fail('store_unavailable', `The lock file ${lockFile} is damaged.`, {
-            hint: 'Stop the servers on this folder and delete that file. It contains no data.',
-            cause: error,
-          });
-        if (!isBusy(error) || performance.now() > deadline) throw error;
-      }
-    }
-    const result = await work();
-    lock.exec('COMMIT');
-    return result;
-  } finally {
-    lock.close();
-  }
+/** SQLite has no lock that spans a migration, so a second file is locked meanwhile. */
+async function alone<T>(dataDir: string, work: () => Promise<T>): Promise<T> {
+  const hint = 'Stop the servers on this folder and delete that file. It contains no data.';
+  const lock = await openFileLock(join(dataDir, 'migrate.lock'), { patienceMs: 30_000, damaged: { code: 'store_unavailable', hint } });
+  return lock.hold(work).finally(() => lock.close());
 }
 
 function codeOf(error: unknown): string {
