@@ -45,10 +45,16 @@ export interface ConsoleOptions {
 export const TOKEN_HEADER = 'X-Console-Token';
 const MAX_BODY_BYTES = 16 * 1024;
 
-type Vars = { Variables: { person: Person; secrets: Secrets } };
+/** The facts about a connection that the console needs. */
+interface From {
+  /** Address of the client. */
+  peer: string;
+}
+
+type Vars = { Variables: { person: Person; secrets: Secrets }; Bindings: From };
 
 export interface ConsoleApp {
-  fetch(request: Request): Response | Promise<Response>;
+  fetch(request: Request, from: From): Response | Promise<Response>;
   /** Ends the background work. */
   close(): void;
 }
@@ -88,7 +94,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.post('/api/login/token', async (c) => {
     const { token, passphrase } = await bodyOf(c);
     const given = typeof token === 'string' && typeof passphrase === 'string';
-    const person = given ? await logins.loginWithToken?.(token, passphrase) : undefined;
+    const person = given ? await logins.loginWithToken?.(token, passphrase, c.env.peer) : undefined;
     return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Wrong token or passphrase.', TRY_AGAIN);
   });
 
@@ -196,7 +202,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     };
   }
 
-  return { fetch: (request) => app.fetch(request), close: () => feed.close() };
+  return { fetch: app.fetch, close: feed.close };
 }
 
 const SHORTER = 'Send less text.';

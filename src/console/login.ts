@@ -2,12 +2,12 @@ import type { Clock } from '../core/clock.ts';
 import { newSecret, sha256 } from '../core/hash.ts';
 import type { Person } from '../core/people/person.ts';
 
-/** The ways to log in that a transport offers; undefined means refused, without a reason. */
+/** The logins that a transport offers. Undefined means refused, without a reason. */
 export interface Logins {
   /** A one-time link, printed on the operator's own terminal. */
   loginWithLink?(secret: string): Promise<Person | undefined>;
   /** An approver's access token together with their passphrase. */
-  loginWithToken?(token: string, passphrase: string): Promise<Person | undefined>;
+  loginWithToken?(token: string, passphrase: string, address: string): Promise<Person | undefined>;
 }
 
 /** A link works once, for less than a minute. */

@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import type { ConsoleApp } from '../console/app.ts';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
@@ -20,15 +21,16 @@ import { clientAddress } from './auth/addresses.ts';
 import { resourceMetadata } from './auth/gate.ts';
 import { withJson } from './body.ts';
 import { createHostCheck, ownOriginOnly } from './hosts.ts';
-import { type App, type Connection, MAX_BODY_BYTES } from './listen.ts';
+import { MAX_BODY_BYTES } from './incoming.ts';
+import type { App, Connection } from './listen.ts';
 import type { Gauge, Metrics } from './metrics.ts';
 import { createSessions, refuse } from './sessions.ts';
 
-export interface HttpOptions {
+interface HttpOptions {
   factory: McpServerFactory;
   changes: ChangeFeed;
-  /** The authenticated caller; absent, or its answer undefined, where only this machine is served without authentication. */
-  gate?: (request: Request, address: string) => Promise<AuthInfo | Response | undefined>;
+  /** The authenticated caller, or the refusal; undefined where only this machine is served without authentication. */
+  gate: (request: Request, address: string) => Promise<AuthInfo | Response | undefined>;
   /** Names, without port, under which this server is reached; everything else is refused (DNS rebinding). */
   hosts: string[];
   /** Proxies whose X-Forwarded-For and X-Forwarded-Host are believed. */
@@ -40,7 +42,7 @@ export interface HttpOptions {
   metrics: Metrics;
   gauges: () => Promise<Gauge[]>;
   /** The page on which humans decide. */
-  console?: { fetch(request: Request, address: string): Response | Promise<Response> };
+  console?: Pick<ConsoleApp, 'fetch'>;
   /** Requests per minute and principal. */
   perMinute: number;
   /** Begins session ids: letters, digits and dots. */
@@ -80,7 +82,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   /** The caller's identity (none where none is needed), or the refusal. */
   async function admit(request: Request, connection: Connection): Promise<AuthInfo | Response | undefined> {
     const address = addressOf(request, connection);
-    const known = await options.gate?.(request, address);
+    const known = await options.gate(request, address);
     if (known instanceof Response) return known;
     const wait = Math.ceil(limit(known?.clientId ?? address));
     if (wait === 0) return known;
@@ -122,14 +124,12 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   // Open to every page, also to the SDK's, which asks with a header of the protocol and so with a preflight.
   app.use('/.well-known/*', cors({ origin: '*', allowMethods: ['GET'], allowHeaders: ['Mcp-Protocol-Version'] }));
   app.get('/.well-known/*', (c) => {
-    const { oauth } = options;
-    return (oauth && resourceMetadata(c.req.raw, oauth.resource, oauth.issuer)) ?? c.notFound();
+    const document = options.oauth && resourceMetadata(c.req.path, options.oauth);
+    return document ? c.json(document, 200, { 'Cache-Control': 'public, max-age=3600' }) : c.notFound();
   });
   if (options.console) {
     const page = options.console;
-    const show = (request: Request, connection: Connection) => page.fetch(request, addressOf(request, connection));
-    app.all('/console', (c) => show(c.req.raw, c.env));
-    app.all('/console/*', (c) => show(c.req.raw, c.env));
+    app.all('/console/*', (c) => page.fetch(c.req.raw, { peer: addressOf(c.req.raw, c.env) }));
   }
   app.use('/mcp', ...ownOriginOnly(options.hosts));
   app.all('/mcp', async (c) => {
@@ -144,7 +144,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   });
 
   return {
-    fetch: (request, connection) => app.fetch(request, connection),
+    fetch: app.fetch,
     drain() {
       draining = true;
     },
@@ -165,7 +165,7 @@ function callsTool(body: unknown): boolean {
   return isObject(meta) && meta[PROTOCOL_VERSION_META_KEY] !== undefined;
 }
 
-/** Clients look for an authorization server here by themselves; this server only checks tokens. */
+/** Clients look for an authorization server on these paths; this server only checks tokens. */
 function notFoundMessage(path: string, oauth: HttpOptions['oauth']): string {
   if (!/^\/(register|authorize|token)$|^\/\.well-known\/(oauth-|openid-)/.test(path)) return 'Not found. The MCP endpoint is /mcp.';
   if (oauth)

@@ -30,17 +30,19 @@ function gaugesOf(engine: Engine, cluster?: string): () => Promise<Gauge[]> {
   return async () => {
     const now = Date.now();
     if (quota === undefined || now - quota.at > FRESH_MS) quota = { at: now, gauges: quotaGauges(engine, cluster).catch(() => []) };
-    const [asked, open] = await Promise.all([pending(engine, cluster).catch(() => []), unknown(engine, cluster).catch(() => [])]);
-    return [...asked, ...open, ...(await quota.gauges)];
+    const counted = await Promise.all([
+      counter('proxmox_mcp_approvals_pending', async () => (await engine.watch(cluster)).total),
+      counter('proxmox_mcp_runs_unknown', async () => (await engine.openRuns.list(cluster)).length),
+    ]);
+    return [...counted.flat(), ...(await quota.gauges)];
   };
 }
 
-async function pending(engine: Engine, cluster?: string): Promise<Gauge[]> {
-  return [{ name: 'proxmox_mcp_approvals_pending', value: (await engine.watch(cluster)).total }];
-}
-
-async function unknown(engine: Engine, cluster?: string): Promise<Gauge[]> {
-  return [{ name: 'proxmox_mcp_runs_unknown', value: (await engine.openRuns.list(cluster)).length }];
+function counter(name: Gauge['name'], count: () => Promise<number>): Promise<Gauge[]> {
+  return count().then(
+    (value) => [{ name, value }],
+    () => [],
+  );
 }
 
 async function quotaGauges(engine: Engine, cluster?: string): Promise<Gauge[]> {

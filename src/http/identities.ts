@@ -1,6 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AuthInfo } from '@modelcontextprotocol/server';
-import { createConsole } from '../console/app.ts';
+import { type ConsoleApp, createConsole } from '../console/app.ts';
 import { loadAssets } from '../console/assets.ts';
 import { createSessions } from '../console/sessions.ts';
 import { systemClock } from '../core/clock.ts';
@@ -8,7 +7,7 @@ import { defined } from '../core/defined.ts';
 import type { Caller } from '../core/people/caller.ts';
 import { isPassphrase } from '../core/people/passphrase.ts';
 import type { Person } from '../core/people/person.ts';
-import type { Settings } from '../core/settings/settings.ts';
+import type { HttpSettings } from '../core/settings/settings.ts';
 import { createTokenBuckets } from '../core/token-bucket.ts';
 import type { Session } from '../engine/session.ts';
 import type { ClientInfo } from '../mcp/client.ts';
@@ -20,18 +19,18 @@ import { createTokenVerifier } from './auth/tokens.ts';
 import type { Metrics } from './metrics.ts';
 
 const SEEN_MS = 60_000;
-/** Passphrases per minute that are looked at for one token. A token that is not known costs nothing but a look-up: 256 bits are not guessed. */
+/** Passphrases that are checked for one token per minute. An unknown token costs nothing but a look-up: 256 bits are not guessed. */
 const LOGINS_PER_MINUTE = 10;
 
 /** How remote callers prove who they are: access tokens always, OAuth where it is configured. */
-export function verifiersOf({ http }: Settings, store: Store): Verifiers {
+export function verifiersOf({ oauth }: HttpSettings, store: Store): Verifiers {
   const token = createTokenVerifier(store.tokens, systemClock);
-  return { token, ...defined({ oauth: http.oauth && createOAuthVerifier(http.oauth) }) };
+  return { token, ...defined({ oauth: oauth && createOAuthVerifier(oauth) }) };
 }
 
 /** The gate in front of /mcp; it also records the principal. */
-export function gateOf({ http }: Settings, verifiers: Verifiers, store: Store, metrics: Metrics) {
-  const resourceMetadataUrl = http.oauth && `${http.publicUrls[0]}/.well-known/oauth-protected-resource/mcp`;
+export function gateOf({ oauth, publicUrls }: HttpSettings, verifiers: Verifiers, store: Store, metrics: Metrics) {
+  const resourceMetadataUrl = oauth && `${publicUrls[0]}/.well-known/oauth-protected-resource/mcp`;
   const seen = new Map<string, number>();
   const gate = createGate({
     ...verifiers,
@@ -79,24 +78,23 @@ interface ConsoleParts {
   metrics: Metrics;
 }
 
-/** The console for approvers: their token and their passphrase together. Its sessions are in the store, so any replica knows them. */
-export function consoleOf({ session, store, verifiers, origins, version, metrics }: ConsoleParts) {
-  const address = new AsyncLocalStorage<string>();
+/** The console for approvers, who log in with token and passphrase together. Its sessions are in the store, so any replica knows them. */
+export function consoleOf({ session, store, verifiers, origins, version, metrics }: ConsoleParts): ConsoleApp {
   const attempts = createTokenBuckets({ size: LOGINS_PER_MINUTE, perSecond: LOGINS_PER_MINUTE / 60 }, systemClock);
-  async function personWith(token: string, passphrase: string, from: string): Promise<Person | undefined> {
-    const identity = await identify(verifiers, token, from);
-    // Counted by token alone: callers behind one proxy share an address, and a stranger must not lock an approver out.
+  async function personWith(token: string, passphrase: string, address: string): Promise<Person | undefined> {
+    const identity = await identify(verifiers, token, address);
+    // Counted by token alone: callers behind one proxy share an address, and another caller must not lock an approver out.
     if (typeof identity === 'string' || attempts(identity.principal) > 0) return undefined;
     if (!(await isPassphrase(passphrase, await store.principals.passphrase(identity.owner))) || !identity.mayApprove) return undefined;
     const { principal, owner, expiresAt } = identity;
     return { principal, owner, name: owner, isOperator: true, role: 'approver', passphraseVerified: true, until: expiresAt * 1000 };
   }
-  const page = createConsole({
+  return createConsole({
     engine: session.engine,
     settings: session.settings,
     logins: {
-      async loginWithToken(token, passphrase): Promise<Person | undefined> {
-        const person = await personWith(token, passphrase, address.getStore() ?? '');
+      async loginWithToken(token, passphrase, address) {
+        const person = await personWith(token, passphrase, address);
         // A caller who has a token and guesses the passphrase leaves a trace.
         if (person === undefined) metrics.count('proxmox_mcp_auth_refusals_total', { reason: 'console' });
         return person;
@@ -109,5 +107,4 @@ export function consoleOf({ session, store, verifiers, origins, version, metrics
     version,
     basePath: '/console',
   });
-  return { fetch: (request: Request, from: string) => address.run(from, () => page.fetch(request)), close: page.close };
 }

@@ -1,14 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 
+/** Bytes of a request; the largest arguments of any operation are a fraction of it. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
 export class TooLarge extends Error {}
 
 /**
  * A request as web-standard apps read it, once its body is there.
  * @param signal of the request, made where it is asked for
- * @param most bytes that a body may have
  * @throws TooLarge, or a TypeError for what cannot be a request of the web, such as one with blanks in its host
  */
-export async function webRequest(incoming: IncomingMessage, signal: () => AbortSignal, most: number): Promise<Request> {
+export async function webRequest(incoming: IncomingMessage, signal: () => AbortSignal): Promise<Request> {
   const { method = 'GET', headers: given } = incoming;
   const url = new URL(`http://${given.host ?? 'localhost'}${incoming.url ?? '/'}`);
   const headers = new Headers();
@@ -17,7 +19,7 @@ export async function webRequest(incoming: IncomingMessage, signal: () => AbortS
     else for (const one of value ?? []) headers.append(name, one);
   }
   if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers, signal: signal() });
-  const body = await bodyOf(incoming, most);
+  const body = await bodyOf(incoming);
   // It is there as a whole, however it came.
   headers.delete('transfer-encoding');
   headers.set('content-length', String(body.length));
@@ -30,14 +32,14 @@ export async function webRequest(incoming: IncomingMessage, signal: () => AbortS
 
 const utf8 = new TextDecoder();
 
-function bodyOf(incoming: IncomingMessage, most: number): Promise<Buffer> {
+function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (Number(incoming.headers['content-length']) > most) return reject(new TooLarge());
+    if (Number(incoming.headers['content-length']) > MAX_BODY_BYTES) return reject(new TooLarge());
     const chunks: Buffer[] = [];
     let bytes = 0;
     incoming.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= most) chunks.push(chunk);
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
       else reject(new TooLarge());
     });
     incoming.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));

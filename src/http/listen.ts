@@ -4,10 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fail } from '../core/errors/errors.ts';
-import { TooLarge, webRequest } from './incoming.ts';
+import { MAX_BODY_BYTES, TooLarge, webRequest } from './incoming.ts';
 
-/** Bytes of a request; the largest arguments of any operation are a fraction of it. */
-export const MAX_BODY_BYTES = 1024 * 1024;
 /** How often (ms) Node looks for connections that took too long; its default of 30 s would double the times below. */
 const CHECK_MS = 1_000;
 /** How long (ms) a client may take to send its headers, its request, and to come back on an idle connection. */
@@ -29,7 +27,7 @@ export interface App {
   fetch(request: Request, connection: Connection): Response | Promise<Response>;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   host: string;
   /** 0: any free one. */
   port: number;
@@ -148,7 +146,7 @@ async function respond(app: App, incoming: IncomingMessage, cut: () => AbortSign
   };
   let request: Request;
   try {
-    request = await webRequest(incoming, cut, MAX_BODY_BYTES);
+    request = await webRequest(incoming, cut);
   } catch (error) {
     const [status, message] =
       error instanceof TooLarge ? [413, `A request may have ${MAX_BODY_BYTES} bytes.`] : [400, 'The request cannot be read.'];

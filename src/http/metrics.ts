@@ -1,8 +1,7 @@
 /** Counters in the text format of Prometheus (exposition format 0.0.4); just what this server needs of it. */
 export interface Metrics {
-  count(name: Counter, labels?: Labels, by?: number): void;
-  /** @param seconds how long it took */
-  observe(name: Timing, seconds: number, labels?: Labels): void;
+  count(name: keyof typeof COUNTERS, labels: Labels): void;
+  observe(name: keyof typeof TIMINGS, seconds: number, labels: Labels): void;
   /** Everything counted, and the gauges of this moment. */
   render(gauges: Gauge[]): string;
 }
@@ -13,8 +12,6 @@ export interface Gauge {
   value: number;
 }
 type Labels = Record<string, string>;
-type Counter = keyof typeof COUNTERS;
-type Timing = keyof typeof TIMINGS;
 
 const COUNTERS = {
   proxmox_mcp_calls_total: 'Calls of operations, by outcome (an error code of docs/errors.md, or the kind of answer).',
@@ -41,11 +38,11 @@ export function createMetrics(): Metrics {
   const counters = new Map<string, number>();
   const timings = new Map<string, { name: string; labels: Labels; buckets: number[]; sum: number; count: number }>();
   return {
-    count(name, labels = {}, by = 1) {
+    count(name, labels) {
       const key = series(name, labels);
-      counters.set(key, (counters.get(key) ?? 0) + by);
+      counters.set(key, (counters.get(key) ?? 0) + 1);
     },
-    observe(name, seconds, labels = {}) {
+    observe(name, seconds, labels) {
       const key = series(name, labels);
       const timing = timings.get(key) ?? { name, labels, buckets: BUCKETS.map(() => 0), sum: 0, count: 0 };
       for (const [index, limit] of BUCKETS.entries()) if (seconds <= limit) timing.buckets[index] = (timing.buckets[index] ?? 0) + 1;

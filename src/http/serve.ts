@@ -56,7 +56,7 @@ export async function serve(
   /** Known once the port is. */
   let ownAddresses: string[] = [];
   const origins = () => ownAddresses;
-  const verifiers = verifiersOf({ ...settings, http: configured }, store);
+  const verifiers = verifiersOf(configured, store);
   const { engine, idle, letGo } = counted(session.engine, metrics);
   const page = isProtected ? consoleOf({ session: { ...session, engine }, store, verifiers, origins, version, metrics }) : undefined;
   const changes = createChangeFeed({ engine: async () => engine, guests: false });
@@ -72,7 +72,7 @@ export async function serve(
     stateKey: await store.keys.shared('request-state', newSecret()),
     ...(page ? { consoleUrl: () => `${origins()[0]}/console/` } : {}),
   });
-  const gate = gateOf({ ...settings, http: configured }, verifiers, store, metrics);
+  const gate = gateOf(configured, verifiers, store, metrics);
   const onError = (error: Error) => note(`http: ${error.message}`);
   const app = createHttpApp({
     factory,
@@ -98,7 +98,7 @@ export async function serve(
   );
   if (page) note(`Approvers decide on ${origins()[0]}/console/`);
 
-  await told();
+  await endSignal();
   app.drain();
   await within(idle(), CALLS_MS);
   // Waiting callers are told where to ask, instead of being cut off.
@@ -115,9 +115,7 @@ function withFlags(http: HttpSettings, { host, port, cert, key }: HttpFlags): Ht
     fail('invalid_arguments', '--port must be a number up to 65535.');
   return {
     ...http,
-    ...defined({ host }),
-    ...(port === undefined ? {} : { port: Number(port) }),
-    ...defined({ certFile: cert, keyFile: key }),
+    ...defined({ host, port: port === undefined ? undefined : Number(port), certFile: cert, keyFile: key }),
   };
 }
 
@@ -197,16 +195,14 @@ function waitOf(signal: AbortSignal | undefined): Wait {
   return { signal: own.signal, abort, end: () => signal?.removeEventListener('abort', abort) };
 }
 
-/** Whether calls can be served: without the store nothing can. A Proxmox that is down is an answer, no reason to send calls elsewhere. */
+/** Rejects when the store does not answer. An unreachable Proxmox does not count: another replica could not reach it either. */
 async function ready(store: Store): Promise<void> {
   const answers = store.check().then(() => true);
   if (!(await within(answers, READY_MS))) fail('store_unavailable', 'The database does not answer.');
 }
 
-function told(): Promise<void> {
+function endSignal(): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-    process.once('SIGHUP', resolve);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, resolve);
   });
 }

@@ -35,9 +35,9 @@ interface Asked {
 export interface Sessions {
   /**
    * @param gone aborts when the connection of this request has ended, one way or the other
-   * @param body the JSON of the request's body, where it was read
+   * @param body the JSON of the request's body; undefined where there is none
    */
-  handle(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal, body?: unknown): Promise<Response>;
+  handle(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal, body: unknown): Promise<Response>;
   count(): number;
   close(): Promise<void>;
 }
@@ -115,7 +115,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       // A session belongs to one principal; for every other one it does not exist.
       if (session?.principal === principalOf(authInfo)) return serve(session, asked);
       // A client that initializes again keeps sending the id of the session that has ended.
-      if (await initializes(asked)) return begin(asked);
+      if (isInitializeRequest(parsedBody)) return begin(asked);
       if (id !== null) return refuse(404, 'Session not found; initialize again.');
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
       return stateless(request, defined({ authInfo, parsedBody }));
@@ -125,16 +125,6 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       for (const { transport } of [...sessions.values()]) await transport.close();
     },
   };
-}
-
-async function initializes({ request, parsedBody }: Asked): Promise<boolean> {
-  if (request.method !== 'POST') return false;
-  const copy = () =>
-    request
-      .clone()
-      .json()
-      .catch(() => undefined);
-  return isInitializeRequest(parsedBody === undefined ? await copy() : parsedBody);
 }
 
 function principalOf(authInfo: AuthInfo | undefined): string {

@@ -10,6 +10,7 @@ const onError = (error: Error) => process.stderr.write(`${error.message}\n`);
 const app = createHttpApp({
   factory: fixtureFactory,
   changes: noChanges,
+  gate: async () => undefined,
   hosts: ['localhost', '127.0.0.1'],
   isTrustedProxy: () => false,
   ready: async () => {},

@@ -48,7 +48,7 @@ export async function startHttp(
   const app = createHttpApp({
     factory: shown.factory,
     changes: noChanges,
-    ...(open ? {} : { gate: gateOf(settings, verifiersOf(settings, store), store, metrics) }),
+    gate: open ? async () => undefined : gateOf(settings.http, verifiersOf(settings.http, store), store, metrics),
     hosts: ['localhost', '127.0.0.1', ...publicUrls.map((url) => new URL(url).hostname)],
     isTrustedProxy: networks(settings.http.trustedProxies),
     ...(oauth ? { oauth: { resource: new URL(`${publicUrls[0]}/mcp`), issuer: oauth.issuer } } : {}),

@@ -32,7 +32,7 @@ it('strangers with made-up tokens do not lock an approver out; wrong passphrases
   const page = consoleOf({
     session,
     store,
-    verifiers: verifiersOf(settings, store),
+    verifiers: verifiersOf(settings.http, store),
     origins: () => [ORIGIN],
     version: 'test',
     metrics: createMetrics(),
@@ -40,7 +40,8 @@ it('strangers with made-up tokens do not lock an approver out; wrong passphrases
   const login = async (token: string, passphrase: string) => {
     const headers = { 'content-type': 'application/json', origin: ORIGIN, host: new URL(ORIGIN).host };
     const body = JSON.stringify({ token, passphrase });
-    return (await page.fetch(new Request(`${ORIGIN}/console/api/login/token`, { method: 'POST', headers, body }), '192.0.2.1')).status;
+    return (await page.fetch(new Request(`${ORIGIN}/console/api/login/token`, { method: 'POST', headers, body }), { peer: '192.0.2.1' }))
+      .status;
   };
   await setPassphrase(env, 'erin', 'correct horse battery');
   const [erin, second] = [

@@ -1,7 +1,8 @@
 import { get, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type App, type Connection, type Listener, listen, MAX_BODY_BYTES } from '../../src/http/listen.ts';
+import { MAX_BODY_BYTES } from '../../src/http/incoming.ts';
+import { type App, type Connection, type Listener, listen } from '../../src/http/listen.ts';
 
 let listeners: Listener[] = [];
 const onError = vi.fn();

@@ -17,13 +17,13 @@ const headers = { 'content-type': 'application/json', accept: 'application/json,
 /** One request; `hangUp` ends its connection. */
 async function send(principal: string, method: 'GET' | 'POST', message?: object, session?: string, accept = headers.accept) {
   const gone = new AbortController();
-  const body = message && JSON.stringify({ jsonrpc: '2.0', id: 1, ...message });
+  const body = message && { jsonrpc: '2.0', id: 1, ...message };
   const sent = new Request('http://localhost/mcp', {
     method,
     headers: { ...headers, accept, ...(session === undefined ? {} : { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }) },
-    ...(body === undefined ? {} : { body }),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const response = await sessions.handle(sent, as(principal), gone.signal);
+  const response = await sessions.handle(sent, as(principal), gone.signal, body);
   return { status: response.status, session: response.headers.get('mcp-session-id') ?? '', hangUp: () => gone.abort() };
 }
 const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } };

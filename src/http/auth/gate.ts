@@ -1,21 +1,20 @@
 import { type AuthInfo, bearerAuthChallengeResponse, OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
 import { defined } from '../../core/defined.ts';
-import type { Identity } from '../../mcp/identity.ts';
-import { READ, SCOPES, toAuthInfo } from '../../mcp/identity.ts';
+import { type Identity, READ, SCOPES, toAuthInfo } from '../../mcp/identity.ts';
 import type { OAuthFault } from './oauth.ts';
 import { TOKEN_PREFIX, type TokenFault } from './tokens.ts';
 
-/** How callers authenticate. At least one method exists as soon as other machines can connect. */
+/** How callers authenticate. At least one method exists where other machines can connect. */
 export interface Verifiers {
   token?: (token: string, address: string) => Promise<Identity | TokenFault>;
   oauth?: (token: string) => Promise<Identity | OAuthFault>;
 }
 
-export interface GateOptions extends Verifiers {
+interface GateOptions extends Verifiers {
   /** Where the RFC 9728 document is; only with OAuth, because it sends clients to the authorization server. */
   resourceMetadataUrl?: string;
   /** Called for every refusal, for the log and the metrics; never gets the token. */
-  onRefused?: (reason: string, address: string) => void;
+  onRefused: (reason: string, address: string) => void;
 }
 
 export type Fault = TokenFault | OAuthFault | 'missing' | 'malformed';
@@ -43,10 +42,9 @@ export function createGate(options: GateOptions): (request: Request, address: st
     const token = /^bearer +([\w.~+/=-]+)$/i.exec(header ?? '')?.[1];
     const found = token === undefined ? (header === null ? 'missing' : 'malformed') : await identify(options, token, address);
     if (typeof found !== 'string') {
-      const authInfo = toAuthInfo(found);
-      return resourceMetadataUrl === undefined ? authInfo : { ...authInfo, resourceMetadataUrl };
+      return { ...toAuthInfo(found), ...defined({ resourceMetadataUrl }) };
     }
-    options.onRefused?.(found, address);
+    options.onRefused(found, address);
     if (found === 'unavailable') {
       return Response.json(
         { error: 'temporarily_unavailable', error_description: 'The authorization server cannot be reached; try again.' },
@@ -72,23 +70,15 @@ const MESSAGES: Partial<Record<Fault, string>> = {
   expired: 'The access token has expired',
 };
 
-/**
- * RFC 9728: tells clients which authorization server issues tokens for this server.
- * @returns the answer to a request for the document, undefined for any other request
- */
-export function resourceMetadata(request: Request, resource: URL, issuer: string): Response | undefined {
-  const { pathname } = new URL(request.url);
+/** The document that tells clients which authorization server issues tokens for this server (RFC 9728); undefined at any other path. */
+export function resourceMetadata(path: string, { resource, issuer }: { resource: URL; issuer: string }) {
   const base = '/.well-known/oauth-protected-resource';
-  if (pathname !== base && pathname !== `${base}${resource.pathname}`) return undefined;
-  const headers = { 'Access-Control-Allow-Origin': '*', 'Cache-Control': 'public, max-age=3600' };
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    return new Response(null, { status: 405, headers: { ...headers, Allow: 'GET, HEAD' } });
-  const document = {
+  if (path !== base && path !== `${base}${resource.pathname}`) return undefined;
+  return {
     resource: resource.href,
     authorization_servers: [issuer],
     scopes_supported: SCOPES,
     bearer_methods_supported: ['header'],
     resource_name: 'Proxmox VE through proxmox-mcp',
   };
-  return Response.json(document, { headers });
 }

@@ -188,6 +188,11 @@ it('publishes where tokens come from (RFC 9728)', async () => {
       bearer_methods_supported: ['header'],
     });
   }
+  const document = new URL('/.well-known/oauth-protected-resource?x', server.url);
+  const read = await fetch(document, { method: 'HEAD' });
+  expect([read.status, read.headers.get('access-control-allow-origin')]).toEqual([200, '*']);
+  expect(read.headers.get('cache-control')).toBe('public, max-age=3600');
+  expect((await fetch(document, { method: 'POST' })).status).toBe(404);
   expect((await fetch(new URL('/.well-known/oauth-protected-resource/other', server.url))).status).toBe(404);
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { networks } from '../../../src/core/network.ts';
 import { clientAddress } from '../../../src/http/auth/addresses.ts';
-import { createGate, type Fault, identify, resourceMetadata, type Verifiers } from '../../../src/http/auth/gate.ts';
+import { createGate, type Fault, identify, resourceMetadata } from '../../../src/http/auth/gate.ts';
 import { createTokenVerifier, newToken } from '../../../src/http/auth/tokens.ts';
 import { type Identity, identityOf, missingScope, roleOfScopes, toAuthInfo } from '../../../src/mcp/identity.ts';
 import type { Operation } from '../../../src/operations/define.ts';
@@ -139,7 +139,9 @@ describe('the gate', () => {
       asked.push(given);
       return found;
     };
-    const gate = createGate({ token, oauth: token, onRefused: (...why: string[]) => refused.push(why), ...options } as Verifiers);
+    const gate = createGate({ token, oauth: token, onRefused: (...why: string[]) => refused.push(why), ...options } as Parameters<
+      typeof createGate
+    >[0]);
     const headers = header === undefined ? {} : { authorization: header };
     const answer = await gate(new Request('https://mcp.example.org/mcp', { headers }), '192.0.2.1');
     const challenge = answer instanceof Response ? (answer.headers.get('www-authenticate') ?? '') : '';
@@ -190,8 +192,8 @@ describe('the gate', () => {
     expect(challenge).toContain(says);
     expect(refused).toEqual([[fault, '192.0.2.1']]);
   });
-  it('says to try again when the authorization server is away, whether or not refusals are counted', async () => {
-    const { answer, status } = await through('Bearer a', 'unavailable', { onRefused: undefined });
+  it('says to try again when the authorization server is away', async () => {
+    const { answer, status } = await through('Bearer a', 'unavailable');
     expect(status).toBe(503);
     expect((answer as Response).headers.get('retry-after')).toBe('5');
     expect(await (answer as Response).json()).toMatchObject({ error: 'temporarily_unavailable' });
@@ -206,22 +208,13 @@ describe('the gate', () => {
 });
 
 describe('the document about the resource', () => {
-  const at = (path: string, method = 'GET') =>
-    resourceMetadata(new Request(`https://mcp.example.org${path}`, { method }), new URL('https://mcp.example.org/mcp'), 'https://issuer');
+  const at = (path: string) => resourceMetadata(path, { resource: new URL('https://mcp.example.org/mcp'), issuer: 'https://issuer' });
   const base = '/.well-known/oauth-protected-resource';
-  it('is at its two places, readable without authentication', async () => {
-    for (const path of [base, `${base}/mcp`, `${base}?x`]) {
-      expect(await at(path)?.json(), path).toMatchObject({
-        resource: 'https://mcp.example.org/mcp',
-        authorization_servers: ['https://issuer'],
-      });
-      expect(at(path)?.headers.get('access-control-allow-origin')).toBe('*');
-    }
-    expect(at(base, 'HEAD')?.status).toBe(200);
+  it('is at its two places', () => {
+    for (const path of [base, `${base}/mcp`])
+      expect(at(path), path).toMatchObject({ resource: 'https://mcp.example.org/mcp', authorization_servers: ['https://issuer'] });
   });
-  it('is only read, and nowhere else', () => {
-    expect(at(base, 'POST')?.status).toBe(405);
-    expect(at(base, 'POST')?.headers.get('allow')).toBe('GET, HEAD');
+  it('is nowhere else', () => {
     for (const path of ['/mcp', `${base}/other`, `${base}/`]) expect(at(path), path).toBeUndefined();
   });
 });
