@@ -3,9 +3,9 @@ import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import { clusterPrefix } from '../../core/settings/settings.ts';
 import { plainText } from '../../core/text/text.ts';
 import type { GlobalOptions } from '../lib/options.ts';
+import { withSession } from '../lib/session.ts';
 import { type Exit, isForPeople, note, print } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
-import { withSession } from './approvals.ts';
 
 const POLL_MS = 1_000;
 

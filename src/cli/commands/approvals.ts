@@ -5,27 +5,12 @@ import type { JsonObject } from '../../core/text/json.ts';
 import type { Session } from '../../engine/session.ts';
 import { compactText } from '../../render/compact.ts';
 import { planView, renderResult } from '../../render/result.ts';
-import { localCaller } from '../lib/caller.ts';
+import { operator } from '../lib/operator.ts';
 import type { GlobalOptions } from '../lib/options.ts';
-import { openSession } from '../lib/session.ts';
+import { withSession } from '../lib/session.ts';
 import { type Exit, note, printResult, printRows, tell } from '../terminal/output.ts';
 import { progressView } from '../terminal/progress.ts';
-import { ask, askHidden, hasTerminal, needTerminal } from '../terminal/terminal.ts';
-
-/** The operator, who has a terminal. Without one these commands see and do no more than `call` does. */
-export function operator() {
-  const terminal = hasTerminal();
-  return localCaller('cli', { isOperator: terminal, canAsk: { elicitation: false, terminal } });
-}
-
-export async function withSession(options: GlobalOptions, work: (session: Session) => Promise<Exit>): Promise<Exit> {
-  const session = await openSession(options);
-  try {
-    return await work(session);
-  } finally {
-    await session.close();
-  }
-}
+import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
 
 /** `approvals list` */
 export function list(options: GlobalOptions & { status?: string }): Promise<Exit> {

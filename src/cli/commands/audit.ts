@@ -7,9 +7,8 @@ import { systemClock } from '../../core/clock.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { localCaller } from '../lib/caller.ts';
-import { openAuditOf } from '../lib/open-audit.ts';
-import { configure, type GlobalOptions } from '../lib/options.ts';
-import { openLog } from '../lib/session.ts';
+import { recordNoticeIn } from '../lib/open.ts';
+import { configure, type GlobalOptions, wholeNumber } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson, printResult, printRows } from '../terminal/output.ts';
 
 interface VerifyOptions extends GlobalOptions {
@@ -57,12 +56,8 @@ export async function rotate(options: GlobalOptions): Promise<Exit> {
   const { settings } = configure(options);
   const { principal, owner, channel } = localCaller('cli');
   const { closed, from, to } = await rotateAudit(settings.auditFile, { principal, owner, channel }, systemClock);
-  if (settings.auditAnchor) {
-    // The record says what it did, and brings a checkpoint that covers the closed file.
-    const audit = await openAuditOf(settings, await openLog(settings.logLevel));
-    await audit.append({ kind: 'notice', principal, owner, channel, message: `closed: records ${from} to ${to}` }, { durable: true });
-    await audit.close();
-  }
+  // The record brings a checkpoint that covers the closed file.
+  if (settings.auditAnchor) await recordNoticeIn(settings, `closed: records ${from} to ${to}`);
   const text = `Records ${from} to ${to} are closed: ${closed}\nKeep it beside ${settings.auditFile}: verify needs both.`;
   printResult({ closed, from, to }, text);
   return 0;
@@ -77,8 +72,7 @@ export async function publicKey(options: GlobalOptions): Promise<Exit> {
 
 /** `audit tail`: the newest records, oldest first. */
 export async function tail(options: GlobalOptions & { lines: string }): Promise<Exit> {
-  const count = Number(options.lines);
-  if (!Number.isInteger(count) || count < 1) fail('invalid_arguments', '--lines must be a whole number from 1.');
+  const count = wholeNumber('--lines', options.lines, 1);
   const records = await tailAudit(configure(options).settings.auditFile, count);
   await printRows(records, ['#', 'time', 'what', 'operation', 'guest', 'who', 'outcome'], records.map(row));
   return 0;

@@ -13,7 +13,7 @@ import type { Operation } from '../../operations/define.ts';
 import { findOperation, nameOfOperation } from '../../operations/find.ts';
 import { renderResult } from '../../render/result.ts';
 import { localCaller } from '../lib/caller.ts';
-import type { GlobalOptions } from '../lib/options.ts';
+import { type GlobalOptions, wholeNumber } from '../lib/options.ts';
 import { openSession } from '../lib/session.ts';
 import { type Exit, isForPeople, note, print, printJson, tell } from '../terminal/output.ts';
 import { type ProgressView, progressView } from '../terminal/progress.ts';
@@ -77,7 +77,7 @@ async function perform(
   const performOptions: PerformOptions = {
     wait: 'end',
     ...given,
-    waitForHuman: seconds(options.wait),
+    waitForHuman: wholeNumber('--wait', options.wait, 0),
     signal,
     onProgress: (shown) => {
       work.begun = true;
@@ -95,12 +95,6 @@ async function perform(
   }
   progress.end();
   return show(result, known, session);
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) fail('invalid_arguments', '--wait must be a whole number of seconds.');
-  return value;
 }
 
 async function show(result: Result, tables: Operation | undefined, session: Session): Promise<Exit> {

@@ -5,13 +5,12 @@ import { loadAssets } from '../../console/assets.ts';
 import { createLinks, LINK_SECONDS } from '../../console/login.ts';
 import { createSessions } from '../../console/sessions.ts';
 import { systemClock } from '../../core/clock.ts';
-import { fail } from '../../core/errors/errors.ts';
 import { listen } from '../../http/listen.ts';
 import { localCaller } from '../lib/caller.ts';
-import type { GlobalOptions } from '../lib/options.ts';
+import { type GlobalOptions, wholeNumber } from '../lib/options.ts';
+import { withSession } from '../lib/session.ts';
 import { type Exit, note, tell } from '../terminal/output.ts';
 import { needTerminal } from '../terminal/terminal.ts';
-import { withSession } from './approvals.ts';
 
 /**
  * `console`: serves the page on which a human decides, on this computer alone, until Ctrl-C. The way in is a link that stands on this
@@ -22,8 +21,7 @@ export function openConsole(options: GlobalOptions & { port: string }): Promise<
     'The console needs a terminal, because only a human may see its link.',
     'Run `proxmox-mcp console` yourself in a terminal, without redirecting its input or its messages.',
   );
-  const port = Number(options.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('invalid_arguments', '--port must be a number from 0 to 65535.');
+  const port = wholeNumber('--port', options.port, 0, 65_535);
   return withSession(options, async ({ engine, settings }) => {
     const { principal, owner } = localCaller('cli');
     const links = createLinks(systemClock, { principal, owner, name: 'operator', isOperator: true });

@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fail } from '../../core/errors/errors.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import { configure, type GlobalOptions } from '../lib/options.ts';
+import { configure, type GlobalOptions, wholeNumber } from '../lib/options.ts';
 import type { Simulator } from '../lib/simulator.ts';
 import { type Exit, isForPeople, note, print, printJson } from '../terminal/output.ts';
 
@@ -22,13 +21,9 @@ export async function demo(options: GlobalOptions & { serve?: string }): Promise
 
 /** Runs until it is told to end. The state lies in the demo's folder, as with `--demo`. */
 async function serve(options: GlobalOptions, text: string): Promise<Exit> {
-  const port = Number(text);
-  const { settings } = configure({ ...options, demo: true });
-  const most = 65_536 - (settings.clusters?.length ?? 1);
-  if (!Number.isInteger(port) || port < 0 || port > most)
-    fail('invalid_arguments', `--serve must be a port from 0 (any free one) to ${most}.`);
+  const { dataDir, clusters } = configure({ ...options, demo: true }).settings;
+  const port = wholeNumber('--serve', text, 0, 65_536 - (clusters?.length ?? 1));
   const { startCluster, startClusters } = await import('../lib/simulator.ts');
-  const { dataDir, clusters } = settings;
   const served = clusters
     ? await startClusters(dataDir, clusters, port)
     : [{ cluster: undefined, simulator: await startCluster(dataDir, { port }) }];

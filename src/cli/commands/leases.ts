@@ -1,14 +1,13 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { nameIn } from '../../core/settings/settings.ts';
-import { hasPassphrase, isApprover } from '../../engine/approvals/passphrase.ts';
 import { checkStanding } from '../../engine/approvals/standing.ts';
-import type { Session } from '../../engine/session.ts';
 import type { StandingRequest } from '../../engine/types.ts';
+import { checkPassphrase, operator } from '../lib/operator.ts';
 import { type GlobalOptions, onlyCluster } from '../lib/options.ts';
+import { withSession } from '../lib/session.ts';
 import { type Exit, print, printResult, printRows, tell } from '../terminal/output.ts';
-import { ask, askHidden, needTerminal } from '../terminal/terminal.ts';
-import { operator, withSession } from './approvals.ts';
+import { ask, needTerminal } from '../terminal/terminal.ts';
 
 interface AddOptions extends GlobalOptions {
   operation: string;
@@ -53,10 +52,10 @@ export function add(options: AddOptions): Promise<Exit> {
     checkStanding(request);
     onlyCluster(session.settings, options.cluster);
     tell(standingText(request));
-    tell(`To approve, type: ${request.tag ?? request.pool} ${request.uses}`);
-    if ((await ask('> ')).trim() !== `${request.tag ?? request.pool} ${request.uses}`)
-      fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
-    await checkPassphrase(session);
+    const expected = `${request.tag ?? request.pool} ${request.uses}`;
+    tell(`To approve, type: ${expected}`);
+    if ((await ask('> ')).trim() !== expected) fail('approval_not_confirmed', 'Not confirmed. No standing approval was created.');
+    await checkPassphrase(session.settings.dataDir, 'passphrase: ');
     const approval = await session.engine.standing.create(request, operator());
     const { id, expiresAt } = approval;
     printResult(approval, `Standing approval ${id}, until ${expiresAt}. Revoke it with: proxmox-mcp approvals lease revoke ${id}`);
@@ -88,9 +87,3 @@ export function revoke(id: string, options: GlobalOptions): Promise<Exit> {
 }
 
 const HUMAN_ONLY = 'Only a human can create or revoke a standing approval, in a terminal.';
-
-async function checkPassphrase({ settings }: Session): Promise<void> {
-  if (!hasPassphrase(settings.dataDir)) return;
-  if (!(await isApprover(settings.dataDir, await askHidden('passphrase: '))))
-    fail('approval_not_confirmed', 'Not confirmed. The passphrase is wrong.');
-}

@@ -3,10 +3,11 @@ import { vmidsOf } from '../../core/plan/parts.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import { clusterPrefix } from '../../core/settings/settings.ts';
 import type { JsonObject } from '../../core/text/json.ts';
+import { operator } from '../lib/operator.ts';
 import type { GlobalOptions } from '../lib/options.ts';
+import { withSession } from '../lib/session.ts';
 import { type Exit, print, printRows } from '../terminal/output.ts';
 import { needTerminal } from '../terminal/terminal.ts';
-import { operator, withSession } from './approvals.ts';
 
 /** `runs list`: runs whose outcome is unknown, the oldest first. */
 export function list(options: GlobalOptions): Promise<Exit> {

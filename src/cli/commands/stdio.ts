@@ -18,7 +18,7 @@ import { type Exit, note } from '../terminal/output.ts';
  * Nothing is opened before that first call, because clients start servers only to look at them.
  */
 export async function stdio(options: GlobalOptions): Promise<Exit> {
-  const { settings } = configure({ ...options, demo: options.demo ?? false });
+  const { settings } = configure(options);
   const tools = await offeredTools();
   const names = tools.map(({ name }) => name);
   for (const { policy } of clustersOf(settings)) checkPolicyOperations(policy, names);

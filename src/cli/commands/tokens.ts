@@ -5,7 +5,8 @@ import { fail } from '../../core/errors/errors.ts';
 import { networks } from '../../core/network.ts';
 import { ROLES, type Role, type Scope } from '../../core/people/caller.ts';
 import { localOwner, sameOwner } from '../../core/people/owner.ts';
-import { clustersOf, type Settings } from '../../core/settings/settings.ts';
+import { hashPassphrase } from '../../core/people/passphrase.ts';
+import type { Settings } from '../../core/settings/settings.ts';
 import { DAY_MS, parseDuration } from '../../core/text/duration.ts';
 import { plainText } from '../../core/text/text.ts';
 import { revokeToken } from '../../engine/approvals/revoke-token.ts';
@@ -14,9 +15,9 @@ import { newToken } from '../../http/auth/tokens.ts';
 import type { Store } from '../../store/index.ts';
 import type { TokenRecord } from '../../store/schema.ts';
 import { localCaller } from '../lib/caller.ts';
-import { openAuditOf } from '../lib/open-audit.ts';
-import { configure, type GlobalOptions } from '../lib/options.ts';
-import { openLog } from '../lib/session.ts';
+import { openAuditOf, openLog, openStoreOf, recordNotice } from '../lib/open.ts';
+import { newPassphrase } from '../lib/operator.ts';
+import { configure, failUnknownCluster, type GlobalOptions } from '../lib/options.ts';
 import { type Exit, isForPeople, print, printJson, printResult, printRows } from '../terminal/output.ts';
 
 const MAX_DAYS = 3650;
@@ -31,20 +32,14 @@ interface AddOptions extends GlobalOptions {
   trustClient?: true;
 }
 
-/** `tokens add`: makes an access token and shows it this once; only its hash is kept. */
+/** `tokens add`: creates an access token and shows it once. Only its hash is kept. */
 export async function add(options: AddOptions): Promise<Exit> {
   const now = new Date();
   const role = options.role as Role;
   if (!ROLES.includes(role)) fail('invalid_arguments', `--role must be one of ${ROLES.join(', ')}.`);
   if (!/^[A-Za-z0-9][\w.@+-]{0,63}$/.test(options.name))
     fail('invalid_arguments', '--name must have at most 64 letters, digits and . _ @ + -, and begin with a letter or digit.');
-  const scope =
-    options.scope === undefined
-      ? undefined
-      : parseScope(
-          options.scope,
-          clustersOf(settingsOf(options)).flatMap(({ name = [] }) => name),
-        );
+  const scope = options.scope === undefined ? undefined : parseScope(options.scope, configure(options).settings);
   if (scope && role === 'approver') fail('invalid_arguments', '--scope does not apply to an approver, who sees every approval.');
   if (options.trustClient && role !== 'operator')
     fail('invalid_arguments', '--trust-client applies to the role operator only, which alone requests approvals.');
@@ -70,9 +65,9 @@ export async function add(options: AddOptions): Promise<Exit> {
   };
   return withStore(options, async (store, audit) => {
     // The record comes first: a token without a record must not exist.
-    await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) is created, valid until ${record.expiresAt}`);
+    await recordNotice(audit, `access token ${record.name} (${role}, owner ${record.owner}) is created, valid until ${record.expiresAt}`);
     if (!(await store.tokens.add(record))) {
-      await note(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not created: the name is taken`);
+      await recordNotice(audit, `access token ${record.name} (${role}, owner ${record.owner}) was not created: the name is taken`);
       fail('conflict', `A token named ${record.name} exists.`, {
         hint: 'Choose another name. The name of a revoked token stays taken, to keep the audit unambiguous.',
       });
@@ -96,8 +91,9 @@ export async function list(options: GlobalOptions): Promise<Exit> {
   return withStore(options, async (store) => {
     const tokens = await store.tokens.list();
     const now = new Date().toISOString();
-    const stateOf = (t: TokenRecord) => (t.revokedAt ? 'revoked' : t.expiresAt <= now ? 'expired' : 'valid');
-    const shown = tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token as TokenRecord) }));
+    const stateOf = ({ revokedAt, expiresAt }: Omit<TokenRecord, 'hash'>) =>
+      revokedAt ? 'revoked' : expiresAt <= now ? 'expired' : 'valid';
+    const shown = tokens.map(({ hash: _hash, ...token }) => ({ ...token, state: stateOf(token) }));
     const rows = tokens.map((t) => [
       t.name,
       t.role,
@@ -108,11 +104,11 @@ export async function list(options: GlobalOptions): Promise<Exit> {
       t.expiresAt.slice(0, 16),
       t.lastUsedAt?.slice(0, 16) ?? 'never',
     ]);
-    await printRows(shown, HEAD, rows, 'No tokens. Create one: proxmox-mcp tokens add --name NAME --role operator');
+    const head = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'last used'];
+    await printRows(shown, head, rows, 'No tokens. Create one: proxmox-mcp tokens add --name NAME --role operator');
     return 0;
   });
 }
-const HEAD = ['name', 'role', 'owner', 'state', 'scope', 'from', 'expires', 'last used'];
 
 /** `tokens revoke`: the token stops working, its pending approvals are denied, and its owner is logged out of the console. */
 export async function revoke(name: string, options: GlobalOptions): Promise<Exit> {
@@ -124,22 +120,14 @@ export async function revoke(name: string, options: GlobalOptions): Promise<Exit
   });
 }
 
-/** `tokens passphrase`: what an approver must know beside their token. Typed in a terminal, or read from a pipe. */
+/** `tokens passphrase`: sets the passphrase that an approver needs beside their token. */
 export async function passphrase(owner: string, options: GlobalOptions): Promise<Exit> {
-  const [{ hashPassphrase, MIN_PASSPHRASE_LENGTH }, { askHidden, hasTerminal, piped }] = await Promise.all([
-    import('../../core/people/passphrase.ts'),
-    import('../terminal/terminal.ts'),
-  ]);
-  const typed = hasTerminal() ? await askHidden(`passphrase of ${owner} (at least ${MIN_PASSPHRASE_LENGTH} characters): `) : await piped();
-  if (typed.length < MIN_PASSPHRASE_LENGTH)
-    fail('invalid_arguments', `The passphrase needs at least ${MIN_PASSPHRASE_LENGTH} characters. Nothing was changed.`);
-  if (hasTerminal() && (await askHidden('repeat the passphrase: ')) !== typed)
-    fail('invalid_arguments', 'The two entries differ. Nothing was changed.');
+  const typed = await newPassphrase(`passphrase of ${owner}`);
   return withStore(options, async (store, audit) => {
     // As the tokens spell it: a name can be typed in other letters and be the same one.
     const known = (await store.tokens.list()).find((token) => sameOwner(token.owner, owner))?.owner;
     const name = known ?? owner.normalize('NFC');
-    await note(audit, `the console passphrase of ${name} is set`);
+    await recordNotice(audit, `the console passphrase of ${name} is set`);
     await store.principals.setPassphrase(name, await hashPassphrase(typed), new Date().toISOString());
     await store.sessions.removeOf(name);
     print(`The passphrase of ${name} is set.`);
@@ -148,16 +136,11 @@ export async function passphrase(owner: string, options: GlobalOptions): Promise
   });
 }
 
-function settingsOf(options: GlobalOptions): Settings {
-  return configure({ ...options, demo: options.demo ?? false }).settings;
-}
-
 /** These commands need no credentials of Proxmox. */
 async function withStore(options: GlobalOptions, work: (store: Store, audit: Audit) => Promise<Exit>): Promise<Exit> {
-  const settings = settingsOf(options);
-  const [{ openStore }, log] = await Promise.all([import('../../store/index.ts'), openLog(settings.logLevel)]);
-  const { dataDir, databaseUrl } = settings;
-  const store = await openStore({ dataDir, notice: (text) => log.warn({}, text), ...defined({ databaseUrl }) });
+  const { settings } = configure(options);
+  const log = await openLog(settings);
+  const store = await openStoreOf(settings, (text) => log.warn({}, text));
   const audit = await openAuditOf(settings, log);
   try {
     return await work(store, audit);
@@ -167,13 +150,8 @@ async function withStore(options: GlobalOptions, work: (store: Store, audit: Aud
   }
 }
 
-async function note(audit: Audit, message: string): Promise<void> {
-  const { principal, owner, channel } = localCaller('cli');
-  await audit.append({ kind: 'notice', principal, owner, channel, message }, { durable: true });
-}
-
 /** `cluster=home,pool=a,pool=b,tag=c` */
-function parseScope(text: string, clusters: readonly string[]): Scope {
+function parseScope(text: string, settings: Settings): Scope {
   const values = { cluster: [] as string[], pool: [] as string[], tag: [] as string[] };
   for (const part of text.split(',')) {
     const [, kind, value] = /^(cluster|pool|tag)=([A-Za-z0-9_.+/-]+)$/.exec(part.trim()) ?? [];
@@ -182,10 +160,8 @@ function parseScope(text: string, clusters: readonly string[]): Scope {
         'invalid_arguments',
         `--scope takes cluster=NAME, pool=NAME and tag=NAME, separated by commas. "${part.slice(0, 60)}" is not one of these.`,
       );
-    if (kind === 'cluster' && !clusters.includes(value))
-      fail('invalid_arguments', `--scope: no cluster is called ${value.slice(0, 60)}.`, {
-        hint: clusters.length > 0 ? `Clusters: ${clusters.join(', ')}.` : 'Only the clusters of PROXMOX_CLUSTERS_FILE have names.',
-      });
+    if (kind === 'cluster' && !settings.clusters?.some(({ name }) => name === value))
+      failUnknownCluster(`--scope: no cluster is called ${value.slice(0, 60)}.`, settings);
     values[kind as keyof typeof values].push(value);
   }
   const given = (all: string[]) => (all.length > 0 ? all : undefined);

@@ -6,10 +6,8 @@ import { createProxmox } from '../../proxmox/client.ts';
 import { memoryTrustStore, openTrustStore, type Pin } from '../../proxmox/trust/store.ts';
 import { caFault, type Endpoint, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import { learnPin } from '../../proxmox/trust/trust.ts';
-import { localCaller } from '../lib/caller.ts';
-import { openAuditOf } from '../lib/open-audit.ts';
+import { openLog, recordNoticeIn } from '../lib/open.ts';
 import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
-import { openLog } from '../lib/session.ts';
 import { type Exit, isForPeople, print, printJson, printResult, tell } from '../terminal/output.ts';
 import { ask, hasTerminal } from '../terminal/terminal.ts';
 
@@ -18,7 +16,7 @@ import { ask, hasTerminal } from '../terminal/terminal.ts';
  * certificates and other nodes pass. Nothing else replaces a pin. Without a token it pins the certificates themselves, each confirmed.
  */
 export async function trust(options: GlobalOptions & { cluster?: string; fingerprint?: string }): Promise<Exit> {
-  const { settings: all } = configure({ ...options, demo: options.demo ?? false });
+  const { settings: all } = configure(options);
   if (all.demo) {
     printResult({ cluster: 'simulator', pinned: false }, 'Nothing to do: the certificate of the embedded cluster is known.');
     return 0;
@@ -83,10 +81,7 @@ export async function confirmPin(settings: Settings, expected: readonly string[]
 /** Records the pin in the audit, then keeps it. */
 export async function keepPin(settings: Settings, pin: Pin): Promise<void> {
   const cluster = pinOf(settings);
-  const audit = await openAuditOf(settings, await openLog(settings.logLevel));
-  const { principal, owner, channel } = localCaller('cli');
-  await audit.append({ kind: 'notice', principal, owner, channel, cluster, message: `pinned: ${pinText(pin)}` }, { durable: true });
-  await audit.close();
+  await recordNoticeIn(settings, `pinned: ${pinText(pin)}`, cluster);
   openTrustStore(settings.dataDir).set(cluster, pin);
 }
 
@@ -100,7 +95,7 @@ async function learn(settings: Settings, endpoint: Endpoint, shown: ShownCertifi
   if (tokenId === '' || tokenSecret === '') return 'no token is set';
   const connection = { ...settings.connection, endpoints: [endpoint], fingerprints: [shown.fingerprint], verifySsl: false };
   const cluster = pinOf(settings);
-  const api = createProxmox({ connection, cluster, trust: memoryTrustStore(), clock: systemClock, log: await openLog(settings.logLevel) });
+  const api = createProxmox({ connection, cluster, trust: memoryTrustStore(), clock: systemClock, log: await openLog(settings) });
   try {
     return await learnPin((path) => api.get(path), shown.chainPem[0] ?? '', endpoint.host, systemClock.now());
   } catch (thrown) {

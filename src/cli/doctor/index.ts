@@ -40,7 +40,7 @@ export interface Diagnosis {
 }
 
 export async function diagnose(options: GlobalOptions): Promise<Diagnosis> {
-  const configured = configure({ ...options, demo: options.demo ?? false });
+  const configured = configure(options);
   const checks = await localChecks(configured);
   const can: string[] = [];
   try {

@@ -18,17 +18,33 @@ export interface Configured {
   loaded: Loaded;
 }
 
-/** The settings of this call, credentials not yet asked for: `audit verify` or `tools` need none. */
-export function configure({ demo = false as boolean, ...options }: Omit<GlobalOptions, 'demo'> & { demo?: boolean }): Configured {
+/** The settings of this call. Credentials may be missing: `audit verify` or `tools` need none. */
+export function configure(options: GlobalOptions): Configured {
   const loaded = loadConfig({ env: process.env, envFile: settingsFile(options) });
-  const settings = toSettings(loaded, { env: process.env, demo });
+  const settings = toSettings(loaded, { env: process.env, demo: options.demo === true });
   refuseOpenDataFolder(settings.dataDir);
   return { loaded, settings };
+}
+
+/** The settings of a command that talks to the cluster. @throws missing_credentials, but never under `--demo` */
+export function configureConnection(options: GlobalOptions): Settings {
+  const { settings, loaded } = configure(options);
+  if (settings.demo) return settings;
+  if (loaded.clusters) for (const [name, config] of loaded.clusters()) requireCredentials(config, name);
+  else requireCredentials(loaded.config);
+  return settings;
 }
 
 /** The file that the caller named. */
 export function settingsFile({ settings, envFile }: Pick<GlobalOptions, 'settings' | 'envFile'>): string | undefined {
   return settings ?? envFile;
+}
+
+/** @throws invalid_arguments where the value of the option is not a whole number in this range */
+export function wholeNumber(option: string, text: string, from: number, to?: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= from && number <= (to ?? number)) return number;
+  return fail('invalid_arguments', `${option} must be a whole number from ${from}${to === undefined ? '' : ` to ${to}`}.`);
 }
 
 /**
@@ -40,31 +56,24 @@ export function onlyCluster(settings: Settings, name: string | undefined): Setti
   if (!clusters && name === undefined) return settings;
   const found = name === undefined && clusters?.length === 1 ? clusters[0] : clusters?.find((one) => one.name === name);
   if (!found)
-    return fail(
-      'invalid_arguments',
+    return failUnknownCluster(
       name === undefined ? '--cluster is missing.' : `--cluster: no cluster is called ${JSON.stringify(name.slice(0, 60))}.`,
-      {
-        hint: clusters
-          ? `Clusters: ${clusters.map((one) => one.name).join(', ')}.`
-          : 'Only the clusters of PROXMOX_CLUSTERS_FILE have names.',
-      },
+      settings,
     );
   const { name: _name, ...own } = found;
   return { ...settings, ...own, clusters: [found] };
 }
 
-/** By what name the only cluster of these settings is pinned. */
+/** @throws invalid_arguments with the names of the clusters */
+export function failUnknownCluster(message: string, { clusters }: Settings): never {
+  const hint = clusters
+    ? `Clusters: ${clusters.map(({ name }) => name).join(', ')}.`
+    : 'Only the clusters of PROXMOX_CLUSTERS_FILE have names.';
+  return fail('invalid_arguments', message, { hint });
+}
+
+/** The name under which the only cluster of these settings is pinned. */
 export function pinOf(settings: Settings): string {
   const [only] = clustersOf(settings);
   return only ? pinnedAs(only) : fail('internal', 'No cluster is configured.');
-}
-
-/** The settings of a command that talks to the cluster. Throws `missing_credentials` (never under `--demo`). */
-export function configureConnection(options: GlobalOptions): Configured {
-  const configured = configure(options);
-  const { settings, loaded } = configured;
-  if (settings.demo) return configured;
-  if (loaded.clusters) for (const [name, config] of loaded.clusters()) requireCredentials(config, name);
-  else requireCredentials(loaded.config);
-  return configured;
 }

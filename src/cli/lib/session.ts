@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pkg from '../../../package.json' with { type: 'json' };
 import { checkPolicyOperations } from '../../config/policy.ts';
+import { systemClock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { lazy } from '../../core/lazy.ts';
@@ -9,7 +10,8 @@ import { clustersOf, pinnedAs, type Settings } from '../../core/settings/setting
 import type { Session } from '../../engine/session.ts';
 import type { ProxmoxClient, ProxmoxOptions } from '../../proxmox/client.ts';
 import type { TrustStore } from '../../proxmox/trust/store.ts';
-import { openAuditOf } from './open-audit.ts';
+import type { Exit } from '../terminal/output.ts';
+import { openAuditOf, openLog, openStoreOf } from './open.ts';
 import { configureConnection, type GlobalOptions } from './options.ts';
 
 /**
@@ -19,11 +21,11 @@ import { configureConnection, type GlobalOptions } from './options.ts';
 export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOptions['onRequest']): Promise<Session> {
   // Store and audit need it. An installation without it says so first, whatever else is missing.
   await import('../../sqlite.ts');
-  const { settings: configured } = configureConnection(options);
+  const configured = configureConnection(options);
   const [{ createEngine }, { operationNames }, log] = await Promise.all([
     import('../../engine/engine.ts'),
     import('../../operations/find.ts'),
-    openLog(configured.logLevel),
+    openLog(configured),
   ]);
   for (const { policy } of clustersOf(configured)) checkPolicyOperations(policy, operationNames);
   const demo = configured.demo ? await startDemo(configured) : undefined;
@@ -38,13 +40,12 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
       const { name = '' } = one;
       const cluster = clusterName ?? name;
       const open = async () => {
-        const [{ createProxmox }, { openTrustStore }, { systemClock: clock }] = await Promise.all([
+        const [{ createProxmox }, { openTrustStore }] = await Promise.all([
           import('../../proxmox/client.ts'),
           import('../../proxmox/trust/store.ts'),
-          import('../../core/clock.ts'),
         ]);
         const create = (trust: TrustStore) => {
-          const client = createProxmox({ connection: one.connection, cluster, trust, clock, log, ...defined({ onRequest }) });
+          const client = createProxmox({ connection: one.connection, cluster, trust, clock: systemClock, log, ...defined({ onRequest }) });
           opened.push({ cluster, client, told: 0 });
           return client;
         };
@@ -57,15 +58,14 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
   const connect = async (name = only?.name ?? '') =>
     clients.get(name)?.get() ?? fail('invalid_arguments', `No cluster is called ${JSON.stringify(name)}.`);
   const audit = await openAuditOf(settings, log);
-  const store = lazy(async () => {
-    const { dataDir, databaseUrl } = settings;
-    const notice = (text: string) => {
+  const notice = (message: string, cluster = clusterName) =>
+    void audit.append({ kind: 'notice', ...defined({ cluster }), message }, { durable: true }).catch(() => {});
+  const store = lazy(() =>
+    openStoreOf(settings, (text) => {
       log.warn({}, text);
-      void audit.append({ kind: 'notice', ...defined({ cluster: clusterName }), message: text }, { durable: true }).catch(() => {});
-    };
-    const { openStore } = await import('../../store/index.ts');
-    return openStore({ dataDir, notice, ...defined({ databaseUrl }) });
-  });
+      notice(text);
+    }),
+  );
   const { notify } = settings;
   const engine = createEngine({
     settings,
@@ -86,7 +86,7 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
         const { cluster, client } = one;
         const fresh = client.notices.slice(one.told);
         one.told = client.notices.length;
-        for (const message of fresh) void audit.append({ kind: 'notice', cluster, message }, { durable: true }).catch(() => {});
+        for (const message of fresh) notice(message, cluster);
         return settings.clusters ? fresh.map((message) => `${cluster}: ${message}`) : fresh;
       }),
     async close() {
@@ -97,6 +97,16 @@ export async function openSession(options: GlobalOptions, onRequest?: ProxmoxOpt
       await endTraces();
     },
   };
+}
+
+/** Opens a session, and closes it after the work. */
+export async function withSession(options: GlobalOptions, work: (session: Session) => Promise<Exit>): Promise<Exit> {
+  const session = await openSession(options);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
 }
 
 /** Traces are off, and their code is not loaded, without an address of a collector. */
@@ -138,11 +148,4 @@ export async function loadForSession(): Promise<void> {
     await load();
     await nextTurn();
   }
-}
-
-/** Logs go to stderr: stdout belongs to the protocol or to the result. */
-export async function openLog(level: Settings['logLevel']): Promise<Log> {
-  const { default: pino } = await import('pino');
-  const log: Log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
-  return log;
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fail } from '../../core/errors/errors.ts';
 import { TOOLSETS, type Toolset } from '../../core/settings/toolset.ts';
 import type { TokenPlan } from '../../operations/token-setup.ts';
+import { wholeNumber } from '../lib/options.ts';
 import type { OutputOptions } from '../terminal/output.ts';
 import { ask, askHidden, hasTerminal } from '../terminal/terminal.ts';
 
@@ -52,8 +53,7 @@ export async function tokenPlan(options: SetupOptions): Promise<TokenPlan> {
   );
   const bridges = names('--bridges', await answer('--bridges', options.bridges, 'Bridges', 'vmbr0'));
   const templates = names('--templates', await answer('--templates', options.templates, 'VMIDs of templates outside of the pool', ''));
-  const major = Number(options.pve);
-  if (!Number.isInteger(major) || major < 7) fail('invalid_arguments', '--pve must be the major version of Proxmox VE, from 7.');
+  const major = wholeNumber('--pve', options.pve, 7);
   return {
     toolsets: toolsets.includes('all') ? TOOLSETS : (toolsets as Toolset[]),
     tokenId,
