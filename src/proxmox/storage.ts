@@ -112,7 +112,7 @@ export function isDisk({ content = '' }: { content?: string }): boolean {
   return DISKS.includes(content);
 }
 
-/** The storage's name in a volume id. */
+/** The storage's name in a volume id; empty for a path on the host and for any other text. */
 export function storageOf(volid: string): string {
-  return volid.slice(0, Math.max(0, volid.indexOf(':')));
+  return /^([A-Za-z][A-Za-z0-9\-_.]*):./.exec(volid)?.[1] ?? '';
 }

@@ -15,7 +15,7 @@ export interface Rights {
 }
 
 /** The operator's remedy for missing privileges. */
-export interface Remedy {
+interface Remedy {
   /** One sentence or two, with the lines in it. */
   text: string;
   /** Lines for root on any node. */

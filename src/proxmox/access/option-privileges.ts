@@ -22,6 +22,8 @@ const CONTAINER: readonly [RegExp, ...string[]][] = [
 ];
 /** A drive of a VM; what is in it decides which privilege it needs. */
 export const DRIVE = /^(?:(?:ide|sata|scsi|virtio)\d+|efidisk0|tpmstate0|cdrom)$/;
+/** A volume or folder in a container. */
+export const MOUNT = /^(?:rootfs|mp\d+)$/;
 
 /** The privileges of which one allows to change an option; none for a drive, and for an option that is not known here. */
 export function privilegesFor(type: GuestType, option: string): string[] {

@@ -1,15 +1,17 @@
-import { DRIVE } from '../access/option-privileges.ts';
-import { backupOwner, ownerOf } from '../guest/disks.ts';
+import { DRIVE, MOUNT } from '../access/option-privileges.ts';
+import { backupOwner, CLOUD_INIT, ownerOf } from '../guest/disks.ts';
 import type { Options } from '../guest/property-strings.ts';
+import { storageOf } from '../storage.ts';
 import { type Need, NOTHING, need } from './need.ts';
 
 /** `local-lvm:32`: a volume of 32 GiB is made; without a storage the request's own counts. */
 const NEW_VOLUME = /^(?:([^/:\s]+):)?\d+(?:\.\d+)?$/;
-const CLOUD_INIT = /(?:^|[:/])(?:vm-\d+-)?cloudinit(?:\.\w+)?$/;
+const CD = /(?:^|,)media=cdrom(?:,|$)/;
 /** Names of bridges that a node makes; any other name may be a VNet, whose zone the name does not tell. */
 const BRIDGE = /^vmbr\d+$/;
 
-export const space = (storage: string): Need => need(`/storage/${storage}`, 'Datastore.AllocateSpace');
+/** Space on a storage; nothing where none is named. */
+export const space = (storage: string | undefined): Need[] => (storage ? [need(`/storage/${storage}`, 'Datastore.AllocateSpace')] : []);
 export const onGuest = (vmid: string, ...privileges: string[]): Need => need(`/vms/${vmid}`, ...privileges);
 
 /** The volume of a drive or mount point as it is written: `local-lvm:vm-105-disk-0`, `local:32`, `none`. */
@@ -18,9 +20,13 @@ export function volumeOf(text: string): string {
   return first.replace(/^(file|volume)=/, '');
 }
 
-export function storageOf(volid: string): string | undefined {
-  const [storage, rest] = volid.split(':');
-  return rest === undefined || storage === '' || volid.startsWith('/') ? undefined : storage;
+/** Space on the storage of a drive or mount point, for a volume that is made, grown or destroyed there. */
+export const spaceOf = (text = ''): Need[] => space(storageOf(volumeOf(text)));
+
+/** A right on a whole storage, or those on one guest's backups there. */
+export function allOrBackups(storage: string, vmid: string | number | undefined): Need {
+  const all = need(`/storage/${storage}`, 'Datastore.Allocate');
+  return vmid === undefined ? all : { any: [all, { all: [...space(storage), onGuest(String(vmid), 'VM.Backup')] }] };
 }
 
 /** SDN.Use on the bridges of network devices; from 8.0 on. */
@@ -39,11 +45,11 @@ export const netsOf = (options: Options): string[] =>
 /** Reading a volume that exists. @param vmid of the guest that gets it: its own volumes need nothing more */
 export function reading(volid: string, vmid: string): Need {
   const storage = storageOf(volid);
-  if (storage === undefined) return NOTHING;
+  if (storage === '') return NOTHING;
   const path = `/storage/${storage}`;
   const unless = (other: Need): Need => ({ any: [need(path, 'Datastore.Allocate'), other] });
   const owner = backupOwner(volid);
-  if (owner !== undefined) return unless({ all: [space(storage), onGuest(String(owner), 'VM.Backup')] });
+  if (owner !== undefined) return allOrBackups(storage, owner);
   if (/^[^:]+:(iso|vztmpl|import)\//.test(volid)) return unless(need(path, 'Datastore.AllocateSpace', 'Datastore.Audit'));
   const guest = ownerOf(volid);
   if (guest === undefined || String(guest) === vmid) return NOTHING;
@@ -58,24 +64,20 @@ export function contents(text: string, vmid: string, fallback: string | undefine
   if (volume === '' || volume === 'none' || volume === 'cdrom' || CLOUD_INIT.test(volume)) return from;
   const made = NEW_VOLUME.exec(volume);
   if (!made) return [...from, reading(volume, vmid)];
-  const storage = made[1] ?? fallback;
-  return [...from, ...(storage === undefined ? [] : [space(storage)])];
+  return [...from, ...space(made[1] ?? fallback)];
 }
 
 /** A drive of a VM that exists: what is put in, or what is there when it is removed. */
 export function drive(vmid: string, text: string, isRemoved: boolean): Need[] {
   const isCloudInit = CLOUD_INIT.test(volumeOf(text));
   if (isCloudInit && !isRemoved) return [onGuest(vmid, 'VM.Config.Cloudinit'), onGuest(vmid, 'VM.Config.CDROM')];
-  const isCd = !isCloudInit && (/(?:^|,)media=cdrom(?:,|$)/.test(text) || ['none', 'cdrom'].includes(volumeOf(text)));
+  const isCd = !isCloudInit && (CD.test(text) || ['none', 'cdrom'].includes(volumeOf(text)));
   return [onGuest(vmid, isCd ? 'VM.Config.CDROM' : 'VM.Config.Disk')];
 }
 
 /** Storages of the volumes that a clone copies: all but inserted media and what is detached. */
 export function copied(options: Options): string[] {
-  const slots = Object.keys(options).filter((key) => DRIVE.test(key) || /^(rootfs|mp\d+)$/.test(key));
-  return slots.flatMap((slot) => {
-    const text = options[slot] ?? '';
-    const isMedium = /(?:^|,)media=cdrom(?:,|$)/.test(text) && !CLOUD_INIT.test(volumeOf(text));
-    return isMedium ? [] : (storageOf(volumeOf(text)) ?? []);
-  });
+  const slots = Object.entries(options).filter(([key]) => DRIVE.test(key) || MOUNT.test(key));
+  const isMedium = (text: string) => CD.test(text) && !CLOUD_INIT.test(volumeOf(text));
+  return slots.flatMap(([, text]) => (isMedium(text) ? [] : storageOf(volumeOf(text))));
 }

@@ -1,8 +1,8 @@
 import type { GuestType } from '../../core/guest.ts';
-import { DRIVE, privilegesFor } from '../access/option-privileges.ts';
+import { DRIVE, MOUNT, privilegesFor } from '../access/option-privileges.ts';
 import { backupOwner } from '../guest/disks.ts';
 import type { Options } from '../guest/property-strings.ts';
-import { bridges, contents, copied, drive, netsOf, onGuest, reading, space, storageOf, volumeOf } from './devices.ts';
+import { bridges, contents, copied, drive, netsOf, onGuest, reading, space, spaceOf } from './devices.ts';
 import { type Need, need } from './need.ts';
 
 /** A request with its values as text. */
@@ -25,7 +25,8 @@ export interface Known {
 /** Privileges that the code of a method asks for beside the expression in the contract; measured on Proxmox VE 9.2, or of its documentation. */
 export type Rule = (asked: Asked, known: Known) => Need[] | Promise<Need[]>;
 
-const list = (text: string | undefined): string[] => (text ?? '').split(/[,;\s]+/).filter((part) => part !== '');
+/** The items of a list as the API takes it. */
+export const list = (text: string | undefined): string[] => (text ?? '').split(/[,;\s]+/).filter((part) => part !== '');
 const isOn = (value: string | undefined) => value === '1' || value === 'true';
 const vmidOf = ({ at }: Asked) => at.vmid ?? '';
 
@@ -65,18 +66,13 @@ const config =
       ...drives(set).flatMap((name) => [...drive(vmid, params[name] ?? '', false), ...contents(params[name] ?? '', vmid, undefined)]),
       ...drives(removed).flatMap((name) => drive(vmid, now[name] ?? '', true)),
       ...(type === 'lxc' ? mounts(set, params, vmid, undefined) : []),
-      ...freed.flatMap((name) => freeing(now[name])),
+      ...freed.flatMap((name) => spaceOf(now[name])),
       ...bridges([...nets.map((name) => params[name]), ...nets.map((name) => now[name])], known.major),
     ];
   };
 
 const mounts = (names: readonly string[], params: Asked['params'], vmid: string, fallback: string | undefined): Need[] =>
-  names.filter((name) => /^(rootfs|mp\d+)$/.test(name)).flatMap((name) => contents(params[name] ?? '', vmid, fallback));
-
-function freeing(text: string | undefined): Need[] {
-  const storage = storageOf(volumeOf(text ?? ''));
-  return storage === undefined ? [] : [space(storage)];
-}
+  names.filter((name) => MOUNT.test(name)).flatMap((name) => contents(params[name] ?? '', vmid, fallback));
 
 /** A guest that is created needs its rights on its VMID or on its pool, as `born` in plan-needs.ts puts it. */
 const create =
@@ -95,10 +91,9 @@ const create =
     if (archive !== undefined) {
       const inside = await known.backup(at.node ?? '', archive);
       const nets = { ...inside, ...params };
-      const target = params.storage === undefined ? [] : [space(params.storage)];
       return [
         over,
-        ...target,
+        ...space(params.storage),
         ...fromBackup(archive, vmid, params),
         ...options(type, vmid, names),
         ...bridges(netsOf(nets), known.major),
@@ -111,7 +106,7 @@ const create =
         ? names.filter((name) => DRIVE.test(name)).flatMap((name) => contents(params[name] ?? '', vmid, params.storage))
         : [
             ...mounts(names, params, vmid, fallback),
-            ...(params.rootfs === undefined ? [space(fallback)] : []),
+            ...(params.rootfs === undefined ? space(fallback) : []),
             reading(params.ostemplate ?? '', vmid),
           ];
     return [allocate, ...disks, ...options(type, vmid, names), ...bridges(netsOf(params), known.major), ...start];
@@ -129,17 +124,16 @@ const clone =
     const { params } = asked;
     const source = await known.config(type, vmidOf(asked));
     const storages = params.storage !== undefined ? [params.storage] : params.snapname === undefined ? copied(source) : [];
-    return [...storages.map(space), ...bridges(netsOf(source), known.major)];
+    return [...storages.flatMap(space), ...bridges(netsOf(source), known.major)];
   };
 
 const resize =
   (type: GuestType): Rule =>
   async (asked, known) => {
     const now = await known.config(type, vmidOf(asked));
-    const storage = storageOf(volumeOf(now[asked.params.disk ?? ''] ?? ''));
     // A container's parameters are checked as if they were options.
     const more = type === 'lxc' ? [onGuest(vmidOf(asked), 'VM.Config.Options')] : [];
-    return [...more, ...(storage === undefined ? [] : [space(storage)])];
+    return [...more, ...spaceOf(now[asked.params.disk ?? ''])];
   };
 
 const move =
@@ -147,11 +141,10 @@ const move =
   async (asked, known) => {
     const { params } = asked;
     const other = params['target-vmid'];
-    if (params.storage !== undefined) return [space(params.storage)];
+    if (params.storage !== undefined) return space(params.storage);
     if (other === undefined) return [];
     const now = await known.config(type, vmidOf(asked));
-    const storage = storageOf(volumeOf(now[params.disk ?? params.volume ?? ''] ?? ''));
-    return [onGuest(other, 'VM.Config.Disk'), ...(storage === undefined ? [] : [space(storage)])];
+    return [onGuest(other, 'VM.Config.Disk'), ...spaceOf(now[params.disk ?? params.volume ?? ''])];
   };
 
 /**
@@ -161,20 +154,20 @@ const move =
 const migrate: Rule = (asked) => {
   const map = list(asked.params.targetstorage ?? asked.params['target-storage']);
   const targets = map.filter((pair) => pair !== '1').map((pair) => pair.split(':').at(-1) ?? '');
-  return [...(map.length > 0 && !map.includes('1') ? [onGuest(vmidOf(asked), 'VM.Config.Disk')] : []), ...targets.map(space)];
+  return [...(map.length > 0 && !map.includes('1') ? [onGuest(vmidOf(asked), 'VM.Config.Disk')] : []), ...targets.flatMap(space)];
 };
 
 const unlink: Rule = async (asked, known) => {
   if (!isOn(asked.params.force)) return [];
   const now = await known.config('qemu', vmidOf(asked));
-  return list(asked.params.idlist).flatMap((name) => freeing(now[name]));
+  return list(asked.params.idlist).flatMap((name) => spaceOf(now[name]));
 };
 
 /** Hibernating writes the memory to a storage, to the one of a disk where none is named. */
 const suspend: Rule = (asked) => {
   const { todisk, statestorage } = asked.params;
   if (!isOn(todisk)) return [];
-  return [onGuest(vmidOf(asked), 'VM.Config.Disk'), ...(statestorage === undefined ? [] : [space(statestorage)])];
+  return [onGuest(vmidOf(asked), 'VM.Config.Disk'), ...space(statestorage)];
 };
 
 const rollback: Rule = (asked) => (isOn(asked.params.start) ? [onGuest(vmidOf(asked), 'VM.PowerMgmt')] : []);

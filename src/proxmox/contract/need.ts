@@ -1,3 +1,4 @@
+import type { Has } from '../access/remembered.ts';
 import type { Permission } from './contract.ts';
 
 /** Rights for a request: privileges of which one suffices on a path, all of several needs, or one of them. */
@@ -75,7 +76,6 @@ export interface Lack {
   path: string;
   privileges: string[];
 }
-type Has = (path: string) => ReadonlySet<string> | undefined;
 
 /**
  * The missing privileges, each once. Of alternatives the last one is told: those of the contract go from the wide right to the narrow one.

@@ -1,9 +1,8 @@
 import { backupOwner } from '../guest/disks.ts';
-import { onGuest, space } from './devices.ts';
-import type { Rule } from './guest-rules.ts';
+import { storageOf } from '../storage.ts';
+import { allOrBackups, onGuest, space } from './devices.ts';
+import { list, type Rule } from './guest-rules.ts';
 import { modifying, type Need, need } from './need.ts';
-
-const list = (text: string | undefined): string[] => (text ?? '').split(/[,;\s]+/).filter((part) => part !== '');
 
 /** `all` skips the guests without VM.Backup in silence; the members of a pool are not looked up. */
 const vzdump: Rule = ({ params }) => {
@@ -13,7 +12,7 @@ const vzdump: Rule = ({ params }) => {
   return [
     ...(slow ? [need('/', 'Sys.Modify')] : []),
     ...(keep ? [need(`/storage/${storage}`, 'Datastore.Allocate')] : []),
-    ...(storage === undefined ? [] : [space(storage)]),
+    ...space(storage),
     ...list(vmid).map((one) => onGuest(one, 'VM.Backup')),
   ];
 };
@@ -22,24 +21,16 @@ const vzdump: Rule = ({ params }) => {
 const volume: Rule = ({ at }) => {
   const { storage = '', volume: named = '' } = at;
   const volid = named.includes(':') ? named : `${storage}:${named}`;
-  const owner = backupOwner(volid);
-  const all = need(`/storage/${storage}`, 'Datastore.Allocate');
-  return [owner === undefined ? all : { any: [all, { all: [space(storage), onGuest(String(owner), 'VM.Backup')] }] }];
+  return [allOrBackups(storage, backupOwner(volid))];
 };
 
 /** Reading a backup: its attributes, its configuration. */
 const backup = (volid: string): Need[] => {
-  const [owner, storage] = [backupOwner(volid), volid.split(':')[0] ?? ''];
-  return owner === undefined
-    ? []
-    : [{ any: [need(`/storage/${storage}`, 'Datastore.Allocate'), { all: [space(storage), onGuest(String(owner), 'VM.Backup')] }] }];
+  const owner = backupOwner(volid);
+  return owner === undefined ? [] : [allOrBackups(storageOf(volid), owner)];
 };
 
-const prune: Rule = ({ at, params }) => {
-  const { storage = '' } = at;
-  const all = need(`/storage/${storage}`, 'Datastore.Allocate');
-  return [params.vmid === undefined ? all : { any: [all, { all: [space(storage), onGuest(params.vmid, 'VM.Backup')] }] }];
-};
+const prune: Rule = ({ at, params }) => [allOrBackups(at.storage ?? '', params.vmid)];
 
 /** Guests that are named; without names Proxmox takes those that the token may. */
 const each =

@@ -2,13 +2,15 @@ import { defined } from '../../core/defined.ts';
 import type { GuestType } from '../../core/guest.ts';
 import { byNumber } from '../../core/text/order.ts';
 import { numberOf } from '../../core/text/sizes.ts';
+import { MOUNT } from '../access/option-privileges.ts';
+import { storageOf } from '../storage.ts';
 import { type Options, parseNet, parseProperties, parseSizeGib } from './property-strings.ts';
 
 /**
  * `disk` data · `cdrom` an ISO, which is not the guest's own · `cloudinit` its generated drive · `firmware` EFI variables, TPM state ·
  * `unused` detached · `bind` a folder of the host inside a container
  */
-export type Media = 'disk' | 'cdrom' | 'cloudinit' | 'firmware' | 'unused' | 'bind';
+type Media = 'disk' | 'cdrom' | 'cloudinit' | 'firmware' | 'unused' | 'bind';
 
 export interface Disk {
   /** `scsi0`, `rootfs`, … */
@@ -23,6 +25,9 @@ export interface Disk {
   media: Media;
 }
 
+/** The volume of a drive that Proxmox generates for cloud-init. */
+export const CLOUD_INIT = /(?:^|[:/])(?:vm-\d+-)?cloudinit(?:\.\w+)?$/;
+
 const SLOT = /^(?:(?:ide|sata|scsi|virtio|unused|mp)\d+|efidisk0|tpmstate0|rootfs)$/;
 /** All drives and volumes of a configuration in the order of their slots; empty CD drives are left out. */
 export function disksOf(config: Options): Disk[] {
@@ -34,21 +39,12 @@ export function disksOf(config: Options): Disk[] {
       const volid = parts.file ?? parts.volume ?? '';
       if (volid === '' || volid === 'none' || volid === 'cdrom') return [];
       const sizeGib = parseSizeGib(parts.size ?? '');
-      const storage = IN_STORAGE.exec(volid)?.[1] ?? '';
-      const owner = ownerOf(volid);
       return [
-        {
-          slot,
-          volid,
-          storage,
-          ...defined({ owner, sizeGib }),
-          media: mediaOf(slot, parts, volid),
-        },
+        { slot, volid, storage: storageOf(volid), ...defined({ owner: ownerOf(volid), sizeGib }), media: mediaOf(slot, parts, volid) },
       ];
     });
 }
 
-const IN_STORAGE = /^([a-zA-Z][a-zA-Z0-9\-_.]*):(.+)$/;
 /** Folders of a storage whose files belong to no guest, whatever they are called. */
 const COMMON = /^(?:iso|vztmpl|backup|snippets|import)\//;
 
@@ -59,8 +55,9 @@ const COMMON = /^(?:iso|vztmpl|backup|snippets|import)\//;
  * Undefined for a path on the host, an ISO, a container's archive, an import, and for a name of another kind.
  */
 export function ownerOf(volid: string): number | undefined {
-  const name = IN_STORAGE.exec(volid)?.[2];
-  if (name === undefined || COMMON.test(name)) return undefined;
+  const storage = storageOf(volid);
+  const name = volid.slice(storage.length + 1);
+  if (storage === '' || COMMON.test(name)) return undefined;
   const owner = /(?:^|\/)(\d+)\/[^/]+$/.exec(name)?.[1] ?? /(?:^|\/)(?:vm|base|subvol|basevol)-(\d+)-[^/]+$/.exec(name)?.[1];
   return owner === undefined ? undefined : Number(owner);
 }
@@ -74,8 +71,8 @@ export function backupOwner(volid: string): number | undefined {
 function mediaOf(slot: string, parts: Record<string, string>, volid: string): Media {
   if (slot.startsWith('unused')) return 'unused';
   if (slot === 'efidisk0' || slot === 'tpmstate0') return 'firmware';
-  if (/[:/](?:vm-\d+-)?cloudinit(?:\.\w+)?$/.test(volid)) return 'cloudinit';
-  if (/^(?:mp\d+|rootfs)$/.test(slot) && volid.startsWith('/') && !volid.startsWith('/dev/')) return 'bind';
+  if (CLOUD_INIT.test(volid)) return 'cloudinit';
+  if (MOUNT.test(slot) && volid.startsWith('/') && !volid.startsWith('/dev/')) return 'bind';
   return parts.media === 'cdrom' ? 'cdrom' : 'disk';
 }
 
