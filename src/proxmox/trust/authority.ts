@@ -30,7 +30,7 @@ export async function authorityOf(api: GetApi, pin: Pin | undefined): Promise<st
 }
 
 /** A store of pins that can be held to one authority. */
-export interface HeldTrust extends TrustStore {
+interface HeldTrust extends TrustStore {
   hold(authority: string): void;
 }
 

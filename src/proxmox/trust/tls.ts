@@ -5,6 +5,7 @@ import { checkServerIdentity, connect, createSecureContext, type SecureContext, 
 import { fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { withoutZone } from '../../core/network.ts';
 import type { ConnectionSettings } from '../../core/settings/settings.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { proxyHint } from '../transport/gateway.ts';
 import type { Pin } from './store.ts';
 
@@ -103,7 +104,7 @@ export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) 
       socket.once('error', failed).once('close', failed);
       socket.once('secureConnect', () => {
         settled();
-        const refusal = refusalOf(() => judge(socket, host, policy));
+        const refusal = refusalOf(() => decide(socket, host, policy));
         if (!refusal) return resolve(socket.setNoDelay());
         socket.destroy();
         reject(refusal);
@@ -138,9 +139,9 @@ function withoutAuthorities(): SecureContext {
 }
 
 /** A policy that cannot be read is a refusal too. */
-function refusalOf(judgement: () => ProxmoxMcpError | undefined): ProxmoxMcpError | undefined {
+function refusalOf(decision: () => ProxmoxMcpError | undefined): ProxmoxMcpError | undefined {
   try {
-    return judgement();
+    return decision();
   } catch (thrown) {
     return thrown instanceof ProxmoxMcpError
       ? thrown
@@ -148,45 +149,37 @@ function refusalOf(judgement: () => ProxmoxMcpError | undefined): ProxmoxMcpErro
   }
 }
 
-function judge(socket: TLSSocket, host: string, policy: TrustPolicy): ProxmoxMcpError | undefined {
+function decide(socket: TLSSocket, host: string, { fingerprints, ca, verify, pin, provisional }: TrustPolicy): ProxmoxMcpError | undefined {
   const leaf = socket.getPeerX509Certificate?.();
   if (!leaf) return new ProxmoxMcpError('certificate_untrusted', `${host} presented no certificate.`);
   const vouched = socket.authorized && identityFault(leaf, host) === undefined;
   const shown = { fingerprint: leaf.fingerprint256, host };
+  const untrusted = (message: string, hint: string, details: JsonObject = shown) =>
+    new ProxmoxMcpError('certificate_untrusted', message, { hint, details });
 
-  if (policy.fingerprints.length > 0 && policy.fingerprints.some((one) => sameFingerprint(one, leaf.fingerprint256))) return undefined;
-  if (policy.ca !== undefined && vouched) return undefined;
-  if (policy.fingerprints.length > 0 || policy.ca !== undefined) {
-    const named = policy.fingerprints.length > 0 ? 'PROXMOX_FINGERPRINT' : 'PROXMOX_CA_FILE';
-    return new ProxmoxMcpError(
-      'certificate_untrusted',
+  if (isOneOf(fingerprints, leaf) || (ca !== undefined && vouched)) return undefined;
+  if (fingerprints.length > 0 || ca !== undefined) {
+    const named = fingerprints.length > 0 ? 'PROXMOX_FINGERPRINT' : 'PROXMOX_CA_FILE';
+    return untrusted(
       `The certificate of ${host} (SHA-256 ${shown.fingerprint}) does not fit ${named}.`,
-      {
-        hint: `Compare the fingerprint with the one shown on the node and correct ${named}, if the node is the right one.`,
-        details: shown,
-      },
+      `Compare the fingerprint with the one shown on the node and correct ${named}, if the node is the right one.`,
     );
   }
   if (vouched) return undefined;
-  if (policy.verify) {
-    return new ProxmoxMcpError(
-      'certificate_untrusted',
+  if (verify) {
+    return untrusted(
       `The certificate of ${host} is not signed by an authority that this system trusts.`,
-      {
-        hint: "Set PROXMOX_CA_FILE to the cluster's pve-root-ca.pem, or PROXMOX_FINGERPRINT.",
-        details: { ...shown, reason: String(socket.authorizationError ?? 'not for this host') },
-      },
+      "Set PROXMOX_CA_FILE to the cluster's pve-root-ca.pem, or PROXMOX_FINGERPRINT.",
+      { ...shown, reason: String(socket.authorizationError ?? 'not for this host') },
     );
   }
-  const pin = policy.pin();
-  if (pin) return againstPin(leaf, host, pin);
-  const provisional = policy.provisional();
-  if (provisional !== undefined && sameFingerprint(provisional, leaf.fingerprint256)) return undefined;
-  return untrusted(shown.fingerprint, host);
+  const pinned = pin();
+  if (pinned) return againstPin(leaf, host, pinned);
+  return isOneOf([provisional() ?? ''], leaf) ? undefined : unknownCertificate(shown.fingerprint, host);
 }
 
-/** The refusal of an untrusted certificate. */
-export function untrusted(fingerprint: string, host: string): ProxmoxMcpError {
+/** The refusal of a certificate that nothing vouches for. */
+export function unknownCertificate(fingerprint: string, host: string): ProxmoxMcpError {
   return new ProxmoxMcpError('certificate_untrusted', `The certificate of ${host} is unknown: SHA-256 ${fingerprint}.`, {
     hint: 'Run `proxmox-mcp trust` and compare the fingerprint with the one shown on the node (`openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem`).',
     details: { fingerprint, host },
@@ -194,15 +187,11 @@ export function untrusted(fingerprint: string, host: string): ProxmoxMcpError {
 }
 
 function againstPin(leaf: X509Certificate, host: string, pin: Pin): ProxmoxMcpError | undefined {
-  const fault = pin.kind === 'leaf' ? leafFault(leaf, pin.fingerprints) : caFault(leaf, host, pin.pem);
+  const fault = pin.kind === 'ca' ? caFault(leaf, host, pin.pem) : isOneOf(pin.fingerprints, leaf) ? undefined : 'is not the pinned one';
   if (fault === undefined) return undefined;
   return new ProxmoxMcpError('certificate_changed', `${host} shows a certificate (SHA-256 ${leaf.fingerprint256}) that ${fault}.`, {
     details: { fingerprint: leaf.fingerprint256, host, pinned: pin.kind === 'ca' ? pin.fingerprint : pin.fingerprints, since: pin.since },
   });
-}
-
-function leafFault(leaf: X509Certificate, pinned: readonly string[]): string | undefined {
-  return pinned.some((one) => sameFingerprint(one, leaf.fingerprint256)) ? undefined : 'is not the pinned one';
 }
 
 /** Why a certificate is not valid under this authority for this host; undefined when it is. */
@@ -221,6 +210,10 @@ export function caFault(leaf: X509Certificate, host: string, caPem: string): str
 
 function identityFault(leaf: X509Certificate, host: string): Error | undefined {
   return checkServerIdentity(withoutZone(host), leaf.toLegacyObject());
+}
+
+function isOneOf(fingerprints: readonly string[], leaf: X509Certificate): boolean {
+  return fingerprints.some((one) => sameFingerprint(one, leaf.fingerprint256));
 }
 
 /** Compares in constant time; colons and case do not matter. */
@@ -254,13 +247,9 @@ export function inspectTls(endpoint: Endpoint): Promise<ShownCertificate> {
 
 function describe(leaf: X509Certificate): Omit<ShownCertificate, 'authorized' | 'address'> {
   const chain: X509Certificate[] = [];
-  for (
-    let one: X509Certificate | undefined = leaf;
-    one && !chain.some((seen) => seen.fingerprint256 === one?.fingerprint256);
-    one = one.issuerCertificate
-  ) {
-    chain.push(one);
-  }
+  // A root is its own issuer.
+  const isNew = (one: X509Certificate) => chain.every(({ fingerprint256 }) => fingerprint256 !== one.fingerprint256);
+  for (let one: X509Certificate | undefined = leaf; one && isNew(one); one = one.issuerCertificate) chain.push(one);
   return {
     fingerprint: leaf.fingerprint256,
     subject: leaf.subject,

@@ -6,12 +6,12 @@ import { isPrivate } from '../../core/network.ts';
 import type { ConnectionSettings } from '../../core/settings/settings.ts';
 import { path } from '../guest/encode.ts';
 import type { Pin, TrustStore } from './store.ts';
-import { caFault, type Endpoint, inspectTls, readCa, type TrustPolicy, untrusted } from './tls.ts';
+import { caFault, type Endpoint, inspectTls, readCa, type TrustPolicy, unknownCertificate } from './tls.ts';
 
 type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
 
 /** Decides which certificates count, and pins the cluster's authority when it is used for the first time. */
-export interface Trust {
+interface Trust {
   policy: TrustPolicy;
   /** To be awaited before a request; undefined once something is pinned or configured. */
   settle(get: Get): Promise<void> | undefined;
@@ -42,7 +42,7 @@ export function createTrust(options: {
   async function firstUse(get: Get): Promise<void> {
     const { endpoint, shown } = await firstReachable(connection.endpoints);
     if (shown.authorized) return;
-    if (!isPrivate(shown.address)) throw untrusted(shown.fingerprint, endpoint.host);
+    if (!isPrivate(shown.address)) throw unknownCertificate(shown.fingerprint, endpoint.host);
     provisional = shown.fingerprint;
     const pin = await learnPin((path) => get(path, endpoint), shown.chainPem[0] ?? '', endpoint.host, options.clock.now());
     // Another process may have been first; what it saw counts, and the next connection is checked against it.
