@@ -28,28 +28,22 @@ export async function backupsOf(api: ProxmoxReader, at: GuestAt): Promise<Backup
   );
   const readable = storages.filter((_, index) => lists[index] !== undefined).map((s) => s.storage);
   const times = lists.flat().flatMap((v) => (v?.vmid === at.vmid && v.createdAt !== undefined ? [v.createdAt] : []));
-  return backupsFrom(
-    api,
-    at.vmid,
-    storages.map((s) => s.storage),
-    readable,
-    times,
-  );
+  return backupsFrom(api, { vmid: at.vmid, places: storages.map((s) => s.storage), readable, times });
 }
 
-/**
- * The same from lists that were read already.
- * @param places storages that take backups
- * @param readable those whose list came
- * @param times epoch seconds of the backups found
- */
-export async function backupsFrom(
-  api: ProxmoxReader,
-  vmid: number,
-  places: readonly string[],
-  readable: readonly string[],
-  times: readonly number[],
-): Promise<Backups> {
+/** Lists of backups that were read. */
+interface ReadLists {
+  vmid: number;
+  /** Storages that take backups. */
+  places: readonly string[];
+  /** Those whose list came. */
+  readable: readonly string[];
+  /** Epoch seconds of the backups found. */
+  times: readonly number[];
+}
+
+/** The same from lists that were read already. */
+export async function backupsFrom(api: ProxmoxReader, { vmid, places, readable, times }: ReadLists): Promise<Backups> {
   if (times.length > 0) return { newest: isoOf(Math.max(...times)), seen: [...readable], hidden: [] };
   const { backups: seen } = await sightOf(api, vmid, readable);
   return { seen, hidden: places.filter((storage) => !seen.includes(storage)) };

@@ -4,7 +4,7 @@ import type { GetApi } from '../core/proxmox.ts';
 import { addressesOf } from './guest/addresses.ts';
 import { path } from './guest/encode.ts';
 import { type GuestAt, guestPath, isAnother, isFree, readGuest } from './guest/guests.ts';
-import { diskSizeGib } from './guest/property-strings.ts';
+import { parseProperties, parseSizeGib } from './guest/property-strings.ts';
 import { storageOf } from './storage.ts';
 
 type Of<K extends Condition['kind']> = Extract<Condition, { kind: K }>;
@@ -74,15 +74,19 @@ async function taken(api: GetApi, vmid: number, key: string): Promise<boolean | 
   return seen.kind === 'seen' ? seen.value : undefined;
 }
 
-/** GET …/config; undefined when the guest is not there or may not be seen. */
+/** GET …/config, which shows pending values merged in. */
+function lookAtConfig(api: GetApi, at: GuestAt): Promise<Looked<Record<string, unknown>>> {
+  return look(() => api.get(`${guestPath(at)}/config`));
+}
+
+/** The configuration; undefined when the guest is not there or may not be seen. */
 export async function readConfig(api: GetApi, at: GuestAt): Promise<Record<string, unknown> | undefined> {
-  const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(at)}/config`));
+  const seen = await lookAtConfig(api, at);
   return seen.kind === 'seen' ? seen.value : undefined;
 }
 
-/** GET …/config, which shows pending values merged in. */
 async function config(api: GetApi, condition: Of<'config'>): Promise<boolean | undefined> {
-  const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
+  const seen = await lookAtConfig(api, condition);
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const { has, parts = {} } = condition;
   const split = (option: string) => String(seen.value[option] ?? '').split(',');
@@ -106,14 +110,14 @@ async function unseen(api: GetApi, { vmid }: { vmid: number }, kind: 'none' | 'h
 }
 
 async function disk(api: GetApi, condition: Of<'disk'>): Promise<boolean | undefined> {
-  const seen = await look(() => api.get<Record<string, unknown>>(`${guestPath(condition)}/config`));
+  const seen = await lookAtConfig(api, condition);
   if (seen.kind !== 'seen') return unseen(api, condition, seen.kind);
   const text = seen.value[condition.disk];
   if (typeof text !== 'string') return false;
   const { storage, atLeastGib } = condition;
   if (storage !== undefined && storageOf(text) !== storage) return false;
   // A drive may be listed without its size.
-  return atLeastGib === 0 || (diskSizeGib(text) ?? 0) >= atLeastGib;
+  return atLeastGib === 0 || (parseSizeGib(parseProperties(text, 'volume').size ?? '') ?? 0) >= atLeastGib;
 }
 
 /** GET /nodes/{node}/storage/{storage}/content: the time of a backup is when it began. */

@@ -18,7 +18,7 @@ export async function readSeries(
   consolidation: 'AVERAGE' | 'MAX' = 'AVERAGE',
 ): Promise<Point[]> {
   const rows = await api.get<Record<string, number | string | null>[]>(`${path}/rrddata`, { timeframe: period, cf: consolidation });
-  return listed(rows, 'figures').flatMap((row) => {
+  return listed(rows).flatMap((row) => {
     const known = Object.entries(row ?? {}).filter(([, value]) => value !== null && Number.isFinite(Number(value)));
     const point = Object.fromEntries(known.map(([name, value]) => [name, Number(value)])) as Partial<Point>;
     return point.time === undefined ? [] : [point as Point];
@@ -39,10 +39,10 @@ export interface Sample {
  */
 export async function exportMetrics(api: GetApi): Promise<Sample[]> {
   const answer = await api.get<{ data: Sample[] } | null>('/cluster/metrics/export', { history: 1 });
-  return listed(answer?.data, 'figures').filter((one) => one !== null && Number.isFinite(one.value));
+  return listed(answer?.data).filter((one) => one !== null && Number.isFinite(one.value));
 }
 
 /** @throws proxmox_refused */
-function listed<T>(rows: T[] | undefined, what: string): T[] {
-  return Array.isArray(rows) ? rows : fail('proxmox_refused', `Proxmox answered without a list of ${what}.`);
+function listed<T>(rows: T[] | undefined): T[] {
+  return Array.isArray(rows) ? rows : fail('proxmox_refused', 'Proxmox answered without a list of figures.');
 }

@@ -26,7 +26,6 @@ export function exitOf(exit: string): Exit {
 interface TaskRow {
   upid: string;
   status?: string;
-  endtime?: number;
 }
 
 type TaskApi = Pick<ProxmoxApi, 'task' | 'taskLog' | 'waitTask' | 'findTask'>;
@@ -136,7 +135,7 @@ function partsOf(upid: string) {
 }
 
 /** The parts of a UPID, Proxmox's name of a worker task. */
-export interface Upid {
+interface Upid {
   node: string;
   /** Epoch seconds by the node's clock. */
   startTime: number;

@@ -118,7 +118,7 @@ export interface NotifySettings {
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export const NOTIFY_KINDS = ['ntfy', 'slack', 'json'] as const;
-export type NotifyKind = (typeof NOTIFY_KINDS)[number];
+type NotifyKind = (typeof NOTIFY_KINDS)[number];
 
 /**
  * The identity of a cluster of the file, to which approvals, runs and reservations belong: its name and its authority. So an entry that

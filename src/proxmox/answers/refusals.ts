@@ -129,7 +129,8 @@ const REFUSALS: readonly Refusal[] = [
   },
   // Requests that Proxmox never executes
   {
-    match: /^(only root can set '|Only root may use this option|Only root can pass|.*only allowed for root@pam)/i,
+    match:
+      /^(only root can set '|Only root may use this option|Only root can pass|.*only allowed for root@pam|Permission check failed \(user != root@pam\))/i,
     code: 'not_possible',
     hint: 'Ask the operator to do it on the node. Only root@pam with a password may do this, never an API token.',
   },
@@ -160,11 +161,6 @@ const REFUSALS: readonly Refusal[] = [
     match: /^Permission check failed \(pool '.*' does not exist\)|^pool '.*' does not exist/,
     code: 'not_possible',
     hint: 'Choose an existing pool.',
-  },
-  {
-    match: /^Permission check failed \(user != root@pam\)/,
-    code: 'not_possible',
-    hint: 'Ask the operator to do it on the node. Only root@pam with a password may do this, never an API token.',
   },
   {
     match: /^URI '.*' not available with API token|^Permission check failed \(URI '.*' not available with API token/,

@@ -34,7 +34,7 @@ function clean(value: string): string {
 }
 
 /** A network device: `virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20`. */
-export interface Net {
+interface Net {
   model: string;
   mac?: string;
   /** bridge, tag, firewall, rate, mtu, queues, link_down, trunks, … */
@@ -55,12 +55,6 @@ const MODELS = new Set(
     ' ',
   ),
 );
-
-/** Size of a drive or mount point in GiB; undefined when its text names none. */
-export function diskSizeGib(text: string): number | undefined {
-  const { size } = parseProperties(text, 'volume');
-  return size === undefined ? undefined : parseSizeGib(size);
-}
 
 const UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 

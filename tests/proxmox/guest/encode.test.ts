@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { disksOf } from '../../../src/proxmox/guest/disks.ts';
 import { form, path, urlFor } from '../../../src/proxmox/guest/encode.ts';
 import {
   agentEnabled,
-  diskSizeGib,
   formatProperties,
   formatSizeGib,
   parseNet,
@@ -95,9 +95,8 @@ describe('property strings', () => {
   });
 
   it('read the size of a disk', () => {
-    expect(diskSizeGib('local-lvm:vm-105-disk-0,iothread=1,size=32G')).toBe(32);
-    expect(diskSizeGib('local:1,size=528K')).toBeCloseTo(528 / 2 ** 20);
-    expect(diskSizeGib('none,media=cdrom')).toBeUndefined();
+    const config = { scsi0: 'local-lvm:vm-105-disk-0,iothread=1,size=32G', scsi1: 'local:1,size=528K', scsi2: 'local-lvm:vm-105-disk-2' };
+    expect(disksOf(config).map(({ sizeGib }) => sizeGib)).toEqual([32, 528 / 2 ** 20, undefined]);
   });
 
   it('read and write sizes', () => {

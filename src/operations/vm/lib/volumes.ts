@@ -54,13 +54,7 @@ export async function ownVolumes(api: ProxmoxReader, guest: Guest, snapshots: re
   const times = mine.filter((v) => v.content === 'backup').map((v) => v.createdAt ?? 0);
   const places = all.filter((s) => s.content.includes('backup')).map((s) => s.storage);
   const [backups, { disks: showing }] = await Promise.all([
-    backupsFrom(
-      api,
-      at.vmid,
-      places,
-      readable.filter((s) => places.includes(s)),
-      times,
-    ),
+    backupsFrom(api, { vmid: at.vmid, places, readable: readable.filter((s) => places.includes(s)), times }),
     sightOf(api, at.vmid, readable),
   ]);
   const base = new RegExp(`(^|[/:])base-${at.vmid}-disk-`);
