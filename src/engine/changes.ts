@@ -1,5 +1,4 @@
 import { defined } from '../core/defined.ts';
-import type { ApprovalRecord } from '../core/plan/approval.ts';
 import { vmidsOf } from '../core/plan/parts.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import type { Json } from '../core/text/json.ts';
@@ -7,11 +6,11 @@ import { plainText } from '../core/text/text.ts';
 import type { OwnChange } from '../operations/define.ts';
 import type { Ports } from './ports.ts';
 
-/** Runs that are looked through, and changes that are told. */
+/** Runs that are searched, and changes that are shown. */
 const SEARCHED = 300;
 const SHOWN = 10;
 
-/** The changes of a guest that went through this server, the newest first: who asked, who approved and how, and what became of it. */
+/** The changes of a guest that went through this server, the newest first, each with its requester, its approver and its outcome. */
 export async function changesOf(vmid: number, ports: Ports): Promise<OwnChange[]> {
   const store = await ports.store();
   const runs = (await store.runs.recent({ cluster: ports.cluster.name, limit: SEARCHED })).filter(({ plan }) =>
@@ -19,25 +18,18 @@ export async function changesOf(vmid: number, ports: Ports): Promise<OwnChange[]
   );
   return Promise.all(
     runs.slice(0, SHOWN).map(async (run) => {
-      const approval = run.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId);
+      const { decidedBy, decidedVia } = (run.approvalId === undefined ? undefined : await store.approvals.get(run.approvalId)) ?? {};
       return {
         at: run.startedAt,
         what: plainText([run.plan.summary, ...differences(run.plan)].join('; '), 200),
         by: plainText(run.principal, 80),
         status: run.status === 'executing' ? 'running' : run.status,
-        ...approvedBy(approval),
+        ...defined({ approved_by: decidedBy && plainText(decidedBy, 80), approved_via: decidedVia }),
         run_id: run.id,
         upids: run.steps.flatMap(({ upid }) => upid ?? []),
       };
     }),
   );
-}
-
-function approvedBy(approval: ApprovalRecord | undefined) {
-  return defined({
-    approved_by: approval?.decidedBy === undefined ? undefined : plainText(approval.decidedBy, 80),
-    approved_via: approval?.decidedVia,
-  });
 }
 
 /** `memory 1024 → 2048` */

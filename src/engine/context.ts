@@ -10,22 +10,16 @@ import { totalsOver } from './limits/reserve.ts';
 import { isForeign, readerInScope } from './limits/scope.ts';
 import type { Ports } from './ports.ts';
 
-/** The part of a call that its reads depend on. */
-export interface Asked {
-  caller: Requester;
-}
-
 /** The reservations under which a call plans, or the VMID that another one has for the same guest. */
 export interface Reserved {
   mine?: readonly Reservation[];
   reservedVmid?: number;
-  /** By name in lower case; for a call that makes several. */
+  /** By name in lower case, for a call that makes several. */
   reservedVmids?: ReadonlyMap<string, number>;
 }
 
 /** The context of a read: it opens no store. */
-export function readContext({ caller }: Asked, ports: Ports): OperationContext {
-  const { scope } = caller;
+export function readContext({ scope }: Requester, ports: Ports): OperationContext {
   const { api, name: cluster, limits, defaults, endpoints, tokenId, policy } = ports.cluster;
   return {
     api: scope === undefined ? api : readerInScope(api, scope),
@@ -36,7 +30,7 @@ export function readContext({ caller }: Asked, ports: Ports): OperationContext {
     fresh: [],
     reservedGib: () => 0,
     overTotals: async () => [],
-    quotas: async () => quotasOf(await takeInventory(ports), limits, api),
+    quotas: async () => quotasOf(await takeInventory(ports), ports.cluster),
     changesOf: (vmid) => changesOf(vmid, ports),
     createdHere: async (identity) => (await ports.store()).guests.made(cluster, identity.vmid, identity.key),
     madeBy: async (identity) => (await ports.store()).guests.madeBy(cluster, identity.vmid, identity.key),
@@ -46,18 +40,17 @@ export function readContext({ caller }: Asked, ports: Ports): OperationContext {
 
 /** The context of planning: it also shows what other calls have in flight. */
 export async function planContext(
-  asked: Asked,
+  caller: Requester,
   { mine = [], reservedVmid = mine[0]?.vmid, reservedVmids = vmidsByName(mine) }: Reserved,
   ports: Ports,
 ): Promise<OperationContext> {
-  const base = readContext(asked, ports);
   const reservations = await (await ports.store()).reservations.all(ports.cluster.name);
   return {
-    ...base,
+    ...readContext(caller, ports),
     ...defined({ reservedVmid }),
     reservedVmids,
-    principal: asked.caller.principal,
-    fresh: freshGuests(await visible(reservations, asked.caller, ports), mine),
+    principal: caller.principal,
+    fresh: freshGuests(await visible(reservations, caller, ports), mine),
     overTotals: async (demand) => (await totalsOver([demand], ports, mine)).exceeded,
     reservedGib: (place) =>
       reservations
@@ -66,17 +59,17 @@ export async function planContext(
   };
 }
 
-function vmidsByName(mine: readonly Reservation[]): Map<string, number> {
+/** By name in lower case. */
+export function vmidsByName(mine: readonly Pick<Reservation, 'name' | 'vmid'>[]): Map<string, number> {
   return new Map(mine.map(({ name, vmid }) => [name.toLowerCase(), vmid]));
 }
 
-/** Without what others make outside the caller's scope, or may be making there. */
+/** Without reservations of other callers for guests that are, or may be, outside the caller's scope. */
 async function visible(reservations: Reservation[], caller: Requester, ports: Ports): Promise<Reservation[]> {
   const made = reservations.filter(({ newGuest }) => newGuest);
   if (caller.scope === undefined || made.length === 0) return reservations;
-  const { api } = ports.cluster;
   const { runs } = await ports.store();
-  const rows = await listGuests(api);
+  const rows = await listGuests(ports.cluster.api);
   const seen = await Promise.all(
     made.map(async (reservation) => {
       const run = reservation.runId === undefined ? undefined : await runs.get(reservation.runId);

@@ -1,8 +1,6 @@
-import type { Audit } from '../audit/writer.ts';
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import { lazy } from '../core/lazy.ts';
-import type { Log } from '../core/log.ts';
 import type { ProxmoxApi } from '../core/proxmox.ts';
 import { choicesOf, clustersOf, nameIn, type Settings } from '../core/settings/settings.ts';
 import { untraced } from '../core/trace.ts';
@@ -24,7 +22,7 @@ import { keepAlive, thisWorker } from './runs/worker.ts';
 import { createStamps } from './stamps.ts';
 import type { Engine } from './types.ts';
 
-interface EngineOptions {
+interface EngineOptions extends Pick<ServerPorts, 'audit' | 'log' | 'notify'> {
   settings: Settings;
   /**
    * Opens the connection to a cluster; called at the first call that needs it.
@@ -33,10 +31,6 @@ interface EngineOptions {
   connect: (cluster: string) => Promise<ProxmoxApi>;
   /** Opens the store; called at the first change or approval. */
   openStore: () => Promise<Store>;
-  audit: Audit;
-  log: Log;
-  /** Tells the operator about a new approval. Default: no notification. */
-  notify?: Notify;
   /** Default: the system's. */
   clock?: Clock;
 }
@@ -105,7 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async quotas(cluster) {
       const ports = await clusterNamed(clusters, cluster).open();
-      return quotasOf(await takeInventory(ports), ports.cluster.limits, ports.cluster.api);
+      return quotasOf(await takeInventory(ports), ports.cluster);
     },
     async close() {
       await upkeep.stop();

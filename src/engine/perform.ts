@@ -23,7 +23,7 @@ import type { Call, Request } from './types.ts';
 interface Seen {
   /** Epoch milliseconds. */
   began: number;
-  /** As far as they are read, with the names by which guests were given. */
+  /** As far as they are read, with the names that the caller gave for guests. */
   args: JsonObject;
   ports?: Ports;
 }
@@ -41,10 +41,8 @@ export function perform(request: Request, server: ServerPorts, open: OpenPorts):
   return traced({ name: `perform ${operation}`, kind: 'internal', attributes }, async (span) => {
     try {
       const result = await performed(request, seen, server, open);
-      span.set({
-        'proxmox.outcome': result.kind,
-        ...(result.kind === 'approval_required' ? { 'proxmox.approval': result.approval.id } : {}),
-      });
+      span.set({ 'proxmox.outcome': result.kind });
+      if (result.kind === 'approval_required') span.set({ 'proxmox.approval': result.approval.id });
       return result;
     } finally {
       span.set(placeOf(seen.args));
@@ -63,7 +61,7 @@ async function performed(request: Request, seen: Seen, server: ServerPorts, open
     seen.ports = ports;
     /** Guests by VMID alone from here on. */
     const args = async () => {
-      const resolved = await withVmids(operation, call.args, readContext(call, ports).api);
+      const resolved = await withVmids(operation, call.args, readContext(call.caller, ports).api);
       seen.args = { ...call.args, ...resolved };
       return resolved;
     };

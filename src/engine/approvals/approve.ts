@@ -21,7 +21,7 @@ export async function approve(id: string, call: Omit<Redemption, 'operation'>, p
   return { kind: 'done', output: { approval_id: id, status: 'succeeded', operation: operation.name, result: result.output } };
 }
 
-/** The approved call itself, made again with its approval (`call stop_vm … --approve ID`). */
+/** Repeats the approved call with its approval (`call stop_vm … --approve ID`). */
 export async function redeemFor(id: string, call: ChangeCall, ports: Ports): Promise<Result> {
   const approval = await visibleApproval(id, call.caller, ports);
   checkMatches(approval, call);
@@ -43,8 +43,8 @@ export function checkMatches(
 }
 
 /**
- * The requester may repeat `approve`: after a client's timeout the same yes answers the state of its run, and nothing is sent again. For any
- * other caller an approval that was used is an error.
+ * The requester may repeat `approve`: after a client's timeout the same call answers the state of its run, and nothing is sent again. For any
+ * other caller a used approval is an error.
  */
 async function redeemOrJoin(approval: ApprovalRecord, call: Redemption, ports: Ports): Promise<Result> {
   const { caller, operation, deadline } = call;

@@ -13,9 +13,9 @@ import { requireYes } from './form-answer.ts';
 import { hasPassphrase, isApprover } from './passphrase.ts';
 import { requesterOf } from './plan-again.ts';
 
-/** Whether this call says yes to an approval. */
+/** Whether this call approves. */
 export type Authorisation =
-  /** It does. `needed`: number of owners who must approve. */
+  /** `needed`: number of owners who must approve. */
   | { kind: 'granted'; via: ApprovalMethod; needed: number }
   /** The transport must ask its human first. */
   | { kind: 'ask'; question: Question }
@@ -23,8 +23,8 @@ export type Authorisation =
   | { kind: 'elsewhere' };
 
 /**
- * Whether this caller may decide, and whether it fulfils the approval method. The stricter of the frozen and the current method counts, so
- * another process with another configuration cannot lower it.
+ * Checks that this caller may decide, and whether the call fulfils the approval method. The stricter of the frozen and the current method counts,
+ * so that another process with another configuration cannot lower it.
  * @throws forbidden_by_policy, approval_mismatch, approval_denied, approval_not_confirmed
  */
 export async function authorise(
@@ -67,7 +67,7 @@ function refuseOwnRequest(approval: ApprovalRecord, caller: Caller): void {
   });
 }
 
-/** Only the requested plan is executed: another program may write the store, but the audit has the digest of the request. */
+/** Another program may write the store, so the plan is compared with the digest of the request, which the audit has too. @throws approval_mismatch */
 async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Ports): Promise<void> {
   const digest = planDigest(approval.plan, approval.args, approval.cluster);
   if (digest === approval.digest) return;
@@ -79,7 +79,7 @@ async function refuseForged(approval: ApprovalRecord, caller: Caller, ports: Por
   });
 }
 
-/** A human's answer fulfils the method by which it was given, in the operator's own terminal that of a human. */
+/** A human's answer fulfils the method by which it was given; in the operator's own terminal that is `human`. */
 async function answered(
   answer: Answer,
   { approval, method, caller }: { approval: ApprovalRecord; method: ApprovalMethod; caller: Caller },

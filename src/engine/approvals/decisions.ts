@@ -1,13 +1,13 @@
 import { defined } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import type { Caller } from '../../core/people/caller.ts';
-import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../../core/plan/approval.ts';
+import type { ApprovalMethod, ApprovalRecord } from '../../core/plan/approval.ts';
 import { plainText } from '../../core/text/text.ts';
 import { seesAllApprovals } from '../limits/roles.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditCaller, auditTarget, SERVER } from '../records.ts';
 
-/** The approval, if this caller may know of it: their own, or any of them for the operator. */
+/** The approval, where this caller may see it: their own, or any for the operator and approvers. @throws approval_unknown, approval_mismatch */
 export async function visibleApproval(id: string, caller: Caller, ports: Ports): Promise<ApprovalRecord> {
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
@@ -19,25 +19,20 @@ export async function visibleApproval(id: string, caller: Caller, ports: Ports):
   return approval;
 }
 
-/** @throws what explains why the approval can no longer be decided */
-export function checkOpen(approval: ApprovalRecord): void {
-  const refusals: Partial<Record<ApprovalStatus, () => never>> = {
-    denied: () => fail('approval_denied', `Approval ${approval.id} was denied${approval.note ? `: ${approval.note}` : ''}.`),
-    expired: () => fail('approval_expired', `Approval ${approval.id} expired at ${approval.expiresAt}.`),
-    stale: () => fail('approval_stale', `Approval ${approval.id} is stale${approval.note ? `: ${approval.note}` : ''}.`),
-  };
-  if (approval.status === 'pending') return;
-  refusals[approval.status]?.();
-  fail('approval_used', `Approval ${approval.id} was already used (${approval.status}).`, {
-    details: { status: approval.status, ...defined({ run_id: approval.runId }) },
-  });
+/** @throws the reason why the approval can no longer be decided: approval_denied, approval_expired, approval_stale, approval_used */
+export function checkOpen({ id, status, note, expiresAt, runId }: ApprovalRecord): void {
+  const why = note ? `: ${note}` : '';
+  if (status === 'pending') return;
+  if (status === 'denied') fail('approval_denied', `Approval ${id} was denied${why}.`);
+  if (status === 'expired') fail('approval_expired', `Approval ${id} expired at ${expiresAt}.`);
+  if (status === 'stale') fail('approval_stale', `Approval ${id} is stale${why}.`);
+  fail('approval_used', `Approval ${id} was already used (${status}).`, { details: { status, ...defined({ run_id: runId }) } });
 }
 
-/** Ends the approvals of this cluster that were not decided in time; the audit says so at the next look. */
+/** Ends the approvals of this cluster that were not decided in time, each with a line in the audit. */
 export async function expireApprovals(ports: Ports): Promise<void> {
-  const { name: cluster } = ports.cluster;
   const { approvals } = await ports.store();
-  const expired = await approvals.expire(cluster, isoNow(ports.clock));
+  const expired = await approvals.expire(ports.cluster.name, isoNow(ports.clock));
   // Appended together, so that the audit writes all lines with one lock and one sync.
   await Promise.all(expired.map((one) => recordDecision(one, { caller: SERVER, status: 'expired' }, ports)));
 }
@@ -58,7 +53,7 @@ export async function denyApproval(
   return now;
 }
 
-/** Records in the audit what was decided, by whom and how. */
+/** Records a decision in the audit: its caller, its result and the approval method. */
 export async function recordDecision(
   approval: ApprovalRecord,
   { caller, status, via }: { caller: Caller; status: string; via?: ApprovalMethod },

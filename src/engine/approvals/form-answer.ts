@@ -7,13 +7,13 @@ import { mustTypeFor } from '../../render/must-type.ts';
 import type { Ports } from '../ports.ts';
 import { denyApproval } from './decisions.ts';
 
-/** An answer that comes sooner (seconds) was not read by a person: the client or a hook of it gave it. */
+/** No person reads the form in less (seconds): a faster answer is from the client or a hook of it. */
 export const UNREAD_SECONDS = 1;
-/** A yes that comes sooner (seconds) is marked: a person hardly reads the question and types a name in this time. */
+/** A faster yes (seconds) is marked in the audit: few people read the question and type a name in this time. */
 const SWIFT_SECONDS = 2;
 
 /**
- * Takes only the exact text for a yes. A no that a person gave ends the approval. Any other answer leaves it pending and says why.
+ * Accepts only the exact text as a yes. A no from a person denies the approval. After any other answer it stays pending.
  * @throws approval_denied, approval_not_confirmed
  */
 export async function requireYes(
@@ -57,7 +57,7 @@ function notConfirmed(message: string, hint?: string): never {
   fail('approval_not_confirmed', message, defined({ hint }));
 }
 
-/** How a human decides without the client. */
+/** The hint that tells an agent how its human decides without the client. */
 export function elsewhere(id: string): string {
   return `Ask the user to run \`proxmox-mcp approvals approve ${id}\` in a terminal of their own (or open the console). Then call approve with wait_seconds.`;
 }

@@ -4,9 +4,8 @@ import { targetsOf } from '../../core/plan/parts.ts';
 import { isGuarded, type Plan } from '../../core/plan/plan.ts';
 
 /**
- * How this plan must be decided when this caller asks. A request can never lower it: the operator's mode, the kind of caller and the
- * plan alone decide. A remote caller's transport says that it can ask only for clients that the operator trusts to ask. docs/approvals.md holds
- * the table.
+ * The approval method of this plan for this caller. It depends on the operator's mode, the channel of the caller and the plan alone, so no request
+ * can lower it. For a remote caller `canAsk` is set only where the operator trusts its client to ask. docs/approvals.md holds the table.
  */
 export function methodFor(mode: ApprovalMode, caller: Caller, plan: Touched): ApprovalMethod {
   if (mode === 'human') return 'human';

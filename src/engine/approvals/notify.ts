@@ -8,11 +8,11 @@ import type { Notify, Ports } from '../ports.ts';
 
 const TIMEOUT_MS = 5_000;
 
-/** Approvals of one requester that are announced in the window (ms): an agent that asks and denies in a loop must not flood the operator. */
+/** Approvals of one requester that are announced in the window (ms): an agent that requests and denies in a loop must not flood the operator. */
 const MOST = 10;
 const WINDOW_MS = 10 * 60_000;
 
-/** Tells the operator about a new approval, or once that its requester asks for more than are announced. Resolves when that has begun. */
+/** Notifies the operator of a new approval, or once that its requester has more than are announced. Resolves when that has begun. */
 export async function announce(approval: ApprovalRecord, { notify, store, clock, log }: Ports): Promise<void> {
   if (!notify) return;
   try {
@@ -30,8 +30,8 @@ export async function announce(approval: ApprovalRecord, { notify, store, clock,
 }
 
 /**
- * Tells the operator that an approval is pending: its summary, id, expiry, and where to decide. The message grants no right: its reader
- * must log in to the console or use the terminal, as without it. The agent's own words are not in it.
+ * Sends the operator the summary, id and expiry of a pending approval, and where to decide. The message grants no right: its reader must log in to
+ * the console or use the terminal, as without it. It leaves out the agent's own words.
  */
 export function createNotify(settings: NotifySettings, log: Log): Notify {
   return async (approval, waiting) => {

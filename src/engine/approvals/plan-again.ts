@@ -8,6 +8,7 @@ import type { ReservationRequest } from '../../operations/define.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
 import type { Reservation } from '../../store/schema.ts';
 import { makePlan } from '../calls/make-plan.ts';
+import { vmidsByName } from '../context.ts';
 import { type Hold, isLeft } from '../limits/hold.ts';
 import { placedNow } from '../limits/placed.ts';
 import { reserveGuest } from '../limits/reservations.ts';
@@ -19,8 +20,8 @@ import { checkOpen, recordDecision, visibleApproval } from './decisions.ts';
 import { differences } from './stale.ts';
 
 /**
- * Plans from live facts, for the requester and under the VMID that was shown, and compares with the plan that was read. Holds the new guest's
- * reservation from here on.
+ * Plans from live facts, for the requester and under the VMID that was shown, and compares with the approved plan. Holds the reservation of a new
+ * guest from here on.
  * @throws approval_stale, conflict
  */
 export async function planAgain(
@@ -34,7 +35,7 @@ export async function planAgain(
   const reserved = {
     mine: hold.mine,
     ...defined({ reservedVmid: shown[0]?.vmid }),
-    reservedVmids: new Map(shown.map(({ name, vmid }) => [name.toLowerCase(), vmid])),
+    reservedVmids: vmidsByName(shown),
   };
   await refuseStale(approval, await leftScope(approval, ports), caller, ports);
   const planned = await makePlan({ operation, args: approval.args, caller: requesterOf(approval) }, reserved, ports);
@@ -50,7 +51,7 @@ export async function planAgain(
   return plan;
 }
 
-/** Rules about principals and scopes look at the requester, also when a human decides. */
+/** Rules about principals and scopes compare the requester, also when a human decides. */
 export function requesterOf({ principal, scope }: ApprovalRecord): Requester {
   return { principal, ...defined({ scope }) };
 }
@@ -97,7 +98,7 @@ async function withPlaced(plan: Plan, { placed }: Plan, ports: Ports): Promise<P
   return placed === undefined ? plan : { ...plan, placed: placedNow(placed, await listGuests(ports.cluster.api)) };
 }
 
-/** Why the plan made now is not the one that was read; empty when it is. */
+/** The differences between the plan of now and the approved one. */
 async function compare(approval: ApprovalRecord, plan: Plan, ports: Ports): Promise<string[]> {
   if (planDigest(plan, approval.args, approval.cluster) !== approval.digest || plan.existing) return differences(approval.plan, plan);
   for (const { vmid } of newIn(approval.plan)) {

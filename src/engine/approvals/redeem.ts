@@ -19,17 +19,17 @@ import { checkOpen, recordDecision, visibleApproval } from './decisions.ts';
 import { swiftly } from './form-answer.ts';
 import { planAgain } from './plan-again.ts';
 
-/** A call that decides about an approval; the operation is the approved one. */
+/** A call that approves; `operation` is the approved one. */
 export type Redemption = Omit<ChangeCall, 'args'>;
 
-/** An approval to which this call says yes. */
+/** An approval that this call grants. */
 interface Granted extends Pick<Extract<Authorisation, { kind: 'granted' }>, 'via' | 'needed'> {
   approval: ApprovalRecord;
   call: Redemption;
   hold: Hold;
 }
 
-/** Approves and executes the plan; or asks the human, or waits for them, as the approval method demands. */
+/** Approves and executes the plan, or asks the human, or waits for them, as the approval method demands. */
 export async function redeem(asked: ApprovalRecord, call: Redemption, ports: Ports): Promise<Result> {
   checkOpen(asked);
   const approval = await withScope(asked, ports);
@@ -51,7 +51,7 @@ async function checkLimits(plan: Plan, hold: Hold, ports: Ports): Promise<void> 
   await checkRights(plan, ports.cluster.api);
 }
 
-/** Records this yes where several owners must approve; undefined once all have. */
+/** Records this approval where several owners must approve; undefined once all have. */
 async function othersMissing({ approval, via, needed, call }: Granted, ports: Ports): Promise<Result | undefined> {
   if (needed <= 1) return undefined;
   const { caller } = call;

@@ -21,7 +21,6 @@ export async function requestApproval(
   const { name: cluster } = ports.cluster;
   const store = await ports.store();
   const { args, caller, options } = call;
-  const now = isoNow(ports.clock);
   const plan = await withFormerNames(call.plan, ports);
   await refuseRevoked([caller.principal], ports);
   const id = newId('apr');
@@ -42,7 +41,7 @@ export async function requestApproval(
       ...defined({ scope: caller.scope, reason: options.reason }),
       expiresAt: new Date(ports.clock.now() + ports.settings.approval.ttlSeconds * 1000).toISOString(),
     },
-    now,
+    isoNow(ports.clock),
     ports.settings.approval.maxPendingPerPrincipal,
   );
   if (asked === 'full') return refuseFull(caller, ports);
@@ -68,29 +67,29 @@ export async function requestApproval(
   return approval;
 }
 
-/** Lists the caller's own pending approvals. Those of others about the same guest only count. */
+/** @throws too_many_pending, which lists the caller's own pending approvals and only counts those of others about the same guest */
 async function refuseFull(caller: Caller, ports: Ports): Promise<never> {
-  const { name: cluster } = ports.cluster;
   const store = await ports.store();
   const limit = ports.settings.approval.maxPendingPerPrincipal;
-  const { approvals, total } = await store.approvals.list({ cluster, principal: caller.principal, status: 'pending', limit });
+  const whose = { cluster: ports.cluster.name, principal: caller.principal };
+  const { approvals, total } = await store.approvals.list({ ...whose, status: 'pending', limit });
   const own = approvals.map((one) => ({ approval_id: one.id, summary: plainText(one.plan.summary, 120), expires_at: one.expiresAt }));
   const listed = own.map((one) => `${one.approval_id} (expires ${one.expires_at})`).join(', ');
-  const whose = total >= limit ? 'approvals of yours' : 'approvals about this guest';
-  fail('too_many_pending', `${limit} ${whose} are already pending${own.length > 0 ? `. Yours: ${listed}` : ''}.`, {
+  const which = total >= limit ? 'approvals of yours' : 'approvals about this guest';
+  fail('too_many_pending', `${limit} ${which} are already pending${own.length > 0 ? `. Yours: ${listed}` : ''}.`, {
     details: { pending: own },
   });
 }
 
-/** Remembers the names of the guests and adds the others they were seen under: renaming before asking must not hide what it was. */
+/** Records the names of the guests and adds their former ones: renaming a guest before the request must not hide which guest it is. */
 async function withFormerNames(plan: Plan, ports: Ports): Promise<Plan> {
   const { name: cluster } = ports.cluster;
-  const store = await ports.store();
+  const { guests: seen } = await ports.store();
   const guests = targetsOf(plan);
   const formerNames: string[] = [];
   for (const { key, name, vmid } of guests) {
-    if (name !== '') await store.guests.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
-    const others = (await store.guests.names(cluster, key)).filter((other) => other !== name);
+    if (name !== '') await seen.sawName(cluster, { key, name, vmid }, isoNow(ports.clock));
+    const others = (await seen.names(cluster, key)).filter((other) => other !== name);
     formerNames.push(...(guests.length === 1 ? others : others.map((other) => `${other} (now ${name === '' ? vmid : `${name} ${vmid}`})`)));
   }
   return formerNames.length === 0 ? plan : { ...plan, facts: { ...plan.facts, formerNames } };

@@ -11,7 +11,8 @@ const PAGE = 200;
 const NOTE = 'the access token was revoked';
 
 /**
- * The token stops working, its pending approvals are denied on each cluster of the store, and its owner is logged out of the console. Needs no connection to a cluster. Called again, it does what an interrupted call left.
+ * Revokes a token, denies its pending approvals on each cluster of the store, and logs its owner out of the console. It needs no connection to a
+ * cluster. A second call completes one that was interrupted.
  * @returns whether it was valid until now, and the ids of the approvals that this call denied
  * @throws invalid_arguments when there is no such token
  */
@@ -38,7 +39,7 @@ async function denyPending(principal: string, caller: Caller, ports: { store: St
     if (approvals.length === 0) return denied;
     for (const approval of approvals) {
       const set = { decidedBy: caller.principal, note: NOTE, decidedAt: isoNow(clock) };
-      // It may be decided or expired since it was listed.
+      // It may have been decided or expired since it was listed.
       if (!(await store.approvals.move(approval.id, 'pending', 'denied', set))) continue;
       await recordDecision({ ...approval, note: NOTE }, { caller, status: 'denied' }, ports);
       denied.push(approval.id);

@@ -41,7 +41,7 @@ function sourceDifferences(was: Plan, is: Plan): string[] {
   ];
 }
 
-/** Of what is bound beside guests: backups, snapshots, rules. */
+/** Of backups, snapshots and rules, which the digest covers beside guests. */
 function boundDifferences(was: Plan, is: Plan): string[] {
   const names = new Set([...Object.keys(was.binds ?? {}), ...Object.keys(is.binds ?? {})]);
   return [...names].flatMap((name) => {
@@ -64,7 +64,7 @@ function placedDifferences(was: Plan, is: Plan): string[] {
   });
 }
 
-/** Why a plan made now differs from the one a human was asked about; never empty. */
+/** The differences between the plan of now and the one that was shown to a human; never empty. */
 export function differences(was: Plan, is: Plan): string[] {
   const before = targetsOf(was);
   const now = new Map(targetsOf(is).map((guest) => [guest.vmid, guest]));

@@ -23,11 +23,10 @@ const MAX_USES = 100;
 export async function createStanding(request: StandingRequest, caller: Caller, ports: Ports): Promise<StandingApproval> {
   if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can create a standing approval, in a terminal.');
   checkStanding(request);
-  const { name: cluster } = ports.cluster;
   const store = await ports.store();
   const standing: StandingApproval = {
     id: newId('lse'),
-    cluster,
+    cluster: ports.cluster.name,
     operations: request.operations,
     ...defined({ tag: request.tag?.toLowerCase(), pool: request.pool }),
     usesLeft: request.uses,
@@ -60,9 +59,8 @@ export function checkStanding(request: StandingRequest): void {
 /** Revokes a standing approval; uses that were taken stay taken. */
 export async function revokeStanding(id: string, caller: Caller, ports: Ports): Promise<void> {
   if (!caller.isOperator) fail('approval_needs_human', 'Only the operator can revoke a standing approval, in a terminal.');
-  const { name: cluster } = ports.cluster;
   const { standing } = await ports.store();
-  const revoked = await standing.revoke(id, cluster, isoNow(ports.clock));
+  const revoked = await standing.revoke(id, ports.cluster.name, isoNow(ports.clock));
   if (!revoked) fail('approval_unknown', `Standing approval ${id} does not exist or has ended.`);
   await ports.audit.append(
     { kind: 'decision', operation: 'lease', ...auditCaller(caller), leaseId: id, status: 'denied' },
@@ -71,8 +69,8 @@ export async function revokeStanding(id: string, caller: Caller, ports: Ports): 
 }
 
 /**
- * Takes a use for every guest of the plan from a standing approval that covers all of them by their live tag or pool; undefined when there is none.
- * A protected guest is always asked about, and a plan graver than its operation unless the standing approval says that it covers those.
+ * Takes a use for every guest of the plan from a standing approval that covers all of them by their live tag or pool; undefined without one. A
+ * protected guest always needs an approval of its own, and so does a plan graver than its operation unless the standing approval covers those.
  */
 export async function useStanding(plan: Plan, operation: ChangeOperation, ports: Ports): Promise<StandingApproval | undefined> {
   const targets = targetsOf(plan);
@@ -91,7 +89,7 @@ export async function useStanding(plan: Plan, operation: ChangeOperation, ports:
   const covers = (one: StandingApproval) =>
     targets.every(({ vmid }) => {
       const row = rows.find((r) => r.vmid === vmid);
-      if (row === undefined) return false;
+      if (!row) return false;
       if (one.tag !== undefined) return isTagged(row.tags, one.tag);
       // Where the token may not see pools none is known, and the standing approval covers nothing.
       return one.pool !== undefined && isInPool(row.pool, one.pool);

@@ -9,7 +9,7 @@ const DECIDED_SHOWN = 50;
 /** The approvals of one cluster, for transports that poll. */
 export async function watchedOn(ports: Ports): Promise<Watched> {
   const { approvals } = await ports.store();
-  const cluster = ports.cluster.name;
+  const { name: cluster } = ports.cluster;
   await expireApprovals(ports);
   const [{ approvals: pending, total }, recent] = await Promise.all([
     approvals.pending(cluster, PENDING_SHOWN),

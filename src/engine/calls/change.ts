@@ -24,11 +24,11 @@ import { type HalfMade, holdEach, keepNeeded } from './hold-each.ts';
 import { makePlan } from './make-plan.ts';
 import { followOther } from './other-call.ts';
 
-/** How often a VMID that we chose ourselves may turn out to be taken. */
+/** Plans of one call: another client may take the VMID that the server chose. */
 const MAX_PLANS = 3;
 
-/** Plans, and shows the plan; nothing is reserved, stored or sent. Quotas are checked, so that a dry-run refuses what the real call would. */
-async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
+/** The plan that a dry-run shows. Nothing is reserved, stored or sent, and the checks refuse what the real call would be refused for. */
+async function planOnly(call: ChangeCall, ports: Ports): Promise<Plan> {
   const wanted = call.operation.reserves?.(call.args);
   const plan = await makePlan(call, await lookedUp(wanted, ports), ports);
   if (!plan.existing) {
@@ -37,7 +37,7 @@ async function dryRun(call: ChangeCall, ports: Ports): Promise<Result> {
     await checkQuota(plan, ports, []);
     await checkRights(plan, ports.cluster.api);
   }
-  return { kind: 'dry_run', plan };
+  return plan;
 }
 
 /** The VMIDs that the real call would reserve now. */
@@ -53,11 +53,10 @@ async function lookedUp(wanted: ReservationRequest | ReservationRequest[] | unde
 export async function change(call: ChangeCall, ports: Ports): Promise<Result> {
   const { options, deadline } = call;
   if (options.dryRun) {
-    const result = await dryRun(call, ports);
-    const target = result.kind === 'dry_run' ? auditTarget(result.plan) : {};
-    const line = { kind: 'dry_run' as const, ...auditCall(call), ...target, status: 'ok', durationMs: deadline.elapsedMs };
+    const plan = await planOnly(call, ports);
+    const line = { kind: 'dry_run' as const, ...auditCall(call), ...auditTarget(plan), status: 'ok', durationMs: deadline.elapsedMs };
     await ports.audit.append(line, { durable: false });
-    return result;
+    return { kind: 'dry_run', plan };
   }
   deadline.waitsFor('the store');
   await adoptOrphans(ports);
@@ -115,7 +114,7 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
     let standing: StandingApproval | undefined;
     if (method !== undefined) {
       await checkQuota(plan, ports, hold.mine);
-      // Where several people must agree, one person's standing yes is not enough.
+      // Where several people must agree, one person's standing approval is not enough.
       standing = needed > 1 ? undefined : await useStanding(plan, operation, ports);
       if (!standing) {
         const approval = await requestApproval({ ...call, plan: { ...plan, ...defined({ placed }) }, method, needed }, ports);
@@ -124,10 +123,8 @@ async function changeOnce(call: ChangeCall, ports: Ports, turn: Turn): Promise<R
     }
     await reserve(plan, hold, ports);
     await checkQuota(plan, ports, hold.mine);
-    return (
-      (await runHeld({ ...call, plan, ...defined({ leaseId: standing?.id }) }, hold, ports)) ??
-      fail('internal', 'The run could not be stored.')
-    );
+    const result = await runHeld({ ...call, plan, ...defined({ leaseId: standing?.id }) }, hold, ports);
+    return result ?? fail('internal', 'The run could not be stored.');
   });
 }
 
@@ -145,14 +142,14 @@ async function alreadySo(call: ChangeCall, plan: Plan, ports: Ports): Promise<Re
   return { kind: 'done', output: call.operation.output.parse(plan.existing) as JsonObject };
 }
 
-/** The VMID that we chose and that another client took before our request arrived. */
+/** The VMID that the server chose and that another client took before the request arrived. */
 function vmidTakenMeanwhile(error: unknown, call: ChangeCall): number | undefined {
   if (!(error instanceof ProxmoxMcpError) || (error.code !== 'conflict' && error.code !== 'task_failed')) return undefined;
   const { reserves } = call.operation;
   const wanted = reserves?.(call.args);
   if (wanted === undefined || Array.isArray(wanted) || wanted.vmid !== undefined) return undefined;
   const { proxmox, exit, done } = error.details ?? {};
-  // Only what the first step ran into: once the guest is there, its VMID is ours.
+  // Only the first step can meet it: once the guest is there, its VMID is ours.
   if (done !== undefined) return undefined;
   const said = typeof exit === 'string' ? exit : (proxmox as { message?: string } | undefined)?.message;
   return takenVmid(said ?? '');

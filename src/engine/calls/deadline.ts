@@ -17,7 +17,8 @@ export class Deadline {
   readonly at: number;
   private readonly ports: ServerPorts;
   private readonly began: number;
-  private stop: AbortController | undefined;
+  /** Aborted once the call was answered with nothing begun. */
+  private readonly over = new AbortController();
   private reason = 'the store';
   private fallback: (() => Result) | undefined;
 
@@ -27,12 +28,6 @@ export class Deadline {
     this.at = seconds === 'end' ? Number.POSITIVE_INFINITY : began + seconds * 1000;
     this.began = began;
     this.ports = ports;
-  }
-
-  /** Most calls are reads, which need none. */
-  private get over(): AbortController {
-    this.stop ??= new AbortController();
-    return this.stop;
   }
 
   /** The thing waited for from now on, as a caller reads it after "while waiting for". */
@@ -75,7 +70,7 @@ export class Deadline {
     });
   }
 
-  /** Does the work, and answers for it when it is late. What was begun continues. */
+  /** The result of the work, or the answer of a late call. Work that has begun continues. */
   async race(work: () => Promise<Result>): Promise<Result> {
     if (this.at === Number.POSITIVE_INFINITY) return work();
     const { clock } = this.ports;

@@ -1,12 +1,12 @@
 import { defined } from '../../core/defined.ts';
-import { ERRORS, ProxmoxMcpError } from '../../core/errors/errors.ts';
+import { ERRORS, type ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { remedyFor, rightsOf } from '../../proxmox/access/grants.ts';
 import type { Missing } from '../../proxmox/access/privileges.ts';
 import type { Ports } from '../ports.ts';
 
 /**
- * Says more exactly what the operator does, where that takes further reading: the path on which the token has its rights, and what the
- * cluster says about a node that does not answer. Where reading fails, the error stays as it is.
+ * Adds to an error what takes further requests: the path on which the token has its rights, and the cluster's state of a node that does not
+ * answer. Where a request fails, the error stays as it is.
  */
 export async function explained(error: ProxmoxMcpError, ports: Ports): Promise<ProxmoxMcpError> {
   try {
@@ -26,20 +26,12 @@ async function withRemedy(error: ProxmoxMcpError, ports: Ports): Promise<Proxmox
   // A hint that is more specific than the catalogue's stays in front.
   const own = [ERRORS.permission_denied.hint, remedyFor(missing, tokenId).text].includes(error.hint) ? '' : `${error.hint} `;
   const { grant: _, ...details } = error.details ?? {};
-  return new ProxmoxMcpError(error.code, error.message, {
-    hint: `${own}${text}`,
-    details: { ...details, ...(lines.length > 0 ? { grant: lines } : {}) },
-    cause: error.cause,
-  });
+  return error.with({ hint: `${own}${text}`, details: { ...details, ...(lines.length > 0 ? { grant: lines } : {}) } });
 }
 
 async function withState(error: ProxmoxMcpError, node: string, ports: Ports): Promise<ProxmoxMcpError> {
   const rows = await ports.cluster.api.get<{ node: string; status?: string }[]>('/nodes');
   const status = rows.find((row) => row.node === node)?.status;
   const says = status === undefined ? 'the cluster has no node of this name' : `the cluster says it is ${status}`;
-  return new ProxmoxMcpError(error.code, `${error.message} Of ${node}, ${says}.`, {
-    hint: error.hint,
-    details: { ...error.details, ...defined({ status }) },
-    cause: error.cause,
-  });
+  return error.with({ message: `${error.message} Of ${node}, ${says}.`, details: { ...error.details, ...defined({ status }) } });
 }

@@ -1,12 +1,13 @@
 import { fail } from '../../core/errors/errors.ts';
 import { isInPool } from '../../core/guest.ts';
+import type { Requester } from '../../core/people/caller.ts';
 import { graver } from '../../core/plan/effect.ts';
-import { demandsOf, vmidsOf } from '../../core/plan/parts.ts';
+import { demandsOf, newGuestsOf, vmidsOf } from '../../core/plan/parts.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Policy } from '../../core/settings/policy.ts';
 import { namingCluster } from '../../core/text/call-text.ts';
 import { unstated } from '../../operations/stated.ts';
-import { type Asked, planContext, type Reserved } from '../context.ts';
+import { planContext, type Reserved } from '../context.ts';
 import { deletedLately } from '../limits/reservations.ts';
 import { checkPlanScope } from '../limits/scope.ts';
 import { withSources } from '../limits/sources.ts';
@@ -15,49 +16,48 @@ import { openLine, openRunsOf } from '../runs/outcome/late.ts';
 import type { ChangeCall } from '../types.ts';
 
 /**
- * Plans with live facts, within the scope of the caller, who is the requester when a human decides. A plan may raise its operation's effect, never lower it; one that sends
- * nothing has none.
+ * Plans with live facts, within the scope of the caller, which is the requester when a human decides. A plan may raise its operation's effect, never
+ * lower it; one that sends nothing has none.
  */
-export async function makePlan(call: Pick<ChangeCall, 'operation' | 'args'> & Asked, reserved: Reserved, ports: Ports): Promise<Plan> {
-  const { scope } = call.caller;
+export async function makePlan(
+  call: Pick<ChangeCall, 'operation' | 'args'> & { caller: Requester },
+  reserved: Reserved,
+  ports: Ports,
+): Promise<Plan> {
   const { api } = ports.cluster;
-  // The rights of a plan depend on the version: it is asked for while the plan is made, and once in a process.
+  // The rights of a plan depend on the version: it is read while the plan is made, and once in a process.
   void api.version().catch(() => {});
-  const planned = await call.operation.plan(await planContext(call, reserved, ports), call.args);
+  const planned = await call.operation.plan(await planContext(call.caller, reserved, ports), call.args);
   refuseUnstated(call.operation, planned);
   const plan = await withSources(raisedByPolicy(planned, ports.cluster.policy), api);
-  await checkPlanScope(plan, scope, api);
+  await checkPlanScope(plan, call.caller.scope, api);
   const open = await openRunsOf(vmidsOf(plan), ports);
-  const warnings = [...plan.warnings, ...open.map(openLine), ...(await reused(plan, ports))];
+  const warnings = [...plan.warnings, ...open.map(openLine), ...(await reuses(plan, ports))];
   const effect = plan.existing ? 'read' : graver(plan.effect, call.operation.effect);
   return inCluster({ ...plan, warnings, effect }, ports.cluster.calledAs);
 }
 
 /** The calls that a plan names for later are calls on its cluster. */
 function inCluster(plan: Plan, cluster: string | undefined): Plan {
-  const steps = plan.steps.map((step) =>
-    step.kind === 'request' && step.onFailure !== undefined ? { ...step, onFailure: namingCluster(step.onFailure, cluster) } : step,
-  );
   const named = (text: string) => namingCluster(text, cluster);
+  const steps = plan.steps.map((step) =>
+    step.kind === 'request' && step.onFailure !== undefined ? { ...step, onFailure: named(step.onFailure) } : step,
+  );
   const { undo, cleanup, warnings, choices } = plan;
   const texts = { undo: named(undo), warnings: warnings.map(named), choices: choices.map(named) };
   return { ...plan, steps, ...texts, ...(cleanup === undefined ? {} : { cleanup: named(cleanup) }) };
 }
 
 /** A VMID that the caller chose may be that of a guest that was deleted here not long ago. */
-async function reused(plan: Plan, ports: Ports): Promise<string[]> {
-  const made = demandsOf(plan).filter(({ newGuests }) => newGuests === 1);
-  if (made.length === 0) return [];
+async function reuses(plan: Plan, ports: Ports): Promise<string[]> {
+  if (newGuestsOf(plan) === 0) return [];
   const deleted = await deletedLately(ports);
-  return made
-    .filter(({ vmid }) => deleted.has(vmid))
-    .map(
-      ({ vmid }) =>
-        `VMID ${vmid} belonged to a guest that was deleted within the last 24 h: its backups and jobs look like those of the new one`,
-    );
+  const reused = demandsOf(plan).filter(({ newGuests, vmid }) => newGuests === 1 && deleted.has(vmid));
+  const why = 'belonged to a guest that was deleted within the last 24 h: its backups and jobs look like those of the new one';
+  return reused.map(({ vmid }) => `VMID ${vmid} ${why}`);
 }
 
-/** A tag or pool that a rule names decides what may happen to a guest: giving or taking it weighs as much as what the rule guards against. */
+/** A tag or pool that a rule names decides what may happen to a guest: giving or taking it counts as `destroy`. */
 function raisedByPolicy(plan: Plan, { rules, only }: Policy): Plan {
   const { tags = [], pools = [] } = plan.moves ?? {};
   const named = {

@@ -22,7 +22,7 @@ export async function read(call: Call<ReadOperation>, ports: Ports): Promise<Res
   const { operation, args, deadline } = call;
   const output = await sharedRead(call, ports, async () => {
     const open = typeof args.vmid === 'number' ? await openOutcomes(args.vmid, ports) : [];
-    const seen = checked(operation, await operation.read(readContext(call, ports), args));
+    const seen = checked(operation, await operation.read(readContext(call.caller, ports), args));
     return open.length > 0 ? { ...seen, open_outcomes: open } : seen;
   });
   await ports.audit.append({ kind: 'read', ...auditCall(call), status: 'ok', durationMs: deadline.elapsedMs }, { durable: false });

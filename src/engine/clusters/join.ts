@@ -1,10 +1,13 @@
+import { defined } from '../../core/defined.ts';
 import { fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
 import { plainText } from '../../core/text/text.ts';
 import type { Operation } from '../../operations/define.ts';
 
 /** How one cluster answered a read. */
-export type Answered = { cluster: string } & ({ output: JsonObject } | { error: ProxmoxMcpError });
+export type Answered = Done | Failed;
+type Done = { cluster: string; output: JsonObject };
+type Failed = { cluster: string; error: ProxmoxMcpError };
 
 const MISSING = 'Clusters without an answer, so what is on them is missing here: ';
 
@@ -17,9 +20,9 @@ export function missingIn({ notice }: JsonObject): string | undefined {
 const ABSENT = ['guest_not_found', 'task_unknown'];
 
 /**
- * One answer of what several clusters answered. Lists are joined, and each row names its cluster; what else a cluster answers stands below its
- * name in `by_cluster`. A cluster that did not answer is named with the reason.
- * @throws what all were refused with; ambiguous where the thing that was asked for is on several
+ * The answers of several clusters as one. Lists are joined, and each row names its cluster; the rest of a cluster's answer is below its name in
+ * `by_cluster`. A notice names each cluster that did not answer, with the reason.
+ * @throws the error of all clusters where none answered; ambiguous where the requested thing is on several
  */
 export function joined(operation: Operation, answers: readonly Answered[]): JsonObject {
   const done = answers.flatMap((one) => ('output' in one ? [one] : []));
@@ -35,7 +38,7 @@ export function joined(operation: Operation, answers: readonly Answered[]): Json
   return { ...notice, ...lists(done), ...others(done) };
 }
 
-/** An operation that cannot do without the guest, and answers no list, shows one guest. */
+/** An operation that requires a guest, and answers no list, shows one guest. */
 function isAboutOne({ byName = {}, table, input }: Operation): boolean {
   return table === undefined && Object.keys(byName).some((key) => input.shape[key]?._zod.optin !== 'optional');
 }
@@ -45,7 +48,7 @@ function under(cluster: string, row: JsonObject): JsonObject {
   return Object.assign({ cluster }, row, { cluster });
 }
 
-function lists(done: readonly { cluster: string; output: JsonObject }[]): JsonObject {
+function lists(done: readonly Done[]): JsonObject {
   const names = [...new Set(done.flatMap(({ output }) => Object.keys(output).filter((key) => isRows(output[key]))))];
   const members = names.map((name) => [
     name,
@@ -56,7 +59,7 @@ function lists(done: readonly { cluster: string; output: JsonObject }[]): JsonOb
 }
 
 /** Totals, cursors and notices are of one cluster. */
-function others(done: readonly { cluster: string; output: JsonObject }[]): JsonObject {
+function others(done: readonly Done[]): JsonObject {
   const rests = done.map(({ cluster, output }): [string, JsonObject] => [
     cluster,
     Object.fromEntries(Object.entries(output).filter(([key, value]) => key !== 'columns' && !isRows(value))),
@@ -77,7 +80,7 @@ function columnsOf({ columns }: JsonObject): string[] {
   return Array.isArray(columns) ? columns.map(String) : [];
 }
 
-function refusalOf(failed: readonly { cluster: string; error: ProxmoxMcpError }[], silent: typeof failed): ProxmoxMcpError {
+function refusalOf(failed: readonly Failed[], silent: readonly Failed[]): ProxmoxMcpError {
   const [first] = failed;
   if (!first) fail('internal', 'No cluster was asked.');
   const [unseen] = silent;
@@ -85,15 +88,11 @@ function refusalOf(failed: readonly { cluster: string; error: ProxmoxMcpError }[
   if (alike) return first.error;
   const told = failed.map(({ cluster, error }) => `${cluster}: ${plainText(error.message, 300)}`).join(' ');
   const { error } = unseen ?? failed.find((one) => one.error.details !== undefined) ?? first;
-  return new ProxmoxMcpError(error.code, told, { hint: error.hint, ...(error.details ? { details: error.details } : {}), cause: error });
+  return error.with({ message: told });
 }
 
-function ambiguous(done: readonly { cluster: string; output: JsonObject }[]): ProxmoxMcpError {
-  const candidates = done.map(({ cluster, output: { vmid, name } }) => ({
-    cluster,
-    ...(vmid === undefined ? {} : { vmid }),
-    ...(name === undefined ? {} : { name }),
-  }));
+function ambiguous(done: readonly Done[]): ProxmoxMcpError {
+  const candidates = done.map(({ cluster, output: { vmid, name } }) => ({ cluster, ...defined({ vmid, name }) }));
   return new ProxmoxMcpError('ambiguous', `There is one on each of these clusters: ${done.map(({ cluster }) => cluster).join(', ')}.`, {
     hint: 'Call again with cluster.',
     details: { candidates: candidates as Json },

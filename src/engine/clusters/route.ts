@@ -1,4 +1,3 @@
-import { defined } from '../../core/defined.ts';
 import { asError, fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import type { Result } from '../../core/result.ts';
 import { nameIn } from '../../core/settings/settings.ts';
@@ -6,7 +5,7 @@ import { namingCluster } from '../../core/text/call-text.ts';
 import { isObject, type JsonObject } from '../../core/text/json.ts';
 import type { Operation } from '../../operations/define.ts';
 import { findOperation } from '../../operations/find.ts';
-import { clusterInScope, describe, withinCluster } from '../limits/scope.ts';
+import { clusterInScope, refuseScope, withinCluster } from '../limits/scope.ts';
 import { perform } from '../perform.ts';
 import type { ServerPorts } from '../ports.ts';
 import type { Request } from '../types.ts';
@@ -15,7 +14,7 @@ import { type Answered, joined } from './join.ts';
 
 /** How long (ms) a read of all clusters waits for each: the time-out of one request to Proxmox. */
 const ANSWERS_WITHIN_MS = 35_000;
-/** The same for one that has lately let a read wait that long, and for how long (ms) that is remembered. */
+/** The same for a cluster that has lately let a read time out, and for how long (ms) that is remembered. */
 const HUNG_ANSWERS_WITHIN_MS = 2_000;
 const HUNG_MS = 60_000;
 
@@ -55,7 +54,7 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
   }
 
   async function several(request: Request): Promise<Result> {
-    const { cluster, ...args } = argumentsOf(request);
+    const { cluster, ...args } = isObject(request.args) ? (request.args as JsonObject) : {};
     const rest = { ...request, args };
     const { caller, options } = request;
     const operation = await findOperation(request.name);
@@ -67,7 +66,7 @@ export function createRouter(clusters: Clusters, server: ServerPorts): (request:
     }
     const choices = own.map(({ name }) => name);
     if (!isAbsent(cluster) || !operation) return rejected(rest, notNamed(choices, cluster));
-    // Each would say the same of a wrong id, and of what reads nothing of a cluster.
+    // Each would answer the same to a wrong id, and to an operation that reads nothing of a cluster.
     const isAlike = decidesById(operation) || named !== undefined || (operation.effect === 'read' && operation.ofNoCluster);
     if (isAlike && !options.invalid) return on(await readyOf(own), rest);
     const [first = all[0] as Served] = own;
@@ -93,25 +92,20 @@ function on({ name, server, open }: Served, request: Request): Promise<Result> {
   if (scope?.clusters === undefined) return perform(request, server, open);
   const within = { ...request, caller: { ...caller, ...withinCluster(scope) } };
   if (clusterInScope(name, scope)) return perform(within, server, open);
-  return perform(within, server, async () =>
-    fail('forbidden_by_policy', `This access token is limited to ${describe(scope)}.`, {
-      hint: 'Tell the user. Only the operator can change the scope.',
-    }),
-  );
+  return perform(within, server, async () => refuseScope(scope));
 }
 
 /** The calls that an error advises are calls on its cluster. */
 function advising(error: ProxmoxMcpError, cluster: string): ProxmoxMcpError {
   const hint = namingCluster(error.hint, cluster);
-  if (hint === error.hint) return error;
-  return new ProxmoxMcpError(error.code, error.message, { hint, ...defined({ details: error.details }), cause: error });
+  return hint === error.hint ? error : error.with({ hint });
 }
 
 function decidesById(operation: Operation): boolean {
   return operation.effect === 'control' && operation.decides;
 }
 
-/** Reads, and lists of approvals and runs. What decides names its approval, and that one its cluster. */
+/** Reads, and lists of approvals and runs. An operation that decides names its approval, and the approval its cluster. */
 function asksAll(operation: Operation): boolean {
   return operation.effect === 'read' || (operation.effect === 'control' && !decidesById(operation));
 }
@@ -128,10 +122,6 @@ async function ownerOf({ args }: Request, { store: open }: ServerPorts): Promise
     // The call meets the same fault, and says so.
     return undefined;
   }
-}
-
-function argumentsOf({ args }: Request): JsonObject {
-  return isObject(args) ? (args as JsonObject) : {};
 }
 
 function isAbsent(cluster: unknown): boolean {

@@ -5,20 +5,21 @@ import { inputOf } from '../../operations/by-name.ts';
 import { commonOf } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';
 import { coerce } from './coerce.ts';
-import { problemsOf } from './problems.ts';
+import { type Elsewhere, problemsOf } from './problems.ts';
 
 /**
  * Arguments in the form that the operation declares.
  * @throws invalid_arguments with one sentence for each problem
  */
 export async function readArguments(operation: Operation, raw: unknown): Promise<JsonObject> {
+  const { name } = operation;
   const read = (tools: readonly Operation[]) =>
-    readBy(inputOf(operation), raw ?? {}, operation.name, commonOf(operation), tools) as JsonObject;
-  if (!isOnGuest(operation)) return read([]);
+    readBy(inputOf(operation), { raw: raw ?? {}, name, more: commonOf(operation), tools }) as JsonObject;
   try {
     return read([]);
-  } catch {
-    // A parameter that another change of a guest has is meant for it. Only this refusal needs to know the others.
+  } catch (refused) {
+    if (!isOnGuest(operation)) throw refused;
+    // An unknown parameter may be that of another change of a guest. Only this refusal needs to know the others.
     const { operations } = await import('../../operations/index.ts');
     return read(operations.filter((one) => one !== operation && isOnGuest(one)));
   }
@@ -29,17 +30,10 @@ function isOnGuest(one: Operation): boolean {
   return one.effect !== 'read' && one.effect !== 'control' && !('reserves' in one) && one.byName?.vmid !== undefined;
 }
 
-/**
- * The same for any schema.
- * @param more parameters that belong to the object but are read elsewhere
- * @param tools operations that an unknown parameter may be meant for
- */
+/** The same for any schema. @param name of the operation, for the error */
 export function readBy<S extends z.ZodObject>(
   schema: S,
-  raw: unknown,
-  name: string,
-  more: readonly string[] = [],
-  tools: readonly Operation[] = [],
+  { raw, name, more = [], tools = [] }: { raw: unknown; name: string } & Partial<Elsewhere>,
 ): z.output<S> {
   const given = coerce(schema, raw);
   const parsed = schema.safeParse(given);

@@ -1,13 +1,15 @@
 import * as z from 'zod';
+import { isObject } from '../../core/text/json.ts';
 import { isSetting } from '../../operations/secret.ts';
 import { inWordsOf } from './synonyms.ts';
 
 type Schema = z.core.$ZodType;
 
 /**
- * Arguments as clients really send them, put into the form of the schema where nothing can be lost: `null` (also as a text, and an empty text,
- * that the parameter would not take) for what is optional is absent, `"100"` is a number, `"true"` a truth, `"Running"` the choice `running`,
- * JSON text a list or an object, one value a list of one and the reverse, a whole number a text, a list of lines a text, and the other word for a parameter (`memory_mb`) is that parameter. Whatever else does not fit stays as it is, for the schema to refuse.
+ * Puts arguments as clients send them into the form of the schema, where nothing can be lost. `null`, `"null"` or an empty text that an optional
+ * parameter would not take is absent. `"100"` becomes a number, `"true"` a boolean, `"Running"` the choice `running`, JSON text a list or an object,
+ * one value a list of one and the reverse, a whole number a text, a list of lines a text. The other word for a parameter (`memory_mb`) becomes that
+ * parameter. Any other value stays as it is, and the schema refuses it.
  */
 export function coerce(schema: Schema, value: unknown): unknown {
   const inner = unwrap(schema);
@@ -26,9 +28,9 @@ export function coerce(schema: Schema, value: unknown): unknown {
     case 'array': {
       const ofObjects = unwrap(def.element)._zod.def.type === 'object';
       const ofSettings = isSetting(def.element);
-      const given = fromJson(value, (read) => Array.isArray(read) || ((ofObjects || ofSettings) && isRecord(read)));
-      const named = ofSettings && isRecord(given) ? fromPairs(given) : given;
-      const list = isOne(named) || (ofObjects && isRecord(named)) ? [named] : named;
+      const given = fromJson(value, (read) => Array.isArray(read) || ((ofObjects || ofSettings) && isObject(read)));
+      const named = ofSettings && isObject(given) ? fromPairs(given) : given;
+      const list = isOne(named) || (ofObjects && isObject(named)) ? [named] : named;
       return Array.isArray(list) ? list.map((item) => coerce(def.element, item)) : list;
     }
     case 'string':
@@ -36,13 +38,13 @@ export function coerce(schema: Schema, value: unknown): unknown {
       if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
       return Array.isArray(value) ? fromLines(inner, value) : value;
     case 'object': {
-      const given = onlyOne(fromJson(value, (read) => isRecord(onlyOne(read))));
-      if (!isRecord(given)) return given;
+      const given = onlyOne(fromJson(value, (read) => isObject(onlyOne(read))));
+      if (!isObject(given)) return given;
       return members(inWordsOf(def.shape, given), (key) => (Object.hasOwn(def.shape, key) ? def.shape[key] : def.catchall));
     }
     case 'record': {
-      const given = fromJson(value, isRecord);
-      return isRecord(given) ? members(given, () => def.valueType) : given;
+      const given = fromJson(value, isObject);
+      return isObject(given) ? members(given, () => def.valueType) : given;
     }
     default:
       return value;
@@ -83,14 +85,14 @@ function onlyOne(value: unknown): unknown {
   return Array.isArray(value) && value.length === 1 ? value[0] : value;
 }
 
-/** `name=value` for each; a list repeats its name. What has members of its own stays. */
+/** `name=value` for each; a list repeats its name. An object that holds objects stays. */
 function fromPairs(given: Record<string, unknown>): unknown {
   const pairs = Object.entries(given).flatMap(([name, value]) => [value].flat().map((one): [string, unknown] => [name, one]));
   if (!pairs.every(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))) return given;
   return pairs.map(([name, value]) => `${name}=${typeof value === 'boolean' ? Number(value) : value}`);
 }
 
-/** A text that looks like a list or an object is one that could not be read. */
+/** Whether it can be the only item of a list: a text that looks like a list or an object is JSON that could not be read. */
 function isOne(value: unknown): boolean {
   return typeof value === 'number' || (typeof value === 'string' && !/^\s*(?:[[{]|$)/.test(value));
 }
@@ -118,27 +120,10 @@ function fromJson(value: unknown, fits: (value: unknown) => boolean): unknown {
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** The schema of the value itself, below what makes it optional or gives it a default. */
 export function unwrap(schema: Schema): z.core.$ZodTypes {
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return unwrap(def.innerType);
-    case 'lazy':
-      return unwrap(def.getter());
-    case 'pipe':
-      return unwrap(def.in);
-    default:
-      return schema as z.core.$ZodTypes;
-  }
+  if (def.type === 'lazy') return unwrap(def.getter());
+  if (def.type === 'pipe') return unwrap(def.in);
+  return 'innerType' in def ? unwrap(def.innerType) : (schema as z.core.$ZodTypes);
 }

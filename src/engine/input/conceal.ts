@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { SecretRef } from '../../core/plan/plan.ts';
-import type { Json, JsonObject } from '../../core/text/json.ts';
+import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
 import { namesSecret } from '../../core/text/text.ts';
 import { isSecret, isSetting } from '../../operations/secret.ts';
 
@@ -9,7 +9,7 @@ type Hide = (value: string) => SecretRef;
 
 /**
  * Replaces the secrets in checked arguments by references, wherever the schema marks them. Which branch of a union took a value is no longer
- * known, so the marks of all branches count: a value is rather hidden once too often than shown once.
+ * known, so the marks of all branches count: hiding a value too often is safe, showing it once is not.
  */
 export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObject {
   return mayHoldSecrets(schema) ? (walk(schema, value, hide) as JsonObject) : value;
@@ -17,14 +17,14 @@ export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObje
 
 const known = new WeakMap<Schema, boolean>();
 
-/** Whether anything that a schema describes is marked. Most operations take no secret, and a schema never changes. */
+/** Whether a schema marks anything. Most operations take no secret, and a schema never changes. */
 function mayHoldSecrets(schema: Schema): boolean {
   const may = known.get(schema) ?? [...reachable(schema)].some((part) => isSecret(part) || isSetting(part));
   known.set(schema, may);
   return may;
 }
 
-/** A schema and all below it that `walk` can come to. */
+/** A schema and all below it that `walk` can reach. */
 function reachable(schema: Schema): Set<Schema> {
   const reached = new Set<Schema>();
   const reach = (at: Schema): void => {
@@ -43,7 +43,7 @@ function walk(schema: Schema, value: Json | undefined, hide: Hide): Json | undef
   const { here, array, object } = parts(schema);
   const own = here.reduce<Json | undefined>((seen, part) => walk(part, seen, hide), value);
   if (Array.isArray(own) && array) return own.map((item, index) => walkAll(array(index), item, hide));
-  if (typeof own === 'object' && own !== null && !Array.isArray(own) && object) {
+  if (isObject(own) && object) {
     return Object.fromEntries(Object.entries(own).map(([key, item]) => [key, walkAll(object(key), item, hide)]));
   }
   return own;
@@ -66,14 +66,6 @@ function parts(schema: Schema): Parts {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   const same = (...here: Schema[]): Parts => ({ here, all: here });
   switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return same(def.innerType);
     case 'lazy':
       return same(def.getter());
     case 'union':
@@ -97,7 +89,7 @@ function parts(schema: Schema): Parts {
       return { here: [], object: own, all: [...Object.values(shape), ...(catchall ? [catchall] : [])] };
     }
     default:
-      return same();
+      return 'innerType' in def ? same(def.innerType) : same();
   }
 }
 
@@ -113,7 +105,7 @@ export function unreachableSecrets(schema: Schema): string[] {
     .map(({ place }) => place);
 }
 
-/** All marked schemas, found without knowing what the types mean: in every schema that a definition holds anywhere. */
+/** All marked schemas, searched in every member of every definition, so that no type of schema can be forgotten. */
 function placesOfSecrets(schema: Schema): { at: Schema; place: string }[] {
   const seen = new Set<unknown>();
   const found: { at: Schema; place: string }[] = [];

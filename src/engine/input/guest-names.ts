@@ -12,8 +12,7 @@ import type { GuestRow } from '../../proxmox/guest/guests.ts';
 
 /**
  * Arguments in which every guest is a VMID. Names are looked up afresh among the guests that this caller sees, so a plan and its approval are
- * about a number, and the approval's text shows the name that the guest has.
- * @param reader asked only if a name was given
+ * about a number, and the approval's text shows the name that the guest has. Without a name it reads nothing.
  * @throws guest_not_found, ambiguous with candidates, conflict where VMID and name are two guests, invalid_arguments where both are missing
  */
 export async function withVmids(operation: Operation, args: JsonObject, reader: ProxmoxReader): Promise<JsonObject> {
@@ -47,7 +46,7 @@ export function withPlaceholders({ byName = {} }: Operation, args: JsonObject): 
   return { ...args, ...Object.fromEntries(placed) };
 }
 
-/** All that are missing at once; of a single one `theOne` knows more. */
+/** Names all missing guests at once; of a single one `theOne` knows more. */
 function refuseMissing(names: readonly string[], rows: readonly GuestRow[]): void {
   const missing = names.filter((name) => !rows.some((row) => sameName(row.name, name))).map((name) => plainText(name, 80));
   if (missing.length > 1) fail('guest_not_found', `No guests called ${missing.join(', ')} are visible.`, { details: { missing } });
@@ -57,15 +56,12 @@ function theOne(name: string, parameter: string, rows: readonly GuestRow[]): Gue
   const found = rows.filter((row) => row.name !== '' && sameName(row.name, name));
   const [first, second] = found;
   if (!first) {
-    const near = nearest(
-      name,
-      rows.map((row) => row.name).filter((other) => other !== ''),
-    );
-    const said = plainText(name, 80);
+    const names = rows.map((row) => row.name).filter((other) => other !== '');
+    const near = nearest(name, names).map((one) => plainText(one, 80));
     const vmid = /^\d+$/.test(name) ? `${name} looks like a VMID: pass it as a number in the parameter for VMIDs.` : undefined;
-    fail('guest_not_found', `No guest called ${said} is visible.`, {
-      hint: vmid ?? (near.length > 0 ? `Did you mean ${near.map((one) => plainText(one, 80)).join(' or ')}?` : ERRORS.guest_not_found.hint),
-      ...(near.length > 0 ? { details: { candidates: near.map((one) => plainText(one, 80)) } } : {}),
+    fail('guest_not_found', `No guest called ${plainText(name, 80)} is visible.`, {
+      hint: vmid ?? (near.length > 0 ? `Did you mean ${near.join(' or ')}?` : ERRORS.guest_not_found.hint),
+      ...(near.length > 0 ? { details: { candidates: near } } : {}),
     });
   }
   if (second) {
@@ -78,7 +74,7 @@ function theOne(name: string, parameter: string, rows: readonly GuestRow[]): Gue
   return first;
 }
 
-/** Both given: they must be one guest. */
+/** The VMID and the name that a caller gave must be of one guest. @throws conflict */
 function agreed(vmid: Json | undefined, named: GuestRow, rows: readonly GuestRow[]): number {
   if (vmid === undefined || vmid === named.vmid) return named.vmid;
   const other = rows.find((row) => row.vmid === vmid);

@@ -1,20 +1,25 @@
 import * as z from 'zod';
 import { nearest } from '../../core/text/nearest.ts';
 import { counted, plainText } from '../../core/text/text.ts';
+import type { Operation } from '../../operations/define.ts';
 import { unwrap } from './coerce.ts';
 
 type Schema = z.core.$ZodType;
-type Tool = { name: string; input: z.ZodObject };
 
-interface Known {
-  schema: Schema;
+/** Names that the schema itself does not have. */
+export interface Elsewhere {
   /** Parameters that belong to the object but are read elsewhere. */
   more: readonly string[];
   /** Tools that an unknown parameter may be meant for. */
-  tools: readonly Tool[];
+  tools: readonly Operation[];
 }
 
-/** Words that mean one parameter: what other tools, Proxmox, or answers of ours call it. Compared without case and signs. */
+interface Refused extends Elsewhere {
+  schema: Schema;
+  given: unknown;
+}
+
+/** Words that mean one parameter: its names in other tools, in Proxmox and in answers of this server. Compared without case and signs. */
 const SAME: readonly (readonly string[])[] = [
   ['vmid', 'id', 'vm', 'guest', 'guestid', 'ctid'],
   ['name', 'hostname', 'vmname', 'guestname'],
@@ -47,43 +52,40 @@ const SAME: readonly (readonly string[])[] = [
 ];
 
 /**
- * The problems of arguments: one sentence a problem, which names the parameter and never its value, because that may be a secret. What
- * is lacking because a parameter is misspelt is not a problem of its own.
+ * The problems of arguments, one sentence each. It names the parameter and never its value, which may be a secret. A parameter that is missing
+ * because it is misspelt is not a problem of its own.
  */
-export function problemsOf(
-  error: z.core.$ZodError,
-  { given, schema, more = [], tools = [] }: { given: unknown } & Pick<Known, 'schema'> & Partial<Known>,
-): { problems: string[]; parameters?: string[] } {
-  const unknown = error.issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys' ? unknownIn(issue, given, { schema, more, tools }) : [],
-  );
+export function problemsOf({ issues }: z.core.$ZodError, refused: Refused): { problems: string[]; parameters?: string[] } {
+  const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownIn(issue, refused) : []));
   const explained = (path: string) =>
     unknown.some(({ meant, where }) => path === where || path === [where, meant].filter(Boolean).join('.'));
   // A value of another type breaks rules that are about the right one, too.
-  const mistyped = new Set(error.issues.flatMap((issue) => (issue.code === 'invalid_type' ? [issue.path.join('.')] : [])));
-  const others = error.issues.flatMap((issue, index) => {
-    const where = issue.path.map(String).join('.');
+  const mistyped = issues.filter(({ code }) => code === 'invalid_type').map(placeOf);
+  const others = issues.flatMap((issue, index) => {
+    const where = placeOf(issue);
     // A whole number has the bounds of all whole numbers before its own.
-    const again = (later: z.core.$ZodIssue) => later.code === issue.code && later.path.map(String).join('.') === where;
-    if ((issue.code === 'too_big' || issue.code === 'too_small') && error.issues.slice(index + 1).some(again)) return [];
+    const again = (later: z.core.$ZodIssue) => later.code === issue.code && placeOf(later) === where;
+    if (issue.code === 'unrecognized_keys' || (isLength(issue) && issues.slice(index + 1).some(again))) return [];
     // A text of a wrong length breaks its other rule, too.
-    if (issue.code === 'custom' && error.issues.some((other) => isLength(other) && other.path.map(String).join('.') === where)) return [];
-    if (issue.code !== 'invalid_type' && issue.code !== 'unrecognized_keys' && mistyped.has(where)) return [];
-    const value = at(given, issue.path);
-    const follows = (issue.code === 'custom' || value === undefined) && explained(where);
-    return issue.code === 'unrecognized_keys' || follows
-      ? []
-      : [sentence(issue, where || 'the argument', value, schemaAt(schema, issue.path))];
+    if (issue.code === 'custom' && issues.some((other) => isLength(other) && placeOf(other) === where)) return [];
+    if (issue.code !== 'invalid_type' && mistyped.includes(where)) return [];
+    const value = at(refused.given, issue.path);
+    if ((issue.code === 'custom' || value === undefined) && explained(where)) return [];
+    return [sentence(issue, where || 'the argument', value, schemaAt(refused.schema, issue.path))];
   });
   const lost = unknown.find(({ meant, tool }) => (meant ?? tool) === undefined);
   return { problems: [...new Set([...unknown.map(({ text }) => text), ...others])], ...(lost ? { parameters: lost.known } : {}) };
 }
 
-function unknownIn({ keys, path }: z.core.$ZodIssueUnrecognizedKeys, given: unknown, { schema, more, tools }: Known) {
-  const where = path.map(String).join('.');
-  const object = schemaAt(schema, path);
+function placeOf({ path }: Pick<z.core.$ZodIssue, 'path'>): string {
+  return path.map(String).join('.');
+}
+
+function unknownIn(issue: z.core.$ZodIssueUnrecognizedKeys, { given, schema, more, tools }: Refused) {
+  const where = placeOf(issue);
+  const object = schemaAt(schema, issue.path);
   const known = [...Object.keys(shapeOf(object)), ...(where === '' ? more : [])];
-  return keys.map((key) => {
+  return issue.keys.map((key) => {
     const meant = meantBy(key, known, object);
     const what = `unknown parameter "${plainText(key, 60)}"${where === '' ? '' : ` in ${where}`}`;
     const tool = meant === undefined && where === '' ? toolWith(key, at(given, [key]), tools) : undefined;
@@ -93,7 +95,7 @@ function unknownIn({ keys, path }: z.core.$ZodIssueUnrecognizedKeys, given: unkn
 }
 
 /** The only other tool that has the parameter, under this word or another one for it, and takes its value. */
-function toolWith(key: string, value: unknown, tools: readonly Tool[]): string | undefined {
+function toolWith(key: string, value: unknown, tools: readonly Operation[]): string | undefined {
   const found = tools.filter(({ input: { shape } }) => {
     const type = shape[sameWord(key, Object.keys(shape)) ?? ''];
     return type !== undefined && z.core.safeParse(type, value).success;

@@ -15,7 +15,7 @@ import { conceal, unreachableSecrets } from './conceal.ts';
 export interface Vault {
   /** @throws internal for a schema with a secret that would pass as plain text */
   conceal(schema: z.ZodObject, args: JsonObject): JsonObject;
-  /** The call that brought these arguments is over. */
+  /** Ends the call that brought these arguments. */
   forget(concealed: JsonObject): void;
   /** The ids of all secrets in a value. */
   idsIn(value: unknown): string[];
@@ -28,7 +28,7 @@ const KEY_BYTES = 32;
 
 /** @param dataDir holds `secret.key` (0600), made at first use; only read when a secret turns up */
 export function createVault(dataDir: string): Vault {
-  /** With how many calls at work brought each. */
+  /** By id; `calls`: the calls at work that brought it. */
   const values = new Map<string, { value: string; calls: number }>();
   let keys: { mac: Buffer; seal: Buffer } | undefined;
   const keyring = () => {

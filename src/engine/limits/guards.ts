@@ -15,15 +15,19 @@ import { evaluatePolicy, type PolicyDecision } from './policy.ts';
 const HOUR_MS = 3_600_000;
 
 /**
- * Everything the operator's policy says about a plan before a human is asked: what is never allowed, the age of the backup, the cool-down of
- * identical requests, and how many guests may be made or destroyed in an hour.
+ * Checks a plan against the operator's policy before a human is asked: its bans, the age of the backup, the cool-down of identical requests, and
+ * the limits on guests that are created or destroyed in an hour.
  * @throws forbidden_by_policy, rate_limited
  */
 export async function checkPolicy(plan: Plan, call: Pick<ChangeCall, 'args' | 'caller'>, ports: Ports): Promise<PolicyDecision> {
   const decision = await evaluatePolicy(plan, call.caller, ports);
   await checkBackup(plan, decision, ports);
   await checkCooldown(plan, call, decision, ports);
-  await checkPerHour(plan, call, ports);
+  const hourly = perHour(plan, ports);
+  if (hourly) {
+    const whose = { cluster: ports.cluster.name, principal: call.caller.principal };
+    hourly.check(await (await ports.store()).runs.since(whose, hourly.since));
+  }
   return decision;
 }
 
@@ -49,7 +53,7 @@ async function checkBackup(plan: Plan, { requireBackupWithin }: PolicyDecision, 
   }
 }
 
-/** The plan itself continues only when its backup is there. */
+/** Whether the plan itself waits for a backup before it continues. */
 function backsUpFirst(plan: Plan, vmid: number): boolean {
   return plan.steps.some((step) => step.kind === 'wait' && step.until.kind === 'backup' && step.until.vmid === vmid);
 }
@@ -62,9 +66,8 @@ async function checkCooldown(
 ): Promise<void> {
   // Finishing a half-made guest repeats nothing.
   if (cooldown === undefined || partsOf(plan).some(({ continues }) => continues !== undefined)) return;
-  const { name: cluster } = ports.cluster;
   const store = await ports.store();
-  const whose = { cluster, principal: caller.principal };
+  const whose = { cluster: ports.cluster.name, principal: caller.principal };
   const since = new Date(ports.clock.now() - cooldown * 1000).toISOString();
   const same = argsDigest(plan.operation, args);
   const [last] = [
@@ -105,13 +108,8 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
       const more = makes ? newGuestsOf(plan) : destroyed(plan);
       if (alike + more <= limit) return;
       const asked = more > 1 ? ` This call asks for ${more} more.` : '';
-      fail(
-        'rate_limited',
-        `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour. The policy allows ${limit}.${asked}`,
-        {
-          details: { limit, used: alike, since },
-        },
-      );
+      const what = `${alike} guests were ${makes ? 'created' : 'destroyed'} within the last hour`;
+      fail('rate_limited', `${what}. The policy allows ${limit}.${asked}`, { details: { limit, used: alike, since } });
     },
   };
 }
@@ -130,12 +128,4 @@ function madeBy(run: RunRecord): number {
 /** Proxmox refused its first request, as when the VMID that we chose was taken meanwhile: nothing was made. */
 function cameToNothing({ status, steps }: Pick<RunRecord, 'status' | 'steps'>): boolean {
   return status === 'failed' && !steps.some(({ state }) => state === 'done');
-}
-
-async function checkPerHour(plan: Plan, { caller }: Pick<ChangeCall, 'caller'>, ports: Ports): Promise<void> {
-  const admission = perHour(plan, ports);
-  if (!admission) return;
-  const { name: cluster } = ports.cluster;
-  const store = await ports.store();
-  admission.check(await store.runs.since({ cluster, principal: caller.principal }, admission.since));
 }

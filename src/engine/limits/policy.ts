@@ -63,16 +63,15 @@ export function evaluate(policy: Policy, subject: Subject, base: ApprovalMethod)
   const methods = rules.flatMap((rule) => rule.method ?? []);
   const copiesGuarded = subject.guests.some(({ copied }) => copied?.guarded);
   const asked = needsApproval(subject.effect) || methods.length > 0 || copiesGuarded;
-  const least = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => a - b)[0];
-  const most = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => b - a)[0];
-  const backup = least(rules.map((r) => r.requireBackupWithin));
-  const cooldown = most(rules.map((r) => r.cooldown));
-  const approvals = most(rules.map((r) => r.approvals)) ?? 1;
+  const inOrder = (values: (number | undefined)[]) => values.filter((v) => v !== undefined).sort((a, b) => a - b);
+  const requireBackupWithin = inOrder(rules.map((r) => r.requireBackupWithin))[0];
+  const cooldown = inOrder(rules.map((r) => r.cooldown)).at(-1);
+  const approvals = inOrder(rules.map((r) => r.approvals)).at(-1) ?? 1;
   return {
     // Only the method `human` tells several people apart.
     ...(asked || approvals > 1 ? { method: approvals > 1 ? 'human' : methods.reduce(stricter, base) } : {}),
     approvals,
-    ...defined({ requireBackupWithin: backup, cooldown }),
+    ...defined({ requireBackupWithin, cooldown }),
   };
 }
 
@@ -111,8 +110,8 @@ function blindness({ guests, hidden }: Subject): string {
 
 /**
  * Evaluates the policy on a plan.
- * @param caller how this one would be asked
- * @param requester whom rules about principals look at; not the caller when a human decides about it
+ * @param caller decides the approval method
+ * @param requester the principal that rules compare; not the caller when a human decides about the plan
  */
 export async function evaluatePolicy(plan: Plan, caller: Caller, ports: Ports, requester: Requester = caller): Promise<PolicyDecision> {
   const { subject, placed } = await subjectOf(plan, requester, ports);

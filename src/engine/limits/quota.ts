@@ -7,6 +7,14 @@ import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { isDisk } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/schema.ts';
 
+/** The input of the count: without the guest that is planned, and only reservations that came before ours. */
+export interface Inventory {
+  guests: readonly GuestRow[];
+  reserved: readonly Reservation[];
+  /** VMIDs of guests created through this server; only for that scope. */
+  created: ReadonlySet<number>;
+}
+
 type Sizes = Pick<Usage, 'cpu' | 'memoryMib' | 'diskGib'>;
 
 /** A new guest outside the scope would bypass every limit of it. @throws quota_exceeded saying what brings it inside */
@@ -21,7 +29,7 @@ export function checkInside(made: Pick<GuestRow, 'vmid' | 'pool' | 'tags'>, limi
   });
 }
 
-/** Whether a guest counts: it is of the scope and no template. @param created VMIDs of guests created through this server; only for that scope */
+/** Whether a guest counts: it is in the scope and not a template. */
 export function counts(
   guest: Pick<GuestRow, 'vmid' | 'template' | 'pool' | 'tags'>,
   { scope }: LimitSettings,
@@ -37,15 +45,11 @@ export function counts(
  * Counted are visible guests of the scope except templates, and reservations that came before ours. A VMID counts once, with the
  * greater of what is visible and what is reserved: a fresh guest is listed without its sizes, and a growing one with its old sizes until
  * the change is applied.
- * @param guests without the one that is planned
- * @param created VMIDs of guests created through this server; only needed for that scope
  * @param diskGib sum of a guest's volumes by VMID; only needed where a total of disk is limited (lists show the boot disk alone)
  */
 export function usage(
-  guests: readonly GuestRow[],
-  earlier: readonly Reservation[],
+  { guests, reserved, created }: Inventory,
   limits: LimitSettings,
-  created: ReadonlySet<number>,
   diskGib: ReadonlyMap<number, number> = new Map(),
 ): Usage {
   const counted = new Map<number, Sizes>();
@@ -53,7 +57,7 @@ export function usage(
     if (counts(g, limits, created))
       counted.set(g.vmid, { cpu: g.cpus ?? 0, memoryMib: g.memoryMib ?? 0, diskGib: diskGib.get(g.vmid) ?? g.diskGib ?? 0 });
   }
-  for (const r of earlier) {
+  for (const r of reserved) {
     const seen = counted.get(r.vmid) ?? (r.newGuest ? { cpu: 0, memoryMib: 0, diskGib: 0 } : undefined);
     // A guest that grows and does not count: a template, or one outside the scope.
     if (!seen) continue;

@@ -1,7 +1,6 @@
 import { defined } from '../../core/defined.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { Quota, Quotas } from '../../core/settings/limits.ts';
-import { TOTALS, type Total, type Usage } from '../../core/settings/limits.ts';
+import { type Quota, type Quotas, TOTALS, type Total, type Usage } from '../../core/settings/limits.ts';
 import type { LimitSettings } from '../../core/settings/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { seesEveryDisk } from '../../proxmox/access/visibility.ts';
@@ -9,15 +8,13 @@ import { completed } from '../../proxmox/guest/fresh.ts';
 import { type GuestRow, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import type { Reservation } from '../../store/schema.ts';
 import type { Ports } from '../ports.ts';
-import { diskSums, usage } from './quota.ts';
+import { diskSums, type Inventory, usage } from './quota.ts';
 import { tidy } from './reservations.ts';
 
-/** The input of the count. */
-export interface Inventory {
-  guests: readonly GuestRow[];
-  reserved: Reservation[];
-  /** VMIDs of guests created through this server; only for that scope. */
-  created: ReadonlySet<number>;
+/** The cluster whose guests are counted, and its limits. */
+interface Counted {
+  limits: LimitSettings;
+  api: ProxmoxReader;
 }
 
 /** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
@@ -37,22 +34,18 @@ export async function takeInventoryWithoutStore(api: ProxmoxReader, limits: Limi
 }
 
 /** The usage of the scope, with and without reservations. The disks are requested only where their total is limited: lists show the boot disk alone. */
-export async function used(
-  { guests, reserved, created }: Inventory,
-  limits: LimitSettings,
-  api: ProxmoxReader,
-): Promise<{ all: Usage; existing: Usage }> {
+export async function used(inventory: Inventory, { limits, api }: Counted): Promise<{ all: Usage; existing: Usage }> {
   const [disks, seesAll] = limits.maxTotalDiskGib === undefined ? [] : await Promise.all([diskSums(api), seesEveryDisk(api)]);
-  const sum = (rows: Reservation[]) => ({ ...usage(guests, rows, limits, created, disks), unseenDisks: seesAll === false });
-  return { all: sum(reserved), existing: sum([]) };
+  const sum = (counted: Inventory) => ({ ...usage(counted, limits, disks), unseenDisks: seesAll === false });
+  return { all: sum(inventory), existing: sum({ ...inventory, reserved: [] }) };
 }
 
 /** Every limit over the scope, and how much of it is taken: for doctor, metrics and console, counted as the guard counts. */
-export async function quotasOf(inventory: Inventory, limits: LimitSettings, api: ProxmoxReader): Promise<Quotas> {
+export async function quotasOf(inventory: Inventory, { limits, api }: Counted): Promise<Quotas> {
   const { scope } = limits;
   if (scope.kind === 'pool' && (await hiddenPools(api, [scope.pool])).size > 0)
     return { scope, hiddenPool: scope.pool, quotas: TOTALS.map(({ size, limit, variable }) => row(size, variable, limits[limit])) };
-  const { all, existing } = await used(inventory, limits, api);
+  const { all, existing } = await used(inventory, { limits, api });
   return {
     scope,
     quotas: TOTALS.map(({ size, limit, variable }) => {

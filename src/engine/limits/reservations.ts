@@ -15,25 +15,17 @@ const LISTED_SECONDS = 15;
 const REUSE_AFTER_MS = 24 * 3_600_000;
 
 /** `other`: another call has reserved the name or the VMID. */
-type Taken = { kind: 'mine'; reservation: Reservation } | { kind: 'other'; reservation: Reservation };
+type Taken = { kind: 'mine' | 'other'; reservation: Reservation };
 
 /**
- * Takes a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one creates the guest.
+ * Reserves a name and a VMID for a new guest before anything is planned, so that of many equal calls, in any process, one creates the guest.
  * @param avoid VMIDs that turned out to be taken
  * @throws conflict when no VMID is free
  */
 export async function reserveGuest(wanted: ReservationRequest, ports: Ports, avoid: ReadonlySet<number>): Promise<Taken> {
-  const { api, name: cluster } = ports.cluster;
+  const { api } = ports.cluster;
   const store = await ports.store();
-  const request = {
-    id: newId('rsv'),
-    cluster,
-    name: wanted.name ?? '',
-    newGuest: true,
-    worker: ports.worker,
-    leaseUntil: leaseFrom(ports.clock),
-    now: isoNow(ports.clock),
-  };
+  const request = reservationOf({ name: wanted.name ?? '', newGuest: true }, ports);
   const doomed = await refuseDoomed(wanted.vmid, ports);
   const taken = new Set([...avoid, ...doomed, ...(wanted.vmid === undefined ? await deletedLately(ports) : [])]);
   const start = wanted.vmid === undefined ? await nextFree(api) : 0;
@@ -61,6 +53,11 @@ export async function reserveGuest(wanted: ReservationRequest, ports: Ports, avo
   }
 }
 
+/** The row that this process asks the store for. */
+export function reservationOf(guest: { name: string; newGuest: boolean }, { cluster, worker, clock }: Ports) {
+  return { id: newId('rsv'), cluster: cluster.name, ...guest, worker, leaseUntil: leaseFrom(clock), now: isoNow(clock) };
+}
+
 /**
  * VMIDs at which a DELETE or a restore of unknown outcome may still arrive: it would destroy a new guest there.
  * @throws conflict when the wanted one is among them
@@ -70,14 +67,11 @@ export async function refuseDoomed(vmid: number | undefined, ports: Ports): Prom
   const doomed = await doomedVmids(ports);
   const run = vmid === undefined ? undefined : doomed.get(vmid);
   if (run !== undefined) {
-    fail(
-      'conflict',
-      `VMID ${vmid} is blocked. Proxmox may still execute an earlier DELETE or restore, which would destroy a new guest there.`,
-      {
-        hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
-        details: { run_id: run },
-      },
-    );
+    const why = 'Proxmox may still execute an earlier DELETE or restore, which would destroy a new guest there';
+    fail('conflict', `VMID ${vmid} is blocked. ${why}.`, {
+      hint: `Choose another VMID or leave vmid out. The operator ends the watch with \`proxmox-mcp runs close ${run}\`.`,
+      details: { run_id: run },
+    });
   }
   return doomed.keys();
 }
@@ -99,9 +93,8 @@ export async function freeVmid(ports: Ports, more: readonly number[] = []): Prom
 
 /** Backups and jobs of a guest that is gone would look like those of a new one with its VMID. */
 export async function deletedLately(ports: Ports): Promise<Set<number>> {
-  const { name: cluster } = ports.cluster;
-  const store = await ports.store();
-  return new Set(await store.runs.deletedVmids(cluster, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
+  const { runs } = await ports.store();
+  return new Set(await runs.deletedVmids(ports.cluster.name, new Date(ports.clock.now() - REUSE_AFTER_MS).toISOString()));
 }
 
 /** Guests that are being created or too fresh for the lists, except our own reservation. */

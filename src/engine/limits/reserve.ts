@@ -7,12 +7,11 @@ import type { LimitSettings } from '../../core/settings/settings.ts';
 import { hiddenPools } from '../../proxmox/access/pools.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import type { Reservation } from '../../store/schema.ts';
-import { newId } from '../ids.ts';
-import { isoNow, type Ports } from '../ports.ts';
-import { leaseFrom } from '../runs/worker.ts';
+import type { Ports } from '../ports.ts';
 import { type Hold, holding } from './hold.ts';
 import { checkInside, counts } from './quota.ts';
 import { takeInventory, used } from './quotas.ts';
+import { reservationOf } from './reservations.ts';
 import { newGuest } from './subject.ts';
 
 /** A place in the queue for each guest that takes something: what came earlier counts, what comes later waits its turn. */
@@ -27,32 +26,20 @@ export async function reserve(plan: Plan, hold: Hold, ports: Ports): Promise<voi
 async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefined): Promise<Reservation | undefined> {
   const { demand } = plan;
   if (!demand) return mine;
-  const { name: cluster } = ports.cluster;
   const store = await ports.store();
   let reservation = mine;
   if (!reservation) {
-    const request = {
-      id: newId('rsv'),
-      cluster,
-      name: '',
-      newGuest: false,
-      worker: ports.worker,
-      leaseUntil: leaseFrom(ports.clock),
-      now: isoNow(ports.clock),
-    };
+    const request = reservationOf({ name: '', newGuest: false }, ports);
     const result = await holding(request.id, ports, () => store.reservations.reserve(request, () => demand.vmid));
     reservation = 'mine' in result ? result.mine : fail('internal', 'The reservation was rejected.');
   }
-  const space = plan.space ?? {};
   const node = plan.node ?? requestsOf(plan)[0]?.task?.node ?? '';
   const type = plan.target?.type ?? 'qemu';
   // A container's share of a CPU may be half a one.
   const cpu = Math.ceil(demand.after.cpu);
-  const demanded = { node, type, ...demand.after, cpu, space };
   const { id } = reservation;
-  const placed = await (mine
-    ? store.reservations.setDemand(id, demanded)
-    : holding(id, ports, () => store.reservations.setDemand(id, demanded)));
+  const set = () => store.reservations.setDemand(id, { node, type, ...demand.after, cpu, space: plan.space ?? {} });
+  const placed = await (mine ? set() : holding(id, ports, set));
   // Without its row the run cannot begin, and says so.
   return placed ?? { ...reservation, node, type };
 }
@@ -93,7 +80,7 @@ export async function totalsOver(
   });
   if (counted.length === 0) return { earlier, exceeded: [] };
   const others = <T extends { vmid: number }>(list: readonly T[]) => list.filter(({ vmid }) => counted.every((one) => one.vmid !== vmid));
-  const { all } = await used({ guests: others(guests), reserved: others(earlier), created }, limits, api);
+  const { all } = await used({ guests: others(guests), reserved: others(earlier), created }, ports.cluster);
   return { earlier, exceeded: overTotals(sumOf(counted), all, limits) };
 }
 
@@ -115,12 +102,9 @@ async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: Prox
     const node = plan.node ?? '';
     const storage = (await listStorages(api, node)).find((s) => placeOn(node, s) === place);
     if (!storage || storage.freeGib - taken >= gib) continue;
-    fail(
-      'storage_unavailable',
-      `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free. Work in flight needs ${plain(taken)} of them, and this request needs ${plain(gib)}.`,
-      {
-        hint: 'Call again when the other work is done, or choose another storage or a smaller disk.',
-      },
-    );
+    const free = `Storage ${storage.storage} has ${Math.floor(storage.freeGib)} GiB free`;
+    fail('storage_unavailable', `${free}. Work in flight needs ${plain(taken)} of them, and this request needs ${plain(gib)}.`, {
+      hint: 'Call again when the other work is done, or choose another storage or a smaller disk.',
+    });
   }
 }

@@ -37,12 +37,11 @@ export function withinCluster(scope: Scope | undefined): { scope?: Scope } {
  * @param rows live facts, as the server's own token sees them
  */
 export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Scope): string | undefined {
-  for (const { vmid } of targetsOf(plan)) {
-    if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid} is outside of it`;
-  }
-  for (const { vmid } of plan.sources ?? []) {
-    if (!guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope)) return `guest ${vmid}, whose disks it copies, is outside of it`;
-  }
+  const isOut = ({ vmid }: { vmid: number }) => !guestInScope(rows.find((row) => row.vmid === vmid) ?? {}, scope);
+  const target = targetsOf(plan).find(isOut);
+  if (target) return `guest ${target.vmid} is outside of it`;
+  const source = plan.sources?.find(isOut);
+  if (source) return `guest ${source.vmid}, whose disks it copies, is outside of it`;
   return partsOf(plan)
     .map((part) => givenOutOfScope(part, scope))
     .find((reason) => reason !== undefined);
@@ -64,7 +63,7 @@ function givenOutOfScope(plan: Plan, scope: Scope): string | undefined {
   return `the new guest would be outside of it (${describe(scope)})`;
 }
 
-/** Whether a run of another principal is about guests outside the caller's scope, of which the caller must learn nothing. */
+/** Whether a run of another principal is about guests outside the caller's scope: the caller must learn nothing of them. */
 export function isForeign(run: RunRecord, { principal, scope }: Requester, rows: readonly GuestRow[]): boolean {
   return scope !== undefined && run.principal !== principal && planOutOfScope(run.plan, rows, scope) !== undefined;
 }
@@ -73,8 +72,12 @@ export function isForeign(run: RunRecord, { principal, scope }: Requester, rows:
 export async function checkPlanScope(plan: Plan, scope: Scope | undefined, api: ProxmoxReader): Promise<void> {
   if (scope === undefined) return;
   const reason = planOutOfScope(plan, await listGuests(api), scope);
-  if (reason === undefined) return;
-  fail('forbidden_by_policy', `This access token is limited to ${describe(scope)}, and ${reason}.`, {
+  if (reason !== undefined) refuseScope(scope, `, and ${reason}`);
+}
+
+/** @param why continues the sentence */
+export function refuseScope(scope: Scope, why = ''): never {
+  fail('forbidden_by_policy', `This access token is limited to ${describe(scope)}${why}.`, {
     hint: 'Tell the user. Only the operator can change the scope.',
   });
 }
@@ -91,7 +94,8 @@ export async function checkTaskScope(upid: string, scope: Scope, api: ProxmoxRea
 
 /**
  * Reads as if only the guests of the scope existed: the cluster's list shows no others, storages show no volumes of others, and a request
- * about another guest is answered like one about a guest that does not exist. Every operation reads through it, so none can forget. For one call: it remembers what it saw.
+ * about another guest is answered like one about a guest that does not exist. Every operation reads through it, so that none can forget the scope.
+ * It keeps the first list of guests, so it serves one call.
  */
 export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
   let rows: Promise<readonly GuestRow[]> | undefined;

@@ -52,12 +52,9 @@ export async function subjectOf(
   const what = { operation: plan.operation, effect: plan.effect, principal };
   if (!asksFacts || targets.length + sources.length === 0) {
     const known = { tags: [], createdHere: false };
-    const guests = [...targets, ...sources].map((guest) => ({
-      vmid: guest.vmid,
-      ...known,
-      ...('copied' in guest ? { copied: guest.copied } : {}),
-    }));
-    return { subject: { ...what, guests: [...made, ...guests] } };
+    const changed = targets.map(({ vmid }) => ({ vmid, ...known }));
+    const copied = sources.map((source) => ({ vmid: source.vmid, ...known, copied: source.copied }));
+    return { subject: { ...what, guests: [...made, ...changed, ...copied] } };
   }
   const { api, name: cluster } = ports.cluster;
   const store = await ports.store();

@@ -40,7 +40,7 @@ export async function waitFor(
  * @returns undefined when another call used the approval at the same time
  */
 export async function runHeld(
-  start: Omit<Start, 'reservations' | 'onProgress' | 'signal'> & Pick<ChangeCall, 'options'>,
+  start: Omit<Start, 'reservations' | 'onProgress' | 'signal'> & Pick<ChangeCall, 'operation' | 'options'>,
   hold: Hold,
   ports: Ports,
 ): Promise<Result | undefined> {

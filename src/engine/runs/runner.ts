@@ -4,7 +4,6 @@ import type { Caller } from '../../core/people/caller.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import type { ChangeOperation } from '../../operations/define.ts';
 import type { Decision } from '../../store/repositories/runs.ts';
 import type { Reservation } from '../../store/schema.ts';
 import type { Deadline } from '../calls/deadline.ts';
@@ -18,12 +17,11 @@ import { carryOut, conclude } from './finish.ts';
 import { leaseFrom } from './worker.ts';
 
 export interface Start {
-  operation: ChangeOperation;
   plan: Plan;
   args: JsonObject;
   caller: Caller;
   reservations: readonly Reservation[];
-  /** The standing approval that covers it; named in the audit. */
+  /** The standing approval that covers the plan; the audit names it. */
   leaseId?: string;
   decision?: Decision;
   /** Called once this call has won the approval, before the intent is recorded. */
@@ -31,9 +29,9 @@ export interface Start {
   /** The requester, who follows the run when another caller decided. Default: the caller. */
   requester?: string;
   onProgress?: (progress: Progress) => void;
-  /** A call that was cancelled before its run began begins none. */
+  /** A call that was cancelled before its run began does not begin one. */
   signal?: AbortSignal | undefined;
-  /** A call that was answered before its run began begins none either. */
+  /** A call that was answered before its run began does not begin one either. */
   deadline: Deadline;
 }
 
@@ -42,8 +40,8 @@ export interface Start {
  * @returns undefined when another call used the approval at the same time
  */
 export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
-  const { name: cluster } = ports.cluster;
   const { plan, args, caller } = start;
+  const { name: cluster } = ports.cluster;
   const run: RunRecord = {
     id: newId('run'),
     operation: plan.operation,
@@ -65,7 +63,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
   }
   const { inFlight } = ports;
   start.deadline.waitsFor('the store and the audit trail');
-  // Before its row is there: a row of this process that is not under way is taken up again by the next call.
+  // Before the row is stored: the next call adopts a row of this process that is not in flight.
   inFlight.starting.add(run.id);
   try {
     if (!(await begin(run, start, sealed, ports))) return undefined;
@@ -88,12 +86,12 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
     if (!(await store.runs.begin(run, ports.worker, leaseFrom(ports.clock), { decision: start.decision, admission: perHour(plan, ports) })))
       return false;
   } catch (error) {
-    // A limit that refused it has stored nothing; a fault of the store may have.
+    // A limit that rejects the run has stored nothing; a fault of the store may have.
     if (!(error instanceof ProxmoxMcpError) || error.code === 'store_unavailable') await neverSent(run, error, caller, ports);
     throw withoutEffect(error);
   }
   try {
-    // After the run is there: a secret or reservation of a run that was never stored could not be cleaned up.
+    // After the run is stored: a secret or reservation of a run that was never stored could not be cleaned up.
     await store.secrets.keep(run.id, sealed);
     for (const { id } of start.reservations) {
       if (await store.reservations.setRun(id, run.id)) continue;
@@ -102,15 +100,8 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
       });
     }
     await start.onDecided?.();
-    await ports.audit.append(
-      {
-        kind: 'intent',
-        ...auditRun(run, caller),
-        requests: requestLines(plan),
-        status: 'executing',
-      },
-      { durable: true },
-    );
+    const intent = { kind: 'intent' as const, ...auditRun(run, caller), requests: requestLines(plan), status: 'executing' };
+    await ports.audit.append(intent, { durable: true });
     start.deadline.begin(run);
   } catch (error) {
     await neverSent(run, error, caller, ports);
@@ -119,14 +110,13 @@ async function begin(run: RunRecord, start: Start, sealed: { id: string; sealed:
   return true;
 }
 
-/** A fault of store or audit before anything left: what could not be written says nothing of that itself. */
+/** A fault of store or audit before anything left: the fault itself does not say that nothing was sent. */
 function withoutEffect(thrown: unknown): unknown {
   if (!(thrown instanceof ProxmoxMcpError) || !['audit_unavailable', 'store_unavailable'].includes(thrown.code)) return thrown;
-  const { code, message, hint, details, cause } = thrown;
-  return new ProxmoxMcpError(code, `${message} Nothing was sent.`, { hint, cause, ...defined({ details }) });
+  return thrown.with({ message: `${thrown.message} Nothing was sent.` });
 }
 
-/** Ends a run of which nothing left. */
+/** Ends a run that sent nothing. */
 async function neverSent(run: RunRecord, error: unknown, caller: Caller, ports: Ports): Promise<void> {
   await conclude(run, { caller, work: async () => ({ status: 'failed', steps: [], error: asError(error) }) }, ports);
 }

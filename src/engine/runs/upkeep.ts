@@ -13,7 +13,7 @@ export function createUpkeep({ inFlight, clock, log }: ServerPorts, clusters: Cl
   async function work(): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; inFlight.owes; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       await clock.sleep(pauseMs, closing.signal);
-      await onEach(clusters, putRight).catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
+      await onEach(clusters, repair).catch((err) => log.warn({ err }, 'cleaning up after a fault failed and is retried later'));
     }
   }
 
@@ -21,7 +21,7 @@ export function createUpkeep({ inFlight, clock, log }: ServerPorts, clusters: Cl
     begin() {
       if (closing.signal.aborted) return;
       working ??= work()
-        // The engine is closing: what is left is for the next process.
+        // The engine is closing: the next process repairs the rest.
         .catch(() => {})
         .finally(() => {
           working = undefined;
@@ -35,8 +35,8 @@ export function createUpkeep({ inFlight, clock, log }: ServerPorts, clusters: Cl
   };
 }
 
-/** Gives back reservations, and finishes runs, of which nothing is known in the store but their beginning. */
-async function putRight(ports: Ports): Promise<void> {
+/** Releases reservations and finishes runs of which the store has only the beginning. */
+async function repair(ports: Ports): Promise<void> {
   const { inFlight } = ports;
   const store = await ports.store();
   for (const id of inFlight.unreleased) {

@@ -54,7 +54,7 @@ const reservation = (vmid: number, over: Partial<Reservation> = {}): Reservation
   ...over,
 });
 const used = (guests: GuestRow[], reserved: Reservation[] = [], over: Partial<LimitSettings> = {}) =>
-  usage(guests, reserved, { ...limits, ...over }, new Set([1, 2]));
+  usage({ guests, reserved, created: new Set([1, 2]) }, { ...limits, ...over });
 
 describe('limits per guest', () => {
   it.each([
@@ -118,7 +118,7 @@ describe('what else counts', () => {
   });
   it('counts all volumes of a guest where they were looked up', () => {
     const sums = new Map([[1, 500]]);
-    expect(usage([guest(1), guest(2)], [], limits, new Set(), sums)).toMatchObject({ diskGib: 532 });
+    expect(usage({ guests: [guest(1), guest(2)], reserved: [], created: new Set() }, limits, sums)).toMatchObject({ diskGib: 532 });
   });
   it('is a guest with one of its tags the one of the scope', () => {
     expect(used([guest(9, { tags: ['a', 'agent'] })], [], { scope: { kind: 'tag', tag: 'agent' } })).toMatchObject({ guests: 1 });

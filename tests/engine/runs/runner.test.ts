@@ -11,7 +11,6 @@ import { forget, reconcileReservations, remember } from '../../../src/engine/run
 import { carryOut } from '../../../src/engine/runs/finish.ts';
 import { explain } from '../../../src/engine/runs/half-made.ts';
 import { type Start, startRun } from '../../../src/engine/runs/runner.ts';
-import type { ChangeOperation } from '../../../src/operations/define.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { asker, guest, iso, type Parts, parts, planOf, requestStep, runOf } from '../../helpers/parts.ts';
 
@@ -54,10 +53,7 @@ const away = async () => {
 };
 function start(ports: World, over: Partial<Start> = {}) {
   const deadline = new Deadline('end', ports.clock.now(), ports);
-  return startRun(
-    { operation: {} as ChangeOperation, plan, args: { vmid: 105 }, caller: asker(), deadline, reservations: [], ...over },
-    ports,
-  );
+  return startRun({ plan, args: { vmid: 105 }, caller: asker(), deadline, reservations: [], ...over }, ports);
 }
 const ended = async (ports: World, over: Partial<Start> = {}) => (await start(ports, over))?.ended;
 const kinds = (ports: World) => ports.told.map(({ kind, status }) => `${kind} ${status}`);

@@ -11,8 +11,9 @@ import { isGone, leaseFrom } from '../worker.ts';
 const CONTINUE_WITHIN_SECONDS = 15 * 60;
 
 /**
- * Takes over the runs of processes that are gone, and own ones that a fault of store or audit left without an end, and brings each to an end in the background: what was sent is reconciled from Proxmox's own
- * records and never repeated; what was not sent is finished only for changes that needed no approval.
+ * Takes over the runs of processes that are gone, and own ones that a fault of store or audit left without an end. Each is finished in the background:
+ * requests that were sent are reconciled from Proxmox's own records and never repeated, and the others are sent only for changes that needed no
+ * approval.
  */
 export async function adoptOrphans(ports: Ports): Promise<void> {
   const { inFlight } = ports;
@@ -26,7 +27,7 @@ export async function adoptOrphans(ports: Ports): Promise<void> {
     if (!(await store.runs.adopt(run.id, worker, ports.worker, leaseFrom(ports.clock)))) continue;
     // Another call of this process may have adopted it in the same moment.
     if (inFlight.has(run.id)) continue;
-    // This process's copy is older than what another one wrote since.
+    // Another process has written the row since, so the copy here is out of date.
     if (!own) inFlight.known.delete(run.id);
     ports.log.warn(
       { run: run.id, operation: run.operation },

@@ -17,8 +17,8 @@ import { look, overwrites, tooLate, withoutOthers } from './reconcile.ts';
 type Found = { record: StepRecord; error?: ProxmoxMcpError; says?: string };
 
 /**
- * Looks once what became of the request that left a run `unknown`, and ends the run when that can be seen. It never sends anything: steps
- * after a request that took effect late stay unsent.
+ * Looks once for the outcome of the requests that left a run `unknown`, and ends the run when all of them show. It never sends anything: steps after a
+ * request that took effect late stay unsent.
  * @returns the run as it is now
  */
 export async function lookAgain(run: RunRecord, ports: Ports): Promise<RunRecord> {
@@ -91,15 +91,13 @@ function lateUnsent(purpose: string): ProxmoxMcpError {
 }
 
 /**
- * Ends the watch of a request whose outcome is unknown, by the word of the operator, who checked.
+ * Ends the watch of a run whose outcome is unknown, by the word of the operator.
  * @throws task_unknown when there is no such run, conflict when its outcome is known
  */
 export async function closeRun(id: string, outcome: 'done' | 'not-done', caller: Caller, ports: Ports): Promise<RunRecord> {
   if (!caller.isOperator) fail('forbidden_by_policy', 'Only the operator can record the outcome of this request.');
-  const { name: cluster } = ports.cluster;
-  const store = await ports.store();
-  const stored = await store.runs.get(id);
-  if (!stored || stored.cluster !== cluster) fail('task_unknown', `Run ${id} does not exist on this cluster.`);
+  const stored = await (await ports.store()).runs.get(id);
+  if (stored?.cluster !== ports.cluster.name) fail('task_unknown', `Run ${id} does not exist on this cluster.`);
   const run = await ports.watch.look(stored, ports);
   const open = openIn(run);
   const last = run.steps.slice(-1).flatMap((record) => {
@@ -115,7 +113,7 @@ export async function closeRun(id: string, outcome: 'done' | 'not-done', caller:
   const says = `${caller.principal} says that it ${outcome === 'done' ? 'took effect' : 'did not take effect'}`;
   const found: Found[] = [];
   for (const { step, record } of asked) {
-    // The word is about what cannot be seen: of several requests some may be.
+    // Of several requests some may show their outcome: that counts more than the operator's word.
     const seen = open.length > 1 && step.kind === 'request' ? await outcomeOf({ step, record }, run, ports) : undefined;
     const state = outcome === 'done' ? 'done' : 'failed';
     const error = outcome === 'not-done' ? new ProxmoxMcpError('interrupted', `${step.purpose}: ${says}.`) : undefined;
@@ -154,9 +152,8 @@ async function endOfTask(step: RequestStep, record: StepRecord, { plan }: RunRec
 
 /** Runs whose outcome is unknown and that act on these guests, each looked at once more. */
 export async function openRunsOf(vmids: readonly number[], ports: Ports): Promise<RunRecord[]> {
-  const { name: cluster } = ports.cluster;
-  const store = await ports.store();
-  const open = (await store.runs.unknown(cluster)).filter(({ plan }) => vmidsOf(plan).some((vmid) => vmids.includes(vmid)));
+  const { runs } = await ports.store();
+  const open = (await runs.unknown(ports.cluster.name)).filter(({ plan }) => vmidsOf(plan).some((vmid) => vmids.includes(vmid)));
   const now = await Promise.all(open.map((run) => ports.watch.look(run, ports)));
   return now.filter(({ status }) => status === 'unknown');
 }
@@ -169,10 +166,10 @@ export function openLine({ id, operation, startedAt }: RunRecord): string {
 /** VMIDs that a DELETE, or a restore over a guest, may still hit, with its run: a new guest there could be destroyed by it. */
 export async function doomedVmids(ports: Ports): Promise<Map<number, string>> {
   const { name: cluster } = ports.cluster;
-  const store = await ports.store();
-  const [open, executing] = await Promise.all([store.runs.unknown(cluster), store.runs.executing(cluster)]);
-  const runs = [...open, ...executing.map(({ run }) => run)].filter(destroysGuest);
-  return new Map(runs.flatMap(({ id, plan }) => vmidsOf(plan).map((vmid) => [vmid, id] as const)));
+  const { runs } = await ports.store();
+  const [open, executing] = await Promise.all([runs.unknown(cluster), runs.executing(cluster)]);
+  const destroying = [...open, ...executing.map(({ run }) => run)].filter(destroysGuest);
+  return new Map(destroying.flatMap(({ id, plan }) => vmidsOf(plan).map((vmid) => [vmid, id] as const)));
 }
 
 function destroysGuest({ plan, steps }: RunRecord): boolean {

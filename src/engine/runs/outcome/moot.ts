@@ -8,7 +8,7 @@ import { resolveStep } from './resolve.ts';
 
 type ListProof = Extract<Condition, { kind: 'listed' | 'reads' }>;
 
-/** Why a request that is still on its way would be refused by Proxmox; undefined when it would not, or when that cannot be seen. */
+/** Why Proxmox would refuse a request that is still on its way; undefined when it would not, or when that cannot be seen. */
 export async function whyMoot(step: RequestStep, steps: readonly StepRecord[], api: ProxmoxApi): Promise<string | undefined> {
   const { proof } = step;
   if (proof === undefined) return undefined;
@@ -45,7 +45,7 @@ function isBirth(proof: Condition): proof is Extract<Condition, { kind: 'config'
 }
 
 function digestSent(step: RequestStep, steps: readonly StepRecord[]): unknown {
-  if (step.params.digest === undefined) return undefined;
   const { digest } = step.params;
+  if (digest === undefined) return undefined;
   return resolveStep({ ...step, params: { digest } }, steps, () => '').params.digest;
 }

@@ -2,21 +2,20 @@ import type { RunRecord } from '../../../core/plan/run.ts';
 import type { Ports, Watcher } from '../../ports.ts';
 import { lookAgain } from './late.ts';
 
-/** How long a process keeps looking for a request whose outcome is unknown; after that whenever its guest is looked at. */
+/** How long a process keeps looking for a request whose outcome is unknown. After that it looks whenever a call is about the guest. */
 const WATCH_SECONDS = 15 * 60;
 /** Seconds between two looks; the last one continues. */
 const PAUSES = [5, 10, 20, 30, 60];
 
 /**
- * Watches runs whose outcome is unknown, in the background. Any process may watch any of them, several at once: they only read, and of those
- * that see the outcome one records it.
+ * Watches runs whose outcome is unknown, in the background. Several processes may watch the same run: they only read, and one of those that see the
+ * outcome records it.
  */
 export class Watch implements Watcher {
   private readonly watched = new Map<string, Promise<void>>();
   private readonly looks = new Map<string, Promise<RunRecord>>();
   private readonly closing = new AbortController();
 
-  /** Takes up the runs that this or another process left unknown not long ago. */
   async takeUp(ports: Ports): Promise<void> {
     const store = await ports.store();
     for (const run of await store.runs.unknown(ports.cluster.name)) this.begin(run, ports);
@@ -35,7 +34,7 @@ export class Watch implements Watcher {
     );
   }
 
-  /** Looks once; of several who look at the same moment, one asks Proxmox. */
+  /** Of several calls at the same moment, one asks Proxmox. */
   look(run: RunRecord, ports: Ports): Promise<RunRecord> {
     // A look that began before the run ended would still call it unknown.
     if (run.status !== 'unknown') return Promise.resolve(run);

@@ -6,7 +6,7 @@ export interface Ending {
   status: Exclude<RunStatus, 'executing'>;
   steps: StepRecord[];
   error?: ProxmoxMcpError;
-  /** The error tells of each guest of a plan for several, and what is to be done about it. */
+  /** The error has the outcome of each guest of a plan for several, with a hint for each. */
   each?: true;
 }
 
@@ -19,11 +19,11 @@ export interface Known {
 }
 
 /**
- * The runs on which this process works. Leases are renewed for these alone: a row of this process that is not here was left by a fault of the
- * store or the audit, and is taken up again like that of a process that is gone.
+ * The runs on which this process works. It renews the leases of these alone: a row of this process that is not here was left by a fault of the
+ * store or the audit, and is adopted like that of a process that is gone.
  */
 export class InFlight {
-  /** Runs under way, so that callers can wait for them. One that resolves as `executing` could not be written to its end. */
+  /** Runs in flight, so that callers can wait for them. One resolves as `executing` when its end could not be written. */
   readonly runs = new Map<string, Promise<RunRecord>>();
   /** Runs that are being stored. */
   readonly starting = new Set<string>();
@@ -36,7 +36,7 @@ export class InFlight {
   readonly unreleased = new Set<string>();
   private readonly onDebt: () => void;
 
-  /** @param onDebt called whenever something is left to be put right later */
+  /** @param onDebt called whenever something is left to repair later */
   constructor(onDebt: () => void = () => {}) {
     this.onDebt = onDebt;
   }
@@ -77,7 +77,7 @@ export class InFlight {
     this.onDebt();
   }
 
-  /** Whether something is left to be put right. */
+  /** Whether something is left to repair. */
   get owes(): boolean {
     return this.left.size + this.unreleased.size > 0;
   }

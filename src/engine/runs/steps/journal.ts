@@ -9,7 +9,7 @@ const CLOCK_SLACK_SECONDS = 5;
 /** Another process adopted the run: this one must no longer touch it. */
 export class LostRun extends Error {}
 
-/** The journal could not be written. That is a fault of ours and tells nothing about the step: the run stays `executing`. */
+/** The journal could not be written. This fault of the server says nothing about the step: the run stays `executing`. */
 export class Unwritten extends Error {}
 
 /** The steps of one run in memory and in the store; whatever is written here is on disk before anything continues. */
@@ -35,12 +35,9 @@ export class Journal {
   }
   /** Steps of several guests write at once: each row that reaches the store holds all of them, the newest last. */
   write(record: StepRecord): Promise<void> {
-    const written = this.writing.then(
-      () => this.put(record),
-      () => this.put(record),
-    );
-    this.writing = written;
-    return written;
+    const put = () => this.put(record);
+    this.writing = this.writing.then(put, put);
+    return this.writing;
   }
   private async put(record: StepRecord): Promise<void> {
     const before = this.find(record.id);
@@ -64,8 +61,7 @@ export class Journal {
     const isNew = this.find(record.id) === undefined;
     this.steps = isNew ? [...this.steps, record] : this.steps.map((s) => (s.id === record.id ? record : s));
   }
-  mark(id: string, state: 'failed' | 'unknown'): StepRecord[] {
+  mark(id: string, state: 'failed' | 'unknown'): void {
     this.steps = this.steps.map((s) => (s.id === id && s.state !== 'done' ? { ...s, state } : s));
-    return this.steps;
   }
 }

@@ -1,17 +1,17 @@
 import type { Clock } from '../../../core/clock.ts';
 import { asError } from '../../../core/errors/errors.ts';
 
-/** How often a refusal or a malformed answer is asked about, over eight seconds: services that restart give a few of them. */
+/** Attempts at a read that Proxmox refuses or answers malformed, over eight seconds: a service that restarts gives a few such answers. */
 const ATTEMPTS = 5;
-/** How long an outage is waited out (s). */
+/** The longest outage (s) that a run waits for. */
 export const OUTAGE_SECONDS = 15 * 60;
 
-/** Proxmox, or the node that was asked, gave no answer. */
+/** Whether Proxmox, or the node of the request, gave no answer. */
 export const isAway = (thrown: unknown): boolean => asError(thrown).code === 'unreachable';
 
 /**
- * Reads on behalf of a run that has begun: one answer that tells nothing does not end it half-made.
- * @throws what was thrown last: the fifth refusal, or that Proxmox is away, after a quarter of an hour
+ * Reads for a run that has begun: a single bad answer must not leave a guest half-made.
+ * @throws the last error: the fifth refusal, or `unreachable` after a quarter of an hour
  */
 export async function patiently<T>(read: () => Promise<T>, clock: Clock): Promise<T> {
   const began = clock.now();

@@ -29,11 +29,8 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
   const allNodes = await listNodes(api);
   const noNode = node === undefined ? undefined : noSuchNode(allNodes, node);
   const nodes = allNodes.filter((one) => one.online && (node === undefined || matches(one.node, node)));
-  const query = { limit, ...(status === 'failed' ? { failed: true } : {}), ...(status === 'running' ? { running: true } : {}) };
-  const [lists, granted] = await Promise.all([
-    Promise.all(nodes.map((one) => tasksOf(api, one.node, { ...query, ...(vmid === undefined ? {} : { vmid }) }))),
-    allPrivileges(api),
-  ]);
+  const query = { limit, failed: status === 'failed', running: status === 'running', ...defined({ vmid }) };
+  const [lists, granted] = await Promise.all([Promise.all(nodes.map((one) => tasksOf(api, one.node, query))), allPrivileges(api)]);
   const rows = (await inScope(lists.flat(), caller, ports)).sort((a, b) => b.startedAt - a.startedAt).slice(0, limit);
   const notice = noNode ?? (rows.length === 0 && vmid !== undefined ? await noSuchGuest(vmid, ports) : undefined);
   const logs = await Promise.all(rows.slice(0, logLines > 0 ? WITH_LOG : 0).map(({ upid }) => logOf(upid, logLines, api).catch(() => [])));
@@ -42,8 +39,7 @@ export async function listTasks(filter: TaskFilter, caller: Caller, ports: Ports
   return {
     tasks: rows.map((row, index) => ({
       ...taskView(row),
-      ...(runs[index] === undefined ? {} : { run_id: runs[index] }),
-      ...(logs[index] === undefined ? {} : { log: logs[index] }),
+      ...defined({ run_id: runs[index], log: logs[index] }),
     })),
     ...defined({ notice }),
     ...(unseen.length > 0 ? { cannot_see: unseen } : {}),

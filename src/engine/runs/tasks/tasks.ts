@@ -14,7 +14,7 @@ import { reported, waitFor } from '../answer.ts';
 import { isOwn, listTasks, nodesOf, vmidOf } from './list.ts';
 import { logOf } from './log.ts';
 
-/** Own runs that are looked through for those that a filter wants. */
+/** Own runs that are searched for those that a filter wants. */
 const SEARCHED = 200;
 /** Lines of the log of a task that failed, where the caller does not say how many. */
 const FAILURE_LINES = 8;
@@ -23,16 +23,16 @@ const FAILURE_LINES = 8;
 export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | undefined): ControlPorts['tasks'] {
   return {
     async recent({ status, guest, node, limit }) {
-      const { name: cluster } = ports.cluster;
-      const store = await ports.store();
+      const { runs } = await ports.store();
       const filtered = status !== undefined || guest !== undefined || node !== undefined;
-      const wanted = { cluster, limit: filtered ? SEARCHED : limit, ...(caller.isOperator ? {} : { principal: caller.principal }) };
+      const whose = { cluster: ports.cluster.name, ...(caller.isOperator ? {} : { principal: caller.principal }) };
       const vmid = guest === undefined ? undefined : await vmidOf(guest, caller, ports);
       const fits = (run: RunRecord) =>
         (status === undefined || run.status === (status === 'failed' ? 'failed' : 'executing')) &&
         (vmid === undefined || vmidsOf(run.plan).includes(vmid)) &&
         (node === undefined || nodesOf(run.plan).includes(node));
-      return { runs: (await store.runs.recent(wanted)).filter(fits).slice(0, limit).map(brief) };
+      const recent = await runs.recent({ ...whose, limit: filtered ? SEARCHED : limit });
+      return { runs: recent.filter(fits).slice(0, limit).map(brief) };
     },
     list: (filter) => listTasks(filter, caller, ports),
     async get({ upid, runId, waitSeconds = 0, logLines }) {
@@ -82,7 +82,7 @@ async function taskNow({ upid, waitSeconds, logLines, signal }: TaskQuery, ports
   };
 }
 
-/** One task of a run of ours: that task, and where the run stands. What Proxmox has forgotten by then, the run still knows. */
+/** A task of a run of this server, with the status of the run. The run still has what Proxmox has forgotten. */
 async function describeTask(run: RunRecord, query: TaskQuery, ports: Ports): Promise<JsonObject> {
   const { upid } = query;
   const step = run.steps.find((record) => record.upid === upid);
@@ -94,7 +94,7 @@ async function describeTask(run: RunRecord, query: TaskQuery, ports: Ports): Pro
   return { ...task, run_id: run.id, step: step?.id ?? '', run_status: status === 'executing' ? 'running' : status };
 }
 
-/** A run of another process: its row tells when it ended. */
+/** Waits for a run of another process: its row shows when it ended. */
 export async function pollRun(id: string, ports: Ports, seconds: number): Promise<RunRecord> {
   const store = await ports.store();
   const deadline = ports.clock.now() + seconds * 1000;
