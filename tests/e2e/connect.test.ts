@@ -65,7 +65,7 @@ describe.each(PEERS)('%s through connect', (kind) => {
     await until('progress', () => heard.length > 0);
     const unknown = await peer.call('get_vm', { vmid: 99_999 });
     expect(unknown).toMatchObject({ isError: true, structured: { error: { code: 'guest_not_found' } } });
-    await expect(peer.call('format_disk')).rejects.toMatchObject({ code: -32602 });
+    await expect(peer.call('format_disk')).rejects.toMatchObject({ code: -32602, message: expect.stringContaining('format_disk') });
     const stopped = await peer.call('stop_vm', { vmid: RUNNING.vmid, force: true });
     expect(stopped.structured).toMatchObject({ approval_required: true, way: 'human' });
     expect((await peer.call('deny', { approval_id: stopped.structured.approval_id })).isError).toBeFalsy();
@@ -168,6 +168,20 @@ it('sends nothing to a server whose certificate no authority signed', async () =
   expect((await peer.call('get_vm', { vmid: 100 })).structured).toMatchObject({ vmid: 100 });
   await peer.close();
   await tls.close();
+});
+
+it('begins a new session when the server was restarted, unseen by the client', async () => {
+  const first = await startHttp(place);
+  const peer = await through('v2', first.token, undefined, first.url);
+  await peer.tools();
+  await first.close();
+  const closed = await through('v2', first.token, undefined, first.url).catch((thrown: Error) => thrown.message);
+  expect(closed).toContain('safe to repeat');
+  const again = await startHttp(place, {}, new URL(first.url).port);
+  expect(again.url).toBe(first.url);
+  expect((await peer.call('get_vm', { vmid: 100 })).structured).toMatchObject({ vmid: 100 });
+  await peer.close();
+  await again.close();
 });
 
 // The last test: it ends the server of all others.

@@ -1,13 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Client as Client2, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/stdio';
-import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localCaller } from '../../../src/cli/lib/caller.ts';
 import { openStore } from '../../../src/store/index.ts';
@@ -35,7 +31,7 @@ const makeToken = async (name: string, role: string, ...more: string[]): Promise
   return String(made.json.token);
 };
 const asAgent = async (url: string, token: string) => {
-  const client = new Client2({ name: 'agent', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  const client = new Client({ name: 'agent', version: '1' }, { versionNegotiation: { mode: 'auto' } });
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
   return {
     client,
@@ -333,7 +329,7 @@ describe('served to agents elsewhere', () => {
     const token = await addToken(place.env, { name: 'curious', role: 'viewer', owner: 'erin' });
     const refusals = () => auditLines().filter(({ principal, kind }) => principal === 'token:curious' && kind === 'refused');
     const modern = await asAgent(server.url, token);
-    const legacy = new Client2({ name: 'old', version: '1' });
+    const legacy = new Client({ name: 'old', version: '1' });
     await legacy.connect(
       new StreamableHTTPClientTransport(new URL(server.url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }),
     );
@@ -407,93 +403,6 @@ it('what takes too long at the end is handed over: its caller learns where to as
   await later.close();
   await agent.close();
 }, 60_000);
-
-describe('connect', () => {
-  const generations = {
-    v1: async (env: Record<string, string>, url: string) => {
-      const client = new Client1({ name: 'pipe', version: '1' });
-      await client.connect(new Stdio1({ command: process.execPath, args: [binary(), 'connect', url], env, stderr: 'ignore' }));
-      const callTool = (params: { name: string }, options?: object) => client.callTool(params, undefined, options);
-      return { listTools: () => client.listTools(), callTool, close: () => client.close() } as unknown as Client2;
-    },
-    'v2 default': (env: Record<string, string>, url: string) => second(env, url, {}),
-    'v2 auto': (env: Record<string, string>, url: string) => second(env, url, { versionNegotiation: { mode: 'auto' } }),
-  };
-  async function second(env: Record<string, string>, url: string, options: object) {
-    const client = new Client2({ name: 'pipe', version: '1' }, options);
-    await client.connect(new Stdio2({ command: process.execPath, args: [binary(), 'connect', url], env, stderr: 'ignore' }));
-    return client;
-  }
-  const bare = (token: string) => ({ PATH: process.env.PATH ?? '', HOME: place.env.HOME ?? '', PROXMOX_MCP_TOKEN: token });
-
-  it.each(Object.keys(generations) as (keyof typeof generations)[])(
-    'passes everything on, for %s, without any secret of Proxmox',
-    async (name) => {
-      const client = await generations[name](bare(server.token), server.url);
-      expect((await client.listTools()).tools.length).toBeGreaterThan(8);
-      const result = await client.callTool({ name: 'get_vm', arguments: { vmid: 100 } });
-      expect(result.structuredContent).toMatchObject({ vmid: 100 });
-      const heard: number[] = [];
-      await client.callTool(
-        { name: 'set_resources', arguments: { vmid: 100, cores: heard.length + 2 } },
-        { onprogress: ({ progress }) => void heard.push(progress) },
-      );
-      await expect(client.callTool({ name: 'no_such_tool', arguments: {} })).rejects.toThrow(/no_such_tool/);
-      await client.close();
-    },
-  );
-
-  it('begins a new session when the server was restarted, unseen by the client', async () => {
-    const first = await startHttp(place);
-    const client = await generations['v2 default'](bare(first.token), first.url);
-    await client.listTools();
-    await first.close();
-    const again = await startHttp(place, {}, new URL(first.url).port);
-    expect(again.url).toBe(first.url);
-    expect((await client.callTool({ name: 'get_vm', arguments: { vmid: 100 } })).structuredContent).toMatchObject({ vmid: 100 });
-    await client.close();
-    await again.close();
-  });
-
-  it('says what is wrong, and whether it is safe to repeat', async () => {
-    const closed = createServer();
-    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
-    const { port } = closed.address() as AddressInfo;
-    await new Promise((resolve) => closed.close(resolve));
-    const refusing = await generations['v2 default'](bare('pmcp_wrong'), `http://127.0.0.1:${port}/mcp`).catch(
-      (error: Error) => error.message,
-    );
-    expect(refusing).toContain('safe to repeat');
-    const unknown = await generations['v2 default'](bare('pmcp_wrong'), server.url).catch((error: Error) => error.message);
-    expect(unknown).toContain('does not accept the access token (401)');
-    for (const [args, env, message] of [
-      [['connect', 'http://mcp.example.org'], bare('x'), 'must begin with https://'],
-      [['connect', 'nonsense'], bare('x'), 'must be an https:// URL'],
-      [['connect', 'https://mcp.example.org'], { PATH: process.env.PATH ?? '' }, 'access token for the server is missing'],
-      [['connect', 'https://mcp.example.org', '--token-file', '/nowhere'], bare('x'), 'ENOENT'],
-    ] as [string[], Record<string, string>, string][]) {
-      const result = await run({ env }, args);
-      expect(result.stderr, args.join(' ')).toContain(message);
-      expect(result.code).toBe(2);
-    }
-  });
-});
-
-it('serves TLS by itself', async () => {
-  const own = await startHttp(place, {
-    PROXMOX_HTTP_CERT_FILE: join(process.cwd(), 'src/simulator/data/demo-cert.pem'),
-    PROXMOX_HTTP_KEY_FILE: join(process.cwd(), 'src/simulator/data/demo-key.pem'),
-  });
-  expect(own.url).toMatch(/^https:/);
-  const status = await new Promise<number>((resolve, reject) => {
-    const ca = readFileSync('src/simulator/data/demo-ca.pem');
-    request(new URL('/healthz', own.url), { ca }, (response) => resolve(response.statusCode ?? 0))
-      .on('error', reject)
-      .end();
-  });
-  expect(status).toBe(200);
-  await own.close();
-});
 
 /** By the command, as its owner does. */
 async function typePassphrase(owner: string, passphrase: string): Promise<void> {
