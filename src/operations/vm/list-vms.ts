@@ -1,14 +1,14 @@
 import * as z from 'zod';
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
+import { costsAtMost, roughTokens } from '../../core/text/tokens.ts';
 import { type Granted, knownPrivileges } from '../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../proxmox/access/unseen.ts';
 import { currentGuests } from '../../proxmox/guest/fresh.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
-import { pageOf } from '../lib/page.ts';
 import { LIST_READS, NODE_READS } from './lib/api.ts';
-import { DEFAULT_COLUMNS, type GuestView, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './show/guest-columns.ts';
+import { DEFAULT_COLUMNS, type GuestView, guestRow, guestView, MORE_COLUMNS, type MoreColumn, totalsOf } from './show/guest-columns.ts';
 import { after, cursorAt, inOrder, SORTS } from './show/guest-order.ts';
 import { whyEmpty } from './show/why-empty.ts';
 import { fitting, whyNone } from './show/why-none.ts';
@@ -33,29 +33,7 @@ const input = z.strictObject({
 
 const output = z.object({
   columns: z.array(z.string()).optional(),
-  vms: z
-    .array(
-      z.object({
-        vmid: z.number(),
-        name: z.string(),
-        type: z.enum(['vm', 'container']),
-        status: z.string(),
-        node: z.string(),
-        cpus: z.number().optional(),
-        cpu_percent: z.number().optional(),
-        memory_used_mb: z.number().optional(),
-        memory_mb: z.number().optional(),
-        disk_gb: z.number().optional(),
-        disk_used_gb: z.number().optional(),
-        uptime: z.number().optional(),
-        tags: z.array(z.string()).optional(),
-        pool: z.string().optional(),
-        lock: z.string().optional(),
-        ha: z.string().optional(),
-        template: z.boolean().optional(),
-      }),
-    )
-    .optional(),
+  vms: z.array(guestRow).optional(),
   total: z.number(),
   totals: z.object({
     running: z.number(),
@@ -127,15 +105,9 @@ function answerTo(
   const columns = columnsFor(args);
   const sorted = inOrder(found, args);
   const rest = args.cursor === undefined ? sorted : after(sorted, args.cursor, args);
-  const views = rest.slice(0, args.limit).map(guestView);
-  const vms = pageOf(views, args.limit, (view) => columns.map((column) => view[column]));
+  const vms = pageOf(rest.slice(0, args.limit).map(guestView), columns);
   const last = rest[vms.length - 1];
-  return {
-    columns,
-    vms,
-    ...answer,
-    ...(last && rest.length > vms.length ? { next_cursor: cursorAt(last, args) } : {}),
-  };
+  return { columns, vms, ...answer, ...(last && rest.length > vms.length ? { next_cursor: cursorAt(last, args) } : {}) };
 }
 
 /** The default columns are there anyway, so a caller may name them too. */
@@ -145,10 +117,24 @@ function withoutDefaults(given: unknown): unknown {
 
 /** The default columns, and each that was requested, or by which the list is filtered. */
 function columnsFor({ columns = [], type, tag, pool }: z.output<typeof input>): (keyof GuestView)[] {
-  const more = new Set<MoreColumn>();
-  if (type !== undefined) more.add('type');
-  if (tag !== undefined) more.add('tags');
-  if (pool !== undefined) more.add('pool');
-  for (const column of columns) more.add(column);
-  return [...DEFAULT_COLUMNS, ...more];
+  return [...DEFAULT_COLUMNS, ...new Set([...present<MoreColumn>(type && 'type', tag && 'tags', pool && 'pool'), ...columns])];
+}
+
+/** Tokens of the rows of one page at most; the answer around them has room within what a model bears. */
+const PAGE_TOKENS = 4500;
+/** So few rows are measured at once. */
+const FEW = 25;
+
+/** As many of the rows as one answer bears, and at least one. @param columns those that a model will see */
+function pageOf(views: readonly GuestView[], columns: readonly (keyof GuestView)[]): GuestView[] {
+  const cells = (view: GuestView) => columns.map((column) => view[column]);
+  if (views.length <= FEW && costsAtMost(JSON.stringify(views.map(cells)), PAGE_TOKENS)) return [...views];
+  const page: GuestView[] = [];
+  let tokens = 0;
+  for (const view of views) {
+    tokens += roughTokens(JSON.stringify(cells(view)));
+    if (tokens > PAGE_TOKENS && page.length > 0) break;
+    page.push(view);
+  }
+  return page;
 }

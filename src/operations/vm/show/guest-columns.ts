@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { plainText } from '../../../core/text/text.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 
@@ -10,25 +11,27 @@ export const MORE_COLUMNS = ['type', 'cpus', 'tags', 'pool', 'template', 'lock',
 
 export type MoreColumn = (typeof MORE_COLUMNS)[number];
 
-export interface GuestView {
-  vmid: number;
-  name: string;
-  type: 'vm' | 'container';
-  status: string;
-  node: string;
-  cpus?: number;
-  cpu_percent?: number;
-  memory_used_mb?: number;
-  memory_mb?: number;
-  disk_gb?: number;
-  disk_used_gb?: number;
-  uptime?: number;
-  tags?: string[];
-  pool?: string;
-  lock?: string;
-  ha?: string;
-  template?: boolean;
-}
+/** A row of the answer. */
+export const guestRow = z.object({
+  vmid: z.number(),
+  name: z.string(),
+  type: z.enum(['vm', 'container']),
+  status: z.string(),
+  node: z.string(),
+  cpus: z.number().optional(),
+  cpu_percent: z.number().optional(),
+  memory_used_mb: z.number().optional(),
+  memory_mb: z.number().optional(),
+  disk_gb: z.number().optional(),
+  disk_used_gb: z.number().optional(),
+  uptime: z.number().optional(),
+  tags: z.array(z.string()).optional(),
+  pool: z.string().optional(),
+  lock: z.string().optional(),
+  ha: z.string().optional(),
+  template: z.boolean().optional(),
+});
+export type GuestView = z.output<typeof guestRow>;
 
 /**
  * A guest as an answer shows it; what is not known, or not so of a stopped guest, is absent. Uptime is in seconds, disk the boot disk's size.
