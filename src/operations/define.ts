@@ -135,7 +135,7 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
    * needs. The role for a token, `doctor` and the documentation follow from them, and the engine sends nothing else.
    */
   sends: Sends;
-  /** Requests that only some arguments ask for; without the rights for them it works for all others. */
+  /** Requests, and further parameters of those in `sends`, that only some arguments need; without the rights for them the others work. */
   maySend?: Sends;
   /** The new guest, or several, each by its name; undefined for arguments that make none. */
   reserves?(args: z.output<I>): ReservationRequest | ReservationRequest[] | undefined;

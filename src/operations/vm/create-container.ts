@@ -83,10 +83,7 @@ export const createContainer = defineOperation({
     ],
   },
   maySend: {
-    'POST /nodes/{node}/lxc': [
-      ...['vmid', 'hostname', 'ostemplate', 'cores', 'memory', 'swap', 'rootfs', 'net0', 'unprivileged', 'features'],
-      ...['pool', 'password', 'ssh-public-keys', 'tags', 'description', 'onboot'],
-    ],
+    'POST /nodes/{node}/lxc': ['unprivileged', 'password', 'ssh-public-keys', 'tags', 'description', 'onboot'],
     'POST /nodes/{node}/lxc/{vmid}/status/start': [],
   },
   reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),

@@ -45,8 +45,8 @@ export const migrateVm = defineOperation({
     'POST /nodes/{node}/lxc/{vmid}/migrate': ['target', 'restart', 'timeout'],
   },
   maySend: {
-    'POST /nodes/{node}/qemu/{vmid}/migrate': ['target', 'online', 'with-local-disks', 'targetstorage'],
-    'POST /nodes/{node}/lxc/{vmid}/migrate': ['target', 'restart', 'timeout', 'target-storage'],
+    'POST /nodes/{node}/qemu/{vmid}/migrate': ['targetstorage'],
+    'POST /nodes/{node}/lxc/{vmid}/migrate': ['target-storage'],
   },
   example: { vmid: 100, target_node: 'pve2' },
   async plan(ctx, { vmid, vmids, from_node: from, ...wanted }) {

@@ -6,13 +6,13 @@ import { type Guest, memoryOf, readGuest } from '../../proxmox/guest/guests.ts';
 import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, NODE_READS } from './lib/api.ts';
-import { type Doomed, doomedBy } from './lib/doomed.ts';
+import { appliedToo } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
-import { refuseTooLarge, unseenNode } from './lib/limits.ts';
+import { demandOf, refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
-import { about, label, pendingText, raisedBy, readTarget, refuseLocked, type Target } from './lib/target.ts';
+import { about, label, raisedBy, readTarget, refuseLocked } from './lib/target.ts';
 
 const KEYS = ['cores', 'sockets', 'memory', 'balloon'] as const;
 type Key = (typeof KEYS)[number];
@@ -50,25 +50,20 @@ export const setResources = defineOperation({
     const target = await readTarget(ctx.api, args.vmid);
     const { guest } = target;
     const { at } = guest;
+    const of = label(guest);
     if (at.type === 'lxc' && (args.sockets !== undefined || args.balloon !== undefined)) {
-      fail('not_possible', `${label(guest)} is a container. Containers have neither sockets nor a balloon.`, {
+      fail('not_possible', `${of} is a container. Containers have neither sockets nor a balloon.`, {
         hint: 'Give cores and memory only.',
       });
     }
     const now = valuesOf(guest);
-    const wanted = Object.fromEntries(
-      KEYS.flatMap((key) => (args[key] === undefined || args[key] === now[key] ? [] : [[key, args[key]]])),
-    ) as Values;
-    const keys = KEYS.filter((key) => wanted[key] !== undefined);
+    const asked = KEYS.filter((key) => args[key] !== undefined);
+    const keys = asked.filter((key) => args[key] !== now[key]);
+    const wanted = pick(args, keys);
     const base = about('set_resources', target);
     if (keys.length === 0) {
-      const asked = KEYS.filter((key) => args[key] !== undefined);
-      return {
-        ...base,
-        summary: `${label(guest)} already has these resources`,
-        effect: 'change',
-        ...alreadySo(target, pendingView(guest, asked)),
-      };
+      const same = alreadySo(target, pendingView(guest, asked));
+      return { ...base, summary: `${of} already has these resources`, effect: 'change', ...same };
     }
     refuseLocked(target);
     const after = { ...now, ...wanted };
@@ -76,38 +71,33 @@ export const setResources = defineOperation({
     const sizes = {
       cpu: at.type === 'qemu' ? (after.cores ?? 1) * (after.sockets ?? 1) : (after.cores ?? target.row.cpus ?? 0),
       memoryMib: after.memory ?? 0,
-      diskGib: guest.sizes.diskGib,
     };
     const node = (await listNodes(ctx.api)).find((n) => n.node === at.node);
-    const demand = {
-      newGuests: 0 as const,
-      vmid: at.vmid,
-      before: { cpu: guest.sizes.cpu ?? target.row.cpus ?? 0, memoryMib: guest.sizes.memoryMib, diskGib: guest.sizes.diskGib },
-      after: sizes,
-    };
+    const demand = demandOf(guest, sizes, guest.sizes.cpu ?? target.row.cpus);
     await refuseTooLarge(ctx, demand, at.type === 'qemu' && (wanted.cores ?? wanted.sockets) !== undefined ? node : undefined);
-    const others = target.running ? [] : guest.pending.filter((p) => !(keys as string[]).includes(p.key));
-    const doomed = doomedBy(others);
-    const raised = raise(target, wanted, doomed);
+    const doomed = appliedToo(target, keys);
     const small = shrinksTooFar(guest, wanted.memory);
+    // Less memory interrupts a guest, now or at its next start, whatever the parameter is called. More memory never does.
+    const interrupts = takenFromRunning(target, wanted) ?? small;
     const waiting = keys.filter((key) => !isLive(target, key, wanted));
-    const config: Condition = { kind: 'config', ...at, has: textual(wanted) };
+    const config: Condition = { kind: 'config', ...at, has: Object.fromEntries(keys.map((key) => [key, String(wanted[key])])) };
     return {
       ...base,
-      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${label(guest)} on ${at.node}${doomed.destroying}`,
-      ...raised,
+      summary: `Set ${keys.map((key) => `${key} ${now[key] ?? 'unset'} → ${wanted[key]}`).join(', ')} of ${of} on ${at.node}${doomed.destroying}`,
+      ...(interrupts === undefined ? { effect: 'change' } : { effect: 'disrupt', raisedBecause: interrupts }),
+      ...(doomed.names ? raisedBy('destroy', doomed.because('the guest is stopped, so the change also')) : {}),
       steps: [
         configRequest(at, {
           ...{ id: 'config', params: wanted, digest: guest.digest },
-          ...{ purpose: `change the resources of ${label(guest)}`, proof: config },
+          ...{ purpose: `change the resources of ${of}`, proof: config },
         }),
       ],
       expected: [config, ...doomed.gone(at)],
       demand,
       warnings: present(
         ...unseenNode(node),
-        small !== undefined && small,
-        others.length > 0 && `the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`,
+        small,
+        doomed.warning,
         waiting.length > 0 &&
           `${waiting.join(', ')}: pending until the guest is stopped and started; a reboot from inside does not apply them`,
         node?.memoryMib !== undefined &&
@@ -141,15 +131,6 @@ function refuseBalloon(guest: Guest, after: Values, wanted: Values): void {
   });
 }
 
-/** Less memory interrupts a guest, now or at its next start, whatever the parameter is called. More memory never does. */
-function raise(target: Target, wanted: Values, doomed: Doomed): Pick<Plan, 'effect' | 'raisedBecause'> {
-  if (doomed.names) return raisedBy('change', doomed.because('the guest is stopped, so the change also'));
-  const taken = takenFromRunning(target, wanted);
-  if (taken !== undefined) return { effect: 'disrupt', raisedBecause: taken };
-  const small = shrinksTooFar(target.guest, wanted.memory);
-  return small === undefined ? { effect: 'change' } : { effect: 'disrupt', raisedBecause: small };
-}
-
 /** The calls that undo it. This tool cannot unset an option again. */
 function undo(guest: Guest, now: Values, keys: readonly Key[]): string[] {
   const { at } = guest;
@@ -164,22 +145,11 @@ function undo(guest: Guest, now: Values, keys: readonly Key[]): string[] {
 function pendingView(guest: Guest, keys: readonly Key[]): { applied?: Record<string, string>; pending?: Record<string, string> } {
   const waiting = guest.pending.filter((p) => (keys as readonly string[]).includes(p.key));
   const live = keys.filter((key) => guest.live[key] !== undefined && !waiting.some((p) => p.key === key));
-  return {
-    ...(live.length > 0 ? { applied: Object.fromEntries(live.map((key) => [key, guest.live[key] ?? ''])) } : {}),
-    ...(waiting.length > 0
-      ? {
-          pending: Object.fromEntries(
-            waiting.map((p) => [p.key, `${p.now ?? 'unset'} → ${p.next ?? 'removed'} at the next stop and start`]),
-          ),
-        }
-      : {}),
-  };
+  const applied = Object.fromEntries(live.map((key) => [key, guest.live[key] ?? '']));
+  const pending = waiting.map((p) => [p.key, `${p.now ?? 'unset'} → ${p.next ?? 'removed'} at the next stop and start`]);
+  return { ...(live.length > 0 ? { applied } : {}), ...(waiting.length > 0 ? { pending: Object.fromEntries(pending) } : {}) };
 }
 
-function pick(values: Values, keys: readonly Key[]): Record<string, number> {
+function pick(values: { [K in Key]?: number | undefined }, keys: readonly Key[]): Values {
   return Object.fromEntries(keys.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])));
-}
-
-function textual(values: Values): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)]));
 }

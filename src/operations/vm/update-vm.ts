@@ -2,21 +2,21 @@ import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { graver } from '../../core/plan/effect.ts';
-import { type Condition, digestAfter, type Params, type Plan, type ResourceDemand, type Step } from '../../core/plan/plan.ts';
+import { type Condition, digestAfter, type Params, type Plan, type Step } from '../../core/plan/plan.ts';
 import { networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, PLACE_READS } from './lib/api.ts';
-import { doomedBy } from './lib/doomed.ts';
+import { appliedToo } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
-import { refuseTooLarge } from './lib/limits.ts';
+import { demandOf, refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, guestName, medium, notes, poolName, tags, vmid } from './lib/schemas.ts';
 import { slotsOf } from './lib/slots.ts';
 import { about, label, pendingText, readTarget, refuseLocked, type Target } from './lib/target.ts';
 import { cloudInit } from './provision/cloud-init/cloud-init.ts';
 import { disk, disksFacet } from './update/disks.ts';
-import { type Facet, facet, joined } from './update/facet.ts';
+import { type Facet, joined } from './update/facet.ts';
 import { cloudInitFacet, isoFacet } from './update/media.ts';
 import { nic, nicsFacet } from './update/nics.ts';
 import { optionsFacet } from './update/options.ts';
@@ -39,7 +39,6 @@ const input = z.strictObject({
   nics: z.array(nic).min(1).max(10).optional(),
 });
 type Args = z.output<typeof input>;
-const CONFIG = ['name', 'description', 'tags', 'onboot', 'protection', 'agent', 'boot', 'delete', 'force', 'digest'];
 
 /** POST …/qemu/{vmid}/config or PUT …/lxc/{vmid}/config with what differs, then a request for each disk and for the pool. */
 export const updateVm = defineOperation({
@@ -60,21 +59,12 @@ export const updateVm = defineOperation({
   },
   maySend: {
     'POST /nodes/{node}/qemu/{vmid}/config': [
-      ...CONFIG,
+      ...['name', 'tags', 'onboot', 'protection', 'agent', 'boot', 'delete', 'force'],
       ...CLOUD_INIT,
       ...(['net', 'scsi', 'virtio', 'ide', 'sata'] as const).flatMap(slotsOf),
       'ide2=local:iso/cd.iso,media=cdrom',
     ],
-    'PUT /nodes/{node}/lxc/{vmid}/config': [
-      'hostname',
-      'description',
-      'tags',
-      'onboot',
-      'protection',
-      'delete',
-      'digest',
-      ...slotsOf('net'),
-    ],
+    'PUT /nodes/{node}/lxc/{vmid}/config': ['hostname', 'tags', 'onboot', 'protection', 'delete', ...slotsOf('net')],
     'PUT /nodes/{node}/qemu/{vmid}/resize': ['disk', 'size', 'digest'],
     'PUT /nodes/{node}/lxc/{vmid}/resize': ['disk', 'size', 'digest'],
     'POST /nodes/{node}/qemu/{vmid}/move_disk': ['disk', 'storage', 'delete', 'digest'],
@@ -124,54 +114,38 @@ function newMacs({ at, config }: Guest, { before }: Plan, keys: readonly string[
 async function facetsOf(ctx: OperationContext, target: Target, args: Args) {
   const asked = Object.keys(args).filter((key) => key !== 'vmid' && args[key as keyof Args] !== undefined);
   if (asked.length === 0) fail('invalid_arguments', 'update_vm needs at least one change.');
+  const { guest } = target;
   // The quota is checked before a storage is looked at.
-  await refuseTooLarge(ctx, demandOf(target, grownBy(target, args)), undefined);
-  const createdHere = await ctx.createdHere(target.guest.identity);
+  await refuseTooLarge(ctx, demandOf(guest, { diskGib: guest.sizes.diskGib + grownBy(guest, args) }), undefined);
+  const createdHere = await ctx.createdHere(guest.identity);
   const place = await tagsAndPoolFacet(ctx, target, args, createdHere);
-  const all = joined([
+  const facets = present(
     optionsFacet(target, args, createdHere),
     place,
-    args.iso === undefined ? facet() : await isoFacet(ctx, target, args.iso),
-    args.cloud_init === undefined ? facet() : await cloudInitFacet(ctx, target, args.cloud_init),
-    args.nics === undefined ? facet() : await nicsFacet(ctx, target, args.nics),
-    args.disks === undefined ? facet() : await disksFacet(ctx, target, args.disks, args.protection ?? target.guest.identity.protection),
-  ]);
-  return { moves: place.moves, all };
+    args.iso !== undefined && (await isoFacet(ctx, target, args.iso)),
+    args.cloud_init && (await cloudInitFacet(ctx, target, args.cloud_init)),
+    args.nics && (await nicsFacet(ctx, target, args.nics)),
+    args.disks && (await disksFacet(ctx, target, args.disks, args.protection ?? guest.identity.protection)),
+  );
+  return { moves: place.moves, all: joined(facets) };
 }
 
-function grownBy({ guest }: Target, { disks = [] }: Args): number {
+function grownBy(guest: Guest, { disks = [] }: Args): number {
   const now = (slot: string | undefined) => guest.disks.find((d) => d.slot === slot)?.sizeGib ?? 0;
   return disks.reduce((sum, { disk, size_gb: gib }) => sum + Math.max(0, gib === undefined ? 0 : gib - now(disk)), 0);
 }
 
-function demandOf({ guest }: Target, growGib: number): ResourceDemand {
-  const { cpu = 0, memoryMib, diskGib } = guest.sizes;
-  const before = { cpu, memoryMib, diskGib };
-  return { newGuests: 0, vmid: guest.at.vmid, before, after: { ...before, diskGib: diskGib + growGib } };
-}
-
 function planParts(target: Target, all: Facet) {
-  const { guest, running } = target;
+  const { guest } = target;
   const { at } = guest;
   const of = label(guest);
   const config: Condition = { kind: 'config', ...at, has: all.has, parts: all.parts };
   const params: Params = { ...all.set, ...(all.remove.length > 0 ? { delete: all.remove.join(',') } : {}) };
-  const steps: Step[] = [];
-  if (Object.keys(params).length > 0) {
-    steps.push(
-      configRequest(at, {
-        id: 'config',
-        params,
-        digest: guest.digest,
-        purpose: `change ${of}`,
-        proof: config,
-      }),
-    );
-  }
+  const isConfigured = Object.keys(params).length > 0;
+  const change = configRequest(at, { id: 'config', params, digest: guest.digest, purpose: `change ${of}`, proof: config });
+  const steps: Step[] = isConfigured ? [change] : [];
   for (const step of all.steps) steps.push(step(steps.some((s) => s.kind === 'request') ? digestAfter(steps) : guest.digest));
-  // A change of the configuration of a stopped guest applies all that is pending.
-  const others = running ? [] : guest.pending.filter((p) => !(p.key in all.after));
-  const doomed = doomedBy(others);
+  const doomed = appliedToo(target, Object.keys(all.after));
   const raises = present(...all.raises, doomed.names !== '' && { effect: 'destroy' as const, because: doomed.because('the change also') });
   return {
     summary: `Change ${of}: ${all.changes.map(({ text }) => text).join(', ')}`,
@@ -179,13 +153,10 @@ function planParts(target: Target, all: Facet) {
     effect: raises.map(({ effect }) => effect).reduce(graver, 'change' as const),
     ...(raises.length > 0 ? { raisedBecause: [...new Set(raises.map(({ because }) => because))].join('; ') } : {}),
     steps,
-    expected: [...(Object.keys(params).length > 0 ? [config] : []), ...all.expected, ...doomed.gone(at)],
-    ...(all.growGib > 0 ? { demand: demandOf(target, all.growGib) } : {}),
+    expected: [...(isConfigured ? [config] : []), ...all.expected, ...doomed.gone(at)],
+    ...(all.growGib > 0 ? { demand: demandOf(guest, { diskGib: guest.sizes.diskGib + all.growGib }) } : {}),
     ...(Object.keys(all.space).length > 0 ? { space: all.space } : {}),
-    warnings: [
-      ...all.warnings,
-      ...(others.length > 0 ? [`the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`] : []),
-    ],
+    warnings: present(...all.warnings, doomed.warning),
     before: { ...all.before, ...doomed.view },
     after: { ...all.after, ...doomed.destroyed },
     undo: all.undo.join('; '),

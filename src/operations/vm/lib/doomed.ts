@@ -1,5 +1,6 @@
 import type { Condition } from '../../../core/plan/plan.ts';
 import type { GuestAt, PendingChange } from '../../../proxmox/guest/guests.ts';
+import { pendingText, type Target } from './target.ts';
 import { withSize } from './volumes.ts';
 
 /** Volumes that go with pending changes, in the parts of a plan; all are empty where none goes. */
@@ -35,4 +36,14 @@ export function doomedBy(pending: readonly PendingChange[]): Doomed {
     destroyed: bySlot('destroyed'),
     gone: (at) => (isNone ? [] : [{ kind: 'config', ...at, has: bySlot(null) }]),
   };
+}
+
+/**
+ * The pending changes that a change of the configuration applies too: all others, where the guest is stopped.
+ * @param keys those of the change itself
+ */
+export function appliedToo({ guest, running }: Target, keys: readonly string[]): Doomed & { warning: string | false } {
+  const others = running ? [] : guest.pending.filter(({ key }) => !keys.includes(key));
+  const warning = others.length > 0 && `the guest is stopped, so its other pending changes are applied too: ${pendingText(others)}`;
+  return { ...doomedBy(others), warning };
 }

@@ -1,5 +1,6 @@
-import type { ResourceDemand } from '../../../core/plan/plan.ts';
+import type { ResourceDemand, Sizes } from '../../../core/plan/plan.ts';
 import { type Excess, overPerGuest, refuseExcess } from '../../../core/settings/limits.ts';
+import type { Guest } from '../../../proxmox/guest/guests.ts';
 import type { NodeRow } from '../../../proxmox/nodes.ts';
 import type { OperationContext } from '../../define.ts';
 
@@ -15,6 +16,12 @@ export async function refuseTooLarge(ctx: OperationContext, demand: ResourceDema
 /** @throws not_possible: a guest with more vCPUs than its node has CPUs does not start (Proxmox accepts the configuration) */
 export function refuseTooManyCpus(cpu: number | undefined, node: NodeRow | undefined): void {
   refuseExcess(overNode(cpu, node));
+}
+
+/** The resources of a guest before and after a change. @param cpu now, where it is known otherwise */
+export function demandOf({ at, sizes }: Guest, after: Partial<Sizes>, cpu = sizes.cpu ?? 0): ResourceDemand {
+  const before = { ...sizes, cpu };
+  return { newGuests: 0, vmid: at.vmid, before, after: { ...before, ...after } };
 }
 
 /** Without Sys.Audit Proxmox shows neither CPUs nor memory of a node. */
