@@ -23,25 +23,30 @@ import { progressOf } from './progress.ts';
 
 /** Shared by every call of every connection. */
 export interface CallContext {
-  /** Opened at the first call, so that a server which is only listed opens no store and sends nothing. */
+  /**
+   * Called at the first call, so that a server which is only listed opens no store and sends nothing. Answers the same engine every time. A
+   * rejection becomes the tool's error.
+   */
   engine: () => Promise<Engine>;
+  /** The operation of a tool that is called: a server which is only listed loads none. */
   operation: (name: string) => Promise<Operation | undefined>;
+  /** The caller: the transport knows the channel, the argument tells the client. */
   caller: (client: ClientInfo) => Caller;
   elicitation: Elicitation;
   demo: boolean;
   /** The engine's default wait (seconds); cut to what a client without progress survives. */
   waitSeconds: number;
-  /** Where humans decide, for clients that can open it. */
+  /** Address of the page on which humans decide, where one is served to the clients' users. */
   consoleUrl?: () => string;
-  /** Notices for the next answer. */
+  /** Notices for the next answer (a certificate trusted on first use, …); removed by being read. */
   notices: () => string[];
 }
 
 /** `modern`: 2026-07-28, where a client is asked between two calls; `legacy`: older, where it is asked during one. */
-export type Era = 'modern' | 'legacy';
+type Era = 'modern' | 'legacy';
 
 /** One `tools/call` as the SDK hands it over. */
-export interface ToolCall {
+interface ToolCall {
   server: McpServer;
   name: string;
   /** Arguments as the client sent them. */
@@ -91,13 +96,14 @@ async function answered(context: CallContext, opening: Promise<Engine>, { server
     };
     let result = await perform(performOptions);
     if (result.kind === 'question' && answer === undefined) {
-      const { question, approval } = result;
+      const asked = result;
+      const { question, approval } = asked;
       if (elicitation.isSilent(approval.id, ctx))
         result = { kind: 'approval_required', approval: { ...approval, method: 'human' }, waited: 0 };
       else if (era === 'modern') return await elicitation.ask(question, ctx);
       else {
         const waiting = () => onProgress?.({ done: 0, total: 0, message: 'waiting for the user to answer the form' });
-        const now = await traced(approvalWait(approval), () => elicitation.askNow(question, approval, server, ctx, waiting));
+        const now = await traced(approvalWait(approval), () => elicitation.askNow(asked, { server, ctx }, waiting));
         // A client that gave the call up gets no answer, but the answer of its user counts.
         const { signal: _gone, ...late } = performOptions;
         result = await perform({ ...(ctx.mcpReq.signal.aborted ? late : performOptions), answer: now });

@@ -5,12 +5,12 @@ import {
   inputRequired,
   inputResponse,
   type McpServer,
-  type RequestStateCodec,
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { fail } from '../core/errors/errors.ts';
 import type { Answer, ApprovalRecord, Question } from '../core/plan/approval.ts';
+import type { Result } from '../core/result.ts';
 import { plainText } from '../core/text/text.ts';
 import { elsewhere, UNREAD_SECONDS } from '../engine/approvals/form-answer.ts';
 
@@ -34,25 +34,18 @@ interface QuestionState {
   opened?: true;
 }
 
-/** Asking the human through the MCP client, in both protocol generations (SEP-2322 and, through the SDK, `elicitation/create`). */
-export interface Elicitation {
-  verify: RequestStateCodec<QuestionState>['verify'];
-  /** The result that makes the client ask its user. The call is then repeated with what they typed. */
-  ask(question: Question, ctx: ServerContext): Promise<InputRequiredResult>;
-  /** Asks a client of an older generation over its connection, and waits as long as the approval lives, also when the call is given up. */
-  askNow(question: Question, approval: ApprovalRecord, server: McpServer, ctx: ServerContext, waiting: () => void): Promise<Answer>;
-  /** Whether this caller's client has shown that it answers the form of this approval by itself. */
-  isSilent(approvalId: string, ctx: ServerContext): boolean;
-  /** The human's reply in a repeated call; undefined in a first one. */
-  answer(ctx: ServerContext): Answer | undefined;
-  /** The result that makes the client offer its user the console. The call is then repeated, whatever the user did. */
-  open(approval: ApprovalRecord, url: string, ctx: ServerContext): Promise<InputRequiredResult>;
-  /** Whether this call is the repeated one. */
-  wasOpened(ctx: ServerContext): boolean;
+type Asked = Extract<Result, { kind: 'question' }>;
+
+interface Connection {
+  server: McpServer;
+  ctx: ServerContext;
 }
 
+/** Asks the human through the MCP client, in both protocol generations (SEP-2322 and, through the SDK, `elicitation/create`). */
+export type Elicitation = ReturnType<typeof createElicitation>;
+
 /** `key`: at least 32 bytes, the same in every replica; by default one that lives as long as this process. */
-export function createElicitation(key: Uint8Array | string = randomBytes(32), now: () => number = Date.now): Elicitation {
+export function createElicitation(key: Uint8Array | string = randomBytes(32), now: () => number = Date.now) {
   const callerOf = (ctx: ServerContext) => ctx.http?.authInfo?.clientId ?? 'local';
   const codec = createRequestStateCodec<QuestionState>({
     key,
@@ -85,13 +78,18 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
 
   return {
     verify: codec.verify,
-    async ask(question, ctx) {
+    /** The result that makes the client ask its user. The call is then repeated with what they typed. */
+    async ask(question: Question, ctx: ServerContext): Promise<InputRequiredResult> {
       return inputRequired({
         inputRequests: { [KEY]: inputRequired.elicit(formOf(question)) },
         requestState: await codec.mint({ approvalId: question.approvalId, nonce: randomUUID(), at: now() }, ctx),
       });
     },
-    async askNow(question, approval, server, ctx, waiting) {
+    /**
+     * Asks a client of an older generation over its connection, and waits as long as the approval lives, also when the call is given up.
+     * @param waiting called while the user has not answered
+     */
+    async askNow({ question, approval }: Asked, { server, ctx }: Connection, waiting: () => void): Promise<Answer> {
       const sent = now();
       const { method, params } = inputRequired.elicit(formOf(question));
       const timeout = Math.max(LEAST_FORM_MS, Math.min(Date.parse(approval.expiresAt) - sent, LONGEST_TIMER_MS));
@@ -105,20 +103,16 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
         );
         return read(reply, question.approvalId, sent, ctx);
       } catch (cause) {
-        fail(
-          'approval_not_confirmed',
-          `The client gave no answer to the form. Nothing was done; approval ${approval.id} is still pending.`,
-          {
-            hint: elsewhere(approval.id),
-            cause,
-          },
-        );
+        const still = `Nothing was done; approval ${approval.id} is still pending.`;
+        fail('approval_not_confirmed', `The client gave no answer to the form. ${still}`, { hint: elsewhere(approval.id), cause });
       } finally {
         clearInterval(timer);
       }
     },
-    isSilent: (approvalId, ctx) => silent.has(nameOf(approvalId, ctx)),
-    answer(ctx) {
+    /** Whether this caller's client has shown that it answers the form of this approval by itself. */
+    isSilent: (approvalId: string, ctx: ServerContext) => silent.has(nameOf(approvalId, ctx)),
+    /** The human's reply in a repeated call; undefined in a first one. */
+    answer(ctx: ServerContext): Answer | undefined {
       const state = ctx.mcpReq.requestState<QuestionState>();
       if (state === undefined || state.opened) return undefined;
       forgetOld(answered);
@@ -126,14 +120,16 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
       answered.set(state.nonce, now());
       return read(ctx.mcpReq.inputResponses?.[KEY], state.approvalId, state.at, ctx);
     },
-    async open(approval, url, ctx) {
+    /** The result that makes the client offer its user the console. The call is then repeated, whatever the user did. */
+    async open(approval: ApprovalRecord, url: string, ctx: ServerContext): Promise<InputRequiredResult> {
       const message = `Decide about approval ${approval.id} in the console: ${plainText(approval.plan.summary, 300)}`;
       return inputRequired({
         inputRequests: { [CONSOLE]: inputRequired.elicitUrl({ message, url }) },
         requestState: await codec.mint({ approvalId: approval.id, nonce: randomUUID(), at: now(), opened: true }, ctx),
       });
     },
-    wasOpened: (ctx) => ctx.mcpReq.requestState<QuestionState>()?.opened === true,
+    /** Whether this call is the repeated one. */
+    wasOpened: (ctx: ServerContext) => ctx.mcpReq.requestState<QuestionState>()?.opened === true,
   };
 }
 

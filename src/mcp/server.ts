@@ -7,41 +7,32 @@ import {
 } from '@modelcontextprotocol/server';
 import { defined } from '../core/defined.ts';
 import { lazy } from '../core/lazy.ts';
-import type { Caller } from '../core/people/caller.ts';
 import { choicesOf, type Settings } from '../core/settings/settings.ts';
 import { isObject } from '../core/text/json.ts';
-import type { Engine } from '../engine/types.ts';
 import { availableIn, changesNothing, type Offered, roleAllows } from '../operations/available.ts';
-import type { Operation } from '../operations/define.ts';
 import { formerNames } from '../operations/former-names.ts';
 import type { CallContext } from './call.ts';
 import { registerCards, showsCards, withCard } from './cards/index.ts';
-import { type ClientInfo, clientOf } from './client.ts';
+import { clientOf } from './client.ts';
 import { identityOf, missingScope } from './identity.ts';
 import { instructions } from './instructions.ts';
 import { registerPrompts } from './prompts.ts';
 import type { ChangeFeed } from './resources/changes.ts';
 import { completions } from './resources/complete.ts';
-import { listedResources, registerResources, subscribable } from './resources/index.ts';
+import { listedResources, registerResources } from './resources/index.ts';
+import { registerSubscriptions } from './resources/subscriptions.ts';
 import { withCluster } from './several-clusters.ts';
 import { registerSkill, SKILL } from './skill.ts';
 import type { OfferedTool } from './tools.ts';
 
-export interface FactoryOptions {
-  /** Called at the first tool call, never before; must answer the same engine every time. A rejection becomes the tool's error. */
-  engine: () => Promise<Engine>;
+/** The transport gives what every call of its connections shares. */
+export interface FactoryOptions
+  extends Pick<CallContext, 'engine' | 'operation' | 'caller' | 'consoleUrl'>,
+    Partial<Pick<CallContext, 'notices'>> {
   tools: readonly OfferedTool[];
-  /** The operation of a tool that is called: a server which is only listed loads none. */
-  operation: (name: string) => Promise<Operation | undefined>;
   settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds' | 'clusters'> & Partial<Pick<Settings, 'cardClients'>>;
-  /** The caller: the transport knows the channel, this knows the client. */
-  caller: (client: ClientInfo) => Caller;
   /** This product's version. */
   version: string;
-  /** Notices for the next answer (a certificate trusted on first use, …); removed by being read. */
-  notices?: () => string[];
-  /** Address of the page on which humans decide, where one is served to the clients' users. */
-  consoleUrl?: () => string;
   /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
   stateKey?: Uint8Array | string;
   /** Tells subscribers of changes; without it nothing can be subscribed to. */
@@ -137,7 +128,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     registerPrompts(server, allowed, complete);
     registerSkill(server);
     if (cardClients.length > 0) registerCards(server, cardClients, [...listedResources(tools), SKILL]);
-    if (options.changes && era === 'legacy') subscribable(server, base, options.changes);
+    if (options.changes && era === 'legacy') registerSubscriptions(server, base, options.changes);
     return server;
   };
 }

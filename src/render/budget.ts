@@ -58,11 +58,9 @@ function partsOf(value: Json, path: string, least = LEAST): Part[] {
     if (typeof item === 'string' && item.length > least.text)
       return [{ path: at, tokens: roughTokens(item), length: item.length, cut: (length) => put(`${item.slice(0, length)}…`) }];
     if (!Array.isArray(item)) return partsOf(item, at, least);
-    const own = item.length > least.list && key !== 'columns' ? [part(at, item, put)] : [];
-    return [...own, ...partsOf(item, at, least)];
+    const inner = partsOf(item, at, least);
+    if (item.length <= least.list || key === 'columns') return inner;
+    const tokens = roughTokens(JSON.stringify(item));
+    return [{ path: at, tokens, length: item.length, cut: (length) => put(item.slice(0, length)) }, ...inner];
   });
-}
-
-function part(path: string, list: Json[], put: (shorter: Json) => void): Part {
-  return { path, tokens: roughTokens(JSON.stringify(list)), length: list.length, cut: (length) => put(list.slice(0, length)) };
 }

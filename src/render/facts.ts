@@ -20,55 +20,55 @@ const BACKUP_IS_OLD_DAYS = 7;
  * @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader
  */
 export function factsOf(plan: Plan, asked: number): Fact[] {
-  const { sources = [], facts = {} } = plan;
-  const list = new Facts();
-  list.addAll('Earlier names', facts.formerNames, 'bad');
-  list.addAll('Copies the disks of', sources.map(describeSource), sources.some(isGuarded) ? 'bad' : undefined);
-  if (targetsOf(plan).length < 2) addGuest(list, plan, facts, asked, plan.target);
-  return list.facts;
+  const { sources = [], facts = {}, target } = plan;
+  return [
+    ...some('Earlier names', facts.formerNames, 'bad'),
+    ...some('Copies the disks of', sources.map(describeSource), sources.some(isGuarded) ? 'bad' : undefined),
+    ...(targetsOf(plan).length < 2 ? guestFacts(plan, asked, { facts, target }) : []),
+  ];
 }
 
-/** The same about one guest of several, without what is as usual. */
+/** The same about one guest of several, without facts that are as usual. */
 export function factsOfOne(plan: Plan, asked: number, target: GuestIdentity): Fact[] {
-  const list = new Facts();
-  addGuest(list, plan, plan.facts?.guests?.find(({ vmid }) => vmid === target.vmid) ?? {}, asked, target);
-  return list.facts.filter(({ tone }) => tone !== 'muted');
+  const facts = plan.facts?.guests?.find(({ vmid }) => vmid === target.vmid) ?? {};
+  return guestFacts(plan, asked, { facts, target }).filter(({ tone }) => tone !== 'muted');
 }
 
-function addGuest(list: Facts, { steps }: Plan, facts: PlanFacts, asked: number, target: GuestIdentity | undefined): void {
+interface Guest {
+  facts: PlanFacts;
+  target: GuestIdentity | undefined;
+}
+
+function guestFacts({ steps }: Plan, asked: number, { facts, target }: Guest): Fact[] {
   const deletes = steps.some((step) => step.kind === 'request' && step.method === 'DELETE');
-  list.addOrNone('Disks', facts.disks ?? target?.disks);
-  list.addAll('Stays untouched', facts.untouched, 'muted');
-  list.addOrNone('Snapshots', facts.snapshots);
-  if (facts.lastBackup !== undefined || deletes) {
-    const old = facts.lastBackup ? asked - Date.parse(facts.lastBackup) > BACKUP_IS_OLD_DAYS * DAY_MS : true;
-    list.add('Last backup', lastBackup(facts.lastBackup, asked), deletes && old ? 'bad' : undefined);
-  }
-  if (facts.uptimeSeconds !== undefined) list.add('Uptime', duration(facts.uptimeSeconds));
-  if (facts.ha !== undefined) list.add('High availability', facts.ha);
-  if (target) list.add('Protection', target.protection ? 'on' : 'off', target.protection ? 'bad' : 'muted');
-  if (target?.lock !== undefined) list.add('Lock', target.lock, 'bad');
-  if (facts.pool !== undefined) list.add('Pool', facts.pool);
-  list.addAll('Tags', facts.tags);
+  const { lastBackup, uptimeSeconds } = facts;
+  const isOld = !lastBackup || asked - Date.parse(lastBackup) > BACKUP_IS_OLD_DAYS * DAY_MS;
+  return [
+    ...someOrNone('Disks', facts.disks ?? target?.disks),
+    ...some('Stays untouched', facts.untouched, 'muted'),
+    ...someOrNone('Snapshots', facts.snapshots),
+    ...(lastBackup !== undefined || deletes ? one('Last backup', backupText(lastBackup, asked), deletes && isOld ? 'bad' : undefined) : []),
+    ...one('Uptime', uptimeSeconds === undefined ? undefined : duration(uptimeSeconds)),
+    ...one('High availability', facts.ha),
+    ...(target ? one('Protection', target.protection ? 'on' : 'off', target.protection ? 'bad' : 'muted') : []),
+    ...one('Lock', target?.lock, 'bad'),
+    ...one('Pool', facts.pool),
+    ...some('Tags', facts.tags),
+  ];
 }
 
-class Facts {
-  readonly facts: Fact[] = [];
+function one(label: string, value: string | undefined, tone?: Fact['tone']): Fact[] {
+  return value === undefined ? [] : some(label, [value], tone);
+}
 
-  add(label: string, value: string | string[], tone?: Fact['tone']): void {
-    const values = (Array.isArray(value) ? value : [value]).map((one) => plainText(one, 200));
-    this.facts.push({ label, values, ...defined({ tone }) });
-  }
+/** Nothing where there are no values. */
+function some(label: string, values: string[] = [], tone?: Fact['tone']): Fact[] {
+  return values.length === 0 ? [] : [{ label, values: values.map((value) => plainText(value, 200)), ...defined({ tone }) }];
+}
 
-  /** Nothing where there are no values. */
-  addAll(label: string, values: string[] = [], tone?: Fact['tone']): void {
-    if (values.length > 0) this.add(label, values, tone);
-  }
-
-  /** `none` only where it was looked up. */
-  addOrNone(label: string, values: string[] | undefined): void {
-    if (values) this.add(label, values.length > 0 ? values : 'none', values.length > 0 ? undefined : 'muted');
-  }
+/** `none` only where it was looked up. */
+function someOrNone(label: string, values: string[] | undefined): Fact[] {
+  return values?.length === 0 ? some(label, ['none'], 'muted') : some(label, values);
 }
 
 /** `vault (106) on node pve, protected` */
@@ -83,7 +83,7 @@ export function describeSource(source: SourceGuest): string {
   return `${nameOfSource(source)}${place}${parts.length === 0 ? '' : `, ${parts.join(', ')}`}`;
 }
 
-function lastBackup(time: string | null | undefined, asked: number): string {
+function backupText(time: string | null | undefined, asked: number): string {
   if (time === undefined) return 'unknown';
   if (time === null) return 'none found';
   return `${duration(Math.max(0, (asked - Date.parse(time)) / 1000))} old (${time.replace('T', ' ').slice(0, 16)} UTC)`;

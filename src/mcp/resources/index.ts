@@ -3,11 +3,9 @@ import { asError } from '../../core/errors/errors.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import type { Offered } from '../../operations/available.ts';
 import { clientOf } from '../client.ts';
-import type { ChangeFeed } from './changes.ts';
 import type { Completions } from './complete.ts';
 import { ITEMS, LISTS } from './kinds.ts';
 import type { ReadContext } from './read.ts';
-import { registerSubscriptions } from './subscriptions.ts';
 
 /** Loaded at the first read: rendering an answer needs more than a list does. */
 const reading = () => import('./read.ts');
@@ -37,15 +35,9 @@ export function registerResources(server: McpServer, context: ReadContext, opera
   }
 }
 
-/** The entries of those that are lists. */
+/** The entries of \`resources/list\`. */
 export function listedResources(operations: readonly Offered[]) {
-  return LISTS.filter(isOffered(operations)).map(({ uri, name, title, description }) => ({
-    uri,
-    name,
-    title,
-    description,
-    mimeType: MIME,
-  }));
+  return LISTS.filter(isOffered(operations)).map(({ tool: _tool, args: _args, ...entry }) => ({ ...entry, mimeType: MIME }));
 }
 
 const isOffered =
@@ -53,17 +45,8 @@ const isOffered =
   ({ tool }: { tool: string }) =>
     operations.some(({ name }) => name === tool);
 
-/** Subscriptions of a connection that lasts. */
-export function subscribable(server: McpServer, context: ReadContext, changes: ChangeFeed): void {
-  registerSubscriptions(server, changes, async (uri, ctx) => {
-    const found =
-      changes.covers(uri) && (await nothingAsUndefined(async () => (await reading()).findAt(context, uri, clientOf(server, ctx))));
-    return Boolean(found);
-  });
-}
-
 /** @returns undefined where there is nothing for this caller */
-async function nothingAsUndefined(find: () => Promise<JsonObject | undefined>): Promise<JsonObject | undefined> {
+export async function nothingAsUndefined(find: () => Promise<JsonObject | undefined>): Promise<JsonObject | undefined> {
   return find().catch((thrown: unknown) => {
     const error = asError(thrown);
     if (NOT_FOUND.includes(error.code)) return undefined;

@@ -1,23 +1,23 @@
 import type { JsonObject } from '../../core/text/json.ts';
 
-/** A resource that lists many things. It is read through a tool, so scope, masking and audit are the tool's. */
-export interface ListKind {
+/** A resource is read through a tool, so scope, masking and audit are the tool's. */
+interface Kind {
   name: string;
-  uri: string;
   title: string;
   description: string;
   tool: string;
+}
+
+/** A list of many things. */
+interface ListKind extends Kind {
+  uri: string;
   args: JsonObject;
 }
 
 /** One thing by its address. */
-export interface ItemKind {
-  name: string;
+export interface ItemKind extends Kind {
   /** Its only variable is `id`. */
   template: string;
-  title: string;
-  description: string;
-  tool: string;
   /** The ids that complete it. */
   ids: 'vmids' | 'nodes' | 'storages' | 'approvals' | 'tasks';
   /** The tool's arguments; undefined where the address has another form than such ids. */
@@ -39,7 +39,7 @@ export const LISTS: readonly ListKind[] = [
   },
   { name: 'approvals', title: 'Approvals', description: 'Your approvals, the newest first', tool: 'list_approvals', args: {} },
   { name: 'tasks', title: 'Tasks', description: 'Your recent runs', tool: 'get_task', args: {} },
-].map((kind) => ({ ...kind, uri: `proxmox://${kind.name}` }));
+].map((kind) => ({ uri: `proxmox://${kind.name}`, ...kind }));
 
 export const ITEMS: readonly ItemKind[] = [
   {

@@ -1,18 +1,17 @@
-import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError, type ServerContext } from '@modelcontextprotocol/server';
+import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError } from '@modelcontextprotocol/server';
+import { clientOf } from '../client.ts';
 import type { ChangeFeed } from './changes.ts';
+import { nothingAsUndefined } from './index.ts';
+import type { ReadContext } from './read.ts';
 
 /** More than a person watches. */
 const MAX_SUBSCRIPTIONS = 200;
 
 /**
  * `resources/subscribe` of revisions before 2026-07-28, one set of addresses a connection. Later clients open a stream, which the SDK serves.
- * @param exists whether the caller may read the address; its error is the answer where not
+ * A caller subscribes to what it may read; the error of reading is the answer where not.
  */
-export function registerSubscriptions(
-  server: McpServer,
-  changes: ChangeFeed,
-  exists: (uri: string, ctx: ServerContext) => Promise<boolean>,
-): void {
+export function registerSubscriptions(server: McpServer, context: ReadContext, changes: ChangeFeed): void {
   const wanted = new Set<string>();
   let end: (() => void) | undefined;
   const tell = (uri: string) => {
@@ -30,7 +29,8 @@ export function registerSubscriptions(
         ProtocolErrorCode.InvalidParams,
         `This connection has ${MAX_SUBSCRIPTIONS} subscriptions, the most allowed. End one with resources/unsubscribe.`,
       );
-    if (!(await exists(uri, ctx))) throw new ResourceNotFoundError(uri);
+    const find = async () => (await import('./read.ts')).findAt(context, uri, clientOf(server, ctx));
+    if (!changes.covers(uri) || !(await nothingAsUndefined(find))) throw new ResourceNotFoundError(uri);
     wanted.add(uri);
     end ??= changes.listen(tell);
     return {};
