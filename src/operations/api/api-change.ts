@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { graver } from '../../core/plan/effect.ts';
+import { defined, present } from '../../core/defined.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Json, JsonObject } from '../../core/text/json.ts';
 import { plainText } from '../../core/text/text.ts';
@@ -14,14 +14,6 @@ import { checkLimited, guestsOf } from './lib/guests.ts';
 import { prune } from './lib/prune.ts';
 import { type ApiRequest, asked, requestFor } from './lib/request.ts';
 
-const output = z.object({
-  request: z.string(),
-  answer: z.string().optional(),
-  run_id: z.string(),
-  choices: z.array(z.string()).optional(),
-  warnings: z.array(z.string()).optional(),
-});
-
 /** Any method that changes something, that no tool covers and that is not on the list of what is never sent. */
 export const apiChange = (tools: readonly Operation[]) =>
   defineOperation({
@@ -32,9 +24,15 @@ export const apiChange = (tools: readonly Operation[]) =>
     description:
       'Sends a POST, PUT or DELETE method that api_search found, where no other tool does it. params: "name=value", those of its path too. Plans that disrupt or destroy need an approval.',
     input: z.strictObject(asked),
-    output,
+    output: z.object({
+      request: z.string(),
+      answer: z.string().optional(),
+      run_id: z.string(),
+      choices: z.array(z.string()).optional(),
+      warnings: z.array(z.string()).optional(),
+    }),
     sends: {},
-    // Made when it is asked for: a process that only lists or reads needs none of it.
+    // A getter, because a process that only lists or reads needs none of it.
     get anyBut() {
       return neverSent(tools);
     },
@@ -49,38 +47,32 @@ export const apiChange = (tools: readonly Operation[]) =>
         explicitDefaults(request, api),
       ]);
       const { object, binds, expected, undo } = around;
-      const digest = digestFor(request, object);
       const params = { ...request.params, ...explicit };
-      const sent = { ...params, ...(digest === undefined ? {} : { digest }) };
-      const line = `${request.api.method} ${request.path}`;
-      const because = graverBecause(request);
+      const line = plainText(`${request.api.method} ${request.path}`, 200);
+      const named = guests.map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`);
       const before = object && beforeOf(request, object);
       return {
         operation: 'api_change',
-        summary: `Send ${plainText(line, 200)}${guests.length > 0 ? ` (about ${guests.map(({ name, vmid }) => `${plainText(name, 40)} (${vmid})`).join(', ')})` : ''}`,
-        effect: because === undefined ? request.effect : graver(request.effect, 'destroy'),
-        ...(because === undefined ? reviewed(request) : { raisedBecause: because }),
-        ...(guests[0] ? { target: guests[0] } : {}),
-        ...(guests.length > 1 ? { targets: guests } : {}),
-        ...(request.at.node === undefined ? {} : { node: request.at.node }),
-        ...(binds ? { binds } : {}),
+        summary: `Send ${line}${named.length > 0 ? ` (about ${named.join(', ')})` : ''}`,
+        ...effectOf(request),
+        ...defined({ target: guests[0], targets: guests.length > 1 ? guests : undefined, node: request.at.node, binds }),
         steps: [
           {
             kind: 'request',
             id: 'send',
             method: request.api.method as 'POST' | 'PUT' | 'DELETE',
             path: request.path,
-            params: sent,
-            purpose: plainText(line, 200),
-            ...(expected[0] ? { proof: expected[0] } : {}),
+            params: { ...params, ...digestFor(request, object) },
+            purpose: line,
+            ...defined({ proof: expected[0] }),
           },
         ],
         expected,
         choices: Object.entries(explicit).map(([name, value]) => `${name}: ${value} (sent, because its default may do more)`),
-        warnings: [
+        warnings: present(
           ...(pruned?.warnings ?? []),
-          ...(expected.length > 0 ? [] : ['no read shows the effect: after a lost answer the outcome may stay unknown']),
-        ],
+          expected.length === 0 && 'no read shows the effect: after a lost answer the outcome may stay unknown',
+        ),
         ...(before && Object.keys(before).length > 0 ? { before } : {}),
         ...(Object.keys(params).length > 0 ? { after: maskedJson(params) as JsonObject } : {}),
         undo,
@@ -97,13 +89,15 @@ export const apiChange = (tools: readonly Operation[]) =>
     },
   });
 
-function reviewed({ effect, api }: ApiRequest): { raisedBecause?: string } {
-  return effect === 'change' ? {} : { raisedBecause: `${api.method} ${api.path} counts as "${effect}" (docs/api-methods.md)` };
+function effectOf(request: ApiRequest): Pick<Plan, 'effect' | 'raisedBecause'> {
+  const { effect, name } = request;
+  const because = graverBecause(request);
+  if (because !== undefined) return { effect: 'destroy', raisedBecause: because };
+  return effect === 'change' ? { effect } : { effect, raisedBecause: `${name} counts as "${effect}" (docs/api-methods.md)` };
 }
 
 /** Parameters with which a method does more than by itself. */
-function graverBecause({ api, params }: ApiRequest): string | undefined {
-  const name = `${api.method} ${api.path}`;
+function graverBecause({ name, params }: ApiRequest): string | undefined {
   const on = Object.keys(params).find((key) => params[key] === '1' && /^(force|purge|allow-move|skiplock|skip-lock|destroy)/.test(key));
   if (on !== undefined) return `${on} does more than the method by itself`;
   if (!CONFIG.includes(name)) return undefined;
@@ -113,13 +107,13 @@ function graverBecause({ api, params }: ApiRequest): string | undefined {
   return device === undefined ? undefined : `${device} gives the guest a device or a folder of the node`;
 }
 
-/** The digest of what was looked at, so that a change in between is refused. */
-function digestFor({ api, params }: ApiRequest, object: JsonObject | undefined): string | undefined {
-  const seen = object?.digest;
-  return api.parameters.digest && params.digest === undefined && typeof seen === 'string' ? seen : undefined;
+/** The digest of the object that was read, so that Proxmox refuses the request after a change in between. */
+function digestFor({ api, params }: ApiRequest, object: JsonObject | undefined): { digest?: string } {
+  const digest = object?.digest;
+  return api.parameters.digest && params.digest === undefined && typeof digest === 'string' ? { digest } : {};
 }
 
-/** Of a change what it changes, of a deletion all. */
+/** The settings that a change names, or all that a deletion removes. */
 function beforeOf({ api, params }: ApiRequest, object: JsonObject): Record<string, Json> {
   const removed = String(params.delete ?? '').split(/[,;\s]+/);
   const names = api.method === 'PUT' ? [...Object.keys(params), ...removed] : Object.keys(object);

@@ -5,7 +5,7 @@ import { rightsOf } from '../rights.ts';
 import { answerOf } from './lib/answer.ts';
 import { neverSent } from './lib/classes.ts';
 import { checkLimited } from './lib/guests.ts';
-import { asked, requestFor } from './lib/request.ts';
+import { asked, queryOf, requestFor } from './lib/request.ts';
 
 /** Any GET method that is not on the list of what is never sent. */
 export const apiRead = (tools: readonly Operation[]) =>
@@ -15,13 +15,10 @@ export const apiRead = (tools: readonly Operation[]) =>
     effect: 'read',
     toolset: 'api',
     description: 'Sends a GET method that api_search found. params: "name=value", those of its path too.',
-    input: z.strictObject({
-      ...asked,
-      from: z.int().min(0).default(0),
-    }),
+    input: z.strictObject({ ...asked, from: z.int().min(0).default(0) }),
     output: z.object({ answer: z.string(), notice: z.string().optional() }),
     example: { method: 'GET /pools' },
-    // Made when it is asked for: a process that only lists or reads needs none of it.
+    // A getter, because a process that only lists or reads needs none of it.
     get anyBut() {
       return neverSent(tools);
     },
@@ -29,11 +26,10 @@ export const apiRead = (tools: readonly Operation[]) =>
     async read({ api }, { method, params, from }) {
       const request = await requestFor({ method, params }, ['GET'], tools);
       checkLimited(api, request);
-      const query = Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)]));
-      const data = await api.get<Json>(request.path, query);
+      const data = await api.get<Json>(request.path, queryOf(request));
       const found = answerOf(data, from);
       if (!Array.isArray(data) || data.length > 0) return found;
-      const { needs } = await rightsOf({ reads: [`GET ${request.api.path}` as ApiRead] });
+      const { needs } = await rightsOf({ reads: [request.name as ApiRead] });
       const shows = [...new Set(needs.map(({ anyOf }) => anyOf.join(' or ')))].join(', ');
       return { ...found, notice: `${found.notice}${shows === '' ? '' : ` (rows show with ${shows})`}` };
     },

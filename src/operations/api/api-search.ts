@@ -8,11 +8,6 @@ import { search } from './lib/search.ts';
 const MAX_METHODS = 12;
 const MAX_NAMES = 25;
 
-const output = z.object({
-  methods: z.array(z.object({ method: z.string(), reach: z.string(), params: z.string() })),
-  notice: z.string().optional(),
-});
-
 /** Reads the contract alone, nothing of the cluster. */
 export const apiSearch = (tools: readonly Operation[]) =>
   defineOperation({
@@ -24,7 +19,10 @@ export const apiSearch = (tools: readonly Operation[]) =>
     description:
       'Finds methods of the Proxmox VE API for what no other tool does, by words ("ha rule") or, with full types, by name ("PUT /pools/{poolid}").',
     input: z.strictObject({ query: filled(200) }),
-    output,
+    output: z.object({
+      methods: z.array(z.object({ method: z.string(), reach: z.string(), params: z.string() })),
+      notice: z.string().optional(),
+    }),
     reads: [],
     example: { query: 'pool comment' },
     table: 'methods',
@@ -53,7 +51,7 @@ function reachOf(method: ApiMethod, tools: readonly Operation[]): string {
   return found.effect === 'read' ? 'api_read' : `api_change (${found.effect})`;
 }
 
-/** `poolid*, comment`: the star marks what is needed; with types `poolid* pve-poolid, comment string`. */
+/** `poolid*, comment`: the star marks a required parameter; with types `poolid* pve-poolid, comment string`. */
 function paramsOf({ parameters, path }: ApiMethod, typed: boolean): string {
   const isNeeded = ([name, one]: [string, Parameter]) => path.includes(`{${name}}`) || (!one.optional && !name.endsWith('[n]'));
   const all = Object.entries(parameters).sort((a, b) => Number(isNeeded(b)) - Number(isNeeded(a)));

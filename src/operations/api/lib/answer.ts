@@ -4,15 +4,12 @@ import { maskSecrets, namesSecret, plainText, withoutPrivateKeys } from '../../.
 /** Characters of an answer at most. */
 const MAX_TEXT = 3600;
 
-export interface Answer {
-  /** JSON between marks that say whose words it is. */
-  answer: string;
-  /** The part that is left out, and how to get it. */
-  notice?: string;
-}
-
-/** An answer of Proxmox for a model: secrets masked, capped, fenced. @param from the first row of a list, or the first character of anything else */
-export function answerOf(data: Json, from = 0): Answer {
+/**
+ * An answer of Proxmox for a model: secrets masked, capped, between marks that say whose words it is.
+ * @param from the first row of a list, or the first character of anything else
+ * @returns `notice`: the part that is left out, and how to get it
+ */
+export function answerOf(data: Json, from = 0): { answer: string; notice?: string } {
   const masked = maskedJson(data);
   if (Array.isArray(masked)) return pageOf(masked, from);
   const text = JSON.stringify(masked);
@@ -21,7 +18,7 @@ export function answerOf(data: Json, from = 0): Answer {
   return { answer: fenced(shown), ...(left > 0 ? { notice: `${left} more characters: call again with from ${from + shown.length}` } : {}) };
 }
 
-function pageOf(rows: readonly Json[], from: number): Answer {
+function pageOf(rows: readonly Json[], from: number) {
   const page: string[] = [];
   let length = 0;
   for (const row of rows.slice(from)) {
@@ -31,13 +28,11 @@ function pageOf(rows: readonly Json[], from: number): Answer {
     page.push(text.length > MAX_TEXT ? JSON.stringify(`${text.slice(0, MAX_TEXT)}…`) : text);
   }
   const next = from + page.length;
-  const notice =
-    rows.length === 0
-      ? 'empty: Proxmox leaves out what the token may not see, so this is not proof that there is none'
-      : next < rows.length || from > 0
-        ? `rows ${from} to ${next - 1} of ${rows.length}${next < rows.length ? `: call again with from ${next}` : ''}`
-        : undefined;
-  return { answer: fenced(`[${page.join(',')}]`), ...(notice === undefined ? {} : { notice }) };
+  const answer = fenced(`[${page.join(',')}]`);
+  if (rows.length === 0)
+    return { answer, notice: 'empty: Proxmox leaves out what the token may not see, so this is not proof that there is none' };
+  if (next === rows.length && from === 0) return { answer };
+  return { answer, notice: `rows ${from} to ${next - 1} of ${rows.length}${next < rows.length ? `: call again with from ${next}` : ''}` };
 }
 
 /** Values under names of secrets, lines that look like passwords, private keys, and what stands before the @ of an address. */

@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { asError } from '../../../core/errors/errors.ts';
 import type { Condition } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
@@ -20,7 +21,7 @@ export interface Around {
   undo: string;
 }
 
-const NO_WAY_BACK = 'not known: what is to be set back must be looked up before';
+const NO_WAY_BACK = 'not known: look up the present state first';
 
 /** @param tools see classOf */
 export async function look(request: ApiRequest, api: ProxmoxReader, contract: Contract, tools: readonly Operation[]): Promise<Around> {
@@ -35,8 +36,8 @@ export async function look(request: ApiRequest, api: ProxmoxReader, contract: Co
   };
   const seen = method === 'POST' || !isReadable(template) ? undefined : await readIfThere(api, request.path);
   const object = isObject(seen) ? (seen as JsonObject) : undefined;
-  const bound = object && { [`${request.path}`]: digestOf(textsOf(object)) };
-  const common = { ...(object ? { object } : {}), ...(bound ? { binds: bound } : {}) };
+  const bound = object && { [request.path]: digestOf(textsOf(object)) };
+  const common = defined({ object, binds: bound });
   if (method === 'PUT') return { ...common, expected: object ? afterPut(request, object) : [], undo: undoPut(request, object) };
   if (method === 'DELETE') {
     const parent = template.slice(0, template.lastIndexOf('/'));

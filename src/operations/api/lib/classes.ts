@@ -6,7 +6,7 @@ import { effectOf } from './effects.ts';
 import { NEVER, NEVER_KEYS } from './never.ts';
 
 /** How a method of the API is reached. */
-export type MethodClass = { by: 'tool'; tool: string } | { by: 'never'; reason: string } | { by: 'api'; effect: Effect };
+type MethodClass = { by: 'tool'; tool: string } | { by: 'never'; reason: string } | { by: 'api'; effect: Effect };
 
 /** Methods that set the configuration of a guest: tools know some of its keys, api_change sets the others. */
 export const CONFIG: readonly string[] = [
@@ -22,7 +22,7 @@ export function classOf({ method, path, permission, noToken }: ApiMethod, tools:
   const name = `${method} ${path}`;
   const reason = NEVER.get(name);
   const tool = CONFIG.includes(name) ? undefined : toolFor(name, tools);
-  // The methods that tools read may be read directly too, unless they are on the list.
+  // A GET method that a tool reads may be read directly too, unless it is on the list.
   if (tool && (method !== 'GET' || reason !== undefined)) return { by: 'tool', tool: tool.name };
   if (reason !== undefined) return { by: 'never', reason };
   if (noToken || permission === undefined) return { by: 'never', reason: 'Proxmox lets only root@pam call it, never an API token' };
@@ -54,7 +54,7 @@ function toolFor(name: string, tools: readonly Operation[]): Operation | undefin
   return madeLast(tools.filter((one) => name in sendsOf(one) || readsOf(one).includes(name)))[0];
 }
 
-/** An existing guest is the matter of tools that make none. */
+/** A method about an existing guest belongs to a tool that makes none. */
 function madeLast(tools: readonly Operation[]): Operation[] {
   const makes = (one: Operation) => Number('reserves' in one && one.reserves !== undefined);
   return [...tools].sort((a, b) => makes(a) - makes(b));

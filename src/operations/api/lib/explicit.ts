@@ -16,8 +16,7 @@ const SHOWN: typeof LESS = {
 };
 
 /** Parameters that are sent though the caller left them out, so that the plan shows them. */
-export async function explicitDefaults({ api: { method, path }, params }: ApiRequest, api: ProxmoxReader): Promise<Record<string, string>> {
-  const name = `${method} ${path}`;
+export async function explicitDefaults({ name, path, params }: ApiRequest, api: ProxmoxReader): Promise<Record<string, string>> {
   // A caller who names a retention asks for pruning. Releases before 9 do not know `purge`.
   if (params['prune-backups'] !== undefined) return {};
   if (path.startsWith('/cluster/ha/') && (await api.version()).major < 9) return {};

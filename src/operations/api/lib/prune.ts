@@ -5,7 +5,7 @@ import { digestOf } from '../../../core/text/canonical.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { backupOwner } from '../../../proxmox/guest/disks.ts';
 import type { Around } from './around.ts';
-import type { ApiRequest } from './request.ts';
+import { type ApiRequest, queryOf } from './request.ts';
 
 const PRUNE = 'DELETE /nodes/{node}/storage/{storage}/prunebackups';
 /** Backups that a plan names one by one. */
@@ -14,7 +14,7 @@ const MAX_NAMED = 40;
 interface Marked {
   volid: string;
   mark: 'keep' | 'remove' | 'protected' | 'renamed';
-  ctime?: number;
+  ctime?: number | null;
 }
 
 /**
@@ -22,14 +22,18 @@ interface Marked {
  * policy about their guests apply. Undefined for other methods.
  * @throws not_possible when the retention removes none
  */
-export async function prune({ api: { method, path: template }, path, params }: ApiRequest, api: ProxmoxReader) {
-  if (`${method} ${template}` !== PRUNE) return undefined;
-  const query = Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
+export async function prune(request: ApiRequest, api: ProxmoxReader) {
+  if (request.name !== PRUNE) return undefined;
+  const { path } = request;
+  const query = queryOf(request);
   const rows = await api.get<Marked[]>(path, query);
-  const doomed = rows.filter(({ mark }) => mark === 'remove').map(({ volid, ctime }) => ({ volid, ctime: ctime ?? null }));
+  const doomed = rows
+    .filter(({ mark }) => mark === 'remove')
+    .map(({ volid, ctime = null }) => ({ volid, ctime }))
+    .sort((a, b) => a.volid.localeCompare(b.volid));
   if (doomed.length === 0)
     fail('not_possible', `This retention removes none of the ${rows.length} backups in sight.`, { hint: 'Look with list_backups.' });
-  const volids = doomed.map(({ volid }) => plainText(volid, 200)).sort();
+  const volids = doomed.map(({ volid }) => plainText(volid, 200));
   const more = volids.length - MAX_NAMED;
   const none: Condition = {
     kind: 'listed',
@@ -41,7 +45,7 @@ export async function prune({ api: { method, path: template }, path, params }: A
   };
   const around: Around = {
     object: { removed: [...volids.slice(0, MAX_NAMED), ...(more > 0 ? [`${more} more`] : [])], kept: rows.length - doomed.length },
-    binds: { [`prune ${plainText(path, 200)}`]: digestOf(doomed.sort((a, b) => a.volid.localeCompare(b.volid))) },
+    binds: { [`prune ${plainText(path, 200)}`]: digestOf(doomed) },
     expected: [none],
     undo: 'impossible: the backups are lost',
   };

@@ -16,13 +16,15 @@ export const asked = {
   params: z.array(setting(z.string())).default([]),
 };
 
-export interface Asked {
+interface Asked {
   method: string;
   params: readonly (string | SecretRef)[];
 }
 
 export interface ApiRequest {
   api: ApiMethod;
+  /** Verb and template: `PUT /pools/{poolid}`. */
+  name: string;
   effect: Effect;
   /** Below /api2/json: made from the template, each value checked and encoded. */
   path: string;
@@ -61,11 +63,17 @@ export async function requestFor({ method, params }: Asked, verbs: readonly Verb
   const at = Object.fromEntries(namesIn(api.path).map((key) => [key, String(values[key])]));
   return {
     api,
+    name,
     effect: found.effect,
     path: api.path.replaceAll(/\{([^}]+)\}/g, (_, key: string) => segment(key, at[key] ?? '')),
     at,
     params: Object.fromEntries(Object.entries(values).filter(([key]) => !(key in at))),
   };
+}
+
+/** The parameters of a GET request. */
+export function queryOf({ params }: ApiRequest): Record<string, string> {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
 }
 
 export function namesIn(path: string): string[] {
@@ -74,17 +82,13 @@ export function namesIn(path: string): string[] {
 
 function methodOf(name: string, all: Contract): ApiMethod {
   const words = name.trim().replace(/\s+/, ' ');
-  return (
-    all.named(words) ??
-    fail('invalid_arguments', `Proxmox VE 9.2 has no method "${words.slice(0, 100)}".`, {
-      hint: `Give it as api_search writes it, with {names} in its path: "${
-        nearest(
-          words,
-          all.methods.map((one) => `${one.method} ${one.path}`),
-        )[0] ?? 'PUT /pools/{poolid}'
-      }". The values go into params.`,
-    })
-  );
+  const method = all.named(words);
+  if (method) return method;
+  const names = all.methods.map((one) => `${one.method} ${one.path}`);
+  const [like = 'PUT /pools/{poolid}'] = nearest(words, names);
+  return fail('invalid_arguments', `Proxmox VE 9.2 has no method "${words.slice(0, 100)}".`, {
+    hint: `Give it as api_search writes it, with {names} in its path: "${like}". The values go into params.`,
+  });
 }
 
 function refuseCovered(what: string, tool: string): never {
@@ -101,7 +105,7 @@ function checkKeys(name: string, values: Record<string, string | string[]>, tool
   }
 }
 
-/** Values as Proxmox reads them. An empty text clears nothing, `delete` does. */
+/** Values as Proxmox reads them. An empty text is refused, because only `delete` clears a setting. */
 function valuesOf(params: Asked['params'], { parameters }: ApiMethod): Record<string, string | string[]> {
   const values: Record<string, string[]> = {};
   for (const one of params) {
