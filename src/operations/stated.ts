@@ -12,35 +12,33 @@ export function unstated(
   { sends, maySend = {}, anyBut }: Pick<ChangeOperation, 'sends' | 'maySend' | 'anyBut'>,
   { steps }: Pick<Plan, 'steps'>,
 ): string[] {
-  if (anyBut) return excepted(anyBut, steps);
-  const stated = [...Object.entries(sends), ...Object.entries(maySend)].map(([name, params]) => ({
-    path: pathOf(name),
-    params: (params ?? []).map(nameOf),
-  }));
-  return steps.flatMap((step) => {
-    if (step.kind !== 'request') return [];
-    const line = `${step.method} ${step.path}`;
+  const requests = steps.flatMap((step) =>
+    step.kind === 'request' ? [{ line: `${step.method} ${step.path}`, names: Object.keys(step.params) }] : [],
+  );
+  if (anyBut) return excepted(anyBut, requests);
+  const stated = methodsOf([...Object.entries(sends), ...Object.entries(maySend)]);
+  return requests.flatMap(({ line, names }) => {
     const found = stated.filter(({ path }) => path.test(line));
     if (found.length === 0) return [line];
-    const more = Object.keys(step.params).filter((name) => !found.some(({ params }) => params.includes(name)));
-    return more.map((name) => `${name} of ${line}`);
+    return names.filter((name) => !found.some(({ params }) => params.includes(name))).map((name) => `${name} of ${line}`);
   });
 }
 
 /** Requests that an operation for any other method may not send. */
-function excepted(anyBut: NonNullable<ChangeOperation['anyBut']>, steps: Plan['steps']): string[] {
-  const never = Object.entries(anyBut).map(([name, params]) => ({ path: pathOf(name), params }));
-  return steps.flatMap((step) => {
-    if (step.kind !== 'request') return [];
-    const line = `${step.method} ${step.path}`;
-    return never
+function excepted(anyBut: NonNullable<ChangeOperation['anyBut']>, requests: readonly { line: string; names: string[] }[]): string[] {
+  const never = methodsOf(Object.entries(anyBut));
+  return requests.flatMap(({ line, names }) =>
+    never
       .filter(({ path }) => path.test(line))
-      .flatMap(({ params }) =>
-        params.length === 0
-          ? [line]
-          : Object.keys(step.params).flatMap((name) => (params.some((one) => isSameOption(one, name)) ? [`${name} of ${line}`] : [])),
-      );
-  });
+      .flatMap(({ params }) => {
+        if (params.length === 0) return [line];
+        return names.filter((name) => params.some((one) => isSameOption(one, name))).map((name) => `${name} of ${line}`);
+      }),
+  );
+}
+
+function methodsOf(methods: readonly [string, readonly string[]][]) {
+  return methods.map(([name, params]) => ({ path: pathOf(name), params: params.map(nameOf) }));
 }
 
 /** `net0` is `net[n]`. */

@@ -21,27 +21,15 @@ export interface TokenPlan {
   major?: number;
 }
 
-/** The lines of `pveum` that create the token, with remarks where an argument names one of several places. */
-export interface TokenLines {
-  create: string[];
-  grant: { line: string; what: keyof Pick<TokenPlan, 'pool' | 'templates' | 'storages' | 'bridges' | 'nodes'>; path: string }[];
-}
+export type TokenLines = Awaited<ReturnType<typeof tokenLines>>;
 
 /**
- * The lines for root on any node that create roles, pool, user and token, and grant the roles. The boundary is the pool: rights that reach beyond
- * it are left out (docs/rights.md). A privilege-separated token has what both it and its user have, so each line names both.
+ * The lines of `pveum` for root on any node that create roles, pool, user and token, and grant the roles. The boundary is the pool: rights that
+ * reach beyond it are left out (docs/rights.md). A privilege-separated token has what both it and its user have, so each line names both.
  */
-export async function tokenLines({
-  toolsets,
-  tokenId,
-  pool,
-  templates,
-  storages,
-  bridges,
-  nodes,
-  major = 9,
-}: TokenPlan): Promise<TokenLines> {
-  const chosen = operations.filter(({ effect, toolset }) => effect !== 'control' && toolsets.includes(toolset));
+export async function tokenLines(plan: TokenPlan) {
+  const { tokenId, pool, templates, major = 9 } = plan;
+  const chosen = operations.filter(({ effect, toolset }) => effect !== 'control' && plan.toolsets.includes(toolset));
   const role = await roleFor(chosen, 'everything', major);
   const own = (place: Place) => (place === 'cluster' ? [] : role[place].filter((privilege) => privilege !== 'Pool.Allocate'));
   const roles = PLACES.flatMap((place) => (own(place).length === 0 ? [] : [{ name: ROLES[place] ?? '', privileges: own(place) }]));
@@ -51,9 +39,9 @@ export async function tokenLines({
   const granted = [
     { name: 'McpGuest', what: 'pool', paths: [`/pool/${pool}`] },
     { name: 'McpTemplate', what: 'templates', paths: templates.map((one) => `/vms/${one}`) },
-    { name: 'McpStore', what: 'storages', paths: storages.map((one) => `/storage/${one}`) },
-    { name: 'McpNet', what: 'bridges', paths: bridges.map((one) => `/sdn/zones/localnetwork/${one}`) },
-    { name: 'McpNode', what: 'nodes', paths: nodes.map((one) => `/nodes/${one}`) },
+    { name: 'McpStore', what: 'storages', paths: plan.storages.map((one) => `/storage/${one}`) },
+    { name: 'McpNet', what: 'bridges', paths: plan.bridges.map((one) => `/sdn/zones/localnetwork/${one}`) },
+    { name: 'McpNode', what: 'nodes', paths: plan.nodes.map((one) => `/nodes/${one}`) },
   ] as const;
   const places = granted.filter(({ name }) => has(name));
   const widest = Math.max(...places.flatMap(({ paths }) => paths.map((path) => path.length)));
