@@ -3,10 +3,11 @@ import { bodyLimit } from 'hono/body-limit';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
-import { asError, type ErrorCode } from '../core/errors/errors.ts';
+import { fail } from '../core/errors/errors.ts';
 import type { Caller } from '../core/people/caller.ts';
 import type { Person } from '../core/people/person.ts';
 import type { Settings } from '../core/settings/settings.ts';
+import { isObject } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
 import { hasPassphrase } from '../engine/approvals/passphrase.ts';
 import type { Engine } from '../engine/types.ts';
@@ -15,13 +16,12 @@ import type { Assets } from './assets.ts';
 import { clusterAnswers } from './cluster.ts';
 import { denyAllOf } from './deny-all.ts';
 import { backupsView, guestDetail } from './guest.ts';
-import { createLiveFeed, type LiveFeed } from './live.ts';
+import { createLiveFeed, liveStream } from './live.ts';
 import type { Logins } from './login.ts';
 import { openRunView, outcomeView } from './outcome.ts';
-import { readersOf } from './read.ts';
+import { problemOf, readersOf } from './read.ts';
 import { protect, refuse, sameOriginOnly } from './security.ts';
 import type { Secrets, Sessions } from './sessions.ts';
-import { liveStream } from './stream.ts';
 import { auditView, verification } from './trail.ts';
 import type { LoginsView, SessionView } from './wire.ts';
 
@@ -51,7 +51,7 @@ interface From {
   peer: string;
 }
 
-type Vars = { Variables: { person: Person; secrets: Secrets }; Bindings: From };
+type Vars = { Variables: { person: Person; caller: Caller; secrets: Secrets }; Bindings: From };
 
 export interface ConsoleApp {
   fetch(request: Request, from: From): Response | Promise<Response>;
@@ -60,27 +60,28 @@ export interface ConsoleApp {
 }
 
 /**
- * The page on which a human decides, as an app to be served alone or mounted by the HTTP server. It translates: everything it knows and does
- * goes through the engine.
+ * The page on which a human decides, as an app to be served alone or mounted by the HTTP server. It only translates: everything that it shows
+ * and does goes through the engine.
  */
 export function createConsole(options: ConsoleOptions): ConsoleApp {
   const { engine, settings, logins, sessions, origins, assets, clock } = options;
   const base = options.basePath ?? '';
   const app = new Hono<Vars>({ strict: false }).basePath(base || '/');
-  const feed: LiveFeed = createLiveFeed(engine, clock, options.pollMs ?? 1000);
+  const feed = createLiveFeed(engine, clock, options.pollMs ?? 1000);
 
   app.use(...protect, sameOriginOnly(origins));
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
-      onError: (c) => refuse(c, 413, 'too_large', `A request may have ${MAX_BODY_BYTES} bytes.`, SHORTER),
+      onError: (c) =>
+        refuse(c, 413, { code: 'too_large', message: `A request may have ${MAX_BODY_BYTES} bytes.`, hint: 'Send less text.' }),
     }),
   );
   app.onError((thrown, c) => {
-    const { code, message, hint } = asError(thrown);
-    return refuse(c, statusOf(code), code, plainText(message, 600), plainText(hint, 400));
+    const problem = problemOf(thrown);
+    return refuse(c, problem.code === 'internal' ? 500 : 422, problem);
   });
-  app.notFound((c) => refuse(c, 404, 'not_found', 'Not found.', 'Go to the start of the console.'));
+  app.notFound((c) => refuse(c, 404, { code: 'not_found', message: 'Not found.', hint: 'Go to the start of the console.' }));
 
   for (const name of ['app.js', 'app.css', 'icon.svg'] as const) app.get(`/${name}`, (c) => send(c, assets[name]));
   app.get('/', (c) => (new URL(c.req.url).pathname === base ? c.redirect(`${base}/`) : send(c, assets['index.html'])));
@@ -89,20 +90,24 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.post('/api/login/link', async (c) => {
     const { secret } = await bodyOf(c);
     const person = typeof secret === 'string' ? await logins.loginWithLink?.(secret) : undefined;
-    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'This link is invalid, expired or already used.', NEW_LINK);
+    const message = 'This link is invalid, expired or already used.';
+    return person ? welcome(c, person) : refuse(c, 401, { code: 'login_refused', message, hint: NEW_LINK });
   });
   app.post('/api/login/token', async (c) => {
     const { token, passphrase } = await bodyOf(c);
     const given = typeof token === 'string' && typeof passphrase === 'string';
     const person = given ? await logins.loginWithToken?.(token, passphrase, c.env.peer) : undefined;
-    return person ? welcome(c, person) : refuse(c, 401, 'login_refused', 'Wrong token or passphrase.', TRY_AGAIN);
+    const refusal = { code: 'login_refused', message: 'Wrong token or passphrase.', hint: TRY_AGAIN };
+    return person ? welcome(c, person) : refuse(c, 401, refusal);
   });
 
   app.use('/api/*', async (c, next) => {
     const secrets = { cookie: getCookie(c, cookieName(c)) ?? '', token: c.req.header(TOKEN_HEADER) ?? '' };
     const person = await sessions.find(secrets, { touch: !c.req.path.endsWith('/api/live') });
-    if (!person) return refuse(c, 401, 'signed_out', 'Not logged in, or the session has ended.', logins.loginWithLink ? NEW_LINK : LOG_IN);
+    const hint = logins.loginWithLink ? NEW_LINK : LOG_IN;
+    if (!person) return refuse(c, 401, { code: 'signed_out', message: 'Not logged in, or the session has ended.', hint });
     c.set('person', person);
+    c.set('caller', callerOf(person));
     c.set('secrets', secrets);
     await next();
   });
@@ -114,10 +119,10 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
     return c.json({});
   });
   app.get('/api/live', (c) => liveStream(c, feed, async () => (await sessions.find(c.var.secrets, { touch: false })) !== undefined));
-  app.get('/api/cluster', async (c) => c.json(await clusterAnswers(engine, callerOf(c.var.person), settings)));
-  app.get('/api/backups', async (c) => c.json(await Promise.all(readersOf(engine, callerOf(c.var.person)).map(backupsView))));
+  app.get('/api/cluster', async (c) => c.json(await clusterAnswers(engine, c.var.caller, settings)));
+  app.get('/api/backups', async (c) => c.json(await Promise.all(readersOf(engine, c.var.caller).map(backupsView))));
   app.get('/api/guests/:vmid', async (c) => {
-    const readers = readersOf(engine, callerOf(c.var.person));
+    const readers = readersOf(engine, c.var.caller);
     const reader = readers.find(({ cluster }) => cluster === (c.req.query('cluster') ?? ''));
     const vmid = Number(c.req.param('vmid'));
     return reader && Number.isInteger(vmid) ? c.json(await guestDetail(reader, vmid)) : c.notFound();
@@ -128,29 +133,26 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   app.post('/api/runs/:id/close', async (c) => {
     const { outcome } = await bodyOf(c);
     if (outcome !== 'done' && outcome !== 'not-done')
-      return refuse(c, 422, 'invalid_arguments', 'The outcome must be done or not-done.', 'Check the guest in Proxmox first.');
-    const run = await engine.openRuns.close(c.req.param('id'), outcome, callerOf(c.var.person));
+      return fail('invalid_arguments', 'The outcome must be done or not-done.', { hint: 'Check the guest in Proxmox first.' });
+    const run = await engine.openRuns.close(c.req.param('id'), outcome, c.var.caller);
     return c.json({ status: run.status });
   });
   app.get('/api/runs/:id', async (c) => {
-    const result = await engine.perform('get_task', { run_id: c.req.param('id') }, callerOf(c.var.person));
+    const result = await engine.perform('get_task', { run_id: c.req.param('id') }, c.var.caller);
     return c.json(outcomeView(result));
   });
 
   app.get('/api/approvals/:id', async (c) => {
     const found = await engine.approval(c.req.param('id'));
-    return found ? c.json(approvalView(found)) : refuse(c, 404, 'not_found', 'This approval does not exist.', 'Look for it in the audit.');
+    if (found) return c.json(approvalView(found));
+    return refuse(c, 404, { code: 'not_found', message: 'This approval does not exist.', hint: 'Look for it in the audit.' });
   });
   app.post('/api/approvals/deny-all', async (c) => {
     const { principal, reason } = await bodyOf(c);
     if (typeof principal !== 'string' || principal === '')
-      return refuse(c, 422, 'invalid_arguments', 'The requester is missing.', 'Choose a group of the list.');
-    const denied = await denyAllOf(
-      engine,
-      { principal, until: clock.now(), ...defined({ reason: reasonOf(reason) }) },
-      callerOf(c.var.person),
-    );
-    return c.json({ denied });
+      return fail('invalid_arguments', 'The requester is missing.', { hint: 'Choose a group of the list.' });
+    const requests = { principal, until: clock.now(), ...defined({ reason: reasonOf(reason) }) };
+    return c.json({ denied: await denyAllOf(engine, requests, c.var.caller) });
   });
   app.post('/api/approvals/:id/approve', async (c) => {
     const { typed, passphrase } = await bodyOf(c);
@@ -161,13 +163,13 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
       typed: typeof typed === 'string' ? typed : '',
       ...(typeof passphrase === 'string' && passphrase !== '' ? { passphrase } : {}),
     };
-    // Not waited for: how it ends is told by the live stream, to every page that is open.
-    const result = await engine.perform('approve', { approval_id: id }, callerOf(c.var.person), { answer, wait: 0 });
+    // Not waited for: the live stream shows the outcome to every open page.
+    const result = await engine.perform('approve', { approval_id: id }, c.var.caller, { answer, wait: 0 });
     return c.json({ status: result.kind });
   });
   app.post('/api/approvals/:id/deny', async (c) => {
     const { reason } = await bodyOf(c);
-    await engine.perform('deny', { approval_id: c.req.param('id'), ...defined({ reason: reasonOf(reason) }) }, callerOf(c.var.person));
+    await engine.perform('deny', { approval_id: c.req.param('id'), ...defined({ reason: reasonOf(reason) }) }, c.var.caller);
     return c.json({ status: 'denied' });
   });
 
@@ -205,7 +207,6 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   return { fetch: app.fetch, close: feed.close };
 }
 
-const SHORTER = 'Send less text.';
 const TRY_AGAIN = 'Check both and try again. After ten attempts with one token, the server looks at one more every six seconds.';
 const LOG_IN = 'Log in with your access token and passphrase.';
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
@@ -226,9 +227,5 @@ function send(c: Context, { body, type }: { body: string; type: string }): Respo
 /** Anything but a JSON object counts as an empty one: every field is checked where it is read. */
 async function bodyOf(c: Context): Promise<Record<string, unknown>> {
   const value: unknown = await c.req.json().catch(() => undefined);
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function statusOf(code: ErrorCode): 500 | 422 {
-  return code === 'internal' ? 500 : 422;
+  return isObject(value) ? value : {};
 }

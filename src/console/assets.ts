@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fail } from '../core/errors/errors.ts';
 
-/** Everything that the page is made of, and nothing else is served. */
+/** The files of the page. No other file is served. */
 const FILES = {
   'index.html': 'text/html; charset=utf-8',
   'app.js': 'text/javascript; charset=utf-8',
@@ -9,8 +9,7 @@ const FILES = {
   'icon.svg': 'image/svg+xml',
 } as const;
 
-export type Asset = { body: string; type: string };
-export type Assets = Record<keyof typeof FILES, Asset>;
+export type Assets = Record<keyof typeof FILES, { body: string; type: string }>;
 
 /** Reads the built page; it is beside the bundle, or in dist/ when this runs from source. */
 export function loadAssets(): Assets {

@@ -61,23 +61,22 @@ export async function clusterView(engine: Pick<Engine, 'quotas'>, reader: Reader
   };
 }
 
+/** The output of `list_vms`. */
+interface GuestList {
+  vms: Listed[];
+  total: number;
+  next_cursor?: string;
+  notice?: string;
+}
+
 async function allGuests({ read }: Reader): Promise<{ guests: Listed[]; total: number; notice?: string }> {
   const guests: Listed[] = [];
   let cursor: string | undefined;
   for (;;) {
-    const {
-      vms,
-      total,
-      next_cursor: next,
-      notice,
-    } = (await read('list_vms', { limit: PAGE, ...defined({ cursor }) })) as unknown as {
-      vms: Listed[];
-      total: number;
-      next_cursor?: string;
-      notice?: string;
-    };
-    guests.push(...vms);
-    cursor = next;
+    const page = (await read('list_vms', { limit: PAGE, ...defined({ cursor }) })) as unknown as GuestList;
+    const { total, notice } = page;
+    guests.push(...page.vms);
+    cursor = page.next_cursor;
     if (cursor === undefined || guests.length >= MAX_GUESTS) return { guests, total, ...defined({ notice }) };
   }
 }

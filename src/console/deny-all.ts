@@ -1,10 +1,11 @@
+import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
 import type { Caller } from '../core/people/caller.ts';
 import type { Engine } from '../engine/types.ts';
 
 /**
- * Denies what one requester asked for until now, each by itself, so that each leaves its line in the audit. What is asked for meanwhile is left.
- * @returns how many were denied by this call
+ * Denies what one requester asked for before `until` (epoch ms), each request by itself, so that each leaves its line in the audit.
+ * @returns how many this call denied
  */
 export async function denyAllOf(
   engine: Pick<Engine, 'watch' | 'perform'>,
@@ -12,7 +13,7 @@ export async function denyAllOf(
   caller: Caller,
 ): Promise<number> {
   let denied = 0;
-  // The engine shows some at a time, so that it is asked again until none is left or none could be denied.
+  // The engine lists some at a time: it lists again until none is left or none could be denied.
   for (;;) {
     const { pending } = await engine.watch();
     const theirs = pending.filter((a) => a.principal === principal && Date.parse(a.createdAt) <= until);
@@ -24,10 +25,10 @@ export async function denyAllOf(
 
   async function deny(id: string): Promise<boolean> {
     try {
-      await engine.perform('deny', { approval_id: id, ...(reason === undefined ? {} : { reason }) }, caller);
+      await engine.perform('deny', { approval_id: id, ...defined({ reason }) }, caller);
       return true;
     } catch (thrown) {
-      // Another approver or its time was faster.
+      // Another approver was faster, or it expired.
       if (GONE.has(asError(thrown).code)) return false;
       throw thrown;
     }

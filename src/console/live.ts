@@ -1,19 +1,21 @@
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
 import type { Clock } from '../core/clock.ts';
 import type { Engine } from '../engine/types.ts';
 import { approvalView } from '../render/approval-view.ts';
 import { problemOf } from './read.ts';
 import type { Live, Problem } from './wire.ts';
 
-export type LiveEvent = { event: 'approvals'; data: Live } | { event: 'problem'; data: Problem } | { event: 'tick'; data: { now: number } };
+type LiveEvent = { event: 'approvals'; data: Live } | { event: 'problem'; data: Problem } | { event: 'tick'; data: { now: number } };
 
-export interface LiveFeed {
-  /** Tells the listener how things stand, at once and after every change, until the returned function is called. */
+interface LiveFeed {
+  /** Sends the present state to the listener, at once and after every change, until the returned function is called. */
   subscribe(listener: (event: LiveEvent) => void): () => void;
   close(): void;
 }
 
 /**
- * Polls the store while pages are open, and sends each of them the changes. Polling leaves no line in the audit.
+ * Polls the store while pages are open, and sends the changes to each of them. Polling leaves no line in the audit.
  * @param pollMs pause between two looks
  */
 export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, pollMs: number): LiveFeed {
@@ -66,4 +68,28 @@ export function createLiveFeed(engine: Pick<Engine, 'watch'>, clock: Clock, poll
       clearTimeout(timer);
     },
   };
+}
+
+/** Server-sent events, which end with the session or the page. The page reads them with fetch, because EventSource can send no header. */
+export function liveStream(c: Context, feed: LiveFeed, isLoggedIn: () => Promise<boolean>): Response {
+  // A proxy that collects the answer would hold back the events.
+  c.header('X-Accel-Buffering', 'no');
+  return streamSSE(c, async (stream) => {
+    let unsubscribe = () => {};
+    await new Promise<void>((end) => {
+      stream.onAbort(end);
+      let last = Promise.resolve();
+      unsubscribe = feed.subscribe(({ event, data }) => {
+        // One after the other, so that an older state never overtakes a newer one.
+        last = last.then(async () => {
+          // A store that does not answer says nothing about the session: the page is not told that it ended, and comes back by itself.
+          const loggedIn = await isLoggedIn().catch(() => undefined);
+          if (loggedIn) return void (await stream.writeSSE({ event, data: JSON.stringify(data) }));
+          if (loggedIn === false) await stream.writeSSE({ event: 'signed_out', data: '{}' });
+          end();
+        });
+      });
+    });
+    unsubscribe();
+  });
 }

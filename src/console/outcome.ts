@@ -3,11 +3,12 @@ import { vmidsOf } from '../core/plan/parts.ts';
 import type { RunRecord } from '../core/plan/run.ts';
 import type { Result } from '../core/result.ts';
 import { clusterPrefix } from '../core/settings/settings.ts';
-import { isObject, type Json, type JsonObject } from '../core/text/json.ts';
+import { isObject, type JsonObject } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
+import { rowsOf, textOf } from './read.ts';
 import type { OpenRunView, RunView } from './wire.ts';
 
-/** Members of an answer that say again what the page shows already. */
+/** Members of an answer that the page shows elsewhere. */
 const KNOWN = new Set(['run_id', 'approval_id', 'upid', 'simulator']);
 
 /** The answer of `get_task` for the page. */
@@ -15,17 +16,17 @@ export function outcomeView(result: Result): RunView {
   if (result.kind !== 'done') fail('internal', 'The operation get_task returned no result.');
   const { status, steps, error, result: report } = result.output;
   return {
-    status: plainText(text(status), 40),
-    steps: rows(steps).map((step) => ({
-      id: plainText(text(step.id), 60),
-      state: plainText(text(step.state), 40),
-      ...(step.exit === undefined ? {} : { exit: plainText(text(step.exit), 300) }),
+    status: textOf(status, 40),
+    steps: rowsOf(steps).map(({ id, state, exit }) => ({
+      id: textOf(id, 60),
+      state: textOf(state, 40),
+      ...(exit === undefined ? {} : { exit: textOf(exit, 300) }),
     })),
     ...(isObject(error) ? { error: errorOf(error) } : {}),
     result: isObject(report)
       ? Object.entries(report)
           .filter(([name]) => !KNOWN.has(name))
-          .map(([name, value]): [string, string] => [plainText(name.replaceAll('_', ' '), 60), plainText(text(value), 300)])
+          .map(([name, value]): [string, string] => [plainText(name.replaceAll('_', ' '), 60), textOf(value, 300)])
       : [],
   };
 }
@@ -45,18 +46,9 @@ export function openRunView(run: RunRecord): OpenRunView {
 function errorOf({ code, message, hint, details }: JsonObject): NonNullable<RunView['error']> {
   const proxmox = isObject(details) ? (details.proxmox ?? details.exit) : undefined;
   return {
-    code: plainText(text(code), 60),
-    message: plainText(text(message), 600),
-    hint: plainText(text(hint), 400),
-    ...(proxmox === undefined ? {} : { proxmox: plainText(text(proxmox), 600) }),
+    code: textOf(code, 60),
+    message: textOf(message, 600),
+    hint: textOf(hint, 400),
+    ...(proxmox === undefined ? {} : { proxmox: textOf(proxmox, 600) }),
   };
-}
-
-function rows(value: Json | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter((item) => isObject(item)) : [];
-}
-
-function text(value: Json | undefined): string {
-  if (value === undefined || value === null) return '';
-  return typeof value === 'string' ? value : Array.isArray(value) ? value.map(text).join(', ') : JSON.stringify(value);
 }

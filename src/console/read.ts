@@ -27,9 +27,14 @@ export function rowsOf(value: Json | undefined): JsonObject[] {
   return Array.isArray(value) ? value.filter((row) => isObject(row)) : [];
 }
 
-/** A text of an answer, harmless and capped; other types as JSON. */
+/** A text of an answer, harmless and capped; a list with commas, other types as JSON. */
 export function textOf(value: Json | undefined, max: number): string {
-  return value === undefined || value === null ? '' : plainText(typeof value === 'string' ? value : JSON.stringify(value), max);
+  return plainText(joined(value), max);
+}
+
+function joined(value: Json | undefined): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : Array.isArray(value) ? value.map(joined).join(', ') : JSON.stringify(value);
 }
 
 export function numberOf(value: Json | undefined): number | undefined {

@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
+import type { Problem } from './wire.ts';
 
 /** The page brings everything along: nothing inline, nothing from elsewhere, never framed, and no text ever becomes markup. */
 const headers = secureHeaders({
@@ -37,8 +38,8 @@ export const protect: MiddlewareHandler[] = [
  */
 export function sameOriginOnly(origins: () => string[]): MiddlewareHandler {
   return async (c, next) => {
-    const reason = whyForeign(c, origins());
-    if (reason !== undefined) return refuse(c, 403, 'refused', reason, 'Open the console by its own address.');
+    const message = whyForeign(c, origins());
+    if (message !== undefined) return refuse(c, 403, { code: 'refused', message, hint: 'Open the console by its own address.' });
     await next();
   };
 }
@@ -59,6 +60,6 @@ function whyForeign(c: Context, origins: string[]): string | undefined {
 }
 
 /** An answer of the same form as every other error. */
-export function refuse(c: Context, status: 401 | 403 | 404 | 413 | 422 | 500, code: string, message: string, hint: string): Response {
-  return c.json({ error: { code, message, hint } }, status);
+export function refuse(c: Context, status: 401 | 403 | 404 | 413 | 422 | 500, problem: Problem): Response {
+  return c.json({ error: problem }, status);
 }

@@ -3,7 +3,7 @@ import { newSecret, sha256 } from '../core/hash.ts';
 import type { ConsoleSession, Person } from '../core/people/person.ts';
 
 /** Where sessions are kept: in memory for the local page, in the shared store for several replicas. Times are ISO. */
-export interface SessionRows {
+interface SessionRows {
   insert(session: ConsoleSession): Promise<void>;
   get(cookieHash: string): Promise<ConsoleSession | undefined>;
   touch(cookieHash: string, usedAt: string): Promise<void>;
@@ -40,7 +40,7 @@ export interface Secrets {
 export interface Sessions {
   begin(person: Person): Promise<Secrets>;
   /** The person, while the session lives. `touch: false` for what continues by itself, such as the live stream, which is not a sign of a human. */
-  find(secrets: Secrets, options?: { touch: boolean }): Promise<Person | undefined>;
+  find(secrets: Secrets, options: { touch: boolean }): Promise<Person | undefined>;
   end(secrets: Secrets): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export function createSessions(clock: Clock, rows: SessionRows = memoryRows()): 
       await rows.insert({ cookieHash: sha256(secrets.cookie), tokenHash: sha256(secrets.token), person, createdAt: now, usedAt: now });
       return secrets;
     },
-    async find({ cookie, token }, { touch } = { touch: true }) {
+    async find({ cookie, token }, { touch }) {
       const cookieHash = sha256(cookie);
       const row = await rows.get(cookieHash);
       // Hashes of 256 random bits: comparing them tells an attacker nothing that helps.

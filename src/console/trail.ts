@@ -1,9 +1,12 @@
 import type { AuditLine } from '../audit/record.ts';
 import { type AuditVerification, tailAudit, verifyAudit } from '../audit/verify.ts';
 import { type AnchorVerification, verifyAnchored } from '../audit/verify-anchored.ts';
+import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
 import type { Settings } from '../core/settings/settings.ts';
+import type { Json } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
+import { textOf } from './read.ts';
 import type { AuditRow, AuditView, VerificationView } from './wire.ts';
 
 /** Records looked through, from the newest back, and rows shown of those that match. */
@@ -11,7 +14,7 @@ const SEARCHED = 2000;
 const SHOWN = 200;
 const PROBLEMS_SHOWN = 50;
 
-export interface AuditFilter {
+interface AuditFilter {
   text?: string;
   kind?: string;
   operation?: string;
@@ -55,23 +58,13 @@ export async function verification(settings: Pick<Settings, 'auditFile' | 'dataD
       ...(anchor?.problems ?? []).map((problem) => ({ where: 'checkpoints', problem })),
     ];
     const shown = problems.slice(0, PROBLEMS_SHOWN).map(({ where, problem }) => ({ where, problem: plainText(problem, 300) }));
-    return {
-      intact: problems.length === 0,
-      count,
-      head,
-      file,
-      problems: shown,
-      recovered: recovered.length,
-      ...(anchor
-        ? {
-            anchor: {
-              checkpoints: anchor.checkpoints,
-              uncovered: anchor.uncovered,
-              ...(anchor.newest ? { newest: anchor.newest.time } : {}),
-            },
-          }
-        : {}),
+    const checkpoints = anchor && {
+      checkpoints: anchor.checkpoints,
+      uncovered: anchor.uncovered,
+      ...defined({ newest: anchor.newest?.time }),
     };
+    const intact = problems.length === 0;
+    return { intact, count, head, file, problems: shown, recovered: recovered.length, ...defined({ anchor: checkpoints }) };
   } catch (thrown) {
     return { intact: false, count: 0, head: '', file, problems: [{ where: 'the file', problem: asError(thrown).message }], recovered: 0 };
   }
@@ -93,9 +86,8 @@ function valuesOf(rows: AuditRow[], pick: (row: AuditRow) => string): string[] {
 function rowOf(line: AuditLine): AuditRow {
   const { seq, time, kind, operation, principal, client, channel, target, status, error, decidedVia } = line;
   const details: [string, string][] = [];
-  const add = (name: string, value: unknown, max = 600) => {
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) return;
-    details.push([name, plainText(typeof value === 'string' ? value : JSON.stringify(value), max)]);
+  const add = (name: string, value: Json | undefined, max = 600) => {
+    if (value !== undefined) details.push([name, textOf(value, max)]);
   };
   add('error', error && `${error.code}: ${error.message}`);
   add('message', line.message);
@@ -105,13 +97,13 @@ function rowOf(line: AuditLine): AuditRow {
   add('node', target?.node);
   for (const upid of line.upids ?? []) add('task', upid);
   add('approval', line.approvalId);
-  add('lease', line.leaseId);
+  add('standing approval', line.leaseId);
   add('run', line.runId);
   add('plan digest', line.planDigest);
   add('client', client, 120);
   add('duration', line.durationMs === undefined ? undefined : `${line.durationMs} ms`);
   add('torn line', line.fragment);
-  add('goes on from', line.continues);
+  add('continues', line.continues);
   add('hash', line.hash);
   return {
     seq,
