@@ -7,7 +7,7 @@ import { follow } from './stream.ts';
 import { approvalsView } from './views/approvals/approvals.ts';
 import { auditPage } from './views/audit.ts';
 import { clusterPage } from './views/cluster.ts';
-import { emptyState, problemBox } from './views/parts.ts';
+import { emptyState, showProblem } from './views/parts.ts';
 import { shell } from './views/shell.ts';
 import { signedOut } from './views/signed-out.ts';
 import type { View } from './views/view.ts';
@@ -111,10 +111,7 @@ async function start(): Promise<void> {
     const error = asApiError(thrown);
     if (error.code === 'login_refused') return close('This link is invalid, expired or already used');
     if (error.code === 'signed_out') return close('Log in to decide.');
-    return fill(
-      byId('main'),
-      problemBox(error, () => location.reload()),
-    );
+    return showProblem(byId('main'), error, () => location.reload());
   }
   bar = shell();
   open();

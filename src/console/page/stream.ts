@@ -1,6 +1,6 @@
 import { request } from './api.ts';
 
-export interface StreamHandlers {
+interface StreamHandlers {
   onEvent: (event: string, data: unknown) => void;
   onState: (state: 'live' | 'lost' | 'signed_out') => void;
 }

@@ -1,8 +1,8 @@
 import type { AuditRow, AuditView, VerificationView } from '../../wire.ts';
-import { asApiError, get } from '../api.ts';
+import { get } from '../api.ts';
 import { announce, fill, h, words } from '../dom.ts';
 import { columnTime, fullTime, number, shortTime, zone } from '../format.ts';
-import { badge, emptyState, loading, problemBox } from './parts.ts';
+import { badge, button, emptyState, loading, showProblem, tableHead, terms, toggles } from './parts.ts';
 import type { View } from './view.ts';
 
 const TYPING_PAUSE_MS = 250;
@@ -31,26 +31,20 @@ export function auditPage(): View {
       fill(table, ...records(view));
       announce(`${view.matching} records`);
     } catch (thrown) {
-      if (mine === asked)
-        fill(
-          table,
-          problemBox(asApiError(thrown), () => void load()),
-        );
+      if (mine === asked) showProblem(table, thrown, () => void load());
     }
   }
 
   async function verify(): Promise<void> {
     fill(seal, h('p', { class: 'soft' }, 'Checking every record…'));
     try {
+      const verification = await get<VerificationView>('audit/verification');
       fill(
         seal,
-        sealOf(await get<VerificationView>('audit/verification'), () => void refresh()),
+        sealOf(verification, () => void refresh()),
       );
     } catch (thrown) {
-      fill(
-        seal,
-        problemBox(asApiError(thrown), () => void verify()),
-      );
+      showProblem(seal, thrown, () => void verify());
     }
   }
 
@@ -101,7 +95,7 @@ function select(name: string, title: string) {
 }
 
 function sealOf(v: VerificationView, again: () => void): HTMLElement {
-  const button = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: again } }, 'Refresh');
+  const refresh = button('Refresh', 'quiet', again);
   if (!v.intact)
     return h(
       'div',
@@ -117,7 +111,7 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
         v.problems.map(({ where, problem }) => h('li', {}, words(where), ': ', words(problem))),
       ),
       h('p', {}, 'Keep the file and find out who changed it: ', words(v.file, 'mono')),
-      button,
+      refresh,
     );
   return h(
     'div',
@@ -127,7 +121,7 @@ function sealOf(v: VerificationView, again: () => void): HTMLElement {
     h('span', { class: 'soft' }, 'newest ', h('span', { class: 'mono' }, v.head.slice(0, 12))),
     v.anchor && h('span', { class: 'soft' }, anchored(v.anchor)),
     v.recovered > 0 && h('span', { class: 'soft' }, `${number(v.recovered)} cut by a crash and closed`),
-    button,
+    refresh,
   );
 }
 
@@ -142,13 +136,7 @@ function records({ rows, matching, searched }: AuditView): HTMLElement[] {
   if (rows.length === 0) return [emptyState('No record matches.', h('p', {}, `The newest ${number(searched)} were searched.`))];
   const head = ['#', `Time (${zone()})`, 'Kind', 'Operation', 'Guest', 'Who', 'Ended'];
   return [
-    h(
-      'table',
-      { class: 'log' },
-      h('caption', { class: 'hidden' }, 'Audit records, newest first'),
-      h('thead', {}, h('tr', {}, ...head.map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
-      ...rows.map(record),
-    ),
+    h('table', { class: 'log' }, h('caption', { class: 'hidden' }, 'Audit records, newest first'), tableHead(head), ...rows.map(record)),
     h(
       'p',
       { class: 'soft foot' },
@@ -169,16 +157,10 @@ const TONES: Record<string, string> = {
 };
 
 function record(row: AuditRow): HTMLElement {
-  const more = h('tr', { class: 'more', attrs: { hidden: true } }, h('td', { attrs: { colspan: 7 } }, details(row)));
-  const toggle = h(
-    'button',
-    { class: 'link number', attrs: { type: 'button', 'aria-expanded': 'false', 'aria-label': `record ${row.seq}, details` } },
-    row.seq,
-  );
-  toggle.addEventListener('click', () => {
-    more.hidden = !more.hidden;
-    toggle.setAttribute('aria-expanded', String(!more.hidden));
-  });
+  const more = h('tr', { class: 'more' }, h('td', { attrs: { colspan: 7 } }, terms(row.details, 'plain', 'mono')));
+  const toggle = button(row.seq, 'link number');
+  toggle.setAttribute('aria-label', `record ${row.seq}, details`);
+  toggles(toggle, more);
   return h(
     'tbody',
     {},
@@ -194,13 +176,5 @@ function record(row: AuditRow): HTMLElement {
       h('td', { class: row.bad ? 'badtext' : '' }, words(row.status)),
     ),
     more,
-  );
-}
-
-function details(row: AuditRow): HTMLElement {
-  return h(
-    'dl',
-    { class: 'plain' },
-    row.details.map(([name, value]) => h('div', {}, h('dt', {}, words(name)), h('dd', { class: 'mono' }, words(value)))),
   );
 }

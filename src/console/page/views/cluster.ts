@@ -4,13 +4,13 @@ import { fill, h, words } from '../dom.ts';
 import { mebibytes, number } from '../format.ts';
 import { guestTable } from './guest-table.ts';
 import { openRuns } from './open-runs.ts';
-import { emptyState, loading, problemBox } from './parts.ts';
+import { button, emptyState, loading, problemBox, showProblem } from './parts.ts';
 import type { View } from './view.ts';
 
-/** Guests by node, and what is used of the limits. Looked at when opened or asked for, because every look is a line in the audit. */
+/** Guests by node, and the use of the limits. Read when opened or refreshed, because every read is a line in the audit. */
 export function clusterPage(): View {
   const body = h('div', { class: 'cluster' });
-  const again = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: () => void load() } }, 'Refresh');
+  const again = button('Refresh', 'quiet', () => void load());
 
   async function load(): Promise<void> {
     again.disabled = true;
@@ -24,10 +24,7 @@ export function clusterPage(): View {
       );
       await fillBackups(shown);
     } catch (thrown) {
-      fill(
-        body,
-        problemBox(asApiError(thrown), () => void load()),
-      );
+      showProblem(body, thrown, () => void load());
     } finally {
       again.disabled = false;
     }

@@ -4,12 +4,12 @@ import { countdown, fullTime, shortTime } from '../format.ts';
 import { now } from '../state.ts';
 import { decision } from './approvals/decide.ts';
 import { outcome } from './approvals/outcome.ts';
-import { claimedName, effectBadge, effectTone, section, statusBadge } from './parts.ts';
+import { claimedName, effectBadge, effectTone, section, statusBadge, tableHead, terms, texts } from './parts.ts';
 
 /** Characters of a fact that get the room of two. */
 const LONG = 24;
 
-/** Everything a human needs to decide, in the order in which it matters: what, the risks, the difference, the facts, the requests, who asked, and the agent's words last. */
+/** Everything a human needs to decide, the most important first and the agent's words last. */
 export function approvalDetail(a: ApprovalView): HTMLElement {
   return h(
     'article',
@@ -21,16 +21,7 @@ export function approvalDetail(a: ApprovalView): HTMLElement {
     a.guests.length > 1 && section(`All ${a.guests.length} guests`, 'covers', guests(a.guests)),
     a.facts.length > 0 && section(a.guests.length > 0 ? 'All guests at the request' : 'The guest at the request', 'facts', facts(a)),
     section('Exactly these requests are sent', 'requests', h('ol', {}, a.steps.map(step))),
-    a.choices.length > 0 &&
-      section(
-        'Chosen by default',
-        'choices',
-        h(
-          'ul',
-          {},
-          a.choices.map((text) => h('li', {}, words(text))),
-        ),
-      ),
+    a.choices.length > 0 && section('Chosen by default', 'choices', texts(a.choices)),
     section('Requested by', 'asked', asked(a)),
     a.reason !== undefined && agentsWords(a.reason),
     a.status === 'pending' && decision(a),
@@ -64,11 +55,7 @@ function risks(a: ApprovalView): HTMLElement | false {
     'section',
     { class: `risks ${a.status === 'pending' ? effectTone(a.effect) : 'past'}` },
     h('h3', {}, 'Warnings'),
-    h(
-      'ul',
-      {},
-      list.map((text) => h('li', { class: 'risk' }, words(text))),
-    ),
+    texts(list, 'risk'),
     a.undo !== '' && h('p', { class: 'undo' }, h('span', { class: 'label' }, 'Undo'), undo(a.undo)),
   );
 }
@@ -86,7 +73,7 @@ function changes({ changes: rows, effect }: ApprovalView): HTMLElement {
     h(
       'table',
       { class: 'diff' },
-      h('thead', {}, h('tr', {}, ...['What', 'Now', 'Then'].map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+      tableHead(['What', 'Now', 'Then']),
       h(
         'tbody',
         {},
@@ -117,11 +104,7 @@ function guests(list: ApprovalView['guests']): HTMLElement {
     h(
       'table',
       { class: 'log' },
-      h(
-        'thead',
-        {},
-        h('tr', {}, ...['VMID', 'Name', 'Kind', 'Node', 'At the request'].map((title) => h('th', { attrs: { scope: 'col' } }, title))),
-      ),
+      tableHead(['VMID', 'Name', 'Kind', 'Node', 'At the request']),
       h(
         'tbody',
         {},
@@ -189,7 +172,7 @@ function step(s: StepView): HTMLElement {
 
 function asked(a: ApprovalView): HTMLElement {
   const claimed = claimedName(a.askedBy);
-  const rows: [string, string][] = [
+  return terms([
     ['Who', a.askedBy.person],
     ['By', claimed === undefined ? a.askedBy.from : `${a.askedBy.from}, which ${claimed}`],
     ['Cluster', a.cluster],
@@ -197,12 +180,7 @@ function asked(a: ApprovalView): HTMLElement {
     ['Operation', a.operation],
     ['Approval', a.id],
     ['Plan digest', a.digest.slice(0, 16)],
-  ];
-  return h(
-    'dl',
-    {},
-    rows.map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, words(value)))),
-  );
+  ]);
 }
 
 function agentsWords(reason: string): HTMLElement {

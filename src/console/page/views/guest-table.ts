@@ -2,7 +2,7 @@ import type { BackupsView, GuestView } from '../../wire.ts';
 import { fill, h, words } from '../dom.ts';
 import { mebibytes, number } from '../format.ts';
 import { loadGuest } from './guest.ts';
-import { badge } from './parts.ts';
+import { badge, button, tableHead, toggles } from './parts.ts';
 
 const STATUS_TONES: Record<string, string> = { running: 'good', paused: 'warn', unknown: 'warn' };
 const HEAD = ['VMID', 'Name', 'Status', 'CPU', 'Memory', 'Last backup', 'Pool and tags'];
@@ -16,7 +16,7 @@ export function guestTable(cluster: string, guests: GuestView[]): { element: HTM
     element: h(
       'table',
       { class: 'log guests' },
-      h('thead', {}, h('tr', {}, ...HEAD.map((title) => h('th', { attrs: { scope: 'col' } }, title)))),
+      tableHead(HEAD),
       ...guests.map((guest) => rows(cluster, guest, cells.get(guest.vmid) as HTMLElement)),
     ),
     backups(of) {
@@ -35,13 +35,9 @@ function backupOf(backup: Backup | undefined): (HTMLElement | string)[] {
 
 function rows(cluster: string, g: GuestView, backup: HTMLElement): HTMLElement {
   const box = h('div', { class: 'guest' });
-  const more = h('tr', { class: 'more', attrs: { hidden: true } }, h('td', { attrs: { colspan: HEAD.length } }, box));
-  const name = h('button', { class: 'link', attrs: { type: 'button', 'aria-expanded': 'false' } }, words(g.name || '(no name)', 'strong'));
-  name.addEventListener('click', () => {
-    more.hidden = !more.hidden;
-    name.setAttribute('aria-expanded', String(!more.hidden));
-    if (!more.hidden) void loadGuest(box, cluster, g.vmid);
-  });
+  const more = h('tr', { class: 'more' }, h('td', { attrs: { colspan: HEAD.length } }, box));
+  const name = button(words(g.name || '(no name)', 'strong'), 'link');
+  toggles(name, more, () => void loadGuest(box, cluster, g.vmid));
   const cell = (label: string, ...children: Parameters<typeof h>[2][]) => h('td', { attrs: { 'data-label': label } }, ...children);
   if (g.template) fill(backup, '–');
   return h(

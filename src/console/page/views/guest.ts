@@ -1,10 +1,10 @@
 import type { GuestDetail } from '../../wire.ts';
-import { asApiError, get } from '../api.ts';
+import { get } from '../api.ts';
 import { fill, h, words } from '../dom.ts';
 import { ago, number, shortTime } from '../format.ts';
 import { now } from '../state.ts';
 import { curve } from './curve.ts';
-import { badge, loading, problemBox } from './parts.ts';
+import { badge, loading, problemBox, showProblem } from './parts.ts';
 
 /** A guest's use over the last day and its backups, read when it is opened. */
 export async function loadGuest(box: HTMLElement, cluster: string, vmid: number): Promise<void> {
@@ -13,10 +13,7 @@ export async function loadGuest(box: HTMLElement, cluster: string, vmid: number)
     const detail = await get<GuestDetail>(`guests/${vmid}?${new URLSearchParams({ cluster })}`);
     fill(box, ...parts(detail));
   } catch (thrown) {
-    fill(
-      box,
-      problemBox(asApiError(thrown), () => void loadGuest(box, cluster, vmid)),
-    );
+    showProblem(box, thrown, () => void loadGuest(box, cluster, vmid));
   }
 }
 

@@ -1,9 +1,9 @@
 import type { OpenRunView } from '../../wire.ts';
-import { asApiError, post } from '../api.ts';
+import { post } from '../api.ts';
 import { h, words } from '../dom.ts';
 import { shortTime } from '../format.ts';
 import { now } from '../state.ts';
-import { problemBox } from './parts.ts';
+import { button, showProblem } from './parts.ts';
 
 /** Requests that Proxmox may still execute, each with the two answers of a human who looked; nothing when there are none. */
 export function openRuns(runs: OpenRunView[], closed: () => void): HTMLElement[] {
@@ -26,11 +26,7 @@ export function openRuns(runs: OpenRunView[], closed: () => void): HTMLElement[]
 function row(run: OpenRunView, closed: () => void): HTMLElement {
   const said = h('div', {});
   const buttons = (['done', 'not-done'] as const).map((outcome) =>
-    h(
-      'button',
-      { class: 'quiet', attrs: { type: 'button' }, on: { click: () => void close(outcome) } },
-      outcome === 'done' ? 'It took effect' : 'It will not take effect',
-    ),
+    button(outcome === 'done' ? 'It took effect' : 'It will not take effect', 'quiet', () => void close(outcome)),
   );
 
   async function close(outcome: 'done' | 'not-done'): Promise<void> {
@@ -39,7 +35,7 @@ function row(run: OpenRunView, closed: () => void): HTMLElement {
       await post(`runs/${run.id}/close`, { outcome });
       closed();
     } catch (thrown) {
-      said.replaceChildren(problemBox(asApiError(thrown)));
+      showProblem(said, thrown);
       for (const button of buttons) button.disabled = false;
     }
   }

@@ -1,5 +1,6 @@
 import type { ApprovalStatus, ApprovalView, Effect, Problem } from '../../wire.ts';
-import { type Child, h, words } from '../dom.ts';
+import { asApiError } from '../api.ts';
+import { type Child, fill, h, words } from '../dom.ts';
 
 const EFFECTS: Record<Effect, { word: string; tone: string }> = {
   read: { word: 'reads', tone: 'calm' },
@@ -38,7 +39,7 @@ export function statusBadge(status: ApprovalStatus): HTMLElement {
   return badge(word, tone);
 }
 
-/** The name that the client gave itself; any client may give any name. */
+/** The name that the client gave itself, which may be any. */
 export function claimedName({ client }: ApprovalView['askedBy']): string | undefined {
   return client === undefined ? undefined : `calls itself “${client}”, unverified`;
 }
@@ -48,8 +49,47 @@ export function section(title: string, className: string, ...children: Child[]):
   return h('section', { class: className }, h('h3', {}, title), ...children);
 }
 
+/** @param click absent for a button whose listener is added later */
+export function button(text: Child, className: string, click?: () => void): HTMLButtonElement {
+  return h('button', { class: className, attrs: { type: 'button' }, ...(click && { on: { click } }) }, text);
+}
+
+/** Makes a button show and hide an element. */
+export function toggles(control: HTMLElement, target: HTMLElement, shown: () => void = () => {}): void {
+  const mark = () => control.setAttribute('aria-expanded', String(!target.hidden));
+  target.hidden = true;
+  mark();
+  control.addEventListener('click', () => {
+    target.hidden = !target.hidden;
+    mark();
+    if (!target.hidden) shown();
+  });
+}
+
+export function tableHead(titles: readonly string[]): HTMLElement {
+  return h('thead', {}, h('tr', {}, ...titles.map((title) => h('th', { attrs: { scope: 'col' } }, title))));
+}
+
+/** Texts as a list. */
+export function texts(list: readonly string[], className = ''): HTMLElement {
+  return h(
+    'ul',
+    {},
+    list.map((text) => h('li', { class: className }, words(text))),
+  );
+}
+
+/** Names and their values. */
+export function terms(list: readonly (readonly [name: string, value: string])[], className = '', valueClass = ''): HTMLElement {
+  return h(
+    'dl',
+    { class: className },
+    list.map(([name, value]) => h('div', {}, h('dt', {}, words(name)), h('dd', { class: valueClass }, words(value)))),
+  );
+}
+
 /** The commands and calls of a text, which stand between backticks, as code. */
-export function withCode(text: string): Child[] {
+function withCode(text: string): Child[] {
   return text.split('`').map((part, index) => (index % 2 === 1 ? h('code', {}, words(part)) : words(part)));
 }
 
@@ -60,8 +100,13 @@ export function problemBox({ message, hint }: Pick<Problem, 'message' | 'hint'>,
     { class: 'notice bad', attrs: { role: 'alert' } },
     h('p', { class: 'strong' }, withCode(message)),
     hint !== '' && h('p', {}, withCode(hint)),
-    retry && h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: retry } }, 'Try again'),
+    retry && button('Try again', 'quiet', retry),
   );
+}
+
+/** Fills an element with the problem that was thrown. */
+export function showProblem(parent: Element, thrown: unknown, retry?: () => void): void {
+  fill(parent, problemBox(asApiError(thrown), retry));
 }
 
 /** The text of an empty list. */

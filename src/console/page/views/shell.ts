@@ -1,7 +1,7 @@
 import { keepToken, post } from '../api.ts';
 import { byId, fill, h } from '../dom.ts';
 import { type Connection, change, onChange, state } from '../state.ts';
-import { problemBox } from './parts.ts';
+import { button, problemBox } from './parts.ts';
 
 const TABS = [
   { route: 'pending', title: 'Pending' },
@@ -29,8 +29,7 @@ export function shell(): { mark(route: string): void } {
     { class: 'badge warn', attrs: { hidden: true, title: 'The embedded cluster: nothing here is real.' } },
     'demo cluster',
   );
-  const leave = h('button', { class: 'link', attrs: { type: 'button' } }, 'Sign out');
-  leave.addEventListener('click', () => {
+  const leave = button('Sign out', 'link', () => {
     void post('logout', {}).catch(() => {});
     keepToken(undefined);
     change({ connection: 'signed_out', session: undefined, live: undefined });

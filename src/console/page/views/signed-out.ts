@@ -1,31 +1,27 @@
 import type { LoginsView } from '../../wire.ts';
-import { asApiError, get, keepToken, post } from '../api.ts';
+import { get, keepToken, post } from '../api.ts';
 import { fill, h } from '../dom.ts';
-import { problemBox } from './parts.ts';
+import { showProblem } from './parts.ts';
 
 /** Shown before a login and after the end of a session. */
 export function signedOut(message: string): HTMLElement {
-  const ways = h('div', { class: 'ways' });
+  const logins = h('div', { class: 'logins' });
   get<LoginsView>('logins').then(
-    ({ link, token }) => fill(ways, link && linkWay(), token && tokenWay()),
-    (thrown) =>
-      fill(
-        ways,
-        problemBox(asApiError(thrown), () => location.reload()),
-      ),
+    ({ link, token }) => fill(logins, link && linkLogin(), token && tokenLogin()),
+    (thrown) => showProblem(logins, thrown, () => location.reload()),
   );
   return h(
     'div',
-    { class: 'door' },
+    { class: 'signed-out' },
     h('img', { attrs: { src: './icon.svg', alt: '', width: 48, height: 48 } }),
     h('h1', {}, 'proxmox-mcp console'),
     h('p', { class: 'strong' }, message),
     h('p', {}, 'A human approves or denies the requests of agents here.'),
-    ways,
+    logins,
   );
 }
 
-function linkWay(): HTMLElement {
+function linkLogin(): HTMLElement {
   return h(
     'section',
     {},
@@ -35,7 +31,7 @@ function linkWay(): HTMLElement {
   );
 }
 
-function tokenWay(): HTMLElement {
+function tokenLogin(): HTMLElement {
   const token = h('input', { id: 'token', attrs: { type: 'password', autocomplete: 'off', required: true } });
   const passphrase = h('input', { id: 'passphrase', attrs: { type: 'password', autocomplete: 'current-password', required: true } });
   const message = h('div');
@@ -60,7 +56,7 @@ function tokenWay(): HTMLElement {
       },
       (thrown) => {
         button.disabled = false;
-        fill(message, problemBox(asApiError(thrown)));
+        showProblem(message, thrown);
       },
     );
   });

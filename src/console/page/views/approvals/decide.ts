@@ -1,14 +1,11 @@
 import type { ApprovalView } from '../../../wire.ts';
-import { asApiError, post } from '../../api.ts';
+import { post } from '../../api.ts';
 import { announce, fill, h, words } from '../../dom.ts';
 import { countdown } from '../../format.ts';
 import { now, onChange, state } from '../../state.ts';
-import { problemBox } from '../parts.ts';
+import { button, showProblem, toggles } from '../parts.ts';
 
-/**
- * The decision: approve by typing the guest's name, or deny with an optional reason. It is not a form: the Enter key in the field sends nothing, the button
- * must be chosen.
- */
+/** The decision: approve by typing the guest's name, or deny with an optional reason. It is not a form, so that the Enter key sends nothing. */
 export function decision(a: ApprovalView): HTMLElement {
   const message = h('div', { class: 'message' });
   const field = h('input', {
@@ -25,9 +22,19 @@ export function decision(a: ApprovalView): HTMLElement {
   const passphrase = state.session?.needsPassphrase
     ? h('input', { id: 'passphrase', attrs: { type: 'password', autocomplete: 'off', maxlength: 400 } })
     : undefined;
-  const yes = h('button', { class: `primary ${a.effect === 'destroy' ? 'bad' : ''}`, attrs: { type: 'button' } }, 'Approve and run');
-  const no = h('button', { class: 'quiet', attrs: { type: 'button', 'aria-expanded': 'false', 'aria-controls': 'deny' } }, 'Deny…');
-  const denyBox = h('div', { id: 'deny', class: 'deny', attrs: { hidden: true } });
+  const yes = button(
+    'Approve and run',
+    `primary ${a.effect === 'destroy' ? 'bad' : ''}`,
+    () =>
+      void send(
+        `approvals/${a.id}/approve`,
+        { typed: field.value.trim(), passphrase: passphrase?.value ?? '' },
+        'Approved. The plan is running.',
+      ),
+  );
+  const no = button('Deny…', 'quiet');
+  no.setAttribute('aria-controls', 'deny');
+  const denyBox = h('div', { id: 'deny', class: 'deny' });
   let sending = false;
 
   const refresh = () => {
@@ -54,7 +61,7 @@ export function decision(a: ApprovalView): HTMLElement {
       say(text);
     } catch (thrown) {
       sending = false;
-      fill(message, problemBox(asApiError(thrown)));
+      showProblem(message, thrown);
       refresh();
     }
   }
@@ -71,22 +78,9 @@ export function decision(a: ApprovalView): HTMLElement {
     event.preventDefault();
     say('Enter does not deny. Use the button.');
   });
-  yes.addEventListener(
-    'click',
-    () =>
-      void send(
-        `approvals/${a.id}/approve`,
-        { typed: field.value.trim(), passphrase: passphrase?.value ?? '' },
-        'Approved. The plan is running.',
-      ),
-  );
-  no.addEventListener('click', () => {
-    denyBox.hidden = !denyBox.hidden;
-    // The text there is about the other button.
-    fill(message);
-    no.setAttribute('aria-expanded', String(!denyBox.hidden));
-    if (!denyBox.hidden) denyBox.querySelector('input')?.focus();
-  });
+  // The text there is about the other button.
+  no.addEventListener('click', () => fill(message));
+  toggles(no, denyBox, () => denyBox.querySelector('input')?.focus());
   fill(
     denyBox,
     denyForm((reason) => void send(`approvals/${a.id}/deny`, { reason }, 'Denied. Nothing was sent.')),
@@ -143,6 +137,6 @@ export function decision(a: ApprovalView): HTMLElement {
 
 function denyForm(deny: (reason: string) => void): HTMLElement[] {
   const reason = h('input', { id: 'reason', attrs: { type: 'text', maxlength: 300, autocomplete: 'off' } });
-  const button = h('button', { class: 'secondary', attrs: { type: 'button' }, on: { click: () => deny(reason.value) } }, 'Deny it');
-  return [h('label', { attrs: { for: 'reason' } }, 'Reason (optional). The agent reads it.'), h('div', { class: 'row' }, reason, button)];
+  const yes = button('Deny it', 'secondary', () => deny(reason.value));
+  return [h('label', { attrs: { for: 'reason' } }, 'Reason (optional). The agent reads it.'), h('div', { class: 'row' }, reason, yes)];
 }

@@ -1,9 +1,9 @@
-import { asApiError, post } from '../../api.ts';
+import { post } from '../../api.ts';
 import { announce, fill, h, words } from '../../dom.ts';
 import { state } from '../../state.ts';
-import { problemBox } from '../parts.ts';
+import { button, showProblem } from '../parts.ts';
 
-/** Denies everything that one requester asks for at this moment, after a second press. */
+/** Denies every pending request of one requester, after a second press. */
 export function denyAll(principal: string, asker: string): HTMLElement {
   const box = h('div', { class: 'deny-all' });
 
@@ -11,13 +11,12 @@ export function denyAll(principal: string, asker: string): HTMLElement {
     const reason = h('input', {
       attrs: { type: 'text', maxlength: 300, autocomplete: 'off', 'aria-label': 'Reason (optional)', placeholder: 'reason (optional)' },
     });
-    const yes = h('button', { class: 'secondary', attrs: { type: 'button' } }, 'Deny them all');
-    const no = h('button', { class: 'quiet', attrs: { type: 'button' }, on: { click: reset } }, 'Keep');
-    yes.addEventListener('click', () => {
+    const yes = button('Deny them all', 'secondary', () => {
       yes.disabled = true;
       no.disabled = true;
       void send(reason.value);
     });
+    const no = button('Keep', 'quiet', reset);
     fill(
       box,
       h('p', {}, 'Every pending request of ', words(asker, 'strong'), ' is denied, also those not shown.'),
@@ -33,20 +32,15 @@ export function denyAll(principal: string, asker: string): HTMLElement {
       announce(`${denied} denied.`);
       fill(box, h('p', { class: 'soft' }, `${denied} denied.`));
     } catch (thrown) {
-      fill(box, problemBox(asApiError(thrown), reset));
+      showProblem(box, thrown, reset);
     }
   }
 
   function reset(): void {
-    const open = h(
-      'button',
-      {
-        class: 'link',
-        attrs: { type: 'button', 'aria-label': `Deny all of ${asker}` },
-        on: { click: () => state.connection === 'live' && ask() },
-      },
-      'Deny all…',
-    );
+    const open = button('Deny all…', 'link', () => {
+      if (state.connection === 'live') ask();
+    });
+    open.setAttribute('aria-label', `Deny all of ${asker}`);
     fill(box, open);
   }
 

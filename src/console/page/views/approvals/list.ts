@@ -1,10 +1,11 @@
 import type { ApprovalView } from '../../../wire.ts';
 import { fill, h, words } from '../../dom.ts';
 import { number } from '../../format.ts';
+import { button } from '../parts.ts';
 import { card } from './card.ts';
 import { denyAll } from './deny-all.ts';
 
-/** The cards of a list, which can be searched and grouped by requester. What is typed in it survives new data. */
+/** The cards of a list, which can be searched and grouped by requester. Typed text survives new data. */
 export function approvalList(route: 'pending' | 'history', changed: () => void) {
   const find = h('input', {
     id: 'search',
@@ -16,16 +17,16 @@ export function approvalList(route: 'pending' | 'history', changed: () => void) 
       'aria-label': 'Find approvals',
     },
   });
-  const group = h('button', { class: 'quiet', attrs: { type: 'button', 'aria-pressed': 'false' } }, 'Group by requester');
+  const group = button('Group by requester', 'quiet', () => {
+    group.setAttribute('aria-pressed', String(!isGrouped()));
+    changed();
+  });
+  group.setAttribute('aria-pressed', 'false');
   const tools = h('div', { class: 'tools', attrs: { role: 'search' } }, find, group);
   const found = h('p', { class: 'soft foot', attrs: { role: 'status' } });
   const cards = h('div', { class: 'cards' });
   let listed = '';
   find.addEventListener('input', changed);
-  group.addEventListener('click', () => {
-    group.setAttribute('aria-pressed', String(!isGrouped()));
-    changed();
-  });
   const isGrouped = () => group.getAttribute('aria-pressed') === 'true';
 
   function draw(all: ApprovalView[], current: string | undefined): void {

@@ -1,8 +1,8 @@
 import type { ApprovalView, RunView } from '../../../wire.ts';
-import { asApiError, get } from '../../api.ts';
+import { get } from '../../api.ts';
 import { fill, h, words } from '../../dom.ts';
 import { fullTime } from '../../format.ts';
-import { badge, loading, problemBox } from '../parts.ts';
+import { badge, loading, showProblem, terms } from '../parts.ts';
 
 const HEADLINES: Partial<Record<ApprovalView['status'], { title: string; tone: string; text: string }>> = {
   executing: { title: 'Running', tone: 'info', text: 'The run continues when this page is closed.' },
@@ -64,10 +64,7 @@ async function load(box: HTMLElement, runId: string): Promise<void> {
     known.set(runId, run);
     fill(box, ...runParts(run));
   } catch (thrown) {
-    fill(
-      box,
-      problemBox(asApiError(thrown), () => void load(box, runId)),
-    );
+    showProblem(box, thrown, () => void load(box, runId));
   }
 }
 
@@ -104,13 +101,6 @@ function runParts({ steps, error, result }: RunView): HTMLElement[] {
         ),
       ),
     );
-  if (result.length > 0)
-    parts.push(
-      h(
-        'dl',
-        { class: 'plain' },
-        result.map(([label, value]) => h('div', {}, h('dt', {}, words(label)), h('dd', {}, words(value)))),
-      ),
-    );
+  if (result.length > 0) parts.push(terms(result, 'plain'));
   return parts;
 }
