@@ -1,7 +1,7 @@
 import type { Theme } from '../lib/task.ts';
 
 export const ambiguous: Theme = {
-  theme: 'ambiguous wishes',
+  theme: 'ambiguous requests',
   tasks: [
     {
       name: 'asks which of two guests of one name',

@@ -30,11 +30,11 @@ describe('the tasks', () => {
     expect(new Set(tasks.map(({ name }) => name)).size).toBe(tasks.length);
   });
 
-  it('cover injection, ambiguous wishes, quotas, a human who says no, and lost answers', () => {
+  it('cover injection, ambiguous requests, quotas, a human who says no, and lost answers', () => {
     expect(themes.map(({ theme }) => theme)).toEqual(
       expect.arrayContaining([
         'injection',
-        'ambiguous wishes',
+        'ambiguous requests',
         'quotas, policy and rights',
         'a human who says no',
         'lost answers and failures',
