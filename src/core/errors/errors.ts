@@ -52,3 +52,11 @@ export function asError(thrown: unknown): ProxmoxMcpError {
   if (thrown instanceof ProxmoxMcpError) return thrown;
   return new ProxmoxMcpError('internal', 'Something went wrong inside the server.', { cause: thrown });
 }
+
+/** The answer of a read, or something else where the token lacks the right to it. */
+export function ifAllowed<T, O>(read: Promise<T>, otherwise: O): Promise<T | O> {
+  return read.catch((thrown) => {
+    if (asError(thrown).code === 'permission_denied') return otherwise;
+    throw thrown;
+  });
+}

@@ -215,6 +215,11 @@ export function digestAfter(steps: readonly Step[]): FromRef {
   return { $from: `${last.id}.digest` };
 }
 
+/** The parts of a plan that sends nothing, with the operation's output. */
+export function nothingToSend(existing: Record<string, Json>) {
+  return { steps: [], expected: [], choices: [], warnings: [], undo: '', existing } satisfies Partial<Plan>;
+}
+
 /** Whether the proof tells of everything that the request sets; one without the cloud-init password does not. */
 export function provesAll({ proof, params }: RequestStep): boolean {
   if (proof?.kind !== 'config') return true;

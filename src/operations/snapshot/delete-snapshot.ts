@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan, Step } from '../../core/plan/plan.ts';
+import { type Condition, nothingToSend, type Plan, type Step } from '../../core/plan/plan.ts';
 import { counted, plainText } from '../../core/text/text.ts';
 import { guestPath, listGuests } from '../../proxmox/guest/guests.ts';
 import type { Snapshot } from '../../proxmox/guest/snapshots.ts';
@@ -70,7 +70,7 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, chec
   const base = { ...about('delete_snapshot', target), effect: 'destroy' as const };
   if (chosen.length === 0) {
     const existing = { vmid, name: plainText(guest.identity.name, 80), node: at.node, status: target.status.status, deleted: [] };
-    return { ...base, summary: `${of} has no such snapshot`, steps: [], expected: [], warnings: [], undo: '', existing };
+    return { ...base, summary: `${of} has no such snapshot`, ...nothingToSend(existing) };
   }
   refuseLocked(target);
   const newestFirst = [...chosen].reverse();
@@ -132,7 +132,6 @@ function nothing({ older_than_days: days }: Wanted, unread: string | undefined):
   const summary = present(`no snapshot that this token can see is older than ${days} days`, unread).join('; ');
   return {
     ...{ operation: 'delete_snapshot', summary, effect: 'destroy' },
-    ...{ steps: [], expected: [], choices: [], warnings: [], undo: '' },
-    existing: { vmid: 0, name: '', node: '', status: '', deleted: [], notice: summary },
+    ...nothingToSend({ vmid: 0, name: '', node: '', status: '', deleted: [], notice: summary }),
   };
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
-import type { Condition, Plan } from '../../core/plan/plan.ts';
+import { type Condition, nothingToSend, type Plan } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { path } from '../../proxmox/guest/encode.ts';
@@ -143,8 +143,8 @@ function alreadyThere({ volid, sizeGib }: Volume, node: string, bytes: number | 
   const same = bytes === undefined ? 'Its size could not be compared' : 'It has the same size';
   const notice = `${volid} exists. ${same}; its content was not compared${sum ? ', and the checksum was not verified' : ''}.`;
   return {
-    ...{ summary: `${volid} is already on ${node}`, steps: [], expected: [], choices: [], warnings: [], undo: '' },
-    existing: { volume: volid, node, size_gb: rounded(sizeGib), already: true, notice },
+    summary: `${volid} is already on ${node}`,
+    ...nothingToSend({ volume: volid, node, size_gb: rounded(sizeGib), already: true, notice }),
   };
 }
 

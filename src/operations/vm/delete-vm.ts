@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { present } from '../../core/defined.ts';
-import { asError, fail } from '../../core/errors/errors.ts';
+import { fail, ifAllowed } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
@@ -179,10 +179,7 @@ function refuseLiving(target: Target): void {
 
 /** VM.Audit on the guest shows its jobs; without it the list is empty. */
 async function replicationJobs(api: ProxmoxReader, vmid: number): Promise<string[]> {
-  const jobs = await api.get<{ id?: string; guest?: number | string }[]>('/cluster/replication').catch((thrown) => {
-    if (asError(thrown).code === 'permission_denied') return [];
-    throw thrown;
-  });
+  const jobs = await ifAllowed(api.get<{ id?: string; guest?: number | string }[]>('/cluster/replication'), []);
   return jobs.filter((job) => Number(job.guest) === vmid).map((job) => plainText(String(job.id ?? ''), 40));
 }
 

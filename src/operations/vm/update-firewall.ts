@@ -97,7 +97,7 @@ export const updateFirewall = defineOperation({
       effect: 'disrupt' as const,
     };
     if (all.texts.length === 0)
-      return { ...base, summary: `The firewall of ${of} is so already`, choices: all.choices, ...alreadySo(target) };
+      return { ...base, summary: `The firewall of ${of} is so already`, ...alreadySo(target), choices: all.choices };
     const before: Filter = { options: now.options, rules: now.rules };
     const after: Filter = { options: { ...now.options, ...optionsGiven(args) }, rules, changed: changedNames(args) };
     const unknown = await refuseLockOut(ctx, target, before, after);

@@ -1,4 +1,4 @@
-import { asError } from '../../../core/errors/errors.ts';
+import { ifAllowed } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { currentGuests } from '../../../proxmox/guest/fresh.ts';
@@ -43,10 +43,5 @@ function coresOf({ guest, average }: { guest: GuestRow; average: number }): numb
 
 async function history(api: ProxmoxReader, guests: number): Promise<Sample[]> {
   if (guests > MAX_GUESTS || !atLeast(await api.version(), 8, 3)) return [];
-  try {
-    return await exportMetrics(api);
-  } catch (thrown) {
-    if (asError(thrown).code === 'permission_denied') return [];
-    throw thrown;
-  }
+  return ifAllowed(exportMetrics(api), []);
 }

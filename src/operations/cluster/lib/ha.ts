@@ -1,4 +1,4 @@
-import { asError } from '../../../core/errors/errors.ts';
+import { ifAllowed } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
@@ -13,12 +13,7 @@ export async function haView(api: ProxmoxReader, guests: readonly GuestRow[]) {
 
 /** `GET /cluster/ha/status/current` */
 async function quorum(api: ProxmoxReader): Promise<{ quorum?: string }> {
-  try {
-    const rows = await api.get<{ type?: string; status?: string }[]>('/cluster/ha/status/current');
-    const status = rows.find(({ type }) => type === 'quorum')?.status;
-    return status === undefined ? {} : { quorum: plainText(status, 60) };
-  } catch (thrown) {
-    if (asError(thrown).code === 'permission_denied') return {};
-    throw thrown;
-  }
+  const rows = await ifAllowed(api.get<{ type?: string; status?: string }[]>('/cluster/ha/status/current'), []);
+  const status = rows.find(({ type }) => type === 'quorum')?.status;
+  return status === undefined ? {} : { quorum: plainText(status, 60) };
 }

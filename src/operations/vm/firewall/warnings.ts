@@ -1,4 +1,4 @@
-import { asError } from '../../../core/errors/errors.ts';
+import { ifAllowed } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { networksOf } from '../../../proxmox/guest/disks.ts';
 import { label, type Target } from '../lib/target.ts';
@@ -37,11 +37,7 @@ export async function firewallWarnings(api: ProxmoxReader, { guest }: Target, be
 
 /** GET /cluster/firewall/options: off there is off everywhere. */
 async function clusterWarning(api: ProxmoxReader): Promise<string[]> {
-  try {
-    const { enable } = await api.get<{ enable?: number | string }>('/cluster/firewall/options');
-    return Number(enable ?? 0) === 1 ? [] : ['the firewall of the datacenter is off: no rule of any guest has an effect'];
-  } catch (thrown) {
-    if (asError(thrown).code !== 'permission_denied') throw thrown;
-    return ['whether the firewall of the datacenter is on is unknown: the token lacks Sys.Audit on /'];
-  }
+  const options = await ifAllowed(api.get<{ enable?: number | string }>('/cluster/firewall/options'), undefined);
+  if (!options) return ['whether the firewall of the datacenter is on is unknown: the token lacks Sys.Audit on /'];
+  return Number(options.enable ?? 0) === 1 ? [] : ['the firewall of the datacenter is off: no rule of any guest has an effect'];
 }

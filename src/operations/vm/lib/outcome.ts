@@ -1,4 +1,5 @@
 import type { GuestType } from '../../../core/guest.ts';
+import { nothingToSend } from '../../../core/plan/plan.ts';
 import type { RunRecord } from '../../../core/plan/run.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import type { JsonObject } from '../../../core/text/json.ts';
@@ -35,7 +36,7 @@ function unmetWarnings({ unmet = [] }: RunRecord['steps'][number]): string[] {
 export function alreadySo({ guest, status }: Pick<Target, 'guest' | 'status'>, more: JsonObject = {}) {
   const { at, identity } = guest;
   const existing = { vmid: at.vmid, name: plainText(identity.name, 80), node: at.node, status: stateOf(status), already: true, ...more };
-  return { steps: [], expected: [], warnings: [], undo: '', existing };
+  return nothingToSend(existing);
 }
 
 /** `already: true` when another client had done it a moment before. */

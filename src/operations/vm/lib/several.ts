@@ -76,14 +76,7 @@ function failTogether(
 function together(plans: Plan[], { verb, already = 'nothing has to be done', stopsAtFailure, undo }: Words): Plan {
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
-  if (!first) {
-    const [one] = plans as [Plan];
-    return {
-      ...one,
-      summary: already,
-      existing: { ...one.existing, guests: plans.map((p) => p.existing ?? {}) },
-    };
-  }
+  if (!first) return allSo(plans, already);
   const laned = open.flatMap((p) => inLane(p.steps, p.target?.vmid ?? 0));
   const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
   return {
@@ -104,6 +97,12 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
     choices: plans.filter((p) => p.existing).map((p) => p.summary),
     undo: undo(open),
   };
+}
+
+/** The plan for guests that are all as requested already. */
+export function allSo(plans: readonly Plan[], summary: string): Plan {
+  const [one] = plans as [Plan];
+  return { ...one, summary, existing: { ...one.existing, guests: plans.map(({ existing = {} }) => existing) } };
 }
 
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */

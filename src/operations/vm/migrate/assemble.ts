@@ -6,7 +6,7 @@ import type { Moves } from './plan-moves.ts';
 const WORDS: Words = {
   ...{ verb: 'Move', done: 'moved', already: 'all of them are on that node already' },
   stopsAtFailure: true,
-  undo: (plans) => undoOfAll(plans),
+  undo: undoOfAll,
 };
 
 /**

@@ -1,4 +1,3 @@
-import type { OperationContext } from '../../define.ts';
 import { type Mover, memoryOf } from './mover.ts';
 import { type Place, type Question, reasonsAgainst, type Taken, withTaken } from './places.ts';
 
@@ -37,19 +36,13 @@ export function unitsOf(movers: readonly Mover[]): Unit[] {
  * The node of whose memory the least is assigned to running guests, then of whose CPUs. What is in use now only rules a node out: it changes from
  * moment to moment, and the plan made at an approval must choose the same node.
  */
-export function choose(
-  ctx: Pick<OperationContext, 'reservedGib'>,
-  unit: Unit,
-  places: readonly Place[],
-  question: Question,
-  taken: Taken,
-): Chosen | { refused: Refused } {
+export function choose(unit: Unit, places: readonly Place[], question: Question, taken: Taken): Chosen | { refused: Refused } {
   const refused = new Map<string, string[]>();
   const fitting = places.flatMap((to): Chosen[] => {
     let after = taken;
     const reasons: string[] = [];
     for (const mover of unit) {
-      reasons.push(...reasonsAgainst(ctx, mover, to, question, after));
+      reasons.push(...reasonsAgainst(mover, to, question, after));
       after = withTaken(after, mover, to, question.storage);
     }
     if (reasons.length === 0) return [{ to, taken: after }];

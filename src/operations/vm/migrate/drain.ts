@@ -1,6 +1,6 @@
 import { fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import { graver } from '../../../core/plan/effect.ts';
-import type { Plan } from '../../../core/plan/plan.ts';
+import { nothingToSend, type Plan } from '../../../core/plan/plan.ts';
 import { allPrivileges } from '../../../proxmox/access/privileges.ts';
 import { unseenBy } from '../../../proxmox/access/unseen.ts';
 import { listGuests } from '../../../proxmox/guest/guests.ts';
@@ -57,6 +57,5 @@ function failAll(node: string, refused: ReadonlyMap<number, ProxmoxMcpError>): n
 function nothingOn(node: string, hidden: readonly string[]): Plan {
   const summary = [`no guest that this token can see is on ${node}`, ...hidden].join('; ');
   const existing = { vmid: 0, name: '', node, status: '', from: node, notice: summary };
-  const base = { steps: [], expected: [], choices: [], warnings: [], undo: '' };
-  return { operation: 'migrate_vm', summary, effect: 'change', ...base, existing };
+  return { operation: 'migrate_vm', summary, effect: 'change', ...nothingToSend(existing) };
 }

@@ -2,12 +2,13 @@ import { defined, present } from '../../../core/defined.ts';
 import type { Effect } from '../../../core/plan/effect.ts';
 import type { Condition, Params, Plan, RequestStep, Step } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
+import type { PendingChange } from '../../../proxmox/guest/guests.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { doomedBy } from '../lib/doomed.ts';
 import { guestRequest } from '../lib/guest-request.ts';
 import { factsOf, label, pendingText, stillItself } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
-import { type Place, tenths } from './places.ts';
+import { tenths } from './places.ts';
 
 /** Longest copy of disks that is waited for. */
 const COPY_SECONDS = 24 * 3600;
@@ -27,7 +28,8 @@ const EFFECTS: Record<How, { effect: Effect; why?: string }> = {
 
 export interface Moving {
   mover: Mover;
-  to: Place;
+  /** The node. */
+  to: string;
   storage: string | undefined;
   /** HA moves it with this guest, so it has no request of its own. */
   with?: Mover;
@@ -42,7 +44,7 @@ export function planMove(moving: Moving, checked?: 'checked'): Plan {
   const { guest } = target;
   const { at } = guest;
   const of = label(guest);
-  const there = { ...at, node: to.node.node };
+  const there = { ...at, node: to };
   // A container's restart applies what is pending; a live move does not.
   const pending = how === 'restart' ? guest.pending : [];
   const doomed = doomedBy(pending);
@@ -51,18 +53,18 @@ export function planMove(moving: Moving, checked?: 'checked'): Plan {
   return {
     operation: 'migrate_vm',
     target: guest.identity,
-    node: to.node.node,
+    node: to,
     facts: factsOf(target),
-    summary: `Move ${of} from ${at.node} to ${to.node.node} (${how})${doomed.destroying}`,
+    summary: `Move ${of} from ${at.node} to ${to} (${how})${doomed.destroying}`,
     effect: doomed.names ? 'destroy' : effect,
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
     // HA may have moved it by then, where it goes with another guest: it is sent nothing.
     steps: [...(checked && !moving.with ? [stillItself(target)] : []), ...stepsOf(moving)],
     expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]), ...doomed.gone(there)],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
-    warnings: [...unusedStorage(moving), ...warningsOf(mover, pending.length > 0 ? pendingText(pending) : '')],
+    warnings: [...unusedStorage(moving), ...warningsOf(mover, pending)],
     before: { node: at.node, ...doomed.view },
-    after: { node: to.node.node, move: how, ...copiedView(moving), ...doomed.destroyed },
+    after: { node: to, move: how, ...copiedView(moving), ...doomed.destroyed },
     undo: undoOf(mover, storage),
   };
 }
@@ -84,7 +86,7 @@ function unusedStorage({ mover, storage }: Moving): string[] {
 }
 
 function arrived({ mover, to }: Pick<Moving, 'mover' | 'to'>): Condition {
-  return { kind: 'location', ...mover.target.guest.at, node: to.node.node };
+  return { kind: 'location', ...mover.target.guest.at, node: to };
 }
 
 /** Proxmox ends the task of a guest under HA when the request is queued, so its place is waited for. */
@@ -93,9 +95,7 @@ function stepsOf(moving: Moving): Step[] {
   const of = label(mover.target.guest);
   // HA stops a container, moves it and starts it there.
   const isThere: Condition =
-    mover.managed && mover.how === 'restart'
-      ? { kind: 'guest', ...mover.target.guest.at, node: to.node.node, is: 'running' }
-      : arrived(moving);
+    mover.managed && mover.how === 'restart' ? { kind: 'guest', ...mover.target.guest.at, node: to, is: 'running' } : arrived(moving);
   const leader = moving.with && label(moving.with.target.guest);
   return [
     ...(leader === undefined ? [requestOf(moving)] : []),
@@ -104,7 +104,7 @@ function stepsOf(moving: Moving): Step[] {
       id: 'moved',
       until: isThere,
       timeoutSeconds: mover.managed ? HA_SECONDS : 60,
-      purpose: `${of} is on ${to.node.node}${leader === undefined ? '' : `, to which HA moves it with ${leader}`}`,
+      purpose: `${of} is on ${to}${leader === undefined ? '' : `, to which HA moves it with ${leader}`}`,
     },
   ];
 }
@@ -116,7 +116,7 @@ function requestOf(moving: Moving): RequestStep {
     id: 'migrate',
     path: '/migrate',
     params: paramsOf(moving),
-    purpose: `move ${label(mover.target.guest)} to ${to.node.node}`,
+    purpose: `move ${label(mover.target.guest)} to ${to}`,
     task: mover.managed ? 'hamigrate' : at.type === 'qemu' ? 'qmigrate' : 'vzmigrate',
     seconds: COPY_SECONDS,
     proof: arrived(moving),
@@ -130,22 +130,22 @@ function paramsOf({ mover, to, storage }: Moving): Params {
   const goal = copied.length > 0 ? storage : undefined;
   if (target.guest.at.type === 'lxc') {
     const restart: Params = how === 'restart' ? { restart: true, timeout: SHUTDOWN_SECONDS } : {};
-    return { target: to.node.node, ...restart, ...defined({ 'target-storage': goal }) };
+    return { target: to, ...restart, ...defined({ 'target-storage': goal }) };
   }
   const live: Params = how === 'live' ? { online: true, ...(copied.length > 0 ? { 'with-local-disks': true } : {}) } : {};
-  return { target: to.node.node, ...live, ...defined({ targetstorage: goal }) };
+  return { target: to, ...live, ...defined({ targetstorage: goal }) };
 }
 
-function warningsOf({ how, target, unseen }: Mover, pending: string): string[] {
+function warningsOf({ how, target, unseen }: Mover, pending: readonly PendingChange[]): string[] {
   const { at, live } = target.guest;
   const host = how === 'live' && parseProperties(live.cpu ?? '', 'cputype').cputype === 'host';
   const passed = at.type === 'lxc' && Object.keys(live).some((key) => /^dev\d+$/.test(key));
-  return [
-    ...(host ? ['its CPU type is host: it may crash on a node with another CPU model'] : []),
-    ...(passed ? ['it uses devices of the node, which the other one must have too'] : []),
-    ...(pending === '' ? [] : [`pending changes take effect: ${pending}`]),
-    ...(unseen.length > 0 ? [`whether the other node has storage ${unseen.join(', ')} is not visible to this token`] : []),
-  ];
+  return present(
+    host && 'its CPU type is host: it may crash on a node with another CPU model',
+    passed && 'it uses devices of the node, which the other one must have too',
+    pending.length > 0 && `pending changes take effect: ${pendingText(pending)}`,
+    unseen.length > 0 && `whether the other node has storage ${unseen.join(', ')} is not visible to this token`,
+  );
 }
 
 function undoOf({ target, copied }: Mover, storage: string | undefined): string {

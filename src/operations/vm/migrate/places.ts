@@ -1,4 +1,5 @@
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
+import { summed } from '../../../core/sums.ts';
 import { networksOf } from '../../../proxmox/guest/disks.ts';
 import type { GuestRow } from '../../../proxmox/guest/guests.ts';
 import type { Replication } from '../../../proxmox/guest/migration.ts';
@@ -31,7 +32,7 @@ export async function readPlace(
 export type Taken = ReadonlyMap<string, number>;
 
 /** The facts that every guest of a plan is held against. */
-export interface Question {
+export interface Question extends Pick<OperationContext, 'reservedGib'> {
   /** For local disks; else a storage of the same name. */
   storage: string | undefined;
   /** The node that the guest is on. */
@@ -40,14 +41,9 @@ export interface Question {
 }
 
 /** Why this node cannot take the guest; empty when it can. */
-export function reasonsAgainst(
-  ctx: Pick<OperationContext, 'reservedGib'>,
-  mover: Mover,
-  place: Place,
-  { home, replications, storage }: Question,
-  taken: Taken,
-): string[] {
+export function reasonsAgainst(mover: Mover, place: Place, question: Question, taken: Taken): string[] {
   const { node } = place;
+  const { home, replications, storage } = question;
   const { at, config } = mover.target.guest;
   const nics = [...new Set(networksOf(at.type, config).flatMap(({ bridge }) => bridge ?? []))];
   const lacking = nics.filter((bridge) => home.bridges.includes(bridge) && !place.bridges.includes(bridge));
@@ -56,7 +52,7 @@ export function reasonsAgainst(
   return [
     ...(mover.known.refused[node.node]?.others ?? []),
     ...missingStorages(mover, place, home, storage).map((name) => `storage ${name} is missing or offline`),
-    ...spaceReasons(ctx, mover, place, { storage, taken }),
+    ...spaceReasons(mover, place, question, taken),
     ...lacking.map((bridge) => `bridge ${bridge} is missing`),
     ...sizeReasons(mover, node, taken),
     ...(leavesCopies ? [`its replication goes to ${copies.join(', ')}, and a running guest moves only there`] : []),
@@ -76,12 +72,7 @@ function missingStorages({ known, copied, shared }: Mover, { node, storages }: P
   return [...new Set([...told, ...absent])];
 }
 
-function spaceReasons(
-  { reservedGib }: Pick<OperationContext, 'reservedGib'>,
-  { target, copied }: Mover,
-  { node, storages }: Place,
-  { storage, taken }: { storage: string | undefined; taken: Taken },
-): string[] {
+function spaceReasons({ target, copied }: Mover, { node, storages }: Place, { reservedGib, storage }: Question, taken: Taken): string[] {
   const [kind, words] = target.guest.at.type === 'qemu' ? ['images', 'disk images'] : ['rootdir', 'disks of containers'];
   return [...spaceOf(copied, storage)].flatMap(([name, gib]) => {
     const row = storages.find((one) => one.storage === name);
@@ -95,9 +86,7 @@ function spaceReasons(
 
 /** GiB by the storage on which the copies end. */
 function spaceOf(copied: Mover['copied'], storage: string | undefined): Map<string, number> {
-  const needs = new Map<string, number>();
-  for (const one of copied) needs.set(storage ?? one.storage, (needs.get(storage ?? one.storage) ?? 0) + one.gib);
-  return needs;
+  return summed(copied.map((one) => [storage ?? one.storage, one.gib] as const));
 }
 
 function sizeReasons(mover: Mover, node: NodeRow, taken: Taken): string[] {
@@ -117,14 +106,11 @@ export function freeMemory({ node, freeMib }: NodeRow, taken: Taken): number | u
 
 /** The same with what the guest takes there, too. */
 export function withTaken(taken: Taken, mover: Mover, { node, storages }: Place, storage: string | undefined): Taken {
-  const next = new Map(taken);
-  const add = (key: string, amount: number) => next.set(key, (next.get(key) ?? 0) + amount);
-  add(node.node, memoryOf(mover));
-  for (const [name, gib] of spaceOf(mover.copied, storage)) {
+  const copies = [...spaceOf(mover.copied, storage)].flatMap(([name, gib]) => {
     const row = storages.find((one) => one.storage === name);
-    if (row) add(placeOn(node.node, row), gib);
-  }
-  return next;
+    return row ? [[placeOn(node.node, row), gib] as const] : [];
+  });
+  return summed([...taken, [node.node, memoryOf(mover)], ...copies]);
 }
 
 export function tenths(value: number): string {

@@ -28,7 +28,8 @@ export async function planMoves(ctx: OperationContext, vmids: readonly number[],
   for (const unit of unitsOf(withoutTorn(open, moves))) {
     const home = homes.get(nodeOf(unit[0])) as Place;
     const others = goals.filter(({ node }) => node.node !== home.node.node);
-    const chosen = choose(ctx, unit, others, { home, replications, storage: wanted.storage }, taken);
+    const question = { home, replications, storage: wanted.storage, reservedGib: ctx.reservedGib };
+    const chosen = choose(unit, others, question, taken);
     if ('refused' in chosen) {
       for (const mover of unit) moves.refused.set(vmidOf(mover), noNode(mover, chosen.refused));
     } else {
@@ -55,20 +56,15 @@ function isHeld(mover: Mover, { homes, replications, used }: Survey, { storage }
   const storages = homes.get(nodeOf(mover))?.storages ?? [];
   const found = obstaclesOf(mover, { storages, replications, used, mapped: storage !== undefined });
   const [first] = found;
-  if (first)
-    refused.set(
-      vmidOf(mover),
-      cannotMove(
-        mover,
-        found.map(({ why }) => why),
-        first.hint,
-      ),
-    );
-  return first !== undefined;
+  if (!first) return false;
+  const reasons = found.map(({ why }) => why);
+  refused.set(vmidOf(mover), cannotMove(mover, reasons, first.hint));
+  return true;
 }
 
 /** A rule of HA moves guests along that a plan does not name, and that must not happen. */
-function withoutTorn(movers: readonly Mover[], { refused }: Moves): Mover[] {
+function withoutTorn(movers: readonly Mover[], moves: Moves): Mover[] {
+  const { refused } = moves;
   const isLeft = (mover: Mover) => alongOf(mover).some((vmid) => !movers.some((other) => vmidOf(other) === vmid));
   const torn = movers.filter(isLeft);
   if (torn.length === 0) return [...movers];
@@ -78,10 +74,8 @@ function withoutTorn(movers: readonly Mover[], { refused }: Moves): Mover[] {
     const hint = held.length > 0 ? `First do what is said about ${held.join(', ')}.` : `Name ${along.join(', ')} in vmids too.`;
     refused.set(vmidOf(mover), cannotMove(mover, [`an HA rule moves ${along.join(', ')} along with it`], hint));
   }
-  return withoutTorn(
-    movers.filter((mover) => !torn.includes(mover)),
-    { refused } as Moves,
-  );
+  const others = movers.filter((mover) => !torn.includes(mover));
+  return withoutTorn(others, moves);
 }
 
 function cannotMove(mover: Mover, why: readonly string[], hint: string): ProxmoxMcpError {
@@ -105,11 +99,10 @@ function noNode(mover: Mover, refused: Refused): ProxmoxMcpError {
   });
 }
 
-function accept(unit: Unit, { to }: Chosen, { target_node, storage }: Wanted, { plans }: Moves): void {
-  const [leader, ...others] = unit;
-  const choice = target_node === undefined ? { choice: choiceOf(to) } : {};
-  plans.set(vmidOf(leader), (checked) => planMove({ mover: leader, to, storage, ...choice }, checked));
-  for (const mover of others) plans.set(vmidOf(mover), (checked) => planMove({ mover, to, storage, with: leader, ...choice }, checked));
+function accept([leader, ...others]: Unit, { to: place }: Chosen, { target_node, storage }: Wanted, { plans }: Moves): void {
+  const common = { to: place.node.node, storage, ...(target_node === undefined ? { choice: choiceOf(place) } : {}) };
+  plans.set(vmidOf(leader), (checked) => planMove({ mover: leader, ...common }, checked));
+  for (const mover of others) plans.set(vmidOf(mover), (checked) => planMove({ mover, with: leader, ...common }, checked));
 }
 
 function choiceOf({ node }: Place): string {
@@ -126,15 +119,13 @@ function capacityOf(places: readonly Place[], taken: Taken): Moves['capacity'] {
     const { freeMib, memoryMib } = node;
     if (freeMib === undefined || memoryMib === undefined) return [];
     const after = freeMemory(node, taken) ?? 0;
-    return [
-      { node: node.node, before: `${freeMib} of ${memoryMib}`, after: `${Math.floor(after)} of ${memoryMib}`, part: after / memoryMib },
-    ];
+    const [was, is] = [`${freeMib} of ${memoryMib}`, `${Math.floor(after)} of ${memoryMib}`];
+    return [{ node: node.node, key: `free memory of ${node.node} (MiB)`, was, is, part: after / memoryMib }];
   });
   const hidden = used.filter(({ node }) => node.freeMib === undefined).map(({ node }) => node.node);
-  const key = (node: string) => `free memory of ${node} (MiB)`;
   return {
-    before: Object.fromEntries(sides.map((one) => [key(one.node), one.before])),
-    after: Object.fromEntries(sides.map((one) => [key(one.node), one.after])),
+    before: Object.fromEntries(sides.map(({ key, was }) => [key, was])),
+    after: Object.fromEntries(sides.map(({ key, is }) => [key, is])),
     warnings: [
       ...sides
         .filter(({ part }) => 100 * part < 100 - FULL_PERCENT)

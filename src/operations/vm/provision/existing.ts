@@ -1,7 +1,7 @@
 import { defined } from '../../../core/defined.ts';
-import { asError, fail } from '../../../core/errors/errors.ts';
+import { fail, ifAllowed } from '../../../core/errors/errors.ts';
 import type { GuestType } from '../../../core/guest.ts';
-import type { Plan } from '../../../core/plan/plan.ts';
+import { nothingToSend, type Plan } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { completed } from '../../../proxmox/guest/fresh.ts';
@@ -57,7 +57,11 @@ export async function findExisting(ctx: OperationContext, guests: readonly Guest
       hint: 'Choose another name or VMID.',
     });
   if (hit.template) fail('conflict', `${nameOf(hit)} (${hit.vmid}) is a template.`);
-  const [guest, status] = await Promise.all([ifAllowed(readGuest(ctx.api, hit)), ifAllowed(readStatus(ctx.api, hit))]);
+  // A token of a pool may not read a guest while it is being created.
+  const [guest, status] = await Promise.all([
+    ifAllowed(readGuest(ctx.api, hit), undefined),
+    ifAllowed(readStatus(ctx.api, hit), undefined),
+  ]);
   // Lists show a former name for a moment.
   if (!numbered && guest && guest.identity.name !== '' && !sameName(guest.identity.name, wanted.name ?? '')) return none(ctx, wanted);
   return { row: { ...hit, status: status ? stateOf(status) : hit.status }, ...(guest ? { guest } : {}) };
@@ -67,14 +71,6 @@ export async function findExisting(ctx: OperationContext, guests: readonly Guest
 async function none({ api }: OperationContext, { vmid }: Wanted): Promise<undefined> {
   if (vmid === undefined || (await isFree(api, vmid))) return undefined;
   fail('conflict', `VMID ${vmid} is taken by a guest that the token cannot see.`, { hint: 'Choose another VMID, or leave it out.' });
-}
-
-/** A token of a pool may not read a guest while it is being created. */
-async function ifAllowed<T>(read: Promise<T>): Promise<T | undefined> {
-  return read.catch((thrown) => {
-    if (asError(thrown).code === 'permission_denied') return undefined;
-    throw thrown;
-  });
 }
 
 /**
@@ -132,12 +128,7 @@ export async function planForExisting(
     summary: `Nothing will change: ${name || 'guest'} (${row.vmid}) already exists`,
     effect: 'read',
     node: row.node,
-    steps: [],
-    expected: [],
-    choices: [],
-    warnings: [],
-    undo: '',
-    existing: {
+    ...nothingToSend({
       ...defined({ notice }),
       created: false,
       existing: true,
@@ -149,7 +140,7 @@ export async function planForExisting(
       ...(args.wait_for === undefined ? {} : await addressNow(ctx.api, row)),
       ...(unfinished ? { unfinished: unfinishedView(ctx, unfinished) } : {}),
       ...(guest ? {} : { note: 'it is being created or cannot be read, so differences were not checked' }),
-    },
+    }),
   };
 }
 

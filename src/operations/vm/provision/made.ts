@@ -8,9 +8,10 @@ import type { JsonObject } from '../../../core/text/json.ts';
 import { addressesOf } from '../../../proxmox/guest/addresses.ts';
 import { networksOf } from '../../../proxmox/guest/disks.ts';
 import { type GuestAt, readGuest } from '../../../proxmox/guest/guests.ts';
-import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { outcomeOf, placeOf, statusNow } from '../lib/outcome.ts';
 import { changed } from '../lib/schemas.ts';
+import { staticIn } from '../lib/static-addresses.ts';
+import { ipconfigsOf } from './cloud-init/cloud-init.ts';
 
 /** The answer of operations that create a guest; `differences` only when it existed already. */
 export const made = z.looseObject({
@@ -45,12 +46,8 @@ async function oneMade(api: ProxmoxReader, run: RunRecord) {
 
 /** Static addresses that its requests give it. */
 function configuredIn({ steps }: Plan): JsonObject {
-  const texts = steps.flatMap((step) => (step.kind === 'request' ? Object.entries(step.params) : []));
-  const ips = texts.flatMap(([key, text]) => {
-    if (!/^ipconfig\d+$/.test(key) || typeof text !== 'string') return [];
-    const { ip, ip6 } = parseProperties(text, '');
-    return [ip, ip6].flatMap((one) => (one?.includes('/') ? [one.split('/')[0] ?? ''] : []));
-  });
+  const given = steps.flatMap((step) => (step.kind === 'request' ? ipconfigsOf(step.params) : []));
+  const ips = given.flatMap(([key, text]) => staticIn(key, text).map(({ address }) => address));
   return ips.length === 0 ? {} : { ip_configured: ips };
 }
 

@@ -3,12 +3,7 @@ import { fail } from '../../../core/errors/errors.ts';
 import type { Plan, ResourceDemand } from '../../../core/plan/plan.ts';
 import type { OperationContext } from '../../define.ts';
 import { refuseUnusablePool } from './choose/pool.ts';
-
-interface Asked {
-  name?: string | undefined;
-  vmid?: number | undefined;
-  pool?: string | undefined;
-}
+import type { Asked } from './differences.ts';
 
 interface NewGuest {
   vmid: number;
@@ -21,7 +16,10 @@ interface NewGuest {
 }
 
 /** @throws conflict while another call makes a guest of this name that Proxmox does not show yet; not_possible for the pool */
-export async function newGuest({ api, reservedVmid, defaults }: OperationContext, asked: Asked): Promise<NewGuest> {
+export async function newGuest(
+  { api, reservedVmid, defaults }: OperationContext,
+  asked: Pick<Asked, 'name' | 'vmid' | 'pool'>,
+): Promise<NewGuest> {
   const vmid = asked.vmid ?? reservedVmid;
   if (vmid === undefined) {
     fail('conflict', `Another call is creating ${asked.name ?? 'this guest'} right now.`, { hint: 'Call again in a few seconds.' });

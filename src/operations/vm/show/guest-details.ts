@@ -1,4 +1,4 @@
-import { asError } from '../../../core/errors/errors.ts';
+import { ifAllowed } from '../../../core/errors/errors.ts';
 import { isoOf } from '../../../core/text/duration.ts';
 import type { Json } from '../../../core/text/json.ts';
 import { fencedNotes, plainText, withoutCommand } from '../../../core/text/text.ts';
@@ -82,10 +82,7 @@ const DETAILS: Record<Field, Detail> = {
 async function changesOf(ctx: OperationContext, guest: Guest): Promise<Record<string, Json>[]> {
   const [own, tasks] = await Promise.all([
     ctx.changesOf(guest.at.vmid),
-    tasksOf(ctx.api, guest.at.node, { vmid: guest.at.vmid, limit: 3 * MAX_ROWS }).catch((thrown) => {
-      if (asError(thrown).code === 'permission_denied') return [];
-      throw thrown;
-    }),
+    ifAllowed(tasksOf(ctx.api, guest.at.node, { vmid: guest.at.vmid, limit: 3 * MAX_ROWS }), []),
   ]);
   const known = new Set(own.flatMap(({ upids }) => upids));
   const others = tasks

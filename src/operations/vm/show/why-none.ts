@@ -1,5 +1,6 @@
 import { present } from '../../../core/defined.ts';
 import { isInPool } from '../../../core/guest.ts';
+import { summed } from '../../../core/sums.ts';
 import { nearest } from '../../../core/text/nearest.ts';
 import { plainText } from '../../../core/text/text.ts';
 import { matches } from '../../../core/text/wildcard.ts';
@@ -95,9 +96,7 @@ function nameless(guests: readonly GuestRow[], wanted: string): string {
 
 /** `prod (3), dev (2)`, the most frequent first. */
 function counted(values: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  const sorted = [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
+  const sorted = [...summed(values.map((value) => [value, 1] as const))].sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
   const shown = sorted.slice(0, SHOWN).map(([value, count]) => `${plainText(value, 60)} (${count})`);
   const more = sorted.length - shown.length;
   return shown.length === 0 ? 'none' : shown.join(', ') + (more > 0 ? ` and ${more} more` : '');

@@ -1,5 +1,6 @@
 import type { Effect } from '../../../core/plan/effect.ts';
 import type { Condition, Params, Plan, Step } from '../../../core/plan/plan.ts';
+import { summed } from '../../../core/sums.ts';
 import type { Json } from '../../../core/text/json.ts';
 
 /** One side of a change of a guest: disks, NICs, names and so on. All sides make one plan. */
@@ -39,13 +40,11 @@ export function joined(facets: readonly Facet[]): Facet {
     facets.flatMap((one) => one[key] as unknown[]) as Facet[K];
   const record = <K extends 'set' | 'has' | 'parts' | 'before' | 'after'>(key: K) =>
     Object.assign({}, ...facets.map((one) => one[key])) as Facet[K];
-  const space: Record<string, number> = {};
-  for (const one of facets) for (const [place, gib] of Object.entries(one.space)) space[place] = (space[place] ?? 0) + gib;
   return {
     ...{ changes: list('changes'), set: record('set'), remove: list('remove'), has: record('has'), parts: record('parts') },
     ...{ steps: list('steps'), expected: list('expected'), before: record('before'), after: record('after') },
     ...{ warnings: list('warnings'), raises: list('raises'), undo: list('undo') },
     growGib: facets.reduce((sum, one) => sum + one.growGib, 0),
-    space,
+    space: Object.fromEntries(summed(facets.flatMap(({ space }) => Object.entries(space)))),
   };
 }

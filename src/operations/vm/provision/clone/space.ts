@@ -1,3 +1,4 @@
+import { summed } from '../../../../core/sums.ts';
 import { bootDisk } from '../../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../../proxmox/guest/guests.ts';
 import { placeOn, type StorageRow } from '../../../../proxmox/storage.ts';
@@ -38,12 +39,12 @@ export function placeOfCopy(
  * @param growGib what the boot disk grows by
  */
 export function sizesByStorage({ config, disks }: Guest, growGib: number, what: 'all' | 'growth'): Map<string, number> {
-  const sizes = new Map<string, number>();
-  const add = (storage: string, gib: number) => sizes.set(storage, (sizes.get(storage) ?? 0) + gib);
-  if (what === 'all') for (const d of disks) if (d.storage !== '' && ['disk', 'firmware'].includes(d.media)) add(d.storage, d.sizeGib ?? 0);
-  const boot = bootDisk(config, disks);
-  if (boot && growGib > 0) add(boot.storage, growGib);
-  return sizes;
+  const copied = what === 'all' ? disks.filter((d) => d.storage !== '' && ['disk', 'firmware'].includes(d.media)) : [];
+  const boot = growGib > 0 ? bootDisk(config, disks) : undefined;
+  return summed([
+    ...copied.map(({ storage, sizeGib = 0 }) => [storage, sizeGib] as const),
+    ...(boot ? [[boot.storage, growGib] as const] : []),
+  ]);
 }
 
 /** The space taken on each storage. One that the token cannot see cannot be checked. @throws storage_unavailable */

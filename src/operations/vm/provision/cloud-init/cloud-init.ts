@@ -48,11 +48,9 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
   if (ci.ciupgrade !== undefined && version.major < 8) {
     fail('unsupported_version', `ciupgrade needs Proxmox VE 8.0, but this node has ${version.version}.`);
   }
-  const addresses = Object.entries(ci).filter(
-    (entry): entry is [string, string] => /^ipconfig\d+$/.test(entry[0]) && typeof entry[1] === 'string',
-  );
+  const addresses = ipconfigsOf(ci);
   for (const [key, value] of addresses) checkAddress(key, value);
-  const servers = (ci.nameserver ?? '').split(/[\s,;]+/).filter((s) => s !== '');
+  const servers = serversOf(ci.nameserver);
   if (ci.nameserver !== undefined && servers.length === 0) fail('invalid_arguments', 'cloud_init.nameserver names no server.');
   for (const server of servers) {
     if (ipVersion(server) === undefined)
@@ -67,6 +65,18 @@ export function cloudInitParams(ci: CloudInit, version: ProxmoxVersion): Params 
     ...(ci.nameserver === undefined ? {} : { nameserver: servers.join(' ') }),
     ...defined({ searchdomain: ci.searchdomain, ciupgrade: ci.ciupgrade }),
   };
+}
+
+/** The addresses among options or parameters: `ipconfig0` and its text. */
+export function ipconfigsOf(values: Readonly<Record<string, unknown>>): [string, string][] {
+  return Object.entries(values).filter(
+    (entry): entry is [string, string] => /^ipconfig\d+$/.test(entry[0]) && typeof entry[1] === 'string',
+  );
+}
+
+/** The addresses of name servers, which may stand between blanks, commas or semicolons. */
+export function serversOf(text = ''): string[] {
+  return text.split(/[\s,;]+/).filter((server) => server !== '');
 }
 
 /** `ip=10.0.0.5/24,gw=10.0.0.1`, `ip=dhcp`, `ip6=auto`, … */

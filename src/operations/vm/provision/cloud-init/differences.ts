@@ -3,18 +3,16 @@ import type { Disk } from '../../../../proxmox/guest/disks.ts';
 import { type Options, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { decodeSshKeys } from '../../../../proxmox/guest/ssh-keys.ts';
 import { differs } from '../../lib/match.ts';
-import type { CloudInit } from './cloud-init.ts';
+import { type CloudInit, ipconfigsOf, serversOf } from './cloud-init.ts';
 
 /** Which of the cloud-init values that were requested a guest has otherwise. Its password is never compared. */
 export function cloudInitDifferences(asked: CloudInit, config: Options, disks: readonly Disk[]): string[] {
   if (!disks.some((d) => d.media === 'cloudinit')) return ['cloud_init: requested, has no cloud-init drive'];
   const texts: [string, string | undefined, string | undefined, (text: string) => string][] = [
     ['user', asked.user, config.ciuser, (text) => text],
-    ['nameserver', asked.nameserver, config.nameserver, servers],
+    ['nameserver', asked.nameserver, config.nameserver, (text) => serversOf(text).join(' ')],
     ['searchdomain', asked.searchdomain, config.searchdomain, (text) => text.trim()],
-    ...Object.entries(asked)
-      .filter((entry): entry is [string, string] => /^ipconfig\d+$/.test(entry[0]) && typeof entry[1] === 'string')
-      .map(([key, value]): (typeof texts)[number] => [key, value, config[key], properties]),
+    ...ipconfigsOf(asked).map(([key, value]): (typeof texts)[number] => [key, value, config[key], properties]),
   ];
   const upgrade = (config.ciupgrade ?? '1') === '1';
   return present(
@@ -27,13 +25,6 @@ export function cloudInitDifferences(asked: CloudInit, config: Options, disks: r
       (config.sshkeys === undefined ? 'cloud_init.sshkeys: requested some, has none' : 'cloud_init.sshkeys differ'),
     !(asked.ciupgrade === undefined || asked.ciupgrade === upgrade) && differs('cloud_init.ciupgrade', asked.ciupgrade, upgrade),
   );
-}
-
-function servers(text: string): string {
-  return text
-    .split(/[\s,;]+/)
-    .filter((server) => server !== '')
-    .join(' ');
 }
 
 function properties(text: string): string {

@@ -2,7 +2,7 @@ import type { Params } from '../../../../core/plan/plan.ts';
 import { plainText } from '../../../../core/text/text.ts';
 import { type Options, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import { addressWarnings, type StaticAddress, staticIn } from '../../lib/static-addresses.ts';
-import type { CloudInit } from './cloud-init.ts';
+import { type CloudInit, ipconfigsOf } from './cloud-init.ts';
 
 /**
  * @param asked what this call says about cloud-init
@@ -17,9 +17,10 @@ export function cloudInitWarnings(asked: CloudInit, config: Options | Params): s
     ...(noLogin ? ['cloud-init has neither a password nor SSH keys, so no user can log in'] : []),
     ...(custom.user !== undefined && users.length > 0 ? [replaced('user', custom.user, users)] : []),
     ...(custom.network !== undefined && networks.length > 0 ? [replaced('network', custom.network, networks)] : []),
-    ...Object.keys(asked)
-      .filter((key) => /^ipconfig\d+$/.test(key) && config[key.replace('ipconfig', 'net')] === undefined)
-      .map((key) => `${key} has no effect: the guest has no network card ${key.replace('ipconfig', 'net')}`),
+    ...ipconfigsOf(asked)
+      .map(([key]) => ({ key, card: key.replace('ipconfig', 'net') }))
+      .filter(({ card }) => config[card] === undefined)
+      .map(({ key, card }) => `${key} has no effect: the guest has no network card ${card}`),
     ...addressWarnings(addressesOfCloudInit(asked)),
   ];
 }
@@ -30,5 +31,5 @@ function replaced(what: string, file: string, ignored: readonly string[]): strin
 
 /** The fixed addresses that a call gives. */
 export function addressesOfCloudInit(asked: CloudInit = {}): StaticAddress[] {
-  return Object.entries(asked).flatMap(([key, text]) => (/^ipconfig\d+$/.test(key) && typeof text === 'string' ? staticIn(key, text) : []));
+  return ipconfigsOf(asked).flatMap(([key, text]) => staticIn(key, text));
 }

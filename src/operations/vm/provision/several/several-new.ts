@@ -4,21 +4,17 @@ import { graver } from '../../../../core/plan/effect.ts';
 import { inLane } from '../../../../core/plan/parts.ts';
 import type { Made, Plan } from '../../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../../core/proxmox.ts';
+import { summed } from '../../../../core/sums.ts';
 import type { Json, JsonObject } from '../../../../core/text/json.ts';
 import { counted, plainText } from '../../../../core/text/text.ts';
-import { parseProperties } from '../../../../proxmox/guest/property-strings.ts';
+import { formatProperties, parseProperties } from '../../../../proxmox/guest/property-strings.ts';
 import type { OperationContext, ReservationRequest } from '../../../define.ts';
-import { saidOnce } from '../../lib/several.ts';
+import { allSo, saidOnce } from '../../lib/several.ts';
 import type { CloudInit } from '../cloud-init/cloud-init.ts';
+import type { CreateArgs } from '../create/input.ts';
 
 /** The arguments of a create or clone by which it makes one guest or several. */
-interface Named {
-  name?: string | undefined;
-  names?: string[] | undefined;
-  ips?: string[] | undefined;
-  vmid?: number | undefined;
-  cloud_init?: CloudInit | undefined;
-}
+type Named = Partial<Pick<CreateArgs, 'name' | 'names' | 'ips' | 'vmid' | 'cloud_init'>>;
 
 /** The guests that the call reserves: one, or several by their names. @throws invalid_arguments */
 export function newGuests({ name, names, ips, vmid }: Named): ReservationRequest | ReservationRequest[] {
@@ -50,13 +46,7 @@ function withAddress(cloudInit: CloudInit, text: string): CloudInit {
   const version = parseNetwork(cidr)?.version === 6 ? '6' : '';
   const shared = parseProperties(cloudInit.ipconfig0 ?? '', '');
   const own = { ...shared, ...parseProperties(rest.join(','), ''), [`ip${version}`]: cidr };
-  return {
-    ...cloudInit,
-    ipconfig0: Object.entries(own)
-      .filter(([, value]) => value !== '')
-      .map(([key, value]) => `${key}=${value}`)
-      .join(','),
-  };
+  return { ...cloudInit, ipconfig0: formatProperties(Object.fromEntries(Object.entries(own).filter(([, value]) => value !== ''))) };
 }
 
 /**
@@ -99,14 +89,7 @@ export function togetherNew(plans: readonly Plan[], verb: string): Plan {
   const open = plans.filter((plan) => plan.existing === undefined);
   const there = plans.filter((plan) => plan.existing !== undefined);
   const [first] = open;
-  if (!first) {
-    const [one] = there as [Plan];
-    return {
-      ...one,
-      summary: 'Nothing will change: all of them exist already',
-      existing: { ...one.existing, guests: there.map(existingOf) },
-    };
-  }
+  if (!first) return allSo(there, 'Nothing will change: all of them exist already');
   const names = open.map(labelOf);
   const vmidOf = (plan: Plan) => plan.demand?.vmid ?? fail('internal', 'A guest was planned without its resources.');
   return {
@@ -118,7 +101,7 @@ export function togetherNew(plans: readonly Plan[], verb: string): Plan {
     steps: open.flatMap((plan) => inLane(plan.steps, vmidOf(plan))),
     expected: open.flatMap(({ expected }) => expected),
     makes: open.flatMap(madeOf),
-    space: sumOfSpace(open),
+    space: Object.fromEntries(summed(open.flatMap(({ space = {} }) => Object.entries(space)))),
     choices: [
       ...there.map(({ summary, existing }) => `${summary}${differencesIn(existing)}`),
       // The name of each has its VMID beside it.
@@ -140,19 +123,9 @@ function labelOf({ target, after, demand }: Plan): string {
   return `${plainText(target?.name ?? String(after?.name ?? ''), 80)} (${demand?.vmid})`;
 }
 
-function existingOf({ existing = {} }: Plan): JsonObject {
-  return existing;
-}
-
 function differencesIn(existing: JsonObject | undefined): string {
   const { differences } = existing ?? {};
   return Array.isArray(differences) && differences.length > 0 ? `, and differs: ${differences.join('; ')}` : '';
-}
-
-function sumOfSpace(plans: readonly Plan[]): Record<string, number> {
-  const space: Record<string, number> = {};
-  for (const plan of plans) for (const [place, gib] of Object.entries(plan.space ?? {})) space[place] = (space[place] ?? 0) + gib;
-  return space;
 }
 
 /** The values that hold for all of them, once. */
