@@ -9,8 +9,9 @@ import type { JsonObject } from '../core/text/json.ts';
 import type { Call } from './types.ts';
 
 /**
- * The digest that an approval is bound to: SHA-256 of the canonical JSON of operation, arguments, cluster, identity of targets and of guests whose disks
- * are copied, the pools and tags that were evaluated, steps and expectations, with secrets and references unresolved. Summary, warnings and gauges (uptime) stay outside: they may change while a human thinks.
+ * The digest that an approval is bound to: SHA-256 of canonical JSON, with secrets and references unresolved. It covers operation, arguments and
+ * cluster, the identity of targets and of guests whose disks are copied, the evaluated pools and tags, steps and expectations. Summary, warnings and
+ * gauges (uptime) stay outside: they may change while a human thinks.
  */
 export function planDigest(plan: Plan, args: JsonObject, cluster: string): string {
   return digestOf({
@@ -32,17 +33,12 @@ export function argsDigest(operation: string, args: JsonObject): string {
   return digestOf({ operation, args });
 }
 
-/** Errors whose outcome stands in the audit already: a failed run is one outcome, not also a refusal. */
+/** Errors whose outcome the audit has already: a failed run is one outcome, not also a refusal. */
 export const recorded = new WeakSet<Error>();
 
 /** The caller's part of an audit record. */
-export function auditCaller(caller: Caller): { principal: string; owner: string; channel: string; client?: string } {
-  return {
-    principal: caller.principal,
-    owner: caller.owner,
-    channel: caller.channel,
-    ...defined({ client: caller.client }),
-  };
+export function auditCaller({ principal, owner, channel, client }: Caller): Pick<Caller, 'principal' | 'owner' | 'channel' | 'client'> {
+  return { principal, owner, channel, ...defined({ client }) };
 }
 
 /** The fields of every line of the audit about a call of an operation. */

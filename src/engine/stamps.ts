@@ -3,7 +3,7 @@ import { listGuests } from '../proxmox/guest/guests.ts';
 import type { Clusters, Served } from './clusters/clusters.ts';
 import type { Ports } from './ports.ts';
 
-/** How each thing looked at one moment, by its id; a later one that differs has changed. */
+/** The state of each thing at one moment, by its id. A later stamp that differs means a change. */
 export interface Stamps {
   /** By VMID. */
   guests: Record<string, string>;
@@ -14,13 +14,13 @@ export interface Stamps {
 
 const RECENT = 100;
 
-/** For transports that tell subscribers of changes: one request, and our own store. It leaves no line in the audit and tells no content. */
+/** For transports with subscribers: one request, and our own store. It leaves no line in the audit and shows no content. */
 export async function stampsOf({ cluster: { api, name: cluster }, store: open }: Ports): Promise<Stamps> {
   const store = await open();
   const [guests, { approvals: pending }, decided, runs] = await Promise.all([
     listGuests(api),
     store.approvals.pending(cluster, RECENT),
-    // By decision, so that newer requests do not hide what was decided just now.
+    // By time of decision, so that newer requests do not hide the latest decisions.
     store.approvals.decided(cluster, RECENT),
     store.runs.recent({ cluster, limit: RECENT }),
   ]);
@@ -33,10 +33,10 @@ export async function stampsOf({ cluster: { api, name: cluster }, store: open }:
   };
 }
 
-/** How long (ms) a look waits for one of several clusters. */
+/** How long (ms) to wait for one of several clusters. */
 const LOOK_MS = 5_000;
 
-/** Looks at all clusters. Of one of several that does not answer, the last look counts: nothing there is told as changed. */
+/** Stamps of all clusters. Where one of several does not answer, its last stamps count, so nothing there shows as changed. */
 export function createStamps({ all, names }: Clusters): () => Promise<Stamps> {
   const known = new Map<string, Stamps>();
   const look = async ({ name, open }: Served) => {

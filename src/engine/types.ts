@@ -48,7 +48,7 @@ export interface StandingRequest {
   uses: number;
   /** At most 60. */
   minutes: number;
-  /** Also plans that are graver than their operation, such as a stop by force. Default: those are asked about. */
+  /** Also covers plans that are graver than their operation, such as a stop by force. Default: those need an approval. */
   raised?: boolean;
 }
 
@@ -67,14 +67,14 @@ export interface Engine {
   /** The only entry point: every transport uses it, every call leaves a line in the audit. */
   perform(operation: string, args: unknown, caller: Caller, options?: PerformOptions): Promise<Result>;
   /**
-   * The approvals of all clusters, for transports that poll. It reads only our own store, and leaves a line in the audit only about what
-   * expired meanwhile.
+   * The approvals of all clusters, for transports that poll. It reads only our own store, and leaves lines in the audit only about approvals that
+   * expired.
    * @param cluster that one alone
    */
   watch(cluster?: string): Promise<Watched>;
   /** One approval of these clusters, for the page of a person who may see all. It leaves no line in the audit. */
   approval(id: string): Promise<ApprovalRecord | undefined>;
-  /** How guests, approvals and runs look now, for transports that tell subscribers of changes. It leaves no line in the audit. */
+  /** The state of guests, approvals and runs, for transports with subscribers. It leaves no line in the audit. */
   stamps(): Promise<Stamps>;
   /** Standing approvals, created and revoked by the operator in a terminal. */
   standing: {
@@ -89,7 +89,7 @@ export interface Engine {
     close(id: string, outcome: 'done' | 'not-done', caller: Caller): Promise<RunRecord>;
   };
   /**
-   * Every limit over the scope and how much of it is taken, counted as the guard counts.
+   * Every limit over the scope and how much of it is used, counted as the guard counts.
    * @param cluster required where several are served
    */
   quotas(cluster?: string): Promise<Quotas>;

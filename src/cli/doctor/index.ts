@@ -123,7 +123,8 @@ async function checkCluster(session: Session, cluster: string | undefined, check
 async function quotasNow({ engine }: Session, cluster: string | undefined, settings: Settings, api: ProxmoxApi): Promise<Quotas> {
   if (hasStore(settings)) return engine.quotas(engine.clusters.length > 0 ? cluster : undefined);
   const { quotasOf, takeInventoryWithoutStore } = await import('../../engine/limits/quotas.ts');
-  return quotasOf(await takeInventoryWithoutStore(api, settings.limits), { api, limits: settings.limits });
+  const counted = { api, limits: settings.limits };
+  return quotasOf(await takeInventoryWithoutStore(counted), counted);
 }
 
 function isRead(name: string): boolean {

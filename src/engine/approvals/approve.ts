@@ -2,6 +2,7 @@ import { asError, fail } from '../../core/errors/errors.ts';
 import type { ApprovalRecord } from '../../core/plan/approval.ts';
 import type { Result } from '../../core/result.ts';
 import { canonical } from '../../core/text/canonical.ts';
+import type { JsonObject } from '../../core/text/json.ts';
 import { findOperation } from '../../operations/find.ts';
 import type { Ports } from '../ports.ts';
 import { answerOf, resultOf } from '../runs/answer.ts';
@@ -24,16 +25,12 @@ export async function approve(id: string, call: Omit<Redemption, 'operation'>, p
 /** Repeats the approved call with its approval (`call stop_vm … --approve ID`). */
 export async function redeemFor(id: string, call: ChangeCall, ports: Ports): Promise<Result> {
   const approval = await visibleApproval(id, call.caller, ports);
-  checkMatches(approval, call);
+  checkMatches(approval, call.operation.name, call.args);
   return redeem(approval, call, ports);
 }
 
 /** @throws approval_mismatch unless the approval is for exactly this call; a mismatch consumes nothing */
-export function checkMatches(
-  approval: ApprovalRecord,
-  { operation, args }: Pick<ChangeCall, 'args'> & { operation: { name: string } },
-): void {
-  const { name } = operation;
+export function checkMatches(approval: ApprovalRecord, name: string, args: JsonObject): void {
   if (approval.operation !== name) fail('approval_mismatch', `Approval ${approval.id} is for ${approval.operation}, not for ${name}.`);
   if (canonical(approval.args) !== canonical(args)) {
     fail('approval_mismatch', `Approval ${approval.id} is for ${name} with other arguments.`, {

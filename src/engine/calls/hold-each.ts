@@ -44,7 +44,7 @@ export async function holdEach(
   return undefined;
 }
 
-/** Whether the guest of another call is there; else its name is free now. */
+/** Whether the guest of another call exists. If not, its name is free now. */
 async function isMade({ id }: Reservation, ports: Ports): Promise<boolean> {
   const { reservations } = await ports.store();
   const made = await reservations.get(id);
@@ -54,7 +54,7 @@ async function isMade({ id }: Reservation, ports: Ports): Promise<boolean> {
 }
 
 /**
- * Gives back what the plan does not need: guests that exist.
+ * Releases the reservations that the plan does not need, because their guests exist.
  * @returns the half-made guests whose own VMIDs are to be reserved before they are planned again; then nothing is held
  */
 export async function keepNeeded(plan: Plan, hold: Hold, ports: Ports): Promise<HalfMade | undefined> {
@@ -64,7 +64,7 @@ export async function keepNeeded(plan: Plan, hold: Hold, ports: Ports): Promise<
   if (halfMade.length > 0) {
     await giveAllBack(hold, ports);
     const { reservations } = await ports.store();
-    // Left by the run that made it: its guest is there.
+    // The reservation of the run that made it: its guest exists.
     for (const { demand } of halfMade) await reservations.releaseGuest(ports.cluster.name, demand?.vmid ?? 0);
     const continued = parts.filter(({ continues }) => continues !== undefined);
     return new Map(continued.map(({ target, demand }) => [keyOf({ name: target?.name ?? '' }), demand?.vmid ?? 0]));

@@ -49,7 +49,7 @@ export async function followOther(call: ChangeCall, other: Reservation, ports: P
       return { halfMade: made.vmid };
     }
     if (await isGoneOrRenamed(made, ports)) break;
-    // A configuration that is only begun has no name yet, so the guest cannot be told for the one that is wanted.
+    // A configuration that is only begun has no name yet, so it does not show whether this is the requested guest.
     if (ports.clock.now() >= until) fail('conflict', `VMID ${made.vmid} was just assigned to ${made.name || 'a guest without a name'}.`);
   }
   await store.reservations.release(made.id);
@@ -84,7 +84,7 @@ export async function whileHeld(call: ChangeCall, other: Reservation, ports: Por
     await ports.clock.sleep(POLL_MS);
   }
   const made = await store.reservations.get(other.id);
-  // A reservation changes a moment before its run ends, and only an ended run tells what it left.
+  // A reservation changes a moment before its run ends, and only an ended run shows what it left.
   const madeBy = async () => (made?.runId === undefined ? undefined : store.runs.get(made.runId));
   while ((await madeBy())?.status === 'executing' && ports.clock.now() < call.deadline.at) await ports.clock.sleep(POLL_MS);
   const run = await madeBy();
@@ -102,7 +102,7 @@ export async function isGoneOrRenamed({ vmid, name, type, node }: Reservation, p
   return guest !== undefined && name !== '' && guest.identity.name !== '' && !sameName(guest.identity.name, name);
 }
 
-/** The name and the VMID of a guest stay reserved while Proxmox may still make it. @throws outcome_unknown unless that can be told now */
+/** The name and the VMID of a guest stay reserved while Proxmox may still make it. @throws outcome_unknown while that is open */
 async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Ports): Promise<void> {
   const now = await ports.watch.look(run, ports);
   if (now.status !== 'unknown') return;
@@ -112,7 +112,7 @@ async function refuseOpen(run: RunRecord, { name, vmid }: Reservation, ports: Po
   });
 }
 
-/** A guest outside the caller's scope is neither joined nor named: the answer repeats the caller's request only. */
+/** Never joins or names a guest outside the caller's scope: the error repeats only the caller's request. @throws conflict */
 async function refuseForeign(run: RunRecord, call: ChangeCall, ports: Ports): Promise<void> {
   if (call.caller.scope === undefined || !isForeign(run, call.caller, await listGuests(ports.cluster.api))) return;
   const asked = [call.operation.reserves?.(call.args) ?? []].flat();

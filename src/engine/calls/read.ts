@@ -38,7 +38,7 @@ function checked({ output }: ReadOperation, answer: object): JsonObject {
   return seen;
 }
 
-/** Looking at a guest looks also for requests about it whose outcome is unknown. Where the store cannot be read, that is not "none". */
+/** Requests for a guest whose outcome is unknown. Where the store cannot be read, the answer says so and not "none". */
 async function openOutcomes(vmid: number, ports: Ports): Promise<string[]> {
   try {
     return (await openRunsOf([vmid], ports)).map(openLine);

@@ -52,7 +52,7 @@ function lists(done: readonly Done[]): JsonObject {
   const names = [...new Set(done.flatMap(({ output }) => Object.keys(output).filter((key) => isRows(output[key]))))];
   const members = names.map((name) => [
     name,
-    done.flatMap(({ cluster, output }) => rowsOf(output[name]).map((row) => under(cluster, row))),
+    done.flatMap(({ cluster, output: { [name]: rows } }) => (isRows(rows) ? rows.map((row) => under(cluster, row)) : [])),
   ]);
   const columns = [...new Set(done.flatMap(({ output }) => columnsOf(output)))];
   return { ...(columns.length > 0 ? { columns: ['cluster', ...columns] } : {}), ...Object.fromEntries(members) };
@@ -70,10 +70,6 @@ function others(done: readonly Done[]): JsonObject {
 
 function isRows(value: Json | undefined): value is JsonObject[] {
   return Array.isArray(value) && value.every(isObject);
-}
-
-function rowsOf(value: Json | undefined): JsonObject[] {
-  return isRows(value) ? value : [];
 }
 
 function columnsOf({ columns }: JsonObject): string[] {

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
 import type { JsonObject } from '../../core/text/json.ts';
+import { sentence } from '../../core/text/text.ts';
 import { inputOf } from '../../operations/by-name.ts';
 import { commonOf } from '../../operations/common.ts';
 import type { Operation } from '../../operations/define.ts';
@@ -39,7 +40,5 @@ export function readBy<S extends z.ZodObject>(
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const { problems, parameters } = problemsOf(parsed.error, { schema, given, more, tools });
-  fail('invalid_arguments', `${name}: ${problems.map((problem) => (/[.?!]$/.test(problem) ? problem : `${problem}.`)).join(' ')}`, {
-    ...(parameters ? { details: { parameters } } : {}),
-  });
+  fail('invalid_arguments', `${name}: ${problems.map(sentence).join(' ')}`, parameters && { details: { parameters } });
 }

@@ -33,7 +33,7 @@ export async function withVmids(operation: Operation, args: JsonObject, reader: 
     const names = [given].flat().map(String);
     refuseMissing(names, await rows);
     const found = [];
-    for (const name of names) found.push(theOne(name, nameKey, await rows));
+    for (const name of names) found.push(guestCalled(name, nameKey, await rows));
     if (type && isList(type)) resolved[key] = [...new Set([...((args[key] ?? []) as Json[]), ...found.map(({ vmid }) => vmid)])];
     else resolved[key] = agreed(args[key], found[0] as GuestRow, await rows);
   }
@@ -46,13 +46,14 @@ export function withPlaceholders({ byName = {} }: Operation, args: JsonObject): 
   return { ...args, ...Object.fromEntries(placed) };
 }
 
-/** Names all missing guests at once; of a single one `theOne` knows more. */
+/** Names all missing guests at once; of a single one `guestCalled` knows more. */
 function refuseMissing(names: readonly string[], rows: readonly GuestRow[]): void {
   const missing = names.filter((name) => !rows.some((row) => sameName(row.name, name))).map((name) => plainText(name, 80));
   if (missing.length > 1) fail('guest_not_found', `No guests called ${missing.join(', ')} are visible.`, { details: { missing } });
 }
 
-function theOne(name: string, parameter: string, rows: readonly GuestRow[]): GuestRow {
+/** @param parameter names it for the hint @throws guest_not_found, ambiguous with candidates */
+export function guestCalled(name: string, parameter: string, rows: readonly GuestRow[]): GuestRow {
   const found = rows.filter((row) => row.name !== '' && sameName(row.name, name));
   const [first, second] = found;
   if (!first) {

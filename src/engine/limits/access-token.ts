@@ -10,7 +10,7 @@ async function tokenOf(principal: string, ports: Ports): Promise<TokenRecord | u
   return principal.startsWith(PREFIX) ? (await ports.store()).tokens.byName(principal.slice(PREFIX.length)) : undefined;
 }
 
-/** Checks the token again: the HTTP gate checks it when a call arrives, and planning and people may take long after that. @throws forbidden_by_policy */
+/** Checks the token again: the HTTP server checks it when a call arrives, but planning and people take time. @throws forbidden_by_policy */
 export async function refuseRevoked(principals: readonly string[], ports: Ports): Promise<void> {
   for (const principal of new Set(principals)) {
     const token = await tokenOf(principal, ports);
@@ -21,7 +21,7 @@ export async function refuseRevoked(principals: readonly string[], ports: Ports)
   }
 }
 
-/** With the scope of its requester's token: versions that stored no scope with an approval asked for it within that scope all the same. */
+/** Adds the scope of the requester's token: older versions kept to it, but stored none with the approval. */
 export async function withScope(approval: ApprovalRecord, ports: Ports): Promise<ApprovalRecord> {
   const scope = approval.scope ?? (await tokenOf(approval.principal, ports))?.scope;
   return scope === undefined ? approval : { ...approval, scope };

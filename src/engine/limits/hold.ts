@@ -2,7 +2,7 @@ import type { Reservation } from '../../store/schema.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { isGone } from '../runs/worker.ts';
 
-/** Counts a reservation as this process's work while a call continues; a fault gives it back, since it may be stored though the store failed. */
+/** Counts a reservation as this process's work while a call continues. A fault releases it, because a store that failed may have stored it. */
 export async function holding<T>(id: string, ports: Ports, work: () => Promise<T>): Promise<T> {
   ports.inFlight.reservations.add(id);
   try {
@@ -32,7 +32,7 @@ export async function giveAllBack(hold: Hold, ports: Ports): Promise<void> {
   for (const { id } of hold.mine.splice(0)) await giveBack(id, ports);
 }
 
-/** Gives a reservation back, now or as soon as the store works; a fault of it never hides what the call ended with. */
+/** Releases a reservation, now or as soon as the store works. A fault of the store never hides the outcome of the call. */
 export async function giveBack(id: string, ports: Ports): Promise<void> {
   try {
     await (await ports.store()).reservations.release(id);

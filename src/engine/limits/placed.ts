@@ -5,8 +5,8 @@ import type { Policy } from '../../core/settings/policy.ts';
 import type { GuestRow } from '../../proxmox/guest/guests.ts';
 
 /**
- * Where the guests of a plan stand, as far as the policy or the requester's scope looks at it: another pool or other tags may lead to another
- * decision, so an approval is bound to them. Undefined where neither looks at any.
+ * The pools and tags of a plan's guests, as far as the policy or the requester's scope uses them. Others may lead to another decision, so an approval
+ * is bound to them. Undefined where neither uses any.
  */
 export function placedOf(plan: Plan, policy: Policy, scope: Scope | undefined, rows: readonly GuestRow[]): Placed[] | undefined {
   const pools = scope?.pools !== undefined || (policy.only?.pools.length ?? 0) > 0 || policy.rules.some(({ match }) => match.pool);

@@ -5,8 +5,8 @@ import { failMissing, type Missing, missingOf } from '../../proxmox/access/privi
 import { needsOf } from '../../proxmox/contract/plan-needs.ts';
 
 /**
- * Each request of a plan against the token's own permissions, before a human is asked and before anything is sent: a yes to what Proxmox
- * refuses is asked in vain, and a plan that is refused in the middle leaves half of it.
+ * Compares each request of a plan with the token's own permissions, before a human is asked and before anything is sent. An approval of what Proxmox
+ * refuses would be in vain, and a refusal in the middle of a plan would leave half of it.
  * @throws permission_denied
  */
 export async function checkRights(plan: Plan, api: ProxmoxReader): Promise<void> {
@@ -15,7 +15,7 @@ export async function checkRights(plan: Plan, api: ProxmoxReader): Promise<void>
   const { need, made } = await needsOf(requests, api);
   const missing = (await missingOf(api, need)).map((one): Missing => {
     const vmid = /^\/vms\/(\d+)$/.exec(one.path)?.[1];
-    // A right on the VMID of a guest that is created would help no other guest.
+    // A right on the VMID of a new guest would not help the next one.
     return vmid !== undefined && made.has(vmid) ? { ...one, path: '/vms', isNew: true } : one;
   });
   if (missing.length > 0) failMissing(plan.summary, missing);

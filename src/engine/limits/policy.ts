@@ -17,7 +17,7 @@ export interface PolicyDecision {
   approvals: number;
   requireBackupWithin?: number;
   cooldown?: number;
-  /** The facts that an approval is bound to beside the plan. */
+  /** Facts beside the plan that an approval is bound to. */
   placed?: Placed[];
 }
 
@@ -68,7 +68,7 @@ export function evaluate(policy: Policy, subject: Subject, base: ApprovalMethod)
   const cooldown = inOrder(rules.map((r) => r.cooldown)).at(-1);
   const approvals = inOrder(rules.map((r) => r.approvals)).at(-1) ?? 1;
   return {
-    // Only the method `human` tells several people apart.
+    // Only the method `human` distinguishes several people.
     ...(asked || approvals > 1 ? { method: approvals > 1 ? 'human' : methods.reduce(stricter, base) } : {}),
     approvals,
     ...defined({ requireBackupWithin, cooldown }),

@@ -76,7 +76,7 @@ export async function diskSums(api: ProxmoxReader): Promise<Map<number, number>>
   const storages = await api.get<{ storage: string; node: string; shared?: number; status?: string }[]>('/cluster/resources', {
     type: 'storage',
   });
-  // `unknown` is also what a storage is called whose node has a silent status daemon; one that is away has no list.
+  // A storage is `unknown` also where the status daemon of its node is silent. One that is away has no list.
   const once = new Map(storages.map((s) => [s.shared ? s.storage : `${s.node}/${s.storage}`, s]));
   const lists = await Promise.all(
     [...once.values()].map((s) =>

@@ -11,11 +11,7 @@ import type { Ports } from '../ports.ts';
 import { diskSums, type Inventory, usage } from './quota.ts';
 import { tidy } from './reservations.ts';
 
-/** The cluster whose guests are counted, and its limits. */
-interface Counted {
-  limits: LimitSettings;
-  api: ProxmoxReader;
-}
+type Counted = { limits: LimitSettings; api: ProxmoxReader };
 
 /** Reservations first, then the cluster: a guest that leaves the reservations in between is visible by then. */
 export async function takeInventory(ports: Ports): Promise<Inventory> {
@@ -25,12 +21,12 @@ export async function takeInventory(ports: Ports): Promise<Inventory> {
   const listed = await listGuests(api);
   const reserved = await tidy(rows, listed, ports);
   const created = limits.scope.kind === 'created' ? new Set(await store.guests.madeVmids(cluster)) : new Set<number>();
-  return { guests: await sized(api, listed, reserved, limits), reserved, created };
+  return { guests: await sized(listed, reserved, ports.cluster), reserved, created };
 }
 
 /** The same without a store, which a diagnosis does not create: nothing is reserved, and no guest was created through this server. */
-export async function takeInventoryWithoutStore(api: ProxmoxReader, limits: LimitSettings): Promise<Inventory> {
-  return { guests: await sized(api, await listGuests(api), [], limits), reserved: [], created: new Set() };
+export async function takeInventoryWithoutStore(cluster: Counted): Promise<Inventory> {
+  return { guests: await sized(await listGuests(cluster.api), [], cluster), reserved: [], created: new Set() };
 }
 
 /** The usage of the scope, with and without reservations. The disks are requested only where their total is limited: lists show the boot disk alone. */
@@ -40,7 +36,7 @@ export async function used(inventory: Inventory, { limits, api }: Counted): Prom
   return { all: sum(inventory), existing: sum({ ...inventory, reserved: [] }) };
 }
 
-/** Every limit over the scope, and how much of it is taken: for doctor, metrics and console, counted as the guard counts. */
+/** Every limit over the scope, and how much of it is used, for doctor, metrics and console. */
 export async function quotasOf(inventory: Inventory, { limits, api }: Counted): Promise<Quotas> {
   const { scope } = limits;
   if (scope.kind === 'pool' && (await hiddenPools(api, [scope.pool])).size > 0)
@@ -65,10 +61,9 @@ function row(size: Total, variable: string, limit: number | undefined): Quota {
 
 /** Fresh guests, and those of a node that is down, are listed without their sizes; their configuration has them. */
 async function sized(
-  api: ProxmoxReader,
   listed: readonly GuestRow[],
   reserved: readonly Reservation[],
-  limits: LimitSettings,
+  { limits, api }: Counted,
 ): Promise<readonly GuestRow[]> {
   const guests = await completed(api, listed);
   if ([limits.maxTotalCpu, limits.maxTotalRamMib, limits.maxTotalDiskGib].every((limit) => limit === undefined)) return guests;

@@ -14,7 +14,7 @@ import { takeInventory, used } from './quotas.ts';
 import { reservationOf } from './reservations.ts';
 import { newGuest } from './subject.ts';
 
-/** A place in the queue for each guest that takes something: what came earlier counts, what comes later waits its turn. */
+/** Reserves a place in the queue for each guest that takes resources: earlier reservations count, later ones do not. */
 export async function reserve(plan: Plan, hold: Hold, ports: Ports): Promise<void> {
   for (const part of partsOf(plan)) {
     const index = hold.mine.findIndex(({ vmid }) => vmid === part.demand?.vmid);
@@ -40,7 +40,7 @@ async function reserveOne(plan: Plan, ports: Ports, mine: Reservation | undefine
   const { id } = reservation;
   const set = () => store.reservations.setDemand(id, { node, type, ...demand.after, cpu, space: plan.space ?? {} });
   const placed = await (mine ? set() : holding(id, ports, set));
-  // Without its row the run cannot begin, and says so.
+  // Without its row the run cannot begin, and fails with the reason.
   return placed ?? { ...reservation, node, type };
 }
 
@@ -57,8 +57,8 @@ export async function checkQuota(plan: Plan, ports: Ports, mine: readonly Reserv
 }
 
 /**
- * Limits of the scope that the demands exceed together, beside what exists and what came earlier. Of two calls with several reservations each,
- * the one with the latest sees all of the other.
+ * Limits of the scope that the demands exceed together with existing guests and earlier reservations. Of two calls with several reservations each, the
+ * one with the latest counts all of the other.
  */
 export async function totalsOver(
   demands: readonly ResourceDemand[],
@@ -67,7 +67,7 @@ export async function totalsOver(
 ): Promise<{ earlier: Reservation[]; exceeded: Excess[] }> {
   const { api, limits } = ports.cluster;
   const { guests, reserved, created } = await takeInventory(ports);
-  // A name without needs yet takes its place later. So all that has a place is earlier than a plan that has none, and a name counts no plan out.
+  // A name without sizes gets its place later. So all with a place are earlier than a plan without one, and a mere name blocks no plan.
   const isPlaced = (r: Reservation) => r.cpu + r.memoryMib > 0;
   const last = mine.some(isPlaced) ? Math.max(...mine.map(({ seq }) => seq)) : Number.POSITIVE_INFINITY;
   const earlier = reserved.filter((r) => r.seq < last && (mine.length === 0 || isPlaced(r)) && !mine.some(({ id }) => id === r.id));
@@ -94,7 +94,7 @@ async function checkCountable({ scope }: LimitSettings, api: ProxmoxApi): Promis
   });
 }
 
-/** Plans made at the same moment do not see each other; once reserved, the earlier one has the space. */
+/** Plans of the same moment do not see each other's space. Once reserved, the earlier one has it. */
 async function checkSpace(plan: Plan, earlier: readonly Reservation[], api: ProxmoxApi): Promise<void> {
   for (const [place, gib] of Object.entries(plan.space ?? {})) {
     const taken = earlier.filter((r) => r.state === 'held').reduce((sum, r) => sum + (r.space[place] ?? 0), 0);

@@ -9,7 +9,7 @@ import type { ProxmoxReader } from '../../core/proxmox.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import type { Operation } from '../../operations/define.ts';
 import { sameToken } from '../../proxmox/access/remembered.ts';
-import { type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
+import { type GuestRow, listGuests, tagsOf } from '../../proxmox/guest/guests.ts';
 
 /** The facts about a guest that a scope asks for. */
 type Placed = Pick<GuestRow, 'pool' | 'tags'>;
@@ -33,7 +33,7 @@ export function withinCluster(scope: Scope | undefined): { scope?: Scope } {
 }
 
 /**
- * Why a plan leaves the scope, or undefined: a guest that it is about, or a pool or tag that it gives, is not of the scope.
+ * Why a plan leaves the scope: a guest that it is about, or a pool or tag that it gives, is outside. Undefined when it does not.
  * @param rows live facts, as the server's own token sees them
  */
 export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Scope): string | undefined {
@@ -47,7 +47,7 @@ export function planOutOfScope(plan: Plan, rows: readonly GuestRow[], scope: Sco
     .find((reason) => reason !== undefined);
 }
 
-/** The same of what the requests for a guest give it. */
+/** The same for the pools and tags that the requests for a guest give it. */
 function givenOutOfScope(plan: Plan, scope: Scope): string | undefined {
   const given = (name: string) =>
     requestsOf(plan)
@@ -57,7 +57,7 @@ function givenOutOfScope(plan: Plan, scope: Scope): string | undefined {
   const foreign = pools.find((pool) => !guestInScope({ pool }, defined({ pools: scope.pools })));
   if (foreign !== undefined) return `pool ${foreign} is outside of it`;
   if (targetsOf(plan).length > 0 || plan.demand?.newGuests !== 1) return undefined;
-  const tags = given('tags').flatMap((text) => text.split(/[;, ]+/));
+  const tags = given('tags').flatMap(tagsOf);
   const pool = pools.at(-1);
   if (guestInScope({ tags, ...defined({ pool }) }, scope)) return undefined;
   return `the new guest would be outside of it (${describe(scope)})`;
@@ -125,15 +125,14 @@ export function readerInScope(api: ProxmoxReader, scope: Scope): ProxmoxReader {
       if (!Array.isArray(answer)) return answer;
       if (/^\/nodes\/[^/]+\/storage\/[^/]+\/content$/.test(path)) return (await ownVolumes(answer)) as T;
       if (path !== '/cluster/resources') return answer;
-      return answer.filter((row: { type?: string; pool?: string; tags?: string }) => isVisible(row, scope)) as T;
+      const rows: { type?: string; pool?: string; tags?: string }[] = answer;
+      const isGuest = (type: string | undefined) => type === 'qemu' || type === 'lxc';
+      return rows.filter(
+        ({ type, pool, tags }) => !isGuest(type) || guestInScope({ tags: tagsOf(tags), ...defined({ pool }) }, scope),
+      ) as T;
     },
   };
   return sameToken(reader, api);
-}
-
-function isVisible(row: { type?: string; pool?: string; tags?: string }, scope: Scope): boolean {
-  if (row.type !== 'qemu' && row.type !== 'lxc') return true;
-  return guestInScope({ tags: (row.tags ?? '').split(/[;,\s]+/), ...defined({ pool: row.pool }) }, scope);
 }
 
 /**

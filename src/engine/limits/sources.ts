@@ -6,7 +6,7 @@ import { backupOwner, ownerOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, type GuestRow, isFree, listGuests, readGuest } from '../../proxmox/guest/guests.ts';
 
 /**
- * A plan with the guests whose disks it copies, as they are now. They are derived from its requests, so no operation can forget one: the source
+ * A plan with the guests whose disks it copies, as they are now. Its requests name them, so no operation can forget one: the source
  * of a clone, the owners of its disks, and the owner of a volume that is imported.
  */
 export async function withSources(plan: Plan, api: ProxmoxReader): Promise<Plan> {
@@ -38,7 +38,7 @@ async function look(vmid: number, rows: readonly GuestRow[], api: ProxmoxReader)
   const row = rows.find((one) => one.vmid === vmid);
   if (row === undefined) return { source: { vmid, template: false, ...((await isFree(api, vmid)) ? { gone: true } : {}) } };
   const guest = await readGuest(api, row).catch((thrown) => {
-    // Any other fault may be over at the next look, and then the plan would be another one.
+    // Any other fault may be over at the next attempt, and then the plan would differ.
     if (['permission_denied', 'guest_not_found'].includes(asError(thrown).code)) return undefined;
     throw thrown;
   });

@@ -13,7 +13,7 @@ export interface PolicyGuest {
   /** 0 for a plan that is about no guest, such as the download of a file. Rules that name guests do not fit it. */
   vmid: number;
   tags: readonly string[];
-  /** Null: in none for sure. */
+  /** Null: surely in none. */
   pool?: string | null;
   createdHere: boolean;
   /** Not changed: the plan copies its disks. */
@@ -33,7 +33,7 @@ export interface Subject {
   hidden?: ReadonlySet<string>;
 }
 
-/** The guests of a plan with the facts that policy and scope may ask about; they are only read when one does. */
+/** The guests of a plan with the facts that policy and scope need. Facts that neither needs are not read. */
 export async function subjectOf(
   plan: Plan,
   { principal, scope }: Requester,
@@ -61,19 +61,20 @@ export async function subjectOf(
   const rows = await listGuests(api);
   const guestOf = async (vmid: number, key: string | undefined): Promise<PolicyGuest> => {
     const createdHere = key !== undefined && (await store.guests.made(cluster, vmid, key));
-    return { vmid, createdHere, ...factsOf(rows.find((r) => r.vmid === vmid)) };
+    const row = rows.find((r) => r.vmid === vmid);
+    return { vmid, createdHere, ...(row ? { tags: row.tags, ...defined({ pool: row.pool }) } : { tags: [], unseen: true }) };
   };
   const guests = await Promise.all([
     ...targets.map(async ({ vmid, key }) => {
       const found = await guestOf(vmid, key);
       const guest = plan.becomes ? { ...found, tags: [...found.tags, ...plan.becomes.tags] } : found;
-      // A half-made guest is evaluated as the one that it becomes: its tags may be what is not done yet.
+      // A half-made guest is evaluated as the finished one: its tags may be among the missing steps.
       const part = plan.makes ? partOf(plan, vmid) : plan;
       return part.continues === undefined ? guest : { ...guest, tags: [...guest.tags, ...newGuest(part).tags] };
     }),
     ...sources.map(async ({ vmid, identity, gone, copied }) => {
-      const guest = await guestOf(vmid, identity?.key);
-      return gone ? { vmid, tags: [], pool: null, createdHere: false, copied } : { ...guest, copied };
+      if (gone) return { vmid, tags: [], pool: null, createdHere: false, copied };
+      return { ...(await guestOf(vmid, identity?.key)), copied };
     }),
   ]);
   const named = [...policy.rules.flatMap((r) => r.match.pool ?? []), ...(policy.only?.pools ?? [])];
@@ -82,12 +83,7 @@ export async function subjectOf(
   return { subject: { ...what, guests: [...made, ...guests], ...defined({ hidden }) }, ...defined({ placed }) };
 }
 
-function factsOf(row: GuestRow | undefined): Pick<PolicyGuest, 'tags' | 'pool' | 'unseen'> {
-  if (row === undefined) return { tags: [], unseen: true };
-  return { tags: row.tags, ...defined({ pool: row.pool }) };
-}
-
-/** A guest that the plan makes: what its requests give it. It counts as created here. */
+/** A guest that the plan makes, with the pool and tags that its requests give it. It counts as created here. */
 export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> & { createdHere: true } {
   const last = (key: string) =>
     requestsOf(plan)
@@ -96,7 +92,7 @@ export function newGuest(plan: Plan): Pick<GuestRow, 'vmid' | 'pool' | 'tags'> &
   const pool = last('pool');
   return {
     vmid: plan.demand?.vmid ?? 0,
-    // A clone that is given none takes over those of its source.
+    // A clone without tags of its own gets those of its source.
     tags: last('tags') === undefined ? (plan.facts?.tags ?? []) : tagsOf(last('tags')),
     createdHere: true,
     ...defined({ pool }),

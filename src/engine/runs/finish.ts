@@ -12,8 +12,7 @@ import { LostRun, Unwritten } from './steps/journal.ts';
 import { leaseFrom } from './worker.ts';
 
 /**
- * Applies a run that this worker owns, to its end; also one adopted from a process that is gone, and one that could not be written to its
- * end.
+ * Applies a run that this worker owns, to its end: a new one, one adopted from a process that is gone, or one whose end could not be written.
  * @returns the run, `executing` with an error when a fault of the store or the audit kept its end from being written
  */
 export async function carryOut(

@@ -2,8 +2,9 @@ import { defined } from '../../core/defined.ts';
 import type { ProxmoxMcpError } from '../../core/errors/errors.ts';
 import { requestsOf } from '../../core/plan/parts.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
+import { sentence } from '../../core/text/text.ts';
 
-/** Adds to an error what was done before it, what was not, and the calls that finish it or clean up. */
+/** Adds to an error the requests that are done and those that are not, and the calls that finish the guest or clean up. */
 export function explain(
   { id, plan }: RunRecord,
   { steps, status }: Pick<RunRecord, 'steps' | 'status'>,
@@ -31,9 +32,4 @@ export function explain(
       ...defined({ cleanup: plan.cleanup }),
     },
   });
-}
-
-/** Proxmox ends its own words without a full stop. */
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -7,10 +7,10 @@ import { isoNow, type Ports, type ServerPorts } from '../ports.ts';
 const DAY_MS = 86_400_000;
 /** The first look (ms) waits until the call that opened the store is served. */
 const FIRST_MS = 60_000;
-/** Guests whose names are looked after in one day: each costs one or two reads. */
+/** Guests whose names are checked in one day: each costs one or two reads. */
 const NAMES_A_DAY = 100;
 
-/** Forgets, once a day and by one process of all on the store, what ended more than `PROXMOX_RETENTION_DAYS` days ago. */
+/** Removes rows that ended more than `PROXMOX_RETENTION_DAYS` days ago: once a day, in one of the processes on the store. */
 export function createRetention(
   { settings, clock, log }: ServerPorts,
   clusters: Clusters,

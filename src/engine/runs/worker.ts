@@ -18,7 +18,7 @@ interface WorkerId {
   engine: string;
 }
 
-/** Names this engine so that another process can tell whether it still lives. */
+/** Names this engine, so that another process can check whether it still lives. */
 export function thisWorker(): string {
   return JSON.stringify({ host: hostname(), pid: process.pid, start: startOf(process.pid), engine: randomUUID() } satisfies WorkerId);
 }
@@ -54,7 +54,7 @@ export function leaseFrom(clock: Clock): string {
   return new Date(clock.now() + LEASE_SECONDS * 1000).toISOString();
 }
 
-/** Renews the leases of what this worker is at work on, until stopped. Other processes take over what a fault interrupted. */
+/** Renews the leases of this worker's runs and reservations, until stopped. Other processes adopt what a fault interrupted. */
 export function keepAlive(store: Store, worker: string, clock: Clock, { runs, starting, reservations }: InFlight): () => void {
   const renew = () => {
     const held = { runs: [...runs.keys(), ...starting], reservations: [...reservations] };

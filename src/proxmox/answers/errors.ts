@@ -2,7 +2,7 @@ import { defined } from '../../core/defined.ts';
 import { type ErrorCode, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import type { Method } from '../../core/plan/plan.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import { plainText } from '../../core/text/text.ts';
+import { plainText, sentence } from '../../core/text/text.ts';
 import { remedyFor } from '../access/grants.ts';
 import { neededOf } from '../access/option-privileges.ts';
 import type { Missing } from '../access/privileges.ts';
@@ -191,6 +191,5 @@ function wordsOf(value: unknown): string {
 const MOST_WORDS = 600;
 
 function sentenceOf(text: string): string {
-  const line = plainText(text.replace(/\s*\n\s*/g, ' ').trim(), MOST_WORDS);
-  return /[.!?]$/.test(line) ? line : `${line}.`;
+  return sentence(plainText(text.replace(/\s*\n\s*/g, ' ').trim(), MOST_WORDS));
 }

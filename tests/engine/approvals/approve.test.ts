@@ -8,7 +8,7 @@ const requests = useRequests();
 describe('an approval that is redeemed by its call', () => {
   it('is for exactly its operation and arguments', async () => {
     const approval = await ask(requests.world());
-    const matching = (name: string, args: JsonObject) => checkMatches(approval, { operation: { name }, args });
+    const matching = (name: string, args: JsonObject) => checkMatches(approval, name, args);
     expect(() => matching('stop_vm', { vmid: 105 })).not.toThrow();
     expect(() => matching('start_vm', { vmid: 105 })).toThrow(
       refused('approval_mismatch', `Approval ${approval.id} is for stop_vm, not for start_vm.`),

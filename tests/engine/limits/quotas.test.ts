@@ -70,7 +70,7 @@ it('a total of disk that is not limited is not counted, and not said to be none'
 
 it('without a store it counts what exists', async () => {
   world = await openWorld();
-  const inventory = await takeInventoryWithoutStore(await world.cluster.open(), limits);
+  const inventory = await takeInventoryWithoutStore({ api: await world.cluster.open(), limits });
   expect(inventory.guests.length).toBeGreaterThan(0);
   expect(inventory.reserved).toEqual([]);
 });

@@ -7,7 +7,7 @@ import { type Ended, reconcileReservations, takeStock } from '../aftermath.ts';
 import { explain } from '../half-made.ts';
 import type { Ending } from '../steps/in-flight.ts';
 
-/** The run as it ends now, with the error that its caller reads; one of an earlier end is over. */
+/** The run as it ends now, with the error that its caller reads. An error of an earlier end is dropped. */
 export function endedRun(run: RunRecord, ending: Ending, { clock }: Pick<Ports, 'clock'>): Ended {
   const { status, steps } = ending;
   const error = ending.error && (ending.each ? ending.error : explain(run, ending, ending.error)).toJSON();

@@ -16,8 +16,8 @@ const PAUSE_MS = 5_000;
 export const PROVEN = 'proven by the state of the guest';
 
 /**
- * Waits for the step's task to end and records how it ended. An answer without a status is not an outcome: the state of the guest is asked
- * then, and the wait continues for the step's time.
+ * Waits for the step's task to end and records how it ended. An answer without a status is not an outcome: then the state of the guest may prove it,
+ * or the wait continues for the step's time.
  * @throws outcome_unknown when neither the task nor the state of the guest shows how it ended
  */
 export async function follow(
@@ -73,7 +73,7 @@ export async function ended(step: RequestStep, record: StepRecord, exit: string,
   throw unknown(`${step.purpose}: Proxmox's worker was killed (${exit}).`, LOOK, upid, log);
 }
 
-/** Proxmox called it a failure, and what was requested is in the configuration all the same. */
+/** Proxmox called it a failure, but the configuration has the requested values. */
 export const KEPT = { state: 'done', data: { kept: true } } as const;
 
 /** Proxmox keeps, as pending, what it cannot apply to the running guest, and ends the request or its task with an error. */
@@ -81,7 +81,7 @@ export async function isKept(step: RequestStep, record: Pick<StepRecord, 'at'>, 
   return step.proof?.kind === 'config' && provesAll(step) && isProven(step, record, api);
 }
 
-/** Only what was seen counts: a guest that cannot be looked at proves nothing. */
+/** Whether the state of the guest shows the effect. A guest that cannot be read proves nothing. */
 export async function isProven({ proof }: RequestStep, { at }: Pick<StepRecord, 'at'>, api: ProxmoxApi): Promise<boolean> {
   const since = Math.floor(Date.parse(at) / 1000) || 0;
   return proof !== undefined && (await api.holds(proof, since).catch(() => undefined)) === true;

@@ -27,14 +27,14 @@ type Trace =
   | { kind: 'moot'; why: string }
   /** Neither a task nor the effect; it may still be on its way. */
   | { kind: 'nothing' }
-  /** The token does not see enough to tell. */
+  /** The token does not see enough to decide. */
   | { kind: 'hidden' }
-  /** Proxmox could not be asked, which tells nothing. */
+  /** Proxmox did not answer. */
   | { kind: 'silent' };
 
 /**
- * Finds out what became of a request whose answer is missing (596, a cut connection, a crash), from Proxmox's task list and the state of the
- * guest. It never sends anything.
+ * Finds the outcome of a request whose answer is missing (596, a cut connection, a crash) in Proxmox's task list and in the state of the guest. It
+ * never sends anything.
  * @returns the step as `sent` (its task was found) or `done` (its effect is there)
  * @throws conflict when it can no longer take effect, outcome_unknown when it may still be executed
  */
@@ -55,7 +55,7 @@ export async function reconcile(lost: Lost, ports: Ports, report: (message: stri
   }
 }
 
-/** The facts visible now. */
+/** The trace that is visible now. */
 export async function look(lost: Lost, ports: Ports): Promise<Trace> {
   const { step, record, steps } = lost;
   const { api } = ports.cluster;
@@ -109,7 +109,7 @@ async function ownTask({ step, record, run, steps }: Lost, ports: Ports): Promis
 
 /**
  * A task that was found, not answered, and after which the configuration lacks the values, executed another request with our token.
- * @returns the step as it is to be searched for on, or undefined when the task is its own
+ * @returns the step to continue the search with, or undefined when the task is its own
  */
 export async function withoutOthers(step: RequestStep, record: StepRecord, api: ProxmoxApi): Promise<StepRecord | undefined> {
   if (!record.found || record.state !== 'done' || step.proof?.kind !== 'config' || (await api.holds(step.proof)) !== false)
@@ -125,7 +125,7 @@ export function tooLate({ purpose }: RequestStep, why: string): ProxmoxMcpError 
   });
 }
 
-/** Whether the request destroys the guest that has its VMID then, as a restore over a guest does. */
+/** Whether the request destroys the guest that has its VMID, as a restore over a guest does. */
 export function overwrites({ method, params }: RequestStep): boolean {
   return method === 'POST' && params.vmid !== undefined && (params.force === true || params.force === '1');
 }

@@ -17,8 +17,8 @@ import { Turns } from './turns.ts';
 
 /**
  * Sends the steps of a granted run and nothing else, journal first: those of one guest in their order, those of several guests side by side.
- * Also finishes a run that another process began: steps that are done are passed over, and one that may have been sent is reconciled from
- * Proxmox's own records, never repeated.
+ * Also finishes a run that another process began: it skips steps that are done, and reconciles one that may have been sent from Proxmox's own records,
+ * never repeating it.
  * @param maySend false: only reconcile what was begun; a step that was never sent ends the run of its guest
  */
 export async function apply(
@@ -35,13 +35,13 @@ export async function apply(
   const report = (message: string) => options.onProgress?.({ ...progress, message });
   const common = { api, sentBefore, journal, ports, secret, report, turns: new Turns(), maySend: options.maySend };
   const onDone = () => void progress.done++;
-  // Requests that were in flight when their process ended take their turn first: they are at Proxmox already.
+  // Requests that were in flight when their process ended go first: they are at Proxmox already.
   const isOpen = (lane: number) =>
     steps.some((step) => step.lane === lane && ['intent', 'sent'].includes(journal.find(step.id)?.state ?? ''));
   const lanes = lanesOf(steps).sort((a, b) => Number(isOpen(b)) - Number(isOpen(a)));
   const parts = lanes.length === 0 ? [steps] : lanes.map((lane) => steps.filter((step) => step.lane === lane));
   const ends = await Promise.allSettled(parts.map((part) => inOrder(part, common, onDone)));
-  // Only once all have stopped: the run is taken up again after a fault of the store, by this process too.
+  // Only once all have stopped: after a fault of the store any process may adopt the run, this one too.
   const thrown = ends.flatMap((end): unknown[] => (end.status === 'rejected' ? [end.reason] : []));
   if (thrown.length > 0) throw thrown.find((one) => one instanceof LostRun) ?? thrown[0];
   const errors = ends.map((end) => (end.status === 'fulfilled' ? end.value : undefined));
@@ -113,7 +113,7 @@ async function inOrder(
   }
 }
 
-/** Each request with the checks before it: those are made once it is its turn. */
+/** Each request with the checks before it, which are made when its turn comes. */
 function unitsOf(steps: readonly Step[]): Step[][] {
   const units: Step[][] = [[]];
   for (const step of steps) {
@@ -123,7 +123,7 @@ function unitsOf(steps: readonly Step[]): Step[][] {
   return units.filter((unit) => unit.length > 0);
 }
 
-/** While other guests are at work, the end of this one is on disk: a later process would look for what Proxmox has refused. */
+/** Writes the end of a guest while steps of others run: else a later process would search for a request that Proxmox has refused. */
 async function keepEnd(journal: Journal, step: Step, error: ProxmoxMcpError): Promise<void> {
   const status = statusOf(error);
   journal.mark(step.id, status);
@@ -141,7 +141,7 @@ async function unmetOf(expected: readonly Condition[], since: number, api: Proxm
   return expected.filter((_, index) => holds[index] === false).map(conditionText);
 }
 
-/** The request may be at Proxmox, and a fault of this server says nothing about what became of it. */
+/** The request may be at Proxmox, and a fault of this server says nothing about its outcome. */
 function faultAfterIntent(step: Step, cause: unknown): ProxmoxMcpError {
   return new ProxmoxMcpError('outcome_unknown', `${step.purpose}: the server failed while sending the request.`, { cause });
 }

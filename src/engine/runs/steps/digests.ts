@@ -8,8 +8,8 @@ import type { Journal } from './journal.ts';
 import { patiently } from './patience.ts';
 
 /**
- * Records the digest of the configuration that a step changes, where the plan could not know it: the guest was created by a step before. With
- * it a request that is executed late, or twice, is refused once anything else has changed the configuration.
+ * Records the digest of the configuration that a step changes, where the plan could not know it: an earlier step created the guest. With
+ * it Proxmox refuses a request that arrives late, or twice, once anything else has changed the configuration.
  */
 export async function noteDigest(
   step: RequestStep,

@@ -23,17 +23,17 @@ export function endOfGuest(run: RunRecord, vmid: number, steps: StepRecord[], er
   return { ...guest, status, code, message, hint, ...defined({ details }) };
 }
 
-/** The error of a run for several guests: the failure of one hides nothing of the others. */
+/** The error of a run for several guests, with the outcome of each. */
 export function together({ id }: Pick<RunRecord, 'id'>, guests: readonly GuestEnd[]): ProxmoxMcpError {
   const bad = guests.filter(({ status }) => status !== 'done');
   const done = guests.filter(({ status }) => status === 'done');
   const worst = bad.find(({ status }) => status === 'unknown') ?? bad[0];
   const label = ({ name, vmid }: GuestEnd) => (name === '' ? `guest ${vmid}` : `${name} (${vmid})`);
-  const told = bad.map((guest) => `${label(guest)}: ${plainText(String(guest.message), 400)}`).join(' ');
+  const failures = bad.map((guest) => `${label(guest)}: ${plainText(String(guest.message), 400)}`).join(' ');
   const rest = done.length > 0 ? ` Done: ${done.map(label).join(', ')}.` : '';
   return new ProxmoxMcpError(
     worst?.code as ErrorCode,
-    `${bad.length} of ${counted(guests.length, 'guest')} did not finish. ${told}${rest}`,
+    `${bad.length} of ${counted(guests.length, 'guest')} did not finish. ${failures}${rest}`,
     {
       hint: bad.length === 1 ? String(worst?.hint) : 'Do for each guest what its hint in details.guests says.',
       details: { run_id: id, guests: [...guests] },

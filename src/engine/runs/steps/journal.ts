@@ -25,7 +25,7 @@ export class Journal {
     this.ports = ports;
     this.steps = run.steps.map((s) => ({ ...s }));
   }
-  /** Epoch seconds by the server's clock (ours may go wrong) at which the run began: what the run waits for, or expects, is not older. */
+  /** Epoch seconds at which the run began, by Proxmox's clock, because ours may be wrong. Conditions of the run are not older. */
   get since(): number {
     const begun = this.steps.map(({ at }) => Date.parse(at));
     return Math.floor((begun.length > 0 ? Math.min(...begun) : Date.parse(this.run.startedAt)) / 1000) - CLOCK_SLACK_SECONDS;
@@ -45,7 +45,7 @@ export class Journal {
     const owned = await this.store.runs
       .journal(this.run.id, this.ports.worker, this.steps, leaseFrom(this.ports.clock))
       .catch((cause: unknown) => {
-        // Nothing leaves before its intent is on disk; whatever came back is known here though it is not on disk.
+        // Nothing leaves before its intent is on disk. Any later state is kept in memory though it is not on disk.
         if (record.state === 'intent') {
           if (before) this.set(before);
           else this.steps = this.steps.filter((s) => s.id !== record.id);

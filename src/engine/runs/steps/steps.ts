@@ -12,7 +12,7 @@ import { noteDigest } from './digests.ts';
 import type { Journal } from './journal.ts';
 import { isAway, OUTAGE_SECONDS, patiently } from './patience.ts';
 
-/** How a lock timeout is retried: the guest may stay locked up to 30 s after a quick stop and start. */
+/** Retries after a lock timeout: the guest may stay locked up to 30 s after a quick stop and start. */
 const LOCK_RETRIES = { attempts: 6, pauseMs: 6_000 };
 
 /** The means of one step. */
@@ -29,7 +29,7 @@ export interface Sending {
   maySend: boolean;
 }
 
-/** Does one step to its end, journal first. */
+/** Executes one step to its end, journal first. */
 export function execute(step: Step, s: Sending): Promise<void> {
   if (step.kind === 'request') return request(step, s);
   return step.kind === 'check' ? check(step, s) : waitUntil(step, s);
@@ -85,7 +85,7 @@ function lostIn(journal: Journal, step: RequestStep, record: StepRecord): Lost {
   };
 }
 
-/** Another client was faster: what was wanted is so, which a refusal alone never proves. */
+/** Another client was faster: the requested state holds, which a refusal alone never proves. */
 const ALREADY = { state: 'done', data: { already: true } } as const;
 
 async function isSoAlready(step: RequestStep, record: Pick<StepRecord, 'at'>, said: unknown, api: ProxmoxApi): Promise<boolean> {
@@ -104,25 +104,25 @@ async function send(step: RequestStep, s: Sending): Promise<StepRecord> {
   };
   await intend();
   s.report(step.purpose);
-  // Once more before every attempt: a process which slept meanwhile notices that it lost the run, and traces of a lost answer are looked for
-  // since the bytes left, not since the wait for a turn or a lock began.
+  // Once more before every attempt: a process that slept meanwhile notices that it lost the run. The search for a lost answer then begins when the
+  // bytes left, not when the wait for a turn or a lock began.
   const dispatch = await s.api.send({ ...s.gate, still: intend }, resolveStep(step, s.journal.steps, s.secret)).catch(async (thrown) => {
     const refusal = thrown instanceof ProxmoxMcpError ? (thrown.details?.proxmox as { message?: string } | undefined) : undefined;
-    if (await isSoAlready(step, record, refusal?.message, s.api)) return { kind: 'already' } as const;
-    if (refusal && (await isKept(step, record, s.api))) return { kind: 'kept', exit: asError(thrown).message } as const;
+    if (await isSoAlready(step, record, refusal?.message, s.api)) return { kind: 'refused', record: { ...record, ...ALREADY } } as const;
+    if (refusal && (await isKept(step, record, s.api)))
+      return { kind: 'refused', record: { ...record, ...KEPT, exit: asError(thrown).message } } as const;
     throw thrown;
   });
-  if (dispatch.kind === 'already') return { ...record, ...ALREADY };
-  if (dispatch.kind === 'kept') return { ...record, ...KEPT, exit: dispatch.exit };
+  if (dispatch.kind === 'refused') return dispatch.record;
   if (dispatch.kind === 'task') return { ...record, state: 'sent', upid: dispatch.upid };
-  // Where a task was to begin, an answer that names none tells nothing.
+  // Where Proxmox should have begun a task, an answer without its UPID is not an outcome.
   if (dispatch.kind === 'unknown' || step.task) return { ...record, state: 'unknown' };
   return { ...record, state: 'done', ...(dispatch.data === null ? {} : { data: dispatch.data }) };
 }
 
 async function check(step: CheckStep, { api, journal, ports }: Sending): Promise<void> {
   const ask = () => api.holds(step.that);
-  // Once something was sent, the rest does not fail for one bad answer.
+  // Once a request was sent, one bad answer does not fail the rest.
   const begun = journal.steps.length > 0;
   if ((await (begun ? patiently(ask, ports.clock) : ask())) === false) {
     throw new ProxmoxMcpError('guest_state', `Stopped before the next request, because "${step.purpose}" no longer holds.`);
@@ -131,11 +131,11 @@ async function check(step: CheckStep, { api, journal, ports }: Sending): Promise
 
 async function waitUntil(step: WaitStep, { api, ports: { clock }, report, journal }: Sending): Promise<void> {
   const began = clock.now();
-  // Time in which Proxmox was away says nothing about what is waited for, and does not count.
+  // Time in which Proxmox was away says nothing about the condition, and does not count.
   let awayMs = 0;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
     const asked = clock.now();
-    // An answer that tells nothing, whatever it is, does not end the wait.
+    // A bad answer of any kind does not end the wait.
     const holds = await api.holds(step.until, journal.since).catch((thrown) => (isAway(thrown) ? 'away' : undefined));
     if (holds === true) return;
     if (holds === 'away') awayMs = Math.min(awayMs + clock.now() - asked, OUTAGE_SECONDS * 1000);

@@ -1,14 +1,14 @@
 import type { RequestStep } from '../../../core/plan/plan.ts';
 
-/** Requests of one plan at work on a node at once: each is a worker task, and a node serves its guests beside them. */
+/** Requests of one plan in flight on a node: each is a worker task, and the node serves its guests beside them. */
 const PER_NODE = 4;
 
-/** Lets the requests for several guests run side by side, within what they share. */
+/** Lets the requests for several guests run side by side, within the limits of what they share. */
 export class Turns {
   private readonly taken = new Map<string, number>();
   private readonly waiting: { needs: Record<string, number>; go: () => void }[] = [];
 
-  /** Runs the work of a request once each thing that it shares has a place for it. */
+  /** Runs the work of a request once each thing that it shares has room for it. */
   async within<T>(step: RequestStep, work: () => Promise<T>): Promise<T> {
     const needs = { ...step.atMost, [`node ${nodeOf(step)}`]: PER_NODE };
     if (this.fits(needs)) this.add(needs, 1);

@@ -1,5 +1,4 @@
 import { defined } from '../../../core/defined.ts';
-import { fail } from '../../../core/errors/errors.ts';
 import type { Caller } from '../../../core/people/caller.ts';
 import { targetsOf } from '../../../core/plan/parts.ts';
 import type { Plan } from '../../../core/plan/plan.ts';
@@ -14,6 +13,7 @@ import { unseenBy } from '../../../proxmox/access/unseen.ts';
 import { listGuests } from '../../../proxmox/guest/guests.ts';
 import { listNodes, noSuchNode } from '../../../proxmox/nodes.ts';
 import { type TaskRow, tasksOf } from '../../../proxmox/task-list.ts';
+import { guestCalled } from '../../input/guest-names.ts';
 import { guestInScope } from '../../limits/scope.ts';
 import type { Ports } from '../../ports.ts';
 import { logOf } from './log.ts';
@@ -87,16 +87,8 @@ async function inScope(rows: TaskRow[], { scope }: Caller, ports: Ports): Promis
 /** The VMID of a guest by VMID or exact name; a VMID may be that of a guest that is gone. @throws guest_not_found, ambiguous */
 export async function vmidOf(guest: string, { scope }: Caller, ports: Ports): Promise<number> {
   if (/^\d+$/.test(guest)) return Number(guest);
-  const named = (await listGuests(ports.cluster.api)).filter(
-    (one) => one.name.toLowerCase() === guest.toLowerCase() && (scope === undefined || guestInScope(one, scope)),
-  );
-  const [first, ...more] = named;
-  if (!first) return fail('guest_not_found', `No guest called ${plainText(guest, 60)} is visible.`);
-  if (more.length > 0)
-    fail('ambiguous', `Several guests are called ${plainText(guest, 60)}. Give the VMID.`, {
-      details: { candidates: named.map(({ vmid }) => vmid) },
-    });
-  return first.vmid;
+  const guests = await listGuests(ports.cluster.api);
+  return guestCalled(guest, 'guest', scope === undefined ? guests : guests.filter((one) => guestInScope(one, scope))).vmid;
 }
 
 export function nodesOf(plan: Plan): string[] {
