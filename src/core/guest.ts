@@ -1,3 +1,5 @@
+import { plainText } from './text/text.ts';
+
 /** Proxmox's two kinds of guest, by the name of their API folder: `qemu` is a VM, `lxc` a container. */
 export type GuestType = 'qemu' | 'lxc';
 
@@ -26,6 +28,11 @@ export interface GuestIdentity extends GuestAt {
   disks: string[];
   /** Names of its snapshots; only where a plan destroys them. */
   snapshots?: string[];
+}
+
+/** `web1 (105)`, for texts that humans read. */
+export function labelOf({ name, vmid }: { name: string; vmid: number }): string {
+  return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
 }
 
 /** The text that a human types to decide about this guest: names are not unique, numbers alone are easily confused. */

@@ -1,13 +1,12 @@
 import { defined } from '../core/defined.ts';
 import type { GuestIdentity } from '../core/guest.ts';
-import type { ApprovalMethod, ApprovalRecord, ApprovalStatus } from '../core/plan/approval.ts';
-import type { Effect } from '../core/plan/effect.ts';
+import type { ApprovalMethod, ApprovalRecord } from '../core/plan/approval.ts';
 import { targetsOf } from '../core/plan/parts.ts';
 import type { ParamValue, Plan, Step } from '../core/plan/plan.ts';
 import { clusterPrefix, nameIn } from '../core/settings/settings.ts';
 import type { Json } from '../core/text/json.ts';
 import { plainText } from '../core/text/text.ts';
-import { type Fact, factsOf, factsOfOne } from './facts.ts';
+import { factsOf, factsOfOne } from './facts.ts';
 import { mustTypeFor } from './must-type.ts';
 
 export interface Change {
@@ -29,43 +28,7 @@ export interface GuestRef {
 }
 
 /** An approval as a human reads it. Every text is harmless (plainText) and capped; a transport lays it out and adds nothing. */
-export interface ApprovalView {
-  id: string;
-  status: ApprovalStatus;
-  operation: string;
-  effect: Effect;
-  summary: string;
-  raisedBecause?: string;
-  guest?: GuestRef;
-  /** All of them with what is known of each, when it is more than one; `guest` is the first then. */
-  guests: (GuestRef & { facts: Fact[] })[];
-  /** The text to type for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
-  mustType?: string;
-  cluster: string;
-  /** The cluster's name where several are served, so that the question names it too. */
-  ofCluster?: string;
-  warnings: string[];
-  changes: Change[];
-  /** About the guest of a plan for one; of a plan for several only what is not said of each guest. */
-  facts: Fact[];
-  steps: StepView[];
-  choices: string[];
-  undo: string;
-  /** `person` and `from` are the requester and the way of the request in words; `principal` is the requester's name in lists and logs. */
-  askedBy: { principal: string; person: string; from: string; client?: string };
-  /** The agent's own words, unverified. */
-  reason?: string;
-  digest: string;
-  /** Owners who must approve, and those who did. */
-  needed: number;
-  agreedBy: string[];
-  createdAt: string;
-  expiresAt: string;
-  decided?: { at: string; by: string; how: string; verified: boolean };
-  /** Why it was denied or became stale. */
-  note?: string;
-  runId?: string;
-}
+export type ApprovalView = ReturnType<typeof approvalView>;
 
 /** Values of a list that changes, in characters of a text and in number. */
 const MAX_ITEMS = 100;
@@ -74,44 +37,52 @@ const MAX_ITEMS = 100;
  * The one source of everything that a human reads about an approval: terminal, client and notices render it as text (approval-text.ts), the
  * console as a page. From the frozen plan and live facts, the agent's reason apart from the rest.
  */
-export function approvalView(a: ApprovalRecord): ApprovalView {
+export function approvalView(a: ApprovalRecord) {
   const { plan } = a;
   const targets = targetsOf(plan);
-  const several = targets.length > 1;
   const asked = Date.parse(a.createdAt);
   const mustType = mustTypeFor(a);
   const first = plan.target ?? targets[0];
+  const prefix = clusterPrefix(a.cluster);
   return {
     id: a.id,
     status: a.status,
     operation: plainText(a.operation, 60),
     effect: a.effect,
-    summary: plainText(`${clusterPrefix(a.cluster)}${plan.summary}`, 300),
+    summary: plainText(`${prefix}${plan.summary}`, 300),
     ...(plan.raisedBecause === undefined ? {} : { raisedBecause: plainText(plan.raisedBecause, 300) }),
     ...(first ? { guest: guestRef(first) } : {}),
-    guests: several ? targets.map((target) => ({ ...guestRef(target), facts: factsOfOne(plan, asked, target) })) : [],
+    /** All of them with what is known of each, when it is more than one; `guest` is the first then. */
+    guests: targets.length > 1 ? targets.map((target) => ({ ...guestRef(target), facts: factsOfOne(plan, asked, target) })) : [],
+    /** The text to type for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
     ...(plainText(mustType, 300) === mustType ? { mustType } : {}),
     cluster: plainText(a.cluster, 200),
-    ...(clusterPrefix(a.cluster) === '' ? {} : { ofCluster: plainText(nameIn(a.cluster), 40) }),
+    /** The cluster's name where several are served, so that the question names it too. */
+    ...(prefix === '' ? {} : { ofCluster: plainText(nameIn(a.cluster), 40) }),
     warnings: plan.warnings.map((text) => plainText(text, 400)),
     changes: changesOf(plan),
+    /** About the guest of a plan for one; of a plan for several only what is not said of each guest. */
     facts: factsOf(plan, asked),
     steps: plan.steps.map(stepView),
     choices: plan.choices.map((text) => plainText(text, 300)),
     undo: plainText(plan.undo, 400),
+    /** `person` and `from` are the requester and the transport in words; `principal` is the requester's name in lists and logs. */
     askedBy: {
       principal: plainText(a.principal, 80),
       person: a.owner === a.principal ? personText(a.principal) : `${personText(a.principal)} (of ${plainText(a.owner, 80)})`,
       from: FROM[a.channel] ?? plainText(a.channel, 40),
       ...(a.client === undefined ? {} : { client: plainText(a.client, 80) }),
     },
+    /** The agent's own words, unverified. */
     ...(a.reason === undefined ? {} : { reason: plainText(a.reason, 600) }),
     digest: a.digest,
+    /** Owners who must approve, and those who did. */
     needed: a.needed,
     agreedBy: (a.agreedBy ?? []).map((owner) => plainText(owner, 80)),
     createdAt: a.createdAt,
     expiresAt: a.expiresAt,
     ...(a.decidedAt === undefined ? {} : { decided: decidedView(a, a.decidedAt) }),
+    /** Why it was denied or became stale. */
     ...(a.note === undefined ? {} : { note: plainText(a.note, 400) }),
     ...defined({ runId: a.runId }),
   };
@@ -121,7 +92,7 @@ function guestRef({ name, vmid, type, node }: GuestIdentity): GuestRef {
   return { name: plainText(name, 80), vmid, kind: type === 'lxc' ? 'container' : 'VM', node: plainText(node, 80) };
 }
 
-/** The way a request came in, as people say it. */
+/** The transport of a request, in words. */
 const FROM: Record<string, string> = {
   stdio: 'an MCP client on the computer of the server',
   http: 'an MCP client over HTTP',
@@ -130,7 +101,7 @@ const FROM: Record<string, string> = {
 };
 
 /** `local:1000` as people say it: `local user 1000`. Other names stay. */
-export function personText(principal: string): string {
+function personText(principal: string): string {
   return plainText(principal, 80).replace(/^local:(?=\d+$)/, 'local user ');
 }
 
@@ -141,7 +112,7 @@ const HOW: Record<ApprovalMethod, string> = {
   human: 'typed by a human in a terminal or the console',
 };
 
-function decidedView(a: ApprovalRecord, at: string): NonNullable<ApprovalView['decided']> {
+function decidedView(a: ApprovalRecord, at: string) {
   const how = a.decidedVia === undefined ? '' : HOW[a.decidedVia];
   return { at, by: personText(a.decidedBy ?? ''), how, verified: a.decidedVia !== 'relay' };
 }

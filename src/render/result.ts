@@ -1,6 +1,6 @@
 import { defined } from '../core/defined.ts';
 import { asError } from '../core/errors/errors.ts';
-import type { GuestIdentity } from '../core/guest.ts';
+import { labelOf } from '../core/guest.ts';
 import type { ApprovalMethod, ApprovalRecord } from '../core/plan/approval.ts';
 import { targetsOf } from '../core/plan/parts.ts';
 import type { ParamValue, Plan, Step } from '../core/plan/plan.ts';
@@ -8,23 +8,14 @@ import type { RunRecord } from '../core/plan/run.ts';
 import type { Result } from '../core/result.ts';
 import { clusterPrefix } from '../core/settings/settings.ts';
 import type { Json, JsonObject } from '../core/text/json.ts';
-import { harmless, plainText } from '../core/text/text.ts';
+import { harmless } from '../core/text/text.ts';
 import { withinBudget } from './budget.ts';
 import { compactText } from './compact.ts';
 import { describeSource } from './facts.ts';
 import { asObjects, asTables, type Tables } from './table.ts';
 
 /** One answer for its kinds of readers. */
-export interface Rendered {
-  /** For programs: all of it, rows as objects. Made when it is read, because models never read it. */
-  readonly structured: JsonObject;
-  /** The same with lists as tables. */
-  tabular: JsonObject;
-  /** For models: tabular, and no longer than a context bears. */
-  forModel: JsonObject;
-  /** The same as `forModel`, for readers of text. */
-  text: string;
-}
+export type Rendered = ReturnType<typeof finish>;
 
 export interface RenderOptions {
   /** The lists of the operation that answered. */
@@ -33,7 +24,7 @@ export interface RenderOptions {
   demo?: boolean;
   /** A notice, for example a certificate that was trusted on first use. */
   notices?: string[];
-  /** Where a human decides about what cannot be decided here. */
+  /** Address of the console, for an approval that only a human decides. */
   consoleUrl?: string;
 }
 
@@ -80,9 +71,9 @@ function bodyOf(result: Result): JsonObject {
       return { dry_run: true, plan: result.requests ? { ...plan, requests: result.requests } : plan };
     }
     case 'approval_required':
-      return result.waited === undefined ? approvalView(result.approval) : waitingView(result.approval, result.waited);
+      return result.waited === undefined ? askingView(result.approval) : waitingView(result.approval, result.waited);
     case 'question':
-      return approvalView(result.approval);
+      return askingView(result.approval);
     case 'running': {
       const { run, upid, differs } = result;
       const done = run.steps.filter((step) => step.state === 'done').length;
@@ -109,7 +100,7 @@ function waitingFor({ plan, steps }: RunRecord): JsonObject {
   return isDone && waits.length > 0 ? { waits_until: waits } : {};
 }
 
-function approvalView(approval: ApprovalRecord): JsonObject {
+function askingView(approval: ApprovalRecord): JsonObject {
   const { summary, ...plan } = planView(approval.plan);
   return {
     approval_required: true,
@@ -118,24 +109,24 @@ function approvalView(approval: ApprovalRecord): JsonObject {
     summary: `${clusterPrefix(approval.cluster)}${summary ?? approval.plan.summary}`,
     way: approval.method,
     plan,
-    next: nextFor(approval.method, approval.id),
+    next: nextFor(approval),
   };
 }
 
 /** For a caller that has the plan from its request: short, because it may ask many times. */
-function waitingView({ id, expiresAt, method }: ApprovalRecord, waited: number): JsonObject {
+function waitingView(approval: ApprovalRecord, waited: number): JsonObject {
   return {
     approval_required: true,
-    approval_id: id,
+    approval_id: approval.id,
     status: 'pending',
     waited_seconds: waited,
-    expires_at: expiresAt,
-    way: method,
-    next: nextFor(method, id),
+    expires_at: approval.expiresAt,
+    way: approval.method,
+    next: nextFor(approval),
   };
 }
 
-function nextFor(method: ApprovalMethod, id: string): string {
+function nextFor({ method, id }: ApprovalRecord): string {
   return NEXT[method].replace(/\bID\b/, id);
 }
 
@@ -146,10 +137,6 @@ const NEXT: Record<ApprovalMethod, string> = {
   human:
     'Only a human can decide. Ask the user to run `proxmox-mcp approvals approve ID` in their own terminal, or to open the console. approve with wait_seconds waits for the outcome.',
 };
-
-function labelOf({ name, vmid }: GuestIdentity): string {
-  return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
-}
 
 function stepView(step: Step): JsonObject {
   if (step.kind !== 'request') return { [step.kind]: step.purpose };
@@ -162,17 +149,20 @@ function paramView(value: ParamValue): Json {
   return '$secret' in value ? '[secret]' : `<${value.$from}>`;
 }
 
-function finish(body: JsonObject, { demo, notices = [], tables = {} }: RenderOptions): Rendered {
-  const whole =
-    demo || notices.length > 0 ? { ...(demo ? { simulator: true } : {}), ...(notices.length > 0 ? { notices } : {}), ...body } : body;
+function finish(body: JsonObject, { demo, notices = [], tables = {} }: RenderOptions) {
+  const whole = { ...(demo ? { simulator: true } : {}), ...(notices.length > 0 ? { notices } : {}), ...body };
   const tabular = harmless(asTables(whole, tables)) as JsonObject;
   const forModel = withinBudget(tabular);
   return {
+    /** For programs: all of it, rows as objects. A getter, because models never read it. */
     get structured() {
       return asObjects(harmless(whole) as JsonObject, tables);
     },
+    /** The same with lists as tables. */
     tabular,
+    /** For models: tabular, and no longer than a context bears. */
     forModel,
+    /** The same as `forModel`, for readers of text. */
     text: textOf(forModel),
   };
 }

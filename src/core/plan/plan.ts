@@ -1,6 +1,5 @@
-import type { GuestAt, GuestIdentity } from '../guest.ts';
+import { type GuestAt, type GuestIdentity, labelOf } from '../guest.ts';
 import type { Json } from '../text/json.ts';
-import { plainText } from '../text/text.ts';
 import type { Effect } from './effect.ts';
 
 /** A secret is never in a plan: this stands for it, and its id (an HMAC of the value) makes equal secrets equal plans. */
@@ -232,7 +231,7 @@ export function isSecretRef(value: unknown): value is SecretRef {
 
 /** `vault (106)`, for texts that humans read. */
 export function nameOfSource({ vmid, identity }: SourceGuest): string {
-  return identity === undefined || identity.name === '' ? `guest ${vmid}` : `${plainText(identity.name, 80)} (${vmid})`;
+  return labelOf({ name: identity?.name ?? '', vmid });
 }
 
 /** Whether the flag that guards a guest against deletion counts for its disks. A template is there to be copied. */

@@ -138,7 +138,8 @@ export function fencedOutput(text: string): string {
   return fenced('output', left > 0 ? `${all.slice(0, MAX_OUTPUT)}… (${left} more characters)` : all);
 }
 
-function maskedLines(text: string, mark: string, max: number): string {
+/** Lines without private keys, passwords and the mark that would end what is between marks. @param max characters of each */
+export function maskedLines(text: string, mark: string, max: number): string {
   const ownMark = new RegExp(`<(?=\\s*\\/?\\s*${mark})`, 'gi');
   const lines = withoutPrivateKeys(text).split(/\r\n|[\n\r\u2028\u2029]/u);
   return lines.map((line) => maskSecrets(plainText(line, max)).replace(ownMark, '‹')).join('\n');

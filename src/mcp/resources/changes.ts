@@ -6,12 +6,7 @@ import type { Engine } from '../../engine/types.ts';
 const PAUSE_MS = 5_000;
 
 /** Tells which resources have changed, while there are listeners. */
-export interface ChangeFeed {
-  /** Whether it tells of the thing at this address. */
-  covers(uri: string): boolean;
-  /** @returns ends the listening; the last listener that leaves ends the looking */
-  listen(listener: (uri: string) => void): () => void;
-}
+export type ChangeFeed = ReturnType<typeof createChangeFeed>;
 
 interface FeedOptions {
   engine: () => Promise<Pick<Engine, 'stamps'>>;
@@ -35,8 +30,8 @@ function isAt(uri: string, { list, item }: { list: string; item: string }): bool
   return uri === list || uri.startsWith(item);
 }
 
-/** A look that fails tells nothing; the next one compares with the last that succeeded. */
-export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOptions): ChangeFeed {
+/** A read that fails tells nothing; the next one compares with the last that succeeded. */
+export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOptions) {
   const listeners = new Set<(uri: string) => void>();
   let known: Stamps | undefined;
   let looking = false;
@@ -62,8 +57,10 @@ export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOpt
   }
 
   return {
-    covers: (uri) => KINDS.some((kind) => (guests || kind !== 'guests') && isAt(uri, ADDRESSES[kind])),
-    listen(listener) {
+    /** Whether it tells of the thing at this address. */
+    covers: (uri: string) => KINDS.some((kind) => (guests || kind !== 'guests') && isAt(uri, ADDRESSES[kind])),
+    /** @returns ends the listening; the last listener that leaves ends the looking */
+    listen(listener: (uri: string) => void): () => void {
       // One listener may be given twice, by two subscriptions.
       const own = (uri: string) => listener(uri);
       listeners.add(own);

@@ -1,5 +1,5 @@
 import type { Json } from '../../../core/text/json.ts';
-import { maskSecrets, namesSecret, plainText, withoutPrivateKeys } from '../../../core/text/text.ts';
+import { maskedLines, namesSecret, plainText } from '../../../core/text/text.ts';
 
 /** Characters of an answer at most. */
 const MAX_TEXT = 3600;
@@ -37,7 +37,7 @@ function pageOf(rows: readonly Json[], from: number) {
 
 /** Values under names of secrets, lines that look like passwords, private keys, and what stands before the @ of an address. */
 export function maskedJson(value: Json): Json {
-  if (typeof value === 'string') return maskedText(value);
+  if (typeof value === 'string') return maskedLines(value.replaceAll(/(:\/\/)[^\s/@]+@/g, '$1[masked]@'), 'answer', MAX_TEXT);
   if (Array.isArray(value)) return value.map(maskedJson);
   if (typeof value !== 'object' || value === null) return value;
   // A row of a list of options: {"key": "cipassword", "value": "…"}.
@@ -51,14 +51,6 @@ export function maskedJson(value: Json): Json {
       ];
     }),
   );
-}
-
-function maskedText(text: string): string {
-  return withoutPrivateKeys(text)
-    .replaceAll(/(:\/\/)[^\s/@]+@/g, '$1[masked]@')
-    .split(/\r\n|[\n\r\u2028\u2029]/u)
-    .map((line) => maskSecrets(plainText(line, MAX_TEXT)))
-    .join('\n');
 }
 
 function fenced(text: string): string {

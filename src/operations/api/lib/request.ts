@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { fail } from '../../../core/errors/errors.ts';
-import type { Effect } from '../../../core/plan/effect.ts';
 import type { SecretRef } from '../../../core/plan/plan.ts';
 import { nearest } from '../../../core/text/nearest.ts';
 import { declaredAs, paramProblems } from '../../../proxmox/contract/check-params.ts';
@@ -21,18 +20,7 @@ interface Asked {
   params: readonly (string | SecretRef)[];
 }
 
-export interface ApiRequest {
-  api: ApiMethod;
-  /** Verb and template: `PUT /pools/{poolid}`. */
-  name: string;
-  effect: Effect;
-  /** Below /api2/json: made from the template, each value checked and encoded. */
-  path: string;
-  /** The values in the path. */
-  at: Record<string, string>;
-  /** All others. */
-  params: Record<string, string | string[]>;
-}
+export type ApiRequest = Awaited<ReturnType<typeof requestFor>>;
 
 type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -40,7 +28,7 @@ type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE';
  * @param verbs those that the operation sends
  * @throws invalid_arguments, forbidden_by_policy
  */
-export async function requestFor({ method, params }: Asked, verbs: readonly Verb[], tools: readonly Operation[]): Promise<ApiRequest> {
+export async function requestFor({ method, params }: Asked, verbs: readonly Verb[], tools: readonly Operation[]) {
   const all = await contract();
   const api = methodOf(method, all);
   const name = `${api.method} ${api.path}`;
@@ -60,12 +48,15 @@ export async function requestFor({ method, params }: Asked, verbs: readonly Verb
       hint: `Look at its parameters with api_search {"query": "${name}"}.`,
       details: { problems },
     });
-  const at = Object.fromEntries(namesIn(api.path).map((key) => [key, String(values[key])]));
+  const at: Record<string, string> = Object.fromEntries(namesIn(api.path).map((key) => [key, String(values[key])]));
   return {
     api,
+    /** Verb and template: `PUT /pools/{poolid}`. */
     name,
     effect: found.effect,
+    /** Below /api2/json: made from the template, each value checked and encoded. */
     path: api.path.replaceAll(/\{([^}]+)\}/g, (_, key: string) => segment(key, at[key] ?? '')),
+    /** The values in the path, and all others. */
     at,
     params: Object.fromEntries(Object.entries(values).filter(([key]) => !(key in at))),
   };

@@ -1,5 +1,4 @@
 import { asError, fail } from '../../../core/errors/errors.ts';
-import type { ResourceDemand } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
@@ -10,22 +9,13 @@ import { type Options, optionsOf } from '../../../proxmox/guest/property-strings
 import { listNodes } from '../../../proxmox/nodes.ts';
 import { isBackedUp } from './in-backup.ts';
 
-export interface Inside {
-  config: Options;
-  name: string;
-  sizes: ResourceDemand['after'];
-  /** Disks that a restore makes: slot, storage of then, GiB. */
-  disks: { slot: string; storage: string; sizeGib: number }[];
-  /** Disks that were excluded from the backup. */
-  excluded: string[];
-  warnings: string[];
-}
+export type Inside = Awaited<ReturnType<typeof readInside>>;
 
 const UNLIMITED =
   'the container may use all cores of its node, whose number this token cannot see (Sys.Audit shows it): it counts as 1 core';
 
 /** The guest inside a backup: `GET /nodes/{node}/vzdump/extractconfig`. @throws permission_denied, not_possible for an archive without one */
-export async function readInside(api: ProxmoxReader, { node, volid, type }: Backup): Promise<Inside> {
+export async function readInside(api: ProxmoxReader, { node, volid, type }: Backup) {
   const text = await api.get<string>(path`/nodes/${node}/vzdump/extractconfig`, { volume: volid }).catch((thrown) => {
     const error = asError(thrown);
     if (error.code === 'permission_denied' || error.code === 'unreachable') throw error;
@@ -48,7 +38,9 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
     config,
     name,
     sizes: { cpu: cpu ?? 1, memoryMib: memoryOf(config), diskGib },
+    /** Disks that a restore makes, with the storage on which each was. */
     disks,
+    /** Slots of disks that were excluded from the backup. */
     excluded: excluded.map((d) => d.slot),
     warnings: cpu === undefined ? [UNLIMITED] : [],
   };

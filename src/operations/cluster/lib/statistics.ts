@@ -2,18 +2,7 @@ import { isoOf } from '../../../core/text/duration.ts';
 import type { Point } from '../../../proxmox/metrics.ts';
 
 /** A figure over a period, in the unit that its name bears. */
-export type Statistics = {
-  metric: string;
-  avg: number;
-  /** Nineteen of twenty intervals are not above it. */
-  p95: number;
-  max: number;
-  /** UTC, to the minute. */
-  max_at: string;
-  now: number;
-  /** The curve, oldest first; null where nothing was measured. */
-  values?: (number | null)[];
-};
+export type Statistics = NonNullable<ReturnType<typeof statisticsOf>>;
 
 export interface Figure {
   /** With the unit: `cpu_percent`, `disk_write_mb_s`. */
@@ -23,7 +12,7 @@ export interface Figure {
 }
 
 /** @param peaks the maxima of the same intervals; empty: those of the averages */
-export function statisticsOf({ metric, of }: Figure, points: readonly Point[], peaks: readonly Point[]): Statistics | undefined {
+export function statisticsOf({ metric, of }: Figure, points: readonly Point[], peaks: readonly Point[]) {
   const known = points.flatMap((point) => valueAt(point, of));
   const last = known.at(-1);
   if (!last) return undefined;
@@ -32,8 +21,10 @@ export function statisticsOf({ metric, of }: Figure, points: readonly Point[], p
   return {
     metric,
     avg: short(sorted.reduce((sum, value) => sum + value, 0) / sorted.length),
+    /** Nineteen of twenty intervals are not above it. */
     p95: short(sorted[Math.ceil(0.95 * sorted.length) - 1] ?? 0),
     max: short(highest.value),
+    /** UTC, to the minute. */
     max_at: minute(highest.time),
     now: short(last.value),
   };

@@ -21,23 +21,16 @@ export interface VolumeRow {
   protected?: number | boolean;
 }
 
-export interface FoundVolume {
-  node: string;
-  row: VolumeRow;
-  shared: boolean;
-  /** All that the storage lists there. */
-  rows: VolumeRow[];
-  /** Volumes of the same name on other nodes, where the storage is local. */
-  elsewhere: ReadonlyMap<string, VolumeRow>;
-}
+export type FoundVolume = Awaited<ReturnType<typeof findVolume>>;
 
 /**
  * Where a volume is. Local storages of one name hold different volumes of one name on different nodes.
+ * @returns `rows`: all that the storage lists there. `elsewhere`: volumes of the same name on other nodes, where the storage is local
  * @throws ambiguous, storage_unavailable, permission_denied where it may be there unseen
  */
-export async function findVolume(api: ProxmoxReader, volid: string, wanted: string | undefined): Promise<FoundVolume> {
+export async function findVolume(api: ProxmoxReader, volid: string, wanted: string | undefined) {
   const name = storageOf(volid);
-  const found: Omit<FoundVolume, 'elsewhere'>[] = [];
+  const found: { node: string; row: VolumeRow; rows: VolumeRow[]; shared: boolean }[] = [];
   const looked: string[] = [];
   for (const { node, online } of await listNodes(api)) {
     const storage = online ? (await listStorages(api, node)).find((one) => one.storage === name && one.usable) : undefined;

@@ -1,5 +1,6 @@
 import { defined, present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
+import { labelOf } from '../../../core/guest.ts';
 import type { Effect } from '../../../core/plan/effect.ts';
 import type { CheckStep, Condition, Plan, PlanFacts } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
@@ -49,8 +50,7 @@ export function readNearTarget(api: ProxmoxReader, vmid: number): Promise<NearTa
 
 /** `web1 (105)`, for texts that humans read. */
 export function label(guest: { identity: { name: string; vmid: number } }): string {
-  const { name, vmid } = guest.identity;
-  return name === '' ? `guest ${vmid}` : `${plainText(name, 80)} (${vmid})`;
+  return labelOf(guest.identity);
 }
 
 /** Its memory is on disk (lock `suspended`), and starting it continues from there. */
