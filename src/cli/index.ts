@@ -11,7 +11,9 @@ const program = new Command('proxmox-mcp')
   .description('Let LLM agents run Proxmox VE clusters safely.')
   .version(pkg.version, '-v, --version', 'show the version')
   .showHelpAfterError('(add --help for the options and examples)')
+  // All commands inherit both. Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
   .exitOverride()
+  .enablePositionalOptions()
   .addHelpText(
     'after',
     below(`Try it without a cluster (any command takes --demo):
@@ -98,8 +100,6 @@ command(approvals, 'passphrase', 'set the passphrase required for every local de
 const leases = command(approvals, 'lease', 'list or manage short-lived standing approvals').action(
   run(async (options) => (await import('./commands/leases.ts')).list(options)),
 );
-// Options after `lease add` are those of `add`: `lease` itself takes some of the same names.
-for (const one of [program, approvals, leases]) one.enablePositionalOptions();
 command(leases, 'add', 'create a standing approval; needs a terminal')
   .requiredOption('--operation <names>', 'cover these operations, separated by commas')
   .option('--cluster <name>', 'choose one of PROXMOX_CLUSTERS_FILE')
@@ -178,7 +178,6 @@ program
   .command('connect <url>')
   .description('proxy a stdio client to a remote server')
   .option('--token-file <file>', 'read the token from here (default: PROXMOX_MCP_TOKEN)')
-  .exitOverride()
   .action(run(async (url: string, options) => (await import('./commands/connect.ts')).connect(url, options)));
 const service = group(program, 'service', 'install as a systemd service');
 service
@@ -188,12 +187,11 @@ service
   .option('--folder <folder>', 'write to this folder', '/etc/systemd/system')
   .option('--force', 'overwrite an existing, different unit')
   .option('--user <name>', 'run as this user', 'proxmox-mcp')
-  .exitOverride()
   .action(run(async (options) => (await import('./commands/service.ts')).install(options)));
 
-printing(program.command('version').description('show the version, and that of Node'))
-  .exitOverride()
-  .action(run(async () => (await import('./commands/version.ts')).version()));
+printing(program.command('version').description('show the version, and that of Node')).action(
+  run(async () => (await import('./commands/version.ts')).version()),
+);
 program
   .command('completion <shell>')
   .description('print completion for bash, zsh or fish')
@@ -204,7 +202,6 @@ program
   zsh   eval "$(proxmox-mcp completion zsh)"      in ~/.zshrc, after compinit
   fish  proxmox-mcp completion fish | source      in ~/.config/fish/config.fish`),
   )
-  .exitOverride()
   .action(run(async (shell: string) => (await import('./commands/completion.ts')).completion(shell)));
 // The scripts ask it what may follow.
 program
@@ -239,7 +236,6 @@ printing(program.command('setup').description('connect your cluster, step by ste
     below(`It shows the certificate to compare, prints the pveum lines that create the token, tests the token, writes the settings (0600), configures a client, and ends with doctor and a first plan.
 Without a terminal, every question takes its option or its default. Without a secret it prints the lines and ends.`),
   )
-  .exitOverride()
   .action(run(async (options) => (await import('./setup/index.ts')).setup(options)));
 command(program, 'trust', "show the cluster's certificate and pin it")
   .option('--cluster <name>', 'choose one of PROXMOX_CLUSTERS_FILE')

@@ -128,6 +128,11 @@ function withoutNodes(env: LoadOptions['env'], files: readonly EnvFile[]): Recor
   return Object.fromEntries(own) as Record<string, string>;
 }
 
+/** The env file that is read without being named. */
+export function usualFile(env: LoadOptions['env'] = process.env): string {
+  return join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
+}
+
 function envFiles(env: LoadOptions['env'], envFile: string | undefined): EnvFile[] {
   const named = envFile ?? (env.PROXMOX_ENV_FILE?.trim() || undefined);
   const files: EnvFile[] = [];
@@ -135,7 +140,7 @@ function envFiles(env: LoadOptions['env'], envFile: string | undefined): EnvFile
     const text = readOwnFile(named, 'The env file', 'Correct --settings or PROXMOX_ENV_FILE.');
     files.push({ source: named, values: parseEnvText(text), byNode: parseEnv(text) });
   }
-  const usual = join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp', 'env');
+  const usual = usualFile(env);
   const text = readIfThere(usual);
   if (text !== undefined) {
     refuseReadable(usual, 0o077);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { usualFile } from '../../config/load.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
 import { nearest } from '../../core/text/nearest.ts';
@@ -68,12 +68,8 @@ function connectionOf(client: McpClient, { url, demo, ...options }: ClientConfig
   return { kind: 'stdio', name, command: process.execPath, args: [entryFile(), 'connect', address.href, '--token-file', tokenFile()] };
 }
 
-function configFolder(): string {
-  return join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'proxmox-mcp');
-}
-
 function tokenFile(): string {
-  return join(configFolder(), 'token');
+  return join(dirname(usualFile()), 'token');
 }
 
 /** Folders of managers of Node versions: an upgrade removes the program from there. */
@@ -85,7 +81,7 @@ function noteCredentials(made: Configuration, { url, demo, ...options }: ClientC
   const file = settingsFile(options);
   if (demo) note('It runs on the embedded cluster and needs no settings.');
   else if (url === undefined) {
-    const settings = file === undefined ? join(configFolder(), 'env') : resolve(file);
+    const settings = file === undefined ? usualFile() : resolve(file);
     note(`The server reads its settings from ${settings} (chmod 600). The client's file holds no secret.`);
     if (!existsSync(settings)) note('  PROXMOX_HOST=192.168.1.10\n  PROXMOX_TOKEN_ID=mcp@pve!agent\n  PROXMOX_TOKEN_SECRET=…');
   } else {

@@ -19,15 +19,11 @@ interface Message {
   result?: { protocolVersion?: string };
 }
 
-interface ConnectOptions {
-  tokenFile?: string;
-}
-
 /**
  * `connect`: a stdio proxy of a remote server, for clients that only start programs. It passes messages on as they are, in both
  * generations of the protocol, and holds nothing but an access token of that server: no secret of Proxmox.
  */
-export async function connect(address: string, options: ConnectOptions): Promise<Exit> {
+export async function connect(address: string, options: { tokenFile?: string }): Promise<Exit> {
   const url = serverUrl(address);
   const token = readToken(options.tokenFile);
   /** Requests that wait for an answer, and what cancels those of 2026-07-28. */
@@ -121,15 +117,14 @@ function lost({ origin }: URL, why: string): string {
 
 /** The fault, who must act, and whether the call may be repeated. */
 function explain(error: unknown, url: URL): string {
-  const where = `${url.origin}`;
+  const where = url.origin;
   if (!(error instanceof SdkHttpError)) {
-    const { cause } = error as { cause?: { code?: string } };
-    const never = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause?.code ?? '');
-    if (never) return `${where} cannot be reached (${cause?.code}). Nothing was sent; it is safe to repeat.`;
-    if (/CERT|SIGNATURE|^ERR_(TLS|SSL)/.test(cause?.code ?? '')) {
-      return `The certificate of ${where} is not accepted (${cause?.code}). Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS, or finds out who answers there.`;
-    }
-    return lost(url, cause?.code ?? 'cut');
+    const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+    if (['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code))
+      return `${where} cannot be reached (${code}). Nothing was sent; it is safe to repeat.`;
+    if (/CERT|SIGNATURE|^ERR_(TLS|SSL)/.test(code))
+      return `The certificate of ${where} is not accepted (${code}). Nothing was sent. The user names the authority that signed it in NODE_EXTRA_CA_CERTS, or finds out who answers there.`;
+    return lost(url, code || 'cut');
   }
   const { status = 0 } = error.data;
   if (status === 401)

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail } from '../../core/errors/errors.ts';
+import { shellWord } from '../lib/clients.ts';
 import { type Exit, note, print } from '../terminal/output.ts';
 import { entryFile } from './client-config.ts';
 
-const FOLDER = '/etc/systemd/system';
 const UNIT = 'proxmox-mcp.service';
 const ENV_FILE = '/etc/proxmox-mcp/env';
 const DATA_DIR = '/var/lib/proxmox-mcp';
@@ -12,8 +12,8 @@ const DATA_DIR = '/var/lib/proxmox-mcp';
 interface ServiceOptions {
   write?: true;
   force?: true;
-  folder?: string;
-  user?: string;
+  folder: string;
+  user: string;
 }
 
 interface Program {
@@ -28,7 +28,7 @@ interface Program {
  * `service install`: a systemd unit under which the server runs as a user of its own. That user alone can read the Proxmox token, the store
  * and the audit, so an agent with a shell on the same machine cannot bypass the approvals.
  */
-export function install({ write, force, folder = FOLDER, user = 'proxmox-mcp' }: ServiceOptions): Exit {
+export function install({ write, force, folder, user }: ServiceOptions): Exit {
   if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) fail('invalid_arguments', '--user must be the name of a Linux user.');
   const program = { node: realpathSync(process.execPath), entry: entryFile(), user };
   const weak = [program.node, program.entry].map(changeableBy).find((found) => found !== undefined);
@@ -38,7 +38,7 @@ export function install({ write, force, folder = FOLDER, user = 'proxmox-mcp' }:
   if (!write) {
     print(unit);
     if (why) note(`# ${why}\n# ${hint}`);
-    note(`# As root, --write writes it to ${FOLDER}. Then:\n${nextSteps(program)}`);
+    note(`# As root, --write writes it to ${folder}. Then:\n${nextSteps(program)}`);
     return 0;
   }
   if (why) fail('invalid_configuration', why, { hint });
@@ -132,7 +132,7 @@ WantedBy=multi-user.target
 }
 
 function nextSteps({ node, entry, user }: Program): string {
-  const as = (command: string) => `  runuser -u ${user} -- ${inShell(node)} ${inShell(entry)} ${command} --settings ${ENV_FILE}`;
+  const as = (command: string) => `  runuser -u ${user} -- ${shellWord(node)} ${shellWord(entry)} ${command} --settings ${ENV_FILE}`;
   return [
     `  useradd --system --home-dir ${DATA_DIR} --shell /usr/sbin/nologin ${user}`,
     `  install -d -m 0700 -o ${user} -g ${user} ${DATA_DIR}`,
@@ -150,10 +150,6 @@ function nextSteps({ node, entry, user }: Program): string {
 function quote(path: string): string {
   const escaped = path.replaceAll('%', '%%').replaceAll('\\', '\\\\').replaceAll('"', '\\"');
   return /[\s"'\\]/.test(path) ? `"${escaped}"` : escaped;
-}
-
-function inShell(path: string): string {
-  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function needsHome(...paths: string[]): boolean {

@@ -4,7 +4,7 @@ import { asError, fail } from '../../core/errors/errors.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { createProxmox } from '../../proxmox/client.ts';
 import { memoryTrustStore, openTrustStore, type Pin } from '../../proxmox/trust/store.ts';
-import { caFault, type Endpoint, inspectTls, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
+import { type Endpoint, inspectTls, pinFault, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import { learnPin } from '../../proxmox/trust/trust.ts';
 import { openLog, recordNoticeIn } from '../lib/open.ts';
 import { configure, type GlobalOptions, onlyCluster, pinOf } from '../lib/options.ts';
@@ -23,38 +23,34 @@ export async function trust(options: GlobalOptions & { cluster?: string; fingerp
   }
   const settings = onlyCluster(all, options.cluster);
   const cluster = pinOf(settings);
-  const { pin, onlyBecause } = await confirmPin(settings, options.fingerprint?.split(','), commandFor(options.cluster));
+  const command = options.cluster === undefined ? 'trust' : `trust --cluster ${options.cluster}`;
+  const { pin, onlyBecause } = await confirmPin(settings, { expected: options.fingerprint?.split(','), command });
   await keepPin(settings, pin);
-  const what = pinText(pin);
   if (!isForPeople()) {
     const pinned = pin.kind === 'ca' ? { kind: pin.kind, fingerprint: pin.fingerprint } : pin;
     printJson({ cluster, pinned, ...(onlyBecause === undefined ? {} : { only_because: onlyBecause }) });
     return 0;
   }
-  print(`Pinned for ${cluster}: ${what}.`);
+  print(`Pinned for ${cluster}: ${pinText(pin)}.`);
   if (onlyBecause !== undefined)
     print(
-      `The cluster's authority is not pinned, because ${onlyBecause}. With a valid token, run \`proxmox-mcp ${commandFor(options.cluster)}\` again to pin it.`,
+      `The cluster's authority is not pinned, because ${onlyBecause}. With a valid token, run \`proxmox-mcp ${command}\` again to pin it.`,
     );
   return 0;
 }
 
-function commandFor(cluster: string | undefined): string {
-  return cluster === undefined ? 'trust' : `trust --cluster ${cluster}`;
-}
-
-interface Confirmed {
-  pin: Pin;
-  /** Why the cluster could not be asked for its authority. */
-  onlyBecause?: string;
+interface Confirmation {
+  /** Fingerprints that need no question; undefined: a human at the terminal compares. */
+  expected: readonly string[] | undefined;
+  /** The command that asks, and that a human can run again. */
+  command: string;
 }
 
 /**
- * The pin of what a human confirmed.
- * @param expected fingerprints that need no question; absent: a human at the terminal compares
+ * The pin of what a human confirmed, and why it is not the cluster's authority where that could not be asked for.
  * @throws certificate_untrusted where another certificate is shown, or the human does not confirm
  */
-export async function confirmPin(settings: Settings, expected: readonly string[] | undefined, command = 'trust'): Promise<Confirmed> {
+export async function confirmPin(settings: Settings, confirmation: Confirmation): Promise<{ pin: Pin; onlyBecause?: string }> {
   const [first, ...others] = settings.connection.endpoints;
   if (!first)
     fail('missing_credentials', 'Not configured: PROXMOX_HOST.', {
@@ -63,16 +59,21 @@ export async function confirmPin(settings: Settings, expected: readonly string[]
     });
   const pinned = openTrustStore(settings.dataDir).get(pinOf(settings));
   const shown = await inspectTls(first);
-  await agree(shown, pinned, expected, first.host, command);
+  await agree(shown, first.host, confirmation, pinned);
   const learned = await learn(settings, first, shown);
   if (typeof learned !== 'string') {
-    for (const other of others) await checkSameCluster(await inspectTls(other), other.host, learned);
+    // All endpoints of one cluster share its authority.
+    for (const { host, port } of others) {
+      const fault = pinFault(leafOf(await inspectTls({ host, port })), host, learned);
+      if (fault !== undefined)
+        fail('certificate_untrusted', `The certificate of ${host} ${fault}. All hosts in PROXMOX_HOST must belong to one cluster.`);
+    }
     return { pin: learned };
   }
   const fingerprints = [shown.fingerprint];
   for (const other of others) {
     const another = await inspectTls(other);
-    await agree(another, pinned, expected, other.host, command);
+    await agree(another, other.host, confirmation, pinned);
     fingerprints.push(another.fingerprint);
   }
   return { pin: { kind: 'leaf', fingerprints, since: new Date(systemClock.now()).toISOString() }, onlyBecause: learned };
@@ -107,24 +108,16 @@ async function learn(settings: Settings, endpoint: Endpoint, shown: ShownCertifi
 }
 
 /** Returns once a human confirmed the certificate, or the expected one is shown. */
-export async function agree(
-  shown: ShownCertificate,
-  pinned: Pin | undefined,
-  expected: readonly string[] | undefined,
-  host: string,
-  command = 'trust',
-): Promise<void> {
+export async function agree(shown: ShownCertificate, host: string, { expected, command }: Confirmation, pinned?: Pin): Promise<void> {
+  const details = { fingerprint: shown.fingerprint, host };
   if (expected !== undefined) {
     if (expected.some((one) => sameFingerprint(one.trim(), shown.fingerprint))) return;
-    fail('certificate_untrusted', `${host} presented another certificate: SHA-256 ${shown.fingerprint}. Nothing was pinned.`, {
-      details: { fingerprint: shown.fingerprint, host },
-    });
+    fail('certificate_untrusted', `${host} presented another certificate: SHA-256 ${shown.fingerprint}. Nothing was pinned.`, { details });
   }
   tell(`Certificate of ${host}`);
-  tell(
-    `  SHA-256     ${shown.fingerprint}\n  subject     ${line(shown.subject)}\n  issuer      ${line(shown.issuer)}\n  valid to    ${shown.validTo}`,
-  );
-  if (pinned && misfit(shown, host, pinned) === undefined) tell(`  It matches the pin of ${pinned.since}.`);
+  tell(`  SHA-256     ${shown.fingerprint}\n  subject     ${line(shown.subject)}`);
+  tell(`  issuer      ${line(shown.issuer)}\n  valid to    ${shown.validTo}`);
+  if (pinned && pinFault(leafOf(shown), host, pinned) === undefined) tell(`  It matches the pin of ${pinned.since}.`);
   else if (pinned) tell(`  It replaces another certificate or authority, pinned on ${pinned.since}.`);
   tell(
     'Compare it with the node (in a shell of the node, as root):\n  openssl x509 -fingerprint -sha256 -noout -in /etc/pve/local/pve-ssl.pem',
@@ -132,7 +125,7 @@ export async function agree(
   if (!hasTerminal()) {
     fail('certificate_untrusted', 'The certificate must be confirmed in a terminal, and none is attached.', {
       hint: `Compare the fingerprint, then repeat this command with: --fingerprint ${shown.fingerprint}`,
-      details: { fingerprint: shown.fingerprint, host },
+      details,
     });
   }
   if ((await ask('Is it the same? Type yes to pin it: ')).trim() !== 'yes')
@@ -141,17 +134,8 @@ export async function agree(
     });
 }
 
-/** All endpoints of one cluster share its authority. */
-async function checkSameCluster(shown: ShownCertificate, host: string, pin: Pin): Promise<void> {
-  const fault = misfit(shown, host, pin);
-  if (fault !== undefined)
-    fail('certificate_untrusted', `The certificate of ${host} ${fault}. All hosts in PROXMOX_HOST must belong to one cluster.`);
-}
-
-/** The reason why the certificate does not match the pin, if any; undefined when it is. */
-function misfit(shown: ShownCertificate, host: string, pin: Pin): string | undefined {
-  if (pin.kind === 'ca') return caFault(new X509Certificate(shown.chainPem[0] ?? ''), host, pin.pem);
-  return pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint)) ? undefined : 'is of another cluster';
+function leafOf({ chainPem: [leaf = ''] }: ShownCertificate): X509Certificate {
+  return new X509Certificate(leaf);
 }
 
 /** Node puts each part of a name on a line of its own. */

@@ -1,7 +1,7 @@
 import type { Policy, PolicyMatch, PolicyRule } from '../../core/settings/policy.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { DAY_MS, duration } from '../../core/text/duration.ts';
-import { type Check, faultOf, inStore, ok, RESTORE, warn } from './check.ts';
+import { type Check, faultOf, inStore, ok, warn } from './check.ts';
 
 const DAYS = 7;
 /** The shortest time in which a human can read a plan. */
@@ -35,18 +35,12 @@ function count(answers: { askedAt: string; givenAt?: string }[]) {
 export async function habitsCheck(settings: Settings, now: number): Promise<{ check?: Check; habits?: Habits }> {
   const name = 'approvals given';
   try {
-    let lost: string | undefined;
     const since = new Date(now - DAYS * DAY_MS).toISOString();
-    const answers = await inStore(
-      settings,
-      (store) => store.approvals.answers(since),
-      (text) => {
-        lost = text;
-      },
-    );
-    if (!answers) return {};
-    const habits = habitsOf(answers, now);
-    if (lost !== undefined) return { habits, check: warn('store', lost, RESTORE) };
+    const seen = await inStore(settings, (store) => store.approvals.answers(since));
+    if (!seen) return {};
+    const habits = habitsOf(seen.found, now);
+    const [lost] = seen.lost;
+    if (lost) return { habits, check: lost };
     const { asked, perDay, given, quick } = habits;
     const text = `${asked} requested in the last ${DAYS} days (${perDay} a day), ${given} approved, ${quick} of them in under two seconds`;
     // A few may be chance; the greater part of many is a habit.

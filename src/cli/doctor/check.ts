@@ -1,8 +1,8 @@
-import { defined } from '../../core/defined.ts';
 import { asError } from '../../core/errors/errors.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import type { Store } from '../../store/index.ts';
 import { hasStore } from '../lib/data-folder.ts';
+import { openStoreOf } from '../lib/open.ts';
 
 /** One finding. `fail`: something does not work; `warn`: it works and deserves a look; `note`: a lasting property of this installation. */
 export interface Check {
@@ -22,23 +22,16 @@ export function faultOf(name: string, thrown: unknown, state: 'warn' | 'fail' = 
   return { name, state, text: message, next: hint };
 }
 
-/** The next step where the store was lost. */
-export const RESTORE = 'Restore a backup of the store if one exists.';
-
 /**
  * Looks into the store. Undefined where there is none yet: a diagnosis creates none.
- * @param notice told what the operator should know of the store
+ * @returns also a check for each notice of the store
  */
-export async function inStore<T>(
-  { dataDir, databaseUrl }: Settings,
-  look: (store: Store) => Promise<T>,
-  notice: (text: string) => void = () => {},
-): Promise<T | undefined> {
-  if (!hasStore({ dataDir, databaseUrl })) return undefined;
-  const { openStore } = await import('../../store/index.ts');
-  const store = await openStore({ dataDir, notice, ...defined({ databaseUrl }) });
+export async function inStore<T>(settings: Settings, look: (store: Store) => Promise<T>): Promise<{ found: T; lost: Check[] } | undefined> {
+  if (!hasStore(settings)) return undefined;
+  const lost: Check[] = [];
+  const store = await openStoreOf(settings, (text) => lost.push(warn('store', text, 'Restore a backup of the store if one exists.')));
   try {
-    return await look(store);
+    return { found: await look(store), lost };
   } finally {
     await store.close();
   }

@@ -6,30 +6,26 @@ import { plain } from '../../core/settings/limits.ts';
 import type { Settings } from '../../core/settings/settings.ts';
 import { counted } from '../../core/text/text.ts';
 import { currentGuests } from '../../proxmox/guest/fresh.ts';
-import type { GuestRow } from '../../proxmox/guest/guests.ts';
 import { listBridges, listNodes, type NodeRow } from '../../proxmox/nodes.ts';
 import { listStorages, listVolumes } from '../../proxmox/storage.ts';
 import type { Pin } from '../../proxmox/trust/store.ts';
-import { caFault, inspectTls, readCa, type ShownCertificate, sameFingerprint } from '../../proxmox/trust/tls.ts';
+import { caFault, type Endpoint, inspectTls, pinFault, readCa, sameFingerprint } from '../../proxmox/trust/tls.ts';
 import { type Check, failed, faultOf, ok, warn } from './check.ts';
 
 /** Looks at the certificate of every endpoint without sending anything. */
 export async function certificates(settings: Settings, pin: Pin | undefined): Promise<Check[]> {
   return Promise.all(
-    settings.connection.endpoints.map(async (endpoint): Promise<Check> => {
+    settings.connection.endpoints.map((endpoint) => {
       const name = `certificate of ${endpoint.host}:${endpoint.port}`;
-      try {
-        const shown = await inspectTls(endpoint);
-        return judge(name, shown, endpoint.host, settings, pin);
-      } catch (error) {
-        return faultOf(name, error);
-      }
+      return certificateCheck(name, endpoint, settings, pin).catch((thrown: unknown) => faultOf(name, thrown));
     }),
   );
 }
 
 /** The same order as the adapter's: fingerprint or CA, the system's authorities, the pin, first use. */
-function judge(name: string, shown: ShownCertificate, host: string, { connection, demo }: Settings, pin: Pin | undefined): Check {
+async function certificateCheck(name: string, endpoint: Endpoint, { connection, demo }: Settings, pin: Pin | undefined): Promise<Check> {
+  const { host } = endpoint;
+  const shown = await inspectTls(endpoint);
   const print = `SHA-256 ${shown.fingerprint}, valid to ${shown.validTo}`;
   if (demo) return ok(name, 'the embedded cluster');
   const leaf = new X509Certificate(shown.chainPem[0] ?? '');
@@ -47,12 +43,8 @@ function judge(name: string, shown: ShownCertificate, host: string, { connection
     return failed(name, `${print}; not trusted by an authority of the system`, 'Set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT.');
   const next = 'Compare the fingerprint with the one on the node, then: proxmox-mcp trust';
   if (pin) {
-    const fits =
-      pin.kind === 'ca'
-        ? caFault(leaf, host, pin.pem) === undefined
-        : pin.fingerprints.some((one) => sameFingerprint(one, shown.fingerprint));
     const what = pin.kind === 'ca' ? "the cluster's authority" : 'the certificate';
-    if (fits) return ok(name, `${print}; ${what} is pinned since ${pin.since}`);
+    if (pinFault(leaf, host, pin) === undefined) return ok(name, `${print}; ${what} is pinned since ${pin.since}`);
     return failed(name, `${print}; does not match the pin of ${pin.since}`, next);
   }
   if (isPrivate(shown.address)) return warn(name, `${print}; not pinned yet; the first use pins it`, next);
@@ -96,39 +88,32 @@ export async function material(api: ProxmoxReader, settings: Settings): Promise<
   const [storages, bridges, guests] = await Promise.all([listStorages(api, node.node), listBridges(api, node.node), currentGuests(api)]);
   const takes = (content: string) => storages.filter((s) => s.usable && s.content.includes(content));
   const disks = takes('images').map((s) => `${s.storage} (${Math.floor(s.freeGib)} GiB free)`);
-  const sources = await bootSources(
-    api,
-    node.node,
-    takes('iso').map((s) => s.storage),
-    takes('import').map((s) => s.storage),
-    guests,
-  );
+  const volumes = async (content: string) => {
+    const lists = await Promise.all(takes(content).map(({ storage }) => listVolumes(api, node.node, storage, { content }).catch(() => [])));
+    return lists.flat().length;
+  };
+  const [isos, images] = await Promise.all([volumes('iso'), volumes('import')]);
+  const counts = [
+    [guests.filter((g) => g.template).length, 'template'],
+    [isos, 'ISO'],
+    [images, 'image'],
+  ] as const;
+  const sources = counts.flatMap(([count, what]) => (count > 0 ? counted(count, what) : []));
   return [
     ...silent(all),
     tooSmall(node, settings),
     disks.length > 0
       ? ok('storage', `for disks: ${disks.join(', ')}`)
-      : warn(
-          'storage',
-          `no visible storage on ${node.node} takes disks`,
-          'Add the content type "Disk image" to a storage, or Datastore.Audit on one to the token.',
-        ),
-    bridges.length > 0
-      ? ok('network', `bridges: ${bridges.join(', ')}`)
-      : warn(
-          'network',
-          `no visible bridge on ${node.node}`,
-          'Create one on the node, or grant SDN.Use on /sdn/zones/localnetwork to the token.',
-        ),
+      : warn('storage', `no visible storage on ${node.node} takes disks`, NO_STORAGE),
+    bridges.length > 0 ? ok('network', `bridges: ${bridges.join(', ')}`) : warn('network', `no visible bridge on ${node.node}`, NO_BRIDGE),
     sources.length > 0
       ? ok('to install from', sources.join(', '))
-      : warn(
-          'to install from',
-          'no template, ISO or image is visible',
-          'Upload an ISO or a cloud image to a storage, or create a template.',
-        ),
+      : warn('to install from', 'no template, ISO or image is visible', NO_SOURCE),
   ];
 }
+const NO_STORAGE = 'Add the content type "Disk image" to a storage, or Datastore.Audit on one to the token.';
+const NO_BRIDGE = 'Create one on the node, or grant SDN.Use on /sdn/zones/localnetwork to the token.';
+const NO_SOURCE = 'Upload an ISO or a cloud image to a storage, or create a template.';
 
 /** Proxmox says `unknown` of a node then, and shows its guests without names and sizes; everything else works. */
 function silent(nodes: readonly NodeRow[]): Check[] {
@@ -142,24 +127,4 @@ function tooSmall({ node, cpus }: NodeRow, { limits }: Settings): Check {
   if (cpus === undefined) return ok('node', `new guests go to ${node}`);
   if (cpus >= 2) return ok('node', `new guests go to ${node} (${cpus} CPUs; at most ${Math.min(cpus, limits.maxCpu)} for one guest)`);
   return warn('node', `${node} has ${cpus} CPU, and a guest gets 2 by default`, 'Pass cores: 1, or choose another node.');
-}
-
-async function bootSources(
-  api: ProxmoxReader,
-  node: string,
-  isos: string[],
-  imports: string[],
-  guests: readonly GuestRow[],
-): Promise<string[]> {
-  const count = async (storages: string[], content: string) => {
-    const lists = await Promise.all(storages.map((s) => listVolumes(api, node, s, { content }).catch(() => [])));
-    return lists.flat().length;
-  };
-  const [isoCount, imageCount] = await Promise.all([count(isos, 'iso'), count(imports, 'import')]);
-  const counts = [
-    [guests.filter((g) => g.template).length, 'template'],
-    [isoCount, 'ISO'],
-    [imageCount, 'image'],
-  ] as const;
-  return counts.filter(([n]) => n > 0).map(([n, what]) => counted(n, what));
 }

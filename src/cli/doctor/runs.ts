@@ -1,25 +1,21 @@
 import { nameIn, type Settings } from '../../core/settings/settings.ts';
 import { counted } from '../../core/text/text.ts';
-import { type Check, inStore, ok, RESTORE, warn } from './check.ts';
+import { type Check, inStore, ok, warn } from './check.ts';
 
 const NAMED = 5;
 const NAME = 'outcomes';
 
-/** Requests that Proxmox may still execute; none when there is no store yet, which is not made. */
+/** Requests that Proxmox may still execute. */
 export async function openRunsCheck(settings: Settings, cluster: string): Promise<Check[]> {
-  const found: Check[] = [];
-  const open = await inStore(
-    settings,
-    (store) => store.runs.unknown(cluster),
-    (text) => void found.push(warn('store', text, RESTORE)),
-  );
-  if (open === undefined) return [];
-  if (open.length === 0) return [...found, ok(NAME, 'the outcome of every run is known')];
+  const seen = await inStore(settings, (store) => store.runs.unknown(cluster));
+  if (!seen) return [];
+  const { found: open, lost } = seen;
+  if (open.length === 0) return [...lost, ok(NAME, 'the outcome of every run is known')];
   const named = open.slice(0, NAMED).map(({ id, plan, startedAt }) => `${plan.summary} (${id}, ${startedAt})`);
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : '';
   const text = `the outcome of ${counted(open.length, 'run')} is unknown, and Proxmox may still execute it: ${named.join('; ')}${more}`;
   const next = 'Check these guests in Proxmox, then record how each ended: proxmox-mcp runs close ID --outcome done|not-done';
-  return [...found, warn(NAME, text, next)];
+  return [...lost, warn(NAME, text, next)];
 }
 
 /**
@@ -32,8 +28,8 @@ export async function leftRunsCheck(settings: Settings, served: readonly string[
   const isNamed = (name: string) => clusters.some((one) => one.name === name);
   const isServed = (cluster: string) =>
     isNamed(nameIn(cluster)) && (served.includes(cluster) || !served.some((one) => nameIn(one) === nameIn(cluster)));
-  const all = (await inStore(settings, (store) => store.runs.openByCluster())) ?? [];
-  return all
+  const all = await inStore(settings, (store) => store.runs.openByCluster());
+  return (all?.found ?? [])
     .filter(({ cluster }) => !isServed(cluster))
     .map(({ cluster, open }) => {
       const name = nameIn(cluster);

@@ -56,21 +56,8 @@ export const CLIENTS: Record<string, McpClient> = {
   },
   'claude-code': {
     where: 'a terminal. --scope user makes it known in all projects.',
-    stdio: ({ name, command, args }) => shell(['claude', 'mcp', 'add', '--scope', 'user', name, '--', command, ...args]),
-    http: ({ name, url }) =>
-      shell([
-        'claude',
-        'mcp',
-        'add',
-        '--scope',
-        'user',
-        '--transport',
-        'http',
-        name,
-        url,
-        '--header',
-        `Authorization: Bearer ${TOKEN_PLACEHOLDER}`,
-      ]),
+    stdio: ({ name, command, args }) => claude([name, '--', command, ...args]),
+    http: ({ name, url }) => claude(['--transport', 'http', name, url, '--header', `Authorization: Bearer ${TOKEN_PLACEHOLDER}`]),
   },
   cursor: {
     where: '~/.cursor/mcp.json, or .cursor/mcp.json in a project.',
@@ -185,6 +172,6 @@ function yaml(head: string, lines: string[]): Configuration {
   return { format: 'yaml', text: [head, ...lines].join('\n') };
 }
 
-function shell(words: string[]): Configuration {
-  return { format: 'shell', text: words.map(shellWord).join(' ') };
+function claude(words: string[]): Configuration {
+  return { format: 'shell', text: `claude mcp add --scope user ${words.map(shellWord).join(' ')}` };
 }

@@ -5,13 +5,8 @@ import { nearest } from '../../core/text/nearest.ts';
 import { chooseOutput, type Exit, isForPeople, type OutputOptions, reportError } from '../terminal/output.ts';
 import { wrap } from '../terminal/wrap.ts';
 
-interface CommandOptions {
-  isDefault?: boolean;
-  hidden?: boolean;
-}
-
 /** A command that serves until it is told to end, with the options that all commands take. `run` gets the positional arguments, then the options. */
-export function server(parent: Command, usage: string, description: string, options: CommandOptions = {}): Command {
+export function server(parent: Command, usage: string, description: string, options: { isDefault?: true } = {}): Command {
   return (
     parent
       .command(usage, options)
@@ -20,13 +15,12 @@ export function server(parent: Command, usage: string, description: string, opti
       .option('--settings <file>', 'read settings from this file, after the environment')
       // Node takes this spelling for itself wherever it stands, and ends when the file does not exist.
       .addOption(new Option('--env-file <file>', 'the same as --settings').hideHelp())
-      .exitOverride()
   );
 }
 
 /** A command that writes a result and ends. */
-export function command(parent: Command, usage: string, description: string, options: CommandOptions = {}): Command {
-  return printing(server(parent, usage, description, options));
+export function command(parent: Command, usage: string, description: string): Command {
+  return printing(server(parent, usage, description));
 }
 
 /** With the options of a command that writes a result. */
@@ -38,7 +32,7 @@ export function printing(one: Command): Command {
 
 /** A command that only holds others. Options before the name of one of them are met with those names, not as unknown. */
 export function group(parent: Command, name: string, description: string): Command {
-  const made = parent.command(name).description(description).usage('<command> [options]').exitOverride().enablePositionalOptions();
+  const made = parent.command(name).description(description).usage('<command> [options]');
   return made
     .allowExcessArguments()
     .allowUnknownOption()

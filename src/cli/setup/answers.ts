@@ -37,37 +37,24 @@ export async function answer(option: string, given: string | undefined, question
 
 /** The purpose of the token. Names are checked, because they become words of commands for root. */
 export async function tokenPlan(options: SetupOptions): Promise<TokenPlan> {
-  const toolsets = names(
-    '--toolsets',
-    await answer('--toolsets', options.toolsets, `Groups of tools (${TOOLSETS.join(', ')}, all)`, 'everyday'),
-  );
+  const toolsets = await names('--toolsets', options.toolsets, `Groups of tools (${TOOLSETS.join(', ')}, all)`, 'everyday');
   const unknown = toolsets.find((one) => one !== 'all' && !TOOLSETS.includes(one as Toolset));
   if (unknown !== undefined) fail('invalid_arguments', `${unknown} is not a group of tools. The groups: ${TOOLSETS.join(', ')}, all.`);
   const tokenId = await answer('--token-id', options.tokenId, 'API token to create', 'mcp@pve!agent');
   if (!/^[\w.+-]+@[\w.-]+![A-Za-z][\w.-]+$/.test(tokenId)) fail('invalid_arguments', '--token-id must have the form user@realm!name.');
-  const [pool = ''] = names('--pool', await answer('--pool', options.pool, 'Pool of its guests', 'agents'));
-  const nodes = names('--nodes', await answer('--nodes', options.nodes, 'Nodes', 'pve'));
-  const storages = names(
-    '--storages',
-    await answer('--storages', options.storages, 'Storages: first the one for disks, then those with images', 'local-lvm,local'),
-  );
-  const bridges = names('--bridges', await answer('--bridges', options.bridges, 'Bridges', 'vmbr0'));
-  const templates = names('--templates', await answer('--templates', options.templates, 'VMIDs of templates outside of the pool', ''));
+  const [pool = ''] = await names('--pool', options.pool, 'Pool of its guests', 'agents');
+  const nodes = await names('--nodes', options.nodes, 'Nodes', 'pve');
+  const storageQuestion = 'Storages: first the one for disks, then those with images';
+  const storages = await names('--storages', options.storages, storageQuestion, 'local-lvm,local');
+  const bridges = await names('--bridges', options.bridges, 'Bridges', 'vmbr0');
+  const templates = await names('--templates', options.templates, 'VMIDs of templates outside of the pool', '');
   const major = wholeNumber('--pve', options.pve, 7);
-  return {
-    toolsets: toolsets.includes('all') ? TOOLSETS : (toolsets as Toolset[]),
-    tokenId,
-    pool,
-    nodes,
-    storages,
-    bridges,
-    templates,
-    major,
-  };
+  const chosen = toolsets.includes('all') ? TOOLSETS : (toolsets as Toolset[]);
+  return { toolsets: chosen, tokenId, pool, nodes, storages, bridges, templates, major };
 }
 
-function names(option: string, text: string): string[] {
-  const all = text.split(',').flatMap((one) => one.trim() || []);
+async function names(option: string, given: string | undefined, question: string, usual: string): Promise<string[]> {
+  const all = (await answer(option, given, question, usual)).split(',').flatMap((one) => one.trim() || []);
   const wrong = all.find((one) => !/^[A-Za-z0-9][\w.-]*$/.test(one));
   if (wrong !== undefined) fail('invalid_arguments', `${option}: ${wrong.slice(0, 60)} is not a name. Separate names with commas.`);
   return all;

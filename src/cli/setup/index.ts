@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.ts';
+import { loadConfig, usualFile } from '../../config/load.ts';
 import { toSettings } from '../../config/settings.ts';
 import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
@@ -20,8 +20,7 @@ import { ask, hasTerminal } from '../terminal/terminal.ts';
 import { viewText } from '../terminal/view.ts';
 import { wrap } from '../terminal/wrap.ts';
 import { answer, type SetupOptions, tokenPlan, tokenSecret } from './answers.ts';
-import { addCluster, clustersFile } from './clusters-file.ts';
-import { targetFile, usualFile, writeSettings } from './settings-file.ts';
+import { addCluster, clustersFile, targetFile, writeSettings } from './settings-file.ts';
 
 /**
  * `setup`: from the address of a node to the first plan. Each question has an option, so that a script can answer. A script without a secret gets the
@@ -43,7 +42,7 @@ export async function setup(options: SetupOptions): Promise<Exit> {
   const [endpoint] = settingsOf({ PROXMOX_HOST: host }).connection.endpoints;
   if (!endpoint) return fail('invalid_arguments', '--host must be the address of a node.');
   const shown = await inspectTls(endpoint);
-  await agree(shown, undefined, options.fingerprint?.split(','), endpoint.host, 'setup');
+  await agree(shown, endpoint.host, { expected: options.fingerprint?.split(','), command: 'setup' });
 
   heading('2. A token with few rights');
   const plan = await tokenPlan(options);
@@ -63,7 +62,7 @@ export async function setup(options: SetupOptions): Promise<Exit> {
   }
 
   const settings = settingsOf({ PROXMOX_HOST: host, PROXMOX_TOKEN_ID: plan.tokenId, PROXMOX_TOKEN_SECRET: secret }, cluster);
-  const { pin, onlyBecause } = await confirmPin(settings, [shown.fingerprint]);
+  const { pin, onlyBecause } = await confirmPin(settings, { expected: [shown.fingerprint], command: 'setup' });
   if (onlyBecause !== undefined) {
     return fail('authentication_failed', `Proxmox rejects the token ${plan.tokenId}. Nothing was written.`, {
       hint: 'Check that `pveum user token add` ran for this token, and that the secret is the one that it printed.',
@@ -105,7 +104,7 @@ interface Written {
 async function rest(options: SetupOptions, written: Written): Promise<Exit> {
   heading('4. The client');
   const client = await answer('--client', options.client, `MCP client (${CLIENT_NAMES.join(', ')}; Enter for none)`, '');
-  if (client !== '') configureClient(client, await wantsWriting(client, options), written);
+  if (client !== '') clientConfig(client, { ...written, ...((await wantsWriting(client, options)) ? { write: true } : {}) });
   heading('5. What works');
   const exit = await doctor(written);
   heading('6. A first plan');
@@ -137,10 +136,6 @@ async function wantsWriting(client: string, { write }: SetupOptions): Promise<bo
   const file = clientOf(client).file?.();
   if (write || file === undefined || !hasTerminal()) return write === true;
   return (await ask(`Type yes to write it into ${file}, or Enter to print it: `)).trim() === 'yes';
-}
-
-function configureClient(client: string, write: boolean, written: Written): void {
-  clientConfig(client, { ...written, ...(write ? { write } : {}) });
 }
 
 /** The dry run of a create: it says what a VM would be, or which part is missing. */

@@ -13,8 +13,19 @@ export function needTerminal(message: string, hint = 'Run the command yourself i
 }
 
 /** Asks for one line. Ctrl-C and the end of the input are an empty answer, which is never a yes. */
-export async function ask(prompt: string): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+export function ask(prompt: string): Promise<string> {
+  return line(process.stderr, prompt);
+}
+
+/** The same for a secret: what is typed is not shown. */
+export async function askHidden(prompt: string): Promise<string> {
+  process.stderr.write(prompt);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return line(silent, '').finally(() => process.stderr.write('\n'));
+}
+
+async function line(output: Writable, prompt: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output, terminal: true });
   try {
     return await new Promise<string>((resolve) => {
       lines.once('close', () => resolve(''));
@@ -23,23 +34,6 @@ export async function ask(prompt: string): Promise<string> {
     });
   } finally {
     lines.close();
-  }
-}
-
-/** Asks for a secret: what is typed is not shown. Ctrl-C and the end of the input are an empty answer. */
-export async function askHidden(prompt: string): Promise<string> {
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  process.stderr.write(prompt);
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
-  try {
-    return await new Promise<string>((resolve) => {
-      lines.once('close', () => resolve(''));
-      lines.once('SIGINT', () => resolve(''));
-      lines.question('').then(resolve, () => resolve(''));
-    });
-  } finally {
-    lines.close();
-    process.stderr.write('\n');
   }
 }
 

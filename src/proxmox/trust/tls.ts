@@ -187,11 +187,17 @@ export function unknownCertificate(fingerprint: string, host: string): ProxmoxMc
 }
 
 function againstPin(leaf: X509Certificate, host: string, pin: Pin): ProxmoxMcpError | undefined {
-  const fault = pin.kind === 'ca' ? caFault(leaf, host, pin.pem) : isOneOf(pin.fingerprints, leaf) ? undefined : 'is not the pinned one';
+  const fault = pinFault(leaf, host, pin);
   if (fault === undefined) return undefined;
   return new ProxmoxMcpError('certificate_changed', `${host} shows a certificate (SHA-256 ${leaf.fingerprint256}) that ${fault}.`, {
     details: { fingerprint: leaf.fingerprint256, host, pinned: pin.kind === 'ca' ? pin.fingerprint : pin.fingerprints, since: pin.since },
   });
+}
+
+/** Why a certificate does not match a pin; undefined when it does. */
+export function pinFault(leaf: X509Certificate, host: string, pin: Pin): string | undefined {
+  if (pin.kind === 'ca') return caFault(leaf, host, pin.pem);
+  return isOneOf(pin.fingerprints, leaf) ? undefined : 'is not the pinned one';
 }
 
 /** Why a certificate is not valid under this authority for this host; undefined when it is. */
