@@ -115,7 +115,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       if (refusal) throw refusal;
       return { data: shaped(path, data) as Json, ...defined({ total }) };
     };
-    return LISTS.has(path) ? lastWords.read(listKey(path, params), body, parse) : parse();
+    return LISTS.has(path) || IS_CONFIGURATION.test(path) ? lastWords.read(questionOf(path, params), body, parse) : parse();
   }
 
   /** The first answer of a second tells the time of the cluster best, so later ones of that second are not read. */
@@ -211,7 +211,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     notices,
     get: async <T>(path: string, params?: Record<string, string | number>, extra?: { signal?: AbortSignal }) => {
       const ask = async () => (await read(path, params, extra?.signal)).data;
-      return (await (extra?.signal === undefined && LISTS.has(path) ? underWay(listKey(path, params), ask) : ask())) as T;
+      return (await (extra?.signal === undefined && LISTS.has(path) ? underWay(questionOf(path, params), ask) : ask())) as T;
     },
     version: () => {
       version ??= api.get<{ version?: unknown } | null>('/version').then((answer) => parseVersion(String(answer?.version)));
@@ -265,7 +265,9 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 const JOIN_MS = 1_000;
 /** Long lists that several parts of one call, and several calls at once, ask for. */
 const LISTS = new Set(['/cluster/resources', '/nodes']);
-const listKey = (path: string, params: WireRequest['params'] = {}) => `${path} ${JSON.stringify(params)}`;
+/** What is the same until the guest is changed, and is read again by each call about it. */
+const IS_CONFIGURATION = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/\d+\/(?:pending|snapshot)$/;
+const questionOf = (path: string, params: WireRequest['params'] = {}) => `${path} ${JSON.stringify(params)}`;
 const IS_AGENT_CALL = /^\/nodes\/[^/]+\/qemu\/[^/]+\/agent\//;
 
 function nodeOf(path: string): string {

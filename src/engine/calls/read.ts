@@ -1,3 +1,4 @@
+import { oncePer } from '../../core/once-per.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Result } from '../../core/result.ts';
 import type { JsonObject } from '../../core/text/json.ts';
@@ -22,21 +23,15 @@ export async function read(call: Call<ReadOperation>, ports: Ports): Promise<Res
   const { operation, args, deadline } = call;
   const output = await sharedRead(call, ports, async () => {
     const open = typeof args.vmid === 'number' ? await openOutcomes(args.vmid, ports) : [];
-    const seen = checked(operation, await operation.read(readContext(call.caller, ports), args));
+    const seen = checked(await operation.read(readContext(call.caller, ports), args), operation);
     return open.length > 0 ? { ...seen, open_outcomes: open } : seen;
   });
   await ports.audit.append({ kind: 'read', ...auditCall(call), status: 'ok', durationMs: deadline.elapsedMs }, { durable: false });
   return { kind: 'done', output };
 }
 
-const outputs = new WeakMap<object, JsonObject>();
-
 /** An answer as its schema allows it. An operation that gives the very same answer again gets the same one, which none may change. */
-function checked({ output }: ReadOperation, answer: object): JsonObject {
-  const seen = outputs.get(answer) ?? (output.parse(answer) as JsonObject);
-  outputs.set(answer, seen);
-  return seen;
-}
+const checked = oncePer((answer: object, { output }: ReadOperation) => output.parse(answer) as JsonObject);
 
 /** Requests for a guest whose outcome is unknown. Where the store cannot be read, the answer says so and not "none". */
 async function openOutcomes(vmid: number, ports: Ports): Promise<string[]> {

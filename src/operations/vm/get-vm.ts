@@ -1,14 +1,15 @@
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { asError } from '../../core/errors/errors.ts';
+import { oncePer } from '../../core/once-per.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { mibOf } from '../../core/text/sizes.ts';
 import { plainText } from '../../core/text/text.ts';
-import { type Addresses, addressesFrom, hasInside } from '../../proxmox/guest/addresses.ts';
+import { type Addresses, addressesFrom, hasInside, type Inside } from '../../proxmox/guest/addresses.ts';
 import { type Disk, networksOf } from '../../proxmox/guest/disks.ts';
 import { type Guest, type GuestAt, type GuestStatus, readGuest, readStatus } from '../../proxmox/guest/guests.ts';
 import type { Place } from '../../proxmox/guest/places.ts';
-import { readSnapshots } from '../../proxmox/guest/snapshots.ts';
+import { readSnapshots, type Snapshots } from '../../proxmox/guest/snapshots.ts';
 import { defineOperation } from '../define.ts';
 import { ADDRESS_READS, DETAIL_READS, GUEST_READS } from './lib/api.ts';
 import { atKnownPlace } from './lib/known-places.ts';
@@ -104,43 +105,60 @@ export const getVm = defineOperation({
   ],
   async read(ctx, { vmid, fields = [] }) {
     const { row, guest, snapshots, status, inside, haNow } = await atKnownPlace(ctx.api, vmid, (place) => look(ctx.api, place));
-    const { identity, at } = guest;
-    const { running } = snapshots;
-    const { byMac, ...addresses }: Addresses = running ? addressesFrom(guest, inside) : {};
     const ha = haNow ?? status?.ha ?? row.ha;
-    return {
-      vmid,
-      name: plainText(identity.name, 80),
-      type: at.type === 'qemu' ? ('vm' as const) : ('container' as const),
-      node: at.node,
-      status: running ? (status?.detail ?? 'running') : 'stopped',
-      ...(guest.template ? { template: true } : {}),
-      ...(status ? { uptime_seconds: status.uptimeSeconds, usage: usageOf(status) } : {}),
-      config: compactConfig(guest),
-      ...(guest.pending.length === 0 ? {} : { pending: pendingOf(guest) }),
-      disks: guest.disks.map((d) => ({
-        slot: d.slot,
-        volume: plainText(d.volid, 300),
-        ...(d.sizeGib === undefined ? {} : { size_gb: Math.round(d.sizeGib * 1000) / 1000 }),
-        media: d.media,
-        ...ownerView(d, vmid),
-      })),
-      networks: networksOf(at.type, guest.config).map((n) => {
-        const found = byMac?.get(n.mac?.toLowerCase() ?? '') ?? [];
-        const words = { model: plainText(n.model, 60), mac: plainText(n.mac ?? '', 40), bridge: plainText(n.bridge ?? '', 60) };
-        return { ...n, ...words, ...(found.length > 0 ? { addresses: found } : {}) };
-      }),
-      ...addresses,
-      snapshots: snapshots.names.length,
-      ...defined({ lock: identity.lock }),
-      protection: identity.protection,
-      ...defined({ ha }),
-      ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
-      ...defined({ pool: row.pool }),
-      ...(await detailsOf(ctx, { row, guest, snapshots }, fields)),
-    };
+    const answer = snapshots.running
+      ? view(guest, snapshots, { ha, pool: row.pool, status, inside })
+      : stoppedView(guest, snapshots, ha, row.pool);
+    return fields.length === 0 ? answer : { ...answer, ...(await detailsOf(ctx, { row, guest, snapshots }, fields)) };
   },
 });
+
+/** A stopped guest looks as before until it is changed. */
+const stoppedView = oncePer((guest: Guest, snapshots: Snapshots, ha: string | undefined, pool: string | undefined) =>
+  view(guest, snapshots, { ha, pool }),
+);
+
+interface Live {
+  ha: string | undefined;
+  pool: string | undefined;
+  status?: GuestStatus | undefined;
+  inside?: Inside | undefined;
+}
+
+function view(guest: Guest, { names, running }: Snapshots, { ha, pool, status, inside }: Live) {
+  const { identity, at } = guest;
+  const { byMac, ...addresses }: Addresses = running ? addressesFrom(guest, inside) : {};
+  return {
+    vmid: at.vmid,
+    name: plainText(identity.name, 80),
+    type: at.type === 'qemu' ? ('vm' as const) : ('container' as const),
+    node: at.node,
+    status: running ? (status?.detail ?? 'running') : 'stopped',
+    ...(guest.template ? { template: true } : {}),
+    ...(status ? { uptime_seconds: status.uptimeSeconds, usage: usageOf(status) } : {}),
+    config: compactConfig(guest),
+    ...(guest.pending.length === 0 ? {} : { pending: pendingOf(guest) }),
+    disks: guest.disks.map((d) => ({
+      slot: d.slot,
+      volume: plainText(d.volid, 300),
+      ...(d.sizeGib === undefined ? {} : { size_gb: Math.round(d.sizeGib * 1000) / 1000 }),
+      media: d.media,
+      ...ownerView(d, at.vmid),
+    })),
+    networks: networksOf(at.type, guest.config).map((n) => {
+      const found = byMac?.get(n.mac?.toLowerCase() ?? '') ?? [];
+      const words = { model: plainText(n.model, 60), mac: plainText(n.mac ?? '', 40), bridge: plainText(n.bridge ?? '', 60) };
+      return { ...n, ...words, ...(found.length > 0 ? { addresses: found } : {}) };
+    }),
+    ...addresses,
+    snapshots: names.length,
+    ...defined({ lock: identity.lock }),
+    protection: identity.protection,
+    ...defined({ ha }),
+    ...(guest.tags.length === 0 ? {} : { tags: guest.tags.map((tag) => plainText(tag, 40)) }),
+    ...defined({ pool }),
+  };
+}
 
 function usageOf({ cpu, usedBytes, diskUsedGib }: GuestStatus) {
   return {

@@ -1,6 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { GuestAt, GuestIdentity, GuestType } from '../../core/guest.ts';
+import { oncePer } from '../../core/once-per.ts';
 import type { GetApi, ProxmoxReader } from '../../core/proxmox.ts';
 import { gibOf, isSet, mibOf, numberOf } from '../../core/text/sizes.ts';
 import { type Disk, dataGib, disksOf } from './disks.ts';
@@ -29,25 +30,22 @@ export async function nextFree(api: GetApi): Promise<number> {
   return Number(await api.get<string | number>('/cluster/nextid'));
 }
 
-/** Guests by the answer that listed them: the adapter answers the same rows as long as Proxmox does. */
-const listed = new WeakMap<readonly ResourceRow[], readonly GuestRow[]>();
-
 /** All guests that the token can see, by VMID: one `GET /cluster/resources?type=vm`. Readers share the rows, and none may change them. */
 export async function listGuests(api: GetApi): Promise<readonly GuestRow[]> {
   const rows = await api.get<ResourceRow[]>('/cluster/resources', { type: 'vm' });
-  const guests = listed.get(rows) ?? guestsOf(rows);
-  listed.set(rows, guests);
+  const guests = guestsOf(rows);
   keepList(api, guests);
   return guests;
 }
 
-function guestsOf(rows: readonly ResourceRow[]): readonly GuestRow[] {
+/** The adapter answers the same rows as long as Proxmox does. */
+const guestsOf = oncePer((rows: readonly ResourceRow[]): readonly GuestRow[] => {
   // Written out: a fleet has thousands of rows.
   const guests: GuestRow[] = [];
   const tags = tagsByText();
   for (const row of rows) if (row.type === 'qemu' || row.type === 'lxc') guests.push(new GuestRow(row, row.type, tags));
   return isInOrder(guests) ? guests : guests.sort((a, b) => a.vmid - b.vmid);
-}
+});
 
 function isInOrder(guests: readonly GuestRow[]): boolean {
   let before = 0;
@@ -104,6 +102,11 @@ interface PendingRow {
 /** Configuration, pending changes and identity in one request: `GET …/pending`. */
 export async function readGuest(api: GetApi, at: GuestAt): Promise<Guest> {
   const rows = await api.get<PendingRow[]>(`${guestPath(at)}/pending`);
+  return guestOf(rows, at.vmid, at.type, at.node);
+}
+
+const guestOf = oncePer((rows: readonly PendingRow[], vmid: number, type: GuestType, node: string): Guest => {
+  const at = { vmid, type, node };
   const removed = (r: PendingRow) => Number(r.delete ?? 0) > 0;
   const digest = textOf(rows.find(({ key }) => key === 'digest')?.value);
   const options = rows.filter(({ key }) => key !== 'digest');
@@ -118,7 +121,7 @@ export async function readGuest(api: GetApi, at: GuestAt): Promise<Guest> {
   });
   const disks = disksOf(config);
   return {
-    at: { vmid: at.vmid, type: at.type, node: at.node },
+    at,
     identity: identityOf(at, live, config),
     template: config.template === '1',
     tags: tagsOf(config.tags),
@@ -129,7 +132,7 @@ export async function readGuest(api: GetApi, at: GuestAt): Promise<Guest> {
     disks,
     sizes: { ...cpuOf(at.type, config), memoryMib: memoryOf(config), diskGib: dataGib(disks, at.vmid) },
   };
-}
+});
 
 /** The disk in this slot if its volume goes with the guest: no ISO, no path on the host, no volume of another guest. */
 function ownDisk(vmid: number, slot: string, text: string | undefined): Disk | undefined {

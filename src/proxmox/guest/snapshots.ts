@@ -1,4 +1,5 @@
 import { defined } from '../../core/defined.ts';
+import { oncePer } from '../../core/once-per.ts';
 import type { GetApi } from '../../core/proxmox.ts';
 import { isSet } from '../../core/text/sizes.ts';
 import { type GuestAt, guestPath } from './guests.ts';
@@ -35,7 +36,10 @@ interface Row {
 
 /** `GET …/snapshot`: current at once, unlike the lists of the cluster. */
 export async function readSnapshots(api: GetApi, at: GuestAt): Promise<Snapshots> {
-  const rows = await api.get<Row[]>(`${guestPath(at)}/snapshot`);
+  return snapshotsOf(await api.get<Row[]>(`${guestPath(at)}/snapshot`));
+}
+
+const snapshotsOf = oncePer((rows: readonly Row[]): Snapshots => {
   const all = rows
     .filter((r) => r.name !== 'current')
     .map((r) => ({
@@ -47,7 +51,7 @@ export async function readSnapshots(api: GetApi, at: GuestAt): Promise<Snapshots
     .sort((a, b) => (a.time ?? 0) - (b.time ?? 0));
   const current = rows.find((r) => r.name === 'current');
   return { all, names: all.map(({ name }) => name), ...defined({ parent: current?.parent }), running: isSet(current?.running) };
-}
+});
 
 /** Whether all disks of the guest can be snapshotted: `GET …/feature?feature=snapshot`. */
 export async function canSnapshot(api: GetApi, at: GuestAt): Promise<boolean> {
