@@ -12,9 +12,13 @@ serveStdio(() => {
   server.registerTool('list_vms', { description: 'List guests', inputSchema: z.strictObject({}) }, async () => ({
     content: [{ type: 'text', text: await getGuests() }],
   }));
-  server.registerTool('get_vm', { description: 'Show a guest', inputSchema: z.strictObject({ path: z.string() }) }, async ({ path }) => ({
-    content: [{ type: 'text', text: JSON.stringify(await Promise.all([get(`${path}/pending`), get(`${path}/snapshot`)])) }],
-  }));
+  server.registerTool(
+    'get_vm',
+    { description: 'Show a guest', inputSchema: z.strictObject({ paths: z.array(z.string()) }) },
+    async ({ paths }) => ({
+      content: [{ type: 'text', text: JSON.stringify(await Promise.all(paths.map(get))) }],
+    }),
+  );
   return server;
 });
 process.stdin.once('end', () => process.exit(0));

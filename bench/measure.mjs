@@ -50,6 +50,17 @@ export async function perCall(times, pid, work) {
   return { wall: (performance.now() - began) / times, cpu: (cpuOf(pid) - before) / times };
 }
 
+/** One principal may make 200 reads a second. */
+const READ_MS = 5.5;
+
+/** Does work that makes this many reads, and takes as long for it as the product's limit asks for. */
+export async function paced(reads, work) {
+  const began = performance.now();
+  await work();
+  const rest = reads * READ_MS - (performance.now() - began);
+  if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+}
+
 /**
  * Runs a program to its end: CPU time of all of it, by the shell that waits for it, and wall time until the end or, with `messages`, until
  * the last of them is answered.

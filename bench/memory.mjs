@@ -1,8 +1,6 @@
 // Resident memory of the product and of bare SDK servers: idle, after a little work, and after many calls.
 import { readFileSync } from 'node:fs';
-
-/** Reads are limited to 200 a second. */
-const LEAST_MS = 5.5;
+import { paced } from './measure.mjs';
 
 const resident = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
@@ -26,10 +24,7 @@ export async function memory(servers, calls) {
   await product.call('start_vm', { vmid });
   note('after list, get and start');
   for (let done = 1; done <= calls; done++) {
-    const began = performance.now();
-    await everywhere({ limit: 10 });
-    const rest = LEAST_MS - (performance.now() - began);
-    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+    await paced(1, () => everywhere({ limit: 10 }));
     if (done === calls / 2 || done === calls) note(`after ${done.toLocaleString('en')} lists`);
   }
   return rows;

@@ -6,11 +6,11 @@ import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
-import { cli, connect, objects, rawClient } from './clients.mjs';
+import { cli, connect, objects, rawClient, vmidsOf } from './clients.mjs';
 import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
 import { roundTrips, waits } from './far.mjs';
 import { throughput } from './http.mjs';
-import { interleave, LIST, listAndCall, median, perCall, runOnce, withSpread } from './measure.mjs';
+import { interleave, LIST, listAndCall, median, paced, perCall, runOnce, withSpread } from './measure.mjs';
 import { memory } from './memory.mjs';
 import { fullStore } from './rows.mjs';
 
@@ -20,7 +20,7 @@ const START_ROUNDS = 9;
 const CALL_ROUNDS = 9;
 /** Calls in a row of one side, and before the first round, so that V8 has compiled what both sides repeat. */
 const CALLS_A_ROUND = { 10: 40, '10,000': 4 };
-const WARM_CALLS = { 10: 500, '10,000': 8 };
+const WARM_CALLS = { 10: 2000, '10,000': 8 };
 const MEMORY_CALLS = 10_000;
 
 const tokens = (value) => encode(typeof value === 'string' ? value : JSON.stringify(value)).length;
@@ -61,28 +61,30 @@ async function startUp(env) {
 async function latency(cluster, { call, pid }, guests) {
   const raw = rawClient(cluster.env);
   const bare = await connect(cluster.env, [join(root, 'bench/bare-server.mjs')]);
-  const list = () => call('list_vms', { limit: 10 });
-  const { data } = await call('list_vms', { limit: 10, type: 'vm', status: 'stopped' });
-  const [{ vmid, node }] = objects(data);
-  await call('get_vm', { vmid });
-  const base = `/nodes/${node}/qemu/${vmid}`;
-  const resources = () => raw.ask('/cluster/resources?type=vm');
-  const details = () => raw.ask(`${base}/pending`, `${base}/snapshot`);
-  for (let n = 0; n < WARM_CALLS[guests]; n++) {
-    await Promise.all([list(), resources(), bare.call('list_vms')]);
-    await Promise.all([call('get_vm', { vmid }), details(), bare.call('get_vm', { path: base })]);
+  /** Each beside the GETs that the product itself sends for it. */
+  const reads = [
+    [`list_vms, ${guests} guests`, () => call('list_vms', { limit: 10 }), () => bare.call('list_vms'), ['/cluster/resources?type=vm']],
+  ];
+  for (const status of ['stopped', 'running']) {
+    const [vmid] = await vmidsOf({ call }, status, 1);
+    const show = () => call('get_vm', { vmid });
+    for (let n = 0; n < 2; n++) await show();
+    const before = cluster.requests.length;
+    await show();
+    const paths = cluster.requests.slice(before).map((line) => line.replace('GET ', ''));
+    reads.push([`get_vm, ${status}, ${guests} guests`, show, () => bare.call('get_vm', { paths }), paths]);
   }
+  for (let n = 0; n < WARM_CALLS[guests]; n++)
+    for (const [, ours, floor, paths] of reads) await paced(1, () => Promise.all([ours(), floor(), raw.ask(...paths)]));
   const rows = [];
-  for (const [what, against, ours, floor, theirs] of [
-    [`list_vms, ${guests} guests`, '1 GET', list, () => bare.call('list_vms'), resources],
-    [`get_vm, ${guests} guests`, '2 GETs side by side', () => call('get_vm', { vmid }), () => bare.call('get_vm', { path: base }), details],
-  ]) {
+  for (const [what, ours, floor, paths] of reads) {
     const times = CALLS_A_ROUND[guests];
     const values = await interleave(CALL_ROUNDS, {
       product: () => perCall(times, pid, ours),
       bare: () => perCall(times, bare.pid, floor),
-      raw: () => perCall(times, raw.pid, theirs),
+      raw: () => perCall(times, raw.pid, () => raw.ask(...paths)),
     });
+    const against = paths.length === 1 ? '1 GET' : `${paths.length} GETs side by side`;
     rows.push([what, against, values.product, values.raw], [`${what}, bare SDK v2 server`, against, values.bare, values.raw]);
   }
   await bare.client.close();

@@ -6,7 +6,7 @@ export function oncePer<K extends object, R extends readonly unknown[], V>(make:
   const made = new WeakMap<K, { rest: R; value: V }>();
   return (key, ...rest) => {
     const known = made.get(key);
-    if (known?.rest.every((one, n) => one === rest[n])) return known.value;
+    if (known?.rest.length === rest.length && known.rest.every((one, n) => one === rest[n])) return known.value;
     const value = make(key, ...rest);
     made.set(key, { rest, value });
     return value;

@@ -44,6 +44,29 @@ describe('get_vm', () => {
     await read('get_vm', { vmid: 105 });
     expect(requests()).toHaveLength(5);
   });
+  test('a stopped VM that is unchanged is asked for and shown as before, and each change of it shows at once', async () => {
+    const stopped = { ...webServer, running: false };
+    const { read, become, requests } = await opened({ guests: [stopped] });
+    const first = await read('get_vm', { vmid: 105 });
+    expect(await read('get_vm', { vmid: 105 })).toEqual(first);
+    expect(requests()).toHaveLength(5);
+    become([{ ...stopped, snapshots: ['one', 'two', 'three'] }]);
+    expect(await read('get_vm', { vmid: 105 })).toEqual({ ...first, snapshots: 3 });
+    become([{ ...stopped, config: { ...stopped.config, cores: 4 } }]);
+    expect(await read('get_vm', { vmid: 105 })).toEqual({ ...first, config: { ...first.config, cores: 4 } });
+    become([stopped]);
+    expect(await read('get_vm', { vmid: 105 })).toEqual(first);
+    become([webServer]);
+    expect(await read('get_vm', { vmid: 105 })).toMatchObject({ status: 'running', uptime_seconds: 3600 });
+  });
+  test('the pool and the HA state of an unchanged VM are those of the latest list', async () => {
+    const stopped = { ...webServer, running: false, pool: 'shop', ha: 'stopped' };
+    const { read, become } = await opened({ guests: [stopped] });
+    expect(await read('get_vm', { vmid: 105 })).toMatchObject({ pool: 'shop', ha: 'stopped' });
+    become([{ ...stopped, pool: 'office', ha: 'error' }]);
+    await read('list_vms', {});
+    expect(await read('get_vm', { vmid: 105 })).toMatchObject({ pool: 'office', ha: 'error' });
+  });
   test('a running VM tells its addresses, without those that lead nowhere', async () => {
     const { read } = await opened({ guests: [{ ...webServer, addresses: ['10.0.0.5', 'fe80::1', '2001:db8::5'] }] });
     const vm = await read('get_vm', { vmid: 105 });

@@ -1,5 +1,7 @@
 import { afterAll, expect, it } from 'vitest';
-import { listGuests } from '../../../src/proxmox/guest/guests.ts';
+import { createLastWords } from '../../../src/proxmox/answers/last-words.ts';
+import { listGuests, readGuest } from '../../../src/proxmox/guest/guests.ts';
+import { readSnapshots } from '../../../src/proxmox/guest/snapshots.ts';
 import { openAuthorities } from '../certificates.ts';
 import { type Behaviour, connectionTo, openClient, startScripted } from '../server.ts';
 
@@ -42,4 +44,50 @@ it('an answer that is refused is refused each time by an error of its own, and t
   expect(new Set(faults).size).toBe(3);
   expect(await client.get('/cluster/resources')).toBe(first);
   await close();
+});
+
+const at = { vmid: 100, type: 'qemu', node: 'pve' } as const;
+const pending = (cores: number) => ({
+  data: [
+    { key: 'name', value: 'web' },
+    { key: 'cores', value: cores },
+  ],
+});
+
+it('a configuration that says the same as before is asked for, and not read again', async () => {
+  const { server, client, close } = await answering(pending(1), pending(1), pending(2));
+  const seen = [await readGuest(client, at), await readGuest(client, at), await readGuest(client, at)];
+  expect(server.received.length).toBe(3);
+  expect(seen.map(({ sizes }) => sizes.cpu)).toEqual([1, 1, 2]);
+  expect(seen.map((guest) => seen.indexOf(guest))).toEqual([0, 0, 2]);
+  await close();
+});
+
+it('the same configuration under another VMID is another guest', async () => {
+  const { client, close } = await answering(pending(1), pending(1));
+  const [one, other] = [await readGuest(client, at), await readGuest(client, { ...at, vmid: 101 })];
+  expect([one.at.vmid, other.at.vmid]).toEqual([100, 101]);
+  await close();
+});
+
+it('snapshots that are the same as before are asked for, and not read again', async () => {
+  const list = (...names: string[]) => ({ data: ['current', ...names].map((name) => ({ name })) });
+  const { server, client, close } = await answering(list(), list(), list('before'));
+  const seen = [await readSnapshots(client, at), await readSnapshots(client, at), await readSnapshots(client, at)];
+  expect(server.received.length).toBe(3);
+  expect(seen.map(({ names }) => names)).toEqual([[], [], ['before']]);
+  expect(seen[1]).toBe(seen[0]);
+  await close();
+});
+
+it('the answers to 500 questions are kept, and the oldest goes first', () => {
+  const words = createLastWords();
+  let parsed = 0;
+  const ask = (question: number, body = 'same') => words.read(String(question), body, () => ++parsed);
+  for (let n = 1; n <= 500; n++) ask(n);
+  ask(1, 'changed');
+  ask(501);
+  expect(parsed).toBe(502);
+  expect([ask(1, 'changed'), ask(3), ask(500), ask(501)]).toEqual([501, 3, 500, 502]);
+  expect(ask(2)).toBe(503);
 });
