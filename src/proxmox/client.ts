@@ -265,7 +265,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 const JOIN_MS = 1_000;
 /** Long lists that several parts of one call, and several calls at once, ask for. */
 const LISTS = new Set(['/cluster/resources', '/nodes']);
-/** What is the same until the guest is changed, and is read again by each call about it. */
+/** Answers that each call about a guest reads, and that stay the same until the guest is changed. */
 const IS_CONFIGURATION = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/\d+\/(?:pending|snapshot)$/;
 const questionOf = (path: string, params: WireRequest['params'] = {}) => `${path} ${JSON.stringify(params)}`;
 const IS_AGENT_CALL = /^\/nodes\/[^/]+\/qemu\/[^/]+\/agent\//;
