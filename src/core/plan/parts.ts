@@ -1,29 +1,22 @@
 import type { GuestIdentity } from '../guest.ts';
-import type { Condition, Params, Plan, RequestStep, ResourceDemand, Step } from './plan.ts';
+import type { Condition, Plan, RequestStep, ResourceDemand, Step } from './plan.ts';
 
 /** The steps for one guest of a plan for several: their ids, and references to them, are made unique by its VMID. */
 export function inLane(steps: readonly Step[], lane: number): Step[] {
-  return steps.map((step) => {
-    const laned = { ...step, id: `${step.id}-${lane}`, lane };
-    if (laned.kind !== 'request') return laned;
-    return { ...laned, params: withDigestOf(laned.params, (id) => `${id}-${lane}`) };
-  });
+  return steps.map((step) => ({ ...renamed(step, (id) => `${id}-${lane}`), lane }));
 }
 
 /** The same steps as those of a plan for this guest alone. */
 export function outOfLane(steps: readonly Step[]): Step[] {
-  return steps.map((step) => {
-    const { lane, ...rest } = step;
-    const own = (id: string) => id.replace(new RegExp(`-${lane}$`), '');
-    if (rest.kind !== 'request') return { ...rest, id: own(rest.id) };
-    return { ...rest, id: own(rest.id), params: withDigestOf(rest.params, own) };
-  });
+  return steps.map(({ lane, ...step }) => renamed(step, (id) => id.replace(new RegExp(`-${lane}$`), '')));
 }
 
-function withDigestOf(params: Params, named: (id: string) => string): Params {
-  const { digest } = params;
-  if (typeof digest !== 'object' || !('$from' in digest)) return params;
-  return { ...params, digest: { $from: `${named(digest.$from.replace(/\.digest$/, ''))}.digest` } };
+function renamed(step: Step, named: (id: string) => string): Step {
+  const id = named(step.id);
+  const digest = step.kind === 'request' ? step.params.digest : undefined;
+  if (step.kind !== 'request' || typeof digest !== 'object' || !('$from' in digest)) return { ...step, id };
+  const $from = `${named(digest.$from.replace(/\.digest$/, ''))}.digest` as const;
+  return { ...step, id, params: { ...step.params, digest: { $from } } };
 }
 
 /** The part of a plan for several that is about one of its guests. */

@@ -9,9 +9,7 @@ export interface Want {
   anyOf: string[];
 }
 /** As it appears in error details: one of the privileges is missing on the path. */
-export interface Missing {
-  path: string;
-  privileges: string[];
+export interface Missing extends Lack {
   /** The pool in which the guest is, or would be: its path is the place for rights on the guest. */
   pool?: string;
   /** The guest of the path is only being created: a right on its VMID would help no other guest. */

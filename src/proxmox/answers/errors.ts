@@ -25,7 +25,7 @@ export interface Reply {
   body: string;
 }
 
-export interface Refused {
+interface Refused {
   error: ProxmoxMcpError;
   /** The meaning of the sentence, if it is a known one. */
   meaning?: Refusal;
@@ -50,13 +50,10 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   // Several parameters may be wrong, in random order: one whose sentence is known says most.
   const sentence = Object.values(errors).find((text) => meaningOf(text)) ?? Object.values(errors)[0] ?? message;
   const meaning = meaningOf(sentence);
-  if ((reply.status === 403 && !meaning) || meaning?.code === 'permission_denied') return { error: denied(message, proxmox, asked) };
-  const said =
-    Object.keys(errors).length > 0
-      ? Object.entries(errors)
-          .map(([key, words]) => `${key}: ${words}`)
-          .join('; ')
-      : message;
+  if ((reply.status === 403 && !meaning) || meaning?.code === 'permission_denied')
+    return { error: denialOf(message, deniedTo(asked), { proxmox }) };
+  const named = Object.entries(errors).map(([key, words]) => `${key}: ${words}`);
+  const said = named.length > 0 ? named.join('; ') : message;
   if (meaning) {
     const unknown = Object.keys(errors).filter((key) => meaningOf(errors[key] ?? '')?.code === 'unsupported_version');
     const what = unknown.length > 0 ? `This Proxmox version does not know the parameter ${unknown.join(', ')}` : said;
@@ -87,13 +84,8 @@ function strangerOf({ status, body }: Reply, isProxmox: boolean): { what: string
   return undefined;
 }
 
-function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: string): { error: ProxmoxMcpError } {
+function refused(code: ErrorCode, message: string, proxmox: JsonObject, hint?: string): Refused {
   return { error: new ProxmoxMcpError(code, message, { details: { proxmox }, ...defined({ hint }) }) };
-}
-
-/** 403: Proxmox names path and privileges, except where it knows neither yet (creating a guest outside any pool one may use). */
-function denied(message: string, proxmox: JsonObject, asked: Asked): ProxmoxMcpError {
-  return denialOf(message, { tokenId: asked.tokenId, names: Object.keys(asked.params), ...guestOf(asked) }, { proxmox });
 }
 
 /** Facts about a refused request beside Proxmox's words. */
@@ -150,10 +142,12 @@ function unnamed(words: string, { newVmid, pool }: Refused403): Missing[] {
   return newVmid === undefined ? [] : [{ path: `/vms/${newVmid}`, privileges: ['VM.Allocate'], isNew: true }];
 }
 
-function guestOf({ method, path, params }: Asked): Omit<Refused403, 'tokenId'> {
-  if (method !== 'POST') return {};
+function deniedTo({ method, path, params, tokenId }: Asked): Refused403 {
+  const about = { tokenId, names: Object.keys(params) };
+  if (method !== 'POST') return about;
   const made = path.endsWith('/clone') ? params.newid : /^\/nodes\/[^/]+\/(qemu|lxc)$/.test(path) ? params.vmid : undefined;
   return {
+    ...about,
     ...(made === undefined ? {} : { newVmid: String(made) }),
     ...(typeof params.pool === 'string' ? { pool: params.pool } : {}),
   };

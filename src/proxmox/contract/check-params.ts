@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseNetwork } from '../../core/network.ts';
 import type { ApiMethod, Contract, Parameter } from './contract.ts';
 
 /** Values of one request by parameter, those of the path included. */
@@ -74,16 +75,15 @@ const ADDRESSES: Record<string, (text: string) => boolean> = {
   ip: (text) => isIP(text) !== 0,
   ipv4: (text) => isIP(text) === 4,
   ipv6: (text) => isIP(text) === 6,
-  CIDR: (text) => isNetwork(text),
+  CIDR: (text) => isNetwork(text, 4, 6),
   CIDRv4: (text) => isNetwork(text, 4),
   CIDRv6: (text) => isNetwork(text, 6),
-  IPorCIDR: (text) => isIP(text) !== 0 || isNetwork(text),
+  IPorCIDR: (text) => isIP(text) !== 0 || isNetwork(text, 4, 6),
 };
 
-function isNetwork(text: string, version?: 4 | 6): boolean {
-  const [, address = '', prefix] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
-  const found = isIP(address);
-  return found !== 0 && (version === undefined || found === version) && Number(prefix) <= (found === 4 ? 32 : 128);
+function isNetwork(text: string, ...versions: (4 | 6)[]): boolean {
+  const found = text.includes('/') ? parseNetwork(text) : undefined;
+  return found !== undefined && versions.includes(found.version);
 }
 
 /** Perl's inline flags become those of the expression. One that JavaScript cannot read lets everything pass: Proxmox checks it. */

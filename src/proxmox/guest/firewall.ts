@@ -105,29 +105,28 @@ interface Digested<T> {
 
 /** `GET …/firewall/aliases` */
 export async function readAliases(api: GetApi, at: GuestAt): Promise<Digested<Entry & { name: string }>> {
-  const rows = await api.get<ListRow[]>(`${firewallPath(at)}/aliases`);
-  return { rows: rows.map((row) => ({ name: String(row.name), ...entryOf(row) })), digest: digestOfList(rows) };
+  return readList(api, `${firewallPath(at)}/aliases`, (row) => ({ name: String(row.name), ...entryOf(row) }));
 }
 
 /** `GET …/firewall/ipset` */
 export async function readSets(api: GetApi, at: GuestAt): Promise<Digested<{ name: string; comment?: string }>> {
-  const rows = await api.get<ListRow[]>(`${firewallPath(at)}/ipset`);
-  return {
-    rows: rows.map(({ name, comment }) => ({ name: String(name), ...(comment === undefined ? {} : { comment: String(comment) }) })),
-    digest: digestOfList(rows),
-  };
+  return readList(api, `${firewallPath(at)}/ipset`, (row) => ({ name: String(row.name), ...commentOf(row) }));
 }
 
 /** `GET …/firewall/ipset/{name}` */
 export async function readSet(api: GetApi, at: GuestAt, name: string): Promise<Digested<Entry>> {
-  const rows = await api.get<ListRow[]>(`${firewallPath(at)}${path`/ipset/${name}`}`);
-  return { rows: rows.map(entryOf), digest: digestOfList(rows) };
+  return readList(api, `${firewallPath(at)}${path`/ipset/${name}`}`, entryOf);
 }
 
-function entryOf({ cidr, comment, nomatch }: ListRow): Entry {
-  return {
-    cidr: String(cidr),
-    ...(comment === undefined ? {} : { comment: String(comment) }),
-    ...(isSet(nomatch) ? { nomatch: '1' as const } : {}),
-  };
+async function readList<T>(api: GetApi, path: string, of: (row: ListRow) => T): Promise<Digested<T>> {
+  const rows = await api.get<ListRow[]>(path);
+  return { rows: rows.map(of), digest: digestOfList(rows) };
+}
+
+function entryOf(row: ListRow): Entry {
+  return { cidr: String(row.cidr), ...commentOf(row), ...(isSet(row.nomatch) ? { nomatch: '1' as const } : {}) };
+}
+
+function commentOf({ comment }: ListRow): { comment?: string } {
+  return comment === undefined ? {} : { comment: String(comment) };
 }
