@@ -50,7 +50,7 @@ function family(version: 4 | 6): 'ipv4' | 'ipv6' {
   return version === 6 ? 'ipv6' : 'ipv4';
 }
 
-/** Networks that are ours: built at first use, because a start needs none of them. */
+/** Networks of this file. They are built at their first use, because a start needs none of them. */
 function known(cidrs: readonly string[]): Networks {
   let test: Networks | undefined;
   return (text) => {

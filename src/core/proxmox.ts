@@ -16,11 +16,11 @@ export interface ProxmoxReader {
   get<T = Json>(path: string, params?: Record<string, string | number>, options?: { signal?: AbortSignal }): Promise<T>;
   /** Of the node that answers; cached for the life of the process. */
   version(): Promise<ProxmoxVersion>;
-  /** It shows the guests of a scope only, and every list that it does not know would show others. */
+  /** The reader shows only the guests of a scope. Lists that it cannot filter may show others. */
   readonly limited?: true;
   /** Whether a change of this process reached the guest so recently that `/cluster/resources` may not show it yet. Absent where none is sent. */
   changedLately?(vmid: number): boolean;
-  /** Changes that this process has sent, and tasks whose end it has seen: a read that began before the latest tells of the time before. */
+  /** Number of changes sent and of tasks seen to end by this process. A read that began at a lower number may show the state before. */
   changes?(): number;
 }
 
@@ -43,7 +43,7 @@ export interface TaskStatus {
   running: boolean;
   /** Present once stopped: `OK`, `WARNINGS: n`, or the error text. */
   exit?: string;
-  /** Why Proxmox tells no status, when `waitTask` gave up asking: whether it still runs is unknown. `gone`: Proxmox does not know the task. */
+  /** Set when `waitTask` gave up: whether the task still runs is unknown. `gone` means that Proxmox does not know the task. */
   unseen?: { why: string; gone: boolean };
 }
 
@@ -53,7 +53,7 @@ export interface Gate {
   pass(request: ResolvedRequest): void;
   /** Lets the request just passed through once more, after its task provably did nothing. Throws `internal` for any other step. */
   reopen(stepId: string): void;
-  /** Asked before every attempt that leaves, after all waiting for a turn or a lock. Throws when the sender lost the right to send meanwhile. */
+  /** Called before every attempt, after the waits for a turn or a lock. Throws when the sender has lost the right to send. */
   still?(): Promise<void>;
 }
 
@@ -64,17 +64,17 @@ export interface ProxmoxApi extends ProxmoxReader {
   /** The last `lines` lines of the task's log. */
   taskLog(upid: string, lines: number): Promise<string[]>;
   /**
-   * Polls until the task ended; undefined when `timeoutSeconds` passed first. Comes back early, with `unseen`, when Proxmox does not know the
-   * task or tells nothing about it for a while. Losing the wait never stops the task.
+   * Polls until the task ended; undefined when `timeoutSeconds` passed first. Returns early, with `unseen`, when Proxmox does not know the
+   * task or shows no status of it for a while. Ending the wait never stops the task.
    */
   waitTask(
     upid: string,
     options: { timeoutSeconds: number; signal?: AbortSignal; onPoll?: (secondsWaited: number) => void },
   ): Promise<TaskStatus | undefined>;
   /**
-   * Our own task of this type and id that began at or after `sinceEpoch` (seconds, server clock); the oldest one. `logMentions`: only one whose
-   * log names this text as a word (a clone's task bears the id of its source, and only its log names the new guest). `isTaken`: passes over
-   * tasks that are known to belong to another request.
+   * The oldest of our own tasks of this type and id that began at or after `sinceEpoch` (seconds, server clock).
+   * - `logMentions` a word that its log must contain: a clone's task has the id of its source, and only its log names the new guest
+   * - `isTaken`     passes over tasks that are known to belong to another request
    */
   findTask(query: {
     node: string;

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Takes one token of a key. @returns seconds until the next one is there; 0: this one was, and is taken */
+/** Takes one token of a key. @returns 0 when it was taken, else the seconds until the next one */
 export type TokenBuckets = (key: string) => number;
 
 /**

@@ -27,7 +27,7 @@ import { parseVersion } from './version.ts';
 
 /** Workers of pvedaemon are blocked for a whole call, and a node has three. */
 const MUTATIONS_PER_NODE = 3;
-/** A dead guest agent blocks a worker for 3 s; pveproxy passes on four calls at a time, and what waits behind them is executed late. */
+/** A dead guest agent blocks a worker for 3 s. pveproxy passes on four calls at a time and executes later ones late. */
 const AGENT_CALLS_PER_NODE = 2;
 
 export interface ProxmoxOptions {
@@ -37,7 +37,7 @@ export interface ProxmoxOptions {
   trust: TrustStore;
   clock: Clock;
   log: Log;
-  /** Sees every request that leaves, each attempt of it. */
+  /** Called for each attempt of every request. */
   onRequest?: (method: WireRequest['method'], path: string, params: WireRequest['params']) => void;
   /** Milliseconds until an answer must be there; 35,000 for a read, 60,000 for a change. Tests shorten it. */
   timeoutMs?: number;
@@ -97,7 +97,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     noteDate(reply.date);
     if (reply.status >= 200 && reply.status < 300) return said(request, reply.body);
     const reason = `${reply.status} ${reply.reason}`.trim();
-    // Proxmox redirects no change: a proxy in between answered, and what it did with the request it does not say.
+    // Proxmox redirects no change. A proxy in between answered, and its answer does not tell whether the request went on.
     if (reply.status < 400 && request.method !== 'GET') return { failure: { kind: 'lost', reason } };
     if (isGatewayStatus(reply.status)) return { failure: { kind: reply.status === 595 ? 'no-route' : 'lost', reason, gateway: true } };
     if (reply.status > 599 || isProxys(reply)) return { failure: { kind: 'lost', reason } };
@@ -118,7 +118,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     return LISTS.has(path) || IS_CONFIGURATION.test(path) ? lastWords.read(questionOf(path, params), body, parse) : parse();
   }
 
-  /** The first answer of a second tells the time of the cluster best, so later ones of that second are not read. */
+  /** The first answer of a second gives the cluster's time best, so later ones of that second are not read. */
   function noteDate(text: string | null): void {
     if (text === null || text === lastDate) return;
     lastDate = text;
@@ -151,14 +151,14 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     return endpoints[place] ?? fail('missing_credentials', 'No endpoint of the cluster is configured: PROXMOX_HOST is missing.');
   }
 
-  const settle = () =>
-    trust.settle(
+  const trusted = () =>
+    trust.ready(
       async <T>(path: string, endpoint: Endpoint) => dataOf(await attempt(endpoint, { method: 'GET', path, params: {} }), path) as T,
     );
 
   async function read(path: string, params: Record<string, string | number> = {}, signal?: AbortSignal) {
     signal?.throwIfAborted();
-    const trusting = settle();
+    const trusting = trusted();
     if (trusting) await trusting;
     const ask = () => persist({ method: 'GET', path, params }, signal);
     const outcome = await (IS_AGENT_CALL.test(path) ? agentsPerNode(nodeOf(path), ask) : ask());
@@ -180,7 +180,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     });
   }
 
-  /** Lists that are being read: an equal question within a second waits for the same answer, unless a change was sent meanwhile. */
+  /** Lists that are being read. An equal request within a second waits for the same answer, unless a change was sent meanwhile. */
   const asked = new Map<string, { at: number; answer: Promise<unknown> }>();
 
   async function underWay(key: string, ask: () => Promise<unknown>): Promise<unknown> {
@@ -199,7 +199,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
 
   const tasks = createTasks({ read, clock, tokenId, serverTime });
 
-  /** An answer to a question from before a change says nothing about the time after it. */
+  /** A read that began before a change does not show the state after it. */
   function noteChange(vmid?: unknown): void {
     changes += 1;
     asked.clear();
@@ -221,7 +221,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
     },
 
     async send(gate, request) {
-      await settle();
+      await trusted();
       return perNode(nodeOf(request.path), async () => {
         gate.pass(request);
         noteChange(request.params.newid ?? request.params.vmid ?? /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)/.exec(request.path)?.[1]);
@@ -240,7 +240,7 @@ export function createProxmox(options: ProxmoxOptions): ProxmoxClient {
       const status = await tasks.waitTask(upid, how);
       const { id, type = '' } = parseUpid(upid) ?? {};
       noteChange(id);
-      // Its rights through a pool ended with it.
+      // Rights that the guest had through a pool ended with it.
       if (type.endsWith('destroy')) forgetPrivileges(api);
       return status;
     },

@@ -5,7 +5,7 @@ export type ListRow = Record<string, unknown>;
 
 /** SHA-1 of nothing: the digest of an empty list (recorded from Proxmox VE 9.2). */
 const EMPTY = 'da39a3ee5e6b4b0d3255bfef95601890afd80709';
-/** Fields that Proxmox makes of the others. */
+/** Fields that Proxmox derives from the others. */
 export const MADE: readonly string[] = ['digest', 'ipversion', 'errors'];
 
 export function digestOfList(rows: readonly ListRow[]): string {
@@ -13,7 +13,7 @@ export function digestOfList(rows: readonly ListRow[]): string {
   return first === undefined ? EMPTY : String(first.digest);
 }
 
-/** Hash of what is in a list, as text and without what Proxmox makes of it; the order counts where rows say their place. */
+/** Hash of the rows of a list, as text and without derived fields. The order counts where rows have a position. */
 export function contentOf(rows: readonly ListRow[]): string {
   return digestOf(rows.map(contentOfRow).sort());
 }

@@ -34,8 +34,8 @@ export interface Sample {
 }
 
 /**
- * The figures of everything in the cluster, every 10 s for the last half hour: one `GET /cluster/metrics/export`, from Proxmox
- * VE 8.3 on, with Sys.Audit on `/`.
+ * The figures of everything in the cluster, every 10 s for the last half hour: one `GET /cluster/metrics/export`. It exists from Proxmox VE 8.3 on
+ * and needs Sys.Audit on `/`.
  */
 export async function exportMetrics(api: GetApi): Promise<Sample[]> {
   const answer = await api.get<{ data: Sample[] } | null>('/cluster/metrics/export', { history: 1 });

@@ -5,8 +5,8 @@ import { authorityOf, heldTrust } from './trust/authority.ts';
 import type { TrustStore } from './trust/store.ts';
 
 /**
- * The API of a cluster of PROXMOX_CLUSTERS_FILE, under the identity to which its approvals, runs and reservations belong: the name in the
- * file and the cluster's own authority. Where that cannot be learned, the client is closed.
+ * The API of a cluster of PROXMOX_CLUSTERS_FILE. Its approvals, runs and reservations belong to the name in the file and the cluster's own
+ * authority. Where the authority cannot be learned, the client is closed.
  * @param create opens a client with these pins, which are kept under the name
  */
 export async function openNamed(name: string, pins: TrustStore, create: (trust: TrustStore) => ProxmoxClient): Promise<ProxmoxClient> {

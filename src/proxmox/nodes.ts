@@ -16,12 +16,12 @@ export interface NodeRow {
   cpus?: number;
   memoryMib?: number;
   freeMib?: number;
-  /** Part of its CPUs that is busy. */
+  /** The busy part of its CPUs, 0 to 1. */
   cpu?: number;
   uptimeSeconds?: number;
 }
 
-/** By name: `GET /nodes`, and the node itself where the cluster does not know how it is. */
+/** Sorted by name, from `GET /nodes`. A node whose state the cluster does not know is asked itself. */
 export async function listNodes(api: GetApi): Promise<NodeRow[]> {
   const rows =
     await api.get<{ node: string; status?: string; maxcpu?: number; maxmem?: number; mem?: number; cpu?: number; uptime?: number }[]>(

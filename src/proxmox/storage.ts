@@ -43,7 +43,7 @@ export async function listStorages(api: ProxmoxReader, node: string): Promise<St
     .sort((a, b) => a.storage.localeCompare(b.storage));
 }
 
-/** Names a pool of space: a storage that nodes share is one, whichever of them asks. */
+/** The name of a pool of space. A storage that nodes share is one pool for all of them. */
 export function placeOn(node: string, { storage, shared }: Pick<StorageRow, 'storage' | 'shared'>): string {
   return shared ? storage : `${node}/${storage}`;
 }
@@ -79,8 +79,8 @@ export interface Volume {
 }
 
 /**
- * Volumes on a storage: `GET /nodes/{node}/storage/{storage}/content`. Disks of guests that the token may not configure are left out by
- * Proxmox without a word, and the filter by VMID does not apply to `import`.
+ * Volumes on a storage: `GET /nodes/{node}/storage/{storage}/content`. Proxmox silently omits disks of guests
+ * that the token may not configure. The filter by VMID does not apply to `import`.
  */
 export async function listVolumes(
   api: ProxmoxReader,

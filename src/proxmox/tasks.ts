@@ -5,9 +5,9 @@ import { path } from './guest/encode.ts';
 
 /** A task that has just begun may be unknown to the node for a moment. */
 const YOUNG_SECONDS = 10;
-/** Up to which length (ms) of a task a poll comes at most a second late; tasks that last longer are asked for less often. */
+/** Tasks of up to this length (ms) are polled at least every second, longer ones less often. */
 const CLOSE_WATCH_MS = 30_000;
-/** How long a task may give no status, while the cluster answers or not, before the wait says so. */
+/** How long a task may show no status before the wait for it ends. */
 const UNSEEN_SECONDS = 30;
 /** Lines of a log in which a name is looked for; the new guest's disks are named at its beginning and end. */
 const LOG_SEARCHED = 500;
@@ -33,7 +33,7 @@ type TaskApi = Pick<ProxmoxApi, 'task' | 'taskLog' | 'waitTask' | 'findTask'>;
 /** A GET request with the whole answer: some lists carry their length beside `data`. */
 export type Read = (path: string, params?: Record<string, string | number>) => Promise<{ data: unknown; total?: number }>;
 
-/** Following worker tasks with GET requests; the node is the one in the UPID, whatever endpoint is asked. */
+/** Follows worker tasks with GET requests to the node in the UPID, through any endpoint. */
 export function createTasks(options: { read: Read; clock: Clock; tokenId: string; serverTime: () => number }): TaskApi {
   const { read, clock, tokenId, serverTime } = options;
 
@@ -88,7 +88,7 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
         } catch (thrown) {
           const { code, message } = asError(thrown);
           if (signal?.aborted) throw thrown;
-          // One answer that is not a status tells nothing about the task: an outage, a restart of a service, a lost right.
+          // An outage, a restart of a service or a lost right gives such an answer, which says nothing about the task.
           const gone = code === 'task_unknown';
           const patience = gone ? YOUNG_SECONDS : UNSEEN_SECONDS;
           if (clock.now() - seen >= patience * 1000) return { upid, running: true, unseen: { why: message, gone } };
@@ -122,8 +122,8 @@ export function createTasks(options: { read: Read; clock: Clock; tokenId: string
 }
 
 /**
- * Milliseconds to the next poll: a sixth of the time waited so far, so that no task is noticed later than that, between 0.1 s and 1 s. A task of
- * 2 s is then answered within 2.5 s, what comes before and after it included.
+ * Milliseconds to the next poll: a sixth of the time waited so far, between 0.1 s and 1 s. The call of a task of 2 s is then answered within
+ * 2.5 s.
  */
 function pauseAfter(waitedMs: number): number {
   const [part, most] = waitedMs > CLOSE_WATCH_MS ? [30, 5000] : [6, 1000];
@@ -147,7 +147,7 @@ interface Upid {
   user: string;
 }
 
-// A UPID becomes one segment of a path, and a proxy in between may decode it: no part holds what would end or split the segment.
+// A UPID becomes one segment of a path, which a proxy in between may decode. So no part may hold a character that ends or splits it.
 const UPID =
   /^UPID:([a-zA-Z0-9-]+):([0-9A-F]{8}):([0-9A-F]{8,9}):([0-9A-F]{8}):([^:\s/?#%\p{Cc}]+):([^:\s/?#%\p{Cc}]*):([^:\s/?#%\p{Cc}]+):$/iu;
 const MAX_LENGTH = 256;

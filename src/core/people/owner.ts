@@ -3,8 +3,8 @@ import { userInfo } from 'node:os';
 let known: string | undefined;
 
 /**
- * The owner of this process's requests and decisions: the name of its user, in the terminal, over stdio and for the tokens that it makes
- * without `--owner`. `local:UID` where the user has no name, as in some containers.
+ * The owner of this process's requests and decisions, and of tokens that it creates without `--owner`: the name of its user. `local:UID` where
+ * the user has no name, as in some containers.
  */
 export function localOwner(): string {
   // Each call is one of this owner, and a process keeps its user.

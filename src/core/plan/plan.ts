@@ -23,7 +23,7 @@ export type MutatingMethod = Exclude<Method, 'GET'>;
 export type Condition =
   /** With `key` (GuestIdentity.key) another guest of this VMID does not count: `absent` holds then and `present` does not. */
   | (GuestAt & { kind: 'guest'; is: 'running' | 'stopped' | 'present' | 'absent'; key?: string })
-  /** Every listed option has this value (as text) in the guest's config, pending values included; null: the option is absent. */
+  /** Every listed option has this value (as text) in the guest's config, pending values included. Null stands for an absent option. */
   | (GuestAt & {
       kind: 'config';
       has: Record<string, string | null>;
@@ -50,7 +50,7 @@ export type Condition =
       is: 'present' | 'absent';
       says: string;
     }
-  /** The object at this path has these values (as text); null: the field is absent. */
+  /** The object at this path has these values (as text). Null stands for an absent field. */
   | { kind: 'reads'; path: string; has: Record<string, string | null>; says: string };
 
 /** The part that all kinds of steps share. */
@@ -79,7 +79,7 @@ export interface RequestStep extends InLane {
   /** Things that it shares with requests for other guests of the plan, each with how many may use it at once: `{ 'local-lvm on pve': 2 }`. */
   atMost?: Record<string, number>;
 }
-/** Waits until something holds; a timeout fails the run. */
+/** Waits until something holds; a time-out fails the run. */
 export interface WaitStep extends InLane {
   kind: 'wait';
   id: string;
@@ -87,7 +87,7 @@ export interface WaitStep extends InLane {
   timeoutSeconds: number;
   /** Completes "wait until …": "the HA manager has started it". */
   purpose: string;
-  /** A timeout does not fail the run: the answer says what is so by then. */
+  /** A time-out does not fail the run. The answer says what holds by then. */
   mayFail?: true;
 }
 /** Refuses to continue when something does not hold now. */
@@ -146,7 +146,7 @@ export interface SourceGuest {
   gone?: true;
 }
 
-/** Where a guest stands, as far as policy or scope look at it. `pool` is null where the token sees none. */
+/** The pool and tags of a guest, as far as policy or scope depend on them. `pool` is null where the token sees none. */
 export interface Placed {
   vmid: number;
   pool?: string | null;
@@ -168,14 +168,14 @@ export interface Plan {
   targets?: GuestIdentity[];
   /** Guests whose disks it copies; the engine tells them from the requests. */
   sources?: SourceGuest[];
-  /** Where its guests stood when it was evaluated; only in the plan of an approval. */
+  /** Pools and tags of its guests when it was evaluated; only in the plan of an approval. */
   placed?: Placed[];
   /**
-   * The things it acts on beside guests, each with the facts that make it the same one: a backup by volid, size and time, a snapshot by name and time,
-   * a list of rules by digest. Different at redemption: stale.
+   * The things that it acts on beside guests, each with the facts that identify it. A backup has volid, size and time, a snapshot name and time,
+   * a list of rules its digest. Any difference at redemption makes the approval stale.
    */
   binds?: Record<string, Json>;
-  /** Tags and pools that it takes from or gives to a guest: where a rule of the policy names one of them, the plan counts as destroying. */
+  /** Tags and pools that it takes from or gives to a guest. The plan counts as destroying where a rule of the policy names one of them. */
   moves?: { tags: string[]; pools: string[] };
   /** Tags and protection that the guest has afterwards, where a rollback brings back others: policy counts it as both. */
   becomes?: { tags: string[]; protection: boolean };
@@ -201,7 +201,7 @@ export interface Plan {
   facts?: PlanFacts;
   /** The run that left the guest half-made: these are the steps that it did not do. */
   continues?: string;
-  /** "Already so": the operation's output; nothing is sent. */
+  /** The operation's output where nothing needs to be done. Nothing is sent. */
   existing?: Record<string, Json>;
   /** The exact call that cleans up when a step fails after a guest was created. */
   cleanup?: string;

@@ -6,7 +6,11 @@ export type RunStatus = 'executing' | 'succeeded' | 'failed' | 'unknown';
 
 export interface StepRecord {
   id: string;
-  /** intent: on disk, possibly sent · sent: Proxmox answered, its task may still run · done · failed · unknown: it may have taken effect or still do so */
+  /**
+   * - `intent`  on disk, possibly sent
+   * - `sent`    Proxmox answered, its task may still run
+   * - `unknown` it may have taken effect, or may still do so
+   */
   state: 'intent' | 'sent' | 'done' | 'failed' | 'unknown';
   /** ISO time of the intent, by the server's clock where known. */
   at: string;

@@ -129,7 +129,7 @@ export function identityOf(name: string, authority: string): string {
   return `${name}@${authority.replaceAll(':', '').toLowerCase().slice(0, 16)}`;
 }
 
-/** By what name its certificate is pinned, and found in a list of clusters: that of the file, else its endpoints. */
+/** The name under which its certificate is pinned and a list of clusters shows it. It is that of the file, else the endpoints. */
 export function pinnedAs({ name, connection }: Pick<ClusterSettings, 'connection'> & { name?: string }): string {
   return name ?? clusterNameOf(connection);
 }

@@ -17,7 +17,7 @@ export function ageDays(epochSeconds: number, now: number): number {
   return Math.floor((now - epochSeconds) / (DAY_MS / 10_000)) / 10;
 }
 
-/** For humans, in the two largest units: 93784 seconds is `1 d 2 h`. Less than none, between two clocks, is `0 s`. */
+/** For humans, in the two largest units: 93784 seconds is `1 d 2 h`. A negative time, as between two clocks, is `0 s`. */
 export function duration(length: number): string {
   const seconds = Math.max(0, length);
   const parts = [

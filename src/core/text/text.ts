@@ -1,7 +1,7 @@
 import type { Json } from './json.ts';
 
 // Control characters, bidi overrides and isolates, zero-width characters, fillers, variation selectors (which can carry hidden bytes), line and
-// paragraph separators, the blank of braille: none of them may change what a human reads, or say to a model what a human does not see.
+// paragraph separators, the blank of braille. They can change the text that a human reads, or tell a model what that human does not see.
 const UNSEEN = '\\p{C}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}\\u2800';
 // Most texts of a cluster are of these characters alone: there is nothing in them to look for.
 const HAS_OTHERS = /[^ -~]/;
@@ -51,8 +51,8 @@ function capped(text: string, max: number): string {
 const MAX_ANSWER_TEXT = 4000;
 
 /**
- * Anything on its way to an agent: words of Proxmox and of guests, at any depth and as names of members, lose what is invisible and are
- * capped. Line breaks stay: notes have them.
+ * An answer to an agent: every text in it, and every name of a member, is capped and loses its invisible characters. Line breaks stay, because
+ * notes have them.
  */
 export function harmless(value: Json): Json {
   // Most answers are harmless as they are, and a look costs a tenth of a copy.

@@ -1,4 +1,4 @@
-/** Whether a text matches a pattern in which `*` stands for anything; case does not matter. Linear in practice, unlike a regular expression made of user input. */
+/** Whether a text matches a pattern in which `*` stands for anything; case does not matter. User input as a regular expression could take exponential time. */
 export function matches(text: string, pattern: string): boolean {
   const [t, p] = [text.toLowerCase(), pattern.toLowerCase()];
   let [i, j, star, mark] = [0, 0, -1, 0];

@@ -8,7 +8,7 @@ interface Acl {
   roleid: string;
 }
 
-/** The known rights of the token when one is missing. */
+/** The known rights of a token that lacks one. */
 export interface Rights {
   granted: Granted;
   acl: Acl[];
@@ -22,7 +22,7 @@ interface Remedy {
   lines: string[];
 }
 
-/** To lines that make a new ACL: what the user inherits on the path cannot be seen by its token. */
+/** Goes with lines that create an ACL. A token cannot see the rights that its user inherits on the path. */
 export const CARE = 'Leave --users out where the user has the right already: a role on this path replaces what the user inherits.';
 
 /** Roles that every installation has cannot be changed. */
@@ -34,8 +34,8 @@ export async function rightsOf(api: GetApi): Promise<Rights> {
 }
 
 /**
- * How to give the token what it lacks without taking anything away: in Proxmox an ACL on a deeper path replaces what is inherited from above,
- * so rights are added where the token has some already. Rights of a pool are merged with those on the guest's own path.
+ * How to give the token what it lacks without taking anything away. In Proxmox an ACL on a deeper path replaces what is inherited from above.
+ * So rights are added where the token has some already. Rights of a pool are merged with those on the guest's own path.
  *
  * @param tokenId `user@realm!name`. A privilege-separated token has the intersection of its own rights and its user's.
  * @param known absent when the rights could not be read: then the path that the token's rights come from stays unnamed
@@ -43,7 +43,7 @@ export async function rightsOf(api: GetApi): Promise<Rights> {
 export function remedyFor(missing: readonly Missing[], tokenId: string, known?: Rights): Remedy {
   const pools = poolsForNew(missing, known);
   if (pools.length > 0) {
-    const text = `The token may make guests in ${pools.length === 1 ? 'pool' : 'the pools'} ${pools.join(', ')}: call again with pool, or the operator sets PROXMOX_POOL.`;
+    const text = `The token may create guests in ${pools.length === 1 ? 'pool' : 'the pools'} ${pools.join(', ')}. Call again with pool, or the operator sets PROXMOX_POOL.`;
     return { text, lines: [] };
   }
   const places = new Map<string, Missing[]>();

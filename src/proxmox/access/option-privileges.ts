@@ -1,6 +1,6 @@
 import type { GuestType } from '../../core/guest.ts';
 
-/** Of which one is needed to change an option, by name; of the sources of Proxmox VE's qemu-server, and measured on 9.2. Drives are apart. */
+/** Privileges of which one is needed to change an option, from the sources of qemu-server and measured on Proxmox VE 9.2. Drives have a rule of their own. */
 const VM: readonly [RegExp, ...string[]][] = [
   [/^(cores|sockets|cpu|cpulimit|cpuunits|vcpus|smp|numa\d*)$/, 'VM.Config.CPU'],
   [/^(memory|balloon|shares|allow-ksm)$/, 'VM.Config.Memory'],
@@ -20,7 +20,7 @@ const CONTAINER: readonly [RegExp, ...string[]][] = [
   [/^(rootfs|mp\d+|unused\d+)$/, 'VM.Config.Disk'],
   [/./, 'VM.Config.Options'],
 ];
-/** A drive of a VM; what is in it decides which privilege it needs. */
+/** A drive of a VM; its content decides which privilege it needs. */
 export const DRIVE = /^(?:(?:ide|sata|scsi|virtio)\d+|efidisk0|tpmstate0|cdrom)$/;
 /** A volume or folder in a container. */
 export const MOUNT = /^(?:rootfs|mp\d+)$/;
@@ -32,8 +32,8 @@ export function privilegesFor(type: GuestType, option: string): string[] {
 }
 
 /**
- * A change of a configuration is refused with every VM.Config privilege as an alternative when the token has none of them, and asks for the right
- * one afterwards.
+ * Proxmox refuses a change of a configuration with every VM.Config privilege as an alternative when the token has none of them. A token with one
+ * of them is asked for the right one.
  * @param names of the parameters that were sent
  * @returns the privileges that these need; none when the alternatives are not of that kind
  */

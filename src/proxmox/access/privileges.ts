@@ -81,7 +81,7 @@ export function grantedAt(granted: Granted, path: string): Set<string> {
   return new Set();
 }
 
-/** How long (ms) an answer says what it leaves out from rights that were read earlier. */
+/** How long (ms) rights that were read earlier may explain the gaps of an answer. */
 const SAID_MS = 300_000;
 const lastSeen = new WeakMap<GetApi, { at: number; granted: Granted }>();
 

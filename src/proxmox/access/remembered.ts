@@ -5,7 +5,7 @@ export type Privileges = ReadonlySet<string>;
 export type Has = (path: string) => Privileges | undefined;
 
 interface Memory {
-  /** Questions on their way: an equal one waits for the same answer. */
+  /** Requests on their way: an equal one waits for the same answer. */
   asked: Map<string, Promise<Privileges>>;
   read: Map<string, { at: number; has: Privileges }>;
 }
@@ -33,7 +33,7 @@ export function privilegesAt(api: GetApi, path: string): Promise<Privileges> {
     read.delete(path);
     const granted = await api.get<Record<string, Record<string, unknown>>>('/access/permissions', { path });
     const has = new Set(Object.keys(granted[path] ?? {}));
-    // A change that was sent meanwhile may have changed the rights: forgetting them also forgot this question.
+    // A change that was sent meanwhile may have changed the rights. Forgetting them also forgot this request.
     if (asked.get(path) === asking) read.set(path, { at: Date.now(), has });
     return has;
   };
@@ -47,7 +47,7 @@ export function privilegesAt(api: GetApi, path: string): Promise<Privileges> {
 }
 
 /**
- * Finds something by the token's privileges. Those that were read within 30 s count as long as nothing is missing; then they are read
+ * Finds something by the token's privileges. Those that were read within 30 s count as long as nothing is missing. Otherwise they are read
  * again, so that a right which the operator has just granted counts at once.
  */
 export async function byLatePrivileges<T>(
@@ -74,7 +74,7 @@ export async function byLatePrivileges<T>(
   return find(has);
 }
 
-/** Whether a change may change the token's rights: of a pool's members, of an ACL, or of a guest that goes. */
+/** Whether a change may change the token's rights: of a pool's members, of an ACL, or the deletion of a guest. */
 export function changesRights({ method, path, params }: ResolvedRequest): boolean {
   return method === 'DELETE' || !path.startsWith('/nodes/') || params.pool !== undefined;
 }

@@ -37,7 +37,7 @@ const RULES: Record<Subject, Rule> = {
   ha: { words: 'HA state and quorum', needs: [{ root: '/', anyOf: ['Sys.Audit'] }] },
 };
 
-/** Paths that are named. */
+/** Most paths that a line names. */
 const NAMED = 5;
 
 /**

@@ -44,7 +44,7 @@ export function refusalOf(reply: Reply, asked: Asked): Refused {
   }
   // Below /api2/json Proxmox knows no such answer to a GET: this is another server, or a proxy that leads nowhere.
   if (reply.status === 404 && asked.method === 'GET' && !body)
-    return refused('unreachable', `What answers there is not the API of Proxmox VE (404 for GET ${asked.path}).`, proxmox);
+    return refused('unreachable', `The server there is not the API of Proxmox VE (404 for GET ${asked.path}).`, proxmox);
   const stranger = strangerOf(reply, body !== undefined);
   if (stranger) return refused('proxmox_refused', `${asked.method} ${asked.path}: ${stranger.what}`, proxmox, stranger.hint);
   // Several parameters may be wrong, in random order: one whose sentence is known says most.
@@ -99,8 +99,9 @@ interface Refused403 {
 }
 
 /**
- * A missing privilege in Proxmox's words: `Permission check failed (/vms/100, VM.PowerMgmt)`, with alternatives (`A|B`), with more words (`(/,
- * Sys.Modify for modifying tag 'vip')`), without a path (`(, Pool.Allocate)`) or bare; of an answer, or of the exit status of a task.
+ * A missing privilege in Proxmox's words, of an answer or of the exit status of a task: `Permission check failed (/vms/100, VM.PowerMgmt)`. There are
+ * variants with alternatives (`A|B`), more words (`(/, Sys.Modify for modifying tag 'vip')`), no path (`(, Pool.Allocate)`), and nothing in
+ * parentheses.
  */
 export function denialOf(words: string, about: Refused403, details: JsonObject): ProxmoxMcpError {
   const [, path, privileges = '', more = ''] = /Permission check failed \(([^,()]*), ([\w.|]+)([^)]*)\)/.exec(words) ?? [];
@@ -121,7 +122,7 @@ export function denialOf(words: string, about: Refused403, details: JsonObject):
     where !== ''
       ? `The API token lacks ${where}${more.trimEnd()}.${same ? ' A guest that does not exist looks the same to a limited token.' : ''}`
       : what !== ''
-        ? `The API token lacks ${what}, Proxmox names no path.`
+        ? `The API token lacks ${what}. Proxmox names no path.`
         : sentenceOf(words);
   const { text: hint, lines } = remedyFor(missing, about.tokenId);
   return new ProxmoxMcpError('permission_denied', text, {
@@ -135,7 +136,7 @@ function placeOfGuest(path: string, { newVmid, pool }: Refused403): Pick<Missing
   return { isNew: true, ...defined({ pool }) };
 }
 
-/** The bare words: Proxmox says them when a guest may be made neither in the pool nor outside. */
+/** The bare words are those for a guest that may be created neither in the pool nor outside. */
 function unnamed(words: string, { newVmid, pool }: Refused403): Missing[] {
   if (!/Permission check failed$/.test(words.trim())) return [];
   if (pool !== undefined) return [{ path: `/pool/${pool}`, privileges: ['VM.Allocate'] }];
@@ -181,7 +182,7 @@ function wordsOf(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).trim();
 }
 
-/** Characters of Proxmox's words in a message; all of them are in the details. */
+/** Most characters of Proxmox's words in a message; the details hold all of them. */
 const MOST_WORDS = 600;
 
 function sentenceOf(text: string): string {

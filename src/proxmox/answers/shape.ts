@@ -107,8 +107,8 @@ function rowsFault(data: unknown, shape: Shape): string | undefined {
 }
 
 /**
- * Whether a row of the cluster's list is a guest in which every text and every number is one. Written out for the thousands of guests of a fleet: names that are
- * looked up one by one take as long as reading the JSON. Any other row goes the general way, which changes it or finds its fault.
+ * Whether a row of the cluster's list is a guest in which every text and every number is one. Written out for the thousands of guests of a fleet,
+ * because names that are looked up one by one take as long as reading the JSON. The general check changes any other row, or finds its fault.
  */
 function isPlainGuest(row: Record<string, unknown> | null): boolean {
   if (typeof row !== 'object' || row === null || (row.type !== 'qemu' && row.type !== 'lxc')) return false;

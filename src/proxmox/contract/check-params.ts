@@ -6,9 +6,9 @@ import type { ApiMethod, Contract, Parameter } from './contract.ts';
 export type Values = Readonly<Record<string, string | readonly string[]>>;
 
 /**
- * Checks a request against the contract, as far as this is possible without the cluster: names, missing parameters, types, enumerations, bounds, and
- * formats that have a pattern. Property strings and formats that only code knows are left to Proxmox.
- * @returns a line for each problem; empty: none
+ * Checks a request against the contract, without the cluster: names, missing parameters, types, enumerations, bounds, and formats that have a
+ * pattern. Property strings and formats that only code knows are left to Proxmox.
+ * @returns a line for each problem
  */
 export function paramProblems({ parameters, open }: ApiMethod, values: Values, contract: Contract): string[] {
   const unknown = Object.keys(values).filter((name) => !open && declaredAs(parameters, name) === undefined);

@@ -4,7 +4,7 @@ import type { Options } from '../guest/property-strings.ts';
 import { storageOf } from '../storage.ts';
 import { type Need, NOTHING, need } from './need.ts';
 
-/** `local-lvm:32`: a volume of 32 GiB is made; without a storage the request's own counts. */
+/** `local-lvm:32` creates a volume of 32 GiB. Without a storage the request's own counts. */
 const NEW_VOLUME = /^(?:([^/:\s]+):)?\d+(?:\.\d+)?$/;
 const CD = /(?:^|,)media=cdrom(?:,|$)/;
 /** Names of bridges that a node makes; any other name may be a VNet, whose zone the name does not tell. */
@@ -67,7 +67,7 @@ export function contents(text: string, vmid: string, fallback: string | undefine
   return [...from, ...space(made[1] ?? fallback)];
 }
 
-/** A drive of a VM that exists: what is put in, or what is there when it is removed. */
+/** A drive of a VM that exists, by its new content, or by the present one when it is removed. */
 export function drive(vmid: string, text: string, isRemoved: boolean): Need[] {
   const isCloudInit = CLOUD_INIT.test(volumeOf(text));
   if (isCloudInit && !isRemoved) return [onGuest(vmid, 'VM.Config.Cloudinit'), onGuest(vmid, 'VM.Config.CDROM')];
@@ -75,7 +75,7 @@ export function drive(vmid: string, text: string, isRemoved: boolean): Need[] {
   return [onGuest(vmid, isCd ? 'VM.Config.CDROM' : 'VM.Config.Disk')];
 }
 
-/** Storages of the volumes that a clone copies: all but inserted media and what is detached. */
+/** Storages of the volumes that a clone copies: all but inserted media and detached disks. */
 export function copied(options: Options): string[] {
   const slots = Object.entries(options).filter(([key]) => DRIVE.test(key) || MOUNT.test(key));
   const isMedium = (text: string) => CD.test(text) && !CLOUD_INIT.test(volumeOf(text));

@@ -47,7 +47,7 @@ function options(type: GuestType, vmid: string, names: readonly string[]): Need[
   return [...needs, ...(type === 'qemu' && names.includes('startup') ? [need('/', 'Sys.Modify')] : [])];
 }
 
-/** PUT and POST …/config: option by option, what is set as well as what is removed. */
+/** PUT and POST …/config, for each option that is set or removed. */
 const config =
   (type: GuestType): Rule =>
   async (asked, known) => {
@@ -74,7 +74,7 @@ const config =
 const mounts = (names: readonly string[], params: Asked['params'], vmid: string, fallback: string | undefined): Need[] =>
   names.filter((name) => MOUNT.test(name)).flatMap((name) => contents(params[name] ?? '', vmid, fallback));
 
-/** A guest that is created needs its rights on its VMID or on its pool, as `born` in plan-needs.ts puts it. */
+/** A guest that is created needs its rights on its VMID or on its pool, see `inPool` in plan-needs.ts. */
 const create =
   (type: GuestType): Rule =>
   async ({ at, params }, known) => {
@@ -84,7 +84,7 @@ const create =
     const allocate: Need = {
       any: [onGuest(vmid, 'VM.Allocate'), ...(params.pool === undefined ? [] : [need(`/pool/${params.pool}`, 'VM.Allocate')])],
     };
-    // A guest's own backup may go over it with VM.Backup, a container's that is.
+    // VM.Backup suffices to restore a container over itself.
     const over: Need =
       type === 'lxc' && archive !== undefined && isOn(params.force) ? { any: [onGuest(vmid, 'VM.Backup'), allocate] } : allocate;
     const start = isOn(params.start) && type === 'qemu' ? [onGuest(vmid, 'VM.PowerMgmt')] : [];
@@ -112,7 +112,7 @@ const create =
     return [allocate, ...disks, ...options(type, vmid, names), ...bridges(netsOf(params), known.major), ...start];
   };
 
-/** The owner's own backup over the owner needs no right on the backup. */
+/** A guest's own backup over that guest needs no right on the backup. */
 function fromBackup(volid: string, vmid: string, { force }: Asked['params']): Need[] {
   return String(backupOwner(volid)) === vmid && isOn(force) ? [] : [reading(volid, vmid)];
 }

@@ -11,8 +11,8 @@ export interface ApiRequest {
 }
 
 /**
- * The rights that Proxmox VE asks for before it executes a request: the permission expression of the contract, and what the code of the method checks by
- * itself. Where that is not known, nothing: Proxmox decides.
+ * The rights that Proxmox VE demands before it executes a request, by the permission expression of the contract and by the code of the method.
+ * Where they are not known, the need is empty and Proxmox decides.
  */
 export async function needFor(request: ApiRequest, contract: Contract, known: Known): Promise<Need> {
   const found = contract.find(request.method, request.path);
@@ -25,7 +25,7 @@ export async function needFor(request: ApiRequest, contract: Contract, known: Kn
   return known.major < 9 ? { all: all.map(before9) } : { all };
 }
 
-/** Secrets and references are objects: what they stand for decides nothing here. */
+/** Secrets and references are objects. Their values decide nothing here. */
 export function textual(params: ApiRequest['params']): Record<string, string> {
   const text = (value: unknown) =>
     Array.isArray(value) ? value.join(',') : typeof value === 'object' ? '' : value === true ? '1' : value === false ? '0' : String(value);

@@ -18,8 +18,8 @@ type Request = Pick<RequestStep, 'method' | 'path' | 'params'>;
 const GUEST = /^\/nodes\/([^/]+)\/(qemu|lxc)(?:\/(\d+)(\/.*)?)?$/;
 
 /**
- * The rights that the requests of a plan need, each in its turn: a guest that one of them makes has its rights from its pool as well, and its volumes lie
- * where it was put.
+ * The rights that the requests of a plan need, in their order. A guest that one of them creates has rights from its pool as well, and its volumes
+ * are on the storage that the request names.
  * @returns the need, and the VMIDs of the guests that are created
  */
 export async function needsOf(requests: readonly Request[], api: ProxmoxReader): Promise<{ need: Need; made: ReadonlySet<string> }> {

@@ -18,12 +18,12 @@ export interface Addresses {
   byMac?: Map<string, string[]>;
 }
 
-/** The answer of the inside of a guest: its interfaces, or why it tells none. */
+/** The interfaces that a guest reports, or the error instead. */
 export type Inside = { cards: Card[] } | { error: ProxmoxMcpError };
 
 /**
- * IP addresses of a running guest without loopback, link-local and unspecified ones: from the guest agent of a VM
- * (`GET …/agent/network-get-interfaces`), from the host for a container (`GET …/interfaces`). Where neither can tell, `ip_note` says why.
+ * IP addresses of a running guest without loopback, link-local and unspecified ones. The agent of a VM tells them
+ * (`GET …/agent/network-get-interfaces`), and the host those of a container (`GET …/interfaces`). Without an answer `ip_note` says why.
  */
 export async function addressesOf(api: GetApi, guest: Guest): Promise<Addresses> {
   return hasInside(guest) ? addressesFrom(guest, await askInside(api, guest.at)) : addressesFrom(guest, undefined);
@@ -34,7 +34,7 @@ export function hasInside(guest: Guest): boolean {
   return guest.at.type === 'lxc' || agentEnabled(guest.live.agent);
 }
 
-/** Asks a guest that runs, or may run, for its interfaces. Never rejects: an answer that is not needed may be left alone. */
+/** Asks a guest that runs, or may run, for its interfaces. Never rejects, so that a caller may ignore the answer. */
 export async function askInside(api: GetApi, at: GuestAt): Promise<Inside> {
   try {
     return { cards: at.type === 'qemu' ? await fromAgent(api, at) : await fromHost(api, at) };
@@ -73,7 +73,7 @@ function sorted(guest: Guest, cards: readonly Card[]): Addresses {
   const macs = networksOf(guest.at.type, guest.live).map((net) => net.mac?.toLowerCase());
   const known = macs.flatMap((mac) => cards.filter((card) => mac !== undefined && card.mac === mac));
   const others = cards.filter((card) => !known.includes(card));
-  // No card bears a MAC of the configuration where it is passed through: then those made by software are told apart by their names.
+  // A passed-through card has no MAC in the configuration. Then names tell which cards software made.
   const first = known.length > 0 ? known : others.filter((card) => !VIRTUAL.test(card.name));
   const ips = addressesIn(first);
   const rest = addressesIn(others.filter((card) => !first.includes(card))).filter((ip) => !ips.includes(ip));
@@ -90,7 +90,7 @@ function leadsSomewhere(ip: string): boolean {
   return ipVersion(ip) !== undefined && !staysHere(ip);
 }
 
-/** A row of an agent or of the host; every part of it comes out of the guest and may be missing or of another type. */
+/** A row of an agent or of the host. Every part of it comes out of the guest and may be missing or of another type. */
 interface Row {
   name?: unknown;
   'hardware-address'?: unknown;
@@ -118,7 +118,7 @@ function cardOf(row: Row): Card {
   return {
     name: String(row.name ?? ''),
     mac: String(row['hardware-address'] ?? row.hwaddr ?? '').toLowerCase(),
-    // Also without prefix length and zone, and nothing but an address: a guest can make its agent answer with any text.
+    // Without prefix length and zone. A guest can make its agent answer with any text.
     addresses: words.map((text) => text.trim().split(/[/%]/)[0] ?? ''),
   };
 }

@@ -77,8 +77,8 @@ function mediaOf(slot: string, parts: Record<string, string>, volid: string): Me
 }
 
 /**
- * The sum of the data disks in GiB, as quotas count it. A disk of the host takes no space of a storage, and the volume of another guest
- * counts with that guest: the storages' lists show no other sum.
+ * The sum of the data disks in GiB, as quotas count it and storages list it. A disk of the host takes no space of a storage, and the volume of
+ * another guest counts with that guest.
  */
 export function dataGib(disks: readonly Disk[], vmid: number): number {
   return sumOf(disks.filter((d) => d.storage !== '' && (d.owner === undefined || d.owner === vmid)));

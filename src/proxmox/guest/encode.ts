@@ -21,7 +21,7 @@ function segment(value: string | number): string {
 
 /**
  * Parameters as Proxmox's form parser wants them: booleans 1/0, arrays as repeated keys, everything else percent-encoded.
- * Throws `internal` for an empty value: Proxmox reads it as absent; an option is cleared with `delete`.
+ * Throws `internal` for an empty value, which Proxmox reads as absent. `delete` clears an option.
  */
 export function form(params: WireParams): string {
   const names = Object.keys(params);

@@ -78,8 +78,8 @@ export function ruleView(rule: Rule, key: string, pos: number): Record<string, s
 }
 
 /**
- * A key for each rule that says what the rule matches and does, so that it stays when positions shift, and when the rule is switched on or off
- * or gets another comment. Of equal rules the later ones have a number behind it.
+ * A key for each rule, made of what the rule matches and does. It stays when positions shift, when the rule is switched on or off, and when its
+ * comment changes. Of equal rules the later ones have a number behind it.
  */
 export function ruleKeys(rules: readonly Rule[]): string[] {
   const seen = new Map<string, number>();

@@ -16,8 +16,8 @@ interface NodeGuest extends Figures {
 }
 
 /**
- * All guests that the token can see, with what the cluster's cache does not know yet. Proxmox VE shows a new guest for 10 s without name,
- * state and sizes, a changed one for 10 s as it was, and every guest of a node whose status daemon is silent without name and state.
+ * All guests that the token can see, with what the cluster's cache does not know yet. For 10 s Proxmox VE shows a new guest without name, state
+ * and sizes, and a changed one as it was. Guests of a node whose status daemon is silent have neither name nor state.
  */
 export async function currentGuests(api: ProxmoxReader): Promise<readonly GuestRow[]> {
   return completed(api, await listGuests(api));
@@ -53,7 +53,7 @@ async function guestsOf(api: ProxmoxReader, node: string, type: GuestRow['type']
   return Array.isArray(guests) ? guests : [];
 }
 
-/** A row without what the node tells better. A node's list does not tell whether a running guest is paused. */
+/** A row without the fields that the node knows better. A node's list does not show whether a running guest is paused. */
 function withoutOld(old: GuestRow, { status }: NodeGuest): GuestRow {
   const { cpus: _cpus, memoryMib: _memory, cpu: _cpu, memoryUsedMib: _used, uptimeSeconds: _uptime, ...row } = old;
   return { ...row, name: '', status: row.status === 'paused' && status === 'running' ? row.status : 'unknown', tags: [] };

@@ -95,7 +95,7 @@ interface PendingRow {
   key: string;
   value?: string | number;
   pending?: string | number;
-  /** 1: the option will be removed; 2: by force, which frees the volume of a disk. */
+  /** With 1 the option will be removed, with 2 by force, which frees the volume of a disk. */
   delete?: number | string;
 }
 
@@ -162,12 +162,12 @@ export async function isAnother(api: GetApi, vmid: number, key: string): Promise
 
 export interface GuestStatus {
   status: 'running' | 'stopped';
-  /** QEMU's own word: `running`, `paused`, `suspended`, `prelaunch`, …; `stopped` and `running` alone for containers. */
+  /** QEMU's own word, such as `running`, `paused`, `suspended` or `prelaunch`. A container is `stopped` or `running`. */
   detail: string;
   uptimeSeconds: number;
   /** Bytes in use inside the guest, as far as the host can tell; 0 when it cannot. */
   usedBytes: number;
-  /** Part of its vCPUs that is busy. */
+  /** The busy part of its vCPUs, 0 to 1. */
   cpu?: number;
   /** GiB of a container's root that are in use. */
   diskUsedGib?: number;

@@ -16,7 +16,7 @@ interface LocalDisk {
 
 /** The facts that Proxmox tells of a move before it is requested. */
 export interface Preconditions {
-  /** Why a node cannot take the guest, by node: of what Proxmox looks at. */
+  /** Why a node cannot take the guest, by node, as far as Proxmox checks. */
   refused: Record<string, { storages: string[]; others: string[] }>;
   /** HA resources such as `vm:101` that a rule moves along. */
   along: string[];
@@ -71,7 +71,7 @@ export async function readPreconditions(api: GetApi, at: GuestAt): Promise<Preco
   };
 }
 
-/** Newer versions of Proxmox know more reasons than those of 9.2: they are told by their names. */
+/** Reasons that only versions after 9.2 know are shown by their names. */
 function reasonsOf({ unavailable_storages: storages = [], 'blocking-ha-resources': ha = [], ...more }: Blocked) {
   const rules = ha.map(({ sid = '', cause = '' }) => `an HA rule (${cause}) about ${sid}`);
   const others = Object.entries(more).map(([name, value]) => `${name.replaceAll(/[-_]/g, ' ')} ${textOf(value)}`.trim());

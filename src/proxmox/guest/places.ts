@@ -47,7 +47,7 @@ export function placeOf(api: GetApi, vmid: number): Place | undefined {
   return row && { ...own, row, listedAt };
 }
 
-/** Forgets one guest, or all: a guest that answers otherwise than it was remembered, or a change of pools. */
+/** Forgets one guest that answered otherwise than remembered, or all guests after a change of pools. */
 export function forgetPlaces(api: GetApi, vmid?: number): void {
   const memory = memoryOf(api);
   if (vmid === undefined) memories.delete(api);

@@ -28,8 +28,8 @@ export interface ResourceRow extends Figures {
 }
 
 /**
- * A guest whose configuration is only begun is listed as `VM 108` or `CT108` for up to 10 s, and one without a name always: neither
- * is a name. (A VM cannot be called so: names have no spaces.)
+ * A guest without a name is listed as `VM 108` or `CT108`, and so is a new one for up to 10 s. Neither is a name. (A VM cannot be called so,
+ * because names have no spaces.)
  */
 export function givenName({ type, vmid, name }: { type: string; vmid: number | string; name?: unknown }): string {
   const text = textOf(name) ?? '';
@@ -50,7 +50,7 @@ export function tagsByText(): (text: string | undefined) => string[] {
 
 /**
  * One guest as `/cluster/resources` shows it: a cache that follows a change by up to 10 s. Several calls share a row. Written out, because a
- * fleet has thousands of rows and few of them are shown; a class, because V8 then keeps room for the fields that most rows have.
+ * fleet has thousands of rows and few of them are shown. In a class V8 keeps room for the fields that most rows have.
  */
 export class GuestRow {
   readonly vmid: number;

@@ -8,8 +8,8 @@ export function isGatewayStatus(status: number): boolean {
 }
 
 /**
- * An answer of a proxy in between (502–504, and what big ones make up, such as 520–530), which does not know what became of the request: it
- * has not Proxmox's own words. Proxmox says 501 and 506 itself, without a body of its own, and 500 with a reason phrase that is its own.
+ * An answer of a proxy in between, which does not know what became of the request: 502–504, or a status that a big proxy makes up, such as
+ * 520–530. Its body is not Proxmox's. Proxmox itself answers 501 and 506 without a body, and 500 with a reason phrase of its own.
  */
 export function isProxys({ status, reason, body }: Reply): boolean {
   if (isProxmox(body) || status === 501 || status === 506) return false;
@@ -48,8 +48,8 @@ function remedy(reason: string, node: string): string {
 const PVEPROXY_PORT = 8006;
 
 /**
- * The hint where nothing answers, if an endpoint is a name on Proxmox's own port: such an address may be one of a proxy, copied from the
- * browser, where the port of https:// is left out.
+ * The hint where nothing answers and an endpoint is a name on Proxmox's own port. The address may be that of a proxy, copied from a browser,
+ * which leaves out the port of https://.
  */
 export function proxyHint(endpoints: readonly { host: string; port: number }[]): { hint?: string } {
   const named = endpoints.find(({ host, port }) => port === PVEPROXY_PORT && isIP(host) === 0 && host !== 'localhost');

@@ -14,7 +14,7 @@ import type { Failure } from './retry.ts';
 
 /** For the whole exchange, the body included. Proxmox gives its own hops 30 s and then answers 596, which says more than our own abort. */
 export const REQUEST_TIMEOUT_MS = 35_000;
-/** A change that waits in the queue of a busy node gets a good answer later than that: 37 s were seen on Proxmox VE 9.2. */
+/** A change in the queue of a busy node gets a good answer even later: after 37 s on Proxmox VE 9.2. */
 export const CHANGE_TIMEOUT_MS = 60_000;
 /** Proxmox closes idle connections after 5 s; a request on a closing one would be lost. */
 const KEEP_ALIVE_MS = 4000;

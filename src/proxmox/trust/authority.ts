@@ -5,8 +5,8 @@ import { path } from '../guest/encode.ts';
 import type { Pin, TrustStore } from './store.ts';
 
 /**
- * SHA-256 fingerprint of the CA that a cluster makes for itself, by which it is told from another one whatever its hosts are called. A pinned
- * one needs no request, because no other answers; else the cluster is asked. GET /nodes and /nodes/{node}/certificates/info need no privilege.
+ * SHA-256 fingerprint of the CA that a cluster makes for itself. It tells clusters apart, whatever their hosts are called. A pinned one needs no
+ * request, because no other cluster answers. GET /nodes and /nodes/{node}/certificates/info need no privilege.
  * @throws unreachable where no node answers, certificate_untrusted where the cluster shows none
  */
 export async function authorityOf(api: GetApi, pin: Pin | undefined): Promise<string> {
@@ -35,7 +35,7 @@ interface HeldTrust extends TrustStore {
 }
 
 /**
- * The pins of a process that has learned which cluster it serves: an authority that is pinned afterwards is that of another cluster, and
+ * The pins of a process that has learned which cluster it serves. An authority that is pinned afterwards is that of another cluster, and
  * counts at the next start.
  */
 export function heldTrust(store: TrustStore): HeldTrust {

@@ -93,17 +93,17 @@ export function trustedConnector(policy: TrustPolicy, addressOf: (host: string) 
       open.add(socket);
       const late = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`)), CONNECT_TIMEOUT_MS);
       const failed = (cause?: Error) => {
-        settled();
+        ended();
         reject(new ConnectFailure(cause?.message ?? 'no connection', { cause }));
       };
-      const settled = () => {
+      const ended = () => {
         clearTimeout(late);
         open.delete(socket);
         socket.removeListener('error', failed).removeListener('close', failed);
       };
       socket.once('error', failed).once('close', failed);
       socket.once('secureConnect', () => {
-        settled();
+        ended();
         const refusal = refusalOf(() => decide(socket, host, policy));
         if (!refusal) return resolve(socket.setNoDelay());
         socket.destroy();

@@ -14,7 +14,7 @@ type Get = <T>(path: string, endpoint: Endpoint) => Promise<T>;
 interface Trust {
   policy: TrustPolicy;
   /** To be awaited before a request; undefined once something is pinned or configured. */
-  settle(get: Get): Promise<void> | undefined;
+  ready(get: Get): Promise<void> | undefined;
 }
 
 export function createTrust(options: {
@@ -28,9 +28,9 @@ export function createTrust(options: {
   const { connection, cluster, store } = options;
   const ca = readCa(connection);
   let provisional: string | undefined;
-  let settling: Promise<void> | undefined;
+  let pinning: Promise<void> | undefined;
 
-  let isSettled = connection.verifySsl || ca !== undefined || connection.fingerprints.length > 0;
+  let isReady = connection.verifySsl || ca !== undefined || connection.fingerprints.length > 0;
   const policy: TrustPolicy = {
     fingerprints: connection.fingerprints,
     ...defined({ ca }),
@@ -55,25 +55,24 @@ export function createTrust(options: {
     );
   }
 
-  async function settled(get: Get): Promise<void> {
-    settling ??= store.get(cluster) ? Promise.resolve() : firstUse(get);
+  async function becomeReady(get: Get): Promise<void> {
+    pinning ??= store.get(cluster) ? Promise.resolve() : firstUse(get);
     try {
-      await settling;
-      isSettled = true;
+      await pinning;
+      isReady = true;
     } catch (thrown) {
-      settling = undefined;
+      pinning = undefined;
       provisional = undefined;
       throw thrown;
     }
   }
 
-  return { policy, settle: (get) => (isSettled ? undefined : settled(get)) };
+  return { policy, ready: (get) => (isReady ? undefined : becomeReady(get)) };
 }
 
 /**
- * The pin for a cluster whose certificate was accepted: its authority when that signed the certificate and the host is named in
- * it, otherwise the certificates of all its nodes (custom or ACME ones). GET /nodes and /nodes/{node}/certificates/info, which need no
- * privilege.
+ * The pin for a cluster whose certificate was accepted. It is the cluster's authority when that signed the certificate and the certificate names the
+ * host. Otherwise it is the certificates of all nodes (custom or ACME ones). GET /nodes and /nodes/{node}/certificates/info need no privilege.
  *
  * @param get asks the server whose certificate was accepted
  * @param now epoch milliseconds

@@ -64,7 +64,7 @@ test('a guest made outside of the pools that the token may use: the pools are na
   const { refused } = await withRights({ '/pool/agents': GUEST, ...REST });
   const error = await refused('create_vm', { name: 'app1' });
   expect(error.code).toBe('permission_denied');
-  expect(error.hint).toContain('may make guests in pool agents: call again with pool');
+  expect(error.hint).toContain('may create guests in pool agents. Call again with pool');
   expect(error.details?.grant).toBeUndefined();
 });
 

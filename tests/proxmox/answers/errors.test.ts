@@ -128,7 +128,7 @@ describe('a missing privilege', () => {
 
   it('may have no path', () => {
     const error = refuse(403, 'Permission check failed (, Pool.Allocate)\n');
-    expect(error).toMatchObject({ message: 'The API token lacks Pool.Allocate, Proxmox names no path.', details: { missing: [] } });
+    expect(error).toMatchObject({ message: 'The API token lacks Pool.Allocate. Proxmox names no path.', details: { missing: [] } });
     expect(error.hint).not.toContain('pveum');
   });
 
