@@ -1,4 +1,4 @@
-import { defined } from '../../core/defined.ts';
+import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { type Condition, digestAfter, type Params, type Plan, type RequestStep, type Step } from '../../core/plan/plan.ts';
 import { bootDisk, copiedGib } from '../../proxmox/guest/disks.ts';
@@ -76,8 +76,8 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   const [source, nodes, version] = await Promise.all([readGuest(ctx.api, row), listNodes(ctx.api), ctx.api.version()]);
   refuseLocked({ guest: source });
   const node = onlineNode(nodes, args.target_node ?? row.node);
-  const boot = bootDisk(source.config, source.disks);
-  const growGib = growth(source, args.disk_gb);
+  const grown = growth(source, args.disk_gb);
+  const growGib = grown?.by ?? 0;
   const own = await newGuest(ctx, args);
   const { vmid, pool } = own;
   const sizes = {
@@ -87,37 +87,23 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   };
   const demand = own.demand(sizes);
   await refuseTooLarge(ctx, demand, node);
-  const way = await cloneWay(
-    ctx,
-    source,
-    { full_clone: args.full_clone, storage: args.storage, target_node: args.target_node, pool, vmid },
-    growGib,
-  );
+  const way = await cloneWay(ctx, source, { ...args, pool, vmid }, growGib);
   const cloneName = args.name ?? `Copy-of-VM-${source.identity.name || source.at.vmid}`;
   const name = `${cloneName} (${vmid})`;
   const config = cloneConfig(source, args, version);
   const at = { vmid, type: 'qemu', node: way.node } as const;
   const exists: Condition = { kind: 'config', ...at, has: { name: cloneName, lock: null } };
-  const steps: Step[] = copySteps({
-    source,
-    running: row.status === 'running',
-    way,
-    vmid,
-    cloneName,
-    name,
-    pool,
-    description: args.description,
-  });
+  const given = { newid: vmid, name: cloneName, ...defined({ pool, description: args.description }) };
+  const steps: Step[] = copySteps(source, way, { at, name, given, running: row.status === 'running' });
   if (Object.keys(config.params).length > 0) {
     const proof: Condition | undefined = Object.keys(config.proof).length > 0 ? { kind: 'config', ...at, has: config.proof } : undefined;
     steps.push(configRequest(at, { id: 'config', params: config.params, digest: digestAfter(steps), purpose: `configure ${name}`, proof }));
   }
-  const large: Condition[] =
-    boot && growGib > 0 && args.disk_gb !== undefined ? [{ kind: 'disk', ...at, disk: boot.slot, atLeastGib: args.disk_gb }] : [];
-  if (boot && large[0] && args.disk_gb !== undefined) {
-    const purpose = `grow ${boot.slot} of ${name} to ${args.disk_gb} GiB`;
-    const resize = { id: 'resize', disk: boot.slot, gib: args.disk_gb, digest: digestAfter(steps), purpose, proof: large[0] };
-    steps.push(resizeRequest(at, resize));
+  const large: Condition | undefined = grown && { kind: 'disk', ...at, disk: grown.disk, atLeastGib: grown.gib };
+  if (grown) {
+    const { disk, gib } = grown;
+    const purpose = `grow ${disk} of ${name} to ${gib} GiB`;
+    steps.push(resizeRequest(at, { id: 'resize', disk, gib, digest: digestAfter(steps), purpose, proof: large }));
   }
   if (start) steps.push(...startSteps(at, name));
   const wait = args.wait_for && (await addressWait(ctx, { at, name, pool, agent: agentEnabled(source.config.agent) }));
@@ -129,17 +115,18 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     node: way.node,
     space: way.space,
     steps,
-    expected: [exists, ...large, ...(start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
+    expected: present<Condition>(exists, large, start && { kind: 'guest', ...at, is: 'running' }),
     demand,
     choices: [...own.choices, ...(args.name === undefined ? [`name: ${cloneName}`] : []), ...way.choices, ...config.choices],
-    warnings: [
+    warnings: present(
       ...unseenNode(node),
-      ...ofNoTemplate(source, row.status),
+      !source.template &&
+        `the source is not a template${row.status === 'stopped' ? '' : '; a copy of a running guest is in the state of one after a power failure'}`,
       ...way.warnings,
       ...config.warnings,
       ...(wait?.warnings ?? []),
       ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
-    ],
+    ),
     ...(source.tags.length > 0 && !args.tags?.length ? { facts: { tags: source.tags } } : {}),
     after: {
       name: cloneName,
@@ -156,15 +143,9 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
   };
 }
 
-function ofNoTemplate(source: Guest, status: string): string[] {
-  if (source.template) return [];
-  const state = status === 'stopped' ? '' : '; a copy of a running guest is in the state of one after a power failure';
-  return [`the source is not a template${state}`];
-}
-
-/** GiB that the boot disk grows by. @throws not_possible for a smaller one */
-function growth(source: Guest, wanted: number | undefined): number {
-  if (wanted === undefined) return 0;
+/** The boot disk in its new size, and the GiB that it grows by; undefined where it stays. @throws not_possible for a smaller one */
+function growth(source: Guest, wanted: number | undefined): { disk: string; gib: number; by: number } | undefined {
+  if (wanted === undefined) return undefined;
   const boot = bootDisk(source.config, source.disks);
   if (!boot) fail('not_possible', `${label(source)} has no disk that could grow.`, { hint: 'Leave disk_gb out.' });
   const now = boot.sizeGib ?? 0;
@@ -172,7 +153,7 @@ function growth(source: Guest, wanted: number | undefined): number {
     fail('not_possible', `disk_gb ${wanted} is smaller than ${boot.slot} (${now} GiB). Disks only grow.`, {
       hint: `Ask for at least ${Math.ceil(now)}.`,
     });
-  return wanted - now;
+  return wanted > now ? { disk: boot.slot, gib: wanted, by: wanted - now } : undefined;
 }
 
 /** Two copies to a storage at once; and Proxmox locks a running source for the whole copy, and gives up after a second. */
@@ -184,38 +165,32 @@ function turnOf(source: Guest, { full, storage }: CloneWay, running: boolean): P
 }
 
 interface Copying {
-  source: Guest;
-  running: boolean;
-  way: CloneWay;
-  vmid: number;
-  cloneName: string;
+  /** The clone, where it is in the end, and its name with the VMID. */
+  at: GuestAt;
   name: string;
-  pool: string | undefined;
-  description: string | undefined;
+  /** Parameters of the clone request beside those of the way. */
+  given: Params & { name: string };
+  running: boolean;
 }
 
 /** The clone itself, whose task bears the VMID of the source, and the move to another node where it needs one. */
-function copySteps({ source, running, way, vmid, cloneName, name, pool, description }: Copying): Step[] {
-  const born = { vmid, type: 'qemu', node: way.target ?? source.at.node } as const;
-  const params: Params = {
-    newid: vmid,
-    name: cloneName,
-    full: way.full,
-    ...defined({ storage: way.storage, format: way.format, target: way.target, pool, description }),
-  };
+function copySteps(source: Guest, way: CloneWay, { at, name, given, running }: Copying): Step[] {
+  const { full, storage, format, target } = way;
+  const born = { ...at, node: target ?? source.at.node };
+  const params: Params = { ...given, full, ...defined({ storage, format, target }) };
   const clone = guestRequest(source.at, {
     ...{ id: 'clone', path: '/clone', params, purpose: `clone ${label(source)} as ${name}` },
-    ...{ task: 'qmclone', seconds: way.full ? COPY_SECONDS : LINK_SECONDS },
+    ...{ task: 'qmclone', seconds: full ? COPY_SECONDS : LINK_SECONDS },
     ...turnOf(source, way, running),
-    proof: { kind: 'config', ...born, has: { name: cloneName, lock: null } },
+    proof: { kind: 'config', ...born, has: { name: given.name, lock: null } },
   });
-  const moves = diskSteps(source, way, { ...born, node: way.node }, name);
+  const moves = diskSteps(source, way, at, name);
   if (!way.migrate) return [clone, ...moves];
   const { to, targetstorage } = way.migrate;
   const move = guestRequest(born, {
     ...{ id: 'migrate', path: '/migrate', params: { target: to, ...defined({ targetstorage }) } },
     ...{ purpose: `move ${name} to ${to}`, task: 'qmigrate', seconds: COPY_SECONDS },
-    proof: { kind: 'location', type: 'qemu', vmid, node: to },
+    proof: { kind: 'location', ...at, node: to },
   });
   return [clone, move, ...moves];
 }

@@ -2,16 +2,15 @@ import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
 import type { Condition, Params, Plan, Step } from '../../core/plan/plan.ts';
 import { counted } from '../../core/text/text.ts';
-import { path } from '../../proxmox/guest/encode.ts';
 import { type GuestAt, type GuestRow, listGuests } from '../../proxmox/guest/guests.ts';
-import type { Properties } from '../../proxmox/guest/property-strings.ts';
+import { formatProperties, type Properties } from '../../proxmox/guest/property-strings.ts';
 import { encodeSshKeys } from '../../proxmox/guest/ssh-keys.ts';
 import { listStorages, placeOn } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { secret } from '../secret.ts';
 import { ADDRESS_READS, GUEST_READS, PLACE_READS } from './lib/api.ts';
 import { containerAddress } from './lib/container-address.ts';
-import { startSteps } from './lib/guest-request.ts';
+import { createRequest, startSteps } from './lib/guest-request.ts';
 import { refuseTooLarge } from './lib/limits.ts';
 import {
   bridgeName,
@@ -89,12 +88,11 @@ export const createContainer = defineOperation({
   reserves: ({ name, vmid }) => ({ name, ...defined({ vmid }) }),
   example: { name: 'example-ct', disk_gb: 2, storage: 'local-lvm' },
   async plan(ctx, args): Promise<Plan> {
-    const guests: readonly GuestRow[] = await listGuests(ctx.api);
-    const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start } = args;
+    const guests = await listGuests(ctx.api);
+    const { memory_mb: memory, cores, disk_gb, name, vmid, pool, node, start, tags } = args;
     const existing = await findExisting(ctx, guests, { name, vmid, type: 'lxc' });
-    if (existing)
-      return planForExisting(ctx, 'create_container', existing, { name, vmid, cores, memory, disk_gb, pool, node, start, tags: args.tags });
-    return planNew(ctx, args, guests);
+    if (!existing) return planNew(ctx, args, guests);
+    return planForExisting(ctx, 'create_container', existing, { name, vmid, cores, memory, disk_gb, pool, node, start, tags });
   },
   report: madeReport,
 });
@@ -121,24 +119,20 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
   const addresses = staticIn('ip', net0);
   const there: Condition = { kind: 'config', ...at, has: { hostname: args.name, lock: null } };
   const steps: Step[] = [
-    {
-      kind: 'request',
+    createRequest(at, {
       id: 'create',
-      method: 'POST',
-      path: path`/nodes/${node.node}/lxc`,
       params: {
-        ...{ vmid, hostname: args.name, ostemplate: template.volid, cores: sizes.cpu, memory: sizes.memoryMib, swap: DEFAULTS.swapMib },
+        ...{ hostname: args.name, ostemplate: template.volid, cores: sizes.cpu, memory: sizes.memoryMib, swap: DEFAULTS.swapMib },
         ...{ rootfs: `${place.storage.storage}:${sizes.diskGib}`, net0, unprivileged: !args.privileged },
         ...(args.nesting ? { features: 'nesting=1' } : {}),
         ...optionalParams(args, pool),
       },
       purpose: `create container ${label} on ${node.node}`,
-      task: { type: 'vzcreate', id: String(vmid), node: node.node, timeoutSeconds: CREATE_SECONDS },
-      proof: there,
-    },
+      ...{ task: 'vzcreate', seconds: CREATE_SECONDS, proof: there },
+    }),
     ...(args.start ? startSteps(at, label) : []),
   ];
-  const nobodyCanLogIn = args.password === undefined && args.ssh_keys === undefined;
+  const hasNoLogin = args.password === undefined && args.ssh_keys === undefined;
   return {
     operation: 'create_container',
     node: node.node,
@@ -147,10 +141,10 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
     summary: `Create container ${label} on ${node.node} from ${template.name}: ${counted(sizes.cpu, 'core')}, ${sizes.memoryMib} MiB, ${sizes.diskGib} GiB`,
     effect: 'change',
     steps,
-    expected: [there, ...(args.start ? [{ kind: 'guest' as const, ...at, is: 'running' as const }] : [])],
+    expected: present<Condition>(there, args.start && { kind: 'guest', ...at, is: 'running' }),
     choices: [...own.choices, ...choices, ...template.choices, ...place.choices, ...bridge.choices],
     warnings: present(
-      nobodyCanLogIn && 'neither a password nor a key is given: a login is possible through the console of Proxmox alone',
+      hasNoLogin && 'neither a password nor a key is given: a login is possible through the console of Proxmox alone',
       args.privileged && 'privileged: root inside is root of the node',
       ...addressWarnings(addresses),
       ...(await addressesInUse(ctx, addresses, guests)),
@@ -162,24 +156,17 @@ async function planNew(ctx: OperationContext, args: Args, guests: readonly Guest
 }
 
 function optionalParams(args: Args, pool: string | undefined): Params {
-  return {
-    ...defined({ pool, onboot: args.onboot, description: args.notes }),
+  return defined({
+    pool,
+    onboot: args.onboot,
+    description: args.notes,
     // The engine put a reference in the place of the text before any plan was made.
-    ...(args.password === undefined ? {} : { password: args.password as Params[string] }),
-    ...(args.ssh_keys === undefined ? {} : { 'ssh-public-keys': decodeURIComponent(encodeSshKeys(args.ssh_keys)) }),
-    ...(args.tags === undefined || args.tags.length === 0 ? {} : { tags: sortedTags(args.tags) }),
-  };
+    password: args.password,
+    'ssh-public-keys': args.ssh_keys && decodeURIComponent(encodeSshKeys(args.ssh_keys)),
+    tags: sortedTags(args.tags ?? []) || undefined,
+  });
 }
 
 function netText(address: Properties, bridge: string, vlan: number | undefined): string {
-  const parts = {
-    name: 'eth0',
-    bridge,
-    ...address,
-    ...(vlan === undefined ? {} : { tag: String(vlan) }),
-    type: 'veth',
-  };
-  return Object.entries(parts)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
+  return formatProperties({ name: 'eth0', bridge, ...address, ...(vlan === undefined ? {} : { tag: String(vlan) }), type: 'veth' });
 }

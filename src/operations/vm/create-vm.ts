@@ -2,12 +2,11 @@ import { defined, present } from '../../core/defined.ts';
 import { fail } from '../../core/errors/errors.ts';
 import { type Condition, digestAfter, type Plan, type Step } from '../../core/plan/plan.ts';
 import { plainText } from '../../core/text/text.ts';
-import { path } from '../../proxmox/guest/encode.ts';
 import { listGuests } from '../../proxmox/guest/guests.ts';
 import { isFileStorage, listStorages, placeOn, storageOf } from '../../proxmox/storage.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
-import { configRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
+import { configRequest, createRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
 import { refuseTooLarge, unseenNode } from './lib/limits.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { sortedTags } from './lib/tags.ts';
@@ -101,31 +100,25 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     needGib: diskGib,
   });
   const cpuModel = args.cpu ?? defaultCpu(version);
-  const request = createParams({ args, vmid, storage, image, iso, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
+  const request = createParams({ args, storage, image, iso, diskGib, bridge: bridge.bridge, cpu, cpuType: cpuModel, pool, version });
   const at = { vmid, type: 'qemu', node: node.node } as const;
   const name = `${args.name} (${vmid})`;
   const config = (has: Record<string, string | null>): Condition => ({ kind: 'config', ...at, has });
   const exists = config({ name: args.name, lock: null });
   const large: Condition = { kind: 'disk', ...at, disk: 'scsi0', atLeastGib: diskGib };
   const steps: Step[] = [
-    {
-      kind: 'request',
-      id: 'create',
-      method: 'POST',
-      path: path`/nodes/${node.node}/qemu`,
-      params: request.params,
-      purpose: `create ${name} on ${node.node}`,
-      task: { type: 'qmcreate', id: String(vmid), node: node.node, timeoutSeconds: image ? IMPORT_SECONDS : CREATE_SECONDS },
-      proof: exists,
+    createRequest(at, {
+      ...{ id: 'create', params: request.params, purpose: `create ${name} on ${node.node}`, proof: exists },
+      ...{ task: 'qmcreate', seconds: image ? IMPORT_SECONDS : CREATE_SECONDS },
       ...(image ? copyingTo(storage.storage) : {}),
-    },
+    }),
   ];
   if (image && diskGib > image.sizeGib) {
     const purpose = `grow the disk of ${name} to ${diskGib} GiB`;
     steps.push(resizeRequest(at, { id: 'resize', disk: 'scsi0', gib: diskGib, digest: digestAfter(steps), purpose, proof: large }));
   }
-  const tagText = args.tags && args.tags.length > 0 ? sortedTags(args.tags) : undefined;
-  if (tagText !== undefined) {
+  const tagText = sortedTags(args.tags ?? []);
+  if (tagText) {
     // Not in the create request: 9.2 checks tags there before the guest is in its pool, and refuses tokens of a pool.
     const tagged = { tags: tagText };
     steps.push(
@@ -143,7 +136,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     node: node.node,
     space: { [placeOn(node.node, storage)]: diskGib },
     steps,
-    expected: [exists, large, ...(start ? [{ kind: 'guest', ...at, is: 'running' } as const] : [])],
+    expected: present<Condition>(exists, large, start && { kind: 'guest', ...at, is: 'running' }),
     demand,
     choices: [
       ...own.choices,
@@ -180,7 +173,7 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
       disk_gb: diskGib,
       storage: storage.storage,
       bridge: bridge.bridge,
-      ...defined({ pool, tags: tagText }),
+      ...defined({ pool, tags: tagText || undefined }),
       status: start ? 'running' : 'stopped',
     },
     ...own.wayBack,

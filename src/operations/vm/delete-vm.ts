@@ -73,9 +73,7 @@ export const deleteVm = defineOperation({
     const doomed = [...volumes.freed, ...extra];
     const untouched = volumes.untouched.map((v) => v.volid);
     const names = (list: typeof extra) => list.map((v) => v.volid).join(', ');
-    const contents = [counted(doomed.length, 'volume'), ...(snapshots.length > 0 ? [counted(snapshots.length, 'snapshot')] : [])].join(
-      ' and ',
-    );
+    const contents = present(counted(doomed.length, 'volume'), snapshots.length > 0 && counted(snapshots.length, 'snapshot')).join(' and ');
     return {
       operation: 'delete_vm',
       summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,

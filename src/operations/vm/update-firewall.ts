@@ -8,7 +8,7 @@ import type { Filter } from './firewall/decision.ts';
 import { refuseLockOut } from './firewall/lock-out.ts';
 import { optionsGiven, optionsInput, optionsPart, stateText } from './firewall/options.ts';
 import type { Part } from './firewall/parts.ts';
-import { namesOf, ruleInput } from './firewall/rule-input.ts';
+import { namesOf, RULE_KEYS, ruleInput } from './firewall/rule-input.ts';
 import { rulesPart } from './firewall/rules.ts';
 import { refuseUsed, setInput, setsPart } from './firewall/sets.ts';
 import { firewallView } from './firewall/view.ts';
@@ -16,7 +16,7 @@ import { firewallWarnings } from './firewall/warnings.ts';
 import { ADDRESS_READS, FIREWALL_NAMES, FIREWALL_READS, GUEST_READS, ofBoth } from './lib/api.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, vmid } from './lib/schemas.ts';
-import { factsOf, label, readTarget, type Target } from './lib/target.ts';
+import { about, label, readTarget, type Target } from './lib/target.ts';
 
 const input = z.strictObject({
   vmid,
@@ -27,22 +27,7 @@ const input = z.strictObject({
 });
 type Args = z.output<typeof input>;
 
-const RULE = [
-  'action',
-  'type',
-  'enable',
-  'macro',
-  'proto',
-  'dport',
-  'sport',
-  'icmp-type',
-  'source',
-  'dest',
-  'iface',
-  'log',
-  'comment',
-  'digest',
-];
+const RULE = [...RULE_KEYS, 'digest'];
 const OPTIONS = ['enable', 'policy_in', 'policy_out', 'ipfilter', 'macfilter', 'dhcp', 'ndp', 'radv', 'log_level_in', 'log_level_out'];
 const BASE = '/nodes/{node}/{type}/{vmid}/firewall';
 
@@ -89,13 +74,7 @@ export const updateFirewall = defineOperation({
     const now = await readFirewall(ctx.api, guest.at);
     const { parts, rules } = await partsOf(ctx, target, now, args);
     const all = joined(parts);
-    const base = {
-      operation: 'update_firewall',
-      target: guest.identity,
-      node: guest.at.node,
-      facts: factsOf(target),
-      effect: 'disrupt' as const,
-    };
+    const base = { ...about('update_firewall', target), effect: 'disrupt' as const };
     if (all.texts.length === 0)
       return { ...base, summary: `The firewall of ${of} is so already`, ...alreadySo(target), choices: all.choices };
     const before: Filter = { options: now.options, rules: now.rules };
@@ -147,9 +126,7 @@ function changedNames({ ip_sets = [], aliases = [] }: Args): string[] {
 }
 
 function joined(parts: readonly Part[]): Part {
-  const list = <K extends Exclude<keyof Part, 'binds'>>(key: K) => parts.flatMap((one) => one[key] as unknown[]) as Part[K];
-  return {
-    ...{ texts: list('texts'), early: list('early'), steps: list('steps'), late: list('late'), expected: list('expected') },
-    ...{ choices: list('choices'), undo: list('undo'), binds: Object.assign({}, ...parts.map(({ binds }) => binds)) },
-  };
+  const lists = ['texts', 'early', 'steps', 'late', 'expected', 'choices', 'undo'] as const;
+  const all = Object.fromEntries(lists.map((key) => [key, parts.flatMap((one): unknown[] => one[key])]));
+  return { ...(all as Omit<Part, 'binds'>), binds: Object.assign({}, ...parts.map(({ binds }) => binds)) };
 }

@@ -3,9 +3,9 @@ import type { Condition, Params, Plan, RequestStep } from '../../../core/plan/pl
 import { duration, isoOf } from '../../../core/text/duration.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { path } from '../../../proxmox/guest/encode.ts';
 import { listStorages, placeOn } from '../../../proxmox/storage.ts';
 import type { OperationContext } from '../../define.ts';
+import { createRequest, taskType } from '../../vm/lib/guest-request.ts';
 import { chooseStorage, refuseUnseenStorage } from '../../vm/provision/choose/storage.ts';
 import type { Inside } from './inside.ts';
 
@@ -16,16 +16,13 @@ const RESTORE_SECONDS = 24 * 3600;
 export function restoreStep(backup: Backup, vmid: number, more: Params, proof?: Condition): RequestStep {
   const { node, type, volid } = backup;
   const what: Params = type === 'qemu' ? { archive: volid } : { ostemplate: volid, restore: true };
-  return {
-    kind: 'request',
+  const at = { vmid, type, node };
+  return createRequest(at, {
     id: 'restore',
-    method: 'POST',
-    path: path`/nodes/${node}/${type}`,
-    params: { vmid, ...what, ...more },
+    params: { ...what, ...more },
     purpose: `restore ${plainText(volid, 200)} to VMID ${vmid}`,
-    task: { type: type === 'qemu' ? 'qmrestore' : 'vzrestore', id: String(vmid), node, timeoutSeconds: RESTORE_SECONDS },
-    ...defined({ proof }),
-  };
+    ...{ task: taskType(at, 'restore'), seconds: RESTORE_SECONDS, ...defined({ proof }) },
+  });
 }
 
 /** A volume's name can be used again: size and time make it this one. */

@@ -1,5 +1,6 @@
 import { defined } from '../../../core/defined.ts';
 import type { Condition, Params, ParamValue, RequestStep, Step } from '../../../core/plan/plan.ts';
+import { path } from '../../../proxmox/guest/encode.ts';
 import { type GuestAt, guestPath } from '../../../proxmox/guest/guests.ts';
 import { formatSizeGib } from '../../../proxmox/guest/property-strings.ts';
 
@@ -26,6 +27,12 @@ export function guestRequest(at: GuestAt, { method = 'POST', path, params = {}, 
     ...{ kind: 'request', method, path: `${guestPath(at)}${path}`, params, ...rest },
     ...(task === undefined ? {} : { task: { type: task, id: String(at.vmid), node: at.node, timeoutSeconds: seconds } }),
   };
+}
+
+/** POST /nodes/{node}/qemu or …/lxc: creates or restores the guest there. */
+export function createRequest(at: GuestAt, { params, ...rest }: Omit<GuestRequest, 'method' | 'path'>): RequestStep {
+  const request = guestRequest(at, { ...rest, path: '', params: { vmid: at.vmid, ...params } });
+  return { ...request, path: path`/nodes/${at.node}/${at.type}` };
 }
 
 /** The type of a task that Proxmox names alike for both kinds of guests: `qmstart`, `vzstart`. */

@@ -9,7 +9,6 @@ import { DEFAULTS } from './vm-defaults.ts';
 
 interface Decided {
   args: CreateOne;
-  vmid: number;
   storage: StorageRow;
   image: Volume | undefined;
   /** Volume id. */
@@ -47,7 +46,6 @@ export function createParams(d: Decided): { params: Params; choices: string[] } 
   const tpm = isWin11 ? { machine: 'q35', tpmstate0: `${on}:1,version=v2.0` } : {};
   const net = { model: 'virtio', bridge: d.bridge, ...(args.vlan === undefined ? {} : { tag: String(args.vlan) }) };
   const params: Params = {
-    vmid: d.vmid,
     name: args.name,
     cores: d.cpu.cores,
     sockets: d.cpu.sockets,
