@@ -38,18 +38,15 @@ export async function authorise(
   const method = stricter(approval.method, decision.method ?? approval.method);
   const via = options.answer ? await answered(options.answer, { approval, method, caller }, ports) : unasked(method, caller);
   if (via === 'elsewhere') return { kind: 'elsewhere' };
-  if (via === 'ask') return { kind: 'ask', question: questionFor(approval, caller, ports) };
-  return { kind: 'granted', via, needed: Math.max(approval.needed, decision.approvals) };
-}
-
-function questionFor(approval: ApprovalRecord, caller: Caller, ports: Ports): Question {
-  return {
+  if (via !== 'ask') return { kind: 'granted', via, needed: Math.max(approval.needed, decision.approvals) };
+  const question: Question = {
     approvalId: approval.id,
     text: renderQuestion(approval),
     mustType: mustTypeFor(approval),
     needsPassphrase: wantsPassphrase(caller, ports),
     method: caller.canAsk.terminal ? 'terminal' : 'elicitation',
   };
+  return { kind: 'ask', question };
 }
 
 /**

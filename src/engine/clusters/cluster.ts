@@ -2,7 +2,7 @@ import { defined } from '../../core/defined.ts';
 import type { ProxmoxApi } from '../../core/proxmox.ts';
 import type { ClusterSettings, ConnectionSettings } from '../../core/settings/settings.ts';
 
-/** One Proxmox VE cluster, as a call is given it: the connection and the operator's settings for it. */
+/** One Proxmox VE cluster for a call: the connection and the operator's settings. */
 export interface Cluster extends Omit<ClusterSettings, 'connection'> {
   /** Names it in approvals, runs and reservations. */
   name: string;
@@ -16,14 +16,6 @@ export interface Cluster extends Omit<ClusterSettings, 'connection'> {
 }
 
 export function clusterOf(api: ProxmoxApi, { connection, limits, policy, defaults }: ClusterSettings, calledAs?: string): Cluster {
-  return {
-    name: api.cluster,
-    ...defined({ calledAs }),
-    api,
-    endpoints: connection.endpoints,
-    tokenId: connection.tokenId,
-    limits,
-    policy,
-    defaults,
-  };
+  const { endpoints, tokenId } = connection;
+  return { name: api.cluster, ...defined({ calledAs }), api, endpoints, tokenId, limits, policy, defaults };
 }

@@ -40,12 +40,11 @@ export async function waitFor(
  * @returns undefined when another call used the approval at the same time
  */
 export async function runHeld(
-  start: Omit<Start, 'reservations' | 'onProgress' | 'signal'> & Pick<ChangeCall, 'operation' | 'options'>,
+  start: Omit<Start, 'reservations'> & Pick<ChangeCall, 'operation'>,
   hold: Hold,
   ports: Ports,
 ): Promise<Result | undefined> {
-  const { onProgress, signal } = start.options;
-  const started = await startRun({ ...start, reservations: hold.mine, ...defined({ onProgress, signal }) }, ports);
+  const started = await startRun({ ...start, reservations: hold.mine }, ports);
   if (!started) return undefined;
   hold.mine = [];
   return answerOf(started, start, ports);

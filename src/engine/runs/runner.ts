@@ -3,23 +3,20 @@ import { asError, fail, ProxmoxMcpError } from '../../core/errors/errors.ts';
 import type { Caller } from '../../core/people/caller.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { RunRecord } from '../../core/plan/run.ts';
-import type { JsonObject } from '../../core/text/json.ts';
 import type { Decision } from '../../store/repositories/runs.ts';
 import type { Reservation } from '../../store/schema.ts';
-import type { Deadline } from '../calls/deadline.ts';
 import { newId } from '../ids.ts';
 import { refuseRevoked } from '../limits/access-token.ts';
 import { perHour } from '../limits/guards.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditRun, planDigest, requestLines } from '../records.ts';
-import type { Progress } from '../types.ts';
+import type { ChangeCall } from '../types.ts';
 import { carryOut, conclude } from './finish.ts';
 import { leaseFrom } from './worker.ts';
 
-export interface Start {
+/** A call whose plan is granted. */
+export interface Start extends Pick<ChangeCall, 'args' | 'caller' | 'options' | 'deadline'> {
   plan: Plan;
-  args: JsonObject;
-  caller: Caller;
   reservations: readonly Reservation[];
   /** The standing approval that covers the plan; the audit names it. */
   leaseId?: string;
@@ -28,15 +25,11 @@ export interface Start {
   onDecided?: () => Promise<void>;
   /** The requester, who follows the run when another caller decided. Default: the caller. */
   requester?: string;
-  onProgress?: (progress: Progress) => void;
-  /** A call that was cancelled before its run began does not begin one. */
-  signal?: AbortSignal | undefined;
-  /** A call that was answered before its run began does not begin one either. */
-  deadline: Deadline;
 }
 
 /**
- * Begins a run: journal row, intent in the audit, then the steps, which continue in the background.
+ * Begins a run: journal row, intent in the audit, then the steps, which continue in the background. A call that was cancelled or answered before does
+ * not begin one.
  * @returns undefined when another call used the approval at the same time
  */
 export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRecord; ended: Promise<RunRecord> } | undefined> {
@@ -56,7 +49,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
     startedAt: isoNow(ports.clock),
   };
   const sealed = await sealAll(run.plan, ports);
-  if (start.signal?.aborted) {
+  if (start.options.signal?.aborted) {
     fail('interrupted', 'The call was cancelled before anything was sent.', {
       hint: 'Nothing was done. Call again if it is still wanted.',
     });
@@ -67,7 +60,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
   inFlight.starting.add(run.id);
   try {
     if (!(await begin(run, start, sealed, ports))) return undefined;
-    const ended = carryOut(run, { maySend: true, caller, ...defined({ onProgress: start.onProgress }) }, ports);
+    const ended = carryOut(run, { maySend: true, caller, ...defined({ onProgress: start.options.onProgress }) }, ports);
     inFlight.track(run.id, ended);
     for (const { id } of start.reservations) inFlight.reservations.delete(id);
     return { run, ended };

@@ -53,7 +53,7 @@ const away = async () => {
 };
 function start(ports: World, over: Partial<Start> = {}) {
   const deadline = new Deadline('end', ports.clock.now(), ports);
-  return startRun({ plan, args: { vmid: 105 }, caller: asker(), deadline, reservations: [], ...over }, ports);
+  return startRun({ plan, args: { vmid: 105 }, caller: asker(), options: {}, deadline, reservations: [], ...over }, ports);
 }
 const ended = async (ports: World, over: Partial<Start> = {}) => (await start(ports, over))?.ended;
 const kinds = (ports: World) => ports.told.map(({ kind, status }) => `${kind} ${status}`);
@@ -107,7 +107,7 @@ describe('a run', () => {
 
   it('is the one of the caller, and is in flight until it has ended', async () => {
     const ports = world();
-    const begun = await start(ports, { signal: new AbortController().signal });
+    const begun = await start(ports, { options: { signal: new AbortController().signal } });
     expect(begun?.run.principal).toBe('local:agent');
     expect(begun?.run).not.toHaveProperty('leaseId');
     expect(ports.inFlight.runs.has(begun?.run.id ?? '')).toBe(true);
@@ -117,7 +117,7 @@ describe('a run', () => {
 
   it('reports its progress', async () => {
     const messages: string[] = [];
-    await ended(world(), { onProgress: ({ message }) => messages.push(message) });
+    await ended(world(), { options: { onProgress: ({ message }) => messages.push(message) } });
     expect(messages).toEqual(['one web105', 'done']);
   });
 
@@ -145,7 +145,7 @@ describe('a run', () => {
 
   it('is not begun by a call that was cancelled, and stores nothing', async () => {
     const ports = world();
-    expect(await error(start(ports, { signal: AbortSignal.abort() }))).toMatchObject({
+    expect(await error(start(ports, { options: { signal: AbortSignal.abort() } }))).toMatchObject({
       code: 'interrupted',
       message: 'The call was cancelled before anything was sent.',
     });

@@ -39,24 +39,21 @@ export function taskPorts(caller: Caller, ports: Ports, signal: AbortSignal | un
       const { api, name: cluster } = ports.cluster;
       const store = await ports.store();
       const run = runId === undefined ? await store.runs.byUpid(upid ?? '', cluster) : await store.runs.get(runId);
-      if (run && isOwn(run, caller) && run.cluster === cluster) {
-        if (upid !== undefined) return describeTask(run, { upid, waitSeconds, logLines, signal }, ports);
-        const ended = ports.inFlight.runs.get(run.id) ?? pollRun(run.id, ports, waitSeconds);
-        const now =
-          run.status === 'unknown'
-            ? await ports.watch.look(run, ports)
-            : run.status === 'executing'
-              ? await waitFor(run, ended, { wait: waitSeconds, ...defined({ signal }) }, ports)
-              : run;
-        return describe(now, ports, logLines ?? 0);
+      const own = run && isOwn(run, caller) ? run : undefined;
+      if (runId === undefined) {
+        const query = { upid: upid ?? '', waitSeconds, logLines, signal };
+        if (own) return describeTask(own, query, ports);
+        if (caller.scope) await checkTaskScope(query.upid, caller.scope, api);
+        return taskNow(query, ports);
       }
-      if (run && isOwn(run, caller) && runId !== undefined)
-        fail('task_unknown', `Run ${runId} is on the cluster ${run.cluster}, not on ${cluster}.`, {
+      if (!own) fail('task_unknown', `Run ${runId} is not one of yours.`);
+      if (own.cluster !== cluster)
+        fail('task_unknown', `Run ${runId} is on the cluster ${own.cluster}, not on ${cluster}.`, {
           hint: 'Call get_task with that cluster. Tell the user where this server has none of that name.',
         });
-      if (runId !== undefined) fail('task_unknown', `Run ${runId} is not one of yours.`);
-      if (caller.scope) await checkTaskScope(upid ?? '', caller.scope, api);
-      return taskNow({ upid: upid ?? '', waitSeconds, logLines, signal }, ports);
+      if (own.status !== 'executing') return describe(await ports.watch.look(own, ports), ports, logLines ?? 0);
+      const ended = ports.inFlight.runs.get(runId) ?? pollRun(runId, ports, waitSeconds);
+      return describe(await waitFor(own, ended, { wait: waitSeconds, ...defined({ signal }) }, ports), ports, logLines ?? 0);
     },
   };
 }
