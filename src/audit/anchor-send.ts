@@ -18,7 +18,7 @@ export function sendCheckpoint(place: AnchorPlace, line: string, signal: AbortSi
   return postTo(place.url, line, signal);
 }
 
-/** The place as it may be shown: an address can hold a secret beyond its host. */
+/** The place without secrets: an address can hold one beyond its host. */
 export function describePlace(place: AnchorPlace): string {
   if (place.kind === 'file') return place.path;
   return place.kind === 'syslog' ? `syslog on port ${place.port}` : new URL(place.url).host;

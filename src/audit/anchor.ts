@@ -7,13 +7,13 @@ import { describePlace, sendCheckpoint } from './anchor-send.ts';
 import { openSigner, type Signer } from './checkpoint.ts';
 import type { Head } from './record.ts';
 
-/** Records that only reads left behind are covered after so many of them, or after so long. */
+/** Records of reads alone are covered after this many of them, or after this long. */
 const EVERY_RECORDS = 100;
 const LATEST_MS = 60_000;
-/** Between two checkpoints at least; what comes in between is covered by the next one. */
+/** Least time between two checkpoints; the next one covers the records in between. */
 const APART_MS = 3_000;
 const TIMEOUT_MS = 5_000;
-/** A process that ends does not wait longer for a place that does not answer. */
+/** How long a process that ends waits for a place that does not answer. */
 const LAST_TIMEOUT_MS = 2_000;
 const LONGEST_PAUSE_MS = 300_000;
 
@@ -21,7 +21,7 @@ const LONGEST_PAUSE_MS = 300_000;
 export interface Anchor {
   /** Lines were written; `durable`: changes or decisions are among them, which are covered at once. */
   wrote(head: Head, count: number, durable: boolean): void;
-  /** Covers what is not yet covered, and ends. */
+  /** Covers the remaining records, and ends. */
   close(): Promise<void>;
 }
 

@@ -37,7 +37,7 @@ export function openSigner(dataDir: string): Signer {
   };
 }
 
-/** The public key of this installation; undefined as long as nothing was signed. Makes nothing. */
+/** The public key of this installation; undefined before the first checkpoint. Creates no key. */
 export function knownPublicKey(dataDir: string): KeyObject | undefined {
   const pem = readKey(keyFile(dataDir));
   return pem && createPublicKey(createPrivateKey(pem));
@@ -51,7 +51,7 @@ export function keyId(publicKey: KeyObject): string {
 }
 
 /**
- * Reads a line of an anchor: a checkpoint, alone or behind what a syslog daemon puts before it. Undefined when it holds none.
+ * Reads the checkpoint of a line, alone or after the prefix of a syslog daemon; undefined when there is none.
  * `genuine`: this key signed exactly this.
  */
 export function readCheckpoint(line: string, publicKey: KeyObject): { checkpoint: Checkpoint; genuine: boolean } | undefined {

@@ -4,10 +4,10 @@ import { type AuditLine, type AuditRecord, chain, GENESIS, type Head, looksWhole
 
 const NEWLINE = 0x0a;
 const CHUNK = 16 * 1024;
-/** More than any line can have: what lies further back than this without a whole line in between is not an audit file. */
+/** More bytes than any line has. A file without a whole line in its last so many bytes is not an audit file. */
 const LONGEST = 4 * 1024 * 1024;
 
-/** How a file ends. */
+/** The end of a file. */
 export interface Tail {
   head: Head;
   /** The torn bytes that a crash left after the newest whole line. */

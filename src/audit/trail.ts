@@ -61,7 +61,7 @@ export function createTrail(path: string): Trail {
     isOpen: () => current() !== undefined,
     close,
     async write(records, time, durable) {
-      // A line costs no turn of the event loop where nothing is to wait for.
+      // Without a wait for the disk, a line costs no turn of the event loop.
       const { file, before } = current() ?? (await opened());
       const tail = knownEnd(before) ?? (await readTail(file));
       if (tail.broken)
@@ -96,7 +96,7 @@ export function openTrailLock(file: string): Promise<FileLock> {
   return openFileLock(`${file}.lock`, { patienceMs: 15_000, damaged });
 }
 
-/** The system may take a part of what it is given. */
+/** A single write may take only a part. */
 function appendAll(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at);
 }
@@ -107,7 +107,7 @@ export function refuseDevice(path: string): void {
   if (found && !found.isFile()) throw new Error('it is not a regular file');
 }
 
-/** A new file survives a power cut only once its folder knows it. */
+/** A new file survives a power cut only once its folder is on the disk. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -22,13 +22,13 @@ export interface AnchorVerification {
 
 export interface AnchorFile {
   file: string;
-  /** Whose checkpoints count. Without it, those of this installation, and any other one is a problem. */
+  /** The key whose checkpoints count. Without it, this installation's key counts, and any other one is a problem. */
   publicKey?: KeyObject;
 }
 
 /**
- * Checks the trail, and that it still holds every record of which a checkpoint elsewhere speaks: removing the newest lines, or writing
- * all of it again, leaves no trace in the trail itself.
+ * Checks the trail, and that it still holds every record that a checkpoint names. The trail itself shows neither that its newest lines
+ * were removed nor that all of it was written again.
  * @throws audit_invalid when there is no trail, no anchor or no key to check it with; what is wrong inside is returned
  */
 export async function verifyAnchored(

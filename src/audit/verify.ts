@@ -54,7 +54,7 @@ async function filesBefore(file: string, result: AuditVerification): Promise<{ e
     const before = join(dirname(file), basename(continues));
     const missing = await withFile(before, async () => false).catch(() => true);
     if (missing || before === file || earlier.includes(before)) {
-      const problem = `goes on from ${basename(continues)}, which is not beside it: records 1 to ${first.seq - 1} cannot be checked`;
+      const problem = `continues ${basename(continues)}, which is not beside it: records 1 to ${first.seq - 1} cannot be checked`;
       result.problems.push({ line: 1, problem, ...(later === file ? {} : { file: basename(later) }) });
       return { earlier, begin: { seq: first.seq - 1, hash: first.prev } };
     }

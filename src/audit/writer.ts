@@ -16,7 +16,7 @@ const RESERVE_BYTES = 64 * 1024 * 1024;
 /** Reads that one principal may do at once, and how many per second come back. Each leaves a line here, and disks are finite. */
 const READS = { size: 2000, perSecond: 200 };
 
-/** How long (ms) enough free space counts as such. Little space is looked at again by each read. */
+/** How long (ms) a look at the disk counts that found enough space. While it finds too little, each read looks again. */
 const FREE_MS = 250;
 
 export interface AuditOptions {
@@ -32,7 +32,7 @@ export interface AuditOptions {
 
 export interface Audit {
   readonly file: string;
-  /** Throws `audit_unavailable` when nothing could be written now; asked before anything else is done. */
+  /** Throws `audit_unavailable` when nothing could be written now; called before anything else is done. */
   ready(): Promise<void>;
   /**
    * Writes one line. `durable`: it is on the disk (fdatasync) when the promise resolves; for intents, outcomes, approvals and decisions.
@@ -40,7 +40,7 @@ export interface Audit {
    * Throws `audit_unavailable` when it cannot be written: then nothing may be begun. `rate_limited` for a flood of reads.
    */
   append(record: AuditRecord, options: { durable: boolean }): Promise<void>;
-  /** Waits for what is being written. Nothing can be appended afterwards. */
+  /** Waits for pending writes. Nothing can be appended afterwards. */
   close(): Promise<void>;
 }
 
@@ -184,7 +184,7 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
   };
 }
 
-/** Callers that ask while the answer is on its way get the same: 64 reads at once are one look at the disk. */
+/** Calls during a call share its result: 64 reads at once are one look at the disk. */
 function shared<T>(look: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () => {

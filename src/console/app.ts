@@ -207,7 +207,7 @@ export function createConsole(options: ConsoleOptions): ConsoleApp {
   return { fetch: app.fetch, close: feed.close };
 }
 
-const TRY_AGAIN = 'Check both and try again. After ten attempts with one token, the server looks at one more every six seconds.';
+const TRY_AGAIN = 'Check both and try again. After ten attempts with one token, the server checks one more every six seconds.';
 const LOG_IN = 'Log in with your access token and passphrase.';
 const NEW_LINK = 'Run `proxmox-mcp console` in a terminal and open the new link, or press Enter where it runs.';
 

@@ -17,7 +17,7 @@ const MAX_GUESTS = 5000;
 /** How long (ms) the page waits for each of several clusters. */
 const ANSWERS_WITHIN_MS = 10_000;
 
-/** Each cluster by itself, so that one that does not answer hides and delays no other. */
+/** Reads each cluster by itself, so that one that does not answer hides and delays no other. */
 export function clusterAnswers(
   engine: Engine,
   caller: Caller,

@@ -7,7 +7,7 @@ import type { BackupsView, Curve, GuestDetail } from './wire.ts';
 const POINTS = 48;
 const BACKUPS_SHOWN = 10;
 
-/** A guest's use over the last day, and its backups. What cannot be read is said beside what can. */
+/** A guest's use over the last day, and its backups. A part that cannot be read becomes a problem beside the other. */
 export async function guestDetail({ read }: Reader, vmid: number): Promise<GuestDetail> {
   const [metrics, backups] = await Promise.allSettled([
     read('get_metrics', { vmid, period: 'day', values: POINTS }),

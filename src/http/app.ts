@@ -35,7 +35,7 @@ interface HttpOptions {
   hosts: string[];
   /** Proxies whose X-Forwarded-For and X-Forwarded-Host are believed. */
   isTrustedProxy: Networks;
-  /** Publishes where tokens come from. */
+  /** The authorization server that issues tokens, for the published document. */
   oauth?: { resource: URL; issuer: string };
   /** Rejects when calls cannot be served now. */
   ready: () => Promise<void>;
@@ -52,7 +52,7 @@ interface HttpOptions {
 }
 
 export interface HttpApp extends App {
-  /** Tells load balancers to look elsewhere; what is running continues. */
+  /** Tells load balancers to use another replica; calls in progress continue. */
   drain(): void;
   /** Ends sessions and open streams. */
   close(): Promise<void>;
@@ -99,7 +99,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
   }
 
   const app = new Hono<{ Bindings: Connection }>();
-  // Probes come by address, and say nothing that matters.
+  // Probes come by address, and their answers hold nothing private.
   app.get('/healthz', (c) => c.json({ ok: true }));
   app.get('/readyz', async (c) => {
     if (draining) return c.json({ ok: false, reason: 'ending' }, 503);
@@ -110,7 +110,7 @@ export function createHttpApp(options: HttpOptions): HttpApp {
       return c.json({ ok: false, reason: asError(error).code }, 503);
     }
   });
-  // Prometheus asks each replica by its own address. A client with a token is not a browser that a forged name led here.
+  // Prometheus reads each replica by its own address. A client with a token is not a browser that a forged name led here.
   app.get('/metrics', async (c) => {
     const known = await admit(c.req.raw, c.env);
     if (known instanceof Response) return known;

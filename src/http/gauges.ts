@@ -8,8 +8,8 @@ const FRESH_MS = 30_000;
 const LOOK_MS = 5_000;
 
 /**
- * The present values for /metrics, with a label for each of several clusters. A cluster is read once in a while only, however often /metrics is
- * requested; what cannot be read is left out.
+ * The present values for /metrics, with a label for each of several clusters. A cluster is read every 30 s at most, however often /metrics is
+ * requested. A value that cannot be read is left out.
  */
 export function createGauges({ engine }: Pick<Session, 'engine'>): () => Promise<Gauge[]> {
   const { clusters } = engine;

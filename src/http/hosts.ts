@@ -26,7 +26,7 @@ export function createHostCheck(hosts: string[], isTrustedProxy: Networks): (req
   };
 }
 
-/** Refuses browsers of other sites; pages of the own names may read the answers. Agents send no Origin. */
+/** Refuses pages of other sites; pages of this server's own names may read the answers. Agents send no Origin. */
 export function ownOriginOnly(hosts: string[]): MiddlewareHandler[] {
   const forPages = cors({
     origin: (origin) => origin,
@@ -46,7 +46,7 @@ export function ownOriginOnly(hosts: string[]): MiddlewareHandler[] {
   });
   return [
     async (c, next) => originValidationResponse(c.req.raw, hosts) ?? (await next()),
-    // A request that comes this far has an allowed Origin or none. For an agent's call hono would make three answers, to add what a page reads.
+    // A request that comes this far has an allowed Origin or none. For an agent's call hono would make three answers, to add headers for pages.
     (c, next) => (c.req.method === 'POST' && c.req.header('origin') === undefined ? next() : forPages(c, next)),
   ];
 }

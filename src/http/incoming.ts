@@ -6,9 +6,9 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 export class TooLarge extends Error {}
 
 /**
- * A request as web-standard apps read it, once its body is there.
- * @param signal of the request, made where it is asked for
- * @throws TooLarge, or a TypeError for what cannot be a request of the web, such as one with blanks in its host
+ * A request as web-standard apps read it, once its body has arrived.
+ * @param signal makes the signal of the request, when that is first read
+ * @throws TooLarge, or a TypeError for an invalid request, such as one with blanks in its host
  */
 export async function webRequest(incoming: IncomingMessage, signal: () => AbortSignal): Promise<Request> {
   const { method = 'GET', headers: given } = incoming;
@@ -20,7 +20,7 @@ export async function webRequest(incoming: IncomingMessage, signal: () => AbortS
   }
   if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers, signal: signal() });
   const body = await bodyOf(incoming);
-  // It is there as a whole, however it came.
+  // The body is complete, however it was transferred.
   headers.delete('transfer-encoding');
   headers.set('content-length', String(body.length));
   const text = utf8.decode(body);
@@ -49,7 +49,7 @@ function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
 }
 
 /**
- * A POST whose body is there. Node's own Request follows a signal: V8 frees it, and all that hangs on it, in full collections alone. Making it
+ * A POST whose body has arrived. Node's own Request follows a signal: V8 frees it, and all that hangs on it, in full collections alone. Making it
  * and reading its body takes 80 µs. So it is made only for a member that this class lacks.
  */
 class Posted {

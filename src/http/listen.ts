@@ -74,7 +74,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-      // A connection that is kept alive would be waited for as long as its client likes.
+      // Otherwise this would wait for idle connections for as long as their clients keep them.
       const idle = setInterval(() => server.closeIdleConnections(), 50);
       await closed;
       clearTimeout(timer);
@@ -105,12 +105,12 @@ async function answer(app: App, incoming: IncomingMessage, outgoing: ServerRespo
   );
   outgoing.setHeaders(response.headers);
   outgoing.statusCode = response.status;
-  // Such an answer is there as a whole, and leaves in one piece with its length.
+  // Such an answer is complete, so it is sent in one piece with its length.
   if (response.body && response.headers.get('content-type')?.startsWith('application/json')) {
     outgoing.end(await response.text());
     return;
   }
-  // A stream may have nothing to say for a while; that it began must be known at once.
+  // A stream may send nothing for a while, but its client must learn at once that it began.
   outgoing.flushHeaders();
   if (!response.body) outgoing.end();
   else await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing, { signal: cut() });

@@ -28,7 +28,7 @@ const GAUGES = {
   proxmox_mcp_approvals_pending: 'Approvals that wait for a human.',
   proxmox_mcp_runs_unknown: 'Runs whose outcome is unknown: Proxmox may still execute their request.',
   proxmox_mcp_sessions: 'Open sessions of MCP clients older than 2026-07-28.',
-  proxmox_mcp_quota_used: 'What counts towards a limit, by resource.',
+  proxmox_mcp_quota_used: 'Use that counts towards a limit, by resource.',
   proxmox_mcp_quota_limit: 'The limit, by resource.',
 } as const;
 

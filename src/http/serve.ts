@@ -101,11 +101,11 @@ export async function serve(
   await endSignal();
   app.drain();
   await within(idle(), CALLS_MS);
-  // Waiting callers are told where to ask, instead of being cut off.
+  // Waiting callers learn which call tells the outcome, instead of being cut off.
   letGo();
   await within(idle(), FLUSH_MS);
   page?.close();
-  // First what is still on its way out, then the streams that would never end by themselves.
+  // Answers in progress first, then the streams, which never end by themselves.
   await listener.close(FLUSH_MS);
   await app.close();
 }
@@ -153,7 +153,7 @@ function counted(engine: Engine, metrics: Metrics): { engine: Engine; idle: () =
         const operation = nameOfOperation(name) ?? 'unknown';
         const began = systemClock.now();
         let outcome = 'internal';
-        // A read of one cluster waits for the answers of Proxmox alone, and a signal takes as long as many a read.
+        // A read of one cluster waits for Proxmox alone, and making a signal takes as long as some reads.
         const wait = READS.has(operation) && engine.clusters.length === 0 ? undefined : waitOf(options.signal);
         if (wait) waiting.add(wait);
         calls += 1;

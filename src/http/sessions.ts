@@ -11,7 +11,7 @@ import type { Clock } from '../core/clock.ts';
 import { defined } from '../core/defined.ts';
 
 const IDLE_MS = 30 * 60_000;
-/** Most clients leave without saying so: a session without a connection for so long is closed when its owner needs another. */
+/** Most clients leave without a DELETE. A session without a connection for so long ends when its owner needs another. */
 const ABANDONED_MS = 60_000;
 const MAX_SESSIONS = 1000;
 const MAX_SESSIONS_PER_PRINCIPAL = 50;
@@ -90,7 +90,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
     const id = `${replica}-${randomUUID()}`;
     const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });
     const session = { transport, principal, usedAt: clock.now(), open: 0 };
-    // It counts from here on: many that begin at once would pass the limit together.
+    // Counted before the first wait: otherwise many that begin at once would pass the limit together.
     sessions.set(id, session);
     try {
       const server = (await factory({ era: 'legacy', requestInfo: request, ...defined({ authInfo }) })) as McpServer;

@@ -97,7 +97,7 @@ export function ownHosts({ host, publicUrls }: HttpSettings): string[] {
   return [...new Set(names)];
 }
 
-/** Where browsers find this server; the first is the one that people are told. An origin never names the default port of its scheme. */
+/** Origins of this server, the one that people are sent to first. An origin never names the default port of its scheme. */
 export function ownOrigins({ host, publicUrls }: HttpSettings, scheme: 'http' | 'https', port: number): string[] {
   const served = [inUrl(host), ...LOCAL_NAMES].map((name) => `${scheme}://${name}:${port}`);
   const found = served.filter((address) => URL.canParse(address)).map((address) => new URL(address).origin);

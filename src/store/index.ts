@@ -26,16 +26,16 @@ const REPOSITORIES = {
 };
 type Repositories = { [Name in keyof typeof REPOSITORIES]: ReturnType<(typeof REPOSITORIES)[Name]> };
 
-/** Everything this server remembers, beside the audit. */
+/** Everything that this server remembers, besides the audit. */
 export interface Store extends Repositories {
-  /** That the database answers, and has the time that this machine has. @throws store_unavailable */
+  /** Checks that the database answers and that its clock agrees with this machine's. @throws store_unavailable */
   check(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
  * Opens the store: the shared PostgreSQL where a URL is given, the embedded SQLite in the data folder otherwise.
- * @param options.notice gets what the operator should know of the store, once
+ * @param options.notice receives what the operator should know about the store
  * @throws store_unavailable
  */
 export async function openStore(options: { dataDir: string; databaseUrl?: string; notice?: (text: string) => void }): Promise<Store> {
@@ -51,10 +51,7 @@ export async function openStore(options: { dataDir: string; databaseUrl?: string
   return storeOn(db, () => checkClock(db), patiently);
 }
 
-/**
- * Every method of the store is safe to repeat, because rows are named by ids that the caller chose; so a restart of the database, or a lock
- * of another process, is waited out.
- */
+/** Every method is safe to repeat, because callers choose the ids of rows. So each waits for a database that restarts or is locked. */
 function storeOn(db: Kysely<Database>, check: () => Promise<void>, again: <T>(work: () => Promise<T>) => Promise<T>): Store {
   const repeating = <T extends object>(part: T): T =>
     Object.fromEntries(Object.entries(part).map(([name, method]) => [name, (...args: unknown[]) => again(() => method(...args))])) as T;

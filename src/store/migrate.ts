@@ -40,7 +40,7 @@ async function isUpToDate(db: Kysely<Database>): Promise<boolean> {
     const { rows } = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(db);
     return rows.map(({ name }) => name).join() === Object.keys(MIGRATIONS).join();
   } catch {
-    // A new store has no such table; for any other fault the migrator has the words.
+    // A new store has no such table. Any other fault appears again in the migrator.
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { fail, ProxmoxMcpError } from '../core/errors/errors.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
-/** How long a lost database is waited for: long enough for a restart. */
+/** How long a query waits for a lost database: long enough for a restart. */
 const RETRY_SECONDS = 30;
 const PAUSE_MS = 250;
 /** Leases and expiries are times: replicas whose clocks differ by more than a fraction of a lease (30 s) would take work from each other. */
@@ -23,7 +23,7 @@ export async function openPostgres(url: string): Promise<Kysely<Database>> {
   const pool = new pg.Pool({ connectionString: url, max: 8, connectionTimeoutMillis: 5_000, application_name: 'proxmox-mcp' });
   // An idle connection that the server closes is replaced at the next query.
   pool.on('error', () => {});
-  // One in use says so twice: its query fails, and this event would end the process.
+  // A connection in use fails its query and emits this event, which would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   try {
@@ -37,10 +37,7 @@ export async function openPostgres(url: string): Promise<Kysely<Database>> {
   }
 }
 
-/**
- * That the database answers, and that its clock and this machine's are the same to some seconds.
- * @throws store_unavailable
- */
+/** Checks that the database answers and that its clock agrees with this machine's. @throws store_unavailable */
 export async function checkClock(db: Kysely<Database>): Promise<void> {
   const before = Date.now();
   const { rows } = await sql<{ ms: string }>`select extract(epoch from clock_timestamp()) * 1000 as ms`.execute(db);

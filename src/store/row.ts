@@ -5,7 +5,7 @@ type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
   : S;
 type Column<T> = T extends string | number ? T : T extends boolean ? number : T extends undefined ? never : string;
 
-/** The columns of a record: names in snake case, JSON as text, 1 or 0 for a truth, null for what is absent. */
+/** The columns of a record: names in snake case, JSON as text, booleans as 1 or 0, absent fields as null. */
 export type Row<R> = {
   [K in keyof R & string as Snake<K>]: Column<R[K]> | (Record<never, never> extends Pick<R, K> ? null : never);
 };

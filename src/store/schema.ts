@@ -31,7 +31,7 @@ export type ApprovalRow = Row<
   Omit<ApprovalRecord, 'method' | 'agreedBy'> & { argsDigest: string; way: ApprovalMethod; targetVmid?: number }
 >;
 
-/** One owner's yes to an approval that needs several. */
+/** That one owner agreed to an approval that needs several. */
 interface DecisionRow {
   approval_id: string;
   owner: string;
@@ -72,14 +72,14 @@ interface GuestNameRow {
 /** `worker` is the host, pid and start of the process that applies it; it changes when another process adopts the run. */
 export type RunRow = Row<RunRecord & { worker: string; leaseUntil: string }>;
 
-/** Which run a worker task of Proxmox belongs to: one only. */
+/** The only run that a worker task of Proxmox belongs to. */
 interface RunUpidRow {
   cluster: string;
   upid: string;
   run_id: string;
 }
 
-/** A process, so that another one can tell whether it still lives: host, pid, start of the process. */
+/** Host, pid and start of a process, so that another one can tell whether it still runs. */
 export type Worker = string;
 
 export interface Reservation {
@@ -134,7 +134,7 @@ export interface TokenRecord {
   /** SHA-256 of the token, hexadecimal. */
   hash: string;
   scope?: Scope;
-  /** Addresses from which it counts; empty: from anywhere. */
+  /** Networks that may use it; empty: any. */
   cidrs: string[];
   /** The operator vouches that its client shows questions to a human and passes on the answer faithfully. */
   trustsClient: boolean;
@@ -149,7 +149,7 @@ export type TokenRow = Omit<Row<TokenRecord>, 'scope'> & { scope: string };
 
 interface PrincipalRow {
   owner: string;
-  /** Salted hash (scrypt) of what an approver must know beside their token. */
+  /** Salted hash (scrypt) of the passphrase that an approver needs besides their token. */
   passphrase: string | null;
   first_seen_at: string;
   last_seen_at: string;
@@ -162,7 +162,7 @@ interface KeyRow {
   value: string;
 }
 
-/** When something was done last that is done from time to time, by whichever process comes first. */
+/** When a periodic job was last done, by any process. */
 interface MarkRow {
   name: string;
   at: string;

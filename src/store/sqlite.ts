@@ -15,7 +15,7 @@ const PATIENCE_MS = 20_000;
 /**
  * Opens the embedded store of one installation and brings its tables up to date. Several processes may do so at once.
  * @param dataDir folder of this installation; created with mode 0700
- * @param notice told when an empty file had to be created again: what it held is lost
+ * @param notice receives a text when an empty file had to be created again
  * @throws store_unavailable
  */
 export async function openSqlite(dataDir: string, notice: (text: string) => void = () => {}): Promise<Kysely<Database>> {
@@ -45,10 +45,10 @@ export async function openSqlite(dataDir: string, notice: (text: string) => void
   }
 }
 
-/** Statements that are kept; the product has fewer, but for lists of any length in them. */
+/** Most statements that are kept. The product has fewer, except for those with lists of any length. */
 const MOST_STATEMENTS = 200;
 
-/** The same database, which parses each statement once: that takes longer than most of them. */
+/** The same database, which parses each statement once. Parsing takes longer than executing most of them. */
 function preparedOnce(sqlite: InstanceType<typeof SqliteDatabase>): KyselySqlite {
   const statements = new Map<string, Statement>();
   return {
@@ -79,7 +79,7 @@ export async function patiently<T>(work: () => Promise<T>, dataDir: string): Pro
   }
 }
 
-/** Pause (ms) before the next try. A random one keeps processes from meeting again; after a second, the holder probably stands still. */
+/** Pause (ms) before the next try. A random one keeps processes from meeting again; after a second, the holder is probably suspended. */
 export const pauseAfter = (waitedMs: number): number => (1 + Math.random() * 19) * (waitedMs < 1_000 ? 1 : 5);
 
 /** SQLite has no lock that spans a migration, so a second file is locked meanwhile. */
@@ -121,7 +121,7 @@ function reasonOf(cause: unknown): [reason: string, hint: string] {
   if (isDamaged(cause))
     return [
       'store.sqlite is damaged',
-      'Keep a copy of store.sqlite and put back a backup of it. Without one, move it away: approvals and the history of runs begin again.',
+      'Keep a copy of store.sqlite and restore a backup of it. Without one, move it away. Approvals and the history of runs then begin again.',
     ];
   return [message ?? 'unknown fault', 'Check PROXMOX_DATA_DIR, its permissions and the free space.'];
 }

@@ -96,7 +96,7 @@ test('a closed file that is gone, or exchanged, or grew, is a problem', async ()
   const [first, second] = await three();
   renameSync(first, `${first}.away`);
   expect((await verifyAudit(file)).problems).toEqual([
-    { line: 1, file: basename(second), problem: 'goes on from audit.1-6.jsonl, which is not beside it: records 1 to 6 cannot be checked' },
+    { line: 1, file: basename(second), problem: 'continues audit.1-6.jsonl, which is not beside it: records 1 to 6 cannot be checked' },
   ]);
   writeFileSync(first, readFileSync(second));
   expect((await verifyAudit(file)).problems.length).toBeGreaterThan(0);

@@ -3,7 +3,7 @@ import type { Problem } from '../wire.ts';
 // Storage of this origin, port included; the cookie alone opens nothing.
 const KEY = 'proxmox-mcp-console';
 
-/** An error as the server tells it; `offline` when no server answered. */
+/** An error from the server; `offline` when no server answered. */
 export class ApiError extends Error {
   readonly code: string;
   readonly hint: string;
@@ -17,7 +17,7 @@ export class ApiError extends Error {
 const OFFLINE: Problem = {
   code: 'offline',
   message: 'The console does not answer.',
-  hint: 'Check that its server runs and can be reached. Nothing was decided by this request as far as this page knows.',
+  hint: 'Check that its server runs and can be reached. As far as this page knows, this request decided nothing.',
 };
 
 export function keepToken(token: string | undefined): void {

@@ -18,7 +18,7 @@ const PAGES: Record<string, () => View> = {
       route: 'pending',
       title: 'Pending',
       rows: () => state.live?.pending ?? [],
-      empty: nothingWaits,
+      empty: noPending,
       foot: () => {
         const { pending: { length: shown } = [], total = 0 } = state.live ?? {};
         return shown < total ? `${number(total)} are pending. These ${number(shown)} expire first.` : '';
@@ -36,7 +36,7 @@ const PAGES: Record<string, () => View> = {
   cluster: clusterPage,
 };
 
-function nothingWaits(): HTMLElement {
+function noPending(): HTMLElement {
   const last = state.live?.recent[0];
   return emptyState(
     'No pending approvals.',

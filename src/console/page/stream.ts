@@ -5,11 +5,11 @@ interface StreamHandlers {
   onState: (state: 'live' | 'lost' | 'signed_out') => void;
 }
 
-/** The server says something every second or so; silence means that it is gone. */
+/** The server sends an event about every second, so silence means a lost connection. */
 const SILENCE_MS = 12_000;
 const RETRY_MS = [500, 1000, 2000, 4000];
 
-/** Follows the live events for as long as the page is open, and comes back after every interruption. */
+/** Follows the live events for as long as the page is open, and reconnects after every interruption. */
 export async function follow({ onEvent, onState }: StreamHandlers): Promise<void> {
   for (let failures = 0; ; failures += 1) {
     const ended = await once(

@@ -17,7 +17,7 @@ export function newToken(): { token: string; id: string; hash: string } {
   return { token, id: idOf(hash), hash };
 }
 
-/** Why a token does not count; the caller is told no more than that it is invalid. */
+/** Why a token is rejected; the caller learns only that it is invalid. */
 export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
 
 export function createTokenVerifier(rows: Pick<Store['tokens'], 'get' | 'touch'>, clock: Clock) {
@@ -34,7 +34,7 @@ export function createTokenVerifier(rows: Pick<Store['tokens'], 'get' | 'touch'>
     if (row.cidrs.length > 0 && !networks(row.cidrs)(address)) return 'address';
     if (now - (touched.get(row.id) ?? 0) > TOUCH_MS) {
       touched.set(row.id, now);
-      // Telling when a token was last used must never keep it from being used.
+      // A fault of this record must not keep the token from being used.
       rows.touch(row.id, new Date(now).toISOString()).catch(() => touched.delete(row.id));
     }
     return {
@@ -49,7 +49,7 @@ export function createTokenVerifier(rows: Pick<Store['tokens'], 'get' | 'touch'>
   };
 }
 
-/** Requests with one token that come while its row is on its way wait for that answer. Nothing is remembered beyond it. */
+/** Requests with one token share a read of its row that is in progress. Nothing is cached beyond that. */
 function joined<T>(look: (id: string) => Promise<T>): (id: string) => Promise<T> {
   const underWay = new Map<string, Promise<T>>();
   return (id) => {

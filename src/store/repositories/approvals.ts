@@ -21,7 +21,7 @@ export interface ApprovalFilter {
   cursor?: string;
 }
 
-/** Ends without a run; those of a run are erased with it. */
+/** Final states without a run. The end of a run erases the secrets of its approval. */
 const FINAL: readonly ApprovalStatus[] = ['denied', 'expired', 'stale'];
 
 /** Approvals: a small state machine whose moves are single conditional UPDATEs. */
@@ -106,7 +106,7 @@ export function approvalsIn(db: Kysely<Database>) {
       return withAgreed(db, rows.map(read));
     },
 
-    /** Moves one approval on, if it still is where the caller saw it. Returns whether this call made the move. */
+    /** Changes the status of an approval, if it still has the one that the caller saw. @returns whether this call changed it */
     async move(
       id: string,
       from: ApprovalStatus,
@@ -126,7 +126,7 @@ export function approvalsIn(db: Kysely<Database>) {
       });
     },
 
-    /** Records one owner's yes. @returns the owners who said yes so far */
+    /** Records that one owner agreed. @returns the owners who agreed so far */
     async agree(id: string, { now, ...yes }: { owner: string; principal: string; via: ApprovalMethod; now: string }): Promise<string[]> {
       await db
         .insertInto('decisions')
@@ -148,7 +148,7 @@ export function approvalsIn(db: Kysely<Database>) {
       return rows.map(read);
     },
 
-    /** When approvals were requested after `since`, and when a yes to them was given; oldest first. For all clusters: it shows the habits of people. */
+    /** When approvals were requested after `since`, and when they were approved; oldest first. Of all clusters, to measure the habits of approvers. */
     async answers(since: string): Promise<{ askedAt: string; givenAt?: string }[]> {
       const rows = await db
         .selectFrom('approvals')
@@ -162,7 +162,7 @@ export function approvalsIn(db: Kysely<Database>) {
       }));
     },
 
-    /** Marks every approval for this cluster expired that was not decided in time. @returns what expired by this call */
+    /** Ends the approvals for this cluster that were not decided in time. @returns those that expired by this call */
     async expire(cluster: string, now: string): Promise<ApprovalRecord[]> {
       // Called at every look at the approvals: the lock is only taken when there is something to do.
       const due = await pendingOn(db, cluster).select('id').where('expires_at', '<=', now).executeTakeFirst();
@@ -179,12 +179,12 @@ async function count(query: SelectQueryBuilder<Database, 'approvals', object>): 
   return Number((await query.select((e) => e.fn.countAll<number>().as('found')).executeTakeFirstOrThrow()).found);
 }
 
-/** Every yes so far, the first one first. */
+/** The owners who agreed so far, the first one first. */
 function agreed(db: Kysely<Database>, ids: readonly string[]): Promise<{ approval_id: string; owner: string }[]> {
   return db.selectFrom('decisions').select(['approval_id', 'owner']).where('approval_id', 'in', ids).orderBy('decided_at').execute();
 }
 
-/** With the approvers so far, whom the next approver sees; a policy may ask for more of them than when the approval was requested. */
+/** Adds the approvers so far, whom the next approver sees. A policy may need more of them than at the request. */
 async function withAgreed(db: Kysely<Database>, approvals: ApprovalRecord[]): Promise<ApprovalRecord[]> {
   if (approvals.length === 0) return approvals;
   const all = await agreed(
@@ -197,7 +197,7 @@ async function withAgreed(db: Kysely<Database>, approvals: ApprovalRecord[]): Pr
   });
 }
 
-/** Ends pending approvals that were not decided in time; in a transaction with what was kept secret for them. */
+/** Ends pending approvals that were not decided in time, and erases their secrets. Called in a transaction. */
 async function expire(tx: Kysely<Database>, cluster: string, now: string): Promise<ApprovalRecord[]> {
   const rows = await tx
     .updateTable('approvals')

@@ -32,7 +32,7 @@ export function guestsIn(db: Kysely<Database>) {
       return (await db.selectFrom('guests').select('vmid').distinct().where('cluster', '=', cluster).execute()).map((r) => r.vmid);
     },
 
-    /** A name under which a guest was seen; renaming it before asking must not hide what it was. */
+    /** Remembers a name of a guest, so that renaming it before a request does not hide what it was. */
     async sawName(cluster: string, { key, name, vmid }: { key: string; name: string; vmid: number }, now: string): Promise<void> {
       await db
         .insertInto('guest_names')

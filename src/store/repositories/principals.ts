@@ -4,7 +4,7 @@ import type { Database } from '../schema.ts';
 /** The people and accounts behind tokens and OAuth subjects, by owner. */
 export function principalsIn(db: Kysely<Database>) {
   return {
-    /** Records that this owner was here. */
+    /** Records when this owner was last seen. */
     async seen(owner: string, now: string): Promise<void> {
       await db
         .insertInto('principals')
@@ -30,7 +30,7 @@ export function principalsIn(db: Kysely<Database>) {
 /** Random keys that every replica must know, created by the first replica that needs one. */
 export function keysIn(db: Kysely<Database>) {
   return {
-    /** @param fresh is stored when there is none yet */
+    /** @param fresh stored when there is none yet */
     async shared(name: string, fresh: string): Promise<string> {
       await db
         .insertInto('keys')

@@ -8,8 +8,8 @@ type Demand = Pick<Reservation, 'node' | 'type' | 'cpu' | 'memoryMib' | 'diskGib
 const NO_DEMAND: Demand = { node: '', type: 'qemu', cpu: 0, memoryMib: 0, diskGib: 0, space: {} };
 
 /**
- * Reservations of work in flight, in the order in which their needs became known. A row is written first, then the cluster is read, then it
- * is decided: earlier ones count, later ones do not.
+ * Reservations of work in flight, in the order in which their needs became known. A request writes its row, then reads the cluster, then
+ * decides: earlier rows count, later ones do not.
  */
 export function reservationsIn(db: Kysely<Database>) {
   return {
@@ -55,7 +55,7 @@ export function reservationsIn(db: Kysely<Database>) {
     /**
      * The plan's needs, once known. The reservation goes to the end of the queue: work that was counted before could not see these needs, so
      * it counts as earlier.
-     * @returns the reservation at its new place; undefined when another process gave it back meanwhile
+     * @returns the reservation at its new place; undefined when another process released it meanwhile
      */
     async setDemand(id: string, { node, type, cpu, memoryMib, diskGib, space }: Demand): Promise<Reservation | undefined> {
       return exclusive(db, async (tx) => {
@@ -67,13 +67,13 @@ export function reservationsIn(db: Kysely<Database>) {
       });
     },
 
-    /** @returns false when another process gave the reservation back meanwhile, because this one seemed to be gone */
+    /** @returns false when another process released the reservation meanwhile, because this one seemed to have ended */
     async setRun(id: string, runId: string): Promise<boolean> {
       const { numUpdatedRows } = await db.updateTable('reservations').set({ run_id: runId }).where('id', '=', id).executeTakeFirst();
       return numUpdatedRows === 1n;
     },
 
-    /** The run ended well, for all of its guests or for one: the guest exists, or has grown; lists may not show it yet. Its earlier sizes no longer count. */
+    /** The run succeeded, for all of its guests or for one, which exists or has grown. Lists may not show it yet. Its earlier sizes no longer count. */
     async markMade(runId: string, now: string, vmid?: number): Promise<void> {
       const made = await db
         .updateTable('reservations')
@@ -97,13 +97,13 @@ export function reservationsIn(db: Kysely<Database>) {
       const all = db.deleteFrom('reservations').where('run_id', '=', runId);
       await (vmid === undefined ? all : all.where('vmid', '=', vmid)).execute();
     },
-    /** After a deletion: the VMID and the name are free again. */
+    /** Frees the VMID and the name after a deletion. */
     async releaseGuest(cluster: string, vmid: number): Promise<void> {
       await db.deleteFrom('reservations').where('cluster', '=', cluster).where('vmid', '=', vmid).where('state', '=', 'made').execute();
     },
     /**
-     * A reservation whose process died before a run began.
-     * @returns false when a run has taken it over meanwhile: then it still counts
+     * Releases a reservation whose process ended before its run began.
+     * @returns false when it has a run by now: then it still counts
      */
     async releaseOrphan(id: string, worker: Worker): Promise<boolean> {
       await db.deleteFrom('reservations').where('id', '=', id).where('worker', '=', worker).where('run_id', 'is', null).execute();

@@ -33,7 +33,7 @@ interface Ending {
 
 /** The journal of applying plans. Every write names the worker: a worker that lost the run can no longer write. */
 export function runsIn(db: Kysely<Database>) {
-  // Each look at a guest asks for them, and to write the SQL takes as long as to find none.
+  // Every look at a guest reads them, and composing the SQL takes as long as finding none.
   const unknownOf = db.selectFrom('runs').selectAll().where('status', '=', 'unknown').where('cluster', '=', '').compile();
   return {
     /**
@@ -187,7 +187,7 @@ export function runsIn(db: Kysely<Database>) {
       return rows.map((row) => ({ run: readRun(row), worker: row.worker, leaseUntil: row.lease_until }));
     },
 
-    /** Takes a run over from a worker that is gone; of several who try, one wins. */
+    /** Takes a run over from a worker that has ended. Of several adopters, one succeeds. */
     async adopt(id: string, from: Worker, to: Worker, leaseUntil: string): Promise<boolean> {
       if (await write(db, { id, worker: from, status: 'executing' }, { worker: to, lease_until: leaseUntil })) return true;
       const row = await db.selectFrom('runs').select(['worker', 'status']).where('id', '=', id).executeTakeFirst();
@@ -265,7 +265,7 @@ async function since(
   return (await query.where('started_at', '>', begin).execute()).map(readRun);
 }
 
-/** A run as it is used, from its row. */
+/** The record of a run, without what only its worker needs. */
 export function readRun({ worker: _worker, lease_until: _until, ...row }: Selectable<RunRow>): RunRecord {
   return recordOf<RunRecord>(row, { json: ['args', 'plan', 'steps', 'error'] });
 }

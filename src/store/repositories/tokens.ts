@@ -6,14 +6,14 @@ import type { Database, TokenRecord, TokenRow } from '../schema.ts';
 
 export function tokensIn(db: Kysely<Database>) {
   const select = (column: 'id' | 'name') => db.selectFrom('tokens').selectAll().where(column, '=', '').compile();
-  // Each request over HTTP looks for its token, and to write the SQL takes as long as the look.
+  // Every HTTP request looks up its token, and composing the SQL takes as long as the query.
   const statements = { id: select('id'), name: select('name') };
   const find = async (column: 'id' | 'name', value: string): Promise<TokenRecord | undefined> => {
     const { rows } = await db.executeQuery<Selectable<TokenRow>>({ ...statements[column], parameters: [value] });
     return rows.map(read)[0];
   };
   return {
-    /** @returns false when the name is taken by another token; repeating the very same token is fine */
+    /** @returns false when another token has the name; adding the same token again is fine */
     async add(token: TokenRecord): Promise<boolean> {
       await db
         .insertInto('tokens')
@@ -27,7 +27,7 @@ export function tokensIn(db: Kysely<Database>) {
     async list(): Promise<TokenRecord[]> {
       return (await db.selectFrom('tokens').selectAll().orderBy('created_at').orderBy('id').execute()).map(read);
     },
-    /** Whether any token can be used now. */
+    /** Whether any token is valid now. */
     async anyValid(now: string): Promise<boolean> {
       const valid = db.selectFrom('tokens').select('id').where('revoked_at', 'is', null).where('expires_at', '>', now);
       return (await valid.limit(1).executeTakeFirst()) !== undefined;

@@ -3,14 +3,14 @@ import { asApiError, get } from '../api.ts';
 import { now, state } from '../state.ts';
 
 interface Known {
-  /** Undefined while it is asked for. */
+  /** Undefined while it loads. */
   found?: ApprovalView | 'unknown';
   at: number;
 }
 
 const known = new Map<string, Known>();
 
-/** An approval that may still change is asked for again, at the earliest after this time. */
+/** An approval that may still change is read again after this time (ms) at the earliest. */
 const FRESH_MS = 2000;
 
 /** An approval that is not in the live lists, because it is old or one of very many; undefined until `arrived` is called. */
