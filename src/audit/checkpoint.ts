@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { join } from 'node:path';
-import { readKey, readOrMakeKey } from './key-file.ts';
+import { readKey, readOrMakeKey } from '../core/key-file.ts';
 import type { Head } from './record.ts';
 
 /** A signed statement: at this time the audit had `seq` records, and the newest one had this hash. */

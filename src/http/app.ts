@@ -94,7 +94,8 @@ export function createHttpApp(options: HttpOptions): HttpApp {
     const authInfo = await admit(given, connection);
     if (authInfo instanceof Response) return authInfo;
     const { request, body } = await withJson(given);
-    if (!callsTool(body) && (await isLegacyRequest(request, body))) return sessions.handle(request, authInfo, connection.gone, body);
+    if (!callsTool(body) && (await isLegacyRequest(request, body)))
+      return sessions.handle({ request, authInfo, gone: connection.gone, parsedBody: body });
     return modern.fetch(request, defined({ authInfo, parsedBody: body }));
   }
 

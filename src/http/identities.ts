@@ -15,10 +15,9 @@ import { identityOf } from '../mcp/identity.ts';
 import type { Store } from '../store/index.ts';
 import { createGate, identify, type Verifiers } from './auth/gate.ts';
 import { createOAuthVerifier } from './auth/oauth.ts';
-import { createTokenVerifier } from './auth/tokens.ts';
+import { createTokenVerifier, recorder } from './auth/tokens.ts';
 import type { Metrics } from './metrics.ts';
 
-const SEEN_MS = 60_000;
 /** Passphrases that are checked for one token per minute. An unknown token costs nothing but a look-up: 256 bits are not guessed. */
 const LOGINS_PER_MINUTE = 10;
 
@@ -31,7 +30,7 @@ export function verifiersOf({ oauth }: HttpSettings, store: Store): Verifiers {
 /** The gate in front of /mcp; it also records the principal. */
 export function gateOf({ oauth, publicUrls }: HttpSettings, verifiers: Verifiers, store: Store, metrics: Metrics) {
   const resourceMetadataUrl = oauth && `${publicUrls[0]}/.well-known/oauth-protected-resource/mcp`;
-  const seen = new Map<string, number>();
+  const seen = recorder((owner, now) => store.principals.seen(owner, now), systemClock);
   const gate = createGate({
     ...verifiers,
     ...defined({ resourceMetadataUrl }),
@@ -40,11 +39,7 @@ export function gateOf({ oauth, publicUrls }: HttpSettings, verifiers: Verifiers
   return async (request: Request, address: string): Promise<AuthInfo | Response> => {
     const known = await gate(request, address);
     const owner = known instanceof Response ? undefined : identityOf(known)?.owner;
-    const now = systemClock.now();
-    if (owner !== undefined && now - (seen.get(owner) ?? 0) > SEEN_MS) {
-      seen.set(owner, now);
-      store.principals.seen(owner, new Date(now).toISOString()).catch(() => seen.delete(owner));
-    }
+    if (owner !== undefined) seen(owner);
     return known;
   };
 }

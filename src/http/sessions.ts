@@ -27,17 +27,15 @@ interface Session {
 interface Asked {
   request: Request;
   authInfo: AuthInfo | undefined;
+  /** Aborts when the connection of this request has ended, one way or the other. */
   gone: AbortSignal;
+  /** The JSON of the request's body; undefined where there is none. */
   parsedBody: unknown;
 }
 
 /** Clients older than 2026-07-28: a session for those that keep one, each request by itself for those that do not. */
 export interface Sessions {
-  /**
-   * @param gone aborts when the connection of this request has ended, one way or the other
-   * @param body the JSON of the request's body; undefined where there is none
-   */
-  handle(request: Request, authInfo: AuthInfo | undefined, gone: AbortSignal, body: unknown): Promise<Response>;
+  handle(asked: Asked): Promise<Response>;
   count(): number;
   close(): Promise<void>;
 }
@@ -107,8 +105,8 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
   }
 
   return {
-    async handle(request, authInfo, gone, parsedBody) {
-      const asked = { request, authInfo, gone, parsedBody };
+    async handle(asked) {
+      const { request, authInfo, parsedBody } = asked;
       sweep();
       const id = request.headers.get('mcp-session-id');
       const session = id === null ? undefined : sessions.get(id);

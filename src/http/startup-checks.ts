@@ -39,13 +39,9 @@ export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boole
     });
   }
   if (publicUrls.length === 0 && isUnspecified(host)) {
-    fail(
-      'invalid_configuration',
-      `Refusing to start: on ${host} this server does not know its public name and would reject every request.`,
-      {
-        hint: 'Set PROXMOX_HTTP_PUBLIC_URL, for example https://mcp.example.org.',
-      },
-    );
+    const hint = 'Set PROXMOX_HTTP_PUBLIC_URL, for example https://mcp.example.org.';
+    const message = `Refusing to start: on ${host} this server does not know its public name and would reject every request.`;
+    fail('invalid_configuration', message, { hint });
   }
 }
 
@@ -55,26 +51,25 @@ export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boole
  */
 export async function checkPinned(settings: Settings): Promise<void> {
   if (settings.demo) return;
-  for (const cluster of clustersOf(settings)) await checkPinnedOf(cluster, settings);
-}
-
-async function checkPinnedOf(cluster: ReturnType<typeof clustersOf>[number], { dataDir }: Settings): Promise<void> {
-  const { name } = cluster;
-  const { verifySsl, caFile, fingerprints, endpoints } = cluster.connection;
-  if (verifySsl || caFile !== undefined || fingerprints.length > 0) return;
-  const [{ openTrustStore }, { inspectTls }] = await Promise.all([import('../proxmox/trust/store.ts'), import('../proxmox/trust/tls.ts')]);
-  if (openTrustStore(dataDir).get(pinnedAs(cluster))) return;
-  const shown = await Promise.any(endpoints.map((endpoint) => inspectTls(endpoint))).catch((error: AggregateError) => {
-    throw error.errors[0];
-  });
-  if (shown.authorized) return;
-  fail(
-    'certificate_untrusted',
-    `The cluster's certificate is not pinned${name === undefined ? '' : ` (${name})`}, and a server for other machines does not trust it on first use.`,
-    {
-      hint: `Run \`proxmox-mcp trust${name === undefined ? '' : ` --cluster ${name}`}\` as the user of this server, or set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT. It shows SHA-256 ${shown.fingerprint}.`,
-    },
-  );
+  for (const cluster of clustersOf(settings)) {
+    const { name } = cluster;
+    const { verifySsl, caFile, fingerprints, endpoints } = cluster.connection;
+    if (verifySsl || caFile !== undefined || fingerprints.length > 0) continue;
+    const [{ openTrustStore }, { inspectTls }] = await Promise.all([
+      import('../proxmox/trust/store.ts'),
+      import('../proxmox/trust/tls.ts'),
+    ]);
+    if (openTrustStore(settings.dataDir).get(pinnedAs(cluster))) continue;
+    const shown = await Promise.any(endpoints.map((endpoint) => inspectTls(endpoint))).catch((error: AggregateError) => {
+      throw error.errors[0];
+    });
+    if (shown.authorized) continue;
+    const [named, option] = name === undefined ? ['', ''] : [` (${name})`, ` --cluster ${name}`];
+    const message = `The cluster's certificate is not pinned${named}, and a server for other machines does not trust it on first use.`;
+    fail('certificate_untrusted', message, {
+      hint: `Run \`proxmox-mcp trust${option}\` as the user of this server, or set PROXMOX_CA_FILE or PROXMOX_FINGERPRINT. It shows SHA-256 ${shown.fingerprint}.`,
+    });
+  }
 }
 
 /**

@@ -84,7 +84,7 @@ async function listen(answer: () => number) {
   return { bodies, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/anchor?token=canary-url` };
 }
 
-test('nothing is made before the first record, and without records nothing ever', async () => {
+test('nothing is created before the first record', async () => {
   const path = join(folder, 'else', 'where.log');
   const { audit } = open({ kind: 'file', path });
   await audit.close();

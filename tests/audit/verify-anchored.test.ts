@@ -168,13 +168,13 @@ describe('checkpoints', () => {
     expect(statSync(join(data, 'audit-anchor.key')).mode & 0o777).toBe(0o600);
   });
 
-  test('say how much nothing vouches for yet', async () => {
+  test('count the records that none of them covers yet', async () => {
     const { file, anchor, data, signer, heads } = anew(10);
     writeFileSync(anchor, signer.sign(heads[6] ?? GENESIS, TIME));
     expect((await verifyAnchored(file, data, { file: anchor })).anchor).toMatchObject({ uncovered: 3, newest: { seq: 7 }, problems: [] });
   });
 
-  test('are understood behind what a syslog daemon puts before them, beside lines of others', async () => {
+  test('are found after the prefix of a syslog daemon, among other lines', async () => {
     const { file, anchor, data, signer, heads } = anew(3);
     const line = `Jan  2 03:04:05 host proxmox-mcp[7]: ${signer.sign(heads[2] ?? GENESIS, TIME)}`;
     writeFileSync(anchor, `Jan  2 03:04:04 host sshd[1]: {"a": 1}\n${line}\n{"type":"proxmox-mcp-checkpoint","torn`);
@@ -199,7 +199,7 @@ describe('checkpoints', () => {
     expect(named.anchor).toMatchObject({ checkpoints: 1, others: 1, uncovered: 2, problems: [] });
   });
 
-  test('after the key was exchanged and the trail cut, the old ones still tell', async () => {
+  test('still show a cut trail after the key was replaced', async () => {
     const { file, anchor, data, signer, heads, lines } = anew(20);
     writeFileSync(anchor, `${signer.sign(heads[19] ?? GENESIS, TIME)}\n`);
     writeFileSync(

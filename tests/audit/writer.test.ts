@@ -111,7 +111,7 @@ describe('writing', () => {
     expect(JSON.parse(text).args).toMatchObject({ cloud_init: { password: '[redacted]', user: 'root' }, ref: { $secret: 'id-1' } });
   });
 
-  test('what would hide on a terminal is an escape in the file, and the chain holds', async () => {
+  test('invisible characters are escaped in the file, and the chain holds', async () => {
     const one = audit();
     await one.append({ kind: 'refused', args: { name: 'web\u202e1', note: 'a\u0085b\u200b' } }, { durable: true });
     await one.append(record(1), { durable: true });
@@ -135,7 +135,7 @@ describe('writing', () => {
 });
 
 describe('when it cannot be written', () => {
-  test('the caller is told, and the next append works again once it can', async () => {
+  test('an append fails, and the next one succeeds once the file can be written', async () => {
     const place = join(folder, 'place');
     writeFileSync(place, 'a file where a folder should be');
     const one = audit({ file: join(place, 'audit.jsonl') });
@@ -345,7 +345,7 @@ describe('verification', () => {
     expect((await verifyAudit(file)).problems.length).toBeGreaterThan(0);
   });
 
-  test('says which line and how many are missing', async () => {
+  test('names the line and the number of missing ones', async () => {
     await write(6);
     rewrite(lines().toSpliced(2, 2));
     expect((await verifyAudit(file)).problems).toEqual([{ line: 3, problem: 'follows record 2 but is number 5: 2 missing before it' }]);

@@ -13,7 +13,7 @@ const login = (secret: string, headers: Record<string, string | undefined> = {})
   open.ask('POST', '/api/login/link', { headers, body: { secret } });
 
 describe('the link', () => {
-  test('lets in once', async () => {
+  test('logs in once', async () => {
     const secret = open.links.issue();
     expect((await login(secret)).status).toBe(200);
     const again = await login(secret);

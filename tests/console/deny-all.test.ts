@@ -30,7 +30,7 @@ test('it leaves what is requested later, and counts what another approver decide
   expect(open.engine.pending.map(({ id }) => id)).toEqual(['apr_taken', 'apr_later']);
 });
 
-test('it tells when the store fails, and refuses without a requester', async () => {
+test('it reports a failed store, and refuses without a requester', async () => {
   open.engine.pending = [of('token:a', 'apr_broken')];
   expect(await post({ principal: 'token:a' })).toMatchObject({ status: 422, json: { error: { code: 'store_unavailable' } } });
   expect((await post({})).status).toBe(422);

@@ -93,7 +93,7 @@ test('markup stays the text that it is', () => {
   expect(approvalView({ ...approval, reason: MARKUP }).reason).toBe(MARKUP);
 });
 
-test('what has to be typed is exactly what is shown, or nothing can be approved', () => {
+test('the text to type is exactly the one shown, or nothing can be approved', () => {
   expect(approvalView(approval).mustType).toBe('web1 105');
   const named = (name: string) =>
     approvalView({ ...approval, plan: { ...plan, target: { ...plan.target, name } as typeof plan.target & object } });

@@ -50,7 +50,7 @@ const states = ({ events }: Listening) =>
   events.filter(({ event }) => event === 'approvals').map(({ data }) => data.pending.map((a) => a.id));
 
 describe('the live view', () => {
-  test('tells how things stand at once, and every change once', async () => {
+  test('sends the present state at once, and every change once', async () => {
     open.engine.pending = [approval];
     const page = await listen(await open.logIn());
     await vi.waitFor(() => expect(states(page)).toEqual([['apr_1']]));
@@ -83,7 +83,7 @@ describe('the live view', () => {
     late.hangUp();
   });
 
-  test('continues after a fault of the store, and tells of it', async () => {
+  test('continues after a fault of the store, and reports it', async () => {
     const engine = scriptedEngine();
     let broken = true;
     const watch = engine.watch;
@@ -129,7 +129,7 @@ describe('the live view', () => {
 describe('deciding', () => {
   const post = async (path: string, body: unknown) => open.ask('POST', `/api/approvals/${path}`, { headers: await open.logIn(), body });
 
-  test('hands what was typed to the engine, as a human in the console', async () => {
+  test('passes the typed text to the engine, as a human in the console', async () => {
     expect((await post('apr_1/approve', { typed: 'web1 105', passphrase: 'secret words' })).status).toBe(200);
     expect(open.engine.calls).toEqual([
       {
@@ -173,7 +173,7 @@ describe('deciding', () => {
     expect(open.engine.calls).toEqual([]);
   });
 
-  test('a refusal of the engine is told with its next step', async () => {
+  test('a refusal of the engine is shown with its next step', async () => {
     await open.close();
     open = await openConsolePlace({ engine: scriptedEngine(() => fail('approval_expired', 'Approval apr_1 expired.')) });
     const answer = await post('apr_1/approve', { typed: 'web1 105' });
@@ -182,7 +182,7 @@ describe('deciding', () => {
     expect(answer.json.error?.hint).not.toBe('');
   });
 
-  test('a fault of ours is told without its text', async () => {
+  test('an internal fault is reported without its text', async () => {
     await open.close();
     const engine = scriptedEngine(() => {
       throw new Error('secret=hunter2');

@@ -87,7 +87,7 @@ const openRun = (): RunRecord => ({
 });
 
 function unreachable(): never {
-  throw new Error('the console makes no leases');
+  throw new Error('the console creates no standing approvals');
 }
 
 export const plan: Plan = {

@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('shows the newest first, with what there is to choose from', async () => {
+test('shows the newest first, with the choices of the filters', async () => {
   const view = await auditView(file, {});
   expect(view.rows.map(({ seq, kind, guest }) => [seq, kind, guest])).toEqual([
     [3, 'refused', ''],
@@ -49,7 +49,7 @@ test('shows the newest first, with what there is to choose from', async () => {
   });
 });
 
-test('what there is to choose from is as harmless as the rows, and finds them', async () => {
+test('the choices of the filters are as harmless as the rows, and find them', async () => {
   const audit = openAudit({ file, clock: systemClock });
   const [operation, principal] = ['delete\u202e_vm', `oauth:a\u200blice\u001b[2J${'x'.repeat(200)}`];
   await audit.append({ kind: 'refused', operation, principal, status: 'refused' }, { durable: true });
@@ -77,11 +77,11 @@ test.each([
   expect(view.kinds).toHaveLength(3);
 });
 
-test('what a record says is made harmless', async () => {
+test('the text of a record is made harmless', async () => {
   expect(JSON.stringify(await auditView(file, {}))).not.toContain('\\u001b');
 });
 
-test('says that the chain is whole, and which record is not', async () => {
+test('shows an intact chain, and the record that breaks it', async () => {
   expect(await verification({ auditFile: file, dataDir: folder })).toMatchObject({ intact: true, count: 3, problems: [] });
   writeFileSync(file, readFileSync(file, 'utf8').replace('"web1"', '"web2"'));
   const broken = await verification({ auditFile: file, dataDir: folder });
@@ -89,7 +89,7 @@ test('says that the chain is whole, and which record is not', async () => {
   expect(broken.problems[0]?.where).toBe('line 2');
 });
 
-test('says when the newest records were removed, where a checkpoint tells of them', async () => {
+test('shows that the newest records were removed, where a checkpoint covers them', async () => {
   const elsewhere = join(folder, 'elsewhere.log');
   const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
   const newest = JSON.parse(lines[2] ?? '') as { seq: number; hash: string };
@@ -103,7 +103,7 @@ test('says when the newest records were removed, where a checkpoint tells of the
   expect((await verification({ auditFile: file, dataDir: folder })).intact).toBe(true);
 });
 
-test('a trail that is not there is empty, and not vouched for', async () => {
+test('a missing trail is empty, and not intact', async () => {
   rmSync(file);
   expect(await auditView(file, {})).toMatchObject({ rows: [], searched: 0 });
   expect(await verification({ auditFile: file, dataDir: folder })).toMatchObject({ intact: false, count: 0 });

@@ -28,7 +28,7 @@ function raw(url: string, headers: Record<string, string>): Promise<{ status: nu
   });
 }
 
-describe('who may knock', () => {
+describe('access', () => {
   it('refuses a foreign Host (DNS rebinding) everywhere but on the probes', async () => {
     const { url } = await start(fine, { open: true });
     for (const path of ['/mcp', '/metrics', '/.well-known/oauth-protected-resource'])
@@ -51,7 +51,7 @@ describe('who may knock', () => {
     expect(text).toContain('mcp.internal');
   });
 
-  it('takes the host that a trusted proxy names, and no other one of its headers or of strangers', async () => {
+  it('accepts the host that a trusted proxy names, and ignores that header of any other peer', async () => {
     const publicUrls = ['https://mcp.example.org', 'https://second.example.org'];
     const trusting = await start(fine, { publicUrls, trustedProxies: ['127.0.0.1'] });
     const ask = async (headers: Record<string, string>, url = trusting.url) =>
@@ -65,7 +65,7 @@ describe('who may knock', () => {
     await wary.close();
   });
 
-  it('lets browser pages of its own names ask and read, and no others', async () => {
+  it('lets pages of its own names send requests and read answers, and no others', async () => {
     const { url, token } = await start(fine);
     const origin = 'http://localhost:6274';
     const preflight = await fetch(url, {
@@ -101,7 +101,7 @@ describe('who may knock', () => {
     expect([status, headers.get('access-control-expose-headers'), copies]).toEqual([200, null, 0]);
   });
 
-  it('says to send an access token where a client looks for an authorization server', async () => {
+  it('asks for an access token where a client looks for an authorization server', async () => {
     const { url } = await start(fine);
     const oauth = { issuer: 'https://login.example.org', audiences: ['x'], trustedSubjects: [] };
     const withOAuth = await startHttp(fine, { publicUrls: ['https://mcp.example.org'], oauth });
@@ -217,7 +217,7 @@ describe('sessions of older clients', () => {
 });
 
 describe('running', () => {
-  it('says whether it lives, whether it can serve, and when it ends', async () => {
+  it('reports whether it runs, whether it can serve, and that it shuts down', async () => {
     const { url, app, store } = await start(fine);
     const at = (path: string) => fetch(new URL(path, url));
     expect((await at('/healthz')).status).toBe(200);
@@ -247,7 +247,7 @@ describe('running', () => {
     expect(await response.text()).toContain('"total":0');
   });
 
-  it('shows metrics to those who may log in', async () => {
+  it('shows metrics to authenticated callers', async () => {
     const { url, token } = await start(fine);
     const at = new URL('/metrics', url);
     expect((await fetch(at)).status).toBe(401);
@@ -262,7 +262,7 @@ describe('running', () => {
     expect(await scoped.text()).not.toContain('proxmox_mcp');
   });
 
-  it('shows metrics under any name of a replica, only to those who may log in', async () => {
+  it('shows metrics under any name of a replica, only to authenticated callers', async () => {
     const { url, token } = await start(fine);
     const at = new URL('/metrics', url).href;
     const headers = { host: 'mcp-a:8808' };

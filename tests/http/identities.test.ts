@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 afterEach(() => vi.useRealTimers());
 
-it('strangers with made-up tokens do not lock an approver out; wrong passphrases do, for that token alone and for a while', async () => {
+it('made-up tokens do not lock an approver out; wrong passphrases do, for that token alone and for a while', async () => {
   // Attempts come back with time.
   vi.useFakeTimers({ toFake: ['Date'] });
   const settings = { http: {} } as Settings;

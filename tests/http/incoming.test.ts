@@ -30,7 +30,7 @@ async function post(
 }
 
 describe('a POST', () => {
-  it('whose body and headers alone are read makes no Request of the web', async () => {
+  it('creates no Request object while only its body and headers are read', async () => {
     const made = vi.spyOn(globalThis, 'Request');
     const answer = await post(async (asked) => new Response(`${asked.headers.get('x-one')} ${await asked.text()}`), ['{"a":', '1}'], {
       'x-one': '1',

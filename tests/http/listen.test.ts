@@ -41,7 +41,7 @@ describe('a request', () => {
     const { text } = await send(port, ['{"a":', '1}'], { 'X-One': '1' });
     expect(text).toBe('POST / 1 {"a":1} 127.0.0.1');
   });
-  it('that is too big is answered 413, also when it comes in chunks, and the app is not asked', async () => {
+  it('that is too big is answered 413, also when it comes in chunks, and does not reach the app', async () => {
     const app = vi.fn(() => new Response());
     const { port } = await start(app);
     const { answer, text } = await send(port, Array(17).fill('x'.repeat(MAX_BODY_BYTES / 16)));
@@ -77,7 +77,7 @@ describe('an answer', () => {
     const { answer, text } = await send(port, []);
     expect([answer.headers['content-length'], answer.headers['transfer-encoding'], text]).toEqual(['17', undefined, '{"said":"grüß"}']);
   });
-  it('that streams begins at once, and its app is told when the client hangs up', async () => {
+  it('that streams begins at once, and its app learns when the client disconnects', async () => {
     let connection: Connection | undefined;
     const cancelled = vi.fn();
     const { port } = await start((_asked, known) => {
@@ -91,7 +91,7 @@ describe('an answer', () => {
     await vi.waitFor(() => expect([connection?.gone.aborted, cancelled.mock.calls.length]).toEqual([true, 1]));
     expect(onError).not.toHaveBeenCalled();
   });
-  it('that fails is told to the operator and cuts the connection', async () => {
+  it('that fails is reported to the operator and cuts the connection', async () => {
     const { port } = await start(() => Promise.reject(new Error('broken')));
     await expect(send(port, [])).rejects.toMatchObject({ code: 'ECONNRESET' });
     expect(onError).toHaveBeenCalledWith(expect.objectContaining({ message: 'broken' }));
@@ -99,7 +99,7 @@ describe('an answer', () => {
 });
 
 describe('the listener', () => {
-  it('says which port is taken, and what to do', async () => {
+  it('names the port that is in use, and the next step', async () => {
     const { port } = await start(() => new Response());
     await expect(start(() => new Response(), port)).rejects.toMatchObject({
       code: 'invalid_configuration',

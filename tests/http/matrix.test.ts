@@ -82,7 +82,7 @@ describe.each(Object.keys(generations))('%s over HTTP', (name) => {
       });
     }));
 
-  it('gets bad arguments and unknown tools told apart', () =>
+  it('tells bad arguments from unknown tools', () =>
     using({}, async (client) => {
       const result = await client.callTool({ name: 'start_vm', arguments: { vmid: 105, wait_seconds: 'long' } });
       expect(result.isError).toBe(true);
@@ -90,7 +90,7 @@ describe.each(Object.keys(generations))('%s over HTTP', (name) => {
       await expect(client.callTool({ name: 'format_disk', arguments: {} })).rejects.toThrow(/format_disk/);
     }));
 
-  it('hears of progress', () =>
+  it('receives progress', () =>
     using({}, async (client) => {
       answering = ({ options }) => {
         for (const done of [1, 2]) options.onProgress?.({ done, total: 2, message: `step ${done}` });

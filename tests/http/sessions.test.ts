@@ -23,7 +23,7 @@ async function send(principal: string, method: 'GET' | 'POST', message?: object,
     headers: { ...headers, accept, ...(session === undefined ? {} : { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const response = await sessions.handle(sent, as(principal), gone.signal, body);
+  const response = await sessions.handle({ request: sent, authInfo: as(principal), gone: gone.signal, parsedBody: body });
   return { status: response.status, session: response.headers.get('mcp-session-id') ?? '', hangUp: () => gone.abort() };
 }
 const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } };

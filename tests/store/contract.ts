@@ -158,7 +158,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect(await store().approvals.get('late')).toMatchObject({ status: 'expired' });
     });
 
-    it('tells when approvals were requested and given, and not when they were denied', async () => {
+    it('lists when approvals were requested and approved, and not when they were denied', async () => {
       const [asked, given] = ['2027-01-01T00:00:00.000Z', '2027-01-01T00:00:01.000Z'];
       for (const n of [1, 2])
         await store().approvals.request(approval(`h${n}`, { argsDigest: `h${n}`, principal: 'h', expiresAt: '2027-01-02' }), asked, 50);
@@ -215,7 +215,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
       expect((await store().runs.byUpid(upid, 'c'))?.id).toBe('ro');
     });
 
-    it('gives a name to one of many requests, whatever its case, and never a VMID twice', async () => {
+    it('reserves a name for one of many requests, whatever its case, and never a VMID twice', async () => {
       const same = await Promise.all(
         Array.from({ length: 20 }, (_, n) => store().reservations.reserve(wish(`s${n}`, n % 2 ? 'WEB' : 'web'), () => 900 + n)),
       );
@@ -278,7 +278,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         expect(await store().runs.since({ principal: 'told', cluster: 'west' }, NOW)).toHaveLength(1);
       });
 
-      it('take back each their own leases', async () => {
+      it('revoke each their own standing approvals', async () => {
         const lease = { id: 'lse-east', cluster: 'east', operations: ['stop_vm'], tag: 't', usesLeft: 1, madeBy: 'x', createdAt: NOW };
         await store().standing.add({ ...lease, expiresAt: LATER });
         expect(await store().standing.revoke('lse-east', 'west', NOW)).toBe(false);
@@ -369,7 +369,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         expect(await store().retention.prune(BEFORE)).toMatchObject({ runs: 0, approvals: 0, leases: 0, tokens: 0, sessions: 0 });
       });
 
-      it('is looked at by one process a day', async () => {
+      it('is pruned by one process a day', async () => {
         const day = (n: number) => `2026-02-0${n}T00:00:00.000Z`;
         const asked = await Promise.all([0, 1, 2, 3].map(() => store().retention.isDue('test', day(2), day(1))));
         expect(asked.filter(Boolean)).toHaveLength(1);
@@ -377,7 +377,7 @@ export function storeContract(engine: string, open: () => Promise<Store>): void 
         expect(await store().retention.isDue('test', day(4), day(3))).toBe(true);
       });
 
-      it('forgets the names of the guests that it is told of', async () => {
+      it('deletes the names of the given guests', async () => {
         await store().guests.sawName('c', { key: 'gone', name: 'web', vmid: 501 }, OLD);
         await store().guests.sawName('c', { key: 'alive', name: 'db', vmid: 502 }, OLD);
         await store().guests.sawName('c', { key: 'recent', name: 'app', vmid: 503 }, NOW);

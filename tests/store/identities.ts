@@ -41,7 +41,7 @@ export function identityContract(engine: string, open: () => Promise<Store>): vo
       expect(racing.filter(Boolean)).toHaveLength(1);
     });
 
-    it('revokes once, remembers the last use, and knows whether any token counts', async () => {
+    it('revokes once, records the last use, and tells whether any token is valid', async () => {
       await store.tokens.add(token('old', { expiresAt: NOW }));
       await store.tokens.touch('tok_old', NOW);
       expect([await store.tokens.revoke('tok_old', NOW), await store.tokens.revoke('tok_old', LATER)]).toEqual([true, false]);
@@ -52,7 +52,7 @@ export function identityContract(engine: string, open: () => Promise<Store>): vo
       expect(await store.tokens.anyValid(NOW)).toBe(false);
     });
 
-    it('knows people and their passphrases', async () => {
+    it('stores owners and their passphrases', async () => {
       expect(await store.principals.passphrase('bob')).toBeUndefined();
       await store.principals.seen('bob', NOW);
       await store.principals.setPassphrase('bob', 'hash 1', NOW);

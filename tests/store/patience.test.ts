@@ -16,7 +16,7 @@ test.each([
   expect(tries).toBe(2);
 });
 
-test('a wrong password is said at once', async () => {
+test('a wrong password fails at once', async () => {
   const work = () => Promise.reject(Object.assign(new Error('password authentication failed'), { code: '28P01' }));
   await expect(patiently(work)).rejects.toMatchObject({ code: 'store_unavailable' });
 });

@@ -60,7 +60,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
     afterAll(() => store.close());
 
     describe('an approval', () => {
-      it('comes back with what it was asked with', async () => {
+      it('is read with every field of its request', async () => {
         const { argsDigest: _, ...asked } = approval('full', { client: 'claude 1', reason: 'why', scope: { pools: ['p'] } });
         const stored = { ...asked, status: 'pending', createdAt: NOW };
         expect(await store.approvals.request({ ...asked, argsDigest: 'full' }, NOW, 5)).toStrictEqual(stored);
@@ -90,7 +90,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.secrets.get('of-stays')).toBe('x');
       });
 
-      it('is handed over with those that it ended: expired ones, and the one that it replaces', async () => {
+      it('is returned with those that it ended: expired ones, and the one that it replaces', async () => {
         const [cluster, principal] = ['ended', 'p'];
         const same = { cluster, principal, argsDigest: 'same' };
         await store.approvals.request(approval('ended-old', { ...same, argsDigest: 'old', expiresAt: SOON }), NOW, 5);
@@ -159,7 +159,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect([await decided(9), await decided(1)]).toEqual([['watched-1', 'watched-6'], ['watched-1']]);
       });
 
-      it('tells the habits of people by those that were answered yes', async () => {
+      it('shows when it was requested, and when it was approved', async () => {
         const at = (n: number) => `2031-01-01T00:00:0${n}.000Z`;
         for (const n of [1, 2, 3]) await store.approvals.request(approval(`habit-${n}`, { expiresAt: '2032' }), at(n), 9);
         await store.approvals.move('habit-2', 'pending', 'executing', { decidedVia: 'human', decidedAt: at(8) });
@@ -183,7 +183,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
     });
 
     describe('a run', () => {
-      it('comes back with what it was begun with, and once it is begun again', async () => {
+      it('is read with every field that it began with, also after a second begin', async () => {
         await store.approvals.request(approval('r-full'), NOW, 5);
         const decision = { approvalId: 'r-full', decidedBy: 'anna', decidedVia: 'human' as const, note: 'swiftly' };
         const begun = run('r-full', { approvalId: 'r-full', leaseId: 'lse' });
@@ -212,7 +212,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.approvals.get('r-plain')).not.toHaveProperty('note');
       });
 
-      it('ends once with its steps and its error, and says so again to the worker that ended it alone', async () => {
+      it('ends once with its steps and its error, and repeats that only to the worker that ended it', async () => {
         const steps: StepRecord[] = [{ id: 's', state: 'done', at: NOW }];
         await store.runs.begin(run('r-ends'), 'w', LATER);
         expect(await store.runs.journal('r-ends', 'w', steps, LATER)).toBe(true);
@@ -262,7 +262,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.runs.noteUnknown('r-seen', before, before, error)).toBe(false);
       });
 
-      it('is taken over from the worker that has it, and the taker hears so again', async () => {
+      it('is taken over from its worker, and a repeated call of the adopter succeeds', async () => {
         await store.runs.begin(run('r-taken'), 'a', LATER);
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(true);
         expect(await store.runs.adopt('r-taken', 'a', 'b', LATER)).toBe(true);
@@ -352,7 +352,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
     describe('a reservation', () => {
       const demand = { node: 'pve', type: 'lxc' as const, cpu: 2, memoryMib: 512, diskGib: 8, space: { 'pve/local': 8 } };
 
-      it('comes back with what was claimed and what the plan needs', async () => {
+      it('is read with every field of its request, and with the needs of the plan', async () => {
         const taken = await claimed('v-full', { name: 'Web', newGuest: true });
         const row = {
           seq: expect.any(Number),
@@ -390,7 +390,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect((await store.reservations.all(cluster)).map(({ id }) => id)).toEqual(['q-3', 'q-2', 'q-1']);
       });
 
-      it('of a new guest stands in the way of its name and its VMID, and of nothing else', async () => {
+      it('of a new guest blocks its name and its VMID, and nothing else', async () => {
         const cluster = 'v-ways';
         await claimed('v-1', { cluster, name: 'web', newGuest: true }, 901);
         expect(await claimed('v-2', { cluster, name: 'WEB', newGuest: true }, 902)).toMatchObject({ other: { id: 'v-1' } });
@@ -426,7 +426,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
         expect(await store.reservations.get('m-2')).toMatchObject({ space: {}, cpu: 2, changedAt: SOON });
       });
 
-      it('is given back by its id, its run, its guest, or as a claim whose process is gone', async () => {
+      it('is released by its id, its run or its guest, or after its process has ended', async () => {
         const cluster = 'v-back';
         const left = async () => (await store.reservations.all(cluster)).map(({ id }) => id);
         for (const [n, id] of ['b-id', 'b-run', 'b-guest', 'b-held', 'b-orphan', 'b-busy', 'b-else'].entries())
@@ -450,7 +450,7 @@ export function rowsContract(engine: string, open: () => Promise<Store>): void {
     });
 
     describe('a standing approval', () => {
-      it('comes back with what it was made with, the newest first', async () => {
+      it('is read with every field, the newest first', async () => {
         const cluster = 'l-full';
         const tagged = lease('l-tag', { cluster, tag: 't', createdAt: SOON });
         const pooled = lease('l-pool', { cluster, pool: 'p', raised: true });

@@ -85,7 +85,7 @@ describe('while another process holds the lock of the store', () => {
   });
 });
 
-describe('a store that cannot be used says why, and what helps', () => {
+describe('a store that cannot be used names the reason and the next step', () => {
   const refusal = () =>
     openStore({ dataDir }).then(
       () => {
@@ -129,7 +129,7 @@ describe('a store that cannot be used says why, and what helps', () => {
   });
 });
 
-it('an empty file that is created again is told', async () => {
+it('an empty file that is created again is reported', async () => {
   writeFileSync(join(dataDir, 'store.sqlite'), '');
   const told: string[] = [];
   await (await openStore({ dataDir, notice: (text) => told.push(text) })).close();
@@ -137,7 +137,7 @@ it('an empty file that is created again is told', async () => {
   expect(statSync(join(dataDir, 'store.sqlite')).size).toBeGreaterThan(0);
 });
 
-it('a new folder tells nothing', async () => {
+it('a new folder reports nothing', async () => {
   const told: string[] = [];
   await (await openStore({ dataDir, notice: (text) => told.push(text) })).close();
   expect(told).toEqual([]);

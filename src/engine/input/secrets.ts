@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { readOrMakeKey } from '../../audit/key-file.ts';
 import { fail } from '../../core/errors/errors.ts';
+import { readOrMakeKey } from '../../core/key-file.ts';
 import { isSecretRef } from '../../core/plan/plan.ts';
 import type { JsonObject } from '../../core/text/json.ts';
 import { conceal, unreachableSecrets } from './conceal.ts';

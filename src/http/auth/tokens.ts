@@ -7,8 +7,8 @@ import type { Identity } from '../../mcp/identity.ts';
 import type { Store } from '../../store/index.ts';
 
 export const TOKEN_PREFIX = 'pmcp_';
-/** How often (ms) the last use of a token is recorded. */
-const TOUCH_MS = 60_000;
+/** How often (ms) a use of one token, or by one owner, is recorded. */
+const USE_MS = 60_000;
 
 /** A new access token: 256 random bits. Only its hash is kept, from which its id is derived, too. */
 export function newToken(): { token: string; id: string; hash: string } {
@@ -21,22 +21,17 @@ export function newToken(): { token: string; id: string; hash: string } {
 export type TokenFault = 'unknown' | 'revoked' | 'expired' | 'address';
 
 export function createTokenVerifier(rows: Pick<Store['tokens'], 'get' | 'touch'>, clock: Clock) {
-  const touched = new Map<string, number>();
+  const touch = recorder((id, now) => rows.touch(id, now), clock);
   const rowOf = joined((id) => rows.get(id));
   return async (token: string, address: string): Promise<Identity | TokenFault> => {
     const hash = sha256(token);
     const row = await rowOf(idOf(hash));
     if (!row || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return 'unknown';
     if (row.revokedAt !== undefined) return 'revoked';
-    const now = clock.now();
     const expiresAt = Date.parse(row.expiresAt);
-    if (expiresAt <= now) return 'expired';
+    if (expiresAt <= clock.now()) return 'expired';
     if (row.cidrs.length > 0 && !networks(row.cidrs)(address)) return 'address';
-    if (now - (touched.get(row.id) ?? 0) > TOUCH_MS) {
-      touched.set(row.id, now);
-      // A fault of this record must not keep the token from being used.
-      rows.touch(row.id, new Date(now).toISOString()).catch(() => touched.delete(row.id));
-    }
+    touch(row.id);
     return {
       principal: `token:${row.name}`,
       owner: row.owner,
@@ -46,6 +41,17 @@ export function createTokenVerifier(rows: Pick<Store['tokens'], 'get' | 'touch'>
       trustsClient: row.trustsClient,
       expiresAt: Math.floor(expiresAt / 1000),
     };
+  };
+}
+
+/** Records the uses of a key, once a minute. A fault does not keep it from being used; the next use is recorded then. */
+export function recorder(record: (key: string, now: string) => Promise<void>, clock: Clock): (key: string) => void {
+  const recorded = new Map<string, number>();
+  return (key) => {
+    const now = clock.now();
+    if (now - (recorded.get(key) ?? 0) <= USE_MS) return;
+    recorded.set(key, now);
+    record(key, new Date(now).toISOString()).catch(() => recorded.delete(key));
   };
 }
 

@@ -74,9 +74,7 @@ export function approvalsIn(db: Kysely<Database>) {
       if (cursor !== undefined) {
         const after = await db.selectFrom('approvals').select(['created_at', 'id']).where('id', '=', cursor).executeTakeFirst();
         if (!after) fail('invalid_arguments', 'cursor is not the next_cursor of an earlier answer.');
-        page = page.where((e) =>
-          e.or([e('created_at', '<', after.created_at), e.and([e('created_at', '=', after.created_at), e('id', '<', after.id)])]),
-        );
+        page = page.where((e) => e(e.refTuple('created_at', 'id'), '<', e.tuple(after.created_at, after.id)));
       }
       const rows = await page.execute();
       const approvals = await withAgreed(db, rows.slice(0, limit).map(read));

@@ -26,7 +26,7 @@ const list = (token?: string) => rpc(server.url, 'tools/list', {}, token === und
 const call = (token: string, name: string) => rpc(server.url, 'tools/call', { name, arguments: { vmid: 100 } }, bearer(token));
 const HOUR_AGO = () => new Date(Date.now() - 3_600_000).toISOString();
 
-describe('who is refused, and how', () => {
+describe('a refused caller', () => {
   const refused: [string, () => Promise<string | undefined>][] = [
     ['no token', async () => undefined],
     ['an unknown token', async () => newToken().token],
@@ -99,7 +99,7 @@ describe('who is refused, and how', () => {
   });
 });
 
-describe('who is let in', () => {
+describe('an accepted caller', () => {
   const names = async (token: string) => {
     const { result } = (await (await list(token)).json()) as { result: { tools: { name: string }[] } };
     return result.tools.map((tool) => tool.name).sort();
@@ -150,7 +150,7 @@ describe('who is let in', () => {
     }
   });
 
-  it('leaves a trace of when the token was last used', async () => {
+  it('records when the token was last used', async () => {
     await list(await server.token('traced'));
     await expect.poll(async () => (await server.store.tokens.byName('traced'))?.lastUsedAt).toMatch(/^20/);
   });
@@ -177,7 +177,7 @@ describe('who is let in', () => {
   });
 });
 
-it('publishes where tokens come from (RFC 9728)', async () => {
+it('publishes the issuer of tokens (RFC 9728)', async () => {
   for (const path of ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource']) {
     const response = await fetch(new URL(path, server.url));
     expect(response.status).toBe(200);
@@ -196,7 +196,7 @@ it('publishes where tokens come from (RFC 9728)', async () => {
   expect((await fetch(new URL('/.well-known/oauth-protected-resource/other', server.url))).status).toBe(404);
 });
 
-it('says that the authorization server is down, and not that the token is wrong', async () => {
+it('reports that the authorization server is down, and not that the token is wrong', async () => {
   const down = await startHttp(() => ({ kind: 'done', output: {} }), {
     publicUrls: [PUBLIC],
     oauth: { issuer: 'http://127.0.0.1:9', audiences: [`${PUBLIC}/mcp`], trustedSubjects: [] },
@@ -217,7 +217,7 @@ describe('addresses', () => {
   });
 });
 
-it('knows a passphrase only by its salted hash', async () => {
+it('stores only the salted hash of a passphrase', async () => {
   const stored = await hashPassphrase('correct horse battery');
   expect(stored).not.toContain('horse');
   expect(stored).not.toBe(await hashPassphrase('correct horse battery'));

@@ -57,7 +57,7 @@ describe('a token', () => {
     expect(newToken().token).not.toBe(made.token);
   });
 
-  it('tells who presents it', async () => {
+  it('gives the identity behind it', async () => {
     const known = { principal: 'token:ci', owner: 'anna', role: 'operator', trustsClient: true, expiresAt: Math.floor(NOW / 1000) + 1 };
     expect(await verifier().verify()).toStrictEqual({ ...known, mayApprove: false });
     const scope = { pools: ['p'] };
@@ -69,17 +69,17 @@ describe('a token', () => {
     ['revoked', { revokedAt: '2025-12-31' }, 'revoked'],
     ['at the moment of its end', { expiresAt: '2026-01-01T00:00:00.000Z' }, 'expired'],
     ['from elsewhere', { cidrs: ['10.0.0.0/8', '203.0.113.0/24'] }, 'address'],
-  ])('does not count: %s', async (_case, over, fault) => {
+  ])('is rejected: %s', async (_case, over, fault) => {
     const { verify, touch } = verifier(over);
     expect(await verify()).toBe(fault);
     expect(touch).not.toHaveBeenCalled();
   });
-  it('does not count when the store has none of its id, and does from one of its networks', async () => {
+  it('is rejected when the store lacks its id, and accepted from one of its networks', async () => {
     expect(await verifier().verify(newToken().token)).toBe('unknown');
     expect(await verifier({ cidrs: ['10.0.0.0/8', '192.0.2.0/24'] }).verify()).toMatchObject({ principal: 'token:ci' });
   });
 
-  it('leaves a trace of its use once a minute, and again when that could not be written', async () => {
+  it('records its use once a minute, and again after a failed write', async () => {
     const now = { at: NOW };
     const { verify, touched, touch } = verifier({ expiresAt: '2027-01-01' }, now);
     await verify();
@@ -148,7 +148,7 @@ describe('the gate', () => {
     return { answer, status: answer instanceof Response ? answer.status : 0, challenge, asked, refused };
   };
 
-  it.each(['Bearer pmcp_a', 'bearer  pmcp_a', ' BEARER pmcp_a ', 'Bearer pmcp_a'])('lets in with "%s"', async (header) => {
+  it.each(['Bearer pmcp_a', 'bearer  pmcp_a', ' BEARER pmcp_a ', 'Bearer pmcp_a'])('accepts "%s"', async (header) => {
     const { answer, asked, refused } = await through(header, identity);
     expect(answer).toEqual(toAuthInfo(identity));
     expect(asked).toEqual([['pmcp_a', '192.0.2.1']]);
@@ -157,7 +157,7 @@ describe('the gate', () => {
   it('takes every character of a token', async () => {
     expect((await through('Bearer aZ09_.~+/=-', identity)).asked).toEqual([['aZ09_.~+/=-']]);
   });
-  it('says where the metadata is, only where there is some', async () => {
+  it('names the metadata only where it exists', async () => {
     expect((await through('Bearer a', identity, { resourceMetadataUrl: metadata })).answer).toMatchObject({
       resourceMetadataUrl: metadata,
     });
@@ -167,14 +167,14 @@ describe('the gate', () => {
     );
     expect((await through('Bearer a', 'invalid')).challenge).not.toContain('resource_metadata');
   });
-  it.each(['', 'Bearer', 'Basic abc', 'Bearer a b', 'x Bearer a', 'Bearer ä', 'Bearera'])('asks no verifier about "%s"', async (header) => {
+  it.each(['', 'Bearer', 'Basic abc', 'Bearer a b', 'x Bearer a', 'Bearer ä', 'Bearera'])('calls no verifier for "%s"', async (header) => {
     const { status, challenge, asked, refused } = await through(header, identity);
     expect(status).toBe(401);
     expect(challenge).toContain('The Authorization header must be: Bearer TOKEN');
     expect(asked).toEqual([]);
     expect(refused).toEqual([['malformed', '192.0.2.1']]);
   });
-  it('only asks who sent nothing for a token, without an error', async () => {
+  it('answers a request without credentials with a challenge, without an error', async () => {
     const { status, challenge, refused } = await through(undefined, identity, { resourceMetadataUrl: metadata });
     expect(status).toBe(401);
     expect(challenge).toMatch(/^Bearer scope="proxmox:read", resource_metadata=/);
@@ -192,13 +192,13 @@ describe('the gate', () => {
     expect(challenge).toContain(says);
     expect(refused).toEqual([[fault, '192.0.2.1']]);
   });
-  it('says to try again when the authorization server is away', async () => {
+  it('asks for a retry when the authorization server is unavailable', async () => {
     const { answer, status } = await through('Bearer a', 'unavailable');
     expect(status).toBe(503);
     expect((answer as Response).headers.get('retry-after')).toBe('5');
     expect(await (answer as Response).json()).toMatchObject({ error: 'temporarily_unavailable' });
   });
-  it('asks the verifier of the kind of token, and knows none where there is no such verifier', async () => {
+  it('calls the verifier of the kind of token, and rejects it where there is none', async () => {
     const verifiers = { token: async () => identity, oauth: async () => 'expired' as const };
     expect(await identify(verifiers, 'pmcp_a', '')).toBe(identity);
     expect(await identify(verifiers, 'eyJ.pmcp_', '')).toBe('expired');

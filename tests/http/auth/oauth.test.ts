@@ -46,7 +46,7 @@ const verified = async (claims: object = {}, over: Partial<OAuthOptions> = {}, h
   verifier(over)(await sign(claims, header));
 
 describe('a JWT', () => {
-  it('tells who presents it, and until when', async () => {
+  it('gives the identity behind it, and when it expires', async () => {
     const exp = now() + 100;
     const known = { principal: 'oauth:anna', owner: 'anna', expiresAt: exp };
     expect(await verified({ exp })).toEqual({ ...known, role: 'viewer', mayApprove: false, trustsClient: true });
@@ -91,7 +91,7 @@ describe('a JWT', () => {
   it.each(['at+jwt', 'application/at+jwt', 'JWT', 'application/jwt'])('of the type %s counts', async (typ) =>
     expect(await verified({}, {}, { typ })).toMatchObject({ owner: 'anna' }),
   );
-  it('may have ended some seconds ago, by a clock that differs, and a subject of 255 characters', async () => {
+  it('may have expired some seconds ago, by a clock that differs, and a subject of 255 characters', async () => {
     expect(await verified({ exp: now() - 3 })).toMatchObject({ owner: 'anna' });
     expect(await verified({ sub: 'a'.repeat(255) })).toMatchObject({ role: 'viewer' });
   });

@@ -15,7 +15,7 @@ const rowOf = (hash: string, name: string): TokenRecord => ({
   expiresAt: '2999-01-01T00:00:00.000Z',
 });
 
-it('looks once for requests that come together with one token, and again for the next, which knows of a revocation', async () => {
+it('reads the row once for simultaneous requests with one token, and again for the next, so that it sees a revocation', async () => {
   const [mine, other] = [newToken(), newToken()];
   const rows = new Map([
     [mine.id, rowOf(mine.hash, 'mine')],

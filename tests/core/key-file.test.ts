@@ -2,7 +2,7 @@ import fs, { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { readOrMakeKey } from '../../src/audit/key-file.ts';
+import { readOrMakeKey } from '../../src/core/key-file.ts';
 
 it('a key that could not be written leaves nothing behind', () => {
   const folder = mkdtempSync(join(tmpdir(), 'key-'));
