@@ -53,7 +53,7 @@ describe('a call', () => {
     expect(opened).toBe(2);
   });
 
-  it('opens none when it is refused for itself, or when it only shows the requests of a read', async () => {
+  it('opens none when it is refused before, or when it only shows the requests of a read', async () => {
     const { call, refused, told } = server();
     expect(await refused('start_wm', {})).toMatchObject({ code: 'unknown_operation' });
     expect(await refused('get_vm', { vmid: 'x' })).toMatchObject({ code: 'invalid_arguments' });
@@ -65,7 +65,7 @@ describe('a call', () => {
     expect(told.map(({ kind }) => kind)).toEqual(['refused', 'refused', 'refused', 'dry_run']);
   });
 
-  it('keeps the limits, the defaults and the policy of the cluster that it is given', async () => {
+  it('keeps the limits, the defaults and the policy of its cluster', async () => {
     const limits = { maxCpu: 1, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const } };
     const small = server({ limits, defaults: { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm' } });
     const create = { name: 'two', cores: 2, disk_gb: 1 };

@@ -13,7 +13,7 @@ async function askedBy(work: () => Promise<unknown>): Promise<string[]> {
   return requests.slice(before).flatMap(({ path, params }) => (path === '/access/permissions' ? [String(params.path)] : []));
 }
 
-it('a deletion asks for the privileges on each path once, and its approval only for those that the deletion may have changed', async () => {
+it('a deletion reads the privileges on each path once, and its approval only those that the deletion may have changed', async () => {
   let id = '';
   const asking = await askedBy(async () => {
     id = await world().asks('delete_vm', { vmid: 104 });
@@ -23,7 +23,7 @@ it('a deletion asks for the privileges on each path once, and its approval only 
   expect(deciding).toEqual(['/vms/104', '/storage/nas']);
 });
 
-it('a create asks for nothing that its dry-run asked for a moment before', async () => {
+it('a create reads no privileges that its dry-run read a moment before', async () => {
   const args = { name: 'app1' };
   const dry = await askedBy(() => world().call('create_vm', args, { dryRun: true }));
   expect(new Set(dry).size).toBe(dry.length);
@@ -31,7 +31,7 @@ it('a create asks for nothing that its dry-run asked for a moment before', async
   expect(await askedBy(() => world().done('create_vm', args))).toEqual([]);
 });
 
-it('a change of a pool may change the rights, so that the next call asks again', async () => {
+it('a change of a pool may change the rights, so the next call reads them again', async () => {
   const stop = () => askedBy(() => world().call('stop_vm', { vmid: 107 }, { dryRun: true }));
   expect(await stop()).toEqual(['/vms/107']);
   expect(await stop()).toEqual([]);
@@ -39,7 +39,7 @@ it('a change of a pool may change the rights, so that the next call asks again',
   expect(await stop()).toEqual(['/vms/107']);
 });
 
-it('a caller with a scope is asked for with the same token, so that its plan and its rights cost one question a path', async () => {
+it('a caller with a scope has the same token, so its plan and its rights cost one request a path', async () => {
   const scoped: Caller = { ...agent, scope: { tags: ['dev'] } };
   const asked = await askedBy(() => world().call('delete_vm', { vmid: 104 }, { dryRun: true }, scoped));
   expect(new Set(asked).size).toBe(asked.length);

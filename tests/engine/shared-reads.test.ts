@@ -45,7 +45,7 @@ it('a read after a change of this process does not join one that began before it
   expect(outputOf(await early)).not.toBe(outputOf(late));
 });
 
-it('a read that failed is asked for again by the next call', async () => {
+it('the next call repeats a read that failed', async () => {
   world().cluster.simulator.faults.add({ match: { path: '^/cluster/resources' }, times: 1, action: 'status', status: 401 });
   const failed = await Promise.allSettled([list(), list()]);
   expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);

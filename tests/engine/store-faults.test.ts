@@ -93,7 +93,7 @@ const full = (kinds: Set<string>) => (audit: Audit) => ({
 });
 
 describe.each(OPERATIONS)('%s, whose outcome the audit has no room for', (name) => {
-  it('is never told as undone, and its line follows once there is room', async () => {
+  it('is never reported as undone, and its line follows once there is room', async () => {
     world = await openWorld();
     const one = (await cases()).find((c) => c.name === name) as Case;
     const kinds = new Set(['outcome']);
@@ -164,7 +164,7 @@ describe.each(OPERATIONS)('%s, whose request left and whose journal cannot be wr
   });
 });
 
-it('a guest that is looked at while the store cannot be read is not said to have no open request', async () => {
+it('an answer about a guest does not deny open requests while the store cannot be read', async () => {
   world = await openWorld();
   const broken = new Set<string>();
   const engine = world.another({}, { store: fragile(broken) });
@@ -187,7 +187,7 @@ describe('before anything was sent', () => {
     expect(await engine.perform('create_vm', { name: 'never', disk_gb: 1 }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
   });
 
-  it('a refusal that cannot be written never replaces what was refused', async () => {
+  it('a refusal that cannot be recorded never hides the first error', async () => {
     world = await openWorld();
     const engine = world.another({}, { audit: full(new Set(['refused'])) });
     const refusal = (operation: string, args: object) => world.refused(engine.perform(operation, args, agent, { wait: 'end' }));
@@ -196,7 +196,7 @@ describe('before anything was sent', () => {
     expect(await refusal('create_vm', { name: 'a', cores: 'many' })).toMatchObject({ code: 'invalid_arguments' });
   });
 
-  it('a claim that cannot be given back is given back later, and stands in the way of no call of this process', async () => {
+  it('a reservation that cannot be released is released later, and blocks no call of this process', async () => {
     world = await openWorld();
     const broken = new Set<string>();
     const engine = world.another({}, { store: fragile(broken) });

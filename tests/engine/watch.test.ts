@@ -25,7 +25,7 @@ async function more(id: string, count: number, seconds: number): Promise<void> {
 }
 
 describe('a transport that watches the approvals', () => {
-  it('is told of all 201 that are pending, and sees those that expire first', async () => {
+  it('counts all 201 that are pending, and sees those that expire first', async () => {
     const first = await world.asks('stop_vm', { vmid: 101 });
     await more(first, 200, 60);
     const { pending, total } = await world.engine.watch();
@@ -36,7 +36,7 @@ describe('a transport that watches the approvals', () => {
     expect((await world.engine.approval('apr_more_60_199'))?.status).toBe('pending');
   });
 
-  it('sees what has just been decided, however many newer requests there are', async () => {
+  it('sees the latest decisions, however many newer requests there are', async () => {
     const id = await world.asks('stop_vm', { vmid: 101 });
     await more(id, 51, 60);
     await world.call('deny', { approval_id: id, reason: 'not now' }, {}, operator());

@@ -29,7 +29,7 @@ describe('a full queue', () => {
   });
 });
 
-describe('approve, called again by its requester', () => {
+describe('a second approve of the requester', () => {
   it('answers the outcome of the one run, and sends nothing', async () => {
     world = await openWorld();
     const id = await world.asks('stop_vm', { vmid: await make('again'), force: true });
@@ -53,7 +53,7 @@ describe('approve, called again by its requester', () => {
     expect(await world.done('approve', { approval_id: id })).toMatchObject({ status: 'succeeded', result: { status: 'stopped' } });
   });
 
-  it('tells the failure of the run as it was told first', async () => {
+  it('answers the failure of the run in the same words', async () => {
     world = await openWorld();
     const id = await world.asks('stop_vm', { vmid: await make('failing'), force: true });
     world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/status/stop' }, action: 'status', status: 500, reason: 'no' });
@@ -69,7 +69,7 @@ describe('approve, called again by its requester', () => {
     expect((await world.refused(world.call('approve', { approval_id: id }, {}, boss))).code).toBe('approval_used');
   });
 
-  it('after a denial stays refused', async () => {
+  it('is refused after a denial', async () => {
     world = await openWorld();
     const id = await world.asks('stop_vm', { vmid: await make('denied'), force: true });
     await world.done('deny', { approval_id: id });

@@ -57,7 +57,7 @@ async function place() {
   return { ports, approval };
 }
 
-it('is answered at once when nothing says how long to wait', async () => {
+it('is answered at once when neither call nor caller waits', async () => {
   const { ports, approval } = await place();
   expect(await waitFor(ports, approval)).toEqual({ kind: 'approval_required', approval, waited: 0 });
   expect(ports.clock.at).toBe(100);
@@ -104,7 +104,7 @@ it('is the answer of a call whose deadline passes meanwhile, with the seconds th
   expect(await answered).toEqual({ kind: 'approval_required', approval, waited: 7 });
 });
 
-it('throws the reason when a human says no', async () => {
+it('throws the reason when a human denies', async () => {
   const { ports, approval } = await place();
   during(ports, { 3: () => requests.store.approvals.move(approval.id, 'pending', 'denied', { note: 'not today' }) });
   await expect(waitFor(ports, approval, { waitForHuman: 60 })).rejects.toMatchObject({
@@ -122,7 +122,7 @@ it('returns the outcome of the run that a human started, once the run has ended'
   expect(ports.clock.at).toBeLessThan(110);
 });
 
-it('is told as running when the time is over and the run is not', async () => {
+it('is answered as running when the time is over and the run is not', async () => {
   const { ports, approval } = await place();
   during(ports, { 3: () => begin(ports, approval) });
   expect(await waitFor(ports, approval, { waitForHuman: 10 })).toMatchObject({ kind: 'running' });
@@ -130,21 +130,21 @@ it('is told as running when the time is over and the run is not', async () => {
   expect(ports.clock.at).toBeLessThan(110.5);
 });
 
-it('is told as running at once where the call does not wait', async () => {
+it('is answered as running at once where the call does not wait', async () => {
   const { ports, approval } = await place();
   await begin(ports, approval);
   expect(await waitFor(ports, approval)).toMatchObject({ kind: 'running' });
   expect(ports.clock.at).toBe(100);
 });
 
-it('looks once in 300 ms, also at a run of another process', async () => {
+it('is looked up every 300 ms, also for a run of another process', async () => {
   const { ports, approval } = await place();
   const seen = during(ports, { 3: () => begin(ports, approval) });
   await waitFor(ports, approval, { waitForHuman: 6 });
   expect(seen.sleeps).toBe(20);
 });
 
-it('learns at once that a run of this process has ended', async () => {
+it('is answered at once when a run of this process has ended', async () => {
   const { ports, approval } = await place();
   await begin(ports, approval);
   let sleeps = () => {};
@@ -154,7 +154,7 @@ it('learns at once that a run of this process has ended', async () => {
   expect(await waitFor(ports, approval, { waitForHuman: 60 })).toEqual(done);
 });
 
-it('is waited for while the run of its yes cannot be read, and told with what is stored then', async () => {
+it('is waited for while its run cannot be read, and answered as it is stored then', async () => {
   const { ports, approval } = await place();
   const { store } = requests;
   const unread = { ...store, runs: Object.assign(Object.create(store.runs), { get: async () => undefined }) };
@@ -167,7 +167,7 @@ it('is waited for while the run of its yes cannot be read, and told with what is
   });
 });
 
-it('is told as it was asked for when the store has lost it', async () => {
+it('is answered as it was requested when the store has lost it', async () => {
   const { ports, approval } = await place();
   const { store } = requests;
   const lost = { ...store, approvals: Object.assign(Object.create(store.approvals), { get: async () => undefined }) };

@@ -34,7 +34,7 @@ describe('a human who decides elsewhere', () => {
     ]);
   });
 
-  it('is not believed for anything but the exact text', async () => {
+  it('approves by the exact text alone', async () => {
     world = await openWorld();
     const vmid = await make('exact');
     const id = await world.asks('stop_vm', { vmid, force: true });
@@ -100,7 +100,7 @@ describe('a policy in force', () => {
     expect(world.cluster.requests.slice(foreign).filter((r) => r.method !== 'GET')).toEqual([]);
   });
 
-  it('wants a backup, a pause between identical requests, and few of a kind in an hour', async () => {
+  it('demands a backup, a pause between identical requests, and few of a kind in an hour', async () => {
     world = await openWorld(
       policy({
         rules: [
@@ -131,7 +131,7 @@ describe('a policy in force', () => {
     });
   });
 
-  it('counts nothing that came to nothing: a VMID that others took leads to another one, within the same limits', async () => {
+  it('does not count a failed request: a VMID that another client took leads to another one, within the same limits', async () => {
     const limits = { rules: [{ match: { operation: ['create_vm'] }, never: false, cooldown: 600 }], perHour: { creates: 1 } };
     world = await openWorld(policy(limits));
     world.cluster.simulator.faults.add({
@@ -148,7 +148,7 @@ describe('a policy in force', () => {
 });
 
 describe('a standing approval', () => {
-  it('covers what it names on guests with its tag, as often as it says, and is named in the audit', async () => {
+  it('covers its operations on guests with its tag, as often as it says, and is named in the audit', async () => {
     world = await openWorld({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
     const [a, b, other] = [
       await make('lab1', { tags: ['lab'] }),
@@ -178,7 +178,7 @@ describe('a standing approval', () => {
 });
 
 describe('several guests under one approval', () => {
-  it('shows them all, wants their number and the first name, and stops them', async () => {
+  it('shows them all, requires their number and the first name, and stops them', async () => {
     world = await openWorld();
     const vmids = [await make('a1'), await make('a2'), await make('a3')];
     const id = await world.asks('stop_vm', { vmids, force: true });

@@ -96,7 +96,7 @@ describe('the line about a decision', () => {
     await recordDecision({ ...approval, ...over }, { caller: asker(), status, ...defined({ via }) }, ports);
     return ports.told[0];
   };
-  it('says how it was decided, and what is to be minded about it', async () => {
+  it('names the approval method and a caveat', async () => {
     expect(await line({}, 'approved', 'human')).toEqual({
       kind: 'decision',
       operation: 'stop_vm',

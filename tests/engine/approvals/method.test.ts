@@ -26,7 +26,7 @@ const callers = {
   strange: { ...caller('cli'), channel: 'carrier pigeon' as Caller['channel'] },
 };
 
-describe('who decides', () => {
+describe('the approval method', () => {
   it.each<[ApprovalMode, keyof typeof callers, ApprovalMethod, ApprovalMethod, ApprovalMethod]>([
     // mode, caller, disrupt, destroy, destroy of a protected guest
     ['auto', 'terminal', 'terminal', 'terminal', 'terminal'],
@@ -63,7 +63,7 @@ describe('who decides', () => {
     expect(method({ effect: 'disrupt', target: { protection: true } })).toBe('elicitation');
   });
 
-  it('takes the stricter of what was frozen and what holds now', () => {
+  it('is the stricter of the frozen and the present one', () => {
     for (const frozen of APPROVAL_METHODS)
       for (const now of APPROVAL_METHODS)
         expect(APPROVAL_METHODS.indexOf(stricter(frozen, now))).toBe(

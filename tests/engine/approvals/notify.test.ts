@@ -53,7 +53,7 @@ const nasty: ApprovalRecord = {
 const CONSOLE = 'https://mcp.example.org/console';
 const LINK = `${CONSOLE}/#/pending/apr_0123456789abcdef`;
 
-test('JSON for anything', async () => {
+test('a message as plain JSON', async () => {
   const { got, url } = await listen();
   expect(await announce({ url, kind: 'json', consoleUrl: CONSOLE }, nasty)).toEqual([]);
   expect(got).toHaveLength(1);
@@ -72,7 +72,7 @@ test('JSON for anything', async () => {
   });
 });
 
-test('a message for ntfy, that opens the console when it is touched', async () => {
+test('a message for ntfy, which opens the console at a touch', async () => {
   const { got, url } = await listen();
   await announce({ url, kind: 'ntfy', consoleUrl: CONSOLE }, nasty);
   expect(got[0]?.headers).toMatchObject({ title: 'Proxmox: an approval is pending', priority: 'high', click: LINK });
@@ -103,7 +103,7 @@ test.each(['json', 'ntfy', 'slack'] as const)(
   },
 );
 
-test('ten kilobytes of name become a short text', async () => {
+test('a name of ten kilobytes becomes a short text', async () => {
   const { got, url } = await listen();
   await announce({ url, kind: 'slack' }, { ...nasty, plan: { ...nasty.plan, summary: 'x'.repeat(10_000) } });
   expect(got[0]?.body.length).toBeLessThan(1000);
@@ -129,7 +129,7 @@ test('no listener, and a listener that does not answer, are warnings', async () 
   expect(await announce({ url, kind: 'json' }, nasty)).toEqual([expect.objectContaining({ fault: 'no answer in time' })]);
 });
 
-test('a requester that asks without end is announced ten times in ten minutes, then once more with what is pending', async () => {
+test('an endless requester is announced ten times in ten minutes, then once more with the number of pending approvals', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'notify-'));
   const store = await openStore({ dataDir: folder });
   let now = Date.parse('2026-01-01T12:00:00Z');
@@ -160,7 +160,7 @@ test('a requester that asks without end is announced ten times in ten minutes, t
   rmSync(folder, { recursive: true });
 });
 
-test('the message about what is no longer announced names the requester and where to look', async () => {
+test('the message about unannounced approvals names the requester and where to look', async () => {
   const { got, url } = await listen();
   const settings: NotifySettings = { url, kind: 'json', consoleUrl: CONSOLE };
   await createNotify(settings, {} as Log)(nasty, 12);

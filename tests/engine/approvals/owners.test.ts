@@ -34,7 +34,7 @@ const yes = (id: string, caller: Caller, engine = world.engine) =>
   });
 const stops = () => world.cluster.mutations().filter(({ path }) => path.includes('/status/'));
 
-describe('the owner of what this user asks for and decides', () => {
+describe('the owner of the requests and decisions of this user', () => {
   it('is their name, over every local channel', async () => {
     world = await openWorld();
     expect(localCaller('cli').owner).toBe(userInfo().username);
@@ -65,7 +65,7 @@ describe('the owner of what this user asks for and decides', () => {
   });
 });
 
-describe('the owner who asks', () => {
+describe('the requesting owner', () => {
   it('does not decide in the console what they requested on this machine', async () => {
     world = await openWorld();
     const id = await asked({ ...agent, owner: 'anna' });
@@ -90,8 +90,8 @@ describe('the owner who asks', () => {
   });
 });
 
-describe('what became stricter after the request', () => {
-  it('the mode: a yes that the agent passes on is no longer enough', async () => {
+describe('a stricter rule after the request', () => {
+  it('of the mode: an approval that the agent relays is no longer enough', async () => {
     world = await openWorld();
     const id = await asked(agent);
     const later = world.another({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
@@ -99,7 +99,7 @@ describe('what became stricter after the request', () => {
     expect(stops()).toEqual([]);
   });
 
-  it('the policy: a second person has to agree', async () => {
+  it('of the policy: a second person has to agree', async () => {
     world = await openWorld();
     const id = await asked(agent);
     const later = world.another(twoPeople);

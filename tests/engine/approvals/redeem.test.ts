@@ -95,8 +95,8 @@ const done = { kind: 'done', output: { done: true } };
 const code = (of: string) => expect.objectContaining({ code: of });
 const decisions = ({ ports }: World) => ports.told.filter(({ kind }) => kind === 'decision');
 
-describe('who decides, and how', () => {
-  it('an agent passes on a yes where that is enough, and the plan is executed once', async () => {
+describe('a decision', () => {
+  it('an agent relays the approval where that is enough, and the plan is executed once', async () => {
     const here = world();
     const approval = await here.ask();
     expect(await here.redeem(approval)).toEqual(done);
@@ -151,7 +151,7 @@ describe('who decides, and how', () => {
     }
   });
 
-  it('the stricter counts: a mode of now or then, a rule of now', async () => {
+  it('the stricter counts: the mode at the request or now, a rule of now', async () => {
     const mode = world({ mode: 'human' });
     expect((await mode.redeem(await mode.ask({ method: 'relay' }))).kind).toBe('approval_required');
     const then = world();
@@ -194,7 +194,7 @@ describe('who decides, and how', () => {
     expect(await relayed.redeem(await relayed.ask())).toEqual(done);
   });
 
-  it('is not the owner who asked: an approver never, the operator not about what came over HTTP', async () => {
+  it('is not made by the requesting owner: an approver never, the operator not about a request over HTTP', async () => {
     const hint = async (asking: Partial<Caller>, deciding: Partial<Caller>) => {
       const here = world();
       const approval = await here.ask({ caller: asker({ owner: 'Anna', ...asking }) });
@@ -212,7 +212,7 @@ describe('who decides, and how', () => {
 
 describe('several people', () => {
   const bert = { ...anna, principal: 'bert', owner: 'bert' };
-  it('have to agree, each owner once, by what was asked then or is asked now', async () => {
+  it('have to agree, each owner once, as demanded at the request or now', async () => {
     for (const here of [world(), world({ rules: [{ approvals: 2 }] })]) {
       const approval = await here.ask({ method: 'human', needed: here.ports.settings.policy.rules.length > 0 ? 1 : 2 });
       for (const owner of ['anna', 'Anna']) {
@@ -230,7 +230,7 @@ describe('several people', () => {
   });
 });
 
-describe('what was read is what is done', () => {
+describe('the executed plan is the approved one', () => {
   it('a plan that differs now is stale, and says what differs', async () => {
     const here = world();
     const approval = await here.ask();
@@ -251,7 +251,7 @@ describe('what was read is what is done', () => {
     expect(decisions(here)).toHaveLength(1);
   });
 
-  it('a plan that has nothing to do any more is stale, too', async () => {
+  it('a plan with nothing left to do is stale, too', async () => {
     const here = world();
     const approval = await here.ask();
     here.now = { ...stop, existing: { done: true } };
@@ -291,7 +291,7 @@ describe('what was read is what is done', () => {
     expect(await stays.redeem(await stays.ask({ caller: scoped }))).toEqual(done);
   });
 
-  it('the pools and tags that were judged hold at the decision', async () => {
+  it('the pools and tags that were evaluated hold at the decision', async () => {
     const placed = { ...stop, placed: [{ vmid: 105, pool: 'agents' }] };
     const here = world();
     here.ports.answers['/cluster/resources'] = rows('agents');
@@ -302,7 +302,7 @@ describe('what was read is what is done', () => {
     expect(moved.sent).toEqual([]);
   });
 
-  it('a limit per hour refuses it without using it up', async () => {
+  it('a limit per hour refuses it and leaves the approval pending', async () => {
     const here = world();
     here.ports.settings.policy.perHour.destroys = 0;
     const destroy = { ...stop, effect: 'destroy' as const };
@@ -312,7 +312,7 @@ describe('what was read is what is done', () => {
     expect(await store.approvals.get(approval.id)).toMatchObject({ status: 'pending' });
   });
 
-  it('is not done when another call used the approval in the same moment', async () => {
+  it('is not executed when another call used the approval in the same moment', async () => {
     const here = world();
     const approval = await here.ask();
     const { begin } = store.runs;
@@ -350,7 +350,7 @@ describe('a guest that is to be made', () => {
   const held = async (here: World) =>
     (await store.reservations.all(here.ports.proxmox.cluster)).map(({ vmid, state }) => `${vmid} ${state}`);
 
-  it('is claimed again under the VMID that was shown', async () => {
+  it('is reserved again under the VMID that was shown', async () => {
     const here = maker();
     expect(await here.redeem(await here.ask({ plan: making }))).toEqual(done);
     expect(await held(here)).toEqual(['300 made']);
@@ -373,7 +373,7 @@ describe('a guest that is to be made', () => {
     });
   });
 
-  it('does not wait: while another call makes it the approval stays, and that of a gone process is taken over', async () => {
+  it('does not wait: the approval stays while another call makes the guest, and the reservation of a gone process is taken over', async () => {
     const here = maker();
     const approval = await here.ask({ plan: making });
     const request = { id: `rsv-${clusters}`, cluster: here.ports.proxmox.cluster, name: 'NEW', newGuest: true, now: iso(0) };
@@ -448,7 +448,7 @@ describe('a human who decides elsewhere', () => {
     expect(here.sent).toEqual(['stop']);
   });
 
-  it('who says no, or nothing in time, ends the wait', async () => {
+  it('who denies, or does not decide in time, ends the wait', async () => {
     const denied = world();
     const first = await denied.ask({ method: 'human' });
     whenWaited(denied, 3, () => store.approvals.move(first.id, 'pending', 'denied', { note: 'no' }));
@@ -459,7 +459,7 @@ describe('a human who decides elsewhere', () => {
     expect(late.ports.clock.at).toBeLessThan(901);
   });
 
-  it('whose run continues is told of when the time is over', async () => {
+  it('whose run continues ends the wait when the time is over', async () => {
     const here = world();
     const approval = await here.ask({ method: 'human' });
     whenWaited(here, 3, () =>

@@ -66,7 +66,7 @@ describe('a create that needs an approval', () => {
 });
 
 describe('limits per hour', () => {
-  it('are not lifted by asking for everything first', async () => {
+  it('are not lifted by requesting everything first', async () => {
     world = await openWorld(policy({ perHour: { destroys: 1 } }));
     const vmids = [await make('gone1'), await make('gone2')];
     const ids = [await world.asks('delete_vm', { vmid: vmids[0] }), await world.asks('delete_vm', { vmid: vmids[1] })];
@@ -76,8 +76,8 @@ describe('limits per hour', () => {
   });
 });
 
-describe('a rule about who asks', () => {
-  it('is about the requester, not about the one who decides', async () => {
+describe('a rule about the principal', () => {
+  it('is about the requester, not about the approver', async () => {
     world = await openWorld(policy({ rules: [{ match: { principal: ['local:operator'] }, never: true }] }));
     const vmid = await make('theirs', { start_on_create: true });
     const id = await world.asks('stop_vm', { vmid, force: true });
@@ -107,7 +107,7 @@ describe('a list that holds a protected guest', () => {
 });
 
 describe('the text about several guests', () => {
-  it('says about each what is so of it, never of one as if of all', async () => {
+  it('names the facts of each guest, never those of one as if of all', async () => {
     world = await openWorld();
     const vmids = [
       await make('harmless', { start_on_create: true, tags: ['dev'] }),
@@ -125,7 +125,7 @@ describe('the text about several guests', () => {
 });
 
 describe('a required backup', () => {
-  it('is looked for whatever the operation is', async () => {
+  it('is searched for whatever the operation is', async () => {
     world = await openWorld(policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, requireBackupWithin: 3_600 }] }));
     const vmid = await make('saved', { start_on_create: true });
     expect(await world.refused(world.call('stop_vm', { vmid, force: true }))).toMatchObject({ code: 'forbidden_by_policy' });
@@ -192,7 +192,7 @@ describe('what a deletion takes along', () => {
     expect(await world.refused(approve(id))).toMatchObject({ code: 'approval_stale', message: expect.stringContaining('disk-8') });
     expect(world.cluster.mutations().filter((r) => r.method === 'DELETE')).toEqual([]);
   });
-  it('is only what was seen: where a storage could not be looked through, what is in no configuration stays', async () => {
+  it('is only what was seen: where a storage could not be searched, volumes of no configuration stay', async () => {
     world = await openWorld();
     const vmid = await make('partly');
     await others().post('/nodes/pve/storage/local-lvm/content', { vmid: String(vmid), filename: `vm-${vmid}-disk-7`, size: '1G' });
@@ -213,7 +213,7 @@ describe('what a deletion takes along', () => {
   });
 });
 
-describe('the names that a guest had', () => {
+describe('the former names of a guest', () => {
   it('are remembered from the day it was made', async () => {
     world = await openWorld();
     const vmid = await make('payroll');
@@ -221,7 +221,7 @@ describe('the names that a guest had', () => {
     const result = await world.call('delete_vm', { vmid });
     expect(result).toMatchObject({ approval: { plan: { facts: { formerNames: ['payroll'] } } } });
   });
-  it('are told for every guest of a list', async () => {
+  it('are shown for every guest of a list', async () => {
     world = await openWorld();
     const vmids = [await make('one', { start_on_create: true }), await make('ledger', { start_on_create: true })];
     await others().task('POST', `/nodes/pve/qemu/${vmids[1]}/config`, { name: 'tmp' });

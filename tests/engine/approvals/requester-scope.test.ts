@@ -27,7 +27,7 @@ const yes = (id: string, typed: string) =>
 const changes = () => world.cluster.mutations().filter(({ path }) => path.startsWith('/nodes/') && !path.endsWith('/config'));
 
 describe('the scope of the requester', () => {
-  it('holds at the decision: a guest that left it since is not touched, and the approval says why', async () => {
+  it('holds at the decision: a guest that has left it is not touched, and the approval says why', async () => {
     world = await openWorld();
     const id = await asks('delete_vm', { vmid: 104 }, limited({ pools: ['agents'] }));
     await root('PUT', '/pools', { poolid: 'agents', vms: '104', delete: '1' });
@@ -59,7 +59,7 @@ describe('the scope of the requester', () => {
     expect(changes()).toEqual([]);
   });
 
-  it('is that of the token where the version that asked stored none', async () => {
+  it('is that of the token where an older version stored none', async () => {
     world = await openWorld();
     const store = await openStore({ dataDir: world.dataDir });
     const times = { createdAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
@@ -75,13 +75,13 @@ describe('the scope of the requester', () => {
     expect(changes()).toEqual([]);
   });
 
-  it('lets a guest that stays in it be decided about', async () => {
+  it('allows a decision about a guest that stays in it', async () => {
     world = await openWorld();
     const id = await asks('delete_vm', { vmid: 104 }, limited({ pools: ['agents'] }));
     expect(await yes(id, 'build1 104')).toMatchObject({ kind: 'done' });
   });
 
-  it('is not asked about a guest that is gone: that is what the answer says', async () => {
+  it('does not matter for a guest that is gone, and the answer says that it is gone', async () => {
     world = await openWorld();
     const id = await asks('delete_vm', { vmid: 104 }, limited({ pools: ['agents'] }));
     await world.done('approve', { approval_id: await world.asks('delete_vm', { vmid: 104 }) });
@@ -90,12 +90,12 @@ describe('the scope of the requester', () => {
   });
 });
 
-describe('what the policy looked at', () => {
+describe('the pool and tags that the policy used', () => {
   const human = (match: PolicyMatch): { policy: Policy } => ({
     policy: { rules: [{ match, never: false, method: 'human' }], perHour: {} },
   });
 
-  it('makes an approval stale when the guest is in another pool since', async () => {
+  it('make an approval stale when the guest is in another pool', async () => {
     world = await openWorld(human({ pool: ['prod'] }));
     const id = await world.asks('delete_vm', { vmid: 104 });
     await root('PUT', '/pools', { poolid: 'agents', vms: '104', delete: '1' });
@@ -106,7 +106,7 @@ describe('what the policy looked at', () => {
     expect(changes()).toEqual([]);
   });
 
-  it('makes one stale when the guest has other tags since', async () => {
+  it('make one stale when the guest has other tags', async () => {
     world = await openWorld(human({ tag: ['prod'] }));
     const id = await world.asks('delete_vm', { vmid: 104 });
     await root('PUT', '/nodes/pve/qemu/104/config', { tags: 'dev;gold' });
@@ -117,7 +117,7 @@ describe('what the policy looked at', () => {
     expect(changes()).toEqual([]);
   });
 
-  it('is left alone where neither policy nor scope looks at pools or tags', async () => {
+  it('do not matter where neither policy nor scope uses any', async () => {
     world = await openWorld();
     const id = await world.asks('delete_vm', { vmid: 104 });
     await root('PUT', '/pools', { poolid: 'agents', vms: '104', delete: '1' });

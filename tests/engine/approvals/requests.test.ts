@@ -4,8 +4,8 @@ import { ask, lines, refused, useRequests } from '../../helpers/requests.ts';
 
 const requests = useRequests();
 
-describe('asking for an approval', () => {
-  it('stores what a human decides about, until it expires, and says so in the audit', async () => {
+describe('a request for an approval', () => {
+  it('stores the question for a human until it expires, with a line in the audit', async () => {
     const ports = requests.world();
     const scope = { pools: ['p'] };
     const approval = await ask(ports, { caller: asker({ client: 'claude', scope }), reason: 'because' });
@@ -36,7 +36,7 @@ describe('asking for an approval', () => {
     expect(bare).not.toHaveProperty('scope');
   });
 
-  it('again finds the one that is pending, and announces it once', async () => {
+  it('finds the one that is pending, and announces it once', async () => {
     const announced: unknown[] = [];
     const ports = requests.world({ notify: async (what: unknown) => void announced.push(what) } as Partial<Parts>);
     const first = await ask(ports);
@@ -46,7 +46,7 @@ describe('asking for an approval', () => {
     expect(lines(ports)).toEqual(['approval pending by local:agent', 'approval pending by local:agent']);
   });
 
-  it('keeps the secrets of a new one alone', async () => {
+  it('keeps only the secrets of a new approval', async () => {
     const ports = requests.world();
     const sealed: string[] = [];
     ports.vault = { ...ports.vault, idsIn: () => ['s1'], seal: (id) => ({ id: `${ports.proxmox.cluster}-${id}`, sealed: 'x' }) };
@@ -77,7 +77,7 @@ describe('asking for an approval', () => {
     expect(lines(ports)).toEqual(['decision expired by server', 'decision stale by local:agent', 'approval pending by local:agent']);
   });
 
-  it('is refused by a full queue, which names what the caller may know of', async () => {
+  it('is refused by a full queue, which names only approvals that the caller may see', async () => {
     const ports = requests.world();
     const about = (vmid: number) => ({ args: { vmid }, plan: planOf({ summary: `stop ${vmid}`, target: guest(vmid) }) });
     const own = [];
@@ -95,7 +95,7 @@ describe('asking for an approval', () => {
     await expect(ask(others, about(1))).rejects.toEqual(refused('too_many_pending', '3 approvals about this guest are already pending.'));
   });
 
-  it('tells the names that its guests had before, those of a list with the guest', async () => {
+  it('has the former names of its guests, in a list with the guest', async () => {
     const ports = requests.world();
     const named = (vmid: number, name: string) => guest(vmid, { name, key: `${ports.proxmox.cluster}-${vmid}` });
     await ask(ports, { plan: planOf({ target: named(1, 'old') }), args: { n: 1 } });

@@ -47,7 +47,7 @@ const asked = async (engine: World['engine'], operation: string, args: object, c
 };
 
 describe('a token that is revoked', () => {
-  it('takes what it requested along, on every cluster of the store, with a whole line in the audit, and leaves that of others', async () => {
+  it('loses its requests on every cluster of the store, each with a whole line in the audit, and those of others stay', async () => {
     await setUp();
     const here = await asked(world.engine, 'delete_vm', { vmid: 104 }, leaver);
     const west = await asked(world.another({}, { cluster: 'west' }), 'stop_vm', { vmid: 100 }, leaver);
@@ -72,7 +72,7 @@ describe('a token that is revoked', () => {
     expect(await world.refused(world.call('approve', { approval_id: here }, {}, leaver))).toMatchObject({ code: 'approval_denied' });
   });
 
-  it('is revoked once; calling again ends what is left, and an unknown name is refused', async () => {
+  it('is revoked once; a second call ends the rest, and an unknown name is refused', async () => {
     await setUp();
     const left = await asked(world.engine, 'delete_vm', { vmid: 104 }, leaver);
     // What an interrupted call had done.
@@ -95,7 +95,7 @@ describe('a token that is revoked', () => {
     expect((await store.approvals.list({ status: 'pending', limit: 10 })).approvals).toEqual([]);
   });
 
-  it('while a human decides about what it requested sends nothing', async () => {
+  it('while a human decides about its request sends nothing', async () => {
     await setUp();
     const id = await asked(world.engine, 'delete_vm', { vmid: 105 }, leaver);
     const { faults } = world.cluster.simulator;

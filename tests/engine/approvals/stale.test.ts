@@ -16,15 +16,15 @@ const plan = (binds?: Plan['binds']): Plan => ({
 });
 const backup = (size: number) => ({ 'backup local:backup/vzdump-qemu-105.vma': { size, ctime: 1_790_000_000 } });
 
-describe('what a plan is bound to beside guests', () => {
-  it('is part of its digest', () => {
+describe('the facts that a plan is bound to beside guests', () => {
+  it('are part of its digest', () => {
     const digest = (one: Plan) => planDigest(one, {}, 'cluster');
     expect(digest(plan(backup(1)))).toBe(digest(plan(backup(1))));
     expect(digest(plan(backup(1)))).not.toBe(digest(plan(backup(2))));
     expect(digest(plan(backup(1)))).not.toBe(digest(plan()));
   });
 
-  it('is named where it changed, went away or joined', () => {
+  it('are named where they changed, went away or joined', () => {
     const name = Object.keys(backup(1))[0];
     expect(differences(plan(backup(1)), plan(backup(2)))).toEqual([`${name} was replaced or changed`]);
     expect(differences(plan(backup(1)), plan())).toEqual([`${name} is no longer part of it`]);

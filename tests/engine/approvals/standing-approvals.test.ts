@@ -22,7 +22,7 @@ const left = async () => (await world.engine.standing.list()).map(({ usesLeft })
 const stops = () => world.cluster.mutations().filter(({ path }) => path.includes('/status/'));
 
 describe('a standing approval', () => {
-  it('counts guests: a list takes a use for each, and with too few left the human is asked', async () => {
+  it('counts guests: a list takes a use for each, and with too few left it needs an approval', async () => {
     await create({ tag: 'web', uses: 1 });
     await world.asks('stop_vm', { vmids: [100, 101] });
     expect(stops()).toEqual([]);
@@ -53,7 +53,7 @@ describe('a standing approval', () => {
     expect(world.audit()).toContainEqual(expect.objectContaining({ operation: 'lease', args: expect.objectContaining({ raised: true }) }));
   });
 
-  it('never covers a protected guest, not even the least of what it names', async () => {
+  it('never covers a protected guest, not even for the mildest of its operations', async () => {
     await create({ tag: 'infra', uses: 5, raised: true });
     for (const args of [{ vmid: 106 }, { vmid: 106, force: true }, { vmids: [106, 107] }]) await world.asks('stop_vm', args);
     expect(stops()).toEqual([]);
@@ -69,7 +69,7 @@ describe('a standing approval', () => {
     expect(await world.done('stop_vm', { vmid: 100 })).toBeDefined();
   });
 
-  it('includes the pools nested in its pool, and none whose name only begins alike', async () => {
+  it('includes the pools nested in its pool, and not one whose name only begins alike', async () => {
     for (const poolid of ['prod/shop', 'prod2']) expect((await cluster.post('/pools', { poolid })).status).toBe(200);
     await cluster.put('/pools', { poolid: 'prod/shop', vms: '103' });
     await cluster.put('/pools', { poolid: 'prod2', vms: '107' });

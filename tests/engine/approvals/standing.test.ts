@@ -39,7 +39,7 @@ describe('a request for a standing approval', () => {
   ])('is refused for %s', (_case, bad, message) => expect(() => checkStanding(bad)).toThrow(refused('invalid_arguments', message)));
 });
 
-describe('making and revoking a standing approval', () => {
+describe('creating and revoking a standing approval', () => {
   const stored = () => {
     const added: StandingApproval[] = [];
     const revoked: unknown[][] = [];

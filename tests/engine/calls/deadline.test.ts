@@ -41,7 +41,7 @@ const holdPlanning = () =>
 const holdCreate = () => world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 });
 
 describe('one deadline from the entry of a call', () => {
-  it('ends a call that still plans with what it waited for, and nothing is sent afterwards', async () => {
+  it('ends a call that still plans, names what it waited for, and sends nothing afterwards', async () => {
     const { clock, call, held, release } = await begun();
     holdPlanning();
     const refused = world.refused(call('create_vm', create, { wait: 45 }));
@@ -71,7 +71,7 @@ describe('one deadline from the entry of a call', () => {
     release();
   });
 
-  it('ends a call that waits for another call with the name of what that makes', async () => {
+  it('ends a call that waits for another call, and names the guest which that one creates', async () => {
     let followed = 0;
     const watching = (store: Store): Store => ({
       ...store,
@@ -140,7 +140,7 @@ describe('one deadline from the entry of a call', () => {
     expect(await world.done('create_vm', create)).toMatchObject({ created: true });
   });
 
-  it('leaves a call that does not wait the time to begin', async () => {
+  it('gives a call that does not wait the time to begin', async () => {
     const { call, held, release } = await begun();
     holdCreate();
     expect(await call('create_vm', create, { wait: 0 })).toMatchObject({ kind: 'running' });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { GUEST, grants, REST, without, withRights } from '../../helpers/limited.ts';
 import { pveum, roleOf } from '../../helpers/rights.ts';
 
-test('doing what the hint says takes no right away: it names the path from which the rights are inherited', async () => {
+test('following the hint takes no right away: it names the path from which the rights are inherited', async () => {
   const { cluster, call, refused } = await withRights({ '/vms': ['VM.Audit', 'VM.Config.CDROM', 'VM.PowerMgmt'] });
   const error = await refused('set_resources', { vmid: 101, cores: 3 });
   expect(error.code).toBe('permission_denied');
@@ -49,7 +49,7 @@ test('a right on a storage is added where the token has its rights on storages',
   expect(await call('create_vm', { name: 'app1' })).toMatchObject({ kind: 'done' });
 });
 
-test('a right for a guest that is being made is never granted on its VMID', async () => {
+test('the hint never grants a right for a new guest on its VMID', async () => {
   const { cluster, call, refused } = await withRights({ '/pool/agents': without('VM.Config.HWType'), ...REST });
   const error = await refused('create_vm', { name: 'app1', pool: 'agents' });
   expect(error).toMatchObject({ code: 'permission_denied', message: expect.stringContaining('VM.Config.HWType') });
@@ -60,7 +60,7 @@ test('a right for a guest that is being made is never granted on its VMID', asyn
   expect(await call('create_vm', { name: 'app1', pool: 'agents' })).toMatchObject({ kind: 'done' });
 });
 
-test('a guest made outside of the pools that the token may use: the pools are named, and no grant', async () => {
+test('the hint for a guest outside of the pools that the token may use names the pools, and no grant', async () => {
   const { refused } = await withRights({ '/pool/agents': GUEST, ...REST });
   const error = await refused('create_vm', { name: 'app1' });
   expect(error.code).toBe('permission_denied');
@@ -78,7 +78,7 @@ test.each([
   expect(error.hint).toContain('on /pool/agents');
 });
 
-test('a right that only the task misses is a missing right like any other, with what to do about it', async () => {
+test('a right that only the task lacks is a missing right like any other, with the same hint', async () => {
   const { cluster, call, refused } = await withRights({ '/pool/agents': GUEST, '/vms/9000': ['VM.Audit', 'VM.Clone'], ...REST });
   expect(await call('clone_template', { source_vmid: 9000, name: 'app2', pool: 'agents' })).toMatchObject({ kind: 'done' });
   // The rights that can be foreseen are refused before anything is sent; others only the task asks for.
@@ -95,7 +95,7 @@ test('a right that only the task misses is a missing right like any other, with 
   });
 });
 
-test('why a start failed reaches the answer without four kilobytes of command line', async () => {
+test('the reason of a failed start reaches the answer without four kilobytes of command line', async () => {
   const { cluster, call, refused } = await withRights({ '/vms': GUEST });
   const command = `/usr/bin/kvm -id 105 ${'-device virtio-scsi-pci,id=virtioscsi0,bus=pci.3 '.repeat(80)}`;
   const exitstatus = `start failed: command '${command}' failed: got timeout`;
@@ -112,7 +112,7 @@ test('why a start failed reaches the answer without four kilobytes of command li
   expect(JSON.stringify(recent)).toContain('got timeout');
 });
 
-test('a guest that the token cannot see may not exist, and only then the text says so', async () => {
+test('the text says that a guest may not exist only where the token cannot see it', async () => {
   const { refused } = await withRights({ '/vms': ['VM.Audit'] });
   expect((await refused('start_vm', { vmid: 105 })).message).not.toContain('does not exist');
 });

@@ -5,7 +5,7 @@ import { agent } from '../../helpers/world.ts';
 
 const world = withEngine();
 
-it('a call for a guest that another call creates with other arguments reads so, and one for the same does not', async () => {
+it('the answer says when another call creates the guest with other arguments, and only then', async () => {
   const { faults } = world().cluster.simulator;
   faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 });
   const asked = { name: 'twice', disk_gb: 1, cloud_init: { user: 'ops', password: 'canary-password' } };

@@ -120,7 +120,7 @@ describe('a read without cluster', () => {
 });
 
 describe('a change', () => {
-  it('without cluster is refused with the names, and nothing is asked or sent', async () => {
+  it('without cluster is refused with the names, and no request leaves', async () => {
     for (const [operation, args] of [
       ['stop_vm', { vmid: 100 }],
       ['create_vm', { name: 'new', disk_gb: 1 }],
@@ -163,7 +163,7 @@ describe('a change', () => {
     ]);
   });
 
-  it('tells the calls that may follow with its cluster', async () => {
+  it('names its cluster in the calls that may follow', async () => {
     const asked = await two.call('stop_vm', { cluster: 'work', vmid: 100 });
     if (asked.kind !== 'approval_required') throw new Error('not asked');
     const { undo, steps } = asked.approval.plan;
@@ -213,7 +213,7 @@ describe('the gauges', () => {
 });
 
 describe('an approval', () => {
-  it('is executed on the cluster that it was asked for, without that being said again', async () => {
+  it('is executed on the cluster of its request, without naming it again', async () => {
     const id = await two.asks('stop_vm', { cluster: 'work', vmid: 100 });
     await two.done('approve', { approval_id: id });
     expect(sent()[0]).toBe(0);
@@ -241,7 +241,7 @@ describe('an approval', () => {
     expect(await reordered.perform('approve', { approval_id: id }, agent, { wait: 'end' })).toMatchObject({ kind: 'done' });
   });
 
-  it('of both is shown to those who watch', async () => {
+  it('of both is shown to a transport that watches', async () => {
     await two.asks('stop_vm', { cluster: 'home', vmid: 100 });
     await two.asks('stop_vm', { cluster: 'work', vmid: 100 });
     const { pending } = await two.engine.watch();
@@ -267,7 +267,7 @@ describe('an approval', () => {
 });
 
 describe('an id', () => {
-  it('that no cluster knows is unknown, and no cluster is asked for', async () => {
+  it('that no cluster knows is unknown, and the error does not ask for a cluster', async () => {
     for (const operation of ['approve', 'deny'])
       expect(await refused(two.call(operation, { approval_id: 'apr_nosuch' }))).toMatchObject({
         code: 'approval_unknown',
@@ -277,7 +277,7 @@ describe('an id', () => {
     expect(sent()).toEqual([0, 0]);
   });
 
-  it('of a cluster that the file no longer has is told as such, decides nothing, and counts again once it is back', async () => {
+  it('of a cluster that the file no longer has is reported as such, decides nothing, and counts again once it is back', async () => {
     const id = await two.asks('stop_vm', { cluster: 'work', vmid: 100 });
     await two.done('start_vm', { cluster: 'work', vmid: 104 });
     const [run] = rows(await two.done('get_task', { cluster: 'work' }), 'runs');
@@ -299,7 +299,7 @@ describe('an id', () => {
   });
 });
 
-describe('what reads nothing of a cluster', () => {
+describe('an operation that reads nothing of a cluster', () => {
   it('answers once, also where the first of them does not answer', async () => {
     const once = await two.done('api_search', { query: 'snapshot' });
     expect(once).not.toHaveProperty('by_cluster');

@@ -14,7 +14,7 @@ const asked = async (engine: World['engine'], vmid: number) => {
 };
 
 describe('two clusters on one store', () => {
-  it('show each their own approvals to those who watch, in the console and in the metrics', async () => {
+  it('show each their own approvals in the console and in the metrics', async () => {
     world = await openWorld();
     const west = world.another({}, { cluster: 'west' });
     const id = await asked(west, 100);
@@ -53,7 +53,7 @@ describe('two clusters on one store', () => {
     expect(await world.refused(world.call('create_vm', { name: 'three', disk_gb: 1 }))).toMatchObject({ code: 'rate_limited' });
   });
 
-  it('take back each their own standing approvals', async () => {
+  it('revoke each their own standing approvals', async () => {
     world = await openWorld();
     const request = { operations: ['stop_vm'], tag: 'lab', uses: 1, minutes: 5 };
     const { id } = await world.engine.standing.create(request, operator());

@@ -93,18 +93,18 @@ describe('arguments as clients send them', () => {
     expect((await world.refused(world.call('create_vm', args))).message).toBe(`create_vm: ${problem}`);
   });
 
-  it('a number beyond all bounds is told its own bound alone', async () => {
+  it('the error of a number beyond all bounds names its own bound alone', async () => {
     expect((await world.refused(world.call('get_vm', { vmid: 1e20 }))).message).toBe('get_vm: vmid must be at most 999999999.');
   });
 
-  it('a rule about all of them is said without a name, and one of one item in the singular', async () => {
+  it('a rule about all of them has no name, and one about one item is in the singular', async () => {
     const vmid = await vmidOf('one');
     const nothing = await world.refused(world.call('set_resources', { vmid }));
     expect(nothing.message).toBe('set_resources: give at least one of cores, sockets, memory, balloon.');
     expect((await world.refused(world.call('stop_vm', { vmids: [] }))).message).toBe('stop_vm: vmids must have at least 1 item.');
   });
 
-  it('spaces around the name of a guest or a filter say nothing', async () => {
+  it('spaces around the name of a guest or a filter are ignored', async () => {
     expect(await world.done('get_vm', { name: ' one ' })).toMatchObject({ name: 'one' });
     expect(await world.done('list_vms', { name: 'one ' })).toMatchObject({ total: 1 });
   });
@@ -165,8 +165,8 @@ describe('arguments as clients send them', () => {
   });
 });
 
-describe('a schema as the guide of what can be read', () => {
-  it('changes nothing that could be meant as it is', () => {
+describe('a schema as the guide of the reader', () => {
+  it('leaves values that could be meant as they are', () => {
     const schema = z.strictObject({
       text: z.string().optional(),
       note: z.string().min(1).optional(),
@@ -177,7 +177,7 @@ describe('a schema as the guide of what can be read', () => {
     expect(coerce(schema, given)).toEqual(given);
     expect(coerce(schema, { text: '5', note: '', other: null })).toEqual({ text: '5', other: null });
   });
-  it('leaves advertised schemas as they are: no operation says that it takes numbers as text', () => {
+  it('leaves advertised schemas as they are: no operation advertises numbers as text', () => {
     for (const { input } of operations)
       expect(JSON.stringify(z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' }))).not.toContain('anyOf');
   });
@@ -295,7 +295,7 @@ describe('a guest by its name', () => {
     });
   });
 
-  it('that is missing in a list is told with all others that are', async () => {
+  it('that is missing in a list is reported with all other missing ones', async () => {
     await make('web1');
     expect(await world.refused(world.call('stop_vm', { names: ['web1', 'nope', 'zip'] }))).toMatchObject({
       code: 'guest_not_found',
@@ -335,7 +335,7 @@ describe('a guest by its name', () => {
     expect((await world.refused(world.call('get_vm', { name: 'web1' }, {}, limited))).code).toBe('guest_not_found');
   });
 
-  it('is not looked up for a dry run of reading, which sends nothing', async () => {
+  it('is not looked up for a dry run of a read, which sends nothing', async () => {
     expect(await world.call('get_vm', { name: 'web1' }, { dryRun: true })).toMatchObject({
       requests: expect.arrayContaining(['GET /nodes/{node}/{type}/{vmid}/pending']),
     });

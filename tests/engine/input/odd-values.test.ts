@@ -15,7 +15,7 @@ async function planOf(operation: string, args: object): Promise<JsonObject> {
   return result.plan as unknown as JsonObject;
 }
 
-describe('what is a whole number in no spelling but that of JSON', () => {
+describe('a whole number is only read in the spelling of JSON', () => {
   const ODD = [
     '2G',
     '2048M',
@@ -96,7 +96,7 @@ describe('objects and lists in the place of each other', () => {
   });
 });
 
-describe('texts that are not what a reader sees', () => {
+describe('texts with characters that a reader does not see', () => {
   it.each(['web1\u0000', '\ud800', '\u202eweb1', 'we\u200bb1', '\u001b[31mweb1', 'web1\nweb2', ''.padEnd(254, 'a')])(
     'the name %j is not the name of a guest',
     async (name) => {
@@ -129,7 +129,7 @@ describe('texts that are not what a reader sees', () => {
   });
 });
 
-describe('one problem is told once', () => {
+describe('one problem has one sentence', () => {
   it.each([
     ['create_vm', { name: 'a'.repeat(254) }, 'name must have at most 253 characters.'],
     ['create_vm', { name: 'odd', tags: ['x'.repeat(200)] }, 'tags.0 must have at most 124 characters.'],
@@ -143,7 +143,7 @@ describe('one problem is told once', () => {
   });
 });
 
-describe('what is not there is said not to be there', () => {
+describe('an error names the thing that does not exist', () => {
   it('a backup', async () => {
     for (const volume of [
       'local:backup/vzdump-qemu-100-2026_01_01-00_00_00.vma.zst',

@@ -37,7 +37,7 @@ describe('the vault', () => {
     expect(ids[0]).toBe(ids[1]);
     expect(ids[0]).not.toBe(ids[2]);
   });
-  it('reveals what another process sealed, and refuses what was tampered with', () => {
+  it('reveals a secret that another process sealed, and refuses a changed one', () => {
     const vault = createVault(folder);
     const id = vault.idsIn(vault.conceal(schema, args))[0] ?? '';
     const { sealed } = vault.seal(id);
@@ -61,7 +61,7 @@ describe('the vault', () => {
     for (const use of [() => vault.reveal(id, undefined), () => vault.seal(id)])
       expect(use).toThrow(expect.objectContaining({ code: 'interrupted' }));
   });
-  it('keeps its key for itself', () => {
+  it('keeps its key in a file of its own', () => {
     createVault(folder).conceal(schema, args);
     expect(statSync(join(folder, 'secret.key')).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['secret.key']);

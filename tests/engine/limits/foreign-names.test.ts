@@ -24,7 +24,7 @@ async function told(refusal: Promise<unknown>, vmid: number) {
 }
 
 describe('a name under which another caller makes a guest outside the scope', () => {
-  it('is refused without telling which guest it is, while it is made and right after', async () => {
+  it('is refused without naming the guest, while it is made and right after', async () => {
     world = await openWorld();
     const { faults } = world.cluster.simulator;
     faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 });

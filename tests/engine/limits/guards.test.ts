@@ -46,11 +46,11 @@ describe('a required backup', () => {
     expect(ports.asked).toEqual([]);
   });
 
-  it('is not asked for a mere change', async () => {
+  it('is not required for a mere change', async () => {
     await expect(checkPolicy(planOf({ effect: 'change' }), call, wanting(HOUR))).resolves.toBeDefined();
   });
 
-  it('is looked for where the plan knows of none, and the refusal says so only where one would have been seen', async () => {
+  it('is searched for where the plan knows none, and the refusal says that it is missing only where the token would see it', async () => {
     const ports = wanting(1.5 * HOUR);
     lists(ports, of(105, 'bak', 60));
     await expect(checkPolicy(planOf(), call, ports)).resolves.toBeDefined();
@@ -65,7 +65,7 @@ describe('a required backup', () => {
     );
   });
 
-  it('is named as old although a storage is hidden', async () => {
+  it('is called old although a storage is hidden', async () => {
     const ports = wanting(HOUR);
     lists(ports, of(105, 'bak', 2 * HOUR));
     ports.answers['/nodes/pve/storage'] = ['bak', 'dark'].map((storage) => ({ storage, type: 'dir', content: 'backup', active: 1 }));
@@ -76,7 +76,7 @@ describe('a required backup', () => {
     });
   });
 
-  it('is not said to be missing on one storage because another one is hidden', async () => {
+  it('is not called missing on one storage because another one is hidden', async () => {
     const ports = wanting(HOUR);
     lists(ports);
     ports.answers['/nodes/pve/storage'] = ['bak', 'dark'].map((storage) => ({ storage, type: 'dir', content: 'backup', active: 1 }));
@@ -86,7 +86,7 @@ describe('a required backup', () => {
     });
   });
 
-  it('cannot be told where the token sees no storage for backups', async () => {
+  it('is unknown where the token sees no storage for backups', async () => {
     const ports = wanting(HOUR);
     ports.answers['/nodes/pve/storage'] = [];
     ports.answers['/access/permissions?path=/vms/105'] = { '/vms/105': {} };
@@ -96,7 +96,7 @@ describe('a required backup', () => {
     });
   });
 
-  it('cannot be told where the list failed although the token has every right', async () => {
+  it('is unknown where the list failed although the token has every right', async () => {
     const ports = wanting(HOUR);
     lists(ports);
     delete ports.answers['/nodes/pve/storage/bak/content'];
@@ -106,7 +106,7 @@ describe('a required backup', () => {
     });
   });
 
-  it('is wanted of every guest of a list, whatever the plan knows of the first', async () => {
+  it('is required of every guest of a list, whatever the plan knows of the first', async () => {
     const ports = wanting(HOUR);
     const list = planOf({ ...backedUp(60), targets: [guest(105), guest(106)] });
     lists(ports, of(105, 'bak', 60), of(106, 'bak', 60));
@@ -160,7 +160,7 @@ describe('a cool-down', () => {
     return { message, details };
   };
 
-  it('tells when the identical request may be repeated, and asks for those of this caller on this cluster alone', async () => {
+  it('says when the identical request may be repeated, and counts those of this caller on this cluster alone', async () => {
     const asked: unknown[] = [];
     const { message, details } = await refusal([decided('denied', -100.5)], [], asked);
     expect(message).toBe('The identical request was denied 100 s ago. It may be repeated in 500 s.');
@@ -172,7 +172,7 @@ describe('a cool-down', () => {
     ]);
   });
 
-  it('counts from the newest of what was decided and what ran without an approval', async () => {
+  it('counts from the newest decision or run without an approval', async () => {
     const ran = { startedAt: iso(-50), status: 'succeeded' as const };
     expect((await refusal([decided('denied', -100)], [ran])).message).toBe(
       'The identical request was made (succeeded) 50 s ago. It may be repeated in 550 s.',
@@ -195,7 +195,7 @@ describe('a cool-down', () => {
     expect((await refusal([], [{ status: 'unknown' }])).message).toContain('made (unknown)');
   });
 
-  it('is not in the way of going on with what was left half-made, nor where no rule asks for it', async () => {
+  it('does not stop a call that finishes a half-made guest, nor one for which no rule demands it', async () => {
     const ports = cooling([decided('denied', -1)]);
     await expect(checkPolicy(planOf({ continues: 'run_0' }), call, ports)).resolves.toBeDefined();
     await expect(checkPolicy(planOf(), call, { ...ports, cluster: parts().cluster })).resolves.toBeDefined();

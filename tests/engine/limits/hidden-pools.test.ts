@@ -74,7 +74,7 @@ describe('a guest whose pool the token may not see', () => {
     expect(await world.refused(call('stop_vm', { vmid: 103 }))).toMatchObject({ code: 'forbidden_by_policy' });
   });
 
-  it('is decided as strictly as in the pool: by a human, by two people, not twice in a row', async () => {
+  it('is decided as in the pool: by a human, by two people, not twice in a row', async () => {
     const { call, open } = await blind(rules({ method: 'human', approvals: 2 }));
     expect(await call('start_vm', { vmid: 104 })).toMatchObject({ kind: 'approval_required', approval: { method: 'human', needed: 2 } });
     const paced = open(rules({ cooldown: 600 }));
@@ -132,7 +132,7 @@ describe('a guest whose pool the token may not see', () => {
     expect(world.cluster.mutations().filter(({ path }) => path.includes('/nodes/'))).toEqual([]);
   });
 
-  it('costs no question where every guest is listed with its pool', async () => {
+  it('costs no request where every guest is listed with its pool', async () => {
     world = await openWorld(rules({ match: { pool: ['prod'] }, method: 'human' }));
     await world.asks('stop_vm', { vmid: 100 });
     const asked = world.cluster.requests.filter(({ path }) => path === '/access/permissions').map(({ params }) => params.path);

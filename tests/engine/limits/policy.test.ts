@@ -27,7 +27,7 @@ describe('a policy', () => {
     expect(evaluate(raise, subject(), 'relay').method).toBe('terminal');
     expect(evaluate(raise, subject(), 'human').method).toBe('human');
   });
-  it('can make an approval necessary for a mere change', () => {
+  it('can require an approval for a mere change', () => {
     expect(
       evaluate(
         policy({ rules: [rule({ match: { operation: ['set_resources'] }, method: 'human' })] }),
@@ -52,7 +52,7 @@ describe('a policy', () => {
     if (fits) expect(act).toThrow(expect.objectContaining({ code: 'forbidden_by_policy' }));
     else expect(act).not.toThrow();
   });
-  it('asks several people by the method human', () => {
+  it('requires the method human for several people', () => {
     expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(), 'relay')).toEqual({ method: 'human', approvals: 2 });
   });
   it('takes the strictest age of a backup and the longest cool-down', () => {
@@ -171,16 +171,16 @@ describe('a policy that allows only certain guests', () => {
   });
 });
 
-describe('what a policy demands', () => {
-  it('is only what it names', () => {
+describe('the demands of a policy', () => {
+  it('are only those that it names', () => {
     expect(evaluate(policy({ rules: [rule({})] }), subject({ effect: 'change' }), 'relay')).toStrictEqual({ approvals: 1 });
   });
-  it('counts each rule, also those that say nothing of the kind', () => {
+  it('count each rule, also those that demand something else', () => {
     const rules = [rule({}), rule({ cooldown: 10, approvals: 2 }), rule({ cooldown: 5, approvals: 3, requireBackupWithin: 7 }), rule({})];
     const decision = evaluate(policy({ rules }), subject(), 'relay');
     expect(decision).toStrictEqual({ method: 'human', approvals: 3, requireBackupWithin: 7, cooldown: 10 });
   });
-  it('asks for a change that needs two people, or that copies a guarded guest', () => {
+  it('include an approval of a change that needs two people, or that copies a guarded guest', () => {
     const change = { effect: 'change' as const };
     expect(evaluate(policy({ rules: [rule({ approvals: 2 })] }), subject(change), 'relay').method).toBe('human');
     expect(evaluate(policy({}), subject({ ...change, guests: [guest, copied({ guarded: true })] }), 'terminal').method).toBe('terminal');
@@ -188,7 +188,7 @@ describe('what a policy demands', () => {
   });
 });
 
-it('the decision on a plan asks as this caller has to be asked, by the rules about the requester', async () => {
+it('the decision on a plan has the approval method of the caller, and follows the rules about the requester', async () => {
   const caller = { principal: 'local:1', channel: 'cli', canAsk: { terminal: true } } as Caller;
   const plan = { operation: 'stop_vm', effect: 'disrupt', target: { vmid: 105, protection: false }, steps: [] } as unknown as Plan;
   const rules = [rule({ match: { principal: ['token:ci'] }, method: 'human' })];

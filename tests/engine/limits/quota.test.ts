@@ -76,7 +76,7 @@ describe('limits per guest', () => {
   });
 });
 
-describe('what counts', () => {
+describe('the count', () => {
   it('counts guests and earlier reservations once per VMID, and no templates', () => {
     expect(used([guest(1), guest(2, { template: true })], [reservation(1), reservation(3)])).toEqual({
       guests: 2,
@@ -105,7 +105,7 @@ describe('what counts', () => {
   });
 });
 
-describe('what else counts', () => {
+describe('the count of sizes', () => {
   it('takes the greater of what is listed and what is reserved, for each size', () => {
     const smaller = reservation(1, { newGuest: false, cpu: 1, memoryMib: 4096, diskGib: 1 });
     expect(used([guest(1)], [smaller])).toEqual({ guests: 1, cpu: 2, memoryMib: 4096, diskGib: 32 });
@@ -120,7 +120,7 @@ describe('what else counts', () => {
     const sums = new Map([[1, 500]]);
     expect(usage({ guests: [guest(1), guest(2)], reserved: [], created: new Set() }, limits, sums)).toMatchObject({ diskGib: 532 });
   });
-  it('is a guest with one of its tags the one of the scope', () => {
+  it('takes a guest when one of its tags is that of the scope', () => {
     expect(used([guest(9, { tags: ['a', 'agent'] })], [], { scope: { kind: 'tag', tag: 'agent' } })).toMatchObject({ guests: 1 });
   });
 });
@@ -177,7 +177,7 @@ describe('sums of disks', () => {
       [3, 0],
     ]);
   });
-  it('ask for a shared storage once, and for one of each node otherwise', async () => {
+  it('read a shared storage once, and any other one for each node', async () => {
     const one = [{ vmid: 1, content: 'images', size: GIB }];
     const lists = {
       '/nodes/b/storage/nas%2F1/content': one,
@@ -189,7 +189,7 @@ describe('sums of disks', () => {
     expect([...(await diskSums(api))]).toEqual([[1, 3]]);
     expect(api.asked).toHaveLength(4);
   });
-  it('leave out a storage that is away, and fail where one that is there cannot be read', async () => {
+  it('leave out a storage that is away, and fail where one that is present cannot be read', async () => {
     expect([...(await diskSums(reader([at('pve', 'nas', { status: 'unknown' })], {})))]).toEqual([]);
     await expect(diskSums(reader([at('pve', 'nas')], {}))).rejects.toBe(away);
   });
@@ -210,7 +210,7 @@ describe('limits of the scope', () => {
   });
 });
 
-it('a refusal names everything that is too much, and what would fit', () => {
+it('a refusal names every limit that is exceeded, and what would fit', () => {
   const wish = demand({ cpu: 64, memoryMib: 524_288, diskGib: 4000 });
   expect(() => perGuest(wish, limits)).toThrow(
     'Too much: cores 64 > 16 (PROXMOX_MAX_CPU); memory 524288 > 32768 MiB (PROXMOX_MAX_RAM_MB); disk 4000 > 500 GiB (PROXMOX_MAX_DISK_GB); fits: 16 cores, 32768 MiB, 500 GiB.',

@@ -26,7 +26,7 @@ async function inFlight(): Promise<void> {
   await close();
 }
 
-it('guard, metrics, console and doctor count alike, with what work in flight takes', async () => {
+it('guard, metrics, console and doctor count alike, work in flight included', async () => {
   world = await openWorld();
   const total = (await world.engine.quotas()).quotas[0]?.used ?? 0;
   expect(total).toBeGreaterThan(0);
@@ -60,7 +60,7 @@ it('guard, metrics, console and doctor count alike, with what work in flight tak
   });
 });
 
-it('a total of disk that is not limited is not counted, and not said to be none', async () => {
+it('a total of disk that is not limited is not counted, and not called 0', async () => {
   world = await openWorld();
   const disk = (await world.engine.quotas()).quotas.find(({ size }) => size === 'diskGib');
   expect(disk).toEqual({ size: 'diskGib', variable: 'PROXMOX_MAX_TOTAL_DISK_GB' });
@@ -68,7 +68,7 @@ it('a total of disk that is not limited is not counted, and not said to be none'
   expect(quotas.map(({ label }) => label)).toEqual(['Guests', 'vCPUs', 'Memory']);
 });
 
-it('without a store it counts what exists', async () => {
+it('without a store only existing guests count', async () => {
   world = await openWorld();
   const inventory = await takeInventoryWithoutStore({ api: await world.cluster.open(), limits });
   expect(inventory.guests.length).toBeGreaterThan(0);

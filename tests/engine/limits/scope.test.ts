@@ -60,7 +60,7 @@ const demand = {
   before: { cpu: 0, memoryMib: 0, diskGib: 0 },
 } as const;
 
-describe('which guests a scope shows', () => {
+describe('the guests that a scope shows', () => {
   it.each<[string, Scope, number[]]>([
     ['a pool with those nested in it, and none whose name only begins alike', { pools: ['agents'] }, [101, 102]],
     ['several pools', { pools: ['agents/ci', 'agents2'] }, [102, 103]],
@@ -70,12 +70,12 @@ describe('which guests a scope shows', () => {
     ['an empty list: none', { pools: [] }, []],
   ])('%s', async (_case, scope, vmids) => expect(await seen(scope)).toEqual(vmids));
 
-  it('leaves other lines than those of guests as they are', async () => {
+  it('leaves lines that are not guests as they are', async () => {
     const all = await readerInScope(reader(), { pools: ['x'] }).get<unknown[]>('/cluster/resources');
     expect(all).toHaveLength(1);
   });
 
-  it('answers about a foreign guest as about one that does not exist, without asking for it', async () => {
+  it('answers a request about a foreign guest as about one that does not exist, and sends none', async () => {
     const api = reader();
     const scoped = readerInScope(api, { pools: ['agents'] });
     for (const path of ['/nodes/pve/lxc/103/pending', '/nodes/pve/qemu/104', '/nodes/pve/qemu/999/status/current'])
@@ -85,7 +85,7 @@ describe('which guests a scope shows', () => {
   });
 });
 
-describe('what a scope shows of storages', () => {
+describe('the parts of storages that a scope shows', () => {
   const volumes = [{ volid: 'iso' }, { volid: 'image', vmid: null }, { volid: 'own', vmid: '101' }, { volid: 'foreign', vmid: 103 }];
   const storage = (answer: unknown): ProxmoxReader => ({
     cluster: 'c',
@@ -94,10 +94,10 @@ describe('what a scope shows of storages', () => {
   });
   const shown = (path: string, answer: unknown = volumes) => readerInScope(storage(answer), { pools: ['agents'] }).get(path);
 
-  it('the volumes of own guests and those that belong to none', async () => {
+  it('the volumes of own guests and those without an owner', async () => {
     expect(await shown('/nodes/pve-1/storage/local-lvm/content')).toEqual(volumes.slice(0, 3));
   });
-  it('other lists as they are: only the content of a storage is about volumes', async () => {
+  it('other lists as they are: only the content of a storage lists volumes', async () => {
     for (const path of [
       '/nodes/pve/storage',
       '/nodes/pve/storage/local/content/x',
@@ -116,7 +116,7 @@ describe('what a scope shows of storages', () => {
   });
 });
 
-describe('which plans stay in the scope', () => {
+describe('the plans that stay in the scope', () => {
   const guests = () => listGuests(reader());
   const scope = { pools: ['agents'] };
   it.each<[string, Plan, string | undefined]>([
@@ -155,13 +155,13 @@ describe('which plans stay in the scope', () => {
     else expect(found).toContain(reason);
   });
 
-  it('wants the tag on a new guest', async () => {
+  it('requires the tag on a new guest', async () => {
     const tagged = (tags: string) => plan({ demand, steps: [request({ name: 'x' }), request({ tags })] });
     expect(planOutOfScope(tagged('db;web'), await guests(), { tags: ['web'] })).toBeUndefined();
     expect(planOutOfScope(tagged('db'), await guests(), { tags: ['web'] })).toContain('the new guest');
   });
 
-  it('is enough to carry one of its tags, however the list is written', async () => {
+  it('takes a guest with one of its tags, however the list is written', async () => {
     for (const tags of ['db;web', 'db, web', 'web']) {
       const made = plan({ demand, steps: [request({ tags })] });
       expect(planOutOfScope(made, await guests(), { tags: ['x', 'web'] }), tags).toBeUndefined();
@@ -185,7 +185,7 @@ describe('which plans stay in the scope', () => {
     expect(named({ pools: ['a'] })).toBe('pool a');
   });
 
-  it('refuses by policy, and asks nothing for callers without a scope', async () => {
+  it('refuses by policy, and reads nothing for callers without a scope', async () => {
     const api = reader();
     await checkPlanScope(plan({ target: target(103) }), undefined, api);
     expect(api.asked).toEqual([]);
@@ -200,7 +200,7 @@ describe('which plans stay in the scope', () => {
   });
 });
 
-describe('what a new guest gets from the scope', () => {
+describe('the pool and tag that a new guest gets from the scope', () => {
   const create = operations.find((operation) => operation.name === 'create_vm');
   const list = operations.find((operation) => operation.name === 'list_vms');
   if (!create || !list) throw new Error('operations are missing');
@@ -212,7 +212,7 @@ describe('what a new guest gets from the scope', () => {
     expect(withScopeDefaults(create, { name: 'a' }, { tags: ['t'] })).toStrictEqual({ name: 'a', tags: ['t'] });
     expect(withScopeDefaults(create, { name: 'a' }, { pools: ['p'] })).toStrictEqual({ name: 'a', pool: 'p' });
   });
-  it('nothing for operations that make none: a filter stays what it was', () => {
+  it('nothing for operations that make none: a filter stays as it was', () => {
     expect(withScopeDefaults(list, {}, { pools: ['p'] })).toEqual({});
   });
 });

@@ -54,7 +54,7 @@ describe('a rule about the guest whose disks are copied', () => {
     nothingSent();
   });
 
-  it('raises how the copy is decided, and how many people decide', async () => {
+  it('raises the approval method of the copy, and the number of people who decide', async () => {
     world = await openWorld({
       ...settings,
       policy: { rules: [{ match: { tag: ['prod'] }, never: false, method: 'human', approvals: 2 }], perHour: {} },
@@ -79,7 +79,7 @@ describe('a rule about the guest whose disks are copied', () => {
 describe('a protected guest', () => {
   const auto = { ...settings, approval: { mode: 'auto' as const, ttlSeconds: 900, maxPendingPerPrincipal: 10 } };
 
-  it('is copied, as a source or by its image, only after a human said yes, who reads whose disks they are', async () => {
+  it('is copied, as a source or by its image, only after a human approved, who reads whose disks they are', async () => {
     world = await openWorld(auto);
     await root('PUT', '/nodes/pve/qemu/102/config', { protection: '1' });
     for (const call of [clone(106, { start: true }), load(DB_DISK)]) {
@@ -140,7 +140,7 @@ describe('the plan of a copy', () => {
 });
 
 describe('the volumes of a guest that is gone', () => {
-  it('fit a rule by its VMID, and no rule by a tag or pool that it cannot have any more', async () => {
+  it('fit a rule by its VMID, and no rule by a tag or pool that it can no longer have', async () => {
     world = await openWorld({ ...settings, ...never({ vmid: [{ from: 150, to: 150 }] }) });
     await root('POST', '/nodes/pve/storage/nas/content', { vmid: '150', filename: 'vm-150-disk-0.qcow2', size: '1G', format: 'qcow2' });
     const orphan = load('nas:150/vm-150-disk-0.qcow2');

@@ -47,7 +47,7 @@ async function two(more: object = {}): Promise<[number, number]> {
 }
 
 describe('a limit of the sum of memory', () => {
-  it('is not passed by calls whose plans are ready in another order than their names were reserved', async () => {
+  it('holds when plans are ready in another order than their names were reserved', async () => {
     world = await openWorld();
     const room = (await memoryInUse()) + 1024;
     const engine = world.another(limits({ maxTotalRamMib: room }));
@@ -57,7 +57,7 @@ describe('a limit of the sum of memory', () => {
     expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('counts what was raised a moment ago, which no list shows yet', async () => {
+  it('counts memory that was raised a moment ago and that no list shows yet', async () => {
     world = await openWorld({}, { timeScale: 1 });
     const [left, right] = await two();
     const call = await strict(512);
@@ -65,7 +65,7 @@ describe('a limit of the sum of memory', () => {
     expect(await world.refused(call('set_resources', { vmid: right, memory: 1024 }))).toMatchObject({ code: 'quota_exceeded' });
   }, 90_000);
 
-  it('counts what was raised and waits for a stop and start, step by step or for two guests', async () => {
+  it('counts memory that was raised and waits for a stop and start, step by step or for two guests', async () => {
     world = await openWorld();
     const [left, right] = await two({ start_on_create: true });
     const call = await strict(512);
@@ -121,7 +121,7 @@ describe('space on a storage', () => {
 });
 
 describe('a guest whose last step failed', () => {
-  it('was made here all the same: it counts, and may be cleaned up', async () => {
+  it('still counts as made here, and may be cleaned up', async () => {
     world = await openWorld({ policy: { rules: [], only: { tags: [], pools: [], created: true }, perHour: {} } });
     world.cluster.simulator.faults.add({
       match: { method: 'POST', path: '/status/start$' },
@@ -142,7 +142,7 @@ describe('limits of a scope', () => {
   const made = (call: object) =>
     world.another(limits({ scope: { kind: 'tag', tag: 'Agents' } })).perform('create_vm', call, agent, { wait: 'end' });
 
-  it('are not passed by a guest made outside of it; the answer says what brings it inside', async () => {
+  it('refuse a guest outside of it, and the answer says what brings it inside', async () => {
     world = await openWorld();
     const refusal = { code: 'quota_exceeded', hint: 'Call again with tags: ["Agents"].' };
     expect(await world.refused(made({ name: 'outside', disk_gb: 1 }))).toMatchObject(refusal);

@@ -25,6 +25,6 @@ it.each(['unreachable', 'proxmox_refused', 'permission_denied'] as const)(
   },
 );
 
-it('an outcome that the report itself denies stays an error', async () => {
+it('an outcome that the report itself rejects stays an error', async () => {
   await expect(resultOf(run, reporting('task_failed'), ports)).rejects.toMatchObject({ code: 'task_failed' });
 });

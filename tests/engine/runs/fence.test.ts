@@ -39,7 +39,7 @@ it('a guest of a list that was created again while the first ones were stopped i
   expect((await foreign.get(`/nodes/pve/qemu/${late}/status/current`)).data.status).toBe('running');
 });
 
-it('a VMID that we chose and another client took: another one is taken', async () => {
+it('where another client takes the VMID that the server chose, the call takes another one', async () => {
   world = await openWorld();
   foreign = clientOf(world.cluster.simulator);
   world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold-before', times: 1 });

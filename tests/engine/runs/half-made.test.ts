@@ -43,7 +43,7 @@ async function leave(operation: string, args: object, method: string, path: stri
 const cluster = process.env.TWO_CLUSTERS ? '"cluster": "simulator", ' : '';
 
 describe('a guest that a failed call left half-made', () => {
-  it('is finished by the same call: only what was not done is sent', async () => {
+  it('is finished by the same call, which sends only the missing steps', async () => {
     const { error, details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     expect(error.hint).toContain('Call again with the same arguments. Only the missing steps are sent.');
     expect(error.hint).toContain(`delete_vm {${cluster}"vmid": ${details.vmid}}`);
@@ -134,7 +134,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', 'POST /nodes/pve/qemu/N/status/start']);
   });
 
-  it('is gone on with as often as it takes', async () => {
+  it('is continued as often as it takes', async () => {
     const { details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     refuse('POST', '/start$');
     const again = await world.refused(world.call('create_vm', CREATE));
@@ -147,14 +147,14 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/config', start, start, start]);
   });
 
-  it('is left alone in what is so by now', async () => {
+  it('is left alone where the state is right by now', async () => {
     const { details, before } = await leave('create_vm', CREATE, 'POST', '/start$');
     await world.done('start_vm', { vmid: details.vmid });
     expect(await world.done('create_vm', CREATE)).toMatchObject({ created: false, status: 'running', differences: [] });
     expect(sent(before)).toEqual(['POST /nodes/pve/qemu/N/status/start']);
   });
 
-  it('is not gone on with while an outcome is unknown', async () => {
+  it('is not continued while an outcome is unknown', async () => {
     world = await openWorld();
     world.cluster.simulator.faults.add({
       match: { method: 'POST', path: '/start$' },
@@ -192,7 +192,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before).slice(2)).toEqual([]);
   });
 
-  it('shows in a dry run what would be sent', async () => {
+  it('shows the missing requests in a dry run', async () => {
     const { details, before } = await leave('create_vm', CREATE, 'POST', '/config$');
     expect(await world.call('create_vm', CREATE, { dryRun: true })).toMatchObject({
       kind: 'dry_run',
@@ -204,7 +204,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual([]);
   });
 
-  it('is finished where only guests with a tag may be changed, when the tag is what is not done', async () => {
+  it('is finished where only guests with a tag may be changed, also when the tag is a missing step', async () => {
     const policy = { policy: { rules: [], only: { created: false, tags: ['web'], pools: [] }, perHour: {} } };
     world = await openWorld(policy);
     refuse('POST', '/config$');
@@ -212,7 +212,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(await world.done('create_vm', CREATE)).toMatchObject({ created: true, status: 'running' });
   });
 
-  it('needs a new yes where creating needs one', async () => {
+  it('needs a new approval where creating needs one', async () => {
     const rule = { match: { operation: ['create_vm'] }, never: false, method: 'relay' as const };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
     refuse('POST', '/config$');
@@ -254,7 +254,7 @@ describe('the same create again', () => {
     ]);
   });
 
-  it('says first that nothing was created where the VMID belongs to a guest of another name', async () => {
+  it('says first that it created nothing where the VMID belongs to a guest of another name', async () => {
     world = await openWorld();
     const answer = await world.done('create_vm', { name: 'appX', vmid: 100 });
     expect(Object.keys(answer)[0]).toBe('notice');

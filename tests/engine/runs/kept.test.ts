@@ -30,7 +30,7 @@ async function carryOut(engine: Engine, args: object) {
 }
 
 describe('a change whose task fails at the running guest and that waits for the next start', () => {
-  it('is done, and the answer says what waits and why', async () => {
+  it('is done, and the answer names the pending values and the reason', async () => {
     const { engine, audit } = await open();
     const { output } = (await carryOut(engine, { vmid: 105, memory: 1000 })) as { output: { result?: object } };
     expect(output.result ?? output).toMatchObject({

@@ -37,8 +37,8 @@ const texts = (seen: Progress[]) => [
 const seconds = (seen: Progress[], of: string) =>
   seen.flatMap(({ message }) => (message.startsWith(`${of}: `) && /\d s$/.test(message) ? [Number(/(\d+) s$/.exec(message)?.[1])] : []));
 
-describe('what a user sees of a long change', () => {
-  it('each step of a create by its purpose, its task, the seconds it takes, and the end', async () => {
+describe('the progress of a long change', () => {
+  it('names each step of a create by its purpose, its task, the seconds it takes, and the end', async () => {
     slow('/qemu$');
     const image = 'local:import/debian-12-genericcloud-amd64.qcow2';
     const cloud_init = { user: 'ops', password: 'canary-password' };
@@ -62,7 +62,7 @@ describe('what a user sees of a long change', () => {
     expect(JSON.stringify(seen)).not.toContain('canary');
   });
 
-  it('a guest of HA is waited for, and no text says that it is there before it is', async () => {
+  it('waits for a guest of HA, and no text says that it runs before it does', async () => {
     for (const [operation, done] of [
       ['stop_vm', 'stopped'],
       ['start_vm', 'started'],

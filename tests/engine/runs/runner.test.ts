@@ -105,7 +105,7 @@ describe('a run', () => {
     expect(ports.inFlight.runs.size + ports.inFlight.known.size + ports.inFlight.starting.size).toBe(0);
   });
 
-  it('is the one of the caller, and is in flight until it has ended', async () => {
+  it('is that of the caller, and is in flight until it has ended', async () => {
     const ports = world();
     const begun = await start(ports, { options: { signal: new AbortController().signal } });
     expect(begun?.run.principal).toBe('local:agent');
@@ -143,7 +143,7 @@ describe('a run', () => {
     expect(watched).toHaveLength(1);
   });
 
-  it('is not begun by a call that was cancelled, and stores nothing', async () => {
+  it('does not begin in a call that was cancelled, and stores nothing', async () => {
     const ports = world();
     expect(await error(start(ports, { options: { signal: AbortSignal.abort() } }))).toMatchObject({
       code: 'interrupted',
@@ -153,7 +153,7 @@ describe('a run', () => {
     expect(ports.told).toEqual([]);
   });
 
-  it('is begun only by the call that wins its approval', async () => {
+  it('begins only in the call that wins its approval', async () => {
     const ports = world();
     const decided: string[] = [];
     const decision = { approvalId: 'no such', decidedBy: 'x', decidedVia: 'relay' as const };
@@ -244,7 +244,7 @@ describe('a fault before anything left', () => {
     expect(await newest(ports)).toBeUndefined();
   });
 
-  it('is also that others took what was reserved', async () => {
+  it('is also the loss of a reservation to another call', async () => {
     const ports = world();
     const reservation = await reserve(ports, `lost-${clusters}`);
     await store.reservations.release(reservation.id);
@@ -367,7 +367,7 @@ describe('a fault once something may have left', () => {
     });
   });
 
-  it('is none when another process took the run over: its row tells how it is', async () => {
+  it('does not count when another process took the run over: its row has the status', async () => {
     const ports = world();
     ports.instead('runs', { journal: async () => false });
     const run = await ended(ports);
@@ -382,7 +382,7 @@ describe('a fault once something may have left', () => {
   });
 });
 
-describe('what a run reserved', () => {
+describe('the reservations of a run', () => {
   const run = (ports: World, over: Partial<Plan> = {}) =>
     runOf({ id: `run-${ports.cluster.name}`, cluster: ports.cluster.name, plan: { ...making, ...over } });
   const settled = async (outcome: { made: boolean; failed: boolean }, free: unknown, over: Partial<Plan> = {}) => {
@@ -396,7 +396,7 @@ describe('what a run reserved', () => {
   };
   const taken = new ProxmoxMcpError('conflict', 'taken');
 
-  it('counts on when its guest is there or may be, and is given back when nothing is left', async () => {
+  it('count while the guest exists or may exist, and are released when nothing is left', async () => {
     expect(await settled({ made: true, failed: false }, 200)).toEqual(['made']);
     expect(await settled({ made: false, failed: false }, 200)).toEqual(['made']);
     expect(await settled({ made: false, failed: true }, taken)).toEqual([]);
@@ -408,7 +408,7 @@ describe('what a run reserved', () => {
     expect(await settled({ made: true, failed: true }, 200, { ...growing, demand: undefined as never })).toEqual(['made']);
   });
 
-  it('is settled with the run, and kept while a guest may still be made', async () => {
+  it('are reconciled with the run, and kept while a guest may still be made', async () => {
     for (const [answer, states] of [
       [{ kind: 'done', data: null }, ['made']],
       [new ProxmoxMcpError('locked', 'x'), []],
@@ -427,7 +427,7 @@ describe('what a run reserved', () => {
     }
   });
 
-  it('of several guests is given back for the one that Proxmox refused, and kept for the one that may still be made', async () => {
+  it('of several guests are released for the one that Proxmox refused, and kept for the one that may still be made', async () => {
     const ports = world();
     const wish = { cluster: ports.cluster.name, newGuest: true, worker: 'me', leaseUntil: iso(30), now: iso(0) };
     const reservations = [];
@@ -450,7 +450,7 @@ describe('what a run reserved', () => {
     expect(left.map(({ vmid, state }) => ({ vmid, state }))).toEqual([{ vmid: 201, state: 'held' }]);
   });
 
-  it('is free again once its guest was deleted', async () => {
+  it('are released once the guest was deleted', async () => {
     const ports = world();
     const { id } = await reserve(ports, `forget-${clusters}`);
     await store.reservations.setRun(id, 'r');
@@ -490,7 +490,7 @@ describe('a guest that was made here', () => {
     expect(await store.guests.names(ports.cluster.name, key)).toEqual(['web']);
   });
 
-  it('is looked for where the lists show it, and left out where it cannot be seen', async () => {
+  it('is searched for where the lists show it, and left out where it cannot be seen', async () => {
     const ports = world();
     ports.answers['/cluster/resources'] = [{ vmid: 200, type: 'qemu', node: 'three', status: 'stopped' }];
     shown(ports, 'three');
@@ -501,7 +501,7 @@ describe('a guest that was made here', () => {
     expect(await made(unseen)).toEqual([]);
   });
 
-  it('is one that a plan makes or continues with, and none that it changes', async () => {
+  it('is one that a plan makes or finishes, not one that it changes', async () => {
     for (const [over, vmids] of [
       [{ demand: { ...demand, newGuests: 0 } }, []],
       [{ demand: undefined }, []],
@@ -580,7 +580,7 @@ describe('the error of a run that did a part', () => {
   });
 });
 
-it('the part of the audit about a run names what covered it', () => {
+it('the audit of a run names the approval that covered it', () => {
   expect(auditRun(runOf(), asker())).toEqual({
     operation: 'stop_vm',
     cluster: 'c',

@@ -55,7 +55,7 @@ function world(...rows: Row[]) {
 const outcomes = (ports: { told: object[] }) => ports.told.map((line) => line as { kind: string; status: string; message?: string });
 
 describe('a run of a process that is gone', () => {
-  it('is taken over with a lease, finished, and told', async () => {
+  it('is taken over with a lease, finished, and recorded', async () => {
     const orphan = world({ run: half() });
     await orphan.adopt();
     expect(orphan.adopted).toEqual([['run_1', 'gone', 'me', iso(30)]]);
@@ -95,7 +95,7 @@ describe('a run of a process that is gone', () => {
       expect(outcomes(orphan.ports).at(-1)).toMatchObject({ status: 'failed', message: expect.stringContaining('was not sent later') });
   });
 
-  it('that cannot be finished now is said so in the log, and has no line that says otherwise', async () => {
+  it('that cannot be finished now is in the log as such, and has no line that says otherwise', async () => {
     const orphan = world({ run: half() });
     orphan.runs.end = async () => {
       throw new Error('the store is away');
@@ -111,7 +111,7 @@ describe('a run of a process that is gone', () => {
     expect(silent.ports.lines).toContain('error: an adopted run could not be finished');
   });
 
-  it('is dropped from what this process remembers of it: others wrote since', async () => {
+  it('is forgotten by this process, because another one wrote since', async () => {
     const orphan = world({ run: half() });
     orphan.ports.inFlight.know('run_1').steps = [one, { id: 'two', state: 'done', at: iso(0) }];
     await orphan.adopt();
@@ -121,7 +121,7 @@ describe('a run of a process that is gone', () => {
 
 describe('a run is left alone', () => {
   const alive = JSON.stringify({ host: 'another', pid: 1, start: '', engine: 'e' });
-  it('while this process is at work on it', async () => {
+  it('while this process executes it', async () => {
     const busy = world({ run: half(), worker: 'me' });
     busy.ports.inFlight.starting.add('run_1');
     await busy.adopt();
@@ -132,7 +132,7 @@ describe('a run is left alone', () => {
     await living.adopt();
     expect(living.adopted).toEqual([]);
   });
-  it('when another process was faster, and the next one is taken up all the same', async () => {
+  it('when another process was faster, and the next one is still adopted', async () => {
     const rows = world({ run: half() }, { run: half({ id: 'run_2' }) });
     const { adopt } = rows.runs;
     rows.runs.adopt = async (...given) => (await adopt(...given)) && given[0] === 'run_2';
@@ -152,7 +152,7 @@ describe('a run is left alone', () => {
   });
 });
 
-it('an own run that was left is taken up with what this process knows of it', async () => {
+it('an own run that a fault left is adopted with the state that this process knows', async () => {
   const own = world({ run: half(), worker: 'me', leaseUntil: iso(30) });
   own.ports.inFlight.know('run_1').steps = [one, { id: 'two', state: 'done', at: iso(0) }];
   await own.adopt();

@@ -18,7 +18,7 @@ const until = async (what: () => boolean) => {
 };
 
 describe('an outage after the answer was lost', () => {
-  it('is waited out: the outcome of the request is found as soon as an endpoint answers', async () => {
+  it('is waited for: the outcome of the request is found as soon as an endpoint answers', async () => {
     world = await openWorld();
     world.cluster.simulator.faults.add(
       { match: { method: 'POST', path: '/qemu$' }, action: 'reset-after', times: 1 },
@@ -91,7 +91,7 @@ describe('steps that a process which is gone never sent', () => {
 });
 
 describe('a process that is gone', () => {
-  it('in the middle of a deletion that succeeded: what had to hold before it is not asked of what is gone', async () => {
+  it('in the middle of a deletion that succeeded: its preconditions are not checked on the guest that is gone', async () => {
     world = await openWorld();
     const { vmid } = await world.done('create_vm', { name: 'gone', disk_gb: 1 });
     const id = await world.asks('delete_vm', { vmid });
@@ -135,7 +135,7 @@ describe('a process that is gone', () => {
     });
   });
 
-  it('just before its run began is in the way of no approval either', async () => {
+  it('just before its run began blocks no approval either', async () => {
     const rule = { match: { operation: ['create_vm'] }, never: false, method: 'relay' as const };
     const asked = { policy: { rules: [rule], perHour: {} } };
     world = await openWorld(asked);
@@ -179,7 +179,7 @@ describe('a process that is gone', () => {
     expect(world.cluster.mutations()).toHaveLength(1);
   });
 
-  it('asleep while a lock is waited for sends nothing once it wakes and another process has its run', async () => {
+  it('asleep while it waits for a lock sends nothing when it wakes and another process has its run', async () => {
     world = await openWorld();
     const { vmid } = await world.done('create_vm', { name: 'asleep', disk_gb: 1, start_on_create: true });
     const id = await world.asks('stop_vm', { vmid, force: true });
@@ -295,7 +295,7 @@ describe('another client that is faster', () => {
       },
     );
 
-  it.each(['qemu', 'lxc'])('has done what was wanted: a %s that runs already was started', async (type) => {
+  it.each(['qemu', 'lxc'])('has done the work: a %s that runs already was started', async (type) => {
     world = await openWorld();
     const vmid = type === 'qemu' ? 105 : 201;
     const slow = meanwhile(() => world.done('start_vm', { vmid }));

@@ -95,7 +95,7 @@ it.each([
   },
 );
 
-it('the VMID of a DELETE that may still come is given to no new guest, by number or by choice, until the operator says so', async () => {
+it('the VMID of a DELETE that may still come is given to no new guest, by number or by choice, until the operator closes the run', async () => {
   await open();
   const id = await lose('delete_vm', { vmid: 105 }, 'DELETE', '/qemu/105$');
   // Another client removes the guest: what is still on its way would hit its successor.
@@ -173,7 +173,7 @@ it('a late change of a configuration that another client changed meanwhile is re
   expect(reconciled().at(-1)).toMatchObject({ runId: id, status: 'failed', error: { code: 'conflict' } });
 });
 
-it('a caller who looks at the guest hears of it, and sees how it ended as soon as that shows', async () => {
+it('a caller who reads the guest sees the open request, and its end as soon as that shows', async () => {
   await open();
   const id = await lose('start_vm', { vmid: 105 }, 'POST', '/status/start$');
   await engine.close();
@@ -192,7 +192,7 @@ it('a caller who looks at the guest hears of it, and sees how it ended as soon a
   expect(await perform('get_task', { run_id: id }, next)).toMatchObject({ output: { status: 'succeeded' } });
 });
 
-it('another process watches on when the one that sent it is gone; approval and run move to their true end', async () => {
+it('another process continues the watch when the sender is gone; approval and run move to their true end', async () => {
   await open();
   const token = SEED_TOKENS.leastPrivilege;
   const first = world.another({ connection: world.cluster.connection(token) }, { clock: hurriedClock(), token });
@@ -234,7 +234,7 @@ it.each([
   expect(await world.refused(engine.openRuns.close(id, outcome, operator()))).toMatchObject({ code: 'conflict' });
 });
 
-it('a request that turns up while the run still looks for it continues with the plan', async () => {
+it('the plan continues when a request turns up while the run still searches for it', async () => {
   const looks = () => world.cluster.requests.filter(({ method, path }) => method === 'GET' && path === '/nodes/pve/tasks').length;
   const isThere = async () => (await cluster.get('/cluster/resources?type=vm')).data.some(({ name }: JsonObject) => name === 'slow');
   let arrived: Promise<void> | undefined;
@@ -272,7 +272,7 @@ it('the task of a later run is not that of a request that is still on its way', 
   expect(await perform('get_task', { run_id: id }, next)).toMatchObject({ kind: 'done', output: { status: 'unknown' } });
 });
 
-it('what should hold after the last step and does not is a warning', async () => {
+it('an expected state that does not hold after the last step is a warning', async () => {
   await open();
   // Another client stops the guest as soon as it runs.
   desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });

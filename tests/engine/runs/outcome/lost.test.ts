@@ -122,7 +122,7 @@ it.each([404, 500])('a vanished task is known by its words, whatever the status:
   expect(await configOf(105)).toMatchObject({ memory: '640' });
 });
 
-it('a request that never arrived is not taken for done because an earlier one with other values was', async () => {
+it('a request that never arrived does not count as done because an earlier one with other values was', async () => {
   await open();
   await carryOut('set_resources', { vmid: 105, memory: 96 });
   faults({ match: { method: 'POST', path: '/config$' }, action: 'reset', times: 1 });
@@ -163,7 +163,7 @@ it.each(TASK_LISTS)('a task list that answers %s does not hide what the guest sh
   expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
 });
 
-it('a guest that is gone after a lost DELETE tells nothing while the task list cannot be read', async () => {
+it('a guest that is gone after a lost DELETE proves nothing while the task list cannot be read', async () => {
   await open();
   faults(
     { match: { method: 'DELETE', path: '/qemu/105$' }, action: 'reset-after', times: 1 },
@@ -211,7 +211,7 @@ it.each(BAD_ANSWERS)('a guest is known as made here although reads of it after i
   expect(await carryOut('create_vm', CREATE)).toMatchObject({ created: false, differences: [] });
 });
 
-it('a delete after a backup continues after the guest was asked for in vain before the DELETE', async () => {
+it('a delete after a backup continues after a failed read of the guest before the DELETE', async () => {
   await open();
   const asked = await perform('delete_vm', { vmid: 105, backup_storage: 'nas' });
   if (asked.kind !== 'approval_required') throw new Error(asked.kind);

@@ -34,7 +34,7 @@ function world(seen: Partial<Pick<ProxmoxApi, 'findTask' | 'holds'>> = {}, owner
 }
 const found = async () => ({ upid: UPID, running: true });
 
-describe('what can be seen of a request without an answer', () => {
+describe('the trace of a request without an answer', () => {
   it('is its task, before anything else', async () => {
     expect(await world({ findTask: found, holds: async () => true }).look()).toEqual({ kind: 'task', upid: UPID });
   });
@@ -53,14 +53,14 @@ describe('what can be seen of a request without an answer', () => {
     expect(seen).toEqual([[running, Date.parse(iso(0)) / 1000]]);
   });
 
-  it('is hidden for a request that nothing proves, and for a guest that is gone by no task of ours', async () => {
+  it('is hidden for a request without a proof, and for a guest that is gone by no task of ours', async () => {
     const { proof: _, ...unproven } = start;
     expect(await world({ holds: async () => true }).look(unproven)).toEqual({ kind: 'hidden' });
     const remove = requestStep('delete', { method: 'DELETE', task, proof: running });
     expect(await world({ holds: async () => true }).look(remove)).toEqual({ kind: 'hidden' });
   });
 
-  it('is silence where Proxmox cannot be asked', async () => {
+  it('is silence where Proxmox does not answer', async () => {
     const away = async () => {
       throw new Error('away');
     };
@@ -151,15 +151,15 @@ describe('its own task', () => {
   });
 });
 
-describe('settling a request without an answer', () => {
-  it('takes it for sent with the task that was found, and for done with its effect', async () => {
+describe('reconciling a request without an answer', () => {
+  it('records it as sent with the task that was found, and as done with its effect', async () => {
     expect(await world({ findTask: found }).reconcile()).toEqual({ ...record, state: 'sent', upid: UPID, found: true });
     const effect = world({ holds: async () => true });
     expect(await effect.reconcile()).toEqual({ ...record, state: 'done', exit: PROVEN });
     expect(effect.told).toEqual(['start web105: no answer; checking Proxmox for its outcome']);
   });
 
-  it('finds a task that shows late, and looks 40 seconds for it: after 0.5, 1.5, 3.5, 7.5, 12.5 s and so on', async () => {
+  it('finds a task that shows late, and searches for 40 seconds: after 0.5, 1.5, 3.5, 7.5, 12.5 s and so on', async () => {
     const looks: number[] = [];
     const late = world({
       async findTask() {
@@ -192,7 +192,7 @@ describe('settling a request without an answer', () => {
     });
   });
 
-  it('ends exactly with the time, by the clock that is further on', async () => {
+  it('ends exactly with the time, by the later of the two clocks', async () => {
     const { ports, reconcile: run } = world();
     const { sleep } = ports.clock;
     ports.clock.sleep = (ms) => sleep.call(ports.clock, ms === 5_000 ? 6_500 : ms);
@@ -205,7 +205,7 @@ describe('settling a request without an answer', () => {
     expect(adopted.ports.clock.at).toBe(0);
   });
 
-  it('waits out an outage of a quarter of an hour', async () => {
+  it('waits for the end of an outage of a quarter of an hour', async () => {
     const away = async () => {
       throw new Error('away');
     };
@@ -244,7 +244,7 @@ describe('a task that was found and after which the configuration lacks the valu
   const without = (one: StepRecord, holds: boolean | 'unseen' = false, of: RequestStep = step) =>
     withoutOthers(of, one, { holds: async () => (holds === 'unseen' ? undefined : holds) } as unknown as ProxmoxApi);
 
-  it('executed another request: its own is searched for on', async () => {
+  it('executed another request, so the search continues', async () => {
     expect(await without(done)).toStrictEqual({ id: 'set', state: 'unknown', at: iso(0), others: [UPID] });
     expect((await without({ ...done, others: ['x'] }))?.others).toEqual(['x', UPID]);
   });

@@ -33,7 +33,7 @@ async function takeOver(): Promise<void> {
 }
 const outcome = () => world.audit().findLast(({ kind }) => kind === 'outcome');
 
-it('a guest that may not be seen is not taken to be so already, whatever Proxmox says', async () => {
+it('a guest that the token may not see does not count as "already so", whatever Proxmox says', async () => {
   await open();
   faults({ match: { method: 'POST', path: '/status/start$' }, action: 'hold-before', times: 1 });
   const starting = world.refused(world.call('start_vm', { vmid: 105 }));
@@ -44,7 +44,7 @@ it('a guest that may not be seen is not taken to be so already, whatever Proxmox
   expect(await starting).toMatchObject({ message: expect.stringContaining('already running') });
 });
 
-it('a killed worker whose guest may not be seen leaves the outcome unknown', async () => {
+it('a killed worker whose guest the token may not see leaves the outcome unknown', async () => {
   await open();
   faults(
     { match: { method: 'POST', path: '/status/start$' }, action: 'fail-task', exitstatus: 'unexpected status', times: 1 },
@@ -119,7 +119,7 @@ it.each([
   expect((await cluster.get('/nodes/pve/qemu/105/status/current')).status).toBe(200);
 });
 
-it('answers that tell nothing do not end the wait for a state', async () => {
+it('bad answers do not end the wait for a state', async () => {
   await open();
   const engine = world.another({}, { clock: hurriedClock() });
   faults({ match: { method: 'GET', path: '/tasks/.*:vzdump:.*/status' }, action: 'hold-before', times: 1 });

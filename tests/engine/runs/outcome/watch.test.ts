@@ -30,14 +30,14 @@ async function toTheEnd(begin: (watch: Watch) => unknown): Promise<void> {
   await watch.close();
 }
 
-it('a request of unknown outcome is looked for during a quarter of an hour, with growing pauses', async () => {
+it('a request of unknown outcome is searched for during a quarter of an hour, with growing pauses', async () => {
   const { ports, looks } = watched(open);
   await toTheEnd((watch) => watch.begin(open, ports));
   expect(looks.slice(0, 8)).toEqual([5, 15, 35, 65, 125, 185, 245, 305]);
   expect(looks.at(-1)).toBe(905);
 });
 
-it('what another process left is taken up for the rest of that time, and not afterwards', async () => {
+it('a run that another process left is watched for the rest of that time, and not afterwards', async () => {
   const { ports, looks } = watched(open, 800);
   await toTheEnd((watch) => watch.takeUp(ports));
   expect(looks).toEqual([805, 815, 835, 865, 925]);

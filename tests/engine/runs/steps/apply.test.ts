@@ -114,7 +114,7 @@ describe('a plan', () => {
     expect(reports).toEqual(['0/2 set web105', '1/2 start web105', `1/2 start web105: task ${UPID}`, '2/2 done']);
   });
 
-  it('keeps no data where Proxmox answered none', async () => {
+  it('keeps no data where Proxmox answered without any', async () => {
     expect((await applied([set])).steps).toStrictEqual([{ id: 'set', state: 'done', at: iso(0) }]);
   });
 
@@ -132,7 +132,7 @@ describe('a plan', () => {
   });
 });
 
-describe('what should hold', () => {
+describe('a condition', () => {
   const gone: Condition = { ...running, is: 'absent' };
   const check: Step = { kind: 'check', id: 'c', purpose: 'web105 is absent', that: gone };
 
@@ -145,7 +145,7 @@ describe('what should hold', () => {
     for (const seen of [true, undefined]) expect((await applied([check, set], { holds: () => seen })).sent).toEqual(['set']);
   });
 
-  it('before a request that was begun is not asked again: the request may have changed it', async () => {
+  it('before a request that was begun is not checked again: the request may have changed it', async () => {
     const begun: StepRecord = { id: 'set', state: 'done', at: iso(0) };
     expect(await applied([check, set, start], { holds: () => false, steps: [begun], answers: [asTask] })).toMatchObject({
       status: 'succeeded',
@@ -154,7 +154,7 @@ describe('what should hold', () => {
     expect(await applied([set, check, start], { holds: () => false, steps: [begun] })).toMatchObject({ status: 'failed', sent: [] });
   });
 
-  it('after the last step and does not is written to the last step and the log; what cannot be seen is not', async () => {
+  it('after the last step that does not hold is written to the last step and the log; one that cannot be seen is not', async () => {
     const holds = (condition: Condition) => {
       if (condition.kind === 'location') throw new Error('away');
       return condition.kind === 'guest' ? condition.is === 'running' : undefined;
@@ -254,7 +254,7 @@ describe('a step that another process began', () => {
     });
   });
 
-  it('does not keep the next one from being sent, unless nothing more may be', async () => {
+  it('does not stop the next one, unless the process may send nothing more', async () => {
     const steps: StepRecord[] = [{ id: 'set', state: 'done', at: iso(0) }];
     expect((await applied([set, start], { steps, answers: [asTask] })).sent).toEqual(['start']);
     expect(await applied([set, start], { steps, maySend: false })).toMatchObject({
@@ -271,7 +271,7 @@ describe('a step that another process began', () => {
     expect(run.ports.clock.at).toBe(0);
   });
 
-  it('that is marked as failed without a task is failed, and with one its task tells', async () => {
+  it('that is marked as failed is failed without a task, and with one its task decides', async () => {
     const { upid: _, ...bare } = sent({ state: 'failed' });
     expect(await applied([start], { steps: [bare] })).toMatchObject({
       status: 'failed',
@@ -281,26 +281,26 @@ describe('a step that another process began', () => {
   });
 });
 
-describe('an answer that tells nothing', () => {
-  it('is settled from what Proxmox shows', async () => {
+describe('an answer without an outcome', () => {
+  it('is reconciled from the state that Proxmox shows', async () => {
     const lost: Dispatch = { kind: 'unknown', reason: '596' };
     const run = await applied([start], { answers: [lost], holds: () => true });
     expect(run).toMatchObject({ status: 'succeeded', sent: ['start'], steps: [{ state: 'done', exit: PROVEN }] });
     expect(await applied([start], { answers: [lost], holds: () => false })).toMatchObject({ status: 'unknown', sent: ['start'] });
   });
-  it('is settled also where the request starts no task', async () => {
+  it('is reconciled also where the request starts no task', async () => {
     const direct: Step = { ...set, proof: running };
     const lost: Dispatch = { kind: 'unknown', reason: '596' };
     expect(await applied([direct], { answers: [lost], holds: () => false })).toMatchObject({ status: 'unknown', sent: ['set'] });
     expect(await applied([direct], { answers: [lost], holds: () => true })).toMatchObject({ steps: [{ state: 'done', exit: PROVEN }] });
   });
-  it('is also one that names no task where a task was to begin', async () => {
+  it('is also one that names no task where one should have begun', async () => {
     expect(await applied([start], { answers: [{ kind: 'done', data: null }], holds: () => true })).toMatchObject({
       steps: [{ state: 'done', exit: PROVEN }],
     });
   });
 
-  it('has not been answered by the task of another client: its own is looked for on', async () => {
+  it('is not taken from the task of another client: the search continues', async () => {
     const config: Condition = { kind: 'config', type: 'qemu', vmid: 105, node: 'pve', has: { cores: '2' } };
     const tasks = ['other', 'own'];
     const step = requestStep('set', { task, proof: config });
@@ -343,7 +343,7 @@ describe('a task that failed to make a guest', () => {
     expect(failed?.message).toContain('VMID 150 is in use now.');
   });
 
-  it('says nothing of the kind where nothing is left, where that cannot be seen, or where the VMID was taken before', async () => {
+  it('does not say so where nothing is left, where that cannot be seen, or where the VMID was taken before', async () => {
     for (const [exit, free, plan] of [
       ['out of space', 150],
       ['out of space', new Error('away')],
@@ -354,7 +354,7 @@ describe('a task that failed to make a guest', () => {
       expect((await making(exit, free, plan))?.message).not.toContain('in use now');
   });
 
-  it('says nothing of the kind about a later step', async () => {
+  it('does not say so about a later step', async () => {
     const script = { answers: [asTask, asTask], exits: ['OK', 'timed out'], nextid: taken };
     const { retryOnLock: _, ...second } = start;
     const run = await applied([start, { ...second, id: 'second' } as Step], script, { demand });
@@ -392,7 +392,7 @@ describe('a guest that is already so', () => {
         steps: [{ state: 'done', data: { already: true } }],
       });
   });
-  it('is not taken to be when the guest does not show it, or cannot be seen', async () => {
+  it('does not count as such when the guest does not show it, or cannot be seen', async () => {
     for (const seen of [false, undefined]) {
       expect(await applied([start], { answers: [refusal(already)], holds: () => seen })).toMatchObject({
         status: 'failed',
@@ -404,7 +404,7 @@ describe('a guest that is already so', () => {
       });
     }
   });
-  it('is not taken to be for another refusal, another state, or without a word of Proxmox', async () => {
+  it(`does not count as such for another refusal, another state, or without Proxmox's words`, async () => {
     const stopped = { ...start, proof: { ...running, is: 'stopped' } as Condition };
     const located = { ...start, proof: { kind: 'location', type: 'qemu', vmid: 105, node: 'pve' } as Condition };
     const { proof: _, ...unproven } = start;
@@ -434,7 +434,7 @@ describe('a fault of this server', () => {
     expect((await applied([set], { answers: [refusal('no')] })).ports.lines).toEqual([]);
   });
 
-  it('that keeps the journal from being written ends no step, and one that lost the run touches it no more', async () => {
+  it('of the journal ends no step, and a process that lost the run no longer touches it', async () => {
     const lost = await applied([start], { owned: (writing) => writing < 2 });
     expect(lost.thrown).toBeInstanceOf(LostRun);
     expect(lost.sent).toEqual([]);
@@ -447,7 +447,7 @@ describe('a fault of this server', () => {
   });
 });
 
-it('a step that needs what an earlier one brought gets it', async () => {
+it('a step gets the digest that an earlier one brought', async () => {
   const clone = requestStep('clone', { params: { newid: 200 } });
   const then = requestStep('then', { params: { source: { $from: 'clone.digest' } } });
   const run = await applied([clone, then], { answers: [{ kind: 'done', data: { digest: 'a1' } }] }, { target: guest(105) });

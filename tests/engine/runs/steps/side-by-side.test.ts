@@ -50,7 +50,7 @@ describe('several guests', () => {
     expect(await stopping).toMatchObject({ result: { guests: vmids.map((vmid) => ({ vmid, status: 'stopped' })) } });
   });
 
-  it('have each their own outcome: what fails for one hides nothing of the others', async () => {
+  it('have each their own outcome: the failure of one hides nothing of the others', async () => {
     const vmids = await open(['one', 'two', 'three']);
     const [one, two, three] = vmids;
     const id = await world.asks('stop_vm', { vmids, force: true });
@@ -92,7 +92,7 @@ describe('several guests', () => {
     await left;
   });
 
-  it('of which several outcomes are unknown end once all of them show, and say what became of each', async () => {
+  it('of which several outcomes are unknown end once all of them show, with the outcome of each', async () => {
     const vmids = await open(['one', 'two', 'three']);
     const engine = world.another({}, { clock: hurriedClock() });
     const asked = await engine.perform('stop_vm', { vmids, force: true }, agent, { wait: 'end' });
@@ -159,7 +159,7 @@ describe('several guests', () => {
     expect(await world.refused(create({ name: lost }))).toMatchObject({ code: 'outcome_unknown', details: { run_id: runId } });
   });
 
-  it('whose outcomes cannot be recorded for a while are said to be unknown together, and are recorded afterwards', async () => {
+  it('whose outcomes cannot be recorded for a while are reported as unknown together, and recorded afterwards', async () => {
     const vmids = await open(['one', 'two', 'three']);
     let isAway = false;
     const engine = world.another(
@@ -191,7 +191,7 @@ describe('several guests', () => {
     expect(stops()).toHaveLength(3);
   });
 
-  it('whose outcome the operator tells end with what is seen of each, and the word for the rest', async () => {
+  it(`whose run the operator closes end with the visible outcome of each, and the operator's word for the rest`, async () => {
     const vmids = await open(['one', 'two']);
     const engine = world.another({}, { clock: hurriedClock() });
     const asked = await engine.perform('stop_vm', { vmids, force: true }, agent, { wait: 'end' });

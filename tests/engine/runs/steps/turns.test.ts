@@ -19,7 +19,7 @@ async function most(paths: { path: string; atMost?: Record<string, number> }[]):
 const on = (node: string, times: number, atMost?: Record<string, number>) =>
   Array.from({ length: times }, () => ({ path: `/nodes/${node}/qemu/105/status/stop`, ...(atMost ? { atMost } : {}) }));
 
-it('four requests are at work on a node at once, and each node has its own', async () => {
+it('four requests are in flight on a node at once, and each node has its own four', async () => {
   expect(await most(on('pve', 9))).toBe(4);
   expect(await most([...on('pve', 9), ...on('pve2', 9)])).toBe(8);
   expect(await most(on('pve', 3))).toBe(3);

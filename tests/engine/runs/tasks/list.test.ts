@@ -24,7 +24,7 @@ interface Task {
 const tasks = async (args: object): Promise<Task[]> => (await world.done('get_task', args)).tasks as unknown as Task[];
 
 describe('get_task without an id', () => {
-  it('lists the own runs, also those of one guest', async () => {
+  it('lists the runs of the caller, also those of one guest', async () => {
     expect((await world.done('get_task', {})).runs).toMatchObject([
       { operation: 'start_vm', vmid: 104, status: 'succeeded' },
       { operation: 'start_vm', vmid: 104, status: 'failed' },
@@ -34,14 +34,14 @@ describe('get_task without an id', () => {
     expect((await world.done('get_task', { mine: true, status: 'failed' })).runs).toMatchObject([{ status: 'failed' }]);
   });
 
-  it('lists the tasks of everyone about a guest, and which run of the caller began one', async () => {
+  it('lists the tasks of all users about a guest, and the run of the caller that began one', async () => {
     const [newest] = await tasks({ guest: 'build1' });
     expect(newest).toMatchObject({ type: 'qmstart', vmid: 104, node: 'pve', status: 'OK', run_id: expect.stringMatching(/^run_/) });
     expect((await tasks({ guest: '104' }))[0]).toEqual(newest);
     expect((await tasks({ node: 'pve2' })).every(({ node }) => node === 'pve2')).toBe(true);
   });
 
-  it('lists the failed ones alone, each with its reason, and the end of its log where lines are asked for', async () => {
+  it('lists the failed ones alone, each with its reason, and the end of its log where lines are requested', async () => {
     const failed = await tasks({ status: 'failed' });
     expect(failed).toContainEqual(expect.objectContaining({ type: 'qmstart', vmid: 104, status: 'no space left on device' }));
     expect(failed.filter(({ status }) => /^OK$|^WARNINGS|^running$/.test(status))).toEqual([]);
@@ -57,7 +57,7 @@ describe('get_task without an id', () => {
     expect(await world.done('get_task', { upid: first?.upid, log_lines: 0 })).not.toHaveProperty('log');
   });
 
-  it('lists those that run', async () => {
+  it('lists the running ones', async () => {
     expect(await tasks({ status: 'running' })).toEqual([]);
   });
 
