@@ -1,16 +1,16 @@
 import * as z from 'zod';
 import { fail } from '../../core/errors/errors.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import { firewallPath, type GuestFirewall, readFirewall } from '../../proxmox/guest/firewall.ts';
+import { type GuestFirewall, OPTION_DEFAULTS, RULE_FIELDS, readFirewall } from '../../proxmox/guest/firewall.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
-import { aliasesPart, aliasInput } from './firewall/aliases.ts';
+import { aliasInput, planAliases } from './firewall/aliases.ts';
 import type { Filter } from './firewall/decision.ts';
 import { refuseLockOut } from './firewall/lock-out.ts';
-import { optionsGiven, optionsInput, optionsPart, stateText } from './firewall/options.ts';
-import type { Part } from './firewall/parts.ts';
-import { namesOf, RULE_KEYS, ruleInput } from './firewall/rule-input.ts';
-import { rulesPart } from './firewall/rules.ts';
-import { refuseUsed, setInput, setsPart } from './firewall/sets.ts';
+import { optionsGiven, optionsInput, planOptions, stateText } from './firewall/options.ts';
+import { part } from './firewall/parts.ts';
+import { namesOf, ruleInput } from './firewall/rule-input.ts';
+import { planRules } from './firewall/rules.ts';
+import { planSets, refuseUsed, setInput } from './firewall/sets.ts';
 import { firewallView } from './firewall/view.ts';
 import { firewallWarnings } from './firewall/warnings.ts';
 import { ADDRESS_READS, FIREWALL_NAMES, FIREWALL_READS, GUEST_READS, ofBoth } from './lib/api.ts';
@@ -27,8 +27,8 @@ const input = z.strictObject({
 });
 type Args = z.output<typeof input>;
 
-const RULE = [...RULE_KEYS, 'digest'];
-const OPTIONS = ['enable', 'policy_in', 'policy_out', 'ipfilter', 'macfilter', 'dhcp', 'ndp', 'radv', 'log_level_in', 'log_level_out'];
+const RULE = [...RULE_FIELDS, 'digest'];
+const OPTIONS = Object.keys(OPTION_DEFAULTS);
 const BASE = '/nodes/{node}/{type}/{vmid}/firewall';
 
 /** POST, PUT and DELETE below …/firewall/rules, ipset and aliases, and PUT …/firewall/options. Each names the digest of the list that it changes. */
@@ -72,14 +72,13 @@ export const updateFirewall = defineOperation({
     const { guest } = target;
     const of = label(guest);
     const now = await readFirewall(ctx.api, guest.at);
-    const { parts, rules } = await partsOf(ctx, target, now, args);
-    const all = joined(parts);
+    const { all, rules } = await partsOf(ctx, target, now, args);
     const base = { ...about('update_firewall', target), effect: 'disrupt' as const };
     if (all.texts.length === 0)
       return { ...base, summary: `The firewall of ${of} is so already`, ...alreadySo(target), choices: all.choices };
     const before: Filter = { options: now.options, rules: now.rules };
     const after: Filter = { options: { ...now.options, ...optionsGiven(args) }, rules, changed: changedNames(args) };
-    const unknown = await refuseLockOut(ctx, target, before, after);
+    const unknown = await refuseLockOut(ctx, target, { before, after });
     const digests = {
       [`firewall rules of ${of}`]: { digest: now.digests.rules },
       [`firewall options of ${of}`]: { digest: now.digests.options },
@@ -91,7 +90,7 @@ export const updateFirewall = defineOperation({
       expected: all.expected,
       binds: { ...digests, ...all.binds },
       choices: all.choices,
-      warnings: [...unknown, ...(await firewallWarnings(ctx.api, target, before, after))],
+      warnings: [...unknown, ...(await firewallWarnings(ctx.api, target, { before, after }))],
       before: { firewall: stateText(before.options) },
       after: { firewall: stateText(after.options) },
       undo: `update_firewall: ${all.undo.join('; ')}`,
@@ -111,22 +110,19 @@ async function partsOf(ctx: OperationContext, { guest }: Target, now: GuestFirew
     ...aliases.filter(({ remove }) => !remove).map(({ name }) => `guest/${name}`),
   ];
   const names = namesOf(ctx.api, guest, made);
-  const named = [await aliasesPart(ctx.api, guest, aliases), await setsPart(ctx.api, guest, ip_sets)];
-  const { rules, ...changes } = await rulesPart(guest, `${firewallPath(guest.at)}/rules`, now, inputs, names);
+  const all = part();
+  await planAliases(all, ctx.api, guest, aliases);
+  await planSets(all, ctx.api, guest, ip_sets);
+  const rules = await planRules(all, { guest, now, names }, inputs);
   const removed = (list: readonly { name: string; remove?: boolean | undefined }[]) =>
     list.flatMap(({ name, remove }) => (remove ? [name] : []));
   refuseUsed('IP set', removed(ip_sets), rules, label(guest));
   refuseUsed('alias', removed(aliases), rules, label(guest));
-  return { parts: [...named, changes, optionsPart(guest, now, args)], rules };
+  planOptions(all, guest, now, args);
+  return { all, rules };
 }
 
 /** As rules name them. */
 function changedNames({ ip_sets = [], aliases = [] }: Args): string[] {
   return [...ip_sets.map(({ name }) => `+${name}`), ...aliases.map(({ name }) => name)].map((name) => name.toLowerCase());
-}
-
-function joined(parts: readonly Part[]): Part {
-  const lists = ['texts', 'early', 'steps', 'late', 'expected', 'choices', 'undo'] as const;
-  const all = Object.fromEntries(lists.map((key) => [key, parts.flatMap((one): unknown[] => one[key])]));
-  return { ...(all as Omit<Part, 'binds'>), binds: Object.assign({}, ...parts.map(({ binds }) => binds)) };
 }

@@ -10,14 +10,28 @@ import { type GuestAt, guestPath } from './guests.ts';
 export type Rule = Record<string, string>;
 
 /** The fields of rules in the order in which they are read. */
-const SHOWN = ['type', 'action', 'enable', 'macro', 'proto', 'dport', 'sport', 'icmp-type', 'source', 'dest', 'iface', 'log', 'comment'];
+export const RULE_FIELDS = [
+  'type',
+  'action',
+  'enable',
+  'macro',
+  'proto',
+  'dport',
+  'sport',
+  'icmp-type',
+  'source',
+  'dest',
+  'iface',
+  'log',
+  'comment',
+];
 /** Fields that leave a rule the same one. */
 const ASIDE = ['enable', 'log', 'comment'];
 
 /** Options by Proxmox's names, as text. */
 export type Options = Record<string, string>;
 /** Values that count where nothing is set: Proxmox drops what comes in and lets out. */
-const DEFAULTS: Options = {
+export const OPTION_DEFAULTS: Options = {
   ...{ enable: '0', policy_in: 'DROP', policy_out: 'ACCEPT', ipfilter: '0', macfilter: '1', dhcp: '0', ndp: '1', radv: '0' },
   ...{ log_level_in: 'nolog', log_level_out: 'nolog' },
 };
@@ -44,7 +58,7 @@ export async function readFirewall(api: GetApi, at: GuestAt): Promise<GuestFirew
     api.get<ListRow[]>(`${place}/rules`),
   ]);
   return {
-    options: { ...DEFAULTS, ...Object.fromEntries(Object.entries(options).map(([key, value]) => [key, String(value)])) },
+    options: { ...OPTION_DEFAULTS, ...Object.fromEntries(Object.entries(options).map(([key, value]) => [key, String(value)])) },
     rules: [...rows].sort((a, b) => Number(a.pos) - Number(b.pos)).map(ruleOf),
     digests: { options: String(digest ?? ''), rules: digestOfList(rows) },
   };
@@ -63,7 +77,7 @@ export function isOn(rule: Rule): boolean {
 
 /** A rule on one line: `in ACCEPT tcp dport 22 source 10.0.0.0/8`. */
 export function ruleText(rule: Rule): string {
-  const parts = SHOWN.flatMap((key) => {
+  const parts = RULE_FIELDS.flatMap((key) => {
     const value = rule[key];
     if (value === undefined || key === 'enable' || key === 'comment') return [];
     return ['type', 'action', 'macro', 'proto'].includes(key) ? [value] : [`${key} ${value}`];
@@ -73,7 +87,7 @@ export function ruleText(rule: Rule): string {
 
 /** A rule for a reader, with its key and place. */
 export function ruleView(rule: Rule, key: string, pos: number): Record<string, string | number> {
-  const shown = SHOWN.filter((field) => rule[field] !== undefined).map((field) => [field, plainText(rule[field] ?? '', 120)]);
+  const shown = RULE_FIELDS.filter((field) => rule[field] !== undefined).map((field) => [field, plainText(rule[field] ?? '', 120)]);
   return { rule: key, pos, ...Object.fromEntries(shown), enable: isOn(rule) ? 1 : 0 };
 }
 
@@ -92,11 +106,7 @@ export function ruleKeys(rules: readonly Rule[]): string[] {
 }
 
 /** An alias, or an address in a set. */
-export interface Entry {
-  cidr: string;
-  comment?: string;
-  nomatch?: '1';
-}
+export type Entry = { cidr: string; comment?: string; nomatch?: '1' };
 /** A list with the digest that its changes name. */
 interface Digested<T> {
   rows: T[];

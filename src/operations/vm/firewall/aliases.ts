@@ -9,8 +9,7 @@ import { refuseTwice } from '../lib/match.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, network, note, type Part, part } from './parts.ts';
-import { has } from './sets.ts';
+import { checkName, listed, network, note, type Part } from './parts.ts';
 
 export const aliasInput = z.strictObject({
   name: z.string(),
@@ -18,31 +17,30 @@ export const aliasInput = z.strictObject({
   comment: line(256).optional(),
   remove: z.boolean().optional(),
 });
-export type AliasInput = z.output<typeof aliasInput>;
+type AliasInput = z.output<typeof aliasInput>;
 
 /** Names for one address or network: made, changed and removed. */
-export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: readonly AliasInput[]): Promise<Part> {
-  const out = part();
-  if (inputs.length === 0) return out;
+export async function planAliases(out: Part, api: ProxmoxReader, guest: Guest, inputs: readonly AliasInput[]): Promise<void> {
+  if (inputs.length === 0) return;
   const of = label(guest);
   refuseTwice(
     'Alias',
     inputs.map(({ name }) => name.toLowerCase()),
   );
-  const all = await readAliases(api, guest.at);
-  const list: Draft = { path: `${firewallPath(guest.at)}/aliases`, rows: all.rows.map((row) => ({ ...row })), digest: all.digest };
-  out.binds[`aliases of ${of}`] = { digest: all.digest };
+  const { rows: all, digest } = await readAliases(api, guest.at);
+  const list: Draft = { path: `${firewallPath(guest.at)}/aliases`, rows: all, digest };
+  out.binds[`aliases of ${of}`] = { digest };
   for (const { name, cidr: given, comment: said, remove } of inputs) {
     checkName(name);
-    const there = all.rows.find((row) => row.name.toLowerCase() === name.toLowerCase());
+    const there = all.find((row) => row.name.toLowerCase() === name.toLowerCase());
     const others = list.rows.filter((row) => row.name !== there?.name);
-    const at = `${list.path}${apiPath`/${there?.name ?? name}`}`;
+    const path = `${list.path}${apiPath`/${there?.name ?? name}`}`;
     const id = `alias${out.early.length + out.late.length + 1}`;
     if (remove) {
       if (!there)
-        fail('not_possible', `${of} has no alias ${name}.`, { hint: `Aliases: ${all.rows.map((row) => row.name).join(', ') || 'none'}.` });
-      const proof = has(list.path, { name: there.name }, 'absent', `the alias ${name} of ${of} is gone`);
-      out.late.push(change(list, { id, method: 'DELETE', path: at, purpose: `remove the alias ${name} of ${of}`, proof, next: others }));
+        fail('not_possible', `${of} has no alias ${name}.`, { hint: `Aliases: ${all.map((row) => row.name).join(', ') || 'none'}.` });
+      const proof = listed(list.path, { name: there.name }, 'absent', `the alias ${name} of ${of} is gone`);
+      out.late.push(change(list, { id, method: 'DELETE', path, purpose: `remove the alias ${name} of ${of}`, proof, next: others }));
       note(out, { proof, text: `remove the alias ${name} (${there.cidr})`, undo: `make the alias ${name} again for ${there.cidr}` });
       continue;
     }
@@ -50,17 +48,14 @@ export async function aliasesPart(api: ProxmoxReader, guest: Guest, inputs: read
     const cidr = network(given ?? there?.cidr ?? fail('invalid_arguments', `The alias ${name} needs cidr, its address or network.`));
     if (there?.cidr === cidr && there.comment === comment) continue;
     const row = { name: there?.name ?? name, cidr, ...defined({ comment }) };
-    const proof = has(list.path, row, 'present', `the alias ${name} of ${of} is ${cidr}`);
-    const purpose = `${there ? 'change' : 'make'} the alias ${name} of ${of}: ${cidr}`;
-    if (there) {
-      // Without the comment the alias would lose it.
-      const params = { cidr, ...defined({ comment }) };
-      out.early.push(change(list, { id, method: 'PUT', path: at, purpose, params, proof, next: [...others, row] }));
-    } else {
-      out.early.push(changeByName(list, { id, method: 'POST', path: list.path, purpose, params: row, proof, next: [...others, row] }));
-    }
+    const proof = listed(list.path, row, 'present', `the alias ${name} of ${of} is ${cidr}`);
+    const one = { id, purpose: `${there ? 'change' : 'make'} the alias ${name} of ${of}: ${cidr}`, proof, next: [...others, row] };
+    // Without the comment in the request an alias would lose it.
+    const step = there
+      ? change(list, { ...one, method: 'PUT', path, params: { cidr, ...defined({ comment }) } })
+      : changeByName(list, { ...one, method: 'POST', path: list.path, params: row });
+    out.early.push(step);
     const text = `alias ${name} ${there ? `${there.cidr} → ` : ''}${cidr}`;
     note(out, { proof, text, undo: there ? `alias ${name} back to ${there.cidr}` : `remove the alias ${name}` });
   }
-  return out;
 }

@@ -10,6 +10,11 @@ export interface Filter {
   changed?: readonly string[];
 }
 
+export interface FilterChange {
+  before: Filter;
+  after: Filter;
+}
+
 export interface Decision {
   /** For every address on the other side: all let through, all kept out, or that depends on more than the rules say. */
   is: 'open' | 'closed' | 'unsure';

@@ -7,7 +7,7 @@ import { networksOf } from '../../../proxmox/guest/disks.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import type { OperationContext } from '../../define.ts';
 import { label, type Target } from '../lib/target.ts';
-import { type Direction, decisionOn, type Filter } from './decision.ts';
+import { type Direction, decisionOn, type FilterChange } from './decision.ts';
 
 /** The port of the API on every node. */
 const API_PORT = 8006;
@@ -21,8 +21,7 @@ const API_PORT = 8006;
 export async function refuseLockOut(
   ctx: OperationContext,
   target: Target,
-  before: Filter,
-  after: Filter,
+  { before, after }: FilterChange,
   ownMacs = macsHere(),
 ): Promise<string[]> {
   const inside = await apiInside(ctx, target);

@@ -4,7 +4,7 @@ import { plainText } from '../../../core/text/text.ts';
 import { firewallPath, type GuestFirewall, type Options } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { label } from '../lib/target.ts';
-import { note, type Part, part } from './parts.ts';
+import { note, type Part } from './parts.ts';
 import { LOG_LEVELS } from './rule-input.ts';
 
 const policy = z.enum(['ACCEPT', 'DROP', 'REJECT']);
@@ -22,7 +22,7 @@ export const optionsInput = {
     .strictObject({ ipfilter: flag, macfilter: flag, dhcp: flag, ndp: flag, radv: flag, log_level_in: level, log_level_out: level })
     .optional(),
 };
-export type OptionsInput = z.output<z.ZodObject<typeof optionsInput>>;
+type OptionsInput = z.output<z.ZodObject<typeof optionsInput>>;
 
 /** Proxmox's names of the options that a call gives, with their values as text. */
 export function optionsGiven({ enabled, policy_in, policy_out, options }: OptionsInput): Options {
@@ -35,11 +35,10 @@ export function optionsGiven({ enabled, policy_in, policy_out, options }: Option
 }
 
 /** One request for all options that differ. */
-export function optionsPart(guest: Guest, { options: was, digests }: GuestFirewall, input: OptionsInput): Part {
-  const out = part();
+export function planOptions(out: Part, guest: Guest, { options: was, digests }: GuestFirewall, input: OptionsInput): void {
   const of = label(guest);
   const set = Object.fromEntries(Object.entries(optionsGiven(input)).filter(([key, value]) => was[key] !== value));
-  if (Object.keys(set).length === 0) return out;
+  if (Object.keys(set).length === 0) return;
   const is = { ...was, ...set };
   const path = `${firewallPath(guest.at)}/options`;
   const proof: Condition = { kind: 'reads', path, has: set, says: `the firewall of ${of} is ${stateText(is)}` };
@@ -48,7 +47,6 @@ export function optionsPart(guest: Guest, { options: was, digests }: GuestFirewa
   out.steps.push({ ...step, purpose: `set the options of the firewall of ${of}: ${changesText(was, set)}` });
   const back = Object.fromEntries(Object.keys(set).map((key) => [key, was[key] ?? '']));
   note(out, { proof, text: changesText(was, set), undo: changesText(is, back) });
-  return out;
 }
 
 function changesText(was: Options, set: Options): string {

@@ -4,7 +4,7 @@ import type { Condition, Step } from '../../../core/plan/plan.ts';
 import type { Json } from '../../../core/text/json.ts';
 import { plainText } from '../../../core/text/text.ts';
 
-/** One side of a change of a firewall. All sides make one plan. */
+/** The parts of a plan that changes a firewall; aliases, IP sets, rules and options add theirs one after another. */
 export interface Part {
   /** Each completes "Change the firewall of web1 (105): …". */
   texts: string[];
@@ -34,6 +34,11 @@ export function note(out: Part, { proof, text, undo }: Note): void {
   if (proof) out.expected.push(proof);
   out.texts.push(text);
   out.undo.push(undo);
+}
+
+/** The list at the path has a row with these values, or has none. */
+export function listed(path: string, row: Record<string, string | null>, is: 'present' | 'absent', says: string): Condition {
+  return { kind: 'listed', path, row, is, says: plainText(says, 400) };
 }
 
 /** `10.0.0.0/8`, `10.0.0.1-10.0.0.9`, or an address; Proxmox leaves out the prefix of a single address. @throws invalid_arguments */

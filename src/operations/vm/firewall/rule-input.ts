@@ -33,9 +33,6 @@ export const ruleInput = z.strictObject({
 export type RuleInput = z.output<typeof ruleInput>;
 
 const TEXTS = ['type', 'action', 'macro', 'proto', 'dport', 'sport', 'icmp_type', 'source', 'dest', 'iface', 'log', 'comment'] as const;
-const keyOf = (field: string) => field.replace('_', '-');
-/** Proxmox's names of the fields. */
-export const RULE_KEYS: readonly string[] = ['enable', ...TEXTS.map(keyOf)];
 export const LOG_LEVELS: readonly string[] = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'];
 const PORTED = ['tcp', 'udp', 'dccp', 'sctp', 'udplite', '6', '17'];
 
@@ -44,7 +41,7 @@ export function changedRule(was: Rule, given: RuleInput): Rule {
   const next: Rule = { ...was };
   for (const name of TEXTS) {
     const value = given[name]?.trim();
-    const key = keyOf(name);
+    const key = name.replace('_', '-');
     if (value === '') delete next[key];
     else if (value !== undefined) next[key] = key === 'comment' ? value : value.replace(/\s*,\s*/g, ',');
   }

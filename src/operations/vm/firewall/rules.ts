@@ -1,12 +1,12 @@
 import { fail } from '../../../core/errors/errors.ts';
 import type { Condition, Params } from '../../../core/plan/plan.ts';
 import { plainText } from '../../../core/text/text.ts';
-import { type GuestFirewall, type Rule, ruleKeys, ruleText } from '../../../proxmox/guest/firewall.ts';
+import { firewallPath, type GuestFirewall, RULE_FIELDS, type Rule, ruleKeys, ruleText } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
 import { refuseTwice } from '../lib/match.ts';
 import { label } from '../lib/target.ts';
 import { change, type Draft } from './draft.ts';
-import { note, type Part, part } from './parts.ts';
+import { listed, note, type Part } from './parts.ts';
 import { changedRule, checkedRule, type Names, type RuleInput } from './rule-input.ts';
 
 /** A rule in the list, which stays the same one wherever it stands and however it is changed. */
@@ -14,21 +14,30 @@ interface Item {
   rule: Rule;
 }
 
-interface Rules {
-  path: string;
+/** The facts against which rules are checked. */
+interface Around {
+  guest: Guest;
+  now: GuestFirewall;
+  names: Names;
+}
+
+interface Rules extends Around {
   draft: Draft;
   items: Item[];
   of: string;
   out: Part;
 }
 
-/** Rules that are added, changed, moved and removed, in this order: nothing that is replaced leaves a gap. */
-export async function rulesPart(guest: Guest, path: string, now: GuestFirewall, inputs: readonly RuleInput[], names: Names) {
-  const out = part();
+/**
+ * Rules that are added, changed, moved and removed, in this order: nothing that is replaced leaves a gap.
+ * @returns the rules afterwards
+ */
+export async function planRules(out: Part, around: Around, inputs: readonly RuleInput[]): Promise<Rule[]> {
+  const { guest, now } = around;
   const items = now.rules.map((rule): Item => ({ rule }));
-  const draft: Draft = { path, rows: rowsOf(items), digest: now.digests.rules };
+  const draft: Draft = { path: `${firewallPath(guest.at)}/rules`, rows: rowsOf(items), digest: now.digests.rules };
   const keys = ruleKeys(now.rules);
-  const rules: Rules = { path, draft, items, of: label(guest), out };
+  const rules: Rules = { ...around, draft, items, of: label(guest), out };
   const find = (key: string): Item => items[keys.indexOf(key)] ?? unknownRule(key, keys, rules.of);
   const goalOf = (before: string | undefined) => (before === undefined ? undefined : before === 'last' ? ('last' as const) : find(before));
   refuseTwice(
@@ -44,19 +53,19 @@ export async function rulesPart(guest: Guest, path: string, now: GuestFirewall, 
   // Proxmox puts a new rule first, so the first of several is added last.
   for (const { input, goal } of placed.toReversed()) {
     if (input.rule !== undefined) continue;
-    const item = await added(rules, guest, input, goal, names);
+    const item = await added(rules, input, goal);
     if (item) touched.push(item);
   }
   for (const { input, item, goal } of placed) {
     if (item === undefined || input.remove) continue;
-    const next = await checkedRule(changedRule(item.rule, input), guest, names);
+    const next = await checkedRule(changedRule(item.rule, input), guest, around.names);
     if (edit(rules, item, next)) touched.push(item);
     if (goal !== undefined && move(rules, item, goal)) touched.push(item);
   }
   for (const { input, item } of placed) if (item !== undefined && input.remove) out.expected.push(drop(rules, item));
   const left = new Set(touched);
   out.expected.push(...[...left].map((item) => stands(rules, rules.items.indexOf(item), item.rule)));
-  return { ...out, rules: rules.items.map(({ rule }) => rule) };
+  return rules.items.map(({ rule }) => rule);
 }
 
 function unknownRule(key: string, keys: readonly string[], of: string): never {
@@ -67,15 +76,9 @@ function unknownRule(key: string, keys: readonly string[], of: string): never {
 }
 
 /** A rule that is to stand elsewhere is off until it stands there. */
-async function added(
-  rules: Rules,
-  guest: Guest,
-  input: RuleInput,
-  goal: Item | 'last' | undefined,
-  names: Names,
-): Promise<Item | undefined> {
+async function added(rules: Rules, input: RuleInput, goal: Item | 'last' | undefined): Promise<Item | undefined> {
   if (input.remove) fail('invalid_arguments', 'The entry in rules that removes a rule needs rule, its key.');
-  const { out, items } = rules;
+  const { out, items, guest, names } = rules;
   const isPorted = (input.dport ?? input.sport ?? '') !== '';
   if (isPorted && input.proto === undefined) out.choices.push(`proto tcp for port ${plainText(input.dport ?? input.sport ?? '', 40)}`);
   const base: Rule = { type: 'in', ...(isPorted ? { proto: 'tcp' } : {}), enable: '1' };
@@ -141,14 +144,14 @@ function move(rules: Rules, item: Item, goal: Item | 'last', quietly?: 'quietly'
 
 /** @returns what holds afterwards */
 function drop(rules: Rules, item: Item): Condition {
-  const { items, out, of, path } = rules;
+  const { items, out, of, draft } = rules;
   const pos = items.indexOf(item);
   const next = items.filter((one) => one !== item);
   const text = ruleText(item.rule);
   const isDouble = next.some(({ rule }) => JSON.stringify(fieldsOf(rule)) === JSON.stringify(fieldsOf(item.rule)));
   // Of equal rules only their number tells.
   const row: Record<string, string | null> = isDouble ? { pos: String(next.length) } : fieldsOf(item.rule);
-  const proof: Condition = { kind: 'listed', path, row, is: 'absent', says: `the rule ${text} of ${of} is gone` };
+  const proof = listed(draft.path, row, 'absent', `the rule ${text} of ${of} is gone`);
   request(rules, { method: 'DELETE', pos, params: {}, purpose: `remove a rule of ${of}: ${text}`, proof }, next);
   const comment = item.rule.comment === undefined ? '' : ` with the comment "${plainText(item.rule.comment, 80)}"`;
   note(out, { text: `remove ${text}`, undo: `add ${text} again, at position ${pos}${comment}` });
@@ -164,22 +167,21 @@ interface Asked {
 }
 
 function request(rules: Rules, { pos, ...asked }: Asked, next: Item[]): void {
-  const { draft, out, path } = rules;
+  const { draft, out } = rules;
+  const { path } = draft;
   const id = `rule${out.steps.length + 1}`;
   out.steps.push(change(draft, { ...asked, id, path: pos === undefined ? path : `${path}/${pos}`, next: rowsOf(next) }));
   rules.items = next;
 }
 
-const FIELDS = ['type', 'action', 'enable', 'macro', 'proto', 'dport', 'sport', 'icmp-type', 'source', 'dest', 'iface', 'log', 'comment'];
-
 /** All fields of a rule, those that it does not have too. */
 function fieldsOf(rule: Rule): Record<string, string | null> {
-  return Object.fromEntries(FIELDS.map((key) => [key, rule[key] ?? null]));
+  return Object.fromEntries(RULE_FIELDS.map((key) => [key, rule[key] ?? null]));
 }
 
-function stands({ path, of }: Rules, pos: number, rule: Rule): Condition {
-  const says = `the rule ${ruleText(rule)} of ${of} stands at position ${pos}`;
-  return { kind: 'listed', path, row: { pos: String(pos), ...fieldsOf(rule) }, is: 'present', says };
+function stands({ draft, of }: Rules, pos: number, rule: Rule): Condition {
+  const row = { pos: String(pos), ...fieldsOf(rule) };
+  return listed(draft.path, row, 'present', `the rule ${ruleText(rule)} of ${of} stands at position ${pos}`);
 }
 
 function rowsOf(items: readonly Item[]) {

@@ -1,9 +1,7 @@
 import * as z from 'zod';
 import { defined } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
-import type { Condition } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
-import { plainText } from '../../../core/text/text.ts';
 import { path as apiPath } from '../../../proxmox/guest/encode.ts';
 import { firewallPath, type Rule, readSet, readSets, ruleText } from '../../../proxmox/guest/firewall.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
@@ -12,7 +10,7 @@ import { refuseTwice } from '../lib/match.ts';
 import { line } from '../lib/schemas.ts';
 import { label } from '../lib/target.ts';
 import { change, changeByName, type Draft } from './draft.ts';
-import { checkName, network, note, type Part, part } from './parts.ts';
+import { checkName, listed, network, note, type Part } from './parts.ts';
 
 const MAX_ADDRESSES = 50;
 
@@ -23,7 +21,7 @@ export const setInput = z.strictObject({
   take_out: z.array(z.string()).max(MAX_ADDRESSES).optional(),
   remove: z.boolean().optional(),
 });
-export type SetInput = z.output<typeof setInput>;
+type SetInput = z.output<typeof setInput>;
 
 interface Sets {
   guest: Guest;
@@ -33,40 +31,37 @@ interface Sets {
 }
 
 /** IP sets that are made, filled, emptied and removed. */
-export async function setsPart(api: ProxmoxReader, guest: Guest, inputs: readonly SetInput[]): Promise<Part> {
-  const out = part();
-  if (inputs.length === 0) return out;
+export async function planSets(out: Part, api: ProxmoxReader, guest: Guest, inputs: readonly SetInput[]): Promise<void> {
+  if (inputs.length === 0) return;
   refuseTwice(
     'IP set',
     inputs.map(({ name }) => name),
   );
-  const all = await readSets(api, guest.at);
+  const { rows, digest } = await readSets(api, guest.at);
   const of = label(guest);
-  const list: Draft = { path: `${firewallPath(guest.at)}/ipset`, rows: all.rows.map((row) => ({ ...row })), digest: all.digest };
-  const sets: Sets = { guest, of, list, out };
-  out.binds[`IP sets of ${of}`] = { digest: all.digest };
+  const sets: Sets = { guest, of, list: { path: `${firewallPath(guest.at)}/ipset`, rows, digest }, out };
+  out.binds[`IP sets of ${of}`] = { digest };
   for (const input of inputs) {
     checkName(input.name);
-    const exists = all.rows.some(({ name }) => name === input.name);
-    await setPart(api, sets, input, exists);
+    const exists = rows.some(({ name }) => name === input.name);
+    await planSet(api, sets, input, exists);
   }
-  return out;
 }
 
-async function setPart(api: ProxmoxReader, sets: Sets, input: SetInput, exists: boolean): Promise<void> {
+async function planSet(api: ProxmoxReader, sets: Sets, input: SetInput, exists: boolean): Promise<void> {
   const { guest, of, out, list } = sets;
   const { name, add = [], take_out = [], remove = false } = input;
   if (!exists && (remove || take_out.length > 0)) {
     fail('not_possible', `${of} has no IP set ${name}.`, { hint: `IP sets: ${list.rows.map((row) => row.name).join(', ') || 'none'}.` });
   }
   const now = exists ? await readSet(api, guest.at, name) : { rows: [], digest: '' };
-  const entries: Draft = { path: `${list.path}${apiPath`/${name}`}`, rows: now.rows.map((row) => ({ ...row })), digest: now.digest };
+  const entries: Draft = { path: `${list.path}${apiPath`/${name}`}`, ...now };
   if (exists) out.binds[`IP set ${name} of ${of}`] = { digest: now.digest };
   else {
     const row = { name, ...defined({ comment: input.comment?.trim() }) };
-    const proof = has(list.path, { name }, 'present', `the IP set ${name} of ${of} exists`);
-    const made = { id: idOf(out), method: 'POST', path: list.path, purpose: `make the IP set ${name} of ${of}`, params: row } as const;
-    out.early.push(change(list, { ...made, proof, next: [...list.rows, row] }));
+    const proof = listed(list.path, { name }, 'present', `the IP set ${name} of ${of} exists`);
+    const one = { id: idOf(out), purpose: `make the IP set ${name} of ${of}`, proof, next: [...list.rows, row] };
+    out.early.push(change(list, { ...one, method: 'POST', path: list.path, params: row }));
     note(out, { proof, text: `make the IP set ${name}`, undo: `remove the IP set ${name}` });
   }
   for (const text of remove ? [] : add) addTo(sets, entries, name, text);
@@ -75,10 +70,11 @@ async function setPart(api: ProxmoxReader, sets: Sets, input: SetInput, exists: 
   if (!remove) return;
   if (gone.length > MAX_ADDRESSES)
     fail('not_possible', `The IP set ${name} has ${gone.length} addresses; one call removes at most ${MAX_ADDRESSES}.`);
-  const proof = has(list.path, { name }, 'absent', `the IP set ${name} of ${of} is gone`);
+  const proof = listed(list.path, { name }, 'absent', `the IP set ${name} of ${of} is gone`);
+  const next = list.rows.filter((row) => row.name !== name);
   // Proxmox refuses to remove a set that is not empty: an address that came since stays.
-  const step = { id: idOf(out), method: 'DELETE', path: entries.path, purpose: `remove the IP set ${name} of ${of}` } as const;
-  out.late.push(changeByName(list, { ...step, proof, next: list.rows.filter((row) => row.name !== name) }));
+  const one = { id: idOf(out), purpose: `remove the IP set ${name} of ${of}`, proof, next };
+  out.late.push(changeByName(list, { ...one, method: 'DELETE', path: entries.path }));
   note(out, { proof, text: `remove the IP set ${name}`, undo: `make the IP set ${name} again` });
 }
 
@@ -92,25 +88,19 @@ function addTo({ of, out }: Sets, entries: Draft, name: string, text: string): v
     });
   }
   const row = { cidr, ...(isExcluded ? { nomatch: 1 } : {}) };
-  const proof = has(entries.path, asText(row), 'present', `${text} is in the IP set ${name} of ${of}`);
-  const step = {
-    id: idOf(out),
-    method: 'POST',
-    path: entries.path,
-    purpose: `put ${text} into the IP set ${name} of ${of}`,
-    params: row,
-  } as const;
-  out.early.push(changeByName(entries, { ...step, proof, next: [...entries.rows, row] }));
+  const proof = listed(entries.path, asText(row), 'present', `${text} is in the IP set ${name} of ${of}`);
+  const one = { id: idOf(out), purpose: `put ${text} into the IP set ${name} of ${of}`, proof, next: [...entries.rows, row] };
+  out.early.push(changeByName(entries, { ...one, method: 'POST', path: entries.path, params: row }));
   note(out, { proof, text: `${text} into the IP set ${name}`, undo: `${text} out of the IP set ${name}` });
 }
 
 function takeFrom({ of, out }: Sets, entries: Draft, name: string, text: string): void {
   const { cidr } = entryOf(text);
-  if (!entries.rows.some((row) => row.cidr === cidr)) return;
-  const proof = has(entries.path, { cidr }, 'absent', `${text} is not in the IP set ${name} of ${of}`);
-  const at = `${entries.path}${apiPath`/${cidr}`}`;
-  const step = { id: idOf(out), method: 'DELETE', path: at, purpose: `take ${text} out of the IP set ${name} of ${of}` } as const;
-  out.late.push(change(entries, { ...step, proof, next: entries.rows.filter((row) => row.cidr !== cidr) }));
+  const next = entries.rows.filter((row) => row.cidr !== cidr);
+  if (next.length === entries.rows.length) return;
+  const proof = listed(entries.path, { cidr }, 'absent', `${text} is not in the IP set ${name} of ${of}`);
+  const one = { id: idOf(out), purpose: `take ${text} out of the IP set ${name} of ${of}`, proof, next };
+  out.late.push(change(entries, { ...one, method: 'DELETE', path: `${entries.path}${apiPath`/${cidr}`}` }));
   note(out, { proof, text: `${text} out of the IP set ${name}`, undo: `${text} into the IP set ${name} again` });
 }
 
@@ -124,10 +114,6 @@ function entryOf(text: string): { cidr: string; isExcluded: boolean } {
 
 function idOf({ early, late }: Part): string {
   return `set${early.length + late.length + 1}`;
-}
-
-export function has(path: string, row: Record<string, string | null>, is: 'present' | 'absent', says: string): Condition {
-  return { kind: 'listed', path, row, is, says: plainText(says, 200) };
 }
 
 function asText(row: ListRow): Record<string, string> {

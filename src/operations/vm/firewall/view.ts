@@ -29,26 +29,17 @@ export async function namesView(api: ProxmoxReader, at: GuestAt) {
   const filled = await Promise.all(
     sets.rows.slice(0, MAX_SETS).map(async ({ name }) => [name, (await readSet(api, at, name)).rows] as const),
   );
-  const texts = (rows: Entry[]) => rows.slice(0, MAX_ROWS).map(({ cidr, nomatch }) => plainText(`${nomatch ? '!' : ''}${cidr}`, 60));
-  const unread = sets.rows.slice(MAX_SETS).map(({ name }) => [name, ['not read']] as const);
+  const texts = (rows: Entry[]) => [
+    ...rows.slice(0, MAX_ROWS).map(({ cidr, nomatch }) => plainText(`${nomatch ? '!' : ''}${cidr}`, 60)),
+    ...(rows.length > MAX_ROWS ? [`${rows.length - MAX_ROWS} more`] : []),
+  ];
+  const ipSets = Object.fromEntries([
+    ...filled.map(([name, rows]) => [name, texts(rows)]),
+    ...sets.rows.slice(MAX_SETS).map(({ name }) => [name, ['not read']]),
+  ]);
+  const ipAliases = aliases.rows.slice(0, MAX_ROWS).map(({ name, cidr }) => [plainText(name, 64), plainText(cidr, 60)]);
   return {
-    ...(sets.rows.length > 0
-      ? {
-          ip_sets: Object.fromEntries([
-            ...filled.map(([name, rows]) => [
-              name,
-              [...texts(rows), ...(rows.length > MAX_ROWS ? [`${rows.length - MAX_ROWS} more`] : [])],
-            ]),
-            ...unread,
-          ]),
-        }
-      : {}),
-    ...(aliases.rows.length > 0
-      ? {
-          ip_aliases: Object.fromEntries(
-            aliases.rows.slice(0, MAX_ROWS).map(({ name, cidr }) => [plainText(name, 64), plainText(cidr, 60)]),
-          ),
-        }
-      : {}),
+    ...(sets.rows.length > 0 ? { ip_sets: ipSets } : {}),
+    ...(ipAliases.length > 0 ? { ip_aliases: Object.fromEntries(ipAliases) } : {}),
   };
 }

@@ -2,10 +2,10 @@ import { ifAllowed } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { networksOf } from '../../../proxmox/guest/disks.ts';
 import { label, type Target } from '../lib/target.ts';
-import { decisionOn, type Filter } from './decision.ts';
+import { decisionOn, type FilterChange } from './decision.ts';
 
 /** Names all that keeps the rules from acting, and what the change closes. */
-export async function firewallWarnings(api: ProxmoxReader, { guest }: Target, before: Filter, after: Filter): Promise<string[]> {
+export async function firewallWarnings(api: ProxmoxReader, { guest }: Target, { before, after }: FilterChange): Promise<string[]> {
   const of = label(guest);
   return [
     ...(after.options.enable === '1' ? [] : [`the firewall of ${of} is off: its rules have no effect`]),

@@ -16,7 +16,7 @@ it('a guest in which this server runs keeps its way out to the API', async () =>
   const ctx = { api, endpoints: [{ host: '127.0.0.1', port: 8006 }] } as unknown as Parameters<typeof refuseLockOut>[0];
   const before: Filter = { options: { enable: '1', policy_in: 'DROP', policy_out: 'ACCEPT' }, rules: [] };
   const refused = (options: Filter['options'], macs: string[], rules: Filter['rules'] = []) =>
-    refuseLockOut(ctx, target, before, { options: { ...before.options, ...options }, rules }, macs).then(
+    refuseLockOut(ctx, target, { before, after: { options: { ...before.options, ...options }, rules } }, macs).then(
       (warnings) => (warnings.length === 0 ? 'allowed' : warnings.join()),
       (error: Error) => error.message,
     );
