@@ -1,10 +1,4 @@
-import {
-  type AuthInfo,
-  McpServer,
-  type McpServerFactory,
-  type ScopeChallengeHandler,
-  type StandardSchemaWithJSON,
-} from '@modelcontextprotocol/server';
+import { McpServer, type McpServerFactory, type ScopeChallengeHandler, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import { defined } from '../core/defined.ts';
 import { lazy } from '../core/lazy.ts';
 import { choicesOf, type Settings } from '../core/settings/settings.ts';
@@ -88,9 +82,16 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     const called = name === undefined ? [] : registrations.filter((one) => one.name === name);
     // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
     const allowed = called.length > 0 ? [] : tools.filter((tool) => missingScope(authInfo, tool) === undefined);
+    const within = identityOf(authInfo)?.scope?.clusters;
     // A client reads them before it calls a tool, from the answer to another request.
     const rules =
-      called.length > 0 ? '' : instructions({ readOnly: allowed.every(changesNothing), demo, clusters: clusters.filter(within(authInfo)) });
+      called.length > 0
+        ? ''
+        : instructions({
+            readOnly: allowed.every(changesNothing),
+            demo,
+            clusters: clusters.filter((one) => within?.includes(one) ?? true),
+          });
     const server = new McpServer(
       { name: 'proxmox-mcp', title: demo ? 'Proxmox VE (simulator)' : 'Proxmox VE', version: options.version },
       {
@@ -131,12 +132,6 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
     if (options.changes && era === 'legacy') registerSubscriptions(server, base, options.changes);
     return server;
   };
-}
-
-/** Whether an identity may use a cluster. */
-function within(authInfo: AuthInfo | undefined): (cluster: string) => boolean {
-  const { clusters } = identityOf(authInfo)?.scope ?? {};
-  return (cluster) => clusters?.includes(cluster) ?? true;
 }
 
 /**

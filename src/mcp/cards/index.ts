@@ -1,4 +1,4 @@
-import { type McpServer, ResourceNotFoundError, type ServerContext, type Tool } from '@modelcontextprotocol/server';
+import { type McpServer, type Resource, ResourceNotFoundError, type ServerContext, type Tool } from '@modelcontextprotocol/server';
 import { fail } from '../../core/errors/errors.ts';
 import { lazy } from '../../core/lazy.ts';
 import type { Offered } from '../../operations/available.ts';
@@ -27,25 +27,17 @@ export function showsCards({ name, rendersCards }: ClientInfo, clients: readonly
 /** The table of guests, and every tool whose plan a human may have to see. */
 export function withCard({ name, effect, tool }: Offered & { tool: Tool }): Tool {
   if (name !== 'list_vms' && effect !== 'disrupt' && effect !== 'destroy') return tool;
-  // The flat key is that of hosts made before the extension was settled.
+  // The flat key is that of hosts made before the extension was final.
   return { ...tool, _meta: { ...tool._meta, ui: { resourceUri: URI }, 'ui/resourceUri': URI } };
 }
 
-interface Listed {
-  uri: string;
-  name: string;
-  title: string;
-  description: string;
-  mimeType: string;
-}
-
 /** @param others the resources of every client: this one is listed for, and read by, clients with cards alone */
-export function registerCards(mcp: McpServer, clients: readonly string[], others: readonly Listed[]): void {
+export function registerCards(mcp: McpServer, clients: readonly string[], others: readonly Resource[]): void {
   const isFor = (ctx: ServerContext) => showsCards(clientOf(mcp, ctx), clients);
   const config = { title: 'Card', description: 'Shows a plan that needs an approval, or the guests', mimeType: MIME };
   mcp.registerResource('card', URI, config, async (uri, ctx) => {
     if (!isFor(ctx)) throw new ResourceNotFoundError(uri.href);
-    // Nothing from elsewhere is loaded, asked, or framed.
+    // The page loads, requests and frames nothing from elsewhere.
     const csp = { connectDomains: [], resourceDomains: [], frameDomains: [], baseUriDomains: [] };
     return { contents: [{ uri: URI, mimeType: MIME, text: await page.get(), _meta: { ui: { csp, prefersBorder: false } } }] };
   });

@@ -18,7 +18,7 @@ import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
 import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
 import { backupSteps, takingBackups } from './lib/backup-steps.ts';
-import { leftOut } from './lib/in-backup.ts';
+import { leftOut } from './lib/inside.ts';
 
 const input = z.strictObject({
   ...oneOrSeveral,

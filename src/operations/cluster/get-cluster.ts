@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defined, present } from '../../core/defined.ts';
+import { ifAllowed } from '../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { plainText } from '../../core/text/text.ts';
 import { matches } from '../../core/text/wildcard.ts';
@@ -12,7 +13,6 @@ import { defineOperation } from '../define.ts';
 import { filled } from '../filled.ts';
 import { LIST_READS, NODE_READS, PLACE_READS } from '../vm/lib/api.ts';
 import { largestGuest, limitsView } from './lib/capacity.ts';
-import { haView } from './lib/ha.ts';
 import { backupsOf, mediaOf, placesOf, spaceWarnings, storageView } from './lib/storages.ts';
 
 const SECTIONS = ['nodes', 'storages', 'networks', 'media', 'templates', 'backups', 'limits', 'ha'] as const;
@@ -156,4 +156,15 @@ function templatesOf(guests: readonly GuestRow[], fits: (text: string) => boolea
       node: guest.node,
       ...(guest.diskGib === undefined ? {} : { disk_gb: Math.round(10 * guest.diskGib) / 10 }),
     }));
+}
+
+/** High availability: the managed guests by the cluster's list, and the quorum where the token has Sys.Audit on `/`. */
+async function haView(api: ProxmoxReader, guests: readonly GuestRow[]) {
+  const rows = await ifAllowed(api.get<{ type?: string; status?: string }[]>('/cluster/ha/status/current'), []);
+  const quorum = rows.find(({ type }) => type === 'quorum')?.status;
+  const managed = guests.filter(({ ha }) => ha !== undefined);
+  return {
+    ...(quorum === undefined ? {} : { quorum: plainText(quorum, 60) }),
+    guests: managed.map((g) => ({ vmid: g.vmid, name: plainText(g.name, 80), node: g.node, state: g.ha })),
+  };
 }

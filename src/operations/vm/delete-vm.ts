@@ -10,7 +10,7 @@ import { isAnother, isFree } from '../../proxmox/guest/guests.ts';
 import { storageOf } from '../../proxmox/storage.ts';
 import { exitOf } from '../../proxmox/tasks.ts';
 import { backupSteps } from '../backup/lib/backup-steps.ts';
-import { leftOut } from '../backup/lib/in-backup.ts';
+import { leftOut } from '../backup/lib/inside.ts';
 import { defineOperation } from '../define.ts';
 import { GUEST_READS, ofBoth, VOLUME_READS } from './lib/api.ts';
 import { guestRequest, taskType } from './lib/guest-request.ts';

@@ -2,7 +2,7 @@ import type { GuestType } from '../../core/guest.ts';
 import type { RequestStep } from '../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../core/proxmox.ts';
 import { path as apiPath } from '../guest/encode.ts';
-import { type Options, optionsOf } from '../guest/property-strings.ts';
+import { type Options, optionsInFile, optionsOf } from '../guest/property-strings.ts';
 import { contract } from './contract.ts';
 import type { Known } from './guest-rules.ts';
 import { type Need, need } from './need.ts';
@@ -53,11 +53,8 @@ async function configOf(api: ProxmoxReader, node: string, type: GuestType, vmid:
   return optionsOf(Object.entries(await api.get<Record<string, unknown>>(apiPath`/nodes/${node}/${type}/${vmid}/config`)));
 }
 
-/** `key: value` by line, up to the first section of a snapshot. */
 async function backedUp(api: ProxmoxReader, node: string, volume: string): Promise<Options> {
-  const text = await api.get<string>(apiPath`/nodes/${node}/vzdump/extractconfig`, { volume });
-  const [head = ''] = text.split(/^\[/m);
-  return optionsOf([...head.matchAll(/^([\w-]+): (.*)$/gm)].map(([, key = '', value = '']) => [key, value] as const));
+  return optionsInFile(await api.get<string>(apiPath`/nodes/${node}/vzdump/extractconfig`, { volume }));
 }
 
 /** Not a guest that a backup goes over: that one has rights of its own. */

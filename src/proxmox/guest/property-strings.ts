@@ -83,6 +83,12 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
+/** The options in a guest's configuration file. Its later sections are snapshots. */
+export function optionsInFile(text: string): Options {
+  const [head = ''] = text.split(/^\[/m);
+  return optionsOf([...head.matchAll(/^([a-z][\w-]*): *(.*)$/gm)].map(([, key = '', value = '']) => [key, value] as const));
+}
+
 /** Pairs without a value are left out. */
 export function optionsOf(pairs: readonly (readonly [string, unknown])[]): Options {
   const options: Options = {};

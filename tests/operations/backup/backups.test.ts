@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_POLICY } from '../../../src/core/settings/policy.ts';
 import type { JsonObject } from '../../../src/core/text/json.ts';
-import { isBackedUp } from '../../../src/operations/backup/lib/in-backup.ts';
+import { isBackedUp } from '../../../src/operations/backup/lib/inside.ts';
 import { planOf } from '../../helpers/plans.ts';
 import { asRoot, tokenWith } from '../../helpers/rights.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';

@@ -2,12 +2,11 @@ import { asError, fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
 import type { Backup } from '../../../proxmox/backups.ts';
-import { disksOf } from '../../../proxmox/guest/disks.ts';
+import { type Disk, disksOf } from '../../../proxmox/guest/disks.ts';
 import { path } from '../../../proxmox/guest/encode.ts';
-import { cpuOf, memoryOf } from '../../../proxmox/guest/guests.ts';
-import { type Options, optionsOf } from '../../../proxmox/guest/property-strings.ts';
+import { cpuOf, type Guest, memoryOf } from '../../../proxmox/guest/guests.ts';
+import { optionsInFile } from '../../../proxmox/guest/property-strings.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
-import { isBackedUp } from './in-backup.ts';
 
 export type Inside = Awaited<ReturnType<typeof readInside>>;
 
@@ -23,7 +22,7 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
       hint: 'Choose another backup with list_backups.',
     });
   });
-  const config = configIn(text);
+  const config = optionsInFile(String(text));
   const data = disksOf(config).filter((d) => d.media === 'disk' || d.media === 'firmware');
   const excluded = data.filter((d) => !isBackedUp(type, d, config[d.slot]));
   // A container's excluded mount points are made again, empty.
@@ -46,13 +45,13 @@ export async function readInside(api: ProxmoxReader, { node, volid, type }: Back
   };
 }
 
-/** The lines before the first section: a configuration file holds its snapshots in sections. */
-function configIn(text: string): Options {
-  const lines = String(text).split('\n');
-  const end = lines.findIndex((line) => line.startsWith('['));
-  const pairs = lines.slice(0, end === -1 ? undefined : end).flatMap((line): [string, string][] => {
-    const match = /^([a-z][a-z0-9_-]*): *(.*)$/.exec(line);
-    return match ? [[match[1] ?? '', match[2] ?? '']] : [];
-  });
-  return optionsOf(pairs);
+/** Whether vzdump takes a volume: every disk of a VM unless `backup=0`; of a container rootfs, and mount points with `backup=1` alone. */
+export function isBackedUp(type: Guest['at']['type'], { slot }: Pick<Disk, 'slot'>, text = ''): boolean {
+  if (type === 'lxc') return slot === 'rootfs' || /(?:^|,)backup=(?:1|on|yes|true)(?:,|$)/.test(text);
+  return !/(?:^|,)backup=(?:0|off|no|false)(?:,|$)/.test(text);
+}
+
+/** Volumes of a guest that its backup leaves out, by slot. */
+export function leftOut({ at, disks, config }: Pick<Guest, 'at' | 'disks' | 'config'>): string[] {
+  return disks.filter((d) => d.media === 'disk' && !isBackedUp(at.type, d, config[d.slot])).map(({ slot }) => slot);
 }
