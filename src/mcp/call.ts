@@ -42,7 +42,7 @@ export interface CallContext {
   notices: () => string[];
 }
 
-/** `modern`: 2026-07-28, where a client is asked between two calls; `legacy`: older, where it is asked during one. */
+/** `modern`: 2026-07-28, where the client asks its user between two calls; `legacy`: older, where it does so during a call. */
 type Era = 'modern' | 'legacy';
 
 /** One `tools/call` as the SDK hands it over. */
@@ -57,7 +57,7 @@ interface ToolCall {
 
 type Answered = CallToolResult | InputRequiredResult;
 
-/** Executes one `tools/call`: translates it for `perform`, and the answer or the error back. Decides nothing. */
+/** Translates one `tools/call` for `perform`, and its answer or error back. Decides nothing. */
 export async function callTool(context: CallContext, call: ToolCall): Promise<Answered> {
   // Opening the engine also begins traces. The answer reports an engine that does not open.
   const engine = context.engine();
@@ -104,7 +104,7 @@ async function answered(context: CallContext, opening: Promise<Engine>, { server
       else {
         const waiting = () => onProgress?.({ done: 0, total: 0, message: 'waiting for the user to answer the form' });
         const now = await traced(approvalWait(approval), () => elicitation.askNow(asked, { server, ctx }, waiting));
-        // A client that gave the call up gets no answer, but the answer of its user counts.
+        // A client that cancelled the call gets no answer, but the answer of its user counts.
         const { signal: _gone, ...late } = performOptions;
         result = await perform({ ...(ctx.mcpReq.signal.aborted ? late : performOptions), answer: now });
       }
@@ -125,7 +125,7 @@ async function answered(context: CallContext, opening: Promise<Engine>, { server
   }
 }
 
-/** The client's own span: what it says of the call goes before what it says of the HTTP request. */
+/** The client's own span. That of the call takes precedence over that of the HTTP request. */
 function parentOf({ mcpReq, http }: ServerContext): RemoteParent {
   const { [TRACEPARENT_META_KEY]: traceparent, [TRACESTATE_META_KEY]: tracestate } = mcpReq._meta ?? {};
   if (typeof traceparent === 'string') return { traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) };
@@ -138,7 +138,7 @@ function errorCode({ structuredContent }: CallToolResult | InputRequiredResult):
   return error?.code ?? 'internal';
 }
 
-/** Answers of reads that several callers share. Without notices, nothing in them depends on the caller. */
+/** Rendered answers of reads that several callers share. Without notices they do not depend on the caller. */
 const renderings = new WeakMap<object, CallToolResult>();
 
 function renderedOnce(output: object, render: () => CallToolResult): CallToolResult {

@@ -2,7 +2,7 @@ import type { ClientCapabilities, Implementation, McpServer, ServerContext } fro
 import { type AuthInfo, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
 import { defined } from '../core/defined.ts';
 
-/** Facts that a transport can establish about the client of one request. All of it is the client's own word, except `authInfo`. */
+/** Facts about the client of one request. All are the client's own claims, except `authInfo`. */
 export interface ClientInfo {
   /** Name and version, as the client gives them; for the audit only. */
   client?: string;

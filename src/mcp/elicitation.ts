@@ -19,7 +19,7 @@ const CONSOLE = 'console';
 const TTL_SECONDS = 600;
 /** How often (ms) a client hears that its user has not answered yet: both SDKs give a call up after 60 s without news. */
 const WAITING_MS = 10_000;
-/** A form stays open at least so long (ms): clocks of replicas differ, and the engine knows itself what has expired. */
+/** A form stays open at least so long (ms), because clocks of replicas differ. The engine itself refuses expired approvals. */
 const LEAST_FORM_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const Confirmation = z.object({ typed: z.string() });
@@ -30,7 +30,7 @@ interface QuestionState {
   nonce: string;
   /** When the form left; epoch milliseconds. */
   at: number;
-  /** The user was sent to the console; nothing that comes back from there decides anything. */
+  /** The user was sent to the console. A reply to that decides nothing. */
   opened?: true;
 }
 
@@ -58,13 +58,13 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
   const forgetOld = (times: Map<string, number>) => {
     for (const [name, at] of times) if (at < now() - TTL_SECONDS * 1000) times.delete(name);
   };
-  /** A reply of the client as an answer; no reply of a form counts for more than it says. */
+  /** A reply of the client as an answer. Only an accepted form has a typed text. */
   const read = (reply: unknown, approvalId: string, sent: number, ctx: ServerContext): Answer => {
     const view = inputResponse({ [KEY]: reply } as Parameters<typeof inputResponse>[0], KEY);
     const action = view.kind === 'elicit' ? view.action : 'odd';
     const content = view.kind === 'elicit' && action === 'accept' ? Confirmation.safeParse(view.content).data : undefined;
     const seconds = (now() - sent) / 1000;
-    // The engine does not take it for a no; a second form would only be declined again.
+    // The engine does not count it as a no. The client would decline a second form too.
     if (action === 'decline' && seconds < UNREAD_SECONDS) {
       forgetOld(silent);
       silent.set(nameOf(approvalId, ctx), now());
@@ -134,7 +134,7 @@ export function createElicitation(key: Uint8Array | string = randomBytes(32), no
 }
 
 /**
- * A reply that is not a JSON-RPC answer (`"result": null`) never settles the request, so the connection's own report about it does.
+ * A reply that is not a JSON-RPC answer (`"result": null`) never resolves the request, so the error of the connection rejects it.
  * @throws what the connection could not read while the request was open
  */
 async function unlessUnreadable<T>(server: McpServer, request: () => Promise<T>): Promise<T> {

@@ -31,7 +31,7 @@ export function roleOfScopes(scopes: readonly string[]): Role | undefined {
   return scopes.includes(READ) ? 'viewer' : undefined;
 }
 
-/** The data that the SDK carries to the handlers. The token itself stays behind: nothing after the gate needs it. */
+/** The data that the SDK hands to the handlers. It leaves out the token itself, which they do not need. */
 export function toAuthInfo(identity: Identity): AuthInfo {
   const scopes = [READ, ...(identity.role === 'operator' ? [WRITE] : []), ...(identity.mayApprove ? [APPROVE] : [])];
   return { token: '', clientId: identity.principal, scopes, expiresAt: identity.expiresAt, extra: { identity } };
@@ -41,7 +41,7 @@ export function identityOf(authInfo: AuthInfo | undefined): Identity | undefined
   return authInfo?.extra?.identity as Identity | undefined;
 }
 
-/** The scope that a caller lacks for an operation, as the specification's step-up challenge names it; undefined: nothing is lacking. */
+/** The scope that a caller lacks for an operation, for the specification's step-up challenge. */
 export function missingScope(authInfo: AuthInfo | undefined, operation: Offered): string | undefined {
   const identity = identityOf(authInfo);
   return identity === undefined || roleAllows(identity.role, operation) ? undefined : WRITE;

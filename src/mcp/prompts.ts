@@ -102,7 +102,7 @@ export const STARTERS: readonly Starter[] = [
   },
 ];
 
-/** Starting points that a user picks from a menu; each is offered where the tools it names are. */
+/** Starting points that a user picks from a menu. Each is offered where all tools that it names are. */
 export function registerPrompts(server: McpServer, operations: readonly Offered[], complete: Completions): void {
   const has = (name: string) => operations.some((operation) => operation.name === name);
   for (const { name, title, description, args, required, text } of STARTERS.filter((one) => one.needs.every(has))) {
@@ -122,7 +122,7 @@ function schemaOf(args: NonNullable<Starter['args']>, required: string | undefin
   return z.object(Object.fromEntries(fields)) as z.ZodObject<Record<string, z.ZodType<string | undefined>>>;
 }
 
-/** A name that the user typed stays one word of data. */
+/** Quoted, so that a name from the user stays data. */
 function quoted(text = ''): string {
   return JSON.stringify(text);
 }

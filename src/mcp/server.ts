@@ -27,9 +27,9 @@ export interface FactoryOptions
   settings: Pick<Settings, 'readOnly' | 'toolsets' | 'demo' | 'waitSeconds' | 'clusters'> & Partial<Pick<Settings, 'cardClients'>>;
   /** This product's version. */
   version: string;
-  /** Signs what travels through the client while a human is asked: at least 32 bytes, the same in every replica. Default: random. */
+  /** Signs the state that a question carries through the client: at least 32 bytes, the same in every replica. Default: random. */
   stateKey?: Uint8Array | string;
-  /** Tells subscribers of changes; without it nothing can be subscribed to. */
+  /** Reports changes to subscribers; without it clients cannot subscribe. */
   changes?: ChangeFeed;
   /** Epoch milliseconds; tells an answer that a person gave from one that a client gave by itself. Default: the system's clock. */
   now?: () => number;
@@ -50,7 +50,7 @@ const LIST_TTL_MS = 300_000;
 
 /**
  * The MCP server without a transport: stdio runs one instance for a connection, HTTP one for a request (2026-07-28) or a session (older).
- * So whatever costs time is made once, here or at first use, and the factory only registers.
+ * Expensive parts are created once, here or at first use, and the factory only registers.
  */
 export function createServerFactory(options: FactoryOptions): McpServerFactory {
   const { demo, waitSeconds, cardClients = [] } = options.settings;
@@ -80,7 +80,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
   return ({ authInfo, era, requestInfo }) => {
     const name = era === 'modern' ? calledTool(requestInfo) : undefined;
     const called = name === undefined ? [] : registrations.filter((one) => one.name === name);
-    // A remote caller who may only read is told neither the rules of changing nor the prompts that need it.
+    // A remote caller that may only read gets neither the rules of changing nor the prompts that change.
     const allowed = called.length > 0 ? [] : tools.filter((tool) => missingScope(authInfo, tool) === undefined);
     const within = identityOf(authInfo)?.scope?.clusters;
     // A client reads them before it calls a tool, from the answer to another request.
@@ -117,7 +117,7 @@ export function createServerFactory(options: FactoryOptions): McpServerFactory {
         return callTool(context, { server, name: tool.name, raw, ctx, era });
       });
     if (called.length > 0) return server;
-    // Tools outside the role are not listed, yet registered: an OAuth client that calls one is told which scope it needs.
+    // Tools outside the role are registered but not listed, so that an OAuth client that calls one learns which scope it needs.
     server.server.setRequestHandler('tools/list', (_request, ctx) => {
       const client = clientOf(server, ctx);
       const { role } = base.caller(client);
@@ -142,7 +142,7 @@ function calledTool(request: Request | undefined): string | undefined {
   return request?.headers.get('mcp-method') === 'tools/call' ? (request.headers.get('mcp-name') ?? undefined) : undefined;
 }
 
-/** Over HTTP, 403 with the scope that is lacking. The engine checks the scope too, and records the refusal in the audit. */
+/** Over HTTP, 403 with the missing scope. The engine checks the scope too, and records the refusal in the audit. */
 function challengeFor(operation: Offered, { engine, caller }: Pick<CallContext, 'engine' | 'caller'>): ScopeChallengeHandler {
   return async ({ authInfo }) => {
     const scope = missingScope(authInfo, operation);

@@ -1,8 +1,8 @@
 import type { OfferedTool } from './tools.ts';
 
 /**
- * The same tool where several clusters are served. What decides is told by its id, and some tools read nothing of a cluster. `additionalProperties` pays for the parameter, because
- * the list is in the agent's context: the engine refuses unknown parameters in any case.
+ * The same tool where several clusters are served. Decisions name an approval, and some tools read nothing of a cluster. The parameter replaces
+ * `additionalProperties` in the tokens of the list, because the engine refuses unknown parameters in any case.
  */
 export function withCluster(offered: OfferedTool): OfferedTool {
   if (offered.ofNoCluster || (offered.effect === 'control' && offered.decides)) return offered;

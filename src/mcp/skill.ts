@@ -24,7 +24,7 @@ const entry = lazy(async () => {
   return skillEntry('proxmox-mcp', { 'SKILL.md': await text.get() });
 });
 
-/** Demanded by revision 2026-07-28; older clients pass over it. */
+/** Required by revision 2026-07-28; older clients ignore it. */
 const CACHE = { ttlMs: 300_000, cacheScope: 'public' };
 
 const listParams = z.looseObject({});

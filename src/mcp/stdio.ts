@@ -4,7 +4,7 @@ import type { McpServer, McpServerFactory, Server } from '@modelcontextprotocol/
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { ChangeFeed } from './resources/changes.ts';
 
-/** How long (ms) `onClose` may take before the process ends regardless; what is unfinished is reconciled by the next process. */
+/** How long (ms) `onClose` may take before the process ends regardless. The next process reconciles unfinished runs. */
 const CLOSE_LIMIT_MS = 1000;
 /** How long (ms) a client must be silent to count as idle: one that only lists the tools has left by then. */
 const IDLE_MS = 250;
@@ -14,7 +14,7 @@ const ANSWER_LIMIT_MS = 55_000;
 interface Hooks {
   /** Closes what was opened (the engine), if anything was. */
   onClose: () => Promise<void>;
-  /** Hears about messages that could not be read or sent; must not write to stdout, which is the wire. */
+  /** Gets messages that could not be read or sent. It must not write to stdout, which belongs to the protocol. */
   onError: (error: Error) => void;
   /** Called once, when every request is answered and the client has been silent for a moment. */
   onIdle: () => void;
@@ -75,7 +75,7 @@ export function runStdio(factory: McpServerFactory, { onClose, onError, onIdle, 
   process.stdin.once('close', inputEnded);
 }
 
-/** The same stream, whose end its listeners do not hear of. A stream in between would cost as much as reading a message. */
+/** The same stream without events of its end. A stream in between would cost as much as reading a message. */
 function withoutEnd(stream: Readable): Readable {
   const listens = (event: string | symbol) => event !== 'end' && event !== 'close';
   return Object.create(stream, {

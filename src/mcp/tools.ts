@@ -28,7 +28,7 @@ export function offeredTool(operation: Operation): OfferedTool {
   return { name, toolset, effect, ...control, ...read, tool: toolDefinition(operation) };
 }
 
-/** The tool as clients list it. Everything is derived from the operation, so that nothing can be forgotten for one of them. */
+/** The tool as clients list it, derived from the operation alone. */
 export function toolDefinition(operation: Operation): Tool {
   const input = withoutBounds(jsonSchema(inputOf(operation), 'input')) as JsonSchema;
   const common = Object.fromEntries(commonOf(operation).map((name) => [name, COMMON[name]]));
@@ -54,7 +54,7 @@ function annotationsOf(operation: Operation): ToolAnnotations {
   };
 }
 
-/** Words that the other answers use too: they must not be narrowed to what a finished call says. */
+/** Members that other answers have too: a finished call must not narrow their types. */
 const SHARED = { status: 'string', plan: 'object', summary: 'string', next: 'string', progress: 'string' };
 
 /** Rows of cells in the order of the columns; a cell may be of any type. */
@@ -80,7 +80,7 @@ function loosen(value: unknown): unknown {
   return {
     ...mapValues(rest, loosen),
     ...(isObject(properties) && Object.keys(properties).length > 0 ? { properties: mapValues(properties, loosen) } : {}),
-    // A schema for further members (a record) says something; false only forbids, and an empty one says nothing.
+    // A schema for further members describes a record. `false` only forbids, and an empty one describes nothing.
     ...(isObject(additionalProperties) && Object.keys(additionalProperties).length > 0
       ? { additionalProperties: loosen(additionalProperties) }
       : {}),

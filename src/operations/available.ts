@@ -5,7 +5,7 @@ import type { Operation } from './define.ts';
 /** The part of an operation that decides whether and to whom it is offered. */
 export type Offered = Pick<Operation, 'name' | 'toolset' | 'effect'> & { decides?: boolean; releases?: true; ofNoCluster?: true };
 
-/** Reads, and lists of approvals and tasks: neither the cluster nor a decision is touched. */
+/** Whether an operation neither changes the cluster nor decides anything: reads, and lists of approvals and tasks. */
 export function changesNothing({ effect, decides }: Offered): boolean {
   return effect === 'read' || (effect === 'control' && !decides);
 }
@@ -22,8 +22,8 @@ export function roleAllows(role: Role | undefined, operation: Offered): boolean 
 }
 
 /**
- * The operations that exist for callers: those of the chosen toolsets, in read-only mode only those that change and decide nothing. Control
- * operations are there whenever another operation that changes is: an approval without `approve` would be a dead end.
+ * The operations of the chosen toolsets. In read-only mode only those that change and decide nothing. Control operations are included whenever
+ * an operation can change something, because an approval without `approve` would be a dead end.
  */
 export function availableIn<T extends Offered>(
   operations: readonly T[],

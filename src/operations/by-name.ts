@@ -11,8 +11,8 @@ const existingName = z
 const inputs = new WeakMap<Operation, z.ZodObject>();
 
 /**
- * The parameters of an operation as callers see them: where it knows guests by VMID, the VMID may be left out for the name. The engine puts
- * the VMID in its place before the operation sees the arguments.
+ * The parameters of an operation as callers see them. Where it takes a VMID, callers may give the name instead, which the engine replaces by
+ * the VMID before the operation gets the arguments.
  */
 export function inputOf(operation: Operation): z.ZodObject {
   const { input, byName } = operation;

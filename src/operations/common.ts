@@ -1,6 +1,6 @@
 import type { Operation } from './define.ts';
 
-/** Parameters that every operation of an effect has as a tool, beside its own. Transports read them; operations never see them. */
+/** Parameters that every tool of an effect has besides its own. Transports read them; operations never get them. */
 export type Common = 'dry_run' | 'wait_seconds' | 'reason';
 /** Longest wait (seconds) that a client without progress survives: both SDKs give up after 60. */
 export const MAX_WAIT_SECONDS = 50;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { hidesSomething } from '../core/text/text.ts';
 
-/** A text that an empty one says nothing for: where it is optional, empty is absent. Not advertised, which would cost tokens. */
+/** A text that is not empty. Where it is optional, empty counts as absent. Not advertised, which would cost tokens. */
 export const filled = (max: number) =>
   z
     .string()

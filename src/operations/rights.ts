@@ -24,7 +24,7 @@ export interface Rights {
 /** The part of an operation from which its rights follow. */
 type Stated = Pick<Operation, 'reads' | 'mayRead'> & Partial<Pick<ChangeOperation, 'sends' | 'maySend'>>;
 
-/** A request of which only the kinds of values matter: the rights on this guest are those on any. */
+/** Sample values for requests. Only their kinds matter: every guest needs the same rights as this one. */
 const AT = { node: 'pve', vmid: '100', storage: 'local', bridge: 'vmbr0', poolid: 'agents', snapname: 'one', volume: 'local:iso/cd.iso' };
 const DEVICES = { net0: `virtio,bridge=${AT.bridge}`, scsi0: `${AT.storage}:vm-100-disk-0,size=1G`, rootfs: `${AT.storage}:vm-100-disk-0` };
 const SAMPLES: readonly [RegExp, string][] = [
@@ -81,7 +81,7 @@ function sampled(params: readonly string[]): Record<string, string> {
   );
 }
 
-/** Of alternatives the last one, as `unmet` tells it. */
+/** Of alternatives only the last one, as in `unmet`. */
 function rightsIn(one: Need): Right[] {
   if ('all' in one) return one.all.flatMap(rightsIn);
   if ('any' in one) return one.any.slice(-1).flatMap(rightsIn);
@@ -93,7 +93,7 @@ function placeOf(path: string): Place {
   return kinds[path.split('/')[1] ?? ''] ?? 'cluster';
 }
 
-/** Each once, without choices that another right satisfies. */
+/** Each right once, without those that another right includes. */
 function distinct(rights: readonly Right[], given: readonly Right[]): Right[] {
   const covers = (other: Right, right: Right) => other.on === right.on && other.anyOf.every((name) => right.anyOf.includes(name));
   return rights.filter(

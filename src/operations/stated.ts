@@ -1,12 +1,12 @@
 import type { Plan } from '../core/plan/plan.ts';
 import type { ChangeOperation } from './define.ts';
 
-/** The name of a parameter of which the value decides over rights too: `ide2=local:iso/x.iso,media=cdrom`. */
+/** The name in a stated parameter. One whose value decides about rights has it: `ide2=local:iso/x.iso,media=cdrom`. */
 export const nameOf = (stated: string): string => stated.split('=')[0] ?? '';
 
 /**
- * Requests of a plan that its operation does not state: by method and path, or by a parameter. Roles, `doctor` and the documentation follow from
- * what is stated, so nothing else may be sent.
+ * Requests and parameters of a plan that its operation does not state. Roles, `doctor` and the documentation follow from the statement, so the
+ * engine sends nothing else.
  */
 export function unstated(
   { sends, maySend = {}, anyBut }: Pick<ChangeOperation, 'sends' | 'maySend' | 'anyBut'>,

@@ -27,14 +27,14 @@ export function renderApproval(approval: ApprovalRecord): string {
   return lines.join('\n');
 }
 
-/** The same with what must be typed for a yes. */
+/** The same with the text to type for a yes. */
 export function renderQuestion(approval: ApprovalRecord): string {
   const { ofCluster } = approvalView(approval);
   const where = ofCluster === undefined ? '' : ` on ${ofCluster}`;
   return `${renderApproval(approval)}\n\nTo approve${where}, type: ${mustTypeFor(approval)}\nAny other answer does nothing.`;
 }
 
-/** Everything of an approval that is not the plan's. */
+/** The lines about the approval itself, not about its plan. */
 function askedLines(a: ApprovalView): string[] {
   const { person, from, client } = a.askedBy;
   const claim = client === undefined ? '' : `, which calls itself “${client}”, unverified,`;

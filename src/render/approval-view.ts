@@ -52,7 +52,7 @@ export function approvalView(a: ApprovalRecord) {
     summary: plainText(`${prefix}${plan.summary}`, 300),
     ...(plan.raisedBecause === undefined ? {} : { raisedBecause: plainText(plan.raisedBecause, 300) }),
     ...(first ? { guest: guestRef(first) } : {}),
-    /** All of them with what is known of each, when it is more than one; `guest` is the first then. */
+    /** Several guests with the facts of each; `guest` is the first of them then. Empty for one guest. */
     guests: targets.length > 1 ? targets.map((target) => ({ ...guestRef(target), facts: factsOfOne(plan, asked, target) })) : [],
     /** The text to type for a yes; absent when the name holds characters that cannot be seen or typed, so that only a no is possible. */
     ...(plainText(mustType, 300) === mustType ? { mustType } : {}),
@@ -61,7 +61,7 @@ export function approvalView(a: ApprovalRecord) {
     ...(prefix === '' ? {} : { ofCluster: plainText(nameIn(a.cluster), 40) }),
     warnings: plan.warnings.map((text) => plainText(text, 400)),
     changes: changesOf(plan),
-    /** About the guest of a plan for one; of a plan for several only what is not said of each guest. */
+    /** Includes those of a single guest; those of several are in `guests`. */
     facts: factsOf(plan, asked),
     steps: plan.steps.map(stepView),
     choices: plan.choices.map((text) => plainText(text, 300)),

@@ -1,9 +1,9 @@
 import type { Json, JsonObject } from '../core/text/json.ts';
 import { costsAtMost, roughTokens } from '../core/text/tokens.ts';
 
-/** Most tokens of an answer, as `roughTokens` counts them: 6,000 less its error and what is said about the rest. */
+/** Most tokens of an answer, as `roughTokens` counts them: 6,000 less its error and the lines of `left_out`. */
 const MAX_TOKENS = 5300;
-/** Shortened parts that are named. */
+/** Most shortened parts that `left_out` names. */
 const NAMED = 8;
 /** Members of a list, or characters of a text, below which it is not shortened. */
 const LEAST = { list: 3, text: 200 };
@@ -17,8 +17,8 @@ interface Part {
 }
 
 /**
- * An answer that fits a model's context: the longest lists and texts of one that is too long keep their beginning, and `left_out` says of
- * which and how much, and how to get it.
+ * An answer that fits a model's context. The longest lists and texts of a longer one keep their beginning. `left_out` names them, with how much
+ * is shown and how to get the rest.
  */
 export function withinBudget(body: JsonObject): JsonObject {
   if (costsAtMost(JSON.stringify(body), MAX_TOKENS)) return body;

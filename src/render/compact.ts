@@ -2,7 +2,7 @@ import { isObject, type Json, type JsonObject } from '../core/text/json.ts';
 import { hidesSomething, visibleJson } from '../core/text/text.ts';
 import { isTable, type Table } from './table.ts';
 
-// Anything here could be read as structure, so it goes in quotes, as does what hides from the eye.
+// Characters that a reader could take for structure go in quotes, as do those that do not show.
 const PLAIN_WORD = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const NEEDS_QUOTES = /^$|^[\s"#-]|\s$|[|{}[\]"]|, |: |:$/u;
 

@@ -17,7 +17,7 @@ const BACKUP_IS_OLD_DAYS = 7;
 
 /**
  * The facts that a human needs before deciding: about the plan as a whole, and about its guest where it has one.
- * @param asked epoch milliseconds at which ages are counted: a text that changes by itself would move under the reader
+ * @param asked epoch milliseconds at which ages are counted, so that the text does not change while a human reads it
  */
 export function factsOf(plan: Plan, asked: number): Fact[] {
   const { sources = [], facts = {}, target } = plan;

@@ -40,7 +40,7 @@ export function renderError(thrown: unknown, options: RenderOptions = {}): Rende
   return finish({ error: asError(thrown).toJSON() as unknown as JsonObject }, options);
 }
 
-/** A plan for readers: what it does, the exact requests, and what a human wants to know before saying yes. Secrets are not in plans. */
+/** A plan for readers: its effect, the exact requests, and the facts for a decision. Secrets are not in plans. */
 export function planView(plan: Plan): JsonObject {
   const targets = targetsOf(plan);
   const view: Record<string, unknown> = {
@@ -93,7 +93,7 @@ function bodyOf(result: Result): JsonObject {
   }
 }
 
-/** Once all requests are done, what the run still waits for. */
+/** The conditions that a run still waits for once all requests are done. */
 function waitingFor({ plan, steps }: RunRecord): JsonObject {
   const isDone = plan.steps.every(({ kind, id }) => kind !== 'request' || steps.some((one) => one.id === id && one.state === 'done'));
   const waits = plan.steps.flatMap((step) => (step.kind === 'wait' ? [step.purpose] : []));
@@ -174,7 +174,7 @@ function textOf(answer: JsonObject): string {
   return `${notice}\n${compactText(rest)}`;
 }
 
-/** Without what is absent or empty: an answer does not spend tokens on saying nothing. */
+/** Without members that are absent or empty, which would cost tokens. */
 function withoutEmpty(view: Record<string, unknown>): JsonObject {
   const kept = Object.entries(view).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0));
   return Object.fromEntries(kept) as JsonObject;

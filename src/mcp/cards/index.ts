@@ -4,8 +4,8 @@ import { lazy } from '../../core/lazy.ts';
 import type { Offered } from '../../operations/available.ts';
 import { type ClientInfo, clientOf } from '../client.ts';
 
-// MCP Apps (extension `io.modelcontextprotocol/ui`, 2026-01-26): a page that a host shows beside the answer of a tool. It is made from the
-// answer that every client gets, so no answer differs for it.
+// MCP Apps (extension `io.modelcontextprotocol/ui`, 2026-01-26): a page that a host shows beside the answer of a tool. The page uses the answer
+// that every client gets, so answers do not differ.
 
 const URI = 'ui://proxmox-mcp/card.html';
 const MIME = 'text/html;profile=mcp-app';
@@ -31,7 +31,7 @@ export function withCard({ name, effect, tool }: Offered & { tool: Tool }): Tool
   return { ...tool, _meta: { ...tool._meta, ui: { resourceUri: URI }, 'ui/resourceUri': URI } };
 }
 
-/** @param others the resources of every client: this one is listed for, and read by, clients with cards alone */
+/** @param others the resources for every client. Only clients with cards can list and read the card. */
 export function registerCards(mcp: McpServer, clients: readonly string[], others: readonly Resource[]): void {
   const isFor = (ctx: ServerContext) => showsCards(clientOf(mcp, ctx), clients);
   const config = { title: 'Card', description: 'Shows a plan that needs an approval, or the guests', mimeType: MIME };

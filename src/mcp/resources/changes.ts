@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stamps } from '../../engine/stamps.ts';
 import type { Engine } from '../../engine/types.ts';
 
-/** Pause (ms) between two looks while a client is subscribed. */
+/** Pause (ms) between two reads while a client is subscribed. */
 const PAUSE_MS = 5_000;
 
-/** Tells which resources have changed, while there are listeners. */
+/** Reports changed resources while there are listeners. */
 export type ChangeFeed = ReturnType<typeof createChangeFeed>;
 
 interface FeedOptions {
   engine: () => Promise<Pick<Engine, 'stamps'>>;
   /**
-   * Whether changes of guests are told. A stream over HTTP is filtered by address alone, and VMIDs can be guessed, so there a caller who is
+   * Whether to report changes of guests. A stream over HTTP is filtered by address alone, and VMIDs can be guessed. There a caller that is
    * limited to some guests would learn about others. The ids of approvals and runs are random.
    */
   guests: boolean;
@@ -30,7 +30,7 @@ function isAt(uri: string, { list, item }: { list: string; item: string }): bool
   return uri === list || uri.startsWith(item);
 }
 
-/** A read that fails tells nothing; the next one compares with the last that succeeded. */
+/** A read that fails is skipped. The next one is compared with the last that succeeded. */
 export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOptions) {
   const listeners = new Set<(uri: string) => void>();
   let known: Stamps | undefined;
@@ -57,9 +57,9 @@ export function createChangeFeed({ engine, guests, pauseMs = PAUSE_MS }: FeedOpt
   }
 
   return {
-    /** Whether it tells of the thing at this address. */
+    /** Whether it reports changes of the resource at this address. */
     covers: (uri: string) => KINDS.some((kind) => (guests || kind !== 'guests') && isAt(uri, ADDRESSES[kind])),
-    /** @returns ends the listening; the last listener that leaves ends the looking */
+    /** @returns removes the listener; without listeners nothing is read */
     listen(listener: (uri: string) => void): () => void {
       // One listener may be given twice, by two subscriptions.
       const own = (uri: string) => listener(uri);

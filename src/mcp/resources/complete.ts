@@ -10,7 +10,7 @@ const MAX_VALUES = 100;
 const FRESH_MS = 10_000;
 
 type Kind = 'vmids' | 'guests' | 'nodes' | 'storages' | 'images' | 'approvals' | 'tasks';
-/** For each kind of name: those that fit the typed text. A name that cannot be read is not offered. */
+/** For each kind, the names that fit the typed text. */
 export type Completions = Record<Kind, (typed: string) => Promise<string[]>>;
 
 interface Choice {
@@ -37,7 +37,7 @@ const SOURCES: Record<Kind, { tool: string; args: JsonObject; choices: (answer: 
   tasks: { tool: 'get_task', args: {}, choices: (a) => named(a.runs, 'run_id') },
 };
 
-/** @param authInfo of the connection: a completion carries no other word about its caller */
+/** @param authInfo of the connection, because a completion says nothing else about its caller */
 export function completions(
   context: ReadContext,
   server: McpServer,
@@ -69,7 +69,7 @@ export function completions(
   return Object.fromEntries(Object.keys(SOURCES).map((kind) => [kind, completing(kind as Kind)])) as Completions;
 }
 
-/** As the address of a guest has it. */
+/** The id of a guest in its address. */
 function addressOf({ cluster, vmid }: JsonObject): string {
   return cluster === undefined ? String(vmid) : `${cluster}:${vmid}`;
 }

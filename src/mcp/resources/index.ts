@@ -14,8 +14,8 @@ const MIME = 'application/json';
 const NOT_FOUND = ['guest_not_found', 'approval_unknown', 'invalid_arguments', 'not_possible', 'task_unknown'];
 
 /**
- * The cluster by address, for clients that attach resources. Everything is read through the tools and their entry point. Lists and
- * templates cost nothing at start.
+ * The cluster by address, for clients that attach resources. Every read goes through the tools and their entry point. Lists and templates
+ * cost nothing at start.
  */
 export function registerResources(server: McpServer, context: ReadContext, operations: readonly Offered[], complete: Completions): void {
   const offered = isOffered(operations);
@@ -35,7 +35,7 @@ export function registerResources(server: McpServer, context: ReadContext, opera
   }
 }
 
-/** The entries of \`resources/list\`. */
+/** The entries of `resources/list`. */
 export function listedResources(operations: readonly Offered[]) {
   return LISTS.filter(isOffered(operations)).map(({ tool: _tool, args: _args, ...entry }) => ({ ...entry, mimeType: MIME }));
 }
@@ -45,7 +45,7 @@ const isOffered =
   ({ tool }: { tool: string }) =>
     operations.some(({ name }) => name === tool);
 
-/** @returns undefined where there is nothing for this caller */
+/** @returns undefined where the caller can read nothing at the address */
 export async function nothingAsUndefined(find: () => Promise<JsonObject | undefined>): Promise<JsonObject | undefined> {
   return find().catch((thrown: unknown) => {
     const error = asError(thrown);

@@ -22,7 +22,7 @@ export interface ItemKind extends Kind {
   ids: 'vmids' | 'nodes' | 'storages' | 'approvals' | 'tasks';
   /** The tool's arguments; undefined where the address has another form than such ids. */
   args: (id: string) => JsonObject | undefined;
-  /** The part of the answer that is the thing; undefined where the answer lacks it. Default: the whole answer. */
+  /** The item in the answer; undefined where the answer lacks it. Default: the whole answer. */
   pick?: (answer: JsonObject, id: string) => JsonObject | undefined;
 }
 

@@ -7,7 +7,7 @@ import type { CallContext } from '../call.ts';
 import type { ClientInfo } from '../client.ts';
 import { ITEMS, type ItemKind, LISTS } from './kinds.ts';
 
-/** The part of it that a read needs. */
+/** The part of a call's context that a read needs. */
 export type ReadContext = Pick<CallContext, 'engine' | 'caller' | 'demo' | 'notices'>;
 
 /** The answer of a reading tool, with its lists as objects. */
@@ -17,7 +17,7 @@ export async function read(context: ReadContext, tool: string, args: JsonObject,
   return renderResult(result, { demo: context.demo, notices: context.notices() }).structured;
 }
 
-/** The thing at an address; undefined where there is nothing. */
+/** The list or item at an address; undefined where there is none. */
 export async function findAt(context: ReadContext, uri: string, client: ClientInfo): Promise<JsonObject | undefined> {
   const list = LISTS.find((one) => one.uri === uri);
   if (list) return read(context, list.tool, list.args, client);
@@ -25,7 +25,7 @@ export async function findAt(context: ReadContext, uri: string, client: ClientIn
   return item && findItem(context, item, uri.slice(item.template.length - '{id}'.length), client);
 }
 
-/** One thing by its id; undefined where there is none. */
+/** One item by its id; undefined where there is none. */
 export async function findItem(context: ReadContext, kind: ItemKind, id: string, client: ClientInfo): Promise<JsonObject | undefined> {
   const name = decoded(id);
   const args = kind.args(name);

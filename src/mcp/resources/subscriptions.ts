@@ -4,7 +4,7 @@ import type { ChangeFeed } from './changes.ts';
 import { nothingAsUndefined } from './index.ts';
 import type { ReadContext } from './read.ts';
 
-/** More than a person watches. */
+/** Most subscriptions of a connection: more than a person watches. */
 const MAX_SUBSCRIPTIONS = 200;
 
 /**
@@ -15,7 +15,7 @@ export function registerSubscriptions(server: McpServer, context: ReadContext, c
   const wanted = new Set<string>();
   let end: (() => void) | undefined;
   const tell = (uri: string) => {
-    // A client that is gone hears nothing.
+    // A client that has left gets nothing.
     if (wanted.has(uri)) void server.server.sendResourceUpdated({ uri }).catch(() => {});
   };
   const stop = () => {

@@ -14,7 +14,7 @@ import { checkLimited, guestsOf } from './lib/guests.ts';
 import { prune } from './lib/prune.ts';
 import { type ApiRequest, asked, requestFor } from './lib/request.ts';
 
-/** Any method that changes something, that no tool covers and that is not on the list of what is never sent. */
+/** Any method that changes something, except those that a tool covers and those that are never sent (lib/never.ts). */
 export const apiChange = (tools: readonly Operation[]) =>
   defineOperation({
     name: 'api_change',

@@ -7,7 +7,7 @@ import { neverSent } from './lib/classes.ts';
 import { checkLimited } from './lib/guests.ts';
 import { asked, queryOf, requestFor } from './lib/request.ts';
 
-/** Any GET method that is not on the list of what is never sent. */
+/** Any GET method except those that are never sent (lib/never.ts). */
 export const apiRead = (tools: readonly Operation[]) =>
   defineOperation({
     name: 'api_read',

@@ -3,5 +3,5 @@ import { apiChange } from './api-change.ts';
 import { apiRead } from './api-read.ts';
 import { apiSearch } from './api-search.ts';
 
-/** The tools for all that no tool covers. @param tools those that there are beside them */
+/** The operations for methods that no other operation covers. @param tools the other operations */
 export const apiTools = (tools: readonly Operation[]): Operation[] => [apiSearch(tools), apiRead(tools), apiChange(tools)];

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { defineOperation } from '../define.ts';
 import { approvalId, decided } from './schemas.ts';
 
-/** Decides a pending approval and executes its plan; how a human is asked is the operator's choice (docs/approvals.md). */
+/** Approves a pending plan and executes it. The operator chooses how the server asks a human (docs/approvals.md). */
 export const approve = defineOperation({
   name: 'approve',
   title: 'Approve a pending change',

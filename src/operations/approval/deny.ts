@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { defineOperation } from '../define.ts';
 import { approvalId, decided } from './schemas.ts';
 
-/** Ends a pending approval; nothing is sent. */
+/** Ends a pending approval and sends nothing. */
 export const deny = defineOperation({
   name: 'deny',
   title: 'Deny a pending change',

@@ -29,7 +29,7 @@ const input = z.strictObject({
 });
 type Args = Omit<z.output<typeof input>, 'vmid' | 'vmids'>;
 
-/** POST /nodes/{node}/vzdump, one guest each, so that every guest has an outcome of its own. */
+/** POST /nodes/{node}/vzdump, one request a guest, so that every guest has its own outcome. */
 export const backupVm = defineOperation({
   name: 'backup_vm',
   title: 'Back up VMs or containers',

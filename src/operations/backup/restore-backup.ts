@@ -77,7 +77,7 @@ async function newPlan(ctx: OperationContext, args: RestoreArgs, backup: Backup,
   const twins = await namedSo(ctx, name, args);
   const label = `${name === '' ? 'guest' : plainText(name, 80)} (${vmid})`;
   const nameKey = type === 'lxc' ? 'hostname' : 'name';
-  // A restore that failed may leave an empty guest: where it gets no name, something else tells the two apart.
+  // A failed restore may leave an empty guest. Without a name, another setting tells it from a restored one.
   const trait = name === '' ? ['ostype', 'cores', 'memory'].find((key) => inside.config[key] !== undefined) : undefined;
   const there: Condition = {
     kind: 'config',
@@ -137,7 +137,7 @@ async function namedSo({ api }: OperationContext, name: string, { name: chosen, 
   return twins.map(({ vmid }) => vmid);
 }
 
-/** @throws invalid_arguments, not_possible with what can be seen */
+/** @throws invalid_arguments, not_possible with the storages that were read */
 async function findBackup({ api }: OperationContext, { volume, source_vmid: source }: RestoreArgs): Promise<Backup> {
   if ((volume === undefined) === (source === undefined)) {
     fail('invalid_arguments', 'restore_backup needs either volume, or source_vmid or source_name.');
@@ -146,11 +146,10 @@ async function findBackup({ api }: OperationContext, { volume, source_vmid: sour
   const found = volume === undefined ? lists.backups[0] : lists.backups.find(({ volid }) => volid === volume);
   if (found) return found;
   const unread = lists.unread.map(({ storage, why }) => `${storage} (${why})`);
-  fail(
-    'not_possible',
-    volume === undefined ? `No backup of guest ${source} is visible.` : `No backup ${plainText(volume, 200)} is visible.`,
-    {
-      hint: `Call list_backups. Backups show with VM.Backup on the guest and Datastore.AllocateSpace on the storage. Storages read: ${lists.read.join(', ') || 'none'}.${unread.length > 0 ? ` Not read: ${unread.join(', ')}.` : ''}`,
-    },
-  );
+  const hint = present(
+    'Call list_backups. Backups show with VM.Backup on the guest and Datastore.AllocateSpace on the storage.',
+    `Storages read: ${lists.read.join(', ') || 'none'}.`,
+    unread.length > 0 && `Not read: ${unread.join(', ')}.`,
+  ).join(' ');
+  fail('not_possible', `No backup ${volume === undefined ? `of guest ${source}` : plainText(volume, 200)} is visible.`, { hint });
 }

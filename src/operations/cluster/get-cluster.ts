@@ -36,7 +36,7 @@ const SEES: Record<Section, readonly Subject[]> = {
 const row = z.looseObject({});
 const rows = z.array(row).optional();
 
-/** The parts of the cluster and what is free of them. Requests: one or two a node, and one a storage. */
+/** The parts of the cluster and their free space. Requests: one or two a node, and one a storage. */
 export const getCluster = defineOperation({
   name: 'get_cluster',
   title: 'Show the cluster',

@@ -87,7 +87,7 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, chec
   };
 }
 
-/** Deleting takes long, and a name may be used again meanwhile: each snapshot is looked at once more. */
+/** Deleting takes long, and a name may be used again meanwhile, so each further snapshot is checked before its request. */
 function deletion({ guest }: Target, one: Snapshot, index: number): Step[] {
   const { at } = guest;
   const of = label(guest);

@@ -76,7 +76,7 @@ export const rollbackSnapshot = defineOperation({
       warnings: present(
         `lost: all changes on its disks of the last ${lost}`,
         running && `${of} runs and is powered off${runs ? ', then it starts again' : '. It stays off'}`,
-        differs.length > 0 && `the configuration of then comes back: ${differs.map((key) => plainText(key, 40)).join(', ')}`,
+        differs.length > 0 && `its old configuration comes back: ${differs.map((key) => plainText(key, 40)).join(', ')}`,
         dropped.length > 0 && `disks that were added since leave the configuration: ${dropped.join(', ')}`,
         guest.identity.protection && then.protection !== '1' && 'the guest is protected now and loses its protection',
         guest.pending.length > 0 && 'changes that are pending are dropped',

@@ -73,7 +73,7 @@ export const downloadMedia = defineOperation({
       ...(sizeGib === undefined ? {} : { space: { [placeOn(node, storage)]: sizeGib } }),
       summary: `Download ${plainText(url.href, 180)} to ${volid} on ${node}${sizeGib === undefined ? '' : ` (${rounded(sizeGib)} GiB)`}`,
       steps: [
-        // With a checksum Proxmox would write over another file of this name.
+        // With a checksum Proxmox would overwrite another file of this name.
         { kind: 'check', id: 'free', that: listed('absent'), purpose: `the name ${volid} is free on ${node}` },
         {
           kind: 'request',
@@ -132,7 +132,7 @@ async function refuseSecond(api: ProxmoxReader, node: string, name: string): Pro
   });
 }
 
-/** @throws conflict where the file of this name is certainly another one */
+/** @throws conflict where the sizes prove that the file of this name is another one */
 function alreadyThere({ volid, sizeGib }: Volume, node: string, bytes: number | undefined, sum: Checksum | undefined) {
   const has = Math.round(sizeGib * GIB);
   if (bytes !== undefined && bytes !== has) {

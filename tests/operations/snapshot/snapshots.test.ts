@@ -82,7 +82,7 @@ describe('rollback_snapshot', () => {
     expect(plan.warnings).toEqual([
       expect.stringMatching(/^lost: all changes on its disks of the last /),
       'build1 (104) runs and is powered off. It stays off',
-      'the configuration of then comes back: cores',
+      'its old configuration comes back: cores',
     ]);
     expect(await approved('rollback_snapshot', { vmid: 104, snapshot: 'monday' })).toMatchObject({
       result: { vmid: 104, status: 'stopped', snapshot: 'monday' },

@@ -96,7 +96,7 @@ const WHERE: Record<string, string> = {
   human: 'This card decides nothing. A human decides in the console or in a terminal.',
 };
 
-/** The page of this approval. The address is the server's own, and yet nothing but the web is opened. */
+/** The page of this approval. Only web addresses are opened, although the address comes from the server. */
 function consoleUrl(value: unknown, id: string): string | undefined {
   const address = text(value);
   if (!/^https?:\/\//.test(address) || !URL.canParse(address)) return undefined;

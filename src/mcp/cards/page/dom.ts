@@ -9,10 +9,10 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, className: stri
   return element;
 }
 
-// The server removes these characters. A card would otherwise depend on it, and on every host between them.
+// The server removes these characters too. A card does not depend on it, nor on the hosts between them.
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-/** Words that came from elsewhere: without what turns or hides text, and isolated, so that their writing direction ends where they do. */
+/** Text from elsewhere, without characters that turn or hide text, and isolated, so that its writing direction ends with it. */
 export function words(text: string): HTMLElement {
   return h('bdi', '', text.replaceAll(UNSEEN, ''));
 }

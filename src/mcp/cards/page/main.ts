@@ -3,7 +3,7 @@ import { h, words } from './dom.ts';
 import { type Guests, guestTable } from './guests.ts';
 import { connect, type Host } from './host.ts';
 
-// One document for all cards: the answer of the tool says which one it is.
+// One document for all cards. The answer of the tool decides which card it shows.
 
 connect({
   onResult: (result, host) => show(fields(result.structuredContent), host),

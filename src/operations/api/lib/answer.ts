@@ -35,7 +35,7 @@ function pageOf(rows: readonly Json[], from: number) {
   return { answer, notice: `rows ${from} to ${next - 1} of ${rows.length}${next < rows.length ? `: call again with from ${next}` : ''}` };
 }
 
-/** Values under names of secrets, lines that look like passwords, private keys, and what stands before the @ of an address. */
+/** Masks values under names of secrets, lines that look like passwords, private keys, and credentials before the @ of an address. */
 export function maskedJson(value: Json): Json {
   if (typeof value === 'string') return maskedLines(value.replaceAll(/(:\/\/)[^\s/@]+@/g, '$1[masked]@'), 'answer', MAX_TEXT);
   if (Array.isArray(value)) return value.map(maskedJson);

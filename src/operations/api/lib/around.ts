@@ -9,15 +9,15 @@ import type { Operation } from '../../define.ts';
 import { classOf } from './classes.ts';
 import { type ApiRequest, namesIn, written } from './request.ts';
 
-/** The facts that the API itself tells about the thing that a request acts on. */
+/** Facts that the API tells about the object that a request acts on. */
 export interface Around {
   /** The object at the address of the request. */
   object?: JsonObject;
-  /** It ties an approval to this very thing: a recycled name is another one. */
+  /** Binds an approval to this object, because a name can be used again. */
   binds?: Record<string, Json>;
-  /** Conditions that hold afterwards, as far as a read can show them. */
+  /** Conditions that hold afterwards and that a read can show. */
   expected: Condition[];
-  /** The call that sets it back, or that there is none. */
+  /** The call that undoes the request, or why none is known. */
   undo: string;
 }
 
@@ -58,7 +58,7 @@ export async function look(request: ApiRequest, api: ProxmoxReader, contract: Co
   };
 }
 
-/** Undefined for an object that is not there or that the token may not see. */
+/** Undefined for an object that does not exist or that the token may not see. */
 async function readIfThere(api: ProxmoxReader, path: string): Promise<Json | undefined> {
   try {
     return await api.get<Json>(path);

@@ -14,10 +14,10 @@ export const CONFIG: readonly string[] = [
   'PUT /nodes/{node}/qemu/{vmid}/config',
   'PUT /nodes/{node}/lxc/{vmid}/config',
 ];
-/** Parameters that say how a configuration is set, not what. */
+/** Parameters of the request itself, not settings of the guest. */
 const HOW: readonly string[] = ['node', 'vmid', 'digest', 'delete', 'revert', 'background_delay'];
 
-/** @param tools all operations beside api_search, api_read and api_change */
+/** @param tools all operations except api_search, api_read and api_change */
 export function classOf({ method, path, permission, noToken }: ApiMethod, tools: readonly Operation[]): MethodClass {
   const name = `${method} ${path}`;
   const reason = NEVER.get(name);
@@ -29,7 +29,7 @@ export function classOf({ method, path, permission, noToken }: ApiMethod, tools:
   return { by: 'api', effect: method === 'GET' ? 'read' : effectOf(name) };
 }
 
-/** The tool that knows a key of a guest's configuration. @param key `net0` */
+/** The tool that sets a key of a guest's configuration. @param key `net0` */
 export function toolOfKey(key: string, tools: readonly Operation[]): string | undefined {
   if (HOW.includes(key)) return undefined;
   const known = tools.filter((one) => CONFIG.some((name) => paramsOf(one, name).some((param) => isSameOption(param, key))));

@@ -3,7 +3,7 @@ import { methodsIn } from './methods.ts';
 
 type Changing = Exclude<Effect, 'read'>;
 
-/** Methods that can be set back and interrupt no user. SDN and networks of a node are only staged by them. */
+/** Methods that can be undone and interrupt no user. They only stage changes of SDN and of the networks of a node. */
 const CHANGE = `
   POST /pools, POST /access/groups, POST /access/roles
   PUT DELETE /cluster/sdn/controllers/{controller}, PUT /cluster/sdn/fabrics/fabric/{id}, PUT /cluster/sdn/vnets/{vnet}
@@ -24,7 +24,7 @@ const CHANGE = `
   POST /nodes/{node}/{type}/{vmid}/snapshot, POST /nodes/{node}/{type}/{vmid}/status/start, POST /nodes/{node}/{type}/{vmid}/status/resume
 `;
 
-/** Methods that interrupt a running service, or let other traffic through than before. */
+/** Methods that interrupt a running service or change which traffic passes. */
 const DISRUPT = `
   PUT /cluster/sdn, POST /cluster/firewall/groups/{group}, PUT DELETE /cluster/firewall/groups/{group}/{pos}
   PUT /cluster/firewall/aliases/{name}, POST /cluster/firewall/ipset/{name}, PUT DELETE /cluster/firewall/ipset/{name}/{cidr}
@@ -52,7 +52,7 @@ const DISRUPT = `
   POST /nodes/{node}/{type}/{vmid}/status/shutdown, POST /nodes/{node}/{type}/{vmid}/status/suspend
 `;
 
-/** Methods that lose data, protection or the way back, cut power, can lock out the operator, or change who may do what. */
+/** Methods that lose data or protection, cannot be undone, cut power, can lock out the operator, or change rights. */
 const DESTROY = `
   PUT /access/acl, DELETE /access/domains/{realm}, POST /access/domains/{realm}/sync, PUT DELETE /access/groups/{groupid}
   PUT DELETE /access/roles/{roleid}, DELETE /access/users/{userid}, PUT DELETE /pools, PUT DELETE /pools/{poolid}, DELETE /storage/{storage}
@@ -92,7 +92,7 @@ export const EFFECTS_BY_METHOD: ReadonlyMap<string, Changing> = new Map([
   ...methodsIn(DESTROY).map((name) => [name, 'destroy'] as const),
 ]);
 
-/** A method that the table does not have destroys, until a human has reviewed it. */
+/** A method that is not in the table counts as `destroy` until a human has reviewed it. */
 export function effectOf(method: string): Changing {
   return EFFECTS_BY_METHOD.get(method) ?? 'destroy';
 }

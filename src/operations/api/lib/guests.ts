@@ -11,9 +11,9 @@ const NAMING = ['vmid', 'vms', 'sid', 'resources', 'guest', 'target-vmid', 'sour
 const ON_GUEST = /^\/nodes\/\{node\}\/(qemu|lxc)\/\{vmid\}(\/|$)/;
 
 /**
- * The guests that a request is about, wherever it names them: policy, protection and scope look at them.
+ * The guests that a request names anywhere: policy, protection and scope apply to them.
  * @param owners of backups that it removes
- * @throws guest_not_found when it names a guest that is not there; permission_denied for one that exists and cannot be seen
+ * @throws guest_not_found when it names a guest that does not exist; permission_denied for one that the token cannot see
  */
 export async function guestsOf(api: ProxmoxReader, request: ApiRequest, owners: readonly number[] = []): Promise<GuestIdentity[]> {
   await checkPlace(api, request);
@@ -22,7 +22,7 @@ export async function guestsOf(api: ProxmoxReader, request: ApiRequest, owners: 
   if (vmids.length === 0) return [];
   const rows = (await listGuests(api)).filter(({ vmid }) => vmids.includes(vmid));
   for (const vmid of vmids.filter((one) => !rows.some((row) => row.vmid === one))) {
-    // Things that a guest left behind may be changed after it.
+    // Volumes, backups and rights may outlive their guest.
     const mayBeGone = !api.limited && (request.api.method === 'DELETE' || left.includes(vmid));
     if (!mayBeGone) fail('guest_not_found', `No guest with VMID ${vmid} is visible.`);
     if (!(await isFree(api, vmid))) failMissing(`Seeing guest ${vmid}`, [{ path: `/vms/${vmid}`, privileges: ['VM.Audit'] }]);
@@ -30,7 +30,7 @@ export async function guestsOf(api: ProxmoxReader, request: ApiRequest, owners: 
   return Promise.all(rows.map(async (row) => (await readGuest(api, row)).identity));
 }
 
-/** A caller who may see some guests only has no business with methods about all. @throws forbidden_by_policy */
+/** A caller that is limited to some guests may not use methods about all of them. @throws forbidden_by_policy */
 export function checkLimited(api: ProxmoxReader, { api: { method, path } }: ApiRequest): void {
   if (!api.limited || ON_GUEST.test(path)) return;
   fail('forbidden_by_policy', `This access token is limited to some guests, and ${method} ${path} is not about one of them.`, {
@@ -38,7 +38,7 @@ export function checkLimited(api: ProxmoxReader, { api: { method, path } }: ApiR
   });
 }
 
-/** The guest of the path is where the path says. */
+/** Refuses a path whose guest has another type or node. @throws guest_not_found */
 async function checkPlace(api: ProxmoxReader, { api: { path }, at }: ApiRequest): Promise<void> {
   const type = ON_GUEST.exec(path)?.[1];
   if (type === undefined) return;
@@ -62,7 +62,7 @@ function vmidsIn({ api: { path }, at, params }: ApiRequest): number[] {
   return named.filter((vmid) => Number.isInteger(vmid));
 }
 
-/** Guests whose volume, backup or place in the access list it changes: that may be there after the guest, or before it. */
+/** Guests whose volume, backup or entry in the access list the request changes. These may exist without the guest. */
 function leftBy({ api: { path }, at, params }: ApiRequest): number[] {
   const volume = String(at.volume ?? params.volume ?? '');
   const owner = ownerOf(volume) ?? backupOwner(volume);

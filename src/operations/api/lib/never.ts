@@ -14,7 +14,7 @@ const LISTS: Readonly<Record<string, string>> = {
     POST /nodes/{node}/{type}/{vmid}/remote_migrate
   `,
   'it gives a session ticket': 'GET POST /access/ticket, POST /access/vncticket, POST /access/openid/auth-url, POST /access/openid/login',
-  'it is about second factors': `
+  'it reads or changes second factors': `
     GET /access/tfa, GET POST /access/tfa/{userid}, GET PUT DELETE /access/tfa/{userid}/{id}, GET /access/users/{userid}/tfa
     PUT /access/users/{userid}/unlock-tfa
   `,
@@ -65,8 +65,8 @@ export const NEVER: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Keys of a guest's configuration that api_change never sets, beside those that tools know: disks and mounts take space that quotas count, a script
- * or an argument of QEMU runs on the node, and locks and passwords are not settings.
+ * Keys of a guest's configuration that api_change never sets, besides those that tools set. Disks and mounts take space that quotas count. A
+ * script or an argument of QEMU runs on the node. Locks and passwords are not settings.
  */
 export const NEVER_KEYS: readonly string[] = [
   ...['ide[n]', 'sata[n]', 'scsi[n]', 'virtio[n]', 'unused[n]', 'efidisk0', 'tpmstate0', 'mp[n]', 'rootfs', 'import-working-storage'],

@@ -8,7 +8,7 @@ import type { Around } from './around.ts';
 import { type ApiRequest, queryOf } from './request.ts';
 
 const PRUNE = 'DELETE /nodes/{node}/storage/{storage}/prunebackups';
-/** Backups that a plan names one by one. */
+/** Most backups that a plan names one by one. */
 const MAX_NAMED = 40;
 
 interface Marked {
@@ -18,8 +18,8 @@ interface Marked {
 }
 
 /**
- * The backups that a prune removes, by Proxmox's own preview (GET of the same path): the plan names them and is bound to them, and rules of the
- * policy about their guests apply. Undefined for other methods.
+ * The backups that a prune removes, by Proxmox's own preview (GET of the same path). The plan names them and is bound to them. The policy's rules
+ * about their guests apply. Undefined for other methods.
  * @throws not_possible when the retention removes none
  */
 export async function prune(request: ApiRequest, api: ProxmoxReader) {

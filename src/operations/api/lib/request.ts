@@ -25,7 +25,7 @@ export type ApiRequest = Awaited<ReturnType<typeof requestFor>>;
 type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /**
- * @param verbs those that the operation sends
+ * @param verbs the methods that the operation may send
  * @throws invalid_arguments, forbidden_by_policy
  */
 export async function requestFor({ method, params }: Asked, verbs: readonly Verb[], tools: readonly Operation[]) {
@@ -86,7 +86,7 @@ function refuseCovered(what: string, tool: string): never {
   fail('forbidden_by_policy', `${what} is what ${tool} is for.`, { hint: `Call ${tool}. It plans, checks limits and names what is lost.` });
 }
 
-/** Keys that tools know go through the tools: they count them against the limits and show what is lost. */
+/** Refuses keys that a tool sets, because the tool counts them against the limits and shows what is lost. @throws forbidden_by_policy */
 function checkKeys(name: string, values: Record<string, string | string[]>, tools: readonly Operation[]): void {
   const removed = [values.delete, values.revert].flatMap((list) => (list === undefined ? [] : String(list).split(/[,;\s]+/)));
   for (const key of [...Object.keys(values), ...removed]) {
@@ -113,7 +113,7 @@ function valuesOf(params: Asked['params'], { parameters }: ApiMethod): Record<st
   return Object.fromEntries(Object.entries(values).map(([key, all]) => [key, all.length === 1 ? (all[0] ?? '') : all]));
 }
 
-/** `["poolid=lab"]`, for texts that tell the next call. */
+/** `["poolid=lab"]`, for texts that contain the next call. */
 export function written(values: Readonly<Record<string, unknown>>): string {
   return JSON.stringify(Object.entries(values).flatMap(([key, value]) => [value].flat().map((one) => `${key}=${one}`)));
 }

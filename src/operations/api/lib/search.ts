@@ -1,6 +1,6 @@
 import type { ApiMethod } from '../../../proxmox/contract/contract.ts';
 
-/** Words of people for words of the API. */
+/** Words that people use, each with the words of the API. */
 const MEANS: Readonly<Record<string, readonly string[]>> = {
   vm: ['qemu'],
   container: ['lxc'],
@@ -28,7 +28,7 @@ const MEANS: Readonly<Record<string, readonly string[]>> = {
 };
 const IGNORED = new Set(['a', 'an', 'the', 'of', 'for', 'to', 'in', 'on', 'and', 'all', 'proxmox']);
 
-/** Methods that have each of the words, in their path, as their verb or among their parameters; the best first. */
+/** Methods that have every word in their path, as their verb or among their parameters, the best first. */
 export function search(methods: readonly ApiMethod[], query: string): ApiMethod[] {
   const words = wordsOf(query).filter((word) => !IGNORED.has(word));
   if (words.length === 0) return [];

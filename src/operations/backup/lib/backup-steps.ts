@@ -47,7 +47,7 @@ export async function backupSteps(
       details: { candidates: places },
     });
   }
-  // Proxmox accepts the request, and its task fails: after a human was asked.
+  // Proxmox would accept the request, and its task would fail after a human has approved it.
   await requirePrivileges(api, `A backup of ${label(target.guest)} to ${storage}`, backupRights(at.vmid, storage));
   const there: Condition = { kind: 'backup', vmid: at.vmid, node: at.node, storage };
   return [

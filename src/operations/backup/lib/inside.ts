@@ -51,7 +51,7 @@ export function isBackedUp(type: Guest['at']['type'], { slot }: Pick<Disk, 'slot
   return !/(?:^|,)backup=(?:0|off|no|false)(?:,|$)/.test(text);
 }
 
-/** Volumes of a guest that its backup leaves out, by slot. */
+/** Slots of the volumes that a backup of the guest leaves out. */
 export function leftOut({ at, disks, config }: Pick<Guest, 'at' | 'disks' | 'config'>): string[] {
   return disks.filter((d) => d.media === 'disk' && !isBackedUp(at.type, d, config[d.slot])).map(({ slot }) => slot);
 }

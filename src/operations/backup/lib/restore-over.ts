@@ -12,7 +12,7 @@ import { withSize } from '../../vm/lib/volumes.ts';
 import type { Inside } from './inside.ts';
 import { backupText, boundTo, placeFor, restoreStep } from './restore-parts.ts';
 
-/** Over the guest that the backup was made of: its disks and all its snapshots are destroyed first. @throws guest_running, guest_protected */
+/** Restores over an existing guest. Proxmox destroys its disks and all its snapshots first. @throws guest_running, guest_protected */
 export async function overPlan(
   ctx: OperationContext,
   args: { vmid?: number | undefined; storage?: string | undefined },
@@ -44,7 +44,7 @@ export async function overPlan(
   const uuid = uuidOf(inside.config);
   const isOther = uuid !== undefined && uuid !== guest.identity.key;
   const disks = guest.disks.filter((d) => d.owner === vmid && d.media !== 'cdrom').map(withSize);
-  // Nothing that could be looked up tells the restored guest from the one before: without its task the outcome stays unknown.
+  // No read tells the restored guest from the former one. Without its task the outcome stays unknown.
   const there: Condition = { kind: 'config', ...guest.at, has: { lock: null } };
   const names = snapshots.names.map((name) => plainText(name, 40));
   return {

@@ -12,7 +12,7 @@ import type { Inside } from './inside.ts';
 /** How long (s) the task may take before a run calls its outcome unknown. */
 const RESTORE_SECONDS = 24 * 3600;
 
-/** The request that restores, for a VM or a container. @param more beside the archive and the VMID */
+/** The request that restores a VM or a container. @param more parameters besides the archive and the VMID */
 export function restoreStep(backup: Backup, vmid: number, more: Params, proof?: Condition): RequestStep {
   const { node, type, volid } = backup;
   const what: Params = type === 'qemu' ? { archive: volid } : { ostemplate: volid, restore: true };
@@ -25,7 +25,7 @@ export function restoreStep(backup: Backup, vmid: number, more: Params, proof?: 
   });
 }
 
-/** A volume's name can be used again: size and time make it this one. */
+/** Binds an approval to this backup: another one may get its name, but not its size and time. */
 export function boundTo({ volid, sizeGib, time }: Backup): NonNullable<Plan['binds']> {
   return { [`backup ${plainText(volid, 200)}`]: { size_gb: sizeGib, time } };
 }
@@ -35,7 +35,7 @@ export function backupText({ vmid, time }: Backup): string {
 }
 
 /**
- * Where the disks go: the storage that the caller names, else those of the backup; a container's default would be `local`, whatever the backup
+ * Where the disks go: the storage that the caller names, else those of the backup. Proxmox would put a container on `local`, whatever the backup
  * says, so its storage is always sent.
  */
 export async function placeFor(

@@ -14,7 +14,7 @@ const NETWORK: Figure[] = [
   { metric: 'net_out_mb_s', of: scaled('netout', MIB) },
 ];
 
-/** CPU is a share of the guest's own. A VM's disk has no use that is seen from outside, a container's root has. */
+/** CPU is a share of the guest's own CPUs. Proxmox sees the disk use of a container's root, but not that of a VM. */
 export const GUEST_FIGURES: readonly Figure[] = [
   { metric: 'cpu_percent', of: scaled('cpu', 100) },
   { metric: 'memory_used_mb', of: scaled('mem', MIB) },
@@ -50,7 +50,7 @@ export function worthSaying({ metric, max }: Pick<Statistics, 'metric' | 'max'>)
   return ALWAYS.test(metric) || max > 0;
 }
 
-/** The 95th percentile from which a figure is called a cause. */
+/** The 95th percentile from which a finding names a figure. */
 const HIGH: readonly [RegExp, number, string][] = [
   [/^cpu_percent$/, 90, 'CPU is at its limit'],
   [/^memory_used_percent$/, 90, 'memory is nearly all in use'],
@@ -75,7 +75,7 @@ export function guestFindings(statistics: readonly Statistics[]): string[] {
   const memory = statistics.find(({ metric }) => metric === 'memory_used_percent')?.p95 ?? 0;
   return present(
     ...findingsOf(statistics),
-    // Proxmox VE 9 counts the memory of a VM whose balloon tells nothing as the host sees it.
+    // Without figures of the balloon device Proxmox VE 9 counts the memory that the host gives to the VM.
     memory >= 90 && 'Without figures from the balloon device, memory includes caches of the guest and may mislead.',
     cpu > 0 && cpu < IDLE && `idle: CPU never exceeded ${cpu} %.`,
   );

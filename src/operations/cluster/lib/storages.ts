@@ -12,7 +12,7 @@ import {
   type Volume,
 } from '../../../proxmox/storage.ts';
 
-/** A place of space: a storage of one node, or one that nodes share, and what is on it as far as the token sees it. */
+/** A storage of one node, or one that nodes share, with the volumes that the token sees. */
 export interface Place extends StorageRow {
   /** The node that was asked; for a shared storage the first that can use it. */
   node: string;
@@ -58,7 +58,7 @@ export function storageView(place: Place) {
 
 const FULL_PERCENT = 90;
 
-/** Warnings about space: promises beyond it, and places that are nearly full. */
+/** Warnings about storages that promised more than they have, and about those that are nearly full. */
 export function spaceWarnings(places: readonly Place[]): string[] {
   return places.flatMap((place) => {
     if (!place.usable || place.totalGib === 0) return [];
@@ -92,7 +92,7 @@ export function mediaOf(places: readonly Place[], fits: (text: string) => boolea
   );
 }
 
-/** Backups at hand by storage, for storages that take them. */
+/** The number, size and age of the backups on each storage that takes them. */
 export function backupsOf(places: readonly Place[]) {
   return places
     .filter(({ content }) => content.includes('backup'))

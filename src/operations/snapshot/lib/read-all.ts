@@ -10,7 +10,7 @@ const MAX_GUESTS = 200;
 const AT_ONCE = 4;
 
 /**
- * The snapshots of many guests, a few requests at a time; a guest that cannot be read hides no other.
+ * The snapshots of many guests, a few requests at a time. A guest that cannot be read does not hide the others.
  * @returns `unread`: the guests whose list could not be read, and those beyond the limit
  */
 export async function readAll(api: ProxmoxReader, guests: readonly GuestRow[]) {

@@ -35,15 +35,15 @@ export function snapshotPath(name: string): string {
   return path`/snapshot/${name}`;
 }
 
-/** The list of the guest's snapshots holds this one, or does not. */
+/** Whether the list of the guest's snapshots has this one. */
 export function listed(at: GuestAt, name: string, is: 'present' | 'absent', of: string): Condition {
   const says = `snapshot ${plainText(name, 40)} of ${of} ${is === 'present' ? 'exists' : 'is gone'}`;
-  // A snapshot that is only being made, or whose worker died, is listed with a `snapstate`.
+  // A snapshot that is being created, or whose worker died, is listed with a `snapstate`.
   const row = is === 'present' ? { name, snapstate: null } : { name };
   return { kind: 'listed', path: `${guestPath(at)}/snapshot`, row, is, says };
 }
 
-/** The facts that make a snapshot this one. A name can be used again. */
+/** Binds an approval to this snapshot, because a name can be used again. */
 export function bound({ guest }: Pick<Target, 'guest'>, { name, time, parent, memory }: Snapshot): Record<string, Json> {
   return { [`snapshot ${plainText(name, 40)} of ${label(guest)}`]: { time: time ?? null, parent: parent ?? null, memory } };
 }

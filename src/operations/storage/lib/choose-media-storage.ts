@@ -9,7 +9,7 @@ const TAKES_NO_FILE = ['esxi'];
 
 /**
  * Where a file goes: the caller's storage, or the only one of the node that takes this content.
- * @throws ambiguous, storage_unavailable, permission_denied where a storage may be there that the token does not see
+ * @throws ambiguous, storage_unavailable, permission_denied where a storage may exist that the token does not see
  */
 export async function chooseMediaStorage(
   api: ProxmoxReader,

@@ -26,7 +26,7 @@ export type FoundVolume = Awaited<ReturnType<typeof findVolume>>;
 /**
  * Where a volume is. Local storages of one name hold different volumes of one name on different nodes.
  * @returns `rows`: all that the storage lists there. `elsewhere`: volumes of the same name on other nodes, where the storage is local
- * @throws ambiguous, storage_unavailable, permission_denied where it may be there unseen
+ * @throws ambiguous, storage_unavailable, permission_denied where it may exist unseen
  */
 export async function findVolume(api: ProxmoxReader, volid: string, wanted: string | undefined) {
   const name = storageOf(volid);
@@ -46,8 +46,9 @@ export async function findVolume(api: ProxmoxReader, volid: string, wanted: stri
   if (!first) {
     await refuseUnseen(api, volid);
     const where = wanted ?? (looked.join(', ') || 'any node that is online');
+    const others = found.length > 0 ? `It exists on ${found.map(({ node }) => node).join(', ')}. ` : '';
     return fail('storage_unavailable', `${shown} does not exist on ${where}.`, {
-      hint: `${found.length > 0 ? `It exists on ${found.map(({ node }) => node).join(', ')}. ` : ''}Call get_cluster for media and list_backups for backups.`,
+      hint: `${others}Call get_cluster for media and list_backups for backups.`,
     });
   }
   if (chosen.length > 1 && !first.shared) {
@@ -61,7 +62,7 @@ export async function findVolume(api: ProxmoxReader, volid: string, wanted: stri
   return { ...first, elsewhere: new Map(others.map(({ node, row }) => [node, row])) };
 }
 
-/** A storage shows with one of two privileges, and Datastore.Allocate shows all of its volumes. The owner's backups show with less. */
+/** A storage shows with either of two privileges, and Datastore.Allocate shows all its volumes. Backups show with the rights on their guest. */
 async function refuseUnseen(api: ProxmoxReader, volid: string): Promise<void> {
   const storage = storageOf(volid);
   const owner = backupOwner(volid);

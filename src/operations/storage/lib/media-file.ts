@@ -10,11 +10,11 @@ const ENDINGS: Record<Kind, { is: RegExp; words: string }> = {
   import: { is: /.\.(qcow2|raw|vmdk|ova)$/, words: '.qcow2, .raw, .vmdk or .ova' },
   vztmpl: { is: /.\.tar\.(gz|xz|zst|bz2)$/i, words: '.tar.zst, .tar.xz, .tar.gz or .tar.bz2' },
 };
-/** Proxmox replaces other characters, and cuts what stands before a slash. */
+/** Proxmox replaces other characters, and cuts everything before a slash. */
 const PLAIN = /^[\w.-]{1,255}$/;
 
 /**
- * The name under which a file is stored: the caller's, or the last part of the address. A cloud image that is called .img is mostly a qcow2;
+ * The name under which a file is stored: the caller's, or the last part of the address. Most cloud images called .img are qcow2 files, and
  * Proxmox checks the format of an import.
  * @throws invalid_arguments
  */
@@ -34,13 +34,13 @@ export function fileNameFor(kind: Kind, url: URL, wanted: string | undefined): {
 
 /** Hexadecimal digits of a checksum, by algorithm: the length tells which. */
 const ALGORITHMS: Record<number, string> = { 32: 'md5', 40: 'sha1', 56: 'sha224', 64: 'sha256', 96: 'sha384', 128: 'sha512' };
-/** Two files with the same sum of these can be made on purpose. */
+/** An attacker can create two files with the same sum. */
 const BROKEN = ['md5', 'sha1'];
 
 export interface Checksum {
   checksum: string;
   algorithm: string;
-  /** Proves the content, whatever way it came. */
+  /** Proves the content even without TLS. */
   strong: boolean;
 }
 

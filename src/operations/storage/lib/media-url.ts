@@ -11,7 +11,7 @@ import { path } from '../../../proxmox/guest/encode.ts';
 const SIGNED = /sig|token|secret|passw|credential|(^|[-_])(key|auth)/i;
 
 /**
- * The address as it is sent: normalised, so that a node reads the same host in it as the check did.
+ * The address that is sent, normalised, so that a node reads the same host in it as this check.
  * @param hosts the operator's list
  * @throws invalid_arguments, forbidden_by_policy with the line that allows the host
  */

@@ -83,7 +83,7 @@ async function everyGuest({ api, fresh }: Pick<OperationContext, 'api' | 'fresh'
   });
 }
 
-/** A guest of another node names the volume of its own node, if that one is certainly not the same file. */
+/** Whether a guest of another node refers to the volume of its own node: one of the same name whose size or time differs. */
 function isOther({ row, elsewhere }: FoundVolume, { node }: Named): boolean {
   const own = elsewhere.get(node);
   return own !== undefined && (own.ctime !== row.ctime || own.size !== row.size);
@@ -105,7 +105,7 @@ async function namesOf(api: ProxmoxReader, { node, row }: FoundVolume): Promise<
   return { volid, ...(isDisk(row) ? { disk: lastOf(volid) } : {}), ...(info.path ? { path: info.path } : {}) };
 }
 
-/** The option that names the volume: in the configuration as it is or will be, or in a snapshot. */
+/** The option that names the volume in the present or pending configuration, or in a snapshot. */
 async function placeIn(api: ProxmoxReader, at: GuestAt, names: Names): Promise<string | undefined> {
   const { live, config } = await readGuest(api, at);
   const here = optionWith(live, names) ?? optionWith(config, names);
@@ -131,7 +131,7 @@ function optionWith(config: Options, names: Names): string | undefined {
   })?.[0];
 }
 
-/** @throws not_possible for the base of linked clones, also of those that no guest has */
+/** @throws not_possible for the base of linked clones, also of clones without a guest */
 function refuseBase({ row, rows }: FoundVolume, shown: string): void {
   const clones = rows.filter(
     (one) => one.volid.startsWith(`${row.volid}/`) || (one.parent && lastOf(one.parent).replace(/@.*$/, '') === lastOf(row.volid)),
