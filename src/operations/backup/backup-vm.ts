@@ -16,7 +16,7 @@ import { GUEST_READS } from '../vm/lib/api.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, line, oneOrSeveral, storageName } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
+import { about, label, readTarget, refuseLocked, type Target } from '../vm/lib/target.ts';
 import { backupSteps, takingBackups } from './lib/backup-steps.ts';
 import { leftOut } from './lib/inside.ts';
 
@@ -42,18 +42,18 @@ export const backupVm = defineOperation({
   reads: [...GUEST_READS, 'GET /nodes/{node}/storage', 'GET /nodes/{node}/storage/{storage}/content?content=backup'],
   mayRead: ['GET /nodes/{node}/vzdump/defaults'],
   sends: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove'] },
-  maySend: { 'POST /nodes/{node}/vzdump': ['vmid', 'storage', 'mode', 'compress', 'remove', 'protected', 'notes-template'] },
+  maySend: { 'POST /nodes/{node}/vzdump': ['protected', 'notes-template'] },
   example: { vmid: 104, storage: 'nas' },
   async plan(ctx, { vmid, vmids, ...args }) {
     const words = { verb: 'Back up', done: 'backed up', undo: () => 'delete_volume with each new volume (toolset rare)' };
-    return planGuests(guestsAsked('backup_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, one, args, checked));
+    return planGuests(guestsAsked('backup_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, args));
   },
   async report(api, run) {
     return { ...(await reportOf(api, run)), backups: await madeBy(api, run) };
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?: 'checked'): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, args: Args): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, running } = target;
   const { at } = guest;
@@ -71,7 +71,7 @@ async function planOne(ctx: OperationContext, vmid: number, args: Args, checked?
     summary: `Back up ${of} to ${storage} (${args.mode})`,
     effect: pauses ? 'disrupt' : 'change',
     ...(pauses ? { raisedBecause: `${of} is ${args.mode === 'stop' ? 'shut down and started again' : 'paused'} for the backup` } : {}),
-    steps: [...(checked ? [stillItself(target)] : []), ...steps],
+    steps,
     expected: [{ kind: 'backup', vmid, node: at.node, storage }],
     choices,
     warnings: warningsOf(target),

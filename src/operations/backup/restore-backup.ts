@@ -48,8 +48,8 @@ export const restoreBackup = defineOperation({
     'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique'],
   },
   maySend: {
-    'POST /nodes/{node}/qemu': ['vmid', 'archive', 'storage', 'unique', 'pool', 'force', 'name'],
-    'POST /nodes/{node}/lxc': ['vmid', 'ostemplate', 'restore', 'storage', 'unique', 'pool', 'force', 'hostname'],
+    'POST /nodes/{node}/qemu': ['pool', 'force', 'name'],
+    'POST /nodes/{node}/lxc': ['pool', 'force', 'hostname'],
   },
   reserves: ({ vmid, name, overwrite }) => (overwrite ? undefined : defined({ vmid, name })),
   example: { source_vmid: 102 },

@@ -11,7 +11,7 @@ import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { about, label, readTarget, refuseLocked, stillItself, type Target } from '../vm/lib/target.ts';
+import { about, label, readTarget, refuseLocked, type Target } from '../vm/lib/target.ts';
 import { readAll, unreadText } from './lib/read-all.ts';
 import { bound, findSnapshot, listed, snapshotName, snapshotPath, snapshotText } from './lib/snapshots.ts';
 
@@ -51,7 +51,7 @@ export const deleteSnapshot = defineOperation({
       ...{ verb: 'Delete snapshots of', done: 'cleared of these snapshots', already: 'none of them has such a snapshot' },
       undo: () => 'impossible: what the snapshots hold is lost',
     };
-    const plan = await planGuests([first, ...others], words, (one, checked) => planOne(ctx, one, wanted, checked));
+    const plan = await planGuests([first, ...others], words, (one) => planOne(ctx, one, wanted));
     return { ...plan, warnings: present(...plan.warnings, found.unread) };
   },
   async report(api, run) {
@@ -60,7 +60,7 @@ export const deleteSnapshot = defineOperation({
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, checked?: 'checked'): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, snapshots } = target;
   const { at } = guest;
@@ -78,7 +78,7 @@ async function planOne(ctx: OperationContext, vmid: number, wanted: Wanted, chec
     ...base,
     binds: Object.assign({}, ...chosen.map((one) => bound(target, one))),
     summary: `Delete ${counted(chosen.length, 'snapshot')} of ${of}: ${chosen.map((one) => snapshotText(one, Date.now())).join(', ')}`,
-    steps: [...(checked ? [stillItself(target)] : []), ...newestFirst.flatMap((one, index) => deletion(target, one, index))],
+    steps: newestFirst.flatMap((one, index) => deletion(target, one, index)),
     expected: chosen.map((one) => listed(at, one.name, 'absent', of)),
     warnings: chosen.some((one) => one.memory) ? ['the saved memory is deleted too'] : [],
     before: { snapshots: snapshots.names.map((one) => plainText(one, 40)) },

@@ -10,7 +10,7 @@ import { guestRequest, taskType } from '../vm/lib/guest-request.ts';
 import { reportOf } from '../vm/lib/outcome.ts';
 import { changed, lines, oneOrSeveral } from '../vm/lib/schemas.ts';
 import { guestsAsked, planGuests } from '../vm/lib/several.ts';
-import { about, label, readNearTarget, readTarget, refuseLocked, refuseTemplate, stillItself } from '../vm/lib/target.ts';
+import { about, label, readNearTarget, readTarget, refuseLocked, refuseTemplate } from '../vm/lib/target.ts';
 import { listed, snapshotName, snapshotText } from './lib/snapshots.ts';
 
 /** Saving memory writes all of it to disk. */
@@ -44,14 +44,14 @@ export const snapshotVm = defineOperation({
     const asked = guestsAsked('snapshot_vm', { vmid, vmids });
     const undo = () => `delete_snapshot {"vmids": [${asked.join(', ')}], "snapshot": "${args.snapshot}"}`;
     const words = { verb: `Take snapshot ${args.snapshot} of`, done: 'snapshotted', undo };
-    return planGuests(asked, words, (one, checked) => planOne(ctx, one, args, checked));
+    return planGuests(asked, words, (one) => planOne(ctx, one, args));
   },
   async report(api, run) {
     return { ...(await reportOf(api, run)), snapshot: String(run.args.snapshot) };
   },
 });
 
-async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args, checked?: 'checked'): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, { snapshot, description, memory }: Args): Promise<Plan> {
   const target = await (memory ? readTarget : readNearTarget)(ctx.api, vmid);
   const { guest, snapshots, running } = target;
   const { at } = guest;
@@ -81,7 +81,6 @@ async function planOne(ctx: OperationContext, vmid: number, { snapshot, descript
     effect: pauses ? 'disrupt' : 'change',
     ...(pauses ? { raisedBecause: `${of} is paused while its memory is saved` } : {}),
     steps: [
-      ...(checked ? [stillItself(target)] : []),
       guestRequest(at, {
         id: 'snapshot',
         path: '/snapshot',

@@ -84,7 +84,7 @@ export const deleteVm = defineOperation({
       steps: [
         ...backup,
         // A backup takes long enough for the VMID to become another guest's.
-        ...(backup.length > 0 ? [stillItself(target)] : []),
+        ...(backup.length > 0 ? [stillItself(identity)] : []),
         { kind: 'check', id: 'still-stopped', that: { kind: 'guest', ...at, is: 'stopped' }, purpose: `${label(guest)} is stopped` },
         guestRequest(at, {
           ...{ id: 'delete', method: 'DELETE', path: '' },

@@ -11,7 +11,7 @@ import { guestRequest, taskType } from './lib/guest-request.ts';
 import { isHalted, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests } from './lib/several.ts';
-import { about, label, pendingText, raisedBy, readTarget, refuseLocked, refuseTemplate, stillItself } from './lib/target.ts';
+import { about, label, pendingText, raisedBy, readTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for the stop and the start around the guest's own shutdown. */
@@ -43,7 +43,7 @@ export const rebootVm = defineOperation({
   example: { vmid: 100 },
   async plan(ctx, { vmid, vmids, ...how }) {
     const words = { verb: how.force ? 'Reset' : 'Reboot', done: 'rebooted', undo: () => UNDO };
-    return planGuests(guestsAsked('reboot_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, one, how, checked));
+    return planGuests(guestsAsked('reboot_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, how));
   },
   async report(api, run) {
     const applied = await appliedOf(api, run);
@@ -53,8 +53,7 @@ export const rebootVm = defineOperation({
 
 const UNDO = 'impossible: a reboot has happened';
 
-/** `checked`: others are rebooted before it, which may take so long that it is another guest by then. */
-async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: Args, checked?: 'checked'): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: Args): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, running, status } = target;
   const { at } = guest;
@@ -81,7 +80,7 @@ async function planOne(ctx: OperationContext, vmid: number, { timeout, force }: 
       doomed.because('the reboot'),
       force && 'reset cuts the power: data that the guest has not written to disk is lost',
     ),
-    steps: [...(checked ? [stillItself(target)] : []), force ? resetStep(at, of) : rebootStep(at, of, timeout ?? DEFAULT_TIMEOUT)],
+    steps: [force ? resetStep(at, of) : rebootStep(at, of, timeout ?? DEFAULT_TIMEOUT)],
     expected: [up, ...doomed.gone(at)],
     ...(force ? {} : { changes: guest.pending.map((one) => ({ keys: [one.key], text: pendingText([one]) })) }),
     warnings:

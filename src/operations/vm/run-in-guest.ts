@@ -68,7 +68,7 @@ export const runInGuest = defineOperation({
       effect: 'destroy',
       steps: task.request
         ? [guestRequest(guest.at, { id: 'run', purpose: `${task.does} in ${of}`, ...task.request, path: `/agent/${task.request.path}` })]
-        : [stillItself(target)],
+        : [stillItself(guest.identity)],
       expected: [{ kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key }],
       warnings: [task.warning],
       after: task.after,

@@ -11,17 +11,7 @@ import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
-import {
-  about,
-  factsOf,
-  label,
-  pendingWarnings,
-  raisedBy,
-  readNearTarget,
-  refuseLocked,
-  refuseTemplate,
-  stillItself,
-} from './lib/target.ts';
+import { about, factsOf, label, pendingWarnings, raisedBy, readNearTarget, refuseLocked, refuseTemplate } from './lib/target.ts';
 
 /** POST …/status/start. */
 export const startVm = defineOperation({
@@ -42,13 +32,12 @@ export const startVm = defineOperation({
       ...{ verb: 'Start', done: 'started', already: 'all guests already run' },
       undo: (plans) => ['stop_vm each of them', ...plans.flatMap(({ undo }) => undo.split('; ').slice(1))].join('; '),
     };
-    return planGuests(guestsAsked('start_vm', asked), words, (one, checked) => planOne(ctx, one, checked));
+    return planGuests(guestsAsked('start_vm', asked), words, (one) => planOne(ctx, one));
   },
   report: reportOf,
 });
 
-/** Starting one guest. `checked`: others are started before it, which may take so long that it is another guest by then. */
-async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked'): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number): Promise<Plan> {
   // The nodes are asked at the same time: what is known of them does not depend on the guest.
   const [target, nodes] = await Promise.all([readNearTarget(ctx.api, vmid), listNodes(ctx.api).catch(asError)]);
   const { guest, status } = target;
@@ -77,7 +66,7 @@ async function planOne(ctx: OperationContext, vmid: number, checked?: 'checked')
     ...(doomed.names ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
     summary: `Start ${of} on ${at.node}${doomed.destroying}`,
     ...raisedBy('change', doomed.because('the start')),
-    steps: [...(checked ? [stillItself(target)] : []), ...startSteps(at, of, { managed })],
+    steps: startSteps(at, of, { managed }),
     expected: [running, ...doomed.gone(at)],
     warnings: [
       ...unseenNode(node),

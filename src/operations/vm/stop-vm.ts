@@ -10,17 +10,7 @@ import { guestRequest, taskType } from './lib/guest-request.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
-import {
-  about,
-  label,
-  pendingWarnings,
-  raisedBy,
-  readTarget,
-  refuseLocked,
-  refuseTemplate,
-  stillItself,
-  type Target,
-} from './lib/target.ts';
+import { about, label, pendingWarnings, raisedBy, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
 /** Time for Proxmox itself around the guest's own. */
@@ -54,13 +44,12 @@ export const stopVm = defineOperation({
       ...{ verb: verbOf(how), done: 'stopped', already: 'all guests are already stopped' },
       undo: (plans) => undoOf(plans, how),
     };
-    return planGuests(guestsAsked('stop_vm', { vmid, vmids }), words, (one, checked) => planOne(ctx, one, how, checked));
+    return planGuests(guestsAsked('stop_vm', { vmid, vmids }), words, (one) => planOne(ctx, one, how));
   },
   report: reportOf,
 });
 
-/** Stopping one guest. `checked`: others are stopped before it, which may take so long that it is another guest by then. */
-async function planOne(ctx: OperationContext, vmid: number, how: How, checked?: 'checked'): Promise<Plan> {
+async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<Plan> {
   const target = await readTarget(ctx.api, vmid);
   const { guest, status } = target;
   const { at } = guest;
@@ -90,7 +79,6 @@ async function planOne(ctx: OperationContext, vmid: number, how: How, checked?: 
       managed && !force && `HA manages the guest and cuts its power when it has not shut down after ${timeout} s`,
     ),
     steps: [
-      ...(checked ? [stillItself(target)] : []),
       { ...(await stopRequest(ctx, target, how)), proof: stopped },
       ...(managed ? [{ ...byManager, purpose: 'the HA manager has stopped it' }] : []),
     ],

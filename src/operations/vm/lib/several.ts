@@ -1,9 +1,9 @@
 import { asError, type ErrorCode, fail, type ProxmoxMcpError } from '../../../core/errors/errors.ts';
 import { graver } from '../../../core/plan/effect.ts';
 import { inLane } from '../../../core/plan/parts.ts';
-import type { Plan } from '../../../core/plan/plan.ts';
+import type { Plan, Step } from '../../../core/plan/plan.ts';
 import { counted } from '../../../core/text/text.ts';
-import { label } from './target.ts';
+import { label, stillItself } from './target.ts';
 
 /**
  * The guests of a call that takes one or several, each once.
@@ -34,15 +34,15 @@ export interface Words {
 
 /**
  * The plan for one guest, or for several under one approval.
- * @param plan of one guest; `checked` where others are changed before it, which may take so long that it is another guest by then
+ * @param plan of one guest
  */
 export async function planGuests(
   [first, ...others]: readonly [number, ...number[]],
   words: Words,
-  plan: (vmid: number, checked?: 'checked') => Promise<Plan>,
+  plan: (vmid: number) => Promise<Plan>,
 ): Promise<Plan> {
   if (others.length === 0) return plan(first);
-  return together(await planEach([first, ...others], words.done, (vmid) => plan(vmid, 'checked')), words);
+  return together(await planEach([first, ...others], words.done, plan), words);
 }
 
 /**
@@ -77,7 +77,7 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
   const open = plans.filter((plan) => plan.existing === undefined);
   const [first] = open;
   if (!first) return allSo(plans, already);
-  const laned = open.flatMap((p) => inLane(p.steps, p.target?.vmid ?? 0));
+  const laned = open.flatMap((p) => inLane(checkedFirst(p), p.target?.vmid ?? 0));
   const reasons = saidOnce(open, (p) => (p.raisedBecause === undefined ? [] : [p.raisedBecause]));
   return {
     ...first,
@@ -103,6 +103,11 @@ function together(plans: Plan[], { verb, already = 'nothing has to be done', sto
 export function allSo(plans: readonly Plan[], summary: string): Plan {
   const [one] = plans as [Plan];
   return { ...one, summary, existing: { ...one.existing, guests: plans.map(({ existing = {} }) => existing) } };
+}
+
+/** Others are changed before it, which may take so long that it is another guest by then. A plan that only waits is sent nothing. */
+function checkedFirst({ target, steps }: Plan): Step[] {
+  return target && steps.some(({ kind }) => kind === 'request') ? [stillItself(target), ...steps] : steps;
 }
 
 /** Each text once, with the guests for which it holds: a human reads only the beginning of a long one. */

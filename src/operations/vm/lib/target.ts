@@ -1,6 +1,6 @@
 import { defined, present } from '../../../core/defined.ts';
 import { fail } from '../../../core/errors/errors.ts';
-import { labelOf } from '../../../core/guest.ts';
+import { type GuestIdentity, labelOf } from '../../../core/guest.ts';
 import type { Effect } from '../../../core/plan/effect.ts';
 import type { CheckStep, Condition, Plan, PlanFacts } from '../../../core/plan/plan.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
@@ -95,9 +95,10 @@ export function pendingText(changes: readonly PendingChange[]): string {
 }
 
 /** Checks once more, where an earlier step may have taken long, that the VMID still belongs to this guest. */
-export function stillItself({ guest }: Pick<Target, 'guest'>): CheckStep {
-  const that: Condition = { kind: 'guest', ...guest.at, is: 'present', key: guest.identity.key };
-  return { kind: 'check', id: 'same', that, purpose: `${label(guest)} is still the same guest` };
+export function stillItself(identity: GuestIdentity): CheckStep {
+  const { vmid, type, node, key } = identity;
+  const that: Condition = { kind: 'guest', vmid, type, node, is: 'present', key };
+  return { kind: 'check', id: 'same', that, purpose: `${labelOf(identity)} is still the same guest` };
 }
 
 /** The part of every plan about an existing guest; a plan with choices names its own. */

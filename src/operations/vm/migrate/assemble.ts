@@ -15,8 +15,8 @@ const WORDS: Words = {
  */
 export async function assemble({ plans, refused, capacity }: Moves, vmids: readonly [number, ...number[]]): Promise<Plan> {
   const made: Plan[] = [];
-  const plan = await planGuests(vmids, WORDS, async (vmid, checked) => {
-    const one = plans.get(vmid)?.(checked);
+  const plan = await planGuests(vmids, WORDS, async (vmid) => {
+    const one = plans.get(vmid);
     if (!one) throw refused.get(vmid);
     made.push(one);
     return one;

@@ -6,7 +6,7 @@ import type { PendingChange } from '../../../proxmox/guest/guests.ts';
 import { parseProperties } from '../../../proxmox/guest/property-strings.ts';
 import { doomedBy } from '../lib/doomed.ts';
 import { guestRequest } from '../lib/guest-request.ts';
-import { factsOf, label, pendingText, stillItself } from '../lib/target.ts';
+import { factsOf, label, pendingText } from '../lib/target.ts';
 import type { How, Mover } from './mover.ts';
 import { tenths } from './places.ts';
 
@@ -37,8 +37,8 @@ export interface Moving {
   choice?: string;
 }
 
-/** The plan that moves one guest. @param checked see planGuests */
-export function planMove(moving: Moving, checked?: 'checked'): Plan {
+/** The plan that moves one guest. */
+export function planMove(moving: Moving): Plan {
   const { mover, to, storage } = moving;
   const { target, how } = mover;
   const { guest } = target;
@@ -58,8 +58,7 @@ export function planMove(moving: Moving, checked?: 'checked'): Plan {
     summary: `Move ${of} from ${at.node} to ${to} (${how})${doomed.destroying}`,
     effect: doomed.names ? 'destroy' : effect,
     ...(reasons.length > 0 ? { raisedBecause: reasons.join('; ') } : {}),
-    // HA may have moved it by then, where it goes with another guest: it is sent nothing.
-    steps: [...(checked && !moving.with ? [stillItself(target)] : []), ...stepsOf(moving)],
+    steps: stepsOf(moving),
     expected: [arrived(moving), ...(how === 'offline' ? [] : [{ kind: 'guest', ...there, is: 'running' } as const]), ...doomed.gone(there)],
     choices: moving.choice === undefined ? [] : [`target_node: ${moving.choice}`],
     warnings: [...unusedStorage(moving), ...warningsOf(mover, pending)],

@@ -12,7 +12,7 @@ import { type Survey, survey, type Wanted } from './survey.ts';
 
 /** The plans of the guests that can move, and the errors of those that cannot. */
 export interface Moves {
-  plans: Map<number, (checked?: 'checked') => Plan>;
+  plans: Map<number, Plan>;
   refused: Map<number, ProxmoxMcpError>;
   /** The memory that the nodes have free before and after. */
   capacity: { before: NonNullable<Plan['before']>; after: NonNullable<Plan['after']>; warnings: string[] };
@@ -48,7 +48,7 @@ function isThere(mover: Mover, { target_node: node }: Wanted, { plans }: Moves):
   const { target } = mover;
   const summary = `${label(target.guest)} is on ${node} already`;
   const base = { ...about('migrate_vm', target), effect: 'change' as const };
-  plans.set(vmidOf(mover), () => ({ ...base, summary, ...alreadySo(target, { from: node }) }));
+  plans.set(vmidOf(mover), { ...base, summary, ...alreadySo(target, { from: node }) });
   return true;
 }
 
@@ -101,8 +101,8 @@ function noNode(mover: Mover, refused: Refused): ProxmoxMcpError {
 
 function accept([leader, ...others]: Unit, { to: place }: Chosen, { target_node, storage }: Wanted, { plans }: Moves): void {
   const common = { to: place.node.node, storage, ...(target_node === undefined ? { choice: choiceOf(place) } : {}) };
-  plans.set(vmidOf(leader), (checked) => planMove({ mover: leader, ...common }, checked));
-  for (const mover of others) plans.set(vmidOf(mover), (checked) => planMove({ mover, with: leader, ...common }, checked));
+  plans.set(vmidOf(leader), planMove({ mover: leader, ...common }));
+  for (const mover of others) plans.set(vmidOf(mover), planMove({ mover, with: leader, ...common }));
 }
 
 function choiceOf({ node }: Place): string {
