@@ -48,7 +48,7 @@ describe('with one pending approval, or none', () => {
     expect(await page.locator('.diff tbody tr > *').allTextContents()).toEqual(['status', 'running', 'stopped', 'lock', 'backup', 'gone']);
   }, 60_000);
 
-  test('what is destroyed stands out, and its warnings do', async () => {
+  test('each destroyed part stands out, and so do its warnings', async () => {
     open.engine.pending = [approval];
     await visitor.enter(open);
     const { page } = visitor;

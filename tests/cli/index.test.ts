@@ -51,7 +51,7 @@ test('an error on a terminal quotes nothing that could change how it reads', asy
   expect(stderr.match(/^next:/gm)).toHaveLength(1);
 });
 
-test('an error is told once: as JSON where a program reads, as text where a person reads', async () => {
+test('an error is printed once: as JSON where a program reads, as text where a person reads', async () => {
   const program = await run(['call', 'get_vm', '--args', '{"vmid":987654}', '--demo']);
   expect(program).toMatchObject({ code: 1, stderr: '', json: { error: { code: 'guest_not_found' } } });
   const person = await run(['call', 'get_vm', '--args', '{"vmid":987654}', '--demo', '--output', 'table']);
@@ -267,7 +267,7 @@ test.each([
   [['list_vms'], 'proxmox-mcp call list_vms'],
   [['--demo', 'call', 'list_vms'], 'options come after the command'],
   [['call', 'stop_vm', '--approve', '--demo'], 'An id is missing'],
-])('%j is told what is wrong with it', async (args, words) => {
+])('%j gets an error that says what is wrong with it', async (args, words) => {
   const ran = await run(args);
   expect(ran.code).toBe(2);
   expect(ran.stderr).toContain(words);

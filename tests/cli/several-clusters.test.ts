@@ -131,7 +131,7 @@ test('setup adds a cluster to the file, and the file to the settings', async () 
   own.remove();
 });
 
-test('the story of two clusters is told to its end', { timeout: 120_000 }, async () => {
+test('the story of two clusters runs to its end', { timeout: 120_000 }, async () => {
   const { code, stdout, stderr } = await place.runBinary(['demo'], { PROXMOX_DEMO_CLUSTERS: '2' });
   expect([code, stderr]).toEqual([0, '']);
   for (const told of ['ambiguous', 'Name the cluster: home, work.', 'work: Shut down web1', 'approval_mismatch', 'none changed'])

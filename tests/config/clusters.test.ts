@@ -99,7 +99,7 @@ describe('the file of several clusters', () => {
     expect(refusal(settings).message).toContain('The system-wide file fixes PROXMOX_HOST for one cluster');
   });
 
-  test('what is missing is said of its cluster', () => {
+  test('a missing variable is reported with its cluster', () => {
     write({ home: HOME, work: { PROXMOX_HOST: 'a.work' } });
     const work = load().clusters?.().get('work');
     expect(refusal(() => work && requireCredentials(work, 'work'))).toMatchObject({

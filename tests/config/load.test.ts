@@ -196,7 +196,7 @@ describe('values', () => {
     expect(load({ PROXMOX_DATA_DIR: '~/x' }).config.PROXMOX_DATA_DIR).toBe(join(homedir(), 'x'));
   });
 
-  test('what OAuth tokens have to be for follows from the address of this server, which has to be known', () => {
+  test('the audience of OAuth tokens follows from the address of this server, which must be set', () => {
     const issuer = { PROXMOX_HTTP_OAUTH_ISSUER: 'https://login.example.org' };
     const { http } = settings({ ...issuer, PROXMOX_HTTP_PUBLIC_URL: 'https://MCP.example.org:443/' });
     expect(http).toMatchObject({ publicUrls: ['https://mcp.example.org'], oauth: { audiences: ['https://mcp.example.org/mcp'] } });

@@ -35,7 +35,7 @@ describe('where checkpoints of the audit go', () => {
 });
 
 describe('where approvals are announced', () => {
-  test('nowhere by default; as JSON unless told otherwise', () => {
+  test('nowhere by default; as JSON unless another kind is set', () => {
     expect(settings({}).notify).toBeUndefined();
     expect(settings({ PROXMOX_NOTIFY_URL: 'https://x.example.org/hook' }).notify).toEqual({
       url: 'https://x.example.org/hook',
@@ -43,7 +43,7 @@ describe('where approvals are announced', () => {
     });
   });
 
-  test('with a link to the console, whichever way its address ends', () => {
+  test('with a link to the console, whether its address ends with a slash or not', () => {
     const env = {
       PROXMOX_NOTIFY_URL: 'https://ntfy.sh/topic',
       PROXMOX_NOTIFY_KIND: 'ntfy',

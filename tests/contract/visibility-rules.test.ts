@@ -57,7 +57,7 @@ it('zones and virtual networks are listed with a right on their zone', async () 
   expect(await (await make({ '/sdn/zones/localnetwork': ['SDN.Audit'] }))('/cluster/sdn/zones')).toEqual([]);
 });
 
-it('the volumes of a backup job are told for the guests that one may see', async () => {
+it('the volumes of a backup job are listed for the guests that the token sees', async () => {
   const { children } = (await (
     await make({ '/': ['Sys.Audit'], '/vms/100': ['VM.Audit'] })
   )('/cluster/backup/all1/included_volumes')) as {

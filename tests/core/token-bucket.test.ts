@@ -30,7 +30,7 @@ describe('a bucket', () => {
     empty('a');
     expect(take('b')).toBe(0);
   });
-  it('that is asked in vain gives no later', () => {
+  it('takes nothing for a request that it refuses', () => {
     empty('a');
     now += 1_000;
     expect(take('a')).toBe(1);

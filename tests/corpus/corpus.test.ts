@@ -75,7 +75,7 @@ describe.each(CORPUS)('$spec.vmid $what', (one) => {
   const { vmid } = spec;
   const open = () => contextOf(worldOf([spec]), { reservedVmid: 5000 });
 
-  test('get_vm tells every disk with owner, kind and size, and the sizes', async () => {
+  test('get_vm shows every disk with owner, kind and size, and the sizes', async () => {
     const vm = await readIn(await open(), 'get_vm', { vmid, fields: ['description', 'raw_config', 'snapshots'] });
     expect(vm.disks.map(lineOf)).toEqual(one.disks);
     expect(vm).toMatchObject({ vmid, name: nameOf(one), ...one.shows });
@@ -92,7 +92,7 @@ describe.each(CORPUS)('$spec.vmid $what', (one) => {
     clone: async () => planIn(await open(), 'clone_template', { source_vmid: vmid, name: 'copy', full_clone: true }),
   };
 
-  test.each(Object.keys(CALLS) as Change[])('%s is planned or refused as it has to be', async (change) => {
+  test.each(Object.keys(CALLS) as Change[])('%s is planned or refused as the case states', async (change) => {
     const outcome =
       but[change] ?? (change === 'start' && spec.running ? 'existing' : change === 'stop' && !spec.running ? 'existing' : 'plan');
     if (outcome !== 'plan' && outcome !== 'existing') {

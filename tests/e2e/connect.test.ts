@@ -185,7 +185,7 @@ it('begins a new session when the server was restarted, unseen by the client', a
 });
 
 // The last test: it ends the server of all others.
-it('each client is told that the outcome is unknown when the server dies while it works', async () => {
+it('each client learns that the outcome is unknown when the server dies while it works', async () => {
   const all = Object.values(peers);
   place.simulator.faults.add({ match: { method: 'GET', path: '/qemu/(100|102|106)/status/current$' }, action: 'hold', times: all.length });
   // Different guests, which run: equal reads at the same time are one request.

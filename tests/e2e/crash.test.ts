@@ -44,7 +44,7 @@ describe('kill -9 between approval and completion', () => {
     },
     { moment: 'while the task is waited for', action: 'hold', match: { method: 'GET', path: '/tasks/' } },
   ])(
-    '$moment: nothing is sent twice and the end is told',
+    '$moment: nothing is sent twice, and the answer says how it ended',
     async ({ action, match }) => {
       const vmid = await aRunningVm();
       const asked = await call(place, 'stop_vm', { vmid, force: true });

@@ -6,7 +6,7 @@ import { bearer, rpc } from '../http/http-server.ts';
 import { openPlace, until } from './harness.ts';
 import { startHttp } from './http-server.ts';
 
-it('while another process holds the lock of SQLite, the shipped server answers others, ends when told, and sends nothing', async () => {
+it('while another process holds the lock of SQLite, the shipped server answers others, ends on a signal, and sends nothing', async () => {
   const place = await openPlace();
   const server = await startHttp(place);
   const other = new SqliteDatabase(join(place.dataDir, 'store.sqlite'));

@@ -69,7 +69,7 @@ describe('announcements', () => {
 });
 
 describe('doctor', () => {
-  it('tells how approvals are given, and the policy', async () => {
+  it('shows the approval method and the policy', async () => {
     const policy = join(place.dataDir, 'policy.json');
     writeFileSync(policy, '{"rules": [{"match": {"tag": ["prod"]}, "approvals": 2}]}');
     const { json, stdout } = await run(place, ['doctor'], { PROXMOX_POLICY_FILE: policy });

@@ -35,7 +35,7 @@ test('the hosts that are accepted are those of the origins', () => {
   }
 });
 
-test.each(['0.0.0.0', '::', '::0', '0:0:0:0:0:0:0:0'])('on %s the server must be told its public name', (host) => {
+test.each(['0.0.0.0', '::', '::0', '0:0:0:0:0:0:0:0'])('on %s the server needs its public name', (host) => {
   expect(() => checkTransport(at(host), true)).toThrow('does not know its public name');
   checkTransport(at(host, 'https://mcp.example.org'), true);
 });

@@ -104,7 +104,7 @@ describe.each(ERAS)('asking the human through a %s client', (era) => {
     });
   });
 
-  it('asks again after a decline that a person gave, or a cancel: the engine knows what came of it', async () => {
+  it('asks again after a decline that a person gave, or a cancel: the engine knows the outcome', async () => {
     for (const reply of [{ action: 'decline' as const }, { action: 'cancel' as const }]) {
       const { call, asked } = await approveWith(era, reply, { seconds: 1 });
       await call();
@@ -171,7 +171,7 @@ describe('a client of an older generation', () => {
     await client.close();
   });
 
-  it('that hears of progress is told that its user has not answered yet', async () => {
+  it('that hears of progress hears that its user has not answered yet', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     try {
       const [shown, decided] = [deferred(), deferred<Reply>()];

@@ -130,7 +130,7 @@ describe('with exactly the least-privilege token of a pool', () => {
 describe('with full rights', () => {
   const root = () => as(SEED_TOKENS.full);
 
-  test('what a deleted guest leaves behind can be checked', async () => {
+  test('the remains of a deleted guest can be checked', async () => {
     const gone = await root().change('delete_vm', { vmid: 104 });
     expect(gone).toMatchObject({ deleted: true });
     expect(gone).not.toHaveProperty('unchecked');

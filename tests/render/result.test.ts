@@ -138,7 +138,7 @@ describe('an answer', () => {
   });
 });
 
-it('what the reader has to hear first is the first line of the text', () => {
+it('the most important fact is the first line of the text', () => {
   const { structured, text } = renderResult({ kind: 'done', output: { notice: 'Nothing was created: x', vmid: 100 } }, { demo: true });
   expect(structured).toEqual({ simulator: true, notice: 'Nothing was created: x', vmid: 100 });
   expect(text).toBe('Nothing was created: x\nsimulator: true\nvmid: 100');

@@ -54,7 +54,7 @@ describe('a list', () => {
     expect(text).toBe('nodes[1] node|cpus:\n pve|4\nx: 1');
   });
 
-  it('cannot be faked by a name: what would end a cell is in quotes', () => {
+  it('cannot be faked by a name: text that would end a cell is in quotes', () => {
     const { text } = done({ vms: [{ vmid: 1, name: 'a|2|b\n 3|c' }], total: 1 }, { table: 'vms' });
     expect(text.split('\n')).toHaveLength(3);
     expect(text).toContain('1|"a|2|b\\n 3|c"');

@@ -76,7 +76,7 @@ test('NX211/traefik-proxmox-provider#53, phaus/traefik-proxmox-plugin#3: an empt
   expect((await seen(ct, [eth0])).ip_addresses).toEqual(['10.1.1.1']);
 });
 
-describe('what no other machine can reach is left out', () => {
+describe('an address that no other machine can reach is left out', () => {
   test.each(['fe80::1', 'fe90::1', 'febf::5', '0.0.0.0', '::', '127.0.1.1', '::1', '169.254.1.1'])('%s', async (ip) => {
     expect((await seen(vm, [card('ens18', 'bc:24:11:aa:00:01', ip)])).ip_addresses).toEqual([]);
   });

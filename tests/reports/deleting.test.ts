@@ -152,7 +152,7 @@ describe('on the embedded cluster, through approval', () => {
     expect(left).toEqual([]);
     admin.close();
   });
-  test('what a stop is said to destroy is gone after it, and nothing else is', async () => {
+  test('a stop destroys exactly what its plan names', async () => {
     const admin = raw();
     await admin.task('POST', '/nodes/pve/qemu/100/config', { sata1: 'local-lvm:2' });
     // The disk comes with a start: its bus knows no hot-plug.

@@ -37,7 +37,7 @@ it('while its file systems are frozen an agent answers little; thawing ends that
   expect((await api.get(`${AGENT}/get-fsinfo`)).data.result).toMatchObject([{ mountpoint: '/', type: 'ext4' }]);
 });
 
-it('what was written to a file is read back, as a whole or in part', async () => {
+it('a file reads back as it was written, as a whole or in part', async () => {
   const { api } = opened;
   await api.post(`${AGENT}/file-write`, { file: '/tmp/a', content: 'hello there' });
   expect((await api.get(`${AGENT}/file-read?file=/tmp/a&offset=6&count=3`)).data).toEqual({

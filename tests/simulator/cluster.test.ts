@@ -15,7 +15,7 @@ const rowOf = async (vmid: number) =>
   (await place.api.get('/cluster/resources?type=vm')).data.find((row: { vmid: number }) => row.vmid === vmid);
 
 describe('one state file, several servers', () => {
-  it('is one cluster: what one does, the others see; ids stay unique', async () => {
+  it('is one cluster: the processes see each other’s changes, and ids stay unique', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'simulator-'));
     const file = join(folder, 'cluster.sqlite');
     const servers = await Promise.all([1, 2, 3].map(() => openSimulator({ file })));

@@ -106,7 +106,7 @@ describe('call', () => {
     });
   });
 
-  test('what was requested in human mode cannot be lowered by another process', async () => {
+  test('another process cannot lower the method of a request made in human mode', async () => {
     const asked = await call('stop_vm', { vmid: guest('legacy-erp').vmid }, [], { PROXMOX_APPROVAL: 'human' });
     const id = asked.answer.approval_id ?? '';
     expect(asked.answer.how_to_approve).toContain(`approvals approve ${id}`);

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { sshLine } from '../../../src/cli/commands/console.ts';
 import { binary } from '../../helpers/binary.ts';
 
-test('without a terminal no human would see the link, so there is none', async () => {
+test('without a terminal it prints no link, because no human would see it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'console-command-'));
   try {
     const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {

@@ -4,7 +4,7 @@ import { home } from '../run.ts';
 const place = home({ PROXMOX_HOST: 'evil.example.org', PROXMOX_MAX_VMS: '0' });
 afterAll(place.remove);
 
-test('the story is told to its end, whatever the settings of the user are', { timeout: 120_000 }, async () => {
+test('the story runs to its end, whatever the settings of the user are', { timeout: 120_000 }, async () => {
   const { code, stdout, stderr } = await place.runBinary(['demo']);
   expect(stderr).toBe('');
   expect(code).toBe(0);

@@ -361,7 +361,7 @@ describe('served to agents elsewhere', () => {
     await own.close();
   });
 
-  it('ends with what was running told to its caller', async () => {
+  it('ends after it answered the calls in progress', async () => {
     const own = await startHttp(place);
     const agent = await asAgent(own.url, own.token);
     place.simulator.faults.add({ match: { method: 'POST', path: '/status/start$' }, action: 'hold', times: 1 });
@@ -383,7 +383,7 @@ describe('served to agents elsewhere', () => {
   });
 });
 
-it('what takes too long at the end is handed over: its caller learns where to ask, and the next server how it ended', async () => {
+it('a server that ends hands over a call that takes too long: its caller gets the run, and the next server its outcome', async () => {
   const own = await startHttp(place);
   const agent = await asAgent(own.url, own.token);
   const [{ vmid }] = ((await call(place, 'list_vms', { status: 'stopped', type: 'vm' })).json as unknown as { vms: { vmid: number }[] })

@@ -57,7 +57,7 @@ describe('requests of unknown outcome', () => {
     await store.close();
   });
 
-  test('of a cluster that the file no longer has are told, too', async () => {
+  test('of a cluster that the file no longer has are named, too', async () => {
     const dataDir = newFolder();
     const clusters = [{ name: 'home' }] as unknown as NonNullable<Settings['clusters']>;
     expect(await leftRunsCheck({ dataDir, clusters } as Settings, [])).toEqual([]);

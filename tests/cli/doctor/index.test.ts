@@ -81,7 +81,7 @@ test('each limit tells where it comes from', async () => {
   });
 });
 
-test('a wrong secret, a closed port and a wrong fingerprint are told apart', async () => {
+test('a wrong secret, a closed port and a wrong fingerprint give different findings', async () => {
   expect(
     (await doctor(connection({ PROXMOX_TOKEN_SECRET: 'wrong', PROXMOX_FINGERPRINT: cluster.fingerprint }))).found.missing?.text,
   ).toMatch(/token/i);

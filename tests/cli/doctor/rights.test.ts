@@ -165,7 +165,7 @@ test('the lines for a half-set pool are complete: after them nothing is missing'
   for (const name of ['rights', 'pools', 'backups']) expect(after.check(name)?.state ?? 'ok').toBe('ok');
 });
 
-test('without VM.Backup doctor says what cannot be told, and fails where the policy asks for backups', async () => {
+test('without VM.Backup doctor says what it cannot see, and fails where the policy requires backups', async () => {
   const token = await tokenWith(cluster, without('VM.Backup'));
   expect((await doctor(token)).check('backups')).toMatchObject({
     state: 'warn',

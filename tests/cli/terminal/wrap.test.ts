@@ -5,7 +5,7 @@ test('prose breaks between words, and no line is wider than the terminal', () =>
   expect(wrap('one two three four', { columns: 9, indent: '  ' })).toBe('one two\n  three\n  four');
 });
 
-test('what stands in columns goes on below its last column', () => {
+test('text in columns continues below its last column', () => {
   expect(wrap('  call list_vms   prints every guest', { columns: 36 })).toBe('  call list_vms   prints every guest');
   expect(wrap('  call list_vms   prints every guest now', { columns: 38 })).toBe(
     '  call list_vms   prints every guest\n                  now',

@@ -9,7 +9,7 @@ test('every call in a text names the cluster', () => {
   );
 });
 
-test('a call that names its cluster keeps it, so that a plan and its error may both be told', () => {
+test('a call that names its cluster keeps it, so that a plan and its error may both be shown', () => {
   const once = namingCluster(advice, 'home');
   expect(namingCluster(once, 'home')).toBe(once);
   expect(namingCluster('delete_vm {"cluster": "home", "vmid": 7}', 'work')).toBe('delete_vm {"cluster": "home", "vmid": 7}');

@@ -18,7 +18,7 @@ test('whatever a guest is called, its name stays one visible line', () => {
   );
 });
 
-test('what shows nothing says nothing: fillers, blanks, and bytes hidden in variation selectors', () => {
+test('invisible characters are removed: fillers, blanks, and bytes hidden in variation selectors', () => {
   const hidden = [...'drop all'].map((c) => String.fromCodePoint(0xe0100 + c.charCodeAt(0) - 16)).join('');
   for (const one of [hidden, '\u3164', '\u2800', '\u034f', '\ufe0f', '\u0378', '\ud800']) expect(plainText(`web${one}1`, 80)).toBe('web1');
 });
@@ -73,7 +73,7 @@ test('a failed command is named without its arguments, and why it failed stays',
   expect(withoutCommand("command '/sbin/lvs -o name' failed: exit code 5")).toBe("command '/sbin/lvs -o name' failed: exit code 5");
 });
 
-test('what goes to an agent loses what is invisible, at any depth and in names of members, and is capped', () => {
+test('an answer to an agent is capped and loses invisible characters, at any depth and in names of members', () => {
   const said = { 'k\u202ee\u001by': ['\u001b[2Ja\u202eb\u0000', { note: 'one\r\ntwo' }, 5, null], long: 'x'.repeat(5000) };
   expect(harmless(said)).toEqual({ key: ['[2Jab', { note: 'one\ntwo' }, 5, null], long: `${'x'.repeat(4000)}… (1000 more characters)` });
 });
@@ -103,7 +103,7 @@ test('JSON that people may look at shows what is invisible as escapes, and says 
   expect(visibleJson('a\u3164\u115f\u1160\uffa0\u0378')).toBe('"a\\u3164\\u115f\\u1160\\uffa0\\u0378"');
 });
 
-test('texts of plain characters alone, which take a shorter way, come out as all others do', () => {
+test('texts of plain characters, which take a shorter path, come out as all others do', () => {
   const plain = fc.string({ unit: fc.constantFrom(...Array.from({ length: 95 }, (_, code) => String.fromCharCode(32 + code))) });
   fc.assert(
     fc.property(plain, (text) => {

@@ -12,7 +12,7 @@ const reporting = (code: ErrorCode) =>
   ({ output: z.object({ vmid: z.int() }), report: async () => fail(code, 'The list ended with 500.') }) as unknown as ChangeOperation;
 
 it.each(['unreachable', 'proxmox_refused', 'permission_denied'] as const)(
-  'a run that ended well is told as done, also when its state cannot be read: %s',
+  'a run that ended well is answered as done, also when its state cannot be read: %s',
   async (code) => {
     expect(await resultOf(run, reporting(code), ports)).toEqual({
       kind: 'done',

@@ -114,7 +114,7 @@ describe('a guest that a failed call left half-made', () => {
     expect(sent(before)).toEqual([]);
   });
 
-  it('is not finished by another caller, who is not told of the run', async () => {
+  it('is not finished by another caller, whose answer does not name the run', async () => {
     const { before } = await leave('create_vm', CREATE, 'POST', '/config$');
     const result = await world.call('create_vm', CREATE, {}, other);
     expect(result).toMatchObject({

@@ -236,7 +236,7 @@ describe('restore_backup', () => {
   });
 });
 
-it('what a backup leaves out follows the rules of each kind of guest', () => {
+it('the disks that a backup leaves out follow the rules of each kind of guest', () => {
   expect(isBackedUp('qemu', { slot: 'scsi1' }, 'local-lvm:vm-1-disk-1,size=1G')).toBe(true);
   expect(isBackedUp('qemu', { slot: 'scsi1' }, 'local-lvm:vm-1-disk-1,backup=0,size=1G')).toBe(false);
   expect(isBackedUp('lxc', { slot: 'rootfs' }, 'local-lvm:vm-1-disk-0,size=1G')).toBe(true);

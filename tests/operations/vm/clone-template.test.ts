@@ -55,7 +55,7 @@ describe('linked or full', () => {
   ])('full: %s', async (_what, args, w, expected) => {
     expect(await params(args, w)).toMatchObject(expected);
   });
-  test('of a guest that is not a template: the state of a running one is told, and of no other', async () => {
+  test('of a guest that is not a template: the plan shows the state of a running one, and of no other', async () => {
     const told = async (running: boolean) =>
       (await clone({ source_vmid: 105 }, { ...world, guests: [{ ...webServer, running }] })).warnings;
     expect((await told(true)).join()).toContain('state of one after a power failure');
@@ -113,7 +113,7 @@ describe('configured in the same call', () => {
     expect(plan.demand?.after).toEqual({ cpu: 4, memoryMib: 4096, diskGib: 20 });
     expect(plan.cleanup).toBe('delete_vm {"vmid": 120}');
   });
-  test('what the clone inherits is named; protection and onboot it does not take over', async () => {
+  test('the plan names the values that the clone inherits; protection and onboot are not among them', async () => {
     const source = withConfig(template, {
       protection: 1,
       onboot: 1,

@@ -23,7 +23,7 @@ const disk = { storage: 'local-lvm', volid: 'local-lvm:vm-105-disk-0', content: 
 const world: World = { guests: [stopped, { ...container, running: false }, template], volumes: [disk] };
 const remove = (args: object, w: World = world, ctx = {}) => planOf('delete_vm', { vmid: 105, ...args }, w, ctx);
 
-test('what a human reads before: disks, snapshots, backups, and that there is no way back', async () => {
+test('a human reads before it: disks, snapshots, backups, and that it cannot be undone', async () => {
   const plan = await remove({});
   expect(linesOf(plan)).toEqual(['DELETE /nodes/pve/qemu/105']);
   expect(requestsOf(plan)[0]?.params).toEqual({ purge: true });
@@ -93,7 +93,7 @@ describe('names exactly the volumes that Proxmox destroys', () => {
       'local-lvm:vm-105-disk-4',
     );
   });
-  test('where a storage names volumes in its own way, its list tells whose they are', async () => {
+  test('where a storage names volumes by its own pattern, its list shows their owner', async () => {
     const plan = await remove({}, holding({ scsi0: 'san:pm-12cf742a,size=32G' }, undefined, [{ ...disk, volid: 'san:pm-12cf742a' }]));
     expect(plan.before?.volumes).toEqual(['san:pm-12cf742a']);
   });
@@ -190,7 +190,7 @@ test('a backup first, and the guest goes only once the volume is there; older ba
   expect((await refusalOf(remove({ backup_storage: 'local-lvm' }))).code).toBe('storage_unavailable');
 });
 
-describe('refuses, with the way out', () => {
+describe('refuses, with the next step', () => {
   const guest = (more: Partial<GuestSpec>, config: object = {}): World => ({
     ...world,
     guests: [{ ...stopped, ...more, config: { ...stopped.config, ...config } }],
@@ -259,7 +259,7 @@ describe('the report tells gone from unknown', () => {
   test('the same guest under its VMID is not gone, whatever its task said', async () => {
     expect(await report({ guests: [stopped] })).toMatchObject({ deleted: false, status: 'unknown' });
   });
-  test('what Proxmox leaves of a guest while it destroys it is still that guest', async () => {
+  test('the remains of a guest that Proxmox is destroying are still that guest', async () => {
     const rest = { ...stopped, config: { lock: 'destroyed' } };
     expect(await report({ guests: [rest] })).toMatchObject({ deleted: false, status: 'unknown' });
   });
@@ -291,7 +291,7 @@ describe('the report tells gone from unknown', () => {
         status: 'unknown',
       });
     });
-    test('what the plan expects holds: the guest that a human saw is gone', async () => {
+    test('the expectation of the plan holds: the guest that a human saw is gone', async () => {
       const [gone] = (await remove({})).expected;
       if (!gone) throw new Error();
       const holds = async (w: World) => ((await openWorld(w)).ctx.api as ProxmoxApi).holds(gone);

@@ -185,7 +185,7 @@ describe('get_vm', () => {
       expect((await of({ ...container, interfaces: [old] })).ip_addresses).toEqual(['192.168.7.8', '2001:db8::8']);
       expect((await of({ ...container, interfaces: [{ ...old, 'ip-addresses': [] }] })).ip_addresses).toHaveLength(2);
     });
-    test('what leads nowhere is left out', async () => {
+    test('an address that leads nowhere is left out', async () => {
       const nowhere = [
         'fe80::1',
         'fe90::1',

@@ -112,7 +112,7 @@ describe('one guest', () => {
     expect(await world.done('migrate_vm', JSON.parse(args))).toMatchObject({ from: 'pve2', node: 'pve' });
   });
 
-  it('is settled by where the guest is when the answer gets lost', async () => {
+  it('is reconciled by where the guest is when the answer gets lost', async () => {
     world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu/100/migrate$' }, action: 'reset-after', times: 1 });
     expect(await world.done('migrate_vm', { vmid: 100 })).toMatchObject({ node: 'pve2', status: 'running' });
     expect(sent().map(([line]) => line)).toEqual(['POST /nodes/pve/qemu/100/migrate']);
@@ -135,7 +135,7 @@ describe('one guest', () => {
   });
 });
 
-describe('what blocks a move is said before anything is sent', () => {
+describe('a blocker of a move is reported before anything is sent', () => {
   it('an ISO of the node', async () => {
     const error = await refusal({ vmid: 106 });
     expect(error).toMatchObject({

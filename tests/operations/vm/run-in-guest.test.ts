@@ -116,7 +116,7 @@ describe('files', () => {
     expect(await approved({ vmid: 101, file: '/tmp/notes' })).toMatchObject({ out: expect.stringContaining('grün\nzwei') });
   });
 
-  it('a file that is missing is told in the words of the agent', async () => {
+  it('a file that is missing is reported in the words of the guest agent', async () => {
     world = await openWorld({ policy: FILES });
     expect(await approved({ vmid: 101, file: '/etc/nope' })).toMatchObject({
       notice: expect.stringContaining("failed to open file '/etc/nope'"),

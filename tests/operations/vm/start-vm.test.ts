@@ -94,13 +94,13 @@ describe('start_vm', () => {
   test('a container starts with its own task', async () => {
     expect(requestsOf(await start({ ...container, running: false }))[0]?.task?.type).toBe('vzstart');
   });
-  test('HA ends its task when the wish is queued, so the state is waited for', async () => {
+  test('HA ends its task when the request is queued, so the state is waited for', async () => {
     const plan = await start({ ...stopped, ha: 'stopped' });
     expect(requestsOf(plan)[0]?.task?.type).toBe('hastart');
     // Completes "wait until …" in every text.
     expect(plan.steps.at(-1)).toMatchObject({ kind: 'wait', purpose: 'the HA manager has started it', until: { is: 'running' } });
   });
-  test('what runs is left alone; a hibernated guest is woken', async () => {
+  test('a running guest is left alone; a hibernated one is woken', async () => {
     expect((await start(webServer)).existing).toMatchObject({ status: 'running', already: true });
     expect(linesOf(await start(withConfig(stopped, { lock: 'suspended' })))).toHaveLength(1);
   });

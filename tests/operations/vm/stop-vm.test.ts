@@ -17,7 +17,7 @@ useWorlds();
 const world: World = { guests: [webServer, container, template] };
 const stop = (args: object, w: World = world) => planOf('stop_vm', args, w);
 
-describe('three ways, and the plan says which', () => {
+describe('the plan says which of the three methods it uses', () => {
   test('asks the guest and never kills it', async () => {
     const plan = await stop({ vmid: 105 });
     const [step] = requestsOf(plan);
@@ -56,7 +56,7 @@ describe('three ways, and the plan says which', () => {
   });
 });
 
-test('what a human decides about is bound to the machine, and shows its pending changes', async () => {
+test('an approval is bound to the machine, and shows its pending changes', async () => {
   const plan = await stop({ vmid: 105 }, { guests: [{ ...webServer, pending: { cores: 4 }, pool: 'shop' }] });
   expect(plan.target).toEqual({
     type: 'qemu',
@@ -163,7 +163,7 @@ test('of several guests of which one runs, one is stopped', async () => {
   expect(plan.summary).toBe('Shut down 1 guest: web1 (105)');
 });
 
-test('what holds for several guests of a list is said once, and a human reads all of it', async () => {
+test('a fact about several guests of a list is said once, and a human reads all of it', async () => {
   const guests = Array.from({ length: 40 }, (_, index) => ({ ...webServer, vmid: 300 + index }));
   const lost = 'the power is cut: what the guest has not written to disk is lost';
   const force = async (vmids: number[], ha?: string) =>

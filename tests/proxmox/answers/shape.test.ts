@@ -102,7 +102,7 @@ it('numbers where text belongs are read as text', () => {
   expect(shaped('/cluster/resources', rows)).toEqual([{ vmid: 100, type: 'qemu', node: 'pve', name: '2024' }]);
 });
 
-it('what is not looked at passes as it came', () => {
+it('an answer without a shape passes unchanged', () => {
   const odd = { data: [1, null, { x: [] }] };
   expect(shaped('/some/path/of/later', odd)).toBe(odd);
   expect(shaped('/nodes/pve/storage/local/content', [{ volid: 'local:iso/a.iso', vmid: null, ctime: null, mark: 'x' }])).toHaveLength(1);

@@ -66,7 +66,7 @@ test.each([
   expect(check(folder)).toEqual([]);
 });
 
-test('what people do not read, and other folders, are not checked', () => {
+test('text that people do not read, and other folders, are not checked', () => {
   put('src/simulator/data/contract.json', 'nobody');
   put('tests/a.ts', 'nobody');
   expect(check(folder)).toEqual([]);

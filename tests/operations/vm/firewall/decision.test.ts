@@ -40,7 +40,7 @@ describe('new connections to port 22', () => {
   });
 });
 
-it('what decides differs only where something that could decide differs', () => {
+it('two configurations decide differently only where a rule or option differs', () => {
   const because = (rules: Filter['rules'], changed: string[] = []) => decisionOn(filter(rules, {}, changed), 'in', 22).because;
   const rules = [accept({ ...ssh, source: '+guest/Office' }), drop(ssh)];
   expect(because([accept({ macro: 'HTTPS' }), ...rules, accept()])).toBe(because(rules));

@@ -120,7 +120,7 @@ describe('the target', () => {
     expect(plan.warnings).toEqual(['whether pve2 has enough memory is not visible to this token (Sys.Audit on the node)']);
   });
 
-  it('is told with what is free before and after, and warned of when it is nearly full', async () => {
+  it('is shown with what is free before and after, and warned of when it is nearly full', async () => {
     const plan = await move([vm(105, { memory: '30000' })], { target_node: 'pve2' });
     expect(plan.warnings).toEqual([expect.stringMatching(/^pve2 has 9\d % of its memory in use afterwards$/)]);
     expect(plan.after?.['free memory of pve2 (MiB)']).toMatch(/^\d+ of 32768$/);
@@ -163,7 +163,7 @@ describe('what is refused', () => {
     expect((await move([of], { target_node: 'pve3' }, { volumes: [base] })).summary).toBe('Move base (9000) from pve to pve3 (offline)');
   });
 
-  it('what is on every node is no reason', async () => {
+  it('a resource of every node does not block a move', async () => {
     const free = vm(105, { usb0: 'spice', serial0: 'socket', ide2: 'ceph:vm-105-cloudinit,media=cdrom' });
     expect((await move([free])).node).toBe('pve3');
     expect((await move([ct({ mp0: '/srv/data,mp=/data,shared=1' })])).node).toBe('pve3');

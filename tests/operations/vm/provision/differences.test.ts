@@ -57,7 +57,7 @@ test('an ISO is compared with what is inserted', async () => {
   expect(await differences({ iso: 'local:iso/other.iso' })).toEqual(['iso: requested local:iso/other.iso, has local:iso/debian-12.iso']);
 });
 
-test('what a disk was made from is told by the record of the run, or by a linked clone itself, or not at all', async () => {
+test('the source of a disk is known from the record of the run, from a linked clone itself, or not at all', async () => {
   const image = 'local:import/debian-12.qcow2';
   const created = { operation: 'create_vm', status: 'succeeded', steps: [], args: { image }, plan: { steps: [] } };
   const cloned = { operation: 'clone_template', status: 'succeeded', steps: [], args: { source_vmid: 9000 }, plan: { steps: [] } };
@@ -74,7 +74,7 @@ test('what a disk was made from is told by the record of the run, or by a linked
   expect(await differences({ source_vmid: 9000, full_clone: true }, linked)).toEqual(['full_clone: requested true, has false']);
 });
 
-test('a pool is compared where the token sees pools, and told apart where it does not', async () => {
+test('a pool is compared where the token sees pools, and reported as unknown where it does not', async () => {
   expect(await differences({ pool: 'shop' }, { ...cloud, pool: 'shop' })).toEqual([]);
   expect(await differences({ pool: 'shop' }, { ...cloud, pool: 'infra' })).toEqual(['pool: requested shop, has infra']);
   expect(await differences({ pool: 'shop' }, cloud, undefined, { '/': ['VM.Audit', 'Pool.Audit'] })).toEqual([

@@ -102,7 +102,7 @@ describe('who changed a guest', () => {
   });
   afterAll(() => world?.close());
 
-  test('is told with requester, approver, old and new values and the run; each change once', async () => {
+  test('is shown with requester, approver, old and new values and the run; each change once', async () => {
     const { changes } = await world.done('get_vm', { vmid: 104, fields: ['changes'] });
     const rows = (changes as Record<string, unknown>[]).filter(({ run_id: run }) => run !== undefined);
     expect(rows.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
@@ -117,7 +117,7 @@ describe('who changed a guest', () => {
     // The tasks of these runs are not told a second time.
     expect((changes as Record<string, unknown>[]).filter(({ what }) => what === 'qmstop')).toEqual([]);
   });
-  test('its tasks are told with their user and outcome', async () => {
+  test('its tasks are shown with their user and outcome', async () => {
     const { tasks } = await world.done('get_vm', { vmid: 104, fields: ['tasks'] });
     expect((tasks as { type: string }[]).map(({ type }) => type)).toEqual(expect.arrayContaining(['qmstart', 'qmstop']));
   });

@@ -76,7 +76,7 @@ describe('from a template to three reachable guests in one call', () => {
     ['POST', '/clone$'],
     ['POST', '/config$'],
     ['POST', '/status/start$'],
-  ])('whose %s %s failed once: what exists is named, and the same call finishes the rest', async (method, path) => {
+  ])('whose %s %s failed once: the error names the guests that exist, and the same call finishes the rest', async (method, path) => {
     world = await openWorld();
     faults().add({ match: { method, path }, action: 'status', status: 403, reason: 'Permission check failed', times: 1 });
     const error = await world.refused(world.call('clone_template', CLONE));
