@@ -3,11 +3,6 @@ import type { GetApi } from '../../core/proxmox.ts';
 import { type Lack, type Need, pathsOf, unmet } from '../contract/need.ts';
 import { byLatePrivileges, privilegesAt } from './remembered.ts';
 
-/** Privileges of which one suffices, on one path of the permission tree (`/vms/105`, `/storage/local`). */
-export interface Want {
-  path: string;
-  anyOf: string[];
-}
 /** As it appears in error details: one of the privileges is missing on the path. */
 export interface Missing extends Lack {
   /** The pool in which the guest is, or would be: its path is the place for rights on the guest. */
@@ -23,12 +18,10 @@ export type Granted = Record<string, Record<string, unknown>>;
  * The rights that the token lacks, by GET /access/permissions for each concrete path; rights through pools are included
  * for guests that exist.
  */
-export async function missingPrivileges(api: GetApi, wants: readonly Want[]): Promise<Missing[]> {
-  const paths = [...new Set(wants.map((want) => want.path))];
+export async function missingPrivileges(api: GetApi, all: readonly Need[]): Promise<Lack[]> {
+  const paths = pathsOf({ all });
   const granted = new Map(await Promise.all(paths.map(async (path) => [path, await privilegesAt(api, path)] as const)));
-  return wants
-    .filter((want) => !want.anyOf.some((privilege) => granted.get(want.path)?.has(privilege)))
-    .map((want) => ({ path: want.path, privileges: want.anyOf }));
+  return unmet({ all }, (path) => granted.get(path));
 }
 
 /**
@@ -55,7 +48,7 @@ export function failMissing(what: string, missing: readonly Missing[]): never {
 }
 
 /** @throws permission_denied where the token lacks one of the rights that this needs */
-export async function requirePrivileges(api: GetApi, what: string, wants: readonly Want[]): Promise<void> {
+export async function requirePrivileges(api: GetApi, what: string, wants: readonly Need[]): Promise<void> {
   const missing = await missingPrivileges(api, wants);
   if (missing.length > 0) failMissing(what, missing);
 }

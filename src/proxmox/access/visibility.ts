@@ -1,5 +1,5 @@
 import type { ProxmoxReader } from '../../core/proxmox.ts';
-import type { Want } from './privileges.ts';
+import { type Need, need } from '../contract/need.ts';
 import { byLatePrivileges, type Has, type Privileges, privilegesAt } from './remembered.ts';
 
 /** The volumes of one guest that the content lists of storages show to this token. Proxmox silently omits the rest from a 200. */
@@ -50,9 +50,6 @@ export async function seesEveryDisk(api: ProxmoxReader): Promise<boolean> {
 }
 
 /** The privileges that show a guest's backups on a storage, and allow a backup there. */
-export function backupRights(vmid: number, storage: string): Want[] {
-  return [
-    { path: `/vms/${vmid}`, anyOf: ['VM.Backup'] },
-    { path: `/storage/${storage}`, anyOf: ['Datastore.AllocateSpace'] },
-  ];
+export function backupRights(vmid: number, storage: string): Need[] {
+  return [need(`/vms/${vmid}`, 'VM.Backup'), need(`/storage/${storage}`, 'Datastore.AllocateSpace')];
 }

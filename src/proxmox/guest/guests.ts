@@ -11,7 +11,7 @@ import { keepList } from './places.ts';
 import { type Options, optionsOf, textOf } from './property-strings.ts';
 import { GuestRow, type ResourceRow, tagsByText, tagsOf } from './row.ts';
 
-export { type GuestRow, gaugesOf, givenName, tagsOf } from './row.ts';
+export { type GuestRow, tagsOf } from './row.ts';
 export type { GuestAt };
 
 /** Whether no guest of the cluster has this VMID, visible to the token or not: `GET /cluster/nextid?vmid=N`. */

@@ -1,8 +1,9 @@
 import { fail } from '../../../core/errors/errors.ts';
 import type { ProxmoxReader } from '../../../core/proxmox.ts';
 import { plainText } from '../../../core/text/text.ts';
-import { failMissing, missingPrivileges, type Want } from '../../../proxmox/access/privileges.ts';
+import { failMissing, missingPrivileges } from '../../../proxmox/access/privileges.ts';
 import { backupRights } from '../../../proxmox/access/visibility.ts';
+import { type Need, need } from '../../../proxmox/contract/need.ts';
 import { backupOwner } from '../../../proxmox/guest/disks.ts';
 import { path } from '../../../proxmox/guest/encode.ts';
 import { listNodes } from '../../../proxmox/nodes.ts';
@@ -66,7 +67,7 @@ export async function findVolume(api: ProxmoxReader, volid: string, wanted: stri
 async function refuseUnseen(api: ProxmoxReader, volid: string): Promise<void> {
   const storage = storageOf(volid);
   const owner = backupOwner(volid);
-  const on = (...anyOf: string[]): Want[] => [{ path: `/storage/${storage}`, anyOf }];
+  const on = (...privileges: string[]): Need[] => [need(`/storage/${storage}`, ...privileges)];
   const [listing, everything] = await Promise.all([
     missingPrivileges(api, on('Datastore.Audit', 'Datastore.AllocateSpace')),
     missingPrivileges(api, on('Datastore.Allocate')),
