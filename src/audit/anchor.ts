@@ -20,7 +20,7 @@ const LONGEST_PAUSE_MS = 300_000;
 /** Sends the state of the audit to a second place. Never delays work: faults are logged and retried. */
 export interface Anchor {
   /** Lines were written; `durable`: changes or decisions are among them, which are covered at once. */
-  wrote(head: Head, count: number, durable: boolean): void;
+  wrote(lines: { head: Head; count: number; durable: boolean }): void;
   /** Covers the remaining records, and ends. */
   close(): Promise<void>;
 }
@@ -80,7 +80,7 @@ export function createAnchor({ place, auditFile, dataDir, clock, log }: AnchorOp
   }
 
   return {
-    wrote(head, written, durable) {
+    wrote({ head, count: written, durable }) {
       if (closed) return;
       uncovered = head;
       count += written;

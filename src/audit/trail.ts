@@ -9,7 +9,7 @@ import { continueFrom, readTail, type Tail } from './tail.ts';
 /** The file of the audit, open between two batches. Everything but `isOpen` and `close` is called under the lock. */
 interface Trail {
   /** Writes the records behind the newest line. A batch that fails leaves nothing. @returns where the chain stands then */
-  write(records: readonly AuditRecord[], time: string, durable: boolean): Promise<Head>;
+  write(records: readonly AuditRecord[], options: { time: string; durable: boolean }): Promise<Head>;
   /** Whether the file under this name is the one that is open, so that a line can be written to it. */
   isOpen(): boolean;
   close(): Promise<void>;
@@ -60,7 +60,7 @@ export function createTrail(path: string): Trail {
   return {
     isOpen: () => current() !== undefined,
     close,
-    async write(records, time, durable) {
+    async write(records, { time, durable }) {
       // Without a wait for the disk, a line costs no turn of the event loop.
       const { file, before } = current() ?? (await opened());
       const tail = knownEnd(before) ?? (await readTail(file));

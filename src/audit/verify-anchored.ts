@@ -20,7 +20,7 @@ export interface AnchorVerification {
   problems: string[];
 }
 
-export interface AnchorFile {
+interface AnchorFile {
   file: string;
   /** The key whose checkpoints count. Without it, this installation's key counts, and any other one is a problem. */
   publicKey?: KeyObject;
@@ -49,7 +49,7 @@ export async function verifyAnchored(
         hint: 'Name it with --public-key. `proxmox-mcp audit public-key` prints it on the machine that wrote them.',
       },
     );
-  const found = await readAnchor(anchor.file, publicKey, anchor.publicKey !== undefined);
+  const found = await readAnchor(anchor, publicKey);
   if (!existsSync(auditFile) && found.newest)
     fail('audit_invalid', `The audit trail ${auditFile} is missing. It had ${found.newest.seq} records on ${found.newest.time}.`, {
       hint: 'Keep the checkpoints and find out who removed or moved it.',
@@ -87,7 +87,7 @@ interface Found {
   newest?: Checkpoint;
 }
 
-async function readAnchor(file: string, publicKey: KeyObject, keyIsNamed: boolean): Promise<Found> {
+async function readAnchor({ file, publicKey: named }: AnchorFile, publicKey: KeyObject): Promise<Found> {
   const ours = keyId(publicKey);
   const found: Found = { checkpoints: 0, others: 0, problems: [], hashes: new Map() };
   const strangers = new Set<string>();
@@ -109,7 +109,7 @@ async function readAnchor(file: string, publicKey: KeyObject, keyIsNamed: boolea
     }
   }
   if (forged > 0) found.problems.push(`${forged} checkpoints in ${file} were changed: their signature does not match`);
-  if (strangers.size > 0 && !keyIsNamed)
+  if (strangers.size > 0 && !named)
     found.problems.push(
       `${found.others} checkpoints were signed by another key (${[...strangers].join(', ')}). The key was replaced, or several installations share ${file}. Name the right key with --public-key`,
     );

@@ -102,12 +102,9 @@ export function openAudit({ file, clock, redact = (text) => text, freeBytes = fr
 
   async function write(batch: Waiting[]): Promise<void> {
     const durable = batch.some((one) => one.durable);
-    const head = await trail.write(
-      batch.map(({ record }) => record),
-      new Date(clock.now()).toISOString(),
-      durable,
-    );
-    anchor?.wrote(head, batch.length, durable);
+    const records = batch.map(({ record }) => record);
+    const head = await trail.write(records, { time: new Date(clock.now()).toISOString(), durable });
+    anchor?.wrote({ head, count: batch.length, durable });
   }
 
   const make = shared(async () => {

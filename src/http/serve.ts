@@ -46,13 +46,12 @@ export async function serve(
   const { settings } = session;
   const configured = withFlags(settings.http, flags);
   const tls = readTls(configured);
+  const scheme = tls ? 'https' : 'http';
   const store = await session.store();
   const isProtected = await needsAuthentication(configured, store);
-  checkTransport(configured, tls !== undefined);
+  checkTransport(configured, scheme);
   await checkPinned(settings);
   await checkSharedKey(settings, store);
-
-  const scheme = tls ? 'https' : 'http';
   /** Known once the port is. */
   let ownAddresses: string[] = [];
   const origins = () => ownAddresses;

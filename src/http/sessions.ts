@@ -33,15 +33,11 @@ interface Asked {
   parsedBody: unknown;
 }
 
-/** Clients older than 2026-07-28: a session for those that keep one, each request by itself for those that do not. */
-export interface Sessions {
-  handle(asked: Asked): Promise<Response>;
-  count(): number;
-  close(): Promise<void>;
-}
-
-/** @param replica begins every session id, so that a load balancer can send a session to where it lives */
-export function createSessions(factory: McpServerFactory, replica: string, clock: Clock): Sessions {
+/**
+ * Serves clients older than 2026-07-28: a session for those that keep one, each request by itself for those that do not.
+ * @param replica begins every session id, so that a load balancer can send a session to where it lives
+ */
+export function createSessions(factory: McpServerFactory, replica: string, clock: Clock) {
   const sessions = new Map<string, Session>();
   const stateless = legacyStatelessFallback(factory);
 
@@ -105,7 +101,7 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
   }
 
   return {
-    async handle(asked) {
+    async handle(asked: Asked): Promise<Response> {
       const { request, authInfo, parsedBody } = asked;
       sweep();
       const id = request.headers.get('mcp-session-id');
@@ -118,8 +114,8 @@ export function createSessions(factory: McpServerFactory, replica: string, clock
       if (request.method !== 'POST') return refuse(405, 'Without a session only POST is possible.', { Allow: 'POST' });
       return stateless(request, defined({ authInfo, parsedBody }));
     },
-    count: () => sessions.size,
-    async close() {
+    count: (): number => sessions.size,
+    async close(): Promise<void> {
       for (const { transport } of [...sessions.values()]) await transport.close();
     },
   };

@@ -31,9 +31,9 @@ export async function needsAuthentication(http: HttpSettings, store: Store): Pro
 }
 
 /** @throws invalid_configuration when access tokens would travel in clear, or the server does not know its public name */
-export function checkTransport({ host, publicUrls }: HttpSettings, hasTls: boolean): void {
+export function checkTransport({ host, publicUrls }: HttpSettings, scheme: 'http' | 'https'): void {
   if (isThisMachine(host)) return;
-  if (!hasTls && !publicUrls[0]?.startsWith('https://')) {
+  if (scheme === 'http' && !publicUrls[0]?.startsWith('https://')) {
     fail('invalid_configuration', `Refusing to start: access tokens for ${host} would be sent unencrypted.`, {
       hint: 'Give --cert and --key. If a proxy in front terminates TLS, set PROXMOX_HTTP_PUBLIC_URL to its https:// address.',
     });

@@ -11,34 +11,48 @@ import type { Row } from './row.ts';
  */
 export interface Database {
   approvals: ApprovalRow;
-  decisions: DecisionRow;
+  /** That one owner agreed to an approval that needs several. */
+  decisions: { approval_id: string; owner: string; principal: string; via: string; decided_at: string };
   leases: StandingRow;
-  guest_names: GuestNameRow;
+  /** Names under which a guest was seen, so that renaming it before asking to delete it shows. */
+  guest_names: {
+    cluster: string;
+    key: string;
+    name: string;
+    /** Null in rows of old versions. */
+    vmid: number | null;
+    seen_at: string;
+  };
   runs: RunRow;
   reservations: ReservationRow;
-  guests: GuestRow;
-  secrets: SecretRow;
+  guests: { cluster: string; vmid: number; key: string; run_id: string; created_at: string };
+  secrets: {
+    /** HMAC of the value. */
+    id: string;
+    /** The approval or run that needs it. */
+    scope: string;
+    sealed: string;
+  };
   tokens: TokenRow;
-  principals: PrincipalRow;
-  sessions: SessionRow;
-  keys: KeyRow;
-  marks: MarkRow;
-  run_upids: RunUpidRow;
+  principals: {
+    owner: string;
+    /** Salted hash (scrypt) of the passphrase that an approver needs besides their token. */
+    passphrase: string | null;
+    first_seen_at: string;
+    last_seen_at: string;
+  };
+  sessions: Row<ConsoleSession & { owner: string }>;
+  keys: { name: string; value: string };
+  /** When a periodic job was last done, by any process. */
+  marks: { name: string; at: string };
+  /** The only run that a worker task of Proxmox belongs to. */
+  run_upids: { cluster: string; upid: string; run_id: string };
 }
 
 /** `args_digest` is the digest of operation and arguments: an identical request while one is pending finds it again. `way` is the method. */
 export type ApprovalRow = Row<
   Omit<ApprovalRecord, 'method' | 'agreedBy'> & { argsDigest: string; way: ApprovalMethod; targetVmid?: number }
 >;
-
-/** That one owner agreed to an approval that needs several. */
-interface DecisionRow {
-  approval_id: string;
-  owner: string;
-  principal: string;
-  via: string;
-  decided_at: string;
-}
 
 export interface StandingApproval {
   id: string;
@@ -59,25 +73,8 @@ export interface StandingApproval {
 /** `uses` are the guests left. */
 export type StandingRow = Row<Omit<StandingApproval, 'usesLeft' | 'raised'> & { uses: number; raised: boolean }>;
 
-/** Names under which a guest was seen, so that renaming it before asking to delete it shows. */
-interface GuestNameRow {
-  cluster: string;
-  key: string;
-  name: string;
-  /** Null in rows of old versions. */
-  vmid: number | null;
-  seen_at: string;
-}
-
 /** `worker` is the host, pid and start of the process that applies it; it changes when another process adopts the run. */
 export type RunRow = Row<RunRecord & { worker: string; leaseUntil: string }>;
-
-/** The only run that a worker task of Proxmox belongs to. */
-interface RunUpidRow {
-  cluster: string;
-  upid: string;
-  run_id: string;
-}
 
 /** Host, pid and start of a process, so that another one can tell whether it still runs. */
 export type Worker = string;
@@ -107,22 +104,6 @@ export interface Reservation {
 /** `name_key` is the name in lower case; null where the guest has none. */
 export type ReservationRow = Omit<Row<Reservation & { nameKey?: string }>, 'seq'> & { seq: Generated<number> };
 
-interface GuestRow {
-  cluster: string;
-  vmid: number;
-  key: string;
-  run_id: string;
-  created_at: string;
-}
-
-interface SecretRow {
-  /** HMAC of the value. */
-  id: string;
-  /** The approval or run that needs it. */
-  scope: string;
-  sealed: string;
-}
-
 /** An access token without its secret, of which only the hash is kept. Times are ISO. */
 export interface TokenRecord {
   /** Derived from the hash, so that a presented token leads to its row. */
@@ -146,24 +127,3 @@ export interface TokenRecord {
 
 /** The scope is JSON too where there is none. */
 export type TokenRow = Omit<Row<TokenRecord>, 'scope'> & { scope: string };
-
-interface PrincipalRow {
-  owner: string;
-  /** Salted hash (scrypt) of the passphrase that an approver needs besides their token. */
-  passphrase: string | null;
-  first_seen_at: string;
-  last_seen_at: string;
-}
-
-type SessionRow = Row<ConsoleSession & { owner: string }>;
-
-interface KeyRow {
-  name: string;
-  value: string;
-}
-
-/** When a periodic job was last done, by any process. */
-interface MarkRow {
-  name: string;
-  at: string;
-}

@@ -189,15 +189,12 @@ export async function openConsolePlace(
   origin = `http://127.0.0.1:${server.port}`;
   const ask: Open['ask'] = (method, path, { headers = {}, body } = {}) =>
     send(
-      server.port,
-      method,
-      path,
+      { port: server.port, method, path, body },
       {
         ...(method === 'POST' ? { Origin: origin, 'Content-Type': 'application/json' } : {}),
         'Sec-Fetch-Site': 'same-origin',
         ...headers,
       },
-      body,
     );
   return {
     port: server.port,
@@ -224,7 +221,10 @@ export function cookieOf(answer: Answer): string {
   return String(answer.headers['set-cookie']).split(';')[0] ?? '';
 }
 
-function send(port: number, method: string, path: string, headers: Record<string, string | undefined>, body: unknown): Promise<Answer> {
+function send(
+  { port, method, path, body }: { port: number; method: string; path: string; body: unknown },
+  headers: Record<string, string | undefined>,
+): Promise<Answer> {
   const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)) as Record<string, string>;
   return new Promise((resolve, reject) => {
     const outgoing = request({ host: '127.0.0.1', port, method, path, headers: given }, (incoming) => {

@@ -1,12 +1,12 @@
 import type { AuthInfo } from '@modelcontextprotocol/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSessions, type Sessions } from '../../src/http/sessions.ts';
+import { createSessions } from '../../src/http/sessions.ts';
 import { handClock } from '../console/place.ts';
 import { face } from '../helpers/answering-engine.ts';
 
 const PER_PRINCIPAL = 50;
 const clock = handClock();
-let sessions: Sessions;
+let sessions: ReturnType<typeof createSessions>;
 beforeEach(() => {
   sessions = createSessions(face(() => ({ kind: 'done', output: {} })).factory, 'a', clock);
 });
@@ -15,7 +15,12 @@ afterEach(() => sessions.close());
 const as = (principal: string): AuthInfo => ({ token: '', clientId: principal, scopes: [] });
 const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 /** One request; `hangUp` ends its connection. */
-async function send(principal: string, method: 'GET' | 'POST', message?: object, session?: string, accept = headers.accept) {
+async function send(
+  principal: string,
+  method: 'GET' | 'POST',
+  message?: object,
+  { session, accept = headers.accept }: { session?: string; accept?: string } = {},
+) {
   const gone = new AbortController();
   const body = message && { jsonrpc: '2.0', id: 1, ...message };
   const sent = new Request('http://localhost/mcp', {
@@ -28,12 +33,12 @@ async function send(principal: string, method: 'GET' | 'POST', message?: object,
 }
 const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } };
 const begin = async (principal: string, accept = headers.accept) => {
-  const begun = await send(principal, 'POST', { method: 'initialize', params }, undefined, accept);
+  const begun = await send(principal, 'POST', { method: 'initialize', params }, { accept });
   begun.hangUp();
   return begun;
 };
 const isKnown = async (principal: string, session: string) => {
-  const asked = await send(principal, 'POST', { method: 'ping' }, session);
+  const asked = await send(principal, 'POST', { method: 'ping' }, { session });
   asked.hangUp();
   return asked.status === 200;
 };
@@ -50,7 +55,7 @@ describe('sessions of one principal', () => {
   it('that no client ended make room for new ones, the oldest first; those in use do not', async () => {
     const first = await begin('forgetful');
     const listening = await begin('forgetful');
-    const stream = await send('forgetful', 'GET', undefined, listening.session);
+    const stream = await send('forgetful', 'GET', undefined, { session: listening.session });
     expect(stream.status).toBe(200);
     clock.pass(1);
     for (let n = 2; n < PER_PRINCIPAL; n++) await begin('forgetful');
@@ -81,7 +86,7 @@ describe('sessions of one principal', () => {
 
 describe('a session that has ended', () => {
   it('is replaced when its client initializes again with the old id', async () => {
-    const again = await send('one', 'POST', { method: 'initialize', params }, 'a-00000000-0000-4000-8000-000000000000');
+    const again = await send('one', 'POST', { method: 'initialize', params }, { session: 'a-00000000-0000-4000-8000-000000000000' });
     again.hangUp();
     expect(again.status).toBe(200);
     expect(again.session).toMatch(/^a-/);
@@ -94,13 +99,13 @@ describe('a session that has ended', () => {
       ['POST', { method: 'ping' }],
       ['GET', undefined],
     ] as const) {
-      expect((await send('one', method, message, 'a-00000000-0000-4000-8000-000000000000')).status).toBe(404);
+      expect((await send('one', method, message, { session: 'a-00000000-0000-4000-8000-000000000000' })).status).toBe(404);
     }
   });
 
   it('of another principal is not taken over by an initialize with its id', async () => {
     const mine = await begin('one');
-    const theirs = await send('two', 'POST', { method: 'initialize', params }, mine.session);
+    const theirs = await send('two', 'POST', { method: 'initialize', params }, { session: mine.session });
     theirs.hangUp();
     expect(theirs.session).not.toBe(mine.session);
     expect(await isKnown('one', mine.session)).toBe(true);

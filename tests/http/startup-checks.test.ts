@@ -36,12 +36,12 @@ test('the hosts that are accepted are those of the origins', () => {
 });
 
 test.each(['0.0.0.0', '::', '::0', '0:0:0:0:0:0:0:0'])('on %s the server needs its public name', (host) => {
-  expect(() => checkTransport(at(host), true)).toThrow('does not know its public name');
-  checkTransport(at(host, 'https://mcp.example.org'), true);
+  expect(() => checkTransport(at(host), 'https')).toThrow('does not know its public name');
+  checkTransport(at(host, 'https://mcp.example.org'), 'https');
 });
 
 test.each(['localhost', '127.0.0.1', '127.0.0.2', '::1'])('on %s tokens may travel unencrypted: they do not leave the machine', (host) => {
-  checkTransport(at(host), false);
+  checkTransport(at(host), 'http');
 });
 
 describe('the key that all servers on one database share', () => {

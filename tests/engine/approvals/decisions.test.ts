@@ -54,7 +54,7 @@ describe('an approval', () => {
     db.close();
     ports.clock.at = 900;
     const writes: number[] = [];
-    const anchor = { wrote: (_head: unknown, count: number) => void writes.push(count), close: async () => {} };
+    const anchor = { wrote: ({ count }: { count: number }) => void writes.push(count), close: async () => {} };
     const audit = openAudit({ file: join(requests.dataDir, 'thousand.jsonl'), clock: systemClock, anchor });
     await expireApprovals({ ...ports, audit });
     await audit.close();
