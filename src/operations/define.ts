@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { GuestIdentity, GuestType } from '../core/guest.ts';
+import type { GuestIdentity } from '../core/guest.ts';
 import type { Caller } from '../core/people/caller.ts';
 import type { ApprovalRecord, ApprovalStatus } from '../core/plan/approval.ts';
 import type { Effect } from '../core/plan/effect.ts';
@@ -14,12 +14,7 @@ import type { Toolset } from '../core/settings/toolset.ts';
 import type { JsonObject } from '../core/text/json.ts';
 
 /** A guest whose create or clone is in flight or so fresh that Proxmox's lists do not show its name yet. */
-export interface FreshGuest {
-  vmid: number;
-  name: string;
-  node: string;
-  type: GuestType;
-}
+export type FreshGuest = Pick<GuestIdentity, 'vmid' | 'name' | 'node' | 'type'>;
 
 /** A change that went through this server. */
 export interface OwnChange {
@@ -35,7 +30,7 @@ export interface OwnChange {
   upids: string[];
 }
 
-/** The context of an operation: reading, the operator's settings for the cluster, and what this server remembers. No way to change anything. */
+/** The sources of an operation: reads, the operator's settings for the cluster, and what this server remembers. They change nothing. */
 export interface OperationContext {
   api: ProxmoxReader;
   limits: LimitSettings;
@@ -52,7 +47,7 @@ export interface OperationContext {
   fresh: FreshGuest[];
   /** Space (GiB) that work in flight will take on a place, as `placeOn` names it. */
   reservedGib: (place: string) => number;
-  /** Limits of all guests together that a plan would exceed: asked only for a plan that is refused anyway. */
+  /** Limits of all guests together that a plan would exceed. Read only for a plan that is refused anyway. */
   overTotals: (demand: ResourceDemand) => Promise<Excess[]>;
   /** Every limit over the scope and how much of it is taken, as the guard counts. */
   quotas: () => Promise<Quotas>;
@@ -112,17 +107,17 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   /** Further reads: with the rights for them its answers tell more. */
   mayRead?: readonly ApiRead[];
   /**
-   * Set for an operation that sends or reads whichever method its caller names: the methods that it never sends; of those with names only these
-   * parameters. No role is made for such an operation: each call needs the rights of its own method.
+   * For an operation whose caller names the method: the methods that it never sends, or of a method with names only these parameters. Such an
+   * operation has no role, because each call needs the rights of its own method.
    */
   anyBut?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ReadOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
   effect: 'read';
-  /** It reads nothing of a cluster: where several are served it answers once, and none is named. */
+  /** Reads nothing of a cluster. Where several are served, it answers once and names none. */
   ofNoCluster?: true;
-  /** The GET requests it would send, for a dry-run; what is not known before is in braces: `GET /nodes/{node}/qemu/105/pending`. */
+  /** The GET requests that it would send, for a dry-run. Braces hold what is not known before: `GET /nodes/{node}/qemu/105/pending`. */
   preview(args: z.output<I>): string[];
   read(ctx: OperationContext, args: z.output<I>): Promise<z.input<O>>;
 }
@@ -139,9 +134,9 @@ export interface ChangeOperation<I extends z.ZodObject = z.ZodObject, O extends 
   maySend?: Sends;
   /** The new guest, or several, each by its name; undefined for arguments that make none. */
   reserves?(args: z.output<I>): ReservationRequest | ReservationRequest[] | undefined;
-  /** Reads, decides, sends nothing. Throws what Proxmox would refuse. */
+  /** Reads and decides, sends nothing. Throws what Proxmox would refuse. */
   plan(ctx: OperationContext, args: z.output<I>): Promise<Plan>;
-  /** After the last step: reads, and answers from the stored run alone, so that any process can do it, also after a crash. */
+  /** Called after the last step. Reads, and answers from the stored run alone, so that any process can do it after a crash. */
   report(api: ProxmoxReader, run: RunRecord): Promise<z.input<O>>;
 }
 
@@ -179,9 +174,9 @@ export interface ControlPorts {
 
 export interface ControlOperation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> extends Definition<I, O> {
   effect: 'control';
-  /** Decides something (approve, deny): annotated as not read-only. */
+  /** Decides something (approve, deny), so it is annotated as not read-only. */
   decides: boolean;
-  /** Releases a pending plan: transports ask hosts to put a human before it. */
+  /** Releases a pending plan. Transports ask hosts to let a human confirm it. */
   releases?: true;
   run(ports: ControlPorts, args: z.output<I>): Promise<Result>;
 }

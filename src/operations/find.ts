@@ -11,7 +11,7 @@ export function nameOfOperation(name: string): string | undefined {
   return operationNames.includes(present) ? present : undefined;
 }
 
-/** Operations whose code is loaded, by every name that was asked for: a server asks three times a call. */
+/** Operations whose code is loaded, by each name used so far. A server looks one up three times a call. */
 const loaded = new Map<string, Operation>();
 
 /** By its name or a former one. */

@@ -8,7 +8,7 @@ import { listNodes } from '../../proxmox/nodes.ts';
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest, guestRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
-import { refuseTooLarge, unseenNode } from './lib/limits.ts';
+import { nodeWarnings, refuseTooLarge } from './lib/limits.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { label, refuseLocked } from './lib/target.ts';
 import { addressWait, copyingTo } from './provision/address-wait.ts';
@@ -22,7 +22,7 @@ import { made, madeReport } from './provision/made.ts';
 import { newGuest } from './provision/new-guest.ts';
 import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several/several-new.ts';
 
-/** Copies and moves of big disks. */
+/** Longest copy or move of disks (s). */
 const COPY_SECONDS = 6 * 3600;
 const LINK_SECONDS = 600;
 
@@ -119,7 +119,7 @@ async function planClone(ctx: OperationContext, args: CloneOne, row: GuestRow, g
     demand,
     choices: [...own.choices, ...(args.name === undefined ? [`name: ${cloneName}`] : []), ...way.choices, ...config.choices],
     warnings: present(
-      ...unseenNode(node),
+      ...nodeWarnings(node),
       !source.template &&
         `the source is not a template${row.status === 'stopped' ? '' : '; a copy of a running guest is in the state of one after a power failure'}`,
       ...way.warnings,
@@ -156,7 +156,10 @@ function growth(source: Guest, wanted: number | undefined): { disk: string; gib:
   return wanted > now ? { disk: boot.slot, gib: wanted, by: wanted - now } : undefined;
 }
 
-/** Two copies to a storage at once; and Proxmox locks a running source for the whole copy, and gives up after a second. */
+/**
+ * At most two copies write to a storage at once. Proxmox locks a running source for the whole copy and waits a second for that lock, so its
+ * copies run one after another.
+ */
 function turnOf(source: Guest, { full, storage }: CloneWay, running: boolean): Pick<RequestStep, 'atMost'> {
   const own = source.disks.flatMap(({ media, storage: one }) => (media === 'disk' && one !== undefined ? [one] : []));
   const targets = storage === undefined ? own : [storage];

@@ -65,7 +65,7 @@ const input = z.strictObject({
 });
 type Args = z.output<typeof input>;
 
-/** POST /nodes/{node}/lxc, then start as asked for. */
+/** POST /nodes/{node}/lxc, then start as requested. */
 export const createContainer = defineOperation({
   name: 'create_container',
   title: 'Create a container',

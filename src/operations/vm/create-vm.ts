@@ -7,7 +7,7 @@ import { isFileStorage, listStorages, placeOn, storageOf } from '../../proxmox/s
 import { defineOperation, type OperationContext } from '../define.ts';
 import { ADDRESS_READS, CLOUD_INIT, GUEST_READS, LIST_READS, NODE_READS, PLACE_READS } from './lib/api.ts';
 import { configRequest, createRequest, resizeRequest, startSteps } from './lib/guest-request.ts';
-import { refuseTooLarge, unseenNode } from './lib/limits.ts';
+import { nodeWarnings, refuseTooLarge } from './lib/limits.ts';
 import { addressesInUse } from './lib/static-addresses.ts';
 import { sortedTags } from './lib/tags.ts';
 import { addressWait, copyingTo } from './provision/address-wait.ts';
@@ -26,7 +26,7 @@ import { newGuest } from './provision/new-guest.ts';
 import { argsOfEach, newGuests, planEachNew, togetherNew } from './provision/several/several-new.ts';
 
 const CREATE_SECONDS = 600;
-/** Copying a whole image into a storage may take its time. */
+/** Longest copy of a whole image into a storage (s). */
 const IMPORT_SECONDS = 4 * 3600;
 
 /** POST /nodes/{node}/qemu, then resize (of an imported image), tags and start as requested. */
@@ -138,17 +138,17 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
     steps,
     expected: present<Condition>(exists, large, start && { kind: 'guest', ...at, is: 'running' }),
     demand,
-    choices: [
+    choices: present(
       ...own.choices,
       ...nodeChoices,
       ...storageChoices,
       ...bridge.choices,
-      ...(image && image.volid !== args.image ? [`image: ${plainText(image.volid, 200)}`] : []),
-      ...(iso === args.iso ? [] : [`iso: ${plainText(iso ?? '', 200)}`]),
+      image && image.volid !== args.image && `image: ${plainText(image.volid, 200)}`,
+      iso !== args.iso && `iso: ${plainText(iso ?? '', 200)}`,
       ...request.choices,
-    ],
+    ),
     warnings: present(
-      ...unseenNode(node),
+      ...nodeWarnings(node, memoryMib),
       ...(wait?.warnings ?? []),
       !bootable && `nothing to boot: neither image nor iso was given; ${await bootSourcesAtHand(shelf, guests)}`,
       args.ostype === 'win11' &&
@@ -159,9 +159,6 @@ async function planNew(ctx: OperationContext, args: CreateOne, guests: Awaited<R
       ...(await addressesInUse(ctx, addressesOfCloudInit(args.cloud_init), guests)),
       image && !args.cloud_init && 'no cloud_init was given: a cloud image then has no user who can log in',
       args.cloud_init && !image && 'cloud-init only works in images that bring it; an installer ISO ignores it',
-      node.memoryMib !== undefined &&
-        memoryMib > node.memoryMib &&
-        `${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`,
       ...(await thinWarning(ctx, node.node, storage, diskGib)),
     ),
     after: {

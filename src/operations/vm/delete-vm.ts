@@ -68,7 +68,7 @@ export const deleteVm = defineOperation({
     }
     const backup = args.backup_storage === undefined ? [] : await backupSteps(ctx.api, target, { storage: args.backup_storage });
     const gone: Condition = { kind: 'guest', ...at, is: 'absent', key: identity.key };
-    // Proxmox would look through all storages and destroy whatever bears this VMID: only where that is what was seen.
+    // Proxmox then destroys every volume with this VMID on any storage, so it is sent only where all of them were seen.
     const extra = args.purge && !volumes.partly ? volumes.extra : [];
     const doomed = [...volumes.freed, ...extra];
     const untouched = volumes.untouched.map((v) => v.volid);
@@ -78,7 +78,7 @@ export const deleteVm = defineOperation({
       operation: 'delete_vm',
       summary: `Delete ${label(guest)} on ${at.node} with ${contents}${backup.length > 0 ? `, after a backup to ${args.backup_storage}` : ''}`,
       effect: 'destroy',
-      // Whatever goes with it belongs to what was decided about: another volume or snapshot makes the approval stale.
+      // The approval covers all that goes with the guest: another volume or snapshot makes it stale.
       target: { ...identity, disks: [...new Set([...identity.disks, ...doomed.map((v) => v.volid)])].sort(), snapshots },
       node: at.node,
       steps: [
@@ -148,12 +148,12 @@ export const deleteVm = defineOperation({
   },
 });
 
-/** The fate of the guest, and the volumes that bear its VMID still. With a new guest of that VMID they are the new one's. */
+/** The fate of the guest, and the volumes that still bear its VMID. Where a new guest has that VMID, they belong to it. */
 async function leftBehind(api: ProxmoxReader, run: RunRecord, storages: readonly string[]) {
   const fate = await fateOf(api, run);
   if (fate !== 'gone') return { fate, orphans: [], unchecked: [] };
   const left = await orphansOf(api, placeOf(run), storages);
-  // The VMID may have been given away while the storages were looked at.
+  // Another guest may have got the VMID while the storages were read.
   const reused = left.orphans.length > 0 && (await fateOf(api, run)) === 'reused';
   return reused ? { fate: 'reused' as const, orphans: [], unchecked: [] } : { fate, ...left };
 }

@@ -75,9 +75,9 @@ const output = z.looseObject({
 });
 
 /**
- * A stopped VM costs three requests: the cluster's list (node, pool, HA), then `pending` (all values and the digest) and the snapshot list
- * (its entry `current` tells whether it runs) side by side. Once the place is known the list is left out. One that ran when it was last seen
- * is asked for its status and addresses at the same time.
+ * A stopped VM costs three requests. The cluster's list tells node, pool and HA. Then `pending` (all values and the digest) and the snapshots
+ * (whose entry `current` tells whether it runs) are read side by side. Once the place is known, the list is left out. A guest that ran when it
+ * was last seen is asked for its status and addresses at the same time.
  */
 export const getVm = defineOperation({
   name: 'get_vm',
@@ -169,8 +169,8 @@ function usageOf({ cpu, usedBytes, diskUsedGib }: GuestStatus) {
 }
 
 /**
- * One round where it was known before whether the guest runs, and two otherwise. After a change of ours the row tells neither that nor the state of
- * HA, so the guest itself is asked: the fleet's list may show both as they were for 10 s.
+ * Reads in one round where it is known whether the guest runs, else in two. After a change of ours the guest itself is asked, because the
+ * cluster's list may show its former state, and that of HA, for 10 s.
  */
 async function look(api: ProxmoxReader, { row, agent }: Pick<Place, 'row' | 'agent'>) {
   const mayRun = row.status === 'running' || row.status === 'paused' || api.changedLately?.(row.vmid) === true;
@@ -187,7 +187,7 @@ async function look(api: ProxmoxReader, { row, agent }: Pick<Place, 'row' | 'age
   return { ...seen, status: early.status, inside };
 }
 
-/** The facts that only a running guest has; it may stop at any moment, and reading it still succeeds. */
+/** Facts that only a running guest has. It may stop at any moment, and then it is read without them. */
 async function readRunning(api: ProxmoxReader, at: GuestAt, hasAgent: boolean) {
   const [status, inside] = await Promise.all([
     readStatus(api, at).catch((thrown) => {

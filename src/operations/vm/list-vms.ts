@@ -51,8 +51,8 @@ const output = z.object({
 });
 
 /**
- * The cluster's cached list, one request whatever the number of guests, so states and figures may be up to 10 s old. Nodes are asked only for
- * guests that the cache does not know yet.
+ * Reads the cluster's cached list in one request, so states and figures may be up to 10 s old. Nodes are read only for guests that the cache
+ * does not know yet.
  */
 export const listVms = defineOperation({
   name: 'list_vms',
@@ -70,7 +70,7 @@ export const listVms = defineOperation({
   preview: () => ['GET /cluster/resources?type=vm'],
   async read(ctx, args) {
     const all = await currentGuests(ctx.api);
-    // The rights that tell what is missing are not asked for here: the list is one request, and get_cluster tells it always.
+    // The token's rights are not read here, so that the list stays one request. get_cluster always tells what they hide.
     const granted = knownPrivileges(ctx.api);
     const known = lastAnswers.get(all);
     const question = JSON.stringify(args);
@@ -85,7 +85,7 @@ export const listVms = defineOperation({
 
 type Answer = z.input<typeof output>;
 
-/** The last answer from rows that are still what Proxmox lists: the same question about them is not worked out again. */
+/** The last answer about rows that Proxmox still lists so. The same call with the same rights gets it again. */
 const lastAnswers = new WeakMap<readonly GuestRow[], { question: string; granted: Granted | undefined; answer: Answer }>();
 
 function answerTo(
@@ -110,7 +110,7 @@ function answerTo(
   return { columns, vms, ...answer, ...(last && rest.length > vms.length ? { next_cursor: cursorAt(last, args) } : {}) };
 }
 
-/** The default columns are there anyway, so a caller may name them too. */
+/** A caller may name the default columns too. */
 function withoutDefaults(given: unknown): unknown {
   return Array.isArray(given) ? given.filter((one) => !(DEFAULT_COLUMNS as readonly unknown[]).includes(one)) : given;
 }
@@ -120,12 +120,12 @@ function columnsFor({ columns = [], type, tag, pool }: z.output<typeof input>): 
   return [...DEFAULT_COLUMNS, ...new Set([...present<MoreColumn>(type && 'type', tag && 'tags', pool && 'pool'), ...columns])];
 }
 
-/** Tokens of the rows of one page at most; the answer around them has room within what a model bears. */
+/** Most tokens of the rows of a page; with the rest of the answer they fit what a model takes. */
 const PAGE_TOKENS = 4500;
-/** So few rows are measured at once. */
+/** Up to this many rows are measured together. */
 const FEW = 25;
 
-/** As many of the rows as one answer bears, and at least one. @param columns those that a model will see */
+/** As many of the rows as fit into one answer, and at least one. @param columns those that a model will see */
 function pageOf(views: readonly GuestView[], columns: readonly (keyof GuestView)[]): GuestView[] {
   const cells = (view: GuestView) => columns.map((column) => view[column]);
   if (views.length <= FEW && costsAtMost(JSON.stringify(views.map(cells)), PAGE_TOKENS)) return [...views];

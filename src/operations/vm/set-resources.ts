@@ -9,7 +9,7 @@ import { GUEST_READS, NODE_READS } from './lib/api.ts';
 import { appliedToo } from './lib/doomed.ts';
 import { configRequest } from './lib/guest-request.ts';
 import { isLive, shrinksTooFar, takenFromRunning } from './lib/less-memory.ts';
-import { demandOf, refuseTooLarge, unseenNode } from './lib/limits.ts';
+import { demandOf, nodeWarnings, refuseTooLarge } from './lib/limits.ts';
 import { alreadySo, placeOf, reportOf } from './lib/outcome.ts';
 import { changed, cores, MAX_MEMORY, memory, sockets, vmid } from './lib/schemas.ts';
 import { about, label, raisedBy, readTarget, refuseLocked } from './lib/target.ts';
@@ -95,14 +95,11 @@ export const setResources = defineOperation({
       expected: [config, ...doomed.gone(at)],
       demand,
       warnings: present(
-        ...unseenNode(node),
+        ...nodeWarnings(node, sizes.memoryMib),
         small,
         doomed.warning,
         waiting.length > 0 &&
           `${waiting.join(', ')}: pending until the guest is stopped and started; a reboot from inside does not apply them`,
-        node?.memoryMib !== undefined &&
-          sizes.memoryMib > node.memoryMib &&
-          `${sizes.memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${at.node}`,
       ),
       before: { ...pick(now, keys), ...doomed.view },
       after: { ...pick(after, keys), ...doomed.destroyed },

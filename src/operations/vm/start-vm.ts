@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { present } from '../../core/defined.ts';
 import { asError, fail } from '../../core/errors/errors.ts';
 import type { Condition, Plan } from '../../core/plan/plan.ts';
 import { locate } from '../../proxmox/guest/guests.ts';
@@ -7,7 +8,7 @@ import { defineOperation, type OperationContext } from '../define.ts';
 import { GUEST_READS, NODE_READS, ofBoth } from './lib/api.ts';
 import { doomedBy } from './lib/doomed.ts';
 import { startSteps } from './lib/guest-request.ts';
-import { refuseTooManyCpus, unseenNode } from './lib/limits.ts';
+import { nodeWarnings, refuseTooManyCpus } from './lib/limits.ts';
 import { alreadySo, isHalted, reportOf } from './lib/outcome.ts';
 import { changed, oneOrSeveral } from './lib/schemas.ts';
 import { guestsAsked, planGuests, type Words } from './lib/several.ts';
@@ -38,7 +39,7 @@ export const startVm = defineOperation({
 });
 
 async function planOne(ctx: OperationContext, vmid: number): Promise<Plan> {
-  // The nodes are asked at the same time: what is known of them does not depend on the guest.
+  // The nodes are read at the same time, because they do not depend on the guest.
   const [target, nodes] = await Promise.all([readNearTarget(ctx.api, vmid), listNodes(ctx.api).catch(asError)]);
   const { guest, status } = target;
   const { at } = guest;
@@ -52,7 +53,7 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<Plan> {
     });
   }
   if (target.running) return { ...base, summary: `${of} already runs`, ...alreadySo(target) };
-  // A hibernated guest carries the lock `suspended`, and starting is what wakes it.
+  // A hibernated guest has the lock `suspended`, and a start wakes it.
   refuseLocked(target, ['suspended']);
   if (at.type === 'qemu' && !Array.isArray(nodes)) throw nodes;
   const node = at.type === 'qemu' && Array.isArray(nodes) ? nodes.find((n) => n.node === at.node) : undefined;
@@ -62,17 +63,17 @@ async function planOne(ctx: OperationContext, vmid: number): Promise<Plan> {
   const doomed = doomedBy(guest.pending);
   return {
     ...base,
-    // A human decides about these: they see the pool, too.
+    // A human decides about these volumes and sees the pool, too.
     ...(doomed.names ? { facts: factsOf({ ...target, row: target.row ?? (await locate(ctx.api, vmid)) }) } : {}),
     summary: `Start ${of} on ${at.node}${doomed.destroying}`,
     ...raisedBy('change', doomed.because('the start')),
     steps: startSteps(at, of, { managed }),
     expected: [running, ...doomed.gone(at)],
-    warnings: [
-      ...unseenNode(node),
+    warnings: present(
+      ...nodeWarnings(node),
       ...pendingWarnings(guest),
-      ...(managed ? ['HA manages the guest: its requested state becomes "started"'] : []),
-    ],
+      managed && 'HA manages the guest: its requested state becomes "started"',
+    ),
     before: { status: 'stopped', ...doomed.view },
     after: { status: 'running', ...doomed.destroyed },
     undo: `stop_vm {"vmid": ${at.vmid}}${doomed.names ? `; ${doomed.names} cannot be restored` : ''}`,

@@ -13,7 +13,7 @@ import { guestsAsked, planGuests, type Words } from './lib/several.ts';
 import { about, label, pendingWarnings, raisedBy, readTarget, refuseLocked, refuseTemplate, type Target } from './lib/target.ts';
 
 const DEFAULT_TIMEOUT = 60;
-/** Time for Proxmox itself around the guest's own. */
+/** Time for Proxmox beside the guest's own. */
 const SLACK_SECONDS = 60;
 
 const input = z.strictObject({
@@ -75,7 +75,7 @@ async function planOne(ctx: OperationContext, vmid: number, how: How): Promise<P
       'disrupt',
       doomed.because('the stop'),
       force && 'the power is cut: what the guest has not written to disk is lost',
-      // The HA manager always ends a shutdown with a power-off, so "never kills" cannot be promised here.
+      // The HA manager always ends a shutdown with a power-off, so a stop without it cannot be promised here.
       managed && !force && `HA manages the guest and cuts its power when it has not shut down after ${timeout} s`,
     ),
     steps: [
@@ -105,13 +105,13 @@ function undoOf(plans: readonly Plan[], { force }: How): string {
   ].join('; ');
 }
 
-/** The requests for the guests. How each of them is reached, and what HA adds, depends on its own plan. */
+/** Begins the summary. The plan of each guest tells what HA adds. */
 function verbOf({ force, timeout }: How): string {
   if (!force) return 'Shut down';
   return timeout === undefined ? 'Power off' : `Shut down (power off after ${timeout} s)`;
 }
 
-/** Asks and never kills, asks and then kills, or kills at once; the approval's text says which. */
+/** Asks only, asks and then powers off, or powers off at once. The approval's text says which. */
 async function stopRequest(ctx: OperationContext, { guest, status }: Target, { force, timeout }: How): Promise<RequestStep> {
   const { at } = guest;
   const managed = status.ha !== undefined;

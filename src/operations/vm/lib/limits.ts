@@ -1,3 +1,4 @@
+import { present } from '../../../core/defined.ts';
 import type { ResourceDemand, Sizes } from '../../../core/plan/plan.ts';
 import { type Excess, overPerGuest, refuseExcess } from '../../../core/settings/limits.ts';
 import type { Guest } from '../../../proxmox/guest/guests.ts';
@@ -24,10 +25,16 @@ export function demandOf({ at, sizes }: Guest, after: Partial<Sizes>, cpu = size
   return { newGuests: 0, vmid: at.vmid, before, after: { ...before, ...after } };
 }
 
-/** Without Sys.Audit Proxmox shows neither CPUs nor memory of a node. */
-export function unseenNode(node: NodeRow | undefined): string[] {
-  if (!node?.online || node.cpus !== undefined) return [];
-  return [`the token lacks Sys.Audit on /nodes/${node.node}, so nothing was checked against the CPUs and memory of the node`];
+/** Doubts about a guest of this memory on the node. Without Sys.Audit Proxmox shows neither CPUs nor memory of a node. */
+export function nodeWarnings(node: NodeRow | undefined, memoryMib = 0): string[] {
+  if (!node?.online) return [];
+  return present(
+    node.cpus === undefined &&
+      `the token lacks Sys.Audit on /nodes/${node.node}, so nothing was checked against the CPUs and memory of the node`,
+    node.memoryMib !== undefined &&
+      memoryMib > node.memoryMib &&
+      `${memoryMib} MiB are more than the ${node.memoryMib} MiB of node ${node.node}`,
+  );
 }
 
 function overNode(cpu: number | undefined, node: NodeRow | undefined): Excess[] {
