@@ -15,7 +15,7 @@ export interface Stamps {
 const RECENT = 100;
 
 /** For transports with subscribers: one request, and our own store. It leaves no line in the audit and shows no content. */
-export async function stampsOf({ cluster: { api, name: cluster }, store: open }: Ports): Promise<Stamps> {
+async function stampsOf({ cluster: { api, name: cluster }, store: open }: Ports): Promise<Stamps> {
   const store = await open();
   const [guests, { approvals: pending }, decided, runs] = await Promise.all([
     listGuests(api),

@@ -5,7 +5,6 @@ import { fail } from '../../src/core/errors/errors.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { agent, openWorld, type World } from '../helpers/world.ts';
-import { clientOf } from '../simulator/client.ts';
 
 let world: World;
 afterEach(() => world.close());
@@ -217,31 +216,27 @@ describe('a guest that another client deleted', () => {
 
   it('does not count any more, although it was made a moment ago', async () => {
     world = await openWorld();
-    const foreign = clientOf(world.cluster.simulator);
-    const guests = (await foreign.get('/cluster/resources?type=vm')).data.filter((g: { template?: number }) => !g.template).length;
+    const guests = (await world.other().get('/cluster/resources?type=vm')).data.filter((g: { template?: number }) => !g.template).length;
     const engine = world.another(withRoom(guests + 1));
     const create = (name: string) => engine.perform('create_vm', { name, disk_gb: 1 }, agent, { wait: 'end' });
     const first = await create('short');
     const vmid = first.kind === 'done' ? first.output.vmid : undefined;
     expect(await world.refused(create('more'))).toMatchObject({ code: 'quota_exceeded' });
-    await foreign.task('DELETE', `/nodes/pve/qemu/${vmid}`);
+    await world.other().task('DELETE', `/nodes/pve/qemu/${vmid}`);
     expect(await create('more')).toMatchObject({ kind: 'done', output: { created: true } });
-    foreign.close();
   });
 
   it('while the last step of its creation failed leaves no reservation', async () => {
     world = await openWorld();
-    const foreign = clientOf(world.cluster.simulator);
     world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/status/start$' }, action: 'hold-before', times: 1 });
     const answer = world.refused(world.call('create_vm', { name: 'brief', disk_gb: 1, start_on_create: true }));
     await world.cluster.simulator.faults.untilHeld();
     const vmid = world.cluster.mutations().find((r) => r.path.endsWith('/qemu'))?.params.vmid as string;
-    await foreign.task('DELETE', `/nodes/pve/qemu/${vmid}`);
+    await world.other().task('DELETE', `/nodes/pve/qemu/${vmid}`);
     world.cluster.simulator.faults.release();
     await answer;
     const store = await openStore({ dataDir: world.dataDir });
     expect((await store.reservations.all('simulator')).filter((r) => r.vmid === Number(vmid))).toEqual([]);
     await store.close();
-    foreign.close();
   });
 });

@@ -15,6 +15,7 @@ import { createEngine } from '../../src/engine/engine.ts';
 import type { Engine } from '../../src/engine/types.ts';
 import type { SimulatorOptions } from '../../src/simulator/index.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
+import { type Client, clientOf } from '../simulator/client.ts';
 import { auditLines, type Calls, callsTo } from './calls.ts';
 import { startCluster, type TestCluster } from './simulator.ts';
 
@@ -46,6 +47,8 @@ export interface World extends Calls {
   engine: Engine;
   /** Another engine on the same store; on the same cluster unless it is given another name, and with the token of full rights unless another is given. */
   another(settings?: Partial<Settings>, more?: Another): Engine;
+  /** Another client of the cluster, with full rights. */
+  other(): Client;
   refused(call: Promise<unknown>): Promise<ProxmoxMcpError>;
   audit(): JsonObject[];
   close(): Promise<void>;
@@ -147,6 +150,7 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
     return engine;
   };
   const engine = another();
+  let other: Client | undefined;
   // Served like the other, not only configured.
   if (beside) await engine.watch('beside');
   return {
@@ -163,7 +167,12 @@ export async function openWorld(settings: Partial<Settings> = {}, simulator: Par
         (thrown) => asError(thrown),
       ),
     audit: () => auditLines(join(dataDir, 'audit.jsonl')),
+    other() {
+      other ??= clientOf(cluster.simulator);
+      return other;
+    },
     async close() {
+      other?.close();
       for (const one of engines) await one.close();
       await cluster.close();
       await beside?.close();

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { fail } from '../../core/errors/errors.ts';
 import type { SecretRef } from '../../core/plan/plan.ts';
 import { isObject, type Json, type JsonObject } from '../../core/text/json.ts';
 import { namesSecret } from '../../core/text/text.ts';
@@ -10,6 +11,7 @@ type Hide = (value: string) => SecretRef;
 /**
  * Replaces the secrets in checked arguments by references, wherever the schema marks them. Which branch of a union took a value is no longer
  * known, so the marks of all branches count: hiding a value too often is safe, showing it once is not.
+ * @throws internal for a schema with a secret that would pass as plain text
  */
 export function conceal(schema: Schema, value: JsonObject, hide: Hide): JsonObject {
   return mayHoldSecrets(schema) ? (walk(schema, value, hide) as JsonObject) : value;
@@ -19,7 +21,11 @@ const known = new WeakMap<Schema, boolean>();
 
 /** Whether a schema marks anything. Most operations take no secret, and a schema never changes. */
 function mayHoldSecrets(schema: Schema): boolean {
-  const may = known.get(schema) ?? [...reachable(schema)].some((part) => isSecret(part) || isSetting(part));
+  const seen = known.get(schema);
+  if (seen !== undefined) return seen;
+  const open = unreachableSecrets(schema);
+  if (open.length > 0) fail('internal', `The parameters mark a secret where it cannot be concealed: ${open.join(', ')}.`);
+  const may = [...reachable(schema)].some((part) => isSecret(part) || isSetting(part));
   known.set(schema, may);
   return may;
 }

@@ -5,7 +5,7 @@ import { fail } from '../../core/errors/errors.ts';
 import { readOrMakeKey } from '../../core/key-file.ts';
 import { isSecretRef } from '../../core/plan/plan.ts';
 import type { JsonObject } from '../../core/text/json.ts';
-import { conceal, unreachableSecrets } from './conceal.ts';
+import { conceal } from './conceal.ts';
 
 /**
  * Keeps secrets out of plans, journal, approvals and audit. An argument marked as `secret` is replaced by `{$secret: id}` at
@@ -47,7 +47,6 @@ export function createVault(dataDir: string): Vault {
   const idOf = (value: string) => createHmac('sha256', keyring().mac).update(value).digest('hex').slice(0, 32);
   return {
     conceal(schema, args) {
-      refuseOpenSecrets(schema);
       const brought = new Map<string, string>();
       const concealed = conceal(schema, args, (value) => {
         const id = idOf(value);
@@ -88,16 +87,6 @@ export function createVault(dataDir: string): Vault {
       }
     },
   };
-}
-
-/** Schemas without a secret that would pass as plain text. They are the same for all vaults of a process. */
-const closed = new WeakSet<z.ZodObject>();
-
-function refuseOpenSecrets(schema: z.ZodObject): void {
-  if (closed.has(schema)) return;
-  const open = unreachableSecrets(schema);
-  if (open.length > 0) fail('internal', `The parameters mark a secret where it cannot be concealed: ${open.join(', ')}.`);
-  closed.add(schema);
 }
 
 function lost(): never {

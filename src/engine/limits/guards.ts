@@ -77,7 +77,7 @@ async function checkCooldown(
       .map(({ status, decidedAt }) => ({ status: status as string, at: decidedAt ?? since })),
     // Requests that a standing approval covered, or that need no approval.
     ...(await store.runs.since(whose, since))
-      .filter((run) => argsDigest(run.operation, run.args) === same && !cameToNothing(run))
+      .filter((run) => argsDigest(run.operation, run.args) === same && !madeNothing(run))
       .map(({ status, startedAt }) => ({ status: status as string, at: startedAt })),
   ].sort((a, b) => b.at.localeCompare(a.at));
   if (!last) return;
@@ -118,14 +118,14 @@ export function perHour(plan: Plan, ports: Ports): Admission | undefined {
 function madeBy(run: RunRecord): number {
   const parts = partsOf(run.plan).filter(({ demand }) => demand?.newGuests === 1);
   return parts.filter(({ steps }) => {
-    if (!run.plan.makes) return !cameToNothing(run);
+    if (!run.plan.makes) return !madeNothing(run);
     // Another guest of the run may be done, or its outcome unknown.
     const own = run.steps.filter((record) => steps.some(({ id }) => id === record.id));
     return run.status === 'executing' || own.some(({ state }) => state !== 'failed');
   }).length;
 }
 
-/** Proxmox refused its first request, as when the VMID that we chose was taken meanwhile: nothing was made. */
-function cameToNothing({ status, steps }: Pick<RunRecord, 'status' | 'steps'>): boolean {
+/** Proxmox refused the first request, for example because another client had taken the VMID that the server chose. */
+function madeNothing({ status, steps }: Pick<RunRecord, 'status' | 'steps'>): boolean {
   return status === 'failed' && !steps.some(({ state }) => state === 'done');
 }

@@ -15,7 +15,7 @@ import { leaseFrom } from './worker.ts';
  * Applies a run that this worker owns, to its end: a new one, one adopted from a process that is gone, or one whose end could not be written.
  * @returns the run, `executing` with an error when a fault of the store or the audit kept its end from being written
  */
-export async function carryOut(
+export async function executeRun(
   run: RunRecord,
   options: { maySend: boolean; caller: Caller; onProgress?: (progress: Progress) => void },
   ports: Ports,

@@ -11,7 +11,7 @@ import { perHour } from '../limits/guards.ts';
 import { isoNow, type Ports } from '../ports.ts';
 import { auditRun, planDigest, requestLines } from '../records.ts';
 import type { ChangeCall } from '../types.ts';
-import { carryOut, conclude } from './finish.ts';
+import { conclude, executeRun } from './finish.ts';
 import { leaseFrom } from './worker.ts';
 
 /** A call whose plan is granted. */
@@ -60,7 +60,7 @@ export async function startRun(start: Start, ports: Ports): Promise<{ run: RunRe
   inFlight.starting.add(run.id);
   try {
     if (!(await begin(run, start, sealed, ports))) return undefined;
-    const ended = carryOut(run, { maySend: true, caller, ...defined({ onProgress: start.options.onProgress }) }, ports);
+    const ended = executeRun(run, { maySend: true, caller, ...defined({ onProgress: start.options.onProgress }) }, ports);
     inFlight.track(run.id, ended);
     for (const { id } of start.reservations) inFlight.reservations.delete(id);
     return { run, ended };

@@ -2,20 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { Policy } from '../../../src/core/settings/policy.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
-import { type Client, clientOf } from '../../simulator/client.ts';
 
 let world: World;
-let foreign: Client | undefined;
 afterEach(async () => {
-  foreign?.close();
-  foreign = undefined;
   await world.close();
 });
-/** Another client of the same cluster. */
-const others = (): Client => {
-  foreign ??= clientOf(world.cluster.simulator);
-  return foreign;
-};
 
 const policy = (over: Partial<Policy>): { policy: Policy } => ({ policy: { rules: [], perHour: {}, ...over } });
 const asked = (operation: string) => ({ match: { operation: [operation] }, never: false, method: 'relay' as const });
@@ -129,7 +120,7 @@ describe('a required backup', () => {
     world = await openWorld(policy({ rules: [{ match: { operation: ['stop_vm'] }, never: false, requireBackupWithin: 3_600 }] }));
     const vmid = await make('saved', { start_on_create: true });
     expect(await world.refused(world.call('stop_vm', { vmid, force: true }))).toMatchObject({ code: 'forbidden_by_policy' });
-    await others().task('POST', '/nodes/pve/vzdump', { vmid: String(vmid), storage: 'local', mode: 'snapshot', remove: '0' });
+    await world.other().task('POST', '/nodes/pve/vzdump', { vmid: String(vmid), storage: 'local', mode: 'snapshot', remove: '0' });
     expect(await world.asks('stop_vm', { vmid, force: true })).toMatch(/^apr_/);
   });
 });
@@ -157,7 +148,7 @@ describe('a cool-down', () => {
     world = await openWorld(cool);
     const vmid = await make('moved', { start_on_create: true });
     const id = await world.asks('stop_vm', { vmid, force: true });
-    await others().task('POST', `/nodes/pve/qemu/${vmid}/config`, { protection: '1' });
+    await world.other().task('POST', `/nodes/pve/qemu/${vmid}/config`, { protection: '1' });
     expect(await world.refused(approve(id))).toMatchObject({ code: 'approval_stale' });
     expect(await world.asks('stop_vm', { vmid, force: true })).not.toBe(id);
   });
@@ -185,7 +176,7 @@ describe('what a deletion takes along', () => {
     world = await openWorld();
     const vmid = await make('full');
     const volume = (name: string) =>
-      others().post('/nodes/pve/storage/local-lvm/content', { vmid: String(vmid), filename: name, size: '1G' });
+      world.other().post('/nodes/pve/storage/local-lvm/content', { vmid: String(vmid), filename: name, size: '1G' });
     await volume(`vm-${vmid}-disk-7`);
     const id = await world.asks('delete_vm', { vmid });
     await volume(`vm-${vmid}-disk-8`);
@@ -195,7 +186,7 @@ describe('what a deletion takes along', () => {
   it('is only what was seen: where a storage could not be searched, volumes of no configuration stay', async () => {
     world = await openWorld();
     const vmid = await make('partly');
-    await others().post('/nodes/pve/storage/local-lvm/content', { vmid: String(vmid), filename: `vm-${vmid}-disk-7`, size: '1G' });
+    await world.other().post('/nodes/pve/storage/local-lvm/content', { vmid: String(vmid), filename: `vm-${vmid}-disk-7`, size: '1G' });
     const extra = (await world.call('delete_vm', { vmid }, { dryRun: true })) as { plan: { steps: unknown } };
     expect(JSON.stringify(extra.plan.steps)).toContain('destroy-unreferenced-disks');
     world.cluster.simulator.faults.add({ match: { path: '/storage/nas/content' }, action: 'status', status: 500, reason: 'nas is away' });
@@ -207,7 +198,7 @@ describe('what a deletion takes along', () => {
     world = await openWorld();
     const vmid = await make('snapped');
     const id = await world.asks('delete_vm', { vmid });
-    await others().task('POST', `/nodes/pve/qemu/${vmid}/snapshot`, { snapname: 'precious' });
+    await world.other().task('POST', `/nodes/pve/qemu/${vmid}/snapshot`, { snapname: 'precious' });
     expect(await world.refused(approve(id))).toMatchObject({ code: 'approval_stale' });
     expect(world.cluster.mutations().filter((r) => r.method === 'DELETE')).toEqual([]);
   });
@@ -217,14 +208,14 @@ describe('the former names of a guest', () => {
   it('are remembered from the day it was made', async () => {
     world = await openWorld();
     const vmid = await make('payroll');
-    await others().task('POST', `/nodes/pve/qemu/${vmid}/config`, { name: 'scratch' });
+    await world.other().task('POST', `/nodes/pve/qemu/${vmid}/config`, { name: 'scratch' });
     const result = await world.call('delete_vm', { vmid });
     expect(result).toMatchObject({ approval: { plan: { facts: { formerNames: ['payroll'] } } } });
   });
   it('are shown for every guest of a list', async () => {
     world = await openWorld();
     const vmids = [await make('one', { start_on_create: true }), await make('ledger', { start_on_create: true })];
-    await others().task('POST', `/nodes/pve/qemu/${vmids[1]}/config`, { name: 'tmp' });
+    await world.other().task('POST', `/nodes/pve/qemu/${vmids[1]}/config`, { name: 'tmp' });
     const result = await world.call('stop_vm', { vmids, force: true });
     const id = result.kind === 'approval_required' ? result.approval.id : '';
     const question = await world.call('approve', { approval_id: id }, {}, operator());
@@ -250,7 +241,7 @@ describe('an approval without a decision', () => {
   it('leaves one when a newer request takes its place', async () => {
     world = await openWorld();
     const id = await world.asks('delete_vm', { vmid: 104 });
-    await others().put('/nodes/pve/qemu/104/config', { description: 'another', name: 'renamed' });
+    await world.other().put('/nodes/pve/qemu/104/config', { description: 'another', name: 'renamed' });
     expect(await world.asks('delete_vm', { vmid: 104 })).not.toBe(id);
     expect(decisions()).toEqual([['stale', id, agent.principal]]);
   });

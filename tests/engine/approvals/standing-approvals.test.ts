@@ -1,15 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openWorld, operator, type World } from '../../helpers/world.ts';
-import { type Client, clientOf } from '../../simulator/client.ts';
 
 let world: World;
-let cluster: Client;
 beforeEach(async () => {
   world = await openWorld({ approval: { mode: 'human', ttlSeconds: 900, maxPendingPerPrincipal: 10 } });
-  cluster = clientOf(world.cluster.simulator);
 });
 afterEach(async () => {
-  cluster.close();
   await world.close();
 });
 
@@ -61,7 +57,7 @@ describe('a standing approval', () => {
   });
 
   it('compares tags without regard to case, as policies and scopes do', async () => {
-    const { data } = await cluster.get('/cluster/resources?type=vm');
+    const { data } = await world.other().get('/cluster/resources?type=vm');
     // As a cluster with case-sensitive tags shows them.
     const body = JSON.stringify({ data }).replaceAll('web"', 'Web"');
     world.cluster.simulator.faults.add({ match: { method: 'GET', path: '^/cluster/resources' }, action: 'status', status: 200, body });
@@ -70,9 +66,9 @@ describe('a standing approval', () => {
   });
 
   it('includes the pools nested in its pool, and not one whose name only begins alike', async () => {
-    for (const poolid of ['prod/shop', 'prod2']) expect((await cluster.post('/pools', { poolid })).status).toBe(200);
-    await cluster.put('/pools', { poolid: 'prod/shop', vms: '103' });
-    await cluster.put('/pools', { poolid: 'prod2', vms: '107' });
+    for (const poolid of ['prod/shop', 'prod2']) expect((await world.other().post('/pools', { poolid })).status).toBe(200);
+    await world.other().put('/pools', { poolid: 'prod/shop', vms: '103' });
+    await world.other().put('/pools', { poolid: 'prod2', vms: '107' });
     await create({ pool: 'prod', uses: 5 });
     await world.asks('stop_vm', { vmid: 107 });
     const nested = await world.call('stop_vm', { vmid: 103, timeout: 1 }).catch((error) => error);

@@ -3,7 +3,6 @@ import * as z from 'zod';
 import { coerce } from '../../../src/engine/input/coerce.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { agent, openWorld, type World } from '../../helpers/world.ts';
-import { clientOf } from '../../simulator/client.ts';
 
 let world: World;
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG3YpeIBaTTlhi2POGbzN2E6csNN4Ye62MDV7ctb9jDv me@host';
@@ -270,9 +269,7 @@ describe('a guest by its name', () => {
   it('that two guests have is an error with both', async () => {
     const vmid = await make('twin');
     const other = await make('other');
-    const operator = clientOf(world.cluster.simulator);
-    await operator.put(`/nodes/pve/qemu/${other}/config`, { name: 'twin' });
-    operator.close();
+    await world.other().put(`/nodes/pve/qemu/${other}/config`, { name: 'twin' });
     // The list of the cluster follows a change of name late.
     await expect.poll(async () => (await world.done('list_vms', { name: 'twin' })).total, { timeout: 30_000 }).toBe(2);
     const error = await world.refused(world.call('stop_vm', { name: 'Twin' }));

@@ -2,30 +2,22 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { LimitSettings } from '../../../src/core/settings/settings.ts';
 import { checkInside } from '../../../src/engine/limits/quota.ts';
 import { agent, openWorld, operator, type World } from '../../helpers/world.ts';
-import { type Client, clientOf } from '../../simulator/client.ts';
 
 let world: World;
-let foreign: Client | undefined;
 afterEach(async () => {
-  foreign?.close();
-  foreign = undefined;
   await world.close();
 });
-const others = (): Client => {
-  foreign ??= clientOf(world.cluster.simulator);
-  return foreign;
-};
 const GIB = 2 ** 30;
 const limits = (over: Partial<LimitSettings>) => ({
   limits: { maxCpu: 16, maxRamMib: 32_768, maxDiskGib: 500, maxVms: 50, scope: { kind: 'visible' as const }, ...over },
 });
 async function memoryInUse(): Promise<number> {
-  const { data } = await others().get('/cluster/resources?type=vm');
+  const { data } = await world.other().get('/cluster/resources?type=vm');
   return (data as { template?: number; maxmem?: number }[]).reduce((sum, g) => sum + (g.template ? 0 : (g.maxmem ?? 0) / 2 ** 20), 0);
 }
 const listed = async (vmid: number) => {
   for (;;) {
-    const { data } = await others().get('/cluster/resources?type=vm');
+    const { data } = await world.other().get('/cluster/resources?type=vm');
     const row = (data as { vmid: number; maxmem?: number; name?: string }[]).find((g) => Number(g.vmid) === vmid);
     if (row?.maxmem !== undefined && row.name) return row.maxmem;
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -80,7 +72,7 @@ describe('a limit of the sum of memory', () => {
   it('counts a guest of another client that is listed without its sizes', async () => {
     world = await openWorld({}, { timeScale: 1 });
     const call = await strict(1024);
-    await others().task('POST', '/nodes/pve/qemu', { vmid: '901', name: 'theirs', memory: '1024' });
+    await world.other().task('POST', '/nodes/pve/qemu', { vmid: '901', name: 'theirs', memory: '1024' });
     expect(await world.refused(call('create_vm', { name: 'ours', disk_gb: 1, memory: 512 }))).toMatchObject({ code: 'quota_exceeded' });
   }, 60_000);
 });
@@ -100,7 +92,7 @@ describe('a rule about a pool', () => {
   it('fits the pools nested in it', async () => {
     const rule = { match: { pool: ['agents'] }, never: true };
     world = await openWorld({ policy: { rules: [rule], perHour: {} } });
-    await others().post('/pools', { poolid: 'agents/ci' });
+    await world.other().post('/pools', { poolid: 'agents/ci' });
     expect(await world.refused(world.call('create_vm', { name: 'nested', disk_gb: 1, pool: 'agents/ci' }))).toMatchObject({
       code: 'forbidden_by_policy',
     });
@@ -110,7 +102,7 @@ describe('a rule about a pool', () => {
 describe('space on a storage', () => {
   it('is not given away twice by plans made at the same moment', async () => {
     world = await openWorld();
-    const { data } = await others().get('/nodes/pve/storage/local-lvm/status');
+    const { data } = await world.other().get('/nodes/pve/storage/local-lvm/status');
     const most = Math.floor(data.avail / GIB);
     const half = Math.floor(most / 2) + 1;
     const made = await Promise.allSettled(

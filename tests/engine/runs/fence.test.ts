@@ -1,18 +1,13 @@
 import { afterEach, expect, it } from 'vitest';
 import { openWorld, type World } from '../../helpers/world.ts';
-import { type Client, clientOf } from '../../simulator/client.ts';
 
 let world: World;
-let foreign: Client | undefined;
 afterEach(async () => {
-  foreign?.close();
-  foreign = undefined;
   await world.close();
 });
 
 it('a guest of a list that was created again while the first ones were stopped is left alone', async () => {
   world = await openWorld();
-  foreign = clientOf(world.cluster.simulator);
   const vmids: number[] = [];
   // A node works for four of them at once, so that the fifth waits.
   for (const name of ['early', 'early2', 'early3', 'early4', 'late']) {
@@ -24,10 +19,10 @@ it('a guest of a list that was created again while the first ones were stopped i
   world.cluster.simulator.faults.add({ match: { method: 'POST', path: `/qemu/(?!${late}/)\\d+/status/stop$` }, action: 'hold', times: 3 });
   const stopping = world.refused(world.call('approve', { approval_id: id }));
   await world.cluster.simulator.faults.untilHeld(3);
-  await foreign.task('POST', `/nodes/pve/qemu/${late}/status/stop`);
-  await foreign.task('DELETE', `/nodes/pve/qemu/${late}`);
-  await foreign.task('POST', '/nodes/pve/qemu', { vmid: String(late), name: 'late', memory: '128' });
-  await foreign.task('POST', `/nodes/pve/qemu/${late}/status/start`);
+  await world.other().task('POST', `/nodes/pve/qemu/${late}/status/stop`);
+  await world.other().task('DELETE', `/nodes/pve/qemu/${late}`);
+  await world.other().task('POST', '/nodes/pve/qemu', { vmid: String(late), name: 'late', memory: '128' });
+  await world.other().task('POST', `/nodes/pve/qemu/${late}/status/start`);
   world.cluster.simulator.faults.release();
   expect(await stopping).toMatchObject({
     code: 'guest_state',
@@ -36,17 +31,16 @@ it('a guest of a list that was created again while the first ones were stopped i
       guests: [...['early', 'early2', 'early3', 'early4'].map((name) => ({ name, status: 'done' })), { name: 'late', status: 'failed' }],
     },
   });
-  expect((await foreign.get(`/nodes/pve/qemu/${late}/status/current`)).data.status).toBe('running');
+  expect((await world.other().get(`/nodes/pve/qemu/${late}/status/current`)).data.status).toBe('running');
 });
 
 it('where another client takes the VMID that the server chose, the call takes another one', async () => {
   world = await openWorld();
-  foreign = clientOf(world.cluster.simulator);
   world.cluster.simulator.faults.add({ match: { method: 'POST', path: '/qemu$' }, action: 'hold-before', times: 1 });
   const making = world.done('create_vm', { name: 'unlucky', disk_gb: 1 });
   await world.cluster.simulator.faults.untilHeld();
   const wanted = world.cluster.mutations()[0]?.params.vmid as string;
-  await foreign.task('POST', '/nodes/pve/qemu', { vmid: wanted, name: 'quicker', memory: '128' });
+  await world.other().task('POST', '/nodes/pve/qemu', { vmid: wanted, name: 'quicker', memory: '128' });
   world.cluster.simulator.faults.release();
   const made = await making;
   expect(made).toMatchObject({ created: true, name: 'unlucky' });

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ProxmoxMcpError } from '../../../src/core/errors/errors.ts';
 import { apply } from '../../../src/engine/runs/steps/apply.ts';
 import type { Engine } from '../../../src/engine/types.ts';
+import { callsTo } from '../../helpers/calls.ts';
 import { parts, planOf, requestStep, runOf } from '../../helpers/parts.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../helpers/world.ts';
 import { type Client, clientOf, until } from '../../simulator/client.ts';
@@ -23,16 +24,12 @@ async function open(): Promise<World> {
   await cluster.task('POST', '/nodes/pve/qemu/105/status/start');
   return world;
 }
-async function carryOut(engine: Engine, args: object) {
-  const first = await engine.perform('set_resources', args, agent, { wait: 'end' });
-  if (first.kind !== 'approval_required') return first;
-  return engine.perform('approve', { approval_id: first.approval.id }, agent, { wait: 'end' });
-}
+const resized = (engine: Engine, args: object) => callsTo(engine, agent).approved('set_resources', args);
 
 describe('a change whose task fails at the running guest and that waits for the next start', () => {
   it('is done, and the answer names the pending values and the reason', async () => {
     const { engine, audit } = await open();
-    const { output } = (await carryOut(engine, { vmid: 105, memory: 1000 })) as { output: { result?: object } };
+    const output = await resized(engine, { vmid: 105, memory: 1000 });
     expect(output.result ?? output).toMatchObject({
       pending: { memory: expect.stringContaining('2048 → 1000') },
       warnings: expect.arrayContaining([expect.stringMatching(/kept it: .*memory can't be lower than 1024 MB/)]),
@@ -45,7 +42,7 @@ describe('a change whose task fails at the running guest and that waits for the 
     const { another, cluster: place, audit } = await open();
     const engine = another({}, { clock: hurriedClock() });
     place.simulator.faults.add({ match: { method: 'POST', path: '/config$' }, action: 'late', times: 1 });
-    await expect(carryOut(engine, { vmid: 105, memory: 1000 })).rejects.toMatchObject({ code: 'outcome_unknown' });
+    await expect(resized(engine, { vmid: 105, memory: 1000 })).rejects.toMatchObject({ code: 'outcome_unknown' });
     place.simulator.faults.release();
     await until(() => audit().some((line) => line.kind === 'reconciled' && line.status === 'succeeded'));
     // The row follows the line of the audit.
@@ -55,7 +52,7 @@ describe('a change whose task fails at the running guest and that waits for the 
   it('is a failure like any other when the configuration does not have it', async () => {
     const { engine, cluster: place, refused } = await open();
     place.simulator.faults.add({ match: { path: '/config$', method: 'POST' }, action: 'fail-task', exitstatus: 'no space', times: 1 });
-    expect(await refused(carryOut(engine, { vmid: 105, memory: 1000 }))).toMatchObject({ code: 'task_failed' });
+    expect(await refused(resized(engine, { vmid: 105, memory: 1000 }))).toMatchObject({ code: 'task_failed' });
     expect((await cluster.get('/nodes/pve/qemu/105/config')).data).toMatchObject({ memory: '2048' });
   });
 });

@@ -8,7 +8,7 @@ import type { RunRecord, StepRecord } from '../../../src/core/plan/run.ts';
 import { Deadline } from '../../../src/engine/calls/deadline.ts';
 import { auditRun } from '../../../src/engine/records.ts';
 import { forget, reconcileReservations, remember } from '../../../src/engine/runs/aftermath.ts';
-import { carryOut } from '../../../src/engine/runs/finish.ts';
+import { executeRun } from '../../../src/engine/runs/finish.ts';
 import { explain } from '../../../src/engine/runs/half-made.ts';
 import { type Start, startRun } from '../../../src/engine/runs/runner.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
@@ -276,7 +276,7 @@ describe('a fault once something may have left', () => {
     expect(ports.lines).toEqual(['error: recording the end of a run failed and is retried']);
     // As the next call of this process does it: nothing is sent again, and its line in the audit is not written twice.
     ports.instead('runs', { end: store.runs.end });
-    const again = await carryOut(run as RunRecord, { maySend: true, caller: asker() }, ports);
+    const again = await executeRun(run as RunRecord, { maySend: true, caller: asker() }, ports);
     expect(again).toMatchObject({ status: 'succeeded', steps: [{ id: 'one', state: 'done' }] });
     expect(ports.sent).toEqual(['one']);
     expect(kinds(ports)).toEqual(['intent executing', 'outcome succeeded']);
@@ -304,7 +304,7 @@ describe('a fault once something may have left', () => {
       details: { upid: 'UPID:x' },
     });
     ports.proxmox.waitTask = async (upid) => ({ upid, running: false, exit: 'OK' });
-    const again = await carryOut({ ...(run as RunRecord), steps: [] }, { maySend: true, caller: asker() }, ports);
+    const again = await executeRun({ ...(run as RunRecord), steps: [] }, { maySend: true, caller: asker() }, ports);
     expect(again).toMatchObject({ status: 'succeeded', steps: [{ upid: 'UPID:x' }] });
     expect(ports.sent).toEqual(['one']);
   });

@@ -4,7 +4,7 @@ import type { RunRecord } from '../../../core/plan/run.ts';
 import { untraced } from '../../../core/trace.ts';
 import { isoNow, type Ports } from '../../ports.ts';
 import { SERVER } from '../../records.ts';
-import { carryOut } from '../finish.ts';
+import { executeRun } from '../finish.ts';
 import { isGone, leaseFrom } from '../worker.ts';
 
 /** Steps that were never sent are sent by another process only this long after the run began, and never those that needed an approval. */
@@ -44,7 +44,7 @@ async function finishOrphan(seen: RunRecord, ports: Ports): Promise<RunRecord> {
   const young = Date.parse(run.startedAt) > ports.clock.now() - CONTINUE_WITHIN_SECONDS * 1000;
   const wasApproved = needsApproval(run.plan.effect) || run.approvalId !== undefined || run.leaseId !== undefined;
   const maySend = young && run.steps.length > 0 && !wasApproved;
-  const ended = await carryOut(run, { maySend, caller: { ...SERVER, client: 'reconciliation' } }, ports);
+  const ended = await executeRun(run, { maySend, caller: { ...SERVER, client: 'reconciliation' } }, ports);
   if (ended.status === 'executing') return ended;
   await ports.audit.append(
     {

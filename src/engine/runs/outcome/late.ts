@@ -50,7 +50,7 @@ async function record(run: RunRecord, found: Found[], caller: Caller, ports: Por
 }
 
 /** The run with what was found, in words for the audit. */
-function endOf(run: RunRecord, found: Found[]) {
+function endOf(run: RunRecord, found: Found[]): { ending: Ending; message: string } {
   const steps = run.steps.map((one) => found.find(({ record }) => record.id === one.id)?.record ?? one);
   const purposeOf = (id: string) => run.plan.steps.find((one) => one.id === id)?.purpose ?? id;
   const message = found
@@ -62,26 +62,18 @@ function endOf(run: RunRecord, found: Found[]) {
     const isUnsent = ofGuest.some((one) => !steps.some((r) => r.id === one.id && r.state === 'done'));
     return { lane, error: error ?? (isUnsent ? lateUnsent(purposeOf(record.id)) : undefined) };
   });
-  return { ending: endingOf(run, steps, errors), message };
-}
-
-function endingOf(
-  run: RunRecord,
-  steps: StepRecord[],
-  errors: { lane: number | undefined; error: ProxmoxMcpError | undefined }[],
-): Ending & { status: 'succeeded' | 'failed' } {
   const lanes = lanesOf(run.plan.steps);
   if (lanes.length === 0) {
     const error = errors.find((one) => one.error)?.error;
-    return { status: error ? 'failed' : 'succeeded', steps, ...defined({ error }) };
+    return { ending: { status: error ? 'failed' : 'succeeded', steps, ...defined({ error }) }, message };
   }
   const guests = lanes.map((lane) => {
     const now = errors.find((one) => one.lane === lane);
     const before = now ? undefined : endsIn(run).find(({ vmid }) => vmid === lane);
     return before ?? endOfGuest(run, lane, steps, now?.error);
   });
-  if (guests.every(({ status }) => status === 'done')) return { status: 'succeeded', steps };
-  return { status: 'failed', steps, error: together(run, guests), each: true };
+  if (guests.every(({ status }) => status === 'done')) return { ending: { status: 'succeeded', steps }, message };
+  return { ending: { status: 'failed', steps, error: together(run, guests), each: true }, message };
 }
 
 function lateUnsent(purpose: string): ProxmoxMcpError {

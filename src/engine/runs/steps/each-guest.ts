@@ -7,7 +7,7 @@ import { counted, plainText } from '../../../core/text/text.ts';
 import { explain } from '../half-made.ts';
 
 /** How one guest of a run ended, in the details of the run's error: `done`, or its own error. */
-export interface GuestEnd extends JsonObject {
+interface GuestEnd extends JsonObject {
   vmid: number;
   name: string;
   status: string;

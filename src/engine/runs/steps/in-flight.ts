@@ -11,7 +11,7 @@ export interface Ending {
 }
 
 /** This process's state of a run that has not ended in the store: newer than its row while the store cannot be written. */
-export interface Known {
+interface Known {
   steps: StepRecord[];
   ending?: Ending;
   /** The audit has the line of its outcome. */

@@ -2,14 +2,12 @@ import { afterEach, expect, it } from 'vitest';
 import { SEED_TOKENS } from '../../../../src/simulator/index.ts';
 import { openStore, type Store } from '../../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../../helpers/world.ts';
-import { type Client, clientOf, until } from '../../../simulator/client.ts';
+import { until } from '../../../simulator/client.ts';
 
 /** What holds for VMs (late.test.ts) holds for containers, whose configuration changes by a PUT that leaves no task. */
 let world: World;
-let cluster: Client;
 let store: Store;
 afterEach(async () => {
-  cluster.close();
   await store.close();
   await world.close();
 });
@@ -17,13 +15,12 @@ afterEach(async () => {
 async function lose(operation: string, args: object, method: string, path: string) {
   world = await openWorld();
   store = await openStore({ dataDir: world.dataDir });
-  cluster = clientOf(world.cluster.simulator);
   const engine = world.another(
     { connection: world.cluster.connection(SEED_TOKENS.full) },
     { clock: hurriedClock(), token: SEED_TOKENS.full },
   );
   const perform = (name: string, given: object) => engine.perform(name, given, agent, { wait: 'end' });
-  if (operation === 'start_vm') await cluster.task('POST', '/nodes/pve/lxc/200/status/stop');
+  if (operation === 'start_vm') await world.other().task('POST', '/nodes/pve/lxc/200/status/stop');
   world.cluster.simulator.faults.add({ match: { method, path }, action: 'late', times: 1 });
   const first = await perform(operation, args).catch((error) => error);
   const refused = first.kind === 'approval_required' ? await world.refused(perform('approve', { approval_id: first.approval.id })) : first;
@@ -51,9 +48,9 @@ it.each([
 
 it('a late change of a container that another client changed meanwhile can no longer take effect, and its run says so', async () => {
   const { id, perform } = await lose('set_resources', { vmid: 200, memory: 1024 }, 'PUT', '/lxc/200/config$');
-  await cluster.put('/nodes/pve/lxc/200/config', { memory: '768' });
+  await world.other().put('/nodes/pve/lxc/200/config', { memory: '768' });
   await until(async () => (await statusOf(id)) === 'failed');
   world.cluster.simulator.faults.release();
   expect(await perform('get_task', { run_id: id })).toMatchObject({ output: { status: 'failed', error: { code: 'conflict' } } });
-  expect((await cluster.get('/nodes/pve/lxc/200/config')).data).toMatchObject({ memory: 768 });
+  expect((await world.other().get('/nodes/pve/lxc/200/config')).data).toMatchObject({ memory: 768 });
 });

@@ -6,13 +6,13 @@ import type { Engine } from '../../../../src/engine/types.ts';
 import { createGauges } from '../../../../src/http/gauges.ts';
 import { SEED_TOKENS } from '../../../../src/simulator/index.ts';
 import { openStore, type Store } from '../../../../src/store/index.ts';
+import { callsTo } from '../../../helpers/calls.ts';
 import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
-import { type Client, clientOf, until } from '../../../simulator/client.ts';
+import { until } from '../../../simulator/client.ts';
 
 /** Requests that Proxmox carries out after every client has given them up: 36 to 60 s after they were sent were seen, and there is no bound. */
 let world: World;
 let engine: Engine;
-let cluster: Client;
 let store: Store;
 /** With a token of its own, so that what another client does is not ours. */
 async function open(clock: Clock = hurriedClock()): Promise<void> {
@@ -21,26 +21,19 @@ async function open(clock: Clock = hurriedClock()): Promise<void> {
   const token = SEED_TOKENS.leastPrivilege;
   const defaults = { node: 'pve', nodeIsExplicit: false, storage: 'local-lvm', pool: 'agents' };
   engine = world.another({ defaults, connection: world.cluster.connection(token) }, { clock, token });
-  cluster = clientOf(world.cluster.simulator);
 }
 afterEach(async () => {
-  cluster.close();
   await store.close();
   await world.close();
 });
 
 const desk = () => world.cluster.simulator.faults;
 const perform = (operation: string, args: object, by: Engine = engine) => by.perform(operation, args, agent, { wait: 'end' });
-async function carryOut(operation: string, args: object): Promise<JsonObject> {
-  const first = await perform(operation, args);
-  const result = first.kind === 'approval_required' ? await perform('approve', { approval_id: first.approval.id }) : first;
-  if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
-  return result.output;
-}
+const performed = (operation: string, args: object) => callsTo(engine, agent).approved(operation, args);
 /** The run that an operation leaves whose request matches and does not arrive yet. */
 async function lose(operation: string, args: object, method: string, path: string): Promise<string> {
   desk().add({ match: { method, path }, action: 'late', times: 1 });
-  const refused = await world.refused(carryOut(operation, args));
+  const refused = await world.refused(performed(operation, args));
   expect(refused).toMatchObject({ code: 'outcome_unknown', message: expect.not.stringMatching(/nothing was done/i) });
   expect(refused.hint).not.toMatch(/safe to call again/i);
   return String(refused.details?.run_id);
@@ -58,7 +51,7 @@ function inItsOwnTime(): Engine {
   const token = SEED_TOKENS.leastPrivilege;
   return world.another({ connection: world.cluster.connection(token) }, { clock, token });
 }
-const start105 = () => cluster.task('POST', '/nodes/pve/qemu/105/status/start');
+const start105 = () => world.other().task('POST', '/nodes/pve/qemu/105/status/start');
 
 const image = 'local:import/debian-12-genericcloud-amd64.qcow2';
 const create = ['create_vm', { name: 'made', image, storage: 'local-lvm', disk_gb: 10, tags: ['x'], start_on_create: true }] as const;
@@ -99,7 +92,7 @@ it('the VMID of a DELETE that may still come is given to no new guest, by number
   await open();
   const id = await lose('delete_vm', { vmid: 105 }, 'DELETE', '/qemu/105$');
   // Another client removes the guest: what is still on its way would hit its successor.
-  await cluster.task('DELETE', '/nodes/pve/qemu/105');
+  await world.other().task('DELETE', '/nodes/pve/qemu/105');
   expect(await world.refused(perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }))).toMatchObject({
     code: 'conflict',
     message: expect.stringContaining('earlier DELETE'),
@@ -109,14 +102,14 @@ it('the VMID of a DELETE that may still come is given to no new guest, by number
   const dry = engine.perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }, agent, { dryRun: true, wait: 'end' });
   expect(await world.refused(dry)).toMatchObject({ code: 'conflict' });
   let free = 100;
-  while (free === 105 || (await cluster.get(`/cluster/nextid?vmid=${free}`)).status !== 200) free++;
-  const made = await carryOut('create_vm', { name: 'heir', disk_gb: 1 });
+  while (free === 105 || (await world.other().get(`/cluster/nextid?vmid=${free}`)).status !== 200) free++;
+  const made = await performed('create_vm', { name: 'heir', disk_gb: 1 });
   expect(made.vmid).toBe(free);
   expect((await statusOf(id)).run).toBe('unknown');
   // Proxmox refuses it when it comes, which leaves no trace: the operator ends the watch.
   desk().release();
   await engine.openRuns.close(id, 'done', operator());
-  expect(await carryOut('create_vm', { name: 'second', vmid: 105, disk_gb: 1 })).toMatchObject({ created: true, vmid: 105 });
+  expect(await performed('create_vm', { name: 'second', vmid: 105, disk_gb: 1 })).toMatchObject({ created: true, vmid: 105 });
 });
 
 it('nor is the VMID that a restore over a guest may still overwrite', async () => {
@@ -128,7 +121,7 @@ it('nor is the VMID that a restore over a guest may still overwrite', async () =
   desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
   const refused = await world.refused(by('approve', { approval_id: asked.kind === 'approval_required' ? asked.approval.id : '' }));
   expect(refused).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('whatever guest has VMID 104') });
-  await cluster.task('DELETE', '/nodes/pve/qemu/104');
+  await world.other().task('DELETE', '/nodes/pve/qemu/104');
   expect(await world.refused(by('create_vm', { name: 'heir', vmid: 104, disk_gb: 1 }))).toMatchObject({
     code: 'conflict',
     message: expect.stringContaining('restore'),
@@ -139,9 +132,9 @@ it('nor is the VMID that a restore over a guest may still overwrite', async () =
 it('nor is it while the deletion still looks for its request', async () => {
   await open();
   desk().add({ match: { method: 'DELETE' }, action: 'late', times: 1 });
-  const deleting = world.refused(carryOut('delete_vm', { vmid: 105 }));
+  const deleting = world.refused(performed('delete_vm', { vmid: 105 }));
   await until(() => world.cluster.mutations().length === 1);
-  await cluster.task('DELETE', '/nodes/pve/qemu/105');
+  await world.other().task('DELETE', '/nodes/pve/qemu/105');
   expect(await world.refused(perform('create_vm', { name: 'heir', vmid: 105, disk_gb: 1 }))).toMatchObject({ code: 'conflict' });
   expect(await deleting).toMatchObject({ code: 'outcome_unknown', message: expect.stringContaining('whatever guest has VMID 105') });
 });
@@ -156,20 +149,20 @@ it('the name and the VMID of a create that may still come stay reserved; the sam
   ]) {
     expect(await world.refused(perform('create_vm', args))).toMatchObject({ code: 'outcome_unknown', details: { run_id: id, vmid } });
   }
-  expect((await carryOut('create_vm', { name: 'another', disk_gb: 1 })).vmid).not.toBe(vmid);
+  expect((await performed('create_vm', { name: 'another', disk_gb: 1 })).vmid).not.toBe(vmid);
   desk().release();
   await becomes(id, 'succeeded');
-  expect(await carryOut('create_vm', { name: 'once', disk_gb: 1 })).toMatchObject({ vmid, created: false, existing: true });
+  expect(await performed('create_vm', { name: 'once', disk_gb: 1 })).toMatchObject({ vmid, created: false, existing: true });
   expect(world.cluster.mutations()).toHaveLength(2);
 });
 
 it('a late change of a configuration that another client changed meanwhile is refused by Proxmox, and known to be', async () => {
   await open();
   const id = await lose('set_resources', { vmid: 105, memory: 4096 }, 'POST', '/config$');
-  await cluster.task('POST', '/nodes/pve/qemu/105/config', { description: 'mine' });
+  await world.other().task('POST', '/nodes/pve/qemu/105/config', { description: 'mine' });
   await becomes(id, 'failed');
   desk().release();
-  expect((await cluster.get('/nodes/pve/qemu/105/config')).data).toMatchObject({ memory: expect.not.stringMatching('4096') });
+  expect((await world.other().get('/nodes/pve/qemu/105/config')).data).toMatchObject({ memory: expect.not.stringMatching('4096') });
   expect(reconciled().at(-1)).toMatchObject({ runId: id, status: 'failed', error: { code: 'conflict' } });
 });
 
@@ -236,7 +229,7 @@ it.each([
 
 it('the plan continues when a request turns up while the run still searches for it', async () => {
   const looks = () => world.cluster.requests.filter(({ method, path }) => method === 'GET' && path === '/nodes/pve/tasks').length;
-  const isThere = async () => (await cluster.get('/cluster/resources?type=vm')).data.some(({ name }: JsonObject) => name === 'slow');
+  const isThere = async () => (await world.other().get('/cluster/resources?type=vm')).data.some(({ name }: JsonObject) => name === 'slow');
   let arrived: Promise<void> | undefined;
   // Arrives after the first looks have found nothing. Pauses are short, and the time for which the run looks is the system's: looks are slow on a
   // busy machine.
@@ -251,7 +244,7 @@ it('the plan continues when a request turns up while the run still searches for 
   };
   await open({ ...systemClock, sleep });
   desk().add({ match: { method: 'POST', path: '/qemu$' }, action: 'late', times: 1 });
-  const making = carryOut('create_vm', { name: 'slow', disk_gb: 1, start_on_create: true });
+  const making = performed('create_vm', { name: 'slow', disk_gb: 1, start_on_create: true });
   expect(await making).toMatchObject({ created: true, status: 'running' });
   expect(world.cluster.mutations()).toHaveLength(2);
 });
@@ -265,8 +258,8 @@ it('the task of a later run is not that of a request that is still on its way', 
   desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });
   const starting = perform('start_vm', { vmid: 105 }, next);
   await desk().untilHeld();
-  await until(async () => (await cluster.get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
-  await cluster.task('POST', '/nodes/pve/qemu/105/status/stop');
+  await until(async () => (await world.other().get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
+  await world.other().task('POST', '/nodes/pve/qemu/105/status/stop');
   desk().release();
   await starting;
   expect(await perform('get_task', { run_id: id }, next)).toMatchObject({ kind: 'done', output: { status: 'unknown' } });
@@ -276,10 +269,10 @@ it('an expected state that does not hold after the last step is a warning', asyn
   await open();
   // Another client stops the guest as soon as it runs.
   desk().add({ match: { method: 'GET', path: '/tasks/.*:qmstart:.*/status' }, action: 'hold-before', times: 1 });
-  const starting = carryOut('start_vm', { vmid: 105 });
+  const starting = performed('start_vm', { vmid: 105 });
   await desk().untilHeld();
-  await until(async () => (await cluster.get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
-  await cluster.task('POST', '/nodes/pve/qemu/105/status/stop');
+  await until(async () => (await world.other().get('/nodes/pve/qemu/105/status/current')).data.status === 'running');
+  await world.other().task('POST', '/nodes/pve/qemu/105/status/stop');
   desk().release();
   expect(await starting).toMatchObject({ warnings: [expect.stringContaining('guest 105 is running')] });
 });
@@ -287,12 +280,12 @@ it('an expected state that does not hold after the last step is a warning', asyn
 it('the digest of a guest being made is the one that its making left: a change in between is a conflict, and nothing is overwritten', async () => {
   await open();
   desk().add({ match: { method: 'PUT', path: '/resize$' }, action: 'hold-before', times: 1 });
-  const making = world.refused(carryOut('create_vm', { ...create[1], start_on_create: false }));
+  const making = world.refused(performed('create_vm', { ...create[1], start_on_create: false }));
   await desk().untilHeld();
   const vmid = String(world.cluster.mutations()[0]?.params.vmid);
   const { digest } = world.cluster.mutations()[1]?.params ?? {};
-  expect((await cluster.get(`/nodes/pve/qemu/${vmid}/config`)).data.digest).toBe(digest);
-  await cluster.task('POST', `/nodes/pve/qemu/${vmid}/config`, { description: 'mine' });
+  expect((await world.other().get(`/nodes/pve/qemu/${vmid}/config`)).data.digest).toBe(digest);
+  await world.other().task('POST', `/nodes/pve/qemu/${vmid}/config`, { description: 'mine' });
   desk().release();
   expect(await making).toMatchObject({ details: { done: [expect.stringContaining('create made')] } });
   expect(world.cluster.mutations().every(({ method, path }) => !(method === 'PUT' && path.endsWith('/config')))).toBe(true);

@@ -1,34 +1,24 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../../../src/core/text/json.ts';
 import type { Engine } from '../../../../src/engine/types.ts';
 import type { Fault } from '../../../../src/simulator/index.ts';
+import { callsTo } from '../../../helpers/calls.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../../helpers/world.ts';
-import { type Client, clientOf } from '../../../simulator/client.ts';
 
 /** Requests whose answer is lost, tasks that tell nothing, and tasks of other requests. */
 let world: World;
 let engine: Engine;
-let cluster: Client;
 async function open(): Promise<void> {
   world = await openWorld();
   engine = world.another({}, { clock: hurriedClock() });
-  cluster = clientOf(world.cluster.simulator);
 }
 afterEach(async () => {
-  cluster.close();
   await world.close();
 });
 
 const faults = (...more: Fault[]) => world.cluster.simulator.faults.add(...more);
 const perform = (operation: string, args: object) => engine.perform(operation, args, agent, { wait: 'end' });
-/** With the approval that it asks for. */
-async function carryOut(operation: string, args: object): Promise<JsonObject> {
-  const first = await perform(operation, args);
-  const result = first.kind === 'approval_required' ? await perform('approve', { approval_id: first.approval.id }) : first;
-  if (result.kind !== 'done') throw new Error(`not done but ${result.kind}`);
-  return result.output;
-}
-const configOf = async (vmid: number) => (await cluster.get(`/nodes/pve/qemu/${vmid}/config`)).data;
+const performed = (operation: string, args: object) => callsTo(engine, agent).approved(operation, args);
+const configOf = async (vmid: number) => (await world.other().get(`/nodes/pve/qemu/${vmid}/config`)).data;
 
 const image = 'local:import/debian-12-genericcloud-amd64.qcow2';
 /** Every request that changes something, by the operation that sends it. `before` brings the guest into the state it needs. */
@@ -67,14 +57,14 @@ const MUTATIONS: { operation: string; args: object; method: string; path: string
     args: { vmid: 105, force: true },
     method: 'POST',
     path: '/status/stop$',
-    prepare: () => cluster.task('POST', '/nodes/pve/qemu/105/status/start'),
+    prepare: () => world.other().task('POST', '/nodes/pve/qemu/105/status/start'),
   },
   {
     operation: 'stop_vm',
     args: { vmid: 105 },
     method: 'POST',
     path: '/status/shutdown$',
-    prepare: () => cluster.task('POST', '/nodes/pve/qemu/105/status/start'),
+    prepare: () => world.other().task('POST', '/nodes/pve/qemu/105/status/start'),
   },
 ];
 
@@ -101,7 +91,7 @@ describe.each(OPERATIONS)('%s', (_, { operation, args, prepare }) => {
     await open();
     await prepare();
     faults(...polls({ action: 'status', times: 2, ...answer }));
-    await carryOut(operation, args);
+    await performed(operation, args);
     expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
   });
 
@@ -110,7 +100,7 @@ describe.each(OPERATIONS)('%s', (_, { operation, args, prepare }) => {
     await prepare();
     const body = '{"data":null,"errors":{"upid":"no such task"}}';
     faults(...polls({ action: 'status', status: 400, reason: 'Parameter verification failed.', body }));
-    await carryOut(operation, args);
+    await performed(operation, args);
     expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
   });
 });
@@ -118,13 +108,13 @@ describe.each(OPERATIONS)('%s', (_, { operation, args, prepare }) => {
 it.each([404, 500])('a vanished task is known by its words, whatever the status: %i', async (status) => {
   await open();
   faults(...polls({ action: 'status', status, reason: 'no such task', body: '{"data":null,"message":"no such task\\n"}' }));
-  await carryOut('set_resources', { vmid: 105, memory: 640 });
+  await performed('set_resources', { vmid: 105, memory: 640 });
   expect(await configOf(105)).toMatchObject({ memory: '640' });
 });
 
 it('a request that never arrived does not count as done because an earlier one with other values was', async () => {
   await open();
-  await carryOut('set_resources', { vmid: 105, memory: 96 });
+  await performed('set_resources', { vmid: 105, memory: 96 });
   faults({ match: { method: 'POST', path: '/config$' }, action: 'reset', times: 1 });
   expect(await world.refused(perform('set_resources', { vmid: 105, memory: 77 }))).toMatchObject({
     code: 'outcome_unknown',
@@ -142,7 +132,7 @@ it('the task of another client with the same token does not count either: the co
   );
   const lost = world.refused(perform('set_resources', { vmid: 105, memory: 4096 }));
   await world.cluster.simulator.faults.untilHeld();
-  await cluster.task('POST', '/nodes/pve/qemu/105/config', { memory: '4000' });
+  await world.other().task('POST', '/nodes/pve/qemu/105/config', { memory: '4000' });
   world.cluster.simulator.faults.release();
   expect(await lost).toMatchObject({ code: 'conflict', message: expect.stringContaining('the configuration has changed since') });
   expect(await configOf(105)).toMatchObject({ memory: '4000' });
@@ -158,7 +148,7 @@ it.each(TASK_LISTS)('a task list that answers %s does not hide what the guest sh
     { match: { method: 'POST', path: '/config$' }, action: 'reset-after', times: 1 },
     { match: { method: 'GET', path: '^/nodes/pve/tasks$' }, action: 'status', ...answer },
   );
-  await carryOut('set_resources', { vmid: 105, memory: 640 });
+  await performed('set_resources', { vmid: 105, memory: 640 });
   expect(await configOf(105)).toMatchObject({ memory: '640' });
   expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
 });
@@ -169,7 +159,7 @@ it('a guest that is gone after a lost DELETE proves nothing while the task list 
     { match: { method: 'DELETE', path: '/qemu/105$' }, action: 'reset-after', times: 1 },
     { match: { method: 'GET', path: '^/nodes/pve/tasks$' }, action: 'status', status: 403, reason: 'Permission check failed' },
   );
-  await expect(carryOut('delete_vm', { vmid: 105 })).rejects.toMatchObject({
+  await expect(performed('delete_vm', { vmid: 105 })).rejects.toMatchObject({
     code: 'outcome_unknown',
     message: expect.stringContaining('the visible state does not show'),
   });
@@ -198,7 +188,7 @@ const BAD_ANSWERS: [string, Fault][] = [
 it.each(BAD_ANSWERS)('a create continues after a read between two of its steps was answered with %s', async (_, fault) => {
   await open();
   faults({ match: { method: 'GET', path: '/qemu/150/config$' }, ...fault });
-  await carryOut('create_vm', CREATE);
+  await performed('create_vm', CREATE);
   expect(outcomes()).toMatchObject([{ status: 'succeeded' }]);
   expect(world.cluster.mutations()).toHaveLength(4);
   expect(await configOf(150)).toMatchObject({ tags: 'x', scsi0: expect.stringContaining('size=10G') });
@@ -207,8 +197,8 @@ it.each(BAD_ANSWERS)('a create continues after a read between two of its steps w
 it.each(BAD_ANSWERS)('a guest is known as made here although reads of it after its create were answered with %s', async (_, fault) => {
   await open();
   faults({ match: { method: 'GET', path: '/qemu/150/pending$' }, ...fault });
-  await carryOut('create_vm', CREATE);
-  expect(await carryOut('create_vm', CREATE)).toMatchObject({ created: false, differences: [] });
+  await performed('create_vm', CREATE);
+  expect(await performed('create_vm', CREATE)).toMatchObject({ created: false, differences: [] });
 });
 
 it('a delete after a backup continues after a failed read of the guest before the DELETE', async () => {

@@ -2,17 +2,14 @@ import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/core/clock.ts';
 import type { Fault } from '../../../../src/simulator/index.ts';
 import { agent, hurriedClock, openWorld, type World } from '../../../helpers/world.ts';
-import { type Client, clientOf, until } from '../../../simulator/client.ts';
+import { until } from '../../../simulator/client.ts';
 
 /** What a run may conclude from another process's steps, and from what cannot be seen. */
 let world: World;
-let cluster: Client;
 async function open(): Promise<void> {
   world = await openWorld();
-  cluster = clientOf(world.cluster.simulator);
 }
 afterEach(async () => {
-  cluster.close();
   await world.close();
 });
 
@@ -23,7 +20,7 @@ const hidden: Fault = {
   status: 403,
   reason: 'Permission check failed',
 };
-const isRunning = async () => (await cluster.get('/nodes/pve/qemu/105/status/current')).data?.status === 'running';
+const isRunning = async () => (await world.other().get('/nodes/pve/qemu/105/status/current')).data?.status === 'running';
 /** For which every lease of the others has run out. */
 const later = { clock: { ...systemClock, now: () => Date.now() + 60_000 } };
 /** Another process takes the run over that this one is held in, and ends it. */
@@ -38,7 +35,7 @@ it('a guest that the token may not see does not count as "already so", whatever 
   faults({ match: { method: 'POST', path: '/status/start$' }, action: 'hold-before', times: 1 });
   const starting = world.refused(world.call('start_vm', { vmid: 105 }));
   await world.cluster.simulator.faults.untilHeld();
-  await cluster.task('POST', '/nodes/pve/qemu/105/status/start');
+  await world.other().task('POST', '/nodes/pve/qemu/105/status/start');
   faults(hidden);
   world.cluster.simulator.faults.release();
   expect(await starting).toMatchObject({ message: expect.stringContaining('already running') });
@@ -67,7 +64,7 @@ it('a killed worker whose guest shows the effect is done, and one whose guest do
   );
   const setting = world.done('set_resources', { vmid: 105, memory: 4096 });
   await world.cluster.simulator.faults.untilHeld();
-  await cluster.task('POST', '/nodes/pve/qemu/105/config', { memory: '4096' });
+  await world.other().task('POST', '/nodes/pve/qemu/105/config', { memory: '4096' });
   world.cluster.simulator.faults.release();
   expect(await setting).toMatchObject({ vmid: 105 });
 });
@@ -116,7 +113,7 @@ it.each([
   const approval_id = asked.kind === 'approval_required' ? asked.approval.id : '';
   expect(await world.refused(engine.perform('approve', { approval_id }, agent, { wait: 'end' }))).toMatchObject({ code });
   expect(world.cluster.mutations().map(({ method }) => method)).toEqual(['POST']);
-  expect((await cluster.get('/nodes/pve/qemu/105/status/current')).status).toBe(200);
+  expect((await world.other().get('/nodes/pve/qemu/105/status/current')).status).toBe(200);
 });
 
 it('bad answers do not end the wait for a state', async () => {

@@ -4,20 +4,17 @@ import { ProxmoxMcpError } from '../../../../src/core/errors/errors.ts';
 import type { JsonObject } from '../../../../src/core/text/json.ts';
 import { openStore } from '../../../../src/store/index.ts';
 import { agent, hurriedClock, openWorld, operator, type World } from '../../../helpers/world.ts';
-import { type Client, clientOf, until } from '../../../simulator/client.ts';
+import { until } from '../../../simulator/client.ts';
 
 /** Several guests are one plan and one run, whose steps for each guest run beside those of the others. */
 let world: World;
-let cluster: Client;
 async function open(names: string[]): Promise<number[]> {
   world = await openWorld();
-  cluster = clientOf(world.cluster.simulator);
   const vmids: number[] = [];
   for (const name of names) vmids.push((await world.done('create_vm', { name, disk_gb: 1, start_on_create: true })).vmid as number);
   return vmids;
 }
 afterEach(async () => {
-  cluster.close();
   await world.close();
 });
 
@@ -65,7 +62,7 @@ describe('several guests', () => {
       { vmid: three, name: 'three', status: 'failed', code: 'task_failed', details: { exit: 'qmp timed out' } },
     ]);
     expect(stops()).toHaveLength(3);
-    expect((await cluster.get(`/nodes/pve/qemu/${two}/status/current`)).data.status).toBe('stopped');
+    expect((await world.other().get(`/nodes/pve/qemu/${two}/status/current`)).data.status).toBe('stopped');
     expect(ended().at(-1)).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('no space left') } });
   });
 
