@@ -78,7 +78,7 @@ describe('kill -9 between approval and completion', () => {
     150_000,
   );
 
-  it('in the middle of a create: the guest is finished or reported, and never made twice', async () => {
+  it('in the middle of a create: the same call finds the guest, which was created once', async () => {
     await control('faults', [{ match: { method: 'POST', path: '/qemu$' }, action: 'hold', times: 1 }]);
     const args = { name: 'torn', storage: 'local-lvm', disk_gb: 1, start_on_create: true };
     await killWhileHeld(['call', 'create_vm', '--args', JSON.stringify(args)], () =>
@@ -92,7 +92,7 @@ describe('kill -9 between approval and completion', () => {
   }, 150_000);
 
   it.each(['hold', 'hold-before'])(
-    'with requests for several guests in flight (%s): each is reconciled, and none is made twice',
+    'with requests for several guests in flight (%s): each is reconciled, and none is created twice',
     async (action) => {
       await control('faults', [{ match: { method: 'POST', path: '/qemu$' }, action, times: 3 }]);
       const args = { names: ['torn1', 'torn2', 'torn3'], storage: 'local-lvm', disk_gb: 1, start_on_create: true };

@@ -61,7 +61,9 @@ export const questions: Job[] = [
       const cpu = rowsOf<Answer>(metrics.metrics).find((row) => row.metric === 'cpu_percent');
       expect(cpu).toMatchObject({ p95: expect.any(Number), max_at: expect.any(String) });
       expect(cpu?.avg).toBeGreaterThan(70);
-      expect(metrics.findings.join()).toMatch(/CPU|memory/i);
+      const [cpuFinding, memoryFinding] = metrics.findings;
+      expect(cpuFinding).toContain('CPU is at its limit');
+      expect(memoryFinding).toContain('memory is nearly all in use');
     },
   },
   {

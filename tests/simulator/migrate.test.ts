@@ -161,7 +161,7 @@ it('a container goes with a restart, and only where that was requested', async (
 it('a node is drained guest by guest; what cannot go is left with its reason in the log', async () => {
   const { api } = place;
   const { data: upid } = await api.post('/nodes/pve/migrateall', { target: 'pve2', 'max-workers': '2', vms: '103,104,200' });
-  expect(await api.wait(String(upid))).toMatch(/^(OK|WARNINGS: \d)$/);
+  expect(await api.wait(String(upid))).toBe('OK');
   const log = ((await api.get(`/nodes/pve/tasks/${encodeURIComponent(String(upid))}/log?limit=0`)).data as { t: string }[]).map(
     ({ t }) => t,
   );
