@@ -1,19 +1,16 @@
 // npm run bench:audit: whether the audit at a million records is appended to as fast as at a hundred, and how fast it is verified.
 import { appendFileSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundle, workFolder } from './cluster.mjs';
+import { join } from 'node:path';
+import { load, workFolder } from '../scripts/bundled.mjs';
 import { cpuOf, interleave, withSpread } from './measure.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const folder = workFolder(root);
-const load = async (file, name) => import(pathToFileURL(await bundle(root, file, folder, name)).href);
+const folder = workFolder();
 const RECORDS = Number(process.argv[2] ?? 1_000_000);
 const APPENDS = 200;
 
-const { openAudit } = await load('src/audit/writer.ts', 'writer');
-const { verifyAudit } = await load('src/audit/verify.ts', 'verify');
-const { chain, GENESIS } = await load('src/audit/record.ts', 'record');
+const { openAudit } = await load('src/audit/writer.ts', folder);
+const { verifyAudit } = await load('src/audit/verify.ts', folder);
+const { chain, GENESIS } = await load('src/audit/record.ts', folder);
 const clock = { now: () => performance.timeOrigin + performance.now(), sleep: (ms) => new Promise((done) => setTimeout(done, ms)) };
 const record = (index) => ({
   ...{ kind: 'read', operation: 'list_vms', channel: 'stdio', owner: 'local:1000', args: { limit: 10 }, status: 'ok', durationMs: 3 },

@@ -1,12 +1,11 @@
 // The clients of the bench: of the product, and of the bare API.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { root } from '../scripts/bundled.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 export const cli = join(root, 'dist/cli.js');
 
 /** A client of a server that talks over stdio, by default the shipped one. */

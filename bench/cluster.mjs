@@ -1,39 +1,9 @@
 // The embedded cluster inside this process, so that its requests can be counted, and a client of it without any product in between.
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import esbuild from 'esbuild';
 import { Agent, request } from 'undici';
+import { load } from '../scripts/bundled.mjs';
 
-/** A folder inside the repository, because what is built there needs its node_modules. */
-export function workFolder(root) {
-  const base = join(root, 'node_modules/.cache');
-  mkdirSync(base, { recursive: true });
-  const folder = mkdtempSync(join(base, 'bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** Bundles a file as the product is bundled; answers the path of the result. */
-export async function bundle(root, entry, folder, name) {
-  const outfile = join(folder, `${name}.mjs`);
-  const banner = { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" };
-  const format = { bundle: true, format: 'esm', platform: 'node', target: 'node20.19', minifyWhitespace: true };
-  await esbuild.build({
-    absWorkingDir: root,
-    entryPoints: [entry],
-    outfile,
-    ...format,
-    banner,
-    logLevel: 'error',
-  });
-  return outfile;
-}
-
-export async function loadSimulator(root, folder) {
-  cpSync(join(root, 'src/simulator/data'), join(folder, 'data'), { recursive: true });
-  return import(pathToFileURL(await bundle(root, 'src/simulator/index.ts', folder, 'simulator')).href);
-}
+export const loadSimulator = (folder) => load('src/simulator/index.ts', folder);
 
 /** Starts a cluster and answers how the product reaches it, a raw client, and what was requested so far. */
 export async function openCluster({ startSimulator }, folder, name, seed) {

@@ -37,6 +37,11 @@ export async function interleave(rounds, cases) {
   return values;
 }
 
+/** MiB that a process has resident. Linux. */
+export function residentOf(pid) {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+}
+
 /** CPU time (ms) of a process so far, all its threads. Linux. */
 export function cpuOf(pid) {
   const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'));

@@ -1,8 +1,6 @@
 // Resident memory of the product and of bare SDK servers: idle, after a little work, and after many calls.
-import { readFileSync } from 'node:fs';
-import { paced } from './measure.mjs';
-
-const resident = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+import { vmidsOf } from './clients.mjs';
+import { paced, residentOf } from './measure.mjs';
 
 /**
  * Rows of [when, MiB of each server].
@@ -11,15 +9,14 @@ const resident = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid
 export async function memory(servers, calls) {
   const [product, ...others] = Object.values(servers);
   const rows = [];
-  const note = (when) => rows.push([when, ...Object.values(servers).map(({ pid }) => resident(pid).toFixed(0))]);
+  const note = (when) => rows.push([when, ...Object.values(servers).map(({ pid }) => residentOf(pid).toFixed(0))]);
   const everywhere = async (args) => {
     await product.call('list_vms', args);
     for (const { call } of others) await call('list_vms', {});
   };
   note('idle, tools listed');
   await everywhere({});
-  const { columns, rows: found } = (await product.call('list_vms', { type: 'vm', status: 'stopped', limit: 1 })).data;
-  const vmid = found[0][columns.indexOf('vmid')];
+  const [vmid] = await vmidsOf(product, 'stopped', 1);
   await product.call('get_vm', { vmid });
   await product.call('start_vm', { vmid });
   note('after list, get and start');

@@ -1,8 +1,7 @@
 // A store with many approvals and runs beside one with one of each.
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { load } from '../scripts/bundled.mjs';
 import { connect, vmidsOf } from './clients.mjs';
-import { bundle } from './cluster.mjs';
 import { interleave, perCall } from './measure.mjs';
 
 const ROWS = 10_000;
@@ -10,7 +9,7 @@ const ROUNDS = 5;
 const CALLS = 20;
 
 /** Rows of [what, values with few rows, values with many]. */
-export async function fullStore(root, folder, cluster) {
+export async function fullStore(folder, cluster) {
   const envs = ['few', 'full'].map((name) => ({ ...cluster.env, PROXMOX_DATA_DIR: join(folder, `${name}-rows`) }));
   const first = await connect(envs[0]);
   const [running] = await vmidsOf(first, 'running', 1);
@@ -22,7 +21,8 @@ export async function fullStore(root, folder, cluster) {
     await call('start_vm', { vmid: stopped.pop() });
     await client.close();
   }
-  await fill(await bundle(root, 'src/sqlite.ts', folder, 'sqlite'), join(envs[1].PROXMOX_DATA_DIR, 'store.sqlite'));
+  const { default: SqliteDatabase } = await load('src/sqlite.ts', folder);
+  fill(new SqliteDatabase(join(envs[1].PROXMOX_DATA_DIR, 'store.sqlite')));
   const [few, full] = await Promise.all(envs.map((env) => connect(env)));
   const calls = {
     list_vms: [CALLS, ({ call }) => call('list_vms', { limit: 10 })],
@@ -41,9 +41,7 @@ export async function fullStore(root, folder, cluster) {
 }
 
 /** Copies of the approval and of the run that the product wrote, all ended, within the last month. */
-async function fill(module, file) {
-  const { default: SqliteDatabase } = await import(pathToFileURL(module).href);
-  const db = new SqliteDatabase(file);
+function fill(db) {
   const at = (n) => new Date(Date.now() - n * 200_000).toISOString();
   const id = (row, n) => ({ id: `${row.id.slice(0, -6)}${n.toString(16).padStart(6, '0')}` });
   const copy = (table, change) => {

@@ -3,19 +3,18 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
+import { bundle, root, workFolder } from '../scripts/bundled.mjs';
 import { cli, connect, objects, rawClient, vmidsOf } from './clients.mjs';
-import { bundle, loadSimulator, openCluster, workFolder } from './cluster.mjs';
+import { loadSimulator, openCluster } from './cluster.mjs';
 import { roundTrips, waits } from './far.mjs';
 import { throughput } from './http.mjs';
 import { interleave, LIST, listAndCall, median, paced, perCall, runOnce, withSpread } from './measure.mjs';
 import { memory } from './memory.mjs';
 import { fullStore } from './rows.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const folder = workFolder(root);
+const folder = workFolder();
 const START_ROUNDS = 9;
 const CALL_ROUNDS = 9;
 /** Calls in a row of one side, and before the first round, so that V8 has compiled what both sides repeat. */
@@ -28,7 +27,7 @@ const tokens = (value) => encode(typeof value === 'string' ? value : JSON.string
 /** From the start of a process to an answer, everything in turn, and to its end for programs without messages. */
 async function startUp(env) {
   const node = [process.execPath];
-  const bare = await bundle(root, 'bench/bare-server.mjs', folder, 'bare');
+  const bare = await bundle('bench/bare-server.mjs', folder);
   const launcher = [join(root, 'dist/proxmox-mcp.sh')];
   execFileSync(launcher[0], ['--build-snapshot'], { env });
   // The code cache is written by the first start.
@@ -155,7 +154,7 @@ const ratios = (rows) =>
 
 const [load = 0] = loadavg();
 const wanted = process.argv.slice(2);
-const simulator = await loadSimulator(root, folder);
+const simulator = await loadSimulator(folder);
 const SEEDS = { ten: { guests: 10 }, 'ten far': { guests: 10 }, sixty: { guests: 60 }, many: { guests: 10_000 }, demo: undefined };
 const clusters = new Map();
 const connections = new Map();
@@ -193,7 +192,7 @@ const SECTIONS = {
     );
   },
   async 'A store with 10,000 approvals and 10,000 runs'() {
-    const rows = await fullStore(root, folder, await clusterOf('sixty'));
+    const rows = await fullStore(folder, await clusterOf('sixty'));
     return table(
       ['what', 'with one of each, ms', 'with all, ms', 'ratio', 'with one of each, CPU ms', 'with all, CPU ms', 'ratio'],
       rows.map(([what, few, full]) => [

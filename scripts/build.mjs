@@ -1,14 +1,13 @@
 // Bundles the product into dist/. Development dependencies go into the bundle; only native modules stay outside.
 import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, relative } from 'node:path';
 import esbuild from 'esbuild';
 import { loaders } from './loaders.mjs';
 import { sbom } from './release/sbom.mjs';
 import { sdkSchemas } from './sdk-schemas.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const root = join(import.meta.dirname, '..');
 const outdir = join(root, 'dist');
 
 const target = 'node20.19';

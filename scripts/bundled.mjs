@@ -1,22 +1,38 @@
-// Runs a TypeScript program of this repository on every Node that the product supports: bundles it, imports it, and ends with its exit code.
+// TypeScript of this repository on every Node that the product supports: bundled, then imported.
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join, parse } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import esbuild from 'esbuild';
 
-/** @param entry file below the root that exports `main(root, args)`, which resolves to the exit code */
-export async function runBundled(entry) {
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-  // Inside the repository, because what is bundled needs its node_modules.
-  mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
-  const folder = mkdtempSync(join(root, 'node_modules/.cache/bundled-'));
+export const root = join(import.meta.dirname, '..');
+const banner = { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" };
+const format = { bundle: true, format: 'esm', platform: 'node', target: 'node20.19', minifyWhitespace: true, logLevel: 'error' };
+
+/** A folder for this process. It is inside the repository, because what is bundled needs its node_modules, and holds the simulator's data. */
+export function workFolder() {
+  const base = join(root, 'node_modules/.cache');
+  mkdirSync(base, { recursive: true });
+  const folder = mkdtempSync(join(base, 'bundled-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(root, 'src/simulator/data'), join(folder, 'data'), { recursive: true });
-  const outfile = join(folder, 'main.mjs');
-  const banner = { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" };
-  const format = { bundle: true, format: 'esm', platform: 'node', target: 'node20.19', logLevel: 'error' };
+  return folder;
+}
+
+/** Bundles a file below the root as the product is bundled. @returns the path of the result */
+export async function bundle(entry, folder) {
+  const outfile = join(folder, `${parse(entry).name}.mjs`);
   await esbuild.build({ absWorkingDir: root, entryPoints: [entry], outfile, banner, ...format });
-  const { main } = await import(pathToFileURL(outfile).href);
+  return outfile;
+}
+
+/** Bundles a file below the root, and imports it. */
+export async function load(entry, folder) {
+  return import(pathToFileURL(await bundle(entry, folder)).href);
+}
+
+/** Runs a program to its exit code. @param entry file below the root that exports `main(root, args)`, which resolves to the exit code */
+export async function runBundled(entry) {
+  const { main } = await load(entry, workFolder());
   try {
     process.exitCode = await main(root, process.argv.slice(2));
   } catch (error) {

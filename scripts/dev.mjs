@@ -2,10 +2,9 @@
 // node_modules/.cache/dev.   npm run dev [-- --port 8808]
 import { spawn } from 'node:child_process';
 import { mkdirSync, watch } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const root = join(import.meta.dirname, '..');
 const dataDir = join(root, 'node_modules/.cache/dev');
 /** Editors write a file in several steps, in milliseconds. */
 const QUIET_MS = 200;

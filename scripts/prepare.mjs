@@ -2,9 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const root = join(import.meta.dirname, '..');
 const require = createRequire(join(root, 'packages/sqlite-node20/index.cjs'));
 
 if (Number.parseInt(process.versions.node, 10) < 22 && !sqliteOpens()) compileSqlite();

@@ -1,10 +1,9 @@
 // The tests that tell whether a source file still works.   npm run tests-of -- src/engine/limits/reservations.ts
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { importsOf } from './check/imports.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const root = join(import.meta.dirname, '..');
 const MANY = 10;
 const TYPES = /^import type [^;]+;/gm;
 const filesIn = (folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
@@ -48,7 +47,7 @@ export function findTests() {
   };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (process.argv[1] === import.meta.filename) {
   const files = process.argv.slice(2).map((path) => relative(root, resolve(path)));
   const wrong = files.filter((file) => !/^src\/.*\.ts$/.test(file) || !existsSync(join(root, file)));
   if (files.length === 0 || wrong.length > 0) {

@@ -1,6 +1,5 @@
 // Subjects of commits: rule (j) of CONTRIBUTING.md.   node scripts/check/commits.mjs [range, default: what main lacks, else the newest commit]
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 
 const TYPES = ['feat', 'fix', 'perf', 'refactor', 'test', 'docs', 'build', 'ci', 'chore', 'bench', 'revert'];
 const MAX_LENGTH = 72;
@@ -24,7 +23,7 @@ export function checkSubjects(subjects) {
   });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (process.argv[1] === import.meta.filename) {
   const wrong = checkSubjects(subjects(process.argv[2]));
   for (const line of wrong) console.error(line);
   process.exitCode = wrong.length === 0 ? 0 : 1;

@@ -1,7 +1,6 @@
 // Import directions between layers, and no cycles, not even by types alone.   node scripts/check/imports.mjs [root]
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** The layers below src/ and what each may import; docs/architecture.md says why. The only place where this is written. */
 export const LAYERS = {
@@ -86,8 +85,8 @@ function cycles(graph) {
   return found;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const wrong = checkImports(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../..'));
+if (process.argv[1] === import.meta.filename) {
+  const wrong = checkImports(process.argv[2] ?? join(import.meta.dirname, '../..'));
   for (const line of wrong) process.stderr.write(`${line}\n`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
 }

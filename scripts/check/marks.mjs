@@ -1,7 +1,6 @@
 // No mark of an unfinished merge in any file that is kept.   node scripts/check/marks.mjs [root]
 import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 /** @param root a git work tree @returns what is wrong, a line each; empty: nothing */
 export function checkMarks(root) {
@@ -14,8 +13,8 @@ export function checkMarks(root) {
     .map((line) => `${line.split(':', 2).join(':')}: a mark of a merge -> finish the merge`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const wrong = checkMarks(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../..'));
+if (process.argv[1] === import.meta.filename) {
+  const wrong = checkMarks(process.argv[2] ?? join(import.meta.dirname, '../..'));
   for (const line of wrong) process.stderr.write(`${line}\n`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
 }

@@ -1,7 +1,6 @@
 // Small files in small folders, so that a reader finds what to open by its name.   node scripts/check/sizes.mjs [root]
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 const MAX_LINES = 300;
 const MAX_FILES = 20;
@@ -35,8 +34,8 @@ function fullFolders(files) {
     .map(([folder, count]) => `${folder}: ${count} files -> at most ${MAX_FILES}: sort them into folders`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const wrong = checkSizes(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../..'));
+if (process.argv[1] === import.meta.filename) {
+  const wrong = checkSizes(process.argv[2] ?? join(import.meta.dirname, '../..'));
   for (const line of wrong) process.stderr.write(`${line}\n`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
 }

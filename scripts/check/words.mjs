@@ -1,7 +1,6 @@
 // Plain English: the words and sentences that CONTRIBUTING.md rules out, and what to write instead.   node scripts/check/words.mjs [root]
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { faultsInMarkdown, faultsInSource, longHelp } from './sentences.mjs';
 
 /** Files and folders below the root that people read. */
@@ -64,8 +63,8 @@ function wordsOf(file, text) {
     );
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const found = checkWords(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../..'));
+if (process.argv[1] === import.meta.filename) {
+  const found = checkWords(process.argv[2] ?? join(import.meta.dirname, '../..'));
   for (const line of found) process.stderr.write(`${line}\n`);
   process.exitCode = found.length === 0 ? 0 : 1;
 }

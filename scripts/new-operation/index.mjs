@@ -3,9 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const here = dirname(fileURLToPath(import.meta.url));
+const here = import.meta.dirname;
 const root = join(here, '../..');
 const [folder, name] = /^([a-z]+)\/([a-z]+(?:-[a-z]+)+)$/.exec(process.argv[2] ?? '')?.slice(1) ?? [];
 if (folder === undefined || !existsSync(join(root, 'src/operations', folder)))

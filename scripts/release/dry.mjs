@@ -4,13 +4,12 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { bundle } from './mcpb.mjs';
 import { serverJson } from './server-json.mjs';
 import { filesOf } from './tarball.mjs';
 import { validateRelease } from './validate.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const root = join(import.meta.dirname, '../..');
 const out = join(root, 'release');
 const read = async (name) => JSON.parse(await readFile(join(root, name), 'utf8'));
 const sha = (algorithm, bytes, encoding) => createHash(algorithm).update(bytes).digest(encoding);

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { strFromU8, unzipSync } from 'fflate';
 import { filesOf } from './tarball.mjs';
 
-const SCHEMAS = join(dirname(fileURLToPath(import.meta.url)), 'schemas');
+const SCHEMAS = join(import.meta.dirname, 'schemas');
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
 /** Both hold for server.json: the registry's own schema, which lets unknown fields pass, and this project's closed rules. */

@@ -2,14 +2,13 @@
 //   node scripts/site/index.mjs [folder [root of the documentation]]
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { layout } from './layout.mjs';
 import { brokenLinks, linkTo } from './links.mjs';
 import { render } from './markdown.mjs';
 import { navigation, readPages } from './pages.mjs';
 import { searchIndex } from './search-index.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
+const here = import.meta.dirname;
 const root = process.argv[3] ?? join(here, '../..');
 const out = resolve(process.argv[2] ?? join(root, 'site'));
 

@@ -1,10 +1,9 @@
 // npm run links: whether each outer link of the documentation answers. It needs the network, so CI does not run it.
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { render } from './markdown.mjs';
 import { readPages } from './pages.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const root = join(import.meta.dirname, '../..');
 /** Names of documentation (RFC 2606), and addresses of this computer. */
 const EXAMPLE = /^https?:\/\/([^/]*\.)?(example\.(org|com|net)|localhost|127\.0\.0\.1)\b/;
 /** Milliseconds for one answer. */

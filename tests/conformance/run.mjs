@@ -5,13 +5,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import esbuild from 'esbuild';
 
 const OLD = '0.1.16';
 const NEW = '0.2.0-alpha.12';
-const here = dirname(fileURLToPath(import.meta.url));
+const here = import.meta.dirname;
 const root = join(here, '../..');
 // Below node_modules: private to this clone, ignored by git, removed by npm ci.
 const cache = join(root, 'node_modules/.cache/conformance');
